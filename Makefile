@@ -1,0 +1,39 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help run test lint bench lock clean
+
+help:  ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+run: .venv/installed  ## Start the demo: a server with a living simulated mail world
+	$(BIN)/mailvane demo
+
+test: .venv/installed lint  ## Run every check
+	$(BIN)/pytest
+
+lint: .venv/installed  ## Style, types and import contracts
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+bench: .venv/installed  ## Measure against the named peers
+	$(BIN)/python benchmarks/postfix_import.py
+	$(BIN)/python benchmarks/maillog_queries.py
+
+lock:  ## Pin the newest versions that fit pyproject.toml
+	$(PYTHON) -m venv .lock-venv
+	.lock-venv/bin/pip install --quiet uv
+	.lock-venv/bin/uv pip compile --universal --python-version 3.11 --extra dev --no-emit-index-url --upgrade --quiet -o requirements.lock pyproject.toml --no-header
+	grep -q '^setuptools==' requirements.lock || echo 'setuptools>=77' >> requirements.lock
+	rm -rf .lock-venv
+
+clean:  ## Remove what was built
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,3 @@
+"""Mailvane: a self-hosted email operations server."""
+
+__version__ = "0.1.0"

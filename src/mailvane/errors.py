@@ -1,0 +1,75 @@
+"""The one exception tree.
+
+Exceptions carry data; each surface renders them in its own shape. Whether trying again can help is part of the
+type: everything below `Transient` may work later, everything below `Permanent` will not without a change.
+"""
+
+from __future__ import annotations
+
+
+class MailvaneError(Exception):
+    """Something went wrong inside Mailvane."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
+
+    @property
+    def message(self) -> str:
+        return str(self.args[0])
+
+
+class Permanent(MailvaneError):
+    """This will not work until something is changed."""
+
+
+class Transient(MailvaneError):
+    """This may work when it is tried again."""
+
+
+class InvalidSetting(Permanent):
+    """A setting has an unknown name or an impossible value."""
+
+
+class InvalidInput(Permanent):
+    """The request carries a value that is not accepted."""
+
+
+class InvalidEvent(InvalidInput):
+    """A line of the intake is not a mail event."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(f"line {line}: {reason}")
+        self.line = line
+        self.reason = reason
+
+
+class AlreadyExists(Permanent):
+    """Something of that name exists already."""
+
+
+class NotFound(Permanent):
+    """There is no such thing, or it belongs to another workspace."""
+
+
+class NotAuthenticated(Permanent):
+    """The key is missing or unknown."""
+
+
+class NotAllowed(Permanent):
+    """The key is known but may not do this."""
+
+
+class StoreInUse(Permanent):
+    """Another process owns the data directory."""
+
+
+class StoreTooNew(Permanent):
+    """The stored data was written by a newer engine than this one."""
+
+
+class ServerUnreachable(Transient):
+    """A server owns the data directory but does not answer."""
+
+
+class StoreUnavailable(Transient):
+    """A store does not answer."""

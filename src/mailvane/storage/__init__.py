@@ -1,0 +1,1 @@
+"""The two stores, the mail log and the ledger, behind the protocols of `interface`."""

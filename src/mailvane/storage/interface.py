@@ -1,0 +1,135 @@
+"""The narrow waist: what the layers above may ask of the two stores, and nothing of how they do it.
+
+`MailLog` keeps mail events and answers questions about them. The ledger keeps everything small and mutable; it plays
+two roles, `Tenants` (who may do what) and `Journal` (how far each source was read, what is on its way to the mail log).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from mailvane.domain.history import (
+    HourlyCounts,
+    HourlyQuestion,
+    LogPage,
+    LogQuestion,
+    MailLogHealth,
+    Statistics,
+    StatisticsQuestion,
+)
+from mailvane.domain.mail import EventBatch, MailEvent, MailKey
+from mailvane.domain.tenancy import Key, KeyKind, Relay, Workspace
+
+
+class MailLog(Protocol):
+    """The append-only record of mail events and every view of it."""
+
+    def append(self, batch: EventBatch) -> None:
+        """Store a batch durably, whole or not at all; a token seen before changes nothing. Raises StoreUnavailable."""
+
+    def search(self, question: LogQuestion) -> LogPage:
+        """One page of deliveries and the exact total."""
+
+    def statistics(self, question: StatisticsQuestion) -> Statistics:
+        """Counts and ranked tables of a window."""
+
+    def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
+        """Counts hour by hour, oldest first; hours without events are left out."""
+
+    def life(self, workspace: int, mail: MailKey) -> list[MailEvent]:
+        """Every event of one mail, oldest first; empty when the workspace has no such mail."""
+
+    def retain(self, workspace: int, days: int) -> None:
+        """Apply a new retention to what is stored already; 0 keeps for ever."""
+
+    def upkeep(self, task: str, target: Path | None = None) -> None:
+        """`rebuild` every view from the events, `backup` to, or `restore` from, a directory."""
+
+    def health(self) -> MailLogHealth:
+        """What and how large. Raises StoreUnavailable."""
+
+
+class Tenants(Protocol):
+    """Workspaces, relays and keys."""
+
+    def add_workspace(self, name: str, now: int) -> Workspace:
+        """Raises AlreadyExists."""
+
+    def workspaces(self) -> list[Workspace]:
+        """All of them, by id."""
+
+    def save_workspace(self, workspace: Workspace) -> None:
+        """Store changed name or retention. Raises NotFound, AlreadyExists."""
+
+    def add_relay(self, workspace: int, comment: str, now: int) -> Relay:
+        """A new active relay; ids are unique across workspaces and count from 1. Raises NotFound."""
+
+    def relays(self, workspace: int) -> list[Relay]:
+        """All relays of a workspace, by id, inactive ones too."""
+
+    def save_relay(self, relay: Relay) -> None:
+        """Store changed comment, activity, billing day or price. Raises NotFound."""
+
+    def add_key(self, kind: KeyKind, workspace: int | None, secret: str, now: int) -> Key:
+        """Keep the hash of a new secret. Raises NotFound."""
+
+    def key(self, secret: str) -> Key | None:
+        """The key that a presented secret belongs to."""
+
+
+class SourceCursor(msgspec.Struct, frozen=True):
+    """How far one file (or other input) of a stream was read; all before it is in the journal or the mail log."""
+
+    stream: str  # which source, such as "postfix:3"
+    file: str  # fingerprint of the file, stable across renaming and compressing
+    name: str  # where it was last seen, for people
+    offset: int  # bytes of the uncompressed text that were taken in
+    line: int  # number of the last line that was taken in
+    tail: bytes  # digest of the last bytes before the offset, to tell a rewritten file from a grown one
+    reference: int  # the time that year-less stamps of this file are read against
+
+
+class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What one step of a source hands over, in one transaction."""
+
+    batch: EventBatch
+    cursor: SourceCursor | None = None
+    opened: tuple[tuple[str, bytes], ...] = ()  # new or changed state of mails in flight, by key
+    closed: tuple[str, ...] = ()  # keys of mails no longer in flight
+    event_ids: tuple[str, ...] | None = None  # one per event: those seen before in this workspace are dropped
+
+
+class PendingBatch(msgspec.Struct, frozen=True):
+    """A batch that is safe in the journal and on its way to the mail log."""
+
+    sequence: int
+    batch: EventBatch
+
+
+class Journal(Protocol):
+    """Exactly once: a source's progress and the events it yielded are committed together, then carried to the mail log.
+
+    A batch stays pending until it is settled; carrying it twice is harmless, because the mail log knows its token.
+    """
+
+    def cursors(self, stream: str) -> list[SourceCursor]:
+        """Every file of a stream that was ever read."""
+
+    def in_flight(self, stream: str) -> Iterable[tuple[str, bytes]]:
+        """The state of the stream's mails in flight, as last committed."""
+
+    def commit(self, entry: JournalEntry, now: int) -> PendingBatch | None:
+        """Make it durable, in one transaction. None when no event was left to carry."""
+
+    def pending(self, limit: int) -> Sequence[PendingBatch]:
+        """The oldest batches that are not settled."""
+
+    def settle(self, sequences: Sequence[int]) -> None:
+        """Forget batches that the mail log has stored."""
+
+    def backlog(self) -> int:
+        """How many batches are pending."""
