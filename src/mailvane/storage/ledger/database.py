@@ -1,0 +1,120 @@
+"""The ledger's connection to SQLite or PostgreSQL: transactions, and foreign errors in Mailvane's words.
+
+Knows both engines' manners and no table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.schema import Table
+
+from mailvane.errors import InvalidInput, InvalidSetting, StoreUnavailable
+
+BUSY_SECONDS = 20
+_WRITES = "mailvane_writes"
+_DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+
+
+class Database:
+    """One ledger's engine. Safe to share between threads; not between a process and its fork."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._writer = engine.execution_options(**{_WRITES: True})
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self.insert = sqlite.insert if self.is_sqlite else postgresql.insert
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with translated(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is durable when the block is left, and was never there when it is left by an error."""
+        with translated(), self._writer.begin() as connection:
+            yield connection
+
+    def upsert(self, table: Table) -> Any:
+        """The insert that replaces every other column of a row whose primary key exists."""
+        statement = self.insert(table)
+        keys = [column.name for column in table.primary_key]
+        changed = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
+        return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def connect(url: str) -> Database:
+    """A database for `sqlite:////path` or `postgresql://…`; connects only when first used."""
+    parsed = _ledger_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        arguments = {"connect_timeout": 10, "application_name": "mailvane"}
+        engine = create_engine(parsed, pool_pre_ping=True, pool_size=8, connect_args=arguments)
+    return Database(engine)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Say in Mailvane's words what the engine refuses. Broken constraints pass: only the caller knows their meaning."""
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except (DataError, OverflowError) as error:
+        raise InvalidInput("a value cannot be stored: it is too large or holds a NUL character") from error
+    except DBAPIError as error:
+        raise StoreUnavailable(f"the ledger does not answer: {_plain(error)}") from error
+    except PoolTimeout as error:
+        raise StoreUnavailable("the ledger does not answer: all its connections are busy") from error
+    except SQLAlchemyError as error:
+        raise StoreUnavailable(f"the ledger does not answer: {type(error).__name__}") from error
+
+
+def _ledger_url(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        driver = _DRIVERS[parsed.drivername.partition("+")[0]]
+    except (ArgumentError, KeyError, ValueError):
+        raise InvalidSetting("ledger: expected sqlite:////path/to/file or postgresql://host/database") from None
+    if driver.startswith("sqlite") and parsed.database in (None, "", ":memory:"):
+        raise InvalidSetting("ledger: SQLite needs a file, such as sqlite:////var/lib/mailvane/ledger.sqlite")
+    return parsed.set(drivername=driver)
+
+
+def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
+    # The driver's own habit of opening transactions late would let two writers read the same state.
+    connection.isolation_level = None
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer that starts as a reader cannot wait for another writer: SQLite refuses at once. So lock from the start.
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _plain(error: DBAPIError) -> str:
+    """One line for people, without the statement, its values or the address (which may hold a password)."""
+    text = str(error.orig).strip()
+    lowered = text.lower()
+    if "disk is full" in lowered or "no space left" in lowered or "diskfull" in type(error.orig).__name__.lower():
+        return "its disk is full"
+    if "database is locked" in lowered:
+        return f"another process has kept it locked for {BUSY_SECONDS} seconds"
+    return text.splitlines()[0] if text else type(error.orig).__name__

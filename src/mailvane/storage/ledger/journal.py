@@ -1,0 +1,137 @@
+"""The journal in the ledger: sources' progress, mails in flight, and batches on their way to the mail log.
+
+Implements `Journal` of the storage interface. It does not carry batches anywhere; it only never forgets one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
+
+from mailvane.domain.mail import EventBatch
+from mailvane.errors import InvalidInput
+from mailvane.storage.interface import JournalEntry, PendingBatch, SourceCursor
+from mailvane.storage.ledger.database import Database
+from mailvane.storage.ledger.payload import pack, unpack
+from mailvane.storage.ledger.tables import cursors, event_ids, in_flight, journal
+
+_CLAIM_AT_ONCE = 5_000
+_PRUNE_AT_ONCE = 20_000
+
+
+class SqlJournal:
+    """Exactly once, for any number of threads and processes on one ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def cursors(self, stream: str) -> list[SourceCursor]:
+        with self._database.read() as connection:
+            rows = connection.execute(select(cursors).where(cursors.c.stream == stream).order_by(cursors.c.file))
+            return [SourceCursor(**row) for row in rows.mappings()]
+
+    def in_flight(self, stream: str) -> Iterable[tuple[str, bytes]]:
+        wanted = select(in_flight.c.key, in_flight.c.state).where(in_flight.c.stream == stream)
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.order_by(in_flight.c.key)).all()
+        return [(row.key, row.state) for row in rows]
+
+    def commit(self, entry: JournalEntry, now: int) -> PendingBatch | None:
+        if entry.cursor is None and (entry.opened or entry.closed):
+            raise InvalidInput("mails in flight belong to a stream: the entry needs a cursor")
+        if entry.event_ids is not None and len(entry.event_ids) != len(entry.batch.events):
+            raise InvalidInput("every event needs its id, or none")
+        # Packing before the transaction keeps the lock short; only a batch with repeated events is packed again.
+        payload = pack(entry.batch) if entry.batch.events else b""
+        with self._database.write() as connection:
+            batch = self._unseen(connection, entry, now)
+            self._move_on(connection, entry)
+            if not batch.events:
+                return None
+            row = {
+                "committed_at": now,
+                "events": len(batch.events),
+                "payload": payload if batch is entry.batch else pack(batch),
+            }
+            sequence = connection.execute(insert(journal).values(row).returning(journal.c.sequence)).scalar_one()
+        return PendingBatch(sequence, batch)
+
+    def pending(self, limit: int) -> Sequence[PendingBatch]:
+        wanted = select(journal.c.sequence, journal.c.payload).order_by(journal.c.sequence).limit(limit)
+        with self._database.read() as connection:
+            rows = connection.execute(wanted).all()
+        return [PendingBatch(row.sequence, unpack(row.payload)) for row in rows]
+
+    def settle(self, sequences: Sequence[int]) -> None:
+        if not sequences:
+            return
+        statement = delete(journal).where(journal.c.sequence == bindparam("settled"))
+        with self._database.write() as connection:
+            connection.execute(statement, [{"settled": sequence} for sequence in sorted(sequences)])
+
+    def backlog(self) -> int:
+        with self._database.read() as connection:
+            return connection.execute(select(func.count()).select_from(journal)).scalar_one()
+
+    def prune(self, before: int) -> int:
+        """Forget event ids first seen before a time; how many. An event that is sent again after that counts again."""
+        old = select(event_ids.c.workspace, event_ids.c.digest).where(event_ids.c.seen_at < before)
+        own = (event_ids.c.workspace == bindparam("w")) & (event_ids.c.digest == bindparam("d"))
+        pruned = 0
+        while True:
+            with self._database.write() as connection:
+                rows = connection.execute(old.limit(_PRUNE_AT_ONCE)).all()
+                if not rows:
+                    return pruned
+                ordered = sorted(({"w": row.workspace, "d": row.digest} for row in rows), key=lambda row: row["d"])
+                connection.execute(delete(event_ids).where(own), ordered)
+            pruned += len(rows)
+
+    def _unseen(self, connection: Connection, entry: JournalEntry, now: int) -> EventBatch:
+        """The batch without the events whose id was seen before, in this batch or in any other."""
+        if not entry.event_ids:
+            return entry.batch
+        digests = [_digest(event_id) for event_id in entry.event_ids]
+        claimed = self._claim(connection, entry.batch.workspace, set(digests), now)
+        fresh = []
+        for digest, event in zip(digests, entry.batch.events, strict=True):
+            if digest in claimed:
+                claimed.remove(digest)
+                fresh.append((digest, event))
+        if len(fresh) == len(digests):
+            return entry.batch
+        # What is left is another batch: under the old token the mail log might take it for one that it has.
+        survivors = blake2b(b"".join(digest for digest, _ in fresh), digest_size=16).hexdigest()
+        token = f"{entry.batch.token}/{survivors}"
+        return msgspec.structs.replace(entry.batch, token=token, events=[event for _, event in fresh])
+
+    def _claim(self, connection: Connection, workspace: int, digests: set[bytes], now: int) -> set[bytes]:
+        """Those of the digests that nobody claimed before. Whoever claims the same ones waits for this transaction."""
+        statement = self._database.insert(event_ids).on_conflict_do_nothing().returning(event_ids.c.digest)
+        claimed: set[bytes] = set()
+        # In one order everywhere, so that two transactions never wait for each other.
+        ordered = sorted(digests)
+        for start in range(0, len(ordered), _CLAIM_AT_ONCE):
+            part = ordered[start : start + _CLAIM_AT_ONCE]
+            rows = [{"workspace": workspace, "digest": digest, "seen_at": now} for digest in part]
+            claimed.update(connection.execute(statement, rows).scalars())
+        return claimed
+
+    def _move_on(self, connection: Connection, entry: JournalEntry) -> None:
+        if entry.cursor is None:
+            return
+        stream = entry.cursor.stream
+        connection.execute(self._database.upsert(cursors), msgspec.structs.asdict(entry.cursor))
+        if entry.opened:
+            states = [{"stream": stream, "key": key, "state": state} for key, state in sorted(entry.opened)]
+            connection.execute(self._database.upsert(in_flight), states)
+        if entry.closed:
+            own = (in_flight.c.stream == stream) & (in_flight.c.key == bindparam("gone"))
+            connection.execute(delete(in_flight).where(own), [{"gone": key} for key in sorted(entry.closed)])
+
+
+def _digest(event_id: str) -> bytes:
+    return blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()

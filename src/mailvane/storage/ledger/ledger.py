@@ -1,0 +1,34 @@
+"""One object that plays both roles of the ledger, and the door that opens it."""
+
+from __future__ import annotations
+
+from mailvane.errors import MailvaneError
+from mailvane.storage.ledger.database import Database, connect
+from mailvane.storage.ledger.journal import SqlJournal
+from mailvane.storage.ledger.migration import migrate
+from mailvane.storage.ledger.tenants import SqlTenants
+
+
+class SqlLedger(SqlTenants, SqlJournal):
+    """`Tenants` and `Journal` on one database."""
+
+    def __init__(self, database: Database) -> None:
+        SqlTenants.__init__(self, database)
+        SqlJournal.__init__(self, database)
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def open_ledger(url: str) -> SqlLedger:
+    """The ledger at `sqlite:////path` or `postgresql://…`, brought to this version's schema.
+
+    Raises InvalidSetting, StoreTooNew or StoreUnavailable, each with one line that says what is wrong.
+    """
+    database = connect(url)
+    try:
+        migrate(database)
+    except MailvaneError:
+        database.close()
+        raise
+    return SqlLedger(database)

@@ -1,0 +1,72 @@
+"""Bringing a ledger to this version's schema, by one process at a time.
+
+Everything happens in one transaction under a lock, so a process that dies half-way leaves the old schema behind.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from mailvane.errors import StoreTooNew, StoreUnavailable
+from mailvane.storage.ledger.database import BUSY_SECONDS, Database, translated
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+_POSTGRESQL_LOCK = 0x6D61696C76616E65  # any number that no other program takes
+_PAUSE = 0.05
+
+
+def migrate(database: Database) -> None:
+    """Raises StoreTooNew when a newer Mailvane has been here before, StoreUnavailable when nothing answers."""
+    if database.is_sqlite:
+        _use_write_ahead_log(database)
+    with database.write() as connection:
+        if not database.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _POSTGRESQL_LOCK})
+        _upgrade(connection)
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    script = ScriptDirectory.from_config(config)
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current == script.get_current_head():
+        return
+    if current is not None and current not in {known.revision for known in script.walk_revisions()}:
+        raise StoreTooNew(f"the ledger was written by a newer Mailvane (its schema is {current}): use that version")
+    command.upgrade(config, "head")
+
+
+def _use_write_ahead_log(database: Database) -> None:
+    """SQLite changes the journal mode only when nobody else looks, and does not always wait for that by itself."""
+    waited = 0.0
+    while not _write_ahead_log_is_on(database):
+        if waited >= BUSY_SECONDS:
+            raise StoreUnavailable("the ledger is kept locked by another process")
+        time.sleep(_PAUSE)
+        waited += _PAUSE
+
+
+def _write_ahead_log_is_on(database: Database) -> bool:
+    with translated():
+        connection = database.engine.raw_connection()
+    try:
+        connection.cursor().execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            return False
+        raise StoreUnavailable(f"the ledger does not answer: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise StoreUnavailable(f"the ledger cannot be read: {error}") from error
+    finally:
+        connection.close()
+    return True
