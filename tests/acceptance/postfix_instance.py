@@ -1,0 +1,253 @@
+"""A real Postfix in a directory of its own: own queue, own ports, own log file, nothing of the system's instance.
+
+Mail for `*.example` domains goes to an SMTP sink on this machine; no name is ever looked up. Timers are short, so that
+a deferred mail is tried again within seconds. Root is needed, as Postfix gives up rights that only root has.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+MAIN = """\
+compatibility_level = 3.6
+queue_directory = {home}/spool
+data_directory = {home}/lib
+maillog_file = {home}/mail.log
+maillog_file_prefixes = {home}
+myhostname = mail.office.example
+mydomain = office.example
+mydestination = localhost.example
+mynetworks = 127.0.0.0/8
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+alias_maps = hash:{home}/etc/aliases
+virtual_alias_domains = alias.example
+virtual_alias_maps = hash:{home}/etc/virtual
+virtual_mailbox_domains = virtual.example
+virtual_mailbox_base = {home}/vmail
+virtual_mailbox_maps = hash:{home}/etc/vmailbox
+virtual_minimum_uid = 1
+virtual_uid_maps = static:65534
+virtual_gid_maps = static:65534
+transport_maps = hash:{home}/etc/transport
+relay_domains = probe.example
+header_checks = regexp:{home}/etc/header_checks
+enable_long_queue_ids = {long_ids}
+smtp_dns_support_level = disabled
+smtp_host_lookup = native
+default_transport = smtp:[127.0.0.1]:{sink}
+relay_transport = smtp:[127.0.0.1]:{sink}
+smtpd_peername_lookup = yes
+queue_run_delay = 2s
+minimal_backoff_time = 2s
+maximal_backoff_time = 4s
+maximal_queue_lifetime = {lifetime}
+bounce_queue_lifetime = {lifetime}
+smtp_connect_timeout = 3s
+smtp_helo_timeout = 5s
+smtp_rcpt_timeout = 10s
+smtp_data_done_timeout = 10s
+smtpd_error_sleep_time = 0
+smtpd_recipient_limit = 200
+smtpd_recipient_restrictions = check_recipient_access hash:{home}/etc/recipient_access, permit_mynetworks,
+    permit_sasl_authenticated, reject_unauth_destination
+smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination
+address_verify_poll_count = 3
+address_verify_poll_delay = 1s
+address_verify_map =
+smtp_tls_security_level = none
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = inet:127.0.0.1:{sasl}
+{extra}
+"""
+
+MASTER = """\
+127.0.0.1:{smtp} inet n - n - - smtpd
+127.0.0.1:{submission} inet n - n - - smtpd
+    -o syslog_name=postfix/submission
+    -o smtpd_sasl_auth_enable=yes
+127.0.0.1:{filtered} inet n - n - - smtpd
+    -o content_filter=filter:[127.0.0.1]:{filter}
+    -o receive_override_options=no_address_mappings
+127.0.0.1:{reinject} inet n - n - - smtpd
+    -o content_filter=
+    -o receive_override_options=no_unknown_recipient_checks,no_header_body_checks
+filter unix - - n - 2 smtp
+    -o smtp_send_xforward_command=yes
+    -o disable_dns_lookups=yes
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+proxywrite unix - - n - 1 proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+    -o syslog_name=postfix/relay
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+local unix - n n - - local
+virtual unix - n n - - virtual
+lmtp unix - - n - - lmtp
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+echo unix - n n - - pipe flags= user=nobody argv=/bin/cat
+refuse unix - n n - - pipe flags= user=nobody argv=/bin/sh -c "echo mailbox_is_gone;exit${{IFS}}67"
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+HEADER_CHECKS = """\
+/^Subject:/ INFO
+/^From:/ INFO
+/^Reply-To:/ INFO
+/^In-Reply-To:/ INFO
+/^References:/ INFO
+/^X-Test-Hold:/ HOLD on request
+/^X-Test-Discard:/ DISCARD on request
+/^X-Test-Reject:/ REJECT on request
+"""
+
+MAPS = {
+    "aliases": "postmaster: root\nroot: ok.root@inbox.example\nteam: ok.1@inbox.example, ok.2@inbox.example\n",
+    "virtual": "one@alias.example ok.1@inbox.example\nmany@alias.example ok.1@inbox.example, unknown.2@inbox.example\n",
+    "vmailbox": "ann@virtual.example ann/\n",
+    "recipient_access": "refused@inbox.example REJECT you may not\nlater@inbox.example DEFER_IF_PERMIT come back\n"
+    "held@inbox.example HOLD wait\ngone@inbox.example DISCARD away\nprobe.example reject_unverified_recipient\n",
+}
+
+
+def cannot_run() -> str:
+    """Why no Postfix can be started here; empty when one can."""
+    if os.geteuid() != 0:
+        return "Postfix needs root to start"
+    if not shutil.which("postfix"):
+        return "Postfix is not installed"
+    return ""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True)
+class Peers:
+    """The ports of what runs beside Postfix; 0 where there is nothing."""
+
+    sink: int
+    lmtp: int = 0
+    filter: int = 0
+    sasl: int = 0
+
+
+class PostfixInstance:
+    """One running Postfix; a context manager. `log` is its log file, which lives as long as the instance."""
+
+    def __init__(self, peers: Peers, *, long_ids: bool = True, lifetime: str = "30s", extra: str = "") -> None:
+        # not below a test's own directory: the daemons run as another user, who must be able to enter
+        self.home = Path(tempfile.mkdtemp(prefix="postfix-under-test-"))
+        self.log = self.home / "mail.log"
+        self.smtp, self.submission, self.filtered, self.reinject, self._nobody = (free_port() for _ in range(5))
+        self._write(peers, "yes" if long_ids else "no", lifetime, extra)
+
+    def _write(self, peers: Peers, long_ids: str, lifetime: str, extra: str) -> None:
+        for directory in (self.home, *(self.home / name for name in ("etc", "lib", "spool", "vmail"))):
+            directory.mkdir(exist_ok=True)
+            directory.chmod(0o755)
+        shutil.chown(self.home / "lib", "postfix")
+        shutil.chown(self.home / "vmail", 65534, 65534)
+        etc = self.home / "etc"
+        for name, text in MAPS.items():
+            (etc / name).write_text(text)
+        (etc / "transport").write_text(self._transport(peers))
+        (etc / "header_checks").write_text(HEADER_CHECKS)
+        (etc / "main.cf").write_text(
+            MAIN.format(
+                home=self.home, sink=peers.sink, sasl=peers.sasl, long_ids=long_ids, lifetime=lifetime, extra=extra
+            )
+        )
+        (etc / "master.cf").write_text(
+            MASTER.format(
+                smtp=self.smtp,
+                submission=self.submission,
+                filtered=self.filtered,
+                reinject=self.reinject,
+                filter=peers.filter,
+            )
+        )
+        for name in ("transport", "virtual", "vmailbox", "recipient_access"):
+            self.command("postmap", str(etc / name))
+        subprocess.run(["postalias", "-c", etc, etc / "aliases"], check=True)
+
+    def _transport(self, peers: Peers) -> str:
+        return (
+            f"lmtp.example lmtp:inet:127.0.0.1:{peers.lmtp}\n"
+            f"silent.example smtp:[127.0.0.1]:{self._nobody}\n"
+            "pipe.example echo:\ngone.example refuse:\n"
+            "error.example error:5.1.2 this domain takes no mail\nretry.example retry:4.3.2 not now\n"
+        )
+
+    def __enter__(self) -> PostfixInstance:
+        self.command("postfix", "start")
+        wait_for_port(self.smtp)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # "stop" returns before the last daemon is gone; "abort" is for a master that does not go
+        self.command("postfix", "stop", check=False)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def command(self, program: str, *arguments: str, check: bool = True, text: str = "") -> str:
+        """Run one of Postfix's own commands on this instance and return what it printed."""
+        environment = {**os.environ, "MAIL_CONFIG": str(self.home / "etc")}
+        done = subprocess.run(
+            [program, *arguments], env=environment, input=text, capture_output=True, text=True, timeout=60, check=False
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"{program} {arguments}: {done.stdout}{done.stderr}")
+        return done.stdout + done.stderr
+
+    def lines(self) -> list[str]:
+        """What was logged so far."""
+        return self.log.read_text("utf-8", "surrogateescape").splitlines() if self.log.exists() else []
+
+    def wait_for(self, *parts: str, times: int = 1, within: float = 20) -> list[str]:
+        """The lines that contain every part, once there are enough of them."""
+        deadline = time.monotonic() + within
+        while True:
+            found = [line for line in self.lines() if all(part in line for part in parts)]
+            if len(found) >= times:
+                return found
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{parts} was logged {len(found)} times, not {times}:\n" + "\n".join(self.lines()))
+            time.sleep(0.05)
+
+
+def wait_for_port(port: int, within: float = 20) -> None:
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
