@@ -1,0 +1,214 @@
+"""The one door for mail events: into the journal first, from there into the mail log.
+
+`Recorder` makes events durable and moves them on; `Carrier` is the thread that keeps moving them. A batch may be
+carried twice (by a restart, by two nodes): the mail log knows its token. It is forgotten only when it has been stored.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterable
+from threading import Condition, Event, Lock, Thread
+from time import monotonic
+
+from mailvane.errors import MailvaneError, Transient
+from mailvane.storage.interface import Journal, JournalEntry, MailLog, PendingBatch
+
+log = logging.getLogger(__name__)
+
+CARRY_AT_ONCE = 16
+_HELD_EVENTS = 120_000
+_SWEEP_SECONDS = 15.0
+_SWEEPS_BEFORE_RETRY = 40  # a batch that the mail log refused is tried again every ten minutes
+_LOOK_SECONDS = 0.2
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 30.0
+
+
+class Recorder:
+    """Safe to share between threads."""
+
+    def __init__(self, journal: Journal, maillog: MailLog, held_events: int = _HELD_EVENTS) -> None:
+        self._journal = journal
+        self._maillog = maillog
+        self._held: dict[int, PendingBatch] = {}  # fresh from this process, so they need not be read back
+        self._room = held_events
+        self._lock = Lock()
+        self._carrying = Lock()
+        self._changed = Condition()
+        self._refused: set[int] = set()
+        self._journal_has_more = True  # what an earlier process left behind
+
+    def record(self, entry: JournalEntry, now: int) -> PendingBatch | None:
+        """Make it durable; it reaches the mail log soon. None when nothing new was in it. Raises StoreUnavailable."""
+        pending = self._journal.commit(entry, now)
+        if pending is not None:
+            self._hold(pending)
+            self._tell()
+        return pending
+
+    def carry(self, limit: int = CARRY_AT_ONCE) -> int:
+        """Move up to so many pending batches into the mail log; how many were moved. Raises StoreUnavailable."""
+        stored: list[int] = []
+        with self._carrying:
+            try:
+                for pending in self._next(limit):
+                    if self._store(pending):
+                        stored.append(pending.sequence)  # noqa: PERF401 - those before a failure are settled too
+            except Transient:
+                self._journal_has_more = True
+                raise
+            finally:
+                self._settle(stored)
+        return len(stored)
+
+    def drain(self) -> None:
+        """Carry until nothing is pending that can be carried. Raises StoreUnavailable."""
+        self.sweep()
+        while self.carry() or self._journal_has_more:
+            pass
+
+    def sweep(self) -> None:
+        """Let the next `carry` look into the journal for batches that this process does not remember."""
+        self._journal_has_more = True
+        self._tell()
+
+    def reconsider(self) -> None:
+        """Try the batches again that the mail log refused."""
+        self._refused.clear()
+        self.sweep()
+
+    def backlog(self) -> int:
+        return self._journal.backlog()
+
+    def refused(self) -> int:
+        """How many pending batches the mail log would not take for a reason that waiting does not cure."""
+        return len(self._refused)
+
+    def wait_below(self, batches: int, patience: float) -> bool:
+        """Wait until fewer batches are pending, so that a fast source does not run away from the mail log.
+
+        False when that did not happen within so many seconds.
+        """
+        deadline = monotonic() + patience
+        while self._journal.backlog() >= batches:
+            left = deadline - monotonic()
+            if left <= 0:
+                return False
+            with self._changed:
+                # Another process may be the one that carries, and it cannot tell us.
+                self._changed.wait(min(left, _LOOK_SECONDS))
+        return True
+
+    def wait_for_work(self, patience: float) -> bool:
+        """Wait until something may be there to carry; False when nothing came within so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self._held) or self._journal_has_more, patience)
+
+    def _hold(self, pending: PendingBatch) -> None:
+        with self._lock:
+            if len(pending.batch.events) > self._room:
+                self._journal_has_more = True
+                return
+            self._room -= len(pending.batch.events)
+            self._held[pending.sequence] = pending
+
+    def _release(self, sequences: Iterable[int]) -> None:
+        with self._lock:
+            for sequence in sequences:
+                pending = self._held.pop(sequence, None)
+                if pending is not None:
+                    self._room += len(pending.batch.events)
+
+    def _next(self, limit: int) -> list[PendingBatch]:
+        with self._lock:
+            batches = list(self._held.values())[:limit]
+        if len(batches) == limit or not self._journal_has_more:
+            return batches
+        # Cleared before looking, so that a batch which comes in meanwhile is not overlooked.
+        self._journal_has_more = False
+        known = {pending.sequence for pending in batches} | self._refused
+        page = limit + len(self._refused)
+        found = self._journal.pending(page)
+        self._journal_has_more = self._journal_has_more or len(found) == page
+        return batches + [pending for pending in found if pending.sequence not in known]
+
+    def _store(self, pending: PendingBatch) -> bool:
+        try:
+            self._maillog.append(pending.batch)
+        except Transient:
+            raise
+        except Exception:
+            # One batch that the mail log refuses must not hold up all others. It stays in the journal.
+            log.exception("the mail log refuses batch %d (%s)", pending.sequence, pending.batch.token)
+            self._refused.add(pending.sequence)
+            self._release([pending.sequence])
+            return False
+        return True
+
+    def _settle(self, sequences: list[int]) -> None:
+        if not sequences:
+            return
+        self._journal.settle(sequences)
+        self._release(sequences)
+        self._tell()
+
+    def _tell(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+
+class Carrier:
+    """A thread that carries whenever something is pending, and waits longer and longer while the mail log is away."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._stopping = Event()
+        self._sweeps = 0
+        self._thread = Thread(target=self._run, name="carrier", daemon=True)
+        self.trouble: str | None = None  # what keeps it from carrying, for people
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def poke(self) -> None:
+        """Look now for batches that another process may have left in the journal."""
+        self._recorder.sweep()
+
+    def stop(self) -> None:
+        """Finish the batches in hand and end; what is pending stays in the journal."""
+        self._stopping.set()
+        self._recorder.sweep()
+        self._thread.join()
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self._stopping.wait(pause):
+            try:
+                carried = self._recorder.carry()
+            except MailvaneError as error:
+                pause = self._back_off(pause, error)
+            except Exception as error:
+                log.exception("carrying failed")
+                pause = self._back_off(pause, error)
+            else:
+                self.trouble, pause = None, 0.0
+                if not carried:
+                    self._idle()
+
+    def _idle(self) -> None:
+        if self._recorder.wait_for_work(_SWEEP_SECONDS):
+            return
+        self._sweeps += 1
+        if self._sweeps % _SWEEPS_BEFORE_RETRY:
+            self._recorder.sweep()
+        else:
+            self._recorder.reconsider()
+
+    def _back_off(self, pause: float, error: Exception) -> float:
+        self.trouble = str(error)
+        longer = min(max(2 * pause, _FIRST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS)
+        log.warning("mail events wait in the journal: %s; next try in about %.1f s", error, longer)
+        # Several nodes that lost the same mail log should not all come back in the same instant.
+        return longer * random.uniform(0.5, 1.0)  # noqa: S311

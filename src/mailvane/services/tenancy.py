@@ -1,0 +1,166 @@
+"""Who may do what: workspaces, their relays, and the keys that open them.
+
+Nothing is cached, so a change made by one process holds in every other at once.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from hmac import compare_digest
+
+import msgspec
+
+from mailvane.domain.tenancy import Key, KeyKind, Principal, Relay, Workspace
+from mailvane.errors import AlreadyExists, InvalidInput, NotAllowed, NotAuthenticated, NotFound
+from mailvane.storage.interface import Tenants
+
+PREFIXES = {
+    KeyKind.WORKSPACE: "sk_",
+    KeyKind.PLATFORM: "sk_user_",
+    KeyKind.CLIENT: "ck_",  # ours: no page shows what such a token looks like
+}
+_SECRET_BYTES = 32
+_NAME_CHARACTERS = 200
+
+
+class IssuedKey(msgspec.Struct, frozen=True):
+    """A new key and its secret, which exists nowhere else: show it once."""
+
+    key: Key
+    token: str
+
+
+class Tenancy:
+    """Workspaces, relays, keys, and what a presented key proves."""
+
+    def __init__(self, tenants: Tenants, master_token: str) -> None:
+        self._tenants = tenants
+        self._master_token = master_token.encode()
+
+    def create_workspace(self, name: str, now: int) -> Workspace:
+        """Raises InvalidInput, AlreadyExists."""
+        return self._tenants.add_workspace(_workspace_name(name), now)
+
+    def workspace(self, name: str) -> Workspace:
+        """The workspace of that name. Raises NotFound."""
+        found = self._find(name)
+        if found is None:
+            raise NotFound(f"there is no workspace named {name!r}")
+        return found
+
+    def workspaces(self) -> list[Workspace]:
+        """All of them, by id."""
+        return self._tenants.workspaces()
+
+    def keep(self, name: str, days: int) -> Workspace:
+        """Change for how many days the workspace keeps mail events, 0 for ever. Raises NotFound."""
+        changed = msgspec.structs.replace(self.workspace(name), retention_days=days)
+        self._tenants.save_workspace(changed)
+        return changed
+
+    def ensure_workspace(self, name: str, now: int) -> Workspace:
+        """The workspace of that name, made if it is missing; two processes may ask at once."""
+        found = self._find(name)
+        if found is not None:
+            return found
+        try:
+            return self.create_workspace(name, now)
+        except AlreadyExists:
+            return self.workspace(name)
+
+    def create_relay(self, workspace: int, comment: str, now: int) -> Relay:
+        """Raises InvalidInput, NotFound."""
+        return self._tenants.add_relay(workspace, _printable(comment.strip(), "the comment"), now)
+
+    def relays(self, workspace: int) -> list[Relay]:
+        """All relays of a workspace, canceled ones too."""
+        return self._tenants.relays(workspace)
+
+    def relay(self, relay: int) -> Relay:
+        """The relay of that id, whosever it is. Raises NotFound."""
+        everywhere = (found for each in self.workspaces() for found in self.relays(each.id))
+        found = next((each for each in everywhere if each.id == relay), None)
+        if found is None:
+            raise NotFound(f"there is no relay {relay}")
+        return found
+
+    def change_relay(self, changed: Relay) -> Relay:
+        """Raises InvalidInput, NotFound."""
+        if not re.fullmatch("[A-Z]{3}", changed.price.currency):
+            raise InvalidInput(f"{changed.price.currency!r} is not a currency code of ISO 4217")
+        _printable(changed.comment, "the comment")
+        self._tenants.save_relay(changed)
+        return changed
+
+    def active_relays(self, workspace: int) -> list[Relay]:
+        return [relay for relay in self._tenants.relays(workspace) if relay.active]
+
+    def relay_of(self, workspace: int, relay: int | None = None) -> Relay:
+        """The active relay of that id, or the first one when none is named. Raises NotFound."""
+        active = self.active_relays(workspace)
+        found = next((each for each in active if relay is None or each.id == relay), None)
+        if found is None:
+            missing = "no active relay" if relay is None else f"no active relay {relay}"
+            raise NotFound(f"workspace {workspace} has {missing}")
+        return found
+
+    def create_key(self, kind: KeyKind, workspace: int | None, now: int) -> IssuedKey:
+        """Raises InvalidInput, NotFound."""
+        if kind not in PREFIXES:
+            raise InvalidInput("the master token is a setting: it cannot be made as a key")
+        if (kind is KeyKind.PLATFORM) != (workspace is None):
+            raise InvalidInput("a platform key spans workspaces; every other key belongs to one")
+        token = PREFIXES[kind] + secrets.token_urlsafe(_SECRET_BYTES)
+        return IssuedKey(self._tenants.add_key(kind, workspace, token, now), token)
+
+    def authenticate(self, token: str, workspace: str | None = None) -> Principal:
+        """Who presents this token, acting on the workspace that the request names, if it names one.
+
+        Raises NotAuthenticated, InvalidInput, NotFound, NotAllowed.
+        """
+        principal = self._bearer(token)
+        if not workspace:
+            return principal
+        wanted = _workspace_id(workspace)
+        if principal.workspace is None:
+            if all(each.id != wanted for each in self._tenants.workspaces()):
+                raise NotFound(f"there is no workspace {wanted}")
+            return msgspec.structs.replace(principal, workspace=wanted)
+        if principal.workspace != wanted:
+            raise NotAllowed("this key belongs to another workspace")
+        return principal
+
+    def _bearer(self, token: str) -> Principal:
+        presented = token.encode("utf-8", "surrogatepass")
+        if self._master_token and compare_digest(presented, self._master_token):
+            return Principal(KeyKind.MASTER, None)
+        key = self._tenants.key(token) if token else None
+        if key is None:
+            raise NotAuthenticated
+        return Principal(key.kind, key.workspace, key.id)
+
+    def _find(self, name: str) -> Workspace | None:
+        wanted = name.strip()
+        return next((each for each in self._tenants.workspaces() if each.name == wanted), None)
+
+
+def _workspace_name(name: str) -> str:
+    stripped = _printable(name.strip(), "the name of a workspace")
+    if not stripped:
+        raise InvalidInput("a workspace needs a name")
+    return stripped
+
+
+def _printable(text: str, what: str) -> str:
+    if len(text) > _NAME_CHARACTERS:
+        raise InvalidInput(f"{what} has at most {_NAME_CHARACTERS} characters")
+    if not text.isprintable():
+        raise InvalidInput(f"{what} holds a character that cannot be shown")
+    return text
+
+
+def _workspace_id(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise InvalidInput("the workspace is named by its id, a whole number")
+    return int(text)
