@@ -1,0 +1,69 @@
+"""The program: what the commands ask for, built from the settings and the stores that they name."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from functools import cached_property
+from pathlib import Path
+
+from mailvane.app import copies, demonstration, examination, importing, serving, stores
+from mailvane.config import Settings, load, master_token
+from mailvane.services.tenancy import Tenancy
+from mailvane.storage.interface import MailLog
+from mailvane.storage.ledger import SqlLedger
+from mailvane.surfaces.cli import main as cli
+from mailvane.surfaces.cli.program import Check, DemoOptions, ImportProgress, ImportRequest, ImportSummary
+
+
+class Mailvane:
+    """Implements `surfaces.cli.program.Program`. Stores are opened when they are first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._open = ExitStack()
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    @cached_property
+    def _ledger(self) -> SqlLedger:
+        return self._open.enter_context(stores.ledger_of(self._settings))
+
+    def tenancy(self) -> Tenancy:
+        return Tenancy(self._ledger, master_token(self._settings))
+
+    def maillog(self) -> AbstractContextManager[MailLog]:
+        return stores.maillog_anywhere(self._settings, "a mailvane command")
+
+    def import_postfix(self, request: ImportRequest, report: Callable[[ImportProgress], None]) -> ImportSummary:
+        return importing.import_postfix(self, self._ledger, request, report)
+
+    def serve(self, roles: frozenset[str]) -> None:
+        serving.serve(self._settings, roles)
+
+    def demo(self, options: DemoOptions) -> None:
+        demonstration.run(self._settings, options)
+
+    def backup(self, directory: Path) -> None:
+        copies.backup(self._settings, directory)
+
+    def restore(self, directory: Path) -> None:
+        copies.restore(self._settings, directory)
+
+    def checks(self) -> Iterator[Check]:
+        return examination.checks(self._settings, self.now())
+
+    def close(self) -> None:
+        self._open.close()
+
+
+def main() -> None:
+    """The `mailvane` command."""
+    cli.run(lambda given: Mailvane(load(given, os.environ)))

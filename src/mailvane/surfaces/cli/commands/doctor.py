@@ -1,0 +1,34 @@
+"""`mailvane doctor`: look at everything that can be wrong."""
+
+from __future__ import annotations
+
+import typer
+from rich.text import Text
+
+from mailvane.surfaces.cli.program import CheckResult, program
+from mailvane.surfaces.cli.rendering import console, print_json
+
+_MARKS = {
+    CheckResult.GOOD: Text("✓", "green"),
+    CheckResult.WARNING: Text("!", "yellow"),
+    CheckResult.BAD: Text("✗", "red"),
+}
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(doctor)
+
+
+def doctor(context: typer.Context, as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
+    """Check settings, stores, server and sources; ends with status 1 when something is bad."""
+    checks = list(program(context).checks())
+    if as_json:
+        print_json(checks)
+    else:
+        out = console()
+        for check in checks:
+            out.print(Text.assemble(_MARKS[check.result], " ", (f"{check.name:<16}", "bold"), check.finding))
+            if check.advice:
+                out.print(Text(f"  {'':<16}{check.advice}", "dim"))
+    if any(check.result is CheckResult.BAD for check in checks):
+        raise typer.Exit(1)

@@ -1,0 +1,68 @@
+"""Builds the command line and runs it. Errors become one line on standard error and a status of 1."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Callable, Mapping
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from mailvane import __version__
+from mailvane.errors import MailvaneError
+from mailvane.surfaces.cli import commands
+from mailvane.surfaces.cli.program import Program
+
+
+def build() -> typer.Typer:
+    """The command line with every command group found in `commands/`."""
+    app = typer.Typer(
+        name="mailvane",
+        help="The self-hosted email operations server.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for module in sorted(pkgutil.iter_modules(commands.__path__), key=lambda found: found.name):
+        importlib.import_module(f"{commands.__name__}.{module.name}").register(app)
+    app.callback()(_options)
+    return app
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        typer.echo(f"mailvane {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    context: typer.Context,
+    data: str | None = typer.Option(None, help="Data directory; the setting `data`."),
+    config: str | None = typer.Option(None, help="Settings file; by default mailvane.toml in the data directory."),
+    http: str | None = typer.Option(None, help="Address to serve HTTP on; the setting `http`."),
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),  # noqa: ARG001
+) -> None:
+    """The self-hosted email operations server."""
+    # A person who asks for help should get it whatever is wrong with the settings.
+    if "--help" not in sys.argv:
+        start: Start = context.obj
+        context.obj = start({"data": data, "config": config, "http": http})
+
+
+Start = Callable[[Mapping[str, str | None]], Program]
+
+
+def run(start: Start) -> None:
+    """Parse the arguments and run the command on the program that `start` makes of the settings given."""
+    try:
+        build()(obj=start)
+    except MailvaneError as error:
+        Console(stderr=True, highlight=False).print(f"[bold red]mailvane:[/] {escape(error.message)}", soft_wrap=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        # The reader, `head` for one, has seen enough; closing standard error keeps the interpreter quiet about it.
+        sys.stderr.close()
+        sys.exit(0)

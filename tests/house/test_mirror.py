@@ -1,0 +1,44 @@
+"""Every module has its tests at the same path under `tests/unit`, or is named here with the ring that judges it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "mailvane"
+UNIT = ROOT / "tests" / "unit"
+
+JUDGED_ELSEWHERE = {
+    "app/": "tests/acceptance",
+    "storage/interface.py": "tests/contract",
+    "storage/maillog/": "tests/contract",
+    "storage/ledger/": "tests/contract",
+    "surfaces/cli/": "tests/acceptance",
+    "surfaces/http/mailbaby/": "tests/wire",
+    "surfaces/http/native/": "tests/wire",
+}
+
+
+def has_code(path: Path) -> bool:
+    return path.name != "__init__.py" or "def " in path.read_text()
+
+
+def unit_test_of(name: str) -> Path:
+    path = UNIT / name
+    return path.with_name(f"test_{path.name}")
+
+
+def test_every_module_has_its_tests() -> None:
+    names = [str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py") if has_code(path)]
+    untested = [
+        name
+        for name in sorted(names)
+        if not unit_test_of(name).exists() and not any(name.startswith(part) for part in JUDGED_ELSEWHERE)
+    ]
+    assert untested == []
+
+
+def test_no_exemption_outlives_its_module() -> None:
+    for name, ring in JUDGED_ELSEWHERE.items():
+        assert (SOURCE / name).exists(), name
+        assert (ROOT / ring).is_dir(), ring

@@ -1,0 +1,68 @@
+"""The limits of style: small functions, small files, few parameters, narrow protocols, plain names."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src" / "mailvane"
+MODULES = sorted(SOURCE.rglob("*.py"))
+FUNCTION_LINES = 60
+FILE_LINES = 500
+PARAMETERS = 6
+PROTOCOL_METHODS = 8
+VAGUE_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "common", "misc"}
+# A command's parameters are its options: ruff's exemption with a reason stands on the line.
+EXEMPTION = "noqa: PLR0913  "
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(SOURCE))
+
+
+def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_stays_small_and_says_what_it_is(path: Path) -> None:
+    text = path.read_text()
+    tree = ast.parse(text)
+    assert len(text.splitlines()) <= FILE_LINES
+    assert ast.get_docstring(tree), "a module opens by saying what it is"
+    assert not VAGUE_NAMES & set(path.with_suffix("").parts[-3:])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_functions_stay_small_and_take_few_parameters(path: Path) -> None:
+    text = path.read_text()
+    lines = text.splitlines()
+    for function in functions(ast.parse(text)):
+        assert function.end_lineno is not None
+        length = function.end_lineno - function.lineno + 1
+        assert length <= FUNCTION_LINES, f"{function.name} has {length} lines"
+        arguments = function.args
+        count = len(arguments.posonlyargs) + len(arguments.args) + len(arguments.kwonlyargs)
+        count -= bool(arguments.args) and arguments.args[0].arg in {"self", "cls"}
+        assert count <= PARAMETERS or EXEMPTION in lines[function.lineno - 1], f"{function.name} takes {count}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_protocols_stay_narrow(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef) and any("Protocol" in ast.unparse(base) for base in node.bases):
+            methods = [part for part in node.body if isinstance(part, ast.FunctionDef)]
+            limit = PROTOCOL_METHODS if "composition root" not in (ast.get_docstring(node) or "") else 12
+            assert len(methods) <= limit, f"{node.name} has {len(methods)} methods"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_stand_at_the_top(path: Path) -> None:
+    for function in functions(ast.parse(path.read_text())):
+        inner = [node for node in ast.walk(function) if isinstance(node, ast.Import | ast.ImportFrom)]
+        assert not inner, f"{function.name} imports inside"
