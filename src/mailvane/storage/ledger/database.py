@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -20,7 +21,7 @@ from mailvane.errors import InvalidInput, InvalidSetting, StoreUnavailable
 
 BUSY_SECONDS = 20
 _WRITES = "mailvane_writes"
-_DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+_DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
 
 
 class Database:
@@ -59,6 +60,7 @@ def connect(url: str) -> Database:
     """A database for `sqlite:////path` or `postgresql://…`; connects only when first used."""
     parsed = _ledger_url(url)
     if parsed.get_backend_name() == "sqlite":
+        _make_directory(Path(str(parsed.database)).parent)
         engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -94,6 +96,13 @@ def _ledger_url(url: str) -> URL:
     if driver.startswith("sqlite") and parsed.database in (None, "", ":memory:"):
         raise InvalidSetting("ledger: SQLite needs a file, such as sqlite:////var/lib/mailvane/ledger.sqlite")
     return parsed.set(drivername=driver)
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"the ledger does not answer: cannot make {path}: {error.strerror}") from error
 
 
 def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:

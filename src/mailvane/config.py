@@ -1,0 +1,376 @@
+"""The settings: each with its name, type, default and help, declared once, in `Settings`.
+
+The command line wins over the environment (`MAILVANE_*`), which wins over the TOML file, which wins over the default.
+Whatever is unknown or impossible is refused with one line. This module reads settings; it starts nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import secrets
+import tempfile
+import tomllib
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, get_type_hints
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from mailvane.errors import InvalidSetting
+
+ENVIRONMENT_PREFIX = "MAILVANE_"
+CONFIG_FILE = "mailvane.toml"
+TOKEN_FILE = "master-token"  # noqa: S105 - the name of a file
+_TOKEN_BYTES = 32
+_MASK = "•••"
+
+
+class Listen(NamedTuple):
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Declared(NamedTuple):
+    """What is known of a setting besides its name and type."""
+
+    help: str
+    read: Callable[[str], Any]
+    default: str | None = None
+    otherwise: str = ""  # for people: what holds when there is neither a value nor a default
+    secret: bool = False  # may hold a password: masked when shown, and can be read from a file (`NAME_FILE`)
+
+
+class PostfixLog(msgspec.Struct, frozen=True):
+    """One `[[postfix]]` table: a log file to follow, and the relay whose mail it tells of."""
+
+    path: Path
+    workspace: str
+    relay: int | None = None  # the workspace's first active one when not given
+    timezone: ZoneInfo | None = None  # of stamps that name none; the setting `timezone` when not given
+
+
+def _path(text: str) -> Path:
+    if not text.strip():
+        raise InvalidSetting("expected a directory")
+    if "?" in text or "\0" in text:
+        raise InvalidSetting("a question mark or NUL cannot stand in the path: it becomes part of addresses")
+    return Path(os.path.normpath(Path(text).expanduser().absolute()))
+
+
+def _listen(text: str) -> Listen:
+    bracketed = re.fullmatch(r"\[([^\]]+)\]:([0-9]{1,5})", text)
+    plain = re.fullmatch(r"([^:\s\[\]]+):([0-9]{1,5})", text)
+    match = bracketed or plain
+    if match is None or int(match[2]) > 65535:
+        raise InvalidSetting(f"expected HOST:PORT such as 127.0.0.1:8225 or [::1]:8225, not {text!r}")
+    return Listen(match[1], int(match[2]))
+
+
+def _address(*schemes: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if "://" not in text or text.partition("://")[0] not in schemes:
+            expected = " or ".join(f"{each}://" for each in schemes)
+            raise InvalidSetting(f"expected an address that begins with {expected}")
+        try:
+            _ = urlsplit(text).port
+        except ValueError:
+            raise InvalidSetting("the address cannot be understood") from None
+        return text
+
+    return read
+
+
+def _token(text: str) -> str:
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise InvalidSetting("expected visible ASCII characters without spaces")
+    return text
+
+
+def _zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        raise InvalidSetting(f"there is no time zone {text!r}; expected a name such as Europe/Berlin") from None
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The effective configuration."""
+
+    data: Annotated[
+        Path,
+        Declared("Directory that holds everything Mailvane keeps.", _path, "./mailvane-data"),
+    ]
+    http: Annotated[
+        Listen,
+        Declared("Address of the APIs and the dashboard.", _listen, "127.0.0.1:8225"),
+    ]
+    policy: Annotated[
+        Listen,
+        Declared("Address of the Postfix policy service.", _listen, "127.0.0.1:10031"),
+    ]
+    smtp: Annotated[
+        Listen,
+        Declared("Address of the SMTP gateway.", _listen, "127.0.0.1:10025"),
+    ]
+    master_token: Annotated[
+        str | None,
+        Declared(
+            "Key that opens everything.",
+            _token,
+            otherwise=f"made at the first start and kept in {TOKEN_FILE} in the data directory",
+            secret=True,
+        ),
+    ] = None
+    ledger: Annotated[
+        str,
+        Declared(
+            "Where small, changing state is kept: sqlite:////path/to/file or postgresql://user@host/database.",
+            _address("sqlite", "postgresql"),
+            otherwise="SQLite in the data directory",
+            secret=True,
+        ),
+    ]
+    maillog: Annotated[
+        str,
+        Declared(
+            "Where mail events are kept: chdb:// (embedded), clickhouse://user@host/database or, with TLS, clickhouses://.",
+            _address("chdb", "clickhouse", "clickhouses"),
+            otherwise="chdb:// in the data directory",
+            secret=True,
+        ),
+    ]
+    timezone: Annotated[
+        ZoneInfo,
+        Declared("Time zone of stamps that name none, read or shown.", _zone, "UTC"),
+    ]
+    postfix: tuple[PostfixLog, ...] = ()
+
+
+class Setting(NamedTuple):
+    """A setting, for whoever lists them all."""
+
+    name: str
+    environment: str
+    default: str
+    help: str
+
+
+def declared_settings() -> list[Setting]:
+    """Every setting, in the order in which people should read of them."""
+    return [
+        Setting(name, _variable(name), declared.default or declared.otherwise, declared.help)
+        for name, declared in _DECLARED.items()
+    ]
+
+
+def load(command_line: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
+    """The effective settings. `command_line` maps names of settings (and `config`) to what was given, if anything.
+
+    Raises InvalidSetting with one line that says which setting, where, and what is expected.
+    """
+    found = _from_environment(environment) | _from_command_line(command_line)
+    config = found.pop("config", None)
+    data = _read("data", found.get("data"))
+    path = data / CONFIG_FILE if config is None else Path(config.text).expanduser()
+    if config is not None and not path.is_file():
+        raise InvalidSetting(f"{config.origin}: there is no file {path}")
+    filed, tables = _from_file(path) if path.is_file() else ({}, ())
+    values = {name: _read(name, (filed | found).get(name)) for name in _DECLARED}
+    return Settings(**_placed(values), postfix=tables)
+
+
+def shown(settings: Settings) -> dict[str, str]:
+    """The effective configuration for people: tokens and passwords are masked."""
+    values = {name: _shown(declared, getattr(settings, name)) for name, declared in _DECLARED.items()}
+    for number, table in enumerate(settings.postfix, 1):
+        fields = ((name, getattr(table, name)) for name in PostfixLog.__struct_fields__)
+        values[f"postfix {number}"] = ", ".join(f"{name} {value}" for name, value in fields if value is not None)
+    return values
+
+
+def master_token(settings: Settings) -> str:
+    """The master token; made when there is none yet. Processes that start at once all get the same."""
+    if settings.master_token is not None:
+        return settings.master_token
+    path = settings.data / TOKEN_FILE
+    try:
+        if not path.exists():
+            _make_token(path)
+        return _token(path.read_text("ascii").strip())
+    except (InvalidSetting, UnicodeDecodeError):
+        raise InvalidSetting(f"master_token: {path} holds no token; remove it to have one made") from None
+    except OSError as error:
+        raise InvalidSetting(f"master_token: cannot use {path}: {error.strerror}") from None
+
+
+def _make_token(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # has mode 600 from the start
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(f"mk_{secrets.token_urlsafe(_TOKEN_BYTES)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        # A link appears whole and only once: nobody reads half a token, and nobody's token is replaced.
+        Path(path).hardlink_to(draft)
+    except FileExistsError:
+        return
+    finally:
+        Path(draft).unlink()
+
+
+class _Given(NamedTuple):
+    """A value as it was written, and how people find the place."""
+
+    text: str
+    origin: str
+
+
+def _variable(name: str) -> str:
+    return ENVIRONMENT_PREFIX + name.upper()
+
+
+def _names() -> list[str]:
+    return [*_DECLARED, *(f"{name}_file" for name, declared in _DECLARED.items() if declared.secret)]
+
+
+def _from_command_line(command_line: Mapping[str, str | None]) -> dict[str, _Given]:
+    given = {name: text for name, text in command_line.items() if text is not None}
+    for name in given:
+        _check_name(name, [*_names(), "config"], "setting")
+    return _resolved({name: _Given(text, f"--{name.replace('_', '-')}") for name, text in given.items()})
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, _Given]:
+    names = {_variable(name): name for name in [*_names(), "config"]}
+    given = {name: text for name, text in environment.items() if name.startswith(ENVIRONMENT_PREFIX)}
+    for variable in given:
+        _check_name(variable, names, "setting")
+    return _resolved({names[variable]: _Given(text, variable) for variable, text in given.items()})
+
+
+def _from_file(path: Path) -> tuple[dict[str, _Given], tuple[PostfixLog, ...]]:
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"{path}: {error}") from None
+    except OSError as error:
+        raise InvalidSetting(f"{path}: {error.strerror}") from None
+    tables = content.pop("postfix", [])
+    given = {}
+    for name, value in content.items():
+        _check_name(name, [*_names(), "postfix"], "setting", f"{path}: ")
+        if not isinstance(value, str):
+            raise InvalidSetting(f"{path}: {name}: expected text in quotes")
+        text = str(_beside(path, value)) if name == "data" or name.endswith("_file") else value
+        given[name] = _Given(text, f"{path}: {name}")
+    return _resolved(given), _postfix_logs(path, tables)
+
+
+def _beside(path: Path, text: str) -> Path:
+    """A path written in the file is relative to the file, wherever the server is started."""
+    return path.absolute().parent / Path(text).expanduser()
+
+
+def _resolved(given: dict[str, _Given]) -> dict[str, _Given]:
+    """Replace each `NAME_file` by the secret that the file holds."""
+    found = {name: each for name, each in given.items() if name in _DECLARED or name == "config"}
+    for name, each in given.items():
+        if name in found:
+            continue
+        target = name.removesuffix("_file")
+        if target in found:
+            raise InvalidSetting(f"{each.origin}: {target} is given already by {found[target].origin}")
+        try:
+            found[target] = _Given(Path(each.text).expanduser().read_text("utf-8").strip(), each.origin)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text"
+            raise InvalidSetting(f"{each.origin}: cannot read {each.text}: {reason}") from None
+    return found
+
+
+def _check_name(name: str, names: Collection[str], what: str, where: str = "") -> None:
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise InvalidSetting(f"{where}{name}: there is no such {what}{hint}")
+
+
+def _read(name: str, given: _Given | None) -> Any:
+    declared = _DECLARED[name]
+    if given is None:
+        return None if declared.default is None else declared.read(declared.default)
+    try:
+        return declared.read(given.text)
+    except InvalidSetting as error:
+        raise InvalidSetting(f"{given.origin}: {error.message}") from None
+
+
+def _placed(values: dict[str, Any]) -> dict[str, Any]:
+    """The stores that nobody placed elsewhere lie in the data directory."""
+    data = values["data"]
+    ledger = values["ledger"] or f"sqlite:///{data / 'ledger.sqlite'}"
+    maillog = values["maillog"]
+    if maillog in (None, "chdb://", "chdb:///"):
+        maillog = f"chdb://{data / 'maillog'}"
+    return values | {"ledger": ledger, "maillog": maillog}
+
+
+def _postfix_logs(path: Path, tables: object) -> tuple[PostfixLog, ...]:
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise InvalidSetting(f"{path}: postfix: expected tables that begin with [[postfix]]")
+    logs: list[PostfixLog] = []
+    for number, table in enumerate(tables, 1):
+        where = f"{path}: postfix table {number}: "
+        found = _postfix_log(path, table, where)
+        if any(found.path == other.path for other in logs):
+            raise InvalidSetting(f"{where}{found.path} has a table already: its mails would count twice")
+        logs.append(found)
+    return tuple(logs)
+
+
+def _postfix_log(path: Path, table: dict[str, Any], where: str) -> PostfixLog:
+    for key, value in table.items():
+        _check_name(key, PostfixLog.__struct_fields__, "key", where)
+        if key != "relay" and not (isinstance(value, str) and value.strip()):
+            raise InvalidSetting(f"{where}{key}: expected text in quotes")
+    for key in ("path", "workspace"):
+        if key not in table:
+            raise InvalidSetting(f"{where}{key} is missing")
+    relay = table.get("relay")
+    if "relay" in table and (not isinstance(relay, int) or isinstance(relay, bool) or relay < 1):
+        raise InvalidSetting(f"{where}relay: expected the number of a relay")
+    try:
+        zone = _zone(table["timezone"]) if "timezone" in table else None
+    except InvalidSetting as error:
+        raise InvalidSetting(f"{where}timezone: {error.message}") from None
+    return PostfixLog(_beside(path, table["path"]), table["workspace"].strip(), relay, zone)
+
+
+def _shown(declared: Declared, value: Any) -> str:
+    if value is None:
+        return f"({declared.otherwise})"
+    if not declared.secret:
+        return str(value)
+    if "://" not in str(value):
+        return _MASK
+    # A password may also be given as a parameter of the address.
+    masked = re.sub(r"(://[^/@]*?:)[^/]*@", rf"\1{_MASK}@", str(value))
+    return re.sub(r"([?&][^=&]*(?:password|secret|token)[^=&]*=)[^&]*", rf"\1{_MASK}", masked, flags=re.IGNORECASE)
+
+
+_DECLARED: dict[str, Declared] = {
+    name: declared
+    for name, hint in get_type_hints(Settings, include_extras=True).items()
+    for declared in getattr(hint, "__metadata__", ())
+    if isinstance(declared, Declared)
+}
