@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 import secrets
+from decimal import Decimal
 from hmac import compare_digest
 
 import msgspec
 
-from mailvane.domain.tenancy import Key, KeyKind, Principal, Relay, Workspace
+from mailvane.domain.tenancy import Key, KeyKind, Price, Principal, Relay, Workspace
 from mailvane.errors import AlreadyExists, InvalidInput, NotAllowed, NotAuthenticated, NotFound
 from mailvane.storage.interface import Tenants
 
@@ -22,6 +23,9 @@ PREFIXES = {
 }
 _SECRET_BYTES = 32
 _NAME_CHARACTERS = 200
+_LONGEST_DAYS = 36_500
+LAST_BILLING_DAY = 28
+_HIGHEST_PRICE = Decimal(10**9)
 
 
 class IssuedKey(msgspec.Struct, frozen=True):
@@ -38,6 +42,9 @@ class Tenancy:
         self._tenants = tenants
         self._master_token = master_token.encode()
 
+    def workspaces(self) -> list[Workspace]:
+        return self._tenants.workspaces()
+
     def create_workspace(self, name: str, now: int) -> Workspace:
         """Raises InvalidInput, AlreadyExists."""
         return self._tenants.add_workspace(_workspace_name(name), now)
@@ -49,16 +56,6 @@ class Tenancy:
             raise NotFound(f"there is no workspace named {name!r}")
         return found
 
-    def workspaces(self) -> list[Workspace]:
-        """All of them, by id."""
-        return self._tenants.workspaces()
-
-    def keep(self, name: str, days: int) -> Workspace:
-        """Change for how many days the workspace keeps mail events, 0 for ever. Raises NotFound."""
-        changed = msgspec.structs.replace(self.workspace(name), retention_days=days)
-        self._tenants.save_workspace(changed)
-        return changed
-
     def ensure_workspace(self, name: str, now: int) -> Workspace:
         """The workspace of that name, made if it is missing; two processes may ask at once."""
         found = self._find(name)
@@ -69,27 +66,39 @@ class Tenancy:
         except AlreadyExists:
             return self.workspace(name)
 
+    def keep(self, name: str, days: int) -> Workspace:
+        """Keep the mail events of a workspace for so many days, 0 for ever. Raises InvalidInput, NotFound.
+
+        This rules events to come; those stored already keep their term until the mail log is told.
+        """
+        if not 0 <= days <= _LONGEST_DAYS:
+            raise InvalidInput(f"events are kept for 1 to {_LONGEST_DAYS} days, or for ever with 0")
+        changed = msgspec.structs.replace(self.workspace(name), retention_days=days)
+        self._tenants.save_workspace(changed)
+        return changed
+
     def create_relay(self, workspace: int, comment: str, now: int) -> Relay:
         """Raises InvalidInput, NotFound."""
         return self._tenants.add_relay(workspace, _printable(comment.strip(), "the comment"), now)
 
     def relays(self, workspace: int) -> list[Relay]:
-        """All relays of a workspace, canceled ones too."""
+        """All of a workspace, those that no longer send too."""
         return self._tenants.relays(workspace)
 
     def relay(self, relay: int) -> Relay:
-        """The relay of that id, whosever it is. Raises NotFound."""
-        everywhere = (found for each in self.workspaces() for found in self.relays(each.id))
-        found = next((each for each in everywhere if each.id == relay), None)
-        if found is None:
-            raise NotFound(f"there is no relay {relay}")
-        return found
+        """The relay of that id in whichever workspace. For operators only. Raises NotFound."""
+        for workspace in self._tenants.workspaces():
+            for each in self._tenants.relays(workspace.id):
+                if each.id == relay:
+                    return each
+        raise NotFound(f"there is no relay {relay}")
 
-    def change_relay(self, changed: Relay) -> Relay:
-        """Raises InvalidInput, NotFound."""
-        if not re.fullmatch("[A-Z]{3}", changed.price.currency):
-            raise InvalidInput(f"{changed.price.currency!r} is not a currency code of ISO 4217")
-        _printable(changed.comment, "the comment")
+    def change_relay(self, relay: Relay) -> Relay:
+        """Store changed comment, activity, billing day or price. Raises InvalidInput, NotFound."""
+        changed = msgspec.structs.replace(relay, comment=_printable(relay.comment.strip(), "the comment"))
+        if not 1 <= relay.billing_day <= LAST_BILLING_DAY:
+            raise InvalidInput(f"the billing day is a day of every month: 1 to {LAST_BILLING_DAY}")
+        _check_price(relay.price)
         self._tenants.save_relay(changed)
         return changed
 
@@ -158,6 +167,14 @@ def _printable(text: str, what: str) -> str:
     if not text.isprintable():
         raise InvalidInput(f"{what} holds a character that cannot be shown")
     return text
+
+
+def _check_price(price: Price) -> None:
+    for amount in (price.base, price.per_thousand):
+        if not amount.is_finite() or not 0 <= amount <= _HIGHEST_PRICE or len(str(amount)) > 40:
+            raise InvalidInput("a price is an amount of money, not below zero")
+    if not re.fullmatch("[A-Z]{3}", price.currency):
+        raise InvalidInput("a currency is named by its three letters, such as USD")
 
 
 def _workspace_id(text: str) -> int:
