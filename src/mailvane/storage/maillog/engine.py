@@ -1,0 +1,215 @@
+"""The way to ClickHouse, embedded or served: addresses, clients, and errors in our words. No table is known here.
+
+One engine client serves one caller at a time, so an `Engine` lends them from a pool: as many run at once as
+callers ask. The embedded engine serves one data directory per process and one process per data directory.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, LifoQueue
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import clickhouse_connect
+import msgspec
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import Error, OperationalError
+
+from mailvane.errors import InvalidSetting, MailvaneError, StoreInUse, StoreUnavailable
+
+DATABASE = "mailvane"
+
+# What a caller may mend by waiting: time, memory, disk space, too much at once, network, a server in maintenance.
+_TRANSIENT = frozenset({159, 160, 164, 202, 209, 210, 241, 242, 243, 252, 279, 394, 425, 999})
+
+# The embedded engine is a guest in a small process: caches stay small (the operating system's page cache serves the
+# same bytes) and merges are left to two threads.
+_EMBEDDED_OPTIONS = {
+    "mark_cache_size": "16777216",
+    "index_mark_cache_size": "8388608",
+    "primary_index_cache_size": "16777216",
+    "index_uncompressed_cache_size": "0",
+    "uncompressed_cache_size": "0",
+    "mmap_cache_size": "0",
+    "compiled_expression_cache_size": "4194304",
+    "query_cache.max_size_in_bytes": "0",
+    "background_pool_size": "2",
+    "background_schedule_pool_size": "4",
+    "background_fetches_pool_size": "1",
+    "background_move_pool_size": "1",
+    "background_common_pool_size": "1",
+    "background_buffer_flush_schedule_pool_size": "1",
+    "background_message_broker_schedule_pool_size": "1",
+    "background_distributed_schedule_pool_size": "1",
+}
+
+_QUESTION_SETTINGS = {
+    "do_not_merge_across_partitions_select_final": "1",
+    "output_format_json_quote_64bit_integers": "0",
+    "optimize_functions_to_subcolumns": "0",
+}
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where the mail log lives: a directory, or servers that each hold the same tables or a share of them."""
+
+    path: str | None = None
+    servers: tuple[tuple[str, int], ...] = ()
+    user: str = "default"
+    password: str = ""
+    secure: bool = False
+    database: str = DATABASE
+    cluster: str | None = None
+
+
+def parse_address(dsn: str) -> Address:
+    """`chdb:///path` or `clickhouse[s]://user:password@host:port/database`.
+
+    `?cluster=NAME` and a list of hosts name the servers that share the mail log. Raises InvalidSetting.
+    """
+    parts = urlsplit(dsn)
+    options = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+    if parts.scheme == "chdb" and not parts.netloc and len(parts.path) > 1 and not options:
+        return Address(path=unquote(parts.path))
+    cluster = options.pop("cluster", None)
+    if parts.scheme not in {"clickhouse", "clickhouses"} or not parts.netloc or options:
+        raise InvalidSetting(
+            "the mail log is chdb:///PATH or clickhouse[s]://USER:PASSWORD@HOST:PORT/DATABASE[?cluster=NAME]"
+        )
+    login, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    secure = parts.scheme == "clickhouses"
+    return Address(
+        servers=tuple(_server(host, 8443 if secure else 8123) for host in hosts.split(",")),
+        user=unquote(user) or "default",
+        password=unquote(password),
+        secure=secure,
+        database=unquote(parts.path.strip("/")) or DATABASE,
+        cluster=cluster,
+    )
+
+
+def _server(text: str, default_port: int) -> tuple[str, int]:
+    try:
+        server = urlsplit(f"//{text}")
+        host, port = server.hostname, server.port
+    except ValueError:
+        host, port = None, None
+    if not host:
+        raise InvalidSetting("the address of the mail log has a host or port that cannot be")
+    return host, port or default_port
+
+
+@contextmanager
+def translated() -> Generator[None]:
+    """Errors of the engine and its client leave as ours."""
+    try:
+        yield
+    except Error as error:
+        code = getattr(error, "code", None)
+        text = str(error).splitlines()[0][:500] if str(error) else type(error).__name__
+        if (isinstance(error, OperationalError) and code is None) or code in _TRANSIENT:
+            raise StoreUnavailable(f"the mail log does not answer: {text}") from error
+        raise MailvaneError(f"the mail log refused: {text}") from error
+    except OSError as error:
+        raise StoreUnavailable(f"the mail log does not answer: {error}") from error
+
+
+class Engine:
+    """One server, or the embedded engine, and a pool of clients to it."""
+
+    def __init__(self, address: Address, server: int = 0) -> None:
+        self.address = address
+        self._server = server
+        self._idle: LifoQueue[Client] = LifoQueue()
+        self._lock_file: int | None = None
+        if address.path is not None:
+            self._lock_file = _own(Path(address.path))
+        with translated():
+            first = self._connect("system" if address.path is None else None)
+            try:
+                first.command(f"CREATE DATABASE IF NOT EXISTS `{address.database}` ENGINE = Atomic")
+            finally:
+                first.close()
+
+    @property
+    def embedded(self) -> bool:
+        return self.address.path is not None
+
+    def _connect(self, database: str | None) -> Client:
+        if self.address.path is not None:
+            return clickhouse_connect.get_client(
+                interface="chdb",
+                path=self.address.path,
+                database=database,
+                chdb_options=_EMBEDDED_OPTIONS,
+                settings=_QUESTION_SETTINGS,
+            )
+        host, port = self.address.servers[self._server]
+        return clickhouse_connect.get_client(
+            host=host,
+            port=port,
+            username=self.address.user,
+            password=self.address.password,
+            secure=self.address.secure,
+            database=database,
+            settings=_QUESTION_SETTINGS,
+            autogenerate_session_id=False,
+            connect_timeout=10,
+            send_receive_timeout=300,
+        )
+
+    @contextmanager
+    def client(self) -> Generator[Client]:
+        """A client of one's own, for as long as the block lasts."""
+        with translated():
+            try:
+                client = self._idle.get_nowait()
+            except Empty:
+                client = self._connect(self.address.database)
+            try:
+                yield client
+            finally:
+                self._idle.put(client)
+
+    def lines(self, question: str, values: Mapping[str, object] | None = None, form: str = "JSONEachRow") -> bytes:
+        """The answer as one JSON document a line."""
+        with self.client() as client:
+            return client.raw_query(question, parameters=dict(values or {}), fmt=form)
+
+    def rows(self, question: str, values: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
+        """The answer as tuples."""
+        with self.client() as client:
+            return [tuple(row) for row in client.query(question, parameters=dict(values or {})).result_rows]
+
+    def command(self, statement: str, values: Mapping[str, object] | None = None) -> None:
+        """Do something that has no answer."""
+        with self.client() as client:
+            client.command(statement, parameters=dict(values or {}))
+
+    def close(self) -> None:
+        """Give everything back. The engine must not be used afterwards."""
+        while True:
+            try:
+                self._idle.get_nowait().close()
+            except Empty:
+                break
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+
+def _own(path: Path) -> int:
+    """Hold the directory against other processes: the engine would refuse them too, but without telling why."""
+    path.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path / "mailvane.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise StoreInUse(f"another process owns the mail log in {path}") from None
+    return descriptor

@@ -1,0 +1,80 @@
+"""Creates the tables of the mail log and keeps the stamp of who wrote it. The tables themselves are in schema.sql.
+
+In a cluster every server holds local tables under the plain names, and `Distributed` tables named `all_…` over them;
+a mail lives whole on one server, so what is right on each is right in sum.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+from mailvane.errors import StoreTooNew
+from mailvane.storage.maillog.engine import Engine
+
+SCHEMA_VERSION = 1
+TABLES = ("events", "deliveries", "mails", "waiting", "hourly")
+VIEWS = TABLES[1:]
+
+# 2000 to 2099: what claims to be older or younger shares the first or last partition and never expires too early.
+_MONTH = "toYYYYMM(toDateTime(greatest(946684800, least(4102444799, intDiv({0}, 1000))), 'UTC'))"
+_EXPIRY = "toDateTime(greatest(0, least(4102444799, intDiv({0}, 1000))), 'UTC')"
+_DURABLE = "non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1"
+_PLACE = re.compile(r"\{(month|expiry):(\w+)\}")
+
+
+def statements() -> list[str]:
+    """Every statement of schema.sql, its placeholders filled in."""
+    text = files(__package__ or "").joinpath("schema.sql").read_text("utf-8")
+    text = _PLACE.sub(lambda found: {"month": _MONTH, "expiry": _EXPIRY}[found[1]].format(found[2]), text)
+    text = re.sub(r"^--.*\n", "", text, flags=re.MULTILINE).replace("{durable}", _DURABLE)
+    return [statement.strip() for statement in text.split(";\n") if statement.strip()]
+
+
+def prepare(engine: Engine) -> None:
+    """Create what is missing. Raises StoreTooNew when a newer Mailvane or engine wrote here."""
+    engine.command(
+        "CREATE TABLE IF NOT EXISTS written_by (schema UInt32, engine String, major UInt32, minor UInt32)"
+        " ENGINE = MergeTree ORDER BY (schema, major, minor)"
+    )
+    here = _version(engine)
+    stamp = engine.rows(
+        "SELECT schema, major, minor, engine FROM written_by ORDER BY schema DESC, major DESC, minor DESC LIMIT 1"
+    )
+    if stamp:
+        _refuse_newer(stamp[0], here)
+    for statement in statements():
+        engine.command(statement)
+    if engine.address.cluster is not None:
+        _spread(engine, engine.address.cluster)
+    if not stamp or stamp[0][:3] != (SCHEMA_VERSION, *here[:2]):
+        engine.command(
+            "INSERT INTO written_by SELECT {schema:UInt32}, {engine:String}, {major:UInt32}, {minor:UInt32}",
+            {"schema": SCHEMA_VERSION, "engine": here[2], "major": here[0], "minor": here[1]},
+        )
+
+
+def _version(engine: Engine) -> tuple[int, int, str]:
+    text = str(engine.rows("SELECT version()")[0][0])
+    major, minor, *_ = text.split(".")
+    return int(major), int(minor), text
+
+
+def _refuse_newer(stamp: tuple[object, ...], here: tuple[int, int, str]) -> None:
+    schema, major, minor, text = stamp
+    if int(str(schema)) > SCHEMA_VERSION:
+        raise StoreTooNew(
+            f"the mail log has schema {schema}, this Mailvane knows {SCHEMA_VERSION}: use a newer Mailvane"
+        )
+    if (int(str(major)), int(str(minor))) > here[:2]:
+        raise StoreTooNew(f"the mail log was written by ClickHouse {text}, this is {here[2]}: use a newer engine")
+
+
+def _spread(engine: Engine, cluster: str) -> None:
+    for table in TABLES:
+        key = ", cityHash64(workspace, relay, accepted_at, number)" if table == "events" else ""
+        engine.command(
+            f"CREATE TABLE IF NOT EXISTS all_{table} AS {table}"
+            f" ENGINE = Distributed({{cluster:String}}, {{database:String}}, {table}{key})",
+            {"cluster": cluster, "database": engine.address.database},
+        )

@@ -1,0 +1,174 @@
+"""The mail log on ClickHouse: which statement answers which question. One server, several, or the embedded engine."""
+
+from __future__ import annotations
+
+import re
+import threading
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from mailvane.domain.history import (
+    HourlyCounts,
+    HourlyQuestion,
+    LogPage,
+    LogQuestion,
+    MailLogHealth,
+    Statistics,
+    StatisticsQuestion,
+)
+from mailvane.domain.mail import EventBatch, MailEvent, MailKey
+from mailvane.errors import InvalidInput
+from mailvane.storage.maillog import schema, upkeep
+from mailvane.storage.maillog.engine import Engine, parse_address
+from mailvane.storage.maillog.questions import Count, Search, Statement, by_hour, life_of
+from mailvane.storage.maillog.rows import (
+    BATCH_COLUMNS,
+    EVENT_COLUMNS,
+    decode_deliveries,
+    decode_events,
+    encode_batch,
+    kept_days,
+)
+
+# Each batch becomes one block, formed in one way only: its parts then carry the same marks when it comes again, and
+# every table, the views' included, knows what it has of it.
+_INSERT_SETTINGS = {
+    "deduplicate_blocks_in_dependent_materialized_views": "1",
+    "input_format_parallel_parsing": "0",
+    "max_insert_block_size": "10000000",
+    "min_insert_block_size_rows": "10000000",
+    "min_insert_block_size_bytes": "10000000000",
+    "max_partitions_per_insert_block": "0",
+    "async_insert": "0",
+    "distributed_foreground_insert": "1",
+}
+_TABLE = re.compile(r"\{(" + "|".join(schema.TABLES) + r")\}")
+_hours = msgspec.json.Decoder(HourlyCounts)
+
+
+def open_maillog(dsn: str) -> ClickHouseMailLog:
+    """Open the mail log that a DSN names, creating what is missing.
+
+    Raises InvalidSetting, StoreInUse, StoreTooNew, StoreUnavailable.
+    """
+    address = parse_address(dsn)
+    engines: list[Engine] = []
+    try:
+        for server in range(max(1, len(address.servers))):
+            engines.append(Engine(address, server))
+            schema.prepare(engines[-1])
+    except BaseException:
+        for engine in engines:
+            engine.close()
+        raise
+    return ClickHouseMailLog(engines)
+
+
+class ClickHouseMailLog:
+    """The append-only record of mail events and every view of it. Any number of threads may use one."""
+
+    def __init__(self, engines: list[Engine]) -> None:
+        self._engines = engines
+        self._engine = engines[0]
+        self._scope = "all_" if self._engine.address.cluster is not None else ""
+        self._writing = threading.Lock()
+
+    def append(self, batch: EventBatch) -> None:
+        """Store a batch durably, whole or not at all; a token seen before changes nothing. Raises StoreUnavailable."""
+        if not batch.events:
+            return
+        lines = encode_batch(batch)
+        settings = _INSERT_SETTINGS | {"insert_deduplication_token": f"{batch.workspace}:{batch.token}"}
+        with self._writing, self._engine.client() as client:
+            client.raw_insert(
+                f"{self._scope}events",
+                column_names=[*BATCH_COLUMNS, *EVENT_COLUMNS],
+                insert_block=lines,
+                settings=settings,
+                fmt="JSONCompactEachRow",
+            )
+
+    def search(self, question: LogQuestion) -> LogPage:
+        """One page of deliveries and the exact total."""
+        try:
+            search = Search(question)
+        except InvalidInput:
+            return LogPage(0, [])
+        waiting = bool(self._rows(search.any_waiting()))
+        total = self._number(search.total(waiting))
+        if total <= question.skip:
+            return LogPage(total, [])
+        return LogPage(total, decode_deliveries(self._lines(search.page(waiting))))
+
+    def statistics(self, question: StatisticsQuestion) -> Statistics:
+        """Counts and ranked tables of a window."""
+        count = Count(question)
+        return Statistics(
+            received=self._number(count.received()),
+            sent=self._number(count.sent()),
+            senders=self._ranked(count.ranked("sender")),
+            recipients=self._ranked(count.ranked("recipient")),
+            origins=self._ranked(count.ranked("origin")),
+        )
+
+    def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
+        """Counts hour by hour, oldest first; hours without events are left out."""
+        return _hours.decode_lines(self._lines(by_hour(question)))
+
+    def life(self, workspace: int, mail: MailKey) -> list[MailEvent]:
+        """Every event of one mail, oldest first; empty when the workspace has no such mail."""
+        return decode_events(self._lines(life_of(workspace, mail), "JSONCompactEachRow"))
+
+    def retain(self, workspace: int, days: int) -> None:
+        """Apply a new retention to what is stored already; 0 keeps for ever."""
+        with self._writing:
+            for engine in self._engines:
+                upkeep.retain(engine, workspace, kept_days(days))
+
+    def upkeep(self, task: str, target: Path | None = None) -> None:
+        """`rebuild` every view from the events, `backup` to, or `restore` from, a directory."""
+        with self._writing:
+            for engine in self._engines:
+                upkeep.perform(engine, task, target)
+
+    def health(self) -> MailLogHealth:
+        """What and how large. Raises StoreUnavailable."""
+        version = str(self._engine.rows("SELECT version()")[0][0])
+        sizes = [
+            engine.rows("SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase()")
+            for engine in self._engines
+        ]
+        return MailLogHealth(
+            engine=f"chDB (ClickHouse {version})" if self._engine.embedded else f"ClickHouse {version}",
+            events=self._number(Statement("SELECT count() FROM {events}", {})),
+            deliveries=self._number(Statement("SELECT count() FROM {deliveries} FINAL WHERE state > 0", {})),
+            bytes_on_disk=sum(int(str(size[0][0])) for size in sizes),
+        )
+
+    def close(self) -> None:
+        """Give the engine back. The mail log must not be used afterwards."""
+        for engine in self._engines:
+            engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _named(self, statement: Statement) -> str:
+        return _TABLE.sub(lambda found: self._scope + found[1], statement.sql)
+
+    def _lines(self, statement: Statement, form: str = "JSONEachRow") -> bytes:
+        return self._engine.lines(self._named(statement), statement.values, form)
+
+    def _rows(self, statement: Statement) -> list[tuple[object, ...]]:
+        return self._engine.rows(self._named(statement), statement.values)
+
+    def _number(self, statement: Statement) -> int:
+        return int(str(self._rows(statement)[0][0]))
+
+    def _ranked(self, statement: Statement) -> dict[str, int]:
+        return {str(name): int(str(counted)) for name, counted in self._rows(statement)}
