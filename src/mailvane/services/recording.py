@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from threading import Condition, Event, Lock, Thread
 from time import monotonic
 
@@ -19,8 +20,9 @@ log = logging.getLogger(__name__)
 
 CARRY_AT_ONCE = 16
 _HELD_EVENTS = 120_000
-_SWEEP_SECONDS = 15.0
-_SWEEPS_BEFORE_RETRY = 40  # a batch that the mail log refused is tried again every ten minutes
+# How soon a batch is noticed that another process, an import, left in the journal.
+_SWEEP_SECONDS = 0.5
+_SWEEPS_BEFORE_RETRY = 1200  # a batch that the mail log refused is tried again every ten minutes
 _LOOK_SECONDS = 0.2
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -68,6 +70,12 @@ class Recorder:
         self.sweep()
         while self.carry() or self._journal_has_more:
             pass
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Carry nothing for the length of a block; recording goes on."""
+        with self._carrying:
+            yield
 
     def sweep(self) -> None:
         """Let the next `carry` look into the journal for batches that this process does not remember."""

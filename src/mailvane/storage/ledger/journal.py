@@ -18,7 +18,6 @@ from mailvane.storage.ledger.database import Database
 from mailvane.storage.ledger.payload import pack, unpack
 from mailvane.storage.ledger.tables import cursors, event_ids, in_flight, journal
 
-_CLAIM_AT_ONCE = 5_000
 _PRUNE_AT_ONCE = 20_000
 
 
@@ -111,14 +110,9 @@ class SqlJournal:
     def _claim(self, connection: Connection, workspace: int, digests: set[bytes], now: int) -> set[bytes]:
         """Those of the digests that nobody claimed before. Whoever claims the same ones waits for this transaction."""
         statement = self._database.insert(event_ids).on_conflict_do_nothing().returning(event_ids.c.digest)
-        claimed: set[bytes] = set()
         # In one order everywhere, so that two transactions never wait for each other.
-        ordered = sorted(digests)
-        for start in range(0, len(ordered), _CLAIM_AT_ONCE):
-            part = ordered[start : start + _CLAIM_AT_ONCE]
-            rows = [{"workspace": workspace, "digest": digest, "seen_at": now} for digest in part]
-            claimed.update(connection.execute(statement, rows).scalars())
-        return claimed
+        rows = [{"workspace": workspace, "digest": digest, "seen_at": now} for digest in sorted(digests)]
+        return set(connection.execute(statement, rows).scalars())
 
     def _move_on(self, connection: Connection, entry: JournalEntry) -> None:
         if entry.cursor is None:

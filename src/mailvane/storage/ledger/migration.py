@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 from alembic import command
@@ -16,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from mailvane.errors import StoreTooNew, StoreUnavailable
-from mailvane.storage.ledger.database import BUSY_SECONDS, Database, translated
+from mailvane.storage.ledger.database import BUSY_SECONDS, Database
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _POSTGRESQL_LOCK = 0x6D61696C76616E65  # any number that no other program takes
@@ -57,16 +58,11 @@ def _use_write_ahead_log(database: Database) -> None:
 
 
 def _write_ahead_log_is_on(database: Database) -> bool:
-    with translated():
-        connection = database.engine.raw_connection()
     try:
-        connection.cursor().execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError as error:
+        with closing(database.engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA journal_mode = WAL")
+    except sqlite3.DatabaseError as error:
         if "locked" in str(error):
             return False
         raise StoreUnavailable(f"the ledger does not answer: {error}") from error
-    except sqlite3.DatabaseError as error:
-        raise StoreUnavailable(f"the ledger cannot be read: {error}") from error
-    finally:
-        connection.close()
     return True
