@@ -21,6 +21,7 @@ from mailvane.storage.interface import JournalEntry, SourceCursor
 from mailvane.storage.ledger import SqlLedger, open_ledger
 from mailvane.storage.ledger import database as ledger_database
 from mailvane.storage.ledger.tables import metadata
+from tests.contract.ledgers import PostgresServer
 
 NOW = 1_790_000_000_000
 CURSOR = SourceCursor(
@@ -391,4 +392,54 @@ def test_what_was_committed_survives_the_power(sqlite_url: str) -> None:
     with ledger._database.read() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2  # FULL
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+    ledger.close()
+
+
+# -- copies
+
+
+def test_a_copy_holds_everything_and_can_be_taken_over(sqlite_url: str, tmp_path: Path) -> None:
+    ledger = open_ledger(sqlite_url)
+    workspace = ledger.add_workspace("acme", NOW)
+    ledger.commit(JournalEntry(batch=batch(1), cursor=CURSOR), NOW)
+    ledger.copy_to(tmp_path / "copy.sqlite")
+    with pytest.raises(InvalidInput, match="exists"):
+        ledger.copy_to(tmp_path / "copy.sqlite")
+    ledger.close()
+    fresh = open_ledger(f"sqlite:///{tmp_path / 'fresh.sqlite'}")
+    fresh.copy_from(tmp_path / "copy.sqlite")
+    assert fresh.workspaces() == [workspace]
+    assert fresh.cursors("postfix:1") == [CURSOR]
+    assert numbers_pending(fresh) == [1]
+    assert fresh.add_workspace("next", NOW).id == 2
+    fresh.close()
+
+
+def test_what_is_no_copy_is_refused_and_changes_nothing(sqlite_url: str, tmp_path: Path) -> None:
+    ledger = open_ledger(sqlite_url)
+    workspace = ledger.add_workspace("acme", NOW)
+    (tmp_path / "text").write_text("not a copy " * 100)
+    sqlite3.connect(tmp_path / "other.sqlite").close()
+    for name in ("text", "other.sqlite", "missing"):
+        with pytest.raises(InvalidInput, match="not a copy"):
+            ledger.copy_from(tmp_path / name)
+    assert ledger.workspaces() == [workspace]
+    ledger.close()
+
+
+def test_a_copy_of_a_newer_mailvane_is_refused(sqlite_url: str, tmp_path: Path) -> None:
+    ledger = open_ledger(sqlite_url)
+    ledger.copy_to(tmp_path / "copy.sqlite")
+    with sqlite3.connect(tmp_path / "copy.sqlite") as copy:
+        copy.execute("UPDATE alembic_version SET version_num = '9999'")
+    copy.close()
+    with pytest.raises(StoreTooNew):
+        ledger.copy_from(tmp_path / "copy.sqlite")
+    ledger.close()
+
+
+def test_postgresql_is_copied_with_its_own_tools(postgres: PostgresServer, tmp_path: Path) -> None:
+    ledger = open_ledger(postgres.get_uri())
+    with pytest.raises(InvalidInput, match="pg_dump"):
+        ledger.copy_to(tmp_path / "copy")
     ledger.close()

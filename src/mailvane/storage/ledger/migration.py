@@ -34,16 +34,19 @@ def migrate(database: Database) -> None:
         _upgrade(connection)
 
 
+def check_revision(current: str | None) -> None:
+    """Raises StoreTooNew for a revision that this version has never heard of."""
+    script = ScriptDirectory(str(MIGRATIONS))
+    if current is not None and current not in {known.revision for known in script.walk_revisions()}:
+        raise StoreTooNew(f"the ledger was written by a newer Mailvane (its schema is {current}): use that version")
+
+
 def _upgrade(connection: Connection) -> None:
+    current = MigrationContext.configure(connection).get_current_revision()
+    check_revision(current)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    script = ScriptDirectory.from_config(config)
-    current = MigrationContext.configure(connection).get_current_revision()
-    if current == script.get_current_head():
-        return
-    if current is not None and current not in {known.revision for known in script.walk_revisions()}:
-        raise StoreTooNew(f"the ledger was written by a newer Mailvane (its schema is {current}): use that version")
     command.upgrade(config, "head")
 
 
