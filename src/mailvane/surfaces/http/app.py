@@ -1,0 +1,47 @@
+"""The HTTP application: every dialect's routes behind one door."""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+
+from litestar import Litestar
+from litestar.datastructures import State
+from prometheus_client import CollectorRegistry
+
+from mailvane.surfaces.http import operations
+from mailvane.surfaces.http.bridge import Bridge
+from mailvane.surfaces.http.door import Door, render_error
+from mailvane.surfaces.http.mailbaby import routes as mailbaby_routes
+from mailvane.surfaces.http.native import routes as native_routes
+from mailvane.surfaces.http.native.intake import Intake
+from mailvane.surfaces.http.operations import Metrics
+from mailvane.surfaces.http.services import HttpServices
+
+_LARGEST_QUESTION = 64 * 1024
+_ROUTERS = (mailbaby_routes.ROUTER, native_routes.ROUTER, operations.ROUTER)
+
+
+def create_app(services: HttpServices, registry: CollectorRegistry | None = None) -> Litestar:
+    """The application. A registry that is passed in may carry other parts' metrics; they are shown along."""
+    bridge = Bridge()
+    metrics = Metrics(registry or CollectorRegistry())
+    app = Litestar(
+        route_handlers=[*_ROUTERS],
+        exception_handlers={Exception: render_error},
+        request_max_body_size=_LARGEST_QUESTION,
+        openapi_config=None,
+        logging_config=None,
+        on_shutdown=[bridge.close],
+        state=State(
+            {
+                "services": services,
+                "bridge": bridge,
+                "metrics": metrics,
+                "described": lru_cache(maxsize=1)(partial(operations.described, _ROUTERS, native_routes.BODIES)),
+                "intake": Intake(services.tenancy, services.recorder),
+            }
+        ),
+    )
+    dialects = (mailbaby_routes.DIALECT, native_routes.DIALECT, operations.DIALECT)
+    app.asgi_handler = Door(app.asgi_handler, dialects, services.tenancy, bridge, metrics.observe)
+    return app

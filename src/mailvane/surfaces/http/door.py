@@ -1,0 +1,132 @@
+"""Where every HTTP request comes in: its dialect is chosen, its key is proven, its answer is counted.
+
+This wraps the framework rather than sitting in it, because the framework's own middleware does not see requests for
+unknown paths and wrong methods, and those too are answered in the dialect's shape, and only after the key.
+It routes nothing. A handler that needs a principal asks for it with `principal_of`, which fails closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from time import perf_counter
+from typing import Any
+
+from litestar import Request, Response
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.utils.path import normalize_path
+
+from mailvane.domain.tenancy import Principal
+from mailvane.errors import NotAuthenticated
+from mailvane.services.tenancy import Tenancy
+from mailvane.surfaces.http.bridge import Bridge
+from mailvane.surfaces.http.dialect import Dialect, refusal_of
+
+Observe = Callable[[str, str, int, float], None]
+
+_DIALECT, _PRINCIPAL = "mailvane_dialect", "mailvane_principal"
+
+
+def principal_of(request: Request[Any, Any, Any]) -> Principal:
+    """Who is asking. Raises NotAuthenticated when nobody proved anything."""
+    principal = request.scope["state"].get(_PRINCIPAL)
+    if not isinstance(principal, Principal):
+        raise NotAuthenticated
+    return principal
+
+
+def render_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The framework's handler of every exception."""
+    dialect: Dialect = request.scope["state"][_DIALECT]
+    return dialect.render(refusal_of(error))
+
+
+class Door:
+    """The outermost ASGI application."""
+
+    def __init__(
+        self, inner: ASGIApp, dialects: Sequence[Dialect], tenancy: Tenancy, bridge: Bridge, observe: Observe
+    ) -> None:
+        self._inner = inner
+        self._dialects = dialects  # the last one takes what no other owns
+        self._tenancy = tenancy
+        self._bridge = bridge
+        self._observe = observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP:
+            await self._answer(scope, receive, send)
+        else:
+            await self._inner(scope, receive, send)
+
+    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        path = normalize_path(scope["path"])
+        dialect = next((each for each in self._dialects if each.owns(path)), self._dialects[-1])
+        scope["state"][_DIALECT] = dialect
+        answer = _Answer(send, dialect, bodiless=scope["method"] == "HEAD")
+        try:
+            await self._serve(scope, receive, answer, dialect.needs_key(path))
+        finally:
+            route = scope.get("path_template") or "unmatched"
+            self._observe(dialect.name, str(route), answer.status, perf_counter() - started)
+
+    async def _serve(self, scope: HTTPScope, receive: Receive, answer: _Answer, needs_key: bool) -> None:
+        if scope["method"] == "OPTIONS":
+            await _send(Response(b"", status_code=200, media_type="text/plain"), scope, receive, answer)
+            return
+        if scope["method"] == "HEAD":
+            scope["method"] = "GET"
+        try:
+            if needs_key:
+                scope["state"][_PRINCIPAL] = await self._proven(scope, answer.dialect)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer in its own shape
+            await _send(answer.dialect.render(refusal_of(error)), scope, receive, answer)
+            return
+        await self._inner(scope, receive, answer)
+
+    async def _proven(self, scope: HTTPScope, dialect: Dialect) -> Principal:
+        token, workspace = presented(scope["headers"])
+        if not token:
+            raise NotAuthenticated
+        principal = await self._bridge.quick(self._tenancy.authenticate, token, workspace)
+        if principal.kind not in dialect.kinds:
+            raise NotAuthenticated
+        return principal
+
+
+def presented(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, str | None]:
+    """The key and the workspace that the headers name; empty when there is none."""
+    found = {name: value.decode("latin-1").strip() for name, value in headers if name in _OURS}
+    workspace = found.get(b"x-workspace-id") or None
+    if found.get(b"x-api-key"):
+        return found[b"x-api-key"], workspace
+    scheme, _, token = found.get(b"authorization", "").partition(" ")
+    return (token.strip() if scheme.lower() == "bearer" else ""), workspace
+
+
+_OURS = frozenset({b"x-api-key", b"authorization", b"x-workspace-id"})
+
+
+class _Answer:
+    """The way back to the client: remembers the status, adds the dialect's headers, drops the body of a HEAD."""
+
+    def __init__(self, send: Send, dialect: Dialect, bodiless: bool) -> None:
+        self._send = send
+        self._bodiless = bodiless
+        self.dialect = dialect
+        self.status = 500
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            extra = [(name.lower().encode(), value.encode()) for name, value in self.dialect.headers.items()]
+            message["headers"] = [*message["headers"], *extra]
+        elif message["type"] == "http.response.body" and self._bodiless:
+            message["body"] = b""
+        await self._send(message)
+
+
+async def _send(response: Response[bytes], scope: HTTPScope, receive: Receive, send: Send) -> None:
+    request: Request[Any, Any, Any] = Request(scope)
+    await response.to_asgi_response(app=None, request=request)(scope, receive, send)

@@ -1,0 +1,193 @@
+"""One line of the native intake: a mail event as another mail server tells it, checked and made ours.
+
+Every event names its mail, either by Mailvane's own id or by the server's message id and the time of acceptance, and
+its recipient: a mail accepted for three recipients is told as three `accepted` lines. Unknown fields are refused by
+name, so that a misspelt one does not vanish. What an event leaves out is "not known", never "empty".
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from mailvane.domain.mail import (
+    EventType,
+    MailEvent,
+    MailKind,
+    ReasonFamily,
+    canonical_address,
+    mail_number,
+    parse_mail_id,
+)
+from mailvane.errors import InvalidInput
+
+_EARLIEST = 0  # 1970
+_LATEST = 7_289_654_400_000  # 2201
+_SECONDS_BELOW = 100_000_000_000  # a smaller number of a time is in seconds: the year 5138, or March 1973 in ms
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HEX_ID = re.compile(r"[0-9a-fA-F]{18}")
+_FAILED = frozenset({EventType.DEFERRED, EventType.BOUNCED, EventType.EXPIRED, EventType.REJECTED})
+
+Name = Annotated[str, msgspec.Meta(max_length=255)]
+Address = Annotated[str, msgspec.Meta(max_length=512)]
+HeaderText = Annotated[str, msgspec.Meta(max_length=4096)]
+Time = str | int | float
+Told = Literal[
+    "accepted", "delivered", "deferred", "bounced", "expired", "held", "discarded", "rejected",
+    "complained", "opened", "clicked", "replied", "unsubscribed",
+]  # fmt: skip
+
+
+class NativeEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """The line as it is written. Times are RFC 3339 text with a zone, or a number of seconds or milliseconds."""
+
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]  # of the event: told twice, counted once
+    type: Told
+    time: Time
+    recipient: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+    relay: Annotated[int, msgspec.Meta(ge=1)] | None = None  # may be left out when the workspace has one
+    mail_id: str | None = None
+    mail: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    accepted_at: Time | None = None  # an `accepted` event may leave it out: it is its `time`
+    kind: MailKind = MailKind.MAIL
+    original_recipient: Address = ""
+    recipient_number: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    sender: Address = ""
+    subject: HeaderText = ""
+    message_id: Annotated[str, msgspec.Meta(max_length=1024)] = ""
+    header_from: Address = ""
+    reply_to: Address = ""
+    in_reply_to: HeaderText = ""
+    references: Annotated[str, msgspec.Meta(max_length=16384)] = ""
+    origin: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    client_name: Name = ""
+    login: Name = ""
+    protocol: Name = ""
+    interface: Name = ""
+    size: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
+    queue_id: Name = ""
+    host: Name = ""
+    transport: Name = ""
+    mx_host: Name = ""
+    mx_ip: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    code: Annotated[int, msgspec.Meta(ge=0, le=999)] = 0
+    enhanced_code: Annotated[str, msgspec.Meta(max_length=16)] = ""
+    reply: Annotated[str, msgspec.Meta(max_length=8192)] = ""
+    tls: Name = ""
+    delay: float = 0  # seconds since acceptance
+    family: ReasonFamily | None = None
+    hard: bool | None = None
+
+
+_AS_IT_IS = (
+    "kind", "recipient_number", "subject", "message_id", "in_reply_to", "references", "client_name", "login",
+    "protocol", "interface", "size", "queue_id", "host", "transport", "mx_host", "code", "enhanced_code", "reply",
+    "tls",
+)  # fmt: skip
+_ADDRESSES = ("recipient", "original_recipient", "sender", "header_from", "reply_to")
+_TEXTS = (
+    "id", "mail_id", "mail", "origin", "mx_ip", *_ADDRESSES,
+    *(name for name in _AS_IT_IS if name not in {"kind", "recipient_number", "size", "code"}),
+)  # fmt: skip
+
+
+def mail_event(told: NativeEvent, relay: int, source: str, line: int) -> MailEvent:
+    """The event as the mail log keeps it.
+
+    Raises InvalidInput.
+    """
+    _refuse_controls(told)
+    at = milliseconds(told.time, "time")
+    accepted_at, number = _identity(told, at)
+    kind = EventType(told.type)
+    rest: dict[str, Any] = {name: getattr(told, name) for name in _AS_IT_IS}
+    rest |= {name: canonical_address(getattr(told, name)) for name in _ADDRESSES}
+    return MailEvent(
+        relay=relay,
+        accepted_at=accepted_at,
+        number=number,
+        type=kind,
+        at=at,
+        origin=_ip(told.origin, "origin"),
+        mx_ip=_ip(told.mx_ip, "mx_ip"),
+        delay=_delay(told.delay),
+        family=_family(told, kind),
+        hard=_is_hard(told, kind),
+        source=source,
+        line=line,
+        **rest,
+    )
+
+
+def milliseconds(time: Time, name: str) -> int:
+    """The time in milliseconds.
+
+    Raises InvalidInput unless it is a time between 1970 and 2200.
+    """
+    if isinstance(time, str):
+        try:
+            moment: datetime = msgspec.convert(time, Annotated[datetime, msgspec.Meta(tz=True)])
+            found = round(moment.timestamp() * 1000)
+        except (msgspec.ValidationError, ValueError, OverflowError):
+            raise InvalidInput(f"`{name}` is not an RFC 3339 time with a zone") from None
+    else:
+        found = round(time * 1000) if abs(time) < _SECONDS_BELOW else round(time)
+    if not _EARLIEST <= found < _LATEST:
+        raise InvalidInput(f"`{name}` is not between 1970 and 2200")
+    return found
+
+
+def _identity(told: NativeEvent, at: int) -> tuple[int, int]:
+    if (told.mail_id is None) == (told.mail is None):
+        raise InvalidInput("name the mail by `mail_id`, or by `mail` and `accepted_at`")
+    if told.mail_id is not None:
+        if told.accepted_at is not None:
+            raise InvalidInput("`mail_id` tells the time of acceptance already: leave out `accepted_at`")
+        if not _HEX_ID.fullmatch(told.mail_id):
+            raise InvalidInput("`mail_id` is not 18 hexadecimal digits")
+        accepted_at, number = parse_mail_id(told.mail_id)
+        return milliseconds(accepted_at / 1000 if accepted_at < _SECONDS_BELOW else accepted_at, "mail_id"), number
+    if told.accepted_at is None and told.type != "accepted":
+        raise InvalidInput("`mail` needs `accepted_at`: the same for every event of a mail")
+    accepted_at = at if told.accepted_at is None else milliseconds(told.accepted_at, "accepted_at")
+    return accepted_at, mail_number(told.mail or "")
+
+
+def _refuse_controls(told: NativeEvent) -> None:
+    for name in _TEXTS:
+        text = getattr(told, name)
+        if text and not text.isprintable() and _CONTROL.search(text):
+            raise InvalidInput(f"`{name}` holds a control character")
+
+
+def _ip(text: str, name: str) -> str:
+    if not text:
+        return ""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise InvalidInput(f"`{name}` is not an IP address") from None
+
+
+def _delay(seconds: float) -> int:
+    if not 0 <= seconds <= 1e9:
+        raise InvalidInput("`delay` is not a number of seconds")
+    return round(seconds * 1000)
+
+
+def _family(told: NativeEvent, kind: EventType) -> ReasonFamily:
+    if told.family is not None:
+        return told.family
+    return ReasonFamily.OTHER if kind in _FAILED else ReasonFamily.NONE
+
+
+def _is_hard(told: NativeEvent, kind: EventType) -> bool:
+    if told.hard is not None:
+        return told.hard
+    if kind not in _FAILED:
+        return False
+    return (told.code // 100 or int(told.enhanced_code[:1] or 0)) == 5

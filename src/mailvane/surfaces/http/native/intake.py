@@ -1,0 +1,114 @@
+"""The native intake: a body of NDJSON lines into the journal, all of them or none.
+
+Any mail server can feed Mailvane through it. Sending the same events again is harmless: each is known by its `id`
+within the workspace. This is not the mail log; the answer is given when the events are safe in the journal.
+"""
+
+from __future__ import annotations
+
+import zlib
+from hashlib import blake2b
+
+import msgspec
+from litestar.exceptions import HTTPException
+
+from mailvane.domain.mail import EventBatch, MailEvent
+from mailvane.errors import InvalidEvent, InvalidInput, NotFound
+from mailvane.services.recording import Recorder
+from mailvane.services.tenancy import Tenancy
+from mailvane.storage.interface import JournalEntry
+from mailvane.surfaces.http.native.event import NativeEvent, mail_event
+
+MAX_BODY = 32 * 1024 * 1024
+MAX_LINES = 100_000
+SOURCE = "intake"
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What became of the lines: new ones, and ones that were known already."""
+
+    accepted: int
+    duplicates: int
+
+
+class Intake:
+    """Takes lines in for one workspace after another. Blocking."""
+
+    def __init__(self, tenancy: Tenancy, recorder: Recorder) -> None:
+        self._tenancy = tenancy
+        self._recorder = recorder
+        self._decoder = msgspec.json.Decoder(NativeEvent)
+
+    def take(self, workspace: int, body: bytes, now: int) -> Receipt:
+        """Make every line durable.
+
+        Raises InvalidEvent with the number of the first bad line, NotFound, StoreUnavailable; nothing is kept then.
+        """
+        retention = self._retention(workspace)
+        relays = tuple(relay.id for relay in self._tenancy.active_relays(workspace))
+        events, ids = self._read(body, relays)
+        if not events:
+            return Receipt(0, 0)
+        digest = blake2b("\n".join(ids).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        batch = EventBatch(f"{SOURCE}:{workspace}:{now}:{digest}", workspace, retention, events)
+        pending = self._recorder.record(JournalEntry(batch=batch, event_ids=tuple(ids)), now)
+        accepted = len(pending.batch.events) if pending else 0
+        return Receipt(accepted, len(events) - accepted)
+
+    def _retention(self, workspace: int) -> int:
+        found = next((each for each in self._tenancy.workspaces() if each.id == workspace), None)
+        if found is None:
+            raise NotFound(f"there is no workspace {workspace}")
+        return found.retention_days
+
+    def _read(self, body: bytes, relays: tuple[int, ...]) -> tuple[list[MailEvent], list[str]]:
+        events: list[MailEvent] = []
+        ids: list[str] = []
+        for number, line in enumerate(body.split(b"\n"), 1):
+            if not line.strip():
+                continue
+            if len(events) == MAX_LINES:
+                raise HTTPException(status_code=413, detail=f"a request carries at most {MAX_LINES} events")
+            try:
+                told = self._decoder.decode(line)
+                events.append(mail_event(told, _relay(told, relays), SOURCE, number))
+            except (InvalidInput, msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise InvalidEvent(number, str(error)) from None
+            ids.append(told.id)
+        return events, ids
+
+
+def _relay(told: NativeEvent, relays: tuple[int, ...]) -> int:
+    if told.relay is None:
+        if len(relays) == 1:
+            return relays[0]
+        raise InvalidInput("name the `relay`: the workspace " + ("has several" if relays else "has none yet"))
+    if told.relay not in relays:
+        raise InvalidInput(f"`relay`: the workspace has no active relay {told.relay}")
+    return told.relay
+
+
+def unpacked(body: bytes, encoding: str) -> bytes:
+    """The body without its content encoding, never larger than is accepted.
+
+    Raises an HTTPException.
+    """
+    if encoding in {"", "identity"}:
+        return body
+    if encoding not in {"gzip", "x-gzip"}:
+        raise HTTPException(status_code=415, detail="the body may be sent plain or as gzip")
+    parts, size = [], 0
+    try:
+        while body:
+            inflater = zlib.decompressobj(wbits=31)
+            part = inflater.decompress(body, MAX_BODY - size + 1)
+            size += len(part)
+            if size > MAX_BODY:
+                raise HTTPException(status_code=413, detail=f"a body unpacks to at most {MAX_BODY} bytes")
+            if not inflater.eof:
+                raise InvalidInput("the gzip body is cut off")
+            parts.append(part)
+            body = inflater.unused_data
+    except zlib.error:
+        raise InvalidInput("the body is not gzip") from None
+    return b"".join(parts)

@@ -1,0 +1,175 @@
+"""The paths of Mailvane's own interface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, Router, post
+from litestar.exceptions import HTTPException
+from litestar.openapi.datastructures import ResponseSpec
+
+from mailvane.domain.history import (
+    HourlyCounts,
+    HourlyQuestion,
+    LogPage,
+    LogQuestion,
+    MailLogHealth,
+    Statistics,
+    StatisticsQuestion,
+)
+from mailvane.domain.tenancy import KeyKind
+from mailvane.errors import InvalidInput, NotAllowed
+from mailvane.surfaces.http.door import principal_of
+from mailvane.surfaces.http.native import maillog
+from mailvane.surfaces.http.native.event import NativeEvent
+from mailvane.surfaces.http.native.intake import MAX_BODY, Intake, Receipt, unpacked
+from mailvane.surfaces.http.native.problem import DIALECT, MEDIA_TYPE, PREFIX, Problem
+from mailvane.surfaces.http.services import bridge_of, services_of
+
+AnyRequest = Request[Any, Any, Any]
+JSON = "application/json"
+NDJSON = frozenset({"", "application/x-ndjson", "application/ndjson", "application/jsonl", "text/plain"})
+
+
+def _answers(model: Any) -> dict[int, ResponseSpec]:
+    refused = ResponseSpec(Problem, generate_examples=False, description="Refused", media_type=MEDIA_TYPE)
+    return {
+        200: ResponseSpec(model, generate_examples=False, description="OK", media_type=JSON),
+        **dict.fromkeys((400, 401, 403, 404), refused),
+    }
+
+
+@post(
+    "/events",
+    status_code=200,
+    summary="Take in mail events",
+    request_max_body_size=MAX_BODY,
+    responses=_answers(Receipt),
+)
+async def take_events(request: AnyRequest) -> Response[bytes]:
+    principal = principal_of(request)
+    if principal.kind is KeyKind.CLIENT:
+        raise NotAllowed("a client key may not send mail events")
+    if principal.workspace is None:
+        raise InvalidInput("name the workspace in the X-Workspace-Id header")
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in NDJSON:
+        raise HTTPException(status_code=415, detail="send mail events as application/x-ndjson")
+    services = services_of(request)
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    body = await request.body()
+    intake: Intake = request.app.state.intake
+    workspace, now = principal.workspace, services.clock()
+    receipt = await bridge_of(request).quick(lambda: intake.take(workspace, unpacked(body, encoding), now))
+    request.app.state.metrics.recorded(receipt.accepted)
+    return _json(msgspec.json.encode(receipt))
+
+
+@post(
+    "/search",
+    operation_id="maillog_search",
+    status_code=200,
+    summary="One page of deliveries",
+    responses=_answers(LogPage),
+)
+async def search(request: AnyRequest) -> Response[bytes]:
+    return await _ask(request, maillog.search)
+
+
+@post(
+    "/statistics",
+    operation_id="maillog_statistics",
+    status_code=200,
+    summary="Counts and ranked tables",
+    responses=_answers(Statistics),
+)
+async def statistics(request: AnyRequest) -> Response[bytes]:
+    return await _ask(request, maillog.statistics)
+
+
+@post(
+    "/hourly",
+    operation_id="maillog_hourly",
+    status_code=200,
+    summary="Counts hour by hour",
+    responses=_answers(list[HourlyCounts]),
+)
+async def hourly(request: AnyRequest) -> Response[bytes]:
+    return await _ask(request, maillog.hourly)
+
+
+@post(
+    "/life",
+    operation_id="maillog_life",
+    status_code=200,
+    summary="Every event of one mail",
+    responses=_answers(list[list[Any]]),
+)
+async def life(request: AnyRequest) -> Response[bytes]:
+    return await _ask(request, maillog.life)
+
+
+@post(
+    "/health",
+    operation_id="maillog_health",
+    status_code=200,
+    summary="What and how large the mail log is",
+    responses=_answers(MailLogHealth),
+)
+async def health(request: AnyRequest) -> Response[bytes]:
+    return await _ask(request, maillog.health)
+
+
+@post(
+    "/retain",
+    operation_id="maillog_retain",
+    status_code=200,
+    summary="Apply a new retention to what is stored",
+    responses=_answers(None),
+)
+async def retain(request: AnyRequest) -> Response[bytes]:
+    return await _keep_up(request, maillog.retain)
+
+
+@post(
+    "/upkeep",
+    operation_id="maillog_upkeep",
+    status_code=200,
+    summary="Rebuild, back up or restore the mail log",
+    responses=_answers(None),
+)
+async def upkeep(request: AnyRequest) -> Response[bytes]:
+    return await _keep_up(request, maillog.upkeep)
+
+
+async def _ask(request: AnyRequest, question: maillog.Question) -> Response[bytes]:
+    principal, body = principal_of(request), await request.body()
+    store = services_of(request).maillog
+    return _json(await bridge_of(request).analytical(maillog.encoded, question, store, principal, body))
+
+
+async def _keep_up(request: AnyRequest, task: maillog.Question) -> Response[bytes]:
+    principal, body = principal_of(request), await request.body()
+    store = services_of(request).maillog
+    return _json(await bridge_of(request).upkeep(maillog.encoded, task, store, principal, body))
+
+
+def _json(content: bytes) -> Response[bytes]:
+    return Response(content, status_code=200, media_type=JSON)
+
+
+_MAILLOG = Router(
+    path="/maillog", route_handlers=[search, statistics, hourly, life, health, retain, upkeep], tags=["Mail log"]
+)
+BODIES: dict[str, tuple[str, Any]] = {
+    f"{PREFIX}/events": ("application/x-ndjson", NativeEvent),
+    f"{PREFIX}/maillog/search": (JSON, LogQuestion),
+    f"{PREFIX}/maillog/statistics": (JSON, StatisticsQuestion),
+    f"{PREFIX}/maillog/hourly": (JSON, HourlyQuestion),
+    f"{PREFIX}/maillog/life": (JSON, maillog.LifeQuestion),
+    f"{PREFIX}/maillog/retain": (JSON, maillog.Retention),
+    f"{PREFIX}/maillog/upkeep": (JSON, maillog.Upkeep),
+}  # what each route reads, which the framework does not
+ROUTER = Router(path=PREFIX, route_handlers=[take_events, _MAILLOG], tags=["Native"])
+
+__all__ = ["BODIES", "DIALECT", "ROUTER"]

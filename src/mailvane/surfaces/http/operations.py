@@ -1,0 +1,126 @@
+"""What keeps a server running: is it alive, is it ready, how is it doing, what does it speak. Open to all; no tenant's
+data shows here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from litestar import Litestar, MediaType, Request, Response, Router, get
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+
+from mailvane import __version__
+from mailvane.errors import StoreUnavailable
+from mailvane.surfaces.http.dialect import Dialect
+from mailvane.surfaces.http.native.problem import render
+from mailvane.surfaces.http.services import bridge_of, services_of
+
+AnyRequest = Request[Any, Any, Any]
+
+_EXPOSITION = "text/plain; version=1.0.0"  # the framework adds the charset
+
+DIALECT = Dialect(name="operations", render=render)
+
+OPENAPI = OpenAPIConfig(
+    title="Mailvane",
+    version=__version__,
+    description="The MailBaby mail API, and Mailvane's own. A key goes into `X-API-KEY` or `Authorization: Bearer`.",
+    components=Components(
+        security_schemes={
+            "apiKeyAuth": SecurityScheme(type="apiKey", name="X-API-KEY", security_scheme_in="header"),
+            "bearerAuth": SecurityScheme(type="http", scheme="bearer"),
+        }
+    ),
+    security=[{"apiKeyAuth": []}, {"bearerAuth": []}],
+    use_handler_docstrings=False,
+)
+
+
+class Metrics:
+    """Everything that is counted at this surface."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._requests = Counter(
+            "mailvane_http_requests", "HTTP requests answered", ["surface", "route", "status"], registry=registry
+        )
+        self._seconds = Histogram(
+            "mailvane_http_request_seconds", "Time to answer a request", ["surface", "route"], registry=registry
+        )
+        self._recorded = Counter("mailvane_intake_events", "New mail events taken in over HTTP", registry=registry)
+        self._backlog = Gauge(
+            "mailvane_journal_backlog", "Batches on their way from the journal to the mail log", registry=registry
+        )
+        Info("mailvane_build", "Which Mailvane this is", registry=registry).info({"version": __version__})
+
+    def observe(self, surface: str, route: str, status: int, seconds: float) -> None:
+        self._requests.labels(surface, route, str(status)).inc()
+        self._seconds.labels(surface, route).observe(seconds)
+
+    def recorded(self, events: int) -> None:
+        self._recorded.inc(events)
+
+    def exposed(self, backlog: int) -> bytes:
+        self._backlog.set(backlog)
+        return generate_latest(self.registry)
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Which stores answer."""
+
+    maillog: str
+    ledger: str
+
+
+@get("/healthz", media_type=MediaType.TEXT, summary="The process is alive")
+async def healthz() -> str:
+    return "ok\n"
+
+
+@get("/readyz", summary="Both stores answer")
+async def readyz(request: AnyRequest) -> Response[bytes]:
+    services, bridge = services_of(request), bridge_of(request)
+    try:
+        await bridge.quick(services.recorder.backlog)
+    except Exception as error:
+        raise StoreUnavailable("the ledger does not answer") from error
+    try:
+        await bridge.analytical(services.maillog.health)
+    except Exception as error:
+        raise StoreUnavailable("the mail log does not answer") from error
+    return Response(msgspec.json.encode(Readiness("ok", "ok")), media_type="application/json")
+
+
+@get("/metrics", media_type=MediaType.TEXT, summary="Prometheus metrics")
+async def metrics(request: AnyRequest) -> Response[bytes]:
+    backlog = await bridge_of(request).quick(services_of(request).recorder.backlog)
+    counted: Metrics = request.app.state.metrics
+    return Response(counted.exposed(backlog), media_type=_EXPOSITION)
+
+
+def described(routers: Sequence[Router], bodies: Mapping[str, tuple[str, Any]]) -> bytes:
+    """The OpenAPI document of these routes, and of the bodies that they read themselves.
+
+    The framework would serve it from pages of its own; a twin of the application that is only asked to describe itself
+    has no pages.
+    """
+    twin = Litestar(route_handlers=[*routers], openapi_config=OPENAPI, logging_config=None)
+    document = twin.openapi_schema.to_schema()
+    models = [model for _, model in bodies.values()]
+    schemas, components = msgspec.json.schema_components(models, ref_template="#/components/schemas/{name}Body")
+    for (path, (media_type, _)), schema in zip(bodies.items(), schemas, strict=True):
+        document["paths"][path]["post"]["requestBody"] = {"required": True, "content": {media_type: {"schema": schema}}}
+    document["components"]["schemas"].update({f"{name}Body": schema for name, schema in components.items()})
+    return msgspec.json.encode(document)
+
+
+@get("/openapi.json", summary="This document", include_in_schema=False)
+async def openapi(request: AnyRequest) -> Response[bytes]:
+    return Response(request.app.state.described(), media_type="application/json")
+
+
+ROUTER = Router(path="/", route_handlers=[healthz, readyz, metrics, openapi], tags=["Operations"], security=[{}])

@@ -1,0 +1,40 @@
+"""What the HTTP surfaces need of the program around them. The composition root fills it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from litestar import Request
+
+from mailvane.services.history import History
+from mailvane.services.recording import Recorder
+from mailvane.services.tenancy import Tenancy
+from mailvane.storage.interface import MailLog
+from mailvane.surfaces.http.bridge import Bridge
+
+
+@dataclass(frozen=True)
+class HttpServices:
+    """The doors of the core, and the two things that come from outside: where we are and what time it is."""
+
+    maillog: MailLog
+    tenancy: Tenancy
+    history: History
+    recorder: Recorder
+    zone: ZoneInfo  # of dates without a zone, of days and months
+    clock: Callable[[], int]  # milliseconds since the epoch, UTC
+
+
+def services_of(request: Request[Any, Any, Any]) -> HttpServices:
+    """The services that the application was made with."""
+    services: HttpServices = request.app.state.services
+    return services
+
+
+def bridge_of(request: Request[Any, Any, Any]) -> Bridge:
+    """The way from the event loop to the blocking core."""
+    bridge: Bridge = request.app.state.bridge
+    return bridge

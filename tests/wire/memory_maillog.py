@@ -1,0 +1,152 @@
+"""A mail log in memory, for tests of what stands above it: the same answers as the real one, by the plainest means."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Lock
+
+from mailvane.domain.history import (
+    Delivery,
+    HourlyCounts,
+    HourlyQuestion,
+    LogPage,
+    LogQuestion,
+    MailLogHealth,
+    Statistics,
+    StatisticsQuestion,
+)
+from mailvane.domain.mail import DeliveryStatus, EventBatch, EventType, MailEvent, MailKey
+
+_EXACT = {
+    "origin": "origin", "mx_host": "mx_host", "sender": "sender", "recipient": "recipient", "subject": "subject",
+    "mail_id": "mail_id", "reply_to": "reply_to", "header_from": "header_from", "status": "status", "family": "family",
+}  # fmt: skip
+_KNOWN = (
+    "sender", "subject", "message_id", "header_from", "reply_to", "in_reply_to", "origin", "client_name", "login",
+    "protocol", "interface", "size", "queue_id", "host", "recipient_number", "original_recipient",
+)  # fmt: skip
+_ATTEMPT = ("transport", "mx_host", "mx_ip", "code", "enhanced_code", "reply", "delay", "tls", "family", "hard")
+_OUTCOMES = {
+    EventType.DELIVERED: DeliveryStatus.DELIVERED,
+    EventType.DEFERRED: DeliveryStatus.DEFERRED,
+    EventType.BOUNCED: DeliveryStatus.BOUNCED,
+    EventType.EXPIRED: DeliveryStatus.EXPIRED,
+    EventType.HELD: DeliveryStatus.HELD,
+    EventType.DISCARDED: DeliveryStatus.DISCARDED,
+}
+
+
+class MemoryMailLog:
+    """Keeps every event and builds each answer from all of them."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._tokens: set[str] = set()
+        self._events: dict[int, list[MailEvent]] = {}
+        self.questions: list[LogQuestion] = []
+        self.upkeeps: list[tuple[str, Path | None]] = []
+        self.retentions: list[tuple[int, int]] = []
+
+    def append(self, batch: EventBatch) -> None:
+        with self._lock:
+            if batch.token not in self._tokens:
+                self._tokens.add(batch.token)
+                self._events.setdefault(batch.workspace, []).extend(batch.events)
+
+    def search(self, question: LogQuestion) -> LogPage:
+        self.questions.append(question)
+        rows = [row for row in self._deliveries(question.workspace, question.relays) if _passes(row, question)]
+        rows.sort(key=lambda row: (row.accepted_at, row.number, row.recipient_number))
+        if question.by_message:
+            rows = list({row.mail_id: row for row in reversed(rows)}.values())[::-1]
+        if not question.ascending:
+            rows.reverse()
+        return LogPage(len(rows), rows[question.skip : question.skip + question.limit])
+
+    def statistics(self, question: StatisticsQuestion) -> Statistics:
+        mails = {
+            event.key: event
+            for event in self._of(question.workspace, question.relays)
+            if event.type is EventType.ACCEPTED and _within(event.accepted_at, question.since, question.until)
+        }
+        rows = [
+            row
+            for row in self._deliveries(question.workspace, question.relays)
+            if _within(row.accepted_at, question.since, question.until)
+        ]
+        return Statistics(
+            received=len(mails),
+            sent=sum(row.status is DeliveryStatus.DELIVERED for row in rows),
+            senders=_ranked([mail.sender for mail in mails.values()], question.top),
+            recipients=_ranked([row.recipient for row in rows], question.top),
+            origins=_ranked([mail.origin for mail in mails.values()], question.top),
+        )
+
+    def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
+        hours = Counter(event.at // 3_600_000 * 3_600_000 for event in self._of(question.workspace, question.relays))
+        return [HourlyCounts(hour, count, 0, 0, 0, 0) for hour, count in sorted(hours.items())]
+
+    def life(self, workspace: int, mail: MailKey) -> list[MailEvent]:
+        return sorted((event for event in self._events.get(workspace, []) if event.key == mail), key=lambda e: e.at)
+
+    def retain(self, workspace: int, days: int) -> None:
+        self.retentions.append((workspace, days))
+
+    def upkeep(self, task: str, target: Path | None = None) -> None:
+        self.upkeeps.append((task, target))
+
+    def health(self) -> MailLogHealth:
+        return MailLogHealth("memory", sum(map(len, self._events.values())), 0, 0)
+
+    def _of(self, workspace: int, relays: tuple[int, ...]) -> list[MailEvent]:
+        return [event for event in self._events.get(workspace, []) if event.relay in relays]
+
+    def _deliveries(self, workspace: int, relays: tuple[int, ...]) -> Iterator[Delivery]:
+        lives: dict[tuple[MailKey, str], list[MailEvent]] = {}
+        for event in self._of(workspace, relays):
+            lives.setdefault((event.key, event.recipient), []).append(event)
+        for events in lives.values():
+            yield _delivery(sorted(events, key=lambda event: event.at))
+
+
+def _delivery(events: list[MailEvent]) -> Delivery:
+    first = events[0]
+    known = {name: next((v for e in events if (v := getattr(e, name))), getattr(first, name)) for name in _KNOWN}
+    outcome = next((event for event in reversed(events) if event.type in _OUTCOMES), None)
+    attempt = {name: getattr(outcome or first, name) for name in _ATTEMPT}
+    later = {f"{name}_at": 0 for name in ("complained", "opened", "clicked", "replied", "unsubscribed")}
+    return Delivery(
+        relay=first.relay,
+        accepted_at=first.accepted_at,
+        number=first.number,
+        recipient=first.recipient,
+        kind=first.kind,
+        status=_OUTCOMES[outcome.type] if outcome else DeliveryStatus.QUEUED,
+        at=outcome.at if outcome else 0,
+        attempts=sum(event.type in {EventType.DELIVERED, EventType.DEFERRED, EventType.BOUNCED} for event in events),
+        **known,
+        **attempt,
+        **later,
+    )
+
+
+def _passes(row: Delivery, question: LogQuestion) -> bool:
+    for name, attribute in _EXACT.items():
+        wanted = getattr(question, name)
+        if wanted is not None and getattr(row, attribute) != wanted:
+            return False
+    if question.message_id_part is not None and question.message_id_part.lower() not in row.message_id.lower():
+        return False
+    if question.delivered is not None and (row.status is DeliveryStatus.DELIVERED) is not question.delivered:
+        return False
+    return row.kind in question.kinds and _within(row.accepted_at, question.since, question.until)
+
+
+def _within(at: int, since: int | None, until: int | None) -> bool:
+    return (since is None or at >= since) and (until is None or at <= until)
+
+
+def _ranked(values: list[str], top: int) -> dict[str, int]:
+    return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))[:top])

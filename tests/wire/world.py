@@ -1,0 +1,138 @@
+"""A server with two workspaces for tests: real ledger, real services, a mail log in memory, a clock that stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from mailvane.domain.mail import EventBatch, EventType, MailEvent, ReasonFamily, mail_id
+from mailvane.domain.tenancy import KeyKind, Relay, Workspace
+from mailvane.services.history import History
+from mailvane.services.recording import Recorder
+from mailvane.services.tenancy import Tenancy
+from mailvane.storage.interface import JournalEntry
+from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.surfaces.http.app import create_app
+from mailvane.surfaces.http.services import HttpServices
+from tests.wire.memory_maillog import MemoryMailLog
+
+MASTER = "master-token-of-the-tests"
+ZONE = ZoneInfo("America/New_York")
+NOW = int(datetime(2024, 1, 17, 15, 30, 45, tzinfo=ZONE).timestamp() * 1000)
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """One workspace with everything needed to speak for it."""
+
+    workspace: Workspace
+    relay: Relay
+    token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"X-API-KEY": self.token}
+
+
+@dataclass(frozen=True)
+class World:
+    """The server under test and who lives in it."""
+
+    client: TestClient[Litestar]
+    services: HttpServices
+    ledger: SqlLedger
+    maillog: MemoryMailLog
+    ours: Tenant
+    theirs: Tenant
+    platform: str
+
+    def record(self, tenant: Tenant, *events: MailEvent) -> None:
+        token = f"test:{tenant.workspace.id}:{len(self.maillog._tokens)}"
+        self.services.recorder.record(JournalEntry(batch=EventBatch(token, tenant.workspace.id, 0, list(events))), NOW)
+        self.services.recorder.drain()
+
+
+@contextmanager
+def opened(directory: Path) -> Iterator[World]:
+    """A running world."""
+    ledger = open_ledger(f"sqlite:///{directory / 'ledger.sqlite'}")
+    maillog = MemoryMailLog()
+    tenancy = Tenancy(ledger, MASTER)
+    services = HttpServices(
+        maillog=maillog,
+        tenancy=tenancy,
+        history=History(maillog, ledger),
+        recorder=Recorder(ledger, maillog),
+        zone=ZONE,
+        clock=lambda: NOW,
+    )
+    platform = tenancy.create_key(KeyKind.PLATFORM, None, NOW).token
+    try:
+        with TestClient(create_app(services), raise_server_exceptions=False) as client:
+            yield World(client, services, ledger, maillog, tenant(tenancy, "ours"), tenant(tenancy, "theirs"), platform)
+    finally:
+        ledger.close()
+
+
+def tenant(tenancy: Tenancy, name: str) -> Tenant:
+    workspace = tenancy.create_workspace(name, NOW)
+    relay = tenancy.create_relay(workspace.id, f"relay of {name}", NOW)
+    return Tenant(workspace, relay, tenancy.create_key(KeyKind.WORKSPACE, workspace.id, NOW).token)
+
+
+ACCEPTED_AT = NOW - 1_800_123  # half an hour ago
+NUMBER = 0x0ABCDEF
+MAIL_ID = mail_id(ACCEPTED_AT, NUMBER)
+
+
+def accepted(tenant: Tenant, recipient: str, seconds_later: int = 0, number: int = NUMBER) -> MailEvent:
+    """A mail taken in for one recipient; the same number and time is the same mail."""
+    return MailEvent(
+        relay=tenant.relay.id,
+        accepted_at=ACCEPTED_AT + 1000 * seconds_later,
+        number=number,
+        type=EventType.ACCEPTED,
+        at=ACCEPTED_AT + 1000 * seconds_later,
+        recipient=recipient,
+        recipient_number=1,
+        sender="person@ours.example",
+        subject="Your order",
+        message_id="<Abc.123@ours.example>",
+        header_from="shop@ours.example",
+        reply_to="help@ours.example",
+        origin="192.0.2.7",
+        protocol="ESMTPSA",
+        interface="submission",
+        size=2048,
+        queue_id="4TF",
+        host="mx1",
+    )
+
+
+def ended(
+    event: MailEvent, kind: EventType = EventType.DELIVERED, code: int = 250, reply: str = "250 2.0.0 Ok", recipient_number: int = 1
+) -> MailEvent:  # fmt: skip
+    """What became of a mail that was taken in."""
+    return MailEvent(
+        relay=event.relay,
+        accepted_at=event.accepted_at,
+        number=event.number,
+        type=kind,
+        at=event.accepted_at + 2500,
+        recipient=event.recipient,
+        recipient_number=recipient_number,
+        transport="smtp",
+        mx_host="mx.isp.example",
+        mx_ip="198.51.100.9",
+        code=code,
+        reply=reply,
+        delay=2500,
+        family=ReasonFamily.NONE if kind is EventType.DELIVERED else ReasonFamily.OTHER,
+    )
