@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from mailvane.errors import InvalidInput, StoreUnavailable
 from mailvane.storage.ledger.database import Database
+from mailvane.storage.ledger.migration import check_revision, migrate
 
 
 class SqlCopies:
@@ -20,29 +22,34 @@ class SqlCopies:
 
     def copy_to(self, target: Path) -> None:
         """Write a consistent copy to a new file. Raises InvalidInput, StoreUnavailable."""
-        self._only_sqlite("pg_dump")
-        with closing(sqlite3.connect(target)) as copy:
-            self._transfer(copy, outward=True)
+        with self._live("pg_dump") as live:
+            if target.exists():
+                raise InvalidInput(f"{target} exists already")
+            with closing(sqlite3.connect(target)) as copy:
+                live.backup(copy)
         target.chmod(0o600)
         with target.open("rb") as written:
             os.fsync(written.fileno())
 
     def copy_from(self, source: Path) -> None:
-        """Replace everything by the contents of a copy. Raises InvalidInput, StoreUnavailable."""
-        self._only_sqlite("pg_restore")
-        with closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as copy:
-            self._transfer(copy, outward=False)
+        """Replace everything by a copy, brought to this version's schema. Raises InvalidInput, StoreTooNew."""
+        with self._live("pg_restore") as live:
+            try:
+                with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as copy:
+                    row = copy.execute("SELECT version_num FROM alembic_version").fetchone()
+                    check_revision(row and row[0])
+                    copy.backup(live)
+            except sqlite3.DatabaseError as error:
+                raise InvalidInput(f"{source} is not a copy of a ledger: {error}") from error
+        migrate(self._database)
 
-    def _only_sqlite(self, tool: str) -> None:
+    @contextmanager
+    def _live(self, tool: str) -> Iterator[Any]:
+        """The driver's own connection."""
         if not self._database.is_sqlite:
             raise InvalidInput(f"the ledger is in PostgreSQL: use {tool}, and the backup of your ClickHouse server")
-
-    def _transfer(self, copy: sqlite3.Connection, *, outward: bool) -> None:
-        with closing(self._database.engine.raw_connection()) as ours:
-            live = ours.driver_connection
-            if not isinstance(live, sqlite3.Connection):
-                raise InvalidInput("this ledger cannot be copied")
+        with closing(self._database.engine.raw_connection()) as connection:
             try:
-                live.backup(copy) if outward else copy.backup(live)
+                yield connection.driver_connection
             except sqlite3.Error as error:
                 raise StoreUnavailable(f"the ledger cannot be copied: {error}") from error

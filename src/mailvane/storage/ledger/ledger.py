@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from mailvane.errors import MailvaneError
-from mailvane.storage.ledger.copying import copy_from, copy_to
 from mailvane.storage.ledger.copying import SqlCopies
 from mailvane.storage.ledger.database import Database, connect
 from mailvane.storage.ledger.journal import SqlJournal
@@ -20,14 +17,6 @@ class SqlLedger(SqlTenants, SqlJournal, SqlCopies):
         SqlTenants.__init__(self, database)
         SqlJournal.__init__(self, database)
         SqlCopies.__init__(self, database)
-
-    def copy_to(self, target: Path) -> None:
-        """Write a consistent copy. Raises InvalidInput when this engine has its own tool for that."""
-        copy_to(self._database, target)
-
-    def copy_from(self, source: Path) -> None:
-        """Take over a copy. Raises InvalidInput, StoreTooNew."""
-        copy_from(self._database, source)
 
     def close(self) -> None:
         self._database.close()
