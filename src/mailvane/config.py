@@ -364,7 +364,7 @@ def _shown(declared: Declared, value: Any) -> str:
     if "://" not in str(value):
         return _MASK
     # A password may also be given as a parameter of the address.
-    masked = re.sub(r"(://[^/@]*?:)[^/]*@", rf"\1{_MASK}@", str(value))
+    masked = re.sub(r"(://[^:/@]*:).*@", rf"\1{_MASK}@", str(value))
     return re.sub(r"([?&][^=&]*(?:password|secret|token)[^=&]*=)[^&]*", rf"\1{_MASK}", masked, flags=re.IGNORECASE)
 
 
