@@ -29,6 +29,7 @@ _TRANSIENT = frozenset({159, 160, 164, 202, 209, 210, 241, 242, 243, 252, 279, 3
 # The embedded engine is a guest in a small process: caches stay small (the operating system's page cache serves the
 # same bytes) and merges are left to two threads.
 _EMBEDDED_OPTIONS = {
+    "backups.allowed_path": "/",
     "mark_cache_size": "16777216",
     "index_mark_cache_size": "8388608",
     "primary_index_cache_size": "16777216",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import blake2b
 
 import msgspec
 
@@ -10,7 +11,7 @@ from mailvane.domain.history import Delivery
 from mailvane.domain.mail import EventBatch, MailEvent
 
 EVENT_COLUMNS = MailEvent.__struct_fields__
-BATCH_COLUMNS = ("workspace", "keep_days")
+BATCH_COLUMNS = ("workspace", "keep_days", "batch")
 FOR_EVER = 65535
 
 _encoder = msgspec.json.Encoder()
@@ -25,9 +26,14 @@ def encode_batch(batch: EventBatch) -> bytes:
         lines = _encoder.encode_lines(batch.events)
     except UnicodeEncodeError:
         lines = _encoder.encode_lines([_storable(event) for event in batch.events])
-    head = b"[%d,%d," % (batch.workspace, kept_days(batch.retention_days))
+    head = b"[%d,%d,%d," % (batch.workspace, kept_days(batch.retention_days), batch_mark(batch))
     # A line break within a text is escaped in JSON: every one that stands in the bytes ends an event.
     return b"[" + head[1:] + lines[1:-1].replace(b"\n[", b"\n" + head) + b"\n"
+
+
+def batch_mark(batch: EventBatch) -> int:
+    """A number that stands for the batch's token in its workspace."""
+    return int.from_bytes(blake2b(f"{batch.workspace}:{batch.token}".encode(), digest_size=8).digest(), "big")
 
 
 def kept_days(retention_days: int) -> int:

@@ -13,13 +13,14 @@ from mailvane.errors import StoreTooNew
 from mailvane.storage.maillog.engine import Engine
 
 SCHEMA_VERSION = 1
-TABLES = ("events", "deliveries", "mails", "waiting", "hourly")
-VIEWS = TABLES[1:]
+TABLES = ("events", "deliveries", "mails", "waiting", "hourly", "restored")
+KEPT = ("events", "deliveries", "mails", "hourly")  # have keep_days
 
 # 2000 to 2099: what claims to be older or younger shares the first or last partition and never expires too early.
 _MONTH = "toYYYYMM(toDateTime(greatest(946684800, least(4102444799, intDiv({0}, 1000))), 'UTC'))"
 _EXPIRY = "toDateTime(greatest(0, least(4102444799, intDiv({0}, 1000))), 'UTC')"
 _DURABLE = "non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1"
+_FEED = re.compile(r"CREATE MATERIALIZED VIEW IF NOT EXISTS \w+ TO (\w+) AS\n(.*)", re.DOTALL)
 _PLACE = re.compile(r"\{(month|expiry):(\w+)\}")
 
 
@@ -29,6 +30,11 @@ def statements() -> list[str]:
     text = _PLACE.sub(lambda found: {"month": _MONTH, "expiry": _EXPIRY}[found[1]].format(found[2]), text)
     text = re.sub(r"^--.*\n", "", text, flags=re.MULTILINE).replace("{durable}", _DURABLE)
     return [statement.strip() for statement in text.split(";\n") if statement.strip()]
+
+
+def feeds() -> dict[str, str]:
+    """What each view's table is filled with: its name, and the question to the events."""
+    return {found[1]: found[2] for statement in statements() if (found := _FEED.match(statement))}
 
 
 def prepare(engine: Engine) -> None:
@@ -75,6 +81,5 @@ def _spread(engine: Engine, cluster: str) -> None:
         key = ", cityHash64(workspace, relay, accepted_at, number)" if table == "events" else ""
         engine.command(
             f"CREATE TABLE IF NOT EXISTS all_{table} AS {table}"
-            f" ENGINE = Distributed({{cluster:String}}, {{database:String}}, {table}{key})",
-            {"cluster": cluster, "database": engine.address.database},
+            f" ENGINE = Distributed(`{cluster}`, `{engine.address.database}`, {table}{key})"
         )

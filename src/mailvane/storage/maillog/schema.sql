@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS events
     source LowCardinality(String),
     line UInt64 CODEC(Delta, ZSTD(1)),
     raw String CODEC(ZSTD(3)),
+    batch UInt64 CODEC(ZSTD(1)),
     keep_days UInt16
 )
 ENGINE = MergeTree
@@ -196,3 +197,6 @@ SELECT
     keep_days
 FROM events
 WHERE kind = 'mail' AND type IN ('delivered', 'deferred', 'bounced', 'expired', 'rejected');
+
+-- Batches that came with a backup, which brings rows but not the marks by which a table recognises a batch.
+CREATE TABLE IF NOT EXISTS restored (batch UInt64) ENGINE = ReplacingMergeTree ORDER BY batch;

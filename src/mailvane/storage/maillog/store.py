@@ -26,6 +26,7 @@ from mailvane.storage.maillog.questions import Count, Search, Statement, by_hour
 from mailvane.storage.maillog.rows import (
     BATCH_COLUMNS,
     EVENT_COLUMNS,
+    batch_mark,
     decode_deliveries,
     decode_events,
     encode_batch,
@@ -74,10 +75,13 @@ class ClickHouseMailLog:
         self._engine = engines[0]
         self._scope = "all_" if self._engine.address.cluster is not None else ""
         self._writing = threading.Lock()
+        self._any_restored = bool(self._rows(Statement("SELECT 1 FROM {restored} LIMIT 1", {})))
 
     def append(self, batch: EventBatch) -> None:
         """Store a batch durably, whole or not at all; a token seen before changes nothing. Raises StoreUnavailable."""
         if not batch.events:
+            return
+        if self._came_with_backup(batch):
             return
         lines = encode_batch(batch)
         settings = _INSERT_SETTINGS | {"insert_deduplication_token": f"{batch.workspace}:{batch.token}"}
@@ -89,6 +93,12 @@ class ClickHouseMailLog:
                 settings=settings,
                 fmt="JSONCompactEachRow",
             )
+
+    def _came_with_backup(self, batch: EventBatch) -> bool:
+        if not self._any_restored:
+            return False
+        question = Statement("SELECT 1 FROM {restored} WHERE batch = {batch:UInt64}", {"batch": batch_mark(batch)})
+        return bool(self._rows(question))
 
     def search(self, question: LogQuestion) -> LogPage:
         """One page of deliveries and the exact total."""
@@ -130,8 +140,11 @@ class ClickHouseMailLog:
     def upkeep(self, task: str, target: Path | None = None) -> None:
         """`rebuild` every view from the events, `backup` to, or `restore` from, a directory."""
         with self._writing:
-            for engine in self._engines:
-                upkeep.perform(engine, task, target)
+            for number, engine in enumerate(self._engines):
+                # Servers of a cluster each keep their share in a directory of their own.
+                place = target / f"server{number}" if target is not None and len(self._engines) > 1 else target
+                upkeep.perform(engine, task, place)
+        self._any_restored = True
 
     def health(self) -> MailLogHealth:
         """What and how large. Raises StoreUnavailable."""

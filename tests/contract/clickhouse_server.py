@@ -1,0 +1,162 @@
+"""A real ClickHouse server for tests, started from the shared library in the npm package @chdb/lib-linux-x64-gnu.
+
+As a program it serves until it is stopped:
+
+    python tests/contract/clickhouse_server.py --library libchdb.so --data DIR --http 8123 --tcp 9000
+        [--cluster NAME --peer 127.0.0.1:9000 --peer 127.0.0.1:9001]
+
+The library is looked for in MAILVANE_TEST_LIBCHDB, then in `.cache/clickhouse/` of the project; `fetch` puts it there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+PACKAGE = "@chdb/lib-linux-x64-gnu@26.7.3-stable.1"
+CACHE = Path(__file__).parents[2] / ".cache" / "clickhouse"
+
+_SERVE = (
+    "SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; SELECT sleepEachRow(3) FROM numbers(100000000)"
+    " SETTINGS max_block_size = 1, function_sleep_max_microseconds_per_block = 0 FORMAT Null"
+)
+
+
+def library() -> Path | None:
+    """Where the server's library is, if it is here."""
+    named = os.environ.get("MAILVANE_TEST_LIBCHDB")
+    for candidate in [Path(named)] if named else [CACHE / "libchdb.so"]:
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def fetch() -> Path:
+    """Get the library from the npm registry. Needs `npm`."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as directory:
+        subprocess.run(["npm", "pack", PACKAGE], cwd=directory, check=True, stdout=subprocess.DEVNULL)
+        with tarfile.open(next(Path(directory).glob("*.tgz"))) as archive:
+            member = archive.getmember("package/libchdb.so")
+            member.name = "libchdb.so"
+            archive.extract(member, CACHE, filter="data")
+    return CACHE / "libchdb.so"
+
+
+@contextmanager
+def servers(count: int, directory: Path, cluster: str | None = None) -> Generator[list[int]]:
+    """That many servers, all knowing each other as one cluster if it has a name. Yields their HTTP ports."""
+    found = library()
+    if found is None:
+        raise FileNotFoundError("libchdb.so")
+    ports = _free_ports(2 * count)
+    peers = [f"127.0.0.1:{port}" for port in ports[count:]]
+    with ExitStack() as running:
+        for number in range(count):
+            data = directory / f"server{number}"
+            arguments = ["--library", str(found), "--data", str(data)]
+            arguments += ["--http", str(ports[number]), "--tcp", str(ports[count + number])]
+            if cluster:
+                arguments += ["--cluster", cluster, *(word for peer in peers for word in ("--peer", peer))]
+            running.enter_context(_program(arguments, data))
+        for port in ports[:count]:
+            _await(port)
+        yield ports[:count]
+
+
+@contextmanager
+def _program(arguments: Sequence[str], data: Path) -> Generator[None]:
+    data.mkdir(parents=True)
+    with (data / "output.txt").open("wb") as output:
+        program = subprocess.Popen([sys.executable, __file__, *arguments], stdout=output, stderr=output)
+        try:
+            yield
+        finally:
+            program.kill()
+            program.wait()
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def _await(port: int) -> None:
+    for _ in range(600):
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/ping", timeout=1) as answer:
+                if answer.status == 200:
+                    return
+        except (URLError, OSError):
+            time.sleep(0.1)
+    raise TimeoutError(f"no ClickHouse server on port {port}")
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Run the server in this process until it is killed."""
+    configuration = options.data / "configuration.xml"
+    configuration.write_text(_configuration(options.cluster, options.peer), "utf-8")
+    words = [
+        "clickhouse",
+        f"--path={options.data / 'store'}",
+        "--listen_host=127.0.0.1",
+        f"--http_port={options.http}",
+        f"--tcp_port={options.tcp}",
+        "--output-format=TabSeparated",
+        f"--config-file={configuration}",
+        f"--query={_SERVE}",
+    ]
+    engine = ctypes.CDLL(str(options.library))
+    entry = engine.chdb_query_cmdline if hasattr(engine, "chdb_query_cmdline") else engine.query_stable_v2
+    arguments = (ctypes.c_char_p * len(words))(*(word.encode() for word in words))
+    entry.restype = ctypes.c_void_p
+    thread = threading.Thread(target=entry, args=(len(words), arguments), daemon=True)
+    thread.start()
+    thread.join()
+    sys.exit("the server ended")
+
+
+def _configuration(cluster: str | None, peers: Sequence[str]) -> str:
+    replicas = "".join(
+        f"<shard><replica><host>{host}</host><port>{port}</port></replica></shard>"
+        for host, _, port in (peer.rpartition(":") for peer in peers)
+    )
+    remote = f"<remote_servers><{cluster}>{replicas}</{cluster}></remote_servers>" if cluster else ""
+    return f"<clickhouse>{remote}<backups><allowed_path>/</allowed_path></backups></clickhouse>\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fetch", action="store_true", help="only get the library")
+    parser.add_argument("--library", type=Path, default=library())
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--http", type=int, default=8123)
+    parser.add_argument("--tcp", type=int, default=9000)
+    parser.add_argument("--cluster")
+    parser.add_argument("--peer", action="append", default=[])
+    options = parser.parse_args()
+    if options.fetch:
+        sys.stdout.write(f"{fetch()}\n")
+    elif options.library and options.data:
+        options.data.mkdir(parents=True, exist_ok=True)
+        serve(options)
+    else:
+        parser.error("needs --library (or MAILVANE_TEST_LIBCHDB) and --data")
+
+
+if __name__ == "__main__":
+    main()

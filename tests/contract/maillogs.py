@@ -1,0 +1,63 @@
+"""Mail logs to judge: the embedded engine, a real ClickHouse server, and two servers that share the work.
+
+MAILVANE_TEST_MAILLOG=<dsn> judges that one instead. Tests keep apart by using a workspace of their own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from mailvane.storage.maillog import ClickHouseMailLog, open_maillog
+from tests.contract import clickhouse_server
+
+NAMED = os.environ.get("MAILVANE_TEST_MAILLOG")
+ENGINES = ("named",) if NAMED else ("chdb", "server", "cluster")
+
+_workspaces = itertools.count(int.from_bytes(os.urandom(3), "big") * 64)
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def maillog_dsn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a mail log."""
+    engine = str(request.param)
+    directory = tmp_path_factory.mktemp(engine)
+    with ExitStack() as running:
+        if engine == "named":
+            yield str(NAMED)
+        elif engine == "chdb":
+            yield f"chdb://{directory / 'maillog'}"
+        elif clickhouse_server.library() is None:
+            pytest.skip("no ClickHouse library: python tests/contract/clickhouse_server.py --fetch")
+        elif engine == "server":
+            (port,) = running.enter_context(clickhouse_server.servers(1, directory))
+            yield f"clickhouse://default@127.0.0.1:{port}/mailvane_test"
+        else:
+            ports = running.enter_context(clickhouse_server.servers(2, directory, cluster="pair"))
+            hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+            yield f"clickhouse://default@{hosts}/mailvane_test?cluster=pair"
+
+
+@pytest.fixture(scope="module")
+def maillog(maillog_dsn: str) -> Iterator[ClickHouseMailLog]:
+    with open_maillog(maillog_dsn) as opened:
+        yield opened
+
+
+@pytest.fixture
+def workspace() -> int:
+    """One that nobody has used before."""
+    return new_workspace()
+
+
+def new_workspace() -> int:
+    return next(_workspaces)
+
+
+def embedded(path: Path) -> str:
+    return f"chdb://{path}"

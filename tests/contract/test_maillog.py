@@ -1,0 +1,567 @@
+"""What every mail log must do, whichever engine keeps it."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mailvane.domain.history import Delivery, HourlyQuestion, LogQuestion, StatisticsQuestion
+from mailvane.domain.mail import (
+    DeliveryStatus,
+    EventBatch,
+    EventType,
+    MailEvent,
+    MailKey,
+    MailKind,
+    ReasonFamily,
+    mail_id,
+)
+from mailvane.storage.maillog import ClickHouseMailLog
+from tests.contract import remembered
+from tests.contract.maillogs import maillog, maillog_dsn, new_workspace, workspace
+
+__all__ = ["maillog", "maillog_dsn", "workspace"]
+
+NOON = 1_790_000_000_000  # 2026-09-21 13:33:20
+HOUR = 3_600_000
+DAY = 24 * HOUR
+
+
+def event(type_: EventType = EventType.DELIVERED, at: int = 1, **values: object) -> MailEvent:
+    """Something that happened to a mail accepted at NOON, so many milliseconds later."""
+    whole: dict[str, object] = {"relay": 1, "accepted_at": NOON, "number": 1, "type": type_, "at": NOON + at}
+    return MailEvent(**(whole | values))  # type: ignore[arg-type]
+
+
+def delivered(recipient: str = "ann@example.org", at: int = 1, **values: object) -> MailEvent:
+    return event(EventType.DELIVERED, at, recipient=recipient, **values)
+
+
+@pytest.fixture
+def append(maillog: ClickHouseMailLog, workspace: int) -> Callable[..., None]:
+    """Store events as one batch of the test's own workspace."""
+    batches = iter(range(1_000_000))
+
+    def store(*events: MailEvent, token: str = "", days: int = 0) -> None:
+        maillog.append(EventBatch(token or f"batch-{next(batches)}", workspace, days, list(events)))
+
+    return store
+
+
+@pytest.fixture
+def rows(maillog: ClickHouseMailLog, workspace: int) -> Callable[..., list[Delivery]]:
+    """Ask, and check that the total is the number of rows."""
+
+    def ask(**question: object) -> list[Delivery]:
+        whole: dict[str, object] = {"workspace": workspace, "relays": (1, 2), "limit": 10_000}
+        page = maillog.search(LogQuestion(**(whole | question)))  # type: ignore[arg-type]
+        assert page.total == len(page.deliveries)
+        return page.deliveries
+
+    return ask
+
+
+Append = Callable[..., None]
+Rows = Callable[..., list[Delivery]]
+
+
+# -- storing
+
+
+def test_an_event_comes_back_as_it_was_stored(maillog: ClickHouseMailLog, append: Append, workspace: int) -> None:
+    full = delivered(
+        kind=MailKind.PROBE, waiting=-1, original_recipient="a@b.example", recipient_number=3, sender="s@example.com",
+        subject='quote " and \' back\\slash, tab\t, line\n, nul\x00, separator\x1f, 雪 \U0001f600', message_id="<x@y>",
+        header_from="f@example.com", reply_to="r@example.com", in_reply_to="<p@q>", references="<p@q> <r@s>",
+        origin="2001:db8::1", client_name="client.example", login="sasl", protocol="ESMTPSA", interface="submission",
+        size=2**40, recipients=7, queue_id="4VpXyZ0abcz1", host="mx1", transport="smtp", mx_host="mx.example.org",
+        mx_ip="192.0.2.1", code=550, enhanced_code="5.1.1", reply="550 5.1.1 no\x1fsuch user", delay=1234,
+        tls="TLSv1.3", family=ReasonFamily.UNKNOWN_USER, hard=True, source="/var/log/mail.log", line=2**33, raw="7\tx",
+    )  # fmt: skip
+    append(full)
+    assert maillog.life(workspace, full.key) == [full]
+
+
+def test_a_batch_that_comes_again_changes_nothing(append: Append, rows: Rows, maillog: ClickHouseMailLog) -> None:
+    months = [delivered(accepted_at=NOON + month * 31 * DAY, at=month * 31 * DAY + 5) for month in range(30)]
+    for _ in range(3):
+        append(*months, event(EventType.DEFERRED, recipient="ann@example.org"), token="the same")
+    found = rows()
+    assert len(found) == 30
+    assert sum(row.attempts for row in found) == 31
+
+
+def test_batches_of_one_token_in_two_workspaces_are_two_batches(maillog: ClickHouseMailLog, workspace: int) -> None:
+    other = new_workspace()
+    for each in (workspace, other):
+        maillog.append(EventBatch("token", each, 0, [delivered()]))
+        assert maillog.search(LogQuestion(workspace=each, relays=(1,))).total == 1
+
+
+def test_the_same_rows_under_another_token_are_stored(append: Append, rows: Rows) -> None:
+    append(delivered(), token="one")
+    append(delivered(), token="two")
+    assert [row.attempts for row in rows()] == [2]
+
+
+def test_a_large_batch_is_stored_once(append: Append, rows: Rows) -> None:
+    many = [delivered(number=number, raw="x" * 500) for number in range(30_000)]
+    for _ in range(2):
+        append(*many, token="large")
+    found = rows(skip=0, limit=30_000)
+    assert len(found) == 30_000
+    assert {row.attempts for row in found} == {1}
+
+
+def test_an_empty_batch_changes_nothing(append: Append, rows: Rows) -> None:
+    append()
+    assert rows() == []
+
+
+def test_impossible_text_is_stored_with_a_replacement(append: Append, rows: Rows) -> None:
+    append(delivered(subject="broken \udcff byte"))
+    assert [row.subject for row in rows()] == ["broken \ufffd byte"]
+
+
+@pytest.mark.parametrize("accepted_at", [-14_000_000_000, 0, 1, NOON, 5_000_000_000_000, 2**44 - 1])
+def test_dates_that_make_no_sense_are_kept(append: Append, rows: Rows, accepted_at: int) -> None:
+    append(delivered(accepted_at=accepted_at), days=0)
+    append(event(EventType.DEFERRED, accepted_at=accepted_at, recipient="bob@example.org", at=accepted_at - NOON))
+    assert {(row.recipient, row.accepted_at) for row in rows()} == {
+        ("ann@example.org", accepted_at),
+        ("bob@example.org", accepted_at),
+    }
+    assert [row.at for row in rows(recipient="bob@example.org")] == [accepted_at]
+
+
+# -- the newest state
+
+
+def test_the_newest_event_gives_the_state_whatever_came_first(append: Append, rows: Rows) -> None:
+    append(delivered(at=500, code=250, reply="ok", mx_host="mx2.example.org"))
+    append(
+        event(EventType.DEFERRED, 400, recipient="ann@example.org", code=451, reply="later", mx_host="mx1.example.org")
+    )
+    (row,) = rows()
+    assert (row.status, row.at, row.code, row.reply) == (DeliveryStatus.DELIVERED, NOON + 500, 250, "ok")
+    assert (row.mx_host, row.attempts) == ("mx2.example.org", 2)
+
+
+def test_of_events_at_one_time_the_more_final_counts(append: Append, rows: Rows) -> None:
+    append(
+        event(EventType.EXPIRED, 5, recipient="ann@example.org"),
+        event(EventType.DEFERRED, 5, recipient="ann@example.org"),
+    )
+    assert [row.status for row in rows()] == [DeliveryStatus.EXPIRED]
+
+
+def test_events_that_only_their_content_tells_apart_are_never_mixed(append: Append, rows: Rows) -> None:
+    attempts = [("mx1.example.org", "busy"), ("mx2.example.org", "away"), ("mx3.example.org", "full")]
+    for mx_host, reply in attempts:
+        append(event(EventType.DEFERRED, 5, recipient="ann@example.org", mx_host=mx_host, reply=reply))
+    assert [(row.mx_host, row.reply) in attempts for row in rows()] == [True]
+
+
+def test_what_one_event_knew_of_the_mail_is_not_lost_by_the_next(append: Append, rows: Rows) -> None:
+    append(event(EventType.ACCEPTED, 0, recipient="ann@example.org", sender="s@example.com", subject="Hello", size=12))
+    append(delivered(queue_id="ABC"))
+    (row,) = rows()
+    assert (row.sender, row.subject, row.size, row.queue_id) == ("s@example.com", "Hello", 12, "ABC")
+
+
+def test_a_mail_accepted_for_a_recipient_is_queued(append: Append, rows: Rows) -> None:
+    append(event(EventType.ACCEPTED, 0, recipient="ann@example.org"))
+    assert [(row.recipient, row.status, row.at, row.attempts) for row in rows()] == [
+        ("ann@example.org", DeliveryStatus.QUEUED, 0, 0)
+    ]
+
+
+def test_a_mail_without_known_recipient_waits_until_its_first_attempt(append: Append, rows: Rows) -> None:
+    append(event(EventType.ACCEPTED, 0, waiting=1, sender="s@example.com", subject="Hello"))
+    assert [(row.recipient, row.status, row.at, row.sender, row.subject) for row in rows()] == [
+        ("", DeliveryStatus.QUEUED, 0, "s@example.com", "Hello")
+    ]
+    append(event(EventType.DEFERRED, 10, waiting=-1, recipient="ann@example.org"))
+    assert [(row.recipient, row.status) for row in rows()] == [("ann@example.org", DeliveryStatus.DEFERRED)]
+
+
+def test_a_waiting_mail_that_was_held_says_so(append: Append, rows: Rows) -> None:
+    append(event(EventType.ACCEPTED, 0, waiting=1), event(EventType.HELD, 7))
+    assert [(row.status, row.at) for row in rows()] == [(DeliveryStatus.HELD, NOON + 7)]
+
+
+def test_a_mail_accepted_and_tried_in_one_batch_does_not_wait(append: Append, rows: Rows) -> None:
+    append(event(EventType.ACCEPTED, 0, waiting=1), delivered(waiting=-1))
+    assert [row.recipient for row in rows()] == ["ann@example.org"]
+
+
+@pytest.mark.parametrize("type_", [EventType.REJECTED, EventType.REINJECTED])
+def test_what_was_never_this_relays_to_deliver_gives_no_row(append: Append, rows: Rows, type_: EventType) -> None:
+    append(event(type_, recipient="ann@example.org"))
+    assert rows() == []
+
+
+@pytest.mark.parametrize("name", ["complained", "opened", "clicked", "replied", "unsubscribed"])
+def test_what_a_recipient_does_is_kept_beside_the_state(append: Append, rows: Rows, name: str) -> None:
+    append(event(EventType(name), 99, recipient="ann@example.org"))
+    assert rows() == []
+    append(delivered())
+    (row,) = rows()
+    assert (getattr(row, f"{name}_at"), row.status, row.at) == (NOON + 99, DeliveryStatus.DELIVERED, NOON + 1)
+
+
+# -- searching
+
+
+FOUND = delivered(
+    "ann@example.org", number=1, sender="s@example.com", subject="It's 100%_\\ done",
+    message_id="<AbC.1%_@Example.COM>", header_from="h@example.com", reply_to="r@example.com", origin="192.0.2.7", mx_host="mx.example.org",
+    original_recipient="alias@example.org", family=ReasonFamily.NONE,
+)  # fmt: skip
+OTHER = event(
+    EventType.BOUNCED, recipient="bob@example.net", number=2, accepted_at=NOON + DAY, sender="S@example.com",
+    subject="It's 100", message_id="<zzz@example.net>", origin="192.0.2.8", mx_host="mx.example.net",
+    family=ReasonFamily.POLICY, header_from="x@example.com", reply_to="y@example.com",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"origin": "192.0.2.7"},
+        {"mx_host": "mx.example.org"},
+        {"sender": "s@example.com"},
+        {"recipient": "ann@example.org"},
+        {"recipient": "alias@example.org"},
+        {"subject": "It's 100%_\\ done"},
+        {"mail_id": mail_id(NOON, 1)},
+        {"message_id_part": "abc.1"},
+        {"message_id_part": "1%_@"},
+        {"message_id_part": "<ABC.1%_@EXAMPLE.com>"},
+        {"reply_to": "r@example.com"},
+        {"header_from": "h@example.com"},
+        {"delivered": True},
+        {"status": DeliveryStatus.DELIVERED},
+        {"family": ReasonFamily.NONE},
+        {"until": NOON},
+        {"since": NOON, "until": NOON + DAY - 1},
+        {"relays": (1,), "sender": "s@example.com", "delivered": True, "by_message": True},
+    ],
+)
+def test_a_filter_finds_what_it_names_and_nothing_else(append: Append, rows: Rows, question: dict[str, object]) -> None:
+    append(FOUND, OTHER)
+    assert [row.number for row in rows(**question)] == [1]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"delivered": False},
+        {"status": DeliveryStatus.BOUNCED},
+        {"family": ReasonFamily.POLICY},
+        {"since": NOON + 1},
+        {"since": NOON + DAY, "until": NOON + DAY},
+        {"sender": "S@example.com"},
+    ],
+)
+def test_the_other_side_of_a_filter(append: Append, rows: Rows, question: dict[str, object]) -> None:
+    append(FOUND, OTHER)
+    assert [row.number for row in rows(**question)] == [2]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"mail_id": "nonsense"},
+        {"mail_id": "0" * 18},
+        {"message_id_part": "%"},
+        {"message_id_part": "abc_1"},
+        {"sender": "' OR 1 = 1 --"},
+        {"subject": "It's 100%"},
+        {"relays": (2,)},
+        {"kinds": (MailKind.PROBE,)},
+        {"since": NOON + DAY + 1},
+    ],
+)
+def test_what_nothing_matches_finds_nothing(append: Append, rows: Rows, question: dict[str, object]) -> None:
+    append(msgspec.structs.replace(FOUND, message_id="<AbC.1@Example.COM>"), OTHER)
+    assert rows(**question) == []
+
+
+def test_a_filter_sees_the_newest_state_only(append: Append, rows: Rows) -> None:
+    append(
+        event(EventType.DEFERRED, 1, recipient="ann@example.org", mx_host="old.example", family=ReasonFamily.NETWORK)
+    )
+    append(delivered(at=2, mx_host="new.example"))
+    assert rows(mx_host="old.example") == []
+    assert rows(family=ReasonFamily.NETWORK) == []
+    assert rows(status=DeliveryStatus.DEFERRED) == []
+    assert len(rows(mx_host="new.example", family=ReasonFamily.NONE, delivered=True)) == 1
+
+
+def test_kinds_are_kept_apart(append: Append, rows: Rows) -> None:
+    append(*(delivered(number=number, kind=kind) for number, kind in enumerate(MailKind)))
+    assert [row.kind for row in rows()] == [MailKind.MAIL]
+    assert len(rows(kinds=(MailKind.NOTIFICATION, MailKind.PROBE))) == 2
+    assert len(rows(kinds=tuple(MailKind))) == 3
+
+
+def test_no_workspace_sees_another(maillog: ClickHouseMailLog, append: Append, workspace: int) -> None:
+    append(event(EventType.ACCEPTED, 0, waiting=1, sender="s@example.com", origin="192.0.2.1"), delivered())
+    other = new_workspace()
+    assert maillog.search(LogQuestion(workspace=other, relays=(1,))).total == 0
+    assert maillog.search(LogQuestion(workspace=other, relays=(1,), mail_id=mail_id(NOON, 1))).total == 0
+    assert maillog.statistics(StatisticsQuestion(workspace=other, relays=(1,))).received == 0
+    assert maillog.hourly(HourlyQuestion(workspace=other, relays=(1,), since=0, until=2 * NOON)) == []
+    assert maillog.life(other, MailKey(1, NOON, 1)) == []
+
+
+def test_pages_follow_each_other_without_gap_or_overlap(
+    maillog: ClickHouseMailLog, append: Append, workspace: int
+) -> None:
+    append(*(delivered(f"r{n % 3}@example.org", number=n // 3, accepted_at=NOON + n // 6, recipient_number=n % 3 + 1)
+             for n in range(60)))  # fmt: skip
+    for ascending in (False, True):
+        pages = [
+            maillog.search(LogQuestion(workspace=workspace, relays=(1,), skip=skip, limit=7, ascending=ascending))
+            for skip in range(0, 70, 7)
+        ]
+        assert {page.total for page in pages} == {60}
+        keys = [(r.accepted_at, r.number, r.recipient_number) for page in pages for r in page.deliveries]
+        assert keys == sorted(set(keys), reverse=not ascending)
+        assert len(keys) == 60
+
+
+def test_grouped_by_message_each_mail_is_its_first_recipient_that_passes(append: Append, rows: Rows) -> None:
+    append(
+        event(EventType.BOUNCED, recipient="z@example.org", recipient_number=1),
+        delivered("b@example.org", recipient_number=3),
+        delivered("c@example.org", recipient_number=2),
+        delivered("d@example.org", number=2, recipient_number=1),
+    )
+    assert [row.recipient for row in rows(by_message=True)] == ["d@example.org", "z@example.org"]
+    assert [row.recipient for row in rows(by_message=True, delivered=True)] == ["d@example.org", "c@example.org"]
+
+
+# -- counting
+
+
+def test_statistics_count_mails_and_deliveries_in_the_window(
+    maillog: ClickHouseMailLog, append: Append, workspace: int
+) -> None:
+    append(
+        event(EventType.ACCEPTED, 0, sender="a@x.example", origin="192.0.2.1", waiting=1),
+        delivered("p@example.org", waiting=-1), delivered("q@example.org"),
+        event(EventType.ACCEPTED, 0, sender="a@x.example", origin="192.0.2.2", accepted_at=NOON + 1, waiting=1),
+        event(EventType.DEFERRED, recipient="p@example.org", accepted_at=NOON + 1, waiting=-1),
+        event(EventType.ACCEPTED, 0, sender="b@x.example", origin="192.0.2.2", accepted_at=NOON + 2),
+        event(EventType.ACCEPTED, 0, sender="", kind=MailKind.NOTIFICATION, accepted_at=NOON + 1, number=5),
+        delivered("a@x.example", kind=MailKind.NOTIFICATION, accepted_at=NOON + 1, number=5),
+    )  # fmt: skip
+    whole = maillog.statistics(StatisticsQuestion(workspace=workspace, relays=(1,)))
+    assert (whole.received, whole.sent) == (3, 2)
+    assert list(whole.senders.items()) == [("a@x.example", 2), ("b@x.example", 1)]
+    assert list(whole.recipients.items()) == [("p@example.org", 2), ("q@example.org", 1)]
+    assert list(whole.origins.items()) == [("192.0.2.2", 2), ("192.0.2.1", 1)]
+    part = maillog.statistics(
+        StatisticsQuestion(workspace=workspace, relays=(1,), since=NOON + 1, until=NOON + 1, top=1)
+    )
+    assert (part.received, part.sent) == (1, 0)
+    assert (part.senders, part.recipients, part.origins) == ({"a@x.example": 1}, {"p@example.org": 1}, {"192.0.2.2": 1})
+
+
+def test_acceptances_told_for_each_recipient_are_one_mail(
+    maillog: ClickHouseMailLog, append: Append, workspace: int
+) -> None:
+    append(*(event(EventType.ACCEPTED, 0, recipient=f"{name}@example.org", sender="s@x.example") for name in "abc"))
+    counts = maillog.statistics(StatisticsQuestion(workspace=workspace, relays=(1,)))
+    assert (counts.received, counts.senders) == (1, {"s@x.example": 1})
+    (hour,) = maillog.hourly(HourlyQuestion(workspace=workspace, relays=(1,), since=NOON, until=NOON))
+    assert hour.accepted == 1
+
+
+def test_hours_count_what_happened_in_them(maillog: ClickHouseMailLog, append: Append, workspace: int) -> None:
+    append(
+        event(EventType.ACCEPTED, 0), delivered(at=HOUR), event(EventType.DEFERRED, 1, recipient="a@b.example"),
+        event(EventType.EXPIRED, 2 * HOUR, recipient="a@b.example"),
+        event(EventType.BOUNCED, 2 * HOUR, recipient="c@d.example"),
+        event(EventType.REJECTED, 3 * HOUR),
+    )  # fmt: skip
+    start = NOON - NOON % HOUR
+    question = HourlyQuestion(workspace=workspace, relays=(1,), since=NOON, until=NOON + 3 * HOUR)
+    assert [tuple(getattr(h, n) for n in h.__struct_fields__) for h in maillog.hourly(question)] == [
+        (start, 1, 0, 1, 0, 0),
+        (start + HOUR, 0, 1, 0, 0, 0),
+        (start + 2 * HOUR, 0, 0, 0, 2, 0),
+        (start + 3 * HOUR, 0, 0, 0, 0, 1),
+    ]
+
+
+# -- random histories
+
+TIMES = (-14_000_000_000, NOON - 40 * DAY, NOON, NOON + 1, NOON + HOUR, NOON + 400 * DAY)
+words = st.sampled_from(("", "a", "b", "é"))
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[list[MailEvent]]:
+    """Batches of events of a few mails in any order: no two events of a delivery at one time."""
+    count = draw(st.integers(1, 25))
+    moments = draw(st.permutations(range(count)))
+    events = [
+        MailEvent(
+            relay=draw(st.sampled_from((1, 2))),
+            accepted_at=draw(st.sampled_from(TIMES)),
+            number=draw(st.integers(0, 1)),
+            type=draw(st.sampled_from(EventType)),
+            at=NOON + moments[n] * 977_777,
+            kind=draw(st.sampled_from((MailKind.MAIL, MailKind.MAIL, MailKind.NOTIFICATION))),
+            waiting=draw(st.sampled_from((-1, 0, 1, 1))),
+            recipient=draw(st.sampled_from(("", "p@x", "q@x"))),
+            original_recipient=draw(words),
+            recipient_number=draw(st.integers(0, 2)),
+            sender=draw(words),
+            subject=draw(words),
+            message_id=draw(words),
+            origin=draw(words),
+            mx_host=draw(words),
+            code=draw(st.sampled_from((0, 250))),
+            reply=draw(words),
+            family=draw(st.sampled_from((ReasonFamily.NONE, ReasonFamily.POLICY))),
+            hard=draw(st.booleans()),
+            delay=draw(st.integers(0, 3)),
+        )
+        for n in range(count)
+    ]
+    cuts = sorted(draw(st.sets(st.integers(0, count), max_size=3)))
+    return [events[start:end] for start, end in zip([0, *cuts], [*cuts, count], strict=True)]
+
+
+questions = st.fixed_dictionaries(
+    {"by_message": st.booleans(), "ascending": st.booleans(), "skip": st.integers(0, 3), "limit": st.integers(1, 9)},
+    optional={
+        "relays": st.sampled_from(((1,), (2,), (2, 1))),
+        "sender": words,
+        "origin": words,
+        "subject": words,
+        "mx_host": words,
+        "recipient": st.sampled_from(("", "a", "p@x")),
+        "message_id_part": words,
+        "delivered": st.booleans(),
+        "status": st.sampled_from(DeliveryStatus),
+        "family": st.sampled_from((ReasonFamily.NONE, ReasonFamily.POLICY)),
+        "since": st.sampled_from(TIMES),
+        "until": st.sampled_from(TIMES),
+        "kinds": st.sampled_from(((MailKind.MAIL,), tuple(MailKind), (MailKind.NOTIFICATION,))),
+    },
+)
+thorough = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def tell(maillog: ClickHouseMailLog, batches: list[list[MailEvent]], seed: int) -> int:
+    """Store the batches, some of them more than once, in a workspace of their own."""
+    workspace = new_workspace()
+    order = [*range(len(batches)), *random.Random(seed).choices(range(len(batches)), k=2)]
+    random.Random(seed).shuffle(order)
+    for n in order:
+        maillog.append(EventBatch(f"batch-{n}", workspace, 0, batches[n]))
+    return workspace
+
+
+@thorough
+@given(batches=histories(), asked=st.lists(questions, min_size=4, max_size=4), seed=st.integers(0, 99))
+def test_every_answer_is_what_the_events_say(
+    maillog: ClickHouseMailLog, batches: list[list[MailEvent]], asked: list[dict[str, object]], seed: int
+) -> None:
+    workspace = tell(maillog, batches, seed)
+    events = [one for batch in batches for one in batch]
+    for each in asked:
+        question = LogQuestion(**({"workspace": workspace, "relays": (1, 2)} | each))  # type: ignore[arg-type]
+        assert maillog.search(question) == remembered.search(events, question)
+        window = StatisticsQuestion(
+            workspace=workspace, relays=question.relays, since=question.since, until=question.until, top=question.limit
+        )
+        counted = maillog.statistics(window)
+        assert counted == remembered.statistics(events, window)
+    hours = HourlyQuestion(workspace=workspace, relays=(1, 2), since=min(TIMES), until=max(TIMES) + DAY)
+    assert maillog.hourly(hours) == remembered.hourly(events, hours)
+
+
+def contents(maillog: ClickHouseMailLog, workspace: int) -> list[list[tuple[object, ...]]]:
+    """Every row of every view, joined as a reader sees it."""
+    return [
+        engine.rows(f"SELECT * FROM {table} FINAL WHERE workspace = {workspace} ORDER BY ALL")
+        for engine in maillog._engines
+        for table in ("deliveries", "mails", "waiting", "hourly")
+    ]
+
+
+@settings(thorough, max_examples=8)
+@given(batches=histories(), seed=st.integers(0, 99))
+def test_a_rebuild_gives_identical_rows(maillog: ClickHouseMailLog, batches: list[list[MailEvent]], seed: int) -> None:
+    workspace = tell(maillog, batches, seed)
+    before = contents(maillog, workspace)
+    question = LogQuestion(workspace=workspace, relays=(1, 2))
+    page = maillog.search(question)
+    maillog.upkeep("rebuild")
+    assert contents(maillog, workspace) == before
+    assert maillog.search(question) == page
+    for n, batch in enumerate(batches):
+        maillog.append(EventBatch(f"batch-{n}", workspace, 0, batch))
+    assert contents(maillog, workspace) == before
+
+
+# -- upkeep and use
+
+
+def test_questions_are_answered_while_events_arrive(maillog: ClickHouseMailLog, workspace: int) -> None:
+    failures: list[BaseException] = []
+    seen: list[int] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        try:
+            while not stop.is_set():
+                seen.append(maillog.search(LogQuestion(workspace=workspace, relays=(1,))).total)
+        except BaseException as error:  # noqa: BLE001 - reported by the test itself
+            failures.append(error)
+
+    askers = [threading.Thread(target=ask) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    for n in range(10):
+        maillog.append(EventBatch(f"batch-{n}", workspace, 0, [delivered(number=10 * n + k) for k in range(10)]))
+    stop.set()
+    for asker in askers:
+        asker.join()
+    assert failures == []
+    assert set(seen) <= set(range(0, 101, 10)), "a batch is seen whole or not at all"
+    assert maillog.search(LogQuestion(workspace=workspace, relays=(1,))).total == 100
+
+
+def test_old_mail_goes_when_its_time_is_over(
+    append: Append, rows: Rows, maillog: ClickHouseMailLog, workspace: int
+) -> None:
+    old = 1_262_304_000_000  # 2010
+    append(delivered(accepted_at=old, at=old - NOON), delivered(number=2, accepted_at=4 * NOON), days=0)
+    assert len(rows()) == 2
+    maillog.retain(workspace, 30)
+    assert [row.number for row in rows()] == [2]
+    assert maillog.life(workspace, MailKey(1, old, 1)) == []
+    maillog.retain(workspace, 0)
+    assert [row.number for row in rows()] == [2]
+
+
+def test_health_counts_what_is_stored(append: Append, maillog: ClickHouseMailLog) -> None:
+    before = maillog.health()
+    append(delivered(), event(EventType.DEFERRED, 0, recipient="ann@example.org"), event(EventType.REJECTED))
+    after = maillog.health()
+    assert (after.events - before.events, after.deliveries - before.deliveries) == (3, 1)
+    assert "ClickHouse" in after.engine
+    assert after.bytes_on_disk > 0
