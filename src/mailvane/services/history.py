@@ -68,12 +68,18 @@ class History:
 
     def charges(self, workspace: int, now: int, zone: tzinfo = UTC) -> list[Charge]:
         """What the current billing cycles cost so far: one charge per currency, that of the first relay first."""
-        owed: dict[str, list[tuple[Price, int]]] = {}
+        alike: dict[tuple[tuple[int, int], Price], list[int]] = {}
         for relay in self._active(workspace):
-            since, until = billing_cycle(relay.billing_day, now, zone)
-            question = StatisticsQuestion(workspace=workspace, relays=(relay.id,), since=since, until=until - 1, top=0)
+            cycle = billing_cycle(relay.billing_day, now, zone)
+            alike.setdefault((cycle, relay.price), []).append(relay.id)
+        owed: dict[str, list[tuple[Price, int]]] = {}
+        for ((since, until), price), relays in alike.items():
+            question = StatisticsQuestion(
+                workspace=workspace, relays=tuple(relays), since=since, until=until - 1, top=0
+            )
             mails = self._maillog.statistics(question).received
-            owed.setdefault(relay.price.currency, []).append((relay.price, mails))
+            bases = msgspec.structs.replace(price, base=price.base * len(relays))
+            owed.setdefault(price.currency, []).append((bases, mails))
         return [Charge(currency, sum(mails for _, mails in each), cost(each)) for currency, each in owed.items()]
 
     def _active(self, workspace: int) -> list[Relay]:
@@ -89,7 +95,7 @@ def window_start(window: str, now: int, zone: tzinfo = UTC) -> int | None:
         return None
     if window in _SPANS:
         return now - int(_SPANS[window].total_seconds() * 1000)
-    today = _moment(now, zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = _midnight(_moment(now, zone))
     if window == "day":
         return _milliseconds(today)
     if window == "month":
@@ -100,7 +106,7 @@ def window_start(window: str, now: int, zone: tzinfo = UTC) -> int | None:
 def billing_cycle(billing_day: int, now: int, zone: tzinfo = UTC) -> tuple[int, int]:
     """The cycle that `now` is in: its first millisecond, and the first one of the next cycle."""
     moment = _moment(now, zone)
-    start = moment.replace(day=billing_day, hour=0, minute=0, second=0, microsecond=0)
+    start = _midnight(moment.replace(day=billing_day))
     if moment.day < billing_day:
         start = _months_later(start, -1)
     return _milliseconds(start), _milliseconds(_months_later(start, 1))
@@ -147,6 +153,11 @@ def _ranked(tables: Iterable[dict[str, int]], top: int) -> dict[str, int]:
 
 def _moment(now: int, zone: tzinfo) -> datetime:
     return datetime.fromtimestamp(now // 1000, UTC).astimezone(zone)
+
+
+def _midnight(moment: datetime) -> datetime:
+    # Where the clocks go back from one to midnight, a day has two midnights: it begins with the first.
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
 
 
 def _months_later(moment: datetime, months: int) -> datetime:

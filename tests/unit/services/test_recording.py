@@ -1,0 +1,254 @@
+"""Events are durable in the journal before they are anywhere else, and reach the mail log exactly once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from mailvane.domain.mail import EventBatch, EventType, MailEvent
+from mailvane.errors import StoreUnavailable
+from mailvane.services import recording
+from mailvane.services.recording import Carrier, Recorder
+from mailvane.storage.interface import JournalEntry
+from mailvane.storage.ledger import SqlLedger, open_ledger
+from tests.unit.services.memory import MemoryMailLog
+
+NOW = 1_790_000_000_000
+PATIENCE = 20.0
+
+
+def entry(number: int, events: int = 1) -> JournalEntry:
+    made = [
+        MailEvent(relay=1, accepted_at=NOW, number=number * 1000 + each, type=EventType.ACCEPTED, at=NOW)
+        for each in range(events)
+    ]
+    return JournalEntry(batch=EventBatch(f"t{number}", 1, 0, made))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def maillog() -> MemoryMailLog:
+    return MemoryMailLog()
+
+
+@pytest.fixture
+def recorder(ledger: SqlLedger, maillog: MemoryMailLog) -> Recorder:
+    return Recorder(ledger, maillog)
+
+
+def test_what_is_recorded_is_in_the_journal_and_not_yet_in_the_mail_log(
+    recorder: Recorder, ledger: SqlLedger, maillog: MemoryMailLog
+) -> None:
+    pending = recorder.record(entry(1), NOW)
+    assert ledger.pending(10) == [pending]
+    assert maillog.offered == []
+
+
+def test_carrying_moves_batches_and_settles_them(recorder: Recorder, maillog: MemoryMailLog) -> None:
+    for number in range(5):
+        recorder.record(entry(number), NOW)
+    assert recorder.carry(2) == 2
+    assert recorder.backlog() == 3
+    recorder.drain()
+    assert recorder.backlog() == 0
+    assert recorder.carry() == 0
+    assert maillog.offered == [f"t{number}" for number in range(5)]
+
+
+def test_an_entry_without_events_leaves_nothing_to_carry(recorder: Recorder) -> None:
+    assert recorder.record(entry(1, events=0), NOW) is None
+    assert recorder.carry() == 0
+
+
+def test_what_an_earlier_process_left_behind_is_carried(ledger: SqlLedger, maillog: MemoryMailLog) -> None:
+    Recorder(ledger, MemoryMailLog()).record(entry(1), NOW)
+    after = Recorder(ledger, maillog)
+    after.record(entry(2), NOW)
+    assert after.carry() == 2
+    assert set(maillog.batches) == {"t1", "t2"}
+
+
+def test_a_batch_fresh_from_this_process_is_not_read_back(
+    ledger: SqlLedger, maillog: MemoryMailLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(ledger, maillog)
+    recorder.drain()
+    monkeypatch.setattr(ledger, "pending", lambda limit: pytest.fail("read back"))
+    recorder.record(entry(1), NOW)
+    assert recorder.carry() == 1
+
+
+def test_more_than_fits_in_memory_is_read_back(ledger: SqlLedger, maillog: MemoryMailLog) -> None:
+    recorder = Recorder(ledger, maillog, held_events=5)
+    recorder.drain()
+    for number in range(6):
+        recorder.record(entry(number, events=2), NOW)
+    recorder.drain()
+    assert sorted(maillog.batches) == [f"t{number}" for number in range(6)]
+    assert recorder.backlog() == 0
+
+
+def test_while_the_mail_log_is_away_nothing_is_lost_and_nothing_counts_twice(
+    recorder: Recorder, maillog: MemoryMailLog
+) -> None:
+    recorder.record(entry(1), NOW)
+    recorder.record(entry(2), NOW)
+    maillog.down = True
+    with pytest.raises(StoreUnavailable):
+        recorder.carry()
+    recorder.record(entry(3), NOW)
+    assert recorder.backlog() == 3
+    maillog.down = False
+    recorder.drain()
+    assert recorder.backlog() == 0
+    assert sorted(event.number for event in maillog.events) == [1000, 2000, 3000]
+
+
+def test_a_batch_stored_before_a_crash_is_offered_again_and_counts_once(
+    ledger: SqlLedger, maillog: MemoryMailLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(_: Sequence[int]) -> None:
+        raise StoreUnavailable
+
+    dying = Recorder(ledger, maillog)
+    dying.record(entry(1), NOW)
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "settle", crash)
+        with pytest.raises(StoreUnavailable):
+            dying.carry()
+    Recorder(ledger, maillog).drain()
+    assert maillog.offered == ["t1", "t1"]
+    assert len(maillog.events) == 1
+    assert ledger.backlog() == 0
+
+
+def test_two_carriers_of_one_journal_count_everything_once(ledger: SqlLedger, maillog: MemoryMailLog) -> None:
+    one, two = Recorder(ledger, maillog), Recorder(ledger, maillog)
+    for number in range(20):
+        (one if number % 2 else two).record(entry(number), NOW)
+    threads = [Thread(target=each.drain) for each in (one, two)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ledger.backlog() == 0
+    assert len(maillog.events) == 20
+
+
+def test_a_batch_that_the_mail_log_refuses_does_not_hold_up_the_others(
+    recorder: Recorder, maillog: MemoryMailLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    maillog.refuses = {f"t{number}" for number in range(20)}
+    for number in range(40):
+        recorder.record(entry(number), NOW)
+    with caplog.at_level(logging.CRITICAL):
+        recorder.drain()
+    assert len(maillog.batches) == 20
+    assert recorder.backlog() == recorder.refused() == 20
+    assert recorder.carry() == 0
+    maillog.refuses = set()
+    recorder.reconsider()
+    recorder.drain()
+    assert recorder.backlog() == recorder.refused() == 0
+
+
+def test_nothing_is_carried_while_paused(recorder: Recorder, maillog: MemoryMailLog) -> None:
+    recorder.record(entry(1), NOW)
+    with recorder.paused():
+        thread = Thread(target=recorder.carry)
+        thread.start()
+        recorder.record(entry(2), NOW)
+        assert maillog.offered == []
+    thread.join()
+    recorder.drain()
+    assert recorder.backlog() == 0
+
+
+def test_a_source_that_is_too_fast_waits(recorder: Recorder) -> None:
+    for number in range(3):
+        recorder.record(entry(number), NOW)
+    assert recorder.wait_below(4, patience=0)
+    assert not recorder.wait_below(3, patience=0)
+    thread = Thread(target=recorder.carry)
+    thread.start()
+    assert recorder.wait_below(1, patience=PATIENCE)
+    thread.join()
+
+
+def test_the_carrier_carries_what_is_recorded_and_ends_when_told(recorder: Recorder, maillog: MemoryMailLog) -> None:
+    recorder.record(entry(1), NOW)
+    carrier = Carrier(recorder)
+    carrier.start()
+    assert recorder.wait_below(1, PATIENCE)
+    recorder.record(entry(2), NOW)
+    assert recorder.wait_below(1, PATIENCE)
+    carrier.stop()
+    recorder.record(entry(3), NOW)
+    assert recorder.backlog() == 1
+    assert set(maillog.batches) == {"t1", "t2"}
+
+
+def test_the_carrier_notices_what_another_process_left(
+    ledger: SqlLedger, recorder: Recorder, maillog: MemoryMailLog
+) -> None:
+    recorder.drain()
+    carrier = Carrier(recorder)
+    carrier.start()
+    Recorder(ledger, MemoryMailLog()).record(entry(1), NOW)
+    carrier.poke()
+    assert recorder.wait_below(1, PATIENCE)
+    carrier.stop()
+
+
+def test_the_carrier_outlives_every_failure_and_says_what_troubles_it(
+    recorder: Recorder, maillog: MemoryMailLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    troubles: list[str | None] = []
+
+    class Troubled(Carrier):
+        def _back_off(self, pause: float, error: Exception) -> float:
+            super()._back_off(pause, error)
+            troubles.append(self.trouble)
+            maillog.down = len(troubles) < 2
+            return 0.0
+
+    maillog.down = True
+    carry = recorder.carry
+
+    def broken(limit: int = 16) -> int:
+        if len(troubles) == 1:
+            raise RuntimeError("a mistake")
+        return carry(limit)
+
+    monkeypatch.setattr(recorder, "carry", broken)
+    recorder.record(entry(1), NOW)
+    carrier = Troubled(recorder)
+    carrier.start()
+    assert recorder.wait_below(1, PATIENCE)
+    carrier.stop()
+    assert troubles == ["the mail log is away", "a mistake"]
+    assert carrier.trouble is None
+
+
+def test_pauses_grow_and_end_growing(recorder: Recorder, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    carrier = Carrier(recorder)
+    pause = 0.0
+    pauses = []
+    for _ in range(200):
+        pause = carrier._back_off(pause, StoreUnavailable())
+        pauses.append(pause)
+    assert 0 < pauses[0] <= recording._FIRST_PAUSE_SECONDS
+    assert max(pauses) <= recording._LONGEST_PAUSE_SECONDS
+    assert min(pauses[-5:]) >= pauses[0]
