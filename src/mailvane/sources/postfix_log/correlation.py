@@ -1,0 +1,439 @@
+"""Lines into lives: which mail a line speaks of, and what happened to it.
+
+A state machine over the order of lines alone: no clock, no reading ahead, so the result does not depend on where the
+log is cut. A queue id is an identity only between its birth and its removal: Postfix hands short ones out again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from mailvane.domain.mail import EventType, MailKind, canonical_address
+from mailvane.sources.postfix_log.asides import is_aside
+from mailvane.sources.postfix_log.connections import Connections
+from mailvane.sources.postfix_log.flights import Birth, Life
+from mailvane.sources.postfix_log.headers import header_address, header_ids, header_text, read_header
+from mailvane.sources.postfix_log.lines import Tag
+from mailvane.sources.postfix_log.lives import Lives
+from mailvane.sources.postfix_log.reasons import Reasons
+from mailvane.sources.postfix_log.records import (
+    REMARKS,
+    Attempt,
+    Client,
+    Refusal,
+    is_queue_id,
+    named_queue_id,
+    read_active,
+    read_attempt,
+    read_client,
+    read_notification,
+    read_refusal,
+    read_submission,
+    read_tls,
+)
+from mailvane.sources.postfix_log.telling import Teller
+
+_OUTCOMES = {
+    "sent": EventType.DELIVERED,
+    "deferred": EventType.DEFERRED,
+    "SOFTBOUNCE": EventType.DEFERRED,
+    "bounced": EventType.BOUNCED,
+    "expired": EventType.EXPIRED,
+    "deliverable": EventType.DELIVERED,
+    "undeliverable": EventType.BOUNCED,
+    "undeliverable-but-not-cached": EventType.BOUNCED,
+}
+_PROBES = frozenset({"deliverable", "undeliverable", "undeliverable-but-not-cached"})
+# ours: a pipe(8) service of such a name delivers; any other one that is followed by the same mail is a filter.
+_DELIVERY_PIPES = frozenset({"dovecot", "maildrop", "procmail", "cyrus", "uucp", "mailman", "bsmtp", "ifmail"})
+_LATE_STAGES = frozenset({"DATA", "DATA content", "END-OF-MESSAGE", "BDAT", "header", "body", "mime-error", "milter"})
+_PRIVATE = ("10.", "192.168.", "fc", "fd", *(f"172.{n}." for n in range(16, 32)))
+_SMTPS = frozenset({"smtps", "submissions", "465"})
+
+Handler = Callable[[int, Tag, str, str], bool]
+
+
+class Correlation:
+    """The life of every mail, line by line. Set `teller.source`, `teller.line` and `teller.raw` before each line."""
+
+    def __init__(self, relay: int, reasons: Reasons) -> None:
+        self.teller = Teller(relay, reasons)
+        self._lives = Lives()
+        self._connections = Connections()
+        self._handlers: dict[str, Handler] = {
+            "smtpd": self._smtpd,
+            "submission": self._smtpd,
+            "postscreen": self._smtpd,
+            "qmqpd": self._smtpd,
+            "cleanup": self._cleanup,
+            "qmgr": self._qmgr,
+            "oqmgr": self._qmgr,
+            "pickup": self._pickup,
+            "bounce": self._bounce,
+            "defer": self._bounce,
+            "trace": self._bounce,
+            "postsuper": self._postsuper,
+        }
+
+    def restore(self, records: Iterable[tuple[str, bytes]]) -> None:
+        records = list(records)
+        self._lives.restore(records)
+        self._connections.restore(records)
+
+    def changes(self) -> tuple[list[tuple[str, bytes]], list[str]]:
+        """State that changed since the last call: `(new or changed, gone)`."""
+        opened, closed = self._lives.changes()
+        also_opened, also_closed = self._connections.register.changes()
+        return opened + also_opened, closed + also_closed
+
+    def feed(self, at: int, tag: Tag, process: str, text: str) -> bool:
+        """Take in one line; False if it is not understood."""
+        if self._lives.due(at):
+            self._lives.sweep(at)
+            self._connections.sweep(at)
+        return self._handlers.get(tag.daemon, self._delivery)(at, tag, process, text)
+
+    # -- in --------------------------------------------------------------------------------------------------------
+
+    def _smtpd(self, at: int, tag: Tag, process: str, text: str) -> bool:
+        queue_id, colon, rest = text.partition(": ")
+        if not colon:
+            if text.startswith(("connect from ", "disconnect from ")):
+                self._connections.end(tag.host, process)
+                return True
+            return is_aside(text)
+        if rest.startswith("client="):
+            client = read_client(rest)
+            return client is not None and self._client(at, tag, process, queue_id, client)
+        refusal = read_refusal(rest if queue_id == "NOQUEUE" or is_queue_id(queue_id) else text)
+        if refusal is not None:
+            self._refused(at, tag, process, queue_id, refusal)
+            return True
+        if " TLS connection " in queue_id:
+            tls = read_tls(text)
+            if tls:
+                self._connections.note(tag.host, process, at).tls = tls[1]
+            return True
+        if text.startswith(("proxy-accept", "NOQUEUE: proxy-accept")):
+            self._proxied(tag, process, text)
+            return True
+        return self._remark(at, tag, queue_id, rest) or is_aside(text)
+
+    def _client(self, at: int, tag: Tag, process: str, queue_id: str, client: Client) -> bool:
+        connection = self._connections.of(tag.host, process)
+        if queue_id == "NOQUEUE":
+            connection = self._connections.note(tag.host, process, at)
+            connection.name, connection.ip, connection.login = client.name, client.ip, client.login
+            return True
+        life = self._lives.begin(tag, queue_id, _birth(tag, client), at)
+        self.teller.witness(life)
+        mail = life.mail
+        mail.origin = client.original_ip or client.ip
+        mail.client_name = client.original_name or client.name
+        if mail.client_name == "unknown":
+            mail.client_name = ""
+        mail.login = client.login
+        mail.interface = tag.service
+        mail.secured = tag.service in _SMTPS
+        if connection is not None:
+            mail.secured = mail.secured or bool(connection.tls)
+            life.fate, life.fate_recipient = connection.fate, connection.fate_recipient
+            connection.fate = connection.fate_recipient = ""
+        if client.original_queue_id:
+            first = self._lives.find_on_host(tag, client.original_queue_id)
+            if first is not None and first is not life:
+                self._lives.join(life, first)
+        return True
+
+    def _proxied(self, tag: Tag, process: str, text: str) -> None:
+        """A before-queue filter answered: the client of the outer smtpd is the mail's real one."""
+        connection = self._connections.of(tag.host, process)
+        life = self._lives.find_on_host(tag, named_queue_id(text))
+        if connection is None or life is None or life.birth not in (Birth.LOOPBACK, Birth.NEIGHBOUR) or life.joined:
+            return
+        mail = life.mail
+        mail.origin = connection.ip or mail.origin
+        mail.client_name = "" if connection.name == "unknown" else connection.name
+        mail.login = mail.login or connection.login
+        mail.interface = tag.service
+        mail.secured = mail.secured or bool(connection.tls)
+        self.teller.witness(life)
+
+    def _refused(self, at: int, tag: Tag, process: str, queue_id: str, refusal: Refusal) -> None:
+        life = self._lives.find(tag, queue_id) if queue_id != "NOQUEUE" else None
+        connection = self._connections.of(tag.host, process)
+        if refusal.verdict != "reject":
+            if life is not None:
+                self._doom(at, life, refusal)
+            elif queue_id == "NOQUEUE":
+                connection = self._connections.note(tag.host, process, at)
+                connection.fate, connection.fate_recipient = refusal.verdict, refusal.recipient
+            return
+        if life is None or life.closed:
+            self.teller.refused(tag, process, at, refusal, connection)
+            return
+        self.teller.witness(life)
+        self.teller.refused_mail(life, at, refusal)
+        if refusal.stage in _LATE_STAGES and not life.active:
+            self._lives.forget(life)
+
+    def _doom(self, at: int, life: Life, refusal: Refusal) -> None:
+        self.teller.witness(life)
+        mail = life.mail
+        mail.sender = mail.sender or canonical_address(refusal.sender or "")
+        mail.protocol = mail.protocol or refusal.protocol
+        life.fate = refusal.verdict
+        life.fate_recipient = canonical_address(refusal.recipient)
+        if life.cleaned:
+            self._meet_fate(at, life)
+
+    def _meet_fate(self, at: int, life: Life) -> None:
+        """Held and discarded mails never become active, so their acceptance is told here."""
+        fate, life.fate = life.fate, ""
+        self.teller.accepted(life, at)
+        if fate == "hold":
+            self.teller.undecided(life, EventType.HELD, at)
+        else:
+            self.teller.discarded(life, at, life.fate_recipient, "discarded by a rule of this relay")
+            self._lives.close(life, at)
+
+    def _pickup(self, at: int, tag: Tag, _process: str, text: str) -> bool:
+        queue_id, _, rest = text.partition(": ")
+        submission = read_submission(rest)
+        if submission is None or not is_queue_id(queue_id):
+            return self._remark(at, tag, queue_id, rest) or is_aside(text)
+        user, sender, requeued = submission
+        life = self._lives.begin(tag, queue_id, Birth.PICKUP, at)
+        self.teller.witness(life)
+        mail = life.mail
+        mail.login, mail.protocol, mail.interface = f"uid={user}", "LOCAL", tag.service
+        mail.sender = canonical_address(sender)
+        first = self._lives.find_on_host(tag, requeued) if requeued else None
+        if first is not None and first is not life:
+            self._lives.join(life, first)
+            self._lives.close(first, at)
+        return True
+
+    def _cleanup(self, at: int, tag: Tag, _process: str, text: str) -> bool:
+        queue_id, colon, rest = text.partition(": ")
+        if not colon or not is_queue_id(queue_id):
+            return is_aside(text)
+        life = self._lives.find(tag, queue_id)
+        named = rest.startswith("message-id=")
+        if life is None or life.closed or (named and life.active):
+            life = self._lives.begin(tag, queue_id, Birth.WITHIN, at)
+        life.seen = at
+        if named:
+            self.teller.witness(life)
+            value = rest[11:]
+            self._lives.name(life, "" if value == "<>" else value)
+            if life.fate:
+                self._meet_fate(at, life)
+            return True
+        refusal = read_refusal(rest)
+        if refusal is None:
+            self.teller.witness(life)
+            return self._header(life, rest) or rest.startswith("resent-message-id=") or _is_remark(rest)
+        if refusal.verdict == "reject":
+            self.teller.witness(life)
+            self.teller.refused_mail(life, at, refusal)
+            self._lives.forget(life)
+        else:
+            self._doom(at, life, refusal)
+        return True
+
+    def _header(self, life: Life, text: str) -> bool:
+        action, _, logged = text.partition(": ")
+        header = read_header(logged) if action in ("info", "INFO", "warning") else None
+        if header is None:
+            return False
+        name, value, protocol = header
+        mail = life.mail
+        if protocol and not mail.protocol:
+            mail.protocol = protocol
+        if name == "subject":
+            mail.subject = mail.subject or header_text(value)
+        elif name == "from":
+            mail.header_from = mail.header_from or header_address(value)
+        elif name == "reply-to":
+            mail.reply_to = mail.reply_to or header_address(value)
+        elif name == "in-reply-to":
+            mail.in_reply_to = mail.in_reply_to or header_ids(value)
+        elif name == "references":
+            mail.references = mail.references or header_ids(value)
+        return True
+
+    # -- through ---------------------------------------------------------------------------------------------------
+
+    def _qmgr(self, at: int, tag: Tag, _process: str, text: str) -> bool:
+        queue_id, _, rest = text.partition(": ")
+        life = self._lives.find(tag, queue_id)
+        if rest == "removed":
+            if life is not None and not life.closed:
+                self._settle_acceptance(life)
+                self._lives.close(life, at)
+            return True
+        if rest.startswith("from=<") and is_queue_id(queue_id):
+            active = read_active(rest)
+            if active is not None:
+                self._active(at, tag, queue_id, life, active)
+                return True
+            if life is not None and "expired, returned to sender" in rest:
+                self.teller.witness(life)
+                self._settle_acceptance(life)
+                self.teller.undecided(life, EventType.EXPIRED, at)
+                life.seen = at
+            return "status=" in rest
+        return self._remark(at, tag, queue_id, rest) or is_aside(text)
+
+    def _active(self, at: int, tag: Tag, queue_id: str, life: Life | None, active: tuple[str, int, int]) -> None:
+        if life is None or life.closed:
+            life = self._lives.begin(tag, queue_id, Birth.UNSEEN, at)
+        self.teller.witness(life)
+        life.seen = at
+        if life.active:
+            return
+        life.active = at
+        life.fate = ""
+        mail = life.mail
+        sender, size, recipients = active
+        if not life.joined:
+            mail.sender, mail.size, mail.nrcpt = canonical_address(sender), size, recipients
+        if mail.counted:
+            return
+        if life.birth == Birth.WITHIN and not life.joined:
+            if not sender:
+                mail.kind = MailKind.NOTIFICATION
+            elif sender.startswith("double-bounce@"):
+                # A probe or a notice to the postmaster: the next line tells.
+                mail.kind = MailKind.NOTIFICATION
+                return
+        if not life.suspect:
+            self.teller.accepted(life, at)
+
+    def _settle_acceptance(self, life: Life) -> None:
+        """Tell of an acceptance that waited for a proof which did not come."""
+        if life.active and not life.mail.counted:
+            life.suspect = ""
+            self.teller.accepted(life, life.active)
+
+    def _bounce(self, at: int, tag: Tag, _process: str, text: str) -> bool:
+        queue_id, _, rest = text.partition(": ")
+        named = read_notification(rest)
+        if not named:
+            return self._remark(at, tag, queue_id, rest) or is_aside(text)
+        self._remark(at, tag, queue_id, rest)
+        notice = self._lives.find(tag, named)
+        if notice is not None and notice.birth == Birth.WITHIN and not notice.joined:
+            notice.mail.kind = MailKind.NOTIFICATION
+            self._settle_acceptance(notice)
+        return True
+
+    def _postsuper(self, at: int, tag: Tag, _process: str, text: str) -> bool:
+        queue_id, _, rest = text.partition(": ")
+        life = self._lives.find(tag, queue_id)
+        if life is None or life.closed:
+            return is_queue_id(queue_id) or is_aside(text)
+        self.teller.witness(life)
+        life.seen = at
+        if rest == "placed on hold":
+            self._settle_acceptance(life)
+            self.teller.accepted(life, at)
+            self.teller.undecided(life, EventType.HELD, at)
+        elif rest == "removed":
+            self._settle_acceptance(life)
+            self.teller.undecided(life, EventType.DISCARDED, at, "deleted by the operator of this relay")
+            self._lives.close(life, at)
+        return True
+
+    # -- out -------------------------------------------------------------------------------------------------------
+
+    def _delivery(self, at: int, tag: Tag, process: str, text: str) -> bool:
+        queue_id, colon, rest = text.partition(": ")
+        if not colon:
+            return is_aside(text)
+        if not rest.startswith("to="):
+            if " TLS connection " in queue_id:
+                self._encrypted(at, tag, process, text)
+                return True
+            return self._remark(at, tag, queue_id, rest) or is_aside(text)
+        attempt = read_attempt(rest)
+        outcome = _OUTCOMES.get(attempt.status) if attempt is not None else None
+        if attempt is None or outcome is None:
+            return False
+        life = self._lives.find(tag, queue_id)
+        if life is None:
+            if not is_queue_id(queue_id):
+                return False
+            life = self._lives.begin(tag, queue_id, Birth.UNSEEN, at, attempt.delay)
+            life.mail.counted = True
+        self.teller.witness(life)
+        life.seen = at
+        if attempt.status in _PROBES:
+            life.mail.kind = MailKind.PROBE
+        self._settle_acceptance(life)
+        if outcome is EventType.DELIVERED:
+            outcome = self._handed_over(tag, life, attempt)
+        tls = attempt.tls or self._encryption(tag, process, attempt)
+        self.teller.attempt(life, outcome, at, attempt, transport=tag.daemon, tls=tls)
+        return True
+
+    def _handed_over(self, tag: Tag, life: Life, attempt: Attempt) -> EventType:
+        """Did the recipient get the mail, or did a filter or alias that gives it back to this host?"""
+        if tag.daemon == "discard":
+            return EventType.DISCARDED
+        if tag.daemon == "pipe":
+            life.piped = attempt.relay not in _DELIVERY_PIPES
+        if " as " in attempt.reply:
+            named = named_queue_id(attempt.reply)
+            child = self._lives.find_on_host(tag, named) if named else None
+            if child is not None and child is not life and (child.birth >= Birth.LOOPBACK or child.joined):
+                if not child.joined and not child.mail.counted:
+                    self._lives.join(child, life)
+                    if child.active:
+                        # Its acceptance is the first one's, which has been told.
+                        child.testify()
+                return EventType.REINJECTED
+            if named:
+                return EventType.DELIVERED
+        near = _is_near(attempt.address) if tag.daemon == "smtp" else tag.daemon == "pipe" and life.piped
+        return EventType.REINJECTED if near and life.children else EventType.DELIVERED
+
+    def _encrypted(self, at: int, tag: Tag, process: str, text: str) -> None:
+        tls = read_tls(text)
+        if tls:
+            connection = self._connections.note(tag.host, process, at)
+            connection.peer, connection.tls = tls
+
+    def _encryption(self, tag: Tag, process: str, attempt: Attempt) -> str:
+        connection = self._connections.of(tag.host, process)
+        if connection is None or not attempt.address:
+            return ""
+        return connection.tls if connection.peer.startswith(f"{attempt.relay}[{attempt.address}]") else ""
+
+    def _remark(self, at: int, tag: Tag, queue_id: str, rest: str) -> bool:
+        """A line that belongs to a mail's evidence but changes nothing."""
+        if not is_queue_id(queue_id):
+            return False
+        life = self._lives.find(tag, queue_id)
+        if life is not None and not life.closed:
+            life.seen = at
+            self.teller.witness(life)
+        return _is_remark(rest)
+
+
+def _is_remark(text: str) -> bool:
+    return text.partition(": ")[0] in REMARKS or is_aside(text)
+
+
+def _birth(tag: Tag, client: Client) -> int:
+    ip, name = client.ip, client.name
+    if ip.startswith(("127.", "::1")) or name in (tag.host, "localhost"):
+        return Birth.LOOPBACK
+    if "." not in tag.host and name.partition(".")[0] == tag.host:
+        return Birth.LOOPBACK
+    return Birth.NEIGHBOUR if ip.startswith(_PRIVATE) else Birth.CLIENT
+
+
+def _is_near(address: str) -> bool:
+    return address.startswith(("127.", "::1", *_PRIVATE))

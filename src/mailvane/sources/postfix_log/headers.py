@@ -1,0 +1,76 @@
+"""Header values as Postfix's `header_checks` log them: cut out of the line, unfolded, decoded, reduced to addresses.
+
+Postfix logs at most 200 characters of a header and writes a folded header's line break as `?` or as a space, so a
+long encoded word may arrive without its end.
+"""
+
+from __future__ import annotations
+
+import re
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.utils import getaddresses
+
+from mailvane.domain.mail import canonical_address
+
+_LOGGED = re.compile(
+    r"header ([!-9;-~]+): ?(.*) from (?:local|unknown|[^\s;]*\[[^\]\s]*\](?::\d+)?); "
+    r"(?:from=<(.*?)>(?= to=| proto=| helo=|:|$))?(.*)",
+    re.DOTALL,
+)
+_PROTOCOL = re.compile(r" proto=(\w+)")
+_FOLD = re.compile(r"[?\r\n]+[ \t]+|[\r\n]+")
+_TORN_WORD = re.compile(r"=\?[^?\s]*(?:\?[^?\s]?(?:\?[^?\s]*\??)?)?$")
+_BETWEEN_WORDS = re.compile(r"(=\?[^?\s]+\?[bBqQ]\?[^?\s]*\?=)\?*\s+\?*(?==\?)")
+
+
+def read_header(text: str) -> tuple[str, str, str] | None:
+    """`(name in lower case, value, protocol)` of the text after `info: ` or `warning: `, or None."""
+    logged = _LOGGED.match(text)
+    if logged is None:
+        return None
+    name, value, _, rest = logged.groups()
+    protocol = _PROTOCOL.search(rest)
+    return name.lower(), value, protocol[1] if protocol else ""
+
+
+def header_text(value: str) -> str:
+    """The value as a person reads it: unfolded, RFC 2047 words decoded."""
+    if "=?" not in value:
+        return _FOLD.sub(" ", value).strip()
+    value = _BETWEEN_WORDS.sub(r"\1 ", value)
+    value = _FOLD.sub(" ", _without_torn_word(value))
+    try:
+        parts = decode_header(value)
+    except (HeaderParseError, ValueError):
+        return value.strip()
+    return "".join(_decoded(part, charset) for part, charset in parts).strip()
+
+
+def header_address(value: str) -> str:
+    """The bare address of a From or Reply-To header; the first one if there are several."""
+    value = _FOLD.sub(" ", value)
+    for _, address in getaddresses([value]):
+        if "@" in address:
+            return canonical_address(address.strip())
+    return value.strip() if "@" in value and " " not in value.strip() else ""
+
+
+def header_ids(value: str) -> str:
+    """A list of Message-IDs on one line."""
+    return " ".join(_FOLD.sub(" ", value).split())
+
+
+def _without_torn_word(value: str) -> str:
+    start = value.rfind("=?")
+    torn = _TORN_WORD.match(value, start)
+    return value[:start] if torn and not value.endswith("?=") else value
+
+
+def _decoded(part: bytes | str, charset: str | None) -> str:
+    if isinstance(part, str):
+        return part
+    try:
+        return part.decode(charset or "utf-8", "replace")
+    except (LookupError, ValueError):
+        return part.decode("utf-8", "replace")

@@ -1,0 +1,225 @@
+"""What surrounds the text of a log line: stamp, host, instance, service, daemon and process, in every common wrapping.
+
+Read here: RFC 3164 and RFC 5424 syslog, rsyslog's RFC 3339 form, Postfix's own `maillog_file`, journald's JSON export,
+Docker's `json-file`, and the prefixes of `docker logs -t` and `docker compose logs`. The text itself is left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from mailvane.sources.postfix_log.stamps import Stamps
+
+LONGEST_LINE = 32_768  # characters that are looked at; Postfix itself stops far below
+_CACHED_TAGS = 4096
+
+_DAEMONS = frozenset(
+    [
+        "anvil",
+        "bounce",
+        "cleanup",
+        "defer",
+        "discard",
+        "dnsblog",
+        "error",
+        "flush",
+        "lmtp",
+        "local",
+        "master",
+        "oqmgr",
+        "pickup",
+        "pipe",
+        "postalias",
+        "postdrop",
+        "postfix-script",
+        "postlog",
+        "postlogd",
+        "postmap",
+        "postqueue",
+        "postscreen",
+        "postsuper",
+        "proxymap",
+        "proxywrite",
+        "qmgr",
+        "qmqpd",
+        "relay",
+        "retry",
+        "scache",
+        "sendmail",
+        "showq",
+        "smtp",
+        "smtpd",
+        "spawn",
+        "submission",
+        "tlsmgr",
+        "tlsproxy",
+        "trace",
+        "trivial-rewrite",
+        "verify",
+        "virtual",
+    ]
+)
+_HEAD = re.compile(
+    r"(?:<\w+\.\w+> )?"  # FreeBSD's syslogd -v
+    r"(?:([^\s:\[\]]+) +)?"  # host
+    r"([A-Za-z0-9][\w.+-]*(?:/[\w.+:-]+)*)"  # tag
+    r"(?:\[(\d+)\])?: ?"
+    r"(?:\[ID \d+ [\w.]+\] )?"  # Solaris
+    r"(.*)",
+    re.DOTALL,
+)
+_PLAIN_PREFIX = re.compile(r"[^\s:\[\]]+ [A-Za-z0-9][\w.+:/-]*")
+_PRIORITY = re.compile(r"<\d{1,3}>")
+_VERSIONED = re.compile(r"1 (\S+) (\S+) (\S+) (\S+) \S+ (?:-|(?:\[(?:[^\]\\]|\\.)*\])+) ?\ufeff?(.*)", re.DOTALL)
+_COMPOSE = re.compile(r"[\w.-]+ +\| ")
+
+
+class Tag(msgspec.Struct, frozen=True):
+    """Who wrote a line: `postfix/submission/smtpd` on `mx1` is instance `postfix`, service `submission`."""
+
+    host: str
+    instance: str
+    service: str
+    daemon: str  # empty for the lines of other programs
+    scope: str  # host and instance, in front of a queue id
+
+
+_FOREIGN = Tag("", "", "", "", "")
+
+
+def read_tag(host: str, name: str) -> Tag:
+    """The tag of a syslog name; one without a daemon belongs to another program."""
+    parts = name.split("/")
+    if parts[0].startswith("postfix") or (len(parts) > 1 and parts[-1] in _DAEMONS):
+        service = parts[-2] if len(parts) > 2 else parts[-1]
+        return Tag(host, parts[0], service, parts[-1], f"{host}/{parts[0]}/")
+    return _FOREIGN
+
+
+class Lines:
+    """Reads lines of any of the known wrappings, mixed as they may be."""
+
+    def __init__(self, stamps: Stamps) -> None:
+        self._stamps = stamps
+        self._times: dict[str, int] = {}
+        self._tags: dict[str, Tag] = {}
+
+    def read(self, line: str) -> tuple[int, Tag, str, str] | None:
+        """`(time, tag, process id, text)`, or None if no wrapping is recognised.
+
+        Lines of other programs come back with a tag that is not Postfix's.
+        """
+        time = self._times.get(line[:15])
+        if time is not None:
+            bracket = line.find("[", 16)
+            tag = self._tags.get(line[16:bracket])
+            if tag is not None:
+                end = line.find("]: ", bracket)
+                if end > 0:
+                    return time, tag, line[bracket + 1 : end], line[end + 3 :]
+        elif line[4:5] == "-":
+            return self._read_internet(line)
+        return self._read_any(line[:LONGEST_LINE], 0)
+
+    def _read_internet(self, line: str) -> tuple[int, Tag, str, str] | None:
+        space = line.find(" ")
+        time = self._stamps.internet(line[:space])
+        if time is not None:
+            bracket = line.find("[", space)
+            tag = self._tags.get(line[space + 1 : bracket])
+            if tag is not None:
+                end = line.find("]: ", bracket)
+                if end > 0:
+                    return time, tag, line[bracket + 1 : end], line[end + 3 :]
+        return self._read_any(line[:LONGEST_LINE], 0)
+
+    def _read_any(self, line: str, outer: int) -> tuple[int, Tag, str, str] | None:
+        if line[:1] == "{":
+            return self._read_json(line)
+        if line[:1] == "<":
+            mark = _PRIORITY.match(line)
+            if mark:
+                line = line[mark.end() :]
+                versioned = _VERSIONED.match(line)
+                if versioned:
+                    return self._read_versioned(versioned)
+        time, rest = self._split_stamp(line)
+        if time is None:
+            prefix = _COMPOSE.match(line)
+            if prefix:
+                return self._read_any(line[prefix.end() :], outer)
+            return self._read_head(outer, line) if outer else None
+        if not outer:
+            # `docker logs -t` puts its own stamp before the line; having year and fraction it is the better one.
+            inner, inner_rest = self._split_stamp(rest)
+            if inner is not None:
+                return self._read_head(time, inner_rest)
+        return self._read_head(outer or time, rest)
+
+    def _split_stamp(self, line: str) -> tuple[int | None, str]:
+        if line[3:4] == " ":
+            time = self._stamps.syslog(line[:15])
+            if time is None:
+                return None, line
+            if len(self._times) >= _CACHED_TAGS * 16:
+                self._times.clear()
+            self._times[line[:15]] = time
+            return time, line[16:] if line[15:16] == " " else line[15:].partition(" ")[2]
+        stamp, _, rest = line.partition(" ")
+        return self._stamps.internet(stamp), rest
+
+    def _read_head(self, time: int, text: str) -> tuple[int, Tag, str, str] | None:
+        head = _HEAD.match(text)
+        if head is None:
+            return None
+        host, name, process, message = head.groups()
+        tag = read_tag(host or "", name)
+        prefix = f"{host} {name}"
+        if process and _PLAIN_PREFIX.fullmatch(prefix):
+            if len(self._tags) >= _CACHED_TAGS:
+                self._tags.clear()
+            tag = self._tags.setdefault(prefix, tag)
+        return time, tag, process or "", message
+
+    def _read_versioned(self, fields: re.Match[str]) -> tuple[int, Tag, str, str] | None:
+        stamp, host, name, process, message = fields.groups()
+        time = self._stamps.internet(stamp)
+        if time is None:
+            return None
+        return time, read_tag("" if host == "-" else host, name), "" if process == "-" else process, message
+
+    def _read_json(self, line: str) -> tuple[int, Tag, str, str] | None:
+        try:
+            fields = msgspec.json.decode(line)
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            return None
+        if not isinstance(fields, dict):
+            return None
+        if "MESSAGE" in fields:
+            return _read_journal(fields)
+        log, stamp = fields.get("log"), fields.get("time")
+        if isinstance(log, str) and isinstance(stamp, str):
+            time = self._stamps.internet(stamp)
+            return None if time is None else self._read_any(log.rstrip("\r\n"), time)
+        return None
+
+
+def _read_journal(fields: dict[str, Any]) -> tuple[int, Tag, str, str] | None:
+    message = fields["MESSAGE"]
+    if isinstance(message, list):
+        # journald writes a message that is not clean UTF-8 as an array of byte values.
+        try:
+            message = bytes(message).decode("utf-8", "replace")
+        except (TypeError, ValueError):
+            return None
+    micros = fields.get("_SOURCE_REALTIME_TIMESTAMP") or fields.get("__REALTIME_TIMESTAMP")
+    name, host = fields.get("SYSLOG_IDENTIFIER"), fields.get("_HOSTNAME", "")
+    if not (isinstance(message, str) and isinstance(name, str) and isinstance(host, str)):
+        return None
+    if not (isinstance(micros, str) and micros.isdecimal() and micros.isascii() and len(micros) < 18):
+        return None
+    process = fields.get("SYSLOG_PID") or fields.get("_PID") or ""
+    return int(micros) // 1000, read_tag(host, name), str(process), message

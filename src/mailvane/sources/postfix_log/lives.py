@@ -1,0 +1,215 @@
+"""Which life a queue id stands for, and which lives are one mail.
+
+A mail that goes through a content filter, an alias or a requeue travels under several queue ids. They are joined by
+what Postfix says outright (`orig_queue_id=`, `orig_id=`, "queued as", "forwarded as") or by a Message-ID that comes
+back from this host while the first is still open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mailvane.domain.mail import mail_number
+from mailvane.sources.postfix_log.flights import Birth, Life, Mail, Marks, Register
+from mailvane.sources.postfix_log.lines import Tag
+from mailvane.sources.postfix_log.records import creation_time
+
+MINUTE = 60_000
+GRACE = MINUTE  # a status line may come this much later than the removal of its queue id
+_SWEEP_EVERY = MINUTE
+_LONG_SWEEP_EVERY = 60 * MINUTE
+_DAY = 24 * 60 * MINUTE
+_FORGET_OPEN = 30 * _DAY
+_FORGET_UNACCEPTED = _DAY  # a client that left before the end of its message leaves nothing else behind
+
+
+class Lives:
+    """All queue ids in flight."""
+
+    def __init__(self) -> None:
+        self.register = Register("q:", Life)
+        self._marks = Register("m:", Marks)
+        self.marks = Marks()
+        self._closed: dict[str, int] = {}
+        self._by_message_id: dict[str, str] = {}
+        self._scopes: dict[str, set[str]] = {}
+
+    def restore(self, records: Iterable[tuple[str, bytes]]) -> None:
+        records = list(records)
+        self._marks.restore(records)
+        self.marks = self._marks.values.get("", self.marks)
+        self.register.restore(records)
+        mails: dict[tuple[str, int, int], Mail] = {}
+        for life in sorted(self.register, key=lambda life: life.serial):
+            life.mail = mails.setdefault((life.mail.host, *life.mail.identity), life.mail)
+            self._scopes.setdefault(life.mail.host, set()).add(life.key[: -len(life.queue_id)])
+            if life.closed:
+                self._closed[life.key] = life.closed
+            if life.cleaned and (life.piped or not life.closed):
+                self._index(life)
+
+    def changes(self) -> tuple[list[tuple[str, bytes]], list[str]]:
+        """What changed since the last call, as `(new or changed, gone)` records."""
+        lives = self.register
+        shared = {id(life.mail) for key in lives.touched if (life := lives.values.get(key)) and life.mail.travels > 1}
+        if shared:
+            lives.touched.update(life.key for life in lives if id(life.mail) in shared)
+        opened, closed = lives.changes()
+        self._marks.values[""] = self.marks
+        self._marks.touched.add("")
+        opened += self._marks.changes()[0]
+        return opened, closed
+
+    def find(self, tag: Tag, queue_id: str) -> Life | None:
+        """The life that a line of this daemon speaks of."""
+        key = tag.scope + queue_id
+        life = self.register.values.get(key)
+        if life is None:
+            return self._adopt(tag, queue_id)
+        self.register.touched.add(key)
+        return life
+
+    def find_on_host(self, tag: Tag, queue_id: str) -> Life | None:
+        """Likewise, under whichever instance of the host."""
+        for scope in (tag.scope, *sorted(self._scopes.get(tag.host, ()))):
+            life = self.register.values.get(scope + queue_id)
+            if life is not None:
+                self.register.touched.add(life.key)
+                return life
+        return None
+
+    def begin(self, tag: Tag, queue_id: str, birth: int, at: int, delay: int = 0) -> Life:
+        """A new life, in place of an older one of that queue id."""
+        key = tag.scope + queue_id
+        previous = self.register.values.get(key)
+        if previous is not None:
+            self.forget(previous)
+        self.marks.serial += 1
+        accepted_at = _accepted_at(queue_id, birth, at, delay)
+        mail = Mail(accepted_at, mail_number(tag.host, tag.instance, queue_id), queue_id, tag.host)
+        life = Life(key, self.marks.serial, mail, queue_id, birth, at)
+        self.register.values[key] = life
+        self.register.touched.add(key)
+        scopes = self._scopes.get(tag.host)
+        if scopes is None:
+            self._scopes[tag.host] = {tag.scope}
+        elif tag.scope not in scopes:
+            scopes.add(tag.scope)
+        return life
+
+    def name(self, life: Life, message_id: str) -> None:
+        """Cleanup told the Message-ID: perhaps this is a mail that came back."""
+        life.cleaned = True
+        if not life.joined:
+            life.mail.message_id = message_id
+        if not message_id:
+            return
+        if not life.joined and life.birth >= Birth.LOOPBACK:
+            self._suspect(life, message_id)
+        self._index(life)
+
+    def join(self, life: Life, first: Life) -> None:
+        """`life` is `first` under another queue id: it takes over its identity and all that is known of it."""
+        if life.mail is first.mail:
+            return
+        first.mail.learn(life.mail)
+        first.mail.travels += 1
+        first.children += 1
+        life.mail = first.mail
+        life.joined = True
+        life.suspect = ""
+        self.register.touched.update((life.key, first.key))
+        if life.cleaned:
+            self._index(life)
+
+    def close(self, life: Life, at: int) -> None:
+        life.closed = at
+        life.testify()
+        self._closed[life.key] = at
+        self._unindex(life)
+
+    def forget(self, life: Life) -> None:
+        self.register.values.pop(life.key, None)
+        self.register.touched.add(life.key)
+        self._closed.pop(life.key, None)
+        self._unindex(life)
+
+    def due(self, at: int) -> bool:
+        """Is it time to sweep? Also when the log's clock went back."""
+        return at >= self.marks.next_sweep or at < self.marks.next_sweep - _DAY
+
+    def sweep(self, at: int) -> None:
+        """Forget what no line will speak of any more."""
+        for key in [key for key, closed in self._closed.items() if closed <= at - GRACE]:
+            self.forget(self.register.values[key])
+        if at // _LONG_SWEEP_EVERY != self.marks.next_sweep // _LONG_SWEEP_EVERY:
+            for life in list(self.register):
+                patience = _FORGET_OPEN if life.active or life.mail.counted else _FORGET_UNACCEPTED
+                if life.seen < at - patience:
+                    self.forget(life)
+        self.marks.next_sweep = at + _SWEEP_EVERY
+
+    def _adopt(self, tag: Tag, queue_id: str) -> Life | None:
+        """A service with a syslog name of its own (`postfix-submission`) bears mails that go on under the main one."""
+        for scope in sorted(self._scopes.get(tag.host, ())):
+            life = self.register.values.get(scope + queue_id)
+            if life is not None and not life.cleaned and not life.closed and life.birth != Birth.UNSEEN:
+                del self.register.values[life.key]
+                self.register.touched.add(life.key)
+                life.key = tag.scope + queue_id
+                self.register.values[life.key] = life
+                self.register.touched.add(life.key)
+                self._scopes[tag.host].add(tag.scope)
+                return life
+        return None
+
+    def _suspect(self, life: Life, message_id: str) -> None:
+        key = self._by_message_id.get(f"{life.mail.host}/{message_id}")
+        first = self.register.values.get(key) if key else None
+        if first is None or first is life or not (first.active or first.mail.counted):
+            return
+        came_from_outside = first.birth in (Birth.UNSEEN, Birth.CLIENT, Birth.NEIGHBOUR)
+        if first.closed:
+            # A pipe(8) filter that gives mail back by sendmail(1): the first queue id is gone before pickup sees it.
+            certain = life.birth == Birth.PICKUP and first.piped
+            if not certain:
+                return
+        else:
+            # Two mails of one local program may bear one Message-ID, so those need a proof.
+            certain = life.birth == Birth.WITHIN or (
+                life.birth != Birth.NEIGHBOUR
+                and (came_from_outside or (first.birth == Birth.PICKUP and life.birth == Birth.LOOPBACK))
+            )
+        if certain:
+            self.join(life, first)
+        else:
+            life.suspect = first.key
+
+    def _index(self, life: Life) -> None:
+        message_id = life.mail.message_id
+        if not message_id:
+            return
+        name = f"{life.mail.host}/{message_id}"
+        if life.joined:
+            self._by_message_id[name] = life.key
+        else:
+            self._by_message_id.setdefault(name, life.key)
+
+    def _unindex(self, life: Life) -> None:
+        name = f"{life.mail.host}/{life.mail.message_id}"
+        kept = life.closed and life.piped and life.key in self.register.values
+        if self._by_message_id.get(name) == life.key and not kept:
+            del self._by_message_id[name]
+
+
+def _accepted_at(queue_id: str, birth: int, at: int, delay: int) -> int:
+    created, fraction = creation_time(queue_id)
+    if birth == Birth.UNSEEN:
+        if created is not None and abs(at - delay - created) < _DAY * 60:
+            return created
+        at -= delay
+        if fraction is None:
+            return at
+        # The second that, with the fraction of the queue id, comes nearest to what the delay says.
+        return (at - fraction + 500) // 1000 * 1000 + fraction if delay else at // 1000 * 1000 + fraction
+    return at + fraction if fraction is not None and at % 1000 == 0 else at

@@ -1,0 +1,253 @@
+"""The door of the Postfix log source: files in, journal entries out.
+
+Each entry holds the events of one block of lines, the cursor behind it and what changed of the mails in flight; whoever
+takes it commits all three together before asking for the next. Started again with what was committed, the reading goes
+on as if it had never stopped, wherever the files were moved and however they were compressed meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from mailvane.domain.mail import EventBatch
+from mailvane.errors import InvalidInput
+from mailvane.sources.postfix_log.correlation import Correlation
+from mailvane.sources.postfix_log.files import BLOCK, STDIN, TAIL, LogStream, fingerprint, open_log, tail_digest
+from mailvane.sources.postfix_log.lines import LONGEST_LINE, Lines
+from mailvane.sources.postfix_log.reasons import load_reasons
+from mailvane.sources.postfix_log.stamps import Stamps
+from mailvane.sources.postfix_log.summary import Summary
+from mailvane.storage.interface import JournalEntry, SourceCursor
+
+_KEPT_OF_A_LONG_LINE = 4 * LONGEST_LINE  # bytes
+_REFERENCE_STEP = 3_600_000
+_EARLIEST_REFERENCE = 631_152_000_000  # 1990: an older file time is a broken one
+_FIRST_LINES = 200
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Whose log it is."""
+
+    workspace: int
+    relay: int
+    retention_days: int = 0
+    zone: str = "UTC"  # of stamps that name none
+
+    @property
+    def stream(self) -> str:
+        return f"postfix:{self.relay}"
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One block, read. To be committed before the next is asked for."""
+
+    entry: JournalEntry
+    name: str
+    lines: int
+    consumed: int  # bytes on disk, of all files so far
+    size: int  # bytes on disk of all files; 0 if not known
+
+
+class Position:
+    """How far one file was read."""
+
+    def __init__(self, cursor: SourceCursor) -> None:
+        self.file = cursor.file
+        self.name = cursor.name
+        self.offset = cursor.offset
+        self.line = cursor.line
+        self.reference = cursor.reference
+        self.last = b""  # the bytes just before the offset
+        self.unfinished = b""  # the start of a line whose end was not seen
+        self.dropped = 0  # bytes of the unfinished line that are not kept
+
+    def add(self, text: bytes) -> bytes:
+        """The complete lines that there are with this text."""
+        self.unfinished += text
+        end = self.unfinished.rfind(b"\n") + 1
+        if not end:
+            excess = len(self.unfinished) - _KEPT_OF_A_LONG_LINE - TAIL
+            if excess > 0:
+                self.unfinished = self.unfinished[:_KEPT_OF_A_LONG_LINE] + self.unfinished[-TAIL:]
+                self.dropped += excess
+            return b""
+        lines, self.unfinished = self.unfinished[:end], self.unfinished[end:]
+        return lines
+
+
+class LogReading:
+    """Reads the logs of one relay."""
+
+    def __init__(
+        self, origin: Origin, cursors: Iterable[SourceCursor] = (), in_flight: Iterable[tuple[str, bytes]] = ()
+    ) -> None:
+        self.origin = origin
+        self.summary = Summary()
+        self.cursors = {cursor.file: cursor for cursor in cursors}
+        self._zone = ZoneInfo(origin.zone)
+        self._correlation = Correlation(origin.relay, load_reasons())
+        self._correlation.restore(in_flight)
+        self._lines = Lines(Stamps(0, self._zone))
+        self._reference = 0
+
+    def read_all(self, names: Iterable[str], now: int) -> Iterator[Step]:
+        """Read files, oldest first in any order. A damaged one raises InvalidInput when all else is read."""
+        ordered = self.in_order(names, now)
+        size = sum(Path(name).stat().st_size for name in ordered if name != STDIN)
+        done = 0
+        damage: InvalidInput | None = None
+        for name in ordered:
+            try:
+                for step in self.read(name, now):
+                    yield msgspec.structs.replace(step, consumed=done + step.consumed, size=size)
+            except InvalidInput as error:
+                damage = damage or error
+            done += Path(name).stat().st_size if name != STDIN else 0
+        if damage is not None:
+            raise damage
+
+    def in_order(self, names: Iterable[str], now: int) -> list[str]:
+        """By the first stamp of each file; standard input last. Raises InvalidInput for what cannot be opened."""
+        return sorted(names, key=lambda name: (name == STDIN, self.first_time(name, now) if name != STDIN else 0))
+
+    def first_time(self, name: str, now: int) -> int:
+        """The first stamp in a file; 0 if it has none."""
+        with open_log(name) as stream:
+            lines = Lines(Stamps(_reference(name, now), self._zone))
+            try:
+                first = stream.read()
+            except InvalidInput:
+                return 0
+            for line in first[:BLOCK].decode("utf-8", "replace").split("\n", _FIRST_LINES)[:_FIRST_LINES]:
+                found = lines.read(line)
+                if found:
+                    return found[0]
+        return 0
+
+    def read(self, name: str, now: int) -> Iterator[Step]:
+        """Read what is new in one file."""
+        with open_log(name) as stream:
+            position = self.locate(stream, _reference(name, now))
+            if position is None:
+                return
+            damage: InvalidInput | None = None
+            waiting: list[bytes] = []
+            size = 0
+            while True:
+                try:
+                    piece = stream.read()
+                except InvalidInput as error:
+                    damage, piece = error, b""
+                waiting.append(piece)
+                size += len(piece)
+                if piece and size < BLOCK and not stream.eager:
+                    continue
+                text = position.add(b"".join(waiting))
+                waiting, size = [], 0
+                if not piece and position.unfinished and stream.finished and damage is None:
+                    text, position.unfinished = text + position.unfinished, b""
+                if text:
+                    yield self._step(position, text, stream)
+                if not piece:
+                    break
+            if damage is not None:
+                raise damage
+
+    def locate(self, stream: LogStream, reference: int) -> Position | None:
+        """Where to go on in a file; None if it holds no line yet, or nothing that was not read."""
+        first = stream.first_line()
+        if first is None:
+            return None
+        attempt = 0
+        while True:
+            file = fingerprint(first, attempt)
+            cursor = self.cursors.get(file)
+            if cursor is None:
+                return Position(SourceCursor(self.origin.stream, file, stream.name, 0, 0, b"", reference))
+            tail = stream.skip(cursor.offset)
+            if tail is None:
+                return None
+            if tail_digest(tail) == cursor.tail:
+                position = Position(cursor)
+                position.name = stream.name
+                position.last = tail
+                position.reference = max(cursor.reference, reference)
+                return position
+            stream.rewind()
+            attempt += 1
+
+    def take(self, position: Position, text: bytes) -> JournalEntry:
+        """Take in complete lines that follow a position, and move it behind them."""
+        self._read_against(position.reference)
+        start = position.offset
+        position.offset += len(text) + position.dropped
+        position.dropped = 0
+        position.last = (position.last + text[-TAIL:])[-TAIL:]
+        self._feed(position, text)
+        events = self._correlation.teller.take()
+        self.summary.count(events)
+        opened, closed = self._correlation.changes()
+        cursor = SourceCursor(
+            self.origin.stream,
+            position.file,
+            position.name,
+            position.offset,
+            position.line,
+            tail_digest(position.last),
+            position.reference,
+        )
+        self.cursors[position.file] = cursor
+        token = f"{self.origin.stream}:{position.file}:{start}-{position.offset}"
+        batch = EventBatch(token, self.origin.workspace, self.origin.retention_days, events)
+        return JournalEntry(batch=batch, cursor=cursor, opened=tuple(opened), closed=tuple(closed))
+
+    def _feed(self, position: Position, text: bytes) -> None:
+        if b"\r" in text:
+            text = text.replace(b"\r\n", b"\n")
+        lines = text.decode("utf-8", "replace").split("\n")
+        if not lines[-1]:
+            lines.pop()
+        teller, summary = self._correlation.teller, self.summary
+        read, feed = self._lines.read, self._correlation.feed
+        teller.source = position.name
+        number = position.line
+        for line in lines:
+            number += 1
+            found = read(line)
+            if found is None:
+                if line:
+                    summary.miss("line", position.name, number, line)
+                continue
+            tag = found[1]
+            if not tag.daemon:
+                summary.foreign += 1
+                continue
+            teller.line = number
+            teller.raw = line
+            if not feed(*found):
+                summary.miss(tag.daemon, position.name, number, line)
+        summary.lines += number - position.line
+        position.line = number
+
+    def _read_against(self, reference: int) -> None:
+        """Years are guessed anew when the reference has moved; not at every block, for the sake of the cache."""
+        if not self._reference <= reference < self._reference + _REFERENCE_STEP:
+            self._lines = Lines(Stamps(reference, self._zone))
+            self._reference = reference
+
+    def _step(self, position: Position, text: bytes, stream: LogStream) -> Step:
+        before = position.line
+        entry = self.take(position, text)
+        return Step(entry, stream.name, position.line - before, stream.consumed, stream.size)
+
+
+def _reference(name: str, now: int) -> int:
+    """A moment at which all lines of the file were written: it was last changed then."""
+    if name == STDIN:
+        return now
+    changed = Path(name).stat().st_mtime_ns // 1_000_000
+    return changed if changed > _EARLIEST_REFERENCE else now

@@ -1,0 +1,268 @@
+"""The text that each Postfix daemon writes after its tag, read into fields. One line at a time, no memory.
+
+Formats as in Postfix 2.8 to 3.11. What a line means for the mail it names is decided in `correlation`.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+_LONG_DIGITS = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
+_BASE52 = {digit: value for value, digit in enumerate(_LONG_DIGITS)}
+_QUEUE_ID = re.compile(rf"[0-9A-F]{{6,}}|[{_LONG_DIGITS}]{{10,}}z[{_LONG_DIGITS}]+")
+_MICROSECONDS = 1_000_000
+
+_CLIENT = re.compile(
+    r"client=([^\[\s]*)\[([^\]]*)\](?::\w+)?"
+    r"(?:, sasl_method=([^,]*))?(?:, sasl_username=(.*?))?(?:, sasl_sender=(.*?))?"
+    r"(?:, orig_queue_id=(\w+))?(?:, orig_client=([^\[\s]*)\[([^\]]*)\](?::\w+)?)?$"
+)
+_SUBMISSION = re.compile(r"uid=(\d+) from=<(.*?)>(?: orig_id=(\w+))?")
+_ACTIVE = re.compile(r"from=<(.*)>, size=(\d+), nrcpt=(\d+) \(queue active\)")
+_ATTEMPT = re.compile(
+    r"to=(?:<(.*?)>|([^,]*)), (?:orig_to=(?:<(.*?)>|([^,]*)), )?relay=(.*?), (?:conn_use=\d+, )?"
+    r"delay=([\d.]+)(?:, delays=[\d./]+)?(?:, tls=([^,]*))?(?:, dsn=(\d\.\d+\.\d+))?, status=([\w-]+)(?: \((.*)\))?",
+    re.DOTALL,
+)
+_SAID = re.compile(
+    r"(?:delivery temporarily suspended: )?host (\S*?)\[([^\]\s]*)\](?::\d+)? (?:said|refused to talk to me): "
+    r"(.*?)(?: \(in reply to [^()]* command\))?",
+    re.DOTALL,
+)
+_CODE = re.compile(r"([2-5]\d\d)(?:[ -]|$)(?:#?([245]\.\d{1,3}\.\d{1,3})\b)?")
+_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\b")
+_NAMED = re.compile(r"(?:queued|forwarded) as ([0-9A-Za-z]{6,})")
+_TAIL = re.compile(
+    r";(?: from=<(?P<sender>.*?)>)?,?(?: to=<(?P<recipient>.*?)>)?,?(?: proto=(?P<protocol>\w+))?,?"
+    r"(?: helo=<(?P<helo>.*?)>)?,?(?: sasl_username=<(?P<login>.*?)>)?(?:: (?P<after>.*))?$",
+    re.DOTALL,
+)
+_STAGE = re.compile(
+    r"(?P<stage>[A-Z][A-Za-z-]*(?: content)?)(?: from (?P<name>[^\[\s]*)\[(?P<ip>[^\]]*)\](?::\d+)?)?"
+    r"(?:: ?(?P<reply>.*))?$",
+    re.DOTALL,
+)
+_CONTENT_STAGE = re.compile(
+    r"(?P<stage>\S+) .*?(?: from (?:local|unknown|(?P<name>[^\[\s]*)\[(?P<ip>[^\]]*)\](?::\d+)?))$", re.DOTALL
+)
+_NOTIFICATION = re.compile(r"(?:sender|postmaster) (?:non-delivery|delay|delivery status) notification: (\w+)")
+_TLS = re.compile(r"\w+ TLS connection (?:established|reused) (?:from|to) (\S+?)(?:: |, .*: )(\w+)")
+
+_VERDICTS = {
+    "reject": "reject",
+    "milter-reject": "reject",
+    "proxy-reject": "reject",
+    "discard": "discard",
+    "milter-discard": "discard",
+    "hold": "hold",
+    "milter-hold": "hold",
+    "milter-quarantine": "hold",
+}
+REMARKS = frozenset(
+    [
+        "bcc",
+        "delay",
+        "filter",
+        "header-redirect",
+        "info",
+        "milter-header-redirect",
+        "milter-redirect",
+        "pass",
+        "permit",
+        "prepend",
+        "proxy-accept",
+        "redirect",
+        "reject_warning",
+        "replace",
+        "strip",
+        "warn",
+        "warning",
+    ]
+)
+
+
+class Client(msgspec.Struct, frozen=True):
+    """Who handed a mail to smtpd."""
+
+    name: str
+    ip: str
+    login: str
+    original_queue_id: str  # of the mail before a content filter, when the filter passed it on by XFORWARD
+    original_name: str
+    original_ip: str
+
+
+class Attempt(msgspec.Struct, frozen=True, gc=False):
+    """What became of one recipient, by one delivery agent."""
+
+    recipient: str
+    original_recipient: str
+    relay: str  # host name, or the name of a local relay; empty for "none"
+    address: str  # IP address, or the path of a socket
+    status: str
+    code: int
+    enhanced_code: str
+    reply: str
+    delay: int  # milliseconds
+    tls: str  # security level and outcome, as Postfix 3.11 and later put it
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A mail or recipient that was rejected, discarded or put on hold before it reached the queue."""
+
+    verdict: str  # reject, discard or hold
+    stage: str
+    client_name: str
+    client_ip: str
+    code: int
+    enhanced_code: str
+    reply: str
+    sender: str | None
+    recipient: str
+    protocol: str
+    login: str
+
+
+def is_queue_id(text: str) -> bool:
+    return _QUEUE_ID.fullmatch(text) is not None
+
+
+def creation_time(queue_id: str) -> tuple[int | None, int | None]:
+    """`(milliseconds since the epoch, milliseconds within the second)` that a queue id tells; None for unknown.
+
+    A long id begins with seconds and microseconds in base 52; a short one with microseconds in five hex digits.
+    """
+    head, mark, inode = queue_id.rpartition("z")
+    if mark and inode and len(head) >= 10:
+        micros = _base52(head[-4:])
+        if micros < _MICROSECONDS:
+            return _base52(head[:-4]) * 1000 + micros // 1000, micros // 1000
+        return None, None
+    try:
+        micros = int(queue_id[:5], 16)
+    except ValueError:
+        return None, None
+    return None, micros // 1000 if micros < _MICROSECONDS else None
+
+
+def _base52(digits: str) -> int:
+    value = 0
+    for digit in digits:
+        value = value * 52 + _BASE52.get(digit, 0)
+    return value
+
+
+def read_client(text: str) -> Client | None:
+    fields = _CLIENT.match(text)
+    if fields is None:
+        return None
+    name, ip, _, login, sender, queue_id, original_name, original_ip = fields.groups()
+    return Client(name, ip, login or sender or "", queue_id or "", original_name or "", original_ip or "")
+
+
+def read_submission(text: str) -> tuple[str, str, str] | None:
+    """`(user id, sender, queue id before a requeue)` of a pickup line."""
+    fields = _SUBMISSION.match(text)
+    return (fields[1], fields[2], fields[3] or "") if fields else None
+
+
+def read_active(text: str) -> tuple[str, int, int] | None:
+    """`(sender, size, recipients)` of the line that says that a mail is accepted."""
+    fields = _ACTIVE.match(text)
+    return (fields[1], int(fields[2]), int(fields[3])) if fields else None
+
+
+def read_attempt(text: str) -> Attempt | None:
+    fields = _ATTEMPT.match(text)
+    if fields is None:
+        return None
+    to, bare_to, original, bare_original, relay, delay, tls, dsn, status, said = fields.groups("")
+    address = ""
+    if relay[-1:].isdigit():
+        relay = relay[: relay.rfind(":")]
+    if relay[-1:] == "]":
+        relay, _, address = relay[:-1].partition("[")
+    elif relay == "none":
+        relay = ""
+    if said[:5] == "host " or said[:9] == "delivery ":
+        quoted = _SAID.fullmatch(said)
+        if quoted:
+            said = quoted[3]
+            relay, address = (relay, address) if address else (quoted[1], quoted[2])
+    code, enhanced = read_reply(said)
+    return Attempt(
+        to or bare_to,
+        original or bare_original,
+        relay,
+        address,
+        status,
+        code,
+        dsn or enhanced,
+        said,
+        _milliseconds(delay),
+        tls,
+    )
+
+
+def read_reply(text: str) -> tuple[int, str]:
+    """`(code, enhanced code)` at the start of an SMTP reply; 0 and "" where there is none."""
+    reply = _CODE.match(text)
+    if reply:
+        return int(reply[1]), reply[2] or ""
+    enhanced = _ENHANCED.match(text)
+    return 0, enhanced[1] if enhanced else ""
+
+
+def named_queue_id(reply: str) -> str:
+    """The queue id that a reply says the mail has got, the last one if several relays speak."""
+    found = _NAMED.findall(reply)
+    return found[-1] if found else ""
+
+
+def read_refusal(text: str) -> Refusal | None:
+    """A verdict of smtpd, postscreen or cleanup (text after the queue id), None if it let the mail pass."""
+    action, _, rest = text.partition(": ")
+    verdict = _VERDICTS.get(action)
+    if verdict is None:
+        return None
+    tail = _TAIL.search(rest)
+    body = rest[: tail.start()] if tail else rest
+    about = _STAGE.match(body) or _CONTENT_STAGE.match(body)
+    found = about.groupdict() if about else {}
+    envelope = tail.groupdict() if tail else {}
+    reply = found.get("reply") or envelope.get("after") or ""
+    code, enhanced = read_reply(reply)
+    return Refusal(
+        verdict,
+        found.get("stage") or "",
+        found.get("name") or "",
+        found.get("ip") or "",
+        code,
+        enhanced,
+        reply,
+        envelope.get("sender"),
+        envelope.get("recipient") or "",
+        envelope.get("protocol") or "",
+        envelope.get("login") or "",
+    )
+
+
+def read_notification(text: str) -> str:
+    """The queue id of the notification that a bounce line tells of."""
+    fields = _NOTIFICATION.match(text)
+    return fields[1] if fields else ""
+
+
+def read_tls(text: str) -> tuple[str, str] | None:
+    """`(peer, protocol version)` of a line that tells of an encrypted connection."""
+    fields = _TLS.match(text)
+    return (fields[1], fields[2]) if fields else None
+
+
+def _milliseconds(seconds: str) -> int:
+    try:
+        return int(float(seconds) * 1000 + 0.5)
+    except (ValueError, OverflowError):
+        return 0

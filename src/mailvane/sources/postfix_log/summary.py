@@ -1,0 +1,41 @@
+"""What an import came to, for the closing lines on the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from mailvane.domain.mail import EventType, MailEvent, MailKind
+
+_SAMPLES = 20  # of each kind
+
+
+class Summary:
+    """Counts of what was read, and samples of what was not understood."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.foreign = 0  # lines of other programs
+        self.messages = 0
+        self.deliveries = 0
+        self.rejects = 0
+        self.events: Counter[EventType] = Counter()
+        self.not_understood: Counter[str] = Counter()  # by daemon; "line" where not even the wrapping was
+        self.samples: dict[str, list[str]] = {}
+
+    def miss(self, kind: str, source: str, number: int, line: str) -> None:
+        self.not_understood[kind] += 1
+        samples = self.samples.setdefault(kind, [])
+        if len(samples) < _SAMPLES:
+            samples.append(f"{source}:{number}: {line[:500]}")
+
+    def count(self, events: list[MailEvent]) -> None:
+        for event in events:
+            self.events[event.type] += 1
+            if event.kind is not MailKind.MAIL:
+                continue
+            if event.type is EventType.ACCEPTED:
+                self.messages += 1
+            elif event.type is EventType.DELIVERED:
+                self.deliveries += 1
+            elif event.type is EventType.REJECTED:
+                self.rejects += 1

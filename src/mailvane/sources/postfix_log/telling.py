@@ -1,0 +1,238 @@
+"""Mail events out of what is known of a mail: the one place that fills `MailEvent` for this source."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from mailvane.domain.mail import (
+    EventType,
+    MailEvent,
+    ReasonFamily,
+    canonical_address,
+    mail_number,
+)
+from mailvane.sources.postfix_log.flights import Connection, Life, Mail, Trouble
+from mailvane.sources.postfix_log.lines import Tag
+from mailvane.sources.postfix_log.reasons import Reasons
+from mailvane.sources.postfix_log.records import Attempt, Refusal
+
+_FAILURES = frozenset({EventType.DEFERRED, EventType.BOUNCED, EventType.EXPIRED, EventType.REJECTED})
+_UNDECIDED = frozenset({EventType.DEFERRED, EventType.HELD})
+
+
+class Details(TypedDict, total=False):
+    """What an event says beyond the mail itself."""
+
+    waiting: int
+    recipient: str
+    original_recipient: str
+    recipient_number: int
+    transport: str
+    mx_host: str
+    mx_ip: str
+    code: int
+    enhanced_code: str
+    reply: str
+    delay: int
+    tls: str
+    family: ReasonFamily
+    hard: bool
+
+
+class Teller:
+    """Collects events. `source`, `line` and `raw` are where the reading stands."""
+
+    def __init__(self, relay: int, reasons: Reasons) -> None:
+        self.relay = relay
+        self.source = ""
+        self.line = 0
+        self.raw = ""
+        self.events: list[MailEvent] = []
+        self._reasons = reasons
+
+    def take(self) -> list[MailEvent]:
+        events, self.events = self.events, []
+        return events
+
+    def witness(self, life: Life) -> None:
+        life.witness(f"{self.line}\t{self.raw}")
+
+    def accepted(self, life: Life, at: int) -> None:
+        """Tell of the acceptance, once in the life of a mail."""
+        mail = life.mail
+        if mail.counted:
+            return
+        mail.counted = True
+        mail.waiting = not mail.recipients
+        self._tell(life, EventType.ACCEPTED, at, {"waiting": int(mail.waiting)})
+
+    def discarded(self, life: Life, at: int, recipient: str, reply: str) -> None:
+        """Taken in, then thrown away by a rule before it reached the queue."""
+        mail = life.mail
+        more: Details = {"recipient": recipient, "reply": reply}
+        if recipient:
+            more["recipient_number"] = mail.number_of(recipient)
+            more["waiting"] = self._first_recipient(mail)
+        self._tell(life, EventType.DISCARDED, at, more)
+
+    def attempt(self, life: Life, kind: EventType, at: int, attempt: Attempt, *, transport: str, tls: str) -> None:
+        mail = life.mail
+        recipient = canonical_address(attempt.recipient)
+        original = canonical_address(attempt.original_recipient) if attempt.original_recipient else ""
+        family, hard = ReasonFamily.NONE, False
+        if kind in _FAILURES:
+            family, hard = self._reasons.sort(attempt.reply, attempt.code, attempt.enhanced_code)
+        number = mail.number_of(recipient)
+        # A hand-over to a content filter leaves the mail waiting for its first real attempt.
+        handed_over = kind is EventType.REINJECTED and life.children
+        waiting = 0 if handed_over else self._first_recipient(mail)
+        if kind in _UNDECIDED:
+            mail.undecided[recipient] = Trouble(original, attempt.code, attempt.enhanced_code, attempt.reply)
+        elif mail.undecided:
+            mail.undecided.pop(recipient, None)
+        self._tell(
+            life,
+            kind,
+            at,
+            {
+                "waiting": waiting,
+                "recipient": recipient,
+                "original_recipient": original,
+                "recipient_number": number,
+                "transport": transport,
+                "mx_host": attempt.relay,
+                "mx_ip": attempt.address,
+                "code": attempt.code,
+                "enhanced_code": attempt.enhanced_code,
+                "reply": attempt.reply,
+                "delay": attempt.delay,
+                "tls": tls,
+                "family": family,
+                "hard": hard,
+            },
+        )
+
+    def undecided(self, life: Life, kind: EventType, at: int, reply: str = "") -> None:
+        """One event for every recipient that is not decided yet; one for the mail if none was ever tried."""
+        mail = life.mail
+        final = kind is not EventType.HELD
+        raw = life.testify()
+        for recipient, trouble in list(mail.undecided.items()):
+            life.evidence = [raw]
+            self._tell(life, kind, at, self._last_trouble(mail, recipient, trouble, reply, judged=kind in _FAILURES))
+            if final:
+                del mail.undecided[recipient]
+        if mail.waiting and not mail.recipients:
+            life.evidence = [raw]
+            self._tell(life, kind, at, {"reply": reply})
+
+    def _last_trouble(self, mail: Mail, recipient: str, trouble: Trouble, reply: str, *, judged: bool) -> Details:
+        known: Details = {
+            "recipient": recipient,
+            "original_recipient": trouble.original_recipient,
+            "recipient_number": mail.number_of(recipient),
+            "reply": reply or trouble.reply,
+        }
+        if judged:
+            family, hard = self._reasons.sort(trouble.reply, trouble.code, trouble.enhanced_code)
+            known |= {"code": trouble.code, "enhanced_code": trouble.enhanced_code, "family": family, "hard": hard}
+        return known
+
+    def refused_mail(self, life: Life, at: int, refusal: Refusal) -> None:
+        """A rejection of a mail that has a queue id."""
+        mail = life.mail
+        mail.sender = mail.sender or canonical_address(refusal.sender or "")
+        mail.protocol = mail.protocol or refusal.protocol
+        more = self._refusal(refusal)
+        if refusal.recipient:
+            more["recipient_number"] = mail.number_of(more["recipient"])
+        self._tell(life, EventType.REJECTED, at, more)
+
+    def refused(self, tag: Tag, process: str, at: int, refusal: Refusal, connection: Connection | None) -> None:
+        """A rejection before there was a queue id: a mail of its own, told apart by where its line stands."""
+        login = refusal.login or (connection.login if connection else "")
+        secured = connection is not None and bool(connection.tls)
+        number = mail_number(tag.host, tag.instance, process, str(self.line), self.raw)
+        self.events.append(
+            MailEvent(
+                relay=self.relay,
+                accepted_at=at,
+                number=number,
+                type=EventType.REJECTED,
+                at=at,
+                sender=canonical_address(refusal.sender or ""),
+                origin=refusal.client_ip,
+                client_name=_name(refusal.client_name),
+                login=login,
+                protocol=protocol_of(refusal.protocol, secured=secured, login=login),
+                interface=tag.service,
+                host=tag.host,
+                source=self.source,
+                line=self.line,
+                raw=f"{self.line}\t{self.raw}",
+                **self._refusal(refusal),
+            )
+        )
+
+    def _refusal(self, refusal: Refusal) -> Details:
+        family, hard = self._reasons.sort(refusal.reply, refusal.code, refusal.enhanced_code)
+        return {
+            "recipient": canonical_address(refusal.recipient),
+            "recipient_number": 1 if refusal.recipient else 0,
+            "code": refusal.code,
+            "enhanced_code": refusal.enhanced_code,
+            "reply": refusal.reply,
+            "family": family,
+            "hard": hard,
+        }
+
+    def _first_recipient(self, mail: Mail) -> int:
+        if not mail.waiting:
+            return 0
+        mail.waiting = False
+        return -1
+
+    def _tell(self, life: Life, kind: EventType, at: int, more: Details) -> None:
+        mail = life.mail
+        self.events.append(
+            MailEvent(
+                relay=self.relay,
+                accepted_at=mail.accepted_at,
+                number=mail.number,
+                type=kind,
+                at=max(at, mail.accepted_at),
+                kind=mail.kind,
+                sender=mail.sender,
+                subject=mail.subject,
+                message_id=mail.message_id,
+                header_from=mail.header_from,
+                reply_to=mail.reply_to,
+                in_reply_to=mail.in_reply_to,
+                references=mail.references,
+                origin=mail.origin,
+                client_name=mail.client_name,
+                login=mail.login,
+                protocol=protocol_of(mail.protocol, secured=mail.secured, login=mail.login),
+                interface=mail.interface,
+                size=mail.size,
+                recipients=mail.nrcpt,
+                queue_id=mail.queue_id,
+                host=mail.host,
+                source=self.source,
+                line=self.line,
+                raw=life.testify(),
+                **more,
+            )
+        )
+
+
+def protocol_of(named: str, *, secured: bool, login: str) -> str:
+    """The transmission type of RFC 3848, from what the log tells apart."""
+    if named in ("LOCAL", "SMTP"):
+        return named
+    protected = ("S" if secured else "") + ("A" if login else "")
+    return (named or "ESMTP") + protected if named or protected else ""
+
+
+def _name(name: str) -> str:
+    return "" if name == "unknown" else name
