@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from mailvane.domain.history import (
     Delivery,
@@ -113,10 +114,10 @@ class MemoryMailLog:
 
 def _delivery(events: list[MailEvent]) -> Delivery:
     first = events[0]
-    known = {name: next((v for e in events if (v := getattr(e, name))), getattr(first, name)) for name in _KNOWN}
+    known: dict[str, Any] = {name: next((v for e in events if (v := getattr(e, name))), getattr(first, name)) for name in _KNOWN}
     outcome = next((event for event in reversed(events) if event.type in _OUTCOMES), None)
-    attempt = {name: getattr(outcome or first, name) for name in _ATTEMPT}
-    later = {f"{name}_at": 0 for name in ("complained", "opened", "clicked", "replied", "unsubscribed")}
+    attempt: dict[str, Any] = {name: getattr(outcome or first, name) for name in _ATTEMPT}
+    later: dict[str, Any] = {f"{name}_at": 0 for name in ("complained", "opened", "clicked", "replied", "unsubscribed")}
     return Delivery(
         relay=first.relay,
         accepted_at=first.accepted_at,

@@ -1,4 +1,4 @@
-"""A server with two workspaces for tests: real ledger, real services, a mail log in memory, a clock that stands still."""
+"""A server with two workspaces: real ledger, real services, a mail log in memory, and a clock that stands still."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from litestar import Litestar
 from litestar.testing import TestClient
+from msgspec import structs
 
 from mailvane.domain.mail import EventBatch, EventType, MailEvent, ReasonFamily, mail_id
 from mailvane.domain.tenancy import KeyKind, Relay, Workspace
@@ -92,6 +93,25 @@ NUMBER = 0x0ABCDEF
 MAIL_ID = mail_id(ACCEPTED_AT, NUMBER)
 
 
+def populate(world: World) -> None:
+    """Four deliveries of ours: one to each of two recipients, one that waits, one bare local one; and one of theirs."""
+    first = accepted(world.ours, "client@isp.example")
+    second = structs.replace(accepted(world.ours, "gone@isp.example"), recipient_number=2)
+    waiting = accepted(world.ours, "later@isp.example", seconds_later=300)
+    bare = MailEvent(
+        relay=world.ours.relay.id,
+        accepted_at=NOW - 24 * 3_600_000 - 1,
+        number=7,
+        type=EventType.ACCEPTED,
+        at=NOW - 24 * 3_600_000 - 1,
+        recipient="root@localhost",
+    )
+    refused = ended(second, EventType.BOUNCED, 550, "550 5.1.1 No such user")
+    world.record(world.ours, first, second, ended(first), refused, waiting, bare)
+    theirs = structs.replace(accepted(world.theirs, "secret@theirs.example"), sender="boss@theirs.example")
+    world.record(world.theirs, theirs, ended(theirs))
+
+
 def accepted(tenant: Tenant, recipient: str, seconds_later: int = 0, number: int = NUMBER) -> MailEvent:
     """A mail taken in for one recipient; the same number and time is the same mail."""
     return MailEvent(
@@ -117,8 +137,8 @@ def accepted(tenant: Tenant, recipient: str, seconds_later: int = 0, number: int
 
 
 def ended(
-    event: MailEvent, kind: EventType = EventType.DELIVERED, code: int = 250, reply: str = "250 2.0.0 Ok", recipient_number: int = 1
-) -> MailEvent:  # fmt: skip
+    event: MailEvent, kind: EventType = EventType.DELIVERED, code: int = 250, reply: str = "250 2.0.0 Ok"
+) -> MailEvent:
     """What became of a mail that was taken in."""
     return MailEvent(
         relay=event.relay,
@@ -127,7 +147,7 @@ def ended(
         type=kind,
         at=event.accepted_at + 2500,
         recipient=event.recipient,
-        recipient_number=recipient_number,
+        recipient_number=event.recipient_number,
         transport="smtp",
         mx_host="mx.isp.example",
         mx_ip="198.51.100.9",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import socket
 from ipaddress import ip_address
 
@@ -17,9 +16,7 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 from litestar import Litestar
 
-from mailvane.errors import InvalidSetting
-
-log = logging.getLogger(__name__)
+from mailvane.errors import InvalidSetting, MailvaneError
 
 _BACKLOG = 1024
 _UNANSWERED = 512  # requests in hand at once; more wait in the kernel
@@ -28,7 +25,7 @@ _UNANSWERED = 512  # requests in hand at once; more wait in the kernel
 async def serve(app: Litestar, host: str, port: int, stop: asyncio.Event) -> None:
     """Answer until told to stop; requests in hand are finished first.
 
-    Raises InvalidSetting when the address cannot be listened on.
+    Raises InvalidSetting when the address cannot be listened on, MailvaneError when the server ends by itself.
     """
     address = await _free(host, port)
     server = Server(
@@ -52,6 +49,8 @@ async def serve(app: Litestar, host: str, port: int, stop: asyncio.Event) -> Non
         stopping.cancel()
         server.stop()  # type: ignore[no-untyped-call]
         await serving
+    if not stop.is_set():
+        raise MailvaneError("the HTTP server ended by itself")
 
 
 async def _free(host: str, port: int) -> str:
