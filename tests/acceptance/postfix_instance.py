@@ -79,6 +79,7 @@ MASTER = """\
 127.0.0.1:{reinject} inet n - n - - smtpd
     -o content_filter=
     -o receive_override_options=no_unknown_recipient_checks,no_header_body_checks
+    -o smtpd_authorized_xforward_hosts=127.0.0.0/8
 filter unix - - n - 2 smtp
     -o smtp_send_xforward_command=yes
     -o disable_dns_lookups=yes
@@ -107,7 +108,7 @@ lmtp unix - - n - - lmtp
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 echo unix - n n - - pipe flags= user=nobody argv=/bin/cat
-refuse unix - n n - - pipe flags= user=nobody argv=/bin/sh -c "echo mailbox_is_gone;exit${{IFS}}67"
+refuse unix - n n - - pipe flags= user=nobody argv={home}/refuse
 postlog unix-dgram n - n - 1 postlogd
 """
 
@@ -176,6 +177,8 @@ class PostfixInstance:
         etc = self.home / "etc"
         for name, text in MAPS.items():
             (etc / name).write_text(text)
+        (self.home / "refuse").write_text("#!/bin/sh\necho mailbox is gone\nexit 67\n")
+        (self.home / "refuse").chmod(0o755)
         (etc / "transport").write_text(self._transport(peers))
         (etc / "header_checks").write_text(HEADER_CHECKS)
         (etc / "main.cf").write_text(
@@ -185,6 +188,7 @@ class PostfixInstance:
         )
         (etc / "master.cf").write_text(
             MASTER.format(
+                home=self.home,
                 smtp=self.smtp,
                 submission=self.submission,
                 filtered=self.filtered,

@@ -41,12 +41,14 @@ class Received:
     sender: str
     recipients: tuple[str, ...]
     data: bytes
+    forwarded: tuple[str, ...] = ()
 
 
 @dataclass
 class _Transaction:
     sender: str = ""
     recipients: list[str] = field(default_factory=list)
+    forwarded: list[str] = field(default_factory=list)  # XFORWARD commands: whose mail a filter is handling
 
 
 def _word(recipient: str) -> str:
@@ -121,12 +123,21 @@ class SmtpSink:
 
     def _envelope(self, verb: str, line: str, mail: _Transaction) -> tuple[str, _Transaction]:
         if verb in {"EHLO", "LHLO"}:
-            return "250-mx.sink.example\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 SMTPUTF8", mail
+            return self._greeting(), mail
+        if verb == "XFOR":
+            mail.forwarded.append(line.rstrip("\r\n"))
+            return "250 2.0.0 Ok", mail
         if verb == "MAIL":
-            return "250 2.1.0 Ok", _Transaction(sender=_path(line))
+            return "250 2.1.0 Ok", _Transaction(sender=_path(line), forwarded=mail.forwarded)
         if verb == "RCPT":
             return self._recipient(_path(line), mail), mail
         return "250 2.0.0 Ok", _Transaction() if verb == "RSET" else mail
+
+    def _greeting(self) -> str:
+        extensions = ["mx.sink.example", "ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8"]
+        if self._forward_to is not None:
+            extensions.insert(1, "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT")
+        return "\r\n".join([*(f"250-{extension}" for extension in extensions[:-1]), f"250 {extensions[-1]}"])
 
     def _recipient(self, recipient: str, mail: _Transaction) -> str:
         refusal = self._refusal(recipient, AT_RCPT, ONCE_AT_RCPT)
@@ -166,7 +177,7 @@ class SmtpSink:
         taken = tuple(r for r, refusal in zip(mail.recipients, refusals, strict=True) if not refusal)
         good = "250 2.0.0 Ok: queued as SINK"
         if taken:
-            good = await self._keep(Received(mail.sender, taken, data))
+            good = await self._keep(Received(mail.sender, taken, data, tuple(mail.forwarded)))
         answers = [refusal or good for refusal in refusals]
         return answers if self._lmtp else answers[:1]
 
@@ -191,6 +202,8 @@ async def _say(writer: asyncio.StreamWriter, text: str) -> None:
 def _forward(message: Received, port: int) -> str:
     with smtplib.SMTP("127.0.0.1", port, timeout=30) as client:
         client.ehlo("filter.example")
+        for command in message.forwarded:
+            client.docmd(command)
         client.mail(message.sender)
         for recipient in message.recipients:
             client.rcpt(recipient)
