@@ -6,8 +6,9 @@ Knows both engines' manners and no table.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -31,6 +32,8 @@ class Database:
         self.engine = engine
         self._writer = engine.execution_options(**{_WRITES: True})
         self.is_sqlite = engine.dialect.name == "sqlite"
+        # SQLite has one writer at a time and lets the others sleep and try: threads do better in a queue of their own.
+        self._turn: AbstractContextManager[object] = Lock() if self.is_sqlite else nullcontext()
         self.insert = sqlite.insert if self.is_sqlite else postgresql.insert
 
     @contextmanager
@@ -42,7 +45,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is durable when the block is left, and was never there when it is left by an error."""
-        with translated(), self._writer.begin() as connection:
+        with translated(), self._turn, self._writer.begin() as connection:
             yield connection
 
     def upsert(self, table: Table) -> Any:

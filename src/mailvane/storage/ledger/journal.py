@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from mailvane.domain.mail import EventBatch
-from mailvane.errors import InvalidInput
+from mailvane.errors import InvalidInput, SourceMoved
 from mailvane.storage.interface import JournalEntry, PendingBatch, SourceCursor
 from mailvane.storage.ledger.database import Database
 from mailvane.storage.ledger.payload import pack, unpack
@@ -118,6 +118,7 @@ class SqlJournal:
         if entry.cursor is None:
             return
         stream = entry.cursor.stream
+        self._refuse_moved(connection, entry.cursor, entry.follows)
         connection.execute(self._database.upsert(cursors), msgspec.structs.asdict(entry.cursor))
         if entry.opened:
             states = [{"stream": stream, "key": key, "state": state} for key, state in sorted(entry.opened)]
@@ -125,6 +126,16 @@ class SqlJournal:
         if entry.closed:
             own = (in_flight.c.stream == stream) & (in_flight.c.key == bindparam("gone"))
             connection.execute(delete(in_flight).where(own), [{"gone": key} for key in sorted(entry.closed)])
+
+
+    def _refuse_moved(self, connection: Connection, cursor: SourceCursor, follows: int) -> None:
+        if not self._database.is_sqlite:
+            # A row that is not there yet cannot be locked; SQLite has one writer anyway.
+            connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(cursor.stream))))
+        own = (cursors.c.stream == cursor.stream) & (cursors.c.file == cursor.file)
+        stands = connection.execute(select(cursors.c.offset).where(own)).scalar_one_or_none()
+        if (stands or 0) != follows:
+            raise SourceMoved
 
 
 def _digest(event_id: str) -> bytes:
