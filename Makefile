@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run test lint bench lock clean
+.PHONY: help run test lint bench docs lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -27,6 +27,9 @@ lint: .venv/installed  ## Style, types and import contracts
 bench: .venv/installed  ## Measure against the named peers
 	$(BIN)/python benchmarks/postfix_import.py
 	$(BIN)/python benchmarks/maillog_queries.py
+
+docs: .venv/installed  ## Write docs/reference/ anew from the program
+	$(BIN)/python docs/generate.py
 
 lock:  ## Pin the newest versions that fit pyproject.toml
 	$(PYTHON) -m venv .lock-venv

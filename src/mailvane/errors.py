@@ -71,5 +71,9 @@ class ServerUnreachable(Transient):
     """A server owns the data directory but does not answer."""
 
 
+class SourceMoved(Transient):
+    """Another process has read this log further: begin again from where it is now."""
+
+
 class StoreUnavailable(Transient):
     """A store does not answer."""

@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
 from pathlib import Path
 
-from mailvane.app import copies, demonstration, examination, importing, serving, stores
+from mailvane.app import demonstration, examination, serving, stores
+from mailvane.app.importing import Importer
 from mailvane.config import Settings, load, master_token
 from mailvane.services.tenancy import Tenancy
 from mailvane.storage.interface import MailLog
@@ -43,7 +44,7 @@ class Mailvane:
         return stores.maillog_anywhere(self._settings, "a mailvane command")
 
     def import_postfix(self, request: ImportRequest, report: Callable[[ImportProgress], None]) -> ImportSummary:
-        return importing.import_postfix(self, self._ledger, request, report)
+        return Importer(self._settings, self._ledger, self.tenancy(), self.now).run(request, report)
 
     def serve(self, roles: frozenset[str]) -> None:
         serving.serve(self._settings, roles)
@@ -52,13 +53,15 @@ class Mailvane:
         demonstration.run(self._settings, options)
 
     def backup(self, directory: Path) -> None:
-        copies.backup(self._settings, directory)
+        with self.maillog() as maillog:
+            maillog.upkeep("backup", directory)
 
     def restore(self, directory: Path) -> None:
-        copies.restore(self._settings, directory)
+        with self.maillog() as maillog:
+            maillog.upkeep("restore", directory)
 
     def checks(self) -> Iterator[Check]:
-        return examination.checks(self._settings, self.now())
+        return examination.checks(self._settings)
 
     def close(self) -> None:
         self._open.close()

@@ -98,6 +98,7 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     batch: EventBatch
     cursor: SourceCursor | None = None
+    follows: int = 0  # the offset that the cursor must still have for this entry to count
     opened: tuple[tuple[str, bytes], ...] = ()  # new or changed state of mails in flight, by key
     closed: tuple[str, ...] = ()  # keys of mails no longer in flight
     event_ids: tuple[str, ...] | None = None  # one per event: those seen before in this workspace are dropped
@@ -123,7 +124,10 @@ class Journal(Protocol):
         """The state of the stream's mails in flight, as last committed."""
 
     def commit(self, entry: JournalEntry, now: int) -> PendingBatch | None:
-        """Make it durable, in one transaction. None when no event was left to carry."""
+        """Make it durable, in one transaction. None when no event was left to carry.
+
+        Raises SourceMoved when the cursor is not where the entry begins: somebody else has read those lines.
+        """
 
     def pending(self, limit: int) -> Sequence[PendingBatch]:
         """The oldest batches that are not settled."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, ColumnElement, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -48,12 +48,12 @@ class Database:
         with translated(), self._turn, self._writer.begin() as connection:
             yield connection
 
-    def upsert(self, table: Table) -> Any:
-        """The insert that replaces every other column of a row whose primary key exists."""
+    def upsert(self, table: Table, condition: ColumnElement[bool] | None = None) -> Any:
+        """The insert that replaces every other column of a row whose primary key exists, if it fits the condition."""
         statement = self.insert(table)
         keys = [column.name for column in table.primary_key]
         changed = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
-        return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+        return statement.on_conflict_do_update(index_elements=keys, set_=changed, where=condition)
 
     def close(self) -> None:
         self.engine.dispose()

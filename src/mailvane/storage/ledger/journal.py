@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from mailvane.domain.mail import EventBatch
 from mailvane.errors import InvalidInput, SourceMoved
@@ -118,8 +118,7 @@ class SqlJournal:
         if entry.cursor is None:
             return
         stream = entry.cursor.stream
-        self._refuse_moved(connection, entry.cursor, entry.follows)
-        connection.execute(self._database.upsert(cursors), msgspec.structs.asdict(entry.cursor))
+        self._advance(connection, entry.cursor, entry.follows)
         if entry.opened:
             states = [{"stream": stream, "key": key, "state": state} for key, state in sorted(entry.opened)]
             connection.execute(self._database.upsert(in_flight), states)
@@ -127,14 +126,15 @@ class SqlJournal:
             own = (in_flight.c.stream == stream) & (in_flight.c.key == bindparam("gone"))
             connection.execute(delete(in_flight).where(own), [{"gone": key} for key in sorted(entry.closed)])
 
-
-    def _refuse_moved(self, connection: Connection, cursor: SourceCursor, follows: int) -> None:
-        if not self._database.is_sqlite:
-            # A row that is not there yet cannot be locked; SQLite has one writer anyway.
-            connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(cursor.stream))))
-        own = (cursors.c.stream == cursor.stream) & (cursors.c.file == cursor.file)
-        stands = connection.execute(select(cursors.c.offset).where(own)).scalar_one_or_none()
-        if (stands or 0) != follows:
+    def _advance(self, connection: Connection, cursor: SourceCursor, follows: int) -> None:
+        """Compare and set: of several that read on from one place, one moves the cursor and the others are told."""
+        row = msgspec.structs.asdict(cursor)
+        if follows:
+            own = (cursors.c.stream == cursor.stream) & (cursors.c.file == cursor.file)
+            statement = update(cursors).where(own, cursors.c.offset == follows).values(row)
+        else:
+            statement = self._database.upsert(cursors, cursors.c.offset == 0).values(row)
+        if not connection.execute(statement).rowcount:
             raise SourceMoved
 
 

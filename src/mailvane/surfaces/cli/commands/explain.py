@@ -40,8 +40,7 @@ def explain(
     accepted_at, number = parse_mail_id(mail_id)
     with place.maillog() as maillog:
         lives = [
-            maillog.life(found.id, MailKey(relay, accepted_at, number))
-            for relay in chosen_relays(tenancy, found, None)
+            maillog.life(found.id, MailKey(relay, accepted_at, number)) for relay in chosen_relays(tenancy, found, None)
         ]
     life = [event for one in lives for event in one]
     if not life:

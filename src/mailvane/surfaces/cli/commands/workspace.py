@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import typer
+from rich.table import Table
 
 from mailvane.surfaces.cli.program import program
 from mailvane.surfaces.cli.rendering import console, moment, print_json, print_record
-from rich.table import Table
 
 group = typer.Typer(help="The tenants: everything belongs to one workspace.", no_args_is_help=True)
 

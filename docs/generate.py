@@ -1,0 +1,114 @@
+"""Writes docs/reference/ from the program itself: commands, settings, HTTP routes, metrics, families of reasons.
+
+`python docs/generate.py` writes the pages; the house tests compare them with what it would write now.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import typer
+from prometheus_client import CollectorRegistry
+
+from mailvane.app.following import FollowingMetrics
+from mailvane.config import declared_settings
+from mailvane.surfaces.cli.main import build
+from mailvane.surfaces.http.app import document
+from mailvane.surfaces.http.operations import Metrics
+
+REFERENCE = Path(__file__).parent / "reference"
+
+
+def pages() -> dict[str, str]:
+    """File name to content of every generated page."""
+    return {
+        "commands.md": "".join(_commands()),
+        "settings.md": "".join(_settings()),
+        "http.md": "".join(_routes()),
+        "metrics.md": "".join(_metrics()),
+    }
+
+
+def _commands() -> Iterator[str]:
+    yield "# Commands\n\nEvery command takes `--help`. Those that print data take `--json`.\n"
+    root = typer.main.get_command(build())
+    yield from _options_of(root, "mailvane")
+    yield from _below(root, "mailvane")
+
+
+def _below(command: Any, path: str) -> Iterator[str]:
+    for name, child in sorted(getattr(command, "commands", {}).items()):
+        where = f"{path} {name}"
+        if getattr(child, "commands", None):
+            yield from _below(child, where)
+            continue
+        arguments = [p.human_readable_name for p in child.params if p.param_type_name == "argument"]
+        yield f"\n## `{' '.join([where, *arguments])}`\n\n{(child.help or '').strip()}\n"
+        yield from _options_of(child, where)
+
+
+def _options_of(command: click.Command, path: str) -> Iterator[str]:
+    rows = []
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            rows.append((parameter.human_readable_name, "", getattr(parameter, "help", "") or ""))
+        elif "--help" not in parameter.opts:
+            names = ", ".join(f"`{one}`" for one in [*parameter.opts, *parameter.secondary_opts])
+            rows.append((names, _default(parameter), getattr(parameter, "help", "") or ""))
+    if rows:
+        yield f"\n| {path.split()[-1]} | default | meaning |\n|---|---|---|\n"
+        yield from (f"| {names} | {default} | {meaning} |\n" for names, default, meaning in rows)
+
+
+def _default(parameter: Any) -> str:
+    if parameter.required:
+        return "required"
+    if parameter.default is None or parameter.default is False or callable(parameter.default):
+        return ""
+    return f"`{parameter.default}`"
+
+
+def _settings() -> Iterator[str]:
+    yield (
+        "# Settings\n\n"
+        "The command line wins over the environment, the environment over the settings file, the file over the default.\n"
+        "The file is TOML: `mailvane.toml` in the data directory, or what `MAILVANE_CONFIG` names. A secret may come from\n"
+        "a file: put `_FILE` behind the variable's name. Unknown names and impossible values are refused at start.\n\n"
+        "| name | environment | default | meaning |\n|---|---|---|---|\n"
+    )
+    for one in declared_settings():
+        yield f"| `{one.name}` | `{one.environment}` | {one.default} | {one.help} |\n"
+    yield (
+        "\nMail logs to follow while `serve` runs, one table each:\n\n"
+        "```toml\n[[postfix]]\npath = \"/var/log/mail.log\"\nworkspace = \"acme\"   # made if there is none\n"
+        "relay = 1            # optional: the first active one\ntimezone = \"Europe/Berlin\"  # optional: of stamps without one\n```\n"
+    )
+
+
+def _routes() -> Iterator[str]:
+    yield "# HTTP routes\n\nParameters, bodies and answers are in `/openapi.json` of a running server.\n\n"
+    yield "| method | path | purpose |\n|---|---|---|\n"
+    for path, methods in sorted(json.loads(document())["paths"].items()):
+        for method, told in sorted(methods.items()):
+            yield f"| {method.upper()} | `{path}` | {told.get('summary', '')} |\n"
+    yield "| GET | `/openapi.json` | This list, for programs |\n"
+
+
+def _metrics() -> Iterator[str]:
+    yield "# Metrics\n\n`GET /metrics`, in Prometheus' text format.\n\n| name | type | meaning |\n|---|---|---|\n"
+    registry = CollectorRegistry()
+    Metrics(registry)
+    FollowingMetrics(registry)
+    for metric in sorted(registry.collect(), key=lambda found: found.name):
+        suffix = {"counter": "_total", "info": "_info"}.get(metric.type, "")
+        yield f"| `{metric.name}{suffix}` | {metric.type} | {metric.documentation} |\n"
+
+
+if __name__ == "__main__":
+    REFERENCE.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (REFERENCE / name).write_text(text)

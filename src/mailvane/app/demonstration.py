@@ -1,0 +1,7 @@
+"""placeholder"""
+
+from mailvane.config import Settings
+from mailvane.surfaces.cli.program import DemoOptions
+
+
+def run(settings: Settings, options: DemoOptions) -> None: ...

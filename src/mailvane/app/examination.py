@@ -1,0 +1,125 @@
+"""`mailvane doctor`: everything that can be wrong with an installation, looked at one by one, with advice."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator
+
+import chdb
+import httpx
+
+from mailvane import __version__
+from mailvane.app.data_directory import owner
+from mailvane.app.stores import is_embedded, ledger_of, maillog_anywhere
+from mailvane.config import TOKEN_FILE, Settings, shown
+from mailvane.errors import MailvaneError
+from mailvane.surfaces.cli.program import Check, CheckResult
+
+_GIB = 1 << 30
+_FREE_WARNING = 5 * _GIB
+_BACKLOG_WARNING = 1000
+
+
+def checks(settings: Settings) -> Iterator[Check]:
+    """Every check, in the order in which one depends on the other."""
+    for check in (_versions, _settings, _data, _token, _disk, _ledger, _server, _maillog):
+        yield from _guarded(check, settings)
+    for number in range(len(settings.postfix)):
+        yield _source(settings, number)
+
+
+def _guarded(check: Callable[[Settings], Check], settings: Settings) -> Iterator[Check]:
+    name = check.__name__.strip("_")
+    try:
+        yield check(settings)
+    except MailvaneError as error:
+        yield Check(name, CheckResult.BAD, error.message)
+
+
+def _versions(_: Settings) -> Check:
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    return Check("versions", CheckResult.GOOD, f"mailvane {__version__}, Python {python}, chDB {chdb.__version__}")
+
+
+def _settings(settings: Settings) -> Check:
+    told = ", ".join(f"{name}={value}" for name, value in shown(settings).items() if name in {"http", "timezone"})
+    return Check("settings", CheckResult.GOOD, f"{told}; {len(settings.postfix)} mail log(s) to follow")
+
+
+def _data(settings: Settings) -> Check:
+    path = settings.data
+    if not path.exists():
+        return Check("data", CheckResult.WARNING, f"{path} is not there yet", "it is made by the first command")
+    if not os.access(path, os.W_OK | os.X_OK):
+        return Check("data", CheckResult.BAD, f"{path} cannot be written by this user")
+    if stat.S_IMODE(path.stat().st_mode) & stat.S_IROTH:
+        return Check("data", CheckResult.WARNING, f"{path} can be read by everybody", f"chmod o-rx {path}")
+    return Check("data", CheckResult.GOOD, str(path))
+
+
+def _token(settings: Settings) -> Check:
+    if settings.master_token is not None:
+        return Check("token", CheckResult.GOOD, "the master token is a setting")
+    path = settings.data / TOKEN_FILE
+    if not path.exists():
+        return Check("token", CheckResult.GOOD, "the master token is made at the first start")
+    if stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
+        return Check("token", CheckResult.BAD, f"{path} can be read by others", f"chmod 600 {path}")
+    return Check("token", CheckResult.GOOD, f"the master token is in {path}")
+
+
+def _disk(settings: Settings) -> Check:
+    path = settings.data if settings.data.exists() else settings.data.parent
+    free = shutil.disk_usage(path).free
+    told = f"{free / _GIB:.1f} GiB free"
+    if free < _FREE_WARNING:
+        return Check("disk", CheckResult.WARNING, told, "make room: merges of the mail log need some")
+    return Check("disk", CheckResult.GOOD, told)
+
+
+def _ledger(settings: Settings) -> Check:
+    with ledger_of(settings) as ledger:
+        workspaces = ledger.workspaces()
+        relays = sum(len(ledger.relays(one.id)) for one in workspaces)
+        backlog = ledger.backlog()
+    told = f"{len(workspaces)} workspace(s), {relays} relay(s), {backlog} batch(es) on their way to the mail log"
+    if backlog > _BACKLOG_WARNING:
+        return Check("ledger", CheckResult.WARNING, told, "is the server running, and does the mail log answer?")
+    return Check("ledger", CheckResult.GOOD, told)
+
+
+def _server(settings: Settings) -> Check:
+    held = owner(settings.data)
+    if held is None or not held.http:
+        told = f"{held.purpose} owns the data directory" if held else "no server runs on this data directory"
+        return Check("server", CheckResult.WARNING, told, "start it with `mailvane serve`")
+    try:
+        answer = httpx.get(f"{held.http}/readyz", timeout=10)
+    except httpx.HTTPError as error:
+        return Check("server", CheckResult.BAD, f"process {held.pid} does not answer on {held.http}: {error}")
+    result = CheckResult.GOOD if answer.status_code == httpx.codes.OK else CheckResult.BAD
+    return Check(
+        "server", result, f"process {held.pid} on {held.http} is {'ready' if answer.is_success else 'not ready'}"
+    )
+
+
+def _maillog(settings: Settings) -> Check:
+    with maillog_anywhere(settings, "mailvane doctor") as maillog:
+        health = maillog.health()
+    size = health.bytes_on_disk / (1 << 20)
+    where = "embedded" if is_embedded(settings) else "served"
+    told = f"{where} {health.engine}: {health.events:,} events, {health.deliveries:,} deliveries, {size:,.1f} MiB"
+    return Check("maillog", CheckResult.GOOD, told)
+
+
+def _source(settings: Settings, number: int) -> Check:
+    log = settings.postfix[number]
+    name = f"postfix {number + 1}"
+    if not log.path.exists():
+        return Check(name, CheckResult.BAD, f"{log.path} is not there", "does Postfix log to a file? see maillog_file")
+    if not os.access(log.path, os.R_OK):
+        return Check(name, CheckResult.BAD, f"{log.path} cannot be read", "add this user to the group of the file")
+    return Check(name, CheckResult.GOOD, f"{log.path} for workspace {log.workspace}")

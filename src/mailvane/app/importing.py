@@ -1,0 +1,106 @@
+"""`mailvane import postfix`: the Postfix log source, joined to the ledger and to whoever carries into the mail log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from mailvane.app import stores
+from mailvane.app.data_directory import owner
+from mailvane.config import Settings
+from mailvane.domain.tenancy import Relay, Workspace
+from mailvane.errors import ServerUnreachable
+from mailvane.services.tenancy import Tenancy
+from mailvane.sources.postfix_log.following import Following
+from mailvane.sources.postfix_log.reading import LogReading, Origin, Step
+from mailvane.storage.interface import JournalEntry
+from mailvane.storage.ledger import SqlLedger
+from mailvane.surfaces.cli.program import ImportProgress, ImportRequest, ImportSummary
+
+MOST_PENDING = 4  # batches: what is read ahead of the mail log is held in memory and in the ledger
+_POLL_SECONDS = 0.02
+_LOOK_SECONDS = 5.0
+
+Record = Callable[[JournalEntry, int], object]
+
+
+class Importer:
+    """One run of the command."""
+
+    def __init__(self, settings: Settings, ledger: SqlLedger, tenancy: Tenancy, clock: Callable[[], int]) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._tenancy = tenancy
+        self._clock = clock
+
+    def run(self, request: ImportRequest, report: Callable[[ImportProgress], None]) -> ImportSummary:
+        """Returns when everything that was read can be queried. Raises InvalidInput, SourceMoved, StoreUnavailable."""
+        began = time.monotonic()
+        workspace = self._tenancy.workspace(request.workspace)
+        relay = self._tenancy.relay_of(workspace.id, request.relay)
+        reading = self._reading(request, workspace, relay)
+        with self._recording() as record:
+            lines = 0
+            for step in self._steps(request, reading):
+                self._wait(MOST_PENDING)
+                record(step.entry, self._clock())
+                lines += step.lines
+                report(ImportProgress(Path(step.name).name, step.consumed, step.size, lines))
+            self._wait(1)
+        return _summary(reading, request.samples, time.monotonic() - began)
+
+    def _reading(self, request: ImportRequest, workspace: Workspace, relay: Relay) -> LogReading:
+        origin = Origin(
+            workspace.id, relay.id, workspace.retention_days, request.timezone or self._settings.timezone.key
+        )
+        return LogReading(origin, self._ledger.cursors(origin.stream), self._ledger.in_flight(origin.stream))
+
+    def _steps(self, request: ImportRequest, reading: LogReading) -> Iterator[Step]:
+        yield from reading.read_all(request.files, self._clock())
+        if request.follow:
+            newest = reading.in_order(request.files, self._clock())[-1]
+            with suppress(KeyboardInterrupt):
+                yield from Following(reading, newest, self._clock).run(_pause)
+
+    @contextmanager
+    def _recording(self) -> Iterator[Record]:
+        """The journal; with a carrier of our own when no server has one."""
+        if stores.serving(self._settings):
+            yield self._ledger.commit
+        else:
+            with stores.stores_here(self._settings, "mailvane import") as here:
+                yield here.recorder.record
+
+    def _wait(self, batches: int) -> None:
+        """Until fewer batches are on their way, so that a fast reader does not run away from the mail log."""
+        looked = time.monotonic()
+        while self._ledger.backlog() >= batches:
+            time.sleep(_POLL_SECONDS)
+            if time.monotonic() - looked > _LOOK_SECONDS:
+                self._refuse_abandoned()
+                looked = time.monotonic()
+
+    def _refuse_abandoned(self) -> None:
+        """Nobody carries when the server has gone. Our own hold on the directory shows as its owner."""
+        if stores.is_embedded(self._settings) and owner(self._settings.data) is None:
+            raise ServerUnreachable("the server has gone; what was read is safe and will be there when it is back")
+
+
+def _summary(reading: LogReading, samples: int, seconds: float) -> ImportSummary:
+    found = reading.summary
+    return ImportSummary(
+        lines=found.lines,
+        messages=found.messages,
+        deliveries=found.deliveries,
+        rejects=found.rejects,
+        not_understood=dict(found.not_understood),
+        samples={kind: examples[:samples] for kind, examples in found.samples.items()} if samples else {},
+        seconds=seconds,
+    )
+
+
+def _pause(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False

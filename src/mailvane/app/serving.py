@@ -1,0 +1,124 @@
+"""`mailvane serve`: opens the stores, starts the roles, runs until told to stop, and lets everything in hand end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from threading import Event, Thread
+
+from litestar import Litestar
+from prometheus_client import CollectorRegistry
+
+from mailvane.app.following import Follower, FollowingMetrics
+from mailvane.app.stores import Stores, stores_here
+from mailvane.config import Listen, Settings, master_token, shown
+from mailvane.errors import InvalidSetting
+from mailvane.services.history import History
+from mailvane.services.tenancy import Tenancy
+from mailvane.surfaces.http.app import create_app
+from mailvane.surfaces.http.server import serve as serve_http
+from mailvane.surfaces.http.services import HttpServices
+
+log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], None] | None = None) -> None:
+    """Run the roles until SIGINT or SIGTERM; `ready` is called once, when questions are answered."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log.info("settings: %s", "; ".join(f"{name}={value}" for name, value in shown(settings).items()))
+    if "http" in roles:
+        _refuse_busy(settings.http)
+    registry = CollectorRegistry()
+    metrics = FollowingMetrics(registry)
+    with ExitStack() as running:
+        url = base_url(settings) if "http" in roles else ""
+        stores = running.enter_context(stores_here(settings, "mailvane serve", url))
+        if "worker" in roles:
+            running.enter_context(_followers(settings, stores, metrics))
+        application = _application(settings, stores, registry) if "http" in roles else None
+        asyncio.run(_run(settings, application, None if ready is None else partial(ready, stores)))
+    log.info("stopped")
+
+
+def base_url(settings: Settings) -> str:
+    """Where this machine reaches the server."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.http.host, settings.http.host)  # noqa: S104
+    return f"http://{Listen(host, settings.http.port)}"
+
+
+def _refuse_busy(listen: Listen) -> None:
+    """Said before the stores are opened: a second server on the port should hear it at once."""
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(tuple(listen))
+        except OSError as error:
+            raise InvalidSetting(f"cannot listen on {listen}: {error.strerror}") from None
+
+
+@contextmanager
+def _followers(settings: Settings, stores: Stores, metrics: FollowingMetrics) -> Iterator[None]:
+    stop = Event()
+    followers = [Follower(settings, one, stores, metrics, stop.is_set) for one in settings.postfix]
+    threads = [Thread(target=follower.run, name=f"follow {follower.name}") for follower in followers]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def _application(settings: Settings, stores: Stores, registry: CollectorRegistry) -> Litestar:
+    services = HttpServices(
+        maillog=stores.maillog,
+        tenancy=Tenancy(stores.ledger, master_token(settings)),
+        recorder=stores.recorder,
+        history=History(stores.maillog, stores.ledger),
+        zone=settings.timezone,
+        clock=_clock,
+    )
+    return create_app(services, registry)
+
+
+async def _run(settings: Settings, application: Litestar | None, ready: Callable[[], None] | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    if application is None:
+        await stop.wait()
+        return
+    announcing = asyncio.create_task(_announce(settings, ready))
+    try:
+        await serve_http(application, settings.http.host, settings.http.port, stop)
+    finally:
+        announcing.cancel()
+
+
+async def _announce(settings: Settings, ready: Callable[[], None] | None) -> None:
+    """Say that questions are answered, once they are."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(settings.http.host, settings.http.port)
+        except OSError:
+            await asyncio.sleep(0.02)
+            continue
+        writer.close()
+        break
+    log.info("answering on %s", base_url(settings))
+    if ready is not None:
+        await asyncio.to_thread(ready)
+
+
+def _clock() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,102 @@
+"""An installation of Mailvane as a user has it: a data directory, the command, and a server on a free port."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+COMMAND = Path(sys.executable).with_name("mailvane")
+PATIENCE = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+class Installation:
+    """One data directory. Commands run as processes of their own, with no setting from outside."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("MAILVANE_")}
+        self.environment = {**kept, "MAILVANE_DATA": str(data), "MAILVANE_HTTP": f"127.0.0.1:{self.port}"}
+
+    def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
+        """Start a command and do not wait for it."""
+        return subprocess.Popen([str(COMMAND), *words], env=self.environment, text=True, **options)
+
+    def run(self, *words: str, succeeds: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [str(COMMAND), *words], env=self.environment, text=True, capture_output=True, timeout=240, check=False
+        )
+        if succeeds:
+            assert done.returncode == 0, f"mailvane {' '.join(words)}: {done.stderr}"
+        return done
+
+    def answer(self, *words: str) -> Any:
+        """What a command prints with --json."""
+        return json.loads(self.run(*words, "--json").stdout)
+
+    def tenant(self, name: str) -> tuple[int, str]:
+        """A workspace with one relay: the relay's id, and a workspace key."""
+        self.run("workspace", "create", name)
+        relay = int(self.answer("relay", "create", "--workspace", name)["id"])
+        token = self.answer("key", "create", "--workspace", name, "--kind", "workspace")["token"]
+        return relay, token
+
+    @contextmanager
+    def serving(self) -> Iterator[subprocess.Popen[str]]:
+        """A server that answers, for the length of a block."""
+        with (self.data / "server.log").open("a") as log:
+            process = self.start("serve", stderr=log)
+        try:
+            self.wait_until_ready(process)
+            yield process
+        finally:
+            stop(process)
+
+    def wait_until_ready(self, process: subprocess.Popen[str]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            assert process.poll() is None, (self.data / "server.log").read_text()
+            try:
+                if httpx.get(f"{self.url}/readyz").status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError("the server does not get ready: " + (self.data / "server.log").read_text())
+
+    def get(self, path: str, token: str, **query: Any) -> Any:
+        """The decoded answer of a request that succeeds."""
+        answer = httpx.get(f"{self.url}{path}", headers={"X-API-KEY": token}, params=query, timeout=PATIENCE)
+        assert answer.status_code == httpx.codes.OK, answer.text
+        return answer.json()
+
+    def everything(self, workspace: str) -> dict[str, Any]:
+        """All that a workspace's mail log answers, to compare with that of another installation."""
+        rows = self.answer("log", "--workspace", workspace, "--notifications", "--oldest-first", "--limit", "10000")
+        told = self.answer("stats", "--workspace", workspace, "--window", "all", "--top", "500")
+        return {"rows": rows, "tables": told["tables"], "all": told["windows"]["all"]}
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """Ask it to end, and see that it does."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE) == 0

@@ -1,0 +1,96 @@
+"""kill -9 at random moments, again and again: in the end the totals and rows are those of an undisturbed run."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import time
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from mailvane.world.postfix import PostfixWorld
+from tests.acceptance.installation import Installation
+
+ROUNDS = 16
+START = 1_760_000_000_000
+DAY = 86_400_000
+
+
+@pytest.fixture(scope="module")
+def lines() -> list[str]:
+    return list(PostfixWorld(seed=5, start=START, mails_per_day=900).lines(START, START + 8 * DAY))
+
+
+def undisturbed(place: Path, log: Path) -> dict[str, object]:
+    installation = Installation(place)
+    installation.tenant("acme")
+    installation.run("import", "postfix", str(log), "--workspace", "acme")
+    return installation.everything("acme")
+
+
+def kill(process: subprocess.Popen[str]) -> bool:
+    """Whether it was still running when it was killed."""
+    running = process.poll() is None
+    process.kill()
+    process.wait()
+    return running
+
+
+def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(tmp_path: Path, lines: list[str]) -> None:
+    log = tmp_path / "mail.log"
+    log.write_text("\n".join(lines) + "\n")
+    installation = Installation(tmp_path / "killed")
+    installation.tenant("acme")
+    dice = random.Random(11)
+    hits = 0
+    for _ in range(ROUNDS):
+        process = installation.start(
+            "import", "postfix", str(log), "--workspace", "acme", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(dice.uniform(0.6, 2.6))
+        hits += kill(process)
+    installation.run("import", "postfix", str(log), "--workspace", "acme")
+    assert hits >= ROUNDS // 4, "too few rounds were killed in the middle to prove anything"
+    assert installation.everything("acme") == undisturbed(tmp_path / "whole", log)
+
+
+def append_slowly(log: Path, lines: list[str], stop: Event) -> None:
+    """Write in pieces that end anywhere, as a log daemon does."""
+    dice = random.Random(3)
+    text = "\n".join(lines) + "\n"
+    at = 0
+    with log.open("a", buffering=1) as file:
+        while at < len(text) and not stop.is_set():
+            piece = text[at : at + dice.randrange(1, 2 * len(text) // 400)]
+            file.write(piece)
+            file.flush()
+            at += len(piece)
+            time.sleep(0.1)
+
+
+def test_a_followed_log_is_taken_in_once_however_often_the_server_is_killed(tmp_path: Path, lines: list[str]) -> None:
+    log = tmp_path / "mail.log"
+    log.touch()
+    data = tmp_path / "killed"
+    data.mkdir()
+    (data / "mailvane.toml").write_text(f'[[postfix]]\npath = "{log}"\nworkspace = "acme"\n')
+    installation = Installation(data)
+    installation.tenant("acme")
+    stop = Event()
+    writer = Thread(target=append_slowly, args=(log, lines, stop))
+    writer.start()
+    dice = random.Random(13)
+    try:
+        for _ in range(ROUNDS):
+            process = installation.start("serve", stderr=subprocess.DEVNULL)
+            time.sleep(dice.uniform(1.2, 3.5))
+            assert kill(process), "the server ended by itself"
+    finally:
+        writer.join()
+        stop.set()
+    with installation.serving():
+        installation.run("import", "postfix", str(log), "--workspace", "acme")
+        found = installation.everything("acme")
+    assert found == undisturbed(tmp_path / "whole", log)
