@@ -16,7 +16,15 @@ from sqlalchemy import create_engine, text
 
 from mailvane.domain.mail import EventBatch, EventType, MailEvent
 from mailvane.domain.tenancy import KeyKind, Price
-from mailvane.errors import AlreadyExists, InvalidInput, InvalidSetting, NotFound, StoreTooNew, StoreUnavailable
+from mailvane.errors import (
+    AlreadyExists,
+    InvalidInput,
+    InvalidSetting,
+    NotFound,
+    SourceMoved,
+    StoreTooNew,
+    StoreUnavailable,
+)
 from mailvane.storage.interface import JournalEntry, SourceCursor
 from mailvane.storage.ledger import SqlLedger, open_ledger
 from mailvane.storage.ledger import database as ledger_database
@@ -155,11 +163,50 @@ def test_one_step_is_committed_whole(ledger: SqlLedger) -> None:
 def test_a_later_step_replaces_cursor_and_states(ledger: SqlLedger) -> None:
     ledger.commit(JournalEntry(batch=batch(), cursor=CURSOR, opened=(("q1", b"1"), ("q2", b"2"))), NOW)
     moved = msgspec.structs.replace(CURSOR, offset=2**40, line=9, name="/var/log/mail.log.1")
-    entry = JournalEntry(batch=batch(), cursor=moved, opened=(("q2", b"22"), ("q3", b"3")), closed=("q1", "unheard"))
+    entry = JournalEntry(
+        batch=batch(), cursor=moved, follows=900, opened=(("q2", b"22"), ("q3", b"3")), closed=("q1", "unheard")
+    )
     assert ledger.commit(entry, NOW) is None
     assert ledger.cursors("postfix:1") == [moved]
     assert dict(ledger.in_flight("postfix:1")) == {"q2": b"22", "q3": b"3"}
     assert ledger.backlog() == 0
+
+
+def test_a_step_from_where_the_cursor_is_not_is_refused_and_leaves_nothing(ledger: SqlLedger) -> None:
+    def step(follows: int, offset: int, number: int) -> JournalEntry:
+        cursor = msgspec.structs.replace(CURSOR, offset=offset)
+        opened = ((f"q{number}", b""),)
+        return JournalEntry(
+            batch=batch(number), cursor=cursor, follows=follows, opened=opened, event_ids=(f"id{number}",)
+        )
+
+    with pytest.raises(SourceMoved):
+        ledger.commit(step(follows=5, offset=9, number=1), NOW)
+    ledger.commit(step(follows=0, offset=5, number=2), NOW)
+    for follows in (0, 4, 6):
+        with pytest.raises(SourceMoved):
+            ledger.commit(step(follows=follows, offset=9, number=3), NOW)
+    ledger.commit(step(follows=5, offset=0, number=4), NOW)
+    ledger.commit(step(follows=0, offset=7, number=5), NOW)
+    assert numbers_pending(ledger) == [2, 4, 5]
+    assert [key for key, _ in ledger.in_flight("postfix:1")] == ["q2", "q4", "q5"]
+    assert [cursor.offset for cursor in ledger.cursors("postfix:1")] == [7]
+    assert ledger.commit(JournalEntry(batch=batch(3), event_ids=("id3",)), NOW) is not None
+
+
+def test_of_readers_that_go_on_from_one_place_one_gets_on(ledger: SqlLedger) -> None:
+    def attempt(reader: int, follows: int) -> int:
+        cursor = msgspec.structs.replace(CURSOR, offset=follows + 10)
+        try:
+            ledger.commit(JournalEntry(batch=batch(reader), cursor=cursor, follows=follows), NOW)
+        except SourceMoved:
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(6) as threads:
+        for follows in (0, 10, 20):
+            assert sum(threads.map(attempt, range(6), [follows] * 6)) == 1
+    assert ledger.backlog() == 3
 
 
 def test_a_step_that_fails_leaves_nothing(ledger: SqlLedger) -> None:
@@ -246,7 +293,8 @@ def test_a_large_step_is_one_step(ledger: SqlLedger) -> None:
     entry = JournalEntry(batch=batch(*many), cursor=CURSOR, opened=states, event_ids=ids)
     assert ledger.commit(entry, NOW) is not None
     assert len(list(ledger.in_flight("postfix:1"))) == len(many)
-    closing = JournalEntry(batch=batch(*many), cursor=CURSOR, closed=tuple(key for key, _ in states), event_ids=ids)
+    keys = tuple(key for key, _ in states)
+    closing = JournalEntry(batch=batch(*many), cursor=CURSOR, follows=900, closed=keys, event_ids=ids)
     assert ledger.commit(closing, NOW) is None
     assert list(ledger.in_flight("postfix:1")) == []
 
@@ -381,7 +429,7 @@ def test_a_full_disk_is_unavailable_and_changes_nothing(sqlite_url: str) -> None
         connection.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite then says what a full disk makes it say
     large = tuple((f"q{number}", bytes(1000)) for number in range(200))
     with pytest.raises(StoreUnavailable, match="disk is full"):
-        ledger.commit(JournalEntry(batch=batch(2), cursor=CURSOR, opened=large), NOW)
+        ledger.commit(JournalEntry(batch=batch(2), cursor=CURSOR, follows=900, opened=large), NOW)
     assert numbers_pending(ledger) == [1]
     assert list(ledger.in_flight("postfix:1")) == []
     ledger.close()
@@ -392,6 +440,14 @@ def test_what_was_committed_survives_the_power(sqlite_url: str) -> None:
     with ledger._database.read() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2  # FULL
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+    ledger.close()
+
+
+def test_a_server_that_came_back_is_used_again(postgres: PostgresServer) -> None:
+    ledger = open_ledger(postgres.get_uri())
+    ledger.backlog()
+    postgres.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mailvane';")
+    assert ledger.backlog() == 0
     ledger.close()
 
 

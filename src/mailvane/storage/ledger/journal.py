@@ -134,7 +134,7 @@ class SqlJournal:
             statement = update(cursors).where(own, cursors.c.offset == follows).values(row)
         else:
             statement = self._database.upsert(cursors, cursors.c.offset == 0).values(row)
-        if not connection.execute(statement).rowcount:
+        if connection.execute(statement.returning(cursors.c.offset)).first() is None:
             raise SourceMoved
 
 
