@@ -114,7 +114,9 @@ class MemoryMailLog:
 
 def _delivery(events: list[MailEvent]) -> Delivery:
     first = events[0]
-    known: dict[str, Any] = {name: next((v for e in events if (v := getattr(e, name))), getattr(first, name)) for name in _KNOWN}
+    known: dict[str, Any] = {
+        name: next((v for e in events if (v := getattr(e, name))), getattr(first, name)) for name in _KNOWN
+    }
     outcome = next((event for event in reversed(events) if event.type in _OUTCOMES), None)
     attempt: dict[str, Any] = {name: getattr(outcome or first, name) for name in _ATTEMPT}
     later: dict[str, Any] = {f"{name}_at": 0 for name in ("complained", "opened", "clicked", "replied", "unsubscribed")}

@@ -76,8 +76,8 @@ class RemoteMailLog:
         self._client.close()
 
     def append(self, batch: EventBatch) -> None:
-        """Not possible from here: a batch is stored by the process that owns its journal."""
-        raise NotAllowed("mail events are stored by the server: send them to its intake")
+        """Not possible from here: a batch is stored by the process that owns its journal. Raises NotAllowed."""
+        raise NotAllowed(f"batch {batch.token} is for the server to store: send mail events to its intake")
 
     def search(self, question: LogQuestion) -> LogPage:
         return self._ask("search", question, LogPage)

@@ -1,0 +1,157 @@
+"""The mail log over HTTP, asked through the client that the command line uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mailvane.domain.history import HourlyQuestion, LogQuestion, StatisticsQuestion
+from mailvane.domain.mail import EventBatch, MailKey, MailKind
+from mailvane.domain.tenancy import KeyKind
+from mailvane.errors import (
+    InvalidInput,
+    MailvaneError,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    ServerUnreachable,
+    StoreUnavailable,
+)
+from mailvane.surfaces.cli.remote import RemoteMailLog
+from tests.wire.world import ACCEPTED_AT, MASTER, NOW, NUMBER, World, populate
+
+
+class ThroughTheApplication(httpx.BaseTransport):
+    """Hands the client's requests to the server under test."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = self._world.client.request(
+            request.method, request.url.path, content=request.read(), headers=dict(request.headers)
+        )
+        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+
+def remote(world: World, token: str = MASTER) -> RemoteMailLog:
+    return RemoteMailLog("http://server.example", token, ThroughTheApplication(world))
+
+
+@pytest.fixture
+def asked(world: World) -> Iterator[RemoteMailLog]:
+    populate(world)
+    with remote(world) as client:
+        yield client
+
+
+def test_every_question_gets_the_same_answer_as_at_home(world: World, asked: RemoteMailLog) -> None:
+    where = {"workspace": world.ours.workspace.id, "relays": (world.ours.relay.id,)}
+    search = LogQuestion(**where, delivered=False, kinds=(MailKind.MAIL, MailKind.PROBE), limit=2)  # type: ignore[arg-type]
+    assert asked.search(search) == world.maillog.search(search)
+    assert world.maillog.questions[-1] == world.maillog.questions[-2] == search
+    statistics = StatisticsQuestion(**where, since=1, top=3)  # type: ignore[arg-type]
+    assert asked.statistics(statistics) == world.maillog.statistics(statistics)
+    hourly = HourlyQuestion(**where, since=0, until=NOW)  # type: ignore[arg-type]
+    assert asked.hourly(hourly) == world.maillog.hourly(hourly)
+    mail = MailKey(world.ours.relay.id, ACCEPTED_AT, NUMBER)
+    assert len(asked.life(world.ours.workspace.id, mail)) == 4
+    assert asked.life(world.ours.workspace.id, mail) == world.maillog.life(world.ours.workspace.id, mail)
+    assert asked.health() == world.maillog.health()
+
+
+def test_upkeep_and_retention_reach_the_mail_log(world: World, asked: RemoteMailLog, tmp_path: Path) -> None:
+    asked.upkeep("rebuild")
+    asked.upkeep("backup", tmp_path)
+    asked.retain(1, 30)
+    assert world.maillog.upkeeps == [("rebuild", None), ("backup", tmp_path)]
+    assert world.maillog.retentions == [(1, 30)]
+
+
+def test_a_key_of_one_workspace_asks_about_that_one_only(world: World) -> None:
+    populate(world)
+    relays = (world.ours.relay.id, world.theirs.relay.id)
+    client = remote(world, world.ours.token)
+    assert client.search(LogQuestion(workspace=world.ours.workspace.id, relays=relays)).total == 4
+    theirs = world.theirs.workspace.id
+    with pytest.raises(NotFound):
+        client.search(LogQuestion(workspace=theirs, relays=relays))
+    with pytest.raises(NotFound):
+        client.statistics(StatisticsQuestion(workspace=theirs, relays=relays))
+    with pytest.raises(NotFound):
+        client.hourly(HourlyQuestion(workspace=theirs, relays=relays, since=0, until=NOW))
+    with pytest.raises(NotFound):
+        client.life(theirs, MailKey(world.theirs.relay.id, ACCEPTED_AT, NUMBER))
+
+
+@pytest.mark.parametrize("kind", [KeyKind.WORKSPACE, KeyKind.PLATFORM, KeyKind.CLIENT])
+def test_only_the_master_looks_after_the_store(world: World, kind: KeyKind) -> None:
+    workspace = None if kind is KeyKind.PLATFORM else world.ours.workspace.id
+    client = remote(world, world.services.tenancy.create_key(kind, workspace, NOW).token)
+    with pytest.raises(NotAllowed):
+        client.retain(world.ours.workspace.id, 1)
+    with pytest.raises(NotAllowed):
+        client.upkeep("rebuild")
+    with pytest.raises(NotAllowed):
+        client.health()
+    assert (world.maillog.upkeeps, world.maillog.retentions) == ([], [])
+
+
+def test_a_client_key_reads_no_log(world: World) -> None:
+    client = remote(world, world.services.tenancy.create_key(KeyKind.CLIENT, world.ours.workspace.id, NOW).token)
+    with pytest.raises(NotAllowed):
+        client.search(LogQuestion(workspace=world.ours.workspace.id, relays=(1,)))
+
+
+def test_bad_questions_are_refused(world: World, asked: RemoteMailLog) -> None:
+    where = {"workspace": 1, "relays": (1,)}
+    for question in ({"limit": 10_001}, {"limit": -1}, {"skip": -1}):
+        with pytest.raises(InvalidInput):
+            asked.search(LogQuestion(**where, **question))  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput):
+        asked.statistics(StatisticsQuestion(**where, top=-1))  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput):
+        asked.retain(1, -1)
+    with pytest.raises(InvalidInput, match="task"):
+        asked.upkeep("destroy")
+    for body in (b"", b"[]", b"\xff", b'{"workspace": "1", "relays": [1]}'):
+        answer = world.client.post("/mailvane/v1/maillog/search", content=body, headers={"X-API-KEY": MASTER})
+        assert answer.status_code == 400
+
+
+def test_an_unknown_key_is_told_so(world: World) -> None:
+    with pytest.raises(NotAuthenticated):
+        remote(world, "sk_unknown").health()
+
+
+def test_events_are_not_stored_this_way(world: World) -> None:
+    with pytest.raises(NotAllowed):
+        remote(world).append(EventBatch("token", 1, 0, []))
+
+
+def test_a_server_that_is_not_there_is_unreachable() -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("connection refused", request=request)
+
+    with pytest.raises(ServerUnreachable, match="connection refused"):
+        RemoteMailLog("http://server.example", MASTER, httpx.MockTransport(refuse)).health()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "text"),
+    [
+        (503, b'{"detail": "away"}', StoreUnavailable, "away"),
+        (500, b'{"detail": "unexpected failure, id 7"}', MailvaneError, "id 7"),
+        (502, b"<html>", MailvaneError, "502"),
+        (200, b'{"engine": 1}', MailvaneError, "another version"),
+    ],
+)
+def test_what_a_server_answers_becomes_the_exception(
+    status: int, body: bytes, error: type[MailvaneError], text: str
+) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, content=body))
+    with pytest.raises(error, match=text):
+        RemoteMailLog("http://server.example", MASTER, transport).health()

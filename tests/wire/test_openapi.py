@@ -1,0 +1,93 @@
+"""/openapi.json describes every route, and every reference in it leads somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from litestar.routes import HTTPRoute
+
+from mailvane.surfaces.http.mailbaby.parameters import PARAMETERS
+from tests.wire.world import World
+
+
+@pytest.fixture(scope="module")
+def document(shared_world: World) -> dict[str, Any]:
+    answer = shared_world.client.get("/openapi.json")
+    assert answer.headers["content-type"] == "application/json"
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield path, method, operation
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "$ref":
+                yield value
+            else:
+                yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def test_it_is_openapi_3_1(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1.")
+    assert {"title", "version"} <= set(document["info"])
+
+
+def test_every_route_is_described(document: dict[str, Any], shared_world: World) -> None:
+    served = {
+        (route.path_format, method.lower())
+        for route in shared_world.client.app.routes
+        if isinstance(route, HTTPRoute)
+        for method in route.route_handler_map
+        if method != "OPTIONS"
+    }
+    described = {(path, method) for path, method, _ in operations(document)}
+    assert described == served - {("/openapi.json", "get")}
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    found = set(references(document))
+    assert found
+    for reference in found:
+        node: Any = document
+        for step in reference.removeprefix("#/").split("/"):
+            node = node[step]
+
+
+def test_operation_ids_are_unique_and_every_operation_is_summed_up(document: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(set(ids)) == len(ids)
+    assert all(operation["summary"] and operation["responses"]["200"] for _, _, operation in operations(document))
+
+
+def test_the_log_documents_every_name_it_reads(document: dict[str, Any]) -> None:
+    documented = document["paths"]["/mail/log"]["get"]["parameters"]
+    assert [each["name"] for each in documented] == [each.name for each in PARAMETERS]
+    assert all(each["in"] == "query" and each["description"] and each["schema"] for each in documented)
+    assert len(documented) == 18
+
+
+def test_what_is_posted_is_described(document: dict[str, Any]) -> None:
+    for path, method, operation in operations(document):
+        if method == "post" and not path.endswith("/health"):
+            assert operation["requestBody"]["content"], path
+    event = document["components"]["schemas"]["NativeEventBody"]
+    assert {"id", "type", "time", "recipient"} == set(event["required"])
+
+
+def test_routes_with_a_key_say_so(document: dict[str, Any]) -> None:
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["apiKeyAuth"] == {"type": "apiKey", "name": "X-API-KEY", "in": "header"}
+    assert document["security"] == [{"apiKeyAuth": []}, {"bearerAuth": []}]
+    free = {path for path, _, operation in operations(document) if operation.get("security") == [{}]}
+    assert free == {"/ping", "/healthz", "/readyz", "/metrics"}
