@@ -1,0 +1,83 @@
+"""Both stores together: whenever the process is killed, every event is in the mail log once in the end."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import msgspec
+
+from mailvane.domain.history import StatisticsQuestion
+from mailvane.domain.mail import EventBatch, EventType, MailEvent
+from mailvane.services.recording import Carrier, Recorder
+from mailvane.storage.interface import JournalEntry, SourceCursor
+from mailvane.storage.ledger import open_ledger
+from mailvane.storage.maillog import open_maillog
+
+NOW = 1_790_000_000_000
+EVENTS = 400
+STEP = 10
+KILLS = 3
+SPAWN = get_context("spawn")
+BEGINNING = SourceCursor(stream="postfix:1", file="f", name="mail.log", offset=0, line=0, tail=b"", reference=NOW)
+
+
+def step(cursor: SourceCursor) -> JournalEntry:
+    """The next lines of a log of which each line is one mail, seen by its line number."""
+    numbers = range(cursor.offset, cursor.offset + STEP)
+    events = [
+        MailEvent(relay=1, accepted_at=NOW + number, number=number, type=EventType.ACCEPTED, at=NOW, sender="a@b.c")
+        for number in numbers
+    ]
+    return JournalEntry(
+        batch=EventBatch(f"f/{cursor.offset}", 1, 0, events),
+        cursor=msgspec.structs.replace(cursor, offset=cursor.offset + STEP),
+        follows=cursor.offset,
+        opened=((str(cursor.offset), b"open"),),
+        closed=(str(cursor.offset - STEP),),
+    )
+
+
+def read_log(ledger_url: str, maillog_url: str, under_way: Event | None = None) -> tuple[int, int, int, list[str]]:
+    """Read on from wherever an earlier process came; what is there in the end."""
+    ledger = open_ledger(ledger_url)
+    with open_maillog(maillog_url) as maillog:
+        recorder = Recorder(ledger, maillog)
+        carrier = Carrier(recorder)
+        carrier.start()
+        cursor = next(iter(ledger.cursors("postfix:1")), BEGINNING)
+        while cursor.offset < EVENTS:
+            entry = step(cursor)
+            assert entry.cursor is not None
+            recorder.record(entry, NOW)
+            cursor = entry.cursor
+            if under_way is not None:
+                under_way.set()
+            recorder.wait_below(5, patience=60)
+        carrier.stop()
+        recorder.drain()
+        found = maillog.statistics(StatisticsQuestion(workspace=1, relays=(1,)))
+        states = [key for key, _ in ledger.in_flight("postfix:1")]
+        answer = found.received, maillog.health().events, ledger.backlog(), states
+    ledger.close()
+    return answer
+
+
+def test_whenever_it_is_killed_every_event_counts_once(ledger_url: str, tmp_path: Path) -> None:
+    maillog_url = f"chdb://{tmp_path / 'maillog'}"
+    dice = random.Random(ledger_url.partition(":")[0])
+    for _ in range(KILLS):
+        under_way = SPAWN.Event()
+        process = SPAWN.Process(target=read_log, args=(ledger_url, maillog_url, under_way))
+        process.start()
+        assert under_way.wait(60)
+        process.join(dice.uniform(0.0, 0.8))
+        process.kill()
+        process.join()
+    with ProcessPoolExecutor(1, mp_context=SPAWN) as last:
+        received, events, backlog, states = last.submit(read_log, ledger_url, maillog_url).result()
+    assert (received, events, backlog) == (EVENTS, EVENTS, 0)
+    assert states == [str(EVENTS - STEP)]
