@@ -29,6 +29,10 @@ class Correspondence:
         """The machine from which the next connection comes."""
         return self._pick(self.sender.clients)
 
+    def somebody(self) -> Recipient:
+        """One of those it writes to, some of them more often than others."""
+        return self._list[int(self._random.random() ** 1.6 * len(self._list))]
+
     def write(self, client: Client) -> Letter:
         sender, random = self.sender, self._random
         who = (
@@ -74,11 +78,11 @@ class Correspondence:
         )
 
     def _recipients(self) -> list[Recipient]:
-        random, everybody = self._random, self._list
-        first = everybody[int(random.random() ** 1.6 * len(everybody))]
+        random = self._random
+        first = self.somebody()
         if random.random() >= self.sender.crowd:
             return [first]
-        others = random.sample(everybody, random.randrange(1, 7))
+        others = random.sample(self._list, random.randrange(1, 7))
         return [first, *(other for other in others if other.address != first.address)]
 
     def _pick(self, choices: deque[Choice] | tuple[Choice, ...]) -> Choice:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from mailvane.domain.mail import domain_of
 from mailvane.world import providers
+from mailvane.world.addresses import Recipient
 from mailvane.world.log import Log
 from mailvane.world.mail import QueuedMail, Waiting
 from mailvane.world.processes import Daemon
@@ -19,6 +20,7 @@ _TLS_1_3 = (
 )
 _TLS_1_2 = "TLSv1.2 with cipher ECDHE-RSA-AES256-GCM-SHA384 (256/256 bits)"
 _CONNECT_TIMEOUT = 30_000
+_SUSPENDED = 0.3  # share of the attempts at a dead server that are not made at all
 
 
 def _short_seconds(hundredths: int) -> str:
@@ -48,6 +50,7 @@ class Transaction(NamedTuple):
     ip: str
     delays: str
     token: str  # what the other side calls the message
+    suspended: bool  # the queue manager did not even try: the server was dead a moment ago
 
 
 class Outcome:
@@ -83,6 +86,22 @@ class Courier:
         for group in groups.values():
             self._at_provider(mail, group[0].recipient.provider, group, at, outcome)
         return outcome
+
+    def ask(self, mail: QueuedMail, at: int) -> int:
+        """Talk to the server up to the recipient; returns when that ended."""
+        recipient = mail.waiting[0].recipient
+        flaw = recipient.flaw if recipient.flaw and recipient.flaw.phase != "end of DATA" else None
+        attempt = self._transaction(mail, recipient.provider, flaw, at)
+        verdict, enhanced = ("undeliverable", flaw.enhanced) if flaw else ("deliverable", "2.1.5")
+        relay, reply = f"{attempt.mx}[{attempt.ip}]:25", "250 2.1.5 Ok"
+        if flaw:
+            relay, reply = self._explained(flaw, recipient, attempt)
+        self._log.write(
+            attempt.ended_at,
+            f"{attempt.start}: to=<{recipient.address}>, relay={relay}, {attempt.delays}, dsn={enhanced},"
+            f" status={verdict} ({reply})",
+        )
+        return attempt.ended_at
 
     def _at_provider(
         self, mail: QueuedMail, provider: Provider, group: list[Waiting], at: int, outcome: Outcome
@@ -135,7 +154,8 @@ class Courier:
             connecting, sending = (_CONNECT_TIMEOUT if refusal is providers.TIMED_OUT else connecting), 0
         start = at + waited
         end = start + connecting + sending
-        daemon = self._daemons[provider.transport]
+        suspended = refusal is providers.DEAD_SERVER and draw() < _SUSPENDED
+        daemon = self._daemons["error" if suspended else provider.transport]
         uses, label = daemon.take(start)
         daemon.give_back(end, uses, label)
         mx, ip = provider.hosts[int(draw() * 1.3) % len(provider.hosts)]
@@ -146,7 +166,8 @@ class Courier:
             f"{reused}delay={seconds(end - mail.accepted_at)},"
             f" delays={seconds(at - mail.accepted_at)}/{seconds(waited)}/{seconds(connecting)}/{seconds(sending)}"
         )
-        return Transaction(end, label + mail.queue_id, mx, ip, delays, f"{random.getrandbits(52):013x}")
+        token = f"{random.getrandbits(52):013x}"
+        return Transaction(end, label + mail.queue_id, mx, ip, delays, token, suspended)
 
     def _opening(self, provider: Provider, line: str, at: int, refusal: Refusal | None) -> str:
         """The line of a new connection; for one in use already, what says so."""
@@ -174,24 +195,11 @@ class Courier:
     def _refused(
         self, mail: QueuedMail, one: Waiting, refusal: Refusal, attempt: Transaction, outcome: Outcome
     ) -> None:
-        address = one.recipient.address
-        host = f"{attempt.mx}[{attempt.ip}]"
-        relay = host if one.recipient.provider.transport == "lmtp" else f"{host}:25"
-        reason = refusal.text.format(
-            rcpt=address, mx=attempt.mx, ip=attempt.ip, token=attempt.token, domain=domain_of(address)
-        )
-        if refusal.phase == "connect":
-            if reason.startswith("connect to "):
-                self._log.write(attempt.ended_at, f"{attempt.start.rpartition(' ')[0]} {reason}")
-            relay = relay if refusal is providers.LOST else "none"
-        elif refusal.phase == "greeting":
-            reason = f"host {host} refused to talk to me: {reason}"
-        else:
-            reason = f"host {host} said: {reason} (in reply to {refusal.phase} command)"
+        relay, reason = self._explained(refusal, one.recipient, attempt)
         status = "deferred" if refusal.temporary else "bounced"
         self._log.write(
             attempt.ended_at,
-            f"{attempt.start}: to=<{address}>, relay={relay}, {attempt.delays},"
+            f"{attempt.start}: to=<{one.recipient.address}>, relay={relay}, {attempt.delays},"
             f" dsn={refusal.enhanced}, status={status} ({reason})",
         )
         self._count(mail, refusal, attempt.ended_at)
@@ -199,6 +207,27 @@ class Courier:
             outcome.waiting.append(Waiting(one.recipient, refusal))
         else:
             outcome.bounced = True
+
+    def _explained(self, refusal: Refusal, recipient: Recipient, attempt: Transaction) -> tuple[str, str]:
+        """The relay that gave an answer, and the answer, as Postfix words them."""
+        host = f"{attempt.mx}[{attempt.ip}]"
+        relay = host if recipient.provider.transport == "lmtp" else f"{host}:25"
+        reason = refusal.text.format(
+            rcpt=recipient.address,
+            mx=attempt.mx,
+            ip=attempt.ip,
+            token=attempt.token,
+            domain=domain_of(recipient.address),
+        )
+        if attempt.suspended:
+            return "none", f"delivery temporarily suspended: {reason}"
+        if refusal.phase == "connect":
+            if reason.startswith("connect to "):
+                self._log.write(attempt.ended_at, f"{attempt.start.rpartition(' ')[0]} {reason}")
+            return (relay if refusal is providers.LOST else "none"), reason
+        if refusal.phase == "greeting":
+            return relay, f"host {host} refused to talk to me: {reason}"
+        return relay, f"host {host} said: {reason} (in reply to {refusal.phase} command)"
 
     def _count(self, mail: QueuedMail, refusal: Refusal, at: int) -> None:
         if mail.notification:

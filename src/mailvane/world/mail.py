@@ -7,6 +7,16 @@ import msgspec
 from mailvane.world.addresses import Recipient
 from mailvane.world.providers import Refusal
 
+_LOGGED_BYTES = 200
+
+
+def _cut(text: str) -> str:
+    return (
+        text
+        if text.isascii() and len(text) <= _LOGGED_BYTES
+        else text.encode()[:_LOGGED_BYTES].decode("utf-8", "ignore")
+    )
+
 
 class Letter(msgspec.Struct, frozen=True, gc=False):
     """What a client hands in."""
@@ -19,6 +29,10 @@ class Letter(msgspec.Struct, frozen=True, gc=False):
     strange: float = 1.0  # how much more often than usual receivers put its sender off
     spammy: float = 0.0
     filtered: bool = False
+
+    def logged_headers(self) -> list[str]:
+        """Each header as the header checks write it: cut at 200 bytes, its name included."""
+        return [_cut(f"{name}: {text}") for name, text in self.headers]
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):

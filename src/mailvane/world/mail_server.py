@@ -24,7 +24,6 @@ from mailvane.world.truth import Happening, Tally
 _MINIMAL_BACKOFF = 300_000
 _MAXIMAL_BACKOFF = 4_000_000
 _QUEUE_RUN = 300_000
-_LOGGED_HEADER = 200  # characters of a header, its name included, that make it into the log
 _TLS = (
     "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits) key-exchange X25519"
     " server-signature RSA-PSS (4096 bits) server-digest SHA256"
@@ -53,7 +52,18 @@ class MailServer:
         self._inode = 1_000_000 if host.long_ids else 0x10A000
         self._due: list[tuple[int, str, QueuedMail]] = []
         ids = process_ids(900 + random.randrange(400))
-        services = ("smtpd", "submission/smtpd", "cleanup", "bounce", "smtp", "lmtp", "local", "pickup", "qmgr")
+        services = (
+            "smtpd",
+            "submission/smtpd",
+            "cleanup",
+            "bounce",
+            "smtp",
+            "lmtp",
+            "error",
+            "local",
+            "pickup",
+            "qmgr",
+        )
         self.daemons = {service: Daemon(name, f"postfix/{service}", ids) for service in services}
         self.daemons["amavis"] = Daemon(name, "amavis", ids)
         self._qmgr = self.daemons["qmgr"].label()
@@ -96,6 +106,16 @@ class MailServer:
         mail = QueuedMail(queue_id, letter, at, [Waiting(one) for one in letter.recipients])
         self._take(mail, f"from local; from=<{letter.sender}>", local=True)
 
+    def probe(self, recipient: Recipient, at: int) -> None:
+        """Ask a recipient's server whether it would take a mail. That is no mail, though it looks much like one."""
+        queue_id = self._new_queue_id(at)
+        message_id = f"<{queue_id}@{self.name}>"
+        letter = Letter(f"double-bounce@{self.name}", [recipient], (), message_id, 244)
+        mail = QueuedMail(queue_id, letter, at, [Waiting(recipient)])
+        self.log.write(at, f"{self._cleanup}{queue_id}: message-id={message_id}")
+        self._activate(mail, at + 3)
+        self._removed(queue_id, self._courier.ask(mail, at + 3))
+
     def run_queue(self, until: int) -> None:
         """Try everything again that is due before a time."""
         due = self._due
@@ -119,9 +139,8 @@ class MailServer:
         self._tally.add(mail.accepted_at, Happening.ACCEPTED)
         at = mail.accepted_at + int(8 + 50 * self._random.random())
         start = f"{self._cleanup}{mail.queue_id}: "
-        for name, text in letter.headers:
-            logged = f"{name}: {text}"[:_LOGGED_HEADER]
-            log.write(at, f"{start}info: header {logged} {envelope}")
+        for header in letter.logged_headers():
+            log.write(at, f"{start}info: header {header} {envelope}")
         log.write(at, f"{start}message-id={letter.message_id}")
         at += int(3 + 20 * self._random.random())
         self._activate(mail, at)
@@ -154,7 +173,10 @@ class MailServer:
                 heappush(self._due, (at + backoff + self._random.randrange(_QUEUE_RUN), mail.queue_id, mail))
                 return
             at = self._give_up(mail, at)
-        self.log.write(at + 1, f"{self._qmgr}{mail.queue_id}: removed")
+        self._removed(mail.queue_id, at)
+
+    def _removed(self, queue_id: str, at: int) -> None:
+        self.log.write(at + 1, f"{self._qmgr}{queue_id}: removed")
 
     def _give_up(self, mail: QueuedMail, at: int) -> int:
         sender = mail.letter.sender
@@ -237,7 +259,7 @@ class MailServer:
                 f"{label}{mail.queue_id}: to=<{one.address}>, relay=127.0.0.1[127.0.0.1]:10024, {delays}, dsn=2.0.0,"
                 f" status=sent (250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as {queue_id})",
             )
-        log.write(end + 1, f"{self._qmgr}{mail.queue_id}: removed")
+        self._removed(mail.queue_id, end)
 
     def _keep_locally(self, mail: QueuedMail, at: int) -> None:
         daemon = self.daemons["local"]
@@ -252,7 +274,7 @@ class MailServer:
                 " dsn=2.0.0, status=sent (delivered to mailbox)",
             )
             self._tally.add(end, Happening.DELIVERED)
-        self.log.write(end + 1, f"{self._qmgr}{mail.queue_id}: removed")
+        self._removed(mail.queue_id, end)
 
 
 def _commands(client: Client, mails: int, recipients: int) -> str:

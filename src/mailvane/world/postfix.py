@@ -29,6 +29,7 @@ _DAY = 86_400_000
 _HOSTS = (Host("mx1.mailhub.example", long_ids=True, lifetime=_DAY), Host("mx2", long_ids=False, lifetime=2 * _DAY))
 _USUAL_MAILS_A_DAY = 3000.0  # what the figures of all senders come to
 _ANSWERS_A_DAY = 120
+_PROBES_A_DAY = 6
 _VISITORS_A_DAY = 1200
 _CRON_HOUR = 3
 _THEFT_DAY, _THEFT_BEGIN, _THEFT_END, _STOLEN_MAILS = 19, 7_800_000, 10_500_000, 3000
@@ -154,6 +155,8 @@ class PostfixWorld:
                 self._office.hand_in(readers_client(letter), [office.answer(letter)], at)
 
     def _visit(self, begin: int, end: int, busy: float) -> None:
+        for at in self._moments(begin, end, _PROBES_A_DAY * busy):
+            self._office.probe(self._thief.somebody(), at)
         for intruders in self._intruders:
             for at in self._moments(begin, end, _VISITORS_A_DAY * busy / 2):
                 intruders.visit(at)

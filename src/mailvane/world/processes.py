@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import heappop, heappush
-from itertools import accumulate, count, cycle
+from itertools import accumulate, cycle
 
 _MAX_USE = 100  # ours: Postfix's default
 
 
 def process_ids(first: int) -> Iterator[int]:
     """Process ids in the order in which a system gives them out, with gaps for other programs."""
-    return accumulate(cycle((3, 1, 7, 2, 19, 1, 4)), initial=first) if first else count()
+    return accumulate(cycle((3, 1, 7, 2, 19, 1, 4)), initial=first)
 
 
 class Daemon:

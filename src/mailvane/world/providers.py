@@ -78,16 +78,15 @@ LISTED = _refusal(
 )
 UNAUTHENTICATED = _refusal(
     "5.7.26",
-    "550-5.7.26 Your email has been blocked because the sender is unauthenticated."
-    " 550-5.7.26 Authentication results: DKIM = did not pass, SPF [{domain}] with ip: [192.0.2.25] = did not pass"
-    " 550 5.7.26 See https://help.gemail.example/answer/81126 {token} - gsmtp",
+    "550-5.7.26 This mail has been blocked because the sender is unauthenticated. 550-5.7.26 Authentication results:"
+    " 550-5.7.26 DKIM = did not pass 550-5.7.26 SPF with ip: [192.0.2.25] = did not pass"
+    " 550 5.7.26 See https://help.mailbox.example/answer/81126 {token}",
     _F.AUTH,
     _DATA,
 )
 ATTACHMENT = _refusal(
     "5.7.0", "552 5.7.0 This message was blocked because its content presents a security issue", _F.CONTENT, _DATA
 )
-TOO_BIG = _refusal("5.3.4", "552 5.3.4 Message size exceeds fixed limit", _F.CONTENT, "MAIL FROM")
 RELAY_DENIED = _refusal("5.7.1", "554 5.7.1 <{rcpt}>: Relay access denied", _F.POLICY)
 DISABLED = _refusal("5.2.1", "550 5.2.1 <{rcpt}>: The account that you tried to reach is disabled", _F.UNKNOWN_USER)
 
