@@ -416,6 +416,7 @@ def test_a_ledger_locked_for_too_long_is_unavailable(sqlite_url: str, monkeypatc
     with pytest.raises(StoreUnavailable, match="locked"):
         ledger.add_workspace("acme", NOW)
     assert ledger.workspaces() == []  # readers go on
+    open_ledger(sqlite_url).close()  # and so does whoever has nothing to migrate
     holder.execute("ROLLBACK")
     holder.close()
     assert ledger.add_workspace("acme", NOW).id == 1
@@ -448,6 +449,21 @@ def test_a_server_that_came_back_is_used_again(postgres: PostgresServer) -> None
     ledger.backlog()
     postgres.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mailvane';")
     assert ledger.backlog() == 0
+    ledger.close()
+
+
+def test_a_node_that_hangs_does_not_hang_the_others(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_database, "BUSY_SECONDS", 1)
+    postgres.psql("CREATE DATABASE hanging")
+    url = postgres.get_uri("hanging")
+    ledger = open_ledger(url)
+    engine = create_engine(engine_url(url))
+    with engine.begin() as hanging:
+        hanging.execute(text("LOCK TABLE workspaces"))
+        with pytest.raises(StoreUnavailable, match=r"ledger hanging on .*: another process has kept it locked"):
+            ledger.add_workspace("acme", NOW)
+    assert ledger.add_workspace("acme", NOW).name == "acme"
+    engine.dispose()
     ledger.close()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.schema import Table
@@ -21,6 +21,7 @@ from sqlalchemy.sql.schema import Table
 from mailvane.errors import InvalidInput, InvalidSetting, StoreUnavailable
 
 BUSY_SECONDS = 20
+_LOG_BYTES = 64 * 1024 * 1024  # what SQLite's write-ahead log shrinks to after a large import
 _WRITES = "mailvane_writes"
 _DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
 
@@ -34,18 +35,19 @@ class Database:
         self.is_sqlite = engine.dialect.name == "sqlite"
         # SQLite has one writer at a time and lets the others sleep and try: threads do better in a queue of their own.
         self._turn: AbstractContextManager[object] = Lock() if self.is_sqlite else nullcontext()
+        self._place = _place(engine.url)
         self.insert = sqlite.insert if self.is_sqlite else postgresql.insert
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads."""
-        with translated(), self.engine.connect() as connection:
+        with self._translated(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is durable when the block is left, and was never there when it is left by an error."""
-        with translated(), self._turn, self._writer.begin() as connection:
+        with self._translated(), self._turn, self._writer.begin() as connection:
             yield connection
 
     def upsert(self, table: Table, condition: ColumnElement[bool] | None = None) -> Any:
@@ -57,6 +59,23 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+    def unavailable(self, reason: str) -> StoreUnavailable:
+        return StoreUnavailable(f"the ledger {self._place} does not answer: {reason}")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Say it in Mailvane's words. Broken constraints pass: only the caller knows what they mean."""
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except (DataError, OverflowError) as error:
+            raise InvalidInput("a value cannot be stored: it is too large or holds a NUL character") from error
+        except DBAPIError as error:
+            raise self.unavailable(_plain(error)) from error
+        except PoolTimeout as error:
+            raise self.unavailable("all its connections are busy") from error
 
 
 def connect(url: str) -> Database:
@@ -70,24 +89,8 @@ def connect(url: str) -> Database:
     else:
         arguments = {"connect_timeout": 10, "application_name": "mailvane"}
         engine = create_engine(parsed, pool_pre_ping=True, pool_size=8, connect_args=arguments)
+        event.listen(engine, "connect", _prepare_postgresql)
     return Database(engine)
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Say in Mailvane's words what the engine refuses. Broken constraints pass: only the caller knows their meaning."""
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except (DataError, OverflowError) as error:
-        raise InvalidInput("a value cannot be stored: it is too large or holds a NUL character") from error
-    except DBAPIError as error:
-        raise StoreUnavailable(f"the ledger does not answer: {_plain(error)}") from error
-    except PoolTimeout as error:
-        raise StoreUnavailable("the ledger does not answer: all its connections are busy") from error
-    except SQLAlchemyError as error:
-        raise StoreUnavailable(f"the ledger does not answer: {type(error).__name__}") from error
 
 
 def _ledger_url(url: str) -> URL:
@@ -99,6 +102,13 @@ def _ledger_url(url: str) -> URL:
     if driver.startswith("sqlite") and parsed.database in (None, "", ":memory:"):
         raise InvalidSetting("ledger: SQLite needs a file, such as sqlite:////var/lib/mailvane/ledger.sqlite")
     return parsed.set(drivername=driver)
+
+
+def _place(url: URL) -> str:
+    """Where it is, without the user, the password and the parameters."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return f"{url.database} on {url.host or url.query.get('host', 'this host')}"
 
 
 def _make_directory(path: Path) -> None:
@@ -113,6 +123,14 @@ def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
+
+
+def _prepare_postgresql(connection: Any, _record: ConnectionPoolEntry) -> None:
+    # A node that hangs in the middle of a transaction must not make all the others hang.
+    connection.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{3 * BUSY_SECONDS}s'")
+    connection.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -127,6 +145,6 @@ def _plain(error: DBAPIError) -> str:
     lowered = text.lower()
     if "disk is full" in lowered or "no space left" in lowered or "diskfull" in type(error.orig).__name__.lower():
         return "its disk is full"
-    if "database is locked" in lowered:
+    if "database is locked" in lowered or "lock timeout" in lowered:
         return f"another process has kept it locked for {BUSY_SECONDS} seconds"
     return text.splitlines()[0] if text else type(error.orig).__name__

@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from mailvane.errors import StoreTooNew, StoreUnavailable
+from mailvane.errors import StoreTooNew
 from mailvane.storage.ledger.database import BUSY_SECONDS, Database
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -28,6 +28,10 @@ def migrate(database: Database) -> None:
     """Raises StoreTooNew when a newer Mailvane has been here before, StoreUnavailable when nothing answers."""
     if database.is_sqlite:
         _use_write_ahead_log(database)
+    with database.read() as connection:
+        # Whoever finds nothing to do need not wait until a long import lets go of the lock.
+        if MigrationContext.configure(connection).get_current_revision() == _history().get_current_head():
+            return
     with database.write() as connection:
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _POSTGRESQL_LOCK})
@@ -36,9 +40,12 @@ def migrate(database: Database) -> None:
 
 def check_revision(current: str | None) -> None:
     """Raises StoreTooNew for a revision that this version has never heard of."""
-    script = ScriptDirectory(str(MIGRATIONS))
-    if current is not None and current not in {known.revision for known in script.walk_revisions()}:
+    if current is not None and current not in {known.revision for known in _history().walk_revisions()}:
         raise StoreTooNew(f"the ledger was written by a newer Mailvane (its schema is {current}): use that version")
+
+
+def _history() -> ScriptDirectory:
+    return ScriptDirectory(str(MIGRATIONS))
 
 
 def _upgrade(connection: Connection) -> None:
@@ -55,7 +62,7 @@ def _use_write_ahead_log(database: Database) -> None:
     waited = 0.0
     while not _write_ahead_log_is_on(database):
         if waited >= BUSY_SECONDS:
-            raise StoreUnavailable("the ledger is kept locked by another process")
+            raise database.unavailable("another process keeps it locked")
         time.sleep(_PAUSE)
         waited += _PAUSE
 
@@ -67,5 +74,5 @@ def _write_ahead_log_is_on(database: Database) -> bool:
     except sqlite3.DatabaseError as error:
         if "locked" in str(error):
             return False
-        raise StoreUnavailable(f"the ledger does not answer: {error}") from error
+        raise database.unavailable(str(error)) from error
     return True
