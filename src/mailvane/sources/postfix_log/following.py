@@ -88,6 +88,7 @@ class Following:
         finally:
             if self._open is not None:
                 self._open.close()
+                self._open = None
 
     def _look(self) -> Iterator[Step]:
         """Whatever is new, once around."""

@@ -20,6 +20,8 @@ _LOGGED = re.compile(
 )
 _PROTOCOL = re.compile(r" proto=(\w+)")
 _FOLD = re.compile(r"[?\r\n]+[ \t]+|[\r\n]+")
+_PERHAPS_FOLD = re.compile(r"(\?[ \t]+|[\r\n]+[ \t]*)")
+_SHORTEST_FOLDED_LINE = 50  # ours: mailers fold at 76 characters, at the last space before
 _TORN_WORD = re.compile(r"=\?[^?\s]*(?:\?[^?\s]?(?:\?[^?\s]*\??)?)?$")
 _BETWEEN_WORDS = re.compile(r"(=\?[^?\s]+\?[bBqQ]\?[^?\s]*\?=)\?*\s+\?*(?==\?)")
 
@@ -37,14 +39,14 @@ def read_header(text: str) -> tuple[str, str, str] | None:
 def header_text(value: str) -> str:
     """The value as a person reads it: unfolded, RFC 2047 words decoded."""
     if "=?" not in value:
-        return _FOLD.sub(" ", value).strip()
+        return _unfolded(value).strip()
     value = _BETWEEN_WORDS.sub(r"\1 ", value)
-    value = _FOLD.sub(" ", _without_torn_word(value))
+    value = _unfolded(_without_torn_word(value))
     try:
         parts = decode_header(value)
     except (HeaderParseError, ValueError):
         return value.strip()
-    return "".join(_decoded(part, charset) for part, charset in parts).strip()
+    return "".join(_decoded(part, charset) for part, charset in parts).strip() or value.strip()
 
 
 def header_address(value: str) -> str:
@@ -59,6 +61,19 @@ def header_address(value: str) -> str:
 def header_ids(value: str) -> str:
     """A list of Message-IDs on one line."""
     return " ".join(_FOLD.sub(" ", value).split())
+
+
+def _unfolded(value: str) -> str:
+    """A question mark and a space may be a fold, or the end of a question: a fold comes late in its line."""
+    lines = [""]
+    for piece in _PERHAPS_FOLD.split(value):
+        if piece.startswith("?") and len(lines[-1]) < _SHORTEST_FOLDED_LINE:
+            lines[-1] += piece
+        elif piece.isspace() or piece.startswith("?"):
+            lines.append("")
+        else:
+            lines[-1] += piece
+    return " ".join(lines)
 
 
 def _without_torn_word(value: str) -> str:

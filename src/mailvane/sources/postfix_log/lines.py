@@ -67,7 +67,7 @@ _HEAD = re.compile(
     r"(?:([^\s:\[\]]+) +)?"  # host
     r"([A-Za-z0-9][\w.+-]*(?:/[\w.+:-]+)*)"  # tag
     r"(?:\[(\d+)\])?: ?"
-    r"(?:\[ID \d+ [\w.]+\] )?"  # Solaris
+    r"(\[ID \d+ [\w.]+\] )?"  # Solaris
     r"(.*)",
     re.DOTALL,
 )
@@ -175,10 +175,10 @@ class Lines:
         head = _HEAD.match(text)
         if head is None:
             return None
-        host, name, process, message = head.groups()
+        host, name, process, solaris, message = head.groups()
         tag = read_tag(host or "", name)
         prefix = f"{host} {name}"
-        if process and _PLAIN_PREFIX.fullmatch(prefix):
+        if process and not solaris and _PLAIN_PREFIX.fullmatch(prefix):
             if len(self._tags) >= _CACHED_TAGS:
                 self._tags.clear()
             tag = self._tags.setdefault(prefix, tag)

@@ -207,9 +207,12 @@ def _accepted_at(queue_id: str, birth: int, at: int, delay: int) -> int:
     if birth == Birth.UNSEEN:
         if created is not None and abs(at - delay - created) < _DAY * 60:
             return created
-        at -= delay
         if fraction is None:
-            return at
-        # The second that, with the fraction of the queue id, comes nearest to what the delay says.
-        return (at - fraction + 500) // 1000 * 1000 + fraction if delay else at // 1000 * 1000 + fraction
+            return at - delay
+        if not delay:
+            return at // 1000 * 1000 + fraction
+        # The second that, with the fraction of the queue id, comes nearest to what the delay says. A whole-second stamp
+        # was cut off, so the truth lies half a second later on average.
+        guess = at - delay + (500 if at % 1000 == 0 else 0)
+        return (guess - fraction + 500) // 1000 * 1000 + fraction
     return at + fraction if fraction is not None and at % 1000 == 0 else at

@@ -203,9 +203,7 @@ class LogReading:
         self.cursors[position.file] = cursor
         token = f"{self.origin.stream}:{position.file}:{start}-{position.offset}"
         batch = EventBatch(token, self.origin.workspace, self.origin.retention_days, events)
-        return JournalEntry(
-            batch=batch, cursor=cursor, follows=start, opened=tuple(opened), closed=tuple(closed)
-        )
+        return JournalEntry(batch=batch, cursor=cursor, follows=start, opened=tuple(opened), closed=tuple(closed))
 
     def _feed(self, position: Position, text: bytes) -> None:
         if b"\r" in text:

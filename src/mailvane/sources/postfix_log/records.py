@@ -48,7 +48,7 @@ _CONTENT_STAGE = re.compile(
     r"(?P<stage>\S+) .*?(?: from (?:local|unknown|(?P<name>[^\[\s]*)\[(?P<ip>[^\]]*)\](?::\d+)?))$", re.DOTALL
 )
 _NOTIFICATION = re.compile(r"(?:sender|postmaster) (?:non-delivery|delay|delivery status) notification: (\w+)")
-_TLS = re.compile(r"\w+ TLS connection (?:established|reused) (?:from|to) (\S+?)(?:: |, .*: )(\w+)")
+_TLS = re.compile(r"\w+ TLS connection (?:established|reused) (?:from|to) (\S+?): ([\w.]+)")
 
 _VERDICTS = {
     "reject": "reject",

@@ -124,7 +124,8 @@ class Teller:
                 del mail.undecided[recipient]
         if mail.waiting and not mail.recipients:
             life.evidence = [raw]
-            self._tell(life, kind, at, {"reply": reply})
+            mail.waiting = not final
+            self._tell(life, kind, at, {"reply": reply, "waiting": -1 if final else 0})
 
     def _last_trouble(self, mail: Mail, recipient: str, trouble: Trouble, reply: str, *, judged: bool) -> Details:
         known: Details = {
