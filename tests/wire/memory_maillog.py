@@ -21,7 +21,7 @@ from mailvane.domain.history import (
 from mailvane.domain.mail import DeliveryStatus, EventBatch, EventType, MailEvent, MailKey
 
 _EXACT = {
-    "origin": "origin", "mx_host": "mx_host", "sender": "sender", "recipient": "recipient", "subject": "subject",
+    "origin": "origin", "mx_host": "mx_host", "sender": "sender", "subject": "subject",
     "mail_id": "mail_id", "reply_to": "reply_to", "header_from": "header_from", "status": "status", "family": "family",
 }  # fmt: skip
 _KNOWN = (
@@ -140,6 +140,8 @@ def _passes(row: Delivery, question: LogQuestion) -> bool:
         wanted = getattr(question, name)
         if wanted is not None and getattr(row, attribute) != wanted:
             return False
+    if question.recipient is not None and question.recipient not in {row.recipient, row.original_recipient}:
+        return False
     if question.message_id_part is not None and question.message_id_part.lower() not in row.message_id.lower():
         return False
     if question.delivered is not None and (row.status is DeliveryStatus.DELIVERED) is not question.delivered:
@@ -152,4 +154,4 @@ def _within(at: int, since: int | None, until: int | None) -> bool:
 
 
 def _ranked(values: list[str], top: int) -> dict[str, int]:
-    return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))[:top])
+    return dict(sorted(Counter(filter(None, values)).items(), key=lambda item: (-item[1], item[0]))[:top])

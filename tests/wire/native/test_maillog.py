@@ -108,13 +108,23 @@ def test_a_client_key_reads_no_log(world: World) -> None:
 
 def test_bad_questions_are_refused(world: World, asked: RemoteMailLog) -> None:
     where = {"workspace": 1, "relays": (1,)}
-    for question in ({"limit": 10_001}, {"limit": -1}, {"skip": -1}):
+    for question in (
+        {"limit": 10_001},
+        {"limit": -1},
+        {"skip": -1},
+        {"skip": 2**31},
+        {"since": 2**60},
+        {"relays": (-1,)},
+    ):
         with pytest.raises(InvalidInput):
-            asked.search(LogQuestion(**where, **question))  # type: ignore[arg-type]
+            asked.search(LogQuestion(**(where | question)))  # type: ignore[arg-type]
     with pytest.raises(InvalidInput):
         asked.statistics(StatisticsQuestion(**where, top=-1))  # type: ignore[arg-type]
     with pytest.raises(InvalidInput):
-        asked.retain(1, -1)
+        asked.search(LogQuestion(workspace=2**32, relays=(1,)))
+    for days in (-1, 100_000):
+        with pytest.raises(InvalidInput):
+            asked.retain(1, days)
     with pytest.raises(InvalidInput, match="task"):
         asked.upkeep("destroy")
     for body in (b"", b"[]", b"\xff", b'{"workspace": "1", "relays": [1]}'):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from litestar import Litestar
 from litestar.datastructures import State
@@ -21,6 +21,12 @@ _LARGEST_QUESTION = 64 * 1024
 _ROUTERS = (mailbaby_routes.ROUTER, native_routes.ROUTER, operations.ROUTER)
 
 
+@lru_cache(maxsize=1)
+def document() -> bytes:
+    """The OpenAPI document of everything that the application serves."""
+    return operations.described(_ROUTERS, native_routes.BODIES)
+
+
 def create_app(services: HttpServices, registry: CollectorRegistry | None = None) -> Litestar:
     """The application. A registry that is passed in may carry other parts' metrics; they are shown along."""
     bridge = Bridge()
@@ -37,7 +43,7 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
                 "services": services,
                 "bridge": bridge,
                 "metrics": metrics,
-                "described": lru_cache(maxsize=1)(partial(operations.described, _ROUTERS, native_routes.BODIES)),
+                "document": document,
                 "intake": Intake(services.tenancy, services.recorder),
             }
         ),

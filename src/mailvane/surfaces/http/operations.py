@@ -120,7 +120,7 @@ def described(routers: Sequence[Router], bodies: Mapping[str, tuple[str, Any]]) 
 
 @get("/openapi.json", summary="This document", include_in_schema=False)
 async def openapi(request: AnyRequest) -> Response[bytes]:
-    return Response(request.app.state.described(), media_type="application/json")
+    return Response(request.app.state.document(), media_type="application/json")
 
 
 ROUTER = Router(path="/", route_handlers=[healthz, readyz, metrics, openapi], tags=["Operations"], security=[{}])

@@ -58,7 +58,7 @@ class Rows:
             row=row_number(delivery),
             id=delivery.mail_id,
             from_=delivery.sender,
-            to=delivery.recipient,
+            to=delivery.original_recipient or delivery.recipient,  # the envelope said so before any alias
             subject=delivery.subject or None,
             messageId=delivery.message_id or None,
             created=created,

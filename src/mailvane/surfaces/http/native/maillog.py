@@ -6,7 +6,7 @@ workspace only; what changes or moves the whole store is the master's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -19,6 +19,9 @@ from mailvane.errors import InvalidInput, NotAllowed, NotFound
 from mailvane.storage.interface import MailLog
 
 MAX_LIMIT = 10_000
+_MAX_SKIP = 2**31 - 1
+_FAR = 2**53
+_LONGEST_DAYS = 36_500
 T = TypeVar("T")
 
 
@@ -45,15 +48,17 @@ class Upkeep(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def search(maillog: MailLog, principal: Principal, body: bytes) -> Any:
     question = _asked(LogQuestion, body)
-    _check_workspace(principal, question.workspace)
-    if not 0 <= question.limit <= MAX_LIMIT or question.skip < 0:
-        raise InvalidInput(f"`limit` is at most {MAX_LIMIT}, and neither `limit` nor `skip` is negative")
+    _checked(principal, question.workspace, question.relays)
+    _check_times(question.since, question.until)
+    if not 0 <= question.limit <= MAX_LIMIT or not 0 <= question.skip <= _MAX_SKIP:
+        raise InvalidInput(f"`limit` is at most {MAX_LIMIT}, `skip` at most {_MAX_SKIP}, and neither is negative")
     return maillog.search(question)
 
 
 def statistics(maillog: MailLog, principal: Principal, body: bytes) -> Any:
     question = _asked(StatisticsQuestion, body)
-    _check_workspace(principal, question.workspace)
+    _checked(principal, question.workspace, question.relays)
+    _check_times(question.since, question.until)
     if not 0 <= question.top <= MAX_LIMIT:
         raise InvalidInput(f"`top` is from 0 to {MAX_LIMIT}")
     return maillog.statistics(question)
@@ -61,13 +66,15 @@ def statistics(maillog: MailLog, principal: Principal, body: bytes) -> Any:
 
 def hourly(maillog: MailLog, principal: Principal, body: bytes) -> Any:
     question = _asked(HourlyQuestion, body)
-    _check_workspace(principal, question.workspace)
+    _checked(principal, question.workspace, question.relays)
+    _check_times(question.since, question.until)
     return maillog.hourly(question)
 
 
 def life(maillog: MailLog, principal: Principal, body: bytes) -> Any:
     question = _asked(LifeQuestion, body)
-    _check_workspace(principal, question.workspace)
+    _checked(principal, question.workspace, (question.mail.relay, question.mail.number))
+    _check_times(question.mail.accepted_at)
     return maillog.life(question.workspace, question.mail)
 
 
@@ -79,8 +86,9 @@ def health(maillog: MailLog, principal: Principal, _body: bytes) -> Any:
 def retain(maillog: MailLog, principal: Principal, body: bytes) -> Any:
     _check_master(principal)
     retention = _asked(Retention, body)
-    if retention.days < 0:
-        raise InvalidInput("`days` is not negative")
+    _checked(principal, retention.workspace, ())
+    if not 0 <= retention.days <= _LONGEST_DAYS:
+        raise InvalidInput(f"`days` is from 0 to {_LONGEST_DAYS}")
     return maillog.retain(retention.workspace, retention.days)
 
 
@@ -96,6 +104,17 @@ Question = Callable[[MailLog, Principal, bytes], Any]
 def encoded(question: Question, maillog: MailLog, principal: Principal, body: bytes) -> bytes:
     """The question asked, and its answer in bytes."""
     return msgspec.json.encode(question(maillog, principal, body))
+
+
+def _checked(principal: Principal, workspace: int, relays: Iterable[int]) -> None:
+    _check_workspace(principal, workspace)
+    if not all(0 <= number < 2**32 for number in (workspace, *relays)):
+        raise InvalidInput("there is no workspace or relay of that number")
+
+
+def _check_times(*times: int | None) -> None:
+    if not all(time is None or abs(time) < _FAR for time in times):
+        raise InvalidInput("a time is a number of milliseconds")
 
 
 def _asked(kind: type[T], body: bytes) -> T:

@@ -39,6 +39,12 @@ def test_what_is_not_known_is_null_except_where_the_api_wants_a_string() -> None
     }  # fmt: skip
 
 
+def test_the_envelopes_recipient_is_told_apart_from_where_an_alias_led() -> None:
+    delivery = structs.replace(QUEUED, recipient="ann@b.example", original_recipient="info@a.example")
+    entry = Rows(ZONE).entry(delivery)
+    assert (entry.to, entry.recipient, entry.domain) == ("info@a.example", "ann@b.example", "b.example")
+
+
 @pytest.mark.parametrize(
     ("status", "attempts", "delivered"),
     [
