@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import typer
 from prometheus_client import CollectorRegistry
 
@@ -46,16 +45,16 @@ def _below(command: Any, path: str) -> Iterator[str]:
         if getattr(child, "commands", None):
             yield from _below(child, where)
             continue
-        arguments = [p.human_readable_name for p in child.params if p.param_type_name == "argument"]
+        arguments = [(p.metavar or p.name or '').upper() for p in child.params if p.param_type_name == "argument"]
         yield f"\n## `{' '.join([where, *arguments])}`\n\n{(child.help or '').strip()}\n"
         yield from _options_of(child, where)
 
 
-def _options_of(command: click.Command, path: str) -> Iterator[str]:
+def _options_of(command: Any, path: str) -> Iterator[str]:
     rows = []
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            rows.append((parameter.human_readable_name, "", getattr(parameter, "help", "") or ""))
+            rows.append(((parameter.metavar or parameter.name or '').upper(), "", getattr(parameter, "help", "") or ""))
         elif "--help" not in parameter.opts:
             names = ", ".join(f"`{one}`" for one in [*parameter.opts, *parameter.secondary_opts])
             rows.append((names, _default(parameter), getattr(parameter, "help", "") or ""))

@@ -1,7 +1,137 @@
-"""placeholder"""
+"""`mailvane demo`: a server beside a simulated Postfix. The world writes a log; the server reads it as any other."""
 
-from mailvane.config import Settings
+from __future__ import annotations
+
+import logging
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from mailvane.app import serving
+from mailvane.app.stores import Stores, ledger_of
+from mailvane.config import PostfixLog, Settings, load, master_token
+from mailvane.domain.tenancy import KeyKind
+from mailvane.errors import InvalidInput
+from mailvane.services.tenancy import Tenancy
 from mailvane.surfaces.cli.program import DemoOptions
+from mailvane.world.log_writer import LogWriter
+from mailvane.world.postfix import PostfixWorld, Rush
+
+WORKSPACE = "demo"
+_DAY = 86_400_000
+_LIVE_RUSH = 40.0  # a relay of a few thousand mails a day is dull to watch
+_LOOK_SECONDS = 0.1
 
 
-def run(settings: Settings, options: DemoOptions) -> None: ...
+def run(settings: Settings, options: DemoOptions) -> None:
+    """Until told to stop. Raises InvalidInput when the directory to keep the data in is not empty."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    with _place(options.data) as place:
+        log = place / "mail.log"
+        demo = load({"data": str(place), "http": str(settings.http)}, {})
+        demo = msgspec.structs.replace(demo, postfix=(PostfixLog(log, WORKSPACE),))
+        token = _tenant(demo)
+        writer = _write_history(log, options)
+        living = Thread(target=writer.follow, args=(_clock(), _clock), name="world", daemon=True)
+        try:
+            serving.serve(demo, frozenset({"http", "worker"}), lambda stores: _welcome(demo, stores, token, living))
+        finally:
+            writer.stop()
+
+
+@contextmanager
+def _place(data: Path | None) -> Iterator[Path]:
+    if data is None:
+        with tempfile.TemporaryDirectory(prefix="mailvane-demo-", ignore_cleanup_errors=True) as place:
+            yield Path(place)
+        return
+    if data.exists() and any(data.iterdir()):
+        raise InvalidInput(f"{data} is not empty: a demo begins with an empty directory")
+    data.mkdir(parents=True, exist_ok=True)
+    yield data.absolute()
+
+
+def _tenant(settings: Settings) -> str:
+    """Make the demo's workspace and relay; the token of a key to it."""
+    with ledger_of(settings) as ledger:
+        tenancy = Tenancy(ledger, master_token(settings))
+        workspace = tenancy.ensure_workspace(WORKSPACE, _clock())
+        tenancy.create_relay(workspace.id, "the simulated Postfix", _clock())
+        return tenancy.create_key(KeyKind.WORKSPACE, workspace.id, _clock()).token
+
+
+def _write_history(log: Path, options: DemoOptions) -> LogWriter:
+    now = _clock()
+    # From midnight on, so that a seed tells the same story whenever it is told.
+    start = now // _DAY * _DAY - options.days * _DAY
+    world = PostfixWorld(options.seed, start, options.mails_per_day, Rush(now, _LIVE_RUSH))
+    writer = LogWriter(world, log)
+    with _progress(f"simulating {options.days} days of mail", now - start) as advance:
+        for day in range(start, now, _DAY):
+            end = min(day + _DAY, now)
+            writer.write(day, end)
+            advance(end - start)
+    return writer
+
+
+def _welcome(settings: Settings, stores: Stores, token: str, living: Thread) -> None:
+    """Called when questions are answered: wait for the history, start the present, tell people what to try."""
+    size = settings.postfix[0].path.stat().st_size
+    with _progress("reading the log", size) as advance:
+        while (done := _taken_in(stores)) < size or stores.ledger.backlog():
+            advance(done)
+            time.sleep(_LOOK_SECONDS)
+    living.start()
+    Console(highlight=False).print(_guide(settings, token), soft_wrap=True)
+
+
+def _taken_in(stores: Stores) -> int:
+    relays = [relay for one in stores.ledger.workspaces() for relay in stores.ledger.relays(one.id)]
+    return sum(cursor.offset for relay in relays for cursor in stores.ledger.cursors(f"postfix:{relay.id}"))
+
+
+def _guide(settings: Settings, token: str) -> str:
+    url = serving.base_url(settings)
+    command = shlex.quote(sys.argv[0])
+    log, data = settings.postfix[0].path, shlex.quote(str(settings.data))
+    return f"""
+[bold green]Mailvane is running[/] on [bold]{url}[/], beside a simulated Postfix that goes on sending.
+
+  log       {log}
+  key       {token}
+
+[bold]Ask it[/] in another terminal, as any client of the MailBaby API would:
+
+  curl -s -H 'X-API-KEY: {token}' '{url}/mail/log?limit=3'
+  curl -s -H 'X-API-KEY: {token}' '{url}/mail/log?delivered=0&startDate=yesterday&limit=3'
+  curl -s -H 'X-API-KEY: {token}' '{url}/mail/stats?time=24h'
+
+[bold]Or look yourself:[/]
+
+  {command} --data {data} log --undelivered
+  {command} --data {data} stats
+  {command} --data {data} explain MAIL_ID
+
+Ctrl-C ends it.
+"""
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    columns = (TextColumn(f"{what:<28}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def _clock() -> int:
+    return time.time_ns() // 1_000_000

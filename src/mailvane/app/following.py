@@ -1,4 +1,4 @@
-"""Follows a Postfix log into the journal, for as long as the process runs, whatever happens to the log or the stores."""
+"""Follows a Postfix log into the journal while the process runs, whatever happens to the log or the stores."""
 
 from __future__ import annotations
 

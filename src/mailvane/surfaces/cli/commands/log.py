@@ -100,7 +100,7 @@ def _fields(one: Delivery) -> dict[str, Any]:
 
 def _print_table(place: Program, page: LogPage, question: LogQuestion) -> None:
     out = console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     for name, options in _COLUMNS.items():
         table.add_column(name, **options)
     for one in page.deliveries:
@@ -118,14 +118,15 @@ def _print_table(place: Program, page: LogPage, question: LogQuestion) -> None:
     _print_count(out, page, question)
 
 
+_SQUEEZED: dict[str, Any] = {"overflow": "ellipsis", "no_wrap": True}
 _COLUMNS: dict[str, Any] = {
-    "accepted": {"no_wrap": True},
-    "state": {"no_wrap": True},
-    "from": {"overflow": "ellipsis", "no_wrap": True, "ratio": 3},
-    "to": {"overflow": "ellipsis", "no_wrap": True, "ratio": 3},
-    "subject": {"overflow": "ellipsis", "no_wrap": True, "ratio": 3},
-    "answer": {"overflow": "ellipsis", "no_wrap": True, "ratio": 4},
-    "mail id": {"no_wrap": True},
+    "accepted": {"no_wrap": True, "min_width": 19},
+    "state": {"no_wrap": True, "min_width": 9},
+    "from": {**_SQUEEZED, "ratio": 4},
+    "to": {**_SQUEEZED, "ratio": 4},
+    "subject": {**_SQUEEZED, "ratio": 4},
+    "answer": {**_SQUEEZED, "ratio": 6},
+    "mail id": {"no_wrap": True, "min_width": 18},
 }
 
 
