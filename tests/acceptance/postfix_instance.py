@@ -38,8 +38,6 @@ virtual_uid_maps = static:65534
 virtual_gid_maps = static:65534
 transport_maps = hash:{home}/etc/transport
 relay_domains = probe.example
-header_checks = regexp:{home}/etc/header_checks
-enable_long_queue_ids = {long_ids}
 smtp_dns_support_level = disabled
 smtp_host_lookup = native
 default_transport = smtp:[127.0.0.1]:{sink}
@@ -65,6 +63,7 @@ address_verify_map =
 smtp_tls_security_level = none
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = inet:127.0.0.1:{sasl}
+{recommended}
 {extra}
 """
 
@@ -112,12 +111,8 @@ refuse unix - n n - - pipe flags= user=nobody argv={home}/refuse
 postlog unix-dgram n - n - 1 postlogd
 """
 
+DEPLOY = Path(__file__).parents[2] / "deploy" / "postfix"
 HEADER_CHECKS = """\
-/^Subject:/ INFO
-/^From:/ INFO
-/^Reply-To:/ INFO
-/^In-Reply-To:/ INFO
-/^References:/ INFO
 /^X-Test-Hold:/ HOLD on request
 /^X-Test-Discard:/ DISCARD on request
 /^X-Test-Reject:/ REJECT on request
@@ -161,14 +156,14 @@ class Peers:
 class PostfixInstance:
     """One running Postfix; a context manager. `log` is its log file, which lives as long as the instance."""
 
-    def __init__(self, peers: Peers, *, long_ids: bool = True, lifetime: str = "30s", extra: str = "") -> None:
+    def __init__(self, peers: Peers, *, lifetime: str = "30s", extra: str = "") -> None:
         # not below a test's own directory: the daemons run as another user, who must be able to enter
         self.home = Path(tempfile.mkdtemp(prefix="postfix-under-test-"))
         self.log = self.home / "mail.log"
         self.smtp, self.submission, self.filtered, self.reinject, self._nobody = (free_port() for _ in range(5))
-        self._write(peers, "yes" if long_ids else "no", lifetime, extra)
+        self._write(peers, lifetime, extra)
 
-    def _write(self, peers: Peers, long_ids: str, lifetime: str, extra: str) -> None:
+    def _write(self, peers: Peers, lifetime: str, extra: str) -> None:
         for directory in (self.home, *(self.home / name for name in ("etc", "lib", "spool", "vmail"))):
             directory.mkdir(exist_ok=True)
             directory.chmod(0o755)
@@ -180,10 +175,15 @@ class PostfixInstance:
         (self.home / "refuse").write_text("#!/bin/sh\necho mailbox is gone\nexit 67\n")
         (self.home / "refuse").chmod(0o755)
         (etc / "transport").write_text(self._transport(peers))
-        (etc / "header_checks").write_text(HEADER_CHECKS)
+        (etc / "header_checks").write_text((DEPLOY / "header_checks").read_text() + HEADER_CHECKS)
         (etc / "main.cf").write_text(
             MAIN.format(
-                home=self.home, sink=peers.sink, sasl=peers.sasl, long_ids=long_ids, lifetime=lifetime, extra=extra
+                home=self.home,
+                sink=peers.sink,
+                sasl=peers.sasl,
+                lifetime=lifetime,
+                recommended=self._recommended(extra),
+                extra=extra,
             )
         )
         (etc / "master.cf").write_text(
@@ -199,6 +199,12 @@ class PostfixInstance:
         for name in ("transport", "virtual", "vmailbox", "recipient_access"):
             self.command("postmap", str(etc / name))
         subprocess.run(["postalias", "-c", etc, etc / "aliases"], check=True)
+
+    def _recommended(self, extra: str) -> str:
+        """The lines of deploy/postfix/main.cf, as an operator copies them, except for what `extra` says otherwise."""
+        lines = (DEPLOY / "main.cf").read_text().replace("/etc/postfix/mailvane_", f"{self.home}/etc/").splitlines()
+        said = {line.partition("=")[0].strip() for line in extra.splitlines()}
+        return "\n".join(line for line in lines if line.partition("=")[0].strip() not in said)
 
     def _transport(self, peers: Peers) -> str:
         return (

@@ -82,8 +82,8 @@ class Correspondence:
         first = self.somebody()
         if random.random() >= self.sender.crowd:
             return [first]
-        others = random.sample(self._list, random.randrange(1, 7))
-        return [first, *(other for other in others if other.address != first.address)]
+        # an address that stands there twice gets one copy, as Postfix sees to
+        return list({one.address: one for one in (first, *random.sample(self._list, random.randrange(1, 7)))}.values())
 
     def _pick(self, choices: deque[Choice] | tuple[Choice, ...]) -> Choice:
         return choices[int(self._random.random() * len(choices))]

@@ -85,7 +85,11 @@ UNAUTHENTICATED = _refusal(
     _DATA,
 )
 ATTACHMENT = _refusal(
-    "5.7.0", "552 5.7.0 This message was blocked because its content presents a security issue", _F.CONTENT, _DATA
+    "5.7.0",
+    "552-5.7.0 This message was blocked because its content presents a potential 552-5.7.0 security issue."
+    " 552 5.7.0 See https://help.mailbox.example/answer/6590 {token}",
+    _F.CONTENT,
+    _DATA,
 )
 RELAY_DENIED = _refusal("5.7.1", "554 5.7.1 <{rcpt}>: Relay access denied", _F.POLICY)
 DISABLED = _refusal("5.2.1", "550 5.2.1 <{rcpt}>: The account that you tried to reach is disabled", _F.UNKNOWN_USER)
@@ -234,7 +238,7 @@ PROVIDERS: tuple[Provider, ...] = (
         accepts=("250 2.0.0 Ok: queued as ", ""),
         unknown=_refusal("5.1.1", "550 5.1.1 <{rcpt}>: user does not exist", _F.UNKNOWN_USER),
         full=_refusal("5.2.2", "552 5.2.2 <{rcpt}>: user is over quota", _F.MAILBOX_FULL),
-        spam=_refusal("5.7.1", "554 5.7.1 [HM08] Message rejected due to local policy", _F.POLICY, _DATA),
+        spam=_refusal("5.7.1", "554 5.7.1 Message rejected due to local policy", _F.POLICY, _DATA),
         putting_off=_refusal("4.7.0", "450 4.7.0 [CS01] Message rejected due to local policy", _F.POLICY, _DATA),
         puts_off=0.004,
         latency=500,

@@ -57,3 +57,10 @@ def test_an_answer_comes_from_the_reader_and_names_what_it_answers() -> None:
     assert [one.address for one in answer.recipients] == [letter.sender]
     assert ("In-Reply-To", letter.message_id) in answer.headers
     assert readers_client(letter).ip == letter.recipients[0].provider.hosts[0][1]
+
+
+def test_nobody_gets_two_copies_of_a_letter() -> None:
+    writer = Correspondence(OFFICE, Random(2))
+    for _ in range(500):
+        addresses = [one.address for one in writer.write(writer.client()).recipients]
+        assert len(set(addresses)) == len(addresses)
