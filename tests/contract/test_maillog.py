@@ -221,7 +221,8 @@ def test_what_a_recipient_does_is_kept_beside_the_state(append: Append, rows: Ro
 
 FOUND = delivered(
     "ann@example.org", number=1, sender="s@example.com", subject="It's 100%_\\ done",
-    message_id="<AbC.1%_@Example.COM>", header_from="h@example.com", reply_to="r@example.com", origin="192.0.2.7", mx_host="mx.example.org",
+    message_id="<AbC.1%_@Example.COM>", header_from="h@example.com",
+    reply_to="r@example.com", origin="192.0.2.7", mx_host="mx.example.org",
     original_recipient="alias@example.org", family=ReasonFamily.NONE,
 )  # fmt: skip
 OTHER = event(

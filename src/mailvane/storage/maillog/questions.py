@@ -139,9 +139,9 @@ class Search:
         self._where = " AND ".join(filter_.condition for filter_ in filters)
         self._values = {name: value for filter_ in filters for name, value in filter_.values.items()}
 
-    def any_waiting(self) -> Statement:
-        """Whether mails wait untried in the window; most of the time none does."""
-        return Statement(f"SELECT 1 FROM ({self._waiting_mails()} LIMIT 1)", self._values)
+    def waiting(self) -> Statement:
+        """How many mails wait untried in the window; most of the time none does."""
+        return Statement(f"SELECT count() FROM ({self._waiting_mails()})", self._values)
 
     def total(self, waiting: bool) -> Statement:
         """How many rows there are on all pages."""

@@ -75,7 +75,7 @@ class ClickHouseMailLog:
         self._engine = engines[0]
         self._scope = "all_" if self._engine.address.cluster is not None else ""
         self._writing = threading.Lock()
-        self._any_restored = bool(self._rows(Statement("SELECT 1 FROM {restored} LIMIT 1", {})))
+        self._any_restored = self._number(Statement("SELECT count() FROM {restored}", {})) > 0
 
     def append(self, batch: EventBatch) -> None:
         """Store a batch durably, whole or not at all; a token seen before changes nothing. Raises StoreUnavailable."""
@@ -106,7 +106,7 @@ class ClickHouseMailLog:
             search = Search(question)
         except InvalidInput:
             return LogPage(0, [])
-        waiting = bool(self._rows(search.any_waiting()))
+        waiting = self._number(search.waiting()) > 0
         total = self._number(search.total(waiting))
         if total <= question.skip:
             return LogPage(total, [])
