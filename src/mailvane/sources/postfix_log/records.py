@@ -34,8 +34,9 @@ _SAID = re.compile(
 _CODE = re.compile(r"([2-5]\d\d)(?:[ -]|$)(?:#?([245]\.\d{1,3}\.\d{1,3})\b)?")
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\b")
 _NAMED = re.compile(r"(?:queued|forwarded) as ([0-9A-Za-z]{6,})")
+_PATH = r'(?:"[^"]*"|[^<>"])*'
 _TAIL = re.compile(
-    r";(?: from=<(?P<sender>.*?)>)?,?(?: to=<(?P<recipient>.*?)>)?,?(?: proto=(?P<protocol>\w+))?,?"
+    rf";(?: from=<(?P<sender>{_PATH})>)?,?(?: to=<(?P<recipient>{_PATH})>)?,?(?: proto=(?P<protocol>\w+))?,?"
     r"(?: helo=<(?P<helo>.*?)>)?,?(?: sasl_username=<(?P<login>.*?)>)?(?:: (?P<after>.*))?$",
     re.DOTALL,
 )
@@ -223,9 +224,9 @@ def named_queue_id(reply: str) -> str:
 
 def read_refusal(text: str) -> Refusal | None:
     """A verdict of smtpd, postscreen or cleanup (text after the queue id), None if it let the mail pass."""
-    action, _, rest = text.partition(": ")
+    action, colon, rest = text.partition(": ")
     verdict = _VERDICTS.get(action)
-    if verdict is None:
+    if verdict is None or not colon:
         return None
     tail = _TAIL.search(rest)
     body = rest[: tail.start()] if tail else rest
