@@ -13,6 +13,7 @@ from msgspec import structs
 from mailvane.domain.mail import EventType, MailKey, MailKind, ReasonFamily, mail_id, mail_number
 from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import StoreUnavailable
+from mailvane.surfaces.http.native.event import NativeEvent
 from tests.wire.world import MASTER, NOW, Tenant, World
 
 URL = "/mailvane/v1/events"
@@ -62,6 +63,21 @@ def test_an_event_reaches_the_mail_log_with_all_that_was_told(world: World) -> N
     expected |= {"at": ACCEPTED_AT + 3250, "delay": 3250, "hard": True, "source": "intake", "line": 1, "waiting": 0}
     assert {name: value for name, value in structs.asdict(kept).items() if name in expected} == expected
     assert kept.kind is MailKind.NOTIFICATION
+
+
+def test_folded_headers_and_replies_become_one_line(world: World) -> None:
+    told = event(subject="Your\r\n order", reply="250-first\r\n250 last", references="<a@b>\r\n\t<c@d>")
+    assert send(world, lines(told)).status_code == 200
+    (kept,) = stored(world)
+    assert (kept.subject, kept.reply, kept.references) == ("Your order", "250-first 250 last", "<a@b> <c@d>")
+
+
+def test_null_is_the_same_as_left_out(world: World) -> None:
+    optional = set(NativeEvent.__struct_fields__) - {"id", "type", "time", "recipient", "mail"}
+    plain = event(id="plain")
+    assert send(world, lines(plain, plain | dict.fromkeys(optional) | {"id": "null"})).json()["accepted"] == 2
+    first, second = stored(world)
+    assert structs.replace(second, line=1) == first
 
 
 def test_events_of_one_mail_meet_by_either_name(world: World) -> None:
@@ -139,7 +155,12 @@ REFUSED = {
     "a relay that does not exist": lines(event(relay=77)),
     "a relay that is text": lines(event(relay="1")),
     "a NUL": lines(event(subject="a\0b")),
-    "a line break": lines(event(reply="250 ok\r\n250 ok")),
+    "a line break in a name": lines(event(mx_host="mx\nx")),
+    "a control character in the reply": lines(event(reply="250 \x1b[31mok")),
+    "an enhanced code that is none": lines(event(type="bounced", accepted_at=1, enhanced_code="x")),
+    "a NUL in the mail's name": lines(event(mail="q\0")),
+    "a NUL in the event's id": lines(event(id="q\0")),
+    "deep nesting": b'{"id": ' + b"[" * 100_000,
     "a control character in the recipient": lines(event(recipient="a\x1b@isp.example")),
     "a long subject": lines(event(subject="x" * 4097)),
     "a negative size": lines(event(size=-1)),

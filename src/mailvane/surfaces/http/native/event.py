@@ -2,7 +2,8 @@
 
 Every event names its mail, either by Mailvane's own id or by the server's message id and the time of acceptance, and
 its recipient: a mail accepted for three recipients is told as three `accepted` lines. Unknown fields are refused by
-name, so that a misspelt one does not vanish. What an event leaves out is "not known", never "empty".
+name, so that a misspelt one does not vanish. What an event leaves out, or tells as null, is "not known". Line breaks of
+folded headers and replies become spaces; any other control character is refused.
 """
 
 from __future__ import annotations
@@ -29,12 +30,13 @@ _EARLIEST = 0  # 1970
 _LATEST = 7_289_654_400_000  # 2201
 _SECONDS_BELOW = 100_000_000_000  # a smaller number of a time is in seconds: the year 5138, or March 1973 in ms
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LINE_BREAKS = re.compile(r"[\t\r\n]+ *")
 _HEX_ID = re.compile(r"[0-9a-fA-F]{18}")
 _FAILED = frozenset({EventType.DEFERRED, EventType.BOUNCED, EventType.EXPIRED, EventType.REJECTED})
 
-Name = Annotated[str, msgspec.Meta(max_length=255)]
-Address = Annotated[str, msgspec.Meta(max_length=512)]
-HeaderText = Annotated[str, msgspec.Meta(max_length=4096)]
+Name = Annotated[str, msgspec.Meta(max_length=255)] | None
+Address = Annotated[str, msgspec.Meta(max_length=512)] | None
+HeaderText = Annotated[str, msgspec.Meta(max_length=4096)] | None
 Time = str | int | float
 Told = Literal[
     "accepted", "delivered", "deferred", "bounced", "expired", "held", "discarded", "rejected",
@@ -53,32 +55,32 @@ class NativeEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     mail_id: str | None = None
     mail: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
     accepted_at: Time | None = None  # an `accepted` event may leave it out: it is its `time`
-    kind: MailKind = MailKind.MAIL
-    original_recipient: Address = ""
-    recipient_number: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
-    sender: Address = ""
-    subject: HeaderText = ""
-    message_id: Annotated[str, msgspec.Meta(max_length=1024)] = ""
-    header_from: Address = ""
-    reply_to: Address = ""
-    in_reply_to: HeaderText = ""
-    references: Annotated[str, msgspec.Meta(max_length=16384)] = ""
-    origin: Annotated[str, msgspec.Meta(max_length=64)] = ""
-    client_name: Name = ""
-    login: Name = ""
-    protocol: Name = ""
-    interface: Name = ""
-    size: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
-    queue_id: Name = ""
-    host: Name = ""
-    transport: Name = ""
-    mx_host: Name = ""
-    mx_ip: Annotated[str, msgspec.Meta(max_length=64)] = ""
-    code: Annotated[int, msgspec.Meta(ge=0, le=999)] = 0
-    enhanced_code: Annotated[str, msgspec.Meta(max_length=16)] = ""
-    reply: Annotated[str, msgspec.Meta(max_length=8192)] = ""
-    tls: Name = ""
-    delay: float = 0  # seconds since acceptance
+    kind: MailKind | None = None
+    original_recipient: Address = None
+    recipient_number: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] | None = None
+    sender: Address = None
+    subject: HeaderText = None
+    message_id: Annotated[str, msgspec.Meta(max_length=1024)] | None = None
+    header_from: Address = None
+    reply_to: Address = None
+    in_reply_to: HeaderText = None
+    references: Annotated[str, msgspec.Meta(max_length=16384)] | None = None
+    origin: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    client_name: Name = None
+    login: Name = None
+    protocol: Name = None
+    interface: Name = None
+    size: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None = None
+    queue_id: Name = None
+    host: Name = None
+    transport: Name = None
+    mx_host: Name = None
+    mx_ip: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    code: Annotated[int, msgspec.Meta(ge=0, le=999)] | None = None
+    enhanced_code: Annotated[str, msgspec.Meta(pattern=r"^([245]\.\d{1,3}\.\d{1,3})?$")] | None = None
+    reply: Annotated[str, msgspec.Meta(max_length=8192)] | None = None
+    tls: Name = None
+    delay: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None  # seconds since acceptance
     family: ReasonFamily | None = None
     hard: bool | None = None
 
@@ -89,10 +91,7 @@ _AS_IT_IS = (
     "tls",
 )  # fmt: skip
 _ADDRESSES = ("recipient", "original_recipient", "sender", "header_from", "reply_to")
-_TEXTS = (
-    "id", "mail_id", "mail", "origin", "mx_ip", *_ADDRESSES,
-    *(name for name in _AS_IT_IS if name not in {"kind", "recipient_number", "size", "code"}),
-)  # fmt: skip
+_FOLDED = ("subject", "message_id", "in_reply_to", "references", "reply")  # these may be written over several lines
 
 
 def mail_event(told: NativeEvent, relay: int, source: str, line: int) -> MailEvent:
@@ -100,12 +99,13 @@ def mail_event(told: NativeEvent, relay: int, source: str, line: int) -> MailEve
 
     Raises InvalidInput.
     """
-    _refuse_controls(told)
     at = milliseconds(told.time, "time")
     accepted_at, number = _identity(told, at)
     kind = EventType(told.type)
-    rest: dict[str, Any] = {name: getattr(told, name) for name in _AS_IT_IS}
-    rest |= {name: canonical_address(getattr(told, name)) for name in _ADDRESSES}
+    rest: dict[str, Any] = {name: value for name in _AS_IT_IS if (value := getattr(told, name)) is not None}
+    rest |= {name: _unfolded(text) for name in _FOLDED if (text := rest.get(name))}
+    rest |= {name: canonical_address(text) for name in _ADDRESSES if (text := getattr(told, name))}
+    _refuse_controls(told.id, told.mail, rest)
     return MailEvent(
         relay=relay,
         accepted_at=accepted_at,
@@ -114,7 +114,7 @@ def mail_event(told: NativeEvent, relay: int, source: str, line: int) -> MailEve
         at=at,
         origin=_ip(told.origin, "origin"),
         mx_ip=_ip(told.mx_ip, "mx_ip"),
-        delay=_delay(told.delay),
+        delay=round((told.delay or 0) * 1000),
         family=_family(told, kind),
         hard=_is_hard(told, kind),
         source=source,
@@ -157,26 +157,23 @@ def _identity(told: NativeEvent, at: int) -> tuple[int, int]:
     return accepted_at, mail_number(told.mail or "")
 
 
-def _refuse_controls(told: NativeEvent) -> None:
-    for name in _TEXTS:
-        text = getattr(told, name)
-        if text and not text.isprintable() and _CONTROL.search(text):
+def _unfolded(text: str) -> str:
+    return text if text.isprintable() else _LINE_BREAKS.sub(" ", text)
+
+
+def _refuse_controls(event_id: str, mail: str | None, rest: dict[str, Any]) -> None:
+    for name, text in (("id", event_id), ("mail", mail), *rest.items()):
+        if isinstance(text, str) and not text.isprintable() and _CONTROL.search(text):
             raise InvalidInput(f"`{name}` holds a control character")
 
 
-def _ip(text: str, name: str) -> str:
+def _ip(text: str | None, name: str) -> str:
     if not text:
         return ""
     try:
         return str(ip_address(text))
     except ValueError:
         raise InvalidInput(f"`{name}` is not an IP address") from None
-
-
-def _delay(seconds: float) -> int:
-    if not 0 <= seconds <= 1e9:
-        raise InvalidInput("`delay` is not a number of seconds")
-    return round(seconds * 1000)
 
 
 def _family(told: NativeEvent, kind: EventType) -> ReasonFamily:
@@ -190,4 +187,4 @@ def _is_hard(told: NativeEvent, kind: EventType) -> bool:
         return told.hard
     if kind not in _FAILED:
         return False
-    return (told.code // 100 or int(told.enhanced_code[:1] or 0)) == 5
+    return (told.code // 100 == 5) if told.code else (told.enhanced_code or "").startswith("5.")

@@ -72,7 +72,7 @@ class Intake:
             try:
                 told = self._decoder.decode(line)
                 events.append(mail_event(told, _relay(told, relays), SOURCE, number))
-            except (InvalidInput, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except (InvalidInput, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise InvalidEvent(number, str(error)) from None
             ids.append(told.id)
         return events, ids

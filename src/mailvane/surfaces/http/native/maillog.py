@@ -120,7 +120,7 @@ def _check_times(*times: int | None) -> None:
 def _asked(kind: type[T], body: bytes) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(str(error)) from None
 
 
