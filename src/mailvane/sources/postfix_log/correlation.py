@@ -215,10 +215,10 @@ class Correlation:
         return True
 
     def _cleanup(self, at: int, tag: Tag, _process: str, text: str) -> bool:
-        queue_id, colon, rest = text.partition(": ")
-        if not colon or not is_queue_id(queue_id):
-            return is_aside(text)
+        queue_id, _, rest = text.partition(": ")
         life = self._lives.find(tag, queue_id)
+        if life is None and not is_queue_id(queue_id):
+            return is_aside(text)
         named = rest.startswith("message-id=")
         if life is None or life.closed or (named and life.active):
             life = self._lives.begin(tag, queue_id, Birth.WITHIN, at)
@@ -230,10 +230,13 @@ class Correlation:
             if life.fate:
                 self._meet_fate(at, life)
             return True
+        if rest.startswith(("info: header ", "warning: header ")):
+            self.teller.witness(life)
+            return self._header(life, rest)
         refusal = read_refusal(rest)
         if refusal is None:
             self.teller.witness(life)
-            return self._header(life, rest) or rest.startswith("resent-message-id=") or _is_remark(rest)
+            return rest.startswith("resent-message-id=") or _is_remark(rest)
         if refusal.verdict == "reject":
             self.teller.witness(life)
             self.teller.refused_mail(life, at, refusal)
@@ -243,8 +246,7 @@ class Correlation:
         return True
 
     def _header(self, life: Life, text: str) -> bool:
-        action, _, logged = text.partition(": ")
-        header = read_header(logged) if action in ("info", "INFO", "warning") else None
+        header = read_header(text.partition(": ")[2])
         if header is None:
             return False
         name, value, protocol = header
@@ -273,7 +275,7 @@ class Correlation:
                 self._settle_acceptance(life)
                 self._lives.close(life, at)
             return True
-        if rest.startswith("from=<") and is_queue_id(queue_id):
+        if rest.startswith("from=<") and (life is not None or is_queue_id(queue_id)):
             active = read_active(rest)
             if active is not None:
                 self._active(at, tag, queue_id, life, active)

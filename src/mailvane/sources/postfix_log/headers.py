@@ -15,10 +15,9 @@ from mailvane.domain.mail import canonical_address
 
 _LOGGED = re.compile(
     r"header ([!-9;-~]+): ?(.*) from (?:local|unknown|[^\s;]*\[[^\]\s]*\](?::\d+)?); "
-    r"(?:from=<(.*?)>(?= to=| proto=| helo=|:|$))?(.*)",
+    r"(?:from=<.*?>(?= to=| proto=| helo=|:|$))?(?: to=<.*?>)?(?: proto=(\w+))?",
     re.DOTALL,
 )
-_PROTOCOL = re.compile(r" proto=(\w+)")
 _FOLD = re.compile(r"[?\r\n]+[ \t]+|[\r\n]+")
 _PERHAPS_FOLD = re.compile(r"(\?[ \t]+|[\r\n]+[ \t]*)")
 _SHORTEST_FOLDED_LINE = 50  # ours: mailers fold at 76 characters, at the last space before
@@ -31,15 +30,14 @@ def read_header(text: str) -> tuple[str, str, str] | None:
     logged = _LOGGED.match(text)
     if logged is None:
         return None
-    name, value, _, rest = logged.groups()
-    protocol = _PROTOCOL.search(rest)
-    return name.lower(), value, protocol[1] if protocol else ""
+    name, value, protocol = logged.groups("")
+    return name.lower(), value, protocol
 
 
 def header_text(value: str) -> str:
     """The value as a person reads it: unfolded, RFC 2047 words decoded."""
     if "=?" not in value:
-        return _unfolded(value).strip()
+        return (_unfolded(value) if "?" in value or "\n" in value else value).strip()
     value = _BETWEEN_WORDS.sub(r"\1 ", value)
     value = _unfolded(_without_torn_word(value))
     try:

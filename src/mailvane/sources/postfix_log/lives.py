@@ -71,7 +71,10 @@ class Lives:
 
     def find_on_host(self, tag: Tag, queue_id: str) -> Life | None:
         """Likewise, under whichever instance of the host."""
-        for scope in (tag.scope, *sorted(self._scopes.get(tag.host, ()))):
+        scopes = self._scopes.get(tag.host)
+        if scopes is None:
+            return None
+        for scope in scopes if len(scopes) == 1 else (tag.scope, *sorted(scopes)):
             life = self.register.values.get(scope + queue_id)
             if life is not None:
                 self.register.touched.add(life.key)

@@ -6,6 +6,7 @@ Formats as in Postfix 2.8 to 3.11. What a line means for the mail it names is de
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -19,6 +20,7 @@ _CLIENT = re.compile(
     r"(?:, sasl_method=([^,]*))?(?:, sasl_username=(.*?))?(?:, sasl_sender=(.*?))?"
     r"(?:, orig_queue_id=(\w+))?(?:, orig_client=([^\[\s]*)\[([^\]]*)\](?::\w+)?)?$"
 )
+_PLAIN_CLIENT = re.compile(r"client=([^\[\s]*)\[([^\]]*)\](?::\w+)?(?:, sasl_method=[^,]*)?(?:, sasl_username=(.*))?$")
 _SUBMISSION = re.compile(r"uid=(\d+) from=<(.*?)>(?: orig_id=(\w+))?")
 _ACTIVE = re.compile(r"from=<(.*)>, size=(\d+), nrcpt=(\d+) \(queue active\)")
 _ATTEMPT = re.compile(
@@ -156,6 +158,12 @@ def _base52(digits: str) -> int:
 
 
 def read_client(text: str) -> Client | None:
+    if ", orig_" not in text and ", sasl_sender=" not in text:
+        # Nearly every line; the full expression is dear.
+        plain = _PLAIN_CLIENT.match(text)
+        if plain is not None:
+            name, ip, login = plain.groups("")
+            return Client(name, ip, login, "", "", "")
     fields = _CLIENT.match(text)
     if fields is None:
         return None
@@ -180,19 +188,13 @@ def read_attempt(text: str) -> Attempt | None:
     if fields is None:
         return None
     to, bare_to, original, bare_original, relay, delay, tls, dsn, status, said = fields.groups("")
-    address = ""
-    if relay[-1:].isdigit():
-        relay = relay[: relay.rfind(":")]
-    if relay[-1:] == "]":
-        relay, _, address = relay[:-1].partition("[")
-    elif relay == "none":
-        relay = ""
+    relay, address = _relay(relay)
     if said[:5] == "host " or said[:9] == "delivery ":
         quoted = _SAID.fullmatch(said)
         if quoted:
             said = quoted[3]
             relay, address = (relay, address) if address else (quoted[1], quoted[2])
-    code, enhanced = read_reply(said)
+    code, enhanced = read_reply(said) if said[:1] in "2345#" else (0, "")
     return Attempt(
         to or bare_to,
         original or bare_original,
@@ -207,6 +209,18 @@ def read_attempt(text: str) -> Attempt | None:
     )
 
 
+@lru_cache(4096)
+def _relay(relay: str) -> tuple[str, str]:
+    if relay == "none":
+        return "", ""
+    if relay[-1:].isdigit() and "]:" in relay:
+        relay = relay[: relay.rfind(":")]
+    if relay[-1:] == "]":
+        relay, _, address = relay[:-1].partition("[")
+        return relay, address
+    return relay, ""
+
+
 def read_reply(text: str) -> tuple[int, str]:
     """`(code, enhanced code)` at the start of an SMTP reply; 0 and "" where there is none."""
     reply = _CODE.match(text)
@@ -218,8 +232,9 @@ def read_reply(text: str) -> tuple[int, str]:
 
 def named_queue_id(reply: str) -> str:
     """The queue id that a reply says the mail has got, the last one if several relays speak."""
-    found = _NAMED.findall(reply)
-    return found[-1] if found else ""
+    start = max(reply.rfind("queued as "), reply.rfind("forwarded as "))
+    named = _NAMED.match(reply, start) if start >= 0 else None
+    return named[1] if named else ""
 
 
 def read_refusal(text: str) -> Refusal | None:

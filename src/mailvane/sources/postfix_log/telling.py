@@ -77,7 +77,9 @@ class Teller:
 
     def attempt(self, life: Life, kind: EventType, at: int, attempt: Attempt, *, transport: str, tls: str) -> None:
         mail = life.mail
-        recipient = canonical_address(attempt.recipient)
+        recipient = attempt.recipient
+        if not recipient.islower():
+            recipient = canonical_address(recipient)
         original = canonical_address(attempt.original_recipient) if attempt.original_recipient else ""
         family, hard = ReasonFamily.NONE, False
         if kind in _FAILURES:
