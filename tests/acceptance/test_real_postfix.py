@@ -1,0 +1,207 @@
+"""A real Postfix and a real server beside it: what was sent is what the mail log says, while it happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import running_postfix
+from tests.acceptance.installation import Installation
+from tests.acceptance.mail_client import SENDER, Note, hand_in
+from tests.acceptance.postfix_instance import PostfixInstance, cannot_run
+
+SOON = 2.0  # seconds from the log line to the answer: the promise
+PATIENCE = 30.0  # seconds for Postfix itself
+
+
+@dataclass
+class Place:
+    """A Postfix, and a Mailvane that follows its log."""
+
+    postfix: PostfixInstance
+    installation: Installation
+    token: str
+
+    def rows(self, **filters: Any) -> list[dict[str, Any]]:
+        page = self.installation.get("/mail/log", self.token, limit=1000, **filters)
+        rows: list[dict[str, Any]] = page["emails"]
+        assert page["total"] == len(rows)
+        return rows
+
+    def row(self, recipient: str) -> dict[str, Any]:
+        (row,) = self.rows(to=recipient)
+        return row
+
+    def soon(self, *logged: str, times: int = 1, then: Callable[[], bool]) -> None:
+        """Once it is in the log, it is soon true."""
+        self.postfix.wait_for(*logged, times=times, within=PATIENCE)
+        deadline = time.monotonic() + SOON
+        while not then():
+            assert time.monotonic() < deadline, f"{logged} is in the log, but not soon in the answers"
+            time.sleep(0.05)
+
+
+@contextmanager
+def place(data: Path, **options: str) -> Iterator[Place]:
+    if reason := cannot_run():
+        pytest.skip(reason)
+    data.mkdir(parents=True)
+    installation = Installation(data)
+    _, token = installation.tenant("acme")
+    with running_postfix(**options) as postfix:
+        settings = f'[[postfix]]\npath = "{postfix.log}"\nworkspace = "acme"\n'
+        (data / "mailvane.toml").write_text(settings)
+        with installation.serving():
+            yield Place(postfix, installation, token)
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with place(tmp_path_factory.mktemp("real") / "data") as running:
+        yield running
+
+
+def note(recipient: str, *others: str, **headers: str) -> Note:
+    written = {"From": "Ann Example <ann@shop.example>", "Subject": f"to {recipient}", **headers}
+    return Note((recipient, *others), written)
+
+
+def test_a_delivery_is_answered_with_all_that_was_known_of_it(beside: Place) -> None:
+    to = "ok.fields@inbox.example"
+    message_id = "<fields.1@shop.example>"
+    headers = {"Reply-To": "Help <help@shop.example>", "Message-ID": message_id}
+    (queue_id,) = hand_in(beside.postfix.smtp, note(to, Subject="=?utf-8?Q?Gr=C3=BC=C3=9Fe?=", **headers))
+    beside.soon(queue_id, "status=sent", then=lambda: [row["delivered"] for row in beside.rows(to=to)] == [1])
+    row = beside.row(to)
+    assert row["from"] == SENDER
+    assert row["to"] == row["recipient"] == to
+    assert row["domain"] == "inbox.example"
+    assert row["subject"] == "Grüße"
+    assert row["messageId"] == message_id
+    assert row["origin"] == "127.0.0.1"
+    assert row["transtype"] == "ESMTP"
+    assert row["code"] == 250
+    assert row["response"].startswith("250 2.0.0 Ok: queued as SINK")
+    assert row["mxHostname"] == "127.0.0.1"
+    assert row["bodySize"] > 100
+    assert abs(row["time"] - time.time()) < 60
+    for name, value in (
+        ("headerfrom", "ann@shop.example"),
+        ("replyto", "help@shop.example"),
+        ("subject", "Grüße"),
+        ("messageId", "FIELDS.1@shop"),
+        ("mailid", row["id"]),
+        ("mx", "127.0.0.1"),
+    ):
+        assert row in beside.rows(**{name: value}), name
+
+
+def test_a_bounce_is_answered_with_what_the_other_side_said(beside: Place) -> None:
+    to = "blocked.1@inbox.example"
+    (queue_id,) = hand_in(beside.postfix.smtp, note(to))
+    beside.soon(queue_id, "status=bounced", then=lambda: bool(beside.rows(to=to)))
+    row = beside.row(to)
+    assert (row["delivered"], row["code"]) == (0, 550)
+    assert "unusual rate of unsolicited mail" in row["response"]
+
+
+def test_a_deferred_mail_is_undelivered_and_then_delivered(beside: Place) -> None:
+    to = "grey.1@inbox.example"
+    (queue_id,) = hand_in(beside.postfix.smtp, note(to))
+    beside.soon(queue_id, "status=deferred", then=lambda: bool(beside.rows(to=to)))
+    beside.soon(queue_id, "status=sent", then=lambda: beside.row(to)["delivered"] == 1)
+    assert beside.row(to)["code"] == 250
+
+
+def test_each_recipient_of_a_mail_has_a_row_of_its_own(beside: Place) -> None:
+    recipients = ("ok.crowd@inbox.example", "unknown.crowd@inbox.example", "full.crowd@other.example")
+    (queue_id,) = hand_in(beside.postfix.smtp, note(*recipients, Subject="crowd"))
+    beside.soon(f"{queue_id}: removed", then=lambda: len(beside.rows(subject="crowd")) == 3)
+    rows = {row["to"]: row for row in beside.rows(subject="crowd")}
+    assert {to: row["delivered"] for to, row in rows.items()} == dict(zip(recipients, (1, 0, 0), strict=True))
+    assert len({row["id"] for row in rows.values()}) == 1
+    assert sorted(row["seq"] for row in rows.values()) == [1, 2, 3]
+    assert len(beside.rows(subject="crowd", groupby="message")) == 1
+
+
+def test_a_mail_that_passed_a_content_filter_is_one_mail(beside: Place) -> None:
+    to = "ok.filtered@inbox.example"
+    (queue_id,) = hand_in(beside.postfix.filtered, note(to))
+    beside.postfix.wait_for(f"{queue_id}: removed")
+    beside.soon(
+        f"to=<{to}>", ":", "queued as SINK", then=lambda: [row["delivered"] for row in beside.rows(to=to)] == [1]
+    )
+    row = beside.row(to)
+    assert row["response"].startswith("250 2.0.0 Ok: queued as SINK")
+    assert row["subject"] == f"to {to}"
+
+
+def test_a_login_at_the_submission_service_is_known(beside: Place) -> None:
+    to = "ok.login@inbox.example"
+    hand_in(beside.postfix.submission, note(to), login="anna@office.example")
+    beside.soon(f"to=<{to}>", "status=sent", then=lambda: bool(beside.rows(to=to)))
+    row = beside.row(to)
+    assert row["transtype"] == "ESMTPA"
+    assert row["interface"] == "submission"
+
+
+def test_an_alias_is_followed_to_where_the_mail_went(beside: Place) -> None:
+    (queue_id,) = hand_in(beside.postfix.smtp, note("many@alias.example", Subject="alias"))
+    beside.soon(f"{queue_id}: removed", then=lambda: len(beside.rows(subject="alias")) == 2)
+    rows = beside.rows(subject="alias")
+    assert {row["recipient"]: row["delivered"] for row in rows} == {
+        "ok.1@inbox.example": 1,
+        "unknown.2@inbox.example": 0,
+    }
+    assert {row["to"] for row in rows} == {"many@alias.example"}
+
+
+def test_lmtp_local_virtual_and_pipe_deliver_too(beside: Place) -> None:
+    recipients = ("ok.1@lmtp.example", "daemon@localhost.example", "ann@virtual.example", "x@pipe.example")
+    (queue_id,) = hand_in(beside.postfix.smtp, note(*recipients, Subject="transports"))
+    beside.soon(f"{queue_id}: removed", then=lambda: len(beside.rows(subject="transports")) == 4)
+    rows = {row["to"]: row for row in beside.rows(subject="transports")}
+    assert {rows[to]["delivered"] for to in recipients} == {1}
+    assert [rows[to]["sendingZone"] for to in recipients] == ["lmtp", "local", "virtual", "pipe"]
+
+
+def test_programs_on_the_machine_send_too(beside: Place) -> None:
+    to = "ok.cron@inbox.example"
+    beside.postfix.command("sendmail", "-f", "cron@shop.example", to, text=f"Subject: from cron\nTo: {to}\n\nHello\n")
+    beside.soon(f"to=<{to}>", "status=sent", then=lambda: bool(beside.rows(to=to)))
+    row = beside.row(to)
+    assert (row["from"], row["subject"], row["interface"]) == ("cron@shop.example", "from cron", "pickup")
+
+
+def test_totals_are_what_was_sent(tmp_path: Path) -> None:
+    with place(tmp_path / "data", lifetime="6s") as beside:
+        wanted = {
+            f"{word}.{number}@inbox.example": word
+            for number in range(12)
+            for word in ("ok", "unknown", "spam", "grey", "later", "bare")
+        }
+        hand_in(beside.postfix.smtp, *(note(to) for to in wanted))
+        hand_in(beside.postfix.smtp, note("busy.1@inbox.example"))
+        wanted["busy.1@inbox.example"] = "busy"
+        # a mail each, a notification for each that failed
+        failing = [to for to, word in wanted.items() if word in {"unknown", "spam", "bare", "busy"}]
+        total = len(wanted) + len(failing)
+        beside.soon(": removed", times=total, then=lambda: _settled(beside, wanted))
+        told = {row["to"]: row["delivered"] for row in beside.rows()}
+        assert told == {to: int(to not in failing) for to in wanted}
+        figures = beside.installation.get("/mail/stats", beside.token, time="day")
+        assert figures["received"] == len(wanted)
+        assert figures["sent"] == len(wanted) - len(failing)
+
+
+def _settled(beside: Place, wanted: dict[str, str]) -> bool:
+    rows = beside.rows()
+    expired = [row for row in rows if row["to"] == "busy.1@inbox.example" and "450 4.2.1" in (row["response"] or "")]
+    waiting = [row for row in rows if row["delivered"] == 0 and row["to"].startswith(("grey", "later"))]
+    return len(rows) == len(wanted) and bool(expired) and not waiting
