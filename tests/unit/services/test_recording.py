@@ -114,6 +114,17 @@ def test_while_the_mail_log_is_away_nothing_is_lost_and_nothing_counts_twice(
     assert sorted(event.number for event in maillog.events) == [1000, 2000, 3000]
 
 
+def test_what_an_earlier_process_left_is_tried_again_when_the_mail_log_comes_back(
+    ledger: SqlLedger, recorder: Recorder, maillog: MemoryMailLog
+) -> None:
+    Recorder(ledger, MemoryMailLog()).record(entry(1), NOW)
+    maillog.down = True
+    with pytest.raises(StoreUnavailable):
+        recorder.carry()
+    maillog.down = False
+    assert recorder.carry() == 1
+
+
 def test_a_batch_stored_before_a_crash_is_offered_again_and_counts_once(
     ledger: SqlLedger, maillog: MemoryMailLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +171,19 @@ def test_a_batch_that_the_mail_log_refuses_does_not_hold_up_the_others(
     recorder.reconsider()
     recorder.drain()
     assert recorder.backlog() == recorder.refused() == 0
+
+
+def test_refused_batches_of_an_earlier_process_do_not_hide_those_behind_them(
+    ledger: SqlLedger, recorder: Recorder, maillog: MemoryMailLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    earlier = Recorder(ledger, MemoryMailLog())
+    for number in range(50):
+        earlier.record(entry(number), NOW)
+    maillog.refuses = {f"t{number}" for number in range(40)}
+    recorder.drain()
+    assert len(maillog.batches) == 10
+    assert recorder.backlog() == recorder.refused() == 40
 
 
 def test_nothing_is_carried_while_paused(recorder: Recorder, maillog: MemoryMailLog) -> None:
