@@ -20,6 +20,7 @@ class LogWriter:
         self._world = world
         self._path = path
         self._rotate_at = rotate_at  # bytes; None never rotates
+        self._until: int | None = None  # all lines before are written
         self._stopped = Event()
 
     def write(self, since: int, until: int) -> int:
@@ -31,15 +32,19 @@ class LogWriter:
             with self._path.open("a", encoding="utf-8") as log:
                 log.write("\n".join(portion) + "\n")
             written += len(portion)
+        self._until = until
         return written
 
     def follow(self, since: int, clock: Callable[[], int]) -> None:
-        """Append what is logged as time goes by, from `since` until stopped; the clock tells milliseconds."""
+        """Append what is logged as time goes by, until stopped; the clock tells milliseconds.
+
+        Goes on where the last `write` ended; from `since` when there was none.
+        """
+        self._until = since if self._until is None else self._until
         while not self._stopped.is_set():
             now = clock()
-            if now > since:
-                self.write(since, now)
-                since = now
+            if now > self._until:
+                self.write(self._until, now)
             self._stopped.wait(_PAUSE)
 
     def stop(self) -> None:

@@ -105,10 +105,14 @@ class PostfixWorld:
             self._make_step()
 
     def _make_step(self) -> None:
-        begin, end = self._made_until, self._made_until + _STEP
+        begin = self._made_until
+        whole = (begin - self._start) % _STEP == 0
+        end = begin + _STEP - (begin - self._start) % _STEP
         busy = self._mails_per_day / _USUAL_MAILS_A_DAY
         if self._rush and begin >= self._rush.since:
             busy *= self._rush.times
+        elif self._rush:
+            end = min(end, self._rush.since)
         for server in self._servers:
             server.new_daemons()
             server.run_queue(end)
@@ -119,7 +123,8 @@ class PostfixWorld:
         self._steal(begin, end, busy)
         self._answer(begin, end, busy)
         self._visit(begin, end, busy)
-        self._run_cron(begin)
+        if whole:
+            self._run_cron(begin)
         self._made_until = end
         self._ready = self._log.take(end)
 

@@ -34,11 +34,24 @@ def test_history_and_what_follows_join_without_a_seam(tmp_path: Path) -> None:
             return MONDAY
         return now
 
-    thread = Thread(target=writer.follow, args=(MONDAY + 6 * HOUR, clock))
+    thread = Thread(target=writer.follow, args=(MONDAY + 7 * HOUR, clock))
     thread.start()
     thread.join(30)
     assert not thread.is_alive()
     assert read(path) == expected(MONDAY + 8 * HOUR)
+
+
+def test_without_history_the_log_begins_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "mail.log"
+    writer = LogWriter(PostfixWorld(1, MONDAY), path)
+
+    def clock() -> int:
+        if path.exists():
+            writer.stop()
+        return MONDAY + 9 * HOUR
+
+    writer.follow(MONDAY + 8 * HOUR, clock)
+    assert read(path) == list(PostfixWorld(1, MONDAY).lines(MONDAY + 8 * HOUR, MONDAY + 9 * HOUR))
 
 
 def test_a_stopped_writer_writes_no_more(tmp_path: Path) -> None:

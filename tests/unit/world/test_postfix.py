@@ -149,6 +149,15 @@ def test_a_rush_makes_it_busier_from_its_time_on(morning: list[str]) -> None:
     assert len(list(rushed.lines(*BUSY_HOURS))) > 3 * (len(morning) - len(before))
 
 
+def test_a_rush_begins_on_the_second(morning: list[str]) -> None:
+    since = MONDAY + 10 * HOUR + 100_001
+    rushed = PostfixWorld(1, MONDAY, rush=Rush(since, 40.0))
+    usual = world().truth(since, since + 60_000).accepted
+    assert rushed.truth(since, since + 60_000).accepted > 10 * max(1, usual)
+    day = PostfixWorld(1, MONDAY, 30, rush=Rush(MONDAY + 3 * HOUR + 60_000, 1.0))
+    assert sum("uid=0" in line for line in day.lines(MONDAY, MONDAY + DAY)) == 2
+
+
 def test_one_night_a_stolen_password_sends_thousands() -> None:
     asked = world(mails_per_day=600)
     night = MONDAY + 19 * DAY + 2 * HOUR
