@@ -100,7 +100,8 @@ class Recorder:
         False when that did not happen within so many seconds.
         """
         deadline = monotonic() + patience
-        while self._journal.backlog() >= batches:
+        # Waiting for what the mail log refuses would be waiting for ever.
+        while self._journal.backlog() - len(self._refused) >= batches:
             left = deadline - monotonic()
             if left <= 0:
                 return False

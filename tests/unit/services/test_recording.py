@@ -209,6 +209,16 @@ def test_a_source_that_is_too_fast_waits(recorder: Recorder) -> None:
     thread.join()
 
 
+def test_a_source_does_not_wait_for_what_the_mail_log_refuses(
+    recorder: Recorder, maillog: MemoryMailLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    maillog.refuses = {"t1"}
+    recorder.record(entry(1), NOW)
+    recorder.drain()
+    assert recorder.wait_below(1, patience=0)
+
+
 def test_the_carrier_carries_what_is_recorded_and_ends_when_told(recorder: Recorder, maillog: MemoryMailLog) -> None:
     recorder.record(entry(1), NOW)
     carrier = Carrier(recorder)
