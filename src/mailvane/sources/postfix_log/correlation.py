@@ -60,6 +60,7 @@ class Correlation:
         self.teller = Teller(relay, reasons)
         self._lives = Lives()
         self._connections = Connections()
+        self._quiet_from, self._quiet_until = self._lives.quiet()
         self._handlers: dict[str, Handler] = {
             "smtpd": self._smtpd,
             "submission": self._smtpd,
@@ -79,6 +80,7 @@ class Correlation:
         records = list(records)
         self._lives.restore(records)
         self._connections.restore(records)
+        self._quiet_from, self._quiet_until = self._lives.quiet()
 
     def changes(self) -> tuple[list[tuple[str, bytes]], list[str]]:
         """State that changed since the last call: `(new or changed, gone)`."""
@@ -88,9 +90,10 @@ class Correlation:
 
     def feed(self, at: int, tag: Tag, process: str, text: str) -> bool:
         """Take in one line; False if it is not understood."""
-        if self._lives.due(at):
+        if not self._quiet_from <= at < self._quiet_until:
             self._lives.sweep(at)
             self._connections.sweep(at)
+            self._quiet_from, self._quiet_until = self._lives.quiet()
         return self._handlers.get(tag.daemon, self._delivery)(at, tag, process, text)
 
     # -- in --------------------------------------------------------------------------------------------------------

@@ -102,12 +102,6 @@ class Life(msgspec.Struct, array_like=True, gc=False):
     evidence: list[str] = []
     evidence_size: int = 0
 
-    def witness(self, line: str) -> None:
-        """Keep a raw line until the next event."""
-        if self.evidence_size + len(line) < LONGEST_EVIDENCE:
-            self.evidence_size += len(line) + 1
-            self.evidence.append(line)
-
     def testify(self) -> str:
         """The raw lines since the last event."""
         text = "\n".join(self.evidence)

@@ -15,6 +15,7 @@ from mailvane.sources.postfix_log.stamps import Stamps
 
 LONGEST_LINE = 32_768  # characters that are looked at; Postfix itself stops far below
 _CACHED_TAGS = 4096
+_CACHED_TIMES = 65_536
 
 _DAEMONS = frozenset(
     [
@@ -112,7 +113,12 @@ class Lines:
 
         Lines of other programs come back with a tag that is not Postfix's.
         """
-        time = self._times.get(line[:15])
+        stamp = line[:15]
+        time = self._times.get(stamp)
+        if time is None:
+            if line[4:5] == "-":
+                return self._read_internet(line)
+            time = self._learn(stamp) if line[15:16] == " " else None
         if time is not None:
             bracket = line.find("[", 16)
             tag = self._tags.get(line[16:bracket])
@@ -120,9 +126,15 @@ class Lines:
                 end = line.find("]: ", bracket)
                 if end > 0:
                     return time, tag, line[bracket + 1 : end], line[end + 3 :]
-        elif line[4:5] == "-":
-            return self._read_internet(line)
         return self._read_any(line[:LONGEST_LINE], 0)
+
+    def _learn(self, stamp: str) -> int | None:
+        time = self._stamps.syslog(stamp)
+        if time is not None:
+            if len(self._times) >= _CACHED_TIMES:
+                self._times.clear()
+            self._times[stamp] = time
+        return time
 
     def _read_internet(self, line: str) -> tuple[int, Tag, str, str] | None:
         space = line.find(" ")
@@ -162,12 +174,7 @@ class Lines:
     def _split_stamp(self, line: str) -> tuple[int | None, str]:
         if line[3:4] == " ":
             time = self._stamps.syslog(line[:15])
-            if time is None:
-                return None, line
-            if len(self._times) >= _CACHED_TAGS * 16:
-                self._times.clear()
-            self._times[line[:15]] = time
-            return time, line[16:] if line[15:16] == " " else line[15:].partition(" ")[2]
+            return time, line[15:].partition(" ")[2] if time is not None else line
         stamp, _, rest = line.partition(" ")
         return self._stamps.internet(stamp), rest
 

@@ -137,9 +137,9 @@ class Lives:
         self._closed.pop(life.key, None)
         self._unindex(life)
 
-    def due(self, at: int) -> bool:
-        """Is it time to sweep? Also when the log's clock went back."""
-        return at >= self.marks.next_sweep or at < self.marks.next_sweep - _DAY
+    def quiet(self) -> tuple[int, int]:
+        """Between which times no sweep is due; one is due also when the log's clock went far back."""
+        return self.marks.next_sweep - _DAY, self.marks.next_sweep
 
     def sweep(self, at: int) -> None:
         """Forget what no line will speak of any more."""

@@ -20,9 +20,15 @@ _CLIENT = re.compile(
     r"(?:, sasl_method=([^,]*))?(?:, sasl_username=(.*?))?(?:, sasl_sender=(.*?))?"
     r"(?:, orig_queue_id=(\w+))?(?:, orig_client=([^\[\s]*)\[([^\]]*)\](?::\w+)?)?$"
 )
+# Likewise.
 _PLAIN_CLIENT = re.compile(r"client=([^\[\s]*)\[([^\]]*)\](?::\w+)?(?:, sasl_method=[^,]*)?(?:, sasl_username=(.*))?$")
 _SUBMISSION = re.compile(r"uid=(\d+) from=<(.*?)>(?: orig_id=(\w+))?")
 _ACTIVE = re.compile(r"from=<(.*)>, size=(\d+), nrcpt=(\d+) \(queue active\)")
+# Nearly every line; the full expression, which bears any address, is dear.
+_PLAIN_ATTEMPT = re.compile(
+    r"to=<([^>]*)>, ()(?:orig_to=<([^>]*)>, )?()relay=([^,]*), (?:conn_use=\d+, )?"
+    r"delay=([\d.]+), delays=[^,]*, (?:tls=([^,]*), )?dsn=([\d.]+), status=(\w+) \((.*)\)$"
+)
 _ATTEMPT = re.compile(
     r"to=(?:<(.*?)>|([^,]*)), (?:orig_to=(?:<(.*?)>|([^,]*)), )?relay=(.*?), (?:conn_use=\d+, )?"
     r"delay=([\d.]+)(?:, delays=[\d./]+)?(?:, tls=([^,]*))?(?:, dsn=(\d\.\d+\.\d+))?, status=([\w-]+)(?: \((.*)\))?",
@@ -159,7 +165,6 @@ def _base52(digits: str) -> int:
 
 def read_client(text: str) -> Client | None:
     if ", orig_" not in text and ", sasl_sender=" not in text:
-        # Nearly every line; the full expression is dear.
         plain = _PLAIN_CLIENT.match(text)
         if plain is not None:
             name, ip, login = plain.groups("")
@@ -184,7 +189,7 @@ def read_active(text: str) -> tuple[str, int, int] | None:
 
 
 def read_attempt(text: str) -> Attempt | None:
-    fields = _ATTEMPT.match(text)
+    fields = _PLAIN_ATTEMPT.match(text) or _ATTEMPT.match(text)
     if fields is None:
         return None
     to, bare_to, original, bare_original, relay, delay, tls, dsn, status, said = fields.groups("")

@@ -11,7 +11,7 @@ from mailvane.domain.mail import (
     canonical_address,
     mail_number,
 )
-from mailvane.sources.postfix_log.flights import Connection, Life, Mail, Trouble
+from mailvane.sources.postfix_log.flights import LONGEST_EVIDENCE, Connection, Life, Mail, Trouble
 from mailvane.sources.postfix_log.lines import Tag
 from mailvane.sources.postfix_log.reasons import Reasons
 from mailvane.sources.postfix_log.records import Attempt, Refusal
@@ -55,7 +55,12 @@ class Teller:
         return events
 
     def witness(self, life: Life) -> None:
-        life.witness(f"{self.line}\t{self.raw}")
+        """Keep the present line until the life's next event."""
+        line = f"{self.line}\t{self.raw}"
+        size = life.evidence_size + len(line) + 1
+        if size < LONGEST_EVIDENCE:
+            life.evidence_size = size
+            life.evidence.append(line)
 
     def accepted(self, life: Life, at: int) -> None:
         """Tell of the acceptance, once in the life of a mail."""
