@@ -85,6 +85,36 @@ def test_a_request_in_hand_is_answered_before_the_end(world: World, port: int, m
     assert asyncio.run(run()).json()["total"] == 7
 
 
+def test_a_client_that_goes_away_in_the_middle_is_no_failure_of_ours(
+    world: World, port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    half = (
+        f"POST /mailvane/v1/events HTTP/1.1\r\nHost: x\r\nX-API-KEY: {world.ours.token}\r\n"
+        "Content-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n{"
+    )
+
+    async def run() -> str:
+        stop = asyncio.Event()
+        serving = asyncio.create_task(serve(create_app(world.services), "127.0.0.1", port, stop))
+        async with httpx.AsyncClient(base_url=base(port), trust_env=False) as client:
+            await answering(client)
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(half.encode())
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+            counted = ""
+            async with asyncio.timeout(30):
+                while "/mailvane/v1/events" not in counted:
+                    counted = (await client.get("/metrics")).text
+        stop.set()
+        await asyncio.wait_for(serving, 30)
+        return counted
+
+    assert 'route="/mailvane/v1/events",status="400"' in asyncio.run(run())
+    assert "unexpected failure" not in caplog.text
+
+
 def test_a_port_that_is_taken_is_refused_with_one_line(world: World, port: int) -> None:
     async def run() -> None:
         with socket.socket() as other:

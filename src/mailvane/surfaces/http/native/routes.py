@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, Router, post
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException
 from litestar.openapi.datastructures import ResponseSpec
 
 from mailvane.domain.history import (
@@ -57,7 +57,7 @@ async def take_events(request: AnyRequest) -> Response[bytes]:
         raise HTTPException(status_code=415, detail="send mail events as application/x-ndjson")
     services = services_of(request)
     encoding = request.headers.get("content-encoding", "").strip().lower()
-    body = await request.body()
+    body = await _body(request)
     intake: Intake = request.app.state.intake
     workspace, now = principal.workspace, services.clock()
     receipt = await bridge_of(request).quick(lambda: intake.take(workspace, unpacked(body, encoding), now))
@@ -143,15 +143,23 @@ async def upkeep(request: AnyRequest) -> Response[bytes]:
 
 
 async def _ask(request: AnyRequest, question: maillog.Question) -> Response[bytes]:
-    principal, body = principal_of(request), await request.body()
+    principal, body = principal_of(request), await _body(request)
     store = services_of(request).maillog
     return _json(await bridge_of(request).analytical(maillog.encoded, question, store, principal, body))
 
 
 async def _keep_up(request: AnyRequest, task: maillog.Question) -> Response[bytes]:
-    principal, body = principal_of(request), await request.body()
+    principal, body = principal_of(request), await _body(request)
     store = services_of(request).maillog
     return _json(await bridge_of(request).upkeep(maillog.encoded, task, store, principal, body))
+
+
+async def _body(request: AnyRequest) -> bytes:
+    try:
+        return await request.body()
+    except InternalServerException:
+        # The framework's word for a client that went away, which is no failure of ours and nothing to search a log for.
+        raise HTTPException(status_code=400, detail="the body ended early") from None
 
 
 def _json(content: bytes) -> Response[bytes]:
