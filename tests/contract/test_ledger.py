@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, text, update
 
 from mailvane.domain.mail import EventBatch, EventType, MailEvent
 from mailvane.domain.tenancy import KeyKind, Price
@@ -28,7 +28,7 @@ from mailvane.errors import (
 from mailvane.storage.interface import JournalEntry, SourceCursor
 from mailvane.storage.ledger import SqlLedger, open_ledger
 from mailvane.storage.ledger import database as ledger_database
-from mailvane.storage.ledger.tables import metadata
+from mailvane.storage.ledger.tables import journal, metadata
 from tests.contract.ledgers import PostgresServer
 
 NOW = 1_790_000_000_000
@@ -297,6 +297,17 @@ def test_a_large_step_is_one_step(ledger: SqlLedger) -> None:
     closing = JournalEntry(batch=batch(*many), cursor=CURSOR, follows=900, closed=keys, event_ids=ids)
     assert ledger.commit(closing, NOW) is None
     assert list(ledger.in_flight("postfix:1")) == []
+
+
+def test_a_batch_in_a_form_of_a_newer_mailvane_is_refused_and_kept(ledger: SqlLedger, ledger_url: str) -> None:
+    ledger.commit(JournalEntry(batch=batch(1)), NOW)
+    engine = create_engine(engine_url(ledger_url))
+    with engine.begin() as connection:
+        connection.execute(update(journal).values(payload=b"\x02something new"))
+    engine.dispose()
+    with pytest.raises(StoreTooNew, match="journal"):
+        ledger.pending(1)
+    assert ledger.backlog() == 1
 
 
 # -- several at once
