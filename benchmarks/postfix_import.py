@@ -88,7 +88,9 @@ def main() -> None:
             ours.append(imported(log, scratch))
         report(chosen.lines, [seconds for seconds, _ in ours], theirs)
         grown, first = max(size for _, size in ours), imported(small, scratch)[1]
-        print(f"resident at most: {first / 1024:.0f} MiB for a quarter of the log, {grown / 1024:.0f} MiB for all of it")
+        print(
+            f"resident at most: {first / 1024:.0f} MiB for a quarter of the log, {grown / 1024:.0f} MiB for all of it"
+        )
 
 
 def report(lines: int, ours: list[float], theirs: list[float]) -> None:
