@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from mailvane.domain.mail import EventType, MailKind, canonical_address
 from mailvane.sources.postfix_log.asides import is_aside
 from mailvane.sources.postfix_log.connections import Connections
-from mailvane.sources.postfix_log.flights import Birth, Life
+from mailvane.sources.postfix_log.flights import Birth, Connection, Life
 from mailvane.sources.postfix_log.headers import header_address, header_ids, header_text, read_header
 from mailvane.sources.postfix_log.lines import Tag
 from mailvane.sources.postfix_log.lives import Lives
@@ -140,13 +140,21 @@ class Correlation:
         mail.secured = tag.service in _SMTPS
         if connection is not None:
             mail.secured = mail.secured or bool(connection.tls)
-            life.fate, life.fate_recipient = connection.fate, connection.fate_recipient
-            connection.fate = connection.fate_recipient = ""
+            if connection.fate:
+                self._inherit_fate(life, self._connections.note(tag.host, process, at))
         if client.original_queue_id:
             first = self._lives.find_on_host(tag, client.original_queue_id)
             if first is not None and first is not life:
                 self._lives.join(life, first)
+        if life.fate == "discard":
+            self._meet_fate(at, life)
         return True
+
+    def _inherit_fate(self, life: Life, connection: Connection) -> None:
+        """What was decided of a recipient before there was a queue id befalls the mail that comes next."""
+        life.fate, life.fate_recipient = connection.fate, connection.fate_recipient
+        life.mail.sender = connection.fate_sender
+        connection.fate = connection.fate_recipient = connection.fate_sender = ""
 
     def _proxied(self, tag: Tag, process: str, text: str) -> None:
         """A before-queue filter answered: the client of the outer smtpd is the mail's real one."""
@@ -170,7 +178,9 @@ class Correlation:
                 self._doom(at, life, refusal)
             elif queue_id == "NOQUEUE":
                 connection = self._connections.note(tag.host, process, at)
-                connection.fate, connection.fate_recipient = refusal.verdict, refusal.recipient
+                connection.fate = refusal.verdict
+                connection.fate_sender = canonical_address(refusal.sender or "")
+                connection.fate_recipient = canonical_address(refusal.recipient)
             return
         if life is None or life.closed:
             self.teller.refused(tag, process, at, refusal, connection)
@@ -187,7 +197,8 @@ class Correlation:
         mail.protocol = mail.protocol or refusal.protocol
         life.fate = refusal.verdict
         life.fate_recipient = canonical_address(refusal.recipient)
-        if life.cleaned:
+        if life.cleaned or life.fate == "discard":
+            # Nothing more is logged of a mail that is thrown away; one that is held still gets its Message-ID.
             self._meet_fate(at, life)
 
     def _meet_fate(self, at: int, life: Life) -> None:
@@ -252,10 +263,12 @@ class Correlation:
         header = read_header(text.partition(": ")[2])
         if header is None:
             return False
-        name, value, protocol = header
+        name, value, sender, protocol = header
         mail = life.mail
         if protocol and not mail.protocol:
             mail.protocol = protocol
+        if not mail.sender:
+            mail.sender = canonical_address(sender)
         if name == "subject":
             mail.subject = mail.subject or header_text(value)
         elif name == "from":

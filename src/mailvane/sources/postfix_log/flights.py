@@ -119,8 +119,9 @@ class Connection(msgspec.Struct, array_like=True, gc=False):
     name: str = ""
     ip: str = ""
     login: str = ""
-    fate: str = ""
+    fate: str = ""  # of the mail that comes next: hold or discard
     fate_recipient: str = ""
+    fate_sender: str = ""
 
 
 class Marks(msgspec.Struct, array_like=True):

@@ -10,12 +10,13 @@ import re
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.utils import getaddresses
+from typing import NamedTuple
 
 from mailvane.domain.mail import canonical_address
 
 _LOGGED = re.compile(
     r"header ([!-9;-~]+): ?(.*) from (?:local|unknown|[^\s;]*\[[^\]\s]*\](?::\d+)?); "
-    r"(?:from=<.*?>(?= to=| proto=| helo=|:|$))?(?: to=<.*?>)?(?: proto=(\w+))?",
+    r"(?:from=<(.*?)>(?= to=| proto=| helo=|:|$))?(?: to=<.*?>)?(?: proto=(\w+))?",
     re.DOTALL,
 )
 _FOLD = re.compile(r"[?\r\n]+[ \t]+|[\r\n]+")
@@ -25,13 +26,22 @@ _TORN_WORD = re.compile(r"=\?[^?\s]*(?:\?[^?\s]?(?:\?[^?\s]*\??)?)?$")
 _BETWEEN_WORDS = re.compile(r"(=\?[^?\s]+\?[bBqQ]\?[^?\s]*\?=)\?*\s+\?*(?==\?)")
 
 
-def read_header(text: str) -> tuple[str, str, str] | None:
-    """`(name in lower case, value, protocol)` of the text after `info: ` or `warning: `, or None."""
+class LoggedHeader(NamedTuple):
+    """A header with what the line says of the mail that has it."""
+
+    name: str  # in lower case
+    value: str
+    sender: str
+    protocol: str
+
+
+def read_header(text: str) -> LoggedHeader | None:
+    """The header in the text after `info: ` or `warning: `, or None."""
     logged = _LOGGED.match(text)
     if logged is None:
         return None
-    name, value, protocol = logged.groups("")
-    return name.lower(), value, protocol
+    name, value, sender, protocol = logged.groups("")
+    return LoggedHeader(name.lower(), value, sender, protocol)
 
 
 def header_text(value: str) -> str:

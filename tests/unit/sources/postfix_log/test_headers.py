@@ -25,7 +25,10 @@ TAIL = "; from=<a@example.org> to=<b@example.net> proto=ESMTP helo=<x>"
     ],
 )  # fmt: skip
 def test_a_header_is_cut_out_of_its_line(text: str, expected: tuple[str, str, str]) -> None:
-    assert read_header(text) == expected
+    header = read_header(text)
+    assert header is not None
+    assert (header.name, header.value, header.protocol) == expected
+    assert header.sender == ("" if "from=<>" in text else "a@example.org")
 
 
 @pytest.mark.parametrize("text", ["", "header", "body foo from h[192.0.2.1]; from=<a>", "header Subject: never closed"])
