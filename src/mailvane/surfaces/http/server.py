@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import socket
 from ipaddress import ip_address
 
@@ -18,12 +19,15 @@ from litestar import Litestar
 
 from mailvane.errors import InvalidSetting, MailvaneError
 
+log = logging.getLogger(__name__)
+
 _BACKLOG = 1024
+_GRACE_SECONDS = 30.0
 _UNANSWERED = 512  # requests in hand at once; more wait in the kernel
 
 
-async def serve(app: Litestar, host: str, port: int, stop: asyncio.Event) -> None:
-    """Answer until told to stop; requests in hand are finished first.
+async def serve(app: Litestar, host: str, port: int, stop: asyncio.Event, grace: float = _GRACE_SECONDS) -> None:
+    """Answer until told to stop; requests in hand are finished first, unless that takes longer than the grace.
 
     Raises InvalidSetting when the address cannot be listened on, MailvaneError when the server ends by itself.
     """
@@ -48,9 +52,20 @@ async def serve(app: Litestar, host: str, port: int, stop: asyncio.Event) -> Non
     finally:
         stopping.cancel()
         server.stop()  # type: ignore[no-untyped-call]
-        await serving
+        await _end(serving, grace)
     if not stop.is_set():
         raise MailvaneError("the HTTP server ended by itself")
+
+
+async def _end(serving: asyncio.Task[None], grace: float) -> None:
+    """One client that never finishes its request must not keep the server from ending."""
+    await asyncio.wait({serving}, timeout=grace)
+    if serving.done():
+        await serving
+        return
+    log.warning("some requests were not finished within %g s", grace)
+    serving.cancel()
+    await asyncio.wait({serving})
 
 
 async def _free(host: str, port: int) -> str:

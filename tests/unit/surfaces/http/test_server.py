@@ -39,6 +39,13 @@ async def answering(client: httpx.AsyncClient) -> httpx.Response:
             await asyncio.sleep(0.01)
 
 
+def half_a_request(world: World) -> bytes:
+    return (
+        f"POST /mailvane/v1/events HTTP/1.1\r\nHost: x\r\nX-API-KEY: {world.ours.token}\r\n"
+        "Content-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n{"
+    ).encode()
+
+
 def base(port: int) -> str:
     return f"http://127.0.0.1:{port}"
 
@@ -88,18 +95,13 @@ def test_a_request_in_hand_is_answered_before_the_end(world: World, port: int, m
 def test_a_client_that_goes_away_in_the_middle_is_no_failure_of_ours(
     world: World, port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    half = (
-        f"POST /mailvane/v1/events HTTP/1.1\r\nHost: x\r\nX-API-KEY: {world.ours.token}\r\n"
-        "Content-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n{"
-    )
-
     async def run() -> str:
         stop = asyncio.Event()
         serving = asyncio.create_task(serve(create_app(world.services), "127.0.0.1", port, stop))
         async with httpx.AsyncClient(base_url=base(port), trust_env=False) as client:
             await answering(client)
             _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(half.encode())
+            writer.write(half_a_request(world))
             await writer.drain()
             writer.close()
             await writer.wait_closed()
@@ -113,6 +115,26 @@ def test_a_client_that_goes_away_in_the_middle_is_no_failure_of_ours(
 
     assert 'route="/mailvane/v1/events",status="400"' in asyncio.run(run())
     assert "unexpected failure" not in caplog.text
+
+
+def test_a_client_that_never_finishes_does_not_keep_the_server_from_ending(
+    world: World, port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        stop = asyncio.Event()
+        serving = asyncio.create_task(serve(create_app(world.services), "127.0.0.1", port, stop, grace=0.05))
+        async with httpx.AsyncClient(base_url=base(port), trust_env=False) as client:
+            await answering(client)
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(half_a_request(world))
+            await writer.drain()
+            await client.get("/ping")
+            stop.set()
+            await asyncio.wait_for(serving, 30)
+        writer.close()
+
+    asyncio.run(run())
+    assert "some requests were not finished" in caplog.text
 
 
 def test_a_port_that_is_taken_is_refused_with_one_line(world: World, port: int) -> None:
