@@ -35,7 +35,7 @@ lock:  ## Pin the newest versions that fit pyproject.toml
 	$(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/pip install --quiet uv
 	.lock-venv/bin/uv pip compile --universal --python-version 3.11 --extra dev --no-emit-index-url --upgrade --quiet -o requirements.lock pyproject.toml --no-header
-	grep -q '^setuptools==' requirements.lock || echo 'setuptools>=77' >> requirements.lock
+	grep -q '^setuptools==' requirements.lock || echo 'setuptools==80.9.0' >> requirements.lock
 	rm -rf .lock-venv
 
 clean:  ## Remove what was built

@@ -10,6 +10,7 @@ UNIT = ROOT / "tests" / "unit"
 
 JUDGED_ELSEWHERE = {
     "app/": "tests/acceptance",
+    "domain/tenancy.py": "tests/contract",
     "storage/interface.py": "tests/contract",
     "storage/maillog/": "tests/contract",
     "storage/ledger/": "tests/contract",

@@ -9,6 +9,7 @@ Times are integers: milliseconds since the epoch, UTC.
 
 from __future__ import annotations
 
+import string
 from enum import StrEnum
 from hashlib import blake2b
 
@@ -19,6 +20,7 @@ from mailvane.errors import InvalidInput
 NUMBER_BITS = 28
 _ID_DIGITS = 18
 _TIME_DIGITS = 11
+_HEX = frozenset(string.hexdigits)
 
 
 class MailKey(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -43,12 +45,9 @@ def parse_mail_id(text: str) -> tuple[int, int]:
 
     Raises InvalidInput unless the text is 18 hexadecimal digits.
     """
-    if len(text) != _ID_DIGITS:
+    if len(text) != _ID_DIGITS or not _HEX.issuperset(text):
         raise InvalidInput("a mail id has 18 hexadecimal digits")
-    try:
-        return int(text[:_TIME_DIGITS], 16), int(text[_TIME_DIGITS:], 16)
-    except ValueError:
-        raise InvalidInput("a mail id has 18 hexadecimal digits") from None
+    return int(text[:_TIME_DIGITS], 16), int(text[_TIME_DIGITS:], 16)
 
 
 def mail_number(*parts: str) -> int:

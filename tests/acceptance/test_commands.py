@@ -1,0 +1,171 @@
+"""The commands as a person uses them: with a server and without one, and what they say when they refuse."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mailvane.world.postfix import PostfixWorld
+from tests.acceptance.installation import Installation, stop
+
+START = 1_760_000_000_000
+DAY = 86_400_000
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("log") / "mail.log"
+    path.write_text("".join(f"{line}\n" for line in PostfixWorld(2, START, 300).lines(START, START + 2 * DAY)))
+    return path
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    return Installation(tmp_path / "data")
+
+
+def test_the_same_answers_come_with_a_server_and_without(installation: Installation, log: Path) -> None:
+    installation.tenant("acme")
+    summary = installation.answer("import", "postfix", str(log), "--workspace", "acme")
+    assert summary["messages"] > 300
+    assert summary["not_understood"] == {}
+    alone = installation.everything("acme")
+    one = alone["rows"]["deliveries"][0]["mail_id"]
+    life = installation.answer("explain", one)
+    assert "qmgr" in life[0]["raw"]
+    with installation.serving():
+        assert installation.everything("acme") == alone
+        assert installation.answer("explain", one) == life
+
+
+def test_an_import_beside_a_server_can_be_queried_when_it_ends(installation: Installation, log: Path) -> None:
+    installation.tenant("acme")
+    with installation.serving():
+        summary = installation.answer("import", "postfix", str(log), "--workspace", "acme")
+        rows = installation.answer("log", "--by-message", "--limit", "1")
+        again = installation.answer("import", "postfix", str(log), "--workspace", "acme")
+    assert rows["total"] == summary["messages"]
+    assert again["lines"] == 0
+
+
+def test_a_backup_taken_from_a_running_server_restores_everything(
+    installation: Installation, log: Path, tmp_path: Path
+) -> None:
+    installation.tenant("acme")
+    copy = tmp_path / "copy"
+    with installation.serving():
+        installation.run("import", "postfix", str(log), "--workspace", "acme")
+        whole = installation.everything("acme")
+        installation.run("backup", str(copy))
+        refused = installation.run("backup", str(copy), succeeds=False)
+    assert "not empty" in refused.stderr
+    other = Installation(tmp_path / "other")
+    other.run("restore", str(copy))
+    assert other.everything("acme") == whole
+    # What was read before the backup is known after it, too.
+    assert other.answer("import", "postfix", str(log), "--workspace", "acme")["lines"] == 0
+
+
+def test_rebuilding_the_views_changes_no_answer(installation: Installation, log: Path) -> None:
+    installation.tenant("acme")
+    installation.run("import", "postfix", str(log), "--workspace", "acme")
+    before = installation.everything("acme")
+    with installation.serving():
+        told = installation.run("rebuild").stdout
+        assert installation.everything("acme") == before
+    assert "deliveries" in told
+
+
+def test_a_workspace_sees_nothing_of_another(installation: Installation, log: Path) -> None:
+    installation.tenant("acme")
+    relay, token = installation.tenant("other")
+    installation.run("import", "postfix", str(log), "--workspace", "acme")
+    with installation.serving():
+        assert installation.get("/mail/log", token)["total"] == 0
+        assert installation.get("/mail/stats", token, time="all")["received"] == 0
+        assert [order["id"] for order in installation.get("/mail", token)] == [relay]
+        strange = httpx.get(f"{installation.url}/mail/log", params={"id": 1}, headers={"X-API-KEY": token})
+    assert strange.status_code == httpx.codes.NOT_FOUND
+
+
+def test_a_second_server_is_refused_with_one_clear_line(installation: Installation) -> None:
+    with installation.serving() as first:
+        installation.environment["MAILVANE_HTTP"] = "127.0.0.1:0"
+        second = installation.run("serve", succeeds=False)
+    assert f"in use by mailvane serve (process {first.pid})" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_busy_port_is_refused_with_one_clear_line(installation: Installation) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", installation.port))
+        taken.listen()
+        refused = installation.run("serve", succeeds=False)
+    assert f"cannot listen on 127.0.0.1:{installation.port}" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["log"], "there is no workspace yet"),
+        (["explain", "nonsense"], "18 hexadecimal digits"),
+        (["serve", "--roles", "policy"], "there is no role policy"),
+        (["import", "postfix", "/no/such/file", "--workspace", "acme"], "there is no workspace named 'acme'"),
+        (["key", "create", "--kind", "master"], "master token"),
+        (["restore", "/no/such/directory"], "no backup"),
+    ],
+)
+def test_a_refusal_is_one_line(installation: Installation, words: list[str], said: str) -> None:
+    if words[0] == "explain":
+        installation.tenant("acme")
+    refused = installation.run(*words, succeeds=False)
+    assert refused.returncode == 1
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_an_unknown_setting_is_refused_at_start(installation: Installation) -> None:
+    installation.environment["MAILVANE_HTPP"] = "127.0.0.1:1"
+    refused = installation.run("serve", succeeds=False)
+    assert "MAILVANE_HTPP" in refused.stderr
+    assert "did you mean MAILVANE_HTTP" in refused.stderr
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_running_server(installation: Installation) -> None:
+    with installation.serving():
+        found = installation.answer("doctor")
+    assert {check["result"] for check in found} == {"good"}
+
+
+def test_a_log_can_come_through_a_pipe(installation: Installation, log: Path) -> None:
+    installation.tenant("acme")
+    process = installation.start(
+        "import", "postfix", "-", "--workspace", "acme", "--json", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    told, _ = process.communicate(log.read_text(), timeout=60)
+    assert json.loads(told)["messages"] == installation.answer("log", "--by-message", "--limit", "1")["total"]
+
+
+def test_the_demo_shows_a_living_world(installation: Installation) -> None:
+    process = installation.start(
+        "demo", "--days", "2", "--data", str(installation.data / "demo"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        installation.wait_until_ready(process)
+        assert process.stdout is not None
+        lines: list[str] = []
+        while not any("Ctrl-C" in line for line in lines):
+            lines.append(process.stdout.readline())
+        commands = [line.strip() for line in lines if line.strip().startswith("curl")]
+        assert len(commands) == 3
+        for command in commands:
+            answer = json.loads(subprocess.run(command, shell=True, check=True, capture_output=True).stdout)
+            assert answer.get("total") or answer.get("received")
+    finally:
+        stop(process)
