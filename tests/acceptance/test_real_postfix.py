@@ -3,73 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import running_postfix
-from tests.acceptance.installation import Installation
-from tests.acceptance.mail_client import SENDER, Note, hand_in
-from tests.acceptance.postfix_instance import PostfixInstance, cannot_run
-
-SOON = 2.0  # seconds from the log line to the answer: the promise
-PATIENCE = 30.0  # seconds for Postfix itself
-
-
-@dataclass
-class Place:
-    """A Postfix, and a Mailvane that follows its log."""
-
-    postfix: PostfixInstance
-    installation: Installation
-    token: str
-
-    def rows(self, **filters: Any) -> list[dict[str, Any]]:
-        page = self.installation.get("/mail/log", self.token, limit=1000, **filters)
-        rows: list[dict[str, Any]] = page["emails"]
-        assert page["total"] == len(rows)
-        return rows
-
-    def row(self, recipient: str) -> dict[str, Any]:
-        (row,) = self.rows(to=recipient)
-        return row
-
-    def soon(self, *logged: str, times: int = 1, then: Callable[[], bool]) -> None:
-        """Once it is in the log, it is soon true."""
-        self.postfix.wait_for(*logged, times=times, within=PATIENCE)
-        deadline = time.monotonic() + SOON
-        while not then():
-            assert time.monotonic() < deadline, f"{logged} is in the log, but not soon in the answers"
-            time.sleep(0.05)
-
-
-@contextmanager
-def place(data: Path, **options: str) -> Iterator[Place]:
-    if reason := cannot_run():
-        pytest.skip(reason)
-    data.mkdir(parents=True)
-    installation = Installation(data)
-    _, token = installation.tenant("acme")
-    with running_postfix(**options) as postfix:
-        settings = f'[[postfix]]\npath = "{postfix.log}"\nworkspace = "acme"\n'
-        (data / "mailvane.toml").write_text(settings)
-        with installation.serving():
-            yield Place(postfix, installation, token)
+from tests.acceptance.beside import Place, note, place
+from tests.acceptance.mail_client import SENDER, hand_in
 
 
 @pytest.fixture(scope="module")
 def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with place(tmp_path_factory.mktemp("real") / "data") as running:
         yield running
-
-
-def note(recipient: str, *others: str, **headers: str) -> Note:
-    written = {"From": "Ann Example <ann@shop.example>", "Subject": f"to {recipient}", **headers}
-    return Note((recipient, *others), written)
 
 
 def test_a_delivery_is_answered_with_all_that_was_known_of_it(beside: Place) -> None:
