@@ -400,7 +400,7 @@ class Correlation:
         """Did the recipient get the mail, or did a filter or alias that gives it back to this host?"""
         if tag.daemon == "discard":
             return EventType.DISCARDED
-        if tag.daemon == "pipe":
+        if tag.daemon == "pipe" and not life.closed:
             life.piped = attempt.relay not in _DELIVERY_PIPES
         if " as " in attempt.reply:
             named = named_queue_id(attempt.reply)

@@ -27,6 +27,7 @@ class Trouble(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Mail(msgspec.Struct, array_like=True, gc=False):
     """All that is known of one mail. Several queue ids may share it: the mail before and after a content filter."""
 
+    serial: int  # of the life that it began with
     accepted_at: int
     number: int
     queue_id: str
@@ -52,10 +53,6 @@ class Mail(msgspec.Struct, array_like=True, gc=False):
     recipients: dict[str, int] = {}  # number of each recipient
     undecided: dict[str, Trouble] = {}  # deferred recipients
     travels: int = 1  # queue ids so far
-
-    @property
-    def identity(self) -> tuple[int, int]:
-        return self.accepted_at, self.number
 
     def learn(self, other: Mail) -> None:
         """Fill what is unknown here from the same mail's later queue id."""
@@ -92,7 +89,8 @@ class Life(msgspec.Struct, array_like=True, gc=False):
     seen: int  # time of the newest line
     closed: int = 0  # time of removal; 0 while open
     active: int = 0  # time of the first "queue active"
-    cleaned: bool = False  # cleanup named its Message-ID
+    cleaned: bool = False  # cleanup named its Message-ID, even if it has none
+    message_id: str = ""
     fate: str = ""  # hold or discard, to be told once the headers are known
     fate_recipient: str = ""
     joined: bool = False

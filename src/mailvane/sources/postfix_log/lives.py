@@ -31,29 +31,33 @@ class Lives:
         self._marks = Register("m:", Marks)
         self.marks = Marks()
         self._closed: dict[str, int] = {}
-        self._by_message_id: dict[str, str] = {}
+        self._by_message_id: dict[str, list[str]] = {}
         self._scopes: dict[str, set[str]] = {}
+        self._together: dict[int, set[str]] = {}  # lives that share a mail, by the mail's serial
 
     def restore(self, records: Iterable[tuple[str, bytes]]) -> None:
         records = list(records)
         self._marks.restore(records)
         self.marks = self._marks.values.get("", self.marks)
         self.register.restore(records)
-        mails: dict[tuple[str, int, int], Mail] = {}
+        mails: dict[int, Mail] = {}
         for life in sorted(self.register, key=lambda life: life.serial):
-            life.mail = mails.setdefault((life.mail.host, *life.mail.identity), life.mail)
+            life.mail = mails.setdefault(life.mail.serial, life.mail)
             self._scopes.setdefault(life.mail.host, set()).add(life.key[: -len(life.queue_id)])
             if life.closed:
                 self._closed[life.key] = life.closed
-            if life.cleaned and (life.piped or not life.closed):
+            if life.piped or not life.closed:
                 self._index(life)
+            if life.mail.travels > 1:
+                self._together.setdefault(life.mail.serial, set()).add(life.key)
 
     def changes(self) -> tuple[list[tuple[str, bytes]], list[str]]:
         """What changed since the last call, as `(new or changed, gone)` records."""
         lives = self.register
-        shared = {id(life.mail) for key in lives.touched if (life := lives.values.get(key)) and life.mail.travels > 1}
-        if shared:
-            lives.touched.update(life.key for life in lives if id(life.mail) in shared)
+        for key in list(lives.touched):
+            life = lives.values.get(key)
+            if life is not None and life.mail.travels > 1:
+                self._touch_together(life)
         opened, closed = lives.changes()
         self._marks.values[""] = self.marks
         self._marks.touched.add("")
@@ -89,7 +93,7 @@ class Lives:
             self.forget(previous)
         self.marks.serial += 1
         accepted_at = _accepted_at(queue_id, birth, at, delay)
-        mail = Mail(accepted_at, mail_number(tag.host, tag.instance, queue_id), queue_id, tag.host)
+        mail = Mail(self.marks.serial, accepted_at, mail_number(tag.host, tag.instance, queue_id), queue_id, tag.host)
         life = Life(key, self.marks.serial, mail, queue_id, birth, at)
         self.register.values[key] = life
         self.register.touched.add(key)
@@ -105,10 +109,10 @@ class Lives:
         life.cleaned = True
         if not life.joined:
             life.mail.message_id = message_id
-        if not message_id:
-            return
-        if not life.joined and life.birth >= Birth.LOOPBACK:
-            self._suspect(life, message_id)
+        self._unindex(life)
+        life.message_id = message_id
+        if message_id and not life.joined and life.birth >= Birth.LOOPBACK:
+            self._suspect(life)
         self._index(life)
 
     def join(self, life: Life, first: Life) -> None:
@@ -121,21 +125,24 @@ class Lives:
         life.mail = first.mail
         life.joined = True
         life.suspect = ""
-        self.register.touched.update((life.key, first.key))
-        if life.cleaned:
-            self._index(life)
+        self._together.setdefault(first.mail.serial, set()).update((life.key, first.key))
+        self._touch_together(life)
 
     def close(self, life: Life, at: int) -> None:
         life.closed = at
         life.testify()
         self._closed[life.key] = at
-        self._unindex(life)
+        if not life.piped:
+            self._unindex(life)
 
     def forget(self, life: Life) -> None:
         self.register.values.pop(life.key, None)
         self.register.touched.add(life.key)
         self._closed.pop(life.key, None)
         self._unindex(life)
+        if life.mail.travels > 1:
+            self._touch_together(life)
+            self._part(life)
 
     def quiet(self) -> tuple[int, int]:
         """Between which times no sweep is due; one is due also when the log's clock went far back."""
@@ -159,6 +166,9 @@ class Lives:
             if life is not None and not life.cleaned and not life.closed and life.birth != Birth.UNSEEN:
                 del self.register.values[life.key]
                 self.register.touched.add(life.key)
+                if life.mail.travels > 1:
+                    self._part(life)
+                    self._together.setdefault(life.mail.serial, set()).add(tag.scope + queue_id)
                 life.key = tag.scope + queue_id
                 self.register.values[life.key] = life
                 self.register.touched.add(life.key)
@@ -166,10 +176,14 @@ class Lives:
                 return life
         return None
 
-    def _suspect(self, life: Life, message_id: str) -> None:
-        key = self._by_message_id.get(f"{life.mail.host}/{message_id}")
-        first = self.register.values.get(key) if key else None
-        if first is None or first is life or not (first.active or first.mail.counted):
+    def _suspect(self, life: Life) -> None:
+        keys = self._by_message_id.get(_name(life))
+        if not keys:
+            return
+        namesakes = [self.register.values[key] for key in keys]
+        # Through a chain of filters the mail comes from the last; without one, the first is the mail.
+        first = max(namesakes, key=lambda other: (other.joined, other.serial if other.joined else -other.serial))
+        if not (first.active or first.mail.counted):
             return
         came_from_outside = first.birth in (Birth.UNSEEN, Birth.CLIENT, Birth.NEIGHBOUR)
         if first.closed:
@@ -188,21 +202,32 @@ class Lives:
         else:
             life.suspect = first.key
 
+    def _touch_together(self, life: Life) -> None:
+        """What is learnt of a mail under one queue id is to be written down under the others, too."""
+        self.register.touched.update(self._together.get(life.mail.serial, ()))
+
+    def _part(self, life: Life) -> None:
+        others = self._together.get(life.mail.serial)
+        if others is not None:
+            others.discard(life.key)
+            if not others:
+                del self._together[life.mail.serial]
+
     def _index(self, life: Life) -> None:
-        message_id = life.mail.message_id
-        if not message_id:
-            return
-        name = f"{life.mail.host}/{message_id}"
-        if life.joined:
-            self._by_message_id[name] = life.key
-        else:
-            self._by_message_id.setdefault(name, life.key)
+        if life.message_id:
+            self._by_message_id.setdefault(_name(life), []).append(life.key)
 
     def _unindex(self, life: Life) -> None:
-        name = f"{life.mail.host}/{life.mail.message_id}"
-        kept = life.closed and life.piped and life.key in self.register.values
-        if self._by_message_id.get(name) == life.key and not kept:
-            del self._by_message_id[name]
+        name = _name(life)
+        keys = self._by_message_id.get(name, [])
+        if life.key in keys:
+            keys.remove(life.key)
+            if not keys:
+                del self._by_message_id[name]
+
+
+def _name(life: Life) -> str:
+    return f"{life.mail.host}/{life.message_id}"
 
 
 def _accepted_at(queue_id: str, birth: int, at: int, delay: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -84,20 +85,29 @@ def test_a_log_read_line_by_line_by_ever_new_readers_gives_the_same_events(path:
     assert read_in_pieces(lines, list(range(1, len(lines))), restart=True) == read_whole(log)[0]
 
 
-ALL_LINES = [line for path in SCENARIOS for line in scenario(path)["log"].splitlines(keepends=True)]
+LOGS = [scenario(path)["log"].splitlines(keepends=True) for path in SCENARIOS]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    st.lists(st.sampled_from(ALL_LINES), max_size=60),
-    st.sets(st.integers(min_value=0, max_value=60)),
-    st.booleans(),
-)
-def test_lines_in_any_order_give_the_same_events_wherever_they_are_cut(
-    lines: list[str], cuts: set[int], restart: bool
-) -> None:
-    inside = sorted(cut for cut in cuts if cut <= len(lines))
-    assert read_in_pieces(lines, inside, restart=restart) == read_whole("".join(lines))[0]
+def mixed(choose: random.Random) -> list[str]:
+    """A few of the logs, interleaved, with some lines lost, some doubled and some swapped."""
+    logs = [list(log) for log in choose.sample(LOGS, choose.choice([1, 2, 3]))]
+    lines = []
+    while logs:
+        log = choose.choice(logs)
+        lines += [log.pop(0)] * choose.choices([0, 1, 2], [2, 17, 1])[0]
+        logs = [log for log in logs if log]
+    for _ in range(choose.randrange(4)):
+        at = choose.randrange(len(lines) - 1)
+        lines[at], lines[at + 1] = lines[at + 1], lines[at]
+    return lines
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.randoms(use_true_random=True), st.booleans())
+def test_any_mix_of_logs_gives_the_same_events_wherever_it_is_cut(choose: random.Random, restart: bool) -> None:
+    lines = mixed(choose)
+    cuts = sorted(choose.sample(range(len(lines) + 1), min(len(lines), choose.randrange(9))))
+    assert read_in_pieces(lines, cuts, restart=restart) == read_whole("".join(lines))[0]
 
 
 def test_every_event_carries_the_lines_since_the_last_one() -> None:
