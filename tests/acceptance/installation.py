@@ -32,6 +32,7 @@ class Installation:
 
     def __init__(self, data: Path) -> None:
         self.data = data
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MAILVANE_")}

@@ -74,9 +74,8 @@ def test_a_followed_log_is_taken_in_once_however_often_the_server_is_killed(tmp_
     log = tmp_path / "mail.log"
     log.touch()
     data = tmp_path / "killed"
-    data.mkdir()
-    (data / "mailvane.toml").write_text(f'[[postfix]]\npath = "{log}"\nworkspace = "acme"\n')
     installation = Installation(data)
+    (data / "mailvane.toml").write_text(f'[[postfix]]\npath = "{log}"\nworkspace = "acme"\n')
     installation.tenant("acme")
     stop = Event()
     writer = Thread(target=append_slowly, args=(log, lines, stop))

@@ -29,6 +29,7 @@ class MemoryMailLog:
         self.searched: list[LogQuestion] = []
         self.down = False
         self.refuses: set[str] = set()
+        self.cared: list[tuple[str, int]] = []
         self.stored = Event()
         self._lock = Lock()
 
@@ -79,7 +80,10 @@ class MemoryMailLog:
         raise NotImplementedError
 
     def upkeep(self, task: str, target: Path | None = None) -> None:
-        raise NotImplementedError
+        """Notes what was asked, and how many batches were there then."""
+        self.cared.append((task, len(self.batches)))
+        if target is not None:
+            target.mkdir(exist_ok=True)
 
     def health(self) -> MailLogHealth:
         return MailLogHealth("memory", len(self.events), 0, 0)
