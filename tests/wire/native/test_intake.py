@@ -14,6 +14,7 @@ from mailvane.domain.mail import EventType, MailKey, MailKind, ReasonFamily, mai
 from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import StoreUnavailable
 from mailvane.surfaces.http.native.event import NativeEvent
+from mailvane.surfaces.http.native.intake import Intake, Receipt, Told
 from tests.wire.world import MASTER, NOW, Tenant, World
 
 URL = "/mailvane/v1/events"
@@ -102,6 +103,21 @@ def test_an_event_told_twice_counts_once(world: World) -> None:
     assert send(world, body + b"\n" + lines(event(id="c"))).json() == {"accepted": 1, "duplicates": 2}
     assert send(world, lines(event(id="d"), event(id="d"))).json() == {"accepted": 1, "duplicates": 1}
     assert len(stored(world)) == 4
+
+
+def test_requests_committed_together_get_their_own_receipts(world: World) -> None:
+    intake = Intake(world.services.tenancy, world.services.recorder)
+    workspace = world.ours.workspace.id
+
+    def read(*ids: str) -> Told:
+        return intake.read(workspace, lines(*(event(id=one, recipient=f"{one}@isp.example") for one in ids)))
+
+    assert intake.commit(workspace, [read("a")], NOW) == [Receipt(1, 0)]
+    group = [read("a", "b"), read(), read("b"), read("c", "a", "d", "c"), read("d")]
+    assert intake.commit(workspace, group, NOW) == [
+        Receipt(1, 1), Receipt(0, 0), Receipt(0, 1), Receipt(2, 2), Receipt(0, 1),
+    ]  # fmt: skip
+    assert [one.recipient[0] for one in stored(world)] == ["a", "b", "c", "d"]
 
 
 def test_an_event_id_belongs_to_its_workspace(world: World) -> None:

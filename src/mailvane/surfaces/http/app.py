@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import lru_cache, partial
 
 from litestar import Litestar
 from litestar.datastructures import State
@@ -13,7 +14,8 @@ from mailvane.surfaces.http.bridge import Bridge
 from mailvane.surfaces.http.door import Door, render_error
 from mailvane.surfaces.http.mailbaby import routes as mailbaby_routes
 from mailvane.surfaces.http.native import routes as native_routes
-from mailvane.surfaces.http.native.intake import Intake
+from mailvane.surfaces.http.native.gathering import Gathering
+from mailvane.surfaces.http.native.intake import Intake, Receipt, Told
 from mailvane.surfaces.http.operations import Metrics
 from mailvane.surfaces.http.services import HttpServices
 
@@ -31,6 +33,11 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
     """The application. A registry that is passed in may carry other parts' metrics; they are shown along."""
     bridge = Bridge()
     metrics = Metrics(registry or CollectorRegistry())
+    intake = Intake(services.tenancy, services.recorder)
+
+    async def commit(workspace: int, requests: Sequence[Told]) -> list[Receipt]:
+        return await bridge.quick(intake.commit, workspace, requests, services.clock())
+
     app = Litestar(
         route_handlers=[*_ROUTERS],
         exception_handlers={Exception: render_error},
@@ -44,7 +51,8 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
                 "bridge": bridge,
                 "metrics": metrics,
                 "document": document,
-                "intake": Intake(services.tenancy, services.recorder),
+                "intake": intake,
+                "gathering": Gathering(commit, partial(bridge.quick, services.recorder.backlog)),
             }
         ),
     )

@@ -7,6 +7,7 @@ within the workspace. This is not the mail log; the answer is given when the eve
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -31,37 +32,27 @@ class Receipt(msgspec.Struct, frozen=True):
     duplicates: int
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What one request told: events, and the id of each."""
+
+    events: list[MailEvent]
+    ids: list[str]
+
+
 class Intake:
-    """Takes lines in for one workspace after another. Blocking."""
+    """Reads requests, and makes several of them durable at once. Blocking."""
 
     def __init__(self, tenancy: Tenancy, recorder: Recorder) -> None:
         self._tenancy = tenancy
         self._recorder = recorder
         self._decoder = msgspec.json.Decoder(NativeEvent)
 
-    def take(self, workspace: int, body: bytes, now: int) -> Receipt:
-        """Make every line durable.
+    def read(self, workspace: int, body: bytes) -> Told:
+        """Every line of a request.
 
-        Raises InvalidEvent with the number of the first bad line, NotFound, StoreUnavailable; nothing is kept then.
+        Raises InvalidEvent with the number of the first bad line.
         """
-        retention = self._retention(workspace)
         relays = tuple(relay.id for relay in self._tenancy.active_relays(workspace))
-        events, ids = self._read(body, relays)
-        if not events:
-            return Receipt(0, 0)
-        digest = blake2b("\n".join(ids).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-        batch = EventBatch(f"{SOURCE}:{workspace}:{now}:{digest}", workspace, retention, events)
-        pending = self._recorder.record(JournalEntry(batch=batch, event_ids=tuple(ids)), now)
-        accepted = len(pending.batch.events) if pending else 0
-        return Receipt(accepted, len(events) - accepted)
-
-    def _retention(self, workspace: int) -> int:
-        found = next((each for each in self._tenancy.workspaces() if each.id == workspace), None)
-        if found is None:
-            raise NotFound(f"there is no workspace {workspace}")
-        return found.retention_days
-
-    def _read(self, body: bytes, relays: tuple[int, ...]) -> tuple[list[MailEvent], list[str]]:
         events: list[MailEvent] = []
         ids: list[str] = []
         for number, line in enumerate(body.split(b"\n"), 1):
@@ -75,7 +66,39 @@ class Intake:
             except (InvalidInput, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise InvalidEvent(number, str(error)) from None
             ids.append(told.id)
-        return events, ids
+        return Told(events, ids)
+
+    def commit(self, workspace: int, requests: Sequence[Told], now: int) -> list[Receipt]:
+        """Make these requests durable together, or none of them.
+
+        Raises NotFound, StoreUnavailable.
+        """
+        events = [event for told in requests for event in told.events]
+        ids = tuple(event_id for told in requests for event_id in told.ids)
+        if not events:
+            return [Receipt(0, 0) for _ in requests]
+        digest = blake2b("\n".join(ids).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        batch = EventBatch(f"{SOURCE}:{workspace}:{now}:{digest}", workspace, self._retention(workspace), events)
+        pending = self._recorder.record(JournalEntry(batch=batch, event_ids=ids), now)
+        return _receipts(requests, pending.batch.events if pending else [])
+
+    def _retention(self, workspace: int) -> int:
+        found = next((each for each in self._tenancy.workspaces() if each.id == workspace), None)
+        if found is None:
+            raise NotFound(f"there is no workspace {workspace}")
+        return found.retention_days
+
+
+def _receipts(requests: Sequence[Told], kept: Sequence[MailEvent]) -> list[Receipt]:
+    """Shares out what was kept: it stands in the order in which it was told."""
+    receipts, place = [], 0
+    for told in requests:
+        start = place
+        for event in told.events:
+            if place < len(kept) and kept[place] == event:
+                place += 1
+        receipts.append(Receipt(place - start, len(told.events) - (place - start)))
+    return receipts
 
 
 def _relay(told: NativeEvent, relays: tuple[int, ...]) -> int:

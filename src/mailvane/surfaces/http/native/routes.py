@@ -23,6 +23,7 @@ from mailvane.errors import InvalidInput, NotAllowed
 from mailvane.surfaces.http.door import principal_of
 from mailvane.surfaces.http.native import maillog
 from mailvane.surfaces.http.native.event import NativeEvent
+from mailvane.surfaces.http.native.gathering import Gathering
 from mailvane.surfaces.http.native.intake import MAX_BODY, Intake, Receipt, unpacked
 from mailvane.surfaces.http.native.problem import DIALECT, MEDIA_TYPE, PREFIX, Problem
 from mailvane.surfaces.http.services import bridge_of, services_of
@@ -55,12 +56,13 @@ async def take_events(request: AnyRequest) -> Response[bytes]:
         raise InvalidInput("name the workspace in the X-Workspace-Id header")
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in NDJSON:
         raise HTTPException(status_code=415, detail="send mail events as application/x-ndjson")
-    services = services_of(request)
     encoding = request.headers.get("content-encoding", "").strip().lower()
     body = await _body(request)
     intake: Intake = request.app.state.intake
-    workspace, now = principal.workspace, services.clock()
-    receipt = await bridge_of(request).quick(lambda: intake.take(workspace, unpacked(body, encoding), now))
+    gathering: Gathering = request.app.state.gathering
+    workspace = principal.workspace
+    told = await bridge_of(request).quick(lambda: intake.read(workspace, unpacked(body, encoding)))
+    receipt = await gathering.add(workspace, told)
     request.app.state.metrics.recorded(receipt.accepted)
     return _json(msgspec.json.encode(receipt))
 
