@@ -7,7 +7,6 @@ Docker's `json-file`, and the prefixes of `docker logs -t` and `docker compose l
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import msgspec
 
@@ -100,6 +99,23 @@ def read_tag(host: str, name: str) -> Tag:
     return _FOREIGN
 
 
+class _Record(msgspec.Struct):
+    """What matters of a record of journald or of Docker."""
+
+    message: str | list[int] | None = msgspec.field(default=None, name="MESSAGE")
+    identifier: str = msgspec.field(default="", name="SYSLOG_IDENTIFIER")
+    host: str = msgspec.field(default="", name="_HOSTNAME")
+    source_time: str = msgspec.field(default="", name="_SOURCE_REALTIME_TIMESTAMP")
+    time_of_receipt: str = msgspec.field(default="", name="__REALTIME_TIMESTAMP")
+    syslog_process: str = msgspec.field(default="", name="SYSLOG_PID")
+    process: str = msgspec.field(default="", name="_PID")
+    log: str | None = None
+    time: str | None = None
+
+
+_RECORDS = msgspec.json.Decoder(_Record)
+
+
 class Lines:
     """Reads lines of any of the known wrappings, mixed as they may be."""
 
@@ -179,6 +195,11 @@ class Lines:
         return self._stamps.internet(stamp), rest
 
     def _read_head(self, time: int, text: str) -> tuple[int, Tag, str, str] | None:
+        bracket = text.find("[")
+        known = self._tags.get(text[:bracket])
+        end = text.find("]: ", bracket)
+        if known is not None and end > 0:
+            return time, known, text[bracket + 1 : end], text[end + 3 :]
         head = _HEAD.match(text)
         if head is None:
             return None
@@ -186,9 +207,7 @@ class Lines:
         tag = read_tag(host or "", name)
         prefix = f"{host} {name}"
         if process and not solaris and _PLAIN_PREFIX.fullmatch(prefix):
-            if len(self._tags) >= _CACHED_TAGS:
-                self._tags.clear()
-            tag = self._tags.setdefault(prefix, tag)
+            tag = self._keep_tag(prefix, tag)
         return time, tag, process or "", message
 
     def _read_versioned(self, fields: re.Match[str]) -> tuple[int, Tag, str, str] | None:
@@ -200,33 +219,31 @@ class Lines:
 
     def _read_json(self, line: str) -> tuple[int, Tag, str, str] | None:
         try:
-            fields = msgspec.json.decode(line)
+            record = _RECORDS.decode(line)
         except (msgspec.DecodeError, UnicodeEncodeError):
             return None
-        if not isinstance(fields, dict):
+        if record.message is not None:
+            return self._read_journal(record, record.message)
+        if record.log is None or record.time is None:
             return None
-        if "MESSAGE" in fields:
-            return _read_journal(fields)
-        log, stamp = fields.get("log"), fields.get("time")
-        if isinstance(log, str) and isinstance(stamp, str):
-            time = self._stamps.internet(stamp)
-            return None if time is None else self._read_any(log.rstrip("\r\n"), time)
-        return None
+        time = self._stamps.internet(record.time)
+        return None if time is None else self._read_any(record.log.rstrip("\r\n"), time)
 
-
-def _read_journal(fields: dict[str, Any]) -> tuple[int, Tag, str, str] | None:
-    message = fields["MESSAGE"]
-    if isinstance(message, list):
-        # journald writes a message that is not clean UTF-8 as an array of byte values.
-        try:
-            message = bytes(message).decode("utf-8", "replace")
-        except (TypeError, ValueError):
+    def _read_journal(self, record: _Record, message: str | list[int]) -> tuple[int, Tag, str, str] | None:
+        if isinstance(message, list):
+            # journald writes a message that is not clean UTF-8 as an array of byte values.
+            try:
+                message = bytes(message).decode("utf-8", "replace")
+            except ValueError:
+                return None
+        micros, name = record.source_time or record.time_of_receipt, record.identifier
+        if not name or not (micros.isdecimal() and micros.isascii() and len(micros) < 18):
             return None
-    micros = fields.get("_SOURCE_REALTIME_TIMESTAMP") or fields.get("__REALTIME_TIMESTAMP")
-    name, host = fields.get("SYSLOG_IDENTIFIER"), fields.get("_HOSTNAME", "")
-    if not (isinstance(message, str) and isinstance(name, str) and isinstance(host, str)):
-        return None
-    if not (isinstance(micros, str) and micros.isdecimal() and micros.isascii() and len(micros) < 18):
-        return None
-    process = fields.get("SYSLOG_PID") or fields.get("_PID") or ""
-    return int(micros) // 1000, read_tag(host, name), str(process), message
+        prefix = f"{record.host} {name}"
+        tag = self._tags.get(prefix) or self._keep_tag(prefix, read_tag(record.host, name))
+        return int(micros) // 1000, tag, record.syslog_process or record.process, message
+
+    def _keep_tag(self, prefix: str, tag: Tag) -> Tag:
+        if len(self._tags) >= _CACHED_TAGS:
+            self._tags.clear()
+        return self._tags.setdefault(prefix, tag)
