@@ -190,10 +190,11 @@ PROVIDERS: tuple[Provider, ...] = (
             "5.0.0", "554 delivery error: dd This user doesn't have a {domain} account", _F.UNKNOWN_USER, _DATA
         ),
         full=_refusal("4.2.2", "452 4.2.2 <{rcpt}> Mailbox full", _F.MAILBOX_FULL, recovery=0.05),
+        # this provider says "policy" and means that of the sender's domain: DMARC
         spam=_refusal(
             "5.7.9",
             "554 5.7.9 Message not accepted for policy reasons. See https://postmaster.yahu.example/error-codes",
-            _F.POLICY,
+            _F.AUTH,
             _DATA,
         ),
         putting_off=_refusal(
