@@ -1,0 +1,36 @@
+"""What an import came to."""
+
+from __future__ import annotations
+
+from mailvane.domain.mail import EventType, MailEvent, MailKind
+from mailvane.sources.postfix_log.summary import Summary
+
+
+def event(kind: EventType, of: MailKind = MailKind.MAIL) -> MailEvent:
+    return MailEvent(relay=1, accepted_at=0, number=0, type=kind, at=0, kind=of)
+
+
+def test_only_mail_proper_is_counted_as_messages() -> None:
+    summary = Summary()
+    summary.count(
+        [
+            event(EventType.ACCEPTED),
+            event(EventType.DELIVERED),
+            event(EventType.DELIVERED),
+            event(EventType.REJECTED),
+            event(EventType.ACCEPTED, MailKind.NOTIFICATION),
+            event(EventType.DELIVERED, MailKind.PROBE),
+        ]
+    )
+    assert (summary.messages, summary.deliveries, summary.rejects) == (1, 2, 1)
+    assert summary.events[EventType.DELIVERED] == 3
+
+
+def test_samples_are_few_and_short() -> None:
+    summary = Summary()
+    for number in range(1000):
+        summary.miss("smtp", "mail.log", number, "x" * 10_000)
+    assert summary.not_understood == {"smtp": 1000}
+    assert 0 < len(summary.samples["smtp"]) < 100
+    assert max(map(len, summary.samples["smtp"])) < 600
+    assert summary.samples["smtp"][0].startswith("mail.log:0: xxx")
