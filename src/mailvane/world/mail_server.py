@@ -6,6 +6,7 @@ clock: whoever uses it says when a mail comes in and calls `run_queue` as time g
 
 from __future__ import annotations
 
+from collections import deque
 from heapq import heappop, heappush
 from random import Random
 
@@ -28,6 +29,7 @@ _TLS = (
     "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits) key-exchange X25519"
     " server-signature RSA-PSS (4096 bits) server-digest SHA256"
 )
+_REUSED, _UNUSED, _REMEMBERED = 0.02, 60_000, 500  # short queue ids come back: how often, after how long, of how many
 _BOUNCE_SIZE = 2400  # bytes that a notification adds to the headers it quotes
 
 
@@ -44,11 +46,12 @@ class MailServer:
 
     def __init__(self, host: Host, log: Log, random: Random, tally: Tally) -> None:
         name = self.name = host.name
+        self._host = host
+        self._gone: deque[tuple[int, str]] = deque(maxlen=_REMEMBERED)  # when a queue id was last used
         self.log = log
         self._random = random
         self._tally = tally
         self._queue_id = long_queue_id if host.long_ids else short_queue_id
-        self._lifetime = host.lifetime
         self._inode = 1_000_000 if host.long_ids else 0x10A000
         self._due: list[tuple[int, str, QueuedMail]] = []
         ids = process_ids(900 + random.randrange(400))
@@ -130,6 +133,9 @@ class MailServer:
         self._bounce = self.daemons["bounce"].label()
 
     def _new_queue_id(self, at: int) -> str:
+        gone = self._gone
+        if gone and gone[0][0] + _UNUSED < at and self._random.random() < _REUSED:
+            return gone.popleft()[1]
         self._inode += 1 + int(self._random.random() * 3)
         return self._queue_id(at * 1000 + self._random.randrange(1000), self._inode)
 
@@ -168,7 +174,7 @@ class MailServer:
             at = self._notify(mail, at)
         if mail.waiting:
             age = at - mail.accepted_at
-            if age < self._lifetime:
+            if age < self._host.lifetime:
                 backoff = min(max(_MINIMAL_BACKOFF, age), _MAXIMAL_BACKOFF)
                 heappush(self._due, (at + backoff + self._random.randrange(_QUEUE_RUN), mail.queue_id, mail))
                 return
@@ -177,6 +183,8 @@ class MailServer:
 
     def _removed(self, queue_id: str, at: int) -> None:
         self.log.write(at + 1, f"{self._qmgr}{queue_id}: removed")
+        if not self._host.long_ids:
+            self._gone.append((at, queue_id))
 
     def _give_up(self, mail: QueuedMail, at: int) -> int:
         sender = mail.letter.sender

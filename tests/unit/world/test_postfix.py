@@ -79,13 +79,18 @@ def test_all_daemons_speak_and_their_lines_interleave(week: list[str]) -> None:
 
 def test_a_queue_id_is_used_by_one_mail_at_a_time(week: list[str]) -> None:
     alive: set[str] = set()
+    used: Counter[str] = Counter()
     for line in week:
         host = line.split()[3]
         if begun := re.search(r": (\w+): (?:client=|uid=)", line):
             assert f"{host} {begun.group(1)}" not in alive
             alive.add(f"{host} {begun.group(1)}")
+            used[f"{host} {begun.group(1)}"] += 1
         elif ended := re.search(r": (\w+): removed$", line):
             alive.discard(f"{host} {ended.group(1)}")
+    again = [queue_id for queue_id, times in used.items() if times > 1]
+    assert len(again) > 10
+    assert all(queue_id.startswith("mx2 ") for queue_id in again), "long ones never come back"
 
 
 def test_the_truth_is_what_the_log_says(week: list[str]) -> None:
@@ -103,6 +108,8 @@ def test_the_truth_is_what_the_log_says(week: list[str]) -> None:
         elif re.match(r"from=<(double-bounce@.*)?>, size", queue_id.group(2)):
             counts["notifications"] += "from=<>" in line and queue_id.group(1) not in own
             own.add(queue_id.group(1))
+        elif queue_id.group(2) == "removed":
+            own.discard(queue_id.group(1))
         elif (status := re.search(r"to=.* status=(\w+) ", line)) and queue_id.group(1) not in own:
             counts[status.group(1)] += ":10024," not in line
     assert truth.accepted == counts["accepted"] > 10_000
