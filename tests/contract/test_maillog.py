@@ -499,7 +499,7 @@ def contents(maillog: ClickHouseMailLog, workspace: int) -> list[list[tuple[obje
     return [
         engine.rows(f"SELECT * FROM {table} FINAL WHERE workspace = {workspace} ORDER BY ALL")
         for engine in maillog._engines
-        for table in ("deliveries", "mails", "waiting", "hourly")
+        for table in ("deliveries", "reactions", "mails", "waiting", "hourly")
     ]
 
 

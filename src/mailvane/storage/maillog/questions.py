@@ -6,21 +6,23 @@ with FINAL, which joins the partial rows that are not merged yet, so an answer n
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from mailvane.domain.history import Delivery, HourlyQuestion, LogQuestion, StatisticsQuestion
-from mailvane.domain.mail import DeliveryStatus, MailKey, MailKind, parse_mail_id
+from mailvane.domain.mail import NUMBER_BITS, MailKey, MailKind, parse_mail_id
 from mailvane.storage.maillog.rows import EVENT_COLUMNS
 
 _RANKED = ("queued", "held", "deferred", "discarded", "expired", "bounced", "delivered")
-_AT_BIAS = 8796093022208
+_AT_BIAS = 17592186044416  # added to the time since acceptance, so that stamps of a wrong clock stay positive
+_DELIVERED = f"(bitAnd(state, 15) = {_RANKED.index('delivered')})"
 _MAIL = "relay, accepted_at, number"
 _ROW = f"{_MAIL}, recipient"
 
 _OUTCOME = "splitByChar('\\x1f', substring(outcome, 17))"
 _EXPRESSIONS = {
-    "status": f"{list(_RANKED)}[bitAnd(intDiv(state, 256), 15) + 1]",
-    "at": f"if(state < 256, 0, toInt64(intDiv(state, 4096)) - {_AT_BIAS})",
+    "status": f"{list(_RANKED)}[bitAnd(state, 15) + 1]",
+    "at": f"if(state = 0, 0, accepted_at + toInt64(bitShiftRight(state, 4)) - {_AT_BIAS})",
     "mx_host": "substring(via, 17)",
     "family": f"{_OUTCOME}[1]",
     "hard": f"toBool({_OUTCOME}[2] = '1')",
@@ -41,13 +43,15 @@ _FACTS = (
 _UNTRIED = {
     "original_recipient": "''",
     "recipient_number": "toUInt32(0)",
-    "state": f"max(if(e.type = 'held', toUInt64(e.at + {_AT_BIAS}) * 4096 + 256, toUInt64(1)))",
+    "state": f"max(if(e.type = 'held', toUInt64(e.at - e.accepted_at + {_AT_BIAS}) * 16 + 1, toUInt64(0)))",
     "via": "''",
     "outcome": "''",
     "attempts": "toUInt64(0)",
-    **dict.fromkeys(("complained_at", "opened_at", "clicked_at", "replied_at", "unsubscribed_at"), "toInt64(0)"),
 }
 _STORED = (*_FACTS, *_UNTRIED)
+_REACTIONS = ("complained_at", "opened_at", "clicked_at", "replied_at", "unsubscribed_at")
+_ANSWER = Delivery.__struct_fields__
+_BUCKET_BITS = 26  # 18.6 hours of milliseconds
 
 
 class Statement(NamedTuple):
@@ -84,18 +88,15 @@ def _exact(question: LogQuestion) -> dict[str, _Filter]:
     return found
 
 
-def _state(question: LogQuestion) -> _Filter:
-    """What became of the delivery: one bit field answers both filters."""
-    rank = "bitAnd(intDiv(state, 256), 15)"
-    conditions = ["state > 0"]
-    values: dict[str, object] = {}
+def _state(question: LogQuestion) -> list[_Filter]:
+    """What became of the delivery: the low bits of one number answer both filters."""
+    found = []
     if question.status is not None:
-        conditions.append(f"{rank} = {{rank:UInt8}}")
-        values["rank"] = _RANKED.index(question.status.value)
+        rank = _RANKED.index(question.status.value)
+        found.append(_Filter("bitAnd(state, 15) = {rank:UInt8}", {"rank": rank}))
     if question.delivered is not None:
-        delivered = _RANKED.index(DeliveryStatus.DELIVERED.value)
-        conditions.append(f"{rank} {'=' if question.delivered else '!='} {delivered}")
-    return _Filter(" AND ".join(conditions), values)
+        found.append(_Filter(_DELIVERED if question.delivered else f"NOT {_DELIVERED}", {}))
+    return found
 
 
 def _window(question: LogQuestion | StatisticsQuestion) -> _Filter:
@@ -128,12 +129,40 @@ def _message(question: LogQuestion) -> list[_Filter]:
     return found
 
 
+class Span(NamedTuple):
+    """A stretch of buckets that holds a whole page, and how many rows of it come before the page."""
+
+    first: int
+    last: int
+    skip: int
+
+
+def locate(counts: Iterable[tuple[int, int]], question: LogQuestion) -> Span | None:
+    """Where the page lies, given how many rows each bucket has. None when it lies beyond the last row."""
+    skip, rows, opened = question.skip, 0, None
+    for bucket, count in sorted(counts, reverse=not question.ascending):
+        if opened is None and skip >= count:
+            skip -= count
+            continue
+        opened = bucket if opened is None else opened
+        rows += count
+        if rows >= skip + question.limit:
+            break
+    if opened is None:
+        return None
+    return Span(min(opened, bucket), max(opened, bucket), skip)
+
+
 class Search:
-    """A log question, as the statements that answer it. Raises InvalidInput when the mail id is impossible."""
+    """A log question, as the statements that answer it. Raises InvalidInput when the mail id is impossible.
+
+    Rows are counted by bucket of acceptance time: that gives the total and, with it, the stretch of time in which the
+    page lies, so that no more than that is sorted.
+    """
 
     def __init__(self, question: LogQuestion) -> None:
         window = _window(question)
-        filters = [window, *_message(question), *_exact(question).values(), _state(question)]
+        filters = [window, *_message(question), *_exact(question).values(), *_state(question)]
         self._question = question
         self._window = window.condition
         self._where = " AND ".join(filter_.condition for filter_ in filters)
@@ -143,29 +172,42 @@ class Search:
         """How many mails wait untried in the window; most of the time none does."""
         return Statement(f"SELECT count() FROM ({self._waiting_mails()})", self._values)
 
-    def total(self, waiting: bool) -> Statement:
-        """How many rows there are on all pages."""
-        count = f"uniqExact({_MAIL})" if self._question.by_message else "count()"
-        return Statement(f"SELECT {count} AS total FROM {self._source(waiting)} WHERE {self._where}", self._values)
+    def counts(self, waiting: bool) -> Statement:
+        """How many rows each bucket has."""
+        bucket = f"bitShiftRight(accepted_at, {_BUCKET_BITS}) AS bucket"
+        rows = f"FROM {self._source(waiting)} WHERE {self._where}"
+        if not self._question.by_message:
+            return Statement(f"SELECT {bucket}, count() {rows} GROUP BY bucket", self._values)
+        # Within a bucket and a relay, time and number of a mail fit into one integer, which is counted faster.
+        mail = f"bitOr(bitShiftLeft(bitAnd(accepted_at, {(1 << _BUCKET_BITS) - 1}), {NUMBER_BITS}), number)"
+        mails = f"SELECT {bucket}, relay, uniqExact({mail}) AS mails {rows} GROUP BY bucket, relay"
+        return Statement(f"SELECT bucket, sum(mails) FROM ({mails}) GROUP BY bucket", self._values)
 
-    def page(self, waiting: bool) -> Statement:
+    def page(self, waiting: bool, span: Span) -> Statement:
         """One page: first which rows are on it, from few columns, then all there is to say about those."""
-        values = self._values | {"skip": self._question.skip, "limit": self._question.limit}
+        bounds = {"first": span.first << _BUCKET_BITS, "last": ((span.last + 1) << _BUCKET_BITS) - 1}
+        values = self._values | bounds | {"skip": span.skip, "limit": self._question.limit}
+        inside = "accepted_at BETWEEN {first:Int64} AND {last:Int64}"
+        source = self._source(waiting)
+        order, first = self._order()
+        chosen = (
+            f"SELECT {_ROW} FROM {source} WHERE {self._where} AND {inside} ORDER BY {order}{first}"
+            " LIMIT {limit:UInt64} OFFSET {skip:UInt64}"
+        )
+        rows = f"SELECT * FROM {source} WHERE {self._window} AND {inside} AND ({_ROW}) GLOBAL IN ({chosen})"
+        newest = ", ".join(f"max({name}) AS {name}" for name in _REACTIONS)
+        reactions = f"SELECT {_ROW}, {newest} FROM {{reactions}} WHERE {self._window} AND {inside} GROUP BY {_ROW}"
+        columns = ", ".join(f"{_EXPRESSIONS[name]} AS {name}" if name in _EXPRESSIONS else name for name in _ANSWER)
+        told = f"({rows}) AS d GLOBAL ANY LEFT JOIN ({reactions}) AS r USING ({_ROW})"
+        sql = f"SELECT {columns} FROM {told} ORDER BY {order}"
+        return Statement(sql, values)
+
+    def _order(self) -> tuple[str, str]:
         way = "ASC" if self._question.ascending else "DESC"
         mail = f"accepted_at {way}, number {way}, relay {way}"
         if self._question.by_message:
-            order, first = f"{mail}, recipient_number, recipient", f" LIMIT 1 BY {_MAIL}"
-        else:
-            order, first = f"{mail}, recipient_number {way}, recipient {way}", ""
-        chosen = (
-            f"SELECT {_ROW} FROM {self._source(waiting)} WHERE {self._where} ORDER BY {order}{first}"
-            " LIMIT {limit:UInt64} OFFSET {skip:UInt64}"
-        )
-        columns = ", ".join(
-            f"{_EXPRESSIONS[name]} AS {name}" if name in _EXPRESSIONS else name for name in Delivery.__struct_fields__
-        )
-        everything = f"(SELECT * FROM {self._source(waiting)} WHERE {self._window} AND ({_ROW}) GLOBAL IN ({chosen}))"
-        return Statement(f"SELECT {columns} FROM {everything} ORDER BY {order}", values)
+            return f"{mail}, recipient_number, recipient", f" LIMIT 1 BY {_MAIL}"
+        return f"{mail}, recipient_number {way}, recipient {way}", ""
 
     def _source(self, waiting: bool) -> str:
         if not waiting:
@@ -202,15 +244,13 @@ class Count:
 
     def sent(self) -> Statement:
         """Deliveries made."""
-        delivered = f"bitAnd(intDiv(state, 256), 15) = {_RANKED.index(DeliveryStatus.DELIVERED.value)}"
-        return Statement(f"SELECT count() FROM {{deliveries}} FINAL WHERE {self._where} AND {delivered}", self._values)
+        return Statement(f"SELECT count() FROM {{deliveries}} FINAL WHERE {self._where} AND {_DELIVERED}", self._values)
 
     def ranked(self, column: str) -> Statement:
         """The names in a column that count most, with their counts; what is not known has no name."""
         table = "deliveries" if column == "recipient" else "mails"
-        known = "state > 0" if column == "recipient" else f"{column} != ''"
         return Statement(
-            f"SELECT {column} AS name, count() AS counted FROM {{{table}}} FINAL WHERE {self._where} AND {known}"
+            f"SELECT {column} AS name, count() AS counted FROM {{{table}}} FINAL WHERE {self._where} AND {column} != ''"
             " GROUP BY name ORDER BY counted DESC, name LIMIT {top:UInt64}",
             self._values,
         )

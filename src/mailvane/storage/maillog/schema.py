@@ -13,22 +13,34 @@ from mailvane.errors import StoreTooNew
 from mailvane.storage.maillog.engine import Engine
 
 SCHEMA_VERSION = 1
-TABLES = ("events", "deliveries", "mails", "waiting", "hourly", "restored")
-KEPT = ("events", "deliveries", "mails", "hourly")  # have keep_days
+TABLES = ("events", "deliveries", "reactions", "mails", "waiting", "hourly", "restored")
+KEPT = ("events", "deliveries", "reactions", "mails", "hourly")  # have keep_days
 
 # 2000 to 2099: what claims to be older or younger shares the first or last partition and never expires too early.
-_MONTH = "toYYYYMM(toDateTime(greatest(946684800, least(4102444799, intDiv({0}, 1000))), 'UTC'))"
-_EXPIRY = "toDateTime(greatest(0, least(4102444799, intDiv({0}, 1000))), 'UTC')"
-_DURABLE = "non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1"
+_DATE = "toDateTime(greatest({floor}, least(4102444799, intDiv({0}, 1000))), 'UTC')"
+_TIMES = {
+    "month": f"toYYYYMM({_DATE.replace('{floor}', '946684800')})",
+    "week": f"toMonday({_DATE.replace('{floor}', '946684800')})",
+    "expiry": _DATE.replace("{floor}", "0"),
+}
+# The engine would leave large merges and mutations undone when few of its threads are free; ours are few to begin with.
+_WORDS = {
+    "{durable}": "non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,"
+    " number_of_free_entries_in_pool_to_lower_max_size_of_merge = 1,"
+    " number_of_free_entries_in_pool_to_execute_mutation = 1,"
+    " number_of_free_entries_in_pool_to_execute_optimize_entire_partition = 1",
+    "{settled}": "min_age_to_force_merge_seconds = 300, min_age_to_force_merge_on_partition_only = 1",
+}
 _FEED = re.compile(r"CREATE MATERIALIZED VIEW IF NOT EXISTS \w+ TO (\w+) AS\n(.*)", re.DOTALL)
-_PLACE = re.compile(r"\{(month|expiry):(\w+)\}")
+_PLACE = re.compile(r"\{(month|week|expiry):(\w+)\}")
 
 
 def statements() -> list[str]:
     """Every statement of schema.sql, its placeholders filled in."""
     text = files(__package__ or "").joinpath("schema.sql").read_text("utf-8")
-    text = _PLACE.sub(lambda found: {"month": _MONTH, "expiry": _EXPIRY}[found[1]].format(found[2]), text)
-    text = re.sub(r"^--.*\n", "", text, flags=re.MULTILINE).replace("{durable}", _DURABLE)
+    text = _PLACE.sub(lambda found: _TIMES[found[1]].format(found[2]), re.sub(r"^--.*\n", "", text, flags=re.MULTILINE))
+    for word, meaning in _WORDS.items():
+        text = text.replace(word, meaning)
     return [statement.strip() for statement in text.split(";\n") if statement.strip()]
 
 

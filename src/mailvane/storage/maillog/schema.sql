@@ -1,120 +1,152 @@
 -- The mail log: one table of truth, `events`, and the tables that materialized views keep from it.
 -- Every table is keyed by workspace first. Times are milliseconds since the epoch, UTC. '' and 0 mean "not known".
--- Statements end with a semicolon at the end of a line. {month} turns a time into a partition that nonsense dates
--- cannot multiply; {expiry} turns a time into the moment from which keep_days counts.
+-- Statements end with a semicolon at the end of a line. {month} and {week} turn a time into a partition that nonsense
+-- dates cannot multiply; {expiry} turns a time into the moment from which keep_days counts.
 
 CREATE TABLE IF NOT EXISTS events
 (
     workspace UInt32,
     relay UInt32,
     accepted_at Int64 CODEC(Delta, ZSTD(1)),
-    number UInt32,
-    type LowCardinality(String),
+    number UInt32 CODEC(ZSTD(1)),
+    type LowCardinality(String) CODEC(ZSTD(1)),
     at Int64 CODEC(Delta, ZSTD(1)),
-    kind LowCardinality(String),
-    waiting Int8,
+    kind Enum8('mail' = 1, 'notification' = 2, 'probe' = 3) CODEC(ZSTD(1)),
+    waiting Int8 CODEC(ZSTD(1)),
     recipient String CODEC(ZSTD(1)),
     original_recipient String CODEC(ZSTD(1)),
-    recipient_number UInt32,
-    sender LowCardinality(String),
+    recipient_number UInt32 CODEC(ZSTD(1)),
+    sender LowCardinality(String) CODEC(ZSTD(1)),
     subject String CODEC(ZSTD(1)),
     message_id String CODEC(ZSTD(1)),
-    header_from LowCardinality(String),
-    reply_to LowCardinality(String),
+    header_from LowCardinality(String) CODEC(ZSTD(1)),
+    reply_to LowCardinality(String) CODEC(ZSTD(1)),
     in_reply_to String CODEC(ZSTD(1)),
     `references` String CODEC(ZSTD(1)),
-    origin LowCardinality(String),
-    client_name LowCardinality(String),
-    login LowCardinality(String),
-    protocol LowCardinality(String),
-    interface LowCardinality(String),
+    origin LowCardinality(String) CODEC(ZSTD(1)),
+    client_name LowCardinality(String) CODEC(ZSTD(1)),
+    login LowCardinality(String) CODEC(ZSTD(1)),
+    protocol LowCardinality(String) CODEC(ZSTD(1)),
+    interface LowCardinality(String) CODEC(ZSTD(1)),
     size UInt64 CODEC(ZSTD(1)),
-    recipients UInt32,
+    recipients UInt32 CODEC(ZSTD(1)),
     queue_id String CODEC(ZSTD(1)),
-    host LowCardinality(String),
-    transport LowCardinality(String),
-    mx_host LowCardinality(String),
-    mx_ip LowCardinality(String),
-    code UInt16,
-    enhanced_code LowCardinality(String),
+    host LowCardinality(String) CODEC(ZSTD(1)),
+    transport LowCardinality(String) CODEC(ZSTD(1)),
+    mx_host LowCardinality(String) CODEC(ZSTD(1)),
+    mx_ip LowCardinality(String) CODEC(ZSTD(1)),
+    code UInt16 CODEC(ZSTD(1)),
+    enhanced_code LowCardinality(String) CODEC(ZSTD(1)),
     reply String CODEC(ZSTD(1)),
     delay Int64 CODEC(ZSTD(1)),
-    tls LowCardinality(String),
-    family LowCardinality(String),
-    hard Bool,
-    source LowCardinality(String),
+    tls LowCardinality(String) CODEC(ZSTD(1)),
+    family LowCardinality(String) CODEC(ZSTD(1)),
+    hard Bool CODEC(ZSTD(1)),
+    source LowCardinality(String) CODEC(ZSTD(1)),
     line UInt64 CODEC(Delta, ZSTD(1)),
     raw String CODEC(ZSTD(3)),
     batch UInt64 CODEC(ZSTD(1)),
-    keep_days UInt16
+    keep_days UInt16 CODEC(ZSTD(1))
 )
 ENGINE = MergeTree
 PARTITION BY {month:accepted_at}
 ORDER BY (workspace, relay, accepted_at, number, at)
 TTL {expiry:accepted_at} + toIntervalDay(keep_days) DELETE WHERE keep_days < 65535
-SETTINGS {durable}, index_granularity = 1024;
+SETTINGS {durable}, index_granularity = 4096;
 
 -- One row for each mail and recipient. Every column is a maximum or a sum, so neither the order in which events
--- arrive nor the way they fall into batches matters. `state` orders the events of a delivery: time, then how final,
--- then a hash that tells equals apart; `via` and `outcome` carry it as a prefix of 16 hexadecimal digits, so that
--- the greatest of each is the one of the newest event. state = 0: only told of by an open, a click or the like.
+-- arrive nor the way they fall into batches matters. `state` orders the events of a delivery: time since acceptance,
+-- then how final. `via` and `outcome` carry it as a prefix of 16 hexadecimal digits, with a hash that tells equals
+-- apart, so that the greatest of each belongs to the newest event. state = 0: accepted, not tried.
+-- Weeks are partitions, and one that is left alone becomes one part: reading it with FINAL then costs nothing.
 CREATE TABLE IF NOT EXISTS deliveries
 (
     workspace UInt32,
     relay UInt32,
     accepted_at Int64 CODEC(Delta, ZSTD(1)),
-    number UInt32,
+    number UInt32 CODEC(ZSTD(1)),
     recipient String CODEC(ZSTD(1)),
     original_recipient SimpleAggregateFunction(max, String) CODEC(ZSTD(1)),
-    recipient_number SimpleAggregateFunction(max, UInt32),
-    kind SimpleAggregateFunction(max, LowCardinality(String)),
-    sender SimpleAggregateFunction(max, LowCardinality(String)),
+    recipient_number SimpleAggregateFunction(max, UInt32) CODEC(ZSTD(1)),
+    kind SimpleAggregateFunction(max, Enum8('mail' = 1, 'notification' = 2, 'probe' = 3)) CODEC(ZSTD(1)),
+    sender SimpleAggregateFunction(max, LowCardinality(String)) CODEC(ZSTD(1)),
     subject SimpleAggregateFunction(max, String) CODEC(ZSTD(1)),
     message_id SimpleAggregateFunction(max, String) CODEC(ZSTD(1)),
-    header_from SimpleAggregateFunction(max, LowCardinality(String)),
-    reply_to SimpleAggregateFunction(max, LowCardinality(String)),
+    header_from SimpleAggregateFunction(max, LowCardinality(String)) CODEC(ZSTD(1)),
+    reply_to SimpleAggregateFunction(max, LowCardinality(String)) CODEC(ZSTD(1)),
     in_reply_to SimpleAggregateFunction(max, String) CODEC(ZSTD(1)),
-    origin SimpleAggregateFunction(max, LowCardinality(String)),
-    client_name SimpleAggregateFunction(max, LowCardinality(String)),
-    login SimpleAggregateFunction(max, LowCardinality(String)),
-    protocol SimpleAggregateFunction(max, LowCardinality(String)),
-    interface SimpleAggregateFunction(max, LowCardinality(String)),
+    origin SimpleAggregateFunction(max, LowCardinality(String)) CODEC(ZSTD(1)),
+    client_name SimpleAggregateFunction(max, LowCardinality(String)) CODEC(ZSTD(1)),
+    login SimpleAggregateFunction(max, LowCardinality(String)) CODEC(ZSTD(1)),
+    protocol SimpleAggregateFunction(max, LowCardinality(String)) CODEC(ZSTD(1)),
+    interface SimpleAggregateFunction(max, LowCardinality(String)) CODEC(ZSTD(1)),
     size SimpleAggregateFunction(max, UInt64) CODEC(ZSTD(1)),
     queue_id SimpleAggregateFunction(max, String) CODEC(ZSTD(1)),
-    host SimpleAggregateFunction(max, LowCardinality(String)),
+    host SimpleAggregateFunction(max, LowCardinality(String)) CODEC(ZSTD(1)),
     state SimpleAggregateFunction(max, UInt64) CODEC(Delta, ZSTD(1)),
     via SimpleAggregateFunction(max, String) CODEC(ZSTD(1)),
     outcome SimpleAggregateFunction(max, String) CODEC(ZSTD(1)),
     attempts SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
-    complained_at SimpleAggregateFunction(max, Int64) CODEC(ZSTD(1)),
-    opened_at SimpleAggregateFunction(max, Int64) CODEC(ZSTD(1)),
-    clicked_at SimpleAggregateFunction(max, Int64) CODEC(ZSTD(1)),
-    replied_at SimpleAggregateFunction(max, Int64) CODEC(ZSTD(1)),
-    unsubscribed_at SimpleAggregateFunction(max, Int64) CODEC(ZSTD(1)),
-    keep_days SimpleAggregateFunction(max, UInt16)
+    keep_days SimpleAggregateFunction(max, UInt16) CODEC(ZSTD(1)),
+    INDEX by_recipient recipient TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_original original_recipient TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_sender sender TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_subject subject TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_header_from header_from TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_origin origin TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_mx substring(via, 17) TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = AggregatingMergeTree
-PARTITION BY {month:accepted_at}
+PARTITION BY {week:accepted_at}
 ORDER BY (workspace, relay, accepted_at, number, recipient)
 TTL {expiry:accepted_at} + toIntervalDay(keep_days) DELETE WHERE keep_days < 65535
-SETTINGS {durable}, index_granularity = 1024;
+SETTINGS {durable}, {settled}, index_granularity = 1024;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS deliveries_feed TO deliveries AS
 WITH
     transform(type, ['held', 'deferred', 'discarded', 'expired', 'bounced', 'delivered'], [1, 2, 3, 4, 5, 6], 0) AS rank,
     replaceAll(mx_host, '\x1f', ' ') AS mx,
-    arrayStringConcat(arrayMap(x -> replaceAll(x, '\x1f', ' '), [
-        toString(family), if(hard, '1', ''), if(code = 0, '', toString(code)), toString(enhanced_code), toString(transport),
-        toString(mx_ip), if(delay = 0, '', toString(delay)), toString(tls)]), '\x1f') || '\x1f' || reply AS what,
-    toUInt64(at + 8796093022208) * 4096 + rank * 256 + cityHash64(mx, what) % 256 AS newest,
-    multiIf(rank > 0, newest, type = 'accepted', 1, 0) AS ordinal
+    concat(family, '\x1f', if(hard, '1', ''), '\x1f', if(code = 0, '', toString(code)), '\x1f',
+        replaceAll(enhanced_code, '\x1f', ' '), '\x1f', replaceAll(transport, '\x1f', ' '), '\x1f',
+        replaceAll(mx_ip, '\x1f', ' '), '\x1f', if(delay = 0, '', toString(delay)), '\x1f',
+        replaceAll(tls, '\x1f', ' '), '\x1f', reply) AS what,
+    toUInt64(at - accepted_at + 17592186044416) * 4096 + rank * 256 + cityHash64(mx, what) % 256 AS newest,
+    if(rank = 0, '', lpad(hex(newest), 16, '0')) AS prefix
 SELECT
     workspace, relay, accepted_at, number, recipient, original_recipient, recipient_number, kind, sender, subject, message_id,
     header_from, reply_to, in_reply_to, origin, client_name, login, protocol, interface, size, queue_id, host,
-    toUInt64(ordinal) AS state,
-    if(rank = 0, '', lpad(hex(newest), 16, '0') || mx) AS via,
-    if(rank = 0, '', lpad(hex(newest), 16, '0') || what) AS outcome,
+    if(rank = 0, 0, intDiv(newest, 256)) AS state,
+    if(rank = 0, '', concat(prefix, mx)) AS via,
+    if(rank = 0, '', concat(prefix, what)) AS outcome,
     toUInt64(type IN ('delivered', 'deferred', 'bounced')) AS attempts,
+    keep_days
+FROM events
+WHERE recipient != '' AND type IN ('accepted', 'held', 'deferred', 'discarded', 'expired', 'bounced', 'delivered');
+
+-- What recipients did with a mail, long after: apart, so that it never touches a week that is settled.
+CREATE TABLE IF NOT EXISTS reactions
+(
+    workspace UInt32,
+    relay UInt32,
+    accepted_at Int64 CODEC(Delta, ZSTD(1)),
+    number UInt32 CODEC(ZSTD(1)),
+    recipient String CODEC(ZSTD(1)),
+    complained_at SimpleAggregateFunction(max, Int64) CODEC(ZSTD(1)),
+    opened_at SimpleAggregateFunction(max, Int64) CODEC(ZSTD(1)),
+    clicked_at SimpleAggregateFunction(max, Int64) CODEC(ZSTD(1)),
+    replied_at SimpleAggregateFunction(max, Int64) CODEC(ZSTD(1)),
+    unsubscribed_at SimpleAggregateFunction(max, Int64) CODEC(ZSTD(1)),
+    keep_days SimpleAggregateFunction(max, UInt16) CODEC(ZSTD(1))
+)
+ENGINE = AggregatingMergeTree
+PARTITION BY {month:accepted_at}
+ORDER BY (workspace, relay, accepted_at, number, recipient)
+TTL {expiry:accepted_at} + toIntervalDay(keep_days) DELETE WHERE keep_days < 65535
+SETTINGS {durable};
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS reactions_feed TO reactions AS
+SELECT
+    workspace, relay, accepted_at, number, recipient,
     if(type = 'complained', at, 0) AS complained_at,
     if(type = 'opened', at, 0) AS opened_at,
     if(type = 'clicked', at, 0) AS clicked_at,
@@ -122,7 +154,7 @@ SELECT
     if(type = 'unsubscribed', at, 0) AS unsubscribed_at,
     keep_days
 FROM events
-WHERE recipient != '' AND type NOT IN ('rejected', 'reinjected');
+WHERE recipient != '' AND type IN ('complained', 'opened', 'clicked', 'replied', 'unsubscribed');
 
 -- One row for each mail that was accepted: what statistics count.
 CREATE TABLE IF NOT EXISTS mails
@@ -130,17 +162,17 @@ CREATE TABLE IF NOT EXISTS mails
     workspace UInt32,
     relay UInt32,
     accepted_at Int64 CODEC(Delta, ZSTD(1)),
-    number UInt32,
-    kind SimpleAggregateFunction(max, LowCardinality(String)),
-    sender SimpleAggregateFunction(max, LowCardinality(String)),
-    origin SimpleAggregateFunction(max, LowCardinality(String)),
-    keep_days SimpleAggregateFunction(max, UInt16)
+    number UInt32 CODEC(ZSTD(1)),
+    kind SimpleAggregateFunction(max, Enum8('mail' = 1, 'notification' = 2, 'probe' = 3)) CODEC(ZSTD(1)),
+    sender SimpleAggregateFunction(max, LowCardinality(String)) CODEC(ZSTD(1)),
+    origin SimpleAggregateFunction(max, LowCardinality(String)) CODEC(ZSTD(1)),
+    keep_days SimpleAggregateFunction(max, UInt16) CODEC(ZSTD(1))
 )
 ENGINE = AggregatingMergeTree
-PARTITION BY {month:accepted_at}
+PARTITION BY {week:accepted_at}
 ORDER BY (workspace, relay, accepted_at, number)
 TTL {expiry:accepted_at} + toIntervalDay(keep_days) DELETE WHERE keep_days < 65535
-SETTINGS {durable};
+SETTINGS {durable}, {settled};
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS mails_feed TO mails AS
 SELECT workspace, relay, accepted_at, number, kind, sender, origin, keep_days
@@ -153,7 +185,7 @@ CREATE TABLE IF NOT EXISTS waiting
     workspace UInt32,
     relay UInt32,
     accepted_at Int64 CODEC(Delta, ZSTD(1)),
-    number UInt32,
+    number UInt32 CODEC(ZSTD(1)),
     waiting Int64
 )
 ENGINE = SummingMergeTree(waiting)
@@ -171,25 +203,21 @@ CREATE TABLE IF NOT EXISTS hourly
     workspace UInt32,
     relay UInt32,
     hour Int64 CODEC(Delta, ZSTD(1)),
-    sender LowCardinality(String),
-    domain LowCardinality(String),
-    origin LowCardinality(String),
     delivered SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
     deferred SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
     bounced SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
     rejected SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
-    keep_days SimpleAggregateFunction(max, UInt16)
+    keep_days SimpleAggregateFunction(max, UInt16) CODEC(ZSTD(1))
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY {month:hour}
-ORDER BY (workspace, relay, hour, sender, domain, origin)
+ORDER BY (workspace, relay, hour)
 TTL {expiry:hour} + toIntervalDay(keep_days) DELETE WHERE keep_days < 65535
 SETTINGS {durable};
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS hourly_feed TO hourly AS
 SELECT
-    workspace, relay, at - positiveModulo(at, 3600000) AS hour, sender,
-    if(position(recipient, '@') = 0, '', splitByChar('@', recipient)[-1]) AS domain, origin,
+    workspace, relay, at - positiveModulo(at, 3600000) AS hour,
     toUInt64(type = 'delivered') AS delivered,
     toUInt64(type = 'deferred') AS deferred,
     toUInt64(type IN ('bounced', 'expired')) AS bounced,

@@ -22,7 +22,7 @@ from mailvane.domain.mail import EventBatch, MailEvent, MailKey
 from mailvane.errors import InvalidInput
 from mailvane.storage.maillog import schema, upkeep
 from mailvane.storage.maillog.engine import Engine, parse_address
-from mailvane.storage.maillog.questions import Count, Search, Statement, by_hour, life_of
+from mailvane.storage.maillog.questions import Count, Search, Statement, by_hour, life_of, locate
 from mailvane.storage.maillog.rows import (
     BATCH_COLUMNS,
     EVENT_COLUMNS,
@@ -107,10 +107,10 @@ class ClickHouseMailLog:
         except InvalidInput:
             return LogPage(0, [])
         waiting = self._number(search.waiting()) > 0
-        total = self._number(search.total(waiting))
-        if total <= question.skip:
-            return LogPage(total, [])
-        return LogPage(total, decode_deliveries(self._lines(search.page(waiting))))
+        counts = [(int(str(bucket)), int(str(count))) for bucket, count in self._rows(search.counts(waiting))]
+        total = sum(count for _, count in counts)
+        span = locate(counts, question)
+        return LogPage(total, decode_deliveries(self._lines(search.page(waiting, span))) if span else [])
 
     def statistics(self, question: StatisticsQuestion) -> Statistics:
         """Counts and ranked tables of a window."""
@@ -156,7 +156,7 @@ class ClickHouseMailLog:
         return MailLogHealth(
             engine=f"chDB (ClickHouse {version})" if self._engine.embedded else f"ClickHouse {version}",
             events=self._number(Statement("SELECT count() FROM {events}", {})),
-            deliveries=self._number(Statement("SELECT count() FROM {deliveries} FINAL WHERE state > 0", {})),
+            deliveries=self._number(Statement("SELECT count() FROM {deliveries} FINAL", {})),
             bytes_on_disk=sum(int(str(size[0][0])) for size in sizes),
         )
 

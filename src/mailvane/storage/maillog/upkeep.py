@@ -33,10 +33,9 @@ def rebuild(engine: Engine) -> None:
         engine.command(f"DROP TABLE IF EXISTS {fresh} SYNC")
         engine.command(f"CREATE TABLE {fresh} AS {table}")
         for part in _partitions(engine, "events"):
-            source = f"FROM (SELECT * FROM events WHERE _partition_id = '{part}')"
-            engine.command(
-                f"INSERT INTO {fresh} {select.replace('FROM events', source)} SETTINGS max_partitions_per_insert_block = 0"
-            )
+            events = f"FROM (SELECT * FROM events WHERE _partition_id = '{part}')"
+            rows = select.replace("FROM events", events)
+            engine.command(f"INSERT INTO {fresh} {rows} SETTINGS max_partitions_per_insert_block = 0")
         for part in sorted({*_partitions(engine, table), *_partitions(engine, fresh)}):
             engine.command(f"ALTER TABLE {table} REPLACE PARTITION ID '{part}' FROM {fresh}{_emptying(engine)}")
         engine.command(f"DROP TABLE {fresh} SYNC")
