@@ -93,9 +93,12 @@ class Following:
     def _look(self) -> Iterator[Step]:
         """Whatever is new, once around."""
         if self._open is None:
-            if not self._path.is_file():
+            try:
+                self._open = _Open(self._path)
+            except FileNotFoundError:
                 return
-            self._open = _Open(self._path)
+            except OSError as error:
+                raise InvalidInput(f"{self._path}: {error.strerror}") from error
         current = self._open
         if current.rewritten():
             # The copy that was made before the cut may hold lines that were not read yet.
@@ -161,7 +164,7 @@ class Following:
         return [
             path
             for path in sorted(self._path.parent.glob(f"{_escaped(self._path.name)}[.-]*"))
-            if path.is_file() and path.stat().st_size
+            if path.is_file() and os.access(path, os.R_OK) and path.stat().st_size
         ]
 
     def _known(self, name: str) -> SourceCursor | None:

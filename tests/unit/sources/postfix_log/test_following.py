@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mailvane.errors import InvalidInput
 from mailvane.sources.postfix_log.following import Following
 
 LogOf = Callable[[int, int], bytes]
@@ -148,6 +149,12 @@ def test_an_archive_that_is_still_being_written_does_not_stop_the_following(
     append(path, log_of(3, 4))()
     Living(ledger, path)
     all_told(ledger, 4)
+
+
+def test_what_cannot_be_followed_is_named(ledger: Any, path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(InvalidInput, match=r"mail\.log"):
+        Living(ledger, path)
 
 
 @pytest.mark.parametrize("seed", range(10))
