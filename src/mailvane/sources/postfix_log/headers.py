@@ -10,6 +10,7 @@ import re
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.utils import getaddresses
+from functools import lru_cache
 from typing import NamedTuple
 
 from mailvane.domain.mail import canonical_address
@@ -24,6 +25,13 @@ _PERHAPS_FOLD = re.compile(r"(\?[ \t]+|[\r\n]+[ \t]*)")
 _SHORTEST_FOLDED_LINE = 50  # ours: mailers fold at 76 characters, at the last space before
 _TORN_WORD = re.compile(r"=\?[^?\s]*(?:\?[^?\s]?(?:\?[^?\s]*\??)?)?$")
 _BETWEEN_WORDS = re.compile(r"(=\?[^?\s]+\?[bBqQ]\?[^?\s]*\?=)\?*\s+\?*(?==\?)")
+
+
+# Nearly every From: a name without specials or in plain quotes, then the address, or the address alone (RFC 5322
+# section 3.4). Everything else is left to the library, which is a hundred times slower.
+_ATOM = r"[\w!#$%&'*+/=^{|}~.-]+"
+_NAME = r"(?:[\w !#$%&'*+/=?^{|}~.-]*|\"[^\"\\?\r\n]*\" *)"
+_PLAIN_ADDRESS = re.compile(rf"{_NAME}<({_ATOM}@[\w.-]+)>|({_ATOM}@[\w.-]+)", re.ASCII)
 
 
 class LoggedHeader(NamedTuple):
@@ -57,8 +65,13 @@ def header_text(value: str) -> str:
     return "".join(_decoded(part, charset) for part, charset in parts).strip() or value.strip()
 
 
+# Senders write the same From again and again.
+@lru_cache(maxsize=16_384)
 def header_address(value: str) -> str:
     """The bare address of a From or Reply-To header; the first one if there are several."""
+    plain = _PLAIN_ADDRESS.fullmatch(value)
+    if plain:
+        return canonical_address(plain[1] or plain[2])
     value = _FOLD.sub(" ", value)
     for _, address in getaddresses([value]):
         if "@" in address:
