@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mailvane.app import stores
-from mailvane.app.data_directory import owner
+from mailvane.app.carrying import carried_apart
 from mailvane.config import Settings
 from mailvane.domain.tenancy import Relay, Workspace
-from mailvane.errors import ServerUnreachable
+from mailvane.errors import StoreUnavailable
 from mailvane.services.tenancy import Tenancy
 from mailvane.sources.postfix_log.following import Following
 from mailvane.sources.postfix_log.reading import LogReading, Origin, Step
-from mailvane.storage.interface import JournalEntry
 from mailvane.storage.ledger import SqlLedger
 from mailvane.surfaces.cli.program import ImportProgress, ImportRequest, ImportSummary
 
-MOST_PENDING = 4  # batches: what is read ahead of the mail log is held in memory and in the ledger
+MOST_PENDING = 4  # batches: what is read ahead of the mail log waits in the ledger
 _POLL_SECONDS = 0.02
-_LOOK_SECONDS = 5.0
-
-Record = Callable[[JournalEntry, int], object]
+_PATIENCE_SECONDS = 60.0
+_RARELY = 200_000
 
 
 class Importer:
@@ -38,17 +37,19 @@ class Importer:
     def run(self, request: ImportRequest, report: Callable[[ImportProgress], None]) -> ImportSummary:
         """Returns when everything that was read can be queried. Raises InvalidInput, SourceMoved, StoreUnavailable."""
         began = time.monotonic()
+        # Nearly all that reading makes lives until its block is stored: looking for garbage among it finds none.
+        gc.set_threshold(_RARELY)
         workspace = self._tenancy.workspace(request.workspace)
         relay = self._tenancy.relay_of(workspace.id, request.relay)
         reading = self._reading(request, workspace, relay)
-        with self._recording() as record:
+        with self._carried() as alive:
             lines = 0
             for step in self._steps(request, reading):
-                self._wait(MOST_PENDING)
-                record(step.entry, self._clock())
+                self._wait(MOST_PENDING, alive)
+                self._ledger.commit(step.entry, self._clock())
                 lines += step.lines
                 report(ImportProgress(Path(step.name).name, step.consumed, step.size, lines))
-            self._wait(1)
+            self._wait(1, alive)
         return _summary(reading, request.samples, time.monotonic() - began)
 
     def _reading(self, request: ImportRequest, workspace: Workspace, relay: Relay) -> LogReading:
@@ -65,27 +66,23 @@ class Importer:
                 yield from Following(reading, newest, self._clock).run(_pause)
 
     @contextmanager
-    def _recording(self) -> Iterator[Record]:
-        """The journal; with a carrier of our own when no server has one."""
+    def _carried(self) -> Iterator[Callable[[], bool]]:
+        """Somebody carries: the server that runs, or a process of our own. Yields a look at whether it still does."""
         if stores.serving(self._settings):
-            yield self._ledger.commit
+            yield lambda: stores.serving(self._settings) is not None
         else:
-            with stores.stores_here(self._settings, "mailvane import") as here:
-                yield here.recorder.record
+            with carried_apart(self._settings, "mailvane import") as alive:
+                yield alive
 
-    def _wait(self, batches: int) -> None:
+    def _wait(self, batches: int, alive: Callable[[], bool]) -> None:
         """Until fewer batches are on their way, so that a fast reader does not run away from the mail log."""
-        looked = time.monotonic()
-        while self._ledger.backlog() >= batches:
+        least, moved = self._ledger.backlog(), time.monotonic()
+        while (left := self._ledger.backlog()) >= batches:
+            if left < least:
+                least, moved = left, time.monotonic()
+            if time.monotonic() - moved > _PATIENCE_SECONDS or not alive():
+                raise StoreUnavailable("the mail log takes nothing in; what was read is safe and waits in the journal")
             time.sleep(_POLL_SECONDS)
-            if time.monotonic() - looked > _LOOK_SECONDS:
-                self._refuse_abandoned()
-                looked = time.monotonic()
-
-    def _refuse_abandoned(self) -> None:
-        """Nobody carries when the server has gone. Our own hold on the directory shows as its owner."""
-        if stores.is_embedded(self._settings) and owner(self._settings.data) is None:
-            raise ServerUnreachable("the server has gone; what was read is safe and will be there when it is back")
 
 
 def _summary(reading: LogReading, samples: int, seconds: float) -> ImportSummary:

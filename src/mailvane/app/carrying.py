@@ -1,0 +1,66 @@
+"""A carrier in a process of its own, for a command that fills the journal while no server runs.
+
+Reading a log and storing its events then use a processor each, and a command does the same work beside a server as
+without one. The process is spawned, never forked: a fork of a process that has loaded the engine hangs. It ends with
+the command that started it, however that ends; what was not carried stays in the journal.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+
+from mailvane.app.stores import stores_here
+from mailvane.config import Settings
+from mailvane.errors import MailvaneError, StoreUnavailable
+
+_STOP = "stop"
+
+
+@contextmanager
+def carried_apart(settings: Settings, purpose: str) -> Iterator[Callable[[], bool]]:
+    """Carry for the length of a block. Yields a look at whether the carrier still lives.
+
+    Raises what opening the stores raises: StoreInUse, StoreTooNew, StoreUnavailable.
+    """
+    spawning = multiprocessing.get_context("spawn")
+    ours, theirs = spawning.Pipe()
+    process = spawning.Process(target=_carry, args=(settings, purpose, theirs), name="carrier", daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        _refuse_closed(ours)
+        yield process.is_alive
+        with suppress(BrokenPipeError):
+            ours.send(_STOP)
+    finally:
+        ours.close()
+        process.join()
+
+
+def _refuse_closed(connection: Connection) -> None:
+    """Wait for the stores to be open."""
+    try:
+        error: MailvaneError | None = connection.recv()
+    except EOFError:
+        error = StoreUnavailable("the mail log cannot be opened")
+    if error is not None:
+        raise error
+
+
+def _carry(settings: Settings, purpose: str, connection: Connection) -> None:
+    """The life of the process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command; it tells us when to end.
+    try:
+        with stores_here(settings, purpose):
+            connection.send(None)
+            connection.recv()
+    except MailvaneError as error:
+        connection.send(error)
+    except EOFError:
+        # The command was killed: let go of the stores at once, as it did.
+        os._exit(1)
