@@ -21,7 +21,7 @@ from typing import IO, Protocol, Self
 from mailvane.errors import InvalidInput
 
 STDIN = "-"
-# Text that is taken in at once, in bytes. A larger block makes for fewer, larger parts in the mail log, which costs it less.
+# Bytes of text that are taken in at once: larger blocks make fewer, larger parts, which cost the mail log less.
 BLOCK = 24 << 20
 TAIL = 4096  # bytes before a position that prove that a file is the one that was read
 _ARCHIVE_BLOCK = 16 << 10  # small, so that no archive can unfold into much at once

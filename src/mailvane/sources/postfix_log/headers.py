@@ -45,6 +45,31 @@ class LoggedHeader(NamedTuple):
 
 def read_header(text: str) -> LoggedHeader | None:
     """The header in the text after `info: ` or `warning: `, or None."""
+    return _read_plain(text) or _read_any(text)
+
+
+def _read_plain(text: str) -> LoggedHeader | None:
+    """Cut by searching from the end, as nearly every line can be: a quarter of a busy log are headers."""
+    colon, end = text.find(": "), text.rfind("; from=<")
+    client = text.rfind(" from ", colon, end)
+    sender, closed, rest = text[end + 8 :].partition("> to=<")
+    if colon < 0 or client < 0 or not closed or not text.startswith("header ") or text[end - 1] != "]":
+        return None
+    recipient, _, rest = rest.partition("> proto=")
+    protocol, named, helo = rest.partition(" helo=<")
+    # What is odd about a line, an action's text behind it or an address in angle brackets, is odd at its end.
+    if (
+        not named
+        or ">" in sender
+        or ">" in recipient
+        or helo.find(">") != len(helo) - 1
+        or " " in text[client + 6 : end]
+    ):
+        return None
+    return LoggedHeader(text[7:colon].lower(), text[colon + 2 : client], sender, protocol)
+
+
+def _read_any(text: str) -> LoggedHeader | None:
     logged = _LOGGED.match(text)
     if logged is None:
         return None
