@@ -1,0 +1,167 @@
+"""Sending domains, what they may send, and the verdict on one mail. Values only; the rules are in `admission`.
+
+Days, months and hours are UTC keys stored with the counters, so a counter of another day is simply zero today.
+Times are milliseconds since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+
+
+class Tier(StrEnum):
+    """Which pool of addresses a domain sends from. Recorded for billing; decides nothing here."""
+
+    SHARED = "shared"
+    DEDICATED = "dedicated"
+
+
+class OutboundStatus(StrEnum):
+    """Whether a domain may send at all."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+class Enforcement(StrEnum):
+    """What passing a limit means: refused, or allowed and marked."""
+
+    SOFT = "soft"
+    HARD = "hard"
+
+
+class Counting(StrEnum):
+    """What a limit counts."""
+
+    MESSAGES = "messages"
+    RECIPIENTS = "recipients"
+
+
+class Verification(StrEnum):
+    """How far a domain has proved that it may be sent from. NONE: nobody asked."""
+
+    NONE = "none"
+    PENDING = "pending"
+    VERIFIED = "verified"
+
+
+class WarmupProfile(StrEnum):
+    """How fast the daily cap of a new domain grows."""
+
+    OFF = "off"
+    FAST = "fast"
+    STANDARD = "standard"
+    CONSERVATIVE = "conservative"
+
+
+class Guillotine(msgspec.Struct, frozen=True, kw_only=True):
+    """When bounces or complaints stop a domain. The defaults are the vendor's rule, to the letter."""
+
+    bounce_percent: float = 3.0  # suspended above it; 0 turns the line off
+    complaint_percent: float = 0.0  # likewise; off by default
+    minimum_volume: int = 0  # sent in the period before the rule acts
+    confident: bool = False  # compare Wilson's lower bound (95 %) instead of the bare rate
+    warn_only: bool = False  # an audit entry instead of a suspension
+    probation_daily: int = 0  # a suspended domain may send so many a day; 0: none
+
+
+class Domain(msgspec.Struct, frozen=True, kw_only=True):
+    """A sending domain with its limits, status and verification. The workspace is the vendor's partner."""
+
+    id: int
+    workspace: int
+    name: str  # lower case
+    created_at: int
+    tier: Tier = Tier.SHARED
+    status: OutboundStatus = OutboundStatus.ACTIVE
+    enforcement: Enforcement = Enforcement.HARD
+    daily_limit: int = 0  # 0: unlimited, likewise below
+    monthly_limit: int = 0
+    hourly_fraction: float = 0.0  # hourly cap as a share of the daily limit; 0: off
+    warmup_profile: WarmupProfile = WarmupProfile.OFF
+    spike_max_multiplier: float = 0.0  # today against the mean of the last 7 days; 0: off
+    counting: Counting = Counting.MESSAGES
+    verification: Verification = Verification.NONE
+    verification_token: str = ""
+    dkim_tokens: tuple[str, ...] = ()
+    closed: bool = False  # the whole domain is suspended, not only its sending
+    guillotine: Guillotine | None = None  # None: the installation's
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """A domain's counters, each with the key of the time it belongs to."""
+
+    day: int = 0  # days since the epoch
+    hour: int = 0  # hours since the epoch
+    month: int = 0  # 12 * year + month - 1
+    sent_today: int = 0
+    sent_this_hour: int = 0
+    sent_month: int = 0
+    bounces: int = 0  # of the month, likewise complaints
+    complaints: int = 0
+    first_day: int = 0  # the day of the first mail ever; 0: none yet
+    last_days: tuple[int, ...] = ()  # sent on each of the up to 7 days before `day`, the newest first
+
+    @property
+    def bounce_rate(self) -> float:
+        """Percent of the month's mail, two decimals; 0.0 when nothing was sent."""
+        return round(100 * self.bounces / self.sent_month, 2) if self.sent_month else 0.0
+
+    @property
+    def complaint_rate(self) -> float:
+        return round(100 * self.complaints / self.sent_month, 2) if self.sent_month else 0.0
+
+
+class Reason(StrEnum):
+    """Why a mail was refused, or would have been. Softened, the word ends in `_soft`."""
+
+    SUSPENDED = "outbound_suspended"
+    UNVERIFIED = "domain_not_verified"
+    MONTHLY = "monthly_limit_exceeded"
+    DAILY = "daily_limit_exceeded"
+    HOURLY = "hourly_limit_exceeded"
+    WARMUP = "warmup_limit_exceeded"
+    SPIKE = "spike_detected"
+
+
+class Passage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The question: may this mail pass?"""
+
+    domain: str  # lower case
+    units: int = 1  # recipients, where the domain counts those; messages are always 1
+    instance: str = ""  # names one mail across repeated questions: asked again, it is counted once
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The answer. Allowed counts, also when soft; refused does not."""
+
+    domain: str
+    allowed: bool
+    reason: Reason | None = None
+    soft: bool = False  # the reason was softened into a pass
+    sent_today: int = 0
+    sent_month: int = 0
+    known: bool = True  # False: there is no such domain; allowed, and counted nowhere
+
+    @property
+    def word(self) -> str | None:
+        """The reason as the vendor spells it."""
+        if self.reason is None:
+            return None
+        return f"{self.reason.value}_soft" if self.soft else self.reason.value
+
+
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that was done to a domain, by whom or what, and on which evidence."""
+
+    domain: str
+    workspace: int
+    at: int
+    action: str  # suspended, warned, restored, limits_changed, verification_started, verified, frozen, ...
+    actor: str  # "guillotine", "key 7", "command line", ...
+    evidence: str  # JSON: the counts, the rule, the notifications

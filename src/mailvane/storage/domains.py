@@ -1,0 +1,105 @@
+"""The ledger's third role: sending domains, their counters, and every decision on a mail. A protocol, like `interface`.
+
+Apart from it only because it has a life of its own; the layers above see it the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from mailvane.domain.outbound import AuditEntry, Domain, Passage, Usage, Verdict
+
+# What decides one passage: the domain and its counters in, the verdict and the counters after it out. Pure.
+Judge = Callable[[Domain, Usage, Passage, int], tuple[Verdict, Usage]]
+
+
+class FrozenUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """A domain's month as it is billed."""
+
+    name: str
+    partner: str | None  # the workspace's name; None when the domain belongs to nobody in particular
+    sent_month: int
+    monthly_limit: int
+    bounces: int
+    complaints: int
+    bounce_rate: float
+    complaint_rate: float
+
+
+class BillingPeriod(msgspec.Struct, frozen=True, kw_only=True):
+    """One freeze, kept for ever."""
+
+    id: int
+    frozen_at: int
+    idempotency_key: str | None
+    domains: tuple[FrozenUsage, ...]
+
+
+class MinuteOfDecisions(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What was asked of a domain within one minute, for replaying under other limits."""
+
+    domain: str
+    minute: int  # start, milliseconds since the epoch
+    asked: int  # units asked for, whatever the answer
+    allowed: int
+
+
+class Domains(Protocol):
+    """Every change is one durable transaction; parallel callers, also in other processes, agree."""
+
+    def add_domain(self, domain: Domain) -> Domain:
+        """Keep a new domain; its id is given here. Raises AlreadyExists."""
+
+    def domains(self, workspace: int | None = None) -> list[Domain]:
+        """The domains of a workspace, or all; the newest first."""
+
+    def domain(self, name: str) -> Domain | None: ...
+
+    def change_domain(self, name: str, change: Callable[[Domain], Domain], entry: AuditEntry | None) -> Domain:
+        """Read, change and write under a lock, with the audit entry. Raises NotFound."""
+
+    def remove_domain(self, name: str) -> None:
+        """With its counters; audit entries and billing periods stay. Raises NotFound."""
+
+    def usage(self, names: Sequence[str]) -> Mapping[str, Usage]:
+        """The counters as stored: whoever reads them brings them to today."""
+
+    def decide(self, passages: Sequence[Passage], now: int, judge: Judge) -> list[Verdict]:
+        """Judge them one after the other in one transaction and keep the counters; the answers in the same order.
+
+        A passage whose instance was answered before gets that answer again and is not counted again. Decisions are
+        added to the minutes that `decisions` reads.
+        """
+
+    def audit(self, name: str, limit: int) -> list[AuditEntry]:
+        """What was done to a domain, the newest first."""
+
+
+class Periods(Protocol):
+    """Feedback, resets and billing."""
+
+    def feedback(
+        self, name: str, message: str, change: Callable[[Domain, Usage], tuple[Domain, Usage, AuditEntry | None]]
+    ) -> bool:
+        """Apply a bounce or complaint to a domain and its counters, once per message id.
+
+        False when that message was applied before, or the domain is not known.
+        """
+
+    def reset_day(self, now: int, renew: Callable[[Usage], Usage]) -> int:
+        """Renew every domain's counters; how many domains there are."""
+
+    def close_month(self, now: int, key: str | None, renew: Callable[[Usage], Usage]) -> BillingPeriod:
+        """Freeze every domain's month, then renew the counters, in one transaction.
+
+        With an idempotency key that was used before, the stored period comes back and nothing changes.
+        """
+
+    def periods(self, limit: int) -> list[BillingPeriod]:
+        """The newest first."""
+
+    def decisions(self, name: str, since: int, until: int) -> list[MinuteOfDecisions]:
+        """What was asked of a domain, minute by minute, oldest first."""
