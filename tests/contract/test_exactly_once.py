@@ -18,8 +18,8 @@ from mailvane.storage.ledger import open_ledger
 from mailvane.storage.maillog import open_maillog
 
 NOW = 1_790_000_000_000
-EVENTS = 400
-STEP = 10
+EVENTS = 3000
+STEP = 2
 KILLS = 3
 SPAWN = get_context("spawn")
 BEGINNING = SourceCursor(stream="postfix:1", file="f", name="mail.log", offset=0, line=0, tail=b"", reference=NOW)
@@ -56,7 +56,9 @@ def read_log(ledger_url: str, maillog_url: str, under_way: Event | None = None) 
             cursor = entry.cursor
             if under_way is not None:
                 under_way.set()
-            recorder.wait_below(5, patience=60)
+            recorder.wait_below(40, patience=60)
+        if under_way is not None:
+            under_way.set()
         carrier.stop()
         recorder.drain()
         found = maillog.statistics(StatisticsQuestion(workspace=1, relays=(1,)))

@@ -18,11 +18,12 @@ from mailvane.storage.interface import Journal, JournalEntry, MailLog, PendingBa
 
 log = logging.getLogger(__name__)
 
-CARRY_AT_ONCE = 16
+CARRY_AT_ONCE = 50_000  # events: what is in memory at a time on its way to the mail log
 _HELD_EVENTS = 120_000
 # How soon a batch is noticed that another process, an import, left in the journal.
 _SWEEP_SECONDS = 0.5
 _SWEEPS_BEFORE_RETRY = 1200  # a batch that the mail log refused is tried again every ten minutes
+_ROUNDS_BEFORE_SWEEP = 100  # under steady load: what a node left behind that died must not wait for a quiet moment
 _LOOK_SECONDS = 0.2
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -40,7 +41,10 @@ class Recorder:
         self._carrying = Lock()
         self._changed = Condition()
         self._refused: set[int] = set()
-        self._journal_has_more = True  # what an earlier process left behind
+        self._taken: dict[int, PendingBatch] = {}  # claimed, but not yet stored and settled
+        self._rounds = 0
+        self._journal_has_more = True
+        self._left_behind = True  # by an earlier process
 
     def record(self, entry: JournalEntry, now: int) -> PendingBatch | None:
         """Make it durable; it reaches the mail log soon. None when nothing new was in it. Raises StoreUnavailable."""
@@ -51,16 +55,16 @@ class Recorder:
         return pending
 
     def carry(self, limit: int = CARRY_AT_ONCE) -> int:
-        """Move up to so many pending batches into the mail log; how many were moved. Raises StoreUnavailable."""
+        """Move pending batches of up to so many events into the mail log, small ones together; how many then.
+
+        Raises StoreUnavailable.
+        """
         stored: list[int] = []
         with self._carrying:
             try:
-                for pending in self._next(limit):
+                for pending in self._take(limit):
                     if self._store(pending):
                         stored.append(pending.sequence)  # noqa: PERF401 - those before a failure are settled too
-            except Transient:
-                self._journal_has_more = True
-                raise
             finally:
                 self._settle(stored)
         return len(stored)
@@ -79,7 +83,7 @@ class Recorder:
 
     def sweep(self) -> None:
         """Let the next `carry` look into the journal for batches that this process does not remember."""
-        self._journal_has_more = True
+        self._left_behind = self._journal_has_more = True
         self._tell()
 
     def reconsider(self) -> None:
@@ -113,7 +117,7 @@ class Recorder:
     def wait_for_work(self, patience: float) -> bool:
         """Wait until something may be there to carry; False when nothing came within so many seconds."""
         with self._changed:
-            return self._changed.wait_for(lambda: bool(self._held) or self._journal_has_more, patience)
+            return self._changed.wait_for(lambda: bool(self._held or self._taken) or self._journal_has_more, patience)
 
     def _hold(self, pending: PendingBatch) -> None:
         with self._lock:
@@ -130,18 +134,31 @@ class Recorder:
                 if pending is not None:
                     self._room += len(pending.batch.events)
 
-    def _next(self, limit: int) -> list[PendingBatch]:
+    def _take(self, limit: int) -> list[PendingBatch]:
+        """What is to be carried now. What was claimed already keeps its token, so it is carried as it is."""
+        if not self._taken and (self._held or self._journal_has_more):
+            self._rounds += 1
+            self._claim(limit, self._left_behind or self._rounds % _ROUNDS_BEFORE_SWEEP == 0)
+        return list(self._taken.values())
+
+    def _claim(self, limit: int, left_behind: bool) -> None:
         with self._lock:
-            batches = list(self._held.values())[:limit]
-        if len(batches) == limit or not self._journal_has_more:
-            return batches
+            held = dict(self._held)
         # Cleared before looking, so that a batch which comes in meanwhile is not overlooked.
-        self._journal_has_more = False
-        known = {pending.sequence for pending in batches} | self._refused
-        page = limit + len(self._refused)
-        found = self._journal.pending(page)
-        self._journal_has_more = self._journal_has_more or len(found) == page
-        return batches + [pending for pending in found if pending.sequence not in known]
+        self._left_behind = self._journal_has_more = False
+        try:
+            found = self._journal.claim(limit, held, left_behind, frozenset(self._refused))
+        except BaseException:
+            self._left_behind = self._journal_has_more = True
+            raise
+        if found:
+            self._journal_has_more = True
+        fresh = max((max(pending.members) for pending in found if pending.members), default=0)
+        if found and not fresh and left_behind:
+            self._left_behind = True  # they come first, so there may be more of them
+        # The others of these were claimed by another node, or at once after they were committed.
+        self._release([sequence for sequence in held if sequence <= fresh or not found])
+        self._taken = {pending.sequence: pending for pending in found}
 
     def _store(self, pending: PendingBatch) -> bool:
         try:
@@ -152,7 +169,7 @@ class Recorder:
             # One batch that the mail log refuses must not hold up all others. It stays in the journal.
             log.exception("the mail log refuses batch %d (%s)", pending.sequence, pending.batch.token)
             self._refused.add(pending.sequence)
-            self._release([pending.sequence])
+            self._taken.pop(pending.sequence, None)
             return False
         return True
 
@@ -160,7 +177,8 @@ class Recorder:
         if not sequences:
             return
         self._journal.settle(sequences)
-        self._release(sequences)
+        for sequence in sequences:
+            self._taken.pop(sequence, None)
         self._tell()
 
     def _tell(self) -> None:

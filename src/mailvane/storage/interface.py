@@ -6,7 +6,7 @@ two roles, `Tenants` (who may do what) and `Journal` (how far each source was re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -109,12 +109,14 @@ class PendingBatch(msgspec.Struct, frozen=True):
 
     sequence: int
     batch: EventBatch
+    members: tuple[int, ...] = ()  # when it was claimed just now: the sequences under which it was committed
 
 
 class Journal(Protocol):
     """Exactly once: a source's progress and the events it yielded are committed together, then carried to the mail log.
 
     A batch stays pending until it is settled; carrying it twice is harmless, because the mail log knows its token.
+    It must be claimed before it is carried: until then it may be joined with others under a new token, never after.
     """
 
     def cursors(self, stream: str) -> list[SourceCursor]:
@@ -130,7 +132,20 @@ class Journal(Protocol):
         """
 
     def pending(self, limit: int) -> Sequence[PendingBatch]:
-        """The oldest batches that are not settled."""
+        """The oldest batches that are not settled, claimed or not."""
+
+    def claim(
+        self,
+        limit: int,
+        held: Mapping[int, PendingBatch],
+        left_behind: bool = True,
+        without: Collection[int] = (),
+    ) -> Sequence[PendingBatch]:
+        """Make the oldest batches ready to be carried, durably; up to so many events, but one batch at least.
+
+        Small ones of one workspace become one. `left_behind`: those that were claimed before come first, exactly as
+        they are, except the sequences `without`; somebody else may be carrying them, too. What is `held` is not read.
+        """
 
     def settle(self, sequences: Sequence[int]) -> None:
         """Forget batches that the mail log has stored."""

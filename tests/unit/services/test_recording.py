@@ -21,12 +21,16 @@ NOW = 1_790_000_000_000
 PATIENCE = 20.0
 
 
-def entry(number: int, events: int = 1) -> JournalEntry:
+def entry(number: int, events: int = 1, workspace: int = 1) -> JournalEntry:
     made = [
         MailEvent(relay=1, accepted_at=NOW, number=number * 1000 + each, type=EventType.ACCEPTED, at=NOW)
         for each in range(events)
     ]
-    return JournalEntry(batch=EventBatch(f"t{number}", 1, 0, made))
+    return JournalEntry(batch=EventBatch(f"t{number}", workspace, 0, made))
+
+
+def numbers(maillog: MemoryMailLog) -> list[int]:
+    return sorted(event.number // 1000 for event in maillog.events)
 
 
 @pytest.fixture
@@ -56,13 +60,23 @@ def test_what_is_recorded_is_in_the_journal_and_not_yet_in_the_mail_log(
 
 def test_carrying_moves_batches_and_settles_them(recorder: Recorder, maillog: MemoryMailLog) -> None:
     for number in range(5):
-        recorder.record(entry(number), NOW)
+        recorder.record(entry(number, workspace=number), NOW)
     assert recorder.carry(2) == 2
     assert recorder.backlog() == 3
     recorder.drain()
     assert recorder.backlog() == 0
     assert recorder.carry() == 0
     assert maillog.offered == [f"t{number}" for number in range(5)]
+
+
+def test_small_batches_of_one_workspace_are_carried_together(recorder: Recorder, maillog: MemoryMailLog) -> None:
+    for number in range(100):
+        recorder.record(entry(number, workspace=number % 2), NOW)
+    assert recorder.carry() == 2
+    assert recorder.backlog() == 0
+    assert [len(batch.events) for batch in maillog.batches.values()] == [50, 50]
+    assert {batch.workspace for batch in maillog.batches.values()} == {0, 1}
+    assert numbers(maillog) == list(range(100))
 
 
 def test_an_entry_without_events_leaves_nothing_to_carry(recorder: Recorder) -> None:
@@ -74,8 +88,8 @@ def test_what_an_earlier_process_left_behind_is_carried(ledger: SqlLedger, maill
     Recorder(ledger, MemoryMailLog()).record(entry(1), NOW)
     after = Recorder(ledger, maillog)
     after.record(entry(2), NOW)
-    assert after.carry() == 2
-    assert set(maillog.batches) == {"t1", "t2"}
+    after.drain()
+    assert numbers(maillog) == [1, 2]
 
 
 def test_a_batch_fresh_from_this_process_is_not_read_back(
@@ -83,9 +97,35 @@ def test_a_batch_fresh_from_this_process_is_not_read_back(
 ) -> None:
     recorder = Recorder(ledger, maillog)
     recorder.drain()
-    monkeypatch.setattr(ledger, "pending", lambda limit: pytest.fail("read back"))
+    monkeypatch.setattr("mailvane.storage.ledger.journal.unpack", lambda payload: pytest.fail("read back"))
     recorder.record(entry(1), NOW)
+    recorder.record(entry(2), NOW)
     assert recorder.carry() == 1
+    assert numbers(maillog) == [1, 2]
+
+
+def test_what_another_carrier_took_is_not_remembered(ledger: SqlLedger, recorder: Recorder) -> None:
+    recorder.drain()
+    recorder.record(entry(1), NOW)
+    Recorder(ledger, MemoryMailLog()).drain()
+    assert recorder.wait_for_work(0)
+    assert recorder.carry() == 0
+    assert not recorder.wait_for_work(0)
+
+
+def test_steady_work_does_not_keep_a_recorder_from_what_a_dead_node_left(
+    ledger: SqlLedger, recorder: Recorder, maillog: MemoryMailLog
+) -> None:
+    recorder.drain()
+    Recorder(ledger, MemoryMailLog()).record(entry(0), NOW)
+    ledger.claim(1, {})
+    rounds = 0
+    while 0 not in numbers(maillog):
+        rounds += 1
+        recorder.record(entry(rounds), NOW)
+        recorder.carry()
+        assert rounds <= recording._ROUNDS_BEFORE_SWEEP
+    assert rounds > 1
 
 
 def test_more_than_fits_in_memory_is_read_back(ledger: SqlLedger, maillog: MemoryMailLog) -> None:
@@ -94,7 +134,7 @@ def test_more_than_fits_in_memory_is_read_back(ledger: SqlLedger, maillog: Memor
     for number in range(6):
         recorder.record(entry(number, events=2), NOW)
     recorder.drain()
-    assert sorted(maillog.batches) == [f"t{number}" for number in range(6)]
+    assert numbers(maillog) == sorted([*range(6), *range(6)])
     assert recorder.backlog() == 0
 
 
@@ -107,11 +147,29 @@ def test_while_the_mail_log_is_away_nothing_is_lost_and_nothing_counts_twice(
     with pytest.raises(StoreUnavailable):
         recorder.carry()
     recorder.record(entry(3), NOW)
-    assert recorder.backlog() == 3
+    assert recorder.backlog() == 2
+    with pytest.raises(StoreUnavailable):
+        recorder.carry()
     maillog.down = False
     recorder.drain()
     assert recorder.backlog() == 0
-    assert sorted(event.number for event in maillog.events) == [1000, 2000, 3000]
+    assert numbers(maillog) == [1, 2, 3]
+
+
+def test_a_bundle_that_was_offered_is_offered_again_as_it_was(
+    ledger: SqlLedger, recorder: Recorder, maillog: MemoryMailLog
+) -> None:
+    recorder.record(entry(1), NOW)
+    recorder.record(entry(2), NOW)
+    maillog.down = True
+    with pytest.raises(StoreUnavailable):
+        recorder.carry()
+    recorder.record(entry(3), NOW)
+    maillog.down = False
+    Recorder(ledger, maillog).drain()
+    recorder.drain()
+    assert maillog.offered[1] == maillog.offered[0]
+    assert numbers(maillog) == [1, 2, 3]
 
 
 def test_what_an_earlier_process_left_is_tried_again_when_the_mail_log_comes_back(
@@ -161,7 +219,7 @@ def test_a_batch_that_the_mail_log_refuses_does_not_hold_up_the_others(
 ) -> None:
     maillog.refuses = {f"t{number}" for number in range(20)}
     for number in range(40):
-        recorder.record(entry(number), NOW)
+        recorder.record(entry(number, workspace=number), NOW)
     with caplog.at_level(logging.CRITICAL):
         recorder.drain()
     assert len(maillog.batches) == 20
@@ -179,9 +237,11 @@ def test_refused_batches_of_an_earlier_process_do_not_hide_those_behind_them(
     caplog.set_level(logging.CRITICAL)
     earlier = Recorder(ledger, MemoryMailLog())
     for number in range(50):
-        earlier.record(entry(number), NOW)
+        earlier.record(entry(number, workspace=number), NOW)
     maillog.refuses = {f"t{number}" for number in range(40)}
-    recorder.drain()
+    ledger.claim(100, {})
+    while recorder.carry(5) or recorder.wait_for_work(0):
+        pass
     assert len(maillog.batches) == 10
     assert recorder.backlog() == recorder.refused() == 40
 
@@ -260,7 +320,7 @@ def test_the_carrier_outlives_every_failure_and_says_what_troubles_it(
     maillog.down = True
     carry = recorder.carry
 
-    def broken(limit: int = 16) -> int:
+    def broken(limit: int = recording.CARRY_AT_ONCE) -> int:
         if len(troubles) == 1:
             raise RuntimeError("a mistake")
         return carry(limit)

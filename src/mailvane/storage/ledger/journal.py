@@ -5,20 +5,24 @@ Implements `Journal` of the storage interface. It does not carry batches anywher
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
 
 from mailvane.domain.mail import EventBatch
 from mailvane.errors import InvalidInput, SourceMoved
 from mailvane.storage.interface import JournalEntry, PendingBatch, SourceCursor
+from mailvane.storage.ledger.bundling import Waiting, bundles, joined, within
 from mailvane.storage.ledger.database import Database
 from mailvane.storage.ledger.payload import pack, unpack
 from mailvane.storage.ledger.tables import cursors, event_ids, in_flight, journal
 
 _PRUNE_AT_ONCE = 20_000
+# A claim keeps other writers waiting, and reading back so many small batches takes about a tenth of a second.
+_CLAIM_ROWS = 4_000
 
 
 class SqlJournal:
@@ -50,11 +54,7 @@ class SqlJournal:
             self._move_on(connection, entry)
             if not batch.events:
                 return None
-            row = {
-                "committed_at": now,
-                "events": len(batch.events),
-                "payload": payload if batch is entry.batch else pack(batch),
-            }
+            row = _row(batch, now, payload if batch is entry.batch else pack(batch), claimed=False)
             sequence = connection.execute(insert(journal).values(row).returning(journal.c.sequence)).scalar_one()
         return PendingBatch(sequence, batch)
 
@@ -63,6 +63,24 @@ class SqlJournal:
         with self._database.read() as connection:
             rows = connection.execute(wanted).all()
         return [PendingBatch(row.sequence, unpack(row.payload)) for row in rows]
+
+    def claim(
+        self,
+        limit: int,
+        held: Mapping[int, PendingBatch],
+        left_behind: bool = True,
+        without: Collection[int] = (),
+    ) -> Sequence[PendingBatch]:
+        with self._database.read() as connection:
+            # Most looks find nothing, and need not make writers wait.
+            if not _waiting(connection, _oldest(1, left_behind, without), without):
+                return []
+        with self._database.write() as connection:
+            # What another node's claim is taking at this moment is that node's.
+            oldest = _oldest(limit, left_behind, without).with_for_update(skip_locked=True)
+            waiting = within(_waiting(connection, oldest, without), limit)
+            batches = _batches(connection, [row.sequence for row in waiting], held)
+            return _claimed(connection, bundles(waiting), batches)
 
     def settle(self, sequences: Sequence[int]) -> None:
         if not sequences:
@@ -94,11 +112,11 @@ class SqlJournal:
         if not entry.event_ids:
             return entry.batch
         digests = [_digest(event_id) for event_id in entry.event_ids]
-        claimed = self._claim(connection, entry.batch.workspace, set(digests), now)
+        new = self._first_seen(connection, entry.batch.workspace, set(digests), now)
         fresh = []
         for digest, event in zip(digests, entry.batch.events, strict=True):
-            if digest in claimed:
-                claimed.remove(digest)
+            if digest in new:
+                new.remove(digest)
                 fresh.append((digest, event))
         if len(fresh) == len(digests):
             return entry.batch
@@ -107,8 +125,8 @@ class SqlJournal:
         token = f"{entry.batch.token}/{survivors}"
         return msgspec.structs.replace(entry.batch, token=token, events=[event for _, event in fresh])
 
-    def _claim(self, connection: Connection, workspace: int, digests: set[bytes], now: int) -> set[bytes]:
-        """Those of the digests that nobody claimed before. Whoever claims the same ones waits for this transaction."""
+    def _first_seen(self, connection: Connection, workspace: int, digests: set[bytes], now: int) -> set[bytes]:
+        """Those of the digests that nobody told before. Whoever tells the same ones waits for this transaction."""
         statement = self._database.insert(event_ids).on_conflict_do_nothing().returning(event_ids.c.digest)
         # In one order everywhere, so that two transactions never wait for each other.
         rows = [{"workspace": workspace, "digest": digest, "seen_at": now} for digest in sorted(digests)]
@@ -140,3 +158,69 @@ class SqlJournal:
 
 def _digest(event_id: str) -> bytes:
     return blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _row(batch: EventBatch, committed_at: int, payload: bytes, *, claimed: bool) -> dict[str, Any]:
+    return {
+        "committed_at": committed_at,
+        "workspace": batch.workspace,
+        "retention_days": batch.retention_days,
+        "events": len(batch.events),
+        "claimed": claimed,
+        "payload": payload,
+    }
+
+
+def _oldest(limit: int, left_behind: bool, without: Collection[int]) -> Select[Any]:
+    """Batches have an event each, at least: a limit of events is one of batches, too."""
+    rows = min(limit, _CLAIM_ROWS)
+    wanted = select(*(journal.c[name] for name in Waiting.__struct_fields__))
+    if left_behind:
+        return wanted.order_by(journal.c.claimed.desc(), journal.c.sequence).limit(rows + len(without))
+    return wanted.where(~journal.c.claimed).order_by(journal.c.sequence).limit(rows)
+
+
+def _waiting(connection: Connection, wanted: Select[Any], without: Collection[int]) -> list[Waiting]:
+    rows = [Waiting(*row) for row in connection.execute(wanted)]
+    return [row for row in rows if row.sequence not in without]
+
+
+def _batches(
+    connection: Connection, sequences: Sequence[int], held: Mapping[int, PendingBatch]
+) -> dict[int, EventBatch]:
+    known = {sequence: held[sequence].batch for sequence in sequences if sequence in held}
+    missing = [sequence for sequence in sequences if sequence not in held]
+    if missing:
+        rows = connection.execute(select(journal.c.sequence, journal.c.payload).where(journal.c.sequence.in_(missing)))
+        known |= {row.sequence: unpack(row.payload) for row in rows}
+    return known
+
+
+def _claimed(
+    connection: Connection, groups: Sequence[Sequence[Waiting]], batches: Mapping[int, EventBatch]
+) -> list[PendingBatch]:
+    """Each group as one batch that will never change again."""
+    alone = [group[0] for group in groups if len(group) == 1]
+    several = [group for group in groups if len(group) > 1]
+    fresh = [row.sequence for row in alone if not row.claimed]
+    if fresh:
+        connection.execute(update(journal).where(journal.c.sequence.in_(fresh)).values(claimed=True))
+    found = [PendingBatch(row.sequence, batches[row.sequence], () if row.claimed else (row.sequence,)) for row in alone]
+    return found + _joined(connection, several, batches)
+
+
+def _joined(
+    connection: Connection, groups: Sequence[Sequence[Waiting]], batches: Mapping[int, EventBatch]
+) -> list[PendingBatch]:
+    if not groups:
+        return []
+    members = [tuple(row.sequence for row in group) for group in groups]
+    whole = [joined([batches[sequence] for sequence in sequences]) for sequences in members]
+    rows = [
+        _row(batch, group[0].committed_at, pack(batch), claimed=True)
+        for batch, group in zip(whole, groups, strict=True)
+    ]
+    connection.execute(delete(journal).where(journal.c.sequence.in_([each for part in members for each in part])))
+    made = insert(journal).returning(journal.c.sequence, sort_by_parameter_order=True)
+    sequences = connection.execute(made, rows).scalars().all()
+    return [PendingBatch(*each) for each in zip(sequences, whole, members, strict=True)]

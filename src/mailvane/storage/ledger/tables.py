@@ -112,8 +112,11 @@ journal = Table(
     metadata,
     Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("committed_at", BigInteger, nullable=False),
+    Column("workspace", Integer, nullable=False),
+    Column("retention_days", Integer, nullable=False),
     Column("events", Integer, nullable=False),
-    Column("payload", LargeBinary, nullable=False),
+    Column("claimed", Boolean, nullable=False),
+    Column("payload", LargeBinary, nullable=False),  # last: SQLite then finds the others without reading through it
     sqlite_autoincrement=True,
 )
 

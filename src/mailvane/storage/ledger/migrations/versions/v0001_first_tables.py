@@ -81,7 +81,10 @@ def _journal() -> None:
         "journal",
         sa.Column("sequence", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
         sa.Column("committed_at", sa.BigInteger, nullable=False),
+        sa.Column("workspace", sa.Integer, nullable=False),
+        sa.Column("retention_days", sa.Integer, nullable=False),
         sa.Column("events", sa.Integer, nullable=False),
+        sa.Column("claimed", sa.Boolean, nullable=False),
         sa.Column("payload", sa.LargeBinary, nullable=False),
         sqlite_autoincrement=True,
     )
