@@ -43,7 +43,8 @@ def _status(event: MailEvent) -> DeliveryStatus:
 def _delivery(key: MailKey, recipient: str, events: list[MailEvent], states: list[MailEvent]) -> Delivery:
     told = [event for event in states if event.type is not EventType.ACCEPTED]
     newest = max(told, key=lambda event: (event.at, _STATES.index(event.type)), default=_NO_ATTEMPT)
-    values: dict[str, Any] = {name: max(getattr(event, name) for event in states) for name in _FACTS}
+    told_of = [event for event in events if event.type in _STATES]
+    values: dict[str, Any] = {name: max(getattr(event, name) for event in told_of) for name in _FACTS}
     values |= {name: getattr(newest, name) for name in _ATTEMPT}
     for name in ("complained", "opened", "clicked", "replied", "unsubscribed"):
         values[f"{name}_at"] = max([0, *(event.at for event in events if event.type.value == name)])

@@ -9,31 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mailvane.domain.history import Delivery, HourlyQuestion, LogQuestion, StatisticsQuestion
-from mailvane.domain.mail import NUMBER_BITS, MailKey, MailKind, parse_mail_id
-from mailvane.storage.maillog.rows import EVENT_COLUMNS
+from mailvane.domain.history import HourlyQuestion, LogQuestion, StatisticsQuestion
+from mailvane.domain.mail import NUMBER_BITS, DeliveryStatus, MailKey, MailKind, parse_mail_id
+from mailvane.storage.maillog.rows import AT_BIAS, EVENT_COLUMNS, REACTIONS, STATUSES
 
-_RANKED = ("queued", "held", "deferred", "discarded", "expired", "bounced", "delivered")
-_AT_BIAS = 17592186044416  # added to the time since acceptance, so that stamps of a wrong clock stay positive
-_DELIVERED = f"(bitAnd(state, 15) = {_RANKED.index('delivered')})"
+_DELIVERED = f"(bitAnd(state, 15) = {STATUSES.index(DeliveryStatus.DELIVERED)})"
 _MAIL = "relay, accepted_at, number"
 _ROW = f"{_MAIL}, recipient"
-
-_OUTCOME = "splitByChar('\\x1f', substring(outcome, 17))"
-_EXPRESSIONS = {
-    "status": f"{list(_RANKED)}[bitAnd(state, 15) + 1]",
-    "at": f"if(state = 0, 0, accepted_at + toInt64(bitShiftRight(state, 4)) - {_AT_BIAS})",
-    "mx_host": "substring(via, 17)",
-    "family": f"{_OUTCOME}[1]",
-    "hard": f"toBool({_OUTCOME}[2] = '1')",
-    "code": f"toUInt16OrZero({_OUTCOME}[3])",
-    "enhanced_code": f"{_OUTCOME}[4]",
-    "transport": f"{_OUTCOME}[5]",
-    "mx_ip": f"{_OUTCOME}[6]",
-    "delay": f"toInt64OrZero({_OUTCOME}[7])",
-    "tls": f"{_OUTCOME}[8]",
-    "reply": f"arrayStringConcat(arraySlice({_OUTCOME}, 9), '\\x1f')",
-}
 
 # The columns of `deliveries` beside its key, and what those are for a mail that was not tried yet.
 _FACTS = (
@@ -43,14 +25,14 @@ _FACTS = (
 _UNTRIED = {
     "original_recipient": "''",
     "recipient_number": "toUInt32(0)",
-    "state": f"max(if(e.type = 'held', toUInt64(e.at - e.accepted_at + {_AT_BIAS}) * 16 + 1, toUInt64(0)))",
+    "state": f"max(if(e.type = 'held', toUInt64(e.at - e.accepted_at + {AT_BIAS}) * 16 + 1, toUInt64(0)))",
     "via": "''",
     "outcome": "''",
     "attempts": "toUInt64(0)",
 }
 _STORED = (*_FACTS, *_UNTRIED)
-_REACTIONS = ("complained_at", "opened_at", "clicked_at", "replied_at", "unsubscribed_at")
-_ANSWER = Delivery.__struct_fields__
+_INSIDE = "accepted_at BETWEEN {first:Int64} AND {last:Int64}"
+MOMENTS = 2000
 _BUCKET_BITS = 26  # 18.6 hours of milliseconds
 
 
@@ -88,11 +70,19 @@ def _exact(question: LogQuestion) -> dict[str, _Filter]:
     return found
 
 
+def _selective(question: LogQuestion) -> list[_Filter]:
+    """The filters that few rows pass, those that tend to leave fewest first."""
+    exact = _exact(question)
+    names = ("subject", "recipient", "mx_host", "sender", "header_from", "reply_to", "origin")
+    part = [filter_ for filter_ in _message(question) if "part" in filter_.values]
+    return [*part, *(exact[name] for name in names if name in exact)]
+
+
 def _state(question: LogQuestion) -> list[_Filter]:
     """What became of the delivery: the low bits of one number answer both filters."""
     found = []
     if question.status is not None:
-        rank = _RANKED.index(question.status.value)
+        rank = STATUSES.index(question.status)
         found.append(_Filter("bitAnd(state, 15) = {rank:UInt8}", {"rank": rank}))
     if question.delivered is not None:
         found.append(_Filter(_DELIVERED if question.delivered else f"NOT {_DELIVERED}", {}))
@@ -153,11 +143,19 @@ def locate(counts: Iterable[tuple[int, int]], question: LogQuestion) -> Span | N
     return Span(min(opened, bucket), max(opened, bucket), skip)
 
 
+def _bounds(span: Span) -> dict[str, object]:
+    return {"first": span.first << _BUCKET_BITS, "last": ((span.last + 1) << _BUCKET_BITS) - 1}
+
+
 class Search:
     """A log question, as the statements that answer it. Raises InvalidInput when the mail id is impossible.
 
     Rows are counted by bucket of acceptance time: that gives the total and, with it, the stretch of time in which the
     page lies, so that no more than that is sorted.
+
+    An index on a filtered column is of little use to FINAL, which must see every partial row of what it joins. So the
+    moments at which candidates were accepted are asked for first, without FINAL: whatever passes a comparison once
+    joined has a partial row that passes it. When they are few, the other questions look at nothing else.
     """
 
     def __init__(self, question: LogQuestion) -> None:
@@ -167,6 +165,23 @@ class Search:
         self._window = window.condition
         self._where = " AND ".join(filter_.condition for filter_ in filters)
         self._values = {name: value for filter_ in filters for name, value in filter_.values.items()}
+        self._selective = next(iter(_selective(question)), None)
+        self._narrow = ""
+
+    def candidates(self) -> Statement | None:
+        """When the candidates for an answer were accepted, up to one more than MOMENTS; None when no filter selects."""
+        if self._selective is None:
+            return None
+        return Statement(
+            f"SELECT DISTINCT accepted_at FROM {{deliveries}} WHERE {self._window} AND {self._selective.condition}"
+            f" LIMIT {MOMENTS + 1}",
+            self._values,
+        )
+
+    def narrow(self, moments: list[int]) -> None:
+        """Look only at deliveries of mails accepted at these moments."""
+        self._narrow = " AND accepted_at IN {moments:Array(Int64)}"
+        self._values["moments"] = moments
 
     def waiting(self) -> Statement:
         """How many mails wait untried in the window; most of the time none does."""
@@ -185,22 +200,24 @@ class Search:
 
     def page(self, waiting: bool, span: Span) -> Statement:
         """One page: first which rows are on it, from few columns, then all there is to say about those."""
-        bounds = {"first": span.first << _BUCKET_BITS, "last": ((span.last + 1) << _BUCKET_BITS) - 1}
-        values = self._values | bounds | {"skip": span.skip, "limit": self._question.limit}
-        inside = "accepted_at BETWEEN {first:Int64} AND {last:Int64}"
+        values = self._values | _bounds(span) | {"skip": span.skip, "limit": self._question.limit}
         source = self._source(waiting)
         order, first = self._order()
         chosen = (
-            f"SELECT {_ROW} FROM {source} WHERE {self._where} AND {inside} ORDER BY {order}{first}"
+            f"SELECT {_ROW} FROM {source} WHERE {self._where} AND {_INSIDE} ORDER BY {order}{first}"
             " LIMIT {limit:UInt64} OFFSET {skip:UInt64}"
         )
-        rows = f"SELECT * FROM {source} WHERE {self._window} AND {inside} AND ({_ROW}) GLOBAL IN ({chosen})"
-        newest = ", ".join(f"max({name}) AS {name}" for name in _REACTIONS)
-        reactions = f"SELECT {_ROW}, {newest} FROM {{reactions}} WHERE {self._window} AND {inside} GROUP BY {_ROW}"
-        columns = ", ".join(f"{_EXPRESSIONS[name]} AS {name}" if name in _EXPRESSIONS else name for name in _ANSWER)
-        told = f"({rows}) AS d GLOBAL ANY LEFT JOIN ({reactions}) AS r USING ({_ROW})"
-        sql = f"SELECT {columns} FROM {told} ORDER BY {order}"
-        return Statement(sql, values)
+        columns = f"{_ROW}, {', '.join(_STORED)}"
+        rows = f"SELECT {columns} FROM {source} WHERE {self._window} AND {_INSIDE} AND ({_ROW}) GLOBAL IN ({chosen})"
+        return Statement(f"{rows} ORDER BY {order}", values)
+
+    def reactions(self, span: Span) -> Statement:
+        """What recipients did with the mails of a stretch of time; most of the time nothing."""
+        newest = ", ".join(f"max({name}) AS {name}" for name in REACTIONS)
+        return Statement(
+            f"SELECT {_ROW}, {newest} FROM {{reactions}} WHERE {self._window} AND {_INSIDE} GROUP BY {_ROW}",
+            self._values | _bounds(span),
+        )
 
     def _order(self) -> tuple[str, str]:
         way = "ASC" if self._question.ascending else "DESC"
@@ -210,12 +227,8 @@ class Search:
         return f"{mail}, recipient_number {way}, recipient {way}", ""
 
     def _source(self, waiting: bool) -> str:
-        if not waiting:
-            return "{deliveries} FINAL"
-        return (
-            f"(SELECT workspace, {_ROW}, {', '.join(_STORED)} FROM {{deliveries}} FINAL WHERE {self._window}"
-            f" UNION ALL {self._untried()})"
-        )
+        tried = f"SELECT workspace, {_ROW}, {', '.join(_STORED)} FROM {{deliveries}} FINAL WHERE {self._window}"
+        return f"({tried}{self._narrow} UNION ALL {self._untried()})" if waiting else f"({tried}{self._narrow})"
 
     def _untried(self) -> str:
         """The mails that wait, in the shape of deliveries without a recipient."""

@@ -3,20 +3,68 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from hashlib import blake2b
 
 import msgspec
 
 from mailvane.domain.history import Delivery
-from mailvane.domain.mail import EventBatch, MailEvent
+from mailvane.domain.mail import DeliveryStatus, EventBatch, MailEvent, MailKind, ReasonFamily
 
 EVENT_COLUMNS = MailEvent.__struct_fields__
 BATCH_COLUMNS = ("workspace", "keep_days", "batch")
 FOR_EVER = 65535
 
+STATUSES = (
+    DeliveryStatus.QUEUED,
+    DeliveryStatus.HELD,
+    DeliveryStatus.DEFERRED,
+    DeliveryStatus.DISCARDED,
+    DeliveryStatus.EXPIRED,
+    DeliveryStatus.BOUNCED,
+    DeliveryStatus.DELIVERED,
+)  # by how final they are: the place of a status is its rank in `state`
+AT_BIAS = 1 << 44  # added to the time since acceptance, so that stamps of a wrong clock stay positive
+REACTIONS = ("complained_at", "opened_at", "clicked_at", "replied_at", "unsubscribed_at")
+_PREFIX = 16  # hexadecimal digits that lead `via` and `outcome`
+_SEPARATOR = "\x1f"
+
+
+class _Stored(msgspec.Struct, kw_only=True, gc=False):
+    """A row of `deliveries` as schema.sql keeps it."""
+
+    relay: int
+    accepted_at: int
+    number: int
+    recipient: str
+    original_recipient: str
+    recipient_number: int
+    kind: MailKind
+    sender: str
+    subject: str
+    message_id: str
+    header_from: str
+    reply_to: str
+    in_reply_to: str
+    origin: str
+    client_name: str
+    login: str
+    protocol: str
+    interface: str
+    size: int
+    queue_id: str
+    host: str
+    state: int
+    via: str
+    outcome: str
+    attempts: int
+
+
 _encoder = msgspec.json.Encoder()
 _events = msgspec.json.Decoder(MailEvent)
-_deliveries = msgspec.json.Decoder(Delivery)
+_stored = msgspec.json.Decoder(_Stored)
+_NO_REACTION = (0,) * len(REACTIONS)
+_NO_OUTCOME = [""] * 9
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -50,5 +98,29 @@ def decode_events(lines: bytes) -> list[MailEvent]:
     return _events.decode_lines(lines)
 
 
-def decode_deliveries(lines: bytes) -> list[Delivery]:
-    return _deliveries.decode_lines(lines)
+Reactions = Mapping[tuple[int, int, int, str], tuple[int, ...]]
+"""The times of REACTIONS, by relay, acceptance, number and recipient."""
+
+
+def decode_deliveries(lines: bytes, reactions: Reactions) -> list[Delivery]:
+    """The rows of `deliveries` in an answer, each with what its recipient did."""
+    return [_delivery(row, reactions) for row in _stored.decode_lines(lines)]
+
+
+def _delivery(row: _Stored, reactions: Reactions) -> Delivery:
+    told = reactions.get((row.relay, row.accepted_at, row.number, row.recipient), _NO_REACTION)
+    family, hard, code, enhanced_code, transport, mx_ip, delay, tls, reply = (
+        row.outcome[_PREFIX:].split(_SEPARATOR, 8) if row.outcome else _NO_OUTCOME
+    )
+    return Delivery(
+        relay=row.relay, accepted_at=row.accepted_at, number=row.number, recipient=row.recipient,
+        original_recipient=row.original_recipient, recipient_number=row.recipient_number, kind=row.kind,
+        status=STATUSES[row.state & 15], at=row.accepted_at + (row.state >> 4) - AT_BIAS if row.state else 0,
+        attempts=row.attempts, sender=row.sender, subject=row.subject, message_id=row.message_id,
+        header_from=row.header_from, reply_to=row.reply_to, in_reply_to=row.in_reply_to, origin=row.origin,
+        client_name=row.client_name, login=row.login, protocol=row.protocol, interface=row.interface, size=row.size,
+        queue_id=row.queue_id, host=row.host, transport=transport, mx_host=row.via[_PREFIX:], mx_ip=mx_ip,
+        code=int(code or 0), enhanced_code=enhanced_code, reply=reply, delay=int(delay or 0), tls=tls,
+        family=ReasonFamily(family), hard=bool(hard), complained_at=told[0], opened_at=told[1], clicked_at=told[2],
+        replied_at=told[3], unsubscribed_at=told[4],
+    )  # fmt: skip

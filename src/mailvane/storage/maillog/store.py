@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import msgspec
 
@@ -22,10 +22,11 @@ from mailvane.domain.mail import EventBatch, MailEvent, MailKey
 from mailvane.errors import InvalidInput
 from mailvane.storage.maillog import schema, upkeep
 from mailvane.storage.maillog.engine import Engine, parse_address
-from mailvane.storage.maillog.questions import Count, Search, Statement, by_hour, life_of, locate
+from mailvane.storage.maillog.questions import MOMENTS, Count, Search, Statement, by_hour, life_of, locate
 from mailvane.storage.maillog.rows import (
     BATCH_COLUMNS,
     EVENT_COLUMNS,
+    Reactions,
     batch_mark,
     decode_deliveries,
     decode_events,
@@ -106,11 +107,19 @@ class ClickHouseMailLog:
             search = Search(question)
         except InvalidInput:
             return LogPage(0, [])
+        if candidates := search.candidates():
+            moments = [int(str(moment)) for (moment,) in self._rows(candidates)]
+            if len(moments) <= MOMENTS:
+                search.narrow(moments)
         waiting = self._number(search.waiting()) > 0
         counts = [(int(str(bucket)), int(str(count))) for bucket, count in self._rows(search.counts(waiting))]
         total = sum(count for _, count in counts)
         span = locate(counts, question)
-        return LogPage(total, decode_deliveries(self._lines(search.page(waiting, span))) if span else [])
+        if span is None:
+            return LogPage(total, [])
+        lines = self._lines(search.page(waiting, span))
+        reactions = {row[:4]: row[4:] for row in self._rows(search.reactions(span))}
+        return LogPage(total, decode_deliveries(lines, cast("Reactions", reactions)))
 
     def statistics(self, question: StatisticsQuestion) -> Statistics:
         """Counts and ranked tables of a window."""

@@ -25,17 +25,15 @@ def retain(engine: Engine, workspace: int, days: int) -> None:
 def rebuild(engine: Engine) -> None:
     """Fill every view anew from the events.
 
-    The new rows are gathered in a table of their own and take the place of the old ones month by month, so a rebuild
-    that is cut short leaves whole months, old or new. The old table itself stays: it knows which batches it has seen.
+    The new rows are gathered in a table of their own and take the place of the old ones partition by partition, so
+    a rebuild that is cut short leaves each of them whole, old or new. The old table itself stays: it knows which
+    batches it has seen.
     """
     for table, select in feeds().items():
         fresh = f"{table}_fresh"
         engine.command(f"DROP TABLE IF EXISTS {fresh} SYNC")
         engine.command(f"CREATE TABLE {fresh} AS {table}")
-        for part in _partitions(engine, "events"):
-            events = f"FROM (SELECT * FROM events WHERE _partition_id = '{part}')"
-            rows = select.replace("FROM events", events)
-            engine.command(f"INSERT INTO {fresh} {rows} SETTINGS max_partitions_per_insert_block = 0")
+        engine.command(f"INSERT INTO {fresh} {select} SETTINGS max_partitions_per_insert_block = 0")
         for part in sorted({*_partitions(engine, table), *_partitions(engine, fresh)}):
             engine.command(f"ALTER TABLE {table} REPLACE PARTITION ID '{part}' FROM {fresh}{_emptying(engine)}")
         engine.command(f"DROP TABLE {fresh} SYNC")
@@ -50,7 +48,7 @@ def _partitions(engine: Engine, table: str) -> list[str]:
 
 
 def _emptying(engine: Engine) -> str:
-    """Newer engines must be told that a month without rows may replace one with rows; older ones know no such word."""
+    """Newer engines must be told that an empty partition may replace a full one; older ones know no such word."""
     name = "allow_replace_partition_from_empty_source"
     known = engine.rows("SELECT 1 FROM system.settings WHERE name = {name:String}", {"name": name})
     return f" SETTINGS {name} = 1" if known else ""
