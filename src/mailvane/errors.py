@@ -77,3 +77,11 @@ class SourceMoved(Transient):
 
 class StoreUnavailable(Transient):
     """A store does not answer."""
+
+
+class ProviderUnavailable(Transient):
+    """The service that verifies domains does not answer, or not now."""
+
+
+class ProviderRefused(Permanent):
+    """The service that verifies domains will not do what it was asked."""
