@@ -153,9 +153,8 @@ def test_a_log_can_come_through_a_pipe(installation: Installation, log: Path) ->
 
 
 def test_the_demo_shows_a_living_world(installation: Installation) -> None:
-    process = installation.start(
-        "demo", "--days", "2", "--data", str(installation.data / "demo"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    place = str(installation.data / "demo")
+    process = installation.start("demo", "--days", "2", "--data", place, stdout=subprocess.PIPE)
     try:
         installation.wait_until_ready(process)
         assert process.stdout is not None
@@ -169,3 +168,5 @@ def test_the_demo_shows_a_living_world(installation: Installation) -> None:
             assert answer.get("total") or answer.get("received")
     finally:
         stop(process)
+        if process.stdout is not None:
+            process.stdout.close()
