@@ -16,6 +16,7 @@ from litestar import Litestar
 from prometheus_client import CollectorRegistry
 
 from mailvane.app.following import Follower, FollowingMetrics
+from mailvane.app.housekeeping import Housekeeping
 from mailvane.app.stores import Stores, stores_here
 from mailvane.config import Listen, Settings, master_token, shown
 from mailvane.errors import InvalidSetting
@@ -41,6 +42,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         stores = running.enter_context(stores_here(settings, "mailvane serve", url))
         if "worker" in roles:
             running.enter_context(_followers(settings, stores, metrics))
+            running.enter_context(Housekeeping(stores.ledger, _clock).running())
         application = _application(settings, stores, registry) if "http" in roles else None
         asyncio.run(_run(settings, application, None if ready is None else partial(ready, stores)))
     log.info("stopped")
