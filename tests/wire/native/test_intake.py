@@ -198,15 +198,25 @@ def test_a_line_that_is_no_event_is_refused(world: World, body: bytes) -> None:
 @pytest.mark.parametrize(
     ("told", "family", "hard"),
     [
-        ({"type": "bounced", "code": 550}, ReasonFamily.OTHER, True),
-        ({"type": "deferred", "code": 450}, ReasonFamily.OTHER, False),
-        ({"type": "bounced", "enhanced_code": "5.7.1"}, ReasonFamily.OTHER, True),
+        ({"type": "bounced", "code": 550}, ReasonFamily.UNKNOWN_USER, True),
+        ({"type": "bounced", "code": 555}, ReasonFamily.OTHER, True),
+        ({"type": "deferred", "code": 450}, ReasonFamily.NETWORK, False),
+        ({"type": "bounced", "enhanced_code": "5.7.1"}, ReasonFamily.POLICY, True),
+        ({"type": "bounced", "code": 552, "reply": "mailbox is full"}, ReasonFamily.MAILBOX_FULL, False),
+        ({"type": "bounced", "reply": "550 5.1.1 No such\r\n user"}, ReasonFamily.UNKNOWN_USER, True),
+        ({"type": "bounced", "reply": "550-5.7.1 as this is spam"}, ReasonFamily.SPAM, True),
+        ({"type": "deferred", "reply": "451 4.7.1 Greylisted"}, ReasonFamily.RATE_LIMIT, False),
+        ({"type": "deferred", "code": 452, "reply": "552 5.2.2 confusing"}, ReasonFamily.MAILBOX_FULL, False),
+        ({"type": "rejected", "reply": "no codes, but spam"}, ReasonFamily.SPAM, False),
+        ({"type": "bounced", "code": 550, "hard": False}, ReasonFamily.UNKNOWN_USER, False),
+        ({"type": "bounced", "code": 550, "family": "reputation"}, ReasonFamily.REPUTATION, True),
         ({"type": "expired"}, ReasonFamily.OTHER, False),
         ({"type": "bounced", "code": 550, "hard": False, "family": "mailbox_full"}, ReasonFamily.MAILBOX_FULL, False),
         ({"type": "delivered", "code": 250}, ReasonFamily.NONE, False),
+        ({"type": "held", "reply": "550 spam"}, ReasonFamily.NONE, False),
     ],
 )
-def test_a_failure_is_hard_when_its_code_says_so(
+def test_why_a_failure_happened_follows_from_what_was_told(
     world: World, told: dict[str, Any], family: ReasonFamily, hard: bool
 ) -> None:
     send(world, lines(event(accepted_at=ACCEPTED_AT, **told)))

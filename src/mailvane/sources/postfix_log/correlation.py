@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from mailvane.domain.mail import EventType, MailKind, canonical_address
+from mailvane.services.reasons import Reasons
 from mailvane.sources.postfix_log.asides import is_aside
 from mailvane.sources.postfix_log.connections import Connections
 from mailvane.sources.postfix_log.flights import Birth, Connection, Life
 from mailvane.sources.postfix_log.headers import header_address, header_ids, header_text, read_header
 from mailvane.sources.postfix_log.lines import Tag
 from mailvane.sources.postfix_log.lives import Lives
-from mailvane.sources.postfix_log.reasons import Reasons
 from mailvane.sources.postfix_log.records import (
     REMARKS,
     Attempt,

@@ -15,10 +15,10 @@ import msgspec
 
 from mailvane.domain.mail import EventBatch
 from mailvane.errors import InvalidInput
+from mailvane.services.reasons import load_reasons
 from mailvane.sources.postfix_log.correlation import Correlation
 from mailvane.sources.postfix_log.files import BLOCK, STDIN, TAIL, LogStream, fingerprint, open_log, tail_digest
 from mailvane.sources.postfix_log.lines import LONGEST_LINE, Lines
-from mailvane.sources.postfix_log.reasons import load_reasons
 from mailvane.sources.postfix_log.stamps import Stamps
 from mailvane.sources.postfix_log.summary import Summary
 from mailvane.storage.interface import JournalEntry, SourceCursor

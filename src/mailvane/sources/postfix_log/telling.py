@@ -11,9 +11,9 @@ from mailvane.domain.mail import (
     canonical_address,
     mail_number,
 )
+from mailvane.services.reasons import Reasons
 from mailvane.sources.postfix_log.flights import LONGEST_EVIDENCE, Connection, Life, Mail, Trouble
 from mailvane.sources.postfix_log.lines import Tag
-from mailvane.sources.postfix_log.reasons import Reasons
 from mailvane.sources.postfix_log.records import Attempt, Refusal
 
 _FAILURES = frozenset({EventType.DEFERRED, EventType.BOUNCED, EventType.EXPIRED, EventType.REJECTED})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mailvane.domain.mail import EventType
+from mailvane.services.reasons import load_reasons
 from mailvane.sources.postfix_log.flights import LONGEST_EVIDENCE, Birth, Life, Mail
-from mailvane.sources.postfix_log.reasons import load_reasons
 from mailvane.sources.postfix_log.records import Attempt
 from mailvane.sources.postfix_log.telling import Teller, protocol_of
 

@@ -25,6 +25,7 @@ from mailvane.domain.mail import (
     parse_mail_id,
 )
 from mailvane.errors import InvalidInput
+from mailvane.services.reasons import Reasons
 
 _EARLIEST = 0  # 1970
 _LATEST = 7_289_654_400_000  # 2201
@@ -32,6 +33,7 @@ _SECONDS_BELOW = 100_000_000_000  # a smaller number of a time is in seconds: th
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LINE_BREAKS = re.compile(r"[\t\r\n]+ *")
 _HEX_ID = re.compile(r"[0-9a-fA-F]{18}")
+_REPLY_CODES = re.compile(r"([245]\d\d)\b(?:[ -]([245]\.\d{1,3}\.\d{1,3})\b)?")
 _FAILED = frozenset({EventType.DEFERRED, EventType.BOUNCED, EventType.EXPIRED, EventType.REJECTED})
 
 Name = Annotated[str, msgspec.Meta(max_length=255)] | None
@@ -94,7 +96,7 @@ _ADDRESSES = ("recipient", "original_recipient", "sender", "header_from", "reply
 _FOLDED = ("subject", "message_id", "in_reply_to", "references", "reply")  # these may be written over several lines
 
 
-def mail_event(told: NativeEvent, relay: int, source: str, line: int) -> MailEvent:
+def mail_event(told: NativeEvent, relay: int, source: str, line: int, reasons: Reasons) -> MailEvent:
     """The event as the mail log keeps it.
 
     Raises InvalidInput.
@@ -106,6 +108,7 @@ def mail_event(told: NativeEvent, relay: int, source: str, line: int) -> MailEve
     rest |= {name: _unfolded(text) for name in _FOLDED if (text := rest.get(name))}
     rest |= {name: canonical_address(text) for name in _ADDRESSES if (text := getattr(told, name))}
     _refuse_controls(told.id, told.mail, rest)
+    family, hard = _reason(told, kind, rest.get("reply", ""), reasons)
     return MailEvent(
         relay=relay,
         accepted_at=accepted_at,
@@ -115,8 +118,8 @@ def mail_event(told: NativeEvent, relay: int, source: str, line: int) -> MailEve
         origin=_ip(told.origin, "origin"),
         mx_ip=_ip(told.mx_ip, "mx_ip"),
         delay=round((told.delay or 0) * 1000),
-        family=_family(told, kind),
-        hard=_is_hard(told, kind),
+        family=family,
+        hard=hard,
         source=source,
         line=line,
         **rest,
@@ -176,15 +179,11 @@ def _ip(text: str | None, name: str) -> str:
         raise InvalidInput(f"`{name}` is not an IP address") from None
 
 
-def _family(told: NativeEvent, kind: EventType) -> ReasonFamily:
-    if told.family is not None:
-        return told.family
-    return ReasonFamily.OTHER if kind in _FAILED else ReasonFamily.NONE
-
-
-def _is_hard(told: NativeEvent, kind: EventType) -> bool:
-    if told.hard is not None:
-        return told.hard
-    if kind not in _FAILED:
-        return False
-    return (told.code // 100 == 5) if told.code else (told.enhanced_code or "").startswith("5.")
+def _reason(told: NativeEvent, kind: EventType, reply: str, reasons: Reasons) -> tuple[ReasonFamily, bool]:
+    """As it was told; what was not told follows from the reply and its codes."""
+    family, hard = ReasonFamily.NONE, False
+    if kind in _FAILED and (told.family is None or told.hard is None):
+        # Many servers tell the reply as they got it, with the codes in front, and nothing else.
+        code, enhanced = found.groups("") if (found := _REPLY_CODES.match(reply)) else ("", "")
+        family, hard = reasons.sort(reply, told.code or int(code or 0), told.enhanced_code or enhanced)
+    return (family if told.family is None else told.family), (hard if told.hard is None else told.hard)

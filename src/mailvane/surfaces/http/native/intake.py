@@ -15,6 +15,7 @@ from litestar.exceptions import HTTPException
 
 from mailvane.domain.mail import EventBatch, MailEvent
 from mailvane.errors import InvalidEvent, InvalidInput, NotFound
+from mailvane.services.reasons import load_reasons
 from mailvane.services.recording import Recorder
 from mailvane.services.tenancy import Tenancy
 from mailvane.storage.interface import JournalEntry
@@ -45,6 +46,7 @@ class Intake:
     def __init__(self, tenancy: Tenancy, recorder: Recorder) -> None:
         self._tenancy = tenancy
         self._recorder = recorder
+        self._reasons = load_reasons()
         self._decoder = msgspec.json.Decoder(NativeEvent)
 
     def read(self, workspace: int, body: bytes) -> Told:
@@ -62,7 +64,7 @@ class Intake:
                 raise HTTPException(status_code=413, detail=f"a request carries at most {MAX_LINES} events")
             try:
                 told = self._decoder.decode(line)
-                events.append(mail_event(told, _relay(told, relays), SOURCE, number))
+                events.append(mail_event(told, _relay(told, relays), SOURCE, number, self._reasons))
             except (InvalidInput, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise InvalidEvent(number, str(error)) from None
             ids.append(told.id)

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from mailvane.domain.mail import EventType, MailEvent
 from mailvane.errors import InvalidInput
+from mailvane.services.reasons import load_reasons
 from mailvane.surfaces.http.native.event import NativeEvent, mail_event, milliseconds
 
+REASONS = load_reasons()
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12), st.lists(st.integers(), max_size=2),
     st.sampled_from(["2024-01-17T20:00:00Z", "192.0.2.1", "5.1.1", "bounced", "spam", "18d1903054d0abcdef", 1e9]),
@@ -29,7 +31,7 @@ PLAIN = {
 def test_a_line_of_any_values_is_an_event_or_is_refused(changes: dict[str, object]) -> None:
     try:
         told = msgspec.convert(PLAIN | changes, NativeEvent)
-        event = mail_event(told, 1, "intake", 1)
+        event = mail_event(told, 1, "intake", 1, REASONS)
     except (InvalidInput, msgspec.ValidationError):
         return
     assert isinstance(event.type, EventType)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailvane.domain.mail import ReasonFamily
-from mailvane.sources.postfix_log.reasons import load_reasons
+from mailvane.services.reasons import load_reasons
 
 TABLE: dict[str, list[dict[str, Any]]] = yaml.safe_load((Path(__file__).parent / "reasons.yaml").read_text("utf-8"))
 CASES = [(case.get("family", family), case) for family, cases in TABLE.items() for case in cases]
