@@ -6,12 +6,15 @@ Times are milliseconds since the epoch, UTC.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 import msgspec
 
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
+DEFAULT_WORKSPACE = "default"  # where a domain belongs that belongs to nobody in particular
 
 
 class Tier(StrEnum):
@@ -57,6 +60,23 @@ class WarmupProfile(StrEnum):
     FAST = "fast"
     STANDARD = "standard"
     CONSERVATIVE = "conservative"
+
+
+class Warmup(msgspec.Struct, frozen=True):
+    """A schedule: so many on the first day, and on each later day so many times as many."""
+
+    first: int
+    growth: float
+
+
+# ours: the vendor names the profiles and publishes no schedule.
+WARMUPS: Mapping[WarmupProfile, Warmup] = MappingProxyType(
+    {
+        WarmupProfile.FAST: Warmup(50, 2.0),
+        WarmupProfile.STANDARD: Warmup(20, 1.5),
+        WarmupProfile.CONSERVATIVE: Warmup(10, 1.3),
+    }
+)
 
 
 class Guillotine(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,15 +126,23 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     complaints: int = 0
     first_day: int = 0  # the day of the first mail ever; 0: none yet
     last_days: tuple[int, ...] = ()  # sent on each of the up to 7 days before `day`, the newest first
+    unbilled_sent: int = 0  # of months before `month` that no freeze has taken yet, likewise below
+    unbilled_bounces: int = 0
+    unbilled_complaints: int = 0
 
     @property
     def bounce_rate(self) -> float:
         """Percent of the month's mail, two decimals; 0.0 when nothing was sent."""
-        return round(100 * self.bounces / self.sent_month, 2) if self.sent_month else 0.0
+        return percent(self.bounces, self.sent_month)
 
     @property
     def complaint_rate(self) -> float:
-        return round(100 * self.complaints / self.sent_month, 2) if self.sent_month else 0.0
+        return percent(self.complaints, self.sent_month)
+
+
+def percent(part: int, whole: int) -> float:
+    """Two decimals; 0.0 of nothing."""
+    return round(100 * part / whole, 2) if whole else 0.0
 
 
 class Reason(StrEnum):
@@ -135,6 +163,11 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     domain: str  # lower case
     units: int = 1  # recipients, where the domain counts those; messages are always 1
     instance: str = ""  # names one mail across repeated questions: asked again, it is counted once
+    workspace: int | None = None  # whose domain it must be, or it is not known; None: anybody's
+
+    def counted_in(self, domain: Domain) -> int:
+        """How much of the domain's limits this mail takes."""
+        return max(1, self.units) if domain.counting is Counting.RECIPIENTS else 1
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -71,7 +71,8 @@ class Domains(Protocol):
         """Judge them one after the other in one transaction and keep the counters; the answers in the same order.
 
         A passage whose instance was answered before gets that answer again and is not counted again. Decisions are
-        added to the minutes that `decisions` reads.
+        added to the minutes that `decisions` reads. A domain that is not of the workspace that the passage names is
+        not known.
         """
 
     def audit(self, name: str, limit: int) -> list[AuditEntry]:
