@@ -1,0 +1,105 @@
+"""Bounded fetches from the public internet: certificates, and the confirmation of a subscription.
+
+No redirects, no private addresses, little time, few bytes. Which addresses are worth a fetch is decided by the callers.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable
+from ipaddress import ip_address
+from time import monotonic
+from urllib.parse import urlsplit
+
+import httpx
+
+from mailvane.errors import NotAllowed, Transient
+
+_LARGEST_ANSWER = 64 * 1024  # a certificate with its chain has 2 to 8 KB
+_STEP_SECONDS = 5.0
+_ALL_SECONDS = 10.0
+
+Fetch = Callable[[str], bytes]
+Resolve = Callable[[str, int], Iterable[str]]
+
+
+class Unreachable(Transient):
+    """A page that was needed could not be fetched now."""
+
+
+class Refused(NotAllowed):
+    """What was asked for is not what it says it is, or not from where it says."""
+
+
+def addresses_of(host: str, port: int) -> Iterable[str]:
+    """Every address that the name stands for. Raises Unreachable."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise Unreachable(f"{host} has no address now") from None
+    return {str(entry[4][0]) for entry in found}
+
+
+class Fetcher:
+    """Fetches one page at a call. Safe to share between threads."""
+
+    def __init__(self, transport: httpx.BaseTransport | None = None, resolve: Resolve = addresses_of) -> None:
+        self._client = httpx.Client(
+            transport=transport,
+            follow_redirects=False,
+            timeout=_STEP_SECONDS,
+            headers={"Accept-Encoding": "identity"},  # the bound is on what comes out of a decoder, too
+        )
+        self._resolve = resolve
+
+    def __call__(self, url: str) -> bytes:
+        """The body of a 200 answer. Raises Unreachable, Refused."""
+        self._refuse_private(url)
+        try:
+            with self._client.stream("GET", url) as response:
+                _check(url, response)
+                return _bounded(url, response)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(f"{url} cannot be fetched: {type(error).__name__}") from None
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _refuse_private(self, url: str) -> None:
+        # A name that changes its address between this look and the connection gains nothing: https proves the host,
+        # and what comes over http (an issuer's certificate) proves itself.
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        if any(not _is_public(address) for address in self._resolve(host, port)):
+            raise Refused(f"{host} is a private address")
+
+
+def _is_public(address: str) -> bool:
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_global and not found.is_multicast
+
+
+def _check(url: str, response: httpx.Response) -> None:
+    if response.is_redirect:
+        raise Refused(f"{url} leads elsewhere, and redirects are not followed")
+    if response.status_code >= 500 or response.status_code == 429:
+        raise Unreachable(f"{url} answers {response.status_code}")
+    if response.status_code != 200:
+        raise Refused(f"{url} answers {response.status_code}")
+
+
+def _bounded(url: str, response: httpx.Response) -> bytes:
+    started = monotonic()
+    body = b""
+    for part in response.iter_bytes():
+        body += part
+        if len(body) > _LARGEST_ANSWER:
+            raise Refused(f"{url} answers with more than {_LARGEST_ANSWER} bytes")
+        if monotonic() - started > _ALL_SECONDS:
+            raise Unreachable(f"{url} answers too slowly")
+    return body
