@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
+import pytest
 from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy import update
 
 from mailvane.domain.mail import EventBatch, EventType, MailEvent
+from mailvane.errors import StoreTooNew
 from mailvane.storage.interface import JournalEntry, PendingBatch
 from mailvane.storage.ledger import SqlLedger, open_ledger
 from mailvane.storage.ledger.bundling import BUNDLE_EVENTS, SMALL_EVENTS
+from mailvane.storage.ledger.tables import journal
 from tests.contract.ledgers import PostgresServer
 
 NOW = 1_790_000_000_000
@@ -136,6 +140,18 @@ def test_killed_within_a_claim_nothing_has_changed(ledger: SqlLedger) -> None:
         sqlalchemy_event.remove(engine, "before_cursor_execute", dies)
     assert ledger.pending(10) == made
     assert numbers(ledger.claim(MANY, {})) == [[0, 1, 2]]
+
+
+def test_a_batch_in_a_form_of_a_newer_mailvane_is_left_for_that_version(ledger: SqlLedger) -> None:
+    made = [commit(ledger, number) for number in range(3)]
+    with ledger._database.write() as connection:
+        strange = update(journal).where(journal.c.sequence == made[1].sequence)
+        connection.execute(strange.values(payload=b"\x02something new"))
+    with pytest.raises(StoreTooNew, match="journal"):
+        ledger.claim(MANY, {})
+    assert ledger.backlog() == 3
+    with ledger._database.read() as connection:
+        assert not any(row.claimed for row in connection.execute(journal.select()))
 
 
 def test_a_claim_may_leave_out_what_was_claimed_before(ledger: SqlLedger) -> None:
