@@ -1,4 +1,4 @@
-"""What SES tells of a mail, as mail events and as feedback on its domain. Values in, values out: nothing is kept here."""
+"""What SES tells of a mail, as mail events and as feedback on its domain. Values in, values out; nothing is kept."""
 
 from __future__ import annotations
 

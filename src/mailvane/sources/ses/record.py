@@ -1,4 +1,4 @@
-"""The record that SES puts into a notification, as loosely as it can be read: all fields may be missing, others may come."""
+"""The record that SES puts into a notification, read loosely: any field may be missing, and others may come."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ class _Loose(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     """Fields by the names of SES; what is not known is ignored."""
 
 
-class Header(_Loose):
+class Header(_Loose, frozen=True, kw_only=True):
     """One header line."""
 
     name: str | None = None
     value: str | None = None
 
 
-class CommonHeaders(_Loose):
+class CommonHeaders(_Loose, frozen=True, kw_only=True):
     """The headers that SES takes apart."""
 
     from_: list[str] | None = msgspec.field(name="from", default=None)
@@ -25,7 +25,7 @@ class CommonHeaders(_Loose):
     subject: str | None = None
 
 
-class Mail(_Loose):
+class Mail(_Loose, frozen=True, kw_only=True):
     """The mail that a notification is about."""
 
     timestamp: str | None = None
@@ -39,7 +39,7 @@ class Mail(_Loose):
     common_headers: CommonHeaders | None = None
 
 
-class Recipient(_Loose):
+class Recipient(_Loose, frozen=True, kw_only=True):
     """A recipient whom a bounce, complaint or delay names."""
 
     email_address: str | None = None
@@ -47,7 +47,7 @@ class Recipient(_Loose):
     diagnostic_code: str | None = None
 
 
-class Bounce(_Loose):
+class Bounce(_Loose, frozen=True, kw_only=True):
     """The mail, or its copy for some recipients, was given up."""
 
     bounce_type: str | None = None  # Permanent, Transient, Undetermined
@@ -59,7 +59,7 @@ class Bounce(_Loose):
     reporting_mta: str | None = msgspec.field(name="reportingMTA", default=None)
 
 
-class Complaint(_Loose):
+class Complaint(_Loose, frozen=True, kw_only=True):
     """A recipient called it spam."""
 
     complained_recipients: list[Recipient] | None = None
@@ -70,7 +70,7 @@ class Complaint(_Loose):
     user_agent: str | None = None
 
 
-class DeliveryReport(_Loose):
+class DeliveryReport(_Loose, frozen=True, kw_only=True):
     """The recipients' server took it."""
 
     timestamp: str | None = None
@@ -81,7 +81,7 @@ class DeliveryReport(_Loose):
     remote_mta_ip: str | None = None
 
 
-class DeliveryDelay(_Loose):
+class DeliveryDelay(_Loose, frozen=True, kw_only=True):
     """Not delivered yet; SES goes on trying."""
 
     timestamp: str | None = None
@@ -90,7 +90,7 @@ class DeliveryDelay(_Loose):
     reporting_mta: str | None = msgspec.field(name="reportingMTA", default=None)
 
 
-class Reaction(_Loose):
+class Reaction(_Loose, frozen=True, kw_only=True):
     """An open or a click."""
 
     timestamp: str | None = None
@@ -99,21 +99,21 @@ class Reaction(_Loose):
     link: str | None = None
 
 
-class Refusal(_Loose):
+class Refusal(_Loose, frozen=True, kw_only=True):
     """SES took the request and then sent nothing."""
 
     reason: str | None = None
     error_message: str | None = None
 
 
-class Preferences(_Loose):
+class Preferences(_Loose, frozen=True, kw_only=True):
     """A recipient changed a subscription."""
 
     timestamp: str | None = None
     source: str | None = None
 
 
-class Record(_Loose):
+class Record(_Loose, frozen=True, kw_only=True):
     """The whole. Which part is there depends on the type."""
 
     notification_type: str | None = None  # of notifications that an identity sends

@@ -1,0 +1,153 @@
+"""The door for what SNS sends: believed messages become mail events, and feedback on their domain.
+
+Mail events are recorded before feedback counts, and the answer is given when both are durable. Whatever is sent again,
+by SNS or by anybody, at any moment, finds each step done already and changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from threading import Lock
+
+from mailvane.domain.mail import EventBatch, MailEvent
+from mailvane.domain.outbound import Domain
+from mailvane.domain.tenancy import Relay, Workspace
+from mailvane.errors import NotFound, Transient
+from mailvane.services.feedback import Answer, FeedbackBook, Outcome
+from mailvane.services.reasons import load_reasons
+from mailvane.services.recording import Recorder
+from mailvane.services.tenancy import Tenancy
+from mailvane.sources.ses.envelope import Envelope, EnvelopeType, Malformed
+from mailvane.sources.ses.fetching import Refused
+from mailvane.sources.ses.notifications import Feedback, feedback_of, mail_events, sending_domains
+from mailvane.sources.ses.record import Record, read_record
+from mailvane.sources.ses.sns import SnsGate
+from mailvane.storage.interface import JournalEntry
+
+log = logging.getLogger(__name__)
+
+_RELAY_COMMENT = "Amazon SES"
+_LONGEST_WHY = 300
+
+
+class SnsIntake:
+    """Takes the body of one request. Blocking; safe to share between threads."""
+
+    def __init__(
+        self,
+        gate: SnsGate,
+        book: FeedbackBook,
+        tenancy: Tenancy,
+        recorder: Recorder,
+        count_all_bounces: bool = False,
+        relay: int | None = None,
+    ) -> None:
+        """`relay`: whose mail it is told as, where it belongs to the domain's workspace; else the first active one."""
+        self._gate = gate
+        self._book = book
+        self._tenancy = tenancy
+        self._recorder = recorder
+        self._count_all_bounces = count_all_bounces
+        self._relay = relay
+        self._reasons = load_reasons()
+        self._making = Lock()
+
+    def __call__(self, body: bytes, now: int) -> Outcome:
+        try:
+            envelope = self._gate.admit(body, now)
+            why = self._take(envelope, now)
+        except Malformed as error:
+            return _answered(Answer.MALFORMED, error.message)
+        except Refused as error:
+            return _answered(Answer.REFUSED, error.message)
+        except Transient as error:
+            return _answered(Answer.LATER, error.message)
+        return Outcome(Answer.TAKEN, why)
+
+    def _take(self, envelope: Envelope, now: int) -> str:
+        if envelope.type is EnvelopeType.SUBSCRIPTION:
+            self._gate.confirm(envelope)
+            log.info("subscribed to %s", envelope.topic_arn)
+            return "subscribed"
+        if envelope.type is EnvelopeType.UNSUBSCRIPTION:
+            log.warning("%s sends nothing more: somebody ended the subscription", envelope.topic_arn)
+            return "unsubscribed"
+        record = read_record(envelope.message)
+        if record is None:
+            # SES itself sends a line of plain text when it is connected to a topic.
+            log.info("message %s is no notification of SES: %.100s", envelope.message_id, envelope.message)
+            return "not a notification of SES"
+        domain = self._domain(record)
+        if domain is None:
+            return "no domain of this server"
+        self._record(record, envelope, domain, now)
+        return "counted" if self._count(record, envelope, domain, now) else "recorded"
+
+    def _domain(self, record: Record) -> Domain | None:
+        for name in sending_domains(record):
+            try:
+                return self._book.domain(name)
+            except NotFound:
+                continue
+        return None
+
+    def _record(self, record: Record, envelope: Envelope, domain: Domain, now: int) -> None:
+        workspace = next((each for each in self._tenancy.workspaces() if each.id == domain.workspace), None)
+        if workspace is None:
+            return
+        events = mail_events(record, envelope, self._relay_of(workspace, now), self._reasons)
+        if not events:
+            log.warning("message %s (%s) tells of no mail", envelope.message_id, record.type)
+            return
+        token = f"sns:{workspace.id}:{envelope.message_id}"
+        batch = EventBatch(token, workspace.id, workspace.retention_days, events)
+        ids = tuple(_event_id(envelope, event) for event in events)
+        self._recorder.record(JournalEntry(batch=batch, event_ids=ids), now)
+
+    def _relay_of(self, workspace: Workspace, now: int) -> int:
+        found = self._chosen(workspace)
+        if found is None:
+            with self._making:
+                found = self._chosen(workspace) or self._tenancy.create_relay(workspace.id, _RELAY_COMMENT, now)
+        return found.id
+
+    def _chosen(self, workspace: Workspace) -> Relay | None:
+        relays = list(self._tenancy.active_relays(workspace.id))
+        return next((each for each in relays if each.id == self._relay), relays[0] if relays else None)
+
+    def _count(self, record: Record, envelope: Envelope, domain: Domain, now: int) -> bool:
+        feedback = feedback_of(record, self._count_all_bounces)
+        if feedback == Feedback():
+            return False
+        evidence = _evidence(record, envelope)
+        message_id = f"sns:{envelope.message_id}"
+        return self._book.feedback(domain.name, feedback.bounces, feedback.complaints, evidence, message_id, now)
+
+
+def _event_id(envelope: Envelope, event: MailEvent) -> str:
+    return f"sns:{envelope.message_id}:{event.recipient}"
+
+
+def _evidence(record: Record, envelope: Envelope) -> Mapping[str, object]:
+    told = record.bounce or record.complaint
+    found: dict[str, object] = {
+        "source": "Amazon SNS",
+        "message": envelope.message_id,
+        "topic": envelope.topic_arn,
+        "type": record.type,
+        "mail": record.mail.message_id if record.mail else None,
+        "feedback": told.feedback_id if told else None,
+    }
+    if record.bounce is not None:
+        found["bounce"] = f"{record.bounce.bounce_type}/{record.bounce.bounce_sub_type}"
+        named = record.bounce.bounced_recipients
+    else:
+        named = record.complaint.complained_recipients if record.complaint else None
+    found["recipients"] = [each.email_address for each in (named or ())[:50]]
+    return found
+
+
+def _answered(answer: Answer, why: str) -> Outcome:
+    log.warning("a message of SNS is %s: %s", answer, why[:_LONGEST_WHY])
+    return Outcome(answer, why[:_LONGEST_WHY])
