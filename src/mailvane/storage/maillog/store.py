@@ -44,6 +44,7 @@ _INSERT_SETTINGS = {
     "min_insert_block_size_bytes": "10000000000",
     "max_partitions_per_insert_block": "0",
     "async_insert": "0",
+    "parallel_view_processing": "1",
     "distributed_foreground_insert": "1",
 }
 _TABLE = re.compile(r"\{(" + "|".join(schema.TABLES) + r")\}")
@@ -84,13 +85,12 @@ class ClickHouseMailLog:
             return
         if self._came_with_backup(batch):
             return
-        lines = encode_batch(batch)
         settings = _INSERT_SETTINGS | {"insert_deduplication_token": f"{batch.workspace}:{batch.token}"}
         with self._writing, self._engine.client() as client:
             client.raw_insert(
                 f"{self._scope}events",
                 column_names=[*BATCH_COLUMNS, *EVENT_COLUMNS],
-                insert_block=lines,
+                insert_block=encode_batch(batch),
                 settings=settings,
                 fmt="JSONCompactEachRow",
             )
