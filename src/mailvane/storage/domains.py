@@ -83,18 +83,22 @@ class Periods(Protocol):
     """Feedback, resets and billing."""
 
     def feedback(
-        self, name: str, message: str, change: Callable[[Domain, Usage], tuple[Domain, Usage, AuditEntry | None]]
+        self,
+        name: str,
+        message: str,
+        change: Callable[[Domain, Usage], tuple[Domain, Usage, AuditEntry | None]],
+        now: int,
     ) -> bool:
         """Apply a bounce or complaint to a domain and its counters, once per message id.
 
         False when that message was applied before, or the domain is not known.
         """
 
-    def reset_day(self, now: int, renew: Callable[[Usage], Usage]) -> int:
+    def reset_day(self, renew: Callable[[Usage], Usage]) -> int:
         """Renew every domain's counters; how many domains there are."""
 
     def close_month(self, now: int, key: str | None, renew: Callable[[Usage], Usage]) -> BillingPeriod:
-        """Freeze every domain's month, then renew the counters, in one transaction.
+        """Freeze what every domain counted since the last freeze, then renew the counters, in one transaction.
 
         With an idempotency key that was used before, the stored period comes back and nothing changes.
         """

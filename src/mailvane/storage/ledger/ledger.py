@@ -1,21 +1,25 @@
-"""One object that plays both roles of the ledger, and the door that opens it."""
+"""One object that plays every role of the ledger, and the door that opens it."""
 
 from __future__ import annotations
 
 from mailvane.errors import MailvaneError
 from mailvane.storage.ledger.copying import SqlCopies
 from mailvane.storage.ledger.database import Database, connect
+from mailvane.storage.ledger.domains import SqlDomains
 from mailvane.storage.ledger.journal import SqlJournal
 from mailvane.storage.ledger.migration import migrate
+from mailvane.storage.ledger.periods import SqlPeriods
 from mailvane.storage.ledger.tenants import SqlTenants
 
 
-class SqlLedger(SqlTenants, SqlJournal, SqlCopies):
-    """`Tenants` and `Journal` on one database, which can be copied."""
+class SqlLedger(SqlTenants, SqlJournal, SqlDomains, SqlPeriods, SqlCopies):
+    """`Tenants`, `Journal`, `Domains` and `Periods` on one database, which can be copied."""
 
     def __init__(self, database: Database) -> None:
         SqlTenants.__init__(self, database)
         SqlJournal.__init__(self, database)
+        SqlDomains.__init__(self, database)
+        SqlPeriods.__init__(self, database)
         SqlCopies.__init__(self, database)
 
     def close(self) -> None:

@@ -1,0 +1,1 @@
+"""May this mail pass? Pure rules: values in, values out; no store, no clock, no socket."""

@@ -1,0 +1,68 @@
+"""When bounces or complaints stop a domain. Pure: counters and a rule in, the line that was crossed out.
+
+The bare comparison is exact, on the counts and not on the rounded rate. The confident one asks whether the true rate
+is above the line with 95 % confidence: Wilson's lower bound, which few mails hardly reach.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from math import sqrt
+
+import msgspec
+
+from mailvane.domain.outbound import Guillotine, Usage, percent
+
+_Z = 1.959963984540054  # of 95 %, two-sided
+
+
+class Line(StrEnum):
+    """What is counted against a line."""
+
+    BOUNCES = "bounces"
+    COMPLAINTS = "complaints"
+
+
+class Crossing(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that was crossed, with the figures that say so."""
+
+    line: Line
+    count: int
+    sent: int
+    rate: float  # percent, as it is shown
+    lower_bound: float  # percent
+    limit: float  # percent
+
+
+def crossing(usage: Usage, rule: Guillotine) -> Crossing | None:
+    """The first line that the month's figures are above, if any."""
+    lines = (
+        (Line.BOUNCES, usage.bounces, rule.bounce_percent),
+        (Line.COMPLAINTS, usage.complaints, rule.complaint_percent),
+    )
+    for line, count, limit in lines:
+        if limit and _above(count, usage.sent_month, limit, rule):
+            return Crossing(
+                line=line,
+                count=count,
+                sent=usage.sent_month,
+                rate=percent(count, usage.sent_month),
+                lower_bound=round(lower_bound(count, usage.sent_month), 2),
+                limit=limit,
+            )
+    return None
+
+
+def lower_bound(count: int, whole: int) -> float:
+    """Wilson's lower bound of a share, in percent; 0.0 of nothing."""
+    if not whole:
+        return 0.0
+    share, square = min(1.0, count / whole), _Z * _Z
+    spread = _Z * sqrt(share * (1 - share) / whole + square / (4 * whole * whole))
+    return max(0.0, 100 * (share + square / (2 * whole) - spread) / (1 + square / whole))
+
+
+def _above(count: int, sent: int, limit: float, rule: Guillotine) -> bool:
+    if not sent or sent < rule.minimum_volume:
+        return False
+    return lower_bound(count, sent) > limit if rule.confident else 100 * count > limit * sent

@@ -1,0 +1,97 @@
+"""What may be said of a sending domain: the form of its name, and which fields may be set to what. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from mailvane.domain.outbound import Counting, Domain, Enforcement, Guillotine, OutboundStatus, Tier, WarmupProfile
+from mailvane.errors import InvalidInput
+
+_LONGEST_NAME = 253
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_Limit = Annotated[int, Meta(ge=0, le=10**15)]
+
+
+class _Changes(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The fields of a domain that may be set, and to what."""
+
+    workspace: Annotated[int, Meta(ge=1, lt=2**31)] | UnsetType = UNSET
+    tier: Tier | UnsetType = UNSET
+    status: OutboundStatus | UnsetType = UNSET
+    enforcement: Enforcement | UnsetType = UNSET
+    daily_limit: _Limit | UnsetType = UNSET
+    monthly_limit: _Limit | UnsetType = UNSET
+    hourly_fraction: Annotated[float, Meta(ge=0, le=1)] | UnsetType = UNSET
+    warmup_profile: WarmupProfile | UnsetType = UNSET
+    spike_max_multiplier: Annotated[float, Meta(ge=0, le=1_000_000)] | UnsetType = UNSET
+    counting: Counting | UnsetType = UNSET
+    closed: bool | UnsetType = UNSET
+    guillotine: Guillotine | UnsetType | None = UNSET
+
+
+_ACTIONS = {
+    "closed": ("reopened", "closed"),
+    "workspace": ("moved", "moved"),
+    "status": ("restored", "suspended"),
+}
+
+
+def read_changes(changes: Mapping[str, object]) -> dict[str, Any]:
+    """The changes with their values checked. Raises InvalidInput."""
+    plain = {name: msgspec.to_builtins(value) for name, value in changes.items()}
+    try:
+        read = msgspec.convert(plain, _Changes)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(str(error).replace(" - at `$.", " - at `")) from None
+    given = {name: value for name in plain if (value := getattr(read, name)) is not UNSET}
+    _check_guillotine(given.get("guillotine"))
+    return given
+
+
+def changed(domain: Domain, given: Mapping[str, Any]) -> Domain:
+    return msgspec.structs.replace(domain, **given)
+
+
+def action_of(differing: Sequence[str], new: Domain) -> str:
+    """The word for a change: that of its most telling field."""
+    for field, (off, on) in _ACTIONS.items():
+        if field in differing:
+            return on if getattr(new, field) in (True, OutboundStatus.SUSPENDED) else off
+    return "limits_changed"
+
+
+@lru_cache(maxsize=65_536)
+def canonical_name(name: str) -> str:
+    """As a domain is stored: lower case, without a final dot, in ASCII. Empty when nothing can be of that name."""
+    lowered = name.strip().lower().removesuffix(".")
+    if not lowered.isascii():
+        try:
+            lowered = lowered.encode("idna").decode("ascii")
+        except UnicodeError:
+            return ""
+    if len(lowered) > _LONGEST_NAME or not all(_LABEL.fullmatch(label) for label in lowered.split(".")):
+        return ""
+    return lowered
+
+
+def checked_name(name: str) -> str:
+    """The canonical name of a domain that mail can be sent from. Raises InvalidInput."""
+    canonical = canonical_name(name)
+    if "." not in canonical or canonical.rpartition(".")[2].isdigit():
+        raise InvalidInput(f"{name[:80]!r} is not the name of a domain")
+    return canonical
+
+
+def _check_guillotine(rule: Guillotine | None) -> None:
+    if rule is None:
+        return
+    if not (0 <= rule.bounce_percent <= 100 and 0 <= rule.complaint_percent <= 100):
+        raise InvalidInput("a line of the guillotine is a percentage, from 0 to 100")
+    if rule.minimum_volume < 0 or rule.probation_daily < 0:
+        raise InvalidInput("volumes of the guillotine are not below zero")

@@ -1,0 +1,113 @@
+"""The tables of outbound governance, as SQLAlchemy sees them; they belong to the same ledger as those of `tables`.
+
+A domain and its counters are one row: locking it locks both.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+)
+
+from mailvane.storage.ledger.tables import metadata, workspaces
+
+domains = Table(
+    "domains",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("workspace", Integer, ForeignKey(workspaces.c.id), nullable=False, index=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("tier", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("enforcement", String(16), nullable=False),
+    Column("daily_limit", BigInteger, nullable=False),
+    Column("monthly_limit", BigInteger, nullable=False),
+    Column("hourly_fraction", Float(53), nullable=False),
+    Column("warmup_profile", String(16), nullable=False),
+    Column("spike_max_multiplier", Float(53), nullable=False),
+    Column("counting", String(16), nullable=False),
+    Column("verification", String(16), nullable=False),
+    Column("verification_token", Text, nullable=False),
+    Column("dkim_tokens", Text, nullable=False),  # JSON, likewise below
+    Column("closed", Boolean, nullable=False),
+    Column("guillotine", Text),
+    Column("day", Integer, nullable=False),
+    Column("hour", Integer, nullable=False),
+    Column("month", Integer, nullable=False),
+    Column("sent_today", BigInteger, nullable=False),
+    Column("sent_this_hour", BigInteger, nullable=False),
+    Column("sent_month", BigInteger, nullable=False),
+    Column("bounces", BigInteger, nullable=False),
+    Column("complaints", BigInteger, nullable=False),
+    Column("first_day", Integer, nullable=False),
+    Column("last_days", Text, nullable=False),  # JSON
+    Column("unbilled_sent", BigInteger, nullable=False),
+    Column("unbilled_bounces", BigInteger, nullable=False),
+    Column("unbilled_complaints", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# The digest holds the domain's id, which is never given out twice: what a removed domain left behind matches nothing.
+answers = Table(
+    "answers",
+    metadata,
+    Column("digest", LargeBinary(16), primary_key=True),
+    Column("answered_at", BigInteger, nullable=False),
+    Column("verdict", LargeBinary, nullable=False),
+    Index(None, "answered_at"),
+    sqlite_with_rowid=False,
+)
+
+feedback_ids = Table(
+    "feedback_ids",
+    metadata,
+    Column("digest", LargeBinary(16), primary_key=True),
+    Column("seen_at", BigInteger, nullable=False),
+    Index(None, "seen_at"),
+    sqlite_with_rowid=False,
+)
+
+decision_minutes = Table(
+    "decision_minutes",
+    metadata,
+    Column("domain", Integer, primary_key=True, autoincrement=False),
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("asked", BigInteger, nullable=False),
+    Column("allowed", BigInteger, nullable=False),
+    Index(None, "minute"),
+    sqlite_with_rowid=False,
+)
+
+domain_audit = Table(
+    "domain_audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("domain", Text, nullable=False, index=True),
+    Column("workspace", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+billing_periods = Table(
+    "billing_periods",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("frozen_at", BigInteger, nullable=False),
+    Column("idempotency_key", Text, unique=True),
+    Column("domains", Text, nullable=False),  # JSON
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,167 @@
+"""Sending domains in the ledger, and every decision on a mail. Implements `Domains` of the storage layer.
+
+A transaction locks the rows of the domains it speaks of, so nodes agree; where SQLite is the ledger, writers queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from mailvane.domain.outbound import DAY_MS, HOUR_MS, AuditEntry, Domain, Passage, Usage, Verdict
+from mailvane.errors import AlreadyExists, NotFound
+from mailvane.storage.domains import Judge
+from mailvane.storage.ledger.database import Database
+from mailvane.storage.ledger.domain_rows import (
+    COUNTED,
+    KNOWN,
+    SET_COUNTERS,
+    WHOLE,
+    counters_row,
+    domain_of,
+    locked,
+    read_usage,
+    settings_row,
+    usage_of,
+)
+from mailvane.storage.ledger.domain_tables import answers, decision_minutes, domain_audit, domains
+from mailvane.storage.ledger.sitting import Sitting
+
+# A mail server asks again within one SMTP conversation, or when an answer was lost on the way.
+_ANSWERS_MS = HOUR_MS
+_MINUTES_MS = 100 * DAY_MS
+_NAMED = locked(WHOLE.where(domains.c.name.in_(bindparam("names", expanding=True))))
+_ANSWERED = select(answers.c.digest, answers.c.verdict).where(
+    answers.c.digest.in_(bindparam("digests", expanding=True))
+)
+
+
+class SqlDomains:
+    """For any number of threads and processes on one ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        new = database.insert(decision_minutes)
+        self._add_minutes = new.on_conflict_do_update(
+            index_elements=["domain", "minute"],
+            set_={
+                "asked": decision_minutes.c.asked + new.excluded.asked,
+                "allowed": decision_minutes.c.allowed + new.excluded.allowed,
+            },
+        )
+
+    def add_domain(self, domain: Domain) -> Domain:
+        row = settings_row(domain) | counters_row(Usage())
+        try:
+            with self._database.write() as connection:
+                number = connection.execute(insert(domains).values(row).returning(domains.c.id)).scalar_one()
+        except IntegrityError as error:
+            if self.domain(domain.name) is None:
+                raise NotFound(f"there is no workspace {domain.workspace}") from error
+            raise AlreadyExists(f"there is a domain {domain.name} already") from error
+        return msgspec.structs.replace(domain, id=number)
+
+    def domains(self, workspace: int | None = None) -> list[Domain]:
+        wanted = KNOWN.order_by(domains.c.id.desc())
+        with self._database.read() as connection:
+            rows = connection.execute(wanted if workspace is None else wanted.where(domains.c.workspace == workspace))
+            return [domain_of(row) for row in rows]
+
+    def domain(self, name: str) -> Domain | None:
+        with self._database.read() as connection:
+            row = connection.execute(KNOWN.where(domains.c.name == name)).one_or_none()
+        return None if row is None else domain_of(row)
+
+    def change_domain(self, name: str, change: Callable[[Domain], Domain], entry: AuditEntry | None) -> Domain:
+        try:
+            with self._database.write() as connection:
+                domain, _ = one_locked(connection, name)
+                changed = change(domain)
+                put_domain(connection, domain, changed)
+                add_audit(connection, entry)
+        except IntegrityError as error:
+            raise NotFound("there is no such workspace") from error
+        return changed
+
+    def remove_domain(self, name: str) -> None:
+        with self._database.write() as connection:
+            domain, _ = one_locked(connection, name)
+            connection.execute(delete(decision_minutes).where(decision_minutes.c.domain == domain.id))
+            connection.execute(delete(domains).where(domains.c.id == domain.id))
+
+    def usage(self, names: Sequence[str]) -> Mapping[str, Usage]:
+        wanted = COUNTED.where(domains.c.name.in_(bindparam("names", expanding=True)))
+        with self._database.read() as connection:
+            rows = connection.execute(wanted, {"names": list(names)}).all()
+        return {row[0]: read_usage(row[1:]) for row in rows}
+
+    def decide(self, passages: Sequence[Passage], now: int, judge: Judge) -> list[Verdict]:
+        names = list({passage.domain for passage in passages})
+        with self._database.write() as connection:
+            rows = connection.execute(_NAMED, {"names": names}).all()
+            found = {domain.name: domain for domain in map(domain_of, rows)}
+            usages = {name: usage_of(row) for name, row in zip(found, rows, strict=True)}
+            sitting = Sitting(found, usages, now)
+            self._recall(connection, sitting, passages)
+            verdicts = sitting.decide(passages, judge)
+            self._keep(connection, sitting, now)
+        return verdicts
+
+    def audit(self, name: str, limit: int) -> list[AuditEntry]:
+        columns = [domain_audit.c[field] for field in AuditEntry.__struct_fields__]
+        wanted = select(*columns).where(domain_audit.c.domain == name).order_by(domain_audit.c.id.desc()).limit(limit)
+        with self._database.read() as connection:
+            return [AuditEntry(**row) for row in connection.execute(wanted).mappings()]
+
+    def _recall(self, connection: Connection, sitting: Sitting, passages: Sequence[Passage]) -> None:
+        identities = sitting.identities(passages)
+        if identities:
+            rows = connection.execute(_ANSWERED, {"digests": identities}).all()
+            sitting.remember({row.digest: row.verdict for row in rows})
+
+    def _keep(self, connection: Connection, sitting: Sitting, now: int) -> None:
+        if counters := sitting.counters():
+            connection.execute(SET_COUNTERS, counters)
+        if minutes := sitting.minutes():
+            connection.execute(self._add_minutes, minutes)
+            forget(connection, decision_minutes, "minute", now - _MINUTES_MS, 2 * len(minutes))
+        if fresh := sitting.answers():
+            connection.execute(insert(answers), fresh)
+            forget(connection, answers, "answered_at", now - _ANSWERS_MS, 2 * len(fresh))
+
+
+def one_locked(connection: Connection, name: str) -> tuple[Domain, Usage]:
+    """Raises NotFound."""
+    row = connection.execute(locked(WHOLE.where(domains.c.name == name))).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no domain {name}")
+    return domain_of(row), usage_of(row)
+
+
+def put_domain(connection: Connection, old: Domain, new: Domain) -> None:
+    if new != old:
+        connection.execute(update(domains).where(domains.c.id == old.id).values(settings_row(new)))
+
+
+def put_usage(connection: Connection, domain: Domain, usage: Usage) -> None:
+    connection.execute(SET_COUNTERS, [{"row_id": domain.id} | counters_row(usage, "new_")])
+
+
+def add_audit(connection: Connection, entry: AuditEntry | None) -> None:
+    if entry is not None:
+        connection.execute(insert(domain_audit).values(msgspec.structs.asdict(entry)))
+
+
+def forget(connection: Connection, table: Table, column: str, before: int, limit: int) -> None:
+    """A few old rows for each new one, so that nobody ever waits for many. What another node forgets is left to it."""
+    keys: Any = list(table.primary_key)
+    old = select(*keys).where(table.c[column] < before).limit(limit).with_for_update(skip_locked=True)
+    rows = connection.execute(old).all()
+    if rows:
+        own = [key == bindparam(f"old_{key.name}") for key in keys]
+        gone = [{f"old_{key.name}": value for key, value in zip(keys, row, strict=True)} for row in rows]
+        connection.execute(delete(table).where(*own), gone)

@@ -1,0 +1,145 @@
+"""Feedback, resets and billing in the ledger. Implements `Periods` of the storage layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from mailvane.domain.outbound import DAY_MS, DEFAULT_WORKSPACE, AuditEntry, Domain, Usage, percent
+from mailvane.errors import NotFound
+from mailvane.storage.domains import BillingPeriod, FrozenUsage, MinuteOfDecisions
+from mailvane.storage.ledger.database import Database
+from mailvane.storage.ledger.domain_rows import SET_COUNTERS, WHOLE, counters_row, domain_of, locked, usage_of
+from mailvane.storage.ledger.domain_tables import billing_periods, decision_minutes, domains, feedback_ids
+from mailvane.storage.ledger.domains import add_audit, forget, one_locked, put_domain, put_usage
+from mailvane.storage.ledger.sitting import digest
+from mailvane.storage.ledger.tables import workspaces
+
+_FEEDBACK_MS = 35 * DAY_MS
+_frozen = msgspec.json.Decoder(tuple[FrozenUsage, ...])
+
+
+class SqlPeriods:
+    """For any number of threads and processes on one ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def feedback(
+        self,
+        name: str,
+        message: str,
+        change: Callable[[Domain, Usage], tuple[Domain, Usage, AuditEntry | None]],
+        now: int,
+    ) -> bool:
+        with self._database.write() as connection:
+            try:
+                domain, usage = one_locked(connection, name)
+            except NotFound:
+                return False
+            if not self._is_first(connection, digest(domain, message), now):
+                return False
+            changed, counters, entry = change(domain, usage)
+            put_domain(connection, domain, changed)
+            put_usage(connection, domain, counters)
+            add_audit(connection, entry)
+        return True
+
+    def reset_day(self, renew: Callable[[Usage], Usage]) -> int:
+        with self._database.write() as connection:
+            before = _all_locked(connection)
+            _renew(connection, before, renew)
+        return len(before)
+
+    def close_month(self, now: int, key: str | None, renew: Callable[[Usage], Usage]) -> BillingPeriod:
+        try:
+            with self._database.write() as connection:
+                # Looked for when the rows are locked: whoever came first with this key has committed by then.
+                before = _all_locked(connection)
+                known = _period(connection, key)
+                if known is not None:
+                    return known
+                _renew(connection, before, renew)
+                return _freeze(connection, now, key, before)
+        except IntegrityError:
+            with self._database.read() as connection:
+                known = _period(connection, key)
+            if known is None:
+                raise
+            return known
+
+    def periods(self, limit: int) -> list[BillingPeriod]:
+        wanted = select(billing_periods).order_by(billing_periods.c.id.desc()).limit(limit)
+        with self._database.read() as connection:
+            return [_billing_period(row) for row in connection.execute(wanted)]
+
+    def decisions(self, name: str, since: int, until: int) -> list[MinuteOfDecisions]:
+        minutes = decision_minutes.c
+        wanted = (
+            select(domains.c.name, minutes.minute, minutes.asked, minutes.allowed)
+            .join_from(domains, decision_minutes, domains.c.id == minutes.domain)
+            .where(domains.c.name == name, minutes.minute >= since, minutes.minute < until)
+            .order_by(minutes.minute)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(wanted).all()
+        return [MinuteOfDecisions(domain=row[0], minute=row[1], asked=row[2], allowed=row[3]) for row in rows]
+
+    def _is_first(self, connection: Connection, identity: bytes, now: int) -> bool:
+        statement = self._database.insert(feedback_ids).values(digest=identity, seen_at=now).on_conflict_do_nothing()
+        if connection.execute(statement).rowcount == 0:
+            return False
+        forget(connection, feedback_ids, "seen_at", now - _FEEDBACK_MS, 2)
+        return True
+
+
+def _all_locked(connection: Connection) -> list[tuple[Domain, Usage]]:
+    return [(domain_of(row), usage_of(row)) for row in connection.execute(locked(WHOLE))]
+
+
+def _renew(connection: Connection, before: list[tuple[Domain, Usage]], renew: Callable[[Usage], Usage]) -> None:
+    changed = [{"row_id": domain.id} | counters_row(renew(usage), "new_") for domain, usage in before]
+    if changed:
+        connection.execute(SET_COUNTERS, changed)
+
+
+def _freeze(connection: Connection, now: int, key: str | None, before: list[tuple[Domain, Usage]]) -> BillingPeriod:
+    partners = {row.id: row.name for row in connection.execute(select(workspaces.c.id, workspaces.c.name))}
+    frozen = tuple(_bill(domain, usage, partners[domain.workspace]) for domain, usage in before)
+    text = msgspec.json.encode(frozen).decode()
+    statement = insert(billing_periods).values(frozen_at=now, idempotency_key=key, domains=text)
+    number = connection.execute(statement.returning(billing_periods.c.id)).scalar_one()
+    return BillingPeriod(id=number, frozen_at=now, idempotency_key=key, domains=frozen)
+
+
+def _bill(domain: Domain, usage: Usage, workspace: str) -> FrozenUsage:
+    """Everything since the last freeze, so that each mail is billed once, also when a freeze comes late."""
+    sent = usage.unbilled_sent + usage.sent_month
+    bounces = usage.unbilled_bounces + usage.bounces
+    complaints = usage.unbilled_complaints + usage.complaints
+    return FrozenUsage(
+        name=domain.name,
+        partner=None if workspace == DEFAULT_WORKSPACE else workspace,
+        sent_month=sent,
+        monthly_limit=domain.monthly_limit,
+        bounces=bounces,
+        complaints=complaints,
+        bounce_rate=percent(bounces, sent),
+        complaint_rate=percent(complaints, sent),
+    )
+
+
+def _period(connection: Connection, key: str | None) -> BillingPeriod | None:
+    if key is None:
+        return None
+    row = connection.execute(select(billing_periods).where(billing_periods.c.idempotency_key == key)).one_or_none()
+    return None if row is None else _billing_period(row)
+
+
+def _billing_period(row: Row[tuple[int, int, str | None, str]]) -> BillingPeriod:
+    return BillingPeriod(
+        id=row.id, frozen_at=row.frozen_at, idempotency_key=row.idempotency_key, domains=_frozen.decode(row.domains)
+    )

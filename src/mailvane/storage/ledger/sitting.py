@@ -1,0 +1,93 @@
+"""One transaction of decisions: what was read at its start, judged in memory, and what is to be written at its end.
+
+It decides nothing itself: the judge does. It makes a mail that is asked about twice count once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from mailvane.domain.outbound import Domain, Passage, Usage, Verdict
+from mailvane.storage.domains import Judge
+from mailvane.storage.ledger.domain_rows import counters_row
+
+MINUTE_MS = 60_000
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Verdict)
+
+
+def digest(domain: Domain, identity: str) -> bytes:
+    """Stands for a mail or a message of one domain."""
+    text = f"{domain.id}\x00{identity}".encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=16).digest()
+
+
+class Sitting:
+    """The domains that were asked about, their counters as they change, and the answers."""
+
+    def __init__(self, domains: Mapping[str, Domain], usages: Mapping[str, Usage], now: int) -> None:
+        self._domains = domains
+        self._before = usages
+        self._usages = dict(usages)
+        self._now = now
+        self._answers: dict[bytes, Verdict] = {}
+        self._fresh: dict[bytes, Verdict] = {}
+        self._minutes: dict[str, list[int]] = {}
+
+    def identities(self, passages: Sequence[Passage]) -> list[bytes]:
+        """Of the mails that can be recognised when they are asked about again."""
+        known = ((self._domains.get(each.domain), each.instance) for each in passages if each.instance)
+        return [digest(domain, instance) for domain, instance in known if domain is not None]
+
+    def remember(self, answered: Mapping[bytes, bytes]) -> None:
+        """What was answered in earlier transactions."""
+        self._answers = {identity: _decoder.decode(verdict) for identity, verdict in answered.items()}
+
+    def decide(self, passages: Sequence[Passage], judge: Judge) -> list[Verdict]:
+        return [self._answer(passage, judge) for passage in passages]
+
+    def counters(self) -> list[dict[str, Any]]:
+        """The rows of the counters that changed."""
+        return [
+            {"row_id": self._domains[name].id} | counters_row(usage, "new_")
+            for name, usage in self._usages.items()
+            if usage is not self._before[name]
+        ]
+
+    def minutes(self) -> list[dict[str, Any]]:
+        minute = self._now // MINUTE_MS * MINUTE_MS
+        return [
+            {"domain": self._domains[name].id, "minute": minute, "asked": asked, "allowed": allowed}
+            for name, (asked, allowed) in self._minutes.items()
+        ]
+
+    def answers(self) -> list[dict[str, Any]]:
+        return [
+            {"digest": identity, "answered_at": self._now, "verdict": _encoder.encode(verdict)}
+            for identity, verdict in self._fresh.items()
+        ]
+
+    def _answer(self, passage: Passage, judge: Judge) -> Verdict:
+        domain = self._domains.get(passage.domain)
+        if domain is None or passage.workspace not in {None, domain.workspace}:
+            return Verdict(domain=passage.domain, allowed=True, known=False)
+        if not passage.instance:
+            return self._judge(domain, passage, judge)
+        identity = digest(domain, passage.instance)
+        known = self._answers.get(identity) or self._fresh.get(identity)
+        if known is None:
+            known = self._fresh[identity] = self._judge(domain, passage, judge)
+        return known
+
+    def _judge(self, domain: Domain, passage: Passage, judge: Judge) -> Verdict:
+        verdict, self._usages[domain.name] = judge(domain, self._usages[domain.name], passage, self._now)
+        units = passage.counted_in(domain)
+        minute = self._minutes.setdefault(domain.name, [0, 0])
+        minute[0] += units
+        if verdict.allowed:
+            minute[1] += units
+        return verdict
