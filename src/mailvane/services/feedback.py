@@ -46,7 +46,7 @@ class FeedbackBook(Protocol):
     def domain(self, name: str) -> Domain:
         """Raises NotFound."""
 
-    def feedback(  # noqa: PLR0913  - everything that one entry says
+    def feedback(
         self, name: str, bounces: int, complaints: int, evidence: Mapping[str, object], message_id: str, now: int
     ) -> bool:
         """Count it once per message id; False when it was counted before, or the domain is not known."""
