@@ -36,6 +36,11 @@ class RequestStream:
     def __init__(self) -> None:
         self._rest = b""
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether a request has begun and not ended."""
+        return bool(self._rest)
+
     def feed(self, data: bytes) -> list[Request]:
         """The requests that are complete now. Raises InvalidInput: no byte after it can be trusted."""
         *blocks, self._rest = (self._rest + data).split(_END)
