@@ -15,9 +15,11 @@ from prometheus_client import CollectorRegistry
 
 from mailvane.app.following import FollowingMetrics
 from mailvane.config import declared_settings
+from mailvane.outbound_config import declared_outbound
 from mailvane.surfaces.cli.main import build
 from mailvane.surfaces.http.app import document
 from mailvane.surfaces.http.operations import Metrics
+from mailvane.surfaces.policy.metrics import PolicyMetrics
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -86,6 +88,13 @@ def _settings() -> Iterator[str]:
         "```toml\n[[postfix]]\npath = \"/var/log/mail.log\"\nworkspace = \"acme\"   # made if there is none\n"
         "relay = 1            # optional: the first active one\ntimezone = \"Europe/Berlin\"  # optional: of stamps without one\n```\n"
     )
+    yield (
+        "\nHow outgoing mail is governed, in one table that may be left out:\n\n"
+        "```toml\n[outbound]\nrequire_verification = true\n\n[outbound.guillotine]\nminimum_volume = 50\n```\n\n"
+        "| key of `[outbound]` | default | meaning |\n|---|---|---|\n"
+    )
+    for key in declared_outbound():
+        yield f"| `{key.name}` | `{key.default}` | {key.help} |\n" if key.default else f"| `{key.name}` | | {key.help} |\n"
 
 
 def _routes() -> Iterator[str]:
@@ -102,6 +111,7 @@ def _metrics() -> Iterator[str]:
     registry = CollectorRegistry()
     Metrics(registry)
     FollowingMetrics(registry)
+    PolicyMetrics(registry)
     for metric in sorted(registry.collect(), key=lambda found: found.name):
         suffix = {"counter": "_total", "info": "_info"}.get(metric.type, "")
         yield f"| `{metric.name}{suffix}` | {metric.type} | {metric.documentation} |\n"

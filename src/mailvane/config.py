@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from mailvane.errors import InvalidSetting
+from mailvane.outbound_config import OutboundSettings, read_outbound
 
 ENVIRONMENT_PREFIX = "MAILVANE_"
 CONFIG_FILE = "mailvane.toml"
@@ -37,6 +38,15 @@ class Listen(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class UnixSocket(NamedTuple):
+    """The file through which programs of this machine reach a server."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
 
 
 class Declared(NamedTuple):
@@ -73,6 +83,15 @@ def _listen(text: str) -> Listen:
     if match is None or int(match[2]) > 65535:
         raise InvalidSetting(f"expected HOST:PORT such as 127.0.0.1:8225 or [::1]:8225, not {text!r}")
     return Listen(match[1], int(match[2]))
+
+
+def _listen_or_socket(text: str) -> Listen | UnixSocket:
+    if not text.startswith("unix:"):
+        return _listen(text)
+    path = Path(text.removeprefix("unix:"))
+    if not path.is_absolute() or "\0" in text:
+        raise InvalidSetting(f"expected a whole path such as unix:/run/mailvane/policy, not {text!r}")
+    return UnixSocket(path)
 
 
 def _address(*schemes: str) -> Callable[[str], str]:
@@ -114,8 +133,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Declared("Address of the APIs and the dashboard.", _listen, "127.0.0.1:8225"),
     ]
     policy: Annotated[
-        Listen,
-        Declared("Address of the Postfix policy service.", _listen, "127.0.0.1:10031"),
+        Listen | UnixSocket,
+        Declared(
+            "Address of the Postfix policy service; or unix:/path/to/socket.", _listen_or_socket, "127.0.0.1:10031"
+        ),
     ]
     smtp: Annotated[
         Listen,
@@ -153,6 +174,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Declared("Time zone of stamps that name none, read or shown.", _zone, "UTC"),
     ]
     postfix: tuple[PostfixLog, ...] = ()
+    outbound: OutboundSettings = OutboundSettings()
 
 
 class Setting(NamedTuple):
@@ -183,9 +205,9 @@ def load(command_line: Mapping[str, str | None], environment: Mapping[str, str])
     path = data / CONFIG_FILE if config is None else Path(config.text).expanduser()
     if config is not None and not path.is_file():
         raise InvalidSetting(f"{config.origin}: there is no file {path}")
-    filed, tables = _from_file(path) if path.is_file() else ({}, ())
+    filed, tables = _from_file(path) if path.is_file() else ({}, {})
     values = {name: _read(name, (filed | found).get(name)) for name in _DECLARED}
-    return Settings(**_placed(values), postfix=tables)
+    return Settings(**_placed(values), **tables)
 
 
 def shown(settings: Settings) -> dict[str, str]:
@@ -194,6 +216,10 @@ def shown(settings: Settings) -> dict[str, str]:
     for number, table in enumerate(settings.postfix, 1):
         fields = ((name, getattr(table, name)) for name in PostfixLog.__struct_fields__)
         values[f"postfix {number}"] = ", ".join(f"{name} {value}" for name, value in fields if value is not None)
+    defaults = OutboundSettings()
+    for name in OutboundSettings.__struct_fields__:
+        if getattr(settings.outbound, name) != getattr(defaults, name):
+            values[f"outbound.{name}"] = msgspec.json.encode(getattr(settings.outbound, name)).decode()
     return values
 
 
@@ -258,22 +284,26 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, _Given]:
     return _resolved({names[variable]: _Given(text, variable) for variable, text in given.items()})
 
 
-def _from_file(path: Path) -> tuple[dict[str, _Given], tuple[PostfixLog, ...]]:
+def _from_file(path: Path) -> tuple[dict[str, _Given], dict[str, Any]]:
+    """The settings of the file, and what its tables say."""
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidSetting(f"{path}: {error}") from None
     except OSError as error:
         raise InvalidSetting(f"{path}: {error.strerror}") from None
-    tables = content.pop("postfix", [])
+    tables = {
+        "postfix": _postfix_logs(path, content.pop("postfix", [])),
+        "outbound": read_outbound(content.pop("outbound", {}), f"{path}: outbound"),
+    }
     given = {}
     for name, value in content.items():
-        _check_name(name, [*_names(), "postfix"], "setting", f"{path}: ")
+        _check_name(name, [*_names(), "postfix", "outbound"], "setting", f"{path}: ")
         if not isinstance(value, str):
             raise InvalidSetting(f"{path}: {name}: expected text in quotes")
         text = str(_beside(path, value)) if name == "data" or name.endswith("_file") else value
         given[name] = _Given(text, f"{path}: {name}")
-    return _resolved(given), _postfix_logs(path, tables)
+    return _resolved(given), tables
 
 
 def _beside(path: Path, text: str) -> Path:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mailvane.config import Listen, PostfixLog, declared_settings, load, master_token, shown
+from mailvane.config import Listen, PostfixLog, UnixSocket, declared_settings, load, master_token, shown
 from mailvane.errors import InvalidSetting
 
 
@@ -50,7 +50,11 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(home:
     config(home / "mailvane-data", 'http = "127.0.0.1:1"\npolicy = "127.0.0.1:1"\nsmtp = "127.0.0.1:1"\n')
     environment = {"MAILVANE_HTTP": "127.0.0.1:2", "MAILVANE_POLICY": "127.0.0.1:2"}
     settings = load({"http": "127.0.0.1:3", "policy": None}, environment)
-    assert (settings.http.port, settings.policy.port, settings.smtp.port) == (3, 2, 1)
+    assert [str(each) for each in (settings.http, settings.policy, settings.smtp)] == [
+        "127.0.0.1:3",
+        "127.0.0.1:2",
+        "127.0.0.1:1",
+    ]
 
 
 def test_the_file_lies_in_the_data_directory_or_is_named(home: Path) -> None:
@@ -135,6 +139,17 @@ def test_addresses_to_listen_on(home: Path, text: str, listen: Listen) -> None:
     settings = load({"http": text}, {})
     assert settings.http == listen
     assert str(settings.http) == text
+
+
+def test_the_policy_service_may_listen_on_a_socket_of_this_machine(home: Path) -> None:
+    settings = load({"policy": "unix:/run/mailvane/policy"}, {})
+    assert settings.policy == UnixSocket(Path("/run/mailvane/policy"))
+    assert str(settings.policy) == "unix:/run/mailvane/policy"
+
+
+@pytest.mark.parametrize("text", ["unix:", "unix:policy", "unix:/a\0b"])
+def test_a_socket_has_a_whole_path(home: Path, text: str) -> None:
+    assert refused({"policy": text}).startswith("--policy: expected a whole path")
 
 
 @pytest.mark.parametrize(

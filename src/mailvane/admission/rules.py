@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from mailvane.domain.outbound import WARMUPS, Domain, Guillotine, Warmup, WarmupProfile
+from mailvane.outbound_config import OutboundSettings
 
 
 class GovernanceRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,3 +19,10 @@ class GovernanceRules(msgspec.Struct, frozen=True, kw_only=True):
 
     def guillotine_of(self, domain: Domain) -> Guillotine:
         return self.guillotine if domain.guillotine is None else domain.guillotine
+
+
+def rules_of(settings: OutboundSettings) -> GovernanceRules:
+    """The rules as the operator set them."""
+    return GovernanceRules(
+        require_verification=settings.require_verification, guillotine=settings.guillotine, warmup=settings.warmup
+    )

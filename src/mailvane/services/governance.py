@@ -198,7 +198,7 @@ def _acceptable(passage: Passage) -> Passage:
     name = canonical_name(passage.domain)
     if name == passage.domain and passage.units <= _MOST_UNITS:
         return passage
-    return Passage(domain=name, units=min(passage.units, _MOST_UNITS), instance=passage.instance)
+    return msgspec.structs.replace(passage, domain=name, units=min(passage.units, _MOST_UNITS))
 
 
 def _entry(domain: Domain, now: int, action: str, actor: str, evidence: Mapping[str, object]) -> AuditEntry:

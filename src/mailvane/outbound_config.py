@@ -1,0 +1,158 @@
+"""The `[outbound]` table of the settings file: what it may say, with defaults and help. Values only.
+
+`config` reads the file; this reads the one table, and says in one line what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+from ipaddress import ip_network
+from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from mailvane.domain.outbound import WARMUPS, Guillotine, Reason, Warmup, WarmupProfile
+from mailvane.errors import InvalidSetting
+
+
+class OutboundSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How outgoing mail is governed."""
+
+    require_verification: Annotated[
+        bool, Meta(description="Refuse mail of every domain that is not verified, also of one that nobody asked to.")
+    ] = False
+    client_may_change_limits: Annotated[
+        bool, Meta(description="Whether a client key may change limits, enforcement and status of its own domains.")
+    ] = False
+    count_all_bounces: Annotated[
+        bool, Meta(description="Count transient bounces against a domain, not only permanent ones.")
+    ] = False
+    domain_by: Annotated[
+        tuple[Literal["sasl", "sender", "client"], ...],
+        Meta(min_length=1, description="What tells for which domain a mail counts; the first that tells one."),
+    ] = ("sasl", "sender")
+    clients: Annotated[
+        Mapping[str, str],
+        Meta(
+            description='For `client`: the domain of each address or network, such as `{ "192.0.2.0/24" = "x.org" }`.'
+        ),
+    ] = {}
+    internal_domains: Annotated[
+        tuple[str, ...], Meta(description="Mail to them is not outgoing; `.example.org` means all below it.")
+    ] = ()
+    count_null_sender: Annotated[
+        bool, Meta(description="Count bounces and notifications, too, where a login or client tells whose they are.")
+    ] = False
+    policy_actions: Annotated[
+        Mapping[Reason, Literal["DEFER", "REJECT"]],
+        Meta(description="How Postfix refuses, by reason; otherwise DEFER where waiting helps, REJECT elsewhere."),
+    ] = {}
+    count_postfix_bounces: Annotated[
+        bool, Meta(description="Let bounces of the Postfix logs count against a domain, as notifications do.")
+    ] = False
+    sns_topics: Annotated[
+        tuple[str, ...], Meta(description="Topics whose notifications are taken in, by ARN; none, no notification.")
+    ] = ()
+    ses_provider: Annotated[
+        Literal["aws", "dns", "off"],
+        Meta(description="What verifies domains: Amazon SES, our own look at DNS, or nothing."),
+    ] = "dns"
+    ses_endpoint: Annotated[
+        str | None, Meta(description="Address of the SES interface; the region's own when not given.")
+    ] = None
+    ses_region: Annotated[str, Meta(description="Region of the SES account.")] = "us-east-1"
+    guillotine: Annotated[
+        Guillotine, Meta(description="When bounces or complaints suspend a domain; its keys are below.")
+    ] = Guillotine()
+    warmup: Annotated[
+        Mapping[WarmupProfile, Warmup],
+        Meta(description="Schedules of warm-up: mails of the first day, and how many times as many each day after."),
+    ] = msgspec.field(default_factory=lambda: dict(WARMUPS))
+
+
+class OutboundKey(NamedTuple):
+    """A key of the table, for whoever lists them all."""
+
+    name: str
+    default: str
+    help: str
+
+
+GUILLOTINE_HELP: Mapping[str, str] = {
+    "bounce_percent": "Bounces above so many percent of the month's mail suspend a domain; 0 turns it off.",
+    "complaint_percent": "Likewise complaints.",
+    "minimum_volume": "Mails of the month before the rule acts.",
+    "confident": "Compare the lower bound of the rate (Wilson, 95 %) instead of the rate.",
+    "warn_only": "An entry in the domain's audit instead of a suspension.",
+    "probation_daily": "So many mails a day pass while a domain is suspended.",
+}
+
+
+def declared_outbound() -> list[OutboundKey]:
+    """Every key, in the order in which people should read of them."""
+    defaults = msgspec.to_builtins(OutboundSettings())
+    hints = get_type_hints(OutboundSettings, include_extras=True)
+    keys = [
+        OutboundKey(name, "see below" if name == "guillotine" else _toml(defaults[name]), _description(hint))
+        for name, hint in hints.items()
+    ]
+    rule = defaults["guillotine"]
+    return keys + [OutboundKey(f"guillotine.{name}", _toml(rule[name]), told) for name, told in GUILLOTINE_HELP.items()]
+
+
+def read_outbound(table: object, where: str) -> OutboundSettings:
+    """The table as it was written. Raises InvalidSetting with one line that says which key and what is expected."""
+    if not isinstance(table, dict):
+        raise InvalidSetting(f"{where}: expected a table")
+    _check_names(table, OutboundSettings.__struct_fields__, where)
+    for name, kind in (("guillotine", Guillotine.__struct_fields__), ("warmup", tuple(WarmupProfile))):
+        if isinstance(table.get(name), dict):
+            _check_names(table[name], kind, f"{where}: {name}")
+    try:
+        read = msgspec.convert(table, OutboundSettings)
+    except msgspec.ValidationError as error:
+        raise InvalidSetting(f"{where}: {_plain(error)}") from None
+    _check_ranges(read, where)
+    return msgspec.structs.replace(read, warmup={**WARMUPS, **read.warmup})
+
+
+def _check_names(table: Mapping[str, Any], names: Collection[str], where: str) -> None:
+    for name in table:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise InvalidSetting(f"{where}: {name}: there is no such key{hint}")
+
+
+def _check_ranges(read: OutboundSettings, where: str) -> None:
+    rule = read.guillotine
+    if not (0 <= rule.bounce_percent <= 100 and 0 <= rule.complaint_percent <= 100):
+        raise InvalidSetting(f"{where}: guillotine: a line is a percentage, from 0 to 100")
+    if rule.minimum_volume < 0 or rule.probation_daily < 0:
+        raise InvalidSetting(f"{where}: guillotine: a number of mails is not below zero")
+    for profile, schedule in read.warmup.items():
+        if schedule.first < 1 or not 1 <= schedule.growth <= 10:
+            raise InvalidSetting(f"{where}: warmup: {profile}: begins with one mail at least, and grows 1 to 10 fold")
+    for network in read.clients:
+        try:
+            ip_network(network)
+        except ValueError:
+            raise InvalidSetting(f"{where}: clients: {network!r} is no address and no network") from None
+
+
+def _plain(error: msgspec.ValidationError) -> str:
+    told, _, place = str(error).partition(" - at ")
+    return f"{place.strip('`').removeprefix('$.')}: {told}" if place else told
+
+
+def _description(hint: Any) -> str:
+    return next((each.description or "" for each in hint.__metadata__ if isinstance(each, Meta)), "")
+
+
+def _toml(value: Any) -> str:
+    """As it would stand in the file."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {_toml(each)}" for name, each in value.items()) + " }" if value else "{}"
+    return "" if value is None else msgspec.json.encode(value).decode()
