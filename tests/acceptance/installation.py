@@ -34,9 +34,15 @@ class Installation:
         self.data = data
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.port = free_port()
+        self.policy_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MAILVANE_")}
-        self.environment = {**kept, "MAILVANE_DATA": str(data), "MAILVANE_HTTP": f"127.0.0.1:{self.port}"}
+        self.environment = {
+            **kept,
+            "MAILVANE_DATA": str(data),
+            "MAILVANE_HTTP": f"127.0.0.1:{self.port}",
+            "MAILVANE_POLICY": f"127.0.0.1:{self.policy_port}",
+        }
 
     def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
         """Start a command and do not wait for it."""

@@ -115,7 +115,7 @@ def test_a_busy_port_is_refused_with_one_clear_line(installation: Installation) 
     [
         (["log"], "there is no workspace yet"),
         (["explain", "nonsense"], "18 hexadecimal digits"),
-        (["serve", "--roles", "policy"], "there is no role policy"),
+        (["serve", "--roles", "polite"], "there is no role polite"),
         (["import", "postfix", "/no/such/file", "--workspace", "acme"], "there is no workspace named 'acme'"),
         (["key", "create", "--kind", "master"], "master token"),
         (["restore", "/no/such/directory"], "no backup"),

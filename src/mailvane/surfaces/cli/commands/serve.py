@@ -7,7 +7,7 @@ import typer
 from mailvane.errors import InvalidInput
 from mailvane.surfaces.cli.program import program
 
-ROLES = frozenset({"http", "worker"})
+ROLES = frozenset({"http", "policy", "worker"})
 
 
 def register(app: typer.Typer) -> None:
@@ -16,7 +16,10 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     context: typer.Context,
-    roles: str = typer.Option("http,worker", help="Which roles to run: http answers, worker follows sources."),
+    roles: str = typer.Option(
+        "http,policy,worker",
+        help="Which roles to run: http answers programs, policy answers Postfix, worker follows sources.",
+    ),
 ) -> None:
     """Run the server until it is told to stop."""
     wanted = frozenset(role.strip() for role in roles.split(",") if role.strip())

@@ -1,0 +1,29 @@
+"""Puts the Postfix policy service together from the settings and the desk that decides."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+from prometheus_client import CollectorRegistry
+
+from mailvane.outbound_config import OutboundSettings
+from mailvane.services.decision_desk import DecisionDesk
+from mailvane.surfaces.policy.decision import REFUSALS, DomainSource, PolicyRules, Refusal
+from mailvane.surfaces.policy.metrics import PolicyMetrics
+from mailvane.surfaces.policy.server import PolicyServer
+
+
+def policy_server(outbound: OutboundSettings, desk: DecisionDesk, registry: CollectorRegistry) -> PolicyServer:
+    """The service, which does not listen yet."""
+    return PolicyServer(desk.decide, policy_rules(outbound), PolicyMetrics(registry))
+
+
+def policy_rules(outbound: OutboundSettings) -> PolicyRules:
+    chosen = {reason: Refusal(word) for reason, word in outbound.policy_actions.items()}
+    return PolicyRules(
+        domain_by=tuple(DomainSource(word) for word in outbound.domain_by),
+        clients={ip_network(address): name.lower() for address, name in outbound.clients.items()},
+        internal_domains=frozenset(name.lower() for name in outbound.internal_domains),
+        count_null_sender=outbound.count_null_sender,
+        refusals={**REFUSALS, **chosen},
+    )
