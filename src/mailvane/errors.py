@@ -55,8 +55,29 @@ class NotAuthenticated(Permanent):
     """The key is missing or unknown."""
 
 
+class KeyMissing(NotAuthenticated):
+    """No key was presented, or none in a form that is understood."""
+
+
+class KeyDeactivated(NotAuthenticated):
+    """The key is known, but was switched off."""
+
+
+class KeyExpired(NotAuthenticated):
+    """The key is known, but its time is over."""
+
+
 class NotAllowed(Permanent):
     """The key is known but may not do this."""
+
+
+class QuotaExceeded(NotAllowed):
+    """The key's terms do not allow any more of these."""
+
+    def __init__(self, used: int, allowed: int) -> None:
+        super().__init__(f"{used} of {allowed} are used")
+        self.used = used
+        self.allowed = allowed
 
 
 class StoreInUse(Permanent):

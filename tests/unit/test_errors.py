@@ -20,7 +20,7 @@ def test_every_error_says_whether_trying_again_can_help(kind: type[MailvaneError
     assert issubclass(kind, Permanent) != issubclass(kind, Transient)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in below(MailvaneError) if kind is not InvalidEvent])
+@pytest.mark.parametrize("kind", [kind for kind in below(MailvaneError) if kind.__init__ is MailvaneError.__init__])
 def test_an_error_without_a_message_says_what_its_kind_means(kind: type[MailvaneError]) -> None:
     assert kind().message == (kind.__doc__ or "").splitlines()[0]
 

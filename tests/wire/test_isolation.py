@@ -11,15 +11,28 @@ import msgspec
 import pytest
 from litestar.routes import HTTPRoute
 
+from mailvane.domain.clients import Terms
 from mailvane.domain.history import HourlyQuestion, LogQuestion, StatisticsQuestion
 from mailvane.domain.mail import MailKey
 from mailvane.domain.tenancy import KeyKind
 from mailvane.surfaces.http.native.maillog import LifeQuestion, Retention, Upkeep
 from tests.wire.world import ACCEPTED_AT, MAIL_ID, MASTER, NOW, NUMBER, World, opened, populate
 
-SECRETS = ("secret@theirs.example", "boss@theirs.example", "relay of theirs", "theirs")
-OPEN = {"/ping", "/healthz", "/readyz", "/metrics", "/openapi.json"}
-MASTERS_ONLY = {f"/mailvane/v1/maillog/{name}" for name in ("health", "retain", "upkeep")}
+THEIR_DOMAIN = "shop.theirs.example"
+THEIR_CLIENT = "emb_of_another_customer"
+SECRETS = ("secret@theirs.example", "boss@theirs.example", "relay of theirs", "theirs", THEIR_CLIENT)
+OPEN = {"/webhooks/ses", "/ping", "/healthz", "/readyz", "/metrics", "/openapi.json"}
+MASTERS_ONLY = {f"/mailvane/v1/maillog/{name}" for name in ("health", "retain", "upkeep")} | {
+    "/outbound/reset-daily",
+    "/outbound/reset-monthly",
+    "/api-keys",
+    "/api-keys/{token}",
+    "/api-keys/{token}/usage",
+    "/domains/{name}/owner",
+    "/domains/{name}/suspend",
+    "/domains/{name}/activate",
+}
+CUSTOMERS = ("/domains", "/outbound", "/api-keys")  # a client key has business here
 
 Request = tuple[str, str]
 
@@ -27,6 +40,10 @@ Request = tuple[str, str]
 @pytest.fixture(scope="module")
 def world(shared_world: World) -> World:
     populate(shared_world)
+    outbound = shared_world.services.outbound
+    outbound.governance.create(THEIR_DOMAIN, shared_world.theirs.workspace.id, NOW)
+    outbound.governance.create("shop.ours.example", shared_world.ours.workspace.id, NOW)
+    outbound.clients.issue(shared_world.theirs.workspace.id, THEIR_CLIENT, Terms(), NOW)
     return shared_world
 
 
@@ -36,6 +53,10 @@ def routes(world: World) -> Iterator[Request]:
         for method in sorted(route.route_handler_map):
             if method != "OPTIONS":
                 yield method, route.path_format
+
+
+def of_domains(world: World) -> list[Request]:
+    return [(method, path) for method, path in routes(world) if path.startswith("/domains/{name}")]
 
 
 def bodies(world: World, workspace: int) -> dict[str, Any]:
@@ -50,6 +71,11 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
         "/mailvane/v1/maillog/health": {},
         "/mailvane/v1/maillog/retain": Retention(workspace, 1),
         "/mailvane/v1/maillog/upkeep": Upkeep("rebuild"),
+        "/domains": {"name": "new.ours.example", "partner_ref": "theirs"},
+        "/domains/{name}/outbound": {"outbound_status": "suspended"},
+        "/domains/{name}/owner": {"partner_ref": "ours"},
+        "/api-keys": {"token": "emb_made_by_somebody", "partner_ref": "ours"},
+        "/api-keys/{token}": {"active": False},
     }
 
 
@@ -57,8 +83,9 @@ def asked(world: World, request: Request, key: str | None, **more: Any) -> httpx
     method, path = request
     headers = {"X-API-KEY": key} if key is not None else {}
     workspace = more.pop("workspace", world.theirs.workspace.id)
-    body = msgspec.json.encode(bodies(world, workspace).get(path, {})) if method == "POST" else None
-    filled = path.replace("{order_id}", str(world.theirs.relay.id))
+    body = msgspec.json.encode(bodies(world, workspace).get(path, {})) if method in {"POST", "PUT"} else None
+    filled = path.replace("{order_id}", str(world.theirs.relay.id)).replace("{token}", THEIR_CLIENT)
+    filled = filled.replace("{name}", more.pop("domain", THEIR_DOMAIN))
     return world.client.request(
         method, filled, headers=headers | more.pop("headers", {}), content=body, params=more.pop("params", None)
     )
@@ -94,8 +121,14 @@ def test_asking_for_ones_own_workspace_with_their_relay_finds_nothing_of_theirs(
 
 
 def test_the_owner_does_see_it(world: World) -> None:
-    seen = {request[1] for request in routes(world) if leaked(asked(world, request, world.theirs.token))}
+    looking = [request for request in routes(world) if request[0] in {"GET", "POST"}]
+    seen = {request[1] for request in looking if leaked(asked(world, request, world.theirs.token))}
     assert seen == {
+        "/domains",
+        "/domains/{name}/outbound",
+        "/domains/{name}/outbound/increment",
+        "/domains/{name}/ses-status",
+        "/domains/{name}/ses-verify",
         "/mail",
         "/mail/{order_id}",
         "/mail/log",
@@ -110,7 +143,8 @@ def test_the_owner_does_see_it(world: World) -> None:
 def test_every_other_route_asks_for_a_key(world: World, key: str | None) -> None:
     for request in routes(world):
         status = asked(world, request, key).status_code
-        assert (status == 401) != (request[1] in OPEN), request
+        refused = 403 if request[1].startswith(CUSTOMERS) else 401
+        assert (status == refused) != (request[1] in OPEN), request
 
 
 @pytest.mark.parametrize("kind", [KeyKind.WORKSPACE, KeyKind.PLATFORM, KeyKind.CLIENT])
@@ -125,8 +159,27 @@ def test_what_moves_the_whole_store_is_the_masters(world: World, kind: KeyKind) 
 def test_a_client_key_reads_and_writes_no_mail(world: World) -> None:
     key = world.services.tenancy.create_key(KeyKind.CLIENT, world.theirs.workspace.id, NOW).token
     for request in routes(world):
-        if request[1] not in OPEN:
+        if request[1] not in OPEN and not request[1].startswith(CUSTOMERS):
             assert asked(world, request, key).status_code in {401, 403}, request
+
+
+@pytest.mark.parametrize("kind", [KeyKind.WORKSPACE, KeyKind.CLIENT])
+def test_a_domain_of_another_workspace_looks_like_one_that_does_not_exist(world: World, kind: KeyKind) -> None:
+    key = world.services.tenancy.create_key(kind, world.ours.workspace.id, NOW).token
+    governance = world.services.outbound.governance
+    before = governance.domain(THEIR_DOMAIN), governance.usage_today(THEIR_DOMAIN, NOW)
+    for request in of_domains(world):
+        theirs, nobodys = (asked(world, request, key, domain=name) for name in (THEIR_DOMAIN, "nobody.example"))
+        assert theirs.status_code == (403 if request[1] in MASTERS_ONLY else 404), request
+        assert (theirs.status_code, theirs.text) == (nobodys.status_code, nobodys.text)
+    assert (governance.domain(THEIR_DOMAIN), governance.usage_today(THEIR_DOMAIN, NOW)) == before
+
+
+def test_a_platform_key_opens_the_domains_of_the_workspace_that_it_names(world: World) -> None:
+    for request in of_domains(world):
+        headers = {"X-Workspace-Id": str(world.ours.workspace.id)}
+        assert asked(world, request, world.platform, headers=headers).status_code in {403, 404}, request
+        assert asked(world, request, world.platform).status_code in {403, 404, 422}, request
 
 
 def test_an_order_of_another_workspace_looks_like_one_that_does_not_exist(world: World) -> None:

@@ -13,15 +13,22 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from msgspec import structs
 
+from mailvane.admission.rules import GovernanceRules
 from mailvane.domain.mail import EventBatch, EventType, MailEvent, ReasonFamily, mail_id
+from mailvane.domain.outbound import Domain, Verification
 from mailvane.domain.tenancy import KeyKind, Relay, Workspace
+from mailvane.services.client_keys import ClientKeys
+from mailvane.services.decision_desk import DecisionDesk
+from mailvane.services.feedback import Answer, Outcome
+from mailvane.services.governance import Governance
 from mailvane.services.history import History
 from mailvane.services.recording import Recorder
 from mailvane.services.tenancy import Tenancy
+from mailvane.services.verification import Challenge, DnsRecord, Progress, Proving, VerificationStatus
 from mailvane.storage.interface import JournalEntry
 from mailvane.storage.ledger import SqlLedger, open_ledger
 from mailvane.surfaces.http.app import create_app
-from mailvane.surfaces.http.services import HttpServices
+from mailvane.surfaces.http.services import HttpServices, OutboundServices
 from tests.wire.memory_maillog import MemoryMailLog
 
 MASTER = "master-token-of-the-tests"
@@ -71,15 +78,54 @@ def opened(directory: Path) -> Iterator[World]:
         tenancy=tenancy,
         history=History(maillog, ledger),
         recorder=Recorder(ledger, maillog),
+        outbound=outbound(ledger),
         zone=ZONE,
         clock=lambda: NOW,
     )
     platform = tenancy.create_key(KeyKind.PLATFORM, None, NOW).token
     try:
-        with TestClient(create_app(services), raise_server_exceptions=False) as client:
+        app = create_app(services)
+        app.on_startup.append(services.outbound.desk.start)
+        app.on_shutdown.append(services.outbound.desk.stop)
+        with TestClient(app, raise_server_exceptions=False) as client:
             yield World(client, services, ledger, maillog, tenant(tenancy, "ours"), tenant(tenancy, "theirs"), platform)
     finally:
         ledger.close()
+
+
+def outbound(ledger: SqlLedger) -> OutboundServices:
+    governance = Governance(ledger, ledger, ledger, GovernanceRules())
+    return OutboundServices(
+        governance=governance,
+        desk=DecisionDesk(governance, lambda: NOW),
+        clients=ClientKeys(ledger, governance),
+        proving=Proving(governance, Judges()),
+        take_notification=taken,
+    )
+
+
+class Judges:
+    """Verifies whatever was begun, but a domain that is named `slow.` only half."""
+
+    def begin(self, domain: Domain) -> Challenge:
+        tokens = ("token1", "token2", "token3")
+        text = DnsRecord("TXT", f"_amazonses.{domain.name}", "abc123")
+        names = [
+            DnsRecord("CNAME", f"{each}._domainkey.{domain.name}", f"{each}.dkim.amazonses.com") for each in tokens
+        ]
+        return Challenge(token="abc123", dkim_tokens=tokens, records=(text, *names))
+
+    def status(self, domain: Domain) -> Progress:
+        if domain.verification is Verification.NONE:
+            return Progress(identity=VerificationStatus.NOT_STARTED, dkim=VerificationStatus.NOT_STARTED)
+        done = VerificationStatus.PENDING if domain.name.startswith("slow.") else VerificationStatus.SUCCESS
+        return Progress(identity=VerificationStatus.SUCCESS, dkim=done)
+
+
+def taken(body: bytes, now: int) -> Outcome:
+    """Believes what says that it is genuine."""
+    answers = {b"genuine": Answer.TAKEN, b"forged": Answer.REFUSED, b"later": Answer.LATER}
+    return Outcome(answers.get(body, Answer.MALFORMED), "as told")
 
 
 def tenant(tenancy: Tenancy, name: str) -> Tenant:

@@ -7,8 +7,8 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from threading import Event, Thread
 
@@ -17,6 +17,8 @@ from prometheus_client import CollectorRegistry
 
 from mailvane.app.following import Follower, FollowingMetrics
 from mailvane.app.housekeeping import Housekeeping
+from mailvane.app.outbound import outbound_services
+from mailvane.app.policing import policy_server
 from mailvane.app.stores import Stores, stores_here
 from mailvane.config import Listen, Settings, master_token, shown
 from mailvane.errors import InvalidSetting
@@ -24,7 +26,8 @@ from mailvane.services.history import History
 from mailvane.services.tenancy import Tenancy
 from mailvane.surfaces.http.app import create_app
 from mailvane.surfaces.http.server import serve as serve_http
-from mailvane.surfaces.http.services import HttpServices
+from mailvane.surfaces.http.services import HttpServices, OutboundServices
+from mailvane.surfaces.policy.server import PolicyServer
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,8 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
     log.info("settings: %s", "; ".join(f"{name}={value}" for name, value in shown(settings).items()))
     if "http" in roles:
         _refuse_busy(settings.http)
+    if "policy" in roles and isinstance(settings.policy, Listen):
+        _refuse_busy(settings.policy)
     registry = CollectorRegistry()
     metrics = FollowingMetrics(registry)
     with ExitStack() as running:
@@ -43,8 +48,11 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         if "worker" in roles:
             running.enter_context(_followers(settings, stores, metrics))
             running.enter_context(Housekeeping(stores.ledger, _clock).running())
-        application = _application(settings, stores, registry) if "http" in roles else None
-        asyncio.run(_run(settings, application, None if ready is None else partial(ready, stores)))
+        outbound = outbound_services(stores.ledger, _clock)
+        application = _application(settings, stores, registry, outbound) if "http" in roles else None
+        policy = policy_server(settings.outbound, outbound.desk, registry) if "policy" in roles else None
+        told = None if ready is None else partial(ready, stores)
+        asyncio.run(_run(settings, application, policy, outbound, told))
     log.info("stopped")
 
 
@@ -80,23 +88,56 @@ def _followers(settings: Settings, stores: Stores, metrics: FollowingMetrics) ->
             thread.join()
 
 
-def _application(settings: Settings, stores: Stores, registry: CollectorRegistry) -> Litestar:
+def _application(
+    settings: Settings, stores: Stores, registry: CollectorRegistry, outbound: OutboundServices
+) -> Litestar:
     services = HttpServices(
         maillog=stores.maillog,
         tenancy=Tenancy(stores.ledger, master_token(settings)),
         recorder=stores.recorder,
         history=History(stores.maillog, stores.ledger),
+        outbound=outbound,
         zone=settings.timezone,
         clock=_clock,
     )
     return create_app(services, registry)
 
 
-async def _run(settings: Settings, application: Litestar | None, ready: Callable[[], None] | None) -> None:
+async def _run(
+    settings: Settings,
+    application: Litestar | None,
+    policy: PolicyServer | None,
+    outbound: OutboundServices,
+    ready: Callable[[], None] | None,
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
+    await outbound.desk.start()
+    try:
+        async with _policing(settings, policy):
+            await _answer(settings, application, stop, ready)
+    finally:
+        await outbound.desk.stop()
+
+
+@asynccontextmanager
+async def _policing(settings: Settings, policy: PolicyServer | None) -> AsyncIterator[None]:
+    if policy is None:
+        yield
+        return
+    await policy.listen(settings.policy)
+    log.info("answering mail servers on %s", settings.policy)
+    try:
+        yield
+    finally:
+        await policy.stop()
+
+
+async def _answer(
+    settings: Settings, application: Litestar | None, stop: asyncio.Event, ready: Callable[[], None] | None
+) -> None:
     if application is None:
         await stop.wait()
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mailvane.errors import MailvaneError
+from mailvane.storage.ledger.clients import SqlClients
 from mailvane.storage.ledger.copying import SqlCopies
 from mailvane.storage.ledger.database import Database, connect
 from mailvane.storage.ledger.domains import SqlDomains
@@ -12,14 +13,15 @@ from mailvane.storage.ledger.periods import SqlPeriods
 from mailvane.storage.ledger.tenants import SqlTenants
 
 
-class SqlLedger(SqlTenants, SqlJournal, SqlDomains, SqlPeriods, SqlCopies):
-    """`Tenants`, `Journal`, `Domains` and `Periods` on one database, which can be copied."""
+class SqlLedger(SqlTenants, SqlJournal, SqlDomains, SqlPeriods, SqlClients, SqlCopies):
+    """`Tenants`, `Journal`, `Domains`, `Periods` and `ClientTerms` on one database, which can be copied."""
 
     def __init__(self, database: Database) -> None:
         SqlTenants.__init__(self, database)
         SqlJournal.__init__(self, database)
         SqlDomains.__init__(self, database)
         SqlPeriods.__init__(self, database)
+        SqlClients.__init__(self, database)
         SqlCopies.__init__(self, database)
 
     def close(self) -> None:

@@ -130,3 +130,16 @@ event_ids = Table(
     Index(None, "seen_at"),
     sqlite_with_rowid=False,
 )
+
+# A key of kind client without a row here has the default terms.
+client_terms = Table(
+    "client_terms",
+    metadata,
+    Column("key", Integer, ForeignKey(keys.c.id), primary_key=True, autoincrement=False),
+    Column("domains_allowed", Integer, nullable=False),
+    Column("mailboxes_per_domain", Integer, nullable=False),
+    Column("aliases_per_mailbox", Integer, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("last_used_at", BigInteger),
+)

@@ -71,7 +71,7 @@ class SqlTenants:
 
     def add_key(self, kind: KeyKind, workspace: int | None, secret: str, now: int) -> Key:
         hint = secret[:_HINT_CHARACTERS]
-        values = {"kind": kind.value, "workspace": workspace, "hash": _hash(secret), "hint": hint, "created_at": now}
+        values = {"kind": kind.value, "workspace": workspace, "hash": hash_of(secret), "hint": hint, "created_at": now}
         try:
             with self._database.write() as connection:
                 number = connection.execute(insert(keys).values(values).returning(keys.c.id)).scalar_one()
@@ -82,13 +82,13 @@ class SqlTenants:
     def key(self, secret: str) -> Key | None:
         columns = (keys.c.id, keys.c.kind, keys.c.workspace, keys.c.hint, keys.c.created_at)
         with self._database.read() as connection:
-            row = connection.execute(select(*columns).where(keys.c.hash == _hash(secret))).one_or_none()
+            row = connection.execute(select(*columns).where(keys.c.hash == hash_of(secret))).one_or_none()
         if row is None:
             return None
         return Key(id=row.id, kind=KeyKind(row.kind), workspace=row.workspace, hint=row.hint, created_at=row.created_at)
 
 
-def _hash(secret: str) -> bytes:
+def hash_of(secret: str) -> bytes:
     """The secrets are random and long, so a plain hash cannot be turned back; a slow one would only slow requests."""
     return sha256(secret.encode("utf-8", "surrogatepass")).digest()
 

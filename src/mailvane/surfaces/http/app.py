@@ -9,9 +9,11 @@ from litestar import Litestar
 from litestar.datastructures import State
 from prometheus_client import CollectorRegistry
 
+from mailvane.services.recognition import Recognition
 from mailvane.surfaces.http import operations
 from mailvane.surfaces.http.bridge import Bridge
-from mailvane.surfaces.http.door import Door, render_error
+from mailvane.surfaces.http.door import Door, Proofs, render_error
+from mailvane.surfaces.http.emboux import routes as emboux_routes
 from mailvane.surfaces.http.mailbaby import routes as mailbaby_routes
 from mailvane.surfaces.http.native import routes as native_routes
 from mailvane.surfaces.http.native.gathering import Gathering
@@ -20,19 +22,20 @@ from mailvane.surfaces.http.operations import Metrics
 from mailvane.surfaces.http.services import HttpServices
 
 _LARGEST_QUESTION = 64 * 1024
-_ROUTERS = (mailbaby_routes.ROUTER, native_routes.ROUTER, operations.ROUTER)
+_ROUTERS = (mailbaby_routes.ROUTER, emboux_routes.ROUTER, native_routes.ROUTER, operations.ROUTER)
 
 
 @lru_cache(maxsize=1)
 def document() -> bytes:
     """The OpenAPI document of everything that the application serves."""
-    return operations.described(_ROUTERS, native_routes.BODIES)
+    return operations.described(_ROUTERS, native_routes.BODIES | emboux_routes.BODIES)
 
 
 def create_app(services: HttpServices, registry: CollectorRegistry | None = None) -> Litestar:
     """The application. A registry that is passed in may carry other parts' metrics; they are shown along."""
     bridge = Bridge()
     metrics = Metrics(registry or CollectorRegistry())
+    recognition = Recognition(services.tenancy, services.outbound.clients)
     intake = Intake(services.tenancy, services.recorder)
 
     async def commit(workspace: int, requests: Sequence[Told]) -> list[Receipt]:
@@ -50,12 +53,13 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
                 "services": services,
                 "bridge": bridge,
                 "metrics": metrics,
+                "recognition": recognition,
                 "document": document,
                 "intake": intake,
                 "gathering": Gathering(commit, partial(bridge.quick, services.recorder.backlog)),
             }
         ),
     )
-    dialects = (mailbaby_routes.DIALECT, native_routes.DIALECT, operations.DIALECT)
-    app.asgi_handler = Door(app.asgi_handler, dialects, services.tenancy, bridge, metrics.observe)
+    dialects = (mailbaby_routes.DIALECT, emboux_routes.DIALECT, native_routes.DIALECT, operations.DIALECT)
+    app.asgi_handler = Door(app.asgi_handler, dialects, Proofs(recognition, bridge, services.clock), metrics.observe)
     return app

@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 _ANALYTICAL_THREADS = 4
 _QUICK_THREADS = 4
+_OUTSIDE_THREADS = 4
 _PATIENCE_SECONDS = 60.0
 
 
@@ -34,6 +35,7 @@ class Bridge:
         self._analytical = ThreadPoolExecutor(analytical_threads, "analytical")
         self._quick = ThreadPoolExecutor(quick_threads, "quick")
         self._upkeep = ThreadPoolExecutor(1, "upkeep")
+        self._outside = ThreadPoolExecutor(_OUTSIDE_THREADS, "outside")
         self._patience = patience
 
     async def analytical(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -48,11 +50,15 @@ class Bridge:
         """Work on the ledger: looking up a key, committing to the journal."""
         return await asyncio.get_running_loop().run_in_executor(self._quick, partial(function, *args, **kwargs))
 
+    async def outside(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Work that waits for a server of somebody else, which may take seconds."""
+        return await asyncio.get_running_loop().run_in_executor(self._outside, partial(function, *args, **kwargs))
+
     async def upkeep(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Work that may take minutes; one at a time."""
         return await asyncio.get_running_loop().run_in_executor(self._upkeep, partial(function, *args, **kwargs))
 
     def close(self) -> None:
         """Let what was begun end; nothing crosses any more."""
-        for pool in (self._quick, self._analytical, self._upkeep):
+        for pool in (self._quick, self._analytical, self._outside, self._upkeep):
             pool.shutdown(wait=True, cancel_futures=True)

@@ -46,6 +46,7 @@ class Refusal(msgspec.Struct, frozen=True):
     line: int | None = None  # of the intake
     reference: str | None = None  # stands in the server's log beside the cause
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    cause: Exception | None = None  # for a dialect that has words of its own for it; never of an unexpected failure
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Dialect:
 
     name: str
     render: Callable[[Refusal], Response[bytes]]
-    prefix: str = ""  # a key is needed for this path and everything below it
+    prefixes: tuple[str, ...] = ()  # a key is needed for these paths and everything below them
     open_paths: frozenset[str] = frozenset()  # no key needed
     kinds: frozenset[KeyKind] = frozenset(KeyKind)  # of keys that may enter; others count as unknown
     headers: Mapping[str, str] = field(default_factory=dict)  # on every answer
@@ -63,20 +64,23 @@ class Dialect:
         return path in self.open_paths or self.needs_key(path)
 
     def needs_key(self, path: str) -> bool:
-        return bool(self.prefix) and (path == self.prefix or path.startswith(self.prefix + "/"))
+        if path in self.open_paths:
+            return False
+        return any(path == prefix or path.startswith(prefix + "/") for prefix in self.prefixes)
 
 
 def refusal_of(error: Exception) -> Refusal:
     """What to tell the client about this error; an unexpected one is logged under an id, and only the id is told."""
     if isinstance(error, HTTPException) and error.status_code < 500:
-        return Refusal(error.status_code, error.detail, headers=error.headers or {})
+        return Refusal(error.status_code, error.detail, headers=error.headers or {}, cause=error)
     if isinstance(error, MailvaneError):
         status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
         if status == 503:
             log.warning("answered 503: %s", error.message)
-            return Refusal(status, error.message, headers={"Retry-After": "5"})
+            return Refusal(status, error.message, headers={"Retry-After": "5"}, cause=error)
         if status < 500:
-            return Refusal(status, error.message, error.line if isinstance(error, InvalidEvent) else None)
+            line = error.line if isinstance(error, InvalidEvent) else None
+            return Refusal(status, error.message, line, cause=error)
     reference = uuid4().hex[:12]
     log.error("unexpected failure %s", reference, exc_info=error)
     return Refusal(500, f"unexpected failure, in the server's log as {reference}", reference=reference)

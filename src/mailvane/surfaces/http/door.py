@@ -8,7 +8,7 @@ It routes nothing. A handler that needs a principal asks for it with `principal_
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 from litestar import Request, Response
@@ -17,8 +17,8 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from litestar.utils.path import normalize_path
 
 from mailvane.domain.tenancy import Principal
-from mailvane.errors import NotAuthenticated
-from mailvane.services.tenancy import Tenancy
+from mailvane.errors import KeyMissing, NotAuthenticated
+from mailvane.services.recognition import Recognition
 from mailvane.surfaces.http.bridge import Bridge
 from mailvane.surfaces.http.dialect import Dialect, refusal_of
 
@@ -41,16 +41,29 @@ def render_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     return dialect.render(refusal_of(error))
 
 
+class Proofs:
+    """Proves a key: at once when it was proven a moment ago, otherwise on a thread."""
+
+    def __init__(self, recognition: Recognition, bridge: Bridge, clock: Callable[[], int]) -> None:
+        self._recognition = recognition
+        self._bridge = bridge
+        self._clock = clock
+
+    async def principal(self, token: str, workspace: str | None) -> Principal:
+        moment = monotonic()
+        known = self._recognition.recall(token, workspace, moment)
+        if known is not None:
+            return known
+        return await self._bridge.quick(self._recognition.prove, token, workspace, self._clock(), moment)
+
+
 class Door:
     """The outermost ASGI application."""
 
-    def __init__(
-        self, inner: ASGIApp, dialects: Sequence[Dialect], tenancy: Tenancy, bridge: Bridge, observe: Observe
-    ) -> None:
+    def __init__(self, inner: ASGIApp, dialects: Sequence[Dialect], proofs: Proofs, observe: Observe) -> None:
         self._inner = inner
         self._dialects = dialects  # the last one takes what no other owns
-        self._tenancy = tenancy
-        self._bridge = bridge
+        self._proofs = proofs
         self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,8 +101,8 @@ class Door:
     async def _proven(self, scope: HTTPScope, dialect: Dialect) -> Principal:
         token, workspace = presented(scope["headers"])
         if not token:
-            raise NotAuthenticated
-        principal = await self._bridge.quick(self._tenancy.authenticate, token, workspace)
+            raise KeyMissing
+        principal = await self._proofs.principal(token, workspace)
         if principal.kind not in dialect.kinds:
             raise NotAuthenticated
         return principal

@@ -28,7 +28,10 @@ DIALECT = Dialect(name="operations", render=render)
 OPENAPI = OpenAPIConfig(
     title="Mailvane",
     version=__version__,
-    description="The MailBaby mail API, and Mailvane's own. A key goes into `X-API-KEY` or `Authorization: Bearer`.",
+    description=(
+        "The MailBaby mail API, the Emboux API, and Mailvane's own. "
+        "A key goes into `X-API-KEY` or `Authorization: Bearer`."
+    ),
     components=Components(
         security_schemes={
             "apiKeyAuth": SecurityScheme(type="apiKey", name="X-API-KEY", security_scheme_in="header"),
@@ -102,7 +105,7 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
     return Response(counted.exposed(backlog), media_type=_EXPOSITION)
 
 
-def described(routers: Sequence[Router], bodies: Mapping[str, tuple[str, Any]]) -> bytes:
+def described(routers: Sequence[Router], bodies: Mapping[tuple[str, str], tuple[str, Any]]) -> bytes:
     """The OpenAPI document of these routes, and of the bodies that they read themselves.
 
     The framework would serve it from pages of its own; a twin of the application that is only asked to describe itself
@@ -112,8 +115,8 @@ def described(routers: Sequence[Router], bodies: Mapping[str, tuple[str, Any]]) 
     document = twin.openapi_schema.to_schema()
     models = [model for _, model in bodies.values()]
     schemas, components = msgspec.json.schema_components(models, ref_template="#/components/schemas/{name}Body")
-    for (path, (media_type, _)), schema in zip(bodies.items(), schemas, strict=True):
-        document["paths"][path]["post"]["requestBody"] = {"required": True, "content": {media_type: {"schema": schema}}}
+    for ((method, path), (media_type, _)), schema in zip(bodies.items(), schemas, strict=True):
+        document["paths"][path][method]["requestBody"] = {"required": True, "content": {media_type: {"schema": schema}}}
     document["components"]["schemas"].update({f"{name}Body": schema for name, schema in components.items()})
     return msgspec.json.encode(document)
 

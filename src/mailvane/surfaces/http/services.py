@@ -9,11 +9,28 @@ from zoneinfo import ZoneInfo
 
 from litestar import Request
 
+from mailvane.services.client_keys import ClientKeys
+from mailvane.services.decision_desk import DecisionDesk
+from mailvane.services.feedback import NotificationIntake
+from mailvane.services.governance import Governance
 from mailvane.services.history import History
 from mailvane.services.recording import Recorder
 from mailvane.services.tenancy import Tenancy
+from mailvane.services.verification import Proving
 from mailvane.storage.interface import MailLog
 from mailvane.surfaces.http.bridge import Bridge
+
+
+@dataclass(frozen=True)
+class OutboundServices:
+    """The doors of outbound governance. The desk is started and stopped by whoever made it."""
+
+    governance: Governance
+    desk: DecisionDesk
+    clients: ClientKeys
+    proving: Proving
+    take_notification: NotificationIntake | None = None  # None: notifications are not taken in
+    clients_may_change_limits: bool = False
 
 
 @dataclass(frozen=True)
@@ -24,6 +41,7 @@ class HttpServices:
     tenancy: Tenancy
     history: History
     recorder: Recorder
+    outbound: OutboundServices
     zone: ZoneInfo  # of dates without a zone, of days and months
     clock: Callable[[], int]  # milliseconds since the epoch, UTC
 

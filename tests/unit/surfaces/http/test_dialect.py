@@ -65,7 +65,7 @@ def test_a_dialect_owns_its_prefix_and_its_open_paths() -> None:
     def render(refusal: Refusal) -> Response[bytes]:
         return Response(b"", status_code=refusal.status)
 
-    dialect = Dialect("some", render, prefix="/mail", open_paths=frozenset({"/ping"}))
+    dialect = Dialect("some", render, prefixes=("/mail",), open_paths=frozenset({"/ping"}))
     assert [path for path in ("/mail", "/mail/x/y", "/ping") if not dialect.owns(path)] == []
     assert [path for path in ("/", "/mails", "/mailvane/v1", "/ping/x", "/x/mail") if dialect.owns(path)] == []
     assert dialect.needs_key("/mail")

@@ -112,7 +112,7 @@ def _render(refusal: Refusal) -> Response[bytes]:
 DIALECT = Dialect(
     name="mailbaby",
     render=_render,
-    prefix="/mail",
+    prefixes=("/mail",),
     open_paths=frozenset({"/ping"}),
     kinds=frozenset({KeyKind.WORKSPACE, KeyKind.PLATFORM, KeyKind.MASTER}),
     headers={

@@ -32,4 +32,4 @@ def render(refusal: Refusal) -> Response[bytes]:
     return Response(msgspec.json.encode(problem), status_code=refusal.status, media_type=MEDIA_TYPE, headers=headers)
 
 
-DIALECT = Dialect(name="native", render=render, prefix=PREFIX)
+DIALECT = Dialect(name="native", render=render, prefixes=(PREFIX,))

@@ -171,14 +171,14 @@ def _json(content: bytes) -> Response[bytes]:
 _MAILLOG = Router(
     path="/maillog", route_handlers=[search, statistics, hourly, life, health, retain, upkeep], tags=["Mail log"]
 )
-BODIES: dict[str, tuple[str, Any]] = {
-    f"{PREFIX}/events": ("application/x-ndjson", NativeEvent),
-    f"{PREFIX}/maillog/search": (JSON, LogQuestion),
-    f"{PREFIX}/maillog/statistics": (JSON, StatisticsQuestion),
-    f"{PREFIX}/maillog/hourly": (JSON, HourlyQuestion),
-    f"{PREFIX}/maillog/life": (JSON, maillog.LifeQuestion),
-    f"{PREFIX}/maillog/retain": (JSON, maillog.Retention),
-    f"{PREFIX}/maillog/upkeep": (JSON, maillog.Upkeep),
+BODIES: dict[tuple[str, str], tuple[str, Any]] = {
+    ("post", f"{PREFIX}/events"): ("application/x-ndjson", NativeEvent),
+    ("post", f"{PREFIX}/maillog/search"): (JSON, LogQuestion),
+    ("post", f"{PREFIX}/maillog/statistics"): (JSON, StatisticsQuestion),
+    ("post", f"{PREFIX}/maillog/hourly"): (JSON, HourlyQuestion),
+    ("post", f"{PREFIX}/maillog/life"): (JSON, maillog.LifeQuestion),
+    ("post", f"{PREFIX}/maillog/retain"): (JSON, maillog.Retention),
+    ("post", f"{PREFIX}/maillog/upkeep"): (JSON, maillog.Upkeep),
 }  # what each route reads, which the framework does not
 ROUTER = Router(path=PREFIX, route_handlers=[take_events, _MAILLOG], tags=["Native"])
 

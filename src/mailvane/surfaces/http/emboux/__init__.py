@@ -1,0 +1,1 @@
+"""The Emboux API: sending domains, their quotas and verification, and customers' keys."""

@@ -1,0 +1,88 @@
+"""/api-keys: customers' keys, for the master. Blocking; the caller brings the thread.
+
+Tokens stand in these paths. Nothing here puts one into a message, a log line or a label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mailvane.domain.clients import ClientKey, Terms
+from mailvane.domain.tenancy import Principal
+from mailvane.errors import AlreadyExists, InvalidInput, NotFound
+from mailvane.services.client_keys import check_token
+from mailvane.surfaces.http.emboux.access import require_master
+from mailvane.surfaces.http.emboux.domains import partner_workspace
+from mailvane.surfaces.http.emboux.parameters import KeyCreation, KeyTerms, read_moment, read_terms
+from mailvane.surfaces.http.emboux.shape import KeyUsage, api_key, encoded, new_domain, optional_moment, unprocessable
+from mailvane.surfaces.http.services import HttpServices
+
+
+def create(services: HttpServices, principal: Principal, body: bytes) -> bytes:
+    """Raises NotAllowed, Unprocessable, AlreadyExists."""
+    require_master(principal)
+    given = read_terms(KeyCreation, body)
+    token, partner = given.pop("token"), given.pop("partner_ref")
+    _check(token)
+    workspace = partner_workspace(services, partner)
+    try:
+        client = services.outbound.clients.issue(workspace, token, Terms(**given), services.clock())
+    except AlreadyExists:
+        raise AlreadyExists("API key already exists") from None  # ours: the words
+    return _shown(services, client, token)
+
+
+def change(services: HttpServices, principal: Principal, token: str, body: bytes) -> bytes:
+    """Raises NotAllowed, Unprocessable, NotFound."""
+    require_master(principal)
+    changes: Mapping[str, Any] = read_terms(KeyTerms, body)
+    _found(services, token)
+    return _shown(services, services.outbound.clients.change(token, changes), token)
+
+
+def remove(services: HttpServices, principal: Principal, token: str) -> bytes:
+    """What the customer made stays. Raises NotAllowed, NotFound."""
+    require_master(principal)
+    _found(services, token)
+    services.outbound.clients.revoke(token)
+    return b""
+
+
+def usage(services: HttpServices, principal: Principal, token: str, since: str | None) -> bytes:
+    """Raises NotAllowed, Unprocessable, NotFound."""
+    require_master(principal)
+    begin = None if since is None else read_moment(since, "query", "since")
+    client = _found(services, token)
+    domains = services.outbound.governance.domains(client.workspace)
+    told = KeyUsage(
+        partner_ref=_partner(services, client),
+        since=optional_moment(begin),
+        domains_allowed=client.terms.domains_allowed,
+        domains_used=len(domains),
+        domains=[new_domain(each) for each in domains if begin is None or each.created_at >= begin],
+    )
+    return encoded(told)
+
+
+def _shown(services: HttpServices, client: ClientKey, token: str) -> bytes:
+    used = services.outbound.clients.domains_used(client.workspace)
+    return encoded(api_key(client, token, _partner(services, client), used))
+
+
+def _partner(services: HttpServices, client: ClientKey) -> str:
+    return next(each.name for each in services.tenancy.workspaces() if each.id == client.workspace)
+
+
+def _found(services: HttpServices, token: str) -> ClientKey:
+    try:
+        return services.outbound.clients.find(token)
+    except NotFound:
+        raise NotFound("API key not found") from None  # ours: the words
+
+
+def _check(token: str) -> None:
+    try:
+        check_token(token)
+    except InvalidInput as error:
+        raise unprocessable(("body", "token"), error.message) from None

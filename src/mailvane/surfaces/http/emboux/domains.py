@@ -1,0 +1,102 @@
+"""/domains: which there are, whose they are, whether they are stopped. Blocking; the caller brings the thread."""
+
+from __future__ import annotations
+
+from litestar.exceptions import HTTPException
+
+from mailvane.domain.outbound import Domain
+from mailvane.domain.tenancy import KeyKind, Principal
+from mailvane.errors import AlreadyExists, InvalidInput, NotFound
+from mailvane.surfaces.http.emboux.access import actor_of, is_master, owned, require_master, scope_of
+from mailvane.surfaces.http.emboux.parameters import DomainCreation, DomainOwner, read
+from mailvane.surfaces.http.emboux.shape import Lifecycle, Owner, encoded, new_domain, unprocessable
+from mailvane.surfaces.http.services import HttpServices
+
+
+def listed(services: HttpServices, principal: Principal) -> bytes:
+    """The domains that the key opens, the newest first."""
+    found = services.outbound.governance.domains(scope_of(principal))
+    return encoded([new_domain(each) for each in found])
+
+
+def create(services: HttpServices, principal: Principal, body: bytes) -> bytes:
+    """Raises Unprocessable, AlreadyExists, QuotaExceeded."""
+    given = read(DomainCreation, body)
+    workspace = _home(services, principal, given.get("partner_ref"))
+    try:
+        domain = _created(services, principal, given["name"], workspace)
+    except AlreadyExists:
+        raise AlreadyExists("Domain already exists") from None
+    except InvalidInput as error:
+        raise unprocessable(("body", "name"), error.message) from None
+    return encoded(new_domain(domain))
+
+
+def _created(services: HttpServices, principal: Principal, name: str, workspace: int | None) -> Domain:
+    outbound, now = services.outbound, services.clock()
+    if principal.kind is KeyKind.CLIENT and principal.key is not None and workspace is not None:
+        return outbound.clients.create_domain(principal.key, name, workspace, now)
+    return outbound.governance.create(name, workspace, now)
+
+
+def _home(services: HttpServices, principal: Principal, partner: str | None) -> int | None:
+    """Where a new domain belongs, None for nobody in particular; only the master may say."""
+    scope = scope_of(principal)
+    if is_master(principal) and partner:
+        return partner_workspace(services, partner)
+    return scope
+
+
+def partner_workspace(services: HttpServices, partner: str) -> int:
+    """The vendor's partner is our workspace; one that is not known yet is made. Raises Unprocessable."""
+    try:
+        return services.tenancy.ensure_workspace(partner, services.clock()).id
+    except InvalidInput as error:
+        raise unprocessable(("body", "partner_ref"), error.message) from None
+
+
+def remove(services: HttpServices, principal: Principal, name: str) -> bytes:
+    """Raises NotFound."""
+    services.outbound.governance.remove(owned(services.outbound.governance, principal, name).name)
+    return b""
+
+
+def move(services: HttpServices, principal: Principal, name: str, body: bytes) -> bytes:
+    """Give a domain to another partner, who must have a key to reach it with. Raises NotAllowed, NotFound."""
+    require_master(principal)
+    partner = read(DomainOwner, body)["partner_ref"]
+    outbound, now = services.outbound, services.clock()
+    domain = owned(outbound.governance, principal, name)
+    workspace = _reachable(services, partner, now)
+    outbound.governance.change(domain.name, {"workspace": workspace}, actor_of(principal), now)
+    return encoded(Owner(domain.name, partner.strip()))
+
+
+def _reachable(services: HttpServices, partner: str, now: int) -> int:
+    try:
+        workspace = services.tenancy.workspace(partner).id
+    except NotFound:
+        workspace = None
+    if workspace is None or not services.outbound.clients.any_opens(workspace, now):
+        raise HTTPException(status_code=400, detail="Partner has no active API key")  # ours: the words
+    return workspace
+
+
+def suspend(services: HttpServices, principal: Principal, name: str) -> bytes:
+    """Stop the whole domain. Raises NotAllowed, NotFound."""
+    return _turn(services, principal, name, closed=True)
+
+
+def activate(services: HttpServices, principal: Principal, name: str) -> bytes:
+    """Raises NotAllowed, NotFound."""
+    return _turn(services, principal, name, closed=False)
+
+
+def _turn(services: HttpServices, principal: Principal, name: str, *, closed: bool) -> bytes:
+    outbound = services.outbound
+    if not outbound.clients_may_change_limits:
+        require_master(principal)  # ours: whoever is stopped for not paying must not start itself
+    domain = owned(outbound.governance, principal, name)
+    outbound.governance.change(domain.name, {"closed": closed}, actor_of(principal), services.clock())
+    message = "Domain suspended" if closed else "Domain activated"
+    return encoded(Lifecycle(domain.name, suspended=closed, message=message))

@@ -1,0 +1,91 @@
+"""/domains/{name}/outbound and the resets. Blocking; the caller brings the thread. The increment is not here: it waits
+on the event loop for the group that it is decided with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mailvane.domain.outbound import Domain, OutboundStatus
+from mailvane.domain.tenancy import Principal
+from mailvane.surfaces.http.emboux.access import actor_of, is_master, owned, require_master
+from mailvane.surfaces.http.emboux.parameters import OutboundChange, read
+from mailvane.surfaces.http.emboux.shape import DailyReset, encoded, monthly_reset, outbound, unprocessable
+from mailvane.surfaces.http.services import HttpServices
+
+_LONGEST_IDEMPOTENCY_KEY = 255  # ours
+
+# The vendor's name of a field to ours, and whether it is always the master's.
+_FIELDS = {
+    "outbound_daily_limit": ("daily_limit", False),
+    "outbound_monthly_limit": ("monthly_limit", False),
+    "outbound_tier": ("tier", False),
+    "outbound_enforcement": ("enforcement", False),
+    "outbound_status": ("status", False),
+    "warmup_profile": ("warmup_profile", True),
+    "spike_max_multiplier": ("spike_max_multiplier", True),
+    "outbound_hourly_fraction": ("hourly_fraction", True),
+}
+
+
+def show(services: HttpServices, principal: Principal, name: str) -> bytes:
+    """Raises NotFound."""
+    return _shown(services, owned(services.outbound.governance, principal, name))
+
+
+def change(services: HttpServices, principal: Principal, name: str, body: bytes) -> bytes:
+    """Change what the body names, all of it or nothing. Raises Unprocessable, NotAllowed, NotFound."""
+    governance = services.outbound.governance
+    domain = owned(governance, principal, name)
+    changes = _permitted(services, principal, domain, read(OutboundChange, body))
+    if changes:
+        domain = governance.change(domain.name, changes, actor_of(principal), services.clock())
+    return _shown(services, domain)
+
+
+def _permitted(
+    services: HttpServices, principal: Principal, domain: Domain, given: Mapping[str, Any]
+) -> dict[str, object]:
+    """What is to be changed, in our words. Raises NotAllowed."""
+    changes = {_FIELDS[name][0]: value for name, value in given.items()}
+    if is_master(principal):
+        return changes
+    if any(_FIELDS[name][1] for name in given):
+        require_master(principal)
+    if services.outbound.clients_may_change_limits:
+        return changes
+    if set(changes) - {"status"}:
+        require_master(principal)
+    if changes.get("status") is OutboundStatus.ACTIVE:
+        if domain.status is OutboundStatus.SUSPENDED:
+            require_master(principal)
+        return {}  # it is active: were it written, it would undo a suspension that comes at this moment
+    return changes
+
+
+def _shown(services: HttpServices, domain: Domain) -> bytes:
+    return encoded(outbound(domain, services.outbound.governance.usage_today(domain.name, services.clock())))
+
+
+def reset_daily(services: HttpServices, principal: Principal) -> bytes:
+    """Raises NotAllowed."""
+    require_master(principal)
+    return encoded(DailyReset(services.outbound.governance.reset_daily(services.clock())))
+
+
+def reset_monthly(services: HttpServices, principal: Principal, key: str | None) -> bytes:
+    """Freeze and reset; with the key of a reset before, that one again. Raises NotAllowed, Unprocessable."""
+    require_master(principal)
+    period = services.outbound.governance.reset_monthly(services.clock(), _idempotency_key(key))
+    return encoded(monthly_reset(period))
+
+
+def _idempotency_key(key: str | None) -> str | None:
+    if key is None:
+        return None
+    if not key or len(key) > _LONGEST_IDEMPOTENCY_KEY or not key.isprintable():
+        raise unprocessable(
+            ("header", "Idempotency-Key"), f"expected 1 to {_LONGEST_IDEMPOTENCY_KEY} visible characters"
+        )
+    return key

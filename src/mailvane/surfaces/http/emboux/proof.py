@@ -1,0 +1,59 @@
+"""/domains/{name}/ses-verify and ses-status, and the door for notifications. Blocking, for seconds; the caller brings
+the thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from litestar.exceptions import HTTPException
+
+from mailvane.domain.tenancy import Principal
+from mailvane.errors import NotAllowed, ProviderRefused, Transient
+from mailvane.services.feedback import Answer
+from mailvane.surfaces.http.emboux.access import actor_of, owned
+from mailvane.surfaces.http.emboux.shape import Taken, encoded, ses_status, ses_verification
+from mailvane.surfaces.http.services import HttpServices
+
+
+def begin(services: HttpServices, principal: Principal, name: str) -> bytes:
+    """Raises NotFound, and what the provider raises."""
+    domain = owned(services.outbound.governance, principal, name)
+    with _refusing():
+        challenge = services.outbound.proving.begin(domain.name, actor_of(principal), services.clock())
+    return encoded(ses_verification(domain.name, challenge))
+
+
+def status(services: HttpServices, principal: Principal, name: str) -> bytes:
+    """Raises NotFound, and what the provider raises."""
+    domain = owned(services.outbound.governance, principal, name)
+    with _refusing():
+        checked, progress = services.outbound.proving.check(domain.name, actor_of(principal), services.clock())
+    return encoded(ses_status(checked, progress))
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """# ours: what the provider will not do is told like any other thing that cannot be done."""
+    try:
+        yield
+    except ProviderRefused as error:
+        raise HTTPException(status_code=400, detail=error.message) from None
+
+
+def take(services: HttpServices, body: bytes) -> bytes:
+    """A notification, judged by whoever the program handed in. Raises NotAllowed, Transient.
+
+    # ours: the vendor does not say what it answers. Whoever sends it tries again after a 503.
+    """
+    if services.outbound.take_notification is None:
+        raise HTTPException(status_code=404, detail="Not Found")
+    outcome = services.outbound.take_notification(body, services.clock())
+    if outcome.answer is Answer.MALFORMED:
+        raise HTTPException(status_code=400, detail=outcome.why)
+    if outcome.answer is Answer.REFUSED:
+        raise NotAllowed(outcome.why)
+    if outcome.answer is Answer.LATER:
+        raise Transient(outcome.why)
+    return encoded(Taken("ok"))
