@@ -1,0 +1,95 @@
+"""Fetches are short, small, public, and go nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import httpx
+import pytest
+
+from mailvane.sources.ses.fetching import Fetcher, Refused, Unreachable, addresses_of
+
+PUBLIC = "93.184.216.34"
+
+
+def fetcher(answer: Callable[[httpx.Request], httpx.Response], address: str = PUBLIC) -> Fetcher:
+    def resolve(host: str, port: int) -> Iterable[str]:
+        return [PUBLIC, address]
+
+    return Fetcher(httpx.MockTransport(answer), resolve)
+
+
+def test_a_page_is_fetched() -> None:
+    assert fetcher(lambda request: httpx.Response(200, content=b"page"))("https://sns.example/a") == b"page"
+
+
+def test_a_redirect_is_not_followed() -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(302, headers={"Location": "https://elsewhere.example/"})
+
+    with pytest.raises(Refused, match="redirects"):
+        fetcher(answer)("https://sns.example/a")
+    assert asked == ["https://sns.example/a"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
+        "::1", "fe80::1%eth0", "fc00::1", "::ffff:127.0.0.1", "not an address",
+    ],
+)  # fmt: skip
+def test_a_name_with_one_private_address_is_refused(address: str) -> None:
+    with pytest.raises(Refused, match="private"):
+        fetcher(lambda request: httpx.Response(200), address)("https://sns.example/a")
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_trouble_over_there_asks_for_patience(status: int) -> None:
+    with pytest.raises(Unreachable):
+        fetcher(lambda request: httpx.Response(status))("https://sns.example/a")
+
+
+@pytest.mark.parametrize("status", [204, 400, 403, 404])
+def test_any_other_answer_is_refused(status: int) -> None:
+    with pytest.raises(Refused):
+        fetcher(lambda request: httpx.Response(status))("https://sns.example/a")
+
+
+def test_a_page_without_end_is_left() -> None:
+    sent = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 1
+            yield b"x" * 4096
+
+    with pytest.raises(Refused, match="more than"):
+        fetcher(lambda request: httpx.Response(200, content=pieces()))("https://sns.example/a")
+    assert sent < 40
+
+
+@pytest.mark.parametrize("error", [httpx.ConnectError("no"), httpx.ReadTimeout("late"), httpx.RemoteProtocolError("x")])
+def test_a_broken_connection_asks_for_patience(error: httpx.HTTPError) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise error
+
+    with pytest.raises(Unreachable, match=type(error).__name__):
+        fetcher(answer)("https://sns.example/a")
+
+
+def test_names_are_looked_up_where_the_machine_looks() -> None:
+    assert set(addresses_of("127.0.0.1", 443)) == {"127.0.0.1"}
+    with pytest.raises(Unreachable):
+        addresses_of("no-such-host.invalid", 443)
+
+
+def test_this_machine_is_refused_by_its_own_name() -> None:
+    known = Fetcher()
+    with pytest.raises(Refused, match="private"):
+        known("https://127.0.0.1/")
+    known.close()
