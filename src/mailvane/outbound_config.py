@@ -63,6 +63,29 @@ class OutboundSettings(msgspec.Struct, frozen=True, kw_only=True):
         str | None, Meta(description="Address of the SES interface; the region's own when not given.")
     ] = None
     ses_region: Annotated[str, Meta(description="Region of the SES account.")] = "us-east-1"
+    ses_dkim_domain: Annotated[
+        str, Meta(description="Where SES publishes the keys behind DKIM tokens; some regions have their own.")
+    ] = "dkim.amazonses.com"
+    ses_relay: Annotated[
+        int | None,
+        Meta(ge=1, description="Relay whose mail notifications tell of; else the workspace's first active one."),
+    ] = None
+    sns_trusted_roots: Annotated[
+        str | None,
+        Meta(pattern="^/", description="PEM file of the roots that SNS certificates lead to; else this machine's."),
+    ] = None
+    sns_certificates: Annotated[
+        str | None,
+        Meta(pattern="^/", description="Directory of SNS certificates by file name, for machines that cannot fetch."),
+    ] = None
+    dkim_domain: Annotated[
+        str,
+        Meta(description="For `dns`: where DKIM keys are published; `dkim.` of each domain itself when not given."),
+    ] = ""
+    dns_resolvers: Annotated[
+        tuple[str, ...],
+        Meta(description="For `dns`: resolvers to ask, as ADDRESS or ADDRESS:PORT; this machine's when none."),
+    ] = ()
     guillotine: Annotated[
         Guillotine, Meta(description="When bounces or complaints suspend a domain; its keys are below.")
     ] = Guillotine()

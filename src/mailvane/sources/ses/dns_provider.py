@@ -71,6 +71,8 @@ def look_up_by(resolvers: Sequence[str]) -> LookUp:
 
     def look_up(name: str, kind: RdataType) -> list[str] | None:
         """What stands there; None when that cannot be found out now."""
+        if resolver is None:
+            return None
         try:
             answer = resolver.resolve(name, kind, lifetime=_SECONDS, search=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
@@ -90,12 +92,15 @@ def _together(statuses: Sequence[VerificationStatus]) -> VerificationStatus:
     return next((each for each in order if each in statuses), VerificationStatus.SUCCESS)
 
 
-def _resolver(addresses: Sequence[str]) -> dns.resolver.Resolver:
+def _resolver(addresses: Sequence[str]) -> dns.resolver.Resolver | None:
+    """None on a machine that knows no resolver: a server must start there, too."""
     try:
         resolver = dns.resolver.Resolver(configure=not addresses)
         if addresses:
             resolver.nameservers = [_nameserver(address) for address in addresses]
-    except (dns.resolver.NoResolverConfiguration, ValueError) as error:
+    except dns.resolver.NoResolverConfiguration:
+        return None
+    except ValueError as error:
         raise InvalidSetting(f"dns_resolvers: {error}") from None
     return resolver
 

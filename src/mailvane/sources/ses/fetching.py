@@ -44,26 +44,27 @@ class Fetcher:
     """Fetches one page at a call. Safe to share between threads."""
 
     def __init__(self, transport: httpx.BaseTransport | None = None, resolve: Resolve = addresses_of) -> None:
-        self._client = httpx.Client(
-            transport=transport,
-            follow_redirects=False,
-            timeout=_STEP_SECONDS,
-            headers={"Accept-Encoding": "identity"},  # the bound is on what comes out of a decoder, too
-        )
+        self._transport = transport
         self._resolve = resolve
 
     def __call__(self, url: str) -> bytes:
         """The body of a 200 answer. Raises Unreachable, Refused."""
         self._refuse_private(url)
         try:
-            with self._client.stream("GET", url) as response:
+            with self._client() as client, client.stream("GET", url) as response:
                 _check(url, response)
                 return _bounded(url, response)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(f"{url} cannot be fetched: {type(error).__name__}") from None
 
-    def close(self) -> None:
-        self._client.close()
+    def _client(self) -> httpx.Client:
+        # One for each fetch: there are a few a day, and nothing stays open between them.
+        return httpx.Client(
+            transport=self._transport,
+            follow_redirects=False,
+            timeout=_STEP_SECONDS,
+            headers={"Accept-Encoding": "identity"},  # the bound is on what comes out of a decoder, too
+        )
 
     def _refuse_private(self, url: str) -> None:
         # A name that changes its address between this look and the connection gains nothing: https proves the host,

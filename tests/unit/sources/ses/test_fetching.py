@@ -89,7 +89,5 @@ def test_names_are_looked_up_where_the_machine_looks() -> None:
 
 
 def test_this_machine_is_refused_by_its_own_name() -> None:
-    known = Fetcher()
     with pytest.raises(Refused, match="private"):
-        known("https://127.0.0.1/")
-    known.close()
+        Fetcher()("https://127.0.0.1/")

@@ -1,0 +1,46 @@
+"""Joins Amazon SES to governance, by the settings: who verifies domains, and where feedback on their mail comes in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mailvane.app.stores import Stores
+from mailvane.outbound_config import OutboundSettings
+from mailvane.services.feedback import FeedbackBook, NotificationIntake, PostfixFeedback
+from mailvane.services.tenancy import Tenancy
+from mailvane.services.verification import NoProvider, VerificationProvider
+from mailvane.sources.ses.certificates import Certificates, trusted_roots
+from mailvane.sources.ses.dns_provider import DnsProvider, look_up_by
+from mailvane.sources.ses.fetching import Fetcher
+from mailvane.sources.ses.intake import SnsIntake
+from mailvane.sources.ses.provider import SesProvider
+from mailvane.sources.ses.sns import SnsGate
+
+
+def verification_provider(settings: OutboundSettings) -> VerificationProvider:
+    """Raises InvalidSetting."""
+    if settings.ses_provider == "aws":
+        return SesProvider(settings.ses_region or None, settings.ses_endpoint, settings.ses_dkim_domain)
+    if settings.ses_provider == "dns":
+        return DnsProvider(look_up_by(settings.dns_resolvers), settings.dkim_domain)
+    return NoProvider()
+
+
+def notification_intake(settings: OutboundSettings, stores: Stores, book: FeedbackBook) -> NotificationIntake:
+    """Raises InvalidSetting."""
+    fetch = Fetcher()
+    roots = trusted_roots(Path(settings.sns_trusted_roots) if settings.sns_trusted_roots else None)
+    at_hand = Path(settings.sns_certificates) if settings.sns_certificates else None
+    return SnsIntake(
+        SnsGate(Certificates(fetch, roots, at_hand), settings.sns_topics, fetch),
+        book,
+        Tenancy(stores.ledger, ""),
+        stores.recorder,
+        settings.count_all_bounces,
+        settings.ses_relay,
+    )
+
+
+def postfix_feedback(settings: OutboundSettings, book: FeedbackBook) -> PostfixFeedback | None:
+    """None where bounces in Postfix logs do not count."""
+    return PostfixFeedback(book) if settings.count_postfix_bounces else None
