@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from mailvane.app.outbound import governance_of
+from mailvane.app.sending_services import postfix_feedback
 from mailvane.app.stores import Stores
 from mailvane.config import PostfixLog, Settings
 from mailvane.errors import MailvaneError, SourceMoved, Transient
@@ -60,6 +62,7 @@ class Follower:
         self._zone = followed.timezone or settings.timezone
         self._stores = stores
         self._tenancy = Tenancy(stores.ledger, "")
+        self._feedback = postfix_feedback(settings.outbound, governance_of(settings.outbound, stores.ledger))
         self._metrics = metrics
         self._stop = stop
 
@@ -92,6 +95,8 @@ class Follower:
             time.sleep(_BACKLOG_SECONDS)
         while True:
             try:
+                if self._feedback is not None:
+                    self._feedback(step.entry.batch, _clock())
                 self._stores.recorder.record(step.entry, _clock())
                 break
             except SourceMoved:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from mailvane.app import stores
 from mailvane.app.carrying import carried_apart
+from mailvane.app.outbound import governance_of
+from mailvane.app.sending_services import postfix_feedback
 from mailvane.config import Settings
 from mailvane.domain.tenancy import Relay, Workspace
 from mailvane.errors import StoreUnavailable
@@ -33,6 +35,7 @@ class Importer:
         self._ledger = ledger
         self._tenancy = tenancy
         self._clock = clock
+        self._feedback = postfix_feedback(settings.outbound, governance_of(settings.outbound, ledger))
 
     def run(self, request: ImportRequest, report: Callable[[ImportProgress], None]) -> ImportSummary:
         """Returns when everything that was read can be queried. Raises InvalidInput, SourceMoved, StoreUnavailable."""
@@ -46,6 +49,8 @@ class Importer:
             lines = 0
             for step in self._steps(request, reading):
                 self._wait(MOST_PENDING, alive)
+                if self._feedback is not None:
+                    self._feedback(step.entry.batch, self._clock())
                 self._ledger.commit(step.entry, self._clock())
                 lines += step.lines
                 report(ImportProgress(Path(step.name).name, step.consumed, step.size, lines))

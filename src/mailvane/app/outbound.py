@@ -1,23 +1,33 @@
-"""Puts outbound governance together from the settings and the ledger: rules, decisions, customers' keys, proofs."""
+"""Puts outbound governance together from the settings and the stores: rules, decisions, customers' keys, proofs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from mailvane.admission.rules import GovernanceRules
+from mailvane.admission.rules import rules_of
+from mailvane.app.sending_services import notification_intake, verification_provider
+from mailvane.app.stores import Stores
+from mailvane.outbound_config import OutboundSettings
 from mailvane.services.client_keys import ClientKeys
 from mailvane.services.decision_desk import DecisionDesk
 from mailvane.services.governance import Governance
-from mailvane.services.verification import NoProvider, Proving
+from mailvane.services.verification import Proving
 from mailvane.storage.ledger import SqlLedger
 from mailvane.surfaces.http.services import OutboundServices
 
 
-def outbound_services(ledger: SqlLedger, clock: Callable[[], int]) -> OutboundServices:
-    governance = Governance(ledger, ledger, ledger, GovernanceRules())
+def governance_of(settings: OutboundSettings, ledger: SqlLedger) -> Governance:
+    return Governance(ledger, ledger, ledger, rules_of(settings))
+
+
+def outbound_services(settings: OutboundSettings, stores: Stores, clock: Callable[[], int]) -> OutboundServices:
+    """Raises InvalidSetting."""
+    governance = governance_of(settings, stores.ledger)
     return OutboundServices(
         governance=governance,
         desk=DecisionDesk(governance, clock),
-        clients=ClientKeys(ledger, governance),
-        proving=Proving(governance, NoProvider()),
+        clients=ClientKeys(stores.ledger, governance),
+        proving=Proving(governance, verification_provider(settings)),
+        take_notification=notification_intake(settings, stores, governance),
+        clients_may_change_limits=settings.client_may_change_limits,
     )

@@ -48,7 +48,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         if "worker" in roles:
             running.enter_context(_followers(settings, stores, metrics))
             running.enter_context(Housekeeping(stores.ledger, _clock).running())
-        outbound = outbound_services(stores.ledger, _clock)
+        outbound = outbound_services(settings.outbound, stores, _clock)
         application = _application(settings, stores, registry, outbound) if "http" in roles else None
         policy = policy_server(settings.outbound, outbound.desk, registry) if "policy" in roles else None
         told = None if ready is None else partial(ready, stores)
