@@ -90,7 +90,7 @@ class SqlPeriods:
 
     def _is_first(self, connection: Connection, identity: bytes, now: int) -> bool:
         statement = self._database.insert(feedback_ids).values(digest=identity, seen_at=now).on_conflict_do_nothing()
-        if connection.execute(statement).rowcount == 0:
+        if connection.execute(statement.returning(feedback_ids.c.digest)).first() is None:
             return False
         forget(connection, feedback_ids, "seen_at", now - _FEEDBACK_MS, 2)
         return True
