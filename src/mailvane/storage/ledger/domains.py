@@ -54,6 +54,12 @@ class SqlDomains:
             },
         )
 
+        answer = database.insert(answers)
+        self._put_answers = answer.on_conflict_do_update(
+            index_elements=["digest"],
+            set_={"answered_at": answer.excluded.answered_at, "verdict": answer.excluded.verdict},
+        )
+
     def add_domain(self, domain: Domain) -> Domain:
         row = settings_row(domain) | counters_row(Usage())
         try:
@@ -130,7 +136,7 @@ class SqlDomains:
             connection.execute(self._add_minutes, minutes)
             forget(connection, decision_minutes, "minute", now - _MINUTES_MS, 2 * len(minutes))
         if fresh := sitting.answers():
-            connection.execute(insert(answers), fresh)
+            connection.execute(self._put_answers, fresh)
             forget(connection, answers, "answered_at", now - _ANSWERS_MS, 2 * len(fresh))
 
 

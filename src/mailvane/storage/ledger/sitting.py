@@ -1,6 +1,7 @@
 """One transaction of decisions: what was read at its start, judged in memory, and what is to be written at its end.
 
-It decides nothing itself: the judge does. It makes a mail that is asked about twice count once.
+It decides nothing itself: the judge does. It makes a mail that is asked about twice count once; where recipients are
+what counts, and more of them are known the second time, they replace those that were counted the first time.
 """
 
 from __future__ import annotations
@@ -17,7 +18,16 @@ from mailvane.storage.ledger.domain_rows import counters_row
 
 MINUTE_MS = 60_000
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Verdict)
+
+
+class Answered(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What was answered about a mail, and how much was counted for it."""
+
+    verdict: Verdict
+    units: int
+
+
+_decoder = msgspec.msgpack.Decoder(Answered)
 
 
 def digest(domain: Domain, identity: str) -> bytes:
@@ -34,8 +44,8 @@ class Sitting:
         self._before = usages
         self._usages = dict(usages)
         self._now = now
-        self._answers: dict[bytes, Verdict] = {}
-        self._fresh: dict[bytes, Verdict] = {}
+        self._answers: dict[bytes, Answered] = {}
+        self._fresh: dict[bytes, Answered] = {}
         self._minutes: dict[str, list[int]] = {}
 
     def identities(self, passages: Sequence[Passage]) -> list[bytes]:
@@ -45,7 +55,7 @@ class Sitting:
 
     def remember(self, answered: Mapping[bytes, bytes]) -> None:
         """What was answered in earlier transactions."""
-        self._answers = {identity: _decoder.decode(verdict) for identity, verdict in answered.items()}
+        self._answers = {identity: _decoder.decode(answer) for identity, answer in answered.items()}
 
     def decide(self, passages: Sequence[Passage], judge: Judge) -> list[Verdict]:
         return [self._answer(passage, judge) for passage in passages]
@@ -67,8 +77,8 @@ class Sitting:
 
     def answers(self) -> list[dict[str, Any]]:
         return [
-            {"digest": identity, "answered_at": self._now, "verdict": _encoder.encode(verdict)}
-            for identity, verdict in self._fresh.items()
+            {"digest": identity, "answered_at": self._now, "verdict": _encoder.encode(answer)}
+            for identity, answer in self._fresh.items()
         ]
 
     def _answer(self, passage: Passage, judge: Judge) -> Verdict:
@@ -78,16 +88,35 @@ class Sitting:
         if not passage.instance:
             return self._judge(domain, passage, judge)
         identity = digest(domain, passage.instance)
-        known = self._answers.get(identity) or self._fresh.get(identity)
-        if known is None:
-            known = self._fresh[identity] = self._judge(domain, passage, judge)
-        return known
-
-    def _judge(self, domain: Domain, passage: Passage, judge: Judge) -> Verdict:
-        verdict, self._usages[domain.name] = judge(domain, self._usages[domain.name], passage, self._now)
+        known = self._fresh.get(identity) or self._answers.get(identity)
         units = passage.counted_in(domain)
+        if known is None:
+            verdict = self._judge(domain, passage, judge)
+        elif known.units and units > known.units:
+            verdict = self._judge(domain, passage, judge, known.units)
+        else:
+            return known.verdict
+        self._fresh[identity] = Answered(verdict, units if verdict.allowed else 0)
+        return verdict
+
+    def _judge(self, domain: Domain, passage: Passage, judge: Judge, reserved: int = 0) -> Verdict:
+        usage = _without(self._usages[domain.name], reserved)
+        verdict, self._usages[domain.name] = judge(domain, usage, passage, self._now)
+        units = passage.counted_in(domain) - reserved
         minute = self._minutes.setdefault(domain.name, [0, 0])
         minute[0] += units
         if verdict.allowed:
             minute[1] += units
         return verdict
+
+
+def _without(usage: Usage, units: int) -> Usage:
+    """Before so much was counted. A counter that has begun anew since then has nothing to give back."""
+    if not units:
+        return usage
+    return msgspec.structs.replace(
+        usage,
+        sent_today=max(0, usage.sent_today - units),
+        sent_this_hour=max(0, usage.sent_this_hour - units),
+        sent_month=max(0, usage.sent_month - units),
+    )
