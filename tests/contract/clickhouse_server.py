@@ -5,7 +5,7 @@ As a program it serves until it is stopped:
     python tests/contract/clickhouse_server.py --library libchdb.so --data DIR --http 8123 --tcp 9000
         [--cluster NAME --peer 127.0.0.1:9000 --peer 127.0.0.1:9001]
 
-The library is looked for in MAILVANE_TEST_LIBCHDB, then in `.cache/clickhouse/` of the project; `fetch` puts it there.
+The library is looked for in TEST_MAILVANE_LIBCHDB, then in `.cache/clickhouse/` of the project; `fetch` puts it there.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SERVE = (
 
 def library() -> Path | None:
     """Where the server's library is, if it is here."""
-    named = os.environ.get("MAILVANE_TEST_LIBCHDB")
+    named = os.environ.get("TEST_MAILVANE_LIBCHDB")
     for candidate in [Path(named)] if named else [CACHE / "libchdb.so"]:
         if candidate.is_file():
             return candidate
@@ -155,7 +155,7 @@ def main() -> None:
         options.data.mkdir(parents=True, exist_ok=True)
         serve(options)
     else:
-        parser.error("needs --library (or MAILVANE_TEST_LIBCHDB) and --data")
+        parser.error("needs --library (or TEST_MAILVANE_LIBCHDB) and --data")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Mail logs to judge: the embedded engine, a real ClickHouse server, and two servers that share the work.
 
-MAILVANE_TEST_MAILLOG=<dsn> judges that one instead. Tests keep apart by using a workspace of their own.
+TEST_MAILVANE_MAILLOG=<dsn> judges that one instead. Tests keep apart by using a workspace of their own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 from mailvane.storage.maillog import ClickHouseMailLog, open_maillog
 from tests.contract import clickhouse_server
 
-NAMED = os.environ.get("MAILVANE_TEST_MAILLOG")
+NAMED = os.environ.get("TEST_MAILVANE_MAILLOG")
 ENGINES = ("named",) if NAMED else ("chdb", "server", "cluster")
 
 _workspaces = itertools.count(int.from_bytes(os.urandom(3), "big") * 64)
