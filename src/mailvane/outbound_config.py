@@ -67,16 +67,16 @@ class OutboundSettings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="Where SES publishes the keys behind DKIM tokens; some regions have their own.")
     ] = "dkim.amazonses.com"
     ses_relay: Annotated[
-        int | None,
-        Meta(ge=1, description="Relay whose mail notifications tell of; else the workspace's first active one."),
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Relay whose mail notifications tell of; else the workspace's first active one."),
     ] = None
     sns_trusted_roots: Annotated[
-        str | None,
-        Meta(pattern="^/", description="PEM file of the roots that SNS certificates lead to; else this machine's."),
+        Annotated[str, Meta(pattern="^/")] | None,
+        Meta(description="PEM file of the roots that SNS certificates lead to; else this machine's."),
     ] = None
     sns_certificates: Annotated[
-        str | None,
-        Meta(pattern="^/", description="Directory of SNS certificates by file name, for machines that cannot fetch."),
+        Annotated[str, Meta(pattern="^/")] | None,
+        Meta(description="Directory of SNS certificates by file name, for machines that cannot fetch."),
     ] = None
     dkim_domain: Annotated[
         str,
@@ -150,11 +150,6 @@ def _check_names(table: Mapping[str, Any], names: Collection[str], where: str) -
 
 
 def _check_ranges(read: OutboundSettings, where: str) -> None:
-    rule = read.guillotine
-    if not (0 <= rule.bounce_percent <= 100 and 0 <= rule.complaint_percent <= 100):
-        raise InvalidSetting(f"{where}: guillotine: a line is a percentage, from 0 to 100")
-    if rule.minimum_volume < 0 or rule.probation_daily < 0:
-        raise InvalidSetting(f"{where}: guillotine: a number of mails is not below zero")
     for profile, schedule in read.warmup.items():
         if schedule.first < 1 or not 1 <= schedule.growth <= 10:
             raise InvalidSetting(f"{where}: warmup: {profile}: begins with one mail at least, and grows 1 to 10 fold")

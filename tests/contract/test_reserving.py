@@ -66,6 +66,7 @@ def test_a_mail_that_proves_too_large_is_refused_and_gives_back_what_it_held(led
     assert not ask(ledger, "1", 11).allowed, "asked again, it is still refused"
     assert not ask(ledger, "1", 1).allowed
     assert usage(ledger).sent_today == 0
+    assert ledger.decisions(NAME, 0, NOW + 1) == [MinuteOfDecisions(domain=NAME, minute=MINUTE, asked=11, allowed=0)]
 
 
 @pytest.mark.usefixtures("domain")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Annotated
 
 import msgspec
 
@@ -79,15 +80,19 @@ WARMUPS: Mapping[WarmupProfile, Warmup] = MappingProxyType(
 )
 
 
-class Guillotine(msgspec.Struct, frozen=True, kw_only=True):
+_Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
+_Volume = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+
+
+class Guillotine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When bounces or complaints stop a domain. The defaults are the vendor's rule, to the letter."""
 
-    bounce_percent: float = 3.0  # suspended above it; 0 turns the line off
-    complaint_percent: float = 0.0  # likewise; off by default
-    minimum_volume: int = 0  # sent in the period before the rule acts
+    bounce_percent: _Percent = 3.0  # suspended above it; 0 turns the line off
+    complaint_percent: _Percent = 0.0  # likewise; off by default
+    minimum_volume: _Volume = 0  # sent in the period before the rule acts
     confident: bool = False  # compare Wilson's lower bound (95 %) instead of the bare rate
     warn_only: bool = False  # an audit entry instead of a suspension
-    probation_daily: int = 0  # a suspended domain may send so many a day; 0: none
+    probation_daily: _Volume = 0  # a suspended domain may send so many a day; 0: none
 
 
 class Domain(msgspec.Struct, frozen=True, kw_only=True):

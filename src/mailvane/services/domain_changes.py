@@ -44,14 +44,12 @@ _ACTIONS = {
 
 def read_changes(changes: Mapping[str, object]) -> dict[str, Any]:
     """The changes with their values checked. Raises InvalidInput."""
-    plain = {name: msgspec.to_builtins(value) for name, value in changes.items()}
     try:
+        plain = {name: msgspec.to_builtins(value) for name, value in changes.items()}
         read = msgspec.convert(plain, _Changes)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, TypeError) as error:
         raise InvalidInput(str(error).replace(" - at `$.", " - at `")) from None
-    given = {name: value for name in plain if (value := getattr(read, name)) is not UNSET}
-    _check_guillotine(given.get("guillotine"))
-    return given
+    return {name: getattr(read, name) for name in plain}
 
 
 def changed(domain: Domain, given: Mapping[str, Any]) -> Domain:
@@ -86,12 +84,3 @@ def checked_name(name: str) -> str:
     if "." not in canonical or canonical.rpartition(".")[2].isdigit():
         raise InvalidInput(f"{name[:80]!r} is not the name of a domain")
     return canonical
-
-
-def _check_guillotine(rule: Guillotine | None) -> None:
-    if rule is None:
-        return
-    if not (0 <= rule.bounce_percent <= 100 and 0 <= rule.complaint_percent <= 100):
-        raise InvalidInput("a line of the guillotine is a percentage, from 0 to 100")
-    if rule.minimum_volume < 0 or rule.probation_daily < 0:
-        raise InvalidInput("volumes of the guillotine are not below zero")

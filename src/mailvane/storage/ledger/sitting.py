@@ -105,8 +105,7 @@ class Sitting:
         units = passage.counted_in(domain) - reserved
         minute = self._minutes.setdefault(domain.name, [0, 0])
         minute[0] += units
-        if verdict.allowed:
-            minute[1] += units
+        minute[1] += units if verdict.allowed else -reserved
         return verdict
 
 
