@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 
 import dns.exception
 import dns.nameserver
@@ -24,6 +25,7 @@ _SELECTORS = 3
 _SECONDS = 4.0
 _TOKEN_BYTES = 24
 _SELECTOR_BYTES = 8
+_PORT = 53
 _WITH_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[0-9.]+):([0-9]{1,5})")
 
 LookUp = Callable[[str, RdataType], list[str] | None]
@@ -105,8 +107,10 @@ def _resolver(addresses: Sequence[str]) -> dns.resolver.Resolver | None:
     return resolver
 
 
-def _nameserver(text: str) -> str | dns.nameserver.Nameserver:
+def _nameserver(text: str) -> dns.nameserver.Nameserver:
+    """Raises ValueError."""
     match = _WITH_PORT.fullmatch(text)
-    if match is None:
-        return text.strip("[]")
-    return dns.nameserver.Do53Nameserver(match[1].strip("[]"), int(match[2]))
+    host, port = (match[1], int(match[2])) if match else (text, _PORT)
+    if not 0 < port < 65_536:
+        raise ValueError(f"{text} has no possible port")
+    return dns.nameserver.Do53Nameserver(str(ip_address(host.strip("[]"))), port)

@@ -1,0 +1,185 @@
+"""Verification against moto's server with the real boto3, and feedback over every ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import msgspec
+import pytest
+
+from mailvane.admission.rules import GovernanceRules
+from mailvane.domain.outbound import OutboundStatus, Passage, Reason, Verification
+from mailvane.services.feedback import Answer
+from mailvane.services.governance import Governance
+from mailvane.services.recording import Recorder
+from mailvane.services.tenancy import Tenancy
+from mailvane.services.verification import Proving, VerificationStatus
+from mailvane.sources.ses.certificates import Certificates
+from mailvane.sources.ses.intake import SnsIntake
+from mailvane.sources.ses.provider import SesProvider
+from mailvane.sources.ses.sns import SnsGate
+from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.world.certificate_authority import Signer, root, signer
+from mailvane.world.sns_topic import SnsTopic
+from tests.unit.services.memory import MemoryMailLog
+from tests.unit.sources.ses.examples import bounce
+
+NOW = 1_795_000_000_000
+NAME = "shop.example"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    """A server that answers as SES does."""
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        url = f"http://127.0.0.1:{port}"
+        try:
+            for _ in range(300):
+                try:
+                    httpx.get(f"{url}/moto-api/data.json", timeout=5)
+                    break
+                except httpx.TransportError:
+                    time.sleep(0.1)
+            yield url
+        finally:
+            server.terminate()
+
+
+@pytest.fixture
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    assert "AWS_PROFILE" not in os.environ
+
+
+@pytest.fixture
+def governance(ledger: SqlLedger) -> Governance:
+    found = Governance(ledger, ledger, ledger, GovernanceRules())
+    workspace = ledger.add_workspace("acme", NOW)
+    found.create(NAME, workspace.id, NOW)
+    return found
+
+
+def test_verify_then_status_then_verified(governance: Governance, moto: str, credentials: None) -> None:
+    proving = Proving(governance, SesProvider("eu-central-1", moto))
+    unknown = SesProvider("eu-west-1", moto).status(governance.domain(NAME))
+    assert (unknown.identity, unknown.dkim) == (VerificationStatus.NOT_STARTED, VerificationStatus.NOT_STARTED)
+
+    challenge = proving.begin(NAME, "key 1", NOW)
+    assert [(record.type, record.name, record.value) for record in challenge.records] == [
+        ("TXT", f"_amazonses.{NAME}", challenge.token),
+        *(("CNAME", f"{t}._domainkey.{NAME}", f"{t}.dkim.amazonses.com") for t in challenge.dkim_tokens),
+    ]
+    assert len(challenge.dkim_tokens) == 3
+    begun = governance.domain(NAME)
+    assert (begun.verification, begun.dkim_tokens) == (Verification.PENDING, challenge.dkim_tokens)
+    assert governance.decide([Passage(domain=NAME)], NOW)[0].reason is Reason.UNVERIFIED
+
+    domain, progress = proving.check(NAME, "key 1", NOW)
+    assert progress.complete
+    assert domain.verification is Verification.VERIFIED
+    assert governance.decide([Passage(domain=NAME)], NOW)[0].allowed
+
+
+@pytest.fixture(scope="module")
+def authority() -> Signer:
+    return root(NOW)
+
+
+@pytest.fixture(scope="module")
+def topic(authority: Signer) -> SnsTopic:
+    return SnsTopic(signer=signer(NOW, authority, ["sns.amazonaws.com"]))
+
+
+def intake(ledger: SqlLedger, authority: Signer, topic: SnsTopic) -> SnsIntake:
+    """As every process of a server has one."""
+    certificates = Certificates(lambda url: topic.signer.pem, [authority.certificate])
+    gate = SnsGate(certificates, [topic.arn], lambda url: b"")
+    book = Governance(ledger, ledger, ledger, GovernanceRules())
+    return SnsIntake(gate, book, Tenancy(ledger, ""), Recorder(ledger, MemoryMailLog()))
+
+
+def test_four_bounces_of_a_hundred_stop_a_domain_until_somebody_restores_it(
+    ledger: SqlLedger, governance: Governance, authority: Signer, topic: SnsTopic
+) -> None:
+    take = intake(ledger, authority, topic)
+    governance.decide([Passage(domain=NAME)] * 100, NOW)
+    for number in range(3):
+        take(topic.notification(bounce(), NOW, str(number)), NOW)
+    assert governance.decide([Passage(domain="nobody.example")], NOW)[0].allowed
+    assert statuses(governance) == [OutboundStatus.ACTIVE]
+    take(topic.notification(bounce(), NOW, "fourth"), NOW)
+    assert statuses(governance) == [OutboundStatus.SUSPENDED]
+
+    refused = governance.decide([Passage(domain=NAME)], NOW)[0]
+    assert (refused.allowed, refused.word) == (False, "outbound_suspended")
+    governance.change(NAME, {"enforcement": "soft"}, "key 1", NOW)
+    softened = governance.decide([Passage(domain=NAME)], NOW)[0]
+    assert (softened.allowed, softened.word) == (True, "outbound_suspended_soft")
+    governance.change(NAME, {"status": "active"}, "key 1", NOW)
+    assert governance.decide([Passage(domain=NAME)], NOW)[0].word is None
+
+
+def statuses(governance: Governance) -> list[OutboundStatus]:
+    return [domain.status for domain in governance.domains()]
+
+
+def test_sent_five_times_in_parallel_to_several_servers_it_counts_once(
+    ledger: SqlLedger, ledger_url: str, governance: Governance, authority: Signer, topic: SnsTopic
+) -> None:
+    governance.decide([Passage(domain=NAME)] * 1000, NOW)
+    other = open_ledger(ledger_url)
+    takers = [intake(each, authority, topic) for each in (ledger, other)]
+    try:
+        for number in range(5):
+            body = topic.notification(bounce(), NOW, str(number))
+            with ThreadPoolExecutor(5) as pool:
+                outcomes = list(pool.map(lambda turn, body=body: takers[turn % 2](body, NOW), range(5)))
+            assert [outcome.why for outcome in outcomes].count("counted") == 1
+            assert {outcome.answer for outcome in outcomes} == {Answer.TAKEN}
+    finally:
+        other.close()
+    assert governance.usage_today(NAME, NOW).bounces == 5
+    assert len({event.number for batch in ledger.pending(100) for event in batch.batch.events}) == 1
+    assert sum(len(batch.batch.events) for batch in ledger.pending(100)) == 5
+
+
+@pytest.mark.parametrize("flaw", ["signature", "host", "topic", "old"])
+def test_a_forged_message_changes_nothing_and_says_why(
+    ledger: SqlLedger, governance: Governance, authority: Signer, topic: SnsTopic, flaw: str
+) -> None:
+    governance.decide([Passage(domain=NAME)] * 10, NOW)
+    body = topic.notification(bounce(), NOW, "a")
+    told = json.loads(body)
+    forged, why = {
+        "signature": (json.dumps(told | {"Message": told["Message"] + " "}).encode(), "signature"),
+        "host": (json.dumps(told | {"SigningCertURL": "https://evil.example/a.pem"}).encode(), "not an address of SNS"),
+        "topic": (
+            msgspec.structs.replace(topic, name="theirs").notification(bounce(), NOW, "a"),
+            "not among the allowed",
+        ),
+        "old": (topic.notification(bounce(), NOW - 3_600_001, "a"), "an hour"),
+    }[flaw]
+    before = governance.domain(NAME), governance.usage_today(NAME, NOW)
+    outcome = intake(ledger, authority, topic)(forged, NOW)
+    assert outcome.answer is Answer.REFUSED
+    assert why in outcome.why
+    assert (governance.domain(NAME), governance.usage_today(NAME, NOW)) == before
+    assert list(ledger.pending(10)) == []
