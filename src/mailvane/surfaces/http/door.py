@@ -7,6 +7,7 @@ It routes nothing. A handler that needs a principal asks for it with `principal_
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from time import monotonic, perf_counter
 from typing import Any
@@ -42,19 +43,27 @@ def render_error(request: Request[Any, Any, Any], error: Exception) -> Response[
 
 
 class Proofs:
-    """Proves a key: at once when it was proven a moment ago, otherwise on a thread."""
+    """Proves a key: at once when it was proven a moment ago, otherwise on a thread, once for all who present it."""
 
     def __init__(self, recognition: Recognition, bridge: Bridge, clock: Callable[[], int]) -> None:
         self._recognition = recognition
         self._bridge = bridge
         self._clock = clock
+        self._under_way: dict[tuple[str, str | None], asyncio.Task[Principal]] = {}
 
     async def principal(self, token: str, workspace: str | None) -> Principal:
         moment = monotonic()
         known = self._recognition.recall(token, workspace, moment)
         if known is not None:
             return known
-        return await self._bridge.quick(self._recognition.prove, token, workspace, self._clock(), moment)
+        presented = token, workspace
+        proof = self._under_way.get(presented)
+        if proof is None:
+            now = self._clock()
+            proof = asyncio.create_task(self._bridge.quick(self._recognition.prove, token, workspace, now, moment))
+            self._under_way[presented] = proof
+            proof.add_done_callback(lambda _: self._under_way.pop(presented))
+        return await asyncio.shield(proof)  # one who goes away does not take the proof from the others
 
 
 class Door:

@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException, InternalServerException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Operation, Parameter, Schema
 from litestar.params import FromPath
+from litestar.types import ASGIApp
 
 from mailvane.domain.outbound import Passage
 from mailvane.errors import NotFound
@@ -115,13 +116,13 @@ async def change_outbound(request: AnyRequest, name: FromPath[str]) -> Response[
     summary="May this mail pass? Counts it when it may",
     responses=_answers(shape.Increment, 404),
 )
-async def increment(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+async def increment(request: AnyRequest, name: FromPath[str]) -> ASGIApp:
     services = services_of(request)
     passage = Passage(domain=name, workspace=scope_of(principal_of(request)))
     verdict = await services.outbound.desk.decide(passage)
     if not verdict.known:
         raise NotFound(shape.DOMAIN_NOT_FOUND)
-    return answer(shape.increment(verdict))
+    return shape.Told(shape.increment(verdict))
 
 
 @post(

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from litestar import Response
+from litestar.types import Receive, Scope, Send
 
 from mailvane.domain.clients import ClientKey
 from mailvane.domain.outbound import Domain, Usage, Verdict, Verification
@@ -282,6 +283,21 @@ def api_key(client: ClientKey, token: str, partner: str, domains_used: int) -> A
         created_at=moment(client.created_at),
         last_used_at=optional_moment(client.last_used_at),
     )
+
+
+class Told:
+    """An answer of 200, sent as it is: for the route where the framework's way would be a tenth of all the work."""
+
+    __slots__ = ("_content",)
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        length = b"%d" % len(self._content)
+        headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": self._content, "more_body": False})
 
 
 def answer(content: bytes, status: int = 200) -> Response[bytes]:
