@@ -11,7 +11,9 @@ from pathlib import Path
 
 from mailvane.app import demonstration, examination, serving, stores
 from mailvane.app.importing import Importer
+from mailvane.app.outbound import governance_of
 from mailvane.config import Settings, load, master_token
+from mailvane.services.governance import Governance
 from mailvane.services.tenancy import Tenancy
 from mailvane.storage.interface import MailLog
 from mailvane.storage.ledger import SqlLedger
@@ -39,6 +41,9 @@ class Mailvane:
 
     def tenancy(self) -> Tenancy:
         return Tenancy(self._ledger, master_token(self._settings))
+
+    def governance(self) -> Governance:
+        return governance_of(self._settings.outbound, self._ledger)
 
     def maillog(self) -> AbstractContextManager[MailLog]:
         return stores.maillog_anywhere(self._settings, "a mailvane command")

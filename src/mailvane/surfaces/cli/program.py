@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from mailvane.config import Settings
+from mailvane.services.governance import Governance
 from mailvane.services.tenancy import Tenancy
 from mailvane.storage.interface import MailLog
 
@@ -85,6 +86,9 @@ class Program(Protocol):
 
     def tenancy(self) -> Tenancy:
         """Workspaces, relays and keys."""
+
+    def governance(self) -> Governance:
+        """Sending domains, their limits and counters."""
 
     def maillog(self) -> AbstractContextManager[MailLog]:
         """The mail log: through the running server when there is one, opened here otherwise."""
