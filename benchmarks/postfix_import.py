@@ -2,7 +2,7 @@
 
     python benchmarks/postfix_import.py [--lines 1000000] [--rounds 3]
 
-Both sides run as whole commands on the same generated file, in turns; medians are compared. For Mailvane the clock stops
+Both sides run as whole commands on the same generated file, in turns; medians are compared. For Mailvane the clock
 when `mailvane import postfix` has ended, which is when every event is synced to disk and can be queried. The resident
 size is measured on logs of two sizes, to show that it does not grow with the log. pflogsumm is Debian's package.
 """
