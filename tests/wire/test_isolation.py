@@ -43,6 +43,8 @@ def world(shared_world: World) -> World:
     outbound = shared_world.services.outbound
     outbound.governance.create(THEIR_DOMAIN, shared_world.theirs.workspace.id, NOW)
     outbound.governance.create("shop.ours.example", shared_world.ours.workspace.id, NOW)
+    outbound.governance.change(THEIR_DOMAIN, {"daily_limit": 1000}, "key of theirs", NOW)
+    outbound.governance.reset_monthly(NOW)
     outbound.clients.issue(shared_world.theirs.workspace.id, THEIR_CLIENT, Terms(), NOW)
     return shared_world
 
@@ -133,6 +135,8 @@ def test_the_owner_does_see_it(world: World) -> None:
         "/mail/{order_id}",
         "/mail/log",
         "/mail/stats",
+        "/mailvane/v1/billing/periods",
+        "/mailvane/v1/domains/{name}/audit",
         "/mailvane/v1/maillog/life",
         "/mailvane/v1/maillog/search",
         "/mailvane/v1/maillog/statistics",

@@ -144,10 +144,13 @@ class Governance:
         """The newest first."""
         return self._periods.periods(limit)
 
-    def audit(self, name: str, limit: int) -> list[AuditEntry]:
-        """What was done to a domain, the newest first; also to one that was removed."""
+    def audit(self, name: str, limit: int, workspace: int | None = None) -> list[AuditEntry]:
+        """What was done to a domain, the newest first; also to one that was removed.
+
+        With a workspace, what was done while the domain was of that workspace.
+        """
         canonical = canonical_name(name)
-        return self._domains.audit(canonical, limit) if canonical else []
+        return self._domains.audit(canonical, limit, workspace) if canonical else []
 
     def what_if(self, name: str, since: int, until: int, limits: Limits) -> Replay:
         """What other limits would have stopped of the mail that this domain asked to send. Raises NotFound."""

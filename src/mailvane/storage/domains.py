@@ -27,6 +27,7 @@ class FrozenUsage(msgspec.Struct, frozen=True, kw_only=True):
     complaints: int
     bounce_rate: float
     complaint_rate: float
+    workspace: int = 0  # whose it was; names may change
 
 
 class BillingPeriod(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,8 +76,8 @@ class Domains(Protocol):
         not known.
         """
 
-    def audit(self, name: str, limit: int) -> list[AuditEntry]:
-        """What was done to a domain, the newest first."""
+    def audit(self, name: str, limit: int, workspace: int | None = None) -> list[AuditEntry]:
+        """What was done to a domain, as long as it was of that workspace if one is named; the newest first."""
 
 
 class Periods(Protocol):

@@ -117,9 +117,11 @@ class SqlDomains:
             self._keep(connection, sitting, now)
         return verdicts
 
-    def audit(self, name: str, limit: int) -> list[AuditEntry]:
+    def audit(self, name: str, limit: int, workspace: int | None = None) -> list[AuditEntry]:
         columns = [domain_audit.c[field] for field in AuditEntry.__struct_fields__]
         wanted = select(*columns).where(domain_audit.c.domain == name).order_by(domain_audit.c.id.desc()).limit(limit)
+        if workspace is not None:
+            wanted = wanted.where(domain_audit.c.workspace == workspace)
         with self._database.read() as connection:
             return [AuditEntry(**row) for row in connection.execute(wanted).mappings()]
 

@@ -129,6 +129,7 @@ def _bill(domain: Domain, usage: Usage, workspace: str) -> FrozenUsage:
         complaints=complaints,
         bounce_rate=percent(bounces, sent),
         complaint_rate=percent(complaints, sent),
+        workspace=domain.workspace,
     )
 
 

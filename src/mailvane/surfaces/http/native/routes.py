@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, Router, post
+from litestar import Request, Response, Router, get, post
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.openapi.datastructures import ResponseSpec
 
@@ -20,8 +21,9 @@ from mailvane.domain.history import (
 )
 from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import InvalidInput, NotAllowed
+from mailvane.storage.domains import BillingPeriod
 from mailvane.surfaces.http.door import principal_of
-from mailvane.surfaces.http.native import maillog
+from mailvane.surfaces.http.native import governed, maillog
 from mailvane.surfaces.http.native.event import NativeEvent
 from mailvane.surfaces.http.native.gathering import Gathering
 from mailvane.surfaces.http.native.intake import MAX_BODY, Intake, Receipt, unpacked
@@ -144,6 +146,32 @@ async def upkeep(request: AnyRequest) -> Response[bytes]:
     return await _keep_up(request, maillog.upkeep)
 
 
+@get(
+    "/billing/periods",
+    operation_id="billing_periods",
+    summary="Frozen months, the newest first",
+    responses=_answers(list[BillingPeriod]),
+)
+async def billing_periods(request: AnyRequest) -> Response[bytes]:
+    return await _look(request, governed.periods)
+
+
+@get(
+    "/domains/{name:str}/audit",
+    operation_id="domain_audit",
+    summary="What was done to a domain, the newest first",
+    responses=_answers(list[governed.Act]),
+)
+async def domain_audit(request: AnyRequest) -> Response[bytes]:
+    return await _look(request, partial(governed.audit, name=request.path_params["name"]))
+
+
+async def _look(request: AnyRequest, question: governed.Question) -> Response[bytes]:
+    governance = services_of(request).outbound.governance
+    principal, limit = principal_of(request), request.query_params.get("limit")
+    return _json(await bridge_of(request).quick(question, governance, principal, limit))
+
+
 async def _ask(request: AnyRequest, question: maillog.Question) -> Response[bytes]:
     principal, body = principal_of(request), await _body(request)
     store = services_of(request).maillog
@@ -180,6 +208,6 @@ BODIES: dict[tuple[str, str], tuple[str, Any]] = {
     ("post", f"{PREFIX}/maillog/retain"): (JSON, maillog.Retention),
     ("post", f"{PREFIX}/maillog/upkeep"): (JSON, maillog.Upkeep),
 }  # what each route reads, which the framework does not
-ROUTER = Router(path=PREFIX, route_handlers=[take_events, _MAILLOG], tags=["Native"])
+ROUTER = Router(path=PREFIX, route_handlers=[take_events, billing_periods, domain_audit, _MAILLOG], tags=["Native"])
 
 __all__ = ["BODIES", "DIALECT", "ROUTER"]
