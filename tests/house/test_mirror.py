@@ -9,8 +9,10 @@ SOURCE = ROOT / "src" / "mailvane"
 UNIT = ROOT / "tests" / "unit"
 
 JUDGED_ELSEWHERE = {
+    "admission/checks/": "tests/rules",
     "app/": "tests/acceptance",
     "domain/tenancy.py": "tests/contract",
+    "storage/domains.py": "tests/contract",
     "storage/interface.py": "tests/contract",
     "storage/maillog/": "tests/contract",
     "storage/ledger/": "tests/contract",
