@@ -1,0 +1,95 @@
+"""`mailvane domain` and `mailvane quota` beside a running server that decides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.acceptance.installation import Installation
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    return Installation(tmp_path / "data")
+
+
+def increment(installation: Installation, name: str, times: int) -> list[str | None]:
+    token = (installation.data / "master-token").read_text().strip()
+    with httpx.Client(base_url=installation.url, headers={"Authorization": f"Bearer {token}"}) as client:
+        answers = [client.post(f"/domains/{name}/outbound/increment").json() for _ in range(times)]
+    return [answer["reason"] for answer in answers]
+
+
+def test_what_is_set_beside_a_server_holds_for_its_next_decision(installation: Installation) -> None:
+    with installation.serving():
+        installation.run("domain", "create", "Example.org")
+        assert increment(installation, "example.org", 8) == [None] * 8
+        installation.run("domain", "set", "example.org", "--daily-limit", "10")
+        assert increment(installation, "example.org", 3) == [None, None, "daily_limit_exceeded"]
+        installation.run("domain", "set", "example.org", "--enforcement", "soft")
+        assert increment(installation, "example.org", 1) == ["daily_limit_exceeded_soft"]
+        installation.run("domain", "suspend", "example.org")
+        assert increment(installation, "example.org", 1) == ["outbound_suspended_soft"]
+        installation.run("domain", "suspend", "example.org", "--whole")
+        assert increment(installation, "example.org", 1) == ["outbound_suspended"]
+        installation.run("domain", "activate", "example.org")
+        shown = installation.answer("domain", "show", "example.org")
+        replayed = installation.answer("quota", "what-if", "--domain", "example.org", "--daily", "4")
+        asked, told = replayed["asked"], installation.run("quota", "what-if", "--domain", "example.org", "--daily", "4")
+    assert (shown["domain"]["status"], shown["domain"]["closed"]) == ("active", False)
+    assert shown["usage"]["sent_today"] in {0, 12}, "0 where midnight came in between"
+    assert [entry["action"] for entry in shown["audit"]] == [
+        "reopened",
+        "closed",
+        "suspended",
+        "limits_changed",
+        "limits_changed",
+    ]
+    assert {entry["actor"] for entry in shown["audit"]} == {"command line"}
+    assert (asked, replayed["passed_then"]) == (14, 12)
+    assert replayed["stopped"] == sum(day["stopped"] for day in replayed["days"]) >= 6
+    assert "4 a day" in told.stdout
+    assert "daily_limit_exceeded" in told.stdout
+
+
+def test_domains_are_listed_shown_and_removed(installation: Installation) -> None:
+    installation.run("workspace", "create", "acme")
+    installation.run("domain", "create", "a.example", "--workspace", "acme")
+    installation.run("domain", "create", "b.example")
+    assert [each["domain"]["name"] for each in installation.answer("domain", "list")] == ["b.example", "a.example"]
+    assert [each["domain"]["name"] for each in installation.answer("domain", "list", "--workspace", "acme")] == [
+        "a.example"
+    ]
+    assert "a.example" in installation.run("domain", "list").stdout
+    installation.run("domain", "guillotine", "a.example", "--minimum-volume", "50", "--confident")
+    assert "from 50 mails, by the lower bound (its own)" in installation.run("domain", "show", "a.example").stdout
+    installation.run("domain", "guillotine", "a.example", "--reset")
+    assert installation.answer("domain", "show", "a.example")["domain"]["guillotine"] is None
+    installation.run("domain", "remove", "a.example", "--yes")
+    assert [each["domain"]["name"] for each in installation.answer("domain", "list")] == ["b.example"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["show", "nothing.example"], "there is no domain"),
+        (["create", "localhost"], "is not the name of a domain"),
+        (["create", "a.example", "--workspace", "nobody"], "no workspace named"),
+        (["set", "nothing.example", "--daily-limit", "1"], "there is no domain"),
+        (["remove", "nothing.example", "--yes"], "there is no domain"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(installation: Installation, words: list[str], told: str) -> None:
+    refused = installation.run("domain", *words, succeeds=False)
+    assert refused.returncode == 1
+    assert told in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_the_settings_rule_what_the_server_decides(installation: Installation) -> None:
+    (installation.data / "mailvane.toml").write_text("[outbound]\nrequire_verification = true\n")
+    with installation.serving():
+        installation.run("domain", "create", "example.org")
+        assert increment(installation, "example.org", 1) == ["domain_not_verified"]
