@@ -26,7 +26,8 @@ lint: .venv/installed  ## Style, types and import contracts
 
 bench: .venv/installed  ## Measure against the named peers
 	$(BIN)/python benchmarks/postfix_import.py
-	$(BIN)/python benchmarks/maillog_queries.py
+	$(BIN)/python benchmarks/maillog_queries.py --data .cache/bench
+	$(BIN)/python benchmarks/maillog_http.py --data .cache/bench
 
 docs: .venv/installed  ## Write docs/reference/ anew from the program
 	$(BIN)/python docs/generate.py

@@ -23,18 +23,30 @@ _STOP = "stop"
 
 @contextmanager
 def carried_apart(settings: Settings, purpose: str) -> Iterator[Callable[[], bool]]:
-    """Carry for the length of a block. Yields a look at whether the carrier still lives.
+    """Carry for the length of a block, which need not wait until the stores are open.
 
-    Raises what opening the stores raises: StoreInUse, StoreTooNew, StoreUnavailable.
+    Yields a look at whether the carrier still lives. The look and the end of the block raise what opening the stores
+    raised: StoreInUse, StoreTooNew, StoreUnavailable.
     """
     spawning = multiprocessing.get_context("spawn")
     ours, theirs = spawning.Pipe()
     process = spawning.Process(target=_carry, args=(settings, purpose, theirs), name="carrier", daemon=True)
     process.start()
     theirs.close()
+    opened = False
+
+    def look() -> bool:
+        nonlocal opened
+        # After the news that the stores are open there is none but the end.
+        if ours.poll():
+            _hear(ours)
+            opened = True
+        return process.is_alive()
+
     try:
-        _refuse_closed(ours)
-        yield process.is_alive
+        yield look
+        if not opened:
+            _hear(ours)
         with suppress(BrokenPipeError):
             ours.send(_STOP)
     finally:
@@ -42,8 +54,8 @@ def carried_apart(settings: Settings, purpose: str) -> Iterator[Callable[[], boo
         process.join()
 
 
-def _refuse_closed(connection: Connection) -> None:
-    """Wait for the stores to be open."""
+def _hear(connection: Connection) -> None:
+    """Wait for news of the stores."""
     try:
         error: MailvaneError | None = connection.recv()
     except EOFError:

@@ -7,7 +7,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
@@ -16,6 +16,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from mailvane.app import demonstrated_sending as sending
 from mailvane.app import serving
 from mailvane.app.stores import Stores, ledger_of
 from mailvane.config import PostfixLog, Settings, load, master_token
@@ -38,13 +39,19 @@ def run(settings: Settings, options: DemoOptions) -> None:
     with _place(options.data) as place:
         log = place / "mail.log"
         demo = load({"data": str(place), "http": str(settings.http)}, {})
-        demo = msgspec.structs.replace(demo, postfix=(PostfixLog(log, WORKSPACE),))
+        topic, outbound = sending.signed_topic(place, _clock())
+        demo = msgspec.structs.replace(demo, postfix=(PostfixLog(log, WORKSPACE),), outbound=outbound)
         token = _tenant(demo)
         writer = _write_history(log, options)
-        living = Thread(target=writer.follow, args=(_clock(), _clock), name="world", daemon=True)
+        sender = sending.SimulatedSender(serving.base_url(demo), master_token(demo), topic, options.seed)
+        living = (
+            Thread(target=writer.follow, args=(_clock(), _clock), name="world", daemon=True),
+            Thread(target=sender.run, args=(_clock,), name="sending account", daemon=True),
+        )
         try:
             serving.serve(demo, frozenset({"http", "worker"}), lambda stores: _welcome(demo, stores, token, living))
         finally:
+            sender.stop()
             writer.stop()
 
 
@@ -66,6 +73,7 @@ def _tenant(settings: Settings) -> str:
         tenancy = Tenancy(ledger, master_token(settings))
         workspace = tenancy.ensure_workspace(WORKSPACE, _clock())
         tenancy.create_relay(workspace.id, "the simulated Postfix", _clock())
+        sending.make_domains(settings, ledger, workspace.id, _clock())
         return tenancy.create_key(KeyKind.WORKSPACE, workspace.id, _clock()).token
 
 
@@ -83,14 +91,15 @@ def _write_history(log: Path, options: DemoOptions) -> LogWriter:
     return writer
 
 
-def _welcome(settings: Settings, stores: Stores, token: str, living: Thread) -> None:
+def _welcome(settings: Settings, stores: Stores, token: str, living: Iterable[Thread]) -> None:
     """Called when questions are answered: wait for the history, start the present, tell people what to try."""
     size = settings.postfix[0].path.stat().st_size
     with _progress("reading the log", size) as advance:
         while (done := _taken_in(stores)) < size or stores.ledger.backlog():
             advance(done)
             time.sleep(_LOOK_SECONDS)
-    living.start()
+    for thread in living:
+        thread.start()
     Console(highlight=False).print(_guide(settings, token), soft_wrap=True)
 
 
@@ -121,6 +130,7 @@ def _guide(settings: Settings, token: str) -> str:
   {command} --data {data} stats
   {command} --data {data} explain MAIL_ID
 
+{sending.guide(url, token)}
 Ctrl-C ends it.
 """
 

@@ -9,8 +9,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from mailvane.app.outbound import governance_of
-from mailvane.app.sending_services import postfix_feedback
+from mailvane.app.governing import governance_of, postfix_feedback
 from mailvane.app.stores import Stores
 from mailvane.config import PostfixLog, Settings
 from mailvane.errors import MailvaneError, SourceMoved, Transient

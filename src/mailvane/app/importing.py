@@ -5,13 +5,13 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mailvane.app import stores
 from mailvane.app.carrying import carried_apart
-from mailvane.app.outbound import governance_of
-from mailvane.app.sending_services import postfix_feedback
+from mailvane.app.governing import governance_of, postfix_feedback
 from mailvane.config import Settings
 from mailvane.domain.tenancy import Relay, Workspace
 from mailvane.errors import StoreUnavailable
@@ -21,7 +21,7 @@ from mailvane.sources.postfix_log.reading import LogReading, Origin, Step
 from mailvane.storage.ledger import SqlLedger
 from mailvane.surfaces.cli.program import ImportProgress, ImportRequest, ImportSummary
 
-MOST_PENDING = 4  # batches: what is read ahead of the mail log waits in the ledger
+MOST_PENDING = 32  # batches: what is read ahead of the mail log waits in the ledger, so only its disk limits this
 _POLL_SECONDS = 0.02
 _PATIENCE_SECONDS = 60.0
 _RARELY = 200_000
@@ -46,16 +46,34 @@ class Importer:
         relay = self._tenancy.relay_of(workspace.id, request.relay)
         reading = self._reading(request, workspace, relay)
         with self._carried() as alive:
-            lines = 0
-            for step in self._steps(request, reading):
+            self._record(self._steps(request, reading), alive, report)
+        return _summary(reading, request.samples, time.monotonic() - began)
+
+    def _record(
+        self, steps: Iterator[Step], alive: Callable[[], bool], report: Callable[[ImportProgress], None]
+    ) -> None:
+        """Commit each step while the next is read: committing is compressing and syncing, which reading need not await.
+
+        A step that cannot be committed ends the run; what was read beyond it is forgotten with the reading.
+        """
+        lines = 0
+        with ThreadPoolExecutor(1, "commit") as committing:
+            before: Future[None] | None = None
+            for step in steps:
+                if before is not None:
+                    before.result()
                 self._wait(MOST_PENDING, alive)
-                if self._feedback is not None:
-                    self._feedback(step.entry.batch, self._clock())
-                self._ledger.commit(step.entry, self._clock())
+                before = committing.submit(self._commit, step)
                 lines += step.lines
                 report(ImportProgress(Path(step.name).name, step.consumed, step.size, lines))
-            self._wait(1, alive)
-        return _summary(reading, request.samples, time.monotonic() - began)
+            if before is not None:
+                before.result()
+        self._wait(1, alive)
+
+    def _commit(self, step: Step) -> None:
+        if self._feedback is not None:
+            self._feedback(step.entry.batch, self._clock())
+        self._ledger.commit(step.entry, self._clock())
 
     def _reading(self, request: ImportRequest, workspace: Workspace, relay: Relay) -> LogReading:
         origin = Origin(

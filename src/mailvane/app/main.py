@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
-from mailvane.app import demonstration, examination, serving, stores
+from mailvane.app import stores
+from mailvane.app.governing import governance_of
 from mailvane.app.importing import Importer
-from mailvane.app.outbound import governance_of
 from mailvane.config import Settings, load, master_token
 from mailvane.services.governance import Governance
 from mailvane.services.tenancy import Tenancy
@@ -52,10 +54,10 @@ class Mailvane:
         return Importer(self._settings, self._ledger, self.tenancy(), self.now).run(request, report)
 
     def serve(self, roles: frozenset[str]) -> None:
-        serving.serve(self._settings, roles)
+        _part("serving").serve(self._settings, roles)
 
     def demo(self, options: DemoOptions) -> None:
-        demonstration.run(self._settings, options)
+        _part("demonstration").run(self._settings, options)
 
     def backup(self, directory: Path) -> None:
         with self.maillog() as maillog:
@@ -66,10 +68,16 @@ class Mailvane:
             maillog.upkeep("restore", directory)
 
     def checks(self) -> Iterator[Check]:
-        return examination.checks(self._settings)
+        found: Iterator[Check] = _part("examination").checks(self._settings)
+        return found
 
     def close(self) -> None:
         self._open.close()
+
+
+def _part(name: str) -> ModuleType:
+    """A part of this layer, loaded when its command is run: no other should wait for the libraries of a server."""
+    return import_module(f"mailvane.app.{name}")
 
 
 def main() -> None:

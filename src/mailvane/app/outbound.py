@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mailvane.admission.rules import rules_of
+from mailvane.app.governing import governance_of
 from mailvane.app.sending_services import notification_intake, verification_provider
 from mailvane.app.stores import Stores
 from mailvane.outbound_config import OutboundSettings
 from mailvane.services.client_keys import ClientKeys
 from mailvane.services.decision_desk import DecisionDesk
-from mailvane.services.governance import Governance
 from mailvane.services.verification import Proving
-from mailvane.storage.ledger import SqlLedger
 from mailvane.surfaces.http.services import OutboundServices
-
-
-def governance_of(settings: OutboundSettings, ledger: SqlLedger) -> Governance:
-    return Governance(ledger, ledger, ledger, rules_of(settings))
 
 
 def outbound_services(settings: OutboundSettings, stores: Stores, clock: Callable[[], int]) -> OutboundServices:

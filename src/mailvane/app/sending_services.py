@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mailvane.app.stores import Stores
 from mailvane.outbound_config import OutboundSettings
-from mailvane.services.feedback import FeedbackBook, NotificationIntake, PostfixFeedback
+from mailvane.services.feedback import FeedbackBook, NotificationIntake
 from mailvane.services.tenancy import Tenancy
 from mailvane.services.verification import NoProvider, VerificationProvider
 from mailvane.sources.ses.certificates import Certificates, trusted_roots
@@ -39,8 +39,3 @@ def notification_intake(settings: OutboundSettings, stores: Stores, book: Feedba
         settings.count_all_bounces,
         settings.ses_relay,
     )
-
-
-def postfix_feedback(settings: OutboundSettings, book: FeedbackBook) -> PostfixFeedback | None:
-    """None where bounces in Postfix logs do not count."""
-    return PostfixFeedback(book) if settings.count_postfix_bounces else None

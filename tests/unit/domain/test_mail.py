@@ -36,7 +36,9 @@ def test_mail_ids_sort_by_time(one: int, other: int, first: int, second: int) ->
     assert (mail_id(one, first) < mail_id(other, second)) == ((one, first) < (other, second))
 
 
-@pytest.mark.parametrize("text", ["", "17c7eda538e0005d0", "17c7eda538e0005d033", "17c7eda538e0005d0g", "  c7eda538e0005d"])
+@pytest.mark.parametrize(
+    "text", ["", "17c7eda538e0005d0", "17c7eda538e0005d033", "17c7eda538e0005d0g", "1_c7eda538e0005d03"]
+)
 def test_what_is_not_18_hexadecimal_digits_is_no_mail_id(text: str) -> None:
     with pytest.raises(InvalidInput):
         parse_mail_id(text)

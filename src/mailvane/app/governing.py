@@ -1,0 +1,18 @@
+"""Governance as the settings say; apart from what serves it, so that a command need not load a server's libraries."""
+
+from __future__ import annotations
+
+from mailvane.admission.rules import rules_of
+from mailvane.outbound_config import OutboundSettings
+from mailvane.services.feedback import FeedbackBook, PostfixFeedback
+from mailvane.services.governance import Governance
+from mailvane.storage.ledger import SqlLedger
+
+
+def governance_of(settings: OutboundSettings, ledger: SqlLedger) -> Governance:
+    return Governance(ledger, ledger, ledger, rules_of(settings))
+
+
+def postfix_feedback(settings: OutboundSettings, book: FeedbackBook) -> PostfixFeedback | None:
+    """None where bounces in Postfix logs do not count."""
+    return PostfixFeedback(book) if settings.count_postfix_bounces else None
