@@ -11,12 +11,16 @@ UNIT = ROOT / "tests" / "unit"
 JUDGED_ELSEWHERE = {
     "admission/checks/": "tests/rules",
     "app/": "tests/acceptance",
+    "domain/clients.py": "tests/contract",
     "domain/tenancy.py": "tests/contract",
+    "services/client_keys.py": "tests/wire",
+    "storage/clients.py": "tests/contract",
     "storage/domains.py": "tests/contract",
     "storage/interface.py": "tests/contract",
     "storage/maillog/": "tests/contract",
     "storage/ledger/": "tests/contract",
     "surfaces/cli/": "tests/acceptance",
+    "surfaces/http/emboux/": "tests/wire",
     "surfaces/http/mailbaby/": "tests/wire",
     "surfaces/http/native/": "tests/wire",
 }
