@@ -14,7 +14,7 @@ from threading import Event
 
 import httpx
 
-from mailvane.app.outbound import governance_of
+from mailvane.app.governing import governance_of
 from mailvane.config import Settings
 from mailvane.domain.outbound import DAY_MS, HOUR_MS, Passage
 from mailvane.outbound_config import OutboundSettings
