@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from mailvane.storage.ledger.domain_tables import domains
 _DOMAIN = Domain.__struct_fields__
 _USAGE = Usage.__struct_fields__
 _WIDTH = len(_DOMAIN)
+_counters = attrgetter(*_USAGE)
 _KEPT_DOMAINS = 20_000
 _days = msgspec.json.Decoder(tuple[int, ...])
 _guillotine = msgspec.json.Decoder(Guillotine)
@@ -61,15 +63,21 @@ def settings_row(domain: Domain) -> dict[str, Any]:
 
 
 def counters_row(usage: Usage, prefix: str = "") -> dict[str, Any]:
-    row = {prefix + name: getattr(usage, name) for name in _USAGE}
+    row: dict[str, Any] = dict(zip(_prefixed(prefix), _counters(usage), strict=True))
     row[prefix + "last_days"] = _json(usage.last_days)
     return row
+
+
+@lru_cache(maxsize=2)
+def _prefixed(prefix: str) -> tuple[str, ...]:
+    return tuple(prefix + name for name in _USAGE)
 
 
 @lru_cache(maxsize=_KEPT_DOMAINS)
 def _domain(values: tuple[Any, ...]) -> Domain:
     """Hardly ever changes, and is read for every mail."""
     fields = dict(zip(_DOMAIN, values, strict=True))
+    fields["closed"] = bool(fields["closed"])  # a number where the driver knows no truth values
     fields["dkim_tokens"] = msgspec.json.decode(fields["dkim_tokens"])
     if fields["guillotine"] is not None:
         fields["guillotine"] = _guillotine.decode(fields["guillotine"])

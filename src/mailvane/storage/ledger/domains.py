@@ -6,6 +6,7 @@ A transaction locks the rows of the domains it speaks of, so nodes agree; where 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -29,15 +30,15 @@ from mailvane.storage.ledger.domain_rows import (
     usage_of,
 )
 from mailvane.storage.ledger.domain_tables import answers, decision_minutes, domain_audit, domains
+from mailvane.storage.ledger.prepared import Prepared, PreparedChoice
 from mailvane.storage.ledger.sitting import Sitting
 
 # A mail server asks again within one SMTP conversation, or when an answer was lost on the way.
 _ANSWERS_MS = HOUR_MS
 _MINUTES_MS = 100 * DAY_MS
-_NAMED = locked(WHOLE.where(domains.c.name.in_(bindparam("names", expanding=True))))
-_ANSWERED = select(answers.c.digest, answers.c.verdict).where(
-    answers.c.digest.in_(bindparam("digests", expanding=True))
-)
+_NAMED = PreparedChoice(lambda named: locked(WHOLE.where(named)), domains.c.name)
+_ANSWERED = PreparedChoice(select(answers.c.digest, answers.c.verdict).where, answers.c.digest)
+_PUT_COUNTERS = Prepared(SET_COUNTERS)
 
 
 class SqlDomains:
@@ -46,19 +47,16 @@ class SqlDomains:
     def __init__(self, database: Database) -> None:
         self._database = database
         new = database.insert(decision_minutes)
-        self._add_minutes = new.on_conflict_do_update(
-            index_elements=["domain", "minute"],
-            set_={
-                "asked": decision_minutes.c.asked + new.excluded.asked,
-                "allowed": decision_minutes.c.allowed + new.excluded.allowed,
-            },
+        self._add_minutes = Prepared(
+            new.on_conflict_do_update(
+                index_elements=["domain", "minute"],
+                set_={
+                    "asked": decision_minutes.c.asked + new.excluded.asked,
+                    "allowed": decision_minutes.c.allowed + new.excluded.allowed,
+                },
+            )
         )
-
-        answer = database.insert(answers)
-        self._put_answers = answer.on_conflict_do_update(
-            index_elements=["digest"],
-            set_={"answered_at": answer.excluded.answered_at, "verdict": answer.excluded.verdict},
-        )
+        self._put_answers = Prepared(database.upsert(answers))
 
     def add_domain(self, domain: Domain) -> Domain:
         row = settings_row(domain) | counters_row(Usage())
@@ -108,7 +106,7 @@ class SqlDomains:
     def decide(self, passages: Sequence[Passage], now: int, judge: Judge) -> list[Verdict]:
         names = list({passage.domain for passage in passages})
         with self._database.write() as connection:
-            rows = connection.execute(_NAMED, {"names": names}).all()
+            rows = _NAMED.rows(connection, names)
             found = {domain.name: domain for domain in map(domain_of, rows)}
             usages = {name: usage_of(row) for name, row in zip(found, rows, strict=True)}
             sitting = Sitting(found, usages, now)
@@ -128,17 +126,16 @@ class SqlDomains:
     def _recall(self, connection: Connection, sitting: Sitting, passages: Sequence[Passage]) -> None:
         identities = sitting.identities(passages)
         if identities:
-            rows = connection.execute(_ANSWERED, {"digests": identities}).all()
-            sitting.remember({row.digest: row.verdict for row in rows})
+            sitting.remember({row.digest: row.verdict for row in _ANSWERED.rows(connection, identities)})
 
     def _keep(self, connection: Connection, sitting: Sitting, now: int) -> None:
         if counters := sitting.counters():
-            connection.execute(SET_COUNTERS, counters)
+            _PUT_COUNTERS.many(connection, counters)
         if minutes := sitting.minutes():
-            connection.execute(self._add_minutes, minutes)
+            self._add_minutes.many(connection, minutes)
             forget(connection, decision_minutes, "minute", now - _MINUTES_MS, 2 * len(minutes))
         if fresh := sitting.answers():
-            connection.execute(self._put_answers, fresh)
+            self._put_answers.many(connection, fresh)
             forget(connection, answers, "answered_at", now - _ANSWERS_MS, 2 * len(fresh))
 
 
@@ -166,10 +163,16 @@ def add_audit(connection: Connection, entry: AuditEntry | None) -> None:
 
 def forget(connection: Connection, table: Table, column: str, before: int, limit: int) -> None:
     """A few old rows for each new one, so that nobody ever waits for many. What another node forgets is left to it."""
-    keys: Any = list(table.primary_key)
-    old = select(*keys).where(table.c[column] < before).limit(limit).with_for_update(skip_locked=True)
-    rows = connection.execute(old).all()
+    old, gone = _forgetting(table, column)
+    rows = old.rows(connection, {"before": before, "at_most": limit})
     if rows:
-        own = [key == bindparam(f"old_{key.name}") for key in keys]
-        gone = [{f"old_{key.name}": value for key, value in zip(keys, row, strict=True)} for row in rows]
-        connection.execute(delete(table).where(*own), gone)
+        names = [f"old_{key.name}" for key in table.primary_key]
+        gone.many(connection, [dict(zip(names, row, strict=True)) for row in rows])
+
+
+@cache
+def _forgetting(table: Table, column: str) -> tuple[Prepared, Prepared]:
+    keys: Any = list(table.primary_key)
+    old = select(*keys).where(table.c[column] < bindparam("before")).limit(bindparam("at_most"))
+    gone = delete(table).where(*(key == bindparam(f"old_{key.name}") for key in keys))
+    return Prepared(old.with_for_update(skip_locked=True)), Prepared(gone)
