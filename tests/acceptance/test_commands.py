@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from mailvane.world.postfix import PostfixWorld
-from tests.acceptance.installation import Installation, stop
+from tests.acceptance.installation import Installation, free_port, stop
 
 START = 1_760_000_000_000
 DAY = 86_400_000
@@ -95,7 +95,8 @@ def test_a_workspace_sees_nothing_of_another(installation: Installation, log: Pa
 
 def test_a_second_server_is_refused_with_one_clear_line(installation: Installation) -> None:
     with installation.serving() as first:
-        installation.environment["MAILVANE_HTTP"] = "127.0.0.1:0"
+        for name in ("MAILVANE_HTTP", "MAILVANE_POLICY"):
+            installation.environment[name] = f"127.0.0.1:{free_port()}"
         second = installation.run("serve", succeeds=False)
     assert f"in use by mailvane serve (process {first.pid})" in second.stderr
     assert "Traceback" not in second.stderr
@@ -162,10 +163,11 @@ def test_the_demo_shows_a_living_world(installation: Installation) -> None:
         while not any("Ctrl-C" in line for line in lines):
             lines.append(process.stdout.readline())
         commands = [line.strip() for line in lines if line.strip().startswith("curl")]
-        assert len(commands) == 3
+        assert len(commands) >= 3
         for command in commands:
             answer = json.loads(subprocess.run(command, shell=True, check=True, capture_output=True).stdout)
-            assert answer.get("total") or answer.get("received")
+            # The mail log, the statistics, and what a domain may send.
+            assert answer.get("total") or answer.get("received") or answer.get("outbound_status")
     finally:
         stop(process)
         if process.stdout is not None:
