@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -112,3 +113,32 @@ def test_what_is_not_believed_is_refused_with_the_reason(
         assert answer.status_code == status
         assert why in answer.json()["detail"]
     assert master.get(f"/domains/{NAME}/outbound").json()["bounce_count"] == 0
+
+
+def test_bounces_of_a_postfix_log_count_too_where_the_settings_say_so(tmp_path: Path) -> None:
+    at = datetime.now(UTC).isoformat()
+    lines = (
+        "smtpd[1]: 4XyZ1234abcdefg: client=app[192.0.2.1]",
+        f"qmgr[2]: 4XyZ1234abcdefg: from=<news@{NAME}>, size=900, nrcpt=1 (queue active)",
+        (
+            "smtp[3]: 4XyZ1234abcdefg: to=<ann@one.example>, relay=mx.one.example[192.0.2.9]:25, delay=1, "
+            "delays=0/0/0/1, dsn=5.1.1, status=bounced (host mx.one.example[192.0.2.9] said: 550 5.1.1 no such user)"
+        ),
+        "qmgr[2]: 4XyZ1234abcdefg: removed",
+    )
+    log = tmp_path / "mail.log"
+    log.write_text("".join(f"{at} mx1 postfix/{line}\n" for line in lines))
+    counted = {}
+    for setting in ("true", "false"):
+        installation = Installation(tmp_path / setting)
+        (installation.data / "mailvane.toml").write_text(f"[outbound]\ncount_postfix_bounces = {setting}\n")
+        installation.tenant("acme")
+        with installation.serving():
+            token = (installation.data / "master-token").read_text().strip()
+            headers = {"Authorization": f"Bearer {token}"}
+            with httpx.Client(base_url=installation.url, headers=headers, timeout=PATIENCE) as client:
+                assert client.post("/domains/", json={"name": NAME, "partner_ref": "acme"}).status_code == 201
+                for _ in range(2):
+                    installation.run("import", "postfix", str(log), "--workspace", "acme")
+                counted[setting] = client.get(f"/domains/{NAME}/outbound").json()["bounce_count"]
+    assert counted == {"true": 1, "false": 0}
