@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from threading import Event, Thread
 
 from mailvane.app.stores import stores_here
 from mailvane.config import Settings
@@ -67,12 +68,21 @@ def _hear(connection: Connection) -> None:
 def _carry(settings: Settings, purpose: str, connection: Connection) -> None:
     """The life of the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command; it tells us when to end.
+    told = Event()
+    Thread(target=_listen, args=(connection, told), daemon=True).start()
     try:
         with stores_here(settings, purpose):
             connection.send(None)
-            connection.recv()
+            told.wait()
     except MailvaneError as error:
         connection.send(error)
-    except EOFError:
+
+
+def _listen(connection: Connection, told: Event) -> None:
+    """Hear when to end, from the first moment on: also while the stores are being opened."""
+    try:
+        connection.recv()
+    except (EOFError, OSError):
         # The command was killed: let go of the stores at once, as it did.
         os._exit(1)
+    told.set()

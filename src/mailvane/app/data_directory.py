@@ -18,8 +18,8 @@ import msgspec
 from mailvane.errors import InvalidSetting, StoreInUse
 
 _FILE = "owner.lock"
-# A look at the lock holds it for a moment, so one refusal is not yet proof of an owner.
-_TRIES = 4
+# A look at the lock holds it for a moment, and so may what a killed command leaves behind: one refusal proves nothing.
+_TRIES = 20
 _PAUSE = 0.05  # seconds
 
 

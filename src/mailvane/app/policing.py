@@ -15,7 +15,7 @@ from mailvane.surfaces.policy.server import PolicyServer
 
 def policy_server(outbound: OutboundSettings, desk: DecisionDesk, registry: CollectorRegistry) -> PolicyServer:
     """The service, which does not listen yet."""
-    return PolicyServer(desk.decide, policy_rules(outbound), PolicyMetrics(registry))
+    return PolicyServer(desk.ask, policy_rules(outbound), PolicyMetrics(registry))
 
 
 def policy_rules(outbound: OutboundSettings) -> PolicyRules:
