@@ -51,13 +51,18 @@ class DecisionDesk:
 
     async def decide(self, passage: Passage) -> Verdict:
         """The verdict, once it is durable. Raises StoreUnavailable."""
-        if self._thread is None:
-            raise StoreUnavailable("nothing is decided: the server is starting or stopping")
+        return await self.ask(passage)
+
+    def ask(self, passage: Passage) -> asyncio.Future[Verdict]:
+        """Likewise, for whoever does not wait here."""
         answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        if self._thread is None:
+            answer.set_exception(StoreUnavailable("nothing is decided: the server is starting or stopping"))
+            return answer
         self._waiting.append((passage, answer))
         if self._running is None:
             self._running = asyncio.create_task(self._run(self._thread))
-        return await answer
+        return answer
 
     async def _run(self, thread: ThreadPoolExecutor) -> None:
         try:

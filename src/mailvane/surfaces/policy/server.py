@@ -137,6 +137,7 @@ class _Connection(asyncio.Protocol):
         self._marked = ""  # the mail that was last given a header
         self._ending = False
         self._full = False
+        self._deaf = False  # for now
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the types: a stream has no other kind
@@ -248,9 +249,11 @@ class _Connection(asyncio.Protocol):
 
     def _steer(self) -> None:
         """Hear more only while there is room for it."""
-        if self._transport.is_closing():
+        deaf = self._full or len(self._waiting) >= _PIPELINED
+        if deaf is self._deaf or self._transport.is_closing():
             return
-        if self._full or len(self._waiting) >= _PIPELINED:
+        self._deaf = deaf
+        if deaf:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
