@@ -13,7 +13,6 @@ JUDGED_ELSEWHERE = {
     "app/": "tests/acceptance",
     "domain/clients.py": "tests/contract",
     "domain/tenancy.py": "tests/contract",
-    "services/client_keys.py": "tests/wire",
     "storage/clients.py": "tests/contract",
     "storage/domains.py": "tests/contract",
     "storage/interface.py": "tests/contract",
