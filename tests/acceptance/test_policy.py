@@ -97,7 +97,7 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @contextmanager
-def place(data: Path) -> Iterator[Place]:
+def place(data: Path, *, socket: bool = False) -> Iterator[Place]:
     installation = Installation(data)
     _, token = installation.tenant("acme")
     with ExitStack() as running:
@@ -106,6 +106,8 @@ def place(data: Path) -> Iterator[Place]:
             server.start()
             running.callback(server.stop)
         postfix = running.enter_context(PostfixInstance(Peers(sink.port, sasl=sasl.port)))
+        if socket:
+            installation.environment["MAILVANE_POLICY"] = f"unix:{postfix.home}/policy"
         (data / "mailvane.toml").write_text(f'{OUTBOUND}\n[[postfix]]\npath = "{postfix.log}"\nworkspace = "acme"\n')
         ledger = open_ledger(f"sqlite:///{data / 'ledger.sqlite'}")
         running.callback(ledger.close)
@@ -224,3 +226,16 @@ def test_without_a_server_postfix_does_what_its_own_settings_say(asking: Place) 
     finally:
         asking.set(**deployed(asking.installation.policy_port))
     assert asking.refusal(mail("alone.example")).startswith("554 5.7.1")
+
+
+def test_postfix_asks_over_a_socket_of_the_machine(tmp_path: Path) -> None:
+    if reason := cannot_run():
+        pytest.skip(reason)
+    with place(tmp_path / "data", socket=True) as asking, asking.installation.serving():
+        told = deployed(0).items()
+        asking.set(
+            **{name: value.replace("inet:127.0.0.1:0", f"unix:{asking.postfix.home}/policy") for name, value in told}
+        )
+        asking.domain("socket.example", daily_limit=1)
+        assert asking.refusal(mail("socket.example")) == ""
+        assert asking.refusal(mail("socket.example")).startswith("450 4.7.1")
