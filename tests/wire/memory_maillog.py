@@ -50,7 +50,7 @@ class MemoryMailLog:
         self.upkeeps: list[tuple[str, Path | None]] = []
         self.retentions: list[tuple[int, int]] = []
 
-    def append(self, batch: EventBatch) -> None:
+    def append(self, batch: EventBatch, doubtful: bool = False) -> None:
         with self._lock:
             if batch.token not in self._tokens:
                 self._tokens.add(batch.token)

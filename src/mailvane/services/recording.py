@@ -42,6 +42,7 @@ class Recorder:
         self._changed = Condition()
         self._refused: set[int] = set()
         self._taken: dict[int, PendingBatch] = {}  # claimed, but not yet stored and settled
+        self._tried: set[int] = set()
         self._rounds = 0
         self._journal_has_more = True
         self._left_behind = True  # by an earlier process
@@ -161,8 +162,11 @@ class Recorder:
         self._taken = {pending.sequence: pending for pending in found}
 
     def _store(self, pending: PendingBatch) -> bool:
+        # Without members it was claimed earlier, by another process or node: nobody knows how far that one came.
+        doubtful = not pending.members or pending.sequence in self._tried
+        self._tried.add(pending.sequence)
         try:
-            self._maillog.append(pending.batch)
+            self._maillog.append(pending.batch, doubtful)
         except Transient:
             raise
         except Exception:
@@ -179,6 +183,7 @@ class Recorder:
         self._journal.settle(sequences)
         for sequence in sequences:
             self._taken.pop(sequence, None)
+            self._tried.discard(sequence)
         self._tell()
 
     def _tell(self) -> None:

@@ -28,8 +28,12 @@ from mailvane.domain.tenancy import Key, KeyKind, Relay, Workspace
 class MailLog(Protocol):
     """The append-only record of mail events and every view of it."""
 
-    def append(self, batch: EventBatch) -> None:
-        """Store a batch durably, whole or not at all; a token seen before changes nothing. Raises StoreUnavailable."""
+    def append(self, batch: EventBatch, doubtful: bool = False) -> None:
+        """Store a batch durably, whole or not at all; a token seen before changes nothing.
+
+        Doubtful is one that was perhaps tried before, by a process that was killed or in an attempt that failed: then
+        what is there counts, not what the token says. Raises StoreUnavailable.
+        """
 
     def search(self, question: LogQuestion) -> LogPage:
         """One page of deliveries and the exact total."""

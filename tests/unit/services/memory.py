@@ -37,7 +37,7 @@ class MemoryMailLog:
     def events(self) -> list[MailEvent]:
         return [event for batch in self.batches.values() for event in batch.events]
 
-    def append(self, batch: EventBatch) -> None:
+    def append(self, batch: EventBatch, doubtful: bool = False) -> None:
         with self._lock:
             self.offered.append(batch.token)
             if self.down:

@@ -20,7 +20,7 @@ from mailvane.domain.history import (
 )
 from mailvane.domain.mail import EventBatch, MailEvent, MailKey
 from mailvane.errors import InvalidInput
-from mailvane.storage.maillog import schema, upkeep
+from mailvane.storage.maillog import doubt, schema, upkeep
 from mailvane.storage.maillog.engine import Engine, parse_address
 from mailvane.storage.maillog.questions import MOMENTS, Count, Search, Statement, by_hour, life_of, locate
 from mailvane.storage.maillog.rows import (
@@ -79,11 +79,18 @@ class ClickHouseMailLog:
         self._writing = threading.Lock()
         self._any_restored = self._number(Statement("SELECT count() FROM {restored}", {})) > 0
 
-    def append(self, batch: EventBatch) -> None:
-        """Store a batch durably, whole or not at all; a token seen before changes nothing. Raises StoreUnavailable."""
+    def append(self, batch: EventBatch, doubtful: bool = False) -> None:
+        """Store a batch durably, whole or not at all; a token seen before changes nothing.
+
+        Doubtful is one that was perhaps tried before by a process that was killed. Raises StoreUnavailable.
+        """
         if not batch.events:
             return
         if self._came_with_backup(batch):
+            return
+        if doubtful and self._engine.embedded:
+            with self._writing:
+                doubt.settle(self._engine, batch, _INSERT_SETTINGS)
             return
         settings = _INSERT_SETTINGS | {"insert_deduplication_token": f"{batch.workspace}:{batch.token}"}
         with self._writing, self._engine.client() as client:

@@ -5,6 +5,8 @@ Whoever calls these holds appends off meanwhile; questions are answered all the 
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mailvane.errors import AlreadyExists, InvalidInput, NotFound
@@ -30,16 +32,24 @@ def rebuild(engine: Engine) -> None:
     batches it has seen.
     """
     for table, select in feeds().items():
-        fresh = f"{table}_fresh"
-        engine.command(f"DROP TABLE IF EXISTS {fresh} SYNC")
-        engine.command(f"CREATE TABLE {fresh} AS {table}")
-        engine.command(f"INSERT INTO {fresh} {select} SETTINGS max_partitions_per_insert_block = 0")
-        for part in sorted({*_partitions(engine, table), *_partitions(engine, fresh)}):
-            engine.command(f"ALTER TABLE {table} REPLACE PARTITION ID '{part}' FROM {fresh}{_emptying(engine)}")
-        engine.command(f"DROP TABLE {fresh} SYNC")
+        with fresh_table(engine, table) as fresh:
+            engine.command(f"INSERT INTO {fresh} {select} SETTINGS max_partitions_per_insert_block = 0")
+            for part in sorted({*partitions(engine, table), *partitions(engine, fresh)}):
+                engine.command(f"ALTER TABLE {table} REPLACE PARTITION ID '{part}' FROM {fresh}{_emptying(engine)}")
 
 
-def _partitions(engine: Engine, table: str) -> list[str]:
+@contextmanager
+def fresh_table(engine: Engine, table: str) -> Generator[str]:
+    """The name of an empty table like this one, which no view feeds, for the length of a block."""
+    fresh = f"{table}_fresh"
+    engine.command(f"DROP TABLE IF EXISTS {fresh} SYNC")
+    engine.command(f"CREATE TABLE {fresh} AS {table}")
+    yield fresh
+    engine.command(f"DROP TABLE {fresh} SYNC")
+
+
+def partitions(engine: Engine, table: str) -> list[str]:
+    """The ids of the partitions of a table that hold something."""
     question = (
         "SELECT DISTINCT partition_id FROM system.parts"
         " WHERE active AND database = currentDatabase() AND table = {table:String} ORDER BY partition_id"

@@ -75,7 +75,7 @@ class RemoteMailLog:
     def close(self) -> None:
         self._client.close()
 
-    def append(self, batch: EventBatch) -> None:
+    def append(self, batch: EventBatch, doubtful: bool = False) -> None:  # noqa: ARG002
         """Not possible from here: a batch is stored by the process that owns its journal. Raises NotAllowed."""
         raise NotAllowed(f"batch {batch.token} is for the server to store: send mail events to its intake")
 
