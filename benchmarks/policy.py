@@ -5,8 +5,9 @@
 The same client asks each server in turn over 1, 16 and 64 connections: one question at a time on each, every question a
 new mail, spread over the domains, every mail allowed. Mailvane is a whole server in a process of its own, and every
 answer is in its ledger before it is given (SQLite, synchronous = FULL); on a RAM disk the same shows the price of that.
-policyd-rate-limit keeps SQLite as it ships; postfwd keeps its counters in memory only. Both are Debian's packages,
-asked to limit by the user who logged in. Servers and client share the machine.
+policyd-rate-limit keeps SQLite as it ships; postfwd keeps its counters in memory only, and comes as two programs:
+`postfwd` is postfwd2, postfwd1 is the faster one. All are Debian's packages, asked to limit by the user who logged in,
+and log nothing. Servers and client share the machine.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from mailvane.storage.ledger import open_ledger
 MAILVANE = Path(sys.executable).with_name("mailvane")
 CONNECTIONS = (1, 16, 64)
 LIMIT = 1_000_000_000
+Server = Callable[[Path, int], AbstractContextManager[int]]
 ALLOWED = b"action=dunno\n\n"
 
 # What Postfix 3.7 sends of a mail that somebody who logged in hands in.
@@ -123,11 +125,18 @@ def asked(port: int, connections: int, seconds: float, domains: int) -> Measured
 
 @contextmanager
 def running(command: list[str], port: int, environment: dict[str, str] | None = None) -> Iterator[int]:
-    """A server in the foreground, from when it listens."""
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    """A server in the foreground, from when it listens. What it had to say is shown when something goes wrong."""
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=said) as process,
+    ):
         try:
             wait_for(port, process)
             yield port
+        except BaseException:
+            said.seek(0)
+            print(f"{command[0]} (ended: {process.poll()}) said:", *said.readlines()[-20:], sep="\n", file=sys.stderr)
+            raise
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -192,13 +201,17 @@ def policyd_rate_limit(scratch: Path, _domains: int) -> Iterator[int]:
         yield port
 
 
+def postfwd(program: str) -> Server:
+    """One of its two programs."""
+    return lambda scratch, _domains: _postfwd(program, scratch)
+
+
 @contextmanager
-def postfwd(scratch: Path, _domains: int) -> Iterator[int]:
+def _postfwd(program: str, scratch: Path) -> Iterator[int]:
     port, pid = free_port(), scratch / "postfwd.pid"
     rule = f"id=R1; action=rate(sasl_username/{LIMIT}/86400/450 4.7.1 too much)"
-    command = ["postfwd1", "--daemon", "--perfmon", "--nodns", "--pidfile", str(pid), "--rule", rule]
+    command = [program, "--daemon", "--perfmon", "--nodns", "--pidfile", str(pid), "--rule", rule]
     command += ["--interface", "127.0.0.1", "--port", str(port), "--user", "nobody", "--group", "nogroup"]
-    scratch.chmod(0o755)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as starting:
         starting.wait(30)
         wait_for_port(port)
@@ -227,21 +240,21 @@ def on_ram_disk(_scratch: Path, domains: int) -> Iterator[int]:
         yield port
 
 
-SERVERS: dict[str, Callable[[Path, int], AbstractContextManager[int]]] = {
+SERVERS: dict[str, Server] = {
     "policyd-rate-limit": policyd_rate_limit,
-    "postfwd (in memory)": postfwd,
+    "postfwd, in memory": postfwd("postfwd2"),
+    "postfwd1, in memory": postfwd("postfwd1"),
     "mailvane": mailvane,
     "mailvane, RAM disk": on_ram_disk,
 }
 
 
 def sync_milliseconds(scratch: Path) -> float:
-    """What making one page durable costs on this disk."""
+    """What making one more page durable costs on this disk."""
     took = []
-    with (scratch / "sync").open("wb") as file:
+    with (scratch / "sync").open("wb", buffering=0) as file:
         for _ in range(100):
             file.write(b"x" * 4096)
-            file.flush()
             began = time.perf_counter()
             os.fdatasync(file.fileno())
             took.append(time.perf_counter() - began)
@@ -259,12 +272,13 @@ def main() -> None:
             raise SystemExit(f"{program} is missing: apt-get install policyd-rate-limit postfwd")
     found: dict[tuple[str, int], Measured] = {}
     with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)  # postfwd gives up its rights before it writes down its process
         sync = sync_milliseconds(Path(place))
         print(f"{chosen.domains:,} domains, {os.cpu_count()} cores, a durable write of this disk takes {sync:.2f} ms")
         print(f"{'':<22}{'connections':>12}{'answers/s':>12}{'median ms':>12}{'99 % ms':>12}")
         for name in chosen.only or SERVERS:
             scratch = Path(place) / str(len(found))
-            scratch.mkdir()
+            scratch.mkdir(mode=0o755)
             with SERVERS[name](scratch, chosen.domains) as port:
                 for connections in CONNECTIONS:
                     told = asked(port, connections, chosen.seconds, chosen.domains)
@@ -277,7 +291,7 @@ def main() -> None:
 def conclude(found: dict[tuple[str, int], Measured]) -> None:
     most = CONNECTIONS[-1]
     ours = found["mailvane", most]
-    for name, goal in (("policyd-rate-limit", 10), ("postfwd (in memory)", 3)):
+    for name, goal in (("policyd-rate-limit", 10), ("postfwd, in memory", 3), ("postfwd1, in memory", 3)):
         print(f"{ours.rate / found[name, most].rate:.1f} times {name} at {most} connections (goal: {goal})")
     price = found["mailvane, RAM disk", most].rate / ours.rate
     print(
