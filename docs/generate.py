@@ -16,6 +16,8 @@ from prometheus_client import CollectorRegistry
 from mailvane.app.following import FollowingMetrics
 from mailvane.config import declared_settings
 from mailvane.outbound_config import declared_outbound
+from mailvane.reputation_config import declared_reputation
+from mailvane.setting_tables import TableKey
 from mailvane.surfaces.cli.main import build
 from mailvane.surfaces.http.app import document
 from mailvane.surfaces.http.operations import Metrics
@@ -47,7 +49,7 @@ def _below(command: Any, path: str) -> Iterator[str]:
         if getattr(child, "commands", None):
             yield from _below(child, where)
             continue
-        arguments = [(p.metavar or p.name or '').upper() for p in child.params if p.param_type_name == "argument"]
+        arguments = [(p.metavar or p.name or "").upper() for p in child.params if p.param_type_name == "argument"]
         yield f"\n## `{' '.join([where, *arguments])}`\n\n{(child.help or '').strip()}\n"
         yield from _options_of(child, where)
 
@@ -56,7 +58,7 @@ def _options_of(command: Any, path: str) -> Iterator[str]:
     rows = []
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            rows.append(((parameter.metavar or parameter.name or '').upper(), "", getattr(parameter, "help", "") or ""))
+            rows.append(((parameter.metavar or parameter.name or "").upper(), "", getattr(parameter, "help", "") or ""))
         elif "--help" not in parameter.opts:
             names = ", ".join(f"`{one}`" for one in [*parameter.opts, *parameter.secondary_opts])
             rows.append((names, _default(parameter), getattr(parameter, "help", "") or ""))
@@ -85,16 +87,25 @@ def _settings() -> Iterator[str]:
         yield f"| `{one.name}` | `{one.environment}` | {one.default} | {one.help} |\n"
     yield (
         "\nMail logs to follow while `serve` runs, one table each:\n\n"
-        "```toml\n[[postfix]]\npath = \"/var/log/mail.log\"\nworkspace = \"acme\"   # made if there is none\n"
-        "relay = 1            # optional: the first active one\ntimezone = \"Europe/Berlin\"  # optional: of stamps without one\n```\n"
+        '```toml\n[[postfix]]\npath = "/var/log/mail.log"\nworkspace = "acme"   # made if there is none\n'
+        'relay = 1            # optional: the first active one\ntimezone = "Europe/Berlin"  # optional: of stamps without one\n```\n'
     )
     yield (
         "\nHow outgoing mail is governed, in one table that may be left out:\n\n"
         "```toml\n[outbound]\nrequire_verification = true\n\n[outbound.guillotine]\nminimum_volume = 50\n```\n\n"
         "| key of `[outbound]` | default | meaning |\n|---|---|---|\n"
     )
-    for key in declared_outbound():
-        yield f"| `{key.name}` | `{key.default}` | {key.help} |\n" if key.default else f"| `{key.name}` | | {key.help} |\n"
+    yield from map(_table_key, declared_outbound())
+    yield (
+        "\nHow reputation is watched, and how people are told:\n\n"
+        '```toml\n[reputation]\nresolvers = ["127.0.0.1"]\n\n[reputation.mail]\nhost = "smtp.example.net"\n```\n\n'
+        "| key of `[reputation]` | default | meaning |\n|---|---|---|\n"
+    )
+    yield from map(_table_key, declared_reputation())
+
+
+def _table_key(key: TableKey) -> str:
+    return f"| `{key.name}` | `{key.default}` | {key.help} |\n" if key.default else f"| `{key.name}` | | {key.help} |\n"
 
 
 def _routes() -> Iterator[str]:

@@ -22,6 +22,7 @@ import msgspec
 
 from mailvane.errors import InvalidSetting
 from mailvane.outbound_config import OutboundSettings, read_outbound
+from mailvane.reputation_config import ReputationSettings, read_reputation
 
 ENVIRONMENT_PREFIX = "MAILVANE_"
 CONFIG_FILE = "mailvane.toml"
@@ -175,6 +176,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ]
     postfix: tuple[PostfixLog, ...] = ()
     outbound: OutboundSettings = OutboundSettings()
+    reputation: ReputationSettings = ReputationSettings()
 
 
 class Setting(NamedTuple):
@@ -216,11 +218,16 @@ def shown(settings: Settings) -> dict[str, str]:
     for number, table in enumerate(settings.postfix, 1):
         fields = ((name, getattr(table, name)) for name in PostfixLog.__struct_fields__)
         values[f"postfix {number}"] = ", ".join(f"{name} {value}" for name, value in fields if value is not None)
-    defaults = OutboundSettings()
-    for name in OutboundSettings.__struct_fields__:
-        if getattr(settings.outbound, name) != getattr(defaults, name):
-            values[f"outbound.{name}"] = msgspec.json.encode(getattr(settings.outbound, name)).decode()
-    return values
+    return values | _changed("outbound", settings.outbound) | _changed("reputation", settings.reputation)
+
+
+def _changed(table: str, given: OutboundSettings | ReputationSettings) -> dict[str, str]:
+    defaults = type(given)()
+    return {
+        f"{table}.{name}": msgspec.json.encode(getattr(given, name)).decode()
+        for name in given.__struct_fields__
+        if getattr(given, name) != getattr(defaults, name)
+    }
 
 
 def master_token(settings: Settings) -> str:
@@ -295,10 +302,11 @@ def _from_file(path: Path) -> tuple[dict[str, _Given], dict[str, Any]]:
     tables = {
         "postfix": _postfix_logs(path, content.pop("postfix", [])),
         "outbound": read_outbound(content.pop("outbound", {}), f"{path}: outbound"),
+        "reputation": read_reputation(content.pop("reputation", {}), f"{path}: reputation"),
     }
     given = {}
     for name, value in content.items():
-        _check_name(name, [*_names(), "postfix", "outbound"], "setting", f"{path}: ")
+        _check_name(name, [*_names(), "postfix", "outbound", "reputation"], "setting", f"{path}: ")
         if not isinstance(value, str):
             raise InvalidSetting(f"{path}: {name}: expected text in quotes")
         text = str(_beside(path, value)) if name == "data" or name.endswith("_file") else value

@@ -43,6 +43,14 @@ class InvalidEvent(InvalidInput):
         self.reason = reason
 
 
+class InvalidFields(InvalidInput):
+    """Fields of a document carry values that are not accepted."""
+
+    def __init__(self, *fields: tuple[str, str]) -> None:
+        super().__init__("; ".join(f"{field}: {reason}" for field, reason in fields))
+        self.fields = fields  # name, such as "rules[0].ips", and what is wrong with it
+
+
 class AlreadyExists(Permanent):
     """Something of that name exists already."""
 
@@ -106,3 +114,7 @@ class ProviderUnavailable(Transient):
 
 class ProviderRefused(Permanent):
     """The service that verifies domains will not do what it was asked."""
+
+
+class CollectionFailed(Transient):
+    """An outside source could not be asked, or said nothing that could be understood."""

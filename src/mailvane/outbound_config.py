@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_network
-from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
+from typing import Annotated, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
 from mailvane.domain.outbound import WARMUPS, Guillotine, Reason, Warmup, WarmupProfile
 from mailvane.errors import InvalidSetting
+from mailvane.setting_tables import TableKey, as_toml, check_names, description_of, plain
 
 
 class OutboundSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,14 +95,6 @@ class OutboundSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = msgspec.field(default_factory=lambda: dict(WARMUPS))
 
 
-class OutboundKey(NamedTuple):
-    """A key of the table, for whoever lists them all."""
-
-    name: str
-    default: str
-    help: str
-
-
 GUILLOTINE_HELP: Mapping[str, str] = {
     "bounce_percent": "Bounces above so many percent of the month's mail suspend a domain; 0 turns it off.",
     "complaint_percent": "Likewise complaints.",
@@ -113,40 +105,32 @@ GUILLOTINE_HELP: Mapping[str, str] = {
 }
 
 
-def declared_outbound() -> list[OutboundKey]:
+def declared_outbound() -> list[TableKey]:
     """Every key, in the order in which people should read of them."""
     defaults = msgspec.to_builtins(OutboundSettings())
     hints = get_type_hints(OutboundSettings, include_extras=True)
     keys = [
-        OutboundKey(name, "see below" if name == "guillotine" else _toml(defaults[name]), _description(hint))
+        TableKey(name, "see below" if name == "guillotine" else as_toml(defaults[name]), description_of(hint))
         for name, hint in hints.items()
     ]
     rule = defaults["guillotine"]
-    return keys + [OutboundKey(f"guillotine.{name}", _toml(rule[name]), told) for name, told in GUILLOTINE_HELP.items()]
+    return keys + [TableKey(f"guillotine.{name}", as_toml(rule[name]), told) for name, told in GUILLOTINE_HELP.items()]
 
 
 def read_outbound(table: object, where: str) -> OutboundSettings:
     """The table as it was written. Raises InvalidSetting with one line that says which key and what is expected."""
     if not isinstance(table, dict):
         raise InvalidSetting(f"{where}: expected a table")
-    _check_names(table, OutboundSettings.__struct_fields__, where)
+    check_names(table, OutboundSettings.__struct_fields__, where)
     for name, kind in (("guillotine", Guillotine.__struct_fields__), ("warmup", tuple(WarmupProfile))):
         if isinstance(table.get(name), dict):
-            _check_names(table[name], kind, f"{where}: {name}")
+            check_names(table[name], kind, f"{where}: {name}")
     try:
         read = msgspec.convert(table, OutboundSettings)
     except msgspec.ValidationError as error:
-        raise InvalidSetting(f"{where}: {_plain(error)}") from None
+        raise InvalidSetting(f"{where}: {plain(error)}") from None
     _check_ranges(read, where)
     return msgspec.structs.replace(read, warmup={**WARMUPS, **read.warmup})
-
-
-def _check_names(table: Mapping[str, Any], names: Collection[str], where: str) -> None:
-    for name in table:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise InvalidSetting(f"{where}: {name}: there is no such key{hint}")
 
 
 def _check_ranges(read: OutboundSettings, where: str) -> None:
@@ -158,19 +142,3 @@ def _check_ranges(read: OutboundSettings, where: str) -> None:
             ip_network(network)
         except ValueError:
             raise InvalidSetting(f"{where}: clients: {network!r} is no address and no network") from None
-
-
-def _plain(error: msgspec.ValidationError) -> str:
-    told, _, place = str(error).partition(" - at ")
-    return f"{place.strip('`').removeprefix('$.')}: {told}" if place else told
-
-
-def _description(hint: Any) -> str:
-    return next((each.description or "" for each in hint.__metadata__ if isinstance(each, Meta)), "")
-
-
-def _toml(value: Any) -> str:
-    """As it would stand in the file."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{name} = {_toml(each)}" for name, each in value.items()) + " }" if value else "{}"
-    return "" if value is None else msgspec.json.encode(value).decode()

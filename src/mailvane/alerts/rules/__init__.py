@@ -1,0 +1,1 @@
+"""The rule types: a file for each, found by its folder."""

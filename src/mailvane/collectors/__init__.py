@@ -1,0 +1,1 @@
+"""Ways in for observations: one module or folder for each outside source. The runner asks them when it is time."""

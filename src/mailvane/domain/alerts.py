@@ -1,0 +1,178 @@
+"""Alerts: what a user defined, what satisfied it, that it fired, and who is told. Values only; rules are in `alerts`.
+
+Times are milliseconds since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+WINDOW_MS = DAY_MS  # within which the rules of an alert must have matched, and in which nothing is said twice
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user defined. Rules are kept as they were written, in the words of the catalogue."""
+
+    id: str
+    workspace: int
+    name: str
+    created_at: int
+    updated_at: int
+    rules: tuple[Mapping[str, Any], ...]  # {"type": ..., "key": ..., and the configuration of that type}
+    formula: str | None = None  # over the keys of the rules; None: there is one rule
+    profile_id: str | None = None
+    is_active: bool = True
+    is_in_daily_report: bool = False
+    is_instant_alert: bool = False
+    is_on_dashboards: bool = False
+    instant_alert_email: str | None = None
+    webhook_url: str | None = None
+    slack_integration_id: str | None = None
+    snoozed_until: int = 0
+
+
+class Match(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One thing that satisfied a rule."""
+
+    item: Mapping[str, Any]  # as the log shows it: the group keys that apply, and `value` where a number was compared
+    record: Mapping[str, Any]  # the source's record, for the snapshot
+    identity: tuple[str, ...]  # what it is news by: the same one is not said again within a day
+    at: int  # the time that the record tells of
+
+
+class FiredRule(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule of a log entry, frozen when it fired."""
+
+    type: str
+    snapshot: Mapping[str, Any]  # {"rule", "date_timestamp", "data", "truncated"}
+    matchings: Mapping[str, Any]  # {"items", "count"}
+
+
+class EntryState(StrEnum):
+    """What people made of a log entry."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """That an alert fired, with the evidence."""
+
+    id: str
+    workspace: int
+    alert_id: str
+    profile_id: str | None
+    name: str  # of the alert, then
+    at: int
+    rules: tuple[FiredRule, ...]
+    in_daily_report: bool = False
+    state: EntryState = EntryState.OPEN
+    state_at: int = 0
+    state_by: str = ""
+
+
+class RuleMemory(msgspec.Struct, frozen=True, kw_only=True):
+    """What is remembered of one rule between evaluations."""
+
+    matched_at: int = 0
+    said: Mapping[str, int] = {}  # identity, its parts joined by "\x1f" -> when it was said last
+    last: FiredRule | None = None  # of the last match, for an alert whose other rules match later
+    failing: str = ""  # why it could not be evaluated
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """What is remembered of an alert. The version tells two evaluations at once apart: only one is kept."""
+
+    alert_id: str
+    version: int = 0
+    evaluated_at: int = 0
+    rules: Mapping[str, RuleMemory] = {}  # by the rule's key, or its place ("0") when it has none
+
+
+class MaintenanceWindow(msgspec.Struct, frozen=True, kw_only=True):
+    """A time in which alerts fire silently: logged, but nobody is told."""
+
+    id: str
+    workspace: int
+    since: int
+    until: int
+    profile_id: str | None = None  # None: of all profiles
+    reason: str = ""
+
+
+class Channel(StrEnum):
+    """How somebody is told."""
+
+    WEBHOOK = "webhook"
+    EMAIL = "email"
+    SLACK = "slack"
+
+
+class NotificationState(StrEnum):
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"  # for good
+    DISABLED = "disabled"  # not tried: its target failed for days
+
+
+class Notification(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that must reach somebody. It stands in the outbox until it did, or cannot."""
+
+    id: str
+    workspace: int
+    channel: Channel
+    target: str  # URL, address, or id of a Slack integration
+    subject: str = ""  # of a mail; what it is about, otherwise
+    body: Mapping[str, Any]  # what is told; the channel decides how it looks
+    created_at: int
+    alert_id: str | None = None
+    entry_id: str | None = None
+    state: NotificationState = NotificationState.PENDING
+    attempts: int = 0
+    next_at: int = 0
+    delivered_at: int = 0
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One try to deliver a notification."""
+
+    at: int
+    took_ms: int
+    outcome: str  # "delivered", "transient" or "permanent"
+    detail: str = ""  # status code or error, and the beginning of the answer
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """How deliveries to one place went lately."""
+
+    workspace: int
+    channel: Channel
+    target: str
+    failing_since: int = 0  # 0: the last delivery succeeded
+    disabled_at: int = 0
+
+
+class SlackIntegration(msgspec.Struct, frozen=True, kw_only=True):
+    """A Slack incoming webhook of a workspace. Its address is a secret."""
+
+    id: str
+    workspace: int
+    name: str
+    url: str
+    created_at: int
+
+
+class SigningSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """What webhooks of a workspace are signed with. Two live while one is being replaced."""
+
+    workspace: int
+    secret: str  # whsec_…
+    created_at: int
+    expires_at: int = 0  # 0: the current one

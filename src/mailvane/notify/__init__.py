@@ -1,0 +1,1 @@
+"""Ways out for notifications: webhook, mail, Slack, and the worker that empties the outbox."""

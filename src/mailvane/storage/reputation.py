@@ -1,0 +1,261 @@
+"""The ledger's part in reputation: assets, observations, alerts, their log, the outbox. Protocols, like `interface`.
+
+Every method is one transaction. Whatever carries a workspace is never read or changed without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from mailvane.domain.alerts import (
+    Alert,
+    Attempt,
+    EntryState,
+    LogEntry,
+    MaintenanceWindow,
+    Memory,
+    Notification,
+    NotificationState,
+    SigningSecret,
+    SlackIntegration,
+    Target,
+)
+from mailvane.domain.reputation import (
+    Asset,
+    AssetKind,
+    Observation,
+    ObservationKind,
+    Profile,
+    Source,
+    SourceHealth,
+    Zone,
+    ZoneHealth,
+)
+
+
+class Profiles(Protocol):
+    def add_profile(self, profile: Profile) -> Profile:
+        """Raises AlreadyExists."""
+
+    def profiles(self, workspace: int) -> list[Profile]:
+        """By name."""
+
+    def save_profile(self, profile: Profile) -> None:
+        """Raises NotFound, AlreadyExists."""
+
+    def remove_profile(self, workspace: int, profile_id: str) -> None:
+        """What had it has none then. Raises NotFound."""
+
+
+class Assets(Protocol):
+    def add_assets(self, assets: Sequence[Asset]) -> list[Asset]:
+        """Keep new ones. One that is known by workspace, kind and name comes back as it is; in the order given."""
+
+    def assets(self, workspace: int | None, kinds: Collection[AssetKind], profile_id: str | None = None) -> list[Asset]:
+        """By name; of all workspaces when None."""
+
+    def asset(self, workspace: int, kind: AssetKind, asset_id: str) -> Asset | None: ...
+
+    def change_asset(self, workspace: int, asset_id: str, change: Callable[[Asset], Asset]) -> Asset:
+        """Read, change and write under a lock. Raises NotFound."""
+
+    def remove_asset(self, workspace: int, kind: AssetKind, asset_id: str) -> None:
+        """Its observations stay, for the log's sake. Raises NotFound."""
+
+
+class ObservationPage(msgspec.Struct, frozen=True):
+    total: int
+    observations: list[Observation]
+
+
+class Observations(Protocol):
+    def observe(self, workspace: int, observations: Iterable[Observation]) -> int:
+        """Keep them; how many were new. One that is known gets the later `confirmed_at` and nothing else."""
+
+    def latest(
+        self,
+        workspace: int,
+        kinds: Collection[ObservationKind],
+        assets: Collection[str] | None = None,
+        seen_until: int | None = None,
+    ) -> list[Observation]:
+        """The newest of each kind, asset and key, of those that had been seen then."""
+
+    def between(
+        self, workspace: int, kinds: Collection[ObservationKind], since: int, until: int, asset: str | None = None
+    ) -> list[Observation]:
+        """Those that tell of a time from `since` to before `until`, oldest first."""
+
+    def forget_observations(self, kinds: Collection[ObservationKind], before: int) -> int:
+        """Remove what tells of a time before, except the newest of each asset and key; how many."""
+
+    def health(self, workspace: int) -> list[SourceHealth]: ...
+
+    def save_health(self, workspace: int, source: Source, change: Callable[[SourceHealth], SourceHealth]) -> None: ...
+
+
+class Zones(Protocol):
+    """What the operator changed of the shipped dictionary of blocklists, and how each zone does."""
+
+    def zones(self) -> list[Zone]:
+        """Those that were changed or added here."""
+
+    def save_zone(self, zone: Zone) -> None: ...
+
+    def forget_zone(self, host: str) -> None:
+        """Back to what is shipped. Raises NotFound."""
+
+    def zone_health(self) -> list[ZoneHealth]: ...
+
+    def save_zone_health(self, health: Sequence[ZoneHealth]) -> None: ...
+
+
+class Alerts(Protocol):
+    def add_alert(self, alert: Alert) -> None: ...
+
+    def alerts(self, workspace: int | None, profile_id: str | None = None) -> list[Alert]:
+        """By creation; of all workspaces when None."""
+
+    def alert(self, workspace: int, alert_id: str) -> Alert | None: ...
+
+    def change_alert(self, workspace: int, alert_id: str, change: Callable[[Alert], Alert]) -> Alert:
+        """Read, change and write under a lock. Raises NotFound."""
+
+    def remove_alert(self, workspace: int, alert_id: str) -> None:
+        """With its memory; its log stays. Raises NotFound."""
+
+    def windows(self, workspace: int, at: int | None = None) -> list[MaintenanceWindow]:
+        """All, or those that are open at a time; the latest first."""
+
+    def add_window(self, window: MaintenanceWindow) -> None: ...
+
+    def remove_window(self, workspace: int, window_id: str) -> None:
+        """Raises NotFound."""
+
+
+class EntryQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Which log entries are wanted."""
+
+    workspace: int
+    alert_id: str | None = None
+    profile_id: str | None = None
+    since: int | None = None
+    until: int | None = None  # before
+    daily_report_only: bool = False
+    newest_first: bool = True
+    offset: int = 0
+    limit: int = 20
+
+
+class EntryPage(msgspec.Struct, frozen=True):
+    total: int
+    entries: list[LogEntry]
+
+
+class AlertLog(Protocol):
+    def memories(self, alert_ids: Collection[str]) -> Mapping[str, Memory]:
+        """Of those that were evaluated before."""
+
+    def remember(self, memory: Memory, entry: LogEntry | None, notifications: Sequence[Notification]) -> bool:
+        """Keep what an evaluation brought, the memory as the version after the one it was made from.
+
+        The entry and the outbox's rows are kept in the same transaction. False, and nothing is kept, when another
+        evaluation of that alert came first, or the alert is gone.
+        """
+
+    def entries(self, question: EntryQuestion) -> EntryPage: ...
+
+    def entry(self, workspace: int, entry_id: str) -> LogEntry | None: ...
+
+    def mark_entry(self, workspace: int, entry_id: str, state: EntryState, at: int, by: str) -> LogEntry:
+        """Raises NotFound."""
+
+
+class Outbox(Protocol):
+    def post(self, notifications: Sequence[Notification]) -> None:
+        """Keep messages that no alert caused, such as a daily report. An id that is known changes nothing."""
+
+    def take(self, now: int, limit: int, hold_ms: int) -> list[Notification]:
+        """Pending ones that are due, the oldest first; nobody else takes them within `hold_ms`."""
+
+    def settle(self, notification: Notification, attempt: Attempt) -> None:
+        """Keep state, attempts and next_at as they now are, and add to its delivery log."""
+
+    def notifications(
+        self, workspace: int, state: NotificationState | None = None, limit: int = 100
+    ) -> list[Notification]:
+        """The newest first."""
+
+    def attempts(self, workspace: int, notification_id: str) -> list[Attempt]:
+        """Oldest first. Raises NotFound."""
+
+    def resend(self, workspace: int, notification_id: str, now: int) -> Notification:
+        """Make it pending and due again, whatever became of it. Raises NotFound."""
+
+    def targets(self, workspace: int) -> list[Target]: ...
+
+    def save_target(self, target: Target) -> None: ...
+
+
+class Channels(Protocol):
+    """What notifications need besides a target."""
+
+    def signing_secrets(self, workspace: int, now: int) -> list[SigningSecret]:
+        """Those that live, the current one first."""
+
+    def save_signing_secrets(self, workspace: int, secrets: Sequence[SigningSecret]) -> None:
+        """Replace all of a workspace."""
+
+    def slack_integrations(self, workspace: int) -> list[SlackIntegration]: ...
+
+    def add_slack_integration(self, integration: SlackIntegration) -> None: ...
+
+    def remove_slack_integration(self, workspace: int, integration_id: str) -> None:
+        """Raises NotFound."""
+
+
+class AggregateReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The head of a DMARC aggregate report. Unique by workspace, organisation, report id and policy domain."""
+
+    id: str
+    organisation: str
+    report_id: str
+    domain: str
+    begins: int
+    ends: int
+    received_at: int
+    head: Mapping[str, Any]  # metadata and published policy as parsed
+    messages: int
+    rows: int
+
+
+class RowQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows of aggregate reports are wanted; `ends` of their report decides the time."""
+
+    workspace: int
+    since: int
+    until: int  # before
+    domain: str | None = None
+    source_ip: str | None = None
+    failing_only: bool = False
+    offset: int = 0
+    limit: int = 100
+
+
+class Reports(Protocol):
+    def add_report(self, workspace: int, report: AggregateReport, rows: Iterable[Mapping[str, Any]]) -> bool:
+        """Keep a report with its rows, in memory a few at a time; False when it is known already."""
+
+    def reports(self, workspace: int, since: int, until: int, domain: str | None = None) -> list[AggregateReport]:
+        """Those that end from `since` to before `until`, the newest first."""
+
+    def report_rows(self, question: RowQuestion) -> tuple[int, list[Mapping[str, Any]]]:
+        """How many there are, and a page of them, as parsed, by count of messages."""
+
+
+class Leases(Protocol):
+    def hold(self, name: str, holder: str, now: int, for_ms: int) -> bool:
+        """Take or renew a lease; False while somebody else holds it."""
