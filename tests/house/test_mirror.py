@@ -11,6 +11,7 @@ UNIT = ROOT / "tests" / "unit"
 JUDGED_ELSEWHERE = {
     "admission/checks/": "tests/rules",
     "alerts/rules/": "tests/rules",
+    "collectors/collector.py": "tests/acceptance",
     "app/": "tests/acceptance",
     "domain/alerts.py": "tests/contract",
     "domain/clients.py": "tests/contract",

@@ -21,7 +21,7 @@ def test_a_key_that_there_is_not_is_refused_with_the_nearest_one() -> None:
     check_names({"number": 1}, ("number",), "file")
     with pytest.raises(InvalidSetting, match=r"file: nmber: there is no such key; did you mean number\?"):
         check_names({"nmber": 1}, ("number",), "file")
-    with pytest.raises(InvalidSetting, match="there is no such key$"):
+    with pytest.raises(InvalidSetting, match=r"there is no such key$"):
         check_names({"zzz": 1}, ("number",), "file")
 
 
