@@ -1,0 +1,75 @@
+"""The one spelling of each thing that is watched: addresses, networks of them, domains, mail addresses. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import ip_address, ip_network
+
+from mailvane.domain.reputation import AssetKind
+from mailvane.errors import InvalidInput
+from mailvane.services.domain_changes import checked_name
+
+LARGEST_NETWORK = 4096  # addresses that one line may stand for
+_LOCAL_PART = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}")
+
+
+def spelled(kind: AssetKind, text: str) -> list[str]:
+    """What a line names: one asset, or each address of a network. Raises InvalidInput."""
+    return list(_READ[kind](text.strip()))
+
+
+def _addresses(text: str) -> Iterator[str]:
+    if "/" not in text:
+        yield _address(text)
+        return
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise InvalidInput(f"{text[:80]!r} is no network") from None
+    if network.num_addresses > LARGEST_NETWORK:
+        raise InvalidInput(f"{text} has more than {LARGEST_NETWORK} addresses")
+    yield from (str(address) for address in network)
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise InvalidInput(f"{text[:80]!r} is no IP address") from None
+
+
+def _domain(text: str) -> Iterator[str]:
+    yield checked_name(text)
+
+
+def _address_or_domain(text: str) -> Iterator[str]:
+    try:
+        yield _address(text)
+    except InvalidInput:
+        yield from _domain(text)
+
+
+def _mail_address(text: str) -> Iterator[str]:
+    local, at, domain = text.rpartition("@")
+    if not at or not _LOCAL_PART.fullmatch(local):
+        raise InvalidInput(f"{text[:80]!r} is no mail address")
+    yield f"{local.lower()}@{next(_domain(domain))}"
+
+
+def _label(text: str) -> Iterator[str]:
+    if not 0 < len(text) <= 200 or not text.isprintable():
+        raise InvalidInput("a name of 1 to 200 visible characters is wanted")
+    yield text
+
+
+_READ: Mapping[AssetKind, Callable[[str], Iterator[str]]] = {
+    AssetKind.IP: _addresses,
+    AssetKind.DOMAIN: _domain,
+    AssetKind.GP_DOMAIN: _domain,
+    AssetKind.SNDS: _label,
+    AssetKind.TRAP: _address_or_domain,
+    AssetKind.LOOKALIKE: _domain,
+    AssetKind.DMARC: _domain,
+    AssetKind.HONEYTOKEN: _mail_address,
+}
