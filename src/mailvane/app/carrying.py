@@ -12,10 +12,10 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from multiprocessing.connection import Connection
 from threading import Event, Thread
 
-from mailvane.app.stores import stores_here
 from mailvane.config import Settings
 from mailvane.errors import MailvaneError, StoreUnavailable
 
@@ -71,7 +71,8 @@ def _carry(settings: Settings, purpose: str, connection: Connection) -> None:
     told = Event()
     Thread(target=_listen, args=(connection, told), daemon=True).start()
     try:
-        with stores_here(settings, purpose):
+        # Loaded here: the process that reads the log needs no engine of its own.
+        with import_module("mailvane.app.stores").stores_here(settings, purpose):
             connection.send(None)
             told.wait()
     except MailvaneError as error:

@@ -18,7 +18,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from mailvane.app import demonstrated_sending as sending
 from mailvane.app import serving
-from mailvane.app.stores import Stores, ledger_of
+from mailvane.app.ledgers import ledger_of
+from mailvane.app.stores import Stores
 from mailvane.config import PostfixLog, Settings, load, master_token
 from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import InvalidInput

@@ -13,7 +13,8 @@ import httpx
 
 from mailvane import __version__
 from mailvane.app.data_directory import owner
-from mailvane.app.stores import is_embedded, ledger_of, maillog_anywhere
+from mailvane.app.ledgers import is_embedded, ledger_of
+from mailvane.app.stores import maillog_anywhere
 from mailvane.config import TOKEN_FILE, Settings, shown
 from mailvane.errors import MailvaneError
 from mailvane.surfaces.cli.program import Check, CheckResult

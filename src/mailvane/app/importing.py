@@ -9,9 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mailvane.app import stores
 from mailvane.app.carrying import carried_apart
 from mailvane.app.governing import governance_of, postfix_feedback
+from mailvane.app.ledgers import serving
 from mailvane.config import Settings
 from mailvane.domain.tenancy import Relay, Workspace
 from mailvane.errors import StoreUnavailable
@@ -91,8 +91,8 @@ class Importer:
     @contextmanager
     def _carried(self) -> Iterator[Callable[[], bool]]:
         """Somebody carries: the server that runs, or a process of our own. Yields a look at whether it still does."""
-        if stores.serving(self._settings):
-            yield lambda: stores.serving(self._settings) is not None
+        if serving(self._settings):
+            yield lambda: serving(self._settings) is not None
         else:
             with carried_apart(self._settings, "mailvane import") as alive:
                 yield alive

@@ -11,9 +11,9 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from mailvane.app import stores
 from mailvane.app.governing import governance_of
 from mailvane.app.importing import Importer
+from mailvane.app.ledgers import ledger_of
 from mailvane.config import Settings, load, master_token
 from mailvane.services.governance import Governance
 from mailvane.services.tenancy import Tenancy
@@ -39,7 +39,7 @@ class Mailvane:
 
     @cached_property
     def _ledger(self) -> SqlLedger:
-        return self._open.enter_context(stores.ledger_of(self._settings))
+        return self._open.enter_context(ledger_of(self._settings))
 
     def tenancy(self) -> Tenancy:
         return Tenancy(self._ledger, master_token(self._settings))
@@ -48,7 +48,8 @@ class Mailvane:
         return governance_of(self._settings.outbound, self._ledger)
 
     def maillog(self) -> AbstractContextManager[MailLog]:
-        return stores.maillog_anywhere(self._settings, "a mailvane command")
+        found: AbstractContextManager[MailLog] = _part("stores").maillog_anywhere(self._settings, "a mailvane command")
+        return found
 
     def import_postfix(self, request: ImportRequest, report: Callable[[ImportProgress], None]) -> ImportSummary:
         return Importer(self._settings, self._ledger, self.tenancy(), self.now).run(request, report)

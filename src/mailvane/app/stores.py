@@ -1,4 +1,4 @@
-"""Opens the stores that the settings name, and finds the server that has them open already."""
+"""Opens the stores that the settings name. What needs the ledger alone asks `ledgers`, and loads no engine."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from contextlib import ExitStack, contextmanager
 
 import msgspec
 
-from mailvane.app.data_directory import owned, owner
+from mailvane.app.data_directory import owned
+from mailvane.app.ledgers import is_embedded, ledger_of, serving
 from mailvane.config import Settings, master_token
-from mailvane.errors import StoreInUse
 from mailvane.services.recording import Carrier, Recorder
 from mailvane.services.safekeeping import AttendedMailLog
 from mailvane.storage.interface import MailLog
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
 from mailvane.storage.maillog import open_maillog
 from mailvane.surfaces.cli.remote import RemoteMailLog
 
@@ -25,22 +25,6 @@ class Stores(msgspec.Struct, frozen=True):
     maillog: MailLog
     recorder: Recorder
     carrier: Carrier
-
-
-def is_embedded(settings: Settings) -> bool:
-    """Whether the mail log is a directory of this machine, which only one process may open."""
-    return settings.maillog.startswith("chdb:")
-
-
-@contextmanager
-def ledger_of(settings: Settings) -> Iterator[SqlLedger]:
-    """The ledger, migrated to this version's schema. Any number of processes may have it open."""
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ledger = open_ledger(settings.ledger)
-    try:
-        yield ledger
-    finally:
-        ledger.close()
 
 
 @contextmanager
@@ -70,13 +54,3 @@ def maillog_anywhere(settings: Settings, purpose: str) -> Iterator[MailLog]:
         with stores_here(settings, purpose) as stores:
             stores.recorder.drain()
             yield stores.maillog
-
-
-def serving(settings: Settings) -> str | None:
-    """The base URL of the server that owns the data directory; None when nobody does. Raises StoreInUse."""
-    held = owner(settings.data) if is_embedded(settings) else None
-    if held is None:
-        return None
-    if not held.http:
-        raise StoreInUse(f"data directory {settings.data} is in use by {held.purpose} (process {held.pid})")
-    return held.http

@@ -8,13 +8,10 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from mailvane.errors import StoreTooNew
 from mailvane.storage.ledger.database import BUSY_SECONDS, Database
@@ -30,7 +27,7 @@ def migrate(database: Database) -> None:
         _use_write_ahead_log(database)
     with database.read() as connection:
         # Whoever finds nothing to do need not wait until a long import lets go of the lock.
-        if MigrationContext.configure(connection).get_current_revision() == _history().get_current_head():
+        if _revision(connection) == max(_revisions()):
             return
     with database.write() as connection:
         if not database.is_sqlite:
@@ -40,21 +37,25 @@ def migrate(database: Database) -> None:
 
 def check_revision(current: str | None) -> None:
     """Raises StoreTooNew for a revision that this version has never heard of."""
-    if current is not None and current not in {known.revision for known in _history().walk_revisions()}:
+    if current is not None and current not in _revisions():
         raise StoreTooNew(f"the ledger was written by a newer Mailvane (its schema is {current}): use that version")
 
 
-def _history() -> ScriptDirectory:
-    return ScriptDirectory(str(MIGRATIONS))
+def _revisions() -> set[str]:
+    """Those that this version knows: the number in the name of a file is its revision."""
+    return {path.name[1:].partition("_")[0] for path in (MIGRATIONS / "versions").glob("v*.py")}
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def _upgrade(connection: Connection) -> None:
-    current = MigrationContext.configure(connection).get_current_revision()
-    check_revision(current)
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    check_revision(_revision(connection))
+    # Loaded when there is something to do: the library takes longer to load than all the rest of a ledger.
+    import_module("mailvane.storage.ledger.upgrading").upgrade(connection, MIGRATIONS)
 
 
 def _use_write_ahead_log(database: Database) -> None:

@@ -1,0 +1,37 @@
+"""Opens the ledger that the settings name, and finds the server that has the mail log open. Loads no engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mailvane.app.data_directory import owner
+from mailvane.config import Settings
+from mailvane.errors import StoreInUse
+from mailvane.storage.ledger import SqlLedger, open_ledger
+
+
+def is_embedded(settings: Settings) -> bool:
+    """Whether the mail log is a directory of this machine, which only one process may open."""
+    return settings.maillog.startswith("chdb:")
+
+
+@contextmanager
+def ledger_of(settings: Settings) -> Iterator[SqlLedger]:
+    """The ledger, migrated to this version's schema. Any number of processes may have it open."""
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ledger = open_ledger(settings.ledger)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def serving(settings: Settings) -> str | None:
+    """The base URL of the server that owns the data directory; None when nobody does. Raises StoreInUse."""
+    held = owner(settings.data) if is_embedded(settings) else None
+    if held is None:
+        return None
+    if not held.http:
+        raise StoreInUse(f"data directory {settings.data} is in use by {held.purpose} (process {held.pid})")
+    return held.http
