@@ -14,20 +14,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
-from threading import Event, Thread
+from queue import SimpleQueue
+from threading import Thread
+from typing import NamedTuple
 
 from mailvane.config import Settings
 from mailvane.errors import MailvaneError, StoreUnavailable
 
 _STOP = "stop"
+_LOOK = "look"
+
+
+class CarrierProcess(NamedTuple):
+    """What the command sees of whoever carries."""
+
+    lives: Callable[[], bool]  # raises what opening the stores raised: StoreInUse, StoreTooNew, StoreUnavailable
+    poke: Callable[[], None]  # there is something new in the journal
 
 
 @contextmanager
-def carried_apart(settings: Settings, purpose: str) -> Iterator[Callable[[], bool]]:
+def carried_apart(settings: Settings, purpose: str) -> Iterator[CarrierProcess]:
     """Carry for the length of a block, which need not wait until the stores are open.
 
-    Yields a look at whether the carrier still lives. The look and the end of the block raise what opening the stores
-    raised: StoreInUse, StoreTooNew, StoreUnavailable.
+    The end of the block raises what opening the stores raised: StoreInUse, StoreTooNew, StoreUnavailable.
     """
     spawning = multiprocessing.get_context("spawn")
     ours, theirs = spawning.Pipe()
@@ -36,7 +45,7 @@ def carried_apart(settings: Settings, purpose: str) -> Iterator[Callable[[], boo
     theirs.close()
     opened = False
 
-    def look() -> bool:
+    def lives() -> bool:
         nonlocal opened
         # After the news that the stores are open there is none but the end.
         if ours.poll():
@@ -44,8 +53,12 @@ def carried_apart(settings: Settings, purpose: str) -> Iterator[Callable[[], boo
             opened = True
         return process.is_alive()
 
+    def poke() -> None:
+        with suppress(BrokenPipeError):  # it died: that is for `lives` to tell
+            ours.send(_LOOK)
+
     try:
-        yield look
+        yield CarrierProcess(lives, poke)
         if not opened:
             _hear(ours)
         with suppress(BrokenPipeError):
@@ -68,22 +81,25 @@ def _hear(connection: Connection) -> None:
 def _carry(settings: Settings, purpose: str, connection: Connection) -> None:
     """The life of the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command; it tells us when to end.
-    told = Event()
-    Thread(target=_listen, args=(connection, told), daemon=True).start()
+    words: SimpleQueue[str] = SimpleQueue()
+    Thread(target=_listen, args=(connection, words), daemon=True).start()
     try:
         # Loaded here: the process that reads the log needs no engine of its own.
-        with import_module("mailvane.app.stores").stores_here(settings, purpose):
+        with import_module("mailvane.app.stores").stores_here(settings, purpose) as stores:
             connection.send(None)
-            told.wait()
+            while words.get() != _STOP:
+                stores.carrier.poke()
     except MailvaneError as error:
         connection.send(error)
 
 
-def _listen(connection: Connection, told: Event) -> None:
-    """Hear when to end, from the first moment on: also while the stores are being opened."""
-    try:
-        connection.recv()
-    except (EOFError, OSError):
-        # The command was killed: let go of the stores at once, as it did.
-        os._exit(1)
-    told.set()
+def _listen(connection: Connection, words: SimpleQueue[str]) -> None:
+    """Hear what the command says, from the first moment on: also while the stores are being opened."""
+    word = ""
+    while word != _STOP:
+        try:
+            word = connection.recv()
+        except (EOFError, OSError):
+            # The command was killed: let go of the stores at once, as it did.
+            os._exit(1)
+        words.put(word)

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mailvane.app.carrying import carried_apart
+from mailvane.app.carrying import CarrierProcess, carried_apart
 from mailvane.app.governing import governance_of, postfix_feedback
 from mailvane.app.ledgers import serving
 from mailvane.config import Settings
@@ -45,13 +45,11 @@ class Importer:
         workspace = self._tenancy.workspace(request.workspace)
         relay = self._tenancy.relay_of(workspace.id, request.relay)
         reading = self._reading(request, workspace, relay)
-        with self._carried() as alive:
-            self._record(self._steps(request, reading), alive, report)
+        with self._carried() as carrier:
+            self._record(self._steps(request, reading), carrier, report)
         return _summary(reading, request.samples, time.monotonic() - began)
 
-    def _record(
-        self, steps: Iterator[Step], alive: Callable[[], bool], report: Callable[[ImportProgress], None]
-    ) -> None:
+    def _record(self, steps: Iterator[Step], carrier: CarrierProcess, report: Callable[[ImportProgress], None]) -> None:
         """Commit each step while the next is read: committing is compressing and syncing, which reading need not await.
 
         A step that cannot be committed ends the run; what was read beyond it is forgotten with the reading.
@@ -62,18 +60,19 @@ class Importer:
             for step in steps:
                 if before is not None:
                     before.result()
-                self._wait(MOST_PENDING, alive)
-                before = committing.submit(self._commit, step)
+                self._wait(MOST_PENDING, carrier)
+                before = committing.submit(self._commit, step, carrier)
                 lines += step.lines
                 report(ImportProgress(Path(step.name).name, step.consumed, step.size, lines))
             if before is not None:
                 before.result()
-        self._wait(1, alive)
+        self._wait(1, carrier)
 
-    def _commit(self, step: Step) -> None:
+    def _commit(self, step: Step, carrier: CarrierProcess) -> None:
         if self._feedback is not None:
             self._feedback(step.entry.batch, self._clock())
         self._ledger.commit(step.entry, self._clock())
+        carrier.poke()
 
     def _reading(self, request: ImportRequest, workspace: Workspace, relay: Relay) -> LogReading:
         origin = Origin(
@@ -89,21 +88,21 @@ class Importer:
                 yield from Following(reading, newest, self._clock).run(_pause)
 
     @contextmanager
-    def _carried(self) -> Iterator[Callable[[], bool]]:
-        """Somebody carries: the server that runs, or a process of our own. Yields a look at whether it still does."""
+    def _carried(self) -> Iterator[CarrierProcess]:
+        """Somebody carries: the server that runs, which looks by itself, or a process of our own."""
         if serving(self._settings):
-            yield lambda: serving(self._settings) is not None
+            yield CarrierProcess(lambda: serving(self._settings) is not None, lambda: None)
         else:
-            with carried_apart(self._settings, "mailvane import") as alive:
-                yield alive
+            with carried_apart(self._settings, "mailvane import") as carrier:
+                yield carrier
 
-    def _wait(self, batches: int, alive: Callable[[], bool]) -> None:
+    def _wait(self, batches: int, carrier: CarrierProcess) -> None:
         """Until fewer batches are on their way, so that a fast reader does not run away from the mail log."""
         least, moved = self._ledger.backlog(), time.monotonic()
         while (left := self._ledger.backlog()) >= batches:
             if left < least:
                 least, moved = left, time.monotonic()
-            if time.monotonic() - moved > _PATIENCE_SECONDS or not alive():
+            if time.monotonic() - moved > _PATIENCE_SECONDS or not carrier.lives():
                 raise StoreUnavailable("the mail log takes nothing in; what was read is safe and waits in the journal")
             time.sleep(_POLL_SECONDS)
 

@@ -104,17 +104,16 @@ class Watching:
         """Watch it no longer; what was observed stays. Raises NotFound."""
         self._assets.remove_asset(workspace, kind, asset_id)
 
-    def record(self, workspace: int, refreshes: Iterable[Refresh], now: int) -> int:
-        """Keep what was learned, then let alerts hear of it; how many observations were new."""
+    def record(self, workspace: int, refreshes: Iterable[Refresh], now: int) -> None:
+        """Keep what was learned, then let alerts hear of it."""
         told = list(refreshes)
         with self._recording:
-            new = self._observations.observe(workspace, self._merged(workspace, told))
+            self._observations.observe(workspace, self._merged(workspace, told))
             self._mark_assets(workspace, told)
             self._mark_health(workspace, told, now)
         learned = {refresh.source for refresh in told if not refresh.error}
         if learned:
             self._on_refreshed(workspace, learned, now)
-        return new
 
     def failed(self, workspace: int, source: Source, error: str, now: int) -> None:
         """Note that a source as a whole could not be asked."""

@@ -72,8 +72,8 @@ class ObservationPage(msgspec.Struct, frozen=True):
 
 
 class Observations(Protocol):
-    def observe(self, workspace: int, observations: Iterable[Observation]) -> int:
-        """Keep them; how many were new. One that is known gets the later `confirmed_at` and nothing else."""
+    def observe(self, workspace: int, told: Iterable[Observation]) -> None:
+        """Keep them. One that is known gets the later `confirmed_at` and nothing else."""
 
     def latest(
         self,
@@ -181,7 +181,7 @@ class Outbox(Protocol):
     def take(self, now: int, limit: int, hold_ms: int) -> list[Notification]:
         """Pending ones that are due, the oldest first; nobody else takes them within `hold_ms`."""
 
-    def settle(self, notification: Notification, attempt: Attempt) -> None:
+    def settle_notification(self, notification: Notification, attempt: Attempt) -> None:
         """Keep state, attempts and next_at as they now are, and add to its delivery log."""
 
     def notifications(

@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 from mailvane.errors import MailvaneError
+from mailvane.storage.ledger.alerts import SqlAlertLog, SqlAlerts
+from mailvane.storage.ledger.assets import SqlAssets
+from mailvane.storage.ledger.channels import SqlChannels
 from mailvane.storage.ledger.clients import SqlClients
 from mailvane.storage.ledger.copying import SqlCopies
 from mailvane.storage.ledger.database import Database, connect
 from mailvane.storage.ledger.domains import SqlDomains
 from mailvane.storage.ledger.journal import SqlJournal
 from mailvane.storage.ledger.migration import migrate
+from mailvane.storage.ledger.observations import SqlObservations
+from mailvane.storage.ledger.outbox import SqlOutbox
 from mailvane.storage.ledger.periods import SqlPeriods
+from mailvane.storage.ledger.reports import SqlReports
 from mailvane.storage.ledger.tenants import SqlTenants
+from mailvane.storage.ledger.zones import SqlZones
+
+_OUTBOUND = (SqlDomains, SqlPeriods, SqlClients)
+_REPUTATION = (SqlAssets, SqlObservations, SqlZones, SqlAlerts, SqlAlertLog, SqlOutbox, SqlChannels, SqlReports)
 
 
-class SqlLedger(SqlTenants, SqlJournal, SqlDomains, SqlPeriods, SqlClients, SqlCopies):
-    """`Tenants`, `Journal`, `Domains`, `Periods` and `ClientTerms` on one database, which can be copied."""
+class SqlLedger(
+    SqlTenants,
+    SqlJournal,
+    SqlDomains,
+    SqlPeriods,
+    SqlClients,
+    SqlAssets,
+    SqlObservations,
+    SqlZones,
+    SqlAlerts,
+    SqlAlertLog,
+    SqlOutbox,
+    SqlChannels,
+    SqlReports,
+    SqlCopies,
+):
+    """Every role of `storage.interface`, `domains`, `clients` and `reputation` on one database, which can be copied."""
 
     def __init__(self, database: Database) -> None:
-        SqlTenants.__init__(self, database)
-        SqlJournal.__init__(self, database)
-        SqlDomains.__init__(self, database)
-        SqlPeriods.__init__(self, database)
-        SqlClients.__init__(self, database)
-        SqlCopies.__init__(self, database)
+        for role in (SqlTenants, SqlJournal, *_OUTBOUND, *_REPUTATION, SqlCopies):
+            role.__init__(self, database)
 
     def close(self) -> None:
         self._database.close()

@@ -1,0 +1,188 @@
+"""Alerts, their memory and their log in the ledger. Implements `Alerts` and `AlertLog` of the storage layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+
+from mailvane.domain.alerts import Alert, EntryState, LogEntry, MaintenanceWindow, Memory, Notification
+from mailvane.errors import NotFound
+from mailvane.storage.ledger.database import Database
+from mailvane.storage.ledger.documents import in_chunks, plain, text_of, value_of
+from mailvane.storage.ledger.outbox import post
+from mailvane.storage.ledger.reputation_tables import alert_log, alert_memories, alerts, maintenance_windows
+from mailvane.storage.reputation import EntryPage, EntryQuestion
+
+_AT_ONCE = 500
+
+
+class SqlAlerts:
+    """For any number of threads and processes on one ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add_alert(self, alert: Alert) -> None:
+        with self._database.write() as connection:
+            connection.execute(insert(alerts).values(_row(alert)))
+
+    def alerts(self, workspace: int | None, profile_id: str | None = None) -> list[Alert]:
+        wanted = select(alerts).order_by(alerts.c.created_at, alerts.c.id)
+        if workspace is not None:
+            wanted = wanted.where(alerts.c.workspace == workspace)
+        if profile_id is not None:
+            wanted = wanted.where(alerts.c.profile_id == plain(profile_id))
+        with self._database.read() as connection:
+            return [_alert(row) for row in connection.execute(wanted)]
+
+    def alert(self, workspace: int, alert_id: str) -> Alert | None:
+        with self._database.read() as connection:
+            row = connection.execute(select(alerts).where(*_one(workspace, alert_id))).one_or_none()
+        return None if row is None else _alert(row)
+
+    def change_alert(self, workspace: int, alert_id: str, change: Callable[[Alert], Alert]) -> Alert:
+        one = _one(workspace, alert_id)
+        with self._database.write() as connection:
+            row = connection.execute(select(alerts).where(*one).with_for_update()).one_or_none()
+            if row is None:
+                raise NotFound(f"there is no alert {alert_id}")
+            changed = change(_alert(row))
+            connection.execute(update(alerts).where(*one).values(_row(changed)))
+        return changed
+
+    def remove_alert(self, workspace: int, alert_id: str) -> None:
+        with self._database.write() as connection:
+            if not connection.execute(delete(alerts).where(*_one(workspace, alert_id))).rowcount:
+                raise NotFound(f"there is no alert {alert_id}")
+
+    def windows(self, workspace: int, at: int | None = None) -> list[MaintenanceWindow]:
+        table = maintenance_windows.c
+        wanted = select(maintenance_windows).where(table.workspace == workspace).order_by(table.since.desc())
+        if at is not None:
+            wanted = wanted.where(table.since <= at, table.until > at)
+        with self._database.read() as connection:
+            return [MaintenanceWindow(**row._asdict()) for row in connection.execute(wanted)]
+
+    def add_window(self, window: MaintenanceWindow) -> None:
+        with self._database.write() as connection:
+            connection.execute(insert(maintenance_windows).values(msgspec.structs.asdict(window)))
+
+    def remove_window(self, workspace: int, window_id: str) -> None:
+        table = maintenance_windows.c
+        gone = delete(maintenance_windows).where(table.workspace == workspace, table.id == plain(window_id))
+        with self._database.write() as connection:
+            if not connection.execute(gone).rowcount:
+                raise NotFound(f"there is no maintenance window {window_id}")
+
+
+class SqlAlertLog:
+    """For any number of threads and processes on one ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def memories(self, alert_ids: Collection[str]) -> Mapping[str, Memory]:
+        found: dict[str, Memory] = {}
+        with self._database.read() as connection:
+            for chunk in in_chunks(sorted(alert_ids), _AT_ONCE):
+                wanted = select(alert_memories).where(alert_memories.c.alert_id.in_(chunk))
+                for row in connection.execute(wanted):
+                    found[row.alert_id] = msgspec.structs.replace(value_of(row.document, Memory), version=row.version)
+        return found
+
+    def remember(self, memory: Memory, entry: LogEntry | None, notifications: Sequence[Notification]) -> bool:
+        with self._database.write() as connection:
+            if not self._put_memory(connection, memory):
+                return False
+            if entry is not None:
+                connection.execute(insert(alert_log).values(_entry_row(entry)))
+            post(connection, self._database, notifications)
+        return True
+
+    def _put_memory(self, connection: Connection, memory: Memory) -> bool:
+        """Whether it was the first evaluation after the one that it was made from."""
+        alive = select(alerts.c.id).where(alerts.c.id == memory.alert_id).with_for_update()
+        if connection.execute(alive).first() is None:
+            return False
+        row = {"alert_id": memory.alert_id, "version": memory.version + 1, "document": text_of(memory)}
+        if memory.version == 0:
+            new = self._database.insert(alert_memories).values(row).on_conflict_do_nothing()
+            return bool(connection.execute(new.returning(alert_memories.c.alert_id)).first())
+        table = alert_memories.c
+        known = update(alert_memories).where(table.alert_id == memory.alert_id, table.version == memory.version)
+        return bool(connection.execute(known.values(row)).rowcount)
+
+    def entries(self, question: EntryQuestion) -> EntryPage:
+        wanted = _chosen(question)
+        counted = select(func.count()).select_from(alert_log).where(*wanted)
+        order = [column.desc() if question.newest_first else column for column in (alert_log.c.at, alert_log.c.id)]
+        page = select(alert_log.c.document).where(*wanted).order_by(*order)
+        with self._database.read() as connection:
+            total = connection.execute(counted).scalar_one()
+            rows = connection.execute(page.offset(question.offset).limit(question.limit))
+            return EntryPage(total, [value_of(row.document, LogEntry) for row in rows])
+
+    def entry(self, workspace: int, entry_id: str) -> LogEntry | None:
+        one = alert_log.c.workspace == workspace, alert_log.c.id == plain(entry_id)
+        with self._database.read() as connection:
+            found = connection.execute(select(alert_log.c.document).where(*one)).scalar()
+        return None if found is None else value_of(found, LogEntry)
+
+    def mark_entry(self, workspace: int, entry_id: str, state: EntryState, at: int, by: str) -> LogEntry:
+        one = alert_log.c.workspace == workspace, alert_log.c.id == plain(entry_id)
+        with self._database.write() as connection:
+            found = connection.execute(select(alert_log.c.document).where(*one).with_for_update()).scalar()
+            if found is None:
+                raise NotFound(f"there is no log entry {entry_id}")
+            entry = msgspec.structs.replace(value_of(found, LogEntry), state=state, state_at=at, state_by=by)
+            connection.execute(update(alert_log).where(*one).values(document=text_of(entry)))
+        return entry
+
+
+def _one(workspace: int, alert_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return alerts.c.workspace == workspace, alerts.c.id == plain(alert_id)
+
+
+def _chosen(question: EntryQuestion) -> list[ColumnElement[bool]]:
+    table = alert_log.c
+    chosen = [table.workspace == question.workspace]
+    if question.alert_id is not None:
+        chosen.append(table.alert_id == plain(question.alert_id))
+    if question.profile_id is not None:
+        chosen.append(table.profile_id == plain(question.profile_id))
+    if question.since is not None:
+        chosen.append(table.at >= question.since)
+    if question.until is not None:
+        chosen.append(table.at < question.until)
+    if question.daily_report_only:
+        chosen.append(table.in_daily_report)
+    return chosen
+
+
+def _row(alert: Alert) -> dict[str, Any]:
+    return {
+        "id": alert.id,
+        "workspace": alert.workspace,
+        "profile_id": alert.profile_id,
+        "created_at": alert.created_at,
+        "document": text_of(alert),
+    }
+
+
+def _alert(row: Row[Any]) -> Alert:
+    return msgspec.structs.replace(value_of(row.document, Alert), profile_id=row.profile_id)
+
+
+def _entry_row(entry: LogEntry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "workspace": entry.workspace,
+        "alert_id": entry.alert_id,
+        "profile_id": entry.profile_id,
+        "at": entry.at,
+        "in_daily_report": entry.in_daily_report,
+        "document": text_of(entry),
+    }

@@ -1,0 +1,51 @@
+"""What notifications need besides a target, in the ledger. Implements `Channels` of the storage layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import delete, insert, select
+
+from mailvane.domain.alerts import SigningSecret, SlackIntegration
+from mailvane.errors import NotFound
+from mailvane.storage.ledger.database import Database
+from mailvane.storage.ledger.documents import plain
+from mailvane.storage.ledger.reputation_tables import signing_secrets, slack_integrations
+
+
+class SqlChannels:
+    """For any number of threads and processes on one ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def signing_secrets(self, workspace: int, now: int) -> list[SigningSecret]:
+        table = signing_secrets.c
+        alive = (table.expires_at == 0) | (table.expires_at > now)
+        wanted = select(signing_secrets).where(table.workspace == workspace, alive).order_by(table.created_at.desc())
+        with self._database.read() as connection:
+            return [SigningSecret(**row._asdict()) for row in connection.execute(wanted)]
+
+    def save_signing_secrets(self, workspace: int, secrets: Sequence[SigningSecret]) -> None:
+        with self._database.write() as connection:
+            connection.execute(delete(signing_secrets).where(signing_secrets.c.workspace == workspace))
+            for secret in secrets:
+                connection.execute(insert(signing_secrets).values(msgspec.structs.asdict(secret)))
+
+    def slack_integrations(self, workspace: int) -> list[SlackIntegration]:
+        table = slack_integrations.c
+        wanted = select(slack_integrations).where(table.workspace == workspace).order_by(table.name, table.id)
+        with self._database.read() as connection:
+            return [SlackIntegration(**row._asdict()) for row in connection.execute(wanted)]
+
+    def add_slack_integration(self, integration: SlackIntegration) -> None:
+        with self._database.write() as connection:
+            connection.execute(insert(slack_integrations).values(msgspec.structs.asdict(integration)))
+
+    def remove_slack_integration(self, workspace: int, integration_id: str) -> None:
+        table = slack_integrations.c
+        gone = delete(slack_integrations).where(table.workspace == workspace, table.id == plain(integration_id))
+        with self._database.write() as connection:
+            if not connection.execute(gone).rowcount:
+                raise NotFound(f"there is no Slack integration {integration_id}")

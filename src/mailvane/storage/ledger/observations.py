@@ -1,0 +1,145 @@
+"""What outside sources said, in the ledger. Implements `Observations` of the storage layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, Select, delete, func, select
+
+from mailvane.domain.reputation import Observation, ObservationKind, Source, SourceHealth
+from mailvane.storage.ledger.database import Database
+from mailvane.storage.ledger.documents import in_chunks, plain, text_of, value_of
+from mailvane.storage.ledger.reputation_tables import observations, source_health
+
+_AT_ONCE = 2000
+_NAMES_AT_ONCE = 500  # in one statement: an engine has its limit
+_IDENTITY = (observations.c.kind, observations.c.asset, observations.c.key)
+
+
+class SqlObservations:
+    """For any number of threads and processes on one ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def observe(self, workspace: int, told: Iterable[Observation]) -> None:
+        with self._database.write() as connection:
+            for chunk in in_chunks(told, _AT_ONCE):
+                connection.execute(self._confirming(), [_row(workspace, observation) for observation in chunk])
+
+    def _confirming(self) -> Any:
+        statement = self._database.insert(observations)
+        later = statement.excluded.confirmed_at
+        return statement.on_conflict_do_update(
+            index_elements=["workspace", "kind", "asset", "key", "at"],
+            set_={"confirmed_at": later},
+            where=observations.c.confirmed_at < later,
+        )
+
+    def latest(
+        self,
+        workspace: int,
+        kinds: Collection[ObservationKind],
+        assets: Collection[str] | None = None,
+        seen_until: int | None = None,
+    ) -> list[Observation]:
+        found: list[Observation] = []
+        with self._database.read() as connection:
+            if assets is None:
+                return [_observation(row) for row in connection.execute(_latest(workspace, kinds, seen_until))]
+            for names in in_chunks(sorted(assets), _NAMES_AT_ONCE):
+                chosen = observations.c.asset.in_([plain(name) for name in names])
+                rows = connection.execute(_latest(workspace, kinds, seen_until, chosen))
+                found.extend(_observation(row) for row in rows)
+        return found
+
+    def between(
+        self, workspace: int, kinds: Collection[ObservationKind], since: int, until: int, asset: str | None = None
+    ) -> list[Observation]:
+        wanted = select(observations).where(
+            observations.c.workspace == workspace,
+            observations.c.kind.in_(sorted(kinds)),
+            observations.c.at >= since,
+            observations.c.at < until,
+        )
+        if asset is not None:
+            wanted = wanted.where(observations.c.asset == plain(asset))
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.order_by(observations.c.at, *_IDENTITY))
+            return [_observation(row) for row in rows]
+
+    def forget_observations(self, kinds: Collection[ObservationKind], before: int) -> int:
+        other = observations.alias()
+        newer = (
+            select(1)
+            .where(
+                other.c.workspace == observations.c.workspace,
+                *(other.c[column.name] == column for column in _IDENTITY),
+                other.c.at > observations.c.at,
+            )
+            .exists()
+        )
+        old = delete(observations).where(observations.c.kind.in_(sorted(kinds)), observations.c.at < before, newer)
+        with self._database.write() as connection:
+            return connection.execute(old).rowcount
+
+    def health(self, workspace: int) -> list[SourceHealth]:
+        wanted = select(source_health.c.document).where(source_health.c.workspace == workspace)
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.order_by(source_health.c.source))
+            return [value_of(row.document, SourceHealth) for row in rows]
+
+    def save_health(self, workspace: int, source: Source, change: Callable[[SourceHealth], SourceHealth]) -> None:
+        one = source_health.c.workspace == workspace, source_health.c.source == source
+        with self._database.write() as connection:
+            known = connection.execute(select(source_health.c.document).where(*one).with_for_update()).scalar()
+            changed = change(SourceHealth(source=source) if known is None else value_of(known, SourceHealth))
+            row = {"workspace": workspace, "source": source.value, "document": text_of(changed)}
+            connection.execute(self._database.upsert(source_health), row)
+
+
+def _latest(workspace: int, kinds: Collection[ObservationKind], seen_until: int | None, *more: Any) -> Select[Any]:
+    conditions = [observations.c.workspace == workspace, observations.c.kind.in_(sorted(kinds)), *more]
+    if seen_until is not None:
+        conditions.append(observations.c.seen_at <= seen_until)
+    newest = select(*_IDENTITY, func.max(observations.c.at).label("at")).where(*conditions).group_by(*_IDENTITY)
+    last = newest.subquery()
+    return (
+        select(observations)
+        .join(
+            last,
+            (observations.c.workspace == workspace)
+            & (observations.c.kind == last.c.kind)
+            & (observations.c.asset == last.c.asset)
+            & (observations.c.key == last.c.key)
+            & (observations.c.at == last.c.at),
+        )
+        .order_by(*_IDENTITY)
+    )
+
+
+def _row(workspace: int, told: Observation) -> dict[str, Any]:
+    return {
+        "workspace": workspace,
+        "kind": told.kind.value,
+        "asset": plain(told.asset),
+        "key": plain(told.key),
+        "at": told.at,
+        "seen_at": told.seen_at,
+        "confirmed_at": max(told.confirmed_at, told.seen_at),
+        "data": text_of(told.data),
+    }
+
+
+def _observation(row: Row[Any]) -> Observation:
+    return Observation(
+        kind=ObservationKind(row.kind),
+        asset=row.asset,
+        key=row.key,
+        at=row.at,
+        seen_at=row.seen_at,
+        confirmed_at=row.confirmed_at,
+        data=msgspec.json.decode(row.data),
+    )
