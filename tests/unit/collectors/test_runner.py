@@ -1,0 +1,157 @@
+"""When sources are asked; on a real ledger, with collectors that say what they are told to."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from mailvane.collectors.runner import HOUR_MS, Runner
+from mailvane.domain.reputation import Asset, AssetKind, AssetStatus, Refresh, Source
+from mailvane.errors import CollectionFailed
+from mailvane.services.watching import Watching
+from mailvane.storage.ledger import SqlLedger, open_ledger
+
+NOW = 1_790_000_000_000
+
+
+class Blocklists:
+    """A source that answers, cannot be asked, or is broken."""
+
+    source = Source.BLOCKLISTS
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.trouble: Exception | None = None
+        self.error = ""
+
+    async def refresh(self, assets: Sequence[Asset], now: int) -> AsyncIterator[Refresh]:
+        self.asked.append([asset.name for asset in assets])
+        if self.trouble is not None:
+            raise self.trouble
+        for asset in assets:
+            yield Refresh(source=self.source, kind=asset.kind, asset=asset.name, at=now, error=self.error)
+
+    def read(self, file: BinaryIO, name: str, now: int) -> Iterator[Refresh]:
+        yield from ()
+
+
+class Setting:
+    def __init__(self, ledger: SqlLedger) -> None:
+        self.ledger = ledger
+        self.now = NOW
+        self.collector = Blocklists()
+        self.watching = Watching(ledger, ledger)
+        self.workspace = ledger.add_workspace("one", NOW).id
+        self.runner = self.node()
+
+    def node(self) -> Runner:
+        return Runner([self.collector], self.watching, self.ledger, self.ledger, lambda: self.now)
+
+    def watch(self, *names: str, workspace: int | None = None) -> None:
+        self.watching.add(workspace or self.workspace, AssetKind.IP, names, self.now)
+
+    def round(self, after_hours: float = 0, runner: Runner | None = None) -> int:
+        self.now += int(after_hours * HOUR_MS)
+        return asyncio.run((runner or self.runner).round(self.collector))
+
+    def statuses(self) -> list[AssetStatus]:
+        return [asset.status for asset in self.watching.assets(self.workspace, AssetKind.IP)]
+
+
+@pytest.fixture
+def setting(tmp_path: Path) -> Iterator[Setting]:
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    yield Setting(ledger)
+    ledger.close()
+
+
+def test_what_is_new_is_asked_about_at_once_and_again_after_the_interval(setting: Setting) -> None:
+    assert setting.round() == 0
+    setting.watch("192.0.2.1", "192.0.2.2")
+    assert setting.round() == 2
+    assert setting.statuses() == [AssetStatus.UPDATED] * 2
+    assert setting.round(after_hours=20) == 0
+    assert setting.round(after_hours=4) == 2
+
+
+def test_assets_added_together_drift_apart(setting: Setting) -> None:
+    setting.watch("192.0.2.0/26")
+    setting.round()
+    early = setting.round(after_hours=22.8)
+    assert 0 < early < 64
+    assert setting.round(after_hours=1.2) == 64 - early
+
+
+def test_workspaces_are_asked_for_apart(setting: Setting) -> None:
+    other = setting.ledger.add_workspace("two", NOW).id
+    setting.watch("192.0.2.1")
+    setting.watch("192.0.2.1", workspace=other)
+    assert setting.round() == 2
+    assert setting.collector.asked == [["192.0.2.1"], ["192.0.2.1"]]
+
+
+def test_an_asset_that_failed_is_asked_about_again_soon(setting: Setting) -> None:
+    setting.watch("192.0.2.1", "192.0.2.2")
+    setting.collector.error = "no answer"
+    setting.round()
+    assert setting.statuses() == [AssetStatus.FAILED] * 2
+    setting.collector.error = ""
+    assert setting.round(after_hours=0.6) == 2
+    assert setting.statuses() == [AssetStatus.UPDATED] * 2
+
+
+@pytest.mark.parametrize("trouble", [CollectionFailed("away"), RuntimeError("broken")])
+def test_a_source_that_fails_is_left_alone_longer_and_longer(trouble: Exception, setting: Setting) -> None:
+    setting.watch("192.0.2.1")
+    setting.collector.trouble = trouble
+    asked_at = []
+    for _ in range(24 * 60):
+        before = len(setting.collector.asked)
+        setting.round(after_hours=1 / 60)
+        if len(setting.collector.asked) > before:
+            asked_at.append(setting.now)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(asked_at)]
+    assert 5 < len(asked_at) < 20
+    assert pauses[-1] > 16 * pauses[0]
+    (health,) = setting.watching.health(setting.workspace)
+    assert health.failures == len(asked_at)
+    assert health.error == ("away" if isinstance(trouble, CollectionFailed) else "RuntimeError")
+    setting.collector.trouble = None
+    setting.watching.ask_now(setting.workspace, Source.BLOCKLISTS)
+    assert setting.round() == 1
+
+
+def test_two_nodes_do_not_ask_twice(setting: Setting) -> None:
+    setting.watch("192.0.2.1")
+    setting.collector.trouble = CollectionFailed("away")
+    setting.round()
+    setting.collector.trouble = None
+    other = setting.node()
+    setting.watching.ask_now(setting.workspace, Source.BLOCKLISTS)
+    assert setting.round(runner=other) == 0, "the first node holds the lease"
+    assert setting.round(after_hours=1, runner=other) == 1
+
+
+def test_it_wakes_when_somebody_asks_now(setting: Setting) -> None:
+    async def waited_for(true: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not true():
+                await asyncio.sleep(0.01)
+
+    async def scene() -> None:
+        running = asyncio.create_task(setting.runner.run())
+        await asyncio.sleep(0.05)
+        setting.watch("192.0.2.1")
+        setting.runner.wake(Source.BLOCKLISTS)
+        await waited_for(lambda: len(setting.collector.asked) == 1)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(scene())
+    assert setting.statuses() == [AssetStatus.UPDATED]
