@@ -28,11 +28,12 @@ MAILVANE = Path(sys.executable).with_name("mailvane")
 
 def generate(path: Path, lines: int) -> None:
     """A log of so many lines of the simulated world, about as busy as a relay with 100,000 mails a day."""
-    start = int(time.time()) * 1000 - 20 * DAY
+    days = 20 * (1 + lines // 1_000_000)
+    start = int(time.time()) * 1000 - days * DAY
     world = PostfixWorld(seed=1, start=start, mails_per_day=100_000)
     written = 0
     with path.open("w") as log:
-        for line in world.lines(start, start + 20 * DAY):
+        for line in world.lines(start, start + days * DAY):
             log.write(line + "\n")
             written += 1
             if written == lines:
@@ -79,18 +80,15 @@ def main() -> None:
         scratch = Path(place)
         log = scratch / "mail.log"
         generate(log, chosen.lines)
-        small = scratch / "small.log"
-        generate(small, chosen.lines // 4)
         print(f"{chosen.lines:,} lines, {log.stat().st_size / 1e6:,.0f} MB, {os.cpu_count()} cores")
         ours, theirs = [], []
         for _ in range(chosen.rounds):
             theirs.append(timed(["pflogsumm", str(log)])[0])
             ours.append(imported(log, scratch))
         report(chosen.lines, [seconds for seconds, _ in ours], theirs)
-        grown, first = max(size for _, size in ours), imported(small, scratch)[1]
-        print(
-            f"resident at most: {first / 1024:.0f} MiB for a quarter of the log, {grown / 1024:.0f} MiB for all of it"
-        )
+        generate(log, 4 * chosen.lines)
+        first, grown = max(size for _, size in ours), imported(log, scratch)[1]
+        print(f"resident at most: {first / 1024:.0f} MiB, {grown / 1024:.0f} MiB for a log four times as long")
 
 
 def report(lines: int, ours: list[float], theirs: list[float]) -> None:
