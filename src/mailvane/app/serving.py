@@ -13,6 +13,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from threading import Event, Thread
 
+import uvloop
 from litestar import Litestar
 from prometheus_client import CollectorRegistry
 
@@ -53,7 +54,9 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         application = _application(settings, stores, registry, outbound) if "http" in roles else None
         policy = policy_server(settings.outbound, outbound.desk, registry) if "policy" in roles else None
         told = None if ready is None else partial(ready, stores)
-        asyncio.run(_run(settings, application, policy, outbound, told))
+        # A loop in C: a decision is so little work that the standard one would be a good part of it.
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(settings, application, policy, outbound, told))
     log.info("stopped")
 
 

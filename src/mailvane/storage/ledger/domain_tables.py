@@ -78,14 +78,15 @@ feedback_ids = Table(
     sqlite_with_rowid=False,
 )
 
+# The minute leads: what is written now lies together, so that a transaction of many domains writes few pages.
 decision_minutes = Table(
     "decision_minutes",
     metadata,
-    Column("domain", Integer, primary_key=True, autoincrement=False),
     Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("domain", Integer, primary_key=True, autoincrement=False),
     Column("asked", BigInteger, nullable=False),
     Column("allowed", BigInteger, nullable=False),
-    Index(None, "minute"),
+    Index(None, "domain"),
     sqlite_with_rowid=False,
 )
 

@@ -12,6 +12,7 @@ import socket
 from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -140,8 +141,7 @@ class _Connection(asyncio.Protocol):
         self._deaf = False  # for now
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the types: a stream has no other kind
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # a stream has no other kind
         peer = transport.get_extra_info("peername")
         self._asker = str(peer[0]) if isinstance(peer, tuple) else ""
         self._server.connections.add(self)

@@ -81,13 +81,13 @@ def _seen() -> None:
     op.create_index("ix_feedback_ids_seen_at", "feedback_ids", ["seen_at"])
     op.create_table(
         "decision_minutes",
-        sa.Column("domain", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("minute", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("domain", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("asked", sa.BigInteger, nullable=False),
         sa.Column("allowed", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_decision_minutes_minute", "decision_minutes", ["minute"])
+    op.create_index("ix_decision_minutes_domain", "decision_minutes", ["domain"])
 
 
 def _kept() -> None:
