@@ -400,6 +400,21 @@ def test_hours_count_what_happened_in_them(maillog: ClickHouseMailLog, append: A
     ]
 
 
+def test_hours_of_one_sender_domain_count_acceptances(
+    maillog: ClickHouseMailLog, append: Append, workspace: int
+) -> None:
+    append(
+        event(EventType.ACCEPTED, 0, number=1, sender="a@x.example"),
+        event(EventType.ACCEPTED, 1, number=2, sender="b@x.example"),
+        event(EventType.ACCEPTED, 2, number=3, sender="a@sub.x.example"),
+        event(EventType.BOUNCED, 3, number=1, sender="a@x.example", recipient="c@d.example"),
+    )
+    question = HourlyQuestion(
+        workspace=workspace, relays=(1,), since=NOON, until=NOON + HOUR, sender_domain="x.example"
+    )
+    assert [(hour.accepted, hour.bounced) for hour in maillog.hourly(question)] == [(2, 0)]
+
+
 # -- upkeep and use
 
 

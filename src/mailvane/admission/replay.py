@@ -44,6 +44,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     asked: int
     passed_then: int  # what was really allowed
     stopped: int
+    from_log: int = 0  # of what was asked for, known from the mail log only: from before decisions were recorded
     days: tuple[StoppedDay, ...]  # those with stopped mail, the oldest first
 
 

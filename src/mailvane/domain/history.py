@@ -121,6 +121,7 @@ class HourlyQuestion(msgspec.Struct, frozen=True, kw_only=True):
     relays: tuple[int, ...]
     since: int
     until: int
+    sender_domain: str | None = None  # with one, only acceptances are counted
 
 
 class HourlyCounts(msgspec.Struct, frozen=True, gc=False):

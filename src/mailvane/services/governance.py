@@ -6,7 +6,7 @@ may see is for the surface to compare, by `Domain.workspace`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from mailvane.admission.replay import Limits, Replay, replay
 from mailvane.admission.rules import GovernanceRules
 from mailvane.domain.outbound import (
     DEFAULT_WORKSPACE,
+    HOUR_MS,
     AuditEntry,
     Domain,
     OutboundStatus,
@@ -29,7 +30,7 @@ from mailvane.domain.outbound import (
 )
 from mailvane.errors import AlreadyExists, InvalidInput, NotFound
 from mailvane.services.domain_changes import action_of, canonical_name, changed, checked_name, read_changes
-from mailvane.storage.domains import BillingPeriod, Domains, Periods
+from mailvane.storage.domains import BillingPeriod, Domains, MinuteOfDecisions, Periods
 from mailvane.storage.interface import Tenants
 
 _MOST_UNITS = 1_000_000
@@ -152,12 +153,21 @@ class Governance:
         canonical = canonical_name(name)
         return self._domains.audit(canonical, limit, workspace) if canonical else []
 
-    def what_if(self, name: str, since: int, until: int, limits: Limits) -> Replay:
-        """What other limits would have stopped of the mail that this domain asked to send. Raises NotFound."""
+    def what_if(
+        self, name: str, since: int, until: int, limits: Limits, logged: Iterable[MinuteOfDecisions] = ()
+    ) -> Replay:
+        """What other limits would have stopped of the mail that this domain asked to send. Raises NotFound.
+
+        `logged` is what the mail log knows to have been sent since the beginning of that month: it stands for the time
+        before the first decision was recorded.
+        """
         domain = self.domain(name)
         # A month's limit is met by the mail of the whole month, also of the days before those asked about.
         minutes = self._periods.decisions(domain.name, month_start(since), until)
-        return replay(domain, minutes, limits, since)
+        first = minutes[0].minute if minutes else until
+        earlier = [each for each in logged if each.minute + HOUR_MS <= first]
+        found = replay(domain, [*earlier, *minutes], limits, since)
+        return msgspec.structs.replace(found, from_log=sum(each.asked for each in earlier if each.minute >= since))
 
     def _default_workspace(self, now: int) -> int:
         found = next((each for each in self._tenants.workspaces() if each.name == DEFAULT_WORKSPACE), None)

@@ -14,6 +14,7 @@ from mailvane.admission.rules import GovernanceRules
 from mailvane.domain.outbound import (
     DAY_MS,
     DEFAULT_WORKSPACE,
+    HOUR_MS,
     Enforcement,
     Guillotine,
     OutboundStatus,
@@ -24,6 +25,7 @@ from mailvane.domain.outbound import (
 )
 from mailvane.errors import AlreadyExists, InvalidInput, NotFound
 from mailvane.services.governance import Governance
+from mailvane.storage.domains import MinuteOfDecisions
 from mailvane.storage.ledger import SqlLedger, open_ledger
 
 NOW = 1_790_000_000_000
@@ -270,3 +272,11 @@ def test_what_was_decided_can_be_replayed_under_other_limits(governance: Governa
     send(governance, 4, now=NOW + DAY_MS)
     found = governance.what_if("a.example", NOW - DAY_MS, NOW + 2 * DAY_MS, Limits(daily=10))
     assert (found.asked, found.passed_then, found.stopped, len(found.days)) == (29, 24, 15, 1)
+    assert found.from_log == 0
+    logged = [
+        MinuteOfDecisions(domain="a.example", minute=hour, asked=30, allowed=30)
+        for hour in (NOW // HOUR_MS * HOUR_MS - DAY_MS, NOW // HOUR_MS * HOUR_MS)
+    ]
+    found = governance.what_if("a.example", NOW - 2 * DAY_MS, NOW + 2 * DAY_MS, Limits(daily=10), logged)
+    # The later of these hours has decisions of its own, which know better.
+    assert (found.asked, found.from_log, found.stopped, len(found.days)) == (59, 30, 35, 2)

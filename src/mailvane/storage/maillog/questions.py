@@ -287,6 +287,14 @@ def by_hour(question: HourlyQuestion) -> Statement:
     counts = ("delivered", "deferred", "bounced", "rejected")
     sums = ", ".join(f"sum({name}) AS {name}" for name in ("accepted", *counts))
     none = ", ".join(f"toUInt64(0) AS {name}" for name in counts)
+    if question.sender_domain is not None:
+        values["sender"] = f"@{question.sender_domain}"
+        return Statement(
+            f"SELECT accepted_at - positiveModulo(accepted_at, {hour}) AS hour, count() AS accepted, {none}"
+            f" FROM {{mails}} FINAL WHERE {whose} AND accepted_at {inside % 'accepted_at'} AND kind = 'mail'"
+            " AND endsWith(sender, {sender:String}) GROUP BY hour ORDER BY hour",
+            values,
+        )
     return Statement(
         f"SELECT hour, {sums} FROM ("
         f"SELECT accepted_at - positiveModulo(accepted_at, {hour}) AS hour, count() AS accepted, {none}"

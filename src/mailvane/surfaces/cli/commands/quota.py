@@ -7,9 +7,11 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.table import Table
 
-from mailvane.admission.counters import day_start
+from mailvane.admission.counters import day_start, month_start
 from mailvane.admission.replay import Limits, Replay
+from mailvane.domain.history import HourlyQuestion
 from mailvane.domain.outbound import DAY_MS
+from mailvane.storage.domains import MinuteOfDecisions
 from mailvane.surfaces.cli.program import Program, program
 from mailvane.surfaces.cli.rendering import console, moment, print_json, rate
 
@@ -41,11 +43,30 @@ def what_if(  # noqa: PLR0913  each option is a limit to try, or says of what
     place = program(context)
     now = place.now()
     limits = Limits(daily=daily, monthly=monthly, hourly_fraction=hourly_fraction)
-    found = place.governance().what_if(domain, day_start(now) - (days - 1) * DAY_MS, now + 1, limits)
+    since = day_start(now) - (days - 1) * DAY_MS
+    logged = _logged(place, domain, month_start(since), now)
+    found = place.governance().what_if(domain, since, now + 1, limits, logged)
     if as_json:
         print_json(found)
     else:
         _show(place, found, days)
+
+
+def _logged(place: Program, name: str, since: int, until: int) -> list[MinuteOfDecisions]:
+    """What the mail log knows to have been sent, hour by hour."""
+    domain = place.governance().domain(name)
+    relays = tuple(relay.id for relay in place.tenancy().relays(domain.workspace))
+    if not relays:
+        return []
+    question = HourlyQuestion(
+        workspace=domain.workspace, relays=relays, since=since, until=until, sender_domain=domain.name
+    )
+    with place.maillog() as maillog:
+        hours = maillog.hourly(question)
+    return [
+        MinuteOfDecisions(domain=domain.name, minute=hour.hour, asked=hour.accepted, allowed=hour.accepted)
+        for hour in hours
+    ]
 
 
 def _show(place: Program, found: Replay, days: int) -> None:
@@ -53,6 +74,8 @@ def _show(place: Program, found: Replay, days: int) -> None:
     limits.append(f"{found.hourly_fraction:g} of a day's an hour" if found.hourly_fraction else "")
     typer.echo(f"{found.domain}, the last {days} days, with {', '.join(filter(None, limits)) or 'no limit'}:")
     typer.echo(f"asked for {found.asked:,}, passed then {found.passed_then:,}")
+    if found.from_log:
+        typer.echo(f"of these {found.from_log:,} by the mail log, hour by hour, from before decisions were recorded")
     typer.echo(f"would have been stopped: {found.stopped:,} ({rate(found.stopped, found.asked)})")
     if not found.days:
         return
