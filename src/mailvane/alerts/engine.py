@@ -1,0 +1,118 @@
+"""Evaluating an alert: what satisfies its rules, whether that is news, and what is logged of it. Pure.
+
+Nothing is said twice within a day. A rule that fails is shown as failing, and stops no other. What is not known does
+not satisfy: it neither fires an alert nor makes it forget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from mailvane.alerts.catalogue import read_rule
+from mailvane.alerts.formula import Key, read_formula
+from mailvane.alerts.view import View
+from mailvane.domain.alerts import WINDOW_MS, Alert, FiredRule, LogEntry, Match, Memory, RuleMemory
+
+MOST_RECORDS = 100  # of a snapshot
+MOST_ITEMS = 1000  # of the matchings of a rule
+_NOTHING = RuleMemory()
+
+
+class Evaluation(NamedTuple):
+    """What came of one."""
+
+    memory: Memory
+    fired: tuple[FiredRule, ...]  # empty: the alert is silent
+
+    @property
+    def failing(self) -> Mapping[str, str]:
+        """Why rules could not be evaluated, by their keys."""
+        return {key: rule.failing for key, rule in self.memory.rules.items() if rule.failing}
+
+
+class _Looked(NamedTuple):
+    raw: Mapping[str, Any]
+    matches: Sequence[Match]
+    news: bool
+    memory: RuleMemory
+
+
+def keys_of(alert: Alert) -> list[str]:
+    """The keys of its rules; one that has none goes by its place."""
+    return [str(raw.get("key") or place) for place, raw in enumerate(alert.rules)]
+
+
+def evaluate(alert: Alert, view: View, memory: Memory) -> Evaluation:
+    """What the alert has to say at the view's moment, and what is remembered for the next time."""
+    looked = {
+        key: _look(raw, place, alert, view, memory.rules.get(key, _NOTHING))
+        for place, (key, raw) in enumerate(zip(keys_of(alert), alert.rules, strict=True))
+    }
+    truth = {key: one.memory.matched_at > view.now - WINDOW_MS for key, one in looked.items()}
+    formula = read_formula(alert.formula, truth) if alert.formula and len(truth) > 1 else Key(next(iter(truth)))
+    fires = formula.holds(truth) and any(one.news for one in looked.values())
+    fired = tuple(one.memory.last for key, one in looked.items() if truth[key] and one.memory.last) if fires else ()
+    rules = {key: _said(one, view.now) if fires else one.memory for key, one in looked.items()}
+    return Evaluation(msgspec.structs.replace(memory, evaluated_at=view.now, rules=rules), fired)
+
+
+def entry_of(alert: Alert, fired: tuple[FiredRule, ...], now: int, entry_id: str) -> LogEntry:
+    """What is logged of an alert that fired."""
+    return LogEntry(
+        id=entry_id,
+        workspace=alert.workspace,
+        alert_id=alert.id,
+        profile_id=alert.profile_id,
+        name=alert.name,
+        at=now,
+        rules=fired,
+        in_daily_report=alert.is_in_daily_report,
+    )
+
+
+def _look(raw: Mapping[str, Any], place: int, alert: Alert, view: View, before: RuleMemory) -> _Looked:
+    said = {identity: at for identity, at in before.said.items() if at > view.now - WINDOW_MS}
+    kept = msgspec.structs.replace(before, said=said, failing="")
+    try:
+        rule = read_rule(raw, f"rules[{place}]")
+        matches = view.kept((rule, alert.profile_id), lambda: tuple(rule.matches(view, alert.profile_id)))
+    except Exception as error:  # noqa: BLE001 - one rule's trouble, whatever it is, is shown and stops no other
+        return _Looked(raw, (), False, msgspec.structs.replace(kept, failing=str(error)[:500] or type(error).__name__))
+    if not matches:
+        return _Looked(raw, (), False, kept)
+    news = any(_identity(match) not in said for match in matches)
+    # Nothing is frozen anew while there is nothing to say: thousands of alerts are looked at for each that speaks.
+    last = _frozen(raw, matches) if news or kept.last is None else kept.last
+    return _Looked(raw, matches, news, msgspec.structs.replace(kept, matched_at=view.now, last=last))
+
+
+def _said(looked: _Looked, now: int) -> RuleMemory:
+    said = {**looked.memory.said, **{_identity(match): now for match in looked.matches}}
+    return msgspec.structs.replace(looked.memory, said=said)
+
+
+def _identity(match: Match) -> str:
+    return "\x1f".join(match.identity)
+
+
+def _frozen(raw: Mapping[str, Any], matches: Sequence[Match]) -> FiredRule:
+    records: list[Mapping[str, Any]] = []
+    seen: set[int] = set()
+    for match in matches:
+        # Several matches may come from one record, such as the listings of one address.
+        if id(match.record) not in seen:
+            seen.add(id(match.record))
+            records.append(match.record)
+    return FiredRule(
+        type=str(raw.get("type")),
+        snapshot={
+            "rule": dict(raw),
+            "date_timestamp": max(match.at for match in matches),
+            "data": records[:MOST_RECORDS],
+            "truncated": len(records) > MOST_RECORDS or len(matches) > MOST_ITEMS,
+        },
+        matchings={"items": [match.item for match in matches[:MOST_ITEMS]], "count": len(matches)},
+    )

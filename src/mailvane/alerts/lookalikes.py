@@ -1,0 +1,28 @@
+"""What rules about lookalike domains have in common. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mailvane.alerts.comparing import Age
+from mailvane.alerts.view import View
+from mailvane.domain.alerts import Match
+from mailvane.domain.reputation import AssetKind, ObservationKind
+
+_SHOWN = ("reg_created_date", "reg_updated_date", "registrar", "state")
+
+
+def dated(view: View, profile_id: str | None, age: Age, field: str) -> Iterator[Match]:
+    """The lookalikes of watched brands whose date has this age; those that somebody chose to ignore are left out."""
+    brands = view.watched(AssetKind.LOOKALIKE, profile_id)
+    for one in view.known(ObservationKind.LOOKALIKE):
+        moment = one.data.get(field) or 0
+        if one.asset not in brands or one.data.get("state") == "IGNORED" or not age.holds(int(moment), view.now):
+            continue
+        record = {"domain": one.asset, "lookalike": one.key, **{name: one.data.get(name) for name in _SHOWN}}
+        yield Match(
+            item={"domain": one.asset, "lookalike": one.key, "value": moment},
+            record=record,
+            identity=(one.asset, one.key),
+            at=one.at,
+        )

@@ -1,0 +1,72 @@
+"""What a rule type is: its configuration as fields, its name, what it reads, and what satisfies it. Pure.
+
+Each is one file in `rules`, found by its folder. The names of types and fields are those that users write.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+from msgspec import Meta
+
+from mailvane.alerts.comparing import Comparison
+from mailvane.alerts.view import View
+from mailvane.domain.alerts import Match
+from mailvane.domain.reputation import AssetKind, Observation, ObservationKind
+
+Names = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=253)], ...], Meta(min_length=1, max_length=10_000)]
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule as a user configured it."""
+
+    TYPE: ClassVar[str]
+    READS: ClassVar[ObservationKind]
+
+    @classmethod
+    def mended(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a user wrote, in the form that is meant; for types that the vendor's own guide spells in two ways."""
+        return raw
+
+    @abstractmethod
+    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
+        """Everything that satisfies it now, of what is watched in the alert's profile."""
+
+
+class Field(msgspec.Struct, frozen=True):
+    """A number of a source's record, and how a match shows it."""
+
+    kind: ObservationKind
+    asset: AssetKind
+    name: str  # in the data
+    shown: Sequence[str]  # fields of the record that a snapshot shows
+    label: str = "domain"  # of the asset in an item
+
+
+def chosen(given: Collection[str], words: Collection[str], watched: Collection[str]) -> Collection[str]:
+    """The names that a list stands for: those it has, or all that are watched where it says so."""
+    return watched if any(word in given for word in words) else frozenset(given)
+
+
+def comparing(view: View, profile_id: str | None, comparison: Comparison, field: Field) -> Iterator[Match]:
+    """The watched assets whose newest record has a number for which the comparison holds."""
+    numbers = view.numbers(field.kind, field.name)
+    span = comparison.within(numbers.values)
+    watched = view.watched(field.asset, profile_id)
+    for value, observation in zip(numbers.values[span], numbers.observations[span], strict=True):
+        if observation.asset in watched:
+            yield Match(
+                item={field.label: observation.asset, "value": value},
+                record=record_of(observation, field.shown, field.label),
+                identity=(observation.asset,),
+                at=observation.at,
+            )
+
+
+def record_of(observation: Observation, shown: Sequence[str], label: str = "domain") -> Mapping[str, Any]:
+    """What a snapshot keeps of an observation."""
+    record = {label: observation.asset, "date_timestamp": observation.at}
+    return {**record, **{name: observation.data[name] for name in shown if name in observation.data}}

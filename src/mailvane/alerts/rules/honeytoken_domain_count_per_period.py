@@ -1,0 +1,38 @@
+"""HONEYTOKEN_DOMAIN_COUNT_PER_PERIOD: a domain sent so much mail to addresses that were given to others only.
+
+# ours: the vendor names the type and publishes no configuration.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import ClassVar
+
+from mailvane.alerts.comparing import AmountInTime
+from mailvane.alerts.rule import Rule
+from mailvane.alerts.view import View
+from mailvane.domain.alerts import Match
+from mailvane.domain.reputation import AssetKind, ObservationKind
+
+
+class HoneytokenDomainCountPerPeriod(Rule, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "HONEYTOKEN_DOMAIN_COUNT_PER_PERIOD"
+    READS: ClassVar[ObservationKind] = ObservationKind.HONEYTOKEN_HIT
+
+    honeytoken_domain_count_per_period: AmountInTime
+
+    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
+        amount = self.honeytoken_domain_count_per_period
+        tokens = view.watched(AssetKind.HONEYTOKEN, profile_id)
+        hits = [hit for hit in view.since(self.READS, view.now - amount.time_range.milliseconds) if hit.asset in tokens]
+        counts = Counter(str(hit.data.get("domain", "")) for hit in hits)
+        for domain, count in counts.items():
+            if domain and amount.holds(count):
+                stretch = amount.time_range.value
+                yield Match(
+                    item={"domain": domain, "time_range": stretch, "honeytoken_domain_count_per_period": count},
+                    record={"domain": domain, "time_range": stretch, "count": count},
+                    identity=(domain, stretch),
+                    at=max(hit.at for hit in hits if hit.data.get("domain") == domain),
+                )

@@ -1,0 +1,26 @@
+"""IP_IN_RBL: an address is listed on a blocklist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from mailvane.alerts.listings import listed
+from mailvane.alerts.rule import Names, Rule
+from mailvane.alerts.view import View
+from mailvane.domain.alerts import Match
+from mailvane.domain.reputation import AssetKind, ObservationKind
+
+_ALL = frozenset({"ALL_IPS"})
+
+
+class IpInRbl(Rule, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "IP_IN_RBL"
+    READS: ClassVar[ObservationKind] = ObservationKind.IP_LISTING
+
+    ips: Names
+    rbls: Names
+
+    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
+        names = view.watched(AssetKind.IP, profile_id) if any(word in self.ips for word in _ALL) else self.ips
+        return listed(view, self.READS, names, self.rbls, "ip")

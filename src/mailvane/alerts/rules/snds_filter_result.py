@@ -1,0 +1,40 @@
+"""SNDS_FILTER_RESULT: Microsoft's filter gave an address one of these colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from mailvane.alerts.rule import Names, Rule, record_of
+from mailvane.alerts.view import View
+from mailvane.domain.alerts import Match
+from mailvane.domain.reputation import ObservationKind
+
+
+class FilterResult(StrEnum):
+    GREEN = "GREEN"
+    YELLOW = "YELLOW"
+    RED = "RED"
+
+
+class SndsFilterResult(Rule, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "SNDS_FILTER_RESULT"
+    READS: ClassVar[ObservationKind] = ObservationKind.SNDS_DATA
+
+    snds_ips: Names
+    snds_filter_result: Annotated[tuple[FilterResult, ...], Meta(min_length=1)]
+
+    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:  # noqa: ARG002 - SNDS knows no profiles
+        everything = "ALL_SNDS_IPS" in self.snds_ips
+        for day in view.known(self.READS):
+            result = day.data.get("filter_result")
+            if result in self.snds_filter_result and (everything or day.asset in self.snds_ips):
+                yield Match(
+                    item={"ip": day.asset, "snds_filter_result": result},
+                    record=record_of(day, ("filter_result", "recipients"), "ip"),
+                    identity=(day.asset, str(result)),
+                    at=day.at,
+                )
