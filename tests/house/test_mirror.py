@@ -10,7 +10,14 @@ UNIT = ROOT / "tests" / "unit"
 
 JUDGED_ELSEWHERE = {
     "admission/checks/": "tests/rules",
+    "alerts/addresses.py": "tests/rules",
+    "alerts/listings.py": "tests/rules",
+    "alerts/lookalikes.py": "tests/rules",
+    "alerts/reports.py": "tests/rules",
+    "alerts/rule.py": "tests/rules",
     "alerts/rules/": "tests/rules",
+    "alerts/traffic.py": "tests/rules",
+    "alerts/trap_hits.py": "tests/rules",
     "collectors/collector.py": "tests/acceptance",
     "app/": "tests/acceptance",
     "domain/alerts.py": "tests/contract",
