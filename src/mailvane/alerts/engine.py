@@ -40,16 +40,16 @@ class _Looked(NamedTuple):
     memory: RuleMemory
 
 
-def keys_of(alert: Alert) -> list[str]:
-    """The keys of its rules; one that has none goes by its place."""
-    return [str(raw.get("key") or place) for place, raw in enumerate(alert.rules)]
+def keys_of(rules: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The keys of an alert's rules; one that has none goes by its place."""
+    return [str(raw.get("key") or place) for place, raw in enumerate(rules)]
 
 
 def evaluate(alert: Alert, view: View, memory: Memory) -> Evaluation:
     """What the alert has to say at the view's moment, and what is remembered for the next time."""
     looked = {
         key: _look(raw, place, alert, view, memory.rules.get(key, _NOTHING))
-        for place, (key, raw) in enumerate(zip(keys_of(alert), alert.rules, strict=True))
+        for place, (key, raw) in enumerate(zip(keys_of(alert.rules), alert.rules, strict=True))
     }
     truth = {key: one.memory.matched_at > view.now - WINDOW_MS for key, one in looked.items()}
     formula = read_formula(alert.formula, truth) if alert.formula and len(truth) > 1 else Key(next(iter(truth)))

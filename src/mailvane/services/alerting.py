@@ -1,0 +1,272 @@
+"""Alerts as users have them: defined, evaluated when a source was refreshed, logged, told, counted, tried out.
+
+A firing is one transaction of the ledger: the log entry, what the alert remembers, and the messages in the outbox.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from mailvane.alerts.backtest import Backtest, backtest, kinds_read
+from mailvane.alerts.catalogue import read_rule
+from mailvane.alerts.engine import Evaluation, entry_of, evaluate
+from mailvane.alerts.view import COUNTED, LONGEST_MS, View, Watched
+from mailvane.domain.alerts import (
+    Alert,
+    Channel,
+    EntryState,
+    FiredRule,
+    LogEntry,
+    MaintenanceWindow,
+    Memory,
+    Notification,
+)
+from mailvane.domain.reputation import SOURCE_OF, AssetKind, Observation, ObservationKind, Source, new_id
+from mailvane.errors import InvalidFields, NotFound
+from mailvane.services.alert_drafts import AlertDraft, drafted
+from mailvane.storage.reputation import (
+    AlertLog,
+    Alerts,
+    Assets,
+    Channels,
+    EntryPage,
+    EntryQuestion,
+    Observations,
+    Profiles,
+)
+
+log = logging.getLogger(__name__)
+
+_TRIES = 3  # of an evaluation that another one came before
+LONGEST_BACKTEST_MS = 400 * 86_400_000
+
+
+class Ledger(Alerts, AlertLog, Observations, Assets, Profiles, Channels, Protocol):
+    """What alerting needs of the ledger."""
+
+
+class Evaluated(msgspec.Struct, frozen=True):
+    """What a round of evaluating brought."""
+
+    alerts: int
+    fired: int
+    failing: dict[str, dict[str, str]]  # by alert, then by rule: why it could not be evaluated
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """What an alert would say at this moment, if it had said nothing before."""
+
+    fired: tuple[FiredRule, ...]
+    failing: dict[str, str]
+
+
+class _Round(NamedTuple):
+    """All alerts of a workspace look at the same view."""
+
+    view: View
+    windows: Sequence[MaintenanceWindow]
+
+
+class Alerting:
+    """Safe to share between threads and, with their ledger, between processes."""
+
+    def __init__(
+        self, ledger: Ledger, high_reputation: Callable[[], frozenset[str]], stale_ms: int = 48 * 3_600_000
+    ) -> None:
+        self._ledger = ledger
+        self._high_reputation = high_reputation
+        self._stale_ms = stale_ms
+
+    # -- defined ---------------------------------------------------------------------------------------------------
+
+    def create(self, workspace: int, draft: AlertDraft, now: int) -> Alert:
+        """A new alert; one that is active is evaluated at once. Raises InvalidFields."""
+        empty = Alert(id=new_id(), workspace=workspace, name="", created_at=now, updated_at=now, rules=())
+        alert = drafted(draft, empty)
+        self._check_references(workspace, draft)
+        self._ledger.add_alert(alert)
+        self._evaluate([alert], now)
+        return alert
+
+    def update(self, workspace: int, alert_id: str, draft: AlertDraft, now: int) -> Alert:
+        """Everything that the draft says. Raises NotFound, InvalidFields."""
+        drafted(draft, self.alert(workspace, alert_id))
+        self._check_references(workspace, draft)
+        alert = self._ledger.change_alert(
+            workspace, alert_id, lambda known: msgspec.structs.replace(drafted(draft, known), updated_at=now)
+        )
+        self._evaluate([alert], now)
+        return alert
+
+    def remove(self, workspace: int, alert_id: str) -> None:
+        """Its log stays. Raises NotFound."""
+        self._ledger.remove_alert(workspace, alert_id)
+
+    def alert(self, workspace: int, alert_id: str) -> Alert:
+        """Raises NotFound."""
+        found = self._ledger.alert(workspace, alert_id)
+        if found is None:
+            raise NotFound(f"there is no alert {alert_id}")
+        return found
+
+    def alerts(self, workspace: int, profile_id: str | None = None) -> list[Alert]:
+        """By creation."""
+        return self._ledger.alerts(workspace, profile_id)
+
+    def snooze(self, workspace: int, alert_id: str, until: int) -> Alert:
+        """Tell nobody until then; what happens is logged. Raises NotFound."""
+        return self._ledger.change_alert(
+            workspace, alert_id, lambda known: msgspec.structs.replace(known, snoozed_until=until)
+        )
+
+    # -- logged ----------------------------------------------------------------------------------------------------
+
+    def entries(self, question: EntryQuestion) -> EntryPage:
+        """Raises NotFound when the question names an alert that there is not and never was a log of."""
+        page = self._ledger.entries(question)
+        if not page.total and question.alert_id is not None:
+            self.alert(question.workspace, question.alert_id)
+        return page
+
+    def acknowledge(self, workspace: int, entry_id: str, by: str, now: int) -> LogEntry:
+        """Raises NotFound."""
+        return self._ledger.mark_entry(workspace, entry_id, EntryState.ACKNOWLEDGED, now, by)
+
+    def resolve(self, workspace: int, entry_id: str, by: str, now: int) -> LogEntry:
+        """Raises NotFound."""
+        return self._ledger.mark_entry(workspace, entry_id, EntryState.RESOLVED, now, by)
+
+    # -- evaluated -------------------------------------------------------------------------------------------------
+
+    def evaluate(self, workspace: int, sources: Collection[Source], now: int) -> Evaluated:
+        """Every active alert that reads one of the sources."""
+        concerned = [alert for alert in self._ledger.alerts(workspace) if _sources(alert) & set(sources)]
+        return self._evaluate(concerned, now)
+
+    def trial(self, workspace: int, draft: AlertDraft, now: int) -> Trial:
+        """What it would say now. Nothing is kept and nobody is told. Raises InvalidFields."""
+        alert = self._unsaved(workspace, draft, now)
+        found = evaluate(alert, self._view(workspace, kinds_read(alert), now), Memory(alert_id=alert.id))
+        return Trial(found.fired, dict(found.failing))
+
+    def backtest(self, workspace: int, draft: AlertDraft, since: int, until: int) -> Backtest:
+        """What it would have said in a stretch of time, by what is stored. Raises InvalidFields."""
+        if not 0 < until - since <= LONGEST_BACKTEST_MS:
+            raise InvalidFields(("period_to", "expected a later time than period_from, by 400 days at most"))
+        alert = self._unsaved(workspace, draft, until)
+        stored = self._ledger.between(workspace, kinds_read(alert), since - 2 * LONGEST_MS, until + LONGEST_MS)
+        return backtest(alert, stored, self._watched(workspace), (since, until), self._stale_ms)
+
+    def _unsaved(self, workspace: int, draft: AlertDraft, now: int) -> Alert:
+        return drafted(draft, Alert(id="", workspace=workspace, name="", created_at=now, updated_at=now, rules=()))
+
+    def _evaluate(self, alerts: Sequence[Alert], now: int) -> Evaluated:
+        active = [alert for alert in alerts if alert.is_active]
+        if not active:
+            return Evaluated(0, 0, {})
+        workspace = active[0].workspace
+        view = self._view(workspace, set().union(*map(_kinds, active)), now)
+        round_ = _Round(view, self._ledger.windows(workspace, now))
+        memories = self._ledger.memories([alert.id for alert in active])
+        results = [(alert, self._settle(alert, memories.get(alert.id), round_)) for alert in active]
+        return Evaluated(
+            alerts=len(active),
+            fired=sum(bool(found.fired) for _, found in results),
+            failing={alert.id: dict(found.failing) for alert, found in results if found.failing},
+        )
+
+    def _settle(self, alert: Alert, memory: Memory | None, round_: _Round) -> Evaluation:
+        """Evaluate, and keep what came of it; anew, when another evaluation of the alert was kept meanwhile."""
+        before = memory or Memory(alert_id=alert.id)
+        found = evaluate(alert, round_.view, before)
+        for _ in range(_TRIES):
+            if not found.fired and not _is_worth_keeping(alert, before, found.memory):
+                return found
+            now = round_.view.now
+            entry = entry_of(alert, found.fired, now, new_id()) if found.fired else None
+            told = _notifications(alert, entry, now) if entry and not _is_silent(alert, round_, now) else []
+            if self._ledger.remember(found.memory, entry, told):
+                return found
+            known = self._ledger.memories([alert.id]).get(alert.id)
+            before = known or Memory(alert_id=alert.id)
+            found = evaluate(alert, round_.view, before)
+        log.warning("alert %s could not be kept: it was evaluated by others again and again, or it is gone", alert.id)
+        return Evaluation(before, ())
+
+    # -- what they look at -----------------------------------------------------------------------------------------
+
+    def _view(self, workspace: int, kinds: Collection[ObservationKind], now: int) -> View:
+        counted = [kind for kind in kinds if kind in COUNTED]
+        states = [kind for kind in kinds if kind not in COUNTED]
+        known: list[Observation] = self._ledger.latest(workspace, states) if states else []
+        if counted:
+            known = [*known, *self._ledger.between(workspace, counted, now - LONGEST_MS, now + LONGEST_MS)]
+        return View(known, self._watched(workspace), now, self._stale_ms)
+
+    def _watched(self, workspace: int) -> Watched:
+        return Watched(self._ledger.assets(workspace, tuple(AssetKind)), self._high_reputation())
+
+    def _check_references(self, workspace: int, draft: AlertDraft) -> None:
+        wrong = []
+        if draft.profile_id and draft.profile_id not in {each.id for each in self._ledger.profiles(workspace)}:
+            wrong.append(("profile_id", "there is no such profile"))
+        known = {each.id for each in self._ledger.slack_integrations(workspace)} if draft.slack_integration_id else ()
+        if draft.slack_integration_id and draft.slack_integration_id not in known:
+            wrong.append(("slack_integration_id", "there is no such Slack integration"))
+        if wrong:
+            raise InvalidFields(*wrong)
+
+
+def _kinds(alert: Alert) -> set[ObservationKind]:
+    """What its rules read, as far as they are of types that there are."""
+    found = set()
+    for place, raw in enumerate(alert.rules):
+        try:
+            found.add(read_rule(raw, f"rules[{place}]").READS)
+        except InvalidFields:
+            continue  # evaluating shows it as failing
+    return found
+
+
+def _sources(alert: Alert) -> set[Source]:
+    return {SOURCE_OF[kind] for kind in _kinds(alert)}
+
+
+def _is_worth_keeping(alert: Alert, before: Memory, after: Memory) -> bool:
+    """Of an alert that said nothing: whether a rule began or ceased to fail, or may join another that matches later.
+
+    Most of thousands of alerts have nothing to say, and cost no transaction then.
+    """
+    if _failing(before) != _failing(after):
+        return True
+    return len(alert.rules) > 1 and any(rule.matched_at == after.evaluated_at for rule in after.rules.values())
+
+
+def _failing(memory: Memory) -> dict[str, str]:
+    return {key: rule.failing for key, rule in memory.rules.items() if rule.failing}
+
+
+def _is_silent(alert: Alert, round_: _Round, now: int) -> bool:
+    return alert.snoozed_until > now or any(window.profile_id in (None, alert.profile_id) for window in round_.windows)
+
+
+def _notifications(alert: Alert, entry: LogEntry, now: int) -> list[Notification]:
+    """The messages that an entry causes. Their body is the entry; each channel tells it in its own way."""
+    targets: Iterable[tuple[Channel, str | None]] = (
+        (Channel.WEBHOOK, alert.webhook_url),
+        (Channel.EMAIL, alert.instant_alert_email if alert.is_instant_alert else None),
+        (Channel.SLACK, alert.slack_integration_id),
+    )
+    body = msgspec.to_builtins(entry)
+    return [
+        Notification(
+            id=f"msg_{entry.id}{channel[0]}", workspace=alert.workspace, channel=channel, target=target,
+            subject=alert.name, body=body, created_at=now, next_at=now, alert_id=alert.id, entry_id=entry.id,
+        )
+        for channel, target in targets
+        if target
+    ]  # fmt: skip
