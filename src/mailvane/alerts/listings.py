@@ -16,8 +16,10 @@ def listed(
 ) -> Iterator[Match]:
     """The open listings of these assets on these blocklists."""
     wanted = view.high_reputation if HIGH_REPUTATION in zones else frozenset(zone.lower() for zone in zones)
-    for name, open_listings in view.kept(("listed", kind), lambda: _open(view, kind)).items():
-        if name not in names:
+    listings = view.kept(("listed", kind), lambda: _open(view, kind))
+    for name in dict.fromkeys(names) if len(names) < len(listings) else (name for name in listings if name in names):
+        open_listings = listings.get(name, ())
+        if not any(one.key in wanted for one in open_listings):
             continue
         record = {
             label: name,

@@ -46,9 +46,14 @@ class Field(msgspec.Struct, frozen=True):
     label: str = "domain"  # of the asset in an item
 
 
-def chosen(given: Collection[str], words: Collection[str], watched: Collection[str]) -> Collection[str]:
-    """The names that a list stands for: those it has, or all that are watched where it says so."""
-    return watched if any(word in given for word in words) else frozenset(given)
+def records(view: View, kind: ObservationKind, names: Collection[str] | None) -> Iterator[Observation]:
+    """What is known about these assets, or about all; looked up, as most rules name few of many."""
+    if names is None:
+        yield from view.known(kind)
+        return
+    by_asset = view.about(kind)
+    for name in dict.fromkeys(names):
+        yield from by_asset.get(name, ())
 
 
 def comparing(view: View, profile_id: str | None, comparison: Comparison, field: Field) -> Iterator[Match]:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from mailvane.alerts.rule import Names, Rule, chosen, record_of
+from mailvane.alerts.rule import Names, Rule, record_of, records
 from mailvane.alerts.traffic import Reputation
 from mailvane.alerts.view import View
 from mailvane.domain.alerts import Match
@@ -22,10 +22,11 @@ class GpDomainReputation(Rule, frozen=True, kw_only=True):
     gp_domain_reputations: Annotated[tuple[Reputation, ...], Meta(min_length=1)]
 
     def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
-        names = chosen(self.gp_domains, ("ALL_GP_DOMAINS",), view.watched(AssetKind.GP_DOMAIN, profile_id))
-        for day in view.known(self.READS):
+        everything = "ALL_GP_DOMAINS" in self.gp_domains
+        names = view.watched(AssetKind.GP_DOMAIN, profile_id) if everything else self.gp_domains
+        for day in records(view, self.READS, names):
             reputation = day.data.get("domainReputation")
-            if day.asset in names and reputation in self.gp_domain_reputations:
+            if reputation in self.gp_domain_reputations:
                 yield Match(
                     item={"domain": day.asset, "gp_domain_reputation": reputation},
                     record=record_of(day, ("domainReputation",)),

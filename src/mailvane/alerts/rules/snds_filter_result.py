@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from mailvane.alerts.rule import Names, Rule, record_of
+from mailvane.alerts.rule import Names, Rule, record_of, records
 from mailvane.alerts.view import View
 from mailvane.domain.alerts import Match
 from mailvane.domain.reputation import ObservationKind
@@ -28,10 +28,9 @@ class SndsFilterResult(Rule, frozen=True, kw_only=True):
     snds_filter_result: Annotated[tuple[FilterResult, ...], Meta(min_length=1)]
 
     def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:  # noqa: ARG002 - SNDS knows no profiles
-        everything = "ALL_SNDS_IPS" in self.snds_ips
-        for day in view.known(self.READS):
+        for day in records(view, self.READS, None if "ALL_SNDS_IPS" in self.snds_ips else self.snds_ips):
             result = day.data.get("filter_result")
-            if result in self.snds_filter_result and (everything or day.asset in self.snds_ips):
+            if result in self.snds_filter_result:
                 yield Match(
                     item={"ip": day.asset, "snds_filter_result": result},
                     record=record_of(day, ("filter_result", "recipients"), "ip"),
