@@ -30,6 +30,7 @@ JUDGED_ELSEWHERE = {
     "storage/reputation.py": "tests/contract",
     "storage/maillog/": "tests/contract",
     "storage/ledger/": "tests/contract",
+    "notify/notifier.py": "tests/unit",
     "surfaces/cli/": "tests/acceptance",
     "surfaces/http/emailconsul/": "tests/wire",
     "surfaces/http/emboux/": "tests/wire",

@@ -1,0 +1,36 @@
+"""What a notifier is: one channel's way of telling somebody. When it is tried, and again, is the worker's affair."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from mailvane.domain.alerts import Channel, Notification
+from mailvane.errors import Permanent, Transient
+
+
+class NotDelivered(Transient):
+    """It did not arrive, and may when it is tried again."""
+
+    def __init__(self, message: str, retry_after_ms: int = 0) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms  # 0: nobody said
+
+
+class Refused(Permanent):
+    """It will not be taken, however often it is tried."""
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    """What whoever took it said."""
+
+    detail: str = ""
+
+
+class Notifier(Protocol):
+    @property
+    def channel(self) -> Channel: ...
+
+    async def deliver(self, notification: Notification, now: int) -> Delivered:
+        """Raises NotDelivered, Refused, NotAllowed."""

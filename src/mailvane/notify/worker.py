@@ -1,0 +1,136 @@
+"""Empties the outbox: tries, tries again later and later, and gives up on a target that failed for days.
+
+A message that was taken and not settled, because the process was killed, is taken again when its time is over: what a
+receiver gets may come twice, with the same id, and is never lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from mailvane.domain.alerts import Attempt, Channel, Notification, NotificationState, Target
+from mailvane.errors import Permanent, Transient
+from mailvane.notify.notifier import NotDelivered, Notifier
+from mailvane.storage.reputation import Outbox
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+HOLD_MS = 120_000  # longer than any try may take
+GIVE_UP_MS = 5 * 86_400_000  # a target that failed for so long is not tried any more
+_TOGETHER = 100
+_AT_ONCE = 32
+# Seconds after the first try, the second, …; then always the last.
+_PAUSES = (5, 60, 300, 1800, 7200, 18_000, 36_000)
+
+
+class Worker:
+    """Belongs to one event loop; any number of nodes may run one."""
+
+    def __init__(self, outbox: Outbox, notifiers: Sequence[Notifier], clock: Callable[[], int]) -> None:
+        self._outbox = outbox
+        self._notifiers: Mapping[Channel, Notifier] = {each.channel: each for each in notifiers}
+        self._clock = clock
+        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._turns: dict[tuple[int, Channel, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            try:
+                taken = await self.round()
+            except Exception:
+                # A ledger that is away for an hour must not end telling for ever.
+                log.exception("the outbox cannot be read")
+                taken = 0
+            if not taken:
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def round(self) -> int:
+        """Take what is due and begin to deliver it; how many. Waits while too much is under way."""
+        while len(self._under_way) >= _TOGETHER:
+            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+        now = self._clock()
+        due = await asyncio.to_thread(self._outbox.take, now, _TOGETHER, HOLD_MS)
+        for notification in due:
+            task = asyncio.create_task(self._tell(notification, now))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        return len(due)
+
+    async def settled(self) -> None:
+        """When everything that was begun has ended."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _tell(self, notification: Notification, taken_at: int) -> None:
+        """A slow target makes its own messages wait, and no others."""
+        async with self._turns[notification.workspace, notification.channel, notification.target]:
+            target = await asyncio.to_thread(self._target_of, notification)
+            async with self._room:
+                began = self._clock()
+                if began - taken_at > HOLD_MS // 2:
+                    return  # it waited so long that it is about to be taken again
+                outcome, detail, pause = await self._try(notification, target, began)
+            took = self._clock() - began
+            attempt = Attempt(at=began, took_ms=took, outcome=outcome, detail=detail)
+            await asyncio.to_thread(self._settle, notification, target, attempt, pause)
+
+    def _target_of(self, notification: Notification) -> Target:
+        place = (notification.channel, notification.target)
+        known = self._outbox.targets(notification.workspace)
+        return next(
+            (one for one in known if (one.channel, one.target) == place),
+            Target(workspace=notification.workspace, channel=notification.channel, target=notification.target),
+        )
+
+    async def _try(self, notification: Notification, target: Target, now: int) -> tuple[str, str, int]:
+        notifier = self._notifiers.get(notification.channel)
+        if target.disabled_at:
+            return "permanent", "not tried: the target failed for days; send it again by hand to try", 0
+        if notifier is None:
+            return "permanent", f"{notification.channel} is not configured", 0
+        try:
+            return "delivered", (await notifier.deliver(notification, now)).detail, 0
+        except NotDelivered as error:
+            return "transient", error.message, error.retry_after_ms
+        except Transient as error:
+            return "transient", error.message, 0
+        except Permanent as error:
+            return "permanent", error.message, 0
+        except Exception as error:
+            log.exception("telling by %s failed", notification.channel)
+            return "transient", type(error).__name__, 0
+
+    def _settle(self, notification: Notification, target: Target, attempt: Attempt, pause: int) -> None:
+        now = attempt.at + attempt.took_ms
+        tried = notification.attempts + 1
+        if attempt.outcome == "delivered":
+            state, target = NotificationState.DELIVERED, msgspec.structs.replace(target, failing_since=0, disabled_at=0)
+        else:
+            target = msgspec.structs.replace(target, failing_since=target.failing_since or now)
+            state = NotificationState.PENDING if attempt.outcome == "transient" else NotificationState.FAILED
+            if now - target.failing_since >= GIVE_UP_MS:
+                state = NotificationState.DISABLED
+                target = msgspec.structs.replace(target, disabled_at=target.disabled_at or now)
+        after = msgspec.structs.replace(
+            notification,
+            state=state,
+            attempts=tried,
+            next_at=now + max(pause, _pause(tried)),
+            delivered_at=now if state is NotificationState.DELIVERED else 0,
+        )
+        self._outbox.settle_notification(after, attempt)
+        self._outbox.save_target(target)
+
+
+def _pause(tried: int) -> int:
+    """Milliseconds until the next try; spread, so that a receiver that comes back is not met by all at once."""
+    return int(_PAUSES[min(tried, len(_PAUSES)) - 1] * 1000 * random.uniform(1.0, 1.2))  # noqa: S311

@@ -1,0 +1,106 @@
+"""No address of one's own network is reached, however it is written, unless it is allowed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailvane.errors import NotAllowed
+from mailvane.notify.outside import HostUnknown, Outside, OutsideTransport, is_public
+from tests.unit.notify.receiver import Receiver
+
+PRIVATE = [
+    "127.0.0.1", "127.8.9.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
+    "224.0.0.1", "255.255.255.255", "240.0.0.1", "192.0.2.1", "198.18.0.1", "::1", "::", "fe80::1", "fc00::1",
+    "fd12::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "2002:a00:1::",
+    "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a00:1", "2001:db8::1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", PRIVATE)
+def test_what_is_not_public_is_refused(text: str) -> None:
+    assert not is_public(ip_address(text))
+
+
+@pytest.mark.parametrize("text", ["93.184.215.14", "8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808"])
+def test_what_is_public_passes(text: str) -> None:
+    assert is_public(ip_address(text))
+
+
+@given(st.ip_addresses(v=4, network="10.0.0.0/8") | st.ip_addresses(v=4, network="127.0.0.0/8"))
+def test_a_private_address_stays_private_in_every_wrapping(address: IPv4Address) -> None:
+    number = int(address)
+    for wrapped in (0xFFFF << 32 | number, 0x2002 << 112 | number << 80, 0x64FF9B << 96 | number):
+        assert not is_public(IPv6Address(wrapped))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:{}/", "http://localhost:{}/", "http://127.1:{}/", "http://2130706433:{}/",
+        "http://0x7f000001:{}/", "http://0177.0.0.1:{}/", "http://[::ffff:127.0.0.1]:{}/", "http://0:{}/",
+    ],
+)  # fmt: skip
+def test_no_spelling_of_this_machine_is_reached(url: str) -> None:
+    async def post(port: int) -> None:
+        async with httpx.AsyncClient(transport=OutsideTransport(Outside()), trust_env=False) as client:
+            with pytest.raises((NotAllowed, HostUnknown, httpx.InvalidURL)):
+                await client.post(url.format(port))
+
+    with Receiver().running() as receiver:
+        asyncio.run(post(receiver.port))
+        assert receiver.received == []
+
+
+def test_a_host_of_which_one_address_is_private_is_refused() -> None:
+    async def both(_host: str, _port: int) -> Collection[str]:
+        return ["93.184.215.14", "10.0.0.1"]
+
+    with pytest.raises(NotAllowed, match=r"10\.0\.0\.1"):
+        asyncio.run(Outside(resolve=both).address_of("h.example", 443))
+
+
+def test_the_connection_goes_to_the_address_that_was_judged() -> None:
+    """A name server that says something else a moment later changes nothing: the name is asked once."""
+    answers = [["127.0.0.1"], ["10.9.9.9"]]
+
+    async def changing(_host: str, _port: int) -> Collection[str]:
+        return answers.pop(0)
+
+    async def post(port: int) -> int:
+        outside = Outside(["127.0.0.0/8"], changing)
+        async with httpx.AsyncClient(transport=OutsideTransport(outside), trust_env=False) as client:
+            return (await client.post(f"http://hooks.example:{port}/x")).status_code
+
+    with Receiver().running() as receiver:
+        assert asyncio.run(post(receiver.port)) == 204
+        (received,) = receiver.received
+    assert received.headers["host"] == f"hooks.example:{receiver.port}"
+    assert answers == [["10.9.9.9"]]
+
+
+@pytest.mark.parametrize("allowed", ["10.0.0.0/8", "10.0.0.1", "intern.example"])
+def test_what_the_settings_name_is_reached(allowed: str) -> None:
+    async def private(_host: str, _port: int) -> Collection[str]:
+        return ["10.0.0.1"]
+
+    assert asyncio.run(Outside([allowed], private).address_of("Intern.example", 80)) == "10.0.0.1"
+    with pytest.raises(NotAllowed):
+        asyncio.run(Outside(["10.1.0.0/16", "other.example"], private).address_of("intern.example", 80))
+
+
+def test_a_name_that_does_not_resolve_may_do_so_later() -> None:
+    with pytest.raises(HostUnknown):
+        asyncio.run(Outside().address_of("no-such-host.invalid", 80))
+
+    async def nothing(_host: str, _port: int) -> Collection[str]:
+        return []
+
+    with pytest.raises(HostUnknown):
+        asyncio.run(Outside(resolve=nothing).address_of("h.example", 80))
