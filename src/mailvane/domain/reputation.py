@@ -169,8 +169,9 @@ class Zone(msgspec.Struct, frozen=True, kw_only=True):
     lists: tuple[str, ...] = ("ips",)  # "ips", "ipv6", "domains"
     high_reputation: bool = False
     enabled: bool = True
-    codes: Mapping[str, str] = {}  # answer or network -> what it means
+    codes: Mapping[str, str] = {}  # answer, network, or "&8" for a bit of its last number -> what it means
     refusals: tuple[str, ...] = ()  # answers that mean "not for you", besides 127.255.255.0/24
+    harmless: tuple[str, ...] = ()  # answers that are no listing, such as those of a white list
     note: str = ""
 
 

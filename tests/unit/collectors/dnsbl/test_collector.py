@@ -1,0 +1,175 @@
+"""Only true listings are told, whatever blocklists do; asked of a real name server."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mailvane.collectors.dnsbl import make
+from mailvane.collectors.dnsbl.collector import PROBED_FOR_MS, Blocklists
+from mailvane.collectors.dnsbl.lookups import Lookups
+from mailvane.collectors.dnsbl.zones import dictionary
+from mailvane.domain.blocklists import Outcome
+from mailvane.domain.reputation import Asset, AssetKind, Observation, Refresh, Zone
+from mailvane.errors import CollectionFailed, InvalidInput, InvalidSetting
+from mailvane.reputation_config import ReputationSettings
+from tests.unit.collectors.dnsbl.name_server import TEST_POINTS, NameServer
+
+NOW = 1_790_000_000_000
+LISTED, CLEAR = "192.0.2.10", "192.0.2.11"
+ZONES: dict[str, Any] = {
+    "true.example": {**TEST_POINTS, "10.2.0.192": "127.0.0.2|127.0.0.4", "bad.example": "127.0.1.2"},
+    "empty.example": {"10.2.0.192": "127.0.0.2"},  # lacks its test point
+    "loopback.example": {**TEST_POINTS, "1.0.0.127": "127.0.0.2", "10.2.0.192": "127.0.0.2"},
+    "everything.example": "everything",
+    "refusing.example": "refusing",
+    "hijacked.example": "hijacked",
+    "failing.example": "failing",
+    "silent.example": "silent",
+}
+RECORDS = {
+    ("10.2.0.192.true.example", "TXT"): '"seen in" " a trap"',
+    ("10.2.0.192.in-addr.arpa", "PTR"): "mx.example.",
+    ("mx.example", "A"): LISTED,
+    ("11.2.0.192.in-addr.arpa", "PTR"): "mx.example.",
+    ("bad.example", "TXT"): '"v=spf1 -all"',
+    ("_dmarc.bad.example", "TXT"): '"v=DMARC1; p=reject"',
+}
+
+
+@pytest.fixture
+def server() -> Iterator[NameServer]:
+    with NameServer(ZONES, RECORDS).running() as running:
+        yield running
+
+
+def blocklists(server: NameServer, *hosts: str) -> Blocklists:
+    """A collector whose dictionary is these zones alone."""
+    off = [Zone(host=zone.host, enabled=False) for zone in dictionary()]
+    ours = [
+        Zone(
+            host=host,
+            lists=("ips", "domains") if host == "true.example" else ("ips",),
+            codes={"127.0.0.4": "exploited"},
+        )
+        for host in hosts or ZONES
+    ]
+    return Blocklists(Lookups([f"127.0.0.1:{server.port}"], timeout=0.2), lambda: [*off, *ours])
+
+
+def asset(name: str, kind: AssetKind = AssetKind.IP) -> Asset:
+    return Asset(id=name, workspace=1, kind=kind, name=name, created_at=0)
+
+
+def refreshed(collector: Blocklists, *assets: Asset, now: int = NOW) -> dict[str, Refresh]:
+    async def collect() -> list[Refresh]:
+        return [refresh async for refresh in collector.refresh(assets, now)]
+
+    return {refresh.asset: refresh for refresh in asyncio.run(collect())}
+
+
+def listings(refresh: Refresh) -> dict[str, bool]:
+    return {one.key: one.data["listed"] for one in refresh.observations}
+
+
+def test_only_zones_that_tell_the_truth_are_believed(server: NameServer) -> None:
+    collector = blocklists(server)
+    found = refreshed(collector, asset(LISTED), asset(CLEAR))
+    assert listings(found[LISTED]) == {"true.example": True, "empty.example": True}
+    assert listings(found[CLEAR]) == {"true.example": False, "empty.example": False}
+    assert {host for host, health in collector.health.items() if not health.usable} == {
+        "loopback.example", "everything.example", "refusing.example", "hijacked.example", "failing.example",
+        "silent.example",
+    }  # fmt: skip
+    assert "does not list its test point" in collector.health["empty.example"].reason
+    assert collector.health["everything.example"].reason == "it lists everything it is asked about"
+
+
+def test_a_listing_comes_with_codes_and_the_zones_own_words(server: NameServer) -> None:
+    (told,) = refreshed(blocklists(server, "true.example"), asset(LISTED))[LISTED].observations
+    assert told.data == {"listed": True, "codes": ["127.0.0.2", "127.0.0.4"], "reason": "seen in a trap"}
+    check = asyncio.run(blocklists(server, "true.example").check(AssetKind.IP, [LISTED, CLEAR], NOW))
+    assert check.listed
+    assert [found.verdicts[0].outcome for found in check.findings] == [Outcome.LISTED, Outcome.CLEAR]
+    assert check.findings[0].verdicts[0].meaning == "exploited"
+
+
+def test_a_zone_that_falls_silent_after_its_probe_is_unknown(server: NameServer) -> None:
+    collector = blocklists(server, "true.example", "empty.example")
+    refreshed(collector, asset(LISTED))
+    server.zones["empty.example"] = "silent"
+    server.zones["true.example"] = "refusing"
+    found = refreshed(collector, asset(LISTED), now=NOW + 1)[LISTED]
+    assert found.observations == ()
+    assert found.error.startswith("no blocklist answers: ")
+    server.zones["empty.example"] = ZONES["empty.example"]
+    found = refreshed(collector, asset(LISTED), now=NOW + 2)[LISTED]
+    assert (listings(found), found.error) == ({"empty.example": True}, "")
+
+
+def test_a_zone_is_probed_again_after_an_hour(server: NameServer) -> None:
+    collector = blocklists(server, "true.example")
+    refreshed(collector, asset(CLEAR))
+    server.zones["true.example"] = "everything"
+    assert listings(refreshed(collector, asset(CLEAR), now=NOW + 1)[CLEAR]) == {"true.example": True}
+    with pytest.raises(CollectionFailed, match="it lists everything"):
+        refreshed(collector, asset(CLEAR), now=NOW + PROBED_FOR_MS)
+
+
+def test_domains_are_asked_of_domain_lists_alone(server: NameServer) -> None:
+    found = refreshed(blocklists(server, "true.example", "empty.example"), asset("bad.example", AssetKind.DOMAIN))
+    assert listings(found["bad.example"]) == {"true.example": True}
+    assert found["bad.example"].details == {"spf": "v=spf1 -all", "dmarc": "v=DMARC1; p=reject"}
+
+
+def test_a_reverse_name_is_right_when_it_leads_back(server: NameServer) -> None:
+    found = refreshed(blocklists(server, "true.example"), asset(LISTED), asset(CLEAR), asset("192.0.2.12"))
+    assert [found[name].details["wrong_rdns"] for name in (LISTED, CLEAR, "192.0.2.12")] == [False, True, True]
+    assert found[LISTED].details["dns_lookup_result"] == [{"rDNS": "mx.example", "addresses": [LISTED]}]
+
+
+def test_without_any_usable_zone_nothing_is_said(server: NameServer) -> None:
+    with pytest.raises(CollectionFailed, match=r"failing\.example: it does not answer: SERVFAIL"):
+        refreshed(blocklists(server, "failing.example"), asset(LISTED))
+
+
+def test_many_assets_are_asked_about_at_once(server: NameServer) -> None:
+    names = [f"198.51.100.{number}" for number in range(200)]
+    found = refreshed(blocklists(server, "true.example"), *map(asset, names))
+    assert sorted(found) == sorted(names)
+    assert all(listings(refresh) == {"true.example": False} for refresh in found.values())
+
+
+def read(text: str) -> list[Observation]:
+    collector = make(ReputationSettings(resolvers=("127.0.0.1",)))
+    return [
+        one for refresh in collector.read(io.BytesIO(text.encode()), "x.jsonl", NOW) for one in refresh.observations
+    ]
+
+
+def test_a_file_tells_what_was_listed_when() -> None:
+    told = read(
+        '{"ip":"192.0.2.1","rbl":"BL.example","listed":true,"at":5}\n\n{"domain":"A.example","rbl":"x","listed":false}\n'
+    )
+    assert [(one.asset, one.key, one.at, one.data["listed"]) for one in told] == [
+        ("192.0.2.1", "bl.example", 5, True),
+        ("a.example", "x", NOW, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line", ['{"rbl":"x","listed":true}', '{"ip":"1","domain":"a","rbl":"x","listed":true}', "{", "[]", "\\xff"]
+)
+def test_a_line_that_is_none_is_named(line: str) -> None:
+    with pytest.raises(InvalidInput, match=r"x\.jsonl, line 2: "):
+        read('{"ip":"192.0.2.1","rbl":"x","listed":true}\n' + line)
+
+
+@pytest.mark.parametrize("text", ["nonsense", "127.0.0.1:0", "127.0.0.1:x", "dns.example:53", ""])
+def test_a_resolver_that_cannot_be_is_refused(text: str) -> None:
+    with pytest.raises(InvalidSetting):
+        make(ReputationSettings(resolvers=(text,)))
