@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
 from importlib import import_module
@@ -15,6 +15,8 @@ from mailvane.app.governing import governance_of
 from mailvane.app.importing import Importer
 from mailvane.app.ledgers import ledger_of
 from mailvane.config import Settings, load, master_token
+from mailvane.domain.blocklists import ListingCheck
+from mailvane.domain.reputation import AssetKind
 from mailvane.services.governance import Governance
 from mailvane.services.tenancy import Tenancy
 from mailvane.storage.interface import MailLog
@@ -67,6 +69,10 @@ class Mailvane:
     def restore(self, directory: Path) -> None:
         with self.maillog() as maillog:
             maillog.upkeep("restore", directory)
+
+    def listings(self, kind: AssetKind, names: Sequence[str]) -> ListingCheck:
+        found: ListingCheck = _part("listings").check(self._settings, kind, names, self.now())
+        return found
 
     def checks(self) -> Iterator[Check]:
         found: Iterator[Check] = _part("examination").checks(self._settings)

@@ -16,6 +16,7 @@ from mailvane.collectors.dnsbl.zones import dictionary
 from mailvane.domain.blocklists import Findings, ListingCheck, Outcome, Verdict
 from mailvane.domain.reputation import Asset, AssetKind, Observation, ObservationKind, Refresh, Source, Zone, ZoneHealth
 from mailvane.errors import CollectionFailed, InvalidInput
+from mailvane.reputation_config import ReputationSettings
 
 PROBED_FOR_MS = 3_600_000
 _KINDS = {AssetKind.IP: ObservationKind.IP_LISTING, AssetKind.DOMAIN: ObservationKind.DOMAIN_LISTING}
@@ -138,6 +139,11 @@ class Blocklists:
         except Unanswered:
             return {}
         return {"spf": "".join(spf[:1]), "dmarc": "".join(dmarc[:1])}
+
+
+def make(settings: ReputationSettings) -> Blocklists:
+    """Raises InvalidSetting."""
+    return Blocklists(Lookups(settings.resolvers, settings.lookups_at_once))
 
 
 class _Line(msgspec.Struct):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +12,8 @@ import msgspec
 import typer
 
 from mailvane.config import Settings
+from mailvane.domain.blocklists import ListingCheck
+from mailvane.domain.reputation import AssetKind
 from mailvane.services.governance import Governance
 from mailvane.services.tenancy import Tenancy
 from mailvane.storage.interface import MailLog
@@ -107,6 +109,9 @@ class Program(Protocol):
 
     def restore(self, directory: Path) -> None:
         """Fill an empty data directory from a backup."""
+
+    def listings(self, kind: AssetKind, names: Sequence[str]) -> ListingCheck:
+        """Ask blocklists about addresses or domains."""
 
     def checks(self) -> Iterator[Check]:
         """Look at everything that can be wrong."""

@@ -1,0 +1,55 @@
+"""`mailvane check` on a terminal: what blocklists say, without a server and without a data directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mailvane.collectors.dnsbl.zones import shipped
+from tests.acceptance.installation import Installation
+from tests.unit.collectors.dnsbl.name_server import TEST_POINTS, NameServer
+
+TRUE = "zen.spamhaus.org"
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    """Its resolver knows one blocklist that tells the truth, one that lists everything, and none of the others."""
+    zones = {zone.host: "failing" for zone in shipped()}
+    points = {**TEST_POINTS, "2.0.0.0.7.f.0.0.f.f.f.f." + "0." * 19 + "0": "127.0.0.2"}
+    truth: dict[str, dict[str, str] | str] = {
+        TRUE: {**points, "9.2.0.192": "127.0.0.2"},
+        "bl.spamcop.net": "everything",
+    }
+    words = {(f"9.2.0.192.{TRUE}", "TXT"): '"https://check.example/9"'}
+    with NameServer({**zones, **truth}, words).running() as server:
+        found = Installation(tmp_path / "data")
+        settings = f'[reputation]\nresolvers = ["127.0.0.1:{server.port}"]\n'
+        (found.data / "mailvane.toml").write_text(settings)
+        yield found
+
+
+def test_a_listed_address_is_shown_with_the_evidence(installation: Installation) -> None:
+    done = installation.run("check", "ip", "192.0.2.8", "192.0.2.9", succeeds=False)
+    assert done.returncode == 3, done.stderr
+    assert "✓ 192.0.2.8  listed on 0 of 1" in done.stdout
+    assert "✗ 192.0.2.9  listed on 1 of 1" in done.stdout
+    assert "SBL: spam source" in done.stdout
+    assert "https://check.example/9" in done.stdout
+    assert "bl.spamcop.net: it lists everything it is asked about" in done.stdout
+    assert not (installation.data / "ledger.sqlite").exists()
+
+
+def test_one_that_is_not_listed_ends_well_and_nonsense_does_not(installation: Installation) -> None:
+    found = installation.answer("check", "ip", "192.0.2.8")
+    assert [verdict["outcome"] for verdict in found["findings"][0]["verdicts"]] == ["clear"]
+    refused = installation.run("check", "ip", "nonsense", succeeds=False)
+    assert (refused.returncode, refused.stderr) == (1, "mailvane: 'nonsense' is no IP address\n")
+
+
+def test_where_no_list_answers_nobody_knows(installation: Installation) -> None:
+    done = installation.run("check", "domain", "a.example")
+    assert "? a.example  nobody knows" in done.stdout
+    assert "dbl.spamhaus.org: it does not answer: SERVFAIL" in done.stdout
