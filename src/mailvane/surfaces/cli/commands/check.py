@@ -73,7 +73,8 @@ def _show(found: Findings) -> None:
 
 
 def _listings(listed: list[Verdict]) -> Table:
-    table = Table("blocklist", "says", "in its own words", box=None, padding=(0, 2))
+    table = Table("blocklist", "says", box=None, padding=(0, 2))
+    table.add_column("in its own words", overflow="fold")
     for verdict in listed:
         table.add_row(Text(verdict.zone, "red"), verdict.meaning or ", ".join(verdict.codes), verdict.reason)
     return table
