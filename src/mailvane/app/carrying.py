@@ -7,6 +7,7 @@ the command that started it, however that ends; what was not carried stays in th
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -21,6 +22,7 @@ from typing import NamedTuple
 from mailvane.config import Settings
 from mailvane.errors import MailvaneError, StoreUnavailable
 
+_RARELY = 200_000
 _STOP = "stop"
 _LOOK = "look"
 
@@ -80,6 +82,10 @@ def _hear(connection: Connection) -> None:
 
 def _carry(settings: Settings, purpose: str, connection: Connection) -> None:
     """The life of the process."""
+    # Batches live for a moment each, and none of them holds a circle: looking for garbage among them finds none.
+    gc.set_threshold(_RARELY)
+    # Arithmetic that nobody asks for keeps a thread for each processor, and they spin.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command; it tells us when to end.
     words: SimpleQueue[str] = SimpleQueue()
     Thread(target=_listen, args=(connection, words), daemon=True).start()

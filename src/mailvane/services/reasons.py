@@ -14,7 +14,7 @@ from mailvane.domain.mail import ReasonFamily
 _CACHED_REPLIES = 16_384
 # What differs from mail to mail and decides nothing: addresses, IP addresses, queue ids. The rules never see it, so
 # that replies of one kind are decided once.
-_PECULIAR = re.compile(r"<[^<>@]*@[^<>]*>|[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+|[A-Za-z0-9_-]*[0-9][A-Za-z0-9_-]{7,}|\s+")
+_PECULIAR = re.compile(r"<[^<>@]*@[^<>]*>|[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+|[A-Za-z_-]*+[0-9][A-Za-z0-9_-]{7,}|\s+")
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

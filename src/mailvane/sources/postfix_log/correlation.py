@@ -94,7 +94,8 @@ class Correlation:
             self._lives.sweep(at)
             self._connections.sweep(at)
             self._quiet_from, self._quiet_until = self._lives.quiet()
-        return self._handlers.get(tag.daemon, self._delivery)(at, tag, process, text)
+        handler = self._handlers.get(tag.daemon) or self._delivery
+        return handler(at, tag, process, text)
 
     # -- in --------------------------------------------------------------------------------------------------------
 
@@ -263,7 +264,7 @@ class Correlation:
         header = read_header(text.partition(": ")[2])
         if header is None:
             return False
-        name, value, sender, protocol = header
+        name, value, sender, protocol = header.name, header.value, header.sender, header.protocol
         mail = life.mail
         if protocol and not mail.protocol:
             mail.protocol = protocol

@@ -21,8 +21,9 @@ from typing import IO, Protocol, Self
 from mailvane.errors import InvalidInput
 
 STDIN = "-"
-# Bytes of text that are taken in at once: larger blocks make fewer, larger parts, which cost the mail log less.
+# Bytes of text whose events are told together: larger blocks make fewer, larger parts, which cost the mail log less.
 BLOCK = 24 << 20
+PIECE = 256 << 10  # bytes in memory at a time
 TAIL = 4096  # bytes before a position that prove that a file is the one that was read
 _ARCHIVE_BLOCK = 16 << 10  # small, so that no archive can unfold into much at once
 _LONGEST_FIRST_LINE = 64 << 10
@@ -86,7 +87,7 @@ class LogStream:
             piece, self._ahead = self._ahead, b""
             return piece
         if self._unfolded is None:
-            return _available(self._file) if self.eager else self._file.read(BLOCK)
+            return _available(self._file) if self.eager else self._file.read(PIECE)
         try:
             return next(self._unfolded, b"")
         except _DAMAGE as error:

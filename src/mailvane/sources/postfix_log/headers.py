@@ -11,7 +11,8 @@ from email.errors import HeaderParseError
 from email.header import decode_header
 from email.utils import getaddresses
 from functools import lru_cache
-from typing import NamedTuple
+
+import msgspec
 
 from mailvane.domain.mail import canonical_address
 
@@ -34,7 +35,7 @@ _NAME = r"(?:[\w !#$%&'*+/=?^{|}~.-]*|\"[^\"\\?\r\n]*\" *)"
 _PLAIN_ADDRESS = re.compile(rf"{_NAME}<({_ATOM}@[\w.-]+)>|({_ATOM}@[\w.-]+)", re.ASCII)
 
 
-class LoggedHeader(NamedTuple):
+class LoggedHeader(msgspec.Struct, frozen=True, gc=False):
     """A header with what the line says of the mail that has it."""
 
     name: str  # in lower case
@@ -52,21 +53,26 @@ def _read_plain(text: str) -> LoggedHeader | None:
     """Cut by searching from the end, as nearly every line can be: a quarter of a busy log are headers."""
     colon, end = text.find(": "), text.rfind("; from=<")
     client = text.rfind(" from ", colon, end)
+    envelope = _envelope(text[client:]) if colon > 0 and end > 0 and client > 0 else None
+    if envelope is None or not text.startswith("header "):
+        return None
+    return LoggedHeader(text[7:colon].lower(), text[colon + 2 : client], *envelope)
+
+
+# All headers of a mail end alike, and stand together.
+@lru_cache(maxsize=1024)
+def _envelope(text: str) -> tuple[str, str] | None:
+    """`(sender, protocol)` of ` from CLIENT; from=<…> to=<…> proto=… helo=<…>`, which follows a value; None if odd."""
+    end = text.rfind("; from=<")
     sender, closed, rest = text[end + 8 :].partition("> to=<")
-    if colon < 0 or client < 0 or not closed or not text.startswith("header ") or text[end - 1] != "]":
+    if not closed or text[end - 1] != "]":
         return None
     recipient, _, rest = rest.partition("> proto=")
     protocol, named, helo = rest.partition(" helo=<")
     # What is odd about a line, an action's text behind it or an address in angle brackets, is odd at its end.
-    if (
-        not named
-        or ">" in sender
-        or ">" in recipient
-        or helo.find(">") != len(helo) - 1
-        or " " in text[client + 6 : end]
-    ):
+    if not named or ">" in sender or ">" in recipient or helo.find(">") != len(helo) - 1 or " " in text[6:end]:
         return None
-    return LoggedHeader(text[7:colon].lower(), text[colon + 2 : client], sender, protocol)
+    return sender, protocol
 
 
 def _read_any(text: str) -> LoggedHeader | None:
@@ -79,8 +85,14 @@ def _read_any(text: str) -> LoggedHeader | None:
 
 def header_text(value: str) -> str:
     """The value as a person reads it: unfolded, RFC 2047 words decoded."""
-    if "=?" not in value:
-        return (_unfolded(value) if "?" in value or "\n" in value else value).strip()
+    if "=?" in value:
+        return _encoded_text(value)
+    return (_unfolded(value) if "?" in value or "\n" in value else value).strip()
+
+
+# Senders write the same Subject to many people, and the same From again and again.
+@lru_cache(maxsize=4096)
+def _encoded_text(value: str) -> str:
     value = _BETWEEN_WORDS.sub(r"\1 ", value)
     value = _unfolded(_without_torn_word(value))
     try:
@@ -90,7 +102,6 @@ def header_text(value: str) -> str:
     return "".join(_decoded(part, charset) for part, charset in parts).strip() or value.strip()
 
 
-# Senders write the same From again and again.
 @lru_cache(maxsize=16_384)
 def header_address(value: str) -> str:
     """The bare address of a From or Reply-To header; the first one if there are several."""

@@ -123,6 +123,7 @@ class Lines:
         self._stamps = stamps
         self._times: dict[str, int] = {}
         self._tags: dict[str, Tag] = {}
+        self._writers: dict[str, tuple[Tag, str]] = {}  # tag and process, by host, tag and process as they stand
 
     def read(self, line: str) -> tuple[int, Tag, str, str] | None:
         """`(time, tag, process id, text)`, or None if no wrapping is recognised.
@@ -136,13 +137,22 @@ class Lines:
                 return self._read_internet(line)
             time = self._learn(stamp) if line[15:16] == " " else None
         if time is not None:
-            bracket = line.find("[", 16)
-            tag = self._tags.get(line[16:bracket])
-            if tag is not None:
-                end = line.find("]: ", bracket)
-                if end > 0:
-                    return time, tag, line[bracket + 1 : end], line[end + 3 :]
+            head, end, text = line.partition("]: ")
+            name = head[16:]
+            writer = self._writers.get(name) or self._meet(name)
+            if writer and end:
+                return time, writer[0], writer[1], text
         return self._read_any(line[:LONGEST_LINE], 0)
+
+    def _meet(self, name: str) -> tuple[Tag, str] | None:
+        """Another process of a tag that was seen before."""
+        prefix, bracket, process = name.partition("[")
+        tag = self._tags.get(prefix)
+        if tag is None or not bracket:
+            return None
+        if len(self._writers) >= _CACHED_TAGS:
+            self._writers.clear()
+        return self._writers.setdefault(name, (tag, process))
 
     def _learn(self, stamp: str) -> int | None:
         time = self._stamps.syslog(stamp)
@@ -156,12 +166,11 @@ class Lines:
         space = line.find(" ")
         time = self._stamps.internet(line[:space])
         if time is not None:
-            bracket = line.find("[", space)
-            tag = self._tags.get(line[space + 1 : bracket])
-            if tag is not None:
-                end = line.find("]: ", bracket)
-                if end > 0:
-                    return time, tag, line[bracket + 1 : end], line[end + 3 :]
+            head, end, text = line.partition("]: ")
+            name = head[space + 1 :]
+            writer = self._writers.get(name) or self._meet(name)
+            if writer and end:
+                return time, writer[0], writer[1], text
         return self._read_any(line[:LONGEST_LINE], 0)
 
     def _read_any(self, line: str, outer: int) -> tuple[int, Tag, str, str] | None:

@@ -59,6 +59,7 @@ class Position:
         self.file = cursor.file
         self.name = cursor.name
         self.offset = cursor.offset
+        self.committed = cursor.offset  # behind the newest journal entry
         self.line = cursor.line
         self.reference = cursor.reference
         self.last = b""  # the bytes just before the offset
@@ -135,25 +136,25 @@ class LogReading:
             if position is None:
                 return
             damage: InvalidInput | None = None
-            waiting: list[bytes] = []
-            size = 0
-            while True:
+            size, before = 0, position.line
+            piece = b"-"
+            while piece:
                 try:
                     piece = stream.read()
                 except InvalidInput as error:
                     damage, piece = error, b""
-                waiting.append(piece)
+                text = position.add(piece)
+                if not piece and position.unfinished and stream.finished and damage is None:
+                    text, position.unfinished = position.unfinished, b""
+                if text:
+                    self._feed(position, text)
                 size += len(piece)
                 if piece and size < BLOCK and not stream.eager:
                     continue
-                text = position.add(b"".join(waiting))
-                waiting, size = [], 0
-                if not piece and position.unfinished and stream.finished and damage is None:
-                    text, position.unfinished = text + position.unfinished, b""
-                if text:
-                    yield self._step(position, text, stream)
-                if not piece:
-                    break
+                if position.offset > position.committed:
+                    entry = self._entry(position)
+                    yield Step(entry, stream.name, position.line - before, stream.consumed, stream.size)
+                size, before = 0, position.line
             if damage is not None:
                 raise damage
 
@@ -182,12 +183,12 @@ class LogReading:
 
     def take(self, position: Position, text: bytes) -> JournalEntry:
         """Take in complete lines that follow a position, and move it behind them."""
-        self._read_against(position.reference)
-        start = position.offset
-        position.offset += len(text) + position.dropped
-        position.dropped = 0
-        position.last = (position.last + text[-TAIL:])[-TAIL:]
         self._feed(position, text)
+        return self._entry(position)
+
+    def _entry(self, position: Position) -> JournalEntry:
+        """All that came of what was taken in since the last entry."""
+        start, position.committed = position.committed, position.offset
         events = self._correlation.teller.take()
         self.summary.count(events)
         opened, closed = self._correlation.changes()
@@ -206,6 +207,10 @@ class LogReading:
         return JournalEntry(batch=batch, cursor=cursor, follows=start, opened=tuple(opened), closed=tuple(closed))
 
     def _feed(self, position: Position, text: bytes) -> None:
+        self._read_against(position.reference)
+        position.offset += len(text) + position.dropped
+        position.dropped = 0
+        position.last = (position.last + text[-TAIL:])[-TAIL:]
         if b"\r" in text:
             text = text.replace(b"\r\n", b"\n")
         lines = text.decode("utf-8", "replace").split("\n")
@@ -238,11 +243,6 @@ class LogReading:
         if not self._reference <= reference < self._reference + _REFERENCE_STEP:
             self._lines = Lines(Stamps(reference, self._zone))
             self._reference = reference
-
-    def _step(self, position: Position, text: bytes, stream: LogStream) -> Step:
-        before = position.line
-        entry = self.take(position, text)
-        return Step(entry, stream.name, position.line - before, stream.consumed, stream.size)
 
 
 def _reference(name: str, now: int) -> int:

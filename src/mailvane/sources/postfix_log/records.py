@@ -42,7 +42,7 @@ _SAID = re.compile(
 _CODE = re.compile(r"([2-5]\d\d)(?:[ -]|$)(?:#?([245]\.\d{1,3}\.\d{1,3})\b)?")
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\b")
 _NAMED = re.compile(r"(?:queued|forwarded) as ([0-9A-Za-z]{6,})")
-_PATH = r'(?:"[^"]*"|[^<>"])*'
+_PATH = r'(?:"[^"]*"|[^<>"]++)*+'
 _TAIL = re.compile(
     rf";(?: from=<(?P<sender>{_PATH})>)?,?(?: to=<(?P<recipient>{_PATH})>)?,?(?: proto=(?P<protocol>\w+))?,?"
     r"(?: helo=<(?P<helo>.*?)>)?,?(?: sasl_username=<(?P<login>.*?)>)?(?:: (?P<after>.*))?$",
@@ -57,7 +57,7 @@ _CONTENT_STAGE = re.compile(
     r"(?P<stage>\S+) .*?(?: from (?:local|unknown|(?P<name>[^\[\s]*)\[(?P<ip>[^\]]*)\](?::\d+)?))$", re.DOTALL
 )
 _NOTIFICATION = re.compile(r"(?:sender|postmaster) (?:non-delivery|delay|delivery status) notification: (\w+)")
-_TLS = re.compile(r"\w+ TLS connection (?:established|reused) (?:from|to) (\S+?): ([\w.]+)")
+_TLS = re.compile(r"\w+ TLS connection (?:established|reused) (?:from|to) (\S+): ([\w.]+)")
 
 _VERDICTS = {
     "reject": "reject",
@@ -147,7 +147,7 @@ def creation_time(queue_id: str) -> tuple[int | None, int | None]:
     if mark and inode and len(head) >= 10:
         micros = _base52(head[-4:])
         if micros < _MICROSECONDS:
-            return _base52(head[:-4]) * 1000 + micros // 1000, micros // 1000
+            return _second(head[:-4]) * 1000 + micros // 1000, micros // 1000
         return None, None
     try:
         micros = int(queue_id[:5], 16)
@@ -161,6 +161,10 @@ def _base52(digits: str) -> int:
     for digit in digits:
         value = value * 52 + _BASE52.get(digit, 0)
     return value
+
+
+# Mails come many in a second.
+_second = lru_cache(maxsize=256)(_base52)
 
 
 def read_client(text: str) -> Client | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from mailvane.domain.mail import EventBatch
 from mailvane.storage.maillog.engine import Engine
-from mailvane.storage.maillog.rows import BATCH_COLUMNS, EVENT_COLUMNS, batch_mark, encode_batch
+from mailvane.storage.maillog.rows import COLUMNS, batch_mark, encode_batch
 from mailvane.storage.maillog.schema import feeds
 from mailvane.storage.maillog.upkeep import fresh_table, partitions
 
@@ -44,14 +44,7 @@ def settle(engine: Engine, batch: EventBatch, settings: dict[str, str]) -> None:
 def _complete_events(engine: Engine, batch: EventBatch, settings: dict[str, str], values: dict[str, object]) -> None:
     """A partition has all rows of a batch or none. Attaching them does not wake the views."""
     with fresh_table(engine, "events") as fresh:
-        with engine.client() as client:
-            client.raw_insert(
-                fresh,
-                column_names=[*BATCH_COLUMNS, *EVENT_COLUMNS],
-                insert_block=encode_batch(batch),
-                settings=settings,
-                fmt="JSONCompactEachRow",
-            )
+        engine.insert(fresh, COLUMNS, encode_batch(batch), settings)
         present = engine.rows(f"SELECT DISTINCT _partition_id FROM events WHERE {_OF_BATCH}", values)
         for part in partitions(engine, fresh):
             if (part,) not in present:

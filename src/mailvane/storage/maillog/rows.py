@@ -13,6 +13,7 @@ from mailvane.domain.mail import DeliveryStatus, EventBatch, MailEvent, MailKind
 
 EVENT_COLUMNS = MailEvent.__struct_fields__
 BATCH_COLUMNS = ("workspace", "keep_days", "batch")
+COLUMNS = (*BATCH_COLUMNS, *EVENT_COLUMNS)
 FOR_EVER = 65535
 
 STATUSES = (
@@ -72,10 +73,11 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 def encode_batch(batch: EventBatch) -> Generator[bytes]:
     """One JSON array a line, in the order of BATCH_COLUMNS and EVENT_COLUMNS; in pieces small enough for a cache."""
     head = b"[%d,%d,%d," % (batch.workspace, kept_days(batch.retention_days), batch_mark(batch))
+    between = b"\n" + head
     for start in range(0, len(batch.events), _PIECE):
-        lines = _encoded(batch.events[start : start + _PIECE])
         # A line break within a text is escaped in JSON: every one that stands in the bytes ends an event.
-        yield head + lines[1:].replace(b"\n[", b"\n" + head)
+        lines = _encoded(batch.events[start : start + _PIECE])[:-1].split(b"\n")
+        yield head + between.join([line[1:] for line in lines]) + b"\n"
 
 
 def _encoded(events: list[MailEvent]) -> bytes:

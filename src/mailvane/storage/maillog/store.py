@@ -24,8 +24,7 @@ from mailvane.storage.maillog import doubt, schema, upkeep
 from mailvane.storage.maillog.engine import Engine, parse_address
 from mailvane.storage.maillog.questions import MOMENTS, Count, Search, Statement, by_hour, life_of, locate
 from mailvane.storage.maillog.rows import (
-    BATCH_COLUMNS,
-    EVENT_COLUMNS,
+    COLUMNS,
     Reactions,
     batch_mark,
     decode_deliveries,
@@ -93,14 +92,8 @@ class ClickHouseMailLog:
                 doubt.settle(self._engine, batch, _INSERT_SETTINGS)
             return
         settings = _INSERT_SETTINGS | {"insert_deduplication_token": f"{batch.workspace}:{batch.token}"}
-        with self._writing, self._engine.client() as client:
-            client.raw_insert(
-                f"{self._scope}events",
-                column_names=[*BATCH_COLUMNS, *EVENT_COLUMNS],
-                insert_block=encode_batch(batch),
-                settings=settings,
-                fmt="JSONCompactEachRow",
-            )
+        with self._writing:
+            self._engine.insert(f"{self._scope}events", COLUMNS, encode_batch(batch), settings)
 
     def _came_with_backup(self, batch: EventBatch) -> bool:
         if not self._any_restored:

@@ -31,6 +31,7 @@ COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "BLOCK", 4096)
     monkeypatch.setattr(files, "BLOCK", 4096)
+    monkeypatch.setattr(files, "PIECE", 1024)
 
 
 def put(path: Path, text: bytes) -> str:
