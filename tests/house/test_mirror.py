@@ -35,6 +35,7 @@ JUDGED_ELSEWHERE = {
     "storage/ledger/": "tests/contract",
     "notify/notifier.py": "tests/unit",
     "surfaces/cli/": "tests/acceptance",
+    "surfaces/http/emailconsul/": "tests/wire",
     "surfaces/http/emboux/": "tests/wire",
     "surfaces/http/mailbaby/": "tests/wire",
     "surfaces/http/native/": "tests/wire",

@@ -11,16 +11,18 @@ import msgspec
 import pytest
 from litestar.routes import HTTPRoute
 
+from mailvane.domain.alerts import Alert
 from mailvane.domain.clients import Terms
 from mailvane.domain.history import HourlyQuestion, LogQuestion, StatisticsQuestion
 from mailvane.domain.mail import MailKey
+from mailvane.domain.reputation import AssetKind, Observation, ObservationKind, Profile, Source
 from mailvane.domain.tenancy import KeyKind
 from mailvane.surfaces.http.native.maillog import LifeQuestion, Retention, Upkeep
 from tests.wire.world import ACCEPTED_AT, MAIL_ID, MASTER, NOW, NUMBER, World, opened, populate
 
 THEIR_DOMAIN = "shop.theirs.example"
 THEIR_CLIENT = "emb_of_another_customer"
-SECRETS = ("secret@theirs.example", "boss@theirs.example", "relay of theirs", "theirs", THEIR_CLIENT)
+SECRETS = ("secret@theirs.example", "boss@theirs.example", "relay of theirs", "theirs", THEIR_CLIENT, "198.51.100.77")
 OPEN = {"/webhooks/ses", "/ping", "/healthz", "/readyz", "/metrics", "/openapi.json"}
 MASTERS_ONLY = {f"/mailvane/v1/maillog/{name}" for name in ("health", "retain", "upkeep")} | {
     "/outbound/reset-daily",
@@ -34,6 +36,11 @@ MASTERS_ONLY = {f"/mailvane/v1/maillog/{name}" for name in ("health", "retain", 
 }
 CUSTOMERS = ("/domains", "/outbound", "/api-keys")  # a client key has business here
 
+LISTED = {"type": "IP_IN_RBL", "ips": ["ALL_IPS"], "rbls": ["HIGH_REPUTATION"]}
+THEIR_ADDRESS = "198.51.100.77"
+THEIR_ALERT, THEIR_PROFILE = "a1" * 12, "b2" * 12
+THEIR_IDS = {"{alert_id}": THEIR_ALERT, "{profile_id}": THEIR_PROFILE, "{rule_type}": "IP_IN_RBL"}
+
 Request = tuple[str, str]
 
 
@@ -46,7 +53,37 @@ def world(shared_world: World) -> World:
     outbound.governance.change(THEIR_DOMAIN, {"daily_limit": 1000}, "key of theirs", NOW)
     outbound.governance.reset_monthly(NOW)
     outbound.clients.issue(shared_world.theirs.workspace.id, THEIR_CLIENT, Terms(), NOW)
+    watch(shared_world)
     return shared_world
+
+
+def watch(world: World) -> None:
+    """Theirs: a profile, an address and a domain that are listed, and an alert that fired."""
+    theirs = world.theirs.workspace.id
+    watching = world.services.reputation.watching
+    world.ledger.add_profile(Profile(id=THEIR_PROFILE, workspace=theirs, name="secret@theirs.example", created_at=NOW))
+    (address,) = watching.add(theirs, AssetKind.IP, [THEIR_ADDRESS], NOW)
+    watching.add(theirs, AssetKind.DOMAIN, [THEIR_DOMAIN], NOW)
+    said = [
+        Observation(kind=kind, asset=name, key="theirs.bl.example", at=NOW, seen_at=NOW, data={"listed": True})
+        for kind, name in (
+            (ObservationKind.IP_LISTING, address.name),
+            (ObservationKind.DOMAIN_LISTING, THEIR_DOMAIN),
+        )
+    ]
+    world.ledger.observe(theirs, said)
+    rule = {**LISTED, "rbls": ["theirs.bl.example"]}
+    alert = Alert(
+        id=THEIR_ALERT, workspace=theirs, name="boss@theirs.example", created_at=NOW, updated_at=NOW, rules=(rule,)
+    )
+    world.ledger.add_alert(alert)
+    world.services.reputation.alerting.evaluate(theirs, [Source.BLOCKLISTS], NOW)
+
+
+def ident_of_asset(world: World, path: str) -> str:
+    kind, name = (AssetKind.IP, THEIR_ADDRESS) if "/ips/" in path else (AssetKind.DOMAIN, THEIR_DOMAIN)
+    found = world.services.reputation.watching.assets(world.theirs.workspace.id, kind)
+    return next((asset.id for asset in found if asset.name == name), "none")
 
 
 def routes(world: World) -> Iterator[Request]:
@@ -78,6 +115,12 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
         "/domains/{name}/owner": {"partner_ref": "ours"},
         "/api-keys": {"token": "emb_made_by_somebody", "partner_ref": "ours"},
         "/api-keys/{token}": {"active": False},
+        "/api/v1.0/alerts": {"name": "mine", "rules": [LISTED]},
+        "/api/v1.0/alerts/{alert_id}": {"name": "taken", "rules": [LISTED]},
+        "/api/v1.0/ips": {"ip": "192.0.2.99"},
+        "/api/v1.0/domains": {"domain": "mine.example"},
+        "/api/v1.0/profiles": {"name": "mine"},
+        "/api/v1.0/profiles/{profile_id}": {"name": "taken"},
     }
 
 
@@ -88,6 +131,10 @@ def asked(world: World, request: Request, key: str | None, **more: Any) -> httpx
     body = msgspec.json.encode(bodies(world, workspace).get(path, {})) if method in {"POST", "PUT"} else None
     filled = path.replace("{order_id}", str(world.theirs.relay.id)).replace("{token}", THEIR_CLIENT)
     filled = filled.replace("{name}", more.pop("domain", THEIR_DOMAIN))
+    for name, ident in THEIR_IDS.items():
+        filled = filled.replace(name, ident)
+    if "/ips/" in path or "/domains/{asset_id}" in path:
+        filled = filled.replace("{asset_id}", ident_of_asset(world, path))
     return world.client.request(
         method, filled, headers=headers | more.pop("headers", {}), content=body, params=more.pop("params", None)
     )
@@ -126,6 +173,18 @@ def test_the_owner_does_see_it(world: World) -> None:
     looking = [request for request in routes(world) if request[0] in {"GET", "POST"}]
     seen = {request[1] for request in looking if leaked(asked(world, request, world.theirs.token))}
     assert seen == {
+        "/api/v1.0/alerts",
+        "/api/v1.0/alerts/{alert_id}",
+        "/api/v1.0/alerts/{alert_id}/log",
+        "/api/v1.0/domains",
+        "/api/v1.0/domains/{asset_id}",
+        "/api/v1.0/domains/{asset_id}/rbl_changes_log",
+        "/api/v1.0/domains/{asset_id}/refresh",
+        "/api/v1.0/ips",
+        "/api/v1.0/ips/{asset_id}",
+        "/api/v1.0/ips/{asset_id}/rbl_changes_log",
+        "/api/v1.0/ips/{asset_id}/refresh",
+        "/api/v1.0/profiles",
         "/domains",
         "/domains/{name}/outbound",
         "/domains/{name}/outbound/increment",

@@ -11,7 +11,16 @@ from litestar.routes import HTTPRoute
 from mailvane.surfaces.http.mailbaby.parameters import PARAMETERS
 from tests.wire.world import World
 
-BODILESS = ("/health", "/increment", "/ses-verify", "/reset-daily", "/reset-monthly", "/suspend", "/activate")
+BODILESS = (
+    "/refresh",
+    "/health",
+    "/increment",
+    "/ses-verify",
+    "/reset-daily",
+    "/reset-monthly",
+    "/suspend",
+    "/activate",
+)
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,11 @@ from litestar.testing import TestClient
 from msgspec import structs
 
 from mailvane.admission.rules import GovernanceRules
+from mailvane.app.reputation import reputation_of
 from mailvane.domain.mail import EventBatch, EventType, MailEvent, ReasonFamily, mail_id
 from mailvane.domain.outbound import Domain, Verification
 from mailvane.domain.tenancy import KeyKind, Relay, Workspace
+from mailvane.reputation_config import ReputationSettings
 from mailvane.services.client_keys import ClientKeys
 from mailvane.services.decision_desk import DecisionDesk
 from mailvane.services.feedback import Answer, Outcome
@@ -79,6 +81,7 @@ def opened(directory: Path) -> Iterator[World]:
         history=History(maillog, ledger),
         recorder=Recorder(ledger, maillog),
         outbound=outbound(ledger),
+        reputation=reputation_of(ReputationSettings(resolvers=("127.0.0.1:9",)), ledger, lambda: NOW).services,
         zone=ZONE,
         clock=lambda: NOW,
     )

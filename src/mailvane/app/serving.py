@@ -8,10 +8,11 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from threading import Event, Thread
+from typing import Any
 
 import uvloop
 from litestar import Litestar
@@ -21,6 +22,7 @@ from mailvane.app.following import Follower, FollowingMetrics
 from mailvane.app.housekeeping import Housekeeping
 from mailvane.app.outbound import outbound_services
 from mailvane.app.policing import policy_server
+from mailvane.app.reputation import Reputation, reputation_of, worker_of
 from mailvane.app.stores import Stores, stores_here
 from mailvane.config import Listen, Settings, master_token, shown
 from mailvane.errors import InvalidSetting
@@ -51,12 +53,15 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
             running.enter_context(_followers(settings, stores, metrics))
             running.enter_context(Housekeeping(stores.ledger, _clock).running())
         outbound = outbound_services(settings.outbound, stores, _clock)
-        application = _application(settings, stores, registry, outbound) if "http" in roles else None
+        reputation = reputation_of(settings.reputation, stores.ledger, _clock)
+        services = _services(settings, stores, outbound, reputation)
+        application = create_app(services, registry) if "http" in roles else None
         policy = policy_server(settings.outbound, outbound.desk, registry) if "policy" in roles else None
         told = None if ready is None else partial(ready, stores)
         # A loop in C: a decision is so little work that the standard one would be a good part of it.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(settings, application, policy, outbound, told))
+            surfaces = _run(settings, application, policy, outbound, told)
+            runner.run(_beside(settings, stores, reputation, surfaces) if "worker" in roles else surfaces)
     log.info("stopped")
 
 
@@ -92,19 +97,25 @@ def _followers(settings: Settings, stores: Stores, metrics: FollowingMetrics) ->
             thread.join()
 
 
-def _application(
-    settings: Settings, stores: Stores, registry: CollectorRegistry, outbound: OutboundServices
-) -> Litestar:
-    services = HttpServices(
+def _services(settings: Settings, stores: Stores, outbound: OutboundServices, reputation: Reputation) -> HttpServices:
+    return HttpServices(
         maillog=stores.maillog,
         tenancy=Tenancy(stores.ledger, master_token(settings)),
         recorder=stores.recorder,
         history=History(stores.maillog, stores.ledger),
         outbound=outbound,
+        reputation=reputation.services,
         zone=settings.timezone,
         clock=_clock,
     )
-    return create_app(services, registry)
+
+
+async def _beside(
+    settings: Settings, stores: Stores, reputation: Reputation, surfaces: Coroutine[Any, Any, None]
+) -> None:
+    """Sources are asked and people told for as long as the surfaces answer."""
+    async with reputation.running(worker_of(settings.reputation, stores.ledger, _clock)):
+        await surfaces
 
 
 async def _run(

@@ -27,7 +27,7 @@ GIVE_UP_MS = 5 * 86_400_000  # a target that failed for so long is not tried any
 _TOGETHER = 100
 _AT_ONCE = 32
 # Seconds after the first try, the second, …; then always the last.
-_PAUSES = (5, 60, 300, 1800, 7200, 18_000, 36_000)
+_PAUSES = (5, 15, 60, 300, 1800, 7200, 18_000, 36_000)
 
 
 class Worker:

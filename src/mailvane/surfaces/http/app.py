@@ -13,6 +13,7 @@ from mailvane.services.recognition import Recognition
 from mailvane.surfaces.http import operations
 from mailvane.surfaces.http.bridge import Bridge
 from mailvane.surfaces.http.door import Door, Proofs, render_error
+from mailvane.surfaces.http.emailconsul import routes as emailconsul_routes
 from mailvane.surfaces.http.emboux import routes as emboux_routes
 from mailvane.surfaces.http.mailbaby import routes as mailbaby_routes
 from mailvane.surfaces.http.native import routes as native_routes
@@ -22,13 +23,19 @@ from mailvane.surfaces.http.operations import Metrics
 from mailvane.surfaces.http.services import HttpServices
 
 _LARGEST_QUESTION = 64 * 1024
-_ROUTERS = (mailbaby_routes.ROUTER, emboux_routes.ROUTER, native_routes.ROUTER, operations.ROUTER)
+_ROUTERS = (
+    mailbaby_routes.ROUTER,
+    emboux_routes.ROUTER,
+    emailconsul_routes.ROUTER,
+    native_routes.ROUTER,
+    operations.ROUTER,
+)
 
 
 @lru_cache(maxsize=1)
 def document() -> bytes:
     """The OpenAPI document of everything that the application serves."""
-    return operations.described(_ROUTERS, native_routes.BODIES | emboux_routes.BODIES)
+    return operations.described(_ROUTERS, native_routes.BODIES | emboux_routes.BODIES | emailconsul_routes.BODIES)
 
 
 def create_app(services: HttpServices, registry: CollectorRegistry | None = None) -> Litestar:
@@ -60,6 +67,12 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
             }
         ),
     )
-    dialects = (mailbaby_routes.DIALECT, emboux_routes.DIALECT, native_routes.DIALECT, operations.DIALECT)
+    dialects = (
+        mailbaby_routes.DIALECT,
+        emboux_routes.DIALECT,
+        emailconsul_routes.DIALECT,
+        native_routes.DIALECT,
+        operations.DIALECT,
+    )
     app.asgi_handler = Door(app.asgi_handler, dialects, Proofs(recognition, bridge, services.clock), metrics.observe)
     return app

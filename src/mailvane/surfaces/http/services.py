@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from litestar import Request
 
+from mailvane.domain.reputation import Source, Zone
+from mailvane.services.alert_statistics import AlertStatistics
+from mailvane.services.alerting import Alerting
 from mailvane.services.client_keys import ClientKeys
 from mailvane.services.decision_desk import DecisionDesk
 from mailvane.services.feedback import NotificationIntake
@@ -17,7 +20,9 @@ from mailvane.services.history import History
 from mailvane.services.recording import Recorder
 from mailvane.services.tenancy import Tenancy
 from mailvane.services.verification import Proving
+from mailvane.services.watching import Watching
 from mailvane.storage.interface import MailLog
+from mailvane.storage.reputation import Profiles
 from mailvane.surfaces.http.bridge import Bridge
 
 
@@ -34,6 +39,18 @@ class OutboundServices:
 
 
 @dataclass(frozen=True)
+class ReputationServices:
+    """The doors of reputation: what is watched, the alerts over it, and a word to whoever asks sources."""
+
+    alerting: Alerting
+    statistics: AlertStatistics
+    watching: Watching
+    profiles: Profiles
+    dictionary: Callable[[], Sequence[Zone]]  # of blocklists
+    wake: Callable[[Source], None]  # something is due
+
+
+@dataclass(frozen=True)
 class HttpServices:
     """The doors of the core, and the two things that come from outside: where we are and what time it is."""
 
@@ -42,6 +59,7 @@ class HttpServices:
     history: History
     recorder: Recorder
     outbound: OutboundServices
+    reputation: ReputationServices
     zone: ZoneInfo  # of dates without a zone, of days and months
     clock: Callable[[], int]  # milliseconds since the epoch, UTC
 

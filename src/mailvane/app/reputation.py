@@ -1,0 +1,101 @@
+"""Puts reputation together from the settings and the stores: watching, alerting, asking sources, telling people."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from mailvane.collectors.collector import Collector
+from mailvane.collectors.dnsbl import make as make_blocklists
+from mailvane.collectors.dnsbl.zones import dictionary
+from mailvane.collectors.runner import Runner
+from mailvane.domain.alerts import SigningSecret
+from mailvane.domain.reputation import Source, Zone
+from mailvane.notify.outside import Outside
+from mailvane.notify.webhook import Webhook
+from mailvane.notify.worker import Worker
+from mailvane.reputation_config import ReputationSettings
+from mailvane.services.alert_statistics import AlertStatistics
+from mailvane.services.alerting import Alerting
+from mailvane.services.watching import Watching
+from mailvane.storage.ledger import SqlLedger
+from mailvane.surfaces.http.emailconsul.shape import webhook_body
+from mailvane.surfaces.http.services import ReputationServices
+
+_HOUR_MS = 3_600_000
+_SECRET_BYTES = 24
+
+
+@dataclass(frozen=True)
+class Reputation:
+    """The doors for the surfaces, and what runs in the background."""
+
+    services: ReputationServices
+    runner: Runner
+
+    @asynccontextmanager
+    async def running(self, worker: Worker) -> AsyncIterator[None]:
+        """Ask sources and tell people for the length of a block."""
+        tasks = [asyncio.create_task(self.runner.run()), asyncio.create_task(worker.run())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def reputation_of(settings: ReputationSettings, ledger: SqlLedger, clock: Callable[[], int]) -> Reputation:
+    """Raises InvalidSetting."""
+
+    def zones() -> Sequence[Zone]:
+        return dictionary(ledger.zones())
+
+    def high_reputation() -> frozenset[str]:
+        return frozenset(zone.host for zone in zones() if zone.high_reputation)
+
+    alerting = Alerting(ledger, high_reputation, int(settings.stale_hours * _HOUR_MS))
+    watching = Watching(ledger, ledger, lambda *heard: _evaluated(alerting, *heard))
+    runner = Runner(_collectors(settings, ledger.zones), watching, ledger, ledger, clock, settings.refresh_hours)
+    services = ReputationServices(
+        alerting=alerting,
+        statistics=AlertStatistics(ledger),
+        watching=watching,
+        profiles=ledger,
+        dictionary=zones,
+        wake=runner.wake,
+    )
+    return Reputation(services, runner)
+
+
+def worker_of(settings: ReputationSettings, ledger: SqlLedger, clock: Callable[[], int]) -> Worker:
+    """Who tells people. Belongs to the event loop that it is made in."""
+
+    def living(workspace: int, now: int) -> Sequence[str]:
+        """A workspace that was never told anything gets its secret now."""
+        known = ledger.signing_secrets(workspace, now)
+        if not known:
+            made = SigningSecret(workspace=workspace, secret=_secret(), created_at=now)
+            ledger.save_signing_secrets(workspace, [made])
+            known = ledger.signing_secrets(workspace, now)
+        return [each.secret for each in known]
+
+    return Worker(ledger, [Webhook(Outside(settings.allowed_targets), living, webhook_body)], clock)
+
+
+def _secret() -> str:
+    return f"whsec_{b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
+
+
+def _collectors(settings: ReputationSettings, changed: Callable[[], Iterable[Zone]]) -> list[Collector]:
+    blocklists = make_blocklists(settings)
+    blocklists.changed = changed
+    return [blocklists]
+
+
+def _evaluated(alerting: Alerting, workspace: int, sources: Iterable[Source], now: int) -> None:
+    alerting.evaluate(workspace, set(sources), now)

@@ -1,0 +1,125 @@
+"""The bodies and queries of the EmailConsul API. What is wrong is named by its field; unknown fields are ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from mailvane.errors import InvalidFields
+from mailvane.services.alert_drafts import AlertDraft
+
+MOST_ROWS = 1000
+_USUAL_ROWS = 20
+_ALL = 2**31 - 1
+
+
+class AlertBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert as a client writes it; either spelling of the instant address."""
+
+    name: str = ""
+    rules: Sequence[Mapping[str, Any]] = ()
+    formula: str | None = None
+    profile_id: str | None = None
+    is_active: bool | None = None
+    is_in_daily_report: bool | None = None
+    is_instant_alert: bool | None = None
+    is_on_dashboards: bool | None = None
+    instant_alert_email: str | None = None
+    instant_alert_email_email: str | None = None
+    webhook_url: str | None = None
+    slack_integration_id: str | None = None
+
+
+class IpsBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Addresses to watch: one, several, or networks."""
+
+    ip: str | None = None
+    ips: Sequence[str] = ()
+    profile_id: str | None = None
+
+
+class DomainsBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Domains to watch."""
+
+    domain: str | None = None
+    domains: Sequence[str] = ()
+    profile_id: str | None = None
+
+
+class ProfileBody(msgspec.Struct, frozen=True, kw_only=True):
+    name: str = ""
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Which part of a list."""
+
+    offset: int
+    limit: int
+    sort: str
+
+
+def read(model: type[msgspec.Struct], body: bytes) -> Any:
+    """Raises InvalidFields."""
+    try:
+        return msgspec.json.decode(body or b"{}", type=model)
+    except msgspec.ValidationError as error:
+        told, _, place = str(error).partition(" - at ")
+        raise InvalidFields((place.strip("`").removeprefix("$").lstrip(".") or "body", told)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise InvalidFields(("body", "is not JSON")) from None
+
+
+def draft(body: bytes) -> AlertDraft:
+    """Raises InvalidFields."""
+    given: AlertBody = read(AlertBody, body)
+    return AlertDraft(
+        name=given.name,
+        rules=tuple(given.rules),
+        formula=given.formula or None,
+        profile_id=given.profile_id or None,
+        is_active=given.is_active is not False,
+        is_in_daily_report=bool(given.is_in_daily_report),
+        is_instant_alert=bool(given.is_instant_alert),
+        is_on_dashboards=bool(given.is_on_dashboards),
+        instant_alert_email=given.instant_alert_email or given.instant_alert_email_email or None,
+        webhook_url=given.webhook_url or None,
+        slack_integration_id=given.slack_integration_id or None,
+    )
+
+
+def window(query: Mapping[str, str], orders: Sequence[str]) -> Window:
+    """Raises InvalidFields."""
+    sort = query.get("sort") or orders[0]
+    if sort not in orders:
+        raise InvalidFields(("sort", f"expected one of {', '.join(orders)}"))
+    return Window(_number(query, "offset", 0, _ALL), _number(query, "limit", _USUAL_ROWS, MOST_ROWS), sort)
+
+
+def _number(query: Mapping[str, str], name: str, usual: int, most: int) -> int:
+    text = query.get(name, "")
+    if not text:
+        return usual
+    least = 0 if name == "offset" else 1
+    if not (text.isascii() and text.isdecimal() and len(text) < 11 and least <= int(text) <= most):
+        raise InvalidFields((name, f"expected a number from {least} to {most}"))
+    return int(text)
+
+
+def period(query: Mapping[str, str]) -> tuple[int, int]:
+    """From and to, in milliseconds. Raises InvalidFields."""
+    return _moment(query, "period_from"), _moment(query, "period_to")
+
+
+def _moment(query: Mapping[str, str], name: str) -> int:
+    text = query.get(name, "")
+    if not text:
+        raise InvalidFields((name, "is required"))
+    try:
+        parsed = datetime.fromisoformat(text)
+        whole = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        return int(whole.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise InvalidFields((name, "expected a time such as 2026-07-06T00:00:00.000Z")) from None

@@ -1,0 +1,223 @@
+"""What the EmailConsul API looks like on the wire: objects, refusals, dates. The vendor's words stand here.
+
+# ours, where the vendor publishes nothing: the body of errors, 201 for what is new, 204 for what is removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from litestar import Response
+
+from mailvane.domain.alerts import Alert, LogEntry, Notification
+from mailvane.domain.reputation import Asset, AssetKind, Observation, Profile, Zone
+from mailvane.domain.tenancy import KeyKind
+from mailvane.errors import InvalidFields
+from mailvane.surfaces.http.dialect import Dialect, Refusal
+
+JSON = "application/json"
+PREFIX = "/api/v1.0"
+
+
+class FieldComplaint(msgspec.Struct, frozen=True):
+    field: str
+    message: str
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A refusal; `errors` names the fields that are wrong."""
+
+    code: int
+    message: str
+    errors: tuple[FieldComplaint, ...] = ()
+
+
+class AlertObject(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    profile_id: str | None
+    is_active: bool
+    is_in_daily_report: bool
+    is_instant_alert: bool
+    is_on_dashboards: bool
+    instant_alert_email: str | None
+    instant_alert_email_email: str | None  # as the older guide spells it
+    slack_integration_id: str | None
+    webhook_url: str | None
+    formula: str | None
+    rules: Sequence[Mapping[str, Any]]
+    created_at: str
+    updated_at: str
+
+
+class FiredRuleObject(msgspec.Struct, frozen=True):
+    type: str
+    snapshot: Mapping[str, Any]
+    matchings: Mapping[str, Any]
+
+
+class LogEntryObject(msgspec.Struct, frozen=True):
+    id: str
+    profile_id: str | None
+    user_alert_id: str
+    name: str
+    rules: tuple[FiredRuleObject, ...]
+    timestamp: str
+
+
+class Listed(msgspec.Struct, frozen=True):
+    lookup_host: str
+
+
+class IpObject(msgspec.Struct, frozen=True):
+    id: str
+    ip: str
+    profile_id: str | None
+    status: str
+    blacklisted: bool
+    wrong_rdns: bool | None
+    rbl_result: tuple[Listed, ...]
+    dns_lookup_result: Sequence[Any]
+    created_at: str
+    updated_at: str | None
+
+
+class DomainObject(msgspec.Struct, frozen=True):
+    id: str
+    domain: str
+    profile_id: str | None
+    status: str
+    blacklisted: bool
+    rbl_result: tuple[Listed, ...]
+    spf: str | None
+    dmarc: str | None
+    created_at: str
+    updated_at: str | None
+
+
+class ProfileObject(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    created_at: str
+
+
+class ZoneObject(msgspec.Struct, frozen=True):
+    host: str
+    type: str
+    is_high_reputation: bool
+
+
+class Change(msgspec.Struct, frozen=True):
+    host: str
+    status: str
+    created_at: str
+
+
+class Meta(msgspec.Struct, frozen=True):
+    count: int
+    offset: int
+    limit: int
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of a list, and how many there are in all."""
+
+    data: Sequence[Any]
+    meta: Meta
+
+
+class Rows(msgspec.Struct, frozen=True):
+    data: Sequence[Any]
+
+
+def render(refusal: Refusal) -> Response[bytes]:
+    fields = refusal.cause.fields if isinstance(refusal.cause, InvalidFields) else ()
+    body = Refused(refusal.status, refusal.message, tuple(FieldComplaint(*field) for field in fields))
+    return Response(
+        msgspec.json.encode(body), status_code=refusal.status, media_type=JSON, headers=dict(refusal.headers)
+    )
+
+
+DIALECT = Dialect(
+    name="emailconsul",
+    render=render,
+    prefixes=(PREFIX,),
+    kinds=frozenset({KeyKind.WORKSPACE, KeyKind.PLATFORM, KeyKind.MASTER}),
+)
+
+
+def answer(body: object, status: int = 200) -> Response[bytes]:
+    return Response(msgspec.json.encode(body), status_code=status, media_type=JSON)
+
+
+def date(ms: int) -> str:
+    """ISO 8601 with milliseconds and Z."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+
+
+def alert(found: Alert) -> AlertObject:
+    return AlertObject(
+        id=found.id, name=found.name, profile_id=found.profile_id, is_active=found.is_active,
+        is_in_daily_report=found.is_in_daily_report, is_instant_alert=found.is_instant_alert,
+        is_on_dashboards=found.is_on_dashboards, instant_alert_email=found.instant_alert_email,
+        instant_alert_email_email=found.instant_alert_email, slack_integration_id=found.slack_integration_id,
+        webhook_url=found.webhook_url, formula=found.formula, rules=found.rules, created_at=date(found.created_at),
+        updated_at=date(found.updated_at),
+    )  # fmt: skip
+
+
+def entry(found: LogEntry) -> LogEntryObject:
+    return LogEntryObject(
+        id=found.id,
+        profile_id=found.profile_id,
+        user_alert_id=found.alert_id,
+        name=found.name,
+        rules=tuple(FiredRuleObject(rule.type, _dated(rule.snapshot), rule.matchings) for rule in found.rules),
+        timestamp=date(found.at),
+    )
+
+
+def webhook_body(notification: Notification) -> bytes:
+    """What a webhook posts: the log entry, each rule with its matchings under the older guide's name, too."""
+    told = msgspec.to_builtins(entry(msgspec.convert(notification.body, LogEntry)))
+    for rule in told["rules"]:
+        rule["matching"] = rule["matchings"]
+    return msgspec.json.encode(told)
+
+
+def _dated(snapshot: Mapping[str, Any]) -> Mapping[str, Any]:
+    moment = snapshot.get("date_timestamp")
+    return {**snapshot, "date_timestamp": date(moment) if isinstance(moment, int) else None}
+
+
+def asset(found: Asset, listings: Sequence[Observation]) -> IpObject | DomainObject:
+    """An address or domain, with the blocklists that list it."""
+    listed = tuple(Listed(one.key) for one in listings if one.data.get("listed"))
+    updated = date(found.updated_at) if found.updated_at else None
+    if found.kind is AssetKind.IP:
+        return IpObject(
+            id=found.id, ip=found.name, profile_id=found.profile_id, status=found.status.value,
+            blacklisted=bool(listed), wrong_rdns=found.details.get("wrong_rdns"), rbl_result=listed,
+            dns_lookup_result=found.details.get("dns_lookup_result", []), created_at=date(found.created_at),
+            updated_at=updated,
+        )  # fmt: skip
+    return DomainObject(
+        id=found.id, domain=found.name, profile_id=found.profile_id, status=found.status.value,
+        blacklisted=bool(listed), rbl_result=listed, spf=found.details.get("spf"), dmarc=found.details.get("dmarc"),
+        created_at=date(found.created_at), updated_at=updated,
+    )  # fmt: skip
+
+
+def profile(found: Profile) -> ProfileObject:
+    return ProfileObject(found.id, found.name, date(found.created_at))
+
+
+def zone(found: Zone, kind: str) -> ZoneObject:
+    return ZoneObject(found.host, kind, found.high_reputation)
+
+
+def change(found: Observation) -> Change:
+    return Change(found.key, "BLACKLISTED" if found.data.get("listed") else "RESOLVED", date(found.at))

@@ -1,0 +1,181 @@
+"""Alerts as a client of the EmailConsul API writes and reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mailvane.domain.reputation import AssetKind, Observation, ObservationKind, Refresh, Source
+from tests.wire.world import NOW, World
+
+PATH = "/api/v1.0/alerts"
+LISTED = {"type": "IP_IN_RBL", "ips": ["ALL_IPS"], "rbls": ["bl.example"]}
+ABOVE = {"value": 0.2, "operator": "gt"}
+COUNTED = {"value": 2, "operator": "gt", "time_range": "ONE_DAY"}
+RATIOS = (
+    *("gp_user_reported_spam_ratio", "gp_spf_success_ratio", "gp_dkim_success_ratio", "gp_dmarc_success_ratio"),
+    *("gp_inbound_encryption_ratio", "gp_outbound_encryption_ratio", "gp_delivery_error_ratio"),
+)
+FAILURES = ("spf_fail", "dkim_fail", "dmarc_fail", "spf_alignment_fail", "dkim_alignment_fail")
+EXAMPLES: list[dict[str, Any]] = [
+    {"type": "IP_IN_RBL", "ips": ["1.1.1.1", "123.123.123.123"], "rbls": ["hostname.one", "hostname.two"]},
+    {"type": "DOMAIN_IN_RBL", "domains": ["ALL_IPS"], "rbls": ["HIGH_REPUTATION"]},
+    {"type": "GP_DOMAIN_REPUTATION", "gp_domains": ["ALL_GP_DOMAINS"], "gp_domain_reputations": ["BAD", "LOW"]},
+    {"type": "GP_IP_REPUTATION", "gp_ips": ["1.1.1.1"], "gp_ip_reputations": ["BAD", "LOW"]},
+    *({"type": name.upper(), name: ABOVE} for name in RATIOS),
+    {"type": "SNDS_FILTER_RESULT", "snds_ips": ["ALL_SNDS_IPS"], "snds_filter_result": ["RED", "YELLOW"]},
+    {"type": "SNDS_BOUNCE_RATE", "snds_bounce_rate": {"value": 50, "operator": "gt"}},
+    {"type": "SNDS_COMPLAINT_RATE", "snds_complaint_rate": {"value": 50, "operator": "gt"}},
+    {"type": "SNDS_TRAP_HITS", "snds_trap_hits": {"value": 2, "operator": "gt"}},
+    {"type": "LOOKALIKE_REG_CREATED_DATE", "lookalike_reg_created_date": {"value": "ONE_DAY", "operator": "lt"}},
+    {"type": "LOOKALIKE_REG_UPDATED_DATE", "lookalike_reg_updated_date": {"value": "ONE_DAY", "operator": "lt"}},
+    *({"type": f"DMARC_{name.upper()}", f"dmarc_{name}": COUNTED} for name in FAILURES),
+    {"type": "TRAPS_IP", "traps_ips": ["ALL_TRAPS_IPS"]},
+    {"type": "TRAPS_DOMAIN_FROM", "traps_domains_from": ["one.com", "two.com"]},
+    {"type": "HONEYTOKEN_DOMAIN_COUNT_PER_PERIOD", "honeytoken_domain_count_per_period": COUNTED},
+]
+
+
+def created(world: World, **fields: Any) -> dict[str, Any]:
+    answer = world.client.post(PATH, json={"name": "x", "rules": [LISTED]} | fields, headers=world.ours.headers)
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def listed(world: World, address: str, zone: str = "bl.example") -> None:
+    """A blocklist said so."""
+    said = Observation(
+        kind=ObservationKind.IP_LISTING, asset=address, key=zone, at=NOW, seen_at=NOW, data={"listed": True}
+    )
+    refresh = Refresh(source=Source.BLOCKLISTS, kind=AssetKind.IP, asset=address, at=NOW, observations=(said,))
+    world.services.reputation.watching.record(world.ours.workspace.id, [refresh], NOW)
+
+
+@pytest.mark.parametrize("rule", EXAMPLES, ids=lambda rule: str(rule["type"]))
+def test_every_rule_of_the_guide_is_taken_and_given_back(world: World, rule: dict[str, Any]) -> None:
+    assert created(world, rules=[rule])["rules"] == [rule]
+
+
+def test_there_are_twenty_five_of_them() -> None:
+    assert len({rule["type"] for rule in EXAMPLES}) == len(EXAMPLES) == 25
+
+
+def test_an_alert_is_a_bare_object_with_every_field_and_both_spellings(world: World) -> None:
+    made = created(
+        world, is_instant_alert=True, instant_alert_email_email="ops@example.org", webhook_url="https://h.example/x"
+    )
+    assert made == {
+        "id": made["id"], "name": "x", "profile_id": None, "is_active": True, "is_in_daily_report": False,
+        "is_instant_alert": True, "is_on_dashboards": False, "instant_alert_email": "ops@example.org",
+        "instant_alert_email_email": "ops@example.org", "slack_integration_id": None,
+        "webhook_url": "https://h.example/x", "formula": None, "rules": [LISTED],
+        "created_at": "2024-01-17T20:30:45.000Z", "updated_at": "2024-01-17T20:30:45.000Z",
+    }  # fmt: skip
+    assert len(made["id"]) == 24
+    assert world.client.get(f"{PATH}/{made['id']}", headers=world.ours.headers).json() == made
+
+
+def test_an_alert_is_changed_listed_and_removed(world: World) -> None:
+    first, second = created(world, name="b"), created(world, name="a")
+    body = {"name": "c", "rules": [LISTED], "is_active": False}
+    changed = world.client.put(f"{PATH}/{first['id']}", json=body, headers=world.ours.headers).json()
+    assert (changed["name"], changed["is_active"], changed["id"]) == ("c", False, first["id"])
+    page = world.client.get(PATH, params={"sort": "name", "limit": 1}, headers=world.ours.headers).json()
+    assert ([one["name"] for one in page["data"]], page["meta"]) == (["a"], {"count": 2, "offset": 0, "limit": 1})
+    assert world.client.delete(f"{PATH}/{second['id']}", headers=world.ours.headers).status_code == 204
+    gone = world.client.get(f"{PATH}/{second['id']}", headers=world.ours.headers)
+    assert (gone.status_code, gone.json()["code"]) == (404, 404)
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, {"name", "rules"}),
+        ({"name": "", "rules": [LISTED]}, {"name"}),
+        ({"name": "x", "rules": []}, {"rules"}),
+        ({"name": "x", "rules": [{"type": "NONSENSE"}]}, {"rules[0].type"}),
+        ({"name": "x", "rules": [{"type": "IP_IN_RBL", "ips": ["1.1.1.1"]}]}, {"rules[0].rbls"}),
+        ({"name": "x", "rules": [LISTED, LISTED]}, {"formula"}),
+        ({"name": "x", "rules": [LISTED], "is_instant_alert": True}, {"instant_alert_email"}),
+        ({"name": "x", "rules": [LISTED], "webhook_url": "ftp://h"}, {"webhook_url"}),
+        ({"name": "x", "rules": [LISTED], "profile_id": "p"}, {"profile_id"}),
+        ({"name": "x", "rules": "IP_IN_RBL"}, {"rules"}),
+        ({"name": 5, "rules": [LISTED]}, {"name"}),
+        (
+            {"name": "x", "rules": [{"type": "GP_SPF_SUCCESS_RATIO", "gp_spf_success_ratio": ABOVE | {"value": 2}}]},
+            {"rules[0].gp_spf_success_ratio.value"},
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named_field_by_field(world: World, body: dict[str, Any], fields: set[str]) -> None:
+    answer = world.client.post(PATH, json=body, headers=world.ours.headers)
+    assert answer.status_code == 400
+    assert answer.json()["code"] == 400
+    assert {one["field"] for one in answer.json()["errors"]} == fields
+    assert world.client.get(PATH, headers=world.ours.headers).json()["data"] == []
+
+
+@pytest.mark.parametrize("body", [b"", b"nonsense", b"[]", b"\xff"])
+def test_a_body_that_is_no_alert_is_refused(world: World, body: bytes) -> None:
+    answer = world.client.post(PATH, content=body, headers=world.ours.headers)
+    assert (answer.status_code, bool(answer.json()["errors"])) == (400, True)
+
+
+def test_what_fired_is_read_back_with_its_evidence_and_counted(world: World) -> None:
+    alert = created(world, name="listed")
+    world.client.post("/api/v1.0/ips", json={"ips": ["192.0.2.1", "192.0.2.2"]}, headers=world.ours.headers)
+    listed(world, "192.0.2.1")
+    page = world.client.get(f"{PATH}/{alert['id']}/log", headers=world.ours.headers).json()
+    (entry,) = page["data"]
+    assert page["meta"] == {"count": 1, "offset": 0, "limit": 20}
+    assert (entry["user_alert_id"], entry["name"], entry["timestamp"]) == (
+        alert["id"],
+        "listed",
+        "2024-01-17T20:30:45.000Z",
+    )
+    (rule,) = entry["rules"]
+    assert rule["matchings"] == {"items": [{"ip": "192.0.2.1", "rbl": "bl.example"}], "count": 1}
+    assert rule["snapshot"]["date_timestamp"] == "2024-01-17T20:30:45.000Z"
+    assert rule["snapshot"]["data"][0]["rbl_result"] == [{"lookup_host": "bl.example"}]
+    query = {"period_from": "2024-01-16T00:00:00.000Z", "period_to": "2024-01-18T00:00:00.000Z"}
+
+    def stats(path: str) -> Any:
+        return world.client.get(f"{PATH}/stats/{path}", params=query, headers=world.ours.headers).json()["data"]
+
+    assert stats(f"aggregated/{alert['id']}/IP_IN_RBL") == [{"ip": "192.0.2.1", "rbl": "bl.example", "count": 1}]
+    days = [{"date": "2024-01-16", "count": 0}, {"date": "2024-01-17", "count": 1}]
+    assert stats(f"timeseries/{alert['id']}/IP_IN_RBL") == days
+    assert stats("timeseries") == days
+    assert stats("aggregated") == [
+        {"user_alert_id": alert["id"], "name": "listed", "rule_type": "IP_IN_RBL", "count": 1}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status"),
+    [
+        ("aggregated", {}, 400),
+        ("aggregated", {"period_from": "2024-01-16", "period_to": "then"}, 400),
+        ("aggregated", {"period_from": "2024-01-18", "period_to": "2024-01-16"}, 400),
+        ("timeseries/" + "0" * 24 + "/IP_IN_RBL", {"period_from": "2024-01-16", "period_to": "2024-01-17"}, 404),
+    ],
+)
+def test_statistics_want_a_period_and_an_alert(world: World, path: str, query: dict[str, str], status: int) -> None:
+    answer = world.client.get(f"{PATH}/stats/{path}", params=query, headers=world.ours.headers)
+    assert (answer.status_code, answer.json()["code"]) == (status, status)
+
+
+def test_an_unknown_rule_type_has_no_statistics(world: World) -> None:
+    query = {"period_from": "2024-01-16", "period_to": "2024-01-17"}
+    path = f"{PATH}/stats/aggregated/{created(world)['id']}/NONSENSE"
+    assert world.client.get(path, params=query, headers=world.ours.headers).status_code == 400
+
+
+def test_keys_are_asked_for_and_an_unknown_path_is_none(world: World) -> None:
+    assert world.client.get(PATH).status_code == 401
+    assert world.client.get("/api/v1.0/nothing", headers=world.ours.headers).status_code == 404
+    assert world.client.get(PATH, headers={"X-API-KEY": world.platform}).status_code == 400
+    named = {"X-API-KEY": world.platform, "X-Workspace-Id": str(world.ours.workspace.id)}
+    assert world.client.get(PATH, headers=named).status_code == 200
