@@ -29,10 +29,14 @@ class Place:
     token: str
 
     def rows(self, **filters: Any) -> list[dict[str, Any]]:
-        page = self.installation.get("/mail/log", self.token, limit=1000, **filters)
-        rows: list[dict[str, Any]] = page["emails"]
-        assert page["total"] == len(rows)
-        return rows
+        """All there are. The total is counted beside the page: while mail comes in, they may differ for a moment."""
+        deadline = time.monotonic() + SOON
+        while True:
+            page = self.installation.get("/mail/log", self.token, limit=1000, **filters)
+            rows: list[dict[str, Any]] = page["emails"]
+            if page["total"] == len(rows):
+                return rows
+            assert time.monotonic() < deadline, f"{page['total']} are counted, {len(rows)} are shown"
 
     def row(self, recipient: str) -> dict[str, Any]:
         (row,) = self.rows(to=recipient)

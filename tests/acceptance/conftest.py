@@ -7,9 +7,10 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.acceptance.postfix_instance import Peers, PostfixInstance, cannot_run, free_port
+from tests.acceptance.postfix_instance import Peers, PostfixInstance, cannot_run
 from tests.acceptance.sasl_server import SaslServer
 from tests.acceptance.smtp_sink import SmtpSink
+from tests.ports import free_port
 
 
 @contextmanager

@@ -16,6 +16,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.ports import free_port
+
 MAIN = """\
 compatibility_level = 3.6
 queue_directory = {home}/spool
@@ -135,13 +137,6 @@ def cannot_run() -> str:
     if not shutil.which("postfix"):
         return "Postfix is not installed"
     return ""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True)

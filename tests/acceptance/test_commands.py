@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from mailvane.world.postfix import PostfixWorld
-from tests.acceptance.installation import Installation, free_port, stop
+from tests.acceptance.installation import Installation, stop
+from tests.ports import free_port
 
 START = 1_760_000_000_000
 DAY = 86_400_000

@@ -21,9 +21,10 @@ from mailvane.storage.ledger import SqlLedger, open_ledger
 from mailvane.surfaces.cli.remote import RemoteMailLog
 from tests.acceptance.installation import Installation
 from tests.acceptance.mail_client import Note, hand_in
-from tests.acceptance.postfix_instance import DEPLOY, Peers, PostfixInstance, cannot_run, free_port
+from tests.acceptance.postfix_instance import DEPLOY, Peers, PostfixInstance, cannot_run
 from tests.acceptance.sasl_server import SaslServer
 from tests.acceptance.smtp_sink import SmtpSink
+from tests.ports import free_port
 
 OUTBOUND = """
 [outbound]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -29,18 +28,12 @@ from mailvane.sources.ses.sns import SnsGate
 from mailvane.storage.ledger import SqlLedger, open_ledger
 from mailvane.world.certificate_authority import Signer, root, signer
 from mailvane.world.sns_topic import SnsTopic
+from tests.ports import free_port
 from tests.unit.services.memory import MemoryMailLog
 from tests.unit.sources.ses.examples import bounce
 
 NOW = 1_795_000_000_000
 NAME = "shop.example"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

@@ -11,18 +11,22 @@ import msgspec
 import pytest
 from litestar.routes import HTTPRoute
 
-from mailvane.domain.alerts import Alert
+from mailvane.domain.alerts import Alert, MaintenanceWindow, SlackIntegration
 from mailvane.domain.clients import Terms
 from mailvane.domain.history import HourlyQuestion, LogQuestion, StatisticsQuestion
 from mailvane.domain.mail import MailKey
 from mailvane.domain.reputation import AssetKind, Observation, ObservationKind, Profile, Source
 from mailvane.domain.tenancy import KeyKind
+from mailvane.storage.reputation import AggregateReport, EntryQuestion
 from mailvane.surfaces.http.native.maillog import LifeQuestion, Retention, Upkeep
 from tests.wire.world import ACCEPTED_AT, MAIL_ID, MASTER, NOW, NUMBER, World, opened, populate
 
 THEIR_DOMAIN = "shop.theirs.example"
 THEIR_CLIENT = "emb_of_another_customer"
-SECRETS = ("secret@theirs.example", "boss@theirs.example", "relay of theirs", "theirs", THEIR_CLIENT, "198.51.100.77")
+SECRETS = (
+    *("secret@theirs.example", "boss@theirs.example", "relay of theirs", "theirs", "whsec_dGhlaXJz"),
+    *(THEIR_CLIENT, "198.51.100.77"),
+)
 OPEN = {"/webhooks/ses", "/ping", "/healthz", "/readyz", "/metrics", "/openapi.json"}
 MASTERS_ONLY = {f"/mailvane/v1/maillog/{name}" for name in ("health", "retain", "upkeep")} | {
     "/outbound/reset-daily",
@@ -39,7 +43,19 @@ CUSTOMERS = ("/domains", "/outbound", "/api-keys")  # a client key has business 
 LISTED = {"type": "IP_IN_RBL", "ips": ["ALL_IPS"], "rbls": ["HIGH_REPUTATION"]}
 THEIR_ADDRESS = "198.51.100.77"
 THEIR_ALERT, THEIR_PROFILE = "a1" * 12, "b2" * 12
-THEIR_IDS = {"{alert_id}": THEIR_ALERT, "{profile_id}": THEIR_PROFILE, "{rule_type}": "IP_IN_RBL"}
+THEIR_SLACK, THEIR_WINDOW = "c3" * 12, "d4" * 12
+THEIR_SECRET = "whsec_dGhlaXJzdGhlaXJzdGhlaXJzdGhlaXJz"
+THEIR_IDS = {
+    "{alert_id}": THEIR_ALERT,
+    "{profile_id}": THEIR_PROFILE,
+    "{rule_type}": "IP_IN_RBL",
+    "{integration_id}": THEIR_SLACK,
+    "{window_id}": THEIR_WINDOW,
+    "{lookalike_id}": "theirs.imitated.example",
+    "{source}": "blocklists",
+    "{host}": "bl.example",
+}
+SPAN = {"period_from": "2024-01-10T00:00:00Z", "period_to": "2024-01-20T00:00:00Z"}
 
 Request = tuple[str, str]
 
@@ -57,33 +73,83 @@ def world(shared_world: World) -> World:
     return shared_world
 
 
+OBSERVED: list[tuple[ObservationKind, str, str, dict[str, Any]]] = [
+    (ObservationKind.IP_LISTING, THEIR_ADDRESS, "theirs.bl.example", {"listed": True}),
+    (ObservationKind.DOMAIN_LISTING, THEIR_DOMAIN, "theirs.bl.example", {"listed": True}),
+    (ObservationKind.TRAFFIC, THEIR_DOMAIN, "", {"deliveryErrors": [{"errorRatio": 1}]}),
+    (ObservationKind.SNDS_DATA, THEIR_ADDRESS, "", {"trap_hits": 1}),
+    (ObservationKind.SNDS_STATUS, THEIR_ADDRESS, "", {"blocked": "Yes"}),
+    (ObservationKind.LOOKALIKE, THEIR_DOMAIN, "theirs.imitated.example", {}),
+    (ObservationKind.DMARC, THEIR_DOMAIN, "1", {"messages": 1}),
+    (ObservationKind.TRAP_HIT, THEIR_ADDRESS, "1", {"ip": THEIR_ADDRESS}),
+    (ObservationKind.HONEYTOKEN_HIT, "boss@theirs.example", "1", {"to_email": "boss@theirs.example"}),
+]
+WATCHED = {
+    "/ips": (AssetKind.IP, THEIR_ADDRESS),
+    "/domains": (AssetKind.DOMAIN, THEIR_DOMAIN),
+    "/gpdomains": (AssetKind.GP_DOMAIN, THEIR_DOMAIN),
+    "/snds/creds": (AssetKind.SNDS, "secret@theirs.example"),
+    "/traps": (AssetKind.TRAP, THEIR_ADDRESS),
+    "/lookalike": (AssetKind.LOOKALIKE, THEIR_DOMAIN),
+    "/dmarc": (AssetKind.DMARC, THEIR_DOMAIN),
+    "/honeytoken": (AssetKind.HONEYTOKEN, "boss@theirs.example"),
+}
+
+
 def watch(world: World) -> None:
-    """Theirs: a profile, an address and a domain that are listed, and an alert that fired."""
+    """Theirs: one thing of each kind, something that was said of each, and an alert that fired and was told."""
     theirs = world.theirs.workspace.id
     watching = world.services.reputation.watching
     world.ledger.add_profile(Profile(id=THEIR_PROFILE, workspace=theirs, name="secret@theirs.example", created_at=NOW))
-    (address,) = watching.add(theirs, AssetKind.IP, [THEIR_ADDRESS], NOW)
-    watching.add(theirs, AssetKind.DOMAIN, [THEIR_DOMAIN], NOW)
-    said = [
-        Observation(kind=kind, asset=name, key="theirs.bl.example", at=NOW, seen_at=NOW, data={"listed": True})
-        for kind, name in (
-            (ObservationKind.IP_LISTING, address.name),
-            (ObservationKind.DOMAIN_LISTING, THEIR_DOMAIN),
-        )
-    ]
-    world.ledger.observe(theirs, said)
+    for kind, name in WATCHED.values():
+        watching.add(theirs, kind, [name], NOW)
+    world.ledger.observe(
+        theirs,
+        [
+            Observation(kind=kind, asset=name, key=key, at=NOW, seen_at=NOW, data=data)
+            for kind, name, key, data in OBSERVED
+        ],
+    )
+    report = AggregateReport(
+        id="r", organisation="isp", report_id="1", domain=THEIR_DOMAIN, begins=NOW, ends=NOW, received_at=NOW, head={},
+        messages=1, rows=1,
+    )  # fmt: skip
+    world.ledger.add_report(theirs, report, [{"source_ip": THEIR_ADDRESS, "count": 1}])
+    world.ledger.add_slack_integration(
+        SlackIntegration(id=THEIR_SLACK, workspace=theirs, name="secret@theirs.example", url="", created_at=NOW)
+    )
+    world.ledger.add_window(
+        MaintenanceWindow(id=THEIR_WINDOW, workspace=theirs, since=1, until=2, reason="secret@theirs.example")
+    )
+    (made,) = world.services.reputation.signing.living(theirs, NOW)
+    world.ledger.save_signing_secrets(theirs, [msgspec.structs.replace(made, secret=THEIR_SECRET)])
     rule = {**LISTED, "rbls": ["theirs.bl.example"]}
     alert = Alert(
-        id=THEIR_ALERT, workspace=theirs, name="boss@theirs.example", created_at=NOW, updated_at=NOW, rules=(rule,)
-    )
+        id=THEIR_ALERT, workspace=theirs, name="boss@theirs.example", created_at=NOW, updated_at=NOW, rules=(rule,),
+        webhook_url="https://theirs.example/hook",
+    )  # fmt: skip
     world.ledger.add_alert(alert)
     world.services.reputation.alerting.evaluate(theirs, [Source.BLOCKLISTS], NOW)
 
 
 def ident_of_asset(world: World, path: str) -> str:
-    kind, name = (AssetKind.IP, THEIR_ADDRESS) if "/ips/" in path else (AssetKind.DOMAIN, THEIR_DOMAIN)
+    plural = next(plural for plural in sorted(WATCHED, key=len, reverse=True) if f"{plural}/" in path)
+    kind, name = WATCHED[plural]
     found = world.services.reputation.watching.assets(world.theirs.workspace.id, kind)
     return next((asset.id for asset in found if asset.name == name), "none")
+
+
+def ident_of(world: World, path: str) -> dict[str, str]:
+    theirs = world.theirs.workspace.id
+    if "{entry_id}" in path:
+        entries = world.ledger.entries(EntryQuestion(workspace=theirs, limit=1)).entries
+        return {"{entry_id}": entries[0].id if entries else "none"}
+    if "{notification_id}" in path:
+        messages = world.ledger.notifications(theirs)
+        return {"{notification_id}": messages[0].id if messages else "none"}
+    if "{asset_id}" in path:
+        return {"{asset_id}": ident_of_asset(world, path)}
+    return {}
 
 
 def routes(world: World) -> Iterator[Request]:
@@ -119,6 +185,21 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
         "/api/v1.0/alerts/{alert_id}": {"name": "taken", "rules": [LISTED]},
         "/api/v1.0/ips": {"ip": "192.0.2.99"},
         "/api/v1.0/domains": {"domain": "mine.example"},
+        "/api/v1.0/gpdomains": {"domain": "mine.example"},
+        "/api/v1.0/snds/creds": {"key": "0b7c6a1e-1111-2222-3333-44445555abcd"},
+        "/api/v1.0/snds/creds/{asset_id}": {"status": "TERMINATED"},
+        "/api/v1.0/traps": {"ip": "192.0.2.99"},
+        "/api/v1.0/lookalike": {"domain": "mine.example"},
+        "/api/v1.0/lookalike/{asset_id}/lookalikes/{lookalike_id}": {"state": "THREAT"},
+        "/api/v1.0/dmarc": {"domain": "mine.example"},
+        "/api/v1.0/honeytoken": {"email": "me@mine.example"},
+        "/api/v1.0/honeytoken/{asset_id}": {"trusted_domains": ["mine.example"]},
+        "/mailvane/v1/alerts/backtest": {"alert": {"name": "x", "rules": [LISTED]}},
+        "/mailvane/v1/alerts/test": {"name": "x", "rules": [LISTED]},
+        "/mailvane/v1/alerts/{alert_id}/snooze": {"until": 1},
+        "/mailvane/v1/maintenance-windows": {"since": 1, "until": 2},
+        "/mailvane/v1/slack-integrations": {"name": "mine", "url": "https://hooks.example/"},
+        "/mailvane/v1/blocklists/{host}": {"high_reputation": True},
         "/api/v1.0/profiles": {"name": "mine"},
         "/api/v1.0/profiles/{profile_id}": {"name": "taken"},
     }
@@ -128,13 +209,11 @@ def asked(world: World, request: Request, key: str | None, **more: Any) -> httpx
     method, path = request
     headers = {"X-API-KEY": key} if key is not None else {}
     workspace = more.pop("workspace", world.theirs.workspace.id)
-    body = msgspec.json.encode(bodies(world, workspace).get(path, {})) if method in {"POST", "PUT"} else None
+    body = msgspec.json.encode(bodies(world, workspace).get(path, {})) if method in {"POST", "PUT", "PATCH"} else None
     filled = path.replace("{order_id}", str(world.theirs.relay.id)).replace("{token}", THEIR_CLIENT)
     filled = filled.replace("{name}", more.pop("domain", THEIR_DOMAIN))
-    for name, ident in THEIR_IDS.items():
+    for name, ident in (THEIR_IDS | ident_of(world, path)).items():
         filled = filled.replace(name, ident)
-    if "/ips/" in path or "/domains/{asset_id}" in path:
-        filled = filled.replace("{asset_id}", ident_of_asset(world, path))
     return world.client.request(
         method, filled, headers=headers | more.pop("headers", {}), content=body, params=more.pop("params", None)
     )
@@ -145,6 +224,7 @@ def leaked(answer: httpx.Response) -> list[str]:
 
 
 PROBES: tuple[dict[str, str], ...] = (
+    SPAN | {"group": "to_email"},
     {},
     {"id": "2"},
     {"mailid": MAIL_ID},
@@ -171,34 +251,80 @@ def test_asking_for_ones_own_workspace_with_their_relay_finds_nothing_of_theirs(
 
 def test_the_owner_does_see_it(world: World) -> None:
     looking = [request for request in routes(world) if request[0] in {"GET", "POST"}]
-    seen = {request[1] for request in looking if leaked(asked(world, request, world.theirs.token))}
+    groups = [SPAN | {"group": "to_email"}, SPAN | {"group": "ip"}, {}]
+    seen = {
+        request[1]
+        for request in looking
+        for params in groups
+        if leaked(asked(world, request, world.theirs.token, params=params))
+    }
     assert seen == {
         "/api/v1.0/alerts",
+        "/api/v1.0/alerts/stats/aggregated",
+        "/api/v1.0/alerts/stats/aggregated/{alert_id}/{rule_type}",
         "/api/v1.0/alerts/{alert_id}",
         "/api/v1.0/alerts/{alert_id}/log",
+        "/api/v1.0/dmarc",
+        "/api/v1.0/dmarc/reports",
+        "/api/v1.0/dmarc/rows",
+        "/api/v1.0/dmarc/{asset_id}",
+        "/api/v1.0/dmarc/{asset_id}/refresh",
         "/api/v1.0/domains",
         "/api/v1.0/domains/{asset_id}",
         "/api/v1.0/domains/{asset_id}/rbl_changes_log",
         "/api/v1.0/domains/{asset_id}/refresh",
+        "/api/v1.0/gpdomains",
+        "/api/v1.0/gpdomains/aggregated/delivery_errors_ratio",
+        "/api/v1.0/gpdomains/{asset_id}",
+        "/api/v1.0/honeytoken",
+        "/api/v1.0/honeytoken/log",
+        "/api/v1.0/honeytoken/stats/aggregated",
+        "/api/v1.0/honeytoken/{asset_id}",
         "/api/v1.0/ips",
         "/api/v1.0/ips/{asset_id}",
         "/api/v1.0/ips/{asset_id}/rbl_changes_log",
         "/api/v1.0/ips/{asset_id}/refresh",
+        "/api/v1.0/lookalike",
+        "/api/v1.0/lookalike/{asset_id}",
+        "/api/v1.0/lookalike/{asset_id}/lookalikes",
+        "/api/v1.0/lookalike/{asset_id}/refresh",
         "/api/v1.0/profiles",
+        "/api/v1.0/snds/aggregated",
+        "/api/v1.0/snds/aggregated_traps",
+        "/api/v1.0/snds/creds",
+        "/api/v1.0/snds/creds/{asset_id}",
+        "/api/v1.0/snds/ip_data",
+        "/api/v1.0/snds/ip_status",
+        "/api/v1.0/traps",
+        "/api/v1.0/traps/log",
+        "/api/v1.0/traps/stats/aggregated",
+        "/api/v1.0/traps/{asset_id}",
         "/domains",
         "/domains/{name}/outbound",
         "/domains/{name}/outbound/increment",
         "/domains/{name}/ses-status",
         "/domains/{name}/ses-verify",
         "/mail",
-        "/mail/{order_id}",
         "/mail/log",
         "/mail/stats",
+        "/mail/{order_id}",
+        "/mailvane/v1/alerts/log",
+        "/mailvane/v1/alerts/log/{entry_id}/acknowledge",
+        "/mailvane/v1/alerts/log/{entry_id}/resolve",
+        "/mailvane/v1/alerts/{alert_id}/snooze",
+        "/mailvane/v1/alerts/{alert_id}/test",
         "/mailvane/v1/billing/periods",
         "/mailvane/v1/domains/{name}/audit",
         "/mailvane/v1/maillog/life",
         "/mailvane/v1/maillog/search",
         "/mailvane/v1/maillog/statistics",
+        "/mailvane/v1/maintenance-windows",
+        "/mailvane/v1/notifications",
+        "/mailvane/v1/notifications/{notification_id}/resend",
+        "/mailvane/v1/signing-secrets",
+        "/mailvane/v1/signing-secrets/rotate",
+        "/mailvane/v1/slack-integrations",
+        "/mailvane/v1/targets",
     }
 
 

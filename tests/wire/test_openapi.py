@@ -13,6 +13,12 @@ from tests.wire.world import World
 
 BODILESS = (
     "/refresh",
+    "/run",
+    "/resend",
+    "/rotate",
+    "/approve",
+    "/acknowledge",
+    "/resolve",
     "/health",
     "/increment",
     "/ses-verify",

@@ -9,7 +9,7 @@ from mailvane.alerts.view import View
 from mailvane.domain.alerts import Match
 from mailvane.domain.reputation import AssetKind, ObservationKind
 
-_SHOWN = ("reg_created_date", "reg_updated_date", "registrar", "state")
+_SHOWN = ("reg_created_date", "reg_updated_date", "registrar")
 
 
 def dated(view: View, profile_id: str | None, age: Age, field: str) -> Iterator[Match]:
@@ -17,9 +17,13 @@ def dated(view: View, profile_id: str | None, age: Age, field: str) -> Iterator[
     brands = view.watched(AssetKind.LOOKALIKE, profile_id)
     for one in view.known(ObservationKind.LOOKALIKE):
         moment = one.data.get(field) or 0
-        if one.asset not in brands or one.data.get("state") == "IGNORED" or not age.holds(int(moment), view.now):
+        if one.asset not in brands or one.data.get("gone") or not age.holds(int(moment), view.now):
             continue
-        record = {"domain": one.asset, "lookalike": one.key, **{name: one.data.get(name) for name in _SHOWN}}
+        state = view.details(AssetKind.LOOKALIKE, one.asset).get("states", {}).get(one.key, "UNCLASSIFIED")
+        if state == "IGNORED":
+            continue
+        known = {name: one.data.get(name) for name in _SHOWN}
+        record = {"domain": one.asset, "lookalike": one.key, **known, "state": state}
         yield Match(
             item={"domain": one.asset, "lookalike": one.key, "value": moment},
             record=record,

@@ -47,6 +47,7 @@ class View:
     def __init__(self, observations: Iterable[Observation], watched: Watched, now: int, stale_ms: int) -> None:
         self.now = now
         self.high_reputation = watched.high_reputation
+        self._details = {(asset.kind, asset.name): asset.details for asset in watched.assets if asset.details}
         self._names: dict[tuple[AssetKind, str | None], set[str]] = defaultdict(set)
         for asset in watched.assets:
             if asset.verified:
@@ -62,6 +63,10 @@ class View:
     def watched(self, kind: AssetKind, profile_id: str | None) -> Collection[str]:
         """The names of what is watched; with a profile, of that one."""
         return self._names.get((kind, profile_id), set())
+
+    def details(self, kind: AssetKind, name: str) -> Mapping[str, Any]:
+        """What is known of an asset besides observations; what people said of it, too."""
+        return self._details.get((kind, name), {})
 
     def known(self, kind: ObservationKind) -> Sequence[Observation]:
         """Of states and days, the newest of each; of what is counted, all."""

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from mailvane.collectors.collector import Collector
 from mailvane.collectors.dnsbl import make as make_blocklists
 from mailvane.collectors.dnsbl.zones import dictionary
 from mailvane.collectors.runner import Runner
-from mailvane.domain.alerts import SigningSecret
 from mailvane.domain.reputation import Source, Zone
+from mailvane.errors import InvalidInput
 from mailvane.notify.outside import Outside
 from mailvane.notify.webhook import Webhook
 from mailvane.notify.worker import Worker
 from mailvane.reputation_config import ReputationSettings
 from mailvane.services.alert_statistics import AlertStatistics
 from mailvane.services.alerting import Alerting
+from mailvane.services.signing import Signing
 from mailvane.services.watching import Watching
 from mailvane.storage.ledger import SqlLedger
 from mailvane.surfaces.http.emailconsul.shape import webhook_body
 from mailvane.surfaces.http.services import ReputationServices
 
 _HOUR_MS = 3_600_000
-_SECRET_BYTES = 24
 
 
 @dataclass(frozen=True)
@@ -60,14 +59,29 @@ def reputation_of(settings: ReputationSettings, ledger: SqlLedger, clock: Callab
 
     alerting = Alerting(ledger, high_reputation, int(settings.stale_hours * _HOUR_MS))
     watching = Watching(ledger, ledger, lambda *heard: _evaluated(alerting, *heard))
-    runner = Runner(_collectors(settings, ledger.zones), watching, ledger, ledger, clock, settings.refresh_hours)
+    collectors = _collectors(settings, ledger)
+
+    def take_in(workspace: int, source: Source, file: BinaryIO, name: str, now: int) -> int:
+        reader = next((one for one in collectors if one.source is source), None)
+        if reader is None:
+            raise InvalidInput(f"{source} takes no files")
+        return watching.record(workspace, reader.read(file, name, now), now)
+
+    runner = Runner(collectors, watching, ledger, ledger, clock, settings.refresh_hours)
     services = ReputationServices(
         alerting=alerting,
         statistics=AlertStatistics(ledger),
         watching=watching,
         profiles=ledger,
+        signing=Signing(ledger),
+        reports=ledger,
+        outbox=ledger,
+        channels=ledger,
+        zones=ledger,
+        reports_address=settings.reports_address,
         dictionary=zones,
         wake=runner.wake,
+        take_in=take_in,
     )
     return Reputation(services, runner)
 
@@ -75,25 +89,17 @@ def reputation_of(settings: ReputationSettings, ledger: SqlLedger, clock: Callab
 def worker_of(settings: ReputationSettings, ledger: SqlLedger, clock: Callable[[], int]) -> Worker:
     """Who tells people. Belongs to the event loop that it is made in."""
 
+    signing = Signing(ledger)
+
     def living(workspace: int, now: int) -> Sequence[str]:
-        """A workspace that was never told anything gets its secret now."""
-        known = ledger.signing_secrets(workspace, now)
-        if not known:
-            made = SigningSecret(workspace=workspace, secret=_secret(), created_at=now)
-            ledger.save_signing_secrets(workspace, [made])
-            known = ledger.signing_secrets(workspace, now)
-        return [each.secret for each in known]
+        return [each.secret for each in signing.living(workspace, now)]
 
     return Worker(ledger, [Webhook(Outside(settings.allowed_targets), living, webhook_body)], clock)
 
 
-def _secret() -> str:
-    return f"whsec_{b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
-
-
-def _collectors(settings: ReputationSettings, changed: Callable[[], Iterable[Zone]]) -> list[Collector]:
+def _collectors(settings: ReputationSettings, ledger: SqlLedger) -> list[Collector]:
     blocklists = make_blocklists(settings)
-    blocklists.changed = changed
+    blocklists.changed, blocklists.probed = ledger.zones, ledger.save_zone_health
     return [blocklists]
 
 

@@ -36,6 +36,7 @@ from mailvane.storage.reputation import (
     EntryPage,
     EntryQuestion,
     Observations,
+    Outbox,
     Profiles,
 )
 
@@ -45,7 +46,7 @@ _TRIES = 3  # of an evaluation that another one came before
 LONGEST_BACKTEST_MS = 400 * 86_400_000
 
 
-class Ledger(Alerts, AlertLog, Observations, Assets, Profiles, Channels, Protocol):
+class Ledger(Alerts, AlertLog, Observations, Assets, Profiles, Channels, Outbox, Protocol):
     """What alerting needs of the ledger."""
 
 
@@ -123,6 +124,23 @@ class Alerting:
             workspace, alert_id, lambda known: msgspec.structs.replace(known, snoozed_until=until)
         )
 
+    def windows(self, workspace: int) -> list[MaintenanceWindow]:
+        """The latest first."""
+        return self._ledger.windows(workspace)
+
+    def add_window(self, window: MaintenanceWindow) -> MaintenanceWindow:
+        """Raises InvalidFields."""
+        if window.until <= window.since:
+            raise InvalidFields(("until", "expected a later time than since"))
+        if window.profile_id and window.profile_id not in {one.id for one in self._ledger.profiles(window.workspace)}:
+            raise InvalidFields(("profile_id", "there is no such profile"))
+        self._ledger.add_window(window)
+        return window
+
+    def remove_window(self, workspace: int, window_id: str) -> None:
+        """Raises NotFound."""
+        self._ledger.remove_window(workspace, window_id)
+
     # -- logged ----------------------------------------------------------------------------------------------------
 
     def entries(self, question: EntryQuestion) -> EntryPage:
@@ -152,6 +170,19 @@ class Alerting:
         alert = self._unsaved(workspace, draft, now)
         found = evaluate(alert, self._view(workspace, kinds_read(alert), now), Memory(alert_id=alert.id))
         return Trial(found.fired, dict(found.failing))
+
+    def rehearse(self, workspace: int, alert_id: str, notify: bool, now: int) -> Trial:
+        """What a kept alert would say now. Its channels are told of it, marked as a test, when that is wished.
+
+        Raises NotFound.
+        """
+        alert = self.alert(workspace, alert_id)
+        fields = AlertDraft.__struct_fields__
+        found = self.trial(workspace, AlertDraft(**{name: getattr(alert, name) for name in fields}), now)
+        if notify:
+            marked = msgspec.structs.replace(alert, name=f"[test] {alert.name}")
+            self._ledger.post(_notifications(marked, entry_of(marked, found.fired, now, new_id()), now))
+        return found
 
     def backtest(self, workspace: int, draft: AlertDraft, since: int, until: int) -> Backtest:
         """What it would have said in a stretch of time, by what is stored. Raises InvalidFields."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from threading import Lock
+from typing import Any
 
 import msgspec
 
@@ -54,15 +55,18 @@ class Watching:
         now: int,
         *,
         profile_id: str | None = None,
-        secret: str = "",
+        **more: Any,
     ) -> list[Asset]:
-        """Watch them; those that are watched already stay as they are. Raises InvalidFields, naming each bad one."""
+        """Watch them, with more fields of `Asset`; those that are watched already stay as they are.
+
+        Raises InvalidFields, naming each bad one.
+        """
         found = self._spelled(kind, names)
         return self._assets.add_assets(
             [
                 Asset(
                     id=new_id(), workspace=workspace, kind=kind, name=name, created_at=now, profile_id=profile_id,
-                    secret=secret,
+                    **more,
                 )
                 for name in found
             ]
@@ -104,8 +108,8 @@ class Watching:
         """Watch it no longer; what was observed stays. Raises NotFound."""
         self._assets.remove_asset(workspace, kind, asset_id)
 
-    def record(self, workspace: int, refreshes: Iterable[Refresh], now: int) -> None:
-        """Keep what was learned, then let alerts hear of it."""
+    def record(self, workspace: int, refreshes: Iterable[Refresh], now: int) -> int:
+        """Keep what was learned, then let alerts hear of it; how many statements came."""
         told = list(refreshes)
         with self._recording:
             self._observations.observe(workspace, self._merged(workspace, told))
@@ -114,6 +118,7 @@ class Watching:
         learned = {refresh.source for refresh in told if not refresh.error}
         if learned:
             self._on_refreshed(workspace, learned, now)
+        return sum(len(refresh.observations) for refresh in told if not refresh.error)
 
     def failed(self, workspace: int, source: Source, error: str, now: int) -> None:
         """Note that a source as a whole could not be asked."""

@@ -13,7 +13,7 @@ from mailvane.alerts.comparing import AmountInTime
 from mailvane.alerts.rule import Rule
 from mailvane.alerts.view import View
 from mailvane.domain.alerts import Match
-from mailvane.domain.reputation import AssetKind, ObservationKind
+from mailvane.domain.reputation import AssetKind, Observation, ObservationKind
 
 
 class HoneytokenDomainCountPerPeriod(Rule, frozen=True, kw_only=True):
@@ -25,7 +25,11 @@ class HoneytokenDomainCountPerPeriod(Rule, frozen=True, kw_only=True):
     def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
         amount = self.honeytoken_domain_count_per_period
         tokens = view.watched(AssetKind.HONEYTOKEN, profile_id)
-        hits = [hit for hit in view.since(self.READS, view.now - amount.time_range.milliseconds) if hit.asset in tokens]
+        hits = [
+            hit
+            for hit in view.since(self.READS, view.now - amount.time_range.milliseconds)
+            if hit.asset in tokens and not _is_trusted(view, hit)
+        ]
         counts = Counter(str(hit.data.get("domain", "")) for hit in hits)
         for domain, count in counts.items():
             if domain and amount.holds(count):
@@ -36,3 +40,8 @@ class HoneytokenDomainCountPerPeriod(Rule, frozen=True, kw_only=True):
                     identity=(domain, stretch),
                     at=max(hit.at for hit in hits if hit.data.get("domain") == domain),
                 )
+
+
+def _is_trusted(view: View, hit: Observation) -> bool:
+    trusted = view.details(AssetKind.HONEYTOKEN, hit.asset).get("trusted_domains", ())
+    return hit.data.get("domain") in trusted

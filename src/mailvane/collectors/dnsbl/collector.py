@@ -25,13 +25,17 @@ _MOST_LINES = 1_000_000
 
 
 class Blocklists:
-    """Belongs to one event loop. `changed` gives the operator's changes of the dictionary."""
+    """Belongs to one event loop.
+
+    `changed` gives the operator's changes of the dictionary, `probed` is told how each zone does; both may block.
+    """
 
     source = Source.BLOCKLISTS
 
     def __init__(self, lookups: Lookups, changed: Callable[[], Iterable[Zone]] = tuple) -> None:
         self._lookups = lookups
         self.changed = changed
+        self.probed: Callable[[Sequence[ZoneHealth]], None] = lambda _: None
         self.health: dict[str, ZoneHealth] = {}
 
     async def refresh(self, assets: Sequence[Asset], now: int) -> AsyncIterator[Refresh]:
@@ -73,7 +77,7 @@ class Blocklists:
 
     async def _usable(self, now: int) -> list[Zone]:
         """The zones that are asked, each probed within the hour."""
-        zones = [zone for zone in dictionary(self.changed()) if zone.enabled]
+        zones = [zone for zone in dictionary(await asyncio.to_thread(self.changed)) if zone.enabled]
         known = {zone.host: self.health.get(zone.host) for zone in zones}
         due = [
             zone for zone in zones if (health := known[zone.host]) is None or health.checked_at <= now - PROBED_FOR_MS
@@ -81,6 +85,8 @@ class Blocklists:
         probed = await asyncio.gather(*(probe(zone, self._lookups, now) for zone in due))
         kept = {zone.host: health for zone in zones if (health := known[zone.host]) is not None}
         self.health = {**kept, **{health.host: health for health in probed}}
+        if probed:
+            await asyncio.to_thread(self.probed, probed)
         return [zone for zone in zones if self.health[zone.host].usable]
 
     def _troubles(self) -> str:

@@ -4,6 +4,7 @@ data shows here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from mailvane.surfaces.http.services import bridge_of, services_of
 
 AnyRequest = Request[Any, Any, Any]
 
+_PLACEHOLDER = re.compile(r"{(\w+)}")
 _EXPOSITION = "text/plain; version=1.0.0"  # the framework adds the charset
 
 DIALECT = Dialect(name="operations", render=render)
@@ -29,7 +31,7 @@ OPENAPI = OpenAPIConfig(
     title="Mailvane",
     version=__version__,
     description=(
-        "The MailBaby mail API, the Emboux API, and Mailvane's own. "
+        "The MailBaby mail API, the Emboux API, the EmailConsul alerts API, and Mailvane's own. "
         "A key goes into `X-API-KEY` or `Authorization: Bearer`."
     ),
     components=Components(
@@ -117,8 +119,21 @@ def described(routers: Sequence[Router], bodies: Mapping[tuple[str, str], tuple[
     schemas, components = msgspec.json.schema_components(models, ref_template="#/components/schemas/{name}Body")
     for ((method, path), (media_type, _)), schema in zip(bodies.items(), schemas, strict=True):
         document["paths"][path][method]["requestBody"] = {"required": True, "content": {media_type: {"schema": schema}}}
+    _name_path_parameters(document["paths"])
     document["components"]["schemas"].update({f"{name}Body": schema for name, schema in components.items()})
     return msgspec.json.encode(document)
+
+
+def _name_path_parameters(paths: dict[str, Any]) -> None:
+    """Those that a handler reads from the request itself, which the framework does not see."""
+    for path, item in paths.items():
+        for operation in item.values():
+            known = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "path"}
+            operation.setdefault("parameters", []).extend(
+                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+                for name in _PLACEHOLDER.findall(path)
+                if name not in known
+            )
 
 
 @get("/openapi.json", summary="This document", include_in_schema=False)

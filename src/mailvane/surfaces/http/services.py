@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
 from litestar import Request
@@ -18,11 +18,12 @@ from mailvane.services.feedback import NotificationIntake
 from mailvane.services.governance import Governance
 from mailvane.services.history import History
 from mailvane.services.recording import Recorder
+from mailvane.services.signing import Signing
 from mailvane.services.tenancy import Tenancy
 from mailvane.services.verification import Proving
 from mailvane.services.watching import Watching
 from mailvane.storage.interface import MailLog
-from mailvane.storage.reputation import Profiles
+from mailvane.storage.reputation import Channels, Outbox, Profiles, Reports, Zones
 from mailvane.surfaces.http.bridge import Bridge
 
 
@@ -45,9 +46,16 @@ class ReputationServices:
     alerting: Alerting
     statistics: AlertStatistics
     watching: Watching
+    signing: Signing
     profiles: Profiles
+    reports: Reports
+    outbox: Outbox
+    channels: Channels
+    zones: Zones
+    reports_address: str  # for `rua=`; empty when there is none
     dictionary: Callable[[], Sequence[Zone]]  # of blocklists
     wake: Callable[[Source], None]  # something is due
+    take_in: Callable[[int, Source, BinaryIO, str, int], int]  # a workspace's file of what a source would say
 
 
 @dataclass(frozen=True)

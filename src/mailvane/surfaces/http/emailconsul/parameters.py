@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -13,7 +13,9 @@ from mailvane.services.alert_drafts import AlertDraft
 
 MOST_ROWS = 1000
 _USUAL_ROWS = 20
+LONGEST_PERIOD_MS = 30 * 86_400_000
 _ALL = 2**31 - 1
+T = TypeVar("T")
 
 
 class AlertBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +42,10 @@ class IpsBody(msgspec.Struct, frozen=True, kw_only=True):
     ips: Sequence[str] = ()
     profile_id: str | None = None
 
+    @property
+    def names(self) -> Sequence[str]:
+        return [*([self.ip] if self.ip else []), *self.ips]
+
 
 class DomainsBody(msgspec.Struct, frozen=True, kw_only=True):
     """Domains to watch."""
@@ -47,6 +53,64 @@ class DomainsBody(msgspec.Struct, frozen=True, kw_only=True):
     domain: str | None = None
     domains: Sequence[str] = ()
     profile_id: str | None = None
+
+    @property
+    def names(self) -> Sequence[str]:
+        return [*([self.domain] if self.domain else []), *self.domains]
+
+
+class TrapsBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Addresses and domains whose mail to spam traps is of interest."""
+
+    ip: str | None = None
+    domain: str | None = None
+    ips: Sequence[str] = ()
+    domains: Sequence[str] = ()
+    profile_id: str | None = None
+
+    @property
+    def names(self) -> Sequence[str]:
+        return [*([self.ip] if self.ip else []), *([self.domain] if self.domain else []), *self.ips, *self.domains]
+
+
+class TokensBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Addresses that were given to one party only, with the domains that may write to them."""
+
+    email: str | None = None
+    emails: Sequence[str] = ()
+    trusted_domains: Sequence[str] = ()
+    profile_id: str | None = None
+
+    @property
+    def names(self) -> Sequence[str]:
+        return [*([self.email] if self.email else []), *self.emails]
+
+
+class TrustBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The domains that may write to a token."""
+
+    trusted_domains: Sequence[str]
+
+
+class CredentialsBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An SNDS key, as Microsoft's page of automated access shows it. It is never shown again."""
+
+    key: str
+    name: str = ""
+    profile_id: str | None = None
+
+
+class CredentialsChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be changed of an SNDS key."""
+
+    key: str | None = None
+    status: Literal["ACTIVE", "TERMINATED"] | None = None
+
+
+class StateBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody thinks of a lookalike."""
+
+    state: Literal["UNCLASSIFIED", "THREAT", "IGNORED"]
 
 
 class ProfileBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +123,9 @@ class Window(msgspec.Struct, frozen=True):
     offset: int
     limit: int
     sort: str
+
+    def of(self, rows: Sequence[T]) -> Sequence[T]:
+        return rows[self.offset : self.offset + self.limit]
 
 
 def read(model: type[msgspec.Struct], body: bytes) -> Any:
@@ -111,6 +178,30 @@ def _number(query: Mapping[str, str], name: str, usual: int, most: int) -> int:
 def period(query: Mapping[str, str]) -> tuple[int, int]:
     """From and to, in milliseconds. Raises InvalidFields."""
     return _moment(query, "period_from"), _moment(query, "period_to")
+
+
+def recent(
+    query: Mapping[str, str], now: int, names: tuple[str, str] = ("period_from", "period_to")
+) -> tuple[int, int]:
+    """A period of 30 days at most; the last 30 days where nothing is said. Raises InvalidFields."""
+    until = _moment(query, names[1]) if query.get(names[1]) else now + 1
+    since = _moment(query, names[0]) if query.get(names[0]) else until - LONGEST_PERIOD_MS
+    if not 0 <= until - since <= LONGEST_PERIOD_MS:
+        raise InvalidFields((names[1], f"expected a time after {names[0]}, by 30 days at most"))
+    return since, until
+
+
+def several(query: Mapping[str, str], name: str) -> frozenset[str]:
+    """A list with commas."""
+    return frozenset(part.strip() for part in query.get(name, "").split(",") if part.strip())
+
+
+def chosen(query: Mapping[str, str], name: str, choice: Sequence[str]) -> str:
+    """Raises InvalidFields."""
+    given = query.get(name, "")
+    if given not in choice:
+        raise InvalidFields((name, f"expected one of {', '.join(choice)}"))
+    return given
 
 
 def _moment(query: Mapping[str, str], name: str) -> int:

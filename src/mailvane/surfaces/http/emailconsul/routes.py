@@ -1,187 +1,181 @@
-"""The paths of the EmailConsul API. Each hands its body or query to blocking code on a thread, and gives back bytes."""
+"""The paths of the EmailConsul API."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from litestar import Request, Response, Router, delete, get, post, put
-from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath
+from litestar import Router
 
-from mailvane.domain.reputation import AssetKind
-from mailvane.errors import InvalidInput
-from mailvane.surfaces.http.door import principal_of
-from mailvane.surfaces.http.emailconsul import alerts, assets, shape
-from mailvane.surfaces.http.emailconsul.parameters import AlertBody, DomainsBody, IpsBody, ProfileBody
-from mailvane.surfaces.http.emailconsul.shape import DIALECT, JSON, PREFIX, answer
-from mailvane.surfaces.http.services import bridge_of, services_of
+from mailvane.surfaces.http.emailconsul import (
+    alerts,
+    dmarc,
+    hits,
+    listings,
+    lookalikes,
+    parameters,
+    postmaster,
+    profiles,
+    shape,
+    snds,
+)
+from mailvane.surfaces.http.emailconsul.shape import DIALECT, PREFIX
+from mailvane.surfaces.http.emailconsul.watched import Watch
+from mailvane.surfaces.http.endpoints import Endpoint, Function, bodies, handlers
 
 __all__ = ["BODIES", "DIALECT", "ROUTER"]
 
-AnyRequest = Request[Any, Any, Any]
+_LARGEST_LIST = 4 << 20
+_ONE = "/{asset_id:str}"
+_ALERT = "/alerts/{alert_id:str}"
+_STATS = "/alerts/stats"
+_OF_RULE = "/{alert_id:str}/{rule_type:str}"
 
 
-def _answers(model: Any, *refusals: int, status: int = 200) -> dict[int, ResponseSpec]:
-    documented = {status: ResponseSpec(model, generate_examples=False, description="OK", media_type=JSON)}
-    for refusal in (401, 403, *refusals):
-        documented[refusal] = ResponseSpec(shape.Refused, generate_examples=False, description="Refused")
-    return documented
+def _alerts() -> Iterator[Endpoint]:
+    body, one = parameters.AlertBody, shape.AlertObject
+    yield Endpoint("get", "/alerts", "list_alerts", "All alerts", alerts.listed, shape.Page)
+    yield Endpoint("post", "/alerts", "create_alert", "A new alert", alerts.create, one, body, 201)
+    yield Endpoint("get", _ALERT, "show_alert", "One alert", alerts.show, one)
+    yield Endpoint("put", _ALERT, "update_alert", "Change an alert", alerts.update, one, body)
+    yield Endpoint("delete", _ALERT, "remove_alert", "Remove an alert", alerts.remove, None)
+    yield Endpoint("get", f"{_ALERT}/log", "alert_log", "When an alert fired, and by what", alerts.log, shape.Page)
+    for name, of_all, of_one, summary in (
+        ("aggregated", alerts.aggregated, alerts.aggregated_of, "by what matched"),
+        ("timeseries", alerts.timeseries, alerts.timeseries_of, "by day"),
+    ):
+        yield Endpoint("get", f"{_STATS}/{name}", name, f"How often alerts fired, {summary}", of_all, shape.Rows)
+        told = f"How often an alert fired, {summary}"
+        yield Endpoint("get", f"{_STATS}/{name}{_OF_RULE}", f"{name}_of", told, of_one, shape.Rows)
 
 
-def _workspace(request: AnyRequest) -> int:
-    """Raises InvalidInput when the key opens several and none was named."""
-    workspace = principal_of(request).workspace
-    if workspace is None:
-        raise InvalidInput("name the workspace with X-Workspace-Id")
-    return workspace
+def _profiles() -> Iterator[Endpoint]:
+    body, one = parameters.ProfileBody, shape.ProfileObject
+    path = "/profiles/{profile_id:str}"
+    yield Endpoint("get", "/profiles", "list_profiles", "All profiles", profiles.listed, shape.Rows)
+    yield Endpoint("post", "/profiles", "add_profile", "A new profile", profiles.add, one, body, 201)
+    yield Endpoint("put", path, "rename_profile", "Rename a profile", profiles.rename, one, body)
+    yield Endpoint("delete", path, "remove_profile", "Remove a profile", profiles.remove, None)
 
 
-async def _ask(request: AnyRequest, function: Any, *more: Any, status: int = 200) -> Response[bytes]:
-    services = services_of(request).reputation
-    return answer(await bridge_of(request).quick(function, services, _workspace(request), *more), status)
+def _watched(
+    path: str, name: str, what: str, watch: Watch, *, listed: Function | None = None, add: Function | None = None
+) -> Iterator[Endpoint]:
+    """What can be done with every kind of watched thing."""
+    yield Endpoint("get", path, f"list_{name}", f"The {what} that are watched", listed or watch.listed, shape.Page)
+    yield Endpoint(
+        "post", path, f"add_{name}", f"Watch {what}", add or watch.add, shape.Rows, watch.body, 201,
+        largest=_LARGEST_LIST,
+    )  # fmt: skip
+    yield Endpoint("get", path + _ONE, f"show_{name}", f"One of the {what}", watch.show, shape.Rows)
+    yield Endpoint("delete", path + _ONE, f"remove_{name}", f"Watch one of the {what} no longer", watch.remove, None)
 
 
-@get("/alerts", summary="All alerts", responses=_answers(shape.Page, 400))
-async def list_alerts(request: AnyRequest) -> Response[bytes]:
-    return await _ask(request, alerts.listed, request.query_params)
+def _refreshed(path: str, name: str, what: str, watch: Watch) -> Endpoint:
+    return Endpoint("post", f"{path}{_ONE}/refresh", f"refresh_{name}", f"Ask {what} now", watch.refresh, shape.Rows)
 
 
-@post("/alerts", status_code=201, summary="A new alert", responses=_answers(shape.AlertObject, 400, status=201))
-async def create_alert(request: AnyRequest) -> Response[bytes]:
-    return await _ask(request, alerts.create, await request.body(), services_of(request).clock(), status=201)
+def _listings() -> Iterator[Endpoint]:
+    for plural, watch in (("ips", listings.IPS), ("domains", listings.DOMAINS)):
+        path = f"/{plural}"
+        yield from _watched(path, plural, plural, watch)
+        yield _refreshed(path, plural, "the blocklists", watch)
+        yield Endpoint(
+            "post", f"{path}/import", f"import_{plural}", f"Watch {plural} from the first column of a CSV file",
+            partial(listings.read_csv, watch), shape.Rows, str, 201, "text/csv", _LARGEST_LIST,
+        )  # fmt: skip
+        yield Endpoint(
+            "get", f"{path}{_ONE}/rbl_changes_log", f"changes_of_{plural}",
+            "When it was listed where, and when that ended", partial(listings.changes, watch), dict[str, Any],
+        )  # fmt: skip
+    for path, name in (("/checkers/rbl_dictionary", "rbl_dictionary"), ("/epc/rbl_dictionary", "rbl_dictionary_new")):
+        yield Endpoint("get", path, name, "The blocklists that are asked", listings.dictionary, shape.Rows)
 
 
-@get("/alerts/{alert_id:str}", summary="One alert", responses=_answers(shape.AlertObject, 404))
-async def show_alert(request: AnyRequest, alert_id: FromPath[str]) -> Response[bytes]:
-    return await _ask(request, alerts.show, alert_id)
+def _postmaster() -> Iterator[Endpoint]:
+    watch, path = postmaster.GP_DOMAINS, "/gpdomains"
+    run, history = "gpdomains_run", "gpdomains_history"
+    # Before the paths of one domain, whose id could be spelled so.
+    yield Endpoint("post", f"{path}/run", run, "Ask Google now", watch.run, dict[str, Any])
+    yield Endpoint("get", f"{path}/history", history, "How Google was asked lately", postmaster.history, shape.Rows)
+    yield Endpoint(
+        "get", f"{path}/available_count", "gpdomains_count", "How many may be watched", postmaster.available_count,
+        dict[str, Any],
+    )  # fmt: skip
+    yield Endpoint(
+        "get", f"{path}/aggregated/delivery_errors_ratio", "gpdomains_errors", "Mean ratio of each delivery error",
+        postmaster.delivery_errors, shape.Rows,
+    )  # fmt: skip
+    yield from _watched(path, "gpdomains", "domains of Postmaster Tools", watch, listed=postmaster.listed)
 
 
-@put("/alerts/{alert_id:str}", summary="Change an alert", responses=_answers(shape.AlertObject, 400, 404))
-async def update_alert(request: AnyRequest, alert_id: FromPath[str]) -> Response[bytes]:
-    return await _ask(request, alerts.update, alert_id, await request.body(), services_of(request).clock())
+def _snds() -> Iterator[Endpoint]:
+    watch, path = snds.CREDENTIALS, "/snds/creds"
+    yield from _watched(path, "snds_creds", "SNDS keys", watch, add=snds.add)
+    yield Endpoint(
+        "patch", path + _ONE, "change_snds_creds", "Change an SNDS key, or end its use", snds.change, shape.Rows,
+        parameters.CredentialsChange,
+    )  # fmt: skip
+    yield Endpoint("post", "/snds/run", "snds_run", "Ask Microsoft now", watch.run, dict[str, Any])
+    for name, function, answer, summary in (
+        ("ip_data", snds.ip_data, shape.Page, "What Microsoft saw of addresses"),
+        ("ip_status", snds.ip_status, shape.Page, "Which addresses Microsoft blocks"),
+        ("aggregated", snds.aggregated, shape.Rows, "What Microsoft saw, summed by address"),
+        ("aggregated_traps", snds.aggregated_traps, shape.Rows, "Trap hits by address"),
+    ):
+        yield Endpoint("get", f"/snds/{name}", f"snds_{name}", summary, function, answer)
 
 
-@delete("/alerts/{alert_id:str}", status_code=204, summary="Remove an alert", responses=_answers(None, 404, status=204))
-async def remove_alert(request: AnyRequest, alert_id: FromPath[str]) -> None:
-    await _ask(request, alerts.remove, alert_id)
+def _hits() -> Iterator[Endpoint]:
+    for path, name, kind, what in (
+        ("/traps", "traps", hits.TRAP, "spam traps"),
+        ("/honeytoken", "honeytoken", hits.TOKEN, "honeytokens"),
+    ):
+        log, aggregated = partial(hits.log, kind), partial(hits.aggregated, kind)
+        yield Endpoint("get", f"{path}/log", f"{name}_log", f"Mail to {what}", log, shape.Page)
+        yield Endpoint(
+            "get", f"{path}/stats/aggregated", f"{name}_aggregated", f"Mail to {what} by `group`", aggregated,
+            shape.Rows,
+        )  # fmt: skip
+        yield Endpoint(
+            "get", f"{path}/stats/timeseries", f"{name}_timeseries", f"Mail to {what} by day",
+            partial(hits.timeseries, kind), shape.Rows,
+        )  # fmt: skip
+    yield from _watched("/traps", "traps", "addresses and domains", hits.TRAPS, add=hits.add_traps)
+    yield from _watched("/honeytoken", "honeytoken", "honeytokens", hits.TOKENS, add=hits.add_tokens)
+    yield Endpoint(
+        "put", f"/honeytoken{_ONE}", "trust_honeytoken", "Say which domains may write to a token", hits.trust,
+        shape.Rows, parameters.TrustBody,
+    )  # fmt: skip
 
 
-@get("/alerts/{alert_id:str}/log", summary="When an alert fired, and by what", responses=_answers(shape.Page, 404))
-async def alert_log(request: AnyRequest, alert_id: FromPath[str]) -> Response[bytes]:
-    return await _ask(request, alerts.log, alert_id, request.query_params)
+def _brands() -> Iterator[Endpoint]:
+    watch, path = lookalikes.BRANDS, "/lookalike"
+    yield from _watched(path, "lookalike", "brands", watch)
+    yield _refreshed(path, "lookalike", "who imitates a brand", watch)
+    below = f"{path}{_ONE}/lookalikes"
+    yield Endpoint("get", below, "lookalikes_of", "Domains that imitate a brand", lookalikes.listed, shape.Page)
+    yield Endpoint(
+        "patch", f"{below}/{{lookalike_id:str}}", "classify_lookalike", "Say what is thought of a lookalike",
+        lookalikes.classify, shape.LookalikeObject, parameters.StateBody,
+    )  # fmt: skip
 
 
-@get("/alerts/stats/aggregated", summary="How often each alert fired", responses=_answers(shape.Rows, 400))
-async def aggregated(request: AnyRequest) -> Response[bytes]:
-    return await _ask(request, alerts.aggregated, request.query_params)
+def _dmarc() -> Iterator[Endpoint]:
+    watch, path = dmarc.DMARC_DOMAINS, "/dmarc"
+    yield Endpoint(
+        "get", f"{path}/catch_up_email", "dmarc_catch_up_email", "The address for `rua=`", dmarc.catch_up_email,
+        dict[str, Any],
+    )  # fmt: skip
+    yield Endpoint("get", f"{path}/reports", "dmarc_reports", "Aggregate reports", dmarc.reports, shape.Page)
+    yield Endpoint("get", f"{path}/rows", "dmarc_rows", "Rows of the reports", dmarc.rows_of_reports, shape.Page)
+    yield from _watched(path, "dmarc", "domains whose reports come here", watch)
+    yield _refreshed(path, "dmarc", "DNS for the policy", watch)
 
 
-@get("/alerts/stats/timeseries", summary="How often alerts fired, by day", responses=_answers(shape.Rows, 400))
-async def timeseries(request: AnyRequest) -> Response[bytes]:
-    return await _ask(request, alerts.timeseries, request.query_params)
-
-
-@get(
-    "/alerts/stats/aggregated/{alert_id:str}/{rule_type:str}",
-    summary="How often an alert fired, by what matched",
-    responses=_answers(shape.Rows, 400, 404),
-)
-async def aggregated_of(request: AnyRequest, alert_id: FromPath[str], rule_type: FromPath[str]) -> Response[bytes]:
-    return await _ask(request, alerts.aggregated_of, alert_id, rule_type, request.query_params)
-
-
-@get(
-    "/alerts/stats/timeseries/{alert_id:str}/{rule_type:str}",
-    summary="How often an alert fired, by day",
-    responses=_answers(shape.Rows, 400, 404),
-)
-async def timeseries_of(request: AnyRequest, alert_id: FromPath[str], rule_type: FromPath[str]) -> Response[bytes]:
-    return await _ask(request, alerts.timeseries_of, alert_id, rule_type, request.query_params)
-
-
-@get(
-    ["/checkers/rbl_dictionary", "/epc/rbl_dictionary"],
-    summary="The blocklists that are asked",
-    responses=_answers(shape.Rows, 400),
-)
-async def rbl_dictionary(request: AnyRequest) -> Response[bytes]:
-    services = services_of(request).reputation
-    return answer(await bridge_of(request).quick(assets.dictionary, services, request.query_params))
-
-
-@get("/profiles", summary="All profiles", responses=_answers(shape.Rows))
-async def list_profiles(request: AnyRequest) -> Response[bytes]:
-    return await _ask(request, assets.profiles)
-
-
-@post("/profiles", status_code=201, summary="A new profile", responses=_answers(shape.ProfileObject, 400, status=201))
-async def add_profile(request: AnyRequest) -> Response[bytes]:
-    return await _ask(request, assets.add_profile, await request.body(), services_of(request).clock(), status=201)
-
-
-@put("/profiles/{profile_id:str}", summary="Rename a profile", responses=_answers(shape.ProfileObject, 400, 404))
-async def rename_profile(request: AnyRequest, profile_id: FromPath[str]) -> Response[bytes]:
-    return await _ask(request, assets.rename_profile, profile_id, await request.body())
-
-
-@delete(
-    "/profiles/{profile_id:str}", status_code=204, summary="Remove a profile", responses=_answers(None, 404, status=204)
-)
-async def remove_profile(request: AnyRequest, profile_id: FromPath[str]) -> None:
-    await _ask(request, assets.remove_profile, profile_id)
-
-
-def _watched(plural: str, kind: AssetKind, model: Any) -> list[HTTPRouteHandler]:
-    """The paths of one kind of asset; those of the other are the same."""
-
-    @get(f"/{plural}", name=f"list_{plural}", operation_id=f"list_{plural}", summary=f"The {plural} that are watched",
-         responses=_answers(shape.Page, 400))  # fmt: skip
-    async def listed(request: AnyRequest) -> Response[bytes]:
-        return await _ask(request, assets.listed, kind, request.query_params)
-
-    @post(f"/{plural}", name=f"add_{plural}", operation_id=f"add_{plural}", summary=f"Watch {plural}", status_code=201,
-          responses=_answers(shape.Rows, 400, status=201))  # fmt: skip
-    async def add(request: AnyRequest) -> Response[bytes]:
-        return await _ask(request, assets.add, kind, await request.body(), services_of(request).clock(), status=201)
-
-    @get(f"/{plural}/{{asset_id:str}}", name=f"show_{plural}", operation_id=f"show_{plural}",
-         summary=f"One of the {plural}", responses=_answers(model, 404))  # fmt: skip
-    async def show(request: AnyRequest, asset_id: FromPath[str]) -> Response[bytes]:
-        return await _ask(request, assets.show, kind, asset_id)
-
-    @delete(f"/{plural}/{{asset_id:str}}", name=f"remove_{plural}", operation_id=f"remove_{plural}", status_code=204,
-            summary=f"Watch one of the {plural} no longer", responses=_answers(None, 404, status=204))  # fmt: skip
-    async def remove(request: AnyRequest, asset_id: FromPath[str]) -> None:
-        await _ask(request, assets.remove, kind, asset_id)
-
-    @post(f"/{plural}/{{asset_id:str}}/refresh", name=f"refresh_{plural}", operation_id=f"refresh_{plural}",
-          status_code=200, summary="Ask the blocklists now", responses=_answers(shape.Rows, 404))  # fmt: skip
-    async def refresh(request: AnyRequest, asset_id: FromPath[str]) -> Response[bytes]:
-        return await _ask(request, assets.refresh, kind, asset_id)
-
-    @get(f"/{plural}/{{asset_id:str}}/rbl_changes_log", name=f"changes_{plural}", operation_id=f"changes_{plural}",
-         summary="When it was listed where, and when that ended", responses=_answers(dict[str, Any], 404))  # fmt: skip
-    async def changes(request: AnyRequest, asset_id: FromPath[str]) -> Response[bytes]:
-        return await _ask(request, assets.changes, kind, asset_id, services_of(request).clock())
-
-    return [listed, add, show, remove, refresh, changes]
-
-
-BODIES = {
-    ("post", f"{PREFIX}/alerts"): (JSON, AlertBody),
-    ("put", f"{PREFIX}/alerts/{{alert_id}}"): (JSON, AlertBody),
-    ("post", f"{PREFIX}/ips"): (JSON, IpsBody),
-    ("post", f"{PREFIX}/domains"): (JSON, DomainsBody),
-    ("post", f"{PREFIX}/profiles"): (JSON, ProfileBody),
-    ("put", f"{PREFIX}/profiles/{{profile_id}}"): (JSON, ProfileBody),
-}
-ROUTER = Router(
-    path=PREFIX,
-    route_handlers=[
-        list_alerts, create_alert, aggregated, timeseries, aggregated_of, timeseries_of, show_alert, update_alert,
-        remove_alert, alert_log, rbl_dictionary, list_profiles, add_profile, rename_profile, remove_profile,
-        *_watched("ips", AssetKind.IP, shape.Rows), *_watched("domains", AssetKind.DOMAIN, shape.Rows),
-    ],
-    tags=["EmailConsul"],
-)  # fmt: skip
+ENDPOINTS = [
+    *_alerts(), *_profiles(), *_listings(), *_postmaster(), *_snds(), *_hits(), *_brands(), *_dmarc(),
+]  # fmt: skip
+BODIES = bodies(ENDPOINTS, PREFIX)
+ROUTER = Router(path=PREFIX, route_handlers=[*handlers(ENDPOINTS, shape.Refused)], tags=["EmailConsul"])

@@ -13,12 +13,13 @@ import msgspec
 from litestar import Response
 
 from mailvane.domain.alerts import Alert, LogEntry, Notification
-from mailvane.domain.reputation import Asset, AssetKind, Observation, Profile, Zone
+from mailvane.domain.reputation import Asset, Observation, Profile, Zone
 from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import InvalidFields
 from mailvane.surfaces.http.dialect import Dialect, Refusal
+from mailvane.surfaces.http.emailconsul.parameters import Window
+from mailvane.surfaces.http.endpoints import JSON
 
-JSON = "application/json"
 PREFIX = "/api/v1.0"
 
 
@@ -72,30 +73,91 @@ class Listed(msgspec.Struct, frozen=True):
     lookup_host: str
 
 
-class IpObject(msgspec.Struct, frozen=True):
+class WatchedObject(msgspec.Struct, frozen=True, kw_only=True):
+    """What all that is watched has in common."""
+
     id: str
-    ip: str
     profile_id: str | None
-    status: str
+    status: str  # WAITING, UPDATED or FAILED
+    error: str  # of the last attempt, when it failed
+    created_at: str
+    updated_at: str | None
+
+
+class IpObject(WatchedObject, frozen=True, kw_only=True):
+    ip: str
     blacklisted: bool
     wrong_rdns: bool | None
     rbl_result: tuple[Listed, ...]
     dns_lookup_result: Sequence[Any]
-    created_at: str
-    updated_at: str | None
 
 
-class DomainObject(msgspec.Struct, frozen=True):
-    id: str
+class DomainObject(WatchedObject, frozen=True, kw_only=True):
     domain: str
-    profile_id: str | None
-    status: str
     blacklisted: bool
     rbl_result: tuple[Listed, ...]
     spf: str | None
+    dkim: str | None
     dmarc: str | None
-    created_at: str
-    updated_at: str | None
+
+
+class GpDomainObject(WatchedObject, frozen=True, kw_only=True):
+    """A domain of Postmaster Tools. The records of days are Google's, in the words of its first interface."""
+
+    domain: str
+    deleted_at: None
+    traffic_stats: Sequence[Mapping[str, Any]]
+
+
+class CredentialsObject(WatchedObject, frozen=True, kw_only=True):
+    """An SNDS key, without the key. Its status is ACTIVE, TERMINATED or FAILED."""
+
+    name: str
+
+
+class TrapObject(WatchedObject, frozen=True, kw_only=True):
+    ip: str | None
+    domain: str | None
+    verified: bool
+
+
+class BrandObject(WatchedObject, frozen=True, kw_only=True):
+    """A domain that others may imitate."""
+
+    domain: str
+    lookalikes: int
+
+
+class LookalikeObject(msgspec.Struct, frozen=True, kw_only=True):
+    id: str  # ours: the lookalike itself
+    lookalike: str
+    score: int | None
+    dnssec: bool | None
+    name_servers: Sequence[str]
+    reg_created_date: str | None
+    reg_updated_date: str | None
+    registrar: str | None
+    registrar_abuse_email: str | None
+    state: str
+    p: str | None
+    spf_detected: bool | None
+    updated_at: str
+
+
+class DmarcObject(WatchedObject, frozen=True, kw_only=True):
+    """A domain whose reports come here, with its policy as DNS has it and the counts of 30 days."""
+
+    domain: str
+    p: str | None
+    sp: str | None
+    rua: Sequence[str]
+    messages: int
+    dmarc_fail: int
+
+
+class TokenObject(WatchedObject, frozen=True, kw_only=True):
+    email: str
+    trusted_domains: Sequence[str]
 
 
 class ProfileObject(msgspec.Struct, frozen=True):
@@ -149,8 +211,8 @@ DIALECT = Dialect(
 )
 
 
-def answer(body: object, status: int = 200) -> Response[bytes]:
-    return Response(msgspec.json.encode(body), status_code=status, media_type=JSON)
+def page(rows: Sequence[Any], total: int, part: Window) -> Page:
+    return Page(rows, Meta(total, part.offset, part.limit))
 
 
 def date(ms: int) -> str:
@@ -193,22 +255,25 @@ def _dated(snapshot: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**snapshot, "date_timestamp": date(moment) if isinstance(moment, int) else None}
 
 
-def asset(found: Asset, listings: Sequence[Observation]) -> IpObject | DomainObject:
-    """An address or domain, with the blocklists that list it."""
-    listed = tuple(Listed(one.key) for one in listings if one.data.get("listed"))
-    updated = date(found.updated_at) if found.updated_at else None
-    if found.kind is AssetKind.IP:
-        return IpObject(
-            id=found.id, ip=found.name, profile_id=found.profile_id, status=found.status.value,
-            blacklisted=bool(listed), wrong_rdns=found.details.get("wrong_rdns"), rbl_result=listed,
-            dns_lookup_result=found.details.get("dns_lookup_result", []), created_at=date(found.created_at),
-            updated_at=updated,
-        )  # fmt: skip
-    return DomainObject(
-        id=found.id, domain=found.name, profile_id=found.profile_id, status=found.status.value,
-        blacklisted=bool(listed), rbl_result=listed, spf=found.details.get("spf"), dmarc=found.details.get("dmarc"),
-        created_at=date(found.created_at), updated_at=updated,
-    )  # fmt: skip
+def watched(found: Asset) -> dict[str, Any]:
+    """The fields of `WatchedObject`."""
+    return {
+        "id": found.id,
+        "profile_id": found.profile_id,
+        "status": found.status.value,
+        "error": found.error,
+        "created_at": date(found.created_at),
+        "updated_at": maybe_date(found.updated_at),
+    }
+
+
+def maybe_date(ms: object) -> str | None:
+    """None where nothing is known."""
+    return date(ms) if isinstance(ms, int) and ms else None
+
+
+def day(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d")
 
 
 def profile(found: Profile) -> ProfileObject:

@@ -23,7 +23,8 @@ from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import InvalidInput, NotAllowed
 from mailvane.storage.domains import BillingPeriod
 from mailvane.surfaces.http.door import principal_of
-from mailvane.surfaces.http.native import governed, maillog
+from mailvane.surfaces.http.endpoints import JSON, bodies, handlers
+from mailvane.surfaces.http.native import governed, maillog, watchtower
 from mailvane.surfaces.http.native.event import NativeEvent
 from mailvane.surfaces.http.native.gathering import Gathering
 from mailvane.surfaces.http.native.intake import MAX_BODY, Intake, Receipt, unpacked
@@ -31,7 +32,6 @@ from mailvane.surfaces.http.native.problem import DIALECT, MEDIA_TYPE, PREFIX, P
 from mailvane.surfaces.http.services import bridge_of, services_of
 
 AnyRequest = Request[Any, Any, Any]
-JSON = "application/json"
 NDJSON = frozenset({"", "application/x-ndjson", "application/ndjson", "application/jsonl", "text/plain"})
 
 
@@ -207,7 +207,13 @@ BODIES: dict[tuple[str, str], tuple[str, Any]] = {
     ("post", f"{PREFIX}/maillog/life"): (JSON, maillog.LifeQuestion),
     ("post", f"{PREFIX}/maillog/retain"): (JSON, maillog.Retention),
     ("post", f"{PREFIX}/maillog/upkeep"): (JSON, maillog.Upkeep),
+    **bodies(watchtower.ENDPOINTS, PREFIX),
 }  # what each route reads, which the framework does not
-ROUTER = Router(path=PREFIX, route_handlers=[take_events, billing_periods, domain_audit, _MAILLOG], tags=["Native"])
+_REPUTATION = handlers(watchtower.ENDPOINTS, Problem, MEDIA_TYPE)
+ROUTER = Router(
+    path=PREFIX,
+    route_handlers=[take_events, billing_periods, domain_audit, *_REPUTATION, _MAILLOG],
+    tags=["Native"],
+)
 
 __all__ = ["BODIES", "DIALECT", "ROUTER"]

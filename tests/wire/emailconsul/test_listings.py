@@ -1,4 +1,4 @@
-"""Addresses, domains and profiles as a client of the EmailConsul API sees them."""
+"""Addresses, domains, profiles and the dictionary as a client of the EmailConsul API sees them."""
 
 from __future__ import annotations
 
@@ -119,3 +119,13 @@ def test_the_dictionary_is_the_same_under_both_paths(world: World) -> None:
     assert {row["type"] for row in get(world, "/epc/rbl_dictionary", type="domains")["data"]} == {"domains"}
     answer = world.client.get("/api/v1.0/epc/rbl_dictionary", params={"type": "x"}, headers=world.ours.headers)
     assert answer.status_code == 400
+
+
+def test_addresses_come_from_a_csv_file(world: World) -> None:
+    headers = world.ours.headers | {"Content-Type": "text/csv"}
+    text = "\ufeffip,comment\r\n192.0.2.1,first\r\n\r\n192.0.2.2/31,\r\n"
+    answer = world.client.post("/api/v1.0/ips/import", content=text.encode(), headers=headers)
+    assert [one["ip"] for one in answer.json()["data"]] == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+    wrong = world.client.post("/api/v1.0/domains/import", content=b"one.example\nnot a domain\n", headers=headers)
+    assert wrong.status_code == 400
+    assert wrong.json()["errors"][0]["field"] == "[1]"

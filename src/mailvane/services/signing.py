@@ -1,0 +1,44 @@
+"""What webhooks of a workspace are signed with: made when first needed, two at once while one replaces the other."""
+
+from __future__ import annotations
+
+import secrets
+from base64 import b64encode
+from collections.abc import Sequence
+
+import msgspec
+
+from mailvane.domain.alerts import SigningSecret
+from mailvane.storage.reputation import Channels
+
+OVERLAP_MS = 24 * 3_600_000  # receivers have so long to learn the new one
+_BYTES = 24  # Standard Webhooks: 24 to 64
+
+
+class Signing:
+    """For any number of threads."""
+
+    def __init__(self, channels: Channels) -> None:
+        self._channels = channels
+
+    def living(self, workspace: int, now: int) -> Sequence[SigningSecret]:
+        """The current one first. A workspace that never had one gets it now."""
+        known = self._channels.signing_secrets(workspace, now)
+        return known or self._keep(workspace, [_made(workspace, now)], now)
+
+    def rotate(self, workspace: int, now: int) -> Sequence[SigningSecret]:
+        """A new one; the former signs beside it for a day."""
+        former = [
+            msgspec.structs.replace(one, expires_at=one.expires_at or now + OVERLAP_MS)
+            for one in self.living(workspace, now)
+        ]
+        return self._keep(workspace, [_made(workspace, now), *former], now)
+
+    def _keep(self, workspace: int, made: Sequence[SigningSecret], now: int) -> Sequence[SigningSecret]:
+        self._channels.save_signing_secrets(workspace, made)
+        return self._channels.signing_secrets(workspace, now)
+
+
+def _made(workspace: int, now: int) -> SigningSecret:
+    text = f"whsec_{b64encode(secrets.token_bytes(_BYTES)).decode()}"
+    return SigningSecret(workspace=workspace, secret=text, created_at=now)

@@ -1,0 +1,87 @@
+"""Domains whose DMARC reports come here, and the rows of those reports, over HTTP. Blocking.
+
+# ours: all fields; the vendor publishes the paths only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mailvane.domain.reputation import Asset, AssetKind, ObservationKind
+from mailvane.storage.reputation import RowQuestion
+from mailvane.surfaces.http.emailconsul import shape
+from mailvane.surfaces.http.emailconsul.parameters import DomainsBody, recent, window
+from mailvane.surfaces.http.emailconsul.watched import Watch
+from mailvane.surfaces.http.endpoints import Asked
+from mailvane.surfaces.http.services import ReputationServices
+
+
+def _shown(services: ReputationServices, asked: Asked, assets: Sequence[Asset]) -> list[shape.DmarcObject]:
+    messages: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    span = recent({}, asked.now)
+    for report in services.watching.observations(asked.workspace, (ObservationKind.DMARC,), *span):
+        messages[report.asset] += int(report.data.get("messages", 0))
+        failed[report.asset] += int(report.data.get("dmarc_fail", 0))
+    return [
+        shape.DmarcObject(
+            **shape.watched(asset),
+            domain=asset.name,
+            p=asset.details.get("p"),
+            sp=asset.details.get("sp"),
+            rua=asset.details.get("rua", ()),
+            messages=messages[asset.name],
+            dmarc_fail=failed[asset.name],
+        )
+        for asset in assets
+    ]
+
+
+DMARC_DOMAINS = Watch(AssetKind.DMARC, _shown, DomainsBody)
+
+
+def catch_up_email(services: ReputationServices, _asked: Asked) -> Mapping[str, Any]:
+    """The address that belongs into `rua=`."""
+    return {"data": {"email": services.reports_address or None}}
+
+
+def reports(services: ReputationServices, asked: Asked) -> shape.Page:
+    """Aggregate reports, the newest first."""
+    part = window(asked.query, ("-date_end",))
+    found = services.reports.reports(
+        asked.workspace, *recent(asked.query, asked.now), asked.query.get("domain") or None
+    )
+    rows = [
+        {
+            "id": one.id,
+            "org_name": one.organisation,
+            "report_id": one.report_id,
+            "domain": one.domain,
+            "date_begin": shape.date(one.begins),
+            "date_end": shape.date(one.ends),
+            "messages": one.messages,
+            "rows": one.rows,
+        }
+        for one in part.of(found)
+    ]
+    return shape.page(rows, len(found), part)
+
+
+def rows_of_reports(services: ReputationServices, asked: Asked) -> shape.Page:
+    """Rows of aggregate reports, those of the most messages first."""
+    part = window(asked.query, ("-count",))
+    since, until = recent(asked.query, asked.now)
+    question = RowQuestion(
+        workspace=asked.workspace,
+        since=since,
+        until=until,
+        domain=asked.query.get("domain") or None,
+        source_ip=asked.query.get("source_ip") or None,
+        failing_only=asked.query.get("failing", "").lower() in {"true", "1"},
+        offset=part.offset,
+        limit=part.limit,
+    )
+    total, found = services.reports.report_rows(question)
+    return shape.page(found, total, part)

@@ -1,0 +1,91 @@
+"""Addresses and domains with the blocklists that list them, and the dictionary of blocklists. Blocking."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+from mailvane.domain.reputation import Asset, AssetKind, Observation, ObservationKind
+from mailvane.errors import InvalidFields
+from mailvane.surfaces.http.emailconsul import shape
+from mailvane.surfaces.http.emailconsul.parameters import DomainsBody, IpsBody, chosen
+from mailvane.surfaces.http.emailconsul.watched import Watch
+from mailvane.surfaces.http.endpoints import Asked
+from mailvane.surfaces.http.services import ReputationServices
+
+_LISTING = {AssetKind.IP: ObservationKind.IP_LISTING, AssetKind.DOMAIN: ObservationKind.DOMAIN_LISTING}
+_HEADINGS = frozenset({"ip", "ips", "domain", "domains", "address", "name", "host"})
+
+
+def _shown(
+    kind: AssetKind, services: ReputationServices, asked: Asked, assets: Sequence[Asset]
+) -> list[shape.IpObject | shape.DomainObject]:
+    listings: dict[str, list[Observation]] = {}
+    for one in services.watching.latest(asked.workspace, (_LISTING[kind],), {asset.name for asset in assets}):
+        listings.setdefault(one.asset, []).append(one)
+    return [_with_listings(asset, listings.get(asset.name, ())) for asset in assets]
+
+
+def _with_listings(found: Asset, listings: Sequence[Observation]) -> shape.IpObject | shape.DomainObject:
+    listed = tuple(shape.Listed(one.key) for one in listings if one.data.get("listed"))
+    details = found.details
+    if found.kind is AssetKind.IP:
+        return shape.IpObject(
+            **shape.watched(found),
+            ip=found.name,
+            blacklisted=bool(listed),
+            wrong_rdns=details.get("wrong_rdns"),
+            rbl_result=listed,
+            dns_lookup_result=details.get("dns_lookup_result", []),
+        )
+    return shape.DomainObject(
+        **shape.watched(found),
+        domain=found.name,
+        blacklisted=bool(listed),
+        rbl_result=listed,
+        spf=details.get("spf"),
+        dkim=details.get("dkim"),
+        dmarc=details.get("dmarc"),
+    )
+
+
+IPS = Watch(AssetKind.IP, partial(_shown, AssetKind.IP), IpsBody, filter="ip")
+DOMAINS = Watch(AssetKind.DOMAIN, partial(_shown, AssetKind.DOMAIN), DomainsBody)
+
+
+def read_csv(watch: Watch, services: ReputationServices, asked: Asked) -> shape.Rows:
+    """Add what stands in the first column; a heading is left out. Raises InvalidFields."""
+    try:
+        text = asked.body.decode("utf-8-sig")
+        rows = list(csv.reader(text.splitlines(), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InvalidFields(("body", f"is no CSV: {error}")) from None
+    return watch.added(services, asked, list(_first_column(rows)), asked.query.get("profile_id") or None)
+
+
+def _first_column(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    for place, row in enumerate(rows):
+        name = row[0].strip() if row else ""
+        if name and not (place == 0 and name.lower() in _HEADINGS):
+            yield name
+
+
+def changes(watch: Watch, services: ReputationServices, asked: Asked) -> Mapping[str, object]:
+    """When it was listed where, and when that ended; the newest first."""
+    found = watch.asset(services, asked)
+    told = services.watching.observations(asked.workspace, (_LISTING[found.kind],), 0, asked.now + 1, found.name)
+    label = "ip" if found.kind is AssetKind.IP else "domain"
+    return {"data": {label: found.name, "data": [shape.change(one) for one in reversed(told)]}}
+
+
+def dictionary(services: ReputationServices, asked: Asked) -> shape.Rows:
+    kind = chosen(asked.query, "type", ("", "ips", "domains"))
+    return shape.Rows(
+        [
+            shape.zone(zone, each)
+            for each in ("ips", "domains")
+            for zone in services.dictionary()
+            if zone.enabled and kind in {"", each} and (each in zone.lists or (each == "ips" and "ipv6" in zone.lists))
+        ]
+    )

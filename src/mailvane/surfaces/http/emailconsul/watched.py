@@ -1,0 +1,76 @@
+"""What every kind of watched thing can do over HTTP: be listed, added, shown, removed, asked about now. Blocking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mailvane.domain.reputation import ASKED_ABOUT, Asset, AssetKind, Source
+from mailvane.errors import InvalidFields
+from mailvane.surfaces.http.emailconsul.parameters import read, window
+from mailvane.surfaces.http.emailconsul.shape import Page, Rows, page
+from mailvane.surfaces.http.endpoints import Asked
+from mailvane.surfaces.http.services import ReputationServices
+
+_SOURCES = {kind: source for source, kinds in ASKED_ABOUT.items() for kind in kinds}
+
+
+@dataclass(frozen=True)
+class Watch:
+    """One kind: how its members are named in bodies, and how they are shown."""
+
+    kind: AssetKind
+    shown: Callable[[ReputationServices, Asked, Sequence[Asset]], Sequence[object]]
+    body: Any  # with `names` and `profile_id`
+    filter: str = "domain"  # parameter that a list is searched by
+
+    @property
+    def source(self) -> Source:
+        return _SOURCES[self.kind]
+
+    def listed(self, services: ReputationServices, asked: Asked) -> Page:
+        part = window(asked.query, ("name", "-name"))
+        needle = asked.query.get(self.filter, "").lower()
+        profile_id = asked.query.get("profile_id") or None
+        found = [one for one in services.watching.assets(asked.workspace, self.kind, profile_id) if needle in one.name]
+        found.sort(key=lambda one: one.name, reverse=part.sort.startswith("-"))
+        return page(self.shown(services, asked, part.of(found)), len(found), part)
+
+    def add(self, services: ReputationServices, asked: Asked) -> Rows:
+        given = read(self.body, asked.body)
+        return self.added(services, asked, given.names, given.profile_id)
+
+    def added(
+        self, services: ReputationServices, asked: Asked, names: Sequence[str], profile_id: str | None, **more: Any
+    ) -> Rows:
+        """Raises InvalidFields."""
+        if profile_id and profile_id not in {one.id for one in services.profiles.profiles(asked.workspace)}:
+            raise InvalidFields(("profile_id", "there is no such profile"))
+        added = services.watching.add(
+            asked.workspace, self.kind, names, asked.now, profile_id=profile_id or None, **more
+        )
+        services.wake(self.source)
+        return Rows(self.shown(services, asked, added))
+
+    def show(self, services: ReputationServices, asked: Asked) -> Rows:
+        return Rows(self.shown(services, asked, [self.asset(services, asked)]))
+
+    def remove(self, services: ReputationServices, asked: Asked) -> None:
+        services.watching.remove(asked.workspace, self.kind, asked.path["asset_id"])
+
+    def refresh(self, services: ReputationServices, asked: Asked) -> Rows:
+        """Its source is asked about it as soon as it can be."""
+        services.watching.ask_now(asked.workspace, self.source, [self.asset(services, asked).id])
+        services.wake(self.source)
+        return self.show(services, asked)
+
+    def run(self, services: ReputationServices, asked: Asked) -> Mapping[str, Any]:
+        """The same for all of them."""
+        number = services.watching.ask_now(asked.workspace, self.source)
+        services.wake(self.source)
+        return {"data": {"count": number}}
+
+    def asset(self, services: ReputationServices, asked: Asked) -> Asset:
+        """Raises NotFound."""
+        return services.watching.asset(asked.workspace, self.kind, asked.path["asset_id"])

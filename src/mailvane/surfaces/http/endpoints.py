@@ -1,0 +1,135 @@
+"""Routes as rows of a table: each says what is asked for, and which blocking function of the reputation doors answers.
+
+A function gets what was asked as a value, and gives its reply as a value. It knows no framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, InternalServerException
+from litestar.handlers import HTTPRouteHandler, delete, get, patch, post, put
+from litestar.openapi.datastructures import ResponseSpec
+
+from mailvane.domain.tenancy import KeyKind, Principal
+from mailvane.errors import InvalidInput, NotAllowed
+from mailvane.surfaces.http.door import principal_of
+from mailvane.surfaces.http.services import ReputationServices, bridge_of, services_of
+
+JSON = "application/json"
+_METHODS = {"get": get, "post": post, "put": put, "patch": patch, "delete": delete}
+_NO_CONTENT = 204
+_USUAL_STATUS = {"delete": _NO_CONTENT}
+_USUAL_BODY = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request, as far as a function may look at it."""
+
+    principal: Principal
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+    now: int
+
+    @property
+    def workspace(self) -> int:
+        """Raises InvalidInput when the key opens several and none was named."""
+        if self.principal.workspace is None:
+            raise InvalidInput("name the workspace in the X-Workspace-Id header")
+        return self.principal.workspace
+
+    @property
+    def by(self) -> str:
+        """Who, for what is written down of it."""
+        return "master token" if self.principal.kind is KeyKind.MASTER else f"key {self.principal.key}"
+
+
+Function = Callable[[ReputationServices, Asked], object]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A row."""
+
+    method: str
+    path: str
+    name: str  # unique in the whole application
+    summary: str
+    function: Function
+    answer: Any  # model of what is answered; None: nothing
+    body: Any = None  # model of what is read
+    status: int = 0  # of success; 0: 200, or 204 for what removes
+    media_type: str = JSON  # of the body
+    largest: int = _USUAL_BODY
+
+    @property
+    def success(self) -> int:
+        return self.status or _USUAL_STATUS.get(self.method, 200)
+
+
+def handlers(endpoints: Iterable[Endpoint], refused: Any, media_type: str = JSON) -> list[HTTPRouteHandler]:
+    """What the framework serves. `refused` is the model of a refusal in this dialect."""
+    return [_handler(each, refused, media_type) for each in endpoints]
+
+
+def bodies(endpoints: Iterable[Endpoint], prefix: str) -> dict[tuple[str, str], tuple[str, Any]]:
+    """What each route reads, for the description of the whole."""
+    return {
+        (each.method, prefix + each.path.replace(":str}", "}")): (each.media_type, each.body)
+        for each in endpoints
+        if each.body is not None
+    }
+
+
+def _handler(endpoint: Endpoint, refused: Any, media_type: str) -> HTTPRouteHandler:
+    async def handle(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return Response(await _reply(endpoint, request), status_code=endpoint.success, media_type=JSON)
+
+    async def handle_without_content(request: Request[Any, Any, Any]) -> None:
+        await _reply(endpoint, request)
+
+    refusals = ResponseSpec(refused, generate_examples=False, description="Refused", media_type=media_type)
+    told = ResponseSpec(endpoint.answer, generate_examples=False, description="OK", media_type=JSON)
+    made: HTTPRouteHandler = _METHODS[endpoint.method](
+        endpoint.path,
+        name=endpoint.name,
+        operation_id=endpoint.name,
+        summary=endpoint.summary,
+        status_code=endpoint.success,
+        responses={endpoint.success: told, **dict.fromkeys((400, 401, 403, 404), refusals)},
+        request_max_body_size=endpoint.largest,
+    )(handle_without_content if endpoint.success == _NO_CONTENT else handle)
+    return made
+
+
+async def _reply(endpoint: Endpoint, request: Request[Any, Any, Any]) -> bytes:
+    services, principal = services_of(request), principal_of(request)
+    if principal.kind is KeyKind.CLIENT:
+        raise NotAllowed("a client key may not do this")
+    asked = Asked(
+        principal=principal,
+        path={name: str(value) for name, value in request.path_params.items()},
+        query=request.query_params,
+        body=b"" if endpoint.method in {"get", "delete"} else await _body(request),
+        now=services.clock(),
+    )
+    return await bridge_of(request).quick(_answered, endpoint.function, services.reputation, asked)
+
+
+def _answered(function: Function, services: ReputationServices, asked: Asked) -> bytes:
+    """Encoded where it blocks nobody."""
+    return msgspec.json.encode(function(services, asked))
+
+
+async def _body(request: Request[Any, Any, Any]) -> bytes:
+    try:
+        return await request.body()
+    except InternalServerException:
+        # The framework's word for a client that went away.
+        raise HTTPException(status_code=400, detail="the body ended early") from None

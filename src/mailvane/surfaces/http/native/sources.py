@@ -1,0 +1,112 @@
+"""Outside sources: how they do, asking them now, taking in a file; the dictionary of blocklists. Blocking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+
+import msgspec
+
+from mailvane.domain.reputation import AssetKind, Source, SourceHealth, Zone, ZoneHealth
+from mailvane.domain.tenancy import KeyKind
+from mailvane.errors import InvalidFields, NotAllowed
+from mailvane.services.domain_changes import checked_name
+from mailvane.surfaces.http.endpoints import Asked
+from mailvane.surfaces.http.native.alerting import read
+from mailvane.surfaces.http.services import ReputationServices
+
+
+class RunBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Which assets to ask about; all of the source's when nothing is said."""
+
+    ids: Sequence[str] | None = None
+
+
+class RunReply(msgspec.Struct, frozen=True):
+    """About how many assets the source is asked."""
+
+    count: int
+
+
+class TakenIn(msgspec.Struct, frozen=True):
+    """How many statements of the file were kept."""
+
+    count: int
+
+
+class ZoneBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A blocklist, as the dictionary should have it."""
+
+    lists: tuple[str, ...] = ("ips",)
+    high_reputation: bool = False
+    enabled: bool = True
+    codes: dict[str, str] = {}
+    refusals: tuple[str, ...] = ()
+    harmless: tuple[str, ...] = ()
+    note: str = ""
+
+
+class ZoneReply(msgspec.Struct, frozen=True):
+    """A blocklist of the dictionary, and whether its answers can be trusted, if it was probed."""
+
+    zone: Zone
+    health: ZoneHealth | None
+
+
+def health(services: ReputationServices, asked: Asked) -> list[SourceHealth]:
+    return services.watching.health(asked.workspace)
+
+
+def run(services: ReputationServices, asked: Asked) -> RunReply:
+    source = _source(asked)
+    given = read(RunBody, asked.body)
+    count = services.watching.ask_now(asked.workspace, source, given.ids)
+    services.wake(source)
+    return RunReply(count)
+
+
+def take_in(services: ReputationServices, asked: Asked) -> TakenIn:
+    """Whatever the source would say, as a file; `name` helps where it is not understood."""
+    name = asked.query.get("name") or "the file"
+    return TakenIn(services.take_in(asked.workspace, _source(asked), BytesIO(asked.body), name[:200], asked.now))
+
+
+def zones(services: ReputationServices, _asked: Asked) -> list[ZoneReply]:
+    probed = {one.host: one for one in services.zones.zone_health()}
+    return [ZoneReply(zone, probed.get(zone.host)) for zone in services.dictionary()]
+
+
+def save_zone(services: ReputationServices, asked: Asked) -> Zone:
+    _check_master(asked)
+    given = read(ZoneBody, asked.body)
+    if not given.lists or not set(given.lists) <= {"ips", "ipv6", "domains"}:
+        raise InvalidFields(("lists", "expected some of ips, ipv6, domains"))
+    zone = Zone(host=checked_name(asked.path["host"]), **msgspec.structs.asdict(given))
+    services.zones.save_zone(zone)
+    return zone
+
+
+def forget_zone(services: ReputationServices, asked: Asked) -> None:
+    """Back to what is shipped."""
+    _check_master(asked)
+    services.zones.forget_zone(asked.path["host"])
+
+
+def approve(services: ReputationServices, asked: Asked) -> None:
+    """Mail to spam traps is kept of this address or domain from now on."""
+    _check_master(asked)
+    services.watching.change(
+        asked.workspace, AssetKind.TRAP, asked.path["asset_id"], lambda one: msgspec.structs.replace(one, verified=True)
+    )
+
+
+def _source(asked: Asked) -> Source:
+    try:
+        return Source(asked.path["source"])
+    except ValueError:
+        raise InvalidFields(("source", f"expected one of {', '.join(Source)}")) from None
+
+
+def _check_master(asked: Asked) -> None:
+    if asked.principal.kind is not KeyKind.MASTER:
+        raise NotAllowed("only the master token may do this")
