@@ -10,6 +10,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from mailvane.services.signing import OVERLAP_MS, Signing
+from mailvane.services.tenancy import Tenancy
 from mailvane.storage.ledger import open_ledger
 
 NOW = 1_700_000_000_000
@@ -18,7 +19,7 @@ NOW = 1_700_000_000_000
 @pytest.fixture
 def signing(tmp_path: Path) -> Signing:
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
-    ledger.create_workspace("acme", NOW)
+    Tenancy(ledger, "master").create_workspace("acme", NOW)
     return Signing(ledger)
 
 
