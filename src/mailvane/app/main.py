@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
 from importlib import import_module
@@ -15,14 +15,19 @@ from mailvane.app.governing import governance_of
 from mailvane.app.importing import Importer
 from mailvane.app.ledgers import ledger_of
 from mailvane.config import Settings, load, master_token
-from mailvane.domain.blocklists import ListingCheck
-from mailvane.domain.reputation import AssetKind
 from mailvane.services.governance import Governance
 from mailvane.services.tenancy import Tenancy
 from mailvane.storage.interface import MailLog
 from mailvane.storage.ledger import SqlLedger
 from mailvane.surfaces.cli import main as cli
-from mailvane.surfaces.cli.program import Check, DemoOptions, ImportProgress, ImportRequest, ImportSummary
+from mailvane.surfaces.cli.program import (
+    Check,
+    DemoOptions,
+    ImportProgress,
+    ImportRequest,
+    ImportSummary,
+    ReputationProgram,
+)
 
 
 class Mailvane:
@@ -49,6 +54,10 @@ class Mailvane:
     def governance(self) -> Governance:
         return governance_of(self._settings.outbound, self._ledger)
 
+    def reputation(self) -> ReputationProgram:
+        found: ReputationProgram = _part("watchtower").Watchtower(self._settings, lambda: self._ledger, self.now)
+        return found
+
     def maillog(self) -> AbstractContextManager[MailLog]:
         found: AbstractContextManager[MailLog] = _part("stores").maillog_anywhere(self._settings, "a mailvane command")
         return found
@@ -69,10 +78,6 @@ class Mailvane:
     def restore(self, directory: Path) -> None:
         with self.maillog() as maillog:
             maillog.upkeep("restore", directory)
-
-    def listings(self, kind: AssetKind, names: Sequence[str]) -> ListingCheck:
-        found: ListingCheck = _part("listings").check(self._settings, kind, names, self.now())
-        return found
 
     def checks(self) -> Iterator[Check]:
         found: Iterator[Check] = _part("examination").checks(self._settings)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from mailvane.app.alerting import alerting_of
 from mailvane.collectors.collector import Collector
 from mailvane.collectors.dnsbl import make as make_blocklists
 from mailvane.collectors.dnsbl.zones import dictionary
@@ -25,8 +26,6 @@ from mailvane.services.watching import Watching
 from mailvane.storage.ledger import SqlLedger
 from mailvane.surfaces.http.emailconsul.shape import webhook_body
 from mailvane.surfaces.http.services import ReputationServices
-
-_HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True)
@@ -54,10 +53,7 @@ def reputation_of(settings: ReputationSettings, ledger: SqlLedger, clock: Callab
     def zones() -> Sequence[Zone]:
         return dictionary(ledger.zones())
 
-    def high_reputation() -> frozenset[str]:
-        return frozenset(zone.host for zone in zones() if zone.high_reputation)
-
-    alerting = Alerting(ledger, high_reputation, int(settings.stale_hours * _HOUR_MS))
+    alerting = alerting_of(settings, ledger)
     watching = Watching(ledger, ledger, lambda *heard: _evaluated(alerting, *heard))
     collectors = _collectors(settings, ledger)
 

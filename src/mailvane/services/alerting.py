@@ -118,6 +118,10 @@ class Alerting:
         """By creation."""
         return self._ledger.alerts(workspace, profile_id)
 
+    def memory(self, alert_id: str) -> Memory | None:
+        """What is remembered of it; None until it was evaluated with something worth keeping."""
+        return self._ledger.memories([alert_id]).get(alert_id)
+
     def snooze(self, workspace: int, alert_id: str, until: int) -> Alert:
         """Tell nobody until then; what happens is logged. Raises NotFound."""
         return self._ledger.change_alert(

@@ -14,9 +14,12 @@ import typer
 from mailvane.config import Settings
 from mailvane.domain.blocklists import ListingCheck
 from mailvane.domain.reputation import AssetKind
+from mailvane.services.alerting import Alerting
 from mailvane.services.governance import Governance
+from mailvane.services.report_intake import Taken
 from mailvane.services.tenancy import Tenancy
 from mailvane.storage.interface import MailLog
+from mailvane.storage.reputation import Reports
 
 
 class ImportRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +80,21 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     data: Path | None = None  # None: a temporary directory, removed at the end
 
 
+class ReputationProgram(Protocol):
+    """The doors of reputation. A running server asks sources and tells people; commands look, and take in files."""
+
+    def alerting(self) -> Alerting: ...
+
+    def reports(self) -> Reports:
+        """DMARC aggregate reports."""
+
+    def take_reports(self, workspace: int, files: Sequence[str]) -> Iterator[Taken]:
+        """Take in files of reports; what became of each report in them."""
+
+    def listings(self, kind: AssetKind, names: Sequence[str]) -> ListingCheck:
+        """Ask blocklists about addresses or domains."""
+
+
 class Program(Protocol):
     """The doors of the composition root, one per command group."""
 
@@ -91,6 +109,9 @@ class Program(Protocol):
 
     def governance(self) -> Governance:
         """Sending domains, their limits and counters."""
+
+    def reputation(self) -> ReputationProgram:
+        """What is watched, alerts, reports."""
 
     def maillog(self) -> AbstractContextManager[MailLog]:
         """The mail log: through the running server when there is one, opened here otherwise."""
@@ -109,9 +130,6 @@ class Program(Protocol):
 
     def restore(self, directory: Path) -> None:
         """Fill an empty data directory from a backup."""
-
-    def listings(self, kind: AssetKind, names: Sequence[str]) -> ListingCheck:
-        """Ask blocklists about addresses or domains."""
 
     def checks(self) -> Iterator[Check]:
         """Look at everything that can be wrong."""

@@ -48,7 +48,7 @@ def domain(
 
 
 def _check(context: typer.Context, kind: AssetKind, names: list[str], as_json: bool) -> None:
-    found = program(context).listings(kind, names)
+    found = program(context).reputation().listings(kind, names)
     if as_json:
         print_json(found)
     else:

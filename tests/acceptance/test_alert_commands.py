@@ -1,0 +1,80 @@
+"""`mailvane alerts` on a terminal: what people see of alerts that live in a ledger."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mailvane.app.alerting import alerting_of
+from mailvane.domain.reputation import AssetKind, Observation, ObservationKind, Source
+from mailvane.reputation_config import ReputationSettings
+from mailvane.services.alert_drafts import AlertDraft
+from mailvane.services.watching import Watching
+from mailvane.storage.ledger import open_ledger
+from tests.acceptance.installation import Installation
+
+LISTED = {"type": "IP_IN_RBL", "ips": ["ALL_IPS"], "rbls": ["bl.example"]}
+DRAFT = {"name": "listed", "rules": [LISTED], "webhook_url": "https://receiver.example/hook"}
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An alert that fired a day ago, by an address that is listed still."""
+    found = Installation(tmp_path_factory.mktemp("alerts"))
+    found.tenant("acme")
+    then = int(time.time() * 1000) - 86_400_000 - 60_000
+    ledger = open_ledger(f"sqlite:///{found.data / 'ledger.sqlite'}")
+    alerting = alerting_of(ReputationSettings(), ledger)
+    Watching(ledger, ledger).add(1, AssetKind.IP, ["192.0.2.9"], then)
+    said = Observation(
+        kind=ObservationKind.IP_LISTING, asset="192.0.2.9", key="bl.example", at=then, seen_at=then,
+        data={"listed": True},
+    )  # fmt: skip
+    ledger.observe(1, [said])
+    alerting.create(1, AlertDraft(name="listed", rules=[LISTED], webhook_url="https://receiver.example/hook"), then)
+    alerting.evaluate(1, [Source.BLOCKLISTS], then)
+    ledger.close()
+    yield found
+
+
+def test_alerts_are_listed_with_what_they_watch_for_and_whom_they_tell(installation: Installation) -> None:
+    told = installation.run("alerts", "list").stdout
+    assert all(word in told for word in ("listed", "IP_IN_RBL", "webhook", "active"))
+
+
+def test_an_alert_is_shown_whole_with_its_last_evidence(installation: Installation) -> None:
+    (alert,) = installation.answer("alerts", "list")
+    told = installation.run("alerts", "show", alert["id"]).stdout
+    assert "IP_IN_RBL  ip 192.0.2.9, rbl bl.example" in told
+    missing = installation.run("alerts", "show", "nothing", succeeds=False)
+    assert (missing.returncode, missing.stderr) == (1, "mailvane: there is no alert nothing\n")
+
+
+def test_the_log_tells_what_fired_and_that_nobody_has_answered(installation: Installation) -> None:
+    told = installation.run("alerts", "log").stdout
+    assert "listed  open" in told
+    assert told.endswith("1 of 1\n")
+    assert installation.answer("alerts", "log")["entries"][0]["rules"][0]["type"] == "IP_IN_RBL"
+
+
+def test_a_trial_says_what_would_fire_now_and_keeps_nothing(installation: Installation, tmp_path: Path) -> None:
+    file = tmp_path / "alert.json"
+    file.write_text(json.dumps(DRAFT))
+    assert "it would fire now:" in installation.run("alerts", "test", str(file)).stdout
+    file.write_text(json.dumps({"name": "x", "rules": [LISTED | {"rbls": ["other.example"]}]}))
+    assert "it would say nothing now" in installation.run("alerts", "test", str(file)).stdout
+    assert installation.answer("alerts", "log")["total"] == 1
+    file.write_text("{")
+    assert "is no alert" in installation.run("alerts", "test", str(file), succeeds=False).stderr
+
+
+def test_a_backtest_says_how_often_a_week(installation: Installation, tmp_path: Path) -> None:
+    file = tmp_path / "alert.json"
+    file.write_text(json.dumps(DRAFT))
+    told = installation.run("alerts", "backtest", str(file), "--days", "7").stdout
+    assert "in the last 7 days it would have fired once" in told
+    assert installation.answer("alerts", "backtest", str(file))["firings"][0]["rules"][0]["type"] == "IP_IN_RBL"
