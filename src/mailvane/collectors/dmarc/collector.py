@@ -1,0 +1,114 @@
+"""Asks the mailbox and the directory that reports arrive in, and DNS for the policy of each watched domain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from mailvane.collectors.dmarc.arrivals import Take
+from mailvane.collectors.dmarc.directory import DropDirectory
+from mailvane.collectors.dmarc.mailbox import Mailbox
+from mailvane.collectors.dmarc.policy import policy_of
+from mailvane.collectors.dmarc.reading import read_reports
+from mailvane.collectors.dnsbl.lookups import Lookups, Unanswered
+from mailvane.domain.reputation import Asset, AssetKind, Refresh, Source
+from mailvane.errors import CollectionFailed, InvalidInput, MailvaneError
+from mailvane.reputation_config import ReputationSettings
+from mailvane.services.report_intake import Unread, observation_of
+
+log = logging.getLogger(__name__)
+
+_ASSETS_AT_ONCE = 64
+
+
+class DmarcReports:
+    """Belongs to one event loop. `take` keeps what arrives; until it is set, nothing is fetched."""
+
+    source = Source.DMARC
+
+    def __init__(self, settings: ReputationSettings, lookups: Lookups | None = None) -> None:
+        self._settings = settings
+        self._lookups = lookups
+        mailbox, path = settings.reports_mailbox, settings.reports_directory.path
+        self._mailbox = Mailbox(mailbox) if mailbox.host else None
+        self._directory = DropDirectory(Path(path)) if path else None
+        self._fetching = asyncio.Lock()
+        self.take: Take | None = None
+
+    @property
+    def fetches(self) -> bool:
+        """Whether there is a place where reports arrive."""
+        return self._mailbox is not None or self._directory is not None
+
+    async def refresh(self, assets: Sequence[Asset], now: int) -> AsyncIterator[Refresh]:
+        """One refresh for each asset: what its policy is now. Reports that arrived are taken first."""
+        trouble = ""
+        try:
+            await self.fetch(now)
+        except MailvaneError as error:
+            # Without the reports nobody knows how a domain does, though its policy may be known.
+            trouble = error.message
+        room = asyncio.Semaphore(_ASSETS_AT_ONCE)
+        tasks = [asyncio.create_task(self._refreshed(asset, now, trouble, room)) for asset in assets]
+        try:
+            for done in asyncio.as_completed(tasks):
+                yield await done
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def fetch(self, now: int) -> int:
+        """Take what has arrived; how many files and messages. Raises CollectionFailed where one could not be asked."""
+        if self.take is None:
+            return 0
+        async with self._fetching:
+            count, troubles = 0, []
+            for one in (self._from_directory, self._from_mailbox):
+                try:
+                    count += await asyncio.to_thread(one, self.take, now)
+                except CollectionFailed as error:
+                    troubles.append(error.message)
+        if troubles:
+            raise CollectionFailed("; ".join(troubles))
+        return count
+
+    def _from_directory(self, take: Take, now: int) -> int:
+        if self._directory is None:
+            return 0
+        workspace = self._settings.reports_directory.workspace
+        return self._directory.read(lambda file, name: take(workspace, file, name, now), now)
+
+    def _from_mailbox(self, take: Take, now: int) -> int:
+        if self._mailbox is None:
+            return 0
+        workspace = self._settings.reports_mailbox.workspace
+        return self._mailbox.read(lambda file, name: take(workspace, file, name, now))
+
+    async def _refreshed(self, asset: Asset, now: int, trouble: str, room: asyncio.Semaphore) -> Refresh:
+        refreshed = partial(Refresh, source=self.source, kind=asset.kind, asset=asset.name, at=now)
+        if trouble:
+            return refreshed(error=trouble)
+        if self._lookups is None:
+            self._lookups = Lookups(self._settings.resolvers, self._settings.lookups_at_once)
+        async with room:
+            try:
+                return refreshed(details=await policy_of(asset.name, self._lookups.texts))
+            except Unanswered as error:
+                return refreshed(error=f"its policy could not be asked for: {error.message}")
+
+    def read(self, file: BinaryIO, name: str, now: int) -> Iterator[Refresh]:
+        """What the reports of a file say, without their rows, which the intake keeps. Raises InvalidInput."""
+        for found in read_reports(file, name):
+            if isinstance(found, Unread):
+                raise InvalidInput(f"{found.name}: {found.reason}")
+            told = observation_of(found, now)
+            yield Refresh(source=self.source, kind=AssetKind.DMARC, asset=told.asset, at=now, observations=(told,))
+
+
+def make(settings: ReputationSettings) -> DmarcReports:
+    """Policies can be asked for whatever is set."""
+    return DmarcReports(settings)

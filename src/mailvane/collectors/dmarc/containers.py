@@ -1,0 +1,258 @@
+"""What a file holds, whatever it is called: a report as it is, in gzip, or several in a zip archive. Bounded.
+
+What is inside is told by its first bytes; names and content types lie. Nothing is written anywhere, so a name in an
+archive is a label and no path. Mails are `mails`' affair.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import BinaryIO, NamedTuple, Protocol
+
+from mailvane.errors import InvalidInput
+
+MOST_BYTES = 1024**3  # of one report, unpacked
+MOST_RATIO = 200  # unpacked to packed; reports of thousands of alike rows reach some 50
+RATIO_MATTERS = 16 * 1024**2  # bytes
+MOST_MEMBERS = 100  # of an archive
+_MOST_DIRECTORY = 256 * 1024  # bytes of an archive's list of members, which is read into memory
+_PIECE = 65_536
+_PEEKED = 1024
+_GZIP = b"\x1f\x8b"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_END = b"PK\x05\x06"
+_END_64 = b"PK\x06\x07"
+_LONGEST_END = 65_536 + 22 + 20
+_HEADER = re.compile(rb"(?:>?From [^\r\n]*\r?\n)?[!-9;-~]{1,100}[ \t]*:")
+_BOMS = (b"\xff\xfe", b"\xfe\xff")
+
+
+class Stream(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Form(StrEnum):
+    """What the first bytes look like."""
+
+    XML = "xml"
+    JSON = "json"
+    GZIP = "gzip"
+    ZIP = "zip"
+    MAIL = "mail"
+    NOTHING = "nothing"  # it is empty
+    OTHER = "other"
+
+
+class Document(NamedTuple):
+    """One thing that is no container. Reading it may raise InvalidInput."""
+
+    name: str
+    form: Form
+    stream: Stream
+
+
+def form_of(beginning: bytes) -> Form:
+    if beginning.startswith(_GZIP):
+        return Form.GZIP
+    if beginning.startswith(_ZIP):
+        return Form.ZIP
+    bare = beginning.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
+    if not bare:
+        return Form.OTHER if beginning.strip() else Form.NOTHING
+    if bare.startswith(b"<") or beginning.startswith(_BOMS) or beginning[:2] in (b"<\0", b"\0<"):
+        return Form.XML
+    if bare.startswith((b"{", b"[")):
+        return Form.JSON
+    return Form.MAIL if _HEADER.match(bare) else Form.OTHER
+
+
+def documents(file: BinaryIO, name: str) -> Iterator[Document]:
+    """What is in a file, one at a time: read each before the next. Raises InvalidInput for a broken container."""
+    beginning = file.read(_PEEKED)
+    file.seek(0)
+    form = form_of(beginning)
+    if form is Form.GZIP:
+        yield _sniffed(name, Inflated(file))
+    elif form is Form.ZIP:
+        yield from _members(file, name)
+    else:
+        yield Document(name, form, Bounded(file))
+
+
+class Bounded:
+    """Ends with InvalidInput where a report would be too long."""
+
+    def __init__(self, stream: Stream, beginning: bytes = b"") -> None:
+        self._stream = stream
+        self._beginning = beginning
+        self._read = 0
+
+    def read(self, size: int, /) -> bytes:
+        piece = self._beginning or self._stream.read(size)
+        self._beginning = b""
+        self._read += len(piece)
+        if self._read > MOST_BYTES:
+            raise InvalidInput(f"more than {MOST_BYTES:,} bytes")
+        return piece
+
+
+class Inflated:
+    """The content of a gzip file, which may have several parts. A part that does not end is an error."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._engine = zlib.decompressobj(wbits=31)
+        self._packed = 0
+        self._unpacked = 0
+        self._waiting = b""
+        self._over = False
+
+    def read(self, size: int, /) -> bytes:
+        while not self._over:
+            piece = self._some(size)
+            if piece:
+                self._unpacked += len(piece)
+                _check_ratio(self._unpacked, self._packed)
+                return piece
+        return b""
+
+    def _some(self, size: int) -> bytes:
+        try:
+            piece = self._engine.decompress(self._waiting or self._more(), size)
+        except zlib.error as error:
+            raise InvalidInput(f"the gzip file is broken: {error}") from None
+        self._waiting = self._engine.unconsumed_tail
+        if self._engine.eof:
+            self._next_part()
+        return piece
+
+    def _more(self) -> bytes:
+        packed = self._file.read(_PIECE)
+        self._packed += len(packed)
+        if not packed:
+            raise InvalidInput(f"the gzip file is cut off after {self._packed:,} bytes: nothing of it was kept")
+        return packed
+
+    def _next_part(self) -> None:
+        """Another part begins with its own mark; anything else behind the end is padding."""
+        rest = self._engine.unused_data
+        if len(rest) < len(_GZIP):
+            rest += self._file.read(_PIECE)
+            self._packed += len(rest)
+        self._over = not rest.startswith(_GZIP)
+        if not self._over:
+            self._engine, self._waiting = zlib.decompressobj(wbits=31), rest
+
+
+def _check_ratio(unpacked: int, packed: int) -> None:
+    if unpacked > RATIO_MATTERS and unpacked > MOST_RATIO * packed:
+        raise InvalidInput(f"it unpacks to more than {MOST_RATIO} times its size: no report does")
+
+
+def _sniffed(name: str, stream: Stream) -> Document:
+    whole = Bounded(stream)
+    beginning = whole.read(_PEEKED)
+    form = form_of(beginning)
+    if form in (Form.GZIP, Form.ZIP):
+        raise InvalidInput("an archive in an archive")
+    return Document(name, form, _Beginning(beginning, whole))
+
+
+class _Beginning:
+    """A stream of which a piece was read already."""
+
+    def __init__(self, beginning: bytes, rest: Stream) -> None:
+        self._beginning = beginning
+        self._rest = rest
+
+    def read(self, size: int, /) -> bytes:
+        piece, self._beginning = self._beginning, b""
+        return piece or self._rest.read(size)
+
+
+def _members(file: BinaryIO, name: str) -> Iterator[Document]:
+    _check_directory(file)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = [member for member in archive.infolist() if _is_content(member)]
+            if not members:
+                raise InvalidInput("the archive is empty")
+            if len(members) > MOST_MEMBERS:
+                raise InvalidInput(f"the archive has more than {MOST_MEMBERS} members")
+            for member in members:
+                yield _member(archive, member, name)
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
+        raise InvalidInput(f"the zip archive is broken: {error}") from None
+
+
+def _is_content(member: zipfile.ZipInfo) -> bool:
+    return not member.is_dir() and not member.filename.startswith("__MACOSX/")
+
+
+def _check_directory(file: BinaryIO) -> None:
+    """Before all of it is read into memory: how long is the list of members?"""
+    length = file.seek(0, 2)
+    file.seek(max(0, length - _LONGEST_END))
+    tail = file.read(_LONGEST_END)
+    file.seek(0)
+    place = tail.rfind(_END)
+    if place < 0 or len(tail) < place + 22:
+        raise InvalidInput("the zip archive is cut off: nothing of it was kept")
+    if int.from_bytes(tail[place + 12 : place + 16], "little") > _MOST_DIRECTORY or _END_64 in tail[:place]:
+        raise InvalidInput(f"the archive has more than {MOST_MEMBERS} members")
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Document:
+    label = f"{name}: {''.join(each if each.isprintable() else '?' for each in member.filename[:200])}"
+    if member.flag_bits & 1:
+        return Document(label, Form.OTHER, _Refused("it is encrypted"))
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return Document(label, Form.OTHER, _Refused("it is packed in a way that is not read"))
+    try:
+        return _sniffed(label, _Member(archive, member))
+    except InvalidInput as error:
+        return Document(label, Form.OTHER, _Refused(error.message))
+
+
+class _Refused:
+    """Something that cannot be read, among others that can."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def read(self, _size: int, /) -> bytes:
+        raise InvalidInput(self._reason)
+
+
+class _Member:
+    """The content of an archive's member; how long that is is measured, not believed."""
+
+    def __init__(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+        self._packed = max(1, member.compress_size)
+        self._unpacked = 0
+        self._archive = archive
+        self._member = member
+        self._stream: Stream | None = None
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            if self._stream is None:
+                self._stream = self._archive.open(self._member)
+            piece = self._stream.read(size)
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            OSError,
+            ValueError,
+            NotImplementedError,
+            RuntimeError,
+        ) as error:
+            raise InvalidInput(f"the zip archive is broken: {error}") from None
+        self._unpacked += len(piece)
+        _check_ratio(self._unpacked, self._packed)
+        return piece

@@ -1,0 +1,139 @@
+"""Reads TLS reports (RFC 8460): JSON, one entry for each policy that was applied. Knows no file and no container."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from mailvane.errors import InvalidInput
+from mailvane.services.report_intake import TlsSessions
+
+MOST_BYTES = 8 * 1024**2
+_MOST_FAILURES = 100  # that are kept of one domain, those of most sessions
+_MOST_TEXT = 500
+_Sessions = Annotated[int, Meta(ge=0, le=10**15)]
+
+
+class _Spelled(msgspec.Struct, frozen=True, rename="kebab"):
+    """Field names as the RFC writes them."""
+
+
+class DateRange(_Spelled, frozen=True, rename="kebab"):
+    start_datetime: str
+    end_datetime: str
+
+
+class Policy(_Spelled, frozen=True, rename="kebab"):
+    policy_type: str = ""
+    policy_string: list[str] | str | None = None
+    policy_domain: str | None = None
+    mx_host: list[str] | str | None = None
+
+
+class Summary(_Spelled, frozen=True, rename="kebab"):
+    total_successful_session_count: _Sessions = 0
+    total_failure_session_count: _Sessions = 0
+
+
+class FailureDetails(_Spelled, frozen=True, rename="kebab"):
+    result_type: str = ""
+    sending_mta_ip: str | None = None
+    receiving_mx_hostname: str | None = None
+    receiving_mx_helo: str | None = None
+    receiving_ip: str | None = None
+    failed_session_count: _Sessions = 0
+    additional_information: str | None = None
+    failure_reason_code: str | None = None
+
+
+class PolicyResult(_Spelled, frozen=True, rename="kebab"):
+    policy: Policy
+    summary: Summary = Summary()
+    failure_details: list[FailureDetails] | None = None
+
+
+class TlsReport(_Spelled, frozen=True, rename="kebab"):
+    organization_name: str
+    date_range: DateRange
+    report_id: str
+    policies: list[PolicyResult]
+    contact_info: str | None = None
+
+
+_decoder = msgspec.json.Decoder(TlsReport)
+
+
+def read_tls(content: bytes) -> TlsReport:
+    """Raises InvalidInput."""
+    try:
+        return _decoder.decode(content.removeprefix(b"\xef\xbb\xbf"))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"not a TLS report: {error}") from None
+
+
+def sessions(report: TlsReport, name: str, domain: str = "") -> Iterator[TlsSessions]:
+    """By policy domain; `domain` is of those that name none. Raises InvalidInput."""
+    organisation, report_id = report.organization_name.strip(), report.report_id.strip()
+    if not organisation or not report_id:
+        raise InvalidInput("organization-name or report-id is empty")
+    if max(len(organisation), len(report_id)) > 1000:
+        raise InvalidInput("organization-name or report-id has more than 1,000 characters")
+    begins, ends = _moment(report.date_range.start_datetime), _moment(report.date_range.end_datetime)
+    for asset, results in _by_domain(report, domain).items():
+        if not asset:
+            raise InvalidInput("its policies name no policy-domain, and neither does the mail or the file's name")
+        yield TlsSessions(
+            name=name,
+            organisation=organisation,
+            report_id=report_id,
+            domain=asset,
+            begins=min(begins, ends),
+            ends=max(begins, ends),
+            succeeded=sum(each.summary.total_successful_session_count for each in results),
+            failed=sum(each.summary.total_failure_session_count for each in results),
+            data=_data(report, results),
+            remarks=() if begins <= ends else ("its time range ends before it begins: taken the other way round",),
+        )
+
+
+def _by_domain(report: TlsReport, domain: str) -> dict[str, list[PolicyResult]]:
+    found: dict[str, list[PolicyResult]] = {}
+    for result in report.policies:
+        found.setdefault((result.policy.policy_domain or domain).strip().lower(), []).append(result)
+    if not found:
+        raise InvalidInput("there is no policy in it")
+    # Where others are named, those without a name come last, so that they do not hide the others.
+    return dict(sorted(found.items(), key=lambda pair: not pair[0]))
+
+
+def _data(report: TlsReport, results: Sequence[PolicyResult]) -> dict[str, Any]:
+    failures = [each for result in results for each in result.failure_details or ()]
+    failures.sort(key=lambda each: -each.failed_session_count)
+    told: dict[str, Any] = {
+        "policy_types": list(dict.fromkeys(each.policy.policy_type[:_MOST_TEXT] for each in results))[:_MOST_FAILURES],
+        "failures": [_plain(each) for each in failures[:_MOST_FAILURES]],
+    }
+    if report.contact_info:
+        told["contact"] = report.contact_info[:_MOST_TEXT]
+    return told
+
+
+def _plain(failure: FailureDetails) -> dict[str, Any]:
+    told = msgspec.structs.asdict(failure)
+    return {
+        name: value[:_MOST_TEXT] if isinstance(value, str) else value
+        for name, value in told.items()
+        if value not in (None, "")
+    }
+
+
+def _moment(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise InvalidInput(f"date-range says {text[:40]!r}, which is no time") from None

@@ -1,0 +1,220 @@
+"""Takes reports that others send about a domain's mail: keeps their rows, and tells what they say as observations.
+
+It knows no format: a reader finds the reports in a file. What was kept is durable before `take` returns, and a file
+that comes again changes nothing, so whoever hands in files may do so twice rather than never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, BinaryIO
+
+import msgspec
+
+from mailvane.domain.reputation import AssetKind, Observation, ObservationKind, Refresh, Source, new_id
+from mailvane.errors import InvalidInput
+from mailvane.services.asset_names import spelled
+from mailvane.services.watching import Watching
+from mailvane.storage.reputation import AggregateReport, Reports
+
+DAY_MS = 86_400_000
+LATEST_MS = 2 * DAY_MS  # how far ahead of our clock a report may end
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages of one aggregate report, by what became of them."""
+
+    messages: int = 0
+    spf_fail: int = 0  # no SPF result is a pass
+    dkim_fail: int = 0  # no signature passes
+    dmarc_fail: int = 0  # neither is aligned
+    spf_alignment_fail: int = 0
+    dkim_alignment_fail: int = 0
+
+
+class Aggregate(msgspec.Struct, frozen=True, kw_only=True):
+    """A DMARC aggregate report as read. Its rows can be gone through until the next report is asked for."""
+
+    name: str
+    organisation: str
+    report_id: str
+    domain: str
+    begins: int
+    ends: int
+    head: Mapping[str, Any]
+    counts: Counts
+    rows: Iterable[Mapping[str, Any]]
+    row_count: int
+    remarks: tuple[str, ...] = ()
+
+
+class TlsSessions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a TLS report says of one policy domain."""
+
+    name: str
+    organisation: str
+    report_id: str
+    domain: str
+    begins: int
+    ends: int
+    succeeded: int
+    failed: int
+    data: Mapping[str, Any]
+    remarks: tuple[str, ...] = ()
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """One complaint, or one mail that failed authentication."""
+
+    name: str
+    domain: str
+    digest: str
+    at: int  # 0: the report names no time
+    data: Mapping[str, Any]
+    remarks: tuple[str, ...] = ()
+
+
+class Unread(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a file that could not be read, while others may."""
+
+    name: str
+    reason: str
+
+
+Found = Aggregate | TlsSessions | Failure | Unread
+Reader = Callable[[BinaryIO, str], Iterator[Found]]
+"""Finds the reports of a file. Raises InvalidInput when nothing (more) of it can be read."""
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one report of a file."""
+
+    name: str  # of the file, or of the part of it
+    kind: ObservationKind | None = None  # none: refused
+    new: bool = False
+    organisation: str = ""
+    report_id: str = ""
+    domain: str = ""
+    rows: int = 0
+    messages: int = 0
+    reason: str = ""  # why it was refused
+    remarks: tuple[str, ...] = ()  # what of it was passed over, and why
+
+
+class ReportIntake:
+    """Safe to share between threads."""
+
+    def __init__(self, reports: Reports, watching: Watching, read: Reader) -> None:
+        self._reports = reports
+        self._watching = watching
+        self._read = read
+
+    def take(self, workspace: int, file: BinaryIO, name: str, now: int) -> list[Taken]:
+        """Keep what a file says; one answer for each report in it, at least one. The file must allow seeking."""
+        taken: list[Taken] = []
+        told: list[Observation] = []
+        try:
+            taken.extend(self._one(workspace, found, now, told) for found in self._read(file, name))
+        except InvalidInput as error:
+            taken.append(Taken(name=name, reason=error.message))
+        if told:
+            self._watching.record(workspace, [_refresh(told, now)], now)
+        return taken or [Taken(name=name, reason="there is no report in it")]
+
+    def _one(self, workspace: int, found: Found, now: int, told: list[Observation]) -> Taken:
+        if isinstance(found, Unread):
+            return Taken(name=found.name, reason=found.reason)
+        try:
+            observation = observation_of(found, now)
+        except InvalidInput as error:
+            return Taken(name=found.name, reason=error.message)
+        if isinstance(found, Aggregate):
+            return self._aggregate(workspace, found, observation, told)
+        new = not self._is_told(workspace, observation)
+        if new:
+            told.append(observation)
+        return _taken(found, observation, new=new)
+
+    def _aggregate(self, workspace: int, found: Aggregate, observation: Observation, told: list[Observation]) -> Taken:
+        report = _report(found, observation)
+        new = self._reports.add_report(workspace, report, found.rows)
+        if new:
+            told.append(observation)
+            return _taken(found, observation, new=True)
+        known = self._known(workspace, report)
+        if known is None:
+            told_before = "another report of this organisation, domain and id, but of another time, is known"
+            return Taken(name=found.name, domain=observation.asset, reason=told_before)
+        if not self._is_told(workspace, observation):
+            # We were stopped after the rows were kept and before alerts heard of them.
+            told.append(observation)
+        return _taken(found, observation, new=False)
+
+    def _known(self, workspace: int, report: AggregateReport) -> AggregateReport | None:
+        wanted = (report.organisation, report.report_id)
+        ended_then = self._reports.reports(workspace, report.ends, report.ends + 1, report.domain)
+        return next((one for one in ended_then if (one.organisation, one.report_id) == wanted), None)
+
+    def _is_told(self, workspace: int, told: Observation) -> bool:
+        known = self._watching.observations(workspace, (told.kind,), told.at, told.at + 1, told.asset)
+        return any(one.key == told.key for one in known)
+
+
+def observation_of(found: Aggregate | TlsSessions | Failure, now: int) -> Observation:
+    """Raises InvalidInput for what cannot be believed."""
+    asset = _domain(found.domain)
+    if isinstance(found, Failure):
+        at = min(found.at or now, now)
+        return Observation(
+            kind=ObservationKind.FAILURE, asset=asset, key=found.digest, at=at, seen_at=now, data=found.data
+        )
+    if found.ends > now + LATEST_MS:
+        raise InvalidInput("its time range ends in the future")
+    kind, said = _said(found)
+    data = {**said, "period_from": found.begins, "period_to": found.ends}
+    key = f"{found.organisation}/{found.report_id}"
+    return Observation(kind=kind, asset=asset, key=key, at=found.ends, seen_at=now, data=data)
+
+
+def _said(found: Aggregate | TlsSessions) -> tuple[ObservationKind, Mapping[str, Any]]:
+    named = {"organisation": found.organisation, "report_id": found.report_id}
+    if isinstance(found, Aggregate):
+        return ObservationKind.DMARC, {**named, **msgspec.structs.asdict(found.counts)}
+    return ObservationKind.TLS, {**found.data, **named, "succeeded": found.succeeded, "failed": found.failed}
+
+
+def _domain(text: str) -> str:
+    name = text.strip().rstrip(".")
+    if not name:
+        raise InvalidInput("it names no domain")
+    return spelled(AssetKind.DMARC, name)[0]
+
+
+def _report(found: Aggregate, observation: Observation) -> AggregateReport:
+    return AggregateReport(
+        id=new_id(),
+        organisation=found.organisation,
+        report_id=found.report_id,
+        domain=observation.asset,
+        begins=found.begins,
+        ends=found.ends,
+        received_at=observation.seen_at,
+        head={**found.head, "remarks": list(found.remarks)} if found.remarks else found.head,
+        messages=found.counts.messages,
+        rows=found.row_count,
+    )
+
+
+def _refresh(told: list[Observation], now: int) -> Refresh:
+    # It came by itself: no asset was asked about, so the next question about one is not put off.
+    return Refresh(source=Source.DMARC, kind=AssetKind.DMARC, asset="", at=now, observations=tuple(told))
+
+
+def _taken(found: Aggregate | TlsSessions | Failure, observation: Observation, *, new: bool) -> Taken:
+    taken = Taken(name=found.name, kind=observation.kind, new=new, domain=observation.asset, remarks=found.remarks)
+    if isinstance(found, Failure):
+        return msgspec.structs.replace(taken, messages=1)
+    taken = msgspec.structs.replace(taken, organisation=found.organisation, report_id=found.report_id)
+    if isinstance(found, Aggregate):
+        return msgspec.structs.replace(taken, rows=found.row_count, messages=found.counts.messages)
+    return msgspec.structs.replace(taken, messages=found.succeeded + found.failed)
