@@ -155,8 +155,8 @@ def _check_ratio(unpacked: int, packed: int) -> None:
 
 def _sniffed(name: str, stream: Stream) -> Document:
     whole = Bounded(stream)
-    beginning = whole.read(_PEEKED)
-    form = form_of(beginning)
+    beginning = whole.read(_PIECE)
+    form = form_of(beginning[:_PEEKED])
     if form in (Form.GZIP, Form.ZIP):
         raise InvalidInput("an archive in an archive")
     return Document(name, form, _Beginning(beginning, whole))

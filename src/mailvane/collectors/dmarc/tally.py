@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mailvane.services.report_intake import Counts
 
 _MOST_REMARKS = 10
+_SPF, _DKIM, _SPF_ALIGNMENT, _DKIM_ALIGNMENT = 1, 2, 4, 8
+_DMARC = _SPF_ALIGNMENT | _DKIM_ALIGNMENT
+
+
+def alignment_pattern(row: Mapping[str, Any]) -> int:
+    """Whether a row's messages are not aligned, as bits. What is not said is no failure."""
+    return _SPF_ALIGNMENT * (row["spf_aligned"] is False) | _DKIM_ALIGNMENT * (row["dkim_aligned"] is False)
+
+
+def result_pattern(row: Mapping[str, Any]) -> int:
+    """Whether a row's messages did not pass SPF and DKIM, as bits."""
+    return _SPF * (not _passes(row["spf"])) | _DKIM * (not _passes(row["dkim"]))
+
+
+def _passes(results: Iterable[Mapping[str, str]]) -> bool:
+    return any(result["result"] == "pass" for result in results)
 
 
 class Tally:
     """Of one report, while it is read."""
 
     def __init__(self) -> None:
-        self.records = 0
         self.rows = 0
-        self._sums = {"messages": 0, "spf_fail": 0, "dkim_fail": 0, "dmarc_fail": 0}
-        self._sums |= {"spf_alignment_fail": 0, "dkim_alignment_fail": 0}
+        self._messages: dict[int, int] = {}  # by pattern
         self._remarks: dict[str, None] = {}
         self._passed_over = 0
 
-    def count(self, row: Mapping[str, Any]) -> None:
-        self.records += 1
+    def count(self, pattern: int, messages: int) -> None:
         self.rows += 1
-        count, sums = row["count"], self._sums
-        sums["messages"] += count
-        spf_aligned, dkim_aligned = row["spf_aligned"], row["dkim_aligned"]
-        if spf_aligned is False:
-            sums["spf_alignment_fail"] += count
-            if dkim_aligned is False:
-                sums["dmarc_fail"] += count
-        if dkim_aligned is False:
-            sums["dkim_alignment_fail"] += count
-        if not _passes(row["spf"]):
-            sums["spf_fail"] += count
-        if not _passes(row["dkim"]):
-            sums["dkim_fail"] += count
+        self._messages[pattern] = self._messages.get(pattern, 0) + messages
 
     def passed_over(self, why: str) -> None:
         """A record that cannot be counted."""
-        self.records += 1
         self._passed_over += 1
         self.remark(f"a record was passed over: {why}")
 
@@ -49,15 +49,25 @@ class Tally:
             self._remarks[text] = None
 
     @property
+    def is_empty(self) -> bool:
+        return not self.rows and not self._passed_over
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         if self._passed_over > 1:
-            return (*self._remarks, f"{self._passed_over} records were passed over in all")
+            return (*self._remarks, f"{self._passed_over:,} records were passed over in all")
         return tuple(self._remarks)
 
     @property
     def counts(self) -> Counts:
-        return Counts(**self._sums)
+        return Counts(
+            messages=sum(self._messages.values()),
+            spf_fail=self._failed(_SPF),
+            dkim_fail=self._failed(_DKIM),
+            dmarc_fail=self._failed(_DMARC),
+            spf_alignment_fail=self._failed(_SPF_ALIGNMENT),
+            dkim_alignment_fail=self._failed(_DKIM_ALIGNMENT),
+        )
 
-
-def _passes(results: list[Mapping[str, str]]) -> bool:
-    return any(result["result"] == "pass" for result in results)
+    def _failed(self, wanted: int) -> int:
+        return sum(messages for pattern, messages in self._messages.items() if pattern & wanted == wanted)
