@@ -43,10 +43,11 @@ class Snds:
         self._zone = zone
 
     async def refresh(self, assets: Sequence[Asset], now: int) -> AsyncIterator[Refresh]:
-        """One after the other; a key that is not accepted fails by itself."""
+        """One after the other; a key that is not accepted fails by itself, one that was switched off is not used."""
         async with Asking("SNDS", most_bytes=_MOST_BYTES) as asking:
             for asset in assets:
-                yield await self._refreshed(asking, asset, now)
+                if asset.verified:
+                    yield await self._refreshed(asking, asset, now)
 
     def read(self, file: BinaryIO, name: str, now: int) -> Iterator[Refresh]:
         """Either table as it was saved. Raises InvalidInput."""
