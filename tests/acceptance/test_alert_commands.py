@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ DRAFT = {"name": "listed", "rules": [LISTED], "webhook_url": "https://receiver.e
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """An alert that fired a day ago, by an address that is listed still."""
     found = Installation(tmp_path_factory.mktemp("alerts"))
     found.tenant("acme")
@@ -38,7 +37,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     alerting.create(1, AlertDraft(name="listed", rules=[LISTED], webhook_url="https://receiver.example/hook"), then)
     alerting.evaluate(1, [Source.BLOCKLISTS], then)
     ledger.close()
-    yield found
+    return found
 
 
 def test_alerts_are_listed_with_what_they_watch_for_and_whom_they_tell(installation: Installation) -> None:

@@ -1,10 +1,14 @@
-"""Alerting as the settings say; apart from what serves it, so that a command need not load a server's libraries."""
+"""Alerting and watching as the settings say; apart from what serves them, as a command needs none of that."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from mailvane.collectors.dnsbl.zones import dictionary
+from mailvane.domain.reputation import Source
 from mailvane.reputation_config import ReputationSettings
 from mailvane.services.alerting import Alerting
+from mailvane.services.watching import Watching
 from mailvane.storage.ledger import SqlLedger
 
 _HOUR_MS = 3_600_000
@@ -15,3 +19,12 @@ def alerting_of(settings: ReputationSettings, ledger: SqlLedger) -> Alerting:
         return frozenset(zone.host for zone in dictionary(ledger.zones()) if zone.high_reputation)
 
     return Alerting(ledger, high_reputation, int(settings.stale_hours * _HOUR_MS))
+
+
+def watching_of(ledger: SqlLedger, alerting: Alerting) -> Watching:
+    """Whatever is learned lets alerts be evaluated."""
+
+    def evaluated(workspace: int, sources: Collection[Source], now: int) -> None:
+        alerting.evaluate(workspace, sources, now)
+
+    return Watching(ledger, ledger, evaluated)

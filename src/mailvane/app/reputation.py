@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
 
-from mailvane.app.alerting import alerting_of
-from mailvane.collectors.collector import Collector
-from mailvane.collectors.dnsbl import make as make_blocklists
+from mailvane.app.alerting import alerting_of, watching_of
+from mailvane.app.collecting import Collecting
 from mailvane.collectors.dnsbl.zones import dictionary
 from mailvane.collectors.runner import Runner
-from mailvane.domain.reputation import Source, Zone
-from mailvane.errors import InvalidInput
+from mailvane.domain.reputation import Zone
 from mailvane.notify.outside import Outside
 from mailvane.notify.webhook import Webhook
 from mailvane.notify.worker import Worker
 from mailvane.reputation_config import ReputationSettings
 from mailvane.services.alert_statistics import AlertStatistics
-from mailvane.services.alerting import Alerting
 from mailvane.services.signing import Signing
-from mailvane.services.watching import Watching
 from mailvane.storage.ledger import SqlLedger
 from mailvane.surfaces.http.emailconsul.shape import webhook_body
 from mailvane.surfaces.http.services import ReputationServices
@@ -34,11 +29,14 @@ class Reputation:
 
     services: ReputationServices
     runner: Runner
+    collecting: Collecting
+    clock: Callable[[], int]
 
     @asynccontextmanager
     async def running(self, worker: Worker) -> AsyncIterator[None]:
         """Ask sources and tell people for the length of a block."""
-        tasks = [asyncio.create_task(self.runner.run()), asyncio.create_task(worker.run())]
+        living = (self.runner.run(), self.collecting.fetch_reports(self.runner.holder, self.clock), worker.run())
+        tasks = [asyncio.create_task(each) for each in living]
         try:
             yield
         finally:
@@ -54,16 +52,9 @@ def reputation_of(settings: ReputationSettings, ledger: SqlLedger, clock: Callab
         return dictionary(ledger.zones())
 
     alerting = alerting_of(settings, ledger)
-    watching = Watching(ledger, ledger, lambda *heard: _evaluated(alerting, *heard))
-    collectors = _collectors(settings, ledger)
-
-    def take_in(workspace: int, source: Source, file: BinaryIO, name: str, now: int) -> int:
-        reader = next((one for one in collectors if one.source is source), None)
-        if reader is None:
-            raise InvalidInput(f"{source} takes no files")
-        return watching.record(workspace, reader.read(file, name, now), now)
-
-    runner = Runner(collectors, watching, ledger, ledger, clock, settings.refresh_hours)
+    watching = watching_of(ledger, alerting)
+    collecting = Collecting(settings, ledger, watching)
+    runner = Runner(collecting.collectors, watching, ledger, ledger, clock, settings.refresh_hours)
     services = ReputationServices(
         alerting=alerting,
         statistics=AlertStatistics(ledger),
@@ -77,9 +68,9 @@ def reputation_of(settings: ReputationSettings, ledger: SqlLedger, clock: Callab
         reports_address=settings.reports_address,
         dictionary=zones,
         wake=runner.wake,
-        take_in=take_in,
+        take_in=collecting.take_in,
     )
-    return Reputation(services, runner)
+    return Reputation(services, runner, collecting, clock)
 
 
 def worker_of(settings: ReputationSettings, ledger: SqlLedger, clock: Callable[[], int]) -> Worker:
@@ -91,13 +82,3 @@ def worker_of(settings: ReputationSettings, ledger: SqlLedger, clock: Callable[[
         return [each.secret for each in signing.living(workspace, now)]
 
     return Worker(ledger, [Webhook(Outside(settings.allowed_targets), living, webhook_body)], clock)
-
-
-def _collectors(settings: ReputationSettings, ledger: SqlLedger) -> list[Collector]:
-    blocklists = make_blocklists(settings)
-    blocklists.changed, blocklists.probed = ledger.zones, ledger.save_zone_health
-    return [blocklists]
-
-
-def _evaluated(alerting: Alerting, workspace: int, sources: Iterable[Source], now: int) -> None:
-    alerting.evaluate(workspace, set(sources), now)

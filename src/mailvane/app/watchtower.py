@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from mailvane.app.alerting import alerting_of
+from mailvane.app.alerting import alerting_of, watching_of
 from mailvane.app.listings import check
-from mailvane.collectors.dmarc.reading import read_reports
+from mailvane.collectors.dmarc import read_reports
 from mailvane.config import Settings
 from mailvane.domain.blocklists import ListingCheck
 from mailvane.domain.reputation import AssetKind
 from mailvane.errors import InvalidInput
 from mailvane.services.alerting import Alerting
 from mailvane.services.report_intake import ReportIntake, Taken
-from mailvane.services.watching import Watching
 from mailvane.storage.ledger import SqlLedger
 from mailvane.storage.reputation import Reports
 
@@ -35,9 +34,8 @@ class Watchtower:
 
     def take_reports(self, workspace: int, files: Sequence[str]) -> Iterator[Taken]:
         """Raises InvalidInput."""
-        alerting, ledger = self.alerting(), self._ledger()
-        watching = Watching(ledger, ledger, lambda *heard: _heard(alerting, *heard))
-        intake = ReportIntake(ledger, watching, read_reports)
+        ledger = self._ledger()
+        intake = ReportIntake(ledger, watching_of(ledger, self.alerting()), read_reports)
         for name in files:
             try:
                 with Path(name).open("rb") as file:

@@ -49,7 +49,7 @@ class Runner:
         self._leases = leases
         self._clock = clock
         self._interval = int(refresh_hours * HOUR_MS)
-        self._holder = secrets.token_hex(8)
+        self.holder = secrets.token_hex(8)
         self._wake: dict[Source, asyncio.Event] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -84,7 +84,8 @@ class Runner:
         """Ask about everything that is due, workspace by workspace; about how many assets."""
         now = self._clock()
         watched = await asyncio.to_thread(self._assets.assets, None, ASKED_ABOUT[collector.source])
-        due = [asset for asset in watched if self._due_at(asset) <= now]
+        # What nobody approved, or what was switched off, is not asked about.
+        due = [asset for asset in watched if asset.verified and self._due_at(asset) <= now]
         if not due or not await asyncio.to_thread(self._hold, collector.source):
             return 0
         asked = 0
@@ -96,7 +97,7 @@ class Runner:
         return asked
 
     def _hold(self, source: Source) -> bool:
-        return self._leases.hold(f"collect {source}", self._holder, self._clock(), _LEASE_MS)
+        return self._leases.hold(f"collect {source}", self.holder, self._clock(), _LEASE_MS)
 
     def _due_at(self, asset: Asset) -> int:
         """What was never asked about is due at once, what failed soon; everything else about once in an interval."""

@@ -16,11 +16,10 @@ import msgspec
 from msgspec import Meta
 
 from mailvane.collectors.json_lines import digest, moment_ms, records
-from mailvane.domain.reputation import Asset, AssetKind, Observation, ObservationKind, Refresh, Source
+from mailvane.domain.reputation import VERIFIED_AT, Asset, AssetKind, Observation, ObservationKind, Refresh, Source
 from mailvane.errors import InvalidInput
 from mailvane.reputation_config import ReputationSettings
 
-VERIFIED_AT = "verified_at"  # of an asset's details: when somebody approved it; when it was added, if it is not there
 _TOGETHER = 1000  # mails: each refresh costs a transaction, so those of one sender go together
 _LONGEST_TEXT = 998
 

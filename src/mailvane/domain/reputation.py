@@ -30,6 +30,10 @@ class AssetKind(StrEnum):
     HONEYTOKEN = "honeytoken"  # an address that was given to one party only
 
 
+# Of the details of an asset that has to be approved: when that was done. Nothing from before is kept of it.
+VERIFIED_AT = "verified_at"
+
+
 class AssetStatus(StrEnum):
     """How the last attempt to ask about an asset ended."""
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailvane.collectors.traps import VERIFIED_AT, make, of_watched
-from mailvane.domain.reputation import Asset, AssetKind, ObservationKind, Refresh
+from mailvane.collectors.traps import make, of_watched
+from mailvane.domain.reputation import VERIFIED_AT, Asset, AssetKind, ObservationKind, Refresh
 from mailvane.errors import InvalidInput
 from mailvane.reputation_config import ReputationSettings
 

@@ -23,7 +23,8 @@ class SqlChannels:
     def signing_secrets(self, workspace: int, now: int) -> list[SigningSecret]:
         table = signing_secrets.c
         alive = (table.expires_at == 0) | (table.expires_at > now)
-        wanted = select(signing_secrets).where(table.workspace == workspace, alive).order_by(table.created_at.desc())
+        newest_first = (table.expires_at != 0, table.created_at.desc(), table.expires_at.desc())
+        wanted = select(signing_secrets).where(table.workspace == workspace, alive).order_by(*newest_first)
         with self._database.read() as connection:
             return [SigningSecret(**row._asdict()) for row in connection.execute(wanted)]
 

@@ -7,7 +7,7 @@ from io import BytesIO
 
 import msgspec
 
-from mailvane.domain.reputation import AssetKind, Source, SourceHealth, Zone, ZoneHealth
+from mailvane.domain.reputation import VERIFIED_AT, Asset, AssetKind, Source, SourceHealth, Zone, ZoneHealth
 from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import InvalidFields, NotAllowed
 from mailvane.services.domain_changes import checked_name
@@ -95,9 +95,12 @@ def forget_zone(services: ReputationServices, asked: Asked) -> None:
 def approve(services: ReputationServices, asked: Asked) -> None:
     """Mail to spam traps is kept of this address or domain from now on."""
     _check_master(asked)
-    services.watching.change(
-        asked.workspace, AssetKind.TRAP, asked.path["asset_id"], lambda one: msgspec.structs.replace(one, verified=True)
-    )
+
+    def approved(trap: Asset) -> Asset:
+        since = {} if trap.verified else {VERIFIED_AT: asked.now}
+        return msgspec.structs.replace(trap, verified=True, details={**trap.details, **since})
+
+    services.watching.change(asked.workspace, AssetKind.TRAP, asked.path["asset_id"], approved)
 
 
 def _source(asked: Asked) -> Source:

@@ -1,0 +1,94 @@
+"""The collectors as the settings say, tied to the ledger where one needs more than it is asked about."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pkgutil
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
+from typing import BinaryIO
+
+from mailvane import collectors
+from mailvane.collectors import honeytokens, traps
+from mailvane.collectors.collector import Collector
+from mailvane.collectors.dmarc import DmarcReports, read_reports
+from mailvane.collectors.dmarc.arrivals import is_refused, reasons
+from mailvane.collectors.dnsbl import Blocklists
+from mailvane.domain.reputation import AssetKind, Refresh, Source
+from mailvane.errors import InvalidInput, MailvaneError, NotFound
+from mailvane.reputation_config import ReputationSettings
+from mailvane.services.report_intake import ReportIntake, Taken
+from mailvane.services.watching import Watching
+from mailvane.storage.ledger import SqlLedger
+
+log = logging.getLogger(__name__)
+
+FETCH_SECONDS = 60.0  # how often the places are looked at where reports arrive
+_FETCH_LEASE_MS = 10 * 60_000
+
+
+class Collecting:
+    """Every collector found in its folder, and the two ways in besides being asked: files, and reports that arrive."""
+
+    def __init__(self, settings: ReputationSettings, ledger: SqlLedger, watching: Watching) -> None:
+        """Raises InvalidSetting."""
+        self._ledger = ledger
+        self._watching = watching
+        self.intake = ReportIntake(ledger, watching, read_reports)
+        self.collectors = _found(settings)
+        for one in self.collectors:
+            if isinstance(one, Blocklists):
+                one.changed, one.probed = ledger.zones, ledger.save_zone_health
+            if isinstance(one, DmarcReports):
+                one.take = self._take
+
+    def take_in(self, workspace: int, source: Source, file: BinaryIO, name: str, now: int) -> int:
+        """A file of what a source would say; how many statements were kept. Raises InvalidInput."""
+        if source is Source.DMARC:
+            return _new(self.intake.take(workspace, file, name, now))
+        reader = next(one for one in self.collectors if one.source is source)
+        return self._watching.record(workspace, self._kept(workspace, reader.read(file, name, now), source, now), now)
+
+    def _kept(self, workspace: int, told: Iterable[Refresh], source: Source, now: int) -> Iterable[Refresh]:
+        """Feeds tell of everybody; what is kept concerns somebody who is watched here."""
+        if source is Source.TRAPS:
+            return traps.of_watched(told, self._watching.assets(workspace, AssetKind.TRAP), now)
+        if source is Source.HONEYTOKENS:
+            return honeytokens.of_watched(told, self._watching.assets(workspace, AssetKind.HONEYTOKEN), now)
+        return told
+
+    def _take(self, workspace: str, file: BinaryIO, name: str, now: int) -> Sequence[Taken]:
+        known = {one.name: one.id for one in self._ledger.workspaces()}
+        if workspace not in known:
+            raise NotFound(f"there is no workspace {workspace}, which reports are to be taken for")
+        return self.intake.take(known[workspace], file, name, now)
+
+    async def fetch_reports(self, holder: str, clock: Callable[[], int]) -> None:
+        """Take what arrives by mail and in the directory, until cancelled; on one node at a time."""
+        reports = next(one for one in self.collectors if isinstance(one, DmarcReports))
+        while reports.fetches:
+            try:
+                lease = ("fetch reports", holder, clock(), _FETCH_LEASE_MS)
+                if await asyncio.to_thread(self._ledger.hold, *lease):
+                    await reports.fetch(clock())
+            except MailvaneError as error:
+                log.warning("reports could not be fetched: %s", error)
+            except Exception:
+                log.exception("fetching reports failed")
+            await asyncio.sleep(FETCH_SECONDS)
+
+
+def _found(settings: ReputationSettings) -> list[Collector]:
+    """One for each module or folder that has one to make."""
+    modules = [
+        import_module(f"{collectors.__name__}.{each.name}") for each in pkgutil.iter_modules(collectors.__path__)
+    ]
+    return [module.COLLECTOR(settings) for module in modules if hasattr(module, "COLLECTOR")]
+
+
+def _new(taken: Sequence[Taken]) -> int:
+    """How many reports were news. Raises InvalidInput where there was none."""
+    if is_refused(taken):
+        raise InvalidInput("; ".join(reasons(taken))[:1000])
+    return sum(each.new for each in taken)
