@@ -43,18 +43,11 @@ class Snds:
         self._zone = zone
 
     async def refresh(self, assets: Sequence[Asset], now: int) -> AsyncIterator[Refresh]:
-<<<<<<< HEAD
         """One after the other; a key that is not accepted fails by itself, one that was switched off is not used."""
         async with Asking("SNDS", most_bytes=_MOST_BYTES) as asking:
             for asset in assets:
                 if asset.verified:
                     yield await self._refreshed(asking, asset, now)
-=======
-        """One after the other; a key that is not accepted fails by itself."""
-        async with Asking("SNDS", most_bytes=_MOST_BYTES) as asking:
-            for asset in assets:
-                yield await self._refreshed(asking, asset, now)
->>>>>>> 4a86228 (snds: both tables with a real parser, days that were missed, ranges that end; the key is never shown)
 
     def read(self, file: BinaryIO, name: str, now: int) -> Iterator[Refresh]:
         """Either table as it was saved. Raises InvalidInput."""

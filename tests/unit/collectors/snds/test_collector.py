@@ -112,15 +112,12 @@ def test_whatever_is_no_table_fails_without_the_key(said: Said, told: str) -> No
     assert refresh.observations == ()
 
 
-<<<<<<< HEAD
 def test_a_key_that_was_switched_off_is_not_used() -> None:
     with VendorServer(microsoft()).running() as server:
         assert refreshed(server, asset(verified=False)) == []
     assert server.asked == []
 
 
-=======
->>>>>>> 4a86228 (snds: both tables with a real parser, days that were missed, ranges that end; the key is never shown)
 def test_an_empty_table_is_a_success_without_data() -> None:
     with VendorServer(lambda asked: Said("")).running() as server:
         (refresh,) = refreshed(server, asset())
