@@ -18,6 +18,8 @@ from mailvane.collectors.dmarc.tally import Tally
 from mailvane.errors import InvalidInput
 
 _CHUNK = 65_536
+_BEGINNING = 1024  # bytes that tell what it is
+_SPACE = b" \t\r\n"
 _MOST_IDENTITY = 1000
 _MOST_ERRORS = 100
 _MOST_REST = 256 * 1024  # bytes besides records, while they are sought by their text
@@ -31,6 +33,7 @@ _DECLARATION = re.compile(rb"<\?xml\s[^<>]*?\?>")
 _ENCODING = re.compile(rb"""encoding\s*=\s*["']([^"'<>]*)["']""")
 _UTF_8 = (b"utf-8", b"utf8", b"us-ascii", b"ascii")
 _HTML = re.compile(rb"<(!doctype\s+)?html", re.IGNORECASE)
+_MISPLACED = "a record stands inside another element"
 _IRREGULAR = (b"<!", b"<?")
 _OPENING, _CLOSING, _PLACE = b"<record>", b"</record>", b"<record/>"
 
@@ -85,14 +88,18 @@ def read_aggregate(stream: Stream, keep: Callable[[Row], None]) -> Head:
 
 
 def _chunks(stream: Stream) -> Iterator[bytes]:
-    first = stream.read(_CHUNK)
-    if not first.strip():
-        raise InvalidInput("it is empty")
+    first = bytearray()
     # An empty line before the declaration is forbidden, and common.
-    bare = first.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
-    if _HTML.match(bare):
+    while len(first) < _BEGINNING and (chunk := stream.read(_CHUNK)):
+        first += chunk
+        if not first.lstrip(_SPACE):
+            first.clear()
+    beginning = bytes(first.removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE))
+    if not beginning:
+        raise InvalidInput("it is empty")
+    if _HTML.match(beginning):
         raise InvalidInput("an HTML page, not a report")
-    yield bare if bare.startswith(b"<") else first
+    yield beginning if beginning.startswith(b"<") else bytes(first)
     while chunk := stream.read(_CHUNK):
         yield chunk
 
@@ -186,8 +193,10 @@ class _Reading:
         for root, part in children(remaining()):
             if part is None:
                 self._see_root(root)
-            else:
-                self._see(part)
+                continue
+            if local(part.tag) != "record" and any(local(inner.tag) == "record" for inner in part.iter()):
+                raise InvalidInput(_MISPLACED)
+            self._see(part)
 
     def _see_root(self, root: Element) -> None:
         if local(root.tag) != "feedback":
@@ -198,7 +207,7 @@ class _Reading:
             places += _is_place(part)
             self._see(part)
         if self._rest.count(_PLACE) > places and len(root):
-            raise InvalidInput("a record stands inside another element")
+            raise InvalidInput(_MISPLACED)
 
     def _see(self, part: Element) -> None:
         if local(part.tag) != "record":

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 30.0
 MOST_MESSAGES = 500  # of one round
-MOST_BYTES = 24 * 1024**2  # of one message
+MOST_BYTES = 16 * 1024**2  # of one message
 _SIZE = re.compile(rb"RFC822\.SIZE (\d+)")
 _TROUBLES = (imaplib.IMAP4.error, OSError, EOFError, ValueError)
 
@@ -112,7 +112,8 @@ class Mailbox:
 
     def _plain(self, error: Exception) -> str:
         """Servers repeat what they were sent: the password must not be in what is told."""
-        told = str(error) or type(error).__name__
+        first = error.args[0] if error.args else ""
+        told = first.decode("utf-8", "replace") if isinstance(first, bytes) else str(error) or type(error).__name__
         try:
             password = self._password()
         except OSError:

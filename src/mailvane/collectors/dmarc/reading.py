@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Iterator
 from email.message import Message
-from email.parser import BytesParser
+from email.parser import BytesFeedParser
 from typing import BinaryIO
 
 from mailvane.collectors.dmarc.aggregate import read_aggregate
@@ -37,7 +37,7 @@ def _reports(file: BinaryIO, name: str, *, in_mail: bool, domain: str) -> Iterat
     for document in documents(file, name):
         try:
             if document.form is Form.MAIL and not in_mail:
-                yield from _of_mail(_whole(document, MOST_MAIL_BYTES), name)
+                yield from _of_mail(_message(document), name)
             else:
                 yield from _of_document(document, domain)
         except InvalidInput as error:
@@ -85,8 +85,18 @@ def _whole(document: Document, most: int) -> bytes:
     return bytes(read)
 
 
-def _of_mail(content: bytes, name: str) -> Iterator[Found]:
-    message = BytesParser().parsebytes(content)
+def _message(document: Document) -> Message:
+    """Fed in pieces: a parser that gets all at once holds several copies of it."""
+    parser, size = BytesFeedParser(), 0
+    while piece := document.stream.read(_PIECE):
+        parser.feed(piece)
+        size += len(piece)
+        if size > MOST_MAIL_BYTES:
+            raise InvalidInput(f"more than {MOST_MAIL_BYTES:,} bytes")
+    return parser.close()
+
+
+def _of_mail(message: Message, name: str) -> Iterator[Found]:
     fields = report_part(message)
     if fields is not None:
         yield read_failure(message, fields, name)

@@ -1,0 +1,114 @@
+"""Files are taken once they are stable, and moved only after they are durable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from mailvane.collectors.dmarc.directory import STABLE_MS, DropDirectory
+from mailvane.domain.reputation import ObservationKind
+from mailvane.errors import CollectionFailed, StoreUnavailable
+from mailvane.services.report_intake import Taken
+
+NOW = 1_790_000_000_000
+GOOD = Taken(name="x", kind=ObservationKind.DMARC)
+BAD = Taken(name="x", reason="it is empty")
+
+
+class Receiver:
+    """Remembers what it was given."""
+
+    def __init__(self, *answer: Taken) -> None:
+        self.answer = list(answer)
+        self.given: list[tuple[str, bytes]] = []
+
+    def __call__(self, file: BinaryIO, name: str) -> Sequence[Taken]:
+        self.given.append((name, file.read()))
+        return self.answer
+
+
+def put(path: Path, content: bytes = b"x", written_at: int = NOW - 2 * STABLE_MS) -> None:
+    path.write_bytes(content)
+    os.utime(path, ns=(written_at * 1_000_000, written_at * 1_000_000))
+
+
+def names(path: Path) -> list[str]:
+    return sorted(str(each.relative_to(path)) for each in path.rglob("*") if each.is_file() or each.is_symlink())
+
+
+def test_a_file_that_was_taken_goes_to_done(tmp_path: Path) -> None:
+    put(tmp_path / "b.xml", b"two")
+    put(tmp_path / "a.xml", b"one")
+    receiver = Receiver(GOOD)
+    assert DropDirectory(tmp_path).read(receiver, NOW) == 2
+    assert receiver.given == [("a.xml", b"one"), ("b.xml", b"two")]
+    assert names(tmp_path) == ["done/a.xml", "done/b.xml"]
+
+
+def test_a_file_that_was_refused_has_the_reason_beside_it(tmp_path: Path) -> None:
+    put(tmp_path / "a.xml")
+    DropDirectory(tmp_path).read(Receiver(BAD), NOW)
+    assert names(tmp_path) == ["refused/a.xml", "refused/a.xml.reason"]
+    assert (tmp_path / "refused/a.xml.reason").read_text() == "x: it is empty\n"
+
+
+def test_what_was_passed_over_of_a_good_file_is_said_too(tmp_path: Path) -> None:
+    put(tmp_path / "a.zip")
+    DropDirectory(tmp_path).read(Receiver(GOOD, BAD), NOW)
+    assert names(tmp_path) == ["done/a.zip", "done/a.zip.reason"]
+
+
+def test_a_file_that_is_being_written_is_left_alone_until_it_rests(tmp_path: Path) -> None:
+    directory, receiver = DropDirectory(tmp_path), Receiver(GOOD)
+    put(tmp_path / "a.xml", b"half", NOW - 1)
+    assert directory.read(receiver, NOW) == 0
+    put(tmp_path / "a.xml", b"whole", NOW)
+    assert directory.read(receiver, NOW + 1) == 0
+    assert directory.read(receiver, NOW + 2) == 1
+    assert receiver.given == [("a.xml", b"whole")]
+
+
+def test_a_clock_that_is_wrong_keeps_no_file_waiting_for_ever(tmp_path: Path) -> None:
+    directory = DropDirectory(tmp_path)
+    put(tmp_path / "a.xml", b"x", NOW + 10**9)
+    assert [directory.read(Receiver(GOOD), NOW), directory.read(Receiver(GOOD), NOW)] == [0, 1]
+
+
+def test_a_name_that_is_taken_gets_a_number(tmp_path: Path) -> None:
+    for _ in range(3):
+        put(tmp_path / "a.xml")
+        DropDirectory(tmp_path).read(Receiver(BAD), NOW)
+    assert [name for name in names(tmp_path) if not name.endswith("reason")] == [
+        "refused/a.xml", "refused/a.xml.1", "refused/a.xml.2",
+    ]  # fmt: skip
+
+
+def test_hidden_files_links_and_directories_are_not_touched(tmp_path: Path) -> None:
+    put(tmp_path / ".a.xml.part")
+    (tmp_path / "b.xml").symlink_to("/etc/hostname")
+    (tmp_path / "c").mkdir()
+    put(tmp_path / "c" / "d.xml")
+    os.mkfifo(tmp_path / "e")
+    receiver = Receiver(GOOD)
+    assert DropDirectory(tmp_path).read(receiver, NOW) == 0
+    assert receiver.given == []
+    assert names(tmp_path) == [".a.xml.part", "b.xml", "c/d.xml"]
+
+
+def test_a_file_that_is_not_durable_stays_where_it_is(tmp_path: Path) -> None:
+    def away(_file: BinaryIO, _name: str) -> Sequence[Taken]:
+        raise StoreUnavailable
+
+    put(tmp_path / "a.xml")
+    with pytest.raises(StoreUnavailable):
+        DropDirectory(tmp_path).read(away, NOW)
+    assert names(tmp_path) == ["a.xml"]
+
+
+def test_a_directory_that_is_not_there_is_a_failed_collection(tmp_path: Path) -> None:
+    with pytest.raises(CollectionFailed, match="the report directory cannot be used"):
+        DropDirectory(tmp_path / "none").read(Receiver(GOOD), NOW)

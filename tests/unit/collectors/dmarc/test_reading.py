@@ -1,0 +1,126 @@
+"""Reports are found in files and mails, whatever these are called and say that they hold."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+
+import pytest
+
+from mailvane.collectors.dmarc.reading import read_reports
+from mailvane.errors import InvalidInput
+from mailvane.services.report_intake import Aggregate, Failure, Found, TlsSessions, Unread
+from tests.unit.collectors.dmarc.reports import aggregate, complaint, mail_with, policy, record, tls
+from tests.unit.collectors.dmarc.test_containers import zipped
+
+
+def read(content: bytes, name: str = "f") -> list[Found]:
+    return list(read_reports(io.BytesIO(content), name))
+
+
+def said(content: bytes, name: str = "f") -> list[tuple[str, str]]:
+    """What was found: the kind with the report's id, or the reason why not."""
+    return [(each.name, _short(each)) for each in read(content, name)]
+
+
+def _short(found: Found) -> str:
+    if isinstance(found, Unread):
+        return found.reason
+    return "failure" if isinstance(found, Failure) else f"{type(found).__name__} {found.report_id}"
+
+
+def test_an_aggregate_comes_with_its_rows() -> None:
+    for found in read_reports(io.BytesIO(gzip.compress(aggregate(record(count=3), record("bad")))), "f.xml.gz"):
+        assert isinstance(found, Aggregate)
+        assert [row["count"] for row in found.rows] == [3]
+        assert (found.row_count, found.counts.messages, len(found.remarks)) == (1, 3, 1)
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/gzip", "application/zip", "text/xml", "image/png", "application/octet-stream"]
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, lambda content: zipped(("r.xml", content))])
+def test_an_attachment_is_read_for_what_it_is_not_for_what_it_says(kind: str, pack: object) -> None:
+    assert callable(pack)
+    ((_, found),) = said(mail_with((kind, "report.dat", pack(aggregate()))))
+    assert found == "Aggregate r1"
+
+
+def test_every_report_of_a_mail_and_of_an_archive_is_read() -> None:
+    archive = zipped(("one", aggregate()), ("two", aggregate(report_id="r2")), ("three", b"<feedback>"))
+    content = mail_with(("application/zip", "a.zip", archive), ("application/tlsrpt+gzip", "t", gzip.compress(tls())))
+    assert [name for name, _ in said(content)] == ["f: a.zip: one", "f: a.zip: two", "f: a.zip: three", "f: t"]
+    kinds = [found for _, found in said(content)]
+    assert kinds[:2] == ["Aggregate r1", "Aggregate r2"]
+    assert kinds[2].startswith("not XML that can be read")
+    assert kinds[3] == "TlsSessions t1"
+
+
+def test_a_mail_that_is_nothing_but_a_report_is_read() -> None:
+    head = b"From: a@b.example\r\nContent-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    assert said(head + base64.encodebytes(gzip.compress(aggregate()))) == [("f: part", "Aggregate r1")]
+
+
+def test_a_report_in_a_forwarded_mail_is_found() -> None:
+    inner = mail_with(("application/gzip", "r.gz", gzip.compress(aggregate())))
+    outer = (
+        b"From: a@b.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n"
+        b"--o\r\nContent-Type: message/rfc822\r\n\r\n" + inner + b"\r\n--o--\r\n"
+    )
+    assert said(outer) == [("f: r.gz", "Aggregate r1")]
+
+
+def test_what_a_complaint_holds_is_no_report_of_ours() -> None:
+    trick = mail_with(("application/gzip", "r.gz", gzip.compress(aggregate()))).decode()
+    assert said(complaint("Feedback-Type: abuse\r\nReported-Domain: shop.example", trick)) == [("f", "failure")]
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (tls(policy(None)), "sender.example!shop.example!1!2.json"),
+        (gzip.compress(tls(policy(None))), "sender.example!shop.example!1!2!x.json.gz"),
+        (zipped(("sender.example!shop.example!1!2.json", tls(policy(None)))), "any.zip"),
+        (mail_with(("application/tlsrpt", "a!shop.example!1!2.json", tls(policy(None)))), "mail"),
+        (mail_with(("a/b", "t", tls(policy(None))), headers={"TLS-Report-Domain": "shop.example"}), "mail"),
+    ],
+)
+def test_the_domain_of_a_tls_report_is_where_somebody_says_it(content: bytes, name: str) -> None:
+    (found,) = read(content, name)
+    assert isinstance(found, TlsSessions)
+    assert found.domain == "shop.example"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "it is empty"),
+        (b"%PDF-1.7", "neither XML, JSON, an archive nor a mail"),
+        (b"<!DOCTYPE html><html></html>", "an HTML page, not a report"),
+        (b"\n <HTML><body>404</body></HTML>", "an HTML page, not a report"),
+        (mail_with(), "a mail without a report"),
+        (mail_with(("text/html", "", b"<html></html>")), "a mail without a report"),
+        (mail_with(("text/xml", "r.xml", b"<feedback/>")), "org_name is missing"),
+        (mail_with(("application/zip", "r.zip", b"PK\x03\x04")), "the zip archive is cut off"),
+        (mail_with(("application/gzip", "r.gz", gzip.compress(aggregate())[:-9])), "the gzip file is cut off"),
+        (mail_with(*[("a/b", str(number), b"x") for number in range(120)]), "more than 100 parts"),
+        (b"From: a\n\n" + b"x" * 17_000_000, "more than 16,777,216 bytes"),
+        (gzip.compress(mail_with(("text/xml", "r.xml", b"<feedback/>"))), "org_name is missing"),
+        (gzip.compress(aggregate())[:-200], "the gzip file is cut off"),
+        (tls() + b"x" * 9_000_000, "more than 8,388,608 bytes"),
+    ],
+)
+def test_what_cannot_be_read_is_said(content: bytes, told: str) -> None:
+    ((_, reason),) = said(content)
+    assert told in reason
+
+
+def test_a_mail_in_a_mails_archive_is_not_opened() -> None:
+    content = mail_with(("application/zip", "r.zip", zipped(("m.eml", mail_with()))))
+    assert said(content) == [("f: r.zip: m.eml", "neither XML, JSON, an archive nor a mail")]
+
+
+def test_an_archive_that_cannot_be_opened_is_refused_as_a_whole() -> None:
+    with pytest.raises(InvalidInput, match="the archive is empty"):
+        read(zipped())

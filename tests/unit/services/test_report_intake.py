@@ -1,0 +1,242 @@
+"""Reports are kept once, with their rows, and told as observations; whatever happens in between."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+import pytest
+
+from mailvane.domain.reputation import AssetKind, AssetStatus, Observation, ObservationKind, Source
+from mailvane.errors import InvalidInput, StoreUnavailable
+from mailvane.services.report_intake import (
+    Aggregate,
+    Counts,
+    Failure,
+    Found,
+    ReportIntake,
+    Taken,
+    TlsSessions,
+    Unread,
+)
+from mailvane.services.watching import Watching
+from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.reputation import RowQuestion
+
+NOW = 1_790_000_000_000
+DAY = 86_400_000
+ROWS: Sequence[dict[str, Any]] = (
+    {"source_ip": "192.0.2.1", "count": 2, "dkim_aligned": True, "spf_aligned": True},
+    {"source_ip": "192.0.2.2", "count": 5, "dkim_aligned": False, "spf_aligned": False},
+)
+REPORT = Aggregate(
+    name="one",
+    organisation="Receiver",
+    report_id="r1",
+    domain="Shop.Example.",
+    begins=NOW - 2 * DAY,
+    ends=NOW - DAY,
+    head={"policy": {"p": "none"}},
+    counts=Counts(messages=7, dmarc_fail=5, spf_fail=5),
+    rows=ROWS,
+    row_count=2,
+)
+TLS = TlsSessions(
+    name="two", organisation="Sender", report_id="t1", domain="shop.example", begins=NOW - 2 * DAY, ends=NOW - DAY,
+    succeeded=9, failed=1, data={"failures": []},
+)  # fmt: skip
+COMPLAINT = Failure(name="three", domain="shop.example", digest="d1", at=NOW - DAY, data={"feedback_type": "abuse"})
+
+
+class Kept:
+    """A workspace, what is in the files that come, and what alerts heard."""
+
+    def __init__(self, ledger: SqlLedger) -> None:
+        self.ledger = ledger
+        self.workspace = ledger.add_workspace("one", NOW).id
+        self.found: list[Found] = []
+        self.broken = ""
+        self.heard: list[set[Source]] = []
+        self.watching = Watching(ledger, ledger, self._hear)
+        self.intake = ReportIntake(ledger, self.watching, self._read)
+
+    def _hear(self, _workspace: int, sources: Collection[Source], _now: int) -> None:
+        self.heard.append(set(sources))
+
+    def _read(self, _file: BinaryIO, _name: str) -> Iterator[Found]:
+        yield from self.found
+        if self.broken:
+            raise InvalidInput(self.broken)
+
+    def take(self, *found: Found, now: int = NOW) -> list[Taken]:
+        self.found = list(found)
+        return self.intake.take(self.workspace, io.BytesIO(), "file", now)
+
+    def told(self, *kinds: ObservationKind) -> list[Observation]:
+        return self.watching.observations(self.workspace, kinds or tuple(ObservationKind), 0, NOW * 2)
+
+    def rows(self) -> list[Any]:
+        question = RowQuestion(workspace=self.workspace, since=0, until=NOW * 2)
+        return self.ledger.report_rows(question)[1]
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Kept]:
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    yield Kept(ledger)
+    ledger.close()
+
+
+def changed(found: Aggregate, **changes: Any) -> Aggregate:
+    return msgspec.structs.replace(found, **changes)
+
+
+def test_a_report_is_kept_with_its_rows_and_told_once(kept: Kept) -> None:
+    (taken,) = kept.take(REPORT)
+    assert taken == Taken(
+        name="one", kind=ObservationKind.DMARC, new=True, organisation="Receiver", report_id="r1",
+        domain="shop.example", rows=2, messages=7,
+    )  # fmt: skip
+    (told,) = kept.told()
+    assert (told.asset, told.key, told.at) == ("shop.example", "Receiver/r1", NOW - DAY)
+    assert told.data == {
+        "organisation": "Receiver",
+        "report_id": "r1",
+        "messages": 7,
+        "spf_fail": 5,
+        "dkim_fail": 0,
+        "dmarc_fail": 5,
+        "spf_alignment_fail": 0,
+        "dkim_alignment_fail": 0,
+        "period_from": NOW - 2 * DAY,
+        "period_to": NOW - DAY,
+    }
+    assert [row["count"] for row in kept.rows()] == [5, 2]
+    (report,) = kept.ledger.reports(kept.workspace, 0, NOW)
+    assert (report.domain, report.messages, report.rows, report.received_at) == ("shop.example", 7, 2, NOW)
+    assert report.head == {"policy": {"p": "none"}}
+    assert kept.heard == [{Source.DMARC}]
+
+
+def test_a_report_that_comes_again_changes_nothing(kept: Kept) -> None:
+    kept.take(REPORT)
+    again = changed(REPORT, name="again", counts=Counts(messages=1000), rows=[*ROWS, *ROWS], domain="SHOP.example")
+    (taken,) = kept.take(again, now=NOW + 5)
+    assert (taken.kind, taken.new) == (ObservationKind.DMARC, False)
+    assert [each.data["messages"] for each in kept.told()] == [7]
+    assert len(kept.rows()) == 2
+    assert len(kept.heard) == 1
+
+
+def test_the_same_id_of_another_organisation_or_domain_is_another_report(kept: Kept) -> None:
+    taken = kept.take(REPORT, changed(REPORT, organisation="Other"), changed(REPORT, domain="other.example"), REPORT)
+    assert [each.new for each in taken] == [True, True, True, False]
+    assert len(kept.told()) == 3
+
+
+def test_an_id_that_was_used_for_another_time_is_refused_and_said(kept: Kept) -> None:
+    kept.take(REPORT)
+    (taken,) = kept.take(changed(REPORT, ends=NOW))
+    assert taken.kind is None
+    assert "of another time, is known" in taken.reason
+    assert len(kept.told()) == 1
+
+
+def test_a_report_whose_rows_were_kept_before_we_were_stopped_is_told_when_it_comes_again(kept: Kept) -> None:
+    class Stopped(Watching):
+        def record(self, workspace: int, refreshes: object, now: int) -> None:
+            raise StoreUnavailable
+
+    kept.found = [REPORT, TLS]
+    stopped = ReportIntake(kept.ledger, Stopped(kept.ledger, kept.ledger), kept._read)
+    with pytest.raises(StoreUnavailable):
+        stopped.take(kept.workspace, io.BytesIO(), "file", NOW)
+    assert kept.told() == []
+    taken = kept.take(REPORT, TLS)
+    assert [each.new for each in taken] == [False, True]
+    assert len(kept.told()) == 2
+    assert len(kept.rows()) == 2
+
+
+def test_tls_reports_and_complaints_are_told_once_too(kept: Kept) -> None:
+    assert [each.new for each in kept.take(TLS, COMPLAINT)] == [True, True]
+    assert [each.new for each in kept.take(TLS, COMPLAINT)] == [False, False]
+    complaint, sessions = sorted(kept.told(), key=lambda one: one.kind)
+    assert (complaint.kind, complaint.key, complaint.data) == (
+        ObservationKind.FAILURE, "d1", {"feedback_type": "abuse"},
+    )  # fmt: skip
+    assert (sessions.kind, sessions.key) == (ObservationKind.TLS, "Sender/t1")
+    assert (sessions.data["succeeded"], sessions.data["failed"], sessions.data["period_to"]) == (9, 1, NOW - DAY)
+    assert kept.heard == [{Source.DMARC}]
+
+
+def test_a_complaint_without_a_time_or_of_the_future_is_of_now(kept: Kept) -> None:
+    kept.take(msgspec.structs.replace(COMPLAINT, at=0), msgspec.structs.replace(COMPLAINT, at=NOW + DAY, digest="d2"))
+    assert [each.at for each in kept.told()] == [NOW, NOW]
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (changed(REPORT, ends=NOW + 3 * DAY), "its time range ends in the future"),
+        (changed(REPORT, domain=" . "), "it names no domain"),
+        (changed(REPORT, domain="no domain!"), "no domain"),
+        (msgspec.structs.replace(COMPLAINT, domain="@"), "@"),
+        (Unread(name="one", reason="it is empty"), "it is empty"),
+    ],
+)
+def test_what_cannot_be_believed_is_refused_and_keeps_no_other_out(kept: Kept, found: Found, told: str) -> None:
+    refused, taken = kept.take(found, TLS)
+    assert refused.kind is None
+    assert told in refused.reason
+    assert taken.new
+    assert len(kept.told()) == 1
+    assert kept.rows() == []
+
+
+def test_what_was_read_before_a_file_broke_is_kept(kept: Kept) -> None:
+    kept.broken = "cut off"
+    taken = kept.take(REPORT)
+    assert [(each.kind, each.reason) for each in taken] == [(ObservationKind.DMARC, ""), (None, "cut off")]
+    assert len(kept.told()) == 1
+
+
+def test_a_file_without_a_report_says_so(kept: Kept) -> None:
+    assert kept.take() == [Taken(name="file", reason="there is no report in it")]
+
+
+def test_rows_that_cannot_be_read_leave_nothing_of_their_report(kept: Kept) -> None:
+    def broken() -> Iterator[dict[str, Any]]:
+        yield ROWS[0]
+        raise InvalidInput("broken")
+
+    (taken,) = kept.take(changed(REPORT, rows=broken()))
+    assert (taken.kind, taken.reason) == (None, "broken")
+    assert kept.told() == []
+    assert kept.rows() == []
+    assert kept.take(REPORT)[0].new
+
+
+def test_remarks_are_kept_with_the_report(kept: Kept) -> None:
+    (taken,) = kept.take(changed(REPORT, remarks=("a record was passed over",)))
+    assert taken.remarks == ("a record was passed over",)
+    (report,) = kept.ledger.reports(kept.workspace, 0, NOW)
+    assert report.head["remarks"] == ["a record was passed over"]
+
+
+def test_reports_do_not_put_off_the_question_about_a_domains_policy(kept: Kept) -> None:
+    kept.watching.add(kept.workspace, AssetKind.DMARC, ["shop.example"], NOW)
+    kept.take(REPORT)
+    (asset,) = kept.watching.assets(kept.workspace, AssetKind.DMARC)
+    assert (asset.asked_at, asset.status) == (0, AssetStatus.WAITING)
+
+
+def test_workspaces_know_nothing_of_each_other(kept: Kept) -> None:
+    kept.take(REPORT)
+    other = kept.ledger.add_workspace("two", NOW).id
+    (taken,) = kept.intake.take(other, io.BytesIO(), "file", NOW)
+    assert taken.new
+    assert kept.ledger.reports(other, 0, NOW)[0].messages == 7
