@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -88,6 +89,9 @@ def test_messages_are_counted_by_how_they_failed() -> None:
     )
 
 
+ADDED = b"<generator>G 2</generator><error>one</error><error>two</error>"
+
+
 def test_a_report_of_the_new_generation_is_read_with_what_is_new_in_it() -> None:
     content = (
         aggregate(
@@ -95,7 +99,7 @@ def test_a_report_of_the_new_generation_is_read_with_what_is_new_in_it() -> None
             namespace="urn:ietf:params:xml:ns:dmarc-2.0",
         )
         .replace(b"<pct>100</pct>", b"<np>reject</np><testing>Y</testing><discovery_method>treewalk</discovery_method>")
-        .replace(b"</report_metadata>", b"<generator>G 2</generator><error>one</error><error>two</error></report_metadata>")
+        .replace(b"</report_metadata>", ADDED + b"</report_metadata>")
         .replace(b"<disposition>none", b"<disposition>Pass")
         .replace(b"</feedback>", b'<extensions><extension name="f"/></extensions><unknown>?</unknown></feedback>')
     )  # fmt: skip
@@ -112,15 +116,27 @@ def test_a_report_of_the_new_generation_is_read_with_what_is_new_in_it() -> None
     assert rows[0]["extensions"] == [{"name": "e", "definition": "https://e.example"}]
 
 
+NAMES = (
+    "feedback version report_metadata org_name email report_id date_range begin end policy_published domain adkim aspf "
+    "p sp pct record row source_ip count policy_evaluated disposition dkim spf identifiers envelope_from header_from "
+    "auth_results selector result scope"
+)
+
+
 def prefixed(content: bytes) -> bytes:
     text = content.decode().replace("</", "</d:").replace("<feedback", '<feedback xmlns:d="urn:x"')
-    for name in set(["feedback", "version", "report_metadata", "org_name", "email", "report_id", "date_range", "begin", "end", "policy_published", "domain", "adkim", "aspf", "p", "sp", "pct", "record", "row", "source_ip", "count", "policy_evaluated", "disposition", "dkim", "spf", "identifiers", "envelope_from", "header_from", "auth_results", "selector", "result", "scope"]):  # fmt: skip
+    for name in NAMES.split():
         text = text.replace(f"<{name}>", f"<d:{name}>").replace(f"<{name} ", f"<d:{name} ")
     return text.encode()
 
 
+RECORDS = (record("192.0.2.7", 7, aligned=("fail", "pass")), record("2001:DB8:0::1", 2), record("192.0.2.7", 7))
+TAIL = "".join(RECORDS).encode()
+
 # Each is the same report, written in a way that some receiver or other writes.
-WRITINGS = {
+USUAL = b"<source_ip>192.0.2.7</source_ip><count>7</count>"
+TURNED = b"<count>7</count><source_ip>192.0.2.7</source_ip>"
+WRITINGS: Mapping[str, Callable[[bytes], bytes]] = {
     "as it is": lambda text: text,
     "in a namespace with a prefix": prefixed,
     "with a comment before": lambda text: text.replace(b"<version>", b"<!-- by hand --><version>"),
@@ -135,15 +151,15 @@ WRITINGS = {
     "in UTF-16": lambda text: text.decode().replace("UTF-8", "UTF-16").encode("utf-16"),
     "in Latin 1": lambda text: text.replace(b"UTF-8", b"iso-8859-1"),
     "in one line": lambda text: text.replace(b"\n", b""),
-    "with spaces around": lambda text: text.replace(b"<count>7<", b"<count>\n 7 <").replace(b">192.0.2.7<", b"> 192.0.2.7 <"),
-    "with attributes": lambda text: text.replace(b"<record>", b'<record number="1">').replace(b"<row>", b'<row a="<&gt;">'.replace(b"<&", b"&")),
-    "with a prefix that is declared above": lambda text: text.replace(b"<feedback>", b'<feedback xmlns:x="urn:x">').replace(b"<row>", b'<row x:nil="no">'),
+    "with spaces around": lambda text: text.replace(USUAL, USUAL.replace(b">7<", b">\n 7 <").replace(b">1", b"> 1")),
+    "with attributes": lambda text: text.replace(b"<record>", b'<record n="1">').replace(b"<row>", b'<row a="&gt;">'),
+    "with a prefix that is declared above": (
+        lambda text: text.replace(b"<feedback>", b'<feedback xmlns:x="urn:x">').replace(b"<row>", b'<row x:nil="no">')
+    ),
     "records first": lambda text: text.replace(TAIL, b"").replace(b"<version>", TAIL + b"<version>"),
-    "count before address": lambda text: text.replace(b"<source_ip>192.0.2.7</source_ip><count>7</count>", b"<count>7</count><source_ip>192.0.2.7</source_ip>"),
+    "count before address": lambda text: text.replace(USUAL, TURNED),
     "row last": lambda text: re.sub(rb"(<row>.*?</row>)(.*?)</record>", rb"\2\1</record>", text, flags=re.DOTALL),
 }  # fmt: skip
-RECORDS = (record("192.0.2.7", 7, aligned=("fail", "pass")), record("2001:DB8:0::1", 2), record("192.0.2.7", 7))
-TAIL = "".join(RECORDS).encode()
 
 
 @pytest.mark.parametrize("piece", [1, 7, 61, 65_536])
@@ -163,13 +179,20 @@ _addresses = st.ip_addresses().map(str)
 
 
 @given(
-    st.lists(st.tuples(_addresses, st.integers(0, 10**12), st.sampled_from(["pass", "fail"]), _texts), min_size=1, max_size=8),
+    st.lists(
+        st.tuples(_addresses, st.integers(0, 10**12), st.sampled_from(["pass", "fail"]), _texts), min_size=1, max_size=8
+    ),
     st.integers(1, 3000),
-)  # fmt: skip
+)
 def test_whatever_is_written_is_read(told: list[tuple[str, int, str, str]], piece: int) -> None:
     content = aggregate(
         *(
-            record(address, count, aligned=(aligned, aligned), results=f"<dkim><human_result>{escape(text)}</human_result></dkim>")
+            record(
+                address,
+                count,
+                aligned=(aligned, aligned),
+                results=f"<dkim><human_result>{escape(text)}</human_result></dkim>",
+            )
             for address, count, aligned, text in told
         )
     )  # fmt: skip

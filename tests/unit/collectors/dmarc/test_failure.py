@@ -20,7 +20,8 @@ FIELDS = (
     "Feedback-Type: Abuse\r\nUser-Agent: G/1\r\nVersion: 1\r\nOriginal-Mail-From: <b@bounce.shop.example>\r\n"
     "Original-Rcpt-To: <u@receiver.example>\r\nArrival-Date: Thu, 1 Jan 2026 09:00:00 +0100\r\n"
     "Reporting-MTA: dns; mx.receiver.example\r\nSource-IP: 192.0.2.1 (mail.shop.example)\r\n"
-    "Authentication-Results: mx; spf=pass\r\n   smtp.mailfrom=b@bounce.shop.example\r\nReported-Domain: Shop.Example\r\n"
+    "Authentication-Results: mx; spf=pass\r\n   smtp.mailfrom=b@bounce.shop.example\r\n"
+    "Reported-Domain: Shop.Example\r\n"
     "Reported-URI: http://one.example\r\nReported-Uri: http://two.example\r\nIncidents: 3\r\nSource-Port: 4711\r\n"
 )
 

@@ -30,7 +30,6 @@ def test_the_same_is_remarked_once_and_not_without_end() -> None:
 
 def test_it_is_empty_until_a_record_came() -> None:
     tally = Tally()
-    assert tally.is_empty
+    before = tally.is_empty
     tally.passed_over("no address")
-    assert not tally.is_empty
-    assert tally.rows == 0
+    assert (before, tally.is_empty, tally.rows) == (True, False, 0)
