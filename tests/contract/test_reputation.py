@@ -157,6 +157,16 @@ def test_the_same_observation_again_is_confirmed_only(ledger: SqlLedger, one: in
     assert (known.confirmed_at, known.data, known.seen_at) == (NOW + HOUR, {"listed": True}, NOW)
 
 
+def test_a_day_that_its_source_corrects_is_as_it_was_said_last(ledger: SqlLedger, one: int) -> None:
+    day = Observation(kind=ObservationKind.TRAFFIC, asset="a.example", at=NOW, seen_at=NOW, data={"spfSuccessRatio": 1})
+    ledger.observe(one, [day])
+    corrected = msgspec.structs.replace(day, confirmed_at=NOW + HOUR, data={"spfSuccessRatio": 0.5})
+    ledger.observe(one, [corrected])
+    ledger.observe(one, [msgspec.structs.replace(day, confirmed_at=NOW + 1)])
+    (known,) = ledger.latest(one, [ObservationKind.TRAFFIC])
+    assert known.data == {"spfSuccessRatio": 0.5}
+
+
 def test_the_newest_of_each_asset_and_key_is_found_as_it_was_seen_then(ledger: SqlLedger, one: int, two: int) -> None:
     ledger.observe(
         one,

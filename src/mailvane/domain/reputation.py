@@ -70,6 +70,9 @@ class ObservationKind(StrEnum):
     HONEYTOKEN_HIT = "honeytoken_hit"  # token, id: one mail that a token received, {from_email, to_email, domain}
 
 
+# Of these a source may say something else later about the same day: the last word counts.
+CORRECTED = frozenset({ObservationKind.TRAFFIC, ObservationKind.SNDS_DATA})
+
 SOURCE_OF: Mapping[ObservationKind, Source] = MappingProxyType(
     {
         ObservationKind.IP_LISTING: Source.BLOCKLISTS,
@@ -132,7 +135,10 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a source said. Unique by workspace, kind, asset, key and `at`: the same one again only confirms it."""
+    """What a source said. Unique by workspace, kind, asset, key and `at`: the same one again only confirms it.
+
+    What says that it was confirmed later corrects the data of `CORRECTED` kinds.
+    """
 
     kind: ObservationKind
     asset: str

@@ -73,7 +73,7 @@ class ObservationPage(msgspec.Struct, frozen=True):
 
 class Observations(Protocol):
     def observe(self, workspace: int, told: Iterable[Observation]) -> None:
-        """Keep them. One that is known gets the later `confirmed_at` and nothing else."""
+        """Keep them. One that is known gets the later `confirmed_at`, with new data if it is of a corrected kind."""
 
     def latest(
         self,

@@ -147,7 +147,7 @@ def test_an_id_that_was_used_for_another_time_is_refused_and_said(kept: Kept) ->
 
 def test_a_report_whose_rows_were_kept_before_we_were_stopped_is_told_when_it_comes_again(kept: Kept) -> None:
     class Stopped(Watching):
-        def record(self, workspace: int, refreshes: object, now: int) -> None:
+        def record(self, workspace: int, refreshes: object, now: int) -> int:
             raise StoreUnavailable
 
     kept.found = [REPORT, TLS]

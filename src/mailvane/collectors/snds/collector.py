@@ -152,7 +152,12 @@ def _refresh(
 
 def _period_observed(period: Period, now: int) -> Observation:
     return Observation(
-        kind=ObservationKind.SNDS_DATA, asset=period.address, at=period.day, seen_at=now, data=period.data
+        kind=ObservationKind.SNDS_DATA,
+        asset=period.address,
+        at=period.day,
+        seen_at=now,
+        confirmed_at=now,
+        data=period.data,
     )
 
 

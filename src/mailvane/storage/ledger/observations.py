@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, delete, func, select
+from sqlalchemy import Row, Select, case, delete, func, or_, select
 
-from mailvane.domain.reputation import Observation, ObservationKind, Source, SourceHealth
+from mailvane.domain.reputation import CORRECTED, Observation, ObservationKind, Source, SourceHealth
 from mailvane.storage.ledger.database import Database
 from mailvane.storage.ledger.documents import in_chunks, plain, text_of, value_of
 from mailvane.storage.ledger.reputation_tables import observations, source_health
@@ -32,9 +32,11 @@ class SqlObservations:
     def _confirming(self) -> Any:
         statement = self._database.insert(observations)
         later = statement.excluded.confirmed_at
+        is_corrected = or_(*(observations.c.kind == kind for kind in sorted(CORRECTED)))
+        corrected = case((is_corrected, statement.excluded.data), else_=observations.c.data)
         return statement.on_conflict_do_update(
             index_elements=["workspace", "kind", "asset", "key", "at"],
-            set_={"confirmed_at": later},
+            set_={"confirmed_at": later, "data": corrected},
             where=observations.c.confirmed_at < later,
         )
 
