@@ -14,6 +14,7 @@ import typer
 from prometheus_client import CollectorRegistry
 
 from mailvane.app.following import FollowingMetrics
+from mailvane.app.reputation_metrics import ReputationMetrics
 from mailvane.config import declared_settings
 from mailvane.outbound_config import declared_outbound
 from mailvane.reputation_config import declared_reputation
@@ -63,7 +64,7 @@ def _options_of(command: Any, path: str) -> Iterator[str]:
             names = ", ".join(f"`{one}`" for one in [*parameter.opts, *parameter.secondary_opts])
             rows.append((names, _default(parameter), getattr(parameter, "help", "") or ""))
     if rows:
-        yield f"\n| {path.split()[-1]} | default | meaning |\n|---|---|---|\n"
+        yield f"\n| {path.rsplit(maxsplit=1)[-1]} | default | meaning |\n|---|---|---|\n"
         yield from (f"| {names} | {default} | {meaning} |\n" for names, default, meaning in rows)
 
 
@@ -123,6 +124,7 @@ def _metrics() -> Iterator[str]:
     Metrics(registry)
     FollowingMetrics(registry)
     PolicyMetrics(registry)
+    ReputationMetrics(registry)
     for metric in sorted(registry.collect(), key=lambda found: found.name):
         suffix = {"counter": "_total", "info": "_info"}.get(metric.type, "")
         yield f"| `{metric.name}{suffix}` | {metric.type} | {metric.documentation} |\n"

@@ -167,6 +167,27 @@ def test_a_day_that_its_source_corrects_is_as_it_was_said_last(ledger: SqlLedger
     assert known.data == {"spfSuccessRatio": 0.5}
 
 
+def test_how_all_stand_names_nobody(ledger: SqlLedger, one: int, two: int) -> None:
+    ledger.observe(one, [listing("192.0.2.1", NOW), listing("192.0.2.2", NOW), listing("192.0.2.3", NOW, listed=False)])
+    ledger.observe(one, [listing("192.0.2.2", NOW + 1, listed=False)])
+    ledger.observe(two, [listing("192.0.2.2", NOW)])
+    for workspace, succeeded in ((one, NOW), (two, NOW - HOUR)):
+        ledger.save_health(workspace, Source.BLOCKLISTS, partial(msgspec.structs.replace, succeeded_at=succeeded))
+    standing = ledger.standing()
+    assert standing.open_listings == {ObservationKind.IP_LISTING: 2}
+    assert standing.oldest_success == {Source.BLOCKLISTS: NOW - HOUR}
+
+
+def test_an_alert_fires_until_somebody_resolves_it(ledger: SqlLedger, one: int) -> None:
+    known = alert(one)
+    ledger.add_alert(known)
+    fired = entry(known)
+    assert ledger.remember(Memory(alert_id=known.id), fired, [])
+    assert (ledger.firing(fired.at), ledger.firing(fired.at + 1)) == (1, 0)
+    ledger.mark_entry(one, fired.id, EntryState.RESOLVED, NOW, "somebody")
+    assert ledger.firing(fired.at) == 0
+
+
 def test_the_newest_of_each_asset_and_key_is_found_as_it_was_seen_then(ledger: SqlLedger, one: int, two: int) -> None:
     ledger.observe(
         one,

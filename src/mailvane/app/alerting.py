@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from mailvane.collectors.dnsbl.zones import dictionary
 from mailvane.domain.reputation import Source
@@ -21,10 +21,10 @@ def alerting_of(settings: ReputationSettings, ledger: SqlLedger) -> Alerting:
     return Alerting(ledger, high_reputation, int(settings.stale_hours * _HOUR_MS))
 
 
-def watching_of(ledger: SqlLedger, alerting: Alerting) -> Watching:
+def watching_of(ledger: SqlLedger, evaluate: Callable[[int, Collection[Source], int], object]) -> Watching:
     """Whatever is learned lets alerts be evaluated."""
 
     def evaluated(workspace: int, sources: Collection[Source], now: int) -> None:
-        alerting.evaluate(workspace, sources, now)
+        evaluate(workspace, sources, now)
 
     return Watching(ledger, ledger, evaluated)

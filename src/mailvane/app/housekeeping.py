@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Event, Thread
 from typing import Protocol
 
+from mailvane.domain.reputation import ObservationKind
 from mailvane.errors import MailvaneError
 
 log = logging.getLogger(__name__)
@@ -16,14 +18,19 @@ log = logging.getLogger(__name__)
 # sends a month's file again is known still.
 EVENT_IDS_DAYS = 35
 EVERY_SECONDS = 3600.0
+# Backtests look back so far. What is the newest of its kind is kept for ever: it is what is known.
+OBSERVATIONS_DAYS = 400
 _DAY_MS = 86_400_000
 
 
 class Prunable(Protocol):
-    """What grows with every event that was told."""
+    """What grows with everything that was told."""
 
     def prune(self, before: int) -> int:
         """Forget event ids first seen before a time; how many. Raises StoreUnavailable."""
+
+    def forget_observations(self, kinds: Collection[ObservationKind], before: int) -> int:
+        """Forget what sources said of a time before; how many. Raises StoreUnavailable."""
 
 
 class Housekeeping:
@@ -51,12 +58,18 @@ class Housekeeping:
             self._stopping.wait(self._every)
 
     def _tidy(self) -> None:
-        try:
-            pruned = self._ledger.prune(self._clock() - EVENT_IDS_DAYS * _DAY_MS)
-        except MailvaneError as error:
-            log.warning("old event ids are kept for now: %s", error)
-        except Exception:
-            log.exception("pruning event ids failed")
-        else:
-            if pruned:
-                log.info("forgot %d event ids older than %d days", pruned, EVENT_IDS_DAYS)
+        now = self._clock()
+        observations = partial(self._ledger.forget_observations, tuple(ObservationKind))
+        for what, forget, days in (
+            ("event ids", self._ledger.prune, EVENT_IDS_DAYS),
+            ("observations", observations, OBSERVATIONS_DAYS),
+        ):
+            try:
+                forgotten = forget(now - days * _DAY_MS)
+            except MailvaneError as error:
+                log.warning("old %s are kept for now: %s", what, error)
+            except Exception:
+                log.exception("forgetting old %s failed", what)
+            else:
+                if forgotten:
+                    log.info("forgot %d %s older than %d days", forgotten, what, days)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from prometheus_client import CollectorRegistry
 
 from mailvane.app.alerting import alerting_of, watching_of
 from mailvane.app.collecting import Collecting
+from mailvane.app.reputation_metrics import ReputationMetrics
 from mailvane.collectors.dnsbl.zones import dictionary
 from mailvane.collectors.runner import Runner
 from mailvane.domain.reputation import Zone
@@ -28,15 +33,12 @@ class Reputation:
     """The doors for the surfaces, and what runs in the background."""
 
     services: ReputationServices
-    runner: Runner
-    collecting: Collecting
-    clock: Callable[[], int]
+    background: Sequence[Callable[[], Coroutine[Any, Any, None]]]
 
     @asynccontextmanager
     async def running(self, worker: Worker) -> AsyncIterator[None]:
         """Ask sources and tell people for the length of a block."""
-        living = (self.runner.run(), self.collecting.fetch_reports(self.runner.holder, self.clock), worker.run())
-        tasks = [asyncio.create_task(each) for each in living]
+        tasks = [asyncio.create_task(each()) for each in (*self.background, worker.run)]
         try:
             yield
         finally:
@@ -45,14 +47,17 @@ class Reputation:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def reputation_of(settings: ReputationSettings, ledger: SqlLedger, clock: Callable[[], int]) -> Reputation:
+def reputation_of(
+    settings: ReputationSettings, ledger: SqlLedger, clock: Callable[[], int], registry: CollectorRegistry | None = None
+) -> Reputation:
     """Raises InvalidSetting."""
 
     def zones() -> Sequence[Zone]:
         return dictionary(ledger.zones())
 
     alerting = alerting_of(settings, ledger)
-    watching = watching_of(ledger, alerting)
+    metrics = ReputationMetrics(registry or CollectorRegistry())
+    watching = watching_of(ledger, metrics.evaluating(alerting))
     collecting = Collecting(settings, ledger, watching)
     runner = Runner(collecting.collectors, watching, ledger, ledger, clock, settings.refresh_hours)
     services = ReputationServices(
@@ -70,7 +75,12 @@ def reputation_of(settings: ReputationSettings, ledger: SqlLedger, clock: Callab
         wake=runner.wake,
         take_in=collecting.take_in,
     )
-    return Reputation(services, runner, collecting, clock)
+    background = (
+        runner.run,
+        partial(collecting.fetch_reports, runner.holder, clock),
+        partial(metrics.look, ledger, clock),
+    )
+    return Reputation(services, background)
 
 
 def worker_of(settings: ReputationSettings, ledger: SqlLedger, clock: Callable[[], int]) -> Worker:

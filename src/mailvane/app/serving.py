@@ -53,7 +53,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
             running.enter_context(_followers(settings, stores, metrics))
             running.enter_context(Housekeeping(stores.ledger, _clock).running())
         outbound = outbound_services(settings.outbound, stores, _clock)
-        reputation = reputation_of(settings.reputation, stores.ledger, _clock)
+        reputation = reputation_of(settings.reputation, stores.ledger, _clock, registry)
         services = _services(settings, stores, outbound, reputation)
         application = create_app(services, registry) if "http" in roles else None
         policy = policy_server(settings.outbound, outbound.desk, registry) if "policy" in roles else None

@@ -35,7 +35,7 @@ class Watchtower:
     def take_reports(self, workspace: int, files: Sequence[str]) -> Iterator[Taken]:
         """Raises InvalidInput."""
         ledger = self._ledger()
-        intake = ReportIntake(ledger, watching_of(ledger, self.alerting()), read_reports)
+        intake = ReportIntake(ledger, watching_of(ledger, self.alerting().evaluate), read_reports)
         for name in files:
             try:
                 with Path(name).open("rb") as file:

@@ -70,6 +70,7 @@ class ObservationKind(StrEnum):
     HONEYTOKEN_HIT = "honeytoken_hit"  # token, id: one mail that a token received, {from_email, to_email, domain}
 
 
+LISTINGS = frozenset({ObservationKind.IP_LISTING, ObservationKind.DOMAIN_LISTING})
 # Of these a source may say something else later about the same day: the last word counts.
 CORRECTED = frozenset({ObservationKind.TRAFFIC, ObservationKind.SNDS_DATA})
 

@@ -14,6 +14,7 @@ import msgspec
 
 from mailvane.domain.reputation import (
     ASKED_ABOUT,
+    LISTINGS,
     Asset,
     AssetKind,
     AssetStatus,
@@ -28,7 +29,6 @@ from mailvane.errors import InvalidFields, InvalidInput, NotFound
 from mailvane.services.asset_names import spelled
 from mailvane.storage.reputation import Assets, Observations
 
-_LISTINGS = frozenset({ObservationKind.IP_LISTING, ObservationKind.DOMAIN_LISTING})
 MOST_AT_ONCE = 10_000  # assets that one request may add
 
 
@@ -160,7 +160,7 @@ class Watching:
     def _merged(self, workspace: int, told: Sequence[Refresh]) -> list[Observation]:
         """Listings become the opening and the closing of one; everything else stays as it is."""
         given = [observation for refresh in told if not refresh.error for observation in refresh.observations]
-        listings = [observation for observation in given if observation.kind in _LISTINGS]
+        listings = [observation for observation in given if observation.kind in LISTINGS]
         if not listings:
             return given
         known = {
@@ -169,7 +169,7 @@ class Watching:
                 workspace, {one.kind for one in listings}, {one.asset for one in listings}
             )
         }
-        merged = [observation for observation in given if observation.kind not in _LISTINGS]
+        merged = [observation for observation in given if observation.kind not in LISTINGS]
         for observation in listings:
             kept = _listing(observation, known.get((observation.kind, observation.asset, observation.key)))
             if kept is not None:

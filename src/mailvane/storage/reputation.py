@@ -71,6 +71,13 @@ class ObservationPage(msgspec.Struct, frozen=True):
     observations: list[Observation]
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """How all workspaces together stand. Says nothing of any one of them."""
+
+    open_listings: Mapping[ObservationKind, int]
+    oldest_success: Mapping[Source, int]  # of the workspace that has waited longest for each source; 0: never
+
+
 class Observations(Protocol):
     def observe(self, workspace: int, told: Iterable[Observation]) -> None:
         """Keep them. One that is known gets the later `confirmed_at`, with new data if it is of a corrected kind."""
@@ -91,6 +98,8 @@ class Observations(Protocol):
 
     def forget_observations(self, kinds: Collection[ObservationKind], before: int) -> int:
         """Remove what tells of a time before, except the newest of each asset and key; how many."""
+
+    def standing(self) -> Standing: ...
 
     def health(self, workspace: int) -> list[SourceHealth]: ...
 
@@ -167,6 +176,9 @@ class AlertLog(Protocol):
         """
 
     def entries(self, question: EntryQuestion) -> EntryPage: ...
+
+    def firing(self, since: int) -> int:
+        """How many alerts of all workspaces fired since then, and nobody has resolved it."""
 
     def entry(self, workspace: int, entry_id: str) -> LogEntry | None: ...
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from pathlib import Path
 from threading import Event
 
 import pytest
 
-from mailvane.app.housekeeping import EVENT_IDS_DAYS, Housekeeping
+from mailvane.app.housekeeping import EVENT_IDS_DAYS, OBSERVATIONS_DAYS, Housekeeping
 from mailvane.domain.mail import EventBatch, EventType, MailEvent
+from mailvane.domain.reputation import ObservationKind
 from mailvane.errors import StoreUnavailable
 from mailvane.storage.interface import JournalEntry
 from mailvane.storage.ledger import SqlLedger, open_ledger
@@ -37,6 +39,11 @@ class Ledger:
         if self._failures:
             raise self._failures.pop()
         self.worked.set()
+        return 0
+
+    def forget_observations(self, kinds: Collection[ObservationKind], before: int) -> int:
+        assert set(kinds) == set(ObservationKind)
+        assert before == NOW - OBSERVATIONS_DAYS * DAY
         return 0
 
 

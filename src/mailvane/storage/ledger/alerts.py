@@ -125,6 +125,12 @@ class SqlAlertLog:
             rows = connection.execute(page.offset(question.offset).limit(question.limit))
             return EntryPage(total, [value_of(row.document, LogEntry) for row in rows])
 
+    def firing(self, since: int) -> int:
+        wanted = select(alert_log.c.alert_id, alert_log.c.document).where(alert_log.c.at >= since)
+        with self._database.read() as connection:
+            entries = ((row.alert_id, value_of(row.document, _Stated).state) for row in connection.execute(wanted))
+            return len({alert for alert, state in entries if state is not EntryState.RESOLVED})
+
     def entry(self, workspace: int, entry_id: str) -> LogEntry | None:
         one = alert_log.c.workspace == workspace, alert_log.c.id == plain(entry_id)
         with self._database.read() as connection:
@@ -140,6 +146,12 @@ class SqlAlertLog:
             entry = msgspec.structs.replace(value_of(found, LogEntry), state=state, state_at=at, state_by=by)
             connection.execute(update(alert_log).where(*one).values(document=text_of(entry)))
         return entry
+
+
+class _Stated(msgspec.Struct):
+    """The one part of a log entry that counting needs."""
+
+    state: EntryState = EntryState.OPEN
 
 
 def _one(workspace: int, alert_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, Select, case, delete, func, or_, select
 
-from mailvane.domain.reputation import CORRECTED, Observation, ObservationKind, Source, SourceHealth
+from mailvane.domain.reputation import CORRECTED, LISTINGS, Observation, ObservationKind, Source, SourceHealth
 from mailvane.storage.ledger.database import Database
 from mailvane.storage.ledger.documents import in_chunks, plain, text_of, value_of
 from mailvane.storage.ledger.reputation_tables import observations, source_health
+from mailvane.storage.reputation import Standing
 
 _AT_ONCE = 2000
 _NAMES_AT_ONCE = 500  # in one statement: an engine has its limit
@@ -73,19 +74,24 @@ class SqlObservations:
             return [_observation(row) for row in rows]
 
     def forget_observations(self, kinds: Collection[ObservationKind], before: int) -> int:
-        other = observations.alias()
-        newer = (
-            select(1)
-            .where(
-                other.c.workspace == observations.c.workspace,
-                *(other.c[column.name] == column for column in _IDENTITY),
-                other.c.at > observations.c.at,
-            )
-            .exists()
+        old = delete(observations).where(
+            observations.c.kind.in_(sorted(kinds)), observations.c.at < before, _newer().exists()
         )
-        old = delete(observations).where(observations.c.kind.in_(sorted(kinds)), observations.c.at < before, newer)
         with self._database.write() as connection:
             return connection.execute(old).rowcount
+
+    def standing(self) -> Standing:
+        # As `text_of` writes it: names in order, no spaces.
+        listed = observations.c.data.like('%"listed":true%')
+        listings = observations.c.kind.in_(sorted(LISTINGS))
+        wanted = select(observations.c.kind, func.count()).where(listings, listed, ~_newer().exists())
+        with self._database.read() as connection:
+            listed_by_kind = connection.execute(wanted.group_by(observations.c.kind)).all()
+            documents = connection.execute(select(source_health.c.document)).scalars().all()
+        oldest: dict[Source, int] = {}
+        for health in (value_of(document, SourceHealth) for document in documents):
+            oldest[health.source] = min(health.succeeded_at, oldest.get(health.source, health.succeeded_at))
+        return Standing({ObservationKind(kind): count for kind, count in listed_by_kind}, oldest)
 
     def health(self, workspace: int) -> list[SourceHealth]:
         wanted = select(source_health.c.document).where(source_health.c.workspace == workspace)
@@ -100,6 +106,13 @@ class SqlObservations:
             changed = change(SourceHealth(source=source) if known is None else value_of(known, SourceHealth))
             row = {"workspace": workspace, "source": source.value, "document": text_of(changed)}
             connection.execute(self._database.upsert(source_health), row)
+
+
+def _newer() -> Select[Any]:
+    """What was said later of the same."""
+    other = observations.alias()
+    same = (other.c[column.name] == column for column in _IDENTITY)
+    return select(1).where(other.c.workspace == observations.c.workspace, *same, other.c.at > observations.c.at)
 
 
 def _latest(workspace: int, kinds: Collection[ObservationKind], seen_until: int | None, *more: Any) -> Select[Any]:

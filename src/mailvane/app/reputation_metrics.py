@@ -1,0 +1,81 @@
+"""How watching and alerting do, for Prometheus. Everybody may read metrics: they count, and name no tenant's things."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from mailvane.domain.alerts import WINDOW_MS
+from mailvane.domain.reputation import Source
+from mailvane.errors import MailvaneError
+from mailvane.services.alerting import Alerting
+from mailvane.storage.ledger import SqlLedger
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 30.0
+
+
+class ReputationMetrics:
+    """Counted as it happens; what stands in the ledger is looked up now and then."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._freshness = Gauge(
+            "mailvane_observations_oldest_success_timestamp_seconds",
+            "When a source was last asked with success, of the workspace that has waited longest",
+            ["source"],
+            registry=registry,
+        )
+        self._listings = Gauge(
+            "mailvane_listings_open", "Addresses or domains that blocklists list, one each", ["kind"], registry=registry
+        )
+        self._firing = Gauge(
+            "mailvane_alerts_firing", "Alerts that fired within a day and were not resolved", registry=registry
+        )
+        self._failing = Gauge(
+            "mailvane_alerts_failing", "Alerts with a rule that could not be evaluated last", registry=registry
+        )
+        self._evaluations = Counter("mailvane_alert_evaluations", "Alerts evaluated", registry=registry)
+        self._fired = Counter("mailvane_alerts_fired", "Alerts that fired", registry=registry)
+        self._seconds = Histogram(
+            "mailvane_alert_evaluation_seconds", "Time to evaluate the alerts of a workspace", registry=registry
+        )
+        self._failing_alerts: dict[int, int] = {}
+
+    def evaluating(self, alerting: Alerting) -> Callable[[int, Collection[Source], int], None]:
+        """Evaluate, and count it."""
+
+        def evaluated(workspace: int, sources: Collection[Source], now: int) -> None:
+            began = time.perf_counter()
+            done = alerting.evaluate(workspace, sources, now)
+            self._seconds.observe(time.perf_counter() - began)
+            self._evaluations.inc(done.alerts)
+            self._fired.inc(done.fired)
+            self._failing_alerts[workspace] = len(done.failing)
+            self._failing.set(sum(self._failing_alerts.values()))
+
+        return evaluated
+
+    async def look(self, ledger: SqlLedger, clock: Callable[[], int]) -> None:
+        """Until it is cancelled."""
+        while True:
+            try:
+                await asyncio.to_thread(self._look, ledger, clock())
+            except MailvaneError as error:
+                log.warning("how reputation stands could not be looked up: %s", error)
+            except Exception:
+                log.exception("looking up how reputation stands failed")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _look(self, ledger: SqlLedger, now: int) -> None:
+        standing = ledger.standing()
+        for source, moment in standing.oldest_success.items():
+            self._freshness.labels(source.value).set(moment / 1000)
+        self._listings.clear()
+        for kind, count in standing.open_listings.items():
+            self._listings.labels(kind.value).set(count)
+        self._firing.set(ledger.firing(now - WINDOW_MS))

@@ -1,0 +1,70 @@
+"""What Prometheus hears of watching and alerting."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mailvane.app.alerting import alerting_of, watching_of
+from mailvane.app.reputation_metrics import ReputationMetrics
+from mailvane.domain.reputation import AssetKind, Observation, ObservationKind, Refresh, Source
+from mailvane.reputation_config import ReputationSettings
+from mailvane.services.alert_drafts import AlertDraft
+from mailvane.services.tenancy import Tenancy
+from mailvane.storage.ledger import SqlLedger, open_ledger
+
+NOW = 1_790_000_000_000
+LISTED = {"type": "IP_IN_RBL", "ips": ["ALL_IPS"], "rbls": ["bl.example"]}
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> SqlLedger:
+    found = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    Tenancy(found, "master").create_workspace("acme", NOW)
+    return found
+
+
+def looked(metrics: ReputationMetrics, ledger: SqlLedger) -> None:
+    async def once() -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(metrics.look(ledger, lambda: NOW), 0.3)
+
+    asyncio.run(once())
+
+
+def test_evaluations_listings_firing_alerts_and_freshness_are_told(ledger: SqlLedger) -> None:
+    registry = CollectorRegistry()
+    metrics = ReputationMetrics(registry)
+    alerting = alerting_of(ReputationSettings(), ledger)
+    watching = watching_of(ledger, metrics.evaluating(alerting))
+    watching.add(1, AssetKind.IP, ["192.0.2.1"], NOW)
+    alerting.create(1, AlertDraft(name="x", rules=[LISTED]), NOW)
+    said = Observation(
+        kind=ObservationKind.IP_LISTING, asset="192.0.2.1", key="bl.example", at=NOW, seen_at=NOW, data={"listed": True}
+    )
+    refresh = Refresh(source=Source.BLOCKLISTS, kind=AssetKind.IP, asset="192.0.2.1", at=NOW, observations=(said,))
+    watching.record(1, [refresh], NOW)
+    looked(metrics, ledger)
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"mailvane_{name}", labels)
+
+    assert value("alert_evaluations_total") == 1
+    assert value("alerts_fired_total") == 1
+    assert value("alert_evaluation_seconds_count") == 1
+    assert value("alerts_failing") == 0
+    assert value("alerts_firing") == 1
+    assert value("listings_open", kind="ip_listing") == 1
+    assert value("observations_oldest_success_timestamp_seconds", source="blocklists") == NOW / 1000
+
+
+def test_a_ledger_that_is_away_is_said_once_a_look(ledger: SqlLedger, caplog: pytest.LogCaptureFixture) -> None:
+    ledger.close()
+    with caplog.at_level(logging.WARNING):
+        looked(ReputationMetrics(CollectorRegistry()), ledger)
+    assert len(caplog.records) <= 1
