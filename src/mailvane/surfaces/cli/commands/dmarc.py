@@ -1,0 +1,131 @@
+"""`mailvane dmarc`: show, import."""
+
+from __future__ import annotations
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from mailvane.domain.alerts import DAY_MS
+from mailvane.domain.reputation import ObservationKind
+from mailvane.services.report_intake import Taken
+from mailvane.services.report_summary import ReportSummary, SenderSummary, summary_of
+from mailvane.storage.reputation import RowQuestion
+from mailvane.surfaces.cli.program import program
+from mailvane.surfaces.cli.rendering import console, print_json, rate
+from mailvane.surfaces.cli.selection import chosen_workspace
+
+_ORGANISATIONS = 3
+_LATE_MS = 2 * DAY_MS  # a report may end a little later than our clock says
+
+group = typer.Typer(help="DMARC reports: who sends in a domain's name, and what passes.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="dmarc")
+
+
+@group.command()
+def show(  # noqa: PLR0913  each option narrows what is shown
+    context: typer.Context,
+    domain: str | None = typer.Option(None, help="Only this domain."),
+    workspace: str | None = typer.Option(None, help="Whose reports; not needed when there is one workspace."),
+    days: int = typer.Option(30, min=1, max=400, help="Reports that end within so many days up to now."),
+    failing: bool = typer.Option(False, help="Only senders whose mail fails DMARC."),
+    top: int = typer.Option(20, min=1, max=1000, help="So many senders, those of the most messages first."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Show who sends in the name of each domain, how much, and what of it passes."""
+    place = program(context)
+    now = place.now()
+    question = RowQuestion(
+        workspace=chosen_workspace(place.tenancy(), workspace).id,
+        since=now - days * DAY_MS,
+        until=now + _LATE_MS,
+        domain=domain.lower() if domain else None,
+        failing_only=failing,
+    )
+    found = summary_of(place.reputation().reports(), question, top)
+    if as_json:
+        print_json(found)
+    else:
+        _show(found, days)
+
+
+@group.command(name="import")
+def import_(
+    context: typer.Context,
+    files: list[str] = typer.Argument(metavar="FILE…", help="XML, JSON, gzip, zip, or mails that carry them."),
+    workspace: str | None = typer.Option(None, help="Whose reports; not needed when there is one workspace."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Take in report files: DMARC aggregates, TLS reports, failures and complaints. What is known is skipped."""
+    place = program(context)
+    owner = chosen_workspace(place.tenancy(), workspace).id
+    taken: list[Taken] = []
+    for each in place.reputation().take_reports(owner, files):
+        taken.append(each)
+        if not as_json:
+            console().print(_line(each))
+    if as_json:
+        print_json(taken)
+    if any(each.kind is None for each in taken):
+        raise typer.Exit(1)
+
+
+def _line(taken: Taken) -> Text:
+    if taken.kind is None:
+        return Text.assemble(("✗ ", "red"), f"{taken.name}: {taken.reason}")
+    mark = ("✓ ", "green") if taken.new else ("= ", "dim")
+    known = "" if taken.new else ", known already"
+    who = f" of {taken.organisation}" if taken.organisation else ""
+    remarks = "".join(f"\n    {remark}" for remark in taken.remarks)
+    said = f"{taken.name}: {taken.kind}{who} about {taken.domain}, {_counted(taken)}{known}{remarks}"
+    return Text.assemble(mark, said)
+
+
+def _counted(taken: Taken) -> str:
+    what = "session" if taken.kind is ObservationKind.TLS else "message"
+    return f"{taken.messages:,} {what}{'' if taken.messages == 1 else 's'}"
+
+
+def _show(found: ReportSummary, days: int) -> None:
+    if not found.domains:
+        typer.echo(f"no reports of the last {days} days: take some in with `mailvane dmarc import FILE…`")
+        return
+    domains = Table("domain", "policy", "reports", "messages", "by", box=None)
+    for one in found.domains:
+        domains.add_row(
+            one.domain, one.policy or "-", f"{one.reports:,}", f"{one.messages:,}", _several(one.organisations)
+        )
+    console().print(domains)
+    typer.echo("")
+    senders = Table("sender", "for", "messages", "pass", "DKIM", "SPF", "done with it", "by", box=None)
+    for sender in found.senders:
+        senders.add_row(*_row(sender))
+    console().print(senders)
+
+
+def _row(sender: SenderSummary) -> tuple[str | Text, ...]:
+    share = sender.passed / sender.messages if sender.messages else 0
+    style = "green" if share > 0.98 else "red" if share < 0.5 else "yellow"
+    done = ", ".join(f"{name} {count:,}" for name, count in sorted(sender.dispositions.items()))
+    return (
+        sender.source_ip,
+        sender.domain,
+        f"{sender.messages:,}",
+        Text(_percent(sender.passed, sender.messages), style),
+        _percent(sender.dkim_aligned, sender.messages),
+        _percent(sender.spf_aligned, sender.messages),
+        done,
+        _several(sender.organisations),
+    )
+
+
+def _percent(part: int, whole: int) -> str:
+    return rate(part, whole).partition(" of ")[0]
+
+
+def _several(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - _ORGANISATIONS} more" if len(names) > _ORGANISATIONS else ""
+    return ", ".join(names[:_ORGANISATIONS]) + more

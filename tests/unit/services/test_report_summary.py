@@ -1,0 +1,49 @@
+"""Rows of reports summed by domain and by sender, as a real ledger has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mailvane.services.report_summary import summary_of
+from mailvane.services.tenancy import Tenancy
+from mailvane.storage.ledger import open_ledger
+from mailvane.storage.reputation import AggregateReport, RowQuestion
+
+NOW = 1_790_000_000_000
+DAY = 86_400_000
+
+
+def report(ident: str, organisation: str, messages: int, policy: str, domain: str = "a.example") -> AggregateReport:
+    return AggregateReport(
+        id=ident, organisation=organisation, report_id=ident, domain=domain, begins=NOW - DAY, ends=NOW + len(ident),
+        received_at=NOW, head={"policy": {"p": policy}}, messages=messages, rows=1,
+    )  # fmt: skip
+
+
+def row(address: str, count: int, dkim: bool, spf: bool) -> dict[str, object]:
+    done = "none" if dkim or spf else "reject"
+    return {"source_ip": address, "count": count, "dkim_aligned": dkim, "spf_aligned": spf, "disposition": done}
+
+
+def test_senders_are_summed_over_reports_and_the_newest_policy_is_told(tmp_path: Path) -> None:
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    Tenancy(ledger, "master").create_workspace("acme", NOW)
+    ledger.add_report(1, report("1", "small", 5, "none"), [row("192.0.2.1", 5, True, False)])
+    many = [row("192.0.2.2", 1, False, False)] * 1500
+    ledger.add_report(1, report("22", "large", 1510, "reject"), [*many, row("192.0.2.1", 10, True, True)])
+    question = RowQuestion(workspace=1, since=NOW - DAY, until=NOW + DAY)
+    found = summary_of(ledger, question, 10)
+    (domain,) = found.domains
+    assert (domain.reports, domain.messages, domain.policy) == (2, 1515, "reject")
+    assert domain.organisations == ("large", "small")
+    spoof, ours = found.senders
+    assert (spoof.source_ip, spoof.messages, spoof.passed, spoof.dispositions) == (
+        "192.0.2.2",
+        1500,
+        0,
+        {"reject": 1500},
+    )
+    assert (ours.messages, ours.dkim_aligned, ours.spf_aligned, ours.passed) == (15, 15, 10, 15)
+    assert ours.organisations == ("large", "small")
+    assert len(summary_of(ledger, question, 1).senders) == 1
+    ledger.close()
