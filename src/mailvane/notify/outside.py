@@ -7,6 +7,7 @@ name server says a moment later makes no difference. Redirects are not followed.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Awaitable, Callable, Collection
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
@@ -14,6 +15,9 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 import httpx
 
 from mailvane.errors import NotAllowed, Transient
+
+# The client tells its log every address that it asks, and those of receivers hold their secrets.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 Resolve = Callable[[str, int], Awaitable[Collection[str]]]
 _NAT64 = IPv6Network("64:ff9b::/96")

@@ -5,21 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import httpx
 from standardwebhooks import Webhook as Signature
 
 from mailvane import __version__
 from mailvane.domain.alerts import Channel, Notification
+from mailvane.notify.answers import judged
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
 from mailvane.notify.outside import Outside, OutsideTransport
 
 TIMEOUT_SECONDS = 10.0
-LONGEST_ANSWER = 2000  # bytes that are kept of it
-_LONGEST_PAUSE_MS = 24 * 3_600_000
-# Who answers so may take it later; every other refusal stays one.
-_LATER = frozenset({408, 409, 425, 429})
 
 
 class Webhook:
@@ -58,12 +54,7 @@ class Webhook:
 
     async def _post(self, url: str, headers: dict[str, str], body: bytes, now: int) -> Delivered:
         async with self._client.stream("POST", url, headers=headers, content=body) as response:
-            told = f"{response.status_code} {await _beginning(response)}".strip()
-        if response.is_success:
-            return Delivered(told)
-        if response.status_code in _LATER or response.status_code >= 500:
-            raise NotDelivered(told, _retry_after(response, now))
-        raise Refused(told)
+            return await judged(response, now)
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -78,25 +69,3 @@ def signed(message: str, now: int, body: bytes, secrets: Sequence[str]) -> dict[
         "webhook-timestamp": str(now // 1000),
         "webhook-signature": " ".join(Signature(secret).sign(message, moment, text) for secret in secrets),
     }
-
-
-async def _beginning(response: httpx.Response) -> str:
-    """As much of the answer as is worth keeping; the rest is not read."""
-    kept = b""
-    async for piece in response.aiter_raw():
-        kept += piece
-        if len(kept) >= LONGEST_ANSWER:
-            break
-    return "".join(each if each.isprintable() else " " for each in kept[:LONGEST_ANSWER].decode("utf-8", "replace"))
-
-
-def _retry_after(response: httpx.Response, now: int) -> int:
-    """How long the receiver wants to be left alone, in milliseconds; 0 when it does not say (RFC 9110, 10.2.3)."""
-    text = response.headers.get("retry-after", "").strip()
-    if text.isdecimal() and text.isascii() and len(text) < 10:
-        return min(int(text) * 1000, _LONGEST_PAUSE_MS)
-    try:
-        until = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return 0
-    return min(max(0, int(until.timestamp() * 1000) - now), _LONGEST_PAUSE_MS)

@@ -1,0 +1,119 @@
+"""Mail: alerts and daily reports over the SMTP server of the settings. What they say is in `letters`.
+
+A server that refuses us, by greeting, login or sender, may take the mail once the settings are mended: it is tried
+again. Only what it says of a recipient or of the mail itself can be the end of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime, formataddr
+from pathlib import Path
+
+import aiosmtplib
+
+from mailvane.domain.alerts import Channel, Notification
+from mailvane.errors import InvalidInput
+from mailvane.notify.letters import Letter, letter_of
+from mailvane.notify.notifier import Delivered, NotDelivered, Refused
+from mailvane.reputation_config import OutgoingMail
+
+TIMEOUT_SECONDS = 20.0
+_AT_ONCE = 8  # a server that gets an alert for each of hundreds of addresses counts connections
+
+
+class Email:
+    """Sends notifications to addresses. Belongs to one event loop."""
+
+    channel = Channel.EMAIL
+
+    def __init__(self, mail: OutgoingMail, tls: ssl.SSLContext | None = None) -> None:
+        """`tls` says whom to trust; without it, whom this machine trusts."""
+        self._mail = mail
+        self._tls = tls
+        self._room = asyncio.Semaphore(_AT_ONCE)
+
+    async def deliver(self, notification: Notification, now: int) -> Delivered:  # noqa: ARG002 - dated when it was made
+        """Raises NotDelivered, Refused."""
+        try:
+            message = message_of(notification, letter_of(notification), self._mail.sender)
+        except (InvalidInput, ValueError) as error:
+            raise Refused(f"no mail can be made of it: {error}"[:500]) from None
+        password = await asyncio.to_thread(self._password)
+        async with self._room:
+            try:
+                async with asyncio.timeout(TIMEOUT_SECONDS):
+                    return await self._send(message, notification.target, password)
+            except TimeoutError:
+                raise NotDelivered(f"no answer within {TIMEOUT_SECONDS:g} s") from None
+            except (aiosmtplib.SMTPException, OSError) as error:
+                raise _meant(error) from None
+
+    async def _send(self, message: EmailMessage, target: str, password: str | None) -> Delivered:
+        mail = self._mail
+        _, answer = await aiosmtplib.send(
+            message,
+            sender=mail.sender,
+            recipients=[target],
+            hostname=mail.host,
+            port=mail.port,
+            username=mail.user or None,
+            password=password,
+            use_tls=mail.security == "tls",
+            start_tls=mail.security == "starttls",
+            tls_context=self._tls,
+            timeout=TIMEOUT_SECONDS,
+        )
+        return Delivered(answer[:500])
+
+    def _password(self) -> str | None:
+        """Read for each mail, so that a new one needs no restart."""
+        if not self._mail.user:
+            return None
+        if self._mail.password_file is None:
+            return ""
+        try:
+            return Path(self._mail.password_file).read_text(encoding="utf-8").strip("\r\n")
+        except (OSError, ValueError) as error:
+            raise NotDelivered(f"the password file cannot be read: {type(error).__name__}") from None
+
+
+def message_of(notification: Notification, letter: Letter, sender: str) -> EmailMessage:
+    """A mail. Its id is that of the notification, so that one that comes twice is known to be the same."""
+    policy = SMTP if notification.target.isascii() and sender.isascii() else SMTPUTF8
+    message = EmailMessage(policy=policy)
+    place = sender.rpartition("@")[2] or "localhost"
+    message["From"] = formataddr(("Mailvane", sender))
+    message["To"] = notification.target
+    message["Subject"] = letter.subject
+    message["Date"] = format_datetime(datetime.fromtimestamp(notification.created_at // 1000, UTC))
+    message["Message-ID"] = f"<{notification.id}@{place}>"
+    if notification.alert_id:
+        # Readers show the mails of one alert as one conversation.
+        message["References"] = f"<alert_{notification.alert_id}@{place}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence is told to us
+    message.set_content(letter.text, cte="quoted-printable")
+    message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
+    return message
+
+
+def _meant(error: Exception) -> NotDelivered | Refused:
+    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
+        return _by_code(error.recipients[0]) if error.recipients else NotDelivered("the recipient was refused")
+    if isinstance(error, aiosmtplib.SMTPNotSupported):
+        return Refused(str(error)[:500])
+    ours = (aiosmtplib.SMTPAuthenticationError, aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPConnectError)
+    if isinstance(error, aiosmtplib.SMTPRecipientRefused | aiosmtplib.SMTPDataError) and not isinstance(error, ours):
+        return _by_code(error)
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return NotDelivered(f"{error.code} {error.message}"[:500])
+    return NotDelivered(f"{type(error).__name__}: {error}"[:500])
+
+
+def _by_code(error: aiosmtplib.SMTPResponseException) -> NotDelivered | Refused:
+    told = f"{error.code} {error.message}"[:500]
+    return Refused(told) if error.code >= 500 else NotDelivered(told)

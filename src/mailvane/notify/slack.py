@@ -1,0 +1,108 @@
+"""Slack, by incoming webhooks: a message of blocks with title, evidence and time.
+
+The address of such a webhook is its secret: it is looked up for each message, and stands in no log and no error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+import msgspec
+
+from mailvane import __version__
+from mailvane.domain.alerts import Channel, LogEntry, Notification
+from mailvane.notify.answers import judged
+from mailvane.notify.evidence import Evidence, Finding, evidence_of
+from mailvane.notify.notifier import Delivered, NotDelivered, Refused
+from mailvane.notify.outside import Outside, OutsideTransport
+
+TIMEOUT_SECONDS = 10.0
+MOST_LINES = 10  # of a rule: the log entry has the rest
+# Slack takes 50 blocks, and so many characters of a header and of a section.
+_MOST_FINDINGS = 24
+_LONGEST_TITLE = 150
+_LONGEST_TEXT = 3000
+
+
+class Slack:
+    """Posts notifications to integrations. Belongs to one event loop."""
+
+    channel = Channel.SLACK
+
+    def __init__(self, outside: Outside, url_of: Callable[[int, str], str | None]) -> None:
+        """`url_of` gives the address of a workspace's integration by its id; None when there is no such one."""
+        self._url_of = url_of
+        self._client = httpx.AsyncClient(
+            transport=OutsideTransport(outside), timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False
+        )
+
+    async def deliver(self, notification: Notification, now: int) -> Delivered:
+        """Raises NotDelivered, Refused, NotAllowed."""
+        body = _body(notification)
+        url = await asyncio.to_thread(self._url_of, notification.workspace, notification.target)
+        if url is None:
+            raise Refused("there is no such Slack integration any more")
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                return await self._post(url, body, now)
+        except TimeoutError:
+            raise NotDelivered(f"no answer within {TIMEOUT_SECONDS:g} s") from None
+        except httpx.InvalidURL:
+            raise Refused("the integration's address cannot be understood") from None
+        except httpx.HTTPError as error:
+            # Not its text: some of them quote the address.
+            raise NotDelivered(type(error).__name__) from None
+
+    async def _post(self, url: str, body: bytes, now: int) -> Delivered:
+        headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": f"Mailvane/{__version__}"}
+        async with self._client.stream("POST", url, headers=headers, content=body) as response:
+            return await judged(response, now)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def message_of(told: Evidence) -> Mapping[str, Any]:
+    """`text` is what notifications and readers without blocks show."""
+    blocks: list[dict[str, Any]] = [{"type": "header", "text": _plain(_cut(told.name, _LONGEST_TITLE) or "Alert")}]
+    for finding in told.findings[:_MOST_FINDINGS]:
+        blocks += _sections(finding)
+    blocks.append({"type": "context", "elements": [_plain(f"Fired {told.at}, log entry {told.entry_id}")]})
+    summary = f"{told.name}: {told.summary}" if told.summary else told.name
+    # Domains that are named here are evidence, and nothing that anybody should be led to.
+    return {"text": _escaped(summary), "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
+
+
+def _body(notification: Notification) -> bytes:
+    try:
+        entry = msgspec.convert(notification.body, LogEntry)
+    except msgspec.ValidationError as error:
+        raise Refused(f"this notification cannot be told by Slack: {error}"[:500]) from None
+    return msgspec.json.encode(message_of(evidence_of(entry)))
+
+
+def _sections(finding: Finding) -> list[dict[str, Any]]:
+    """The title is ours and bold; what others said is plain, where nothing mentions, links or formats."""
+    more = max(0, len(finding.headlines) - MOST_LINES) + max(0, finding.left_out)
+    lines = [f"• {line}" for line in finding.headlines[:MOST_LINES]]
+    lines += [f"and {more:,} more"] if more else []
+    lines += [each for each in (finding.moment, finding.meaning) if each]
+    title = {"type": "section", "text": {"type": "mrkdwn", "text": f"*{_escaped(finding.title)}*", "verbatim": True}}
+    if not lines:
+        return [title]
+    return [title, {"type": "section", "text": _plain(_cut("\n".join(lines), _LONGEST_TEXT))}]
+
+
+def _plain(text: str) -> dict[str, Any]:
+    return {"type": "plain_text", "text": text, "emoji": False}
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
