@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from mailvane.app.following import FollowingMetrics
 from mailvane.app.reputation_metrics import ReputationMetrics
 from mailvane.config import declared_settings
+from mailvane.notify.metrics import NotificationMetrics
 from mailvane.outbound_config import declared_outbound
 from mailvane.reputation_config import declared_reputation
 from mailvane.setting_tables import TableKey
@@ -125,6 +126,7 @@ def _metrics() -> Iterator[str]:
     FollowingMetrics(registry)
     PolicyMetrics(registry)
     ReputationMetrics(registry)
+    NotificationMetrics(registry)
     for metric in sorted(registry.collect(), key=lambda found: found.name):
         suffix = {"counter": "_total", "info": "_info"}.get(metric.type, "")
         yield f"| `{metric.name}{suffix}` | {metric.type} | {metric.documentation} |\n"

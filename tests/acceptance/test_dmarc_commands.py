@@ -10,7 +10,8 @@ import pytest
 
 from tests.acceptance.installation import Installation
 
-REPORT = """<?xml version="1.0"?><feedback><report_metadata><org_name>isp.example</org_name><report_id>{ident}</report_id>
+REPORT = """<?xml version="1.0"?><feedback><report_metadata><org_name>isp.example</org_name>
+<report_id>{ident}</report_id>
 <date_range><begin>{begin}</begin><end>{end}</end></date_range></report_metadata>
 <policy_published><domain>shop.example</domain><p>quarantine</p></policy_published>
 <record><row><source_ip>198.51.100.66</source_ip><count>310</count>

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from mailvane.app.alerting import alerting_of, watching_of
 from mailvane.app.collecting import Collecting
 from mailvane.app.reputation_metrics import ReputationMetrics
+from mailvane.app.telling import Background, Telling
 from mailvane.collectors.dnsbl.zones import dictionary
 from mailvane.collectors.runner import Runner
 from mailvane.domain.reputation import Zone
-from mailvane.notify.outside import Outside
-from mailvane.notify.webhook import Webhook
-from mailvane.notify.worker import Worker
 from mailvane.reputation_config import ReputationSettings
 from mailvane.services.alert_statistics import AlertStatistics
 from mailvane.services.signing import Signing
 from mailvane.storage.ledger import SqlLedger
-from mailvane.surfaces.http.emailconsul.shape import webhook_body
 from mailvane.surfaces.http.services import ReputationServices
 
 
@@ -33,12 +29,13 @@ class Reputation:
     """The doors for the surfaces, and what runs in the background."""
 
     services: ReputationServices
-    background: Sequence[Callable[[], Coroutine[Any, Any, None]]]
+    telling: Telling
+    asking: Sequence[Background]
 
     @asynccontextmanager
-    async def running(self, worker: Worker) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
         """Ask sources and tell people for the length of a block."""
-        tasks = [asyncio.create_task(each()) for each in (*self.background, worker.run)]
+        tasks = [asyncio.create_task(each()) for each in (*self.asking, *self.telling.background())]
         try:
             yield
         finally:
@@ -75,20 +72,9 @@ def reputation_of(
         wake=runner.wake,
         take_in=collecting.take_in,
     )
-    background = (
+    asking: Sequence[Background] = (
         runner.run,
         partial(collecting.fetch_reports, runner.holder, clock),
         partial(metrics.look, ledger, clock),
     )
-    return Reputation(services, background)
-
-
-def worker_of(settings: ReputationSettings, ledger: SqlLedger, clock: Callable[[], int]) -> Worker:
-    """Who tells people. Belongs to the event loop that it is made in."""
-
-    signing = Signing(ledger)
-
-    def living(workspace: int, now: int) -> Sequence[str]:
-        return [each.secret for each in signing.living(workspace, now)]
-
-    return Worker(ledger, [Webhook(Outside(settings.allowed_targets), living, webhook_body)], clock)
+    return Reputation(services, Telling(settings, ledger, clock, registry), asking)

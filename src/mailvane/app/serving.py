@@ -22,7 +22,7 @@ from mailvane.app.following import Follower, FollowingMetrics
 from mailvane.app.housekeeping import Housekeeping
 from mailvane.app.outbound import outbound_services
 from mailvane.app.policing import policy_server
-from mailvane.app.reputation import Reputation, reputation_of, worker_of
+from mailvane.app.reputation import Reputation, reputation_of
 from mailvane.app.stores import Stores, stores_here
 from mailvane.config import Listen, Settings, master_token, shown
 from mailvane.errors import InvalidSetting
@@ -61,7 +61,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         # A loop in C: a decision is so little work that the standard one would be a good part of it.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             surfaces = _run(settings, application, policy, outbound, told)
-            runner.run(_beside(settings, stores, reputation, surfaces) if "worker" in roles else surfaces)
+            runner.run(_beside(reputation, surfaces) if "worker" in roles else surfaces)
     log.info("stopped")
 
 
@@ -110,11 +110,9 @@ def _services(settings: Settings, stores: Stores, outbound: OutboundServices, re
     )
 
 
-async def _beside(
-    settings: Settings, stores: Stores, reputation: Reputation, surfaces: Coroutine[Any, Any, None]
-) -> None:
+async def _beside(reputation: Reputation, surfaces: Coroutine[Any, Any, None]) -> None:
     """Sources are asked and people told for as long as the surfaces answer."""
-    async with reputation.running(worker_of(settings.reputation, stores.ledger, _clock)):
+    async with reputation.running():
         await surfaces
 
 

@@ -1,0 +1,66 @@
+"""Who tells people, as the settings say: webhooks, mail, Slack, and the report of each day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from mailvane.notify.daily import Daily
+from mailvane.notify.email import Email
+from mailvane.notify.metrics import NotificationMetrics, pending
+from mailvane.notify.notifier import Notifier
+from mailvane.notify.outside import Outside
+from mailvane.notify.slack import Slack
+from mailvane.notify.webhook import Webhook
+from mailvane.notify.worker import Worker
+from mailvane.reputation_config import ReputationSettings
+from mailvane.services.daily_report import DailyReports
+from mailvane.services.signing import Signing
+from mailvane.storage.ledger import SqlLedger
+from mailvane.surfaces.http.emailconsul.shape import webhook_body
+
+_HOUR_MS = 3_600_000
+
+Background = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Telling:
+    """Made once; what it runs belongs to the event loop that `background` is called in."""
+
+    def __init__(
+        self,
+        settings: ReputationSettings,
+        ledger: SqlLedger,
+        clock: Callable[[], int],
+        registry: CollectorRegistry | None = None,
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._clock = clock
+        self._signing = Signing(ledger)
+        self._metrics = NotificationMetrics(registry or CollectorRegistry())
+
+    def background(self) -> Sequence[Background]:
+        """What runs for as long as the server does."""
+        worker = Worker(self._ledger, [self._metrics.measured(each) for each in self._notifiers()], self._clock)
+        following = partial(self._metrics.follow, partial(pending, self._ledger, self._ledger))
+        report = self._settings.daily_report
+        if not report.to:
+            return [worker.run, following]
+        reports = DailyReports(self._ledger, report.to, int(self._settings.stale_hours * _HOUR_MS))
+        return [worker.run, following, Daily(report.hour, report.timezone, reports.post, self._clock).run]
+
+    def _notifiers(self) -> Sequence[Notifier]:
+        outside = Outside(self._settings.allowed_targets)
+        notifiers: list[Notifier] = [Webhook(outside, self._secrets, webhook_body), Slack(outside, self._slack_url)]
+        return [*notifiers, Email(self._settings.mail)] if self._settings.mail.host else notifiers
+
+    def _secrets(self, workspace: int, now: int) -> Sequence[str]:
+        return [each.secret for each in self._signing.living(workspace, now)]
+
+    def _slack_url(self, workspace: int, integration_id: str) -> str | None:
+        known = {each.id: each.url for each in self._ledger.slack_integrations(workspace)}
+        return known.get(integration_id)
