@@ -30,6 +30,7 @@ from mailvane.collectors.dmarc.reading import read_reports
 from mailvane.services.report_intake import Aggregate
 
 GOAL = 20
+ROUNDS = 3  # the best of which counts, for both
 BEGINS = 1_767_225_600
 DAY = 86_400
 RECORD = """\
@@ -87,9 +88,11 @@ import parsedmarc
 logging.disable(logging.CRITICAL)
 files = [path.read_bytes() for path in sorted(Path(sys.argv[1]).iterdir())]
 parsedmarc.parse_report_file(files[0], offline=True)
-began = time.process_time()
-read = [parsedmarc.parse_report_file(file, offline=True)["report"] for file in files]
-seconds = time.process_time() - began
+seconds = 1e9
+for _ in range(int(sys.argv[2])):
+    began = time.process_time()
+    read = [parsedmarc.parse_report_file(file, offline=True)["report"] for file in files]
+    seconds = min(seconds, time.process_time() - began)
 rows = []
 for report in read:
     head = [report["report_metadata"]["org_name"], report["report_metadata"]["report_id"],
@@ -168,7 +171,7 @@ def ours(files: list[bytes]) -> float:
     began = time.process_time()
     for content in files:
         for found in read_reports(io.BytesIO(content), "report"):
-            if not isinstance(found, Aggregate) or not sum(row["count"] for row in found.rows):
+            if not isinstance(found, Aggregate) or len(list(found.rows)) != found.row_count:
                 raise TypeError(found)
     return time.process_time() - began
 
@@ -190,11 +193,10 @@ def compare(count: int, python: Path | None) -> None:
         for number, content in enumerate(files):
             (folder / "reports" / f"{number:06}.xml.gz").write_bytes(content)
         answer = subprocess.run(
-            [python, "-c", PEER, folder / "reports"], check=True, stdout=subprocess.PIPE, cwd=folder
+            [python, "-c", PEER, folder / "reports", str(ROUNDS)], check=True, stdout=subprocess.PIPE, cwd=folder
         )
     theirs = json.loads(answer.stdout)
-    ours(files[:50])
-    seconds = min(ours(files) for _ in range(3))
+    seconds = min(ours(files) for _ in range(ROUNDS))
     rows = [row for content in files for row in rows_of(content)]
     print(f"{count:,} reports, {len(rows):,} rows; one processor each")
     print(f"  parsedmarc {theirs['version']:8} {count / theirs['seconds']:10,.0f} reports/s")

@@ -154,24 +154,11 @@ def _check_ratio(unpacked: int, packed: int) -> None:
 
 
 def _sniffed(name: str, stream: Stream) -> Document:
-    whole = Bounded(stream)
-    beginning = whole.read(_PIECE)
+    beginning = stream.read(_PIECE)
     form = form_of(beginning[:_PEEKED])
     if form in (Form.GZIP, Form.ZIP):
         raise InvalidInput("an archive in an archive")
-    return Document(name, form, _Beginning(beginning, whole))
-
-
-class _Beginning:
-    """A stream of which a piece was read already."""
-
-    def __init__(self, beginning: bytes, rest: Stream) -> None:
-        self._beginning = beginning
-        self._rest = rest
-
-    def read(self, size: int, /) -> bytes:
-        piece, self._beginning = self._beginning, b""
-        return piece or self._rest.read(size)
+    return Document(name, form, Bounded(stream, beginning))
 
 
 def _members(file: BinaryIO, name: str) -> Iterator[Document]:

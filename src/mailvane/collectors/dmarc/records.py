@@ -29,7 +29,10 @@ _REASON = frozenset({"type", "comment"})
 _RESULT = frozenset({"domain", "selector", "scope", "result", "human_result"})
 _ALIGNED = {"pass": True, "fail": False}
 _ROW_ENDS = b"</row>"
-_USUAL = re.compile(rb"<record>\s*<row>\s*<source_ip>([^<&]*)</source_ip>\s*<count>([^<&]*)</count>")
+_USUAL = re.compile(
+    rb"<record>[ \t\r\n]*<row>[ \t\r\n]*<source_ip>([^<&]*)</source_ip>"
+    rb"[ \t\r\n]*<count>([^<&]*)</count>"
+)
 
 
 class _Said(NamedTuple):
@@ -42,11 +45,18 @@ def row_of(record: Element, tally: Tally) -> Row | None:
     """None, with a remark, for a record that says nothing that can be counted."""
     told, remark = _told(record)
     address, count = told.get("source_ip", ""), told.get("count", "")
-    return _counted(address, count, _evaluation(told), _rest(told, remark), tally)
+    row = _counted(address, count, _evaluation(told), _rest(told, remark), tally)
+    if row is None:
+        wrong = f"count {count[:60]!r} is not a number from 0 to {_MOST_COUNT:,}"
+        tally.passed_over(wrong if _address(address) else f"source_ip {address[:60]!r} is no address")
+    return row
 
 
 def row_of_text(text: bytes, begins: int, ends: int, tally: Tally) -> Row | None:
-    """The same of a record's own text, in UTF-8 and without declarations. Raises ParseError."""
+    """The same of a record's own text, in UTF-8 and without declarations. Raises ParseError.
+
+    What is not parsed here is an address, a number, or the same as what was parsed before: so it is well-formed.
+    """
     usual = _USUAL.match(text, begins, ends)
     if usual is not None and ends - begins <= _MOST_REMEMBERED:
         behind = usual.end()
@@ -55,7 +65,11 @@ def row_of_text(text: bytes, begins: int, ends: int, tally: Tally) -> Row | None
         rest = _rest_of(text[middle + len(_ROW_ENDS) : ends])
         if middle >= 0 and evaluation is not None and rest is not None:
             address, count = usual.groups()
-            return _counted(address.decode().strip(), count.decode().strip(), evaluation, rest, tally)
+            row = _counted(
+                address.decode("ascii", "replace"), count.decode("ascii", "replace"), evaluation, rest, tally
+            )
+            if row is not None:
+                return row
     return row_of(XML(text[begins:ends]), tally)
 
 
@@ -89,21 +103,27 @@ def _rest(told: Row, remark: str) -> _Said:
 
 
 def _counted(address: str, count: str, evaluation: _Said, rest: _Said, tally: Tally) -> Row | None:
-    try:
-        canonical = inet_ntop(family := AF_INET6 if ":" in address else AF_INET, inet_pton(family, address))
-    except (OSError, ValueError):
-        tally.passed_over(f"source_ip {address[:60]!r} is no address")
-        return None
-    if not (count.isdecimal() and count.isascii() and len(count) < 20 and int(count) <= _MOST_COUNT):
-        tally.passed_over(f"count {count[:60]!r} is not a number from 0 to {_MOST_COUNT:,}")
+    canonical = _address(address)
+    if canonical is None or not (count.isdecimal() and count.isascii() and len(count) < 20):
         return None
     messages = int(count)
+    if messages > _MOST_COUNT:
+        return None
     evaluated, alignments, unsaid = evaluation
     behind, results, cut = rest
     tally.count(alignments | results, messages)
     if unsaid or cut:
         tally.remark(unsaid or cut)
     return {"source_ip": canonical, "count": messages, **evaluated, **behind}
+
+
+def _address(text: str) -> str | None:
+    """In canonical form; None for what is no address."""
+    family = AF_INET6 if ":" in text else AF_INET
+    try:
+        return inet_ntop(family, inet_pton(family, text))
+    except (OSError, ValueError):
+        return None
 
 
 def _told(record: Element) -> tuple[Row, str]:
@@ -177,7 +197,7 @@ def named(part: Element, names: Container[str]) -> dict[str, str]:
 
 def local(tag: str) -> str:
     """A name without its namespace."""
-    return tag[tag.rfind("}") + 1 :]
+    return tag[tag.rfind("}") + 1 :] if tag[0] == "{" else tag
 
 
 def text_of(element: Element) -> str:

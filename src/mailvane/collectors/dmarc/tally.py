@@ -10,6 +10,7 @@ from mailvane.services.report_intake import Counts
 _MOST_REMARKS = 10
 _SPF, _DKIM, _SPF_ALIGNMENT, _DKIM_ALIGNMENT = 1, 2, 4, 8
 _DMARC = _SPF_ALIGNMENT | _DKIM_ALIGNMENT
+_COUNTED = (0, _SPF, _DKIM, _DMARC, _SPF_ALIGNMENT, _DKIM_ALIGNMENT)
 
 
 def alignment_pattern(row: Mapping[str, Any]) -> int:
@@ -60,14 +61,16 @@ class Tally:
 
     @property
     def counts(self) -> Counts:
+        sums = [0] * 6
+        for pattern, messages in self._messages.items():
+            for place, failed in enumerate(_COUNTED):
+                if pattern & failed == failed:
+                    sums[place] += messages
         return Counts(
-            messages=sum(self._messages.values()),
-            spf_fail=self._failed(_SPF),
-            dkim_fail=self._failed(_DKIM),
-            dmarc_fail=self._failed(_DMARC),
-            spf_alignment_fail=self._failed(_SPF_ALIGNMENT),
-            dkim_alignment_fail=self._failed(_DKIM_ALIGNMENT),
+            messages=sums[0],
+            spf_fail=sums[1],
+            dkim_fail=sums[2],
+            dmarc_fail=sums[3],
+            spf_alignment_fail=sums[4],
+            dkim_alignment_fail=sums[5],
         )
-
-    def _failed(self, wanted: int) -> int:
-        return sum(messages for pattern, messages in self._messages.items() if pattern & wanted == wanted)

@@ -6,10 +6,12 @@ import io
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from xml.etree.ElementTree import XML
+from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailvane.collectors.dmarc.aggregate import Head, read_aggregate
@@ -309,6 +311,30 @@ def test_what_is_no_report_is_refused_with_a_reason(content: bytes, told: str) -
 def test_a_document_type_is_refused_wherever_it_stands(before: str, encoding: str) -> None:
     text = f"{before}<!DOCTYPE feedback [<!ENTITY e 'x'>]>{aggregate().decode().partition('?>')[2]}"
     assert "declares a document type" in refused(text.encode(encoding))
+
+
+_DAMAGE = st.sampled_from(
+    "|<|>|&|/|\0|ÿ|]]>|<!--|-->|<record>|</record>|<x>|</x>|<x/>|&#0;|&amp;|&e;|<![CDATA[|<?x?>| a='1'|p:|\v|9|<row>|</row>".encode(
+        "latin-1"
+    ).split(b"|")
+)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 40), _DAMAGE), min_size=1, max_size=3), st.data())
+def test_nothing_is_read_that_is_not_well_formed(damage: list[tuple[int, int, bytes]], data: st.DataObject) -> None:
+    content = aggregate(*RECORDS, record(count=1), record("bad"))
+    for place, length, put in damage:
+        at = place % len(content)
+        content = content[:at] + put + content[at + length :]
+    try:
+        head, rows = read(content, data.draw(st.sampled_from([50, 1000, 65_536])))
+    except InvalidInput:
+        return
+    expat.ParserCreate().Parse(content.lstrip(b" \t\r\n").removeprefix(b"\xef\xbb\xbf"), True)
+    tree = XML(content.lstrip(b" \t\r\n"))
+    assert len(rows) == head.tally.rows
+    assert len(rows) <= len(tree.findall("{*}record"))
 
 
 def test_many_large_records_are_read_one_by_one() -> None:
