@@ -70,7 +70,7 @@ class DmarcReports:
             for one in (self._from_directory, self._from_mailbox):
                 try:
                     count += await asyncio.to_thread(one, self.take, now)
-                except CollectionFailed as error:
+                except MailvaneError as error:
                     troubles.append(error.message)
         if troubles:
             raise CollectionFailed("; ".join(troubles))

@@ -70,6 +70,11 @@ def form_of(beginning: bytes) -> Form:
     return Form.MAIL if _HEADER.match(bare) else Form.OTHER
 
 
+def visible(name: str) -> str:
+    """A name that somebody else chose, fit for a line of text."""
+    return "".join(each if each.isprintable() else "?" for each in name[:200])
+
+
 def documents(file: BinaryIO, name: str) -> Iterator[Document]:
     """What is in a file, one at a time: read each before the next. Raises InvalidInput for a broken container."""
     beginning = file.read(_PEEKED)
@@ -194,7 +199,7 @@ def _check_directory(file: BinaryIO) -> None:
 
 
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Document:
-    label = f"{name}: {''.join(each if each.isprintable() else '?' for each in member.filename[:200])}"
+    label = f"{name}: {visible(member.filename)}"
     if member.flag_bits & 1:
         return Document(label, Form.OTHER, _Refused("it is encrypted"))
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

@@ -59,7 +59,7 @@ class DropDirectory:
         why = reasons(taken)
         target = _moved(path, self._path / ("refused" if is_refused(taken) else "done"))
         if why:
-            target.with_name(f"{target.name}.reason").write_text("\n".join(why) + "\n", encoding="utf-8")
+            target.with_name(f"{target.name}.reason").write_text("\n".join(why) + "\n", "utf-8", "replace")
         self._seen.pop(path.name, None)
 
 

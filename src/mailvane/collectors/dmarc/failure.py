@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesParser, HeaderParser
@@ -168,13 +169,14 @@ def _domain(told: Mapping[str, Any], original: Mapping[str, str]) -> str:
 
 
 def _bare(text: str) -> str:
-    return " ".join(text.split())[:_MOST_TEXT]
+    # An encoded word may hold half a surrogate pair, which nothing can store.
+    return " ".join(text.split())[:_MOST_TEXT].encode("utf-8", "replace").decode()
 
 
 def _unfolded(text: str) -> str:
     try:
         return _bare(str(make_header(decode_header(text))))
-    except (ValueError, LookupError):
+    except (ValueError, LookupError, MessageError):
         return _bare(text)
 
 

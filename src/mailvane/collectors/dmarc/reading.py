@@ -13,7 +13,7 @@ from email.parser import BytesFeedParser
 from typing import BinaryIO
 
 from mailvane.collectors.dmarc.aggregate import read_aggregate
-from mailvane.collectors.dmarc.containers import Document, Form, documents, form_of
+from mailvane.collectors.dmarc.containers import Document, Form, documents, form_of, visible
 from mailvane.collectors.dmarc.failure import read_failure, report_part
 from mailvane.collectors.dmarc.spool import Spool
 from mailvane.collectors.dmarc.tls import MOST_BYTES, read_tls, sessions
@@ -112,7 +112,7 @@ def _of_mail(message: Message, name: str) -> Iterator[Found]:
         body = _payload(part)
         if _is_report(part, body):
             found += 1
-            yield from _attached(body, f"{name}: {part.get_filename('part') or 'part'}", domain)
+            yield from _attached(body, f"{name}: {visible(part.get_filename('') or 'part')}", domain)
     if not found:
         raise InvalidInput("a mail without a report")
 

@@ -117,3 +117,13 @@ def test_impossible_values_are_passed_over() -> None:
     assert found.at == TEN
     assert "incidents" not in found.data
     assert found.data["original"]["from"].startswith("=?x-none?q?")
+
+
+@pytest.mark.parametrize(
+    "word", ["=?\N{REPLACEMENT CHARACTER}tf-8?q?x?=", "=?utf-7?q?+2AA-?=", "=?utf-8?b?!?=", "=?x-none?q?x?="]
+)
+def test_an_encoded_word_that_is_broken_stays_something_that_can_be_stored(word: str) -> None:
+    found = read(complaint(FIELDS, f"Subject: {word}\r\nFrom: j@shop.example\r\n\r\n"))
+    subject = found.data["original"]["subject"]
+    assert subject == subject.encode("utf-8", "replace").decode()
+    assert found.domain == "shop.example"

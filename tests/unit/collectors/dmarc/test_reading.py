@@ -124,3 +124,10 @@ def test_a_mail_in_a_mails_archive_is_not_opened() -> None:
 def test_an_archive_that_cannot_be_opened_is_refused_as_a_whole() -> None:
     with pytest.raises(InvalidInput, match="the archive is empty"):
         read(zipped())
+
+
+def test_a_file_name_that_nobody_can_print_is_made_fit_to_be_shown() -> None:
+    content = mail_with(("text/xml", "name", aggregate())).replace(b'"name"', b'"a\xff\x07b"')
+    ((name, found),) = said(content)
+    assert found == "Aggregate r1"
+    assert name.isprintable()
