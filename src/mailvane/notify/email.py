@@ -104,10 +104,9 @@ def message_of(notification: Notification, letter: Letter, sender: str) -> Email
 def _meant(error: Exception) -> NotDelivered | Refused:
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
         return _by_code(error.recipients[0]) if error.recipients else NotDelivered("the recipient was refused")
-    if isinstance(error, aiosmtplib.SMTPNotSupported):
+    if isinstance(error, aiosmtplib.SMTPNotSupported) and "SMTPUTF8" in str(error):
         return Refused(str(error)[:500])
-    ours = (aiosmtplib.SMTPAuthenticationError, aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPConnectError)
-    if isinstance(error, aiosmtplib.SMTPRecipientRefused | aiosmtplib.SMTPDataError) and not isinstance(error, ours):
+    if isinstance(error, aiosmtplib.SMTPRecipientRefused | aiosmtplib.SMTPDataError):
         return _by_code(error)
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return NotDelivered(f"{error.code} {error.message}"[:500])
