@@ -5,65 +5,30 @@ Nothing outside is asked. Who the token was given to may write: the domains that
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from typing import Annotated, BinaryIO
+from collections.abc import Iterable, Iterator
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from mailvane.collectors.json_lines import digest, moment_ms, records
+from mailvane.collectors.feeds import Feed
+from mailvane.collectors.json_lines import digest, moment_ms
 from mailvane.domain.reputation import Asset, AssetKind, Observation, ObservationKind, Refresh, Source
-from mailvane.errors import InvalidInput
 from mailvane.reputation_config import ReputationSettings
 
 TRUSTED = "trusted_domains"  # of an asset's details: those that the token was given to
-_TOGETHER = 1000  # mails: each refresh costs a transaction, so those to one token go together
-
-
-class Honeytokens:
-    """Reads files; there is nobody to ask."""
-
-    source = Source.HONEYTOKENS
-
-    async def refresh(self, assets: Sequence[Asset], now: int) -> AsyncIterator[Refresh]:
-        """Every token is up to date: what it receives comes by itself."""
-        for asset in assets:
-            yield Refresh(source=self.source, kind=AssetKind.HONEYTOKEN, asset=asset.name, at=now)
-
-    def read(self, file: BinaryIO, name: str, now: int) -> Iterator[Refresh]:
-        """JSON lines of `{"from_email", "to_email", "timestamp"}`, to whatever address. Raises InvalidInput."""
-        hits: list[Observation] = []
-        for place, line in records(file, name, _Line):
-            try:
-                hits.append(_hit(line, now))
-            except ValueError as error:
-                raise InvalidInput(f"{place}: {error}") from None
-            if len(hits) >= _TOGETHER:
-                yield from _by_token(hits, now)
-                hits = []
-        yield from _by_token(hits, now)
-
-
-def make(settings: ReputationSettings) -> Honeytokens:  # noqa: ARG001 - there is nothing to set
-    return Honeytokens()
-
-
-COLLECTOR = make
 
 
 def of_watched(refreshes: Iterable[Refresh], tokens: Iterable[Asset], now: int) -> Iterator[Refresh]:
     """What may be kept of a file: mails to watched tokens by others than those whom they were given to."""
     trusted = {token.name: frozenset(map(str, token.details.get(TRUSTED, ()))) for token in tokens if token.verified}
-    for refresh in refreshes:
-        yield from _by_token(
-            [
-                hit
-                for hit in refresh.observations
-                if hit.asset in trusted and hit.data["domain"] not in trusted[hit.asset]
-            ],
-            now,
-        )
+    kept = (
+        hit
+        for refresh in refreshes
+        for hit in refresh.observations
+        if hit.asset in trusted and hit.data["domain"] not in trusted[hit.asset]
+    )
+    return FEED.told(kept, now)
 
 
 class _Line(msgspec.Struct):
@@ -93,11 +58,11 @@ def _hit(line: _Line, now: int) -> Observation:
     )
 
 
-def _by_token(hits: Iterable[Observation], now: int) -> Iterator[Refresh]:
-    found: dict[str, list[Observation]] = defaultdict(list)
-    for hit in hits:
-        found[hit.asset].append(hit)
-    for token, told in found.items():
-        yield Refresh(
-            source=Source.HONEYTOKENS, kind=AssetKind.HONEYTOKEN, asset=token, at=now, observations=tuple(told)
-        )
+FEED = Feed(Source.HONEYTOKENS, AssetKind.HONEYTOKEN, _Line, _hit)
+
+
+def make(settings: ReputationSettings) -> Feed[_Line]:  # noqa: ARG001 - there is nothing to set
+    return FEED
+
+
+COLLECTOR = make

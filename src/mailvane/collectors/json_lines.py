@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import BinaryIO, TypeVar
 
 import msgspec
 
+from mailvane.domain.moments import iso_ms
 from mailvane.errors import InvalidInput
 
 MOST_LINES = 1_000_000
@@ -40,8 +40,7 @@ def records(file: BinaryIO, name: str, kind: type[_T]) -> Iterator[tuple[str, _T
 def moment_ms(told: float | str) -> int:
     """Milliseconds since the epoch, or a date and time by ISO 8601, UTC unless it says otherwise. Raises ValueError."""
     if isinstance(told, str):
-        moment = datetime.fromisoformat(told.strip())
-        told = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000
+        told = iso_ms(told)
     if not math.isfinite(told) or not 1 <= told < _LATEST:
         raise ValueError(f"{told} is no time since 1970 in milliseconds")
     return int(told)

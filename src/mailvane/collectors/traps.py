@@ -7,66 +7,31 @@ watched, and under its domain otherwise: rules read both from its data.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from mailvane.collectors.json_lines import digest, moment_ms, records
+from mailvane.collectors.feeds import Feed
+from mailvane.collectors.json_lines import digest, moment_ms
 from mailvane.domain.reputation import VERIFIED_AT, Asset, AssetKind, Observation, ObservationKind, Refresh, Source
-from mailvane.errors import InvalidInput
 from mailvane.reputation_config import ReputationSettings
 
-_TOGETHER = 1000  # mails: each refresh costs a transaction, so those of one sender go together
 _LONGEST_TEXT = 998
-
-
-class Traps:
-    """Reads files; there is nobody to ask."""
-
-    source = Source.TRAPS
-
-    async def refresh(self, assets: Sequence[Asset], now: int) -> AsyncIterator[Refresh]:
-        """Every name is up to date: what traps receive comes by itself."""
-        for asset in assets:
-            yield Refresh(source=self.source, kind=AssetKind.TRAP, asset=asset.name, at=now)
-
-    def read(self, file: BinaryIO, name: str, now: int) -> Iterator[Refresh]:
-        """JSON lines of `{"ip", "domain_from", "timestamp", …}`, whoever sent the mails. Raises InvalidInput."""
-        hits: list[Observation] = []
-        for place, line in records(file, name, _Line):
-            try:
-                hits.append(_hit(line, now))
-            except ValueError as error:
-                raise InvalidInput(f"{place}: {error}") from None
-            if len(hits) >= _TOGETHER:
-                yield from _by_name(hits, now)
-                hits = []
-        yield from _by_name(hits, now)
-
-
-def make(settings: ReputationSettings) -> Traps:  # noqa: ARG001 - there is nothing to set
-    return Traps()
-
-
-COLLECTOR = make
 
 
 def of_watched(refreshes: Iterable[Refresh], traps: Iterable[Asset], now: int) -> Iterator[Refresh]:
     """What may be kept of a file: mails from watched, verified names, of no time before they were both."""
     since = {asset.name: _since(asset) for asset in traps if asset.verified}
-    kept: list[Observation] = []
-    for refresh in refreshes:
-        for hit in refresh.observations:
-            names = [name for name in _names(hit.data) if name in since and hit.at >= since[name]]
-            kept += [msgspec.structs.replace(hit, asset=name) for name in names[:1]]
-        if len(kept) >= _TOGETHER:
-            yield from _by_name(kept, now)
-            kept = []
-    yield from _by_name(kept, now)
+    kept = (
+        msgspec.structs.replace(hit, asset=names[0])
+        for refresh in refreshes
+        for hit in refresh.observations
+        if (names := [name for name in _names(hit.data) if name in since and hit.at >= since[name]])
+    )
+    return FEED.told(kept, now)
 
 
 def _since(asset: Asset) -> int:
@@ -110,9 +75,11 @@ def _names(data: Mapping[str, Any]) -> list[str]:
     return [name for name in (data["ip"], data["domain_from"]) if name]
 
 
-def _by_name(hits: Iterable[Observation], now: int) -> Iterator[Refresh]:
-    found: dict[str, list[Observation]] = defaultdict(list)
-    for hit in hits:
-        found[hit.asset].append(hit)
-    for name, told in found.items():
-        yield Refresh(source=Source.TRAPS, kind=AssetKind.TRAP, asset=name, at=now, observations=tuple(told))
+FEED = Feed(Source.TRAPS, AssetKind.TRAP, _Line, _hit)
+
+
+def make(settings: ReputationSettings) -> Feed[_Line]:  # noqa: ARG001 - there is nothing to set
+    return FEED
+
+
+COLLECTOR = make

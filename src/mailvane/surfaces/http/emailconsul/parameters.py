@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from mailvane.domain.moments import iso_ms
 from mailvane.errors import InvalidFields
 from mailvane.services.alert_drafts import AlertDraft
 
@@ -209,8 +209,6 @@ def _moment(query: Mapping[str, str], name: str) -> int:
     if not text:
         raise InvalidFields((name, "is required"))
     try:
-        parsed = datetime.fromisoformat(text)
-        whole = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-        return int(whole.timestamp() * 1000)
-    except (ValueError, OverflowError):
+        return iso_ms(text)
+    except ValueError:
         raise InvalidFields((name, "expected a time such as 2026-07-06T00:00:00.000Z")) from None

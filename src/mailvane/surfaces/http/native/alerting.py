@@ -6,13 +6,13 @@ Times are ISO 8601, or milliseconds since the epoch; answers are in milliseconds
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
 
 from mailvane.alerts.backtest import Firing
 from mailvane.domain.alerts import Alert, LogEntry, MaintenanceWindow
+from mailvane.domain.moments import iso_ms
 from mailvane.domain.reputation import new_id
 from mailvane.errors import InvalidFields, InvalidInput
 from mailvane.services.alert_drafts import AlertDraft
@@ -156,9 +156,8 @@ def moment(name: str, given: Moment) -> int:
             raise InvalidFields((name, "expected milliseconds since the epoch"))
         return given
     try:
-        parsed = datetime.fromisoformat(given)
-        return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
-    except (ValueError, OverflowError):
+        return iso_ms(given)
+    except ValueError:
         raise InvalidFields((name, "expected a time such as 2026-07-06T00:00:00.000Z")) from None
 
 
