@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 
 from mailvane.collectors.dnsbl.zones import dictionary
 from mailvane.domain.reputation import Source
+from mailvane.notify.outside import Outside
 from mailvane.reputation_config import ReputationSettings
 from mailvane.services.alerting import Alerting
 from mailvane.services.watching import Watching
@@ -18,7 +19,8 @@ def alerting_of(settings: ReputationSettings, ledger: SqlLedger) -> Alerting:
     def high_reputation() -> frozenset[str]:
         return frozenset(zone.host for zone in dictionary(ledger.zones()) if zone.high_reputation)
 
-    return Alerting(ledger, high_reputation, int(settings.stale_hours * _HOUR_MS))
+    check_host = Outside(settings.allowed_targets).check_written
+    return Alerting(ledger, high_reputation, int(settings.stale_hours * _HOUR_MS), check_host)
 
 
 def watching_of(ledger: SqlLedger, evaluate: Callable[[int, Collection[Source], int], object]) -> Watching:

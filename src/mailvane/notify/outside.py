@@ -45,6 +45,15 @@ class Outside:
         self._hosts = {each.lower() for each in allowed}
         self._resolve = resolve
 
+    def check_written(self, host: str) -> None:
+        """Judge a host without asking anybody. Raises NotAllowed for one that certainly may not be reached."""
+        if host.lower() in self._hosts:
+            return
+        if _is_address(host):
+            self._judge(host)
+        elif host.lower().rstrip(".") == "localhost" or host.lower().rstrip(".").endswith(".localhost"):
+            raise NotAllowed("localhost is not a public address; `allowed_targets` of the settings may name it")
+
     async def address_of(self, host: str, port: int) -> str:
         """One that may be reached. Raises NotAllowed when any of the host's may not, HostUnknown."""
         addresses = await self._resolve(host, port)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -26,7 +27,7 @@ from mailvane.domain.alerts import (
     Notification,
 )
 from mailvane.domain.reputation import SOURCE_OF, AssetKind, Observation, ObservationKind, Source, new_id
-from mailvane.errors import InvalidFields, NotFound
+from mailvane.errors import InvalidFields, NotAllowed, NotFound
 from mailvane.services.alert_drafts import AlertDraft, drafted
 from mailvane.storage.reputation import (
     AlertLog,
@@ -76,9 +77,15 @@ class Alerting:
     """Safe to share between threads and, with their ledger, between processes."""
 
     def __init__(
-        self, ledger: Ledger, high_reputation: Callable[[], frozenset[str]], stale_ms: int = 48 * 3_600_000
+        self,
+        ledger: Ledger,
+        high_reputation: Callable[[], frozenset[str]],
+        stale_ms: int = 48 * 3_600_000,
+        check_host: Callable[[str], None] = lambda _host: None,
     ) -> None:
+        """`check_host` raises NotAllowed for a host of a webhook that must not be reached."""
         self._ledger = ledger
+        self._check_host = check_host
         self._high_reputation = high_reputation
         self._stale_ms = stale_ms
 
@@ -252,6 +259,10 @@ class Alerting:
         known = {each.id for each in self._ledger.slack_integrations(workspace)} if draft.slack_integration_id else ()
         if draft.slack_integration_id and draft.slack_integration_id not in known:
             wrong.append(("slack_integration_id", "there is no such Slack integration"))
+        try:
+            self._check_host(urlsplit(draft.webhook_url or "").hostname or "")
+        except NotAllowed as error:
+            wrong.append(("webhook_url", error.message))
         if wrong:
             raise InvalidFields(*wrong)
 

@@ -79,6 +79,10 @@ def test_an_alert_is_changed_listed_and_removed(world: World) -> None:
         ({"name": "x", "rules": [LISTED], "webhook_url": "ftp://h"}, {"webhook_url"}),
         ({"name": "x", "rules": [LISTED], "profile_id": "p"}, {"profile_id"}),
         ({"name": "x", "rules": "IP_IN_RBL"}, {"rules"}),
+        *(
+            ({"name": "x", "rules": [LISTED], "webhook_url": f"http://{host}/hook"}, {"webhook_url"})
+            for host in ("127.0.0.1", "10.1.2.3", "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]", "localhost")
+        ),
         ({"name": 5, "rules": [LISTED]}, {"name"}),
         (
             {"name": "x", "rules": [{"type": "GP_SPF_SUCCESS_RATIO", "gp_spf_success_ratio": ABOVE | {"value": 2}}]},
