@@ -12,6 +12,7 @@ from mailvane.collectors.dnsbl.answers import unanswered, verdict_of
 from mailvane.collectors.dnsbl.lookups import Lookups, Unanswered
 from mailvane.collectors.dnsbl.names import family, query_name, reverse_name
 from mailvane.collectors.dnsbl.probe import probe
+from mailvane.collectors.dnsbl.wire import Trouble
 from mailvane.collectors.dnsbl.zones import dictionary
 from mailvane.domain.blocklists import Findings, ListingCheck, Outcome, Verdict
 from mailvane.domain.reputation import Asset, AssetKind, Observation, ObservationKind, Refresh, Source, Zone, ZoneHealth
@@ -108,22 +109,23 @@ class Blocklists:
 
     async def _findings(self, kind: AssetKind, name: str, zones: Sequence[Zone]) -> Findings:
         asked = [zone for zone in zones if family(kind, name) in zone.lists]
-        verdicts = await asyncio.gather(*(self._verdict(kind, name, zone) for zone in asked))
+        below = query_name(kind, name)
+        answers = await self._lookups.addresses_below(below, [zone.host for zone in asked])
+        verdicts = [_verdict(zone, answer) for zone, answer in zip(asked, answers, strict=True)]
+        if any(verdict.outcome is Outcome.LISTED for verdict in verdicts):
+            verdicts = await asyncio.gather(*(self._with_reason(verdict, below) for verdict in verdicts))
         details = await (self._of_address(name) if kind is AssetKind.IP else self._of_domain(name))
         return Findings(kind=kind, name=name, verdicts=tuple(verdicts), details=details)
 
-    async def _verdict(self, kind: AssetKind, name: str, zone: Zone) -> Verdict:
-        asked = f"{query_name(kind, name)}.{zone.host}"
+    async def _with_reason(self, verdict: Verdict, below: str) -> Verdict:
+        """A listing in the zone's own words."""
+        if verdict.outcome is not Outcome.LISTED:
+            return verdict
         try:
-            found = verdict_of(zone, await self._lookups.addresses(asked))
-        except Unanswered as error:
-            return unanswered(zone, error.message)
-        if found.outcome is not Outcome.LISTED:
-            return found
-        try:
-            return msgspec.structs.replace(found, reason="; ".join(await self._lookups.texts(asked))[:500])
+            texts = await self._lookups.texts(f"{below}.{verdict.zone}")
         except Unanswered:
-            return found  # that it is listed does not depend on why
+            return verdict  # that it is listed does not depend on why
+        return msgspec.structs.replace(verdict, reason="; ".join(texts)[:500])
 
     async def _of_address(self, address: str) -> Mapping[str, Any]:
         """Its names, and whether one of them leads back to it."""
@@ -150,6 +152,10 @@ class Blocklists:
 def make(settings: ReputationSettings) -> Blocklists:
     """Raises InvalidSetting."""
     return Blocklists(Lookups(settings.resolvers, settings.lookups_at_once))
+
+
+def _verdict(zone: Zone, answer: list[str] | Trouble) -> Verdict:
+    return unanswered(zone, answer) if isinstance(answer, Trouble) else verdict_of(zone, answer)
 
 
 class _Line(msgspec.Struct):

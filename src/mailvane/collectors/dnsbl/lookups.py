@@ -1,25 +1,19 @@
-"""Questions to DNS resolvers: many under way at once, each with a time limit. Knows no blocklist."""
+"""What is asked of DNS resolvers: addresses, texts, names; of one name, or of one below many zones. Knows no list."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 
-import dns.asyncquery
 import dns.exception
-import dns.message
-import dns.name
-import dns.rcode
-import dns.rdatatype
+import dns.inet
 import dns.resolver
-from dns.rdtypes.ANY.PTR import PTR
-from dns.rdtypes.ANY.TXT import TXT
-from dns.rdtypes.IN.A import A
 
+from mailvane.collectors.dnsbl import wire
+from mailvane.collectors.dnsbl.exchange import Exchange, Resolver
 from mailvane.errors import InvalidSetting, Transient
 
 TIMEOUT_SECONDS = 3.0
-TRIES = 2
 
 
 class Unanswered(Transient):
@@ -34,53 +28,47 @@ class Lookups:
         self._resolvers = [_resolver(text) for text in resolvers] or _of_this_machine()
         self._at_once = at_once
         self._timeout = timeout
-        self._room: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
+        self._exchange: Exchange | None = None
 
     async def addresses(self, name: str) -> list[str]:
         """Of A records; none when the name is not there. Raises Unanswered."""
-        found = await self._ask(name, "A")
-        return [record.address for record in found if isinstance(record, A)]
+        return await self._ask(name, wire.A, wire.addresses_in)
 
     async def texts(self, name: str) -> list[str]:
         """Of TXT records, each in one piece. Raises Unanswered."""
-        found = await self._ask(name, "TXT")
-        return [b"".join(record.strings).decode("utf-8", "replace") for record in found if isinstance(record, TXT)]
+        return await self._ask(name, wire.TXT, wire.texts_in)
 
     async def names(self, name: str) -> list[str]:
         """Of PTR records. Raises Unanswered."""
-        found = await self._ask(name, "PTR")
-        return [record.target.to_text(omit_final_dot=True).lower() for record in found if isinstance(record, PTR)]
+        return await self._ask(name, wire.PTR, wire.names_in)
 
-    async def _ask(self, name: str, kind: str) -> list[object]:
+    async def addresses_below(self, name: str, zones: Sequence[str]) -> list[list[str] | wire.Trouble]:
+        """`addresses` of one name in many zones, in their order; or why there is no answer."""
         try:
-            question = dns.message.make_query(name, kind, use_edns=0)
-        except dns.exception.DNSException as error:
+            begins = wire.labels(name)
+            questions = [wire.question(begins, wire.ending(zone), wire.A) for zone in zones]
+        except ValueError as error:
+            return [wire.Trouble(f"{name[:80]!r} cannot be asked about: {error}")] * len(zones)
+        return await self._exchange_of_this_loop().ask(questions, wire.addresses_in)
+
+    async def _ask(self, name: str, kind: bytes, records: wire.Records) -> list[str]:
+        try:
+            question = wire.question(wire.labels(name), b"\0", kind)
+        except ValueError as error:
             raise Unanswered(f"{name[:80]!r} cannot be asked about: {error}") from None
-        trouble = ""
-        async with self._semaphore():
-            for attempt in range(TRIES * len(self._resolvers)):
-                where, port = self._resolvers[attempt % len(self._resolvers)]
-                try:
-                    answer, _ = await dns.asyncquery.udp_with_fallback(
-                        question, where, timeout=self._timeout, port=port, ignore_errors=True
-                    )
-                except (dns.exception.DNSException, OSError, EOFError) as error:
-                    trouble = "no answer in time" if isinstance(error, dns.exception.Timeout) else type(error).__name__
-                    continue
-                if answer.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-                    wanted = dns.rdatatype.from_text(kind)
-                    return [record for rrset in answer.answer if rrset.rdtype == wanted for record in rrset]
-                trouble = dns.rcode.to_text(answer.rcode())
-        raise Unanswered(trouble)
+        (answer,) = await self._exchange_of_this_loop().ask([question], records)
+        if isinstance(answer, wire.Trouble):
+            raise Unanswered(answer)
+        return answer
 
-    def _semaphore(self) -> asyncio.Semaphore:
+    def _exchange_of_this_loop(self) -> Exchange:
         loop = asyncio.get_running_loop()
-        if self._room is None or self._room[0] is not loop:
-            self._room = (loop, asyncio.Semaphore(self._at_once))
-        return self._room[1]
+        if self._exchange is None or self._exchange.loop is not loop:
+            self._exchange = Exchange(self._resolvers, self._at_once, self._timeout)
+        return self._exchange
 
 
-def _resolver(text: str) -> tuple[str, int]:
+def _resolver(text: str) -> Resolver:
     """ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT."""
     host, colon, port = text.rpartition(":")
     if not colon or (":" in host and not host.startswith("[")):
@@ -91,7 +79,7 @@ def _resolver(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _of_this_machine() -> list[tuple[str, int]]:
+def _of_this_machine() -> list[Resolver]:
     try:
         found = dns.resolver.Resolver()
     except dns.exception.DNSException as error:

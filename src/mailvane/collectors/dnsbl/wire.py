@@ -1,0 +1,145 @@
+"""A DNS question and its answer as bytes. Pure, and made for hundreds of thousands of them; opens no socket.
+
+What happens most, a name that is not there or a few addresses, is read by hand; all else is dnspython's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from socket import inet_ntoa
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.rdtypes.ANY.PTR
+import dns.rdtypes.ANY.TXT
+import dns.rdtypes.IN.A
+
+A, PTR, TXT = b"\0\x01\0\x01", b"\0\x0c\0\x01", b"\0\x10\0\x01"  # with the class IN
+_ASKING = b"\x01\0\0\x01\0\0\0\0\0\x01"  # recursion desired; one question, one record besides
+_EDNS = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"  # room for 1232 bytes, what passes every network in one piece
+_START = 12  # of the question
+_OWN_NAME = b"\xc0\x0c"  # "the name that stands at 12"
+_ADDRESS = b"\0\x01\0\x01", b"\0\x04"  # before and after the time to live
+_ADDRESS_LENGTH = 16
+_NO_SUCH_NAME = 3
+_LONGEST_LABEL = 63
+_LONGEST_NAME = 255
+
+
+class Trouble(str):
+    """Why an answer tells nothing."""
+
+    __slots__ = ()
+
+
+TRUNCATED = Trouble("truncated")
+MALFORMED = Trouble("malformed answer")
+
+Records = Callable[[bytes, int], list[str]]
+"""Reads an answer whose question ends at a place. Raises ValueError or a DNSException."""
+
+
+def labels(name: str) -> bytes:
+    """A name without the root, to have others follow it. Raises ValueError."""
+    if not name:
+        return b""
+    if name.isascii() and "\\" not in name:
+        parts = [part.encode() for part in name.lower().removesuffix(".").split(".")]
+    else:
+        parts = list(_parsed(name).canonicalize().labels[:-1])
+    if not all(0 < len(part) <= _LONGEST_LABEL for part in parts):
+        raise ValueError(f"{name[:80]!r} has a label that is empty or longer than {_LONGEST_LABEL}")
+    return b"".join(len(part).to_bytes(1, "big") + part for part in parts)
+
+
+@lru_cache(4096)
+def ending(name: str) -> bytes:
+    """`labels` of what many names end in, with the root. Raises ValueError."""
+    return labels(name) + b"\0"
+
+
+def question(begins: bytes, ends: bytes, kind: bytes) -> bytes:
+    """As it stands in a message, and in every answer to it. Raises ValueError."""
+    if len(begins) + len(ends) > _LONGEST_NAME:
+        raise ValueError("the name is too long")
+    return begins + ends + kind
+
+
+def message(number: bytes, asked: bytes) -> bytes:
+    return number + _ASKING + asked + _EDNS
+
+
+def read(data: bytes, asked: bytes, records: Records) -> list[str] | Trouble | None:
+    """The records; none of them where the name is not there; nothing at all when this answers no such question."""
+    if not data.startswith(asked, _START) and data[_START : _START + len(asked)].lower() != asked:
+        return None
+    if data[2] & 0xF8 != 0x80 or data[4:6] != b"\0\x01":  # it is a question itself, or has several
+        return None
+    if data[2] & 0x02:
+        return TRUNCATED
+    code, empty = data[3] & 0x0F, data[6:8] == b"\0\0"
+    if code == _NO_SUCH_NAME and empty:
+        return []
+    if code not in (0, _NO_SUCH_NAME):
+        return Trouble(dns.rcode.to_text(dns.rcode.Rcode(code)))
+    try:
+        return _nothing(data) if empty else records(data, _START + len(asked))
+    except (ValueError, LookupError, dns.exception.DNSException):
+        return MALFORMED
+
+
+def addresses_in(data: bytes, end: int) -> list[str]:
+    count, (kind, length) = int.from_bytes(data[6:8], "big"), _ADDRESS
+    found = []
+    for at in range(end, end + count * _ADDRESS_LENGTH, _ADDRESS_LENGTH):
+        plain = data.startswith(_OWN_NAME, at) and data.startswith(kind, at + 2) and data.startswith(length, at + 10)
+        if not plain or len(data) < at + _ADDRESS_LENGTH:
+            return [one.address for one in _records(data) if isinstance(one, dns.rdtypes.IN.A.A)]
+        found.append(inet_ntoa(data[at + 12 : at + 16]))
+    return found
+
+
+def texts_in(data: bytes, _end: int) -> list[str]:
+    """Each in one piece."""
+    found = [one for one in _records(data) if isinstance(one, dns.rdtypes.ANY.TXT.TXT)]
+    return [b"".join(one.strings).decode("utf-8", "replace") for one in found]
+
+
+def names_in(data: bytes, _end: int) -> list[str]:
+    found = [one for one in _records(data) if isinstance(one, dns.rdtypes.ANY.PTR.PTR)]
+    return [one.target.to_text(omit_final_dot=True).lower() for one in found]
+
+
+def as_message(asked: bytes) -> dns.message.Message:
+    """For those who ask by other means."""
+    return dns.message.from_wire(message(b"\0\0", asked))
+
+
+def _records(data: bytes) -> list[object]:
+    """Of the name that was asked for, or of the one that it is another name of."""
+    told = dns.message.from_wire(data)
+    if not isinstance(told, dns.message.QueryMessage):
+        raise dns.message.NotQueryResponse
+    return list(told.resolve_chaining().answer or ())
+
+
+def _nothing(data: bytes) -> list[str] | Trouble:
+    """An answer without records: the name has none of this kind, or whoever answers does not know."""
+    told = dns.message.from_wire(data)
+    if told.rcode() != dns.rcode.NOERROR:
+        return Trouble(dns.rcode.to_text(told.rcode()))
+    kinds = {rrset.rdtype for rrset in told.authority}
+    elsewhere = dns.rdatatype.NS in kinds and dns.rdatatype.SOA not in kinds and not told.flags & dns.flags.AA
+    return Trouble("it names other servers instead of asking them") if elsewhere else []
+
+
+def _parsed(name: str) -> dns.name.Name:
+    try:
+        return dns.name.from_text(name)
+    except dns.exception.DNSException as error:
+        raise ValueError(str(error)) from None
