@@ -29,6 +29,7 @@ bench: .venv/installed  ## Measure against the named peers
 	$(BIN)/python benchmarks/maillog_queries.py --data .cache/bench
 	$(BIN)/python benchmarks/maillog_http.py --data .cache/bench
 	$(BIN)/python benchmarks/increment.py
+	$(BIN)/python benchmarks/dnsbl.py --scratch .cache/bench
 
 docs: .venv/installed  ## Write docs/reference/ anew from the program
 	$(BIN)/python docs/generate.py

@@ -11,7 +11,7 @@ import asyncio
 import os
 import socket
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from itertools import repeat, takewhile
 
@@ -21,13 +21,14 @@ import dns.exception
 from mailvane.collectors.dnsbl.wire import MALFORMED, TRUNCATED, Records, Trouble, as_message, message, read
 
 TRIES = 2  # of each resolver
-_AT_A_TIME = 128  # that are on their way within _MOMENT: more would not fit into the buffer of a small name server
-_MOMENT = 0.01
-_READ_AT_ONCE = 256
+_AT_A_TIME = 100  # that are on their way within _MOMENT: more would not fit into the buffer of a small name server
+_MOMENT = 0.02
+_READ_AT_ONCE = 64
 _LARGEST = 4096
 _QUESTIONS_OF_A_PORT = 8192
 _BUFFER = 1 << 20
 _LOOKS = 10  # at the time limits, for each limit
+_ONCE_MORE = (1, 3)  # so many looks after it was sent: what is lost on its way need not wait for the limit
 _SILENCE = Trouble("no answer in time")
 _NUMBERS = 4096  # made at once
 
@@ -117,14 +118,14 @@ class Exchange:
 
     def _fill(self) -> None:
         """Send what waits, as far as there is room."""
-        now = self.loop.time()
+        now, take, sent = self.loop.time(), self._waiting.popleft, 0
         for _ in range(min(len(self._waiting), self._at_once - self._under_way, _AT_A_TIME - self._lately)):
-            batch, place = asked = self._waiting.popleft()
+            batch, place = asked = take()
             if batch.future.done():  # nobody waits any more
                 continue
             try:
-                port = self._port(batch, place)
-                key = self._number(port)
+                port = self._port((batch.first + batch.tries[place]) % len(self._resolvers))
+                key = self._number(port.pending)
                 port.socket.send(message(key, batch.questions[place]))
             except BlockingIOError:
                 self._waiting.appendleft(asked)
@@ -135,8 +136,9 @@ class Exchange:
                 continue
             port.pending[key] = (batch, place, now)
             port.left -= 1
-            self._under_way += 1
-            self._lately += 1
+            sent += 1
+        self._under_way += sent
+        self._lately += sent
         if self._waiting and self._under_way < self._at_once and not self._filling:
             self._filling = True
             self.loop.call_later(_MOMENT, self._fill_after_a_moment)
@@ -149,8 +151,7 @@ class Exchange:
         self._lately = sum(1 for port in self._ports for _ in port.asked_after(since))
         self._fill()
 
-    def _port(self, batch: _Batch, place: int) -> _Port:
-        number = (batch.first + batch.tries[place]) % len(self._resolvers)
+    def _port(self, number: int) -> _Port:
         port = self._current.get(number)
         return port if port is not None and port.left else self._open(number)
 
@@ -174,14 +175,14 @@ class Exchange:
         if current:
             del self._current[port.number]
 
-    def _number(self, port: _Port) -> bytes:
+    def _number(self, taken: Container[bytes]) -> bytes:
         """What nobody can foresee, at the price of one system call for thousands."""
         for number in self._numbers:
-            if number not in port.pending:
+            if number not in taken:
                 return number
         drawn = os.urandom(2 * _NUMBERS)
         self._numbers = iter([drawn[place : place + 2] for place in range(0, len(drawn), 2)])
-        return self._number(port)
+        return self._number(taken)
 
     def _receive(self, port: _Port) -> None:
         receive, pending = port.socket.recv, port.pending
@@ -255,10 +256,14 @@ class Exchange:
                 del port.pending[key]
                 self._under_way -= 1
                 self._again(batch, place, _SILENCE)
-            for key, (batch, place, at) in port.asked_until(now - interval):
-                if at > self._looked_at - interval:
-                    with suppress(OSError):
-                        port.socket.send(message(key, batch.questions[place]))
+            for looks in _ONCE_MORE:
+                self._send_again(port, self._looked_at - looks * interval, now - looks * interval)
             self._shut_if_idle(port)
         self._looked_at, self._timer = now, None
         self._fill()
+
+    def _send_again(self, port: _Port, after: float, until: float) -> None:
+        for key, (batch, place, at) in port.asked_until(until):
+            if at > after:
+                with suppress(OSError):
+                    port.socket.send(message(key, batch.questions[place]))

@@ -45,18 +45,17 @@ class Lookups:
     async def addresses_below(self, name: str, zones: Sequence[str]) -> list[list[str] | wire.Trouble]:
         """`addresses` of one name in many zones, in their order; or why there is no answer."""
         try:
-            begins = wire.labels(name)
-            questions = [wire.question(begins, wire.ending(zone), wire.A) for zone in zones]
+            questions = wire.questions(wire.labels(name), wire.endings(tuple(zones), wire.A))
         except ValueError as error:
             return [wire.Trouble(f"{name[:80]!r} cannot be asked about: {error}")] * len(zones)
         return await self._exchange_of_this_loop().ask(questions, wire.addresses_in)
 
     async def _ask(self, name: str, kind: bytes, records: wire.Records) -> list[str]:
         try:
-            question = wire.question(wire.labels(name), b"\0", kind)
+            questions = wire.questions(wire.labels(name), wire.endings(("",), kind))
         except ValueError as error:
             raise Unanswered(f"{name[:80]!r} cannot be asked about: {error}") from None
-        (answer,) = await self._exchange_of_this_loop().ask([question], records)
+        (answer,) = await self._exchange_of_this_loop().ask(questions, records)
         if isinstance(answer, wire.Trouble):
             raise Unanswered(answer)
         return answer

@@ -5,7 +5,7 @@ What happens most, a name that is not there or a few addresses, is read by hand;
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from socket import inet_ntoa
 
@@ -57,17 +57,17 @@ def labels(name: str) -> bytes:
     return b"".join(len(part).to_bytes(1, "big") + part for part in parts)
 
 
-@lru_cache(4096)
-def ending(name: str) -> bytes:
-    """`labels` of what many names end in, with the root. Raises ValueError."""
-    return labels(name) + b"\0"
+@lru_cache(64)
+def endings(names: tuple[str, ...], kind: bytes) -> tuple[bytes, ...]:
+    """What questions end in that are asked below these names. Raises ValueError."""
+    return tuple(labels(name) + b"\0" + kind for name in names)
 
 
-def question(begins: bytes, ends: bytes, kind: bytes) -> bytes:
-    """As it stands in a message, and in every answer to it. Raises ValueError."""
-    if len(begins) + len(ends) > _LONGEST_NAME:
+def questions(begins: bytes, ends: Sequence[bytes]) -> list[bytes]:
+    """Each as it stands in a message, and in every answer to it. Raises ValueError."""
+    if len(begins) + max(map(len, ends), default=0) > _LONGEST_NAME + len(A):
         raise ValueError("the name is too long")
-    return begins + ends + kind
+    return [begins + end for end in ends]
 
 
 def message(number: bytes, asked: bytes) -> bytes:
