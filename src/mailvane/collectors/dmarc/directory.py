@@ -5,12 +5,15 @@ Blocking, so it belongs on a thread. A file that is still being written is left 
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from pathlib import Path
 
 from mailvane.collectors.dmarc.arrivals import Deliver, is_refused, reasons
-from mailvane.errors import CollectionFailed
+from mailvane.errors import CollectionFailed, MailvaneError
+
+log = logging.getLogger(__name__)
 
 STABLE_MS = 10_000  # nobody has written to it for so long, or it is as it was a look before
 MOST_FILES = 1000  # of one round
@@ -55,7 +58,14 @@ class DropDirectory:
         except FileNotFoundError:
             return
         with os.fdopen(opened, "rb") as file:
-            taken = deliver(file, path.name)
+            try:
+                taken = deliver(file, path.name)
+            except (MailvaneError, OSError):
+                raise
+            except Exception:
+                # One file that we fail at must not keep the others from being read.
+                log.exception("%s of the report directory could not be taken in", path.name)
+                return
         why = reasons(taken)
         target = _moved(path, self._path / ("refused" if is_refused(taken) else "done"))
         if why:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mailvane.collectors.dmarc.arrivals import Deliver, is_refused, reasons
-from mailvane.errors import CollectionFailed
+from mailvane.errors import CollectionFailed, MailvaneError
 from mailvane.reputation_config import ImapMailbox
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,14 @@ class Mailbox:
         content = _literal(_good(connection.uid("FETCH", number, "(BODY.PEEK[])")))
         if content is None:
             return False
-        taken = deliver(io.BytesIO(content), f"message {number}")
+        try:
+            taken = deliver(io.BytesIO(content), f"message {number}")
+        except (MailvaneError, OSError):
+            raise
+        except Exception:
+            # Anybody may send mail here: one that we fail at must not keep the others from being read.
+            log.exception("message %s of the report mailbox could not be taken in", number)
+            return False
         if is_refused(taken):
             log.warning("message %s of the report mailbox was refused: %s", number, "; ".join(reasons(taken)))
         return True

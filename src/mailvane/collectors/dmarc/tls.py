@@ -71,7 +71,7 @@ def read_tls(content: bytes) -> TlsReport:
     """Raises InvalidInput."""
     try:
         return _decoder.decode(content.removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"not a TLS report: {error}") from None
 
 

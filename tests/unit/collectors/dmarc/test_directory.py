@@ -112,3 +112,19 @@ def test_a_file_that_is_not_durable_stays_where_it_is(tmp_path: Path) -> None:
 def test_a_directory_that_is_not_there_is_a_failed_collection(tmp_path: Path) -> None:
     with pytest.raises(CollectionFailed, match="the report directory cannot be used"):
         DropDirectory(tmp_path / "none").read(Receiver(GOOD), NOW)
+
+
+def test_a_file_that_we_fail_at_keeps_no_other_from_being_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(tmp_path / "a.json")
+    put(tmp_path / "b.xml")
+
+    def failing(_file: BinaryIO, name: str) -> Sequence[Taken]:
+        if name == "a.json":
+            raise RecursionError("too deep")
+        return [GOOD]
+
+    DropDirectory(tmp_path).read(failing, NOW)
+    assert names(tmp_path) == ["a.json", "done/b.xml"]
+    assert "a.json" in caplog.text

@@ -71,6 +71,22 @@ def test_a_message_that_is_not_durable_stays_unseen(server: ImapServer, settings
     assert server.commands[-1] == "LOGOUT"
 
 
+def test_a_message_that_we_fail_at_keeps_no_other_from_being_read(
+    server: ImapServer, settings: ImapMailbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver = Receiver()
+
+    def failing(file: BinaryIO, name: str) -> Sequence[Taken]:
+        if name == "message 101":
+            raise RecursionError("too deep")
+        return receiver(file, name)
+
+    assert Mailbox(settings).read(failing) == 1
+    assert receiver.given == [("message 102", TWO)]
+    assert server.seen == {102}
+    assert "message 101" in caplog.text
+
+
 def test_a_message_that_is_no_report_is_marked_and_said(
     server: ImapServer, settings: ImapMailbox, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -81,3 +81,8 @@ def test_what_is_no_tls_report_is_refused_with_a_reason(content: bytes, told: st
     with pytest.raises(InvalidInput) as error:
         read(content)
     assert told in error.value.message
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="not a TLS report"):
+        read_tls(b'{"x":' * 20_000)
