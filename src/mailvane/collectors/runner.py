@@ -141,12 +141,18 @@ async def _together(refreshes: AsyncIterator[Refresh]) -> AsyncIterator[list[Ref
     group: list[Refresh] = []
     began = 0.0
     loop = asyncio.get_running_loop()
-    async for refresh in refreshes:
-        if not group:
-            began = loop.time()
-        group.append(refresh)
-        if len(group) >= _TOGETHER or loop.time() - began >= _TOGETHER_SECONDS:
-            yield group
-            group = []
+    trouble: Exception | None = None
+    try:
+        async for refresh in refreshes:
+            if not group:
+                began = loop.time()
+            group.append(refresh)
+            if len(group) >= _TOGETHER or loop.time() - began >= _TOGETHER_SECONDS:
+                yield group
+                group = []
+    except Exception as error:  # noqa: BLE001 - raised again once what was learned before it is handed on
+        trouble = error
     if group:
         yield group
+    if trouble is not None:
+        raise trouble

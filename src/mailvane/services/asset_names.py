@@ -34,7 +34,8 @@ def _addresses(text: str) -> Iterator[str]:
 
 def _address(text: str) -> str:
     try:
-        return str(ip_address(text))
+        # A zone (`%eth0`) names an interface of one machine; nobody else knows anything of such an address.
+        return str(ip_address(text if "%" not in text else ""))
     except ValueError:
         raise InvalidInput(f"{text[:80]!r} is no IP address") from None
 

@@ -28,12 +28,15 @@ class Blocklists:
         self.asked: list[list[str]] = []
         self.trouble: Exception | None = None
         self.error = ""
+        self.fails_at = ""
 
     async def refresh(self, assets: Sequence[Asset], now: int) -> AsyncIterator[Refresh]:
         self.asked.append([asset.name for asset in assets])
         if self.trouble is not None:
             raise self.trouble
         for asset in assets:
+            if asset.name == self.fails_at:
+                raise RuntimeError("broken")
             yield Refresh(source=self.source, kind=asset.kind, asset=asset.name, at=now, error=self.error)
 
     def read(self, file: BinaryIO, name: str, now: int) -> Iterator[Refresh]:
@@ -103,6 +106,15 @@ def test_an_asset_that_failed_is_asked_about_again_soon(setting: Setting) -> Non
     setting.collector.error = ""
     assert setting.round(after_hours=0.6) == 2
     assert setting.statuses() == [AssetStatus.UPDATED] * 2
+
+
+def test_what_was_learned_before_a_source_broke_is_kept(setting: Setting) -> None:
+    setting.watch("192.0.2.1", "192.0.2.2", "192.0.2.3")
+    setting.collector.fails_at = "192.0.2.3"
+    assert setting.round() == 2
+    assert setting.statuses() == [AssetStatus.UPDATED, AssetStatus.UPDATED, AssetStatus.WAITING]
+    (health,) = setting.watching.health(setting.workspace)
+    assert (health.failures, health.error) == (1, "RuntimeError")
 
 
 @pytest.mark.parametrize("trouble", [CollectionFailed("away"), RuntimeError("broken")])

@@ -38,6 +38,8 @@ def test_a_name_has_one_spelling(kind: AssetKind, text: str, names: list[str]) -
         (AssetKind.IP, "10.0.0.0/8"),
         (AssetKind.IP, "2001:db8::/64"),
         (AssetKind.IP, "192.0.2.0/33"),
+        (AssetKind.IP, "fe80::1%eth0"),
+        (AssetKind.TRAP, "fe80::1%eth0"),
         (AssetKind.DOMAIN, "example"),
         (AssetKind.DOMAIN, "192.0.2.1"),
         (AssetKind.DOMAIN, "a b.example"),
