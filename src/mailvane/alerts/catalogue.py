@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -27,6 +28,7 @@ def _declared(module: ModuleType) -> list[type[Rule]]:
     return [kind for kind in kinds if issubclass(kind, Rule)]
 
 
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
 CATALOGUE: Mapping[str, type[Rule]] = _found()
 
 
@@ -48,6 +50,8 @@ def _named(told: str, kind: type[Rule], raw: Mapping[str, Any], place: str) -> t
     """Which field is wrong, and how."""
     reason, _, where = told.partition(" - at ")
     if where:
-        return place + "." + where.strip("`").removeprefix("$.").removeprefix("$"), reason
+        field = place + "." + where.strip("`").removeprefix("$.").removeprefix("$")
+        inner = _MISSING.fullmatch(reason)
+        return (f"{field}.{inner[1]}", "is required") if inner else (field, reason)
     missing = next((name for name in kind.__struct_fields__ if name not in raw), "")
     return (f"{place}.{missing}", "is required") if missing else (place, reason)

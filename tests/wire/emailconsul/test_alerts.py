@@ -88,6 +88,10 @@ def test_an_alert_is_changed_listed_and_removed(world: World) -> None:
             {"name": "x", "rules": [{"type": "GP_SPF_SUCCESS_RATIO", "gp_spf_success_ratio": ABOVE | {"value": 2}}]},
             {"rules[0].gp_spf_success_ratio.value"},
         ),
+        (
+            {"name": "x", "rules": [{"type": "GP_SPF_SUCCESS_RATIO", "gp_spf_success_ratio": {"value": 1}}]},
+            {"rules[0].gp_spf_success_ratio.operator"},
+        ),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_field_by_field(world: World, body: dict[str, Any], fields: set[str]) -> None:
@@ -98,7 +102,7 @@ def test_what_is_wrong_is_named_field_by_field(world: World, body: dict[str, Any
     assert world.client.get(PATH, headers=world.ours.headers).json()["data"] == []
 
 
-@pytest.mark.parametrize("body", [b"", b"nonsense", b"[]", b"\xff"])
+@pytest.mark.parametrize("body", [b"", b"nonsense", b"[]", b"\xff", b'{"name":' * 6000])
 def test_a_body_that_is_no_alert_is_refused(world: World, body: bytes) -> None:
     answer = world.client.post(PATH, content=body, headers=world.ours.headers)
     assert (answer.status_code, bool(answer.json()["errors"])) == (400, True)
@@ -140,6 +144,8 @@ def test_what_fired_is_read_back_with_its_evidence_and_counted(world: World) -> 
         ("aggregated", {}, 400),
         ("aggregated", {"period_from": "2024-01-16", "period_to": "then"}, 400),
         ("aggregated", {"period_from": "2024-01-18", "period_to": "2024-01-16"}, 400),
+        ("timeseries", {"period_from": "9999-12-31T00:00:00-23:00", "period_to": "9999-12-31T23:59:59-23:59"}, 400),
+        ("timeseries", {"period_from": "0001-01-01T00:00:00+23:00", "period_to": "0001-01-02"}, 400),
         ("timeseries/" + "0" * 24 + "/IP_IN_RBL", {"period_from": "2024-01-16", "period_to": "2024-01-17"}, 404),
     ],
 )

@@ -149,3 +149,11 @@ def test_what_is_told_of_a_target_is_its_own_workspaces_business(world: World) -
     (message,) = asked(world, "GET", "/notifications")
     answer = world.client.post(f"/mailvane/v1/notifications/{message['id']}/resend", headers=world.theirs.headers)
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("until", ["0001-01-01", -1, "soon"])
+def test_a_time_before_1970_is_none(world: World, until: object) -> None:
+    path = f"/mailvane/v1/alerts/{'0' * 24}/snooze"
+    answer = world.client.post(path, json={"until": until}, headers=world.ours.headers)
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("until: ")

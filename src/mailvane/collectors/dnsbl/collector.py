@@ -73,7 +73,7 @@ class Blocklists:
             if line.strip():
                 try:
                     yield _imported(decoder.decode(line), now)
-                except (msgspec.DecodeError, ValueError) as error:
+                except (msgspec.DecodeError, ValueError, RecursionError) as error:
                     raise InvalidInput(f"{name}, line {number}: {error}") from None
 
     async def _usable(self, now: int) -> list[Zone]:

@@ -96,7 +96,7 @@ class Postmaster:
             raise _Refused(f"Google answered with status {answer.status}{_told(answer)}")
         try:
             return msgspec.json.decode(answer.body, type=Page)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise CollectionFailed("Google's answer is not understood") from None
 
     async def _answer(self, asking: Asking, domain: str, body: Mapping[str, Any]) -> Answer:
@@ -138,7 +138,7 @@ def _told(answer: Answer) -> str:
     """In Google's own words, which say whether the API is off, the scope is wrong, or the domain is not verified."""
     try:
         message = msgspec.json.decode(answer.body, type=_Error).error.message
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     return f": {' '.join(message.split())[:300]}" if message else ""
 

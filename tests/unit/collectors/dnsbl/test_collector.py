@@ -162,7 +162,16 @@ def test_a_file_tells_what_was_listed_when() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ['{"rbl":"x","listed":true}', '{"ip":"1","domain":"a","rbl":"x","listed":true}', "{", "[]", "\\xff"]
+    "line",
+    [
+        '{"rbl":"x","listed":true}',
+        '{"ip":"1","domain":"a","rbl":"x","listed":true}',
+        "{",
+        "[]",
+        "\\xff",
+        '{"x":' * 20_000,
+    ],
+    ids=lambda line: line[:12],
 )
 def test_a_line_that_is_none_is_named(line: str) -> None:
     with pytest.raises(InvalidInput, match=r"x\.jsonl, line 2: "):

@@ -158,7 +158,7 @@ def _draft(file: str) -> AlertDraft:
         return msgspec.json.decode(text, type=AlertDraft)
     except OSError as error:
         raise InvalidInput(f"{file}: {error.strerror}") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"{file} is no alert: {error}") from None
 
 

@@ -14,6 +14,7 @@ from mailvane.services.alert_drafts import AlertDraft
 MOST_ROWS = 1000
 _USUAL_ROWS = 20
 LONGEST_PERIOD_MS = 30 * 86_400_000
+_LATEST_MS = 253_370_764_800_000  # the year 9999: what is told of days beyond it has no date
 _ALL = 2**31 - 1
 T = TypeVar("T")
 
@@ -137,6 +138,8 @@ def read(model: type[msgspec.Struct], body: bytes) -> Any:
         raise InvalidFields((place.strip("`").removeprefix("$").lstrip(".") or "body", told)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise InvalidFields(("body", "is not JSON")) from None
+    except RecursionError:
+        raise InvalidFields(("body", "is nested too deeply")) from None
 
 
 def draft(body: bytes) -> AlertDraft:
@@ -209,6 +212,9 @@ def _moment(query: Mapping[str, str], name: str) -> int:
     if not text:
         raise InvalidFields((name, "is required"))
     try:
-        return iso_ms(text)
+        moment = iso_ms(text)
     except ValueError:
         raise InvalidFields((name, "expected a time such as 2026-07-06T00:00:00.000Z")) from None
+    if not 0 <= moment < _LATEST_MS:
+        raise InvalidFields((name, "expected a time of the years 1970 to 9998"))
+    return moment

@@ -156,9 +156,12 @@ def moment(name: str, given: Moment) -> int:
             raise InvalidFields((name, "expected milliseconds since the epoch"))
         return given
     try:
-        return iso_ms(given)
+        found = iso_ms(given)
     except ValueError:
         raise InvalidFields((name, "expected a time such as 2026-07-06T00:00:00.000Z")) from None
+    if found < 0:
+        raise InvalidFields((name, "expected a time since 1970"))
+    return found
 
 
 def number(asked: Asked, name: str, usual: int, most: int) -> int:
