@@ -394,7 +394,7 @@ def test_a_message_is_sent_again_by_hand_also_to_a_target_that_was_switched_off(
 def test_two_secrets_live_while_one_is_replaced(ledger: SqlLedger, one: int, two: int) -> None:
     old = SigningSecret(workspace=one, secret="whsec_old", created_at=NOW, expires_at=NOW + HOUR)
     new = SigningSecret(workspace=one, secret="whsec_new", created_at=NOW + 1)
-    ledger.save_signing_secrets(one, [old, new])
+    ledger.change_signing_secrets(one, NOW, lambda _: [old, new])
     assert ledger.signing_secrets(one, NOW + 2) == [new, old]
     assert ledger.signing_secrets(one, NOW + HOUR) == [new]
     assert ledger.signing_secrets(two, NOW) == []

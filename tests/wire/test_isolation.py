@@ -122,7 +122,8 @@ def watch(world: World) -> None:
         MaintenanceWindow(id=THEIR_WINDOW, workspace=theirs, since=1, until=2, reason="secret@theirs.example")
     )
     (made,) = world.services.reputation.signing.living(theirs, NOW)
-    world.ledger.save_signing_secrets(theirs, [msgspec.structs.replace(made, secret=THEIR_SECRET)])
+    secret = msgspec.structs.replace(made, secret=THEIR_SECRET)
+    world.ledger.change_signing_secrets(theirs, NOW, lambda _: [secret])
     rule = {**LISTED, "rbls": ["theirs.bl.example"]}
     alert = Alert(
         id=THEIR_ALERT, workspace=theirs, name="boss@theirs.example", created_at=NOW, updated_at=NOW, rules=(rule,),

@@ -24,19 +24,20 @@ class Signing:
     def living(self, workspace: int, now: int) -> Sequence[SigningSecret]:
         """The current one first. A workspace that never had one gets it now."""
         known = self._channels.signing_secrets(workspace, now)
-        return known or self._keep(workspace, [_made(workspace, now)], now)
+        if known:
+            return known
+        # Several threads find none when the first webhooks leave together: the first of them makes the one.
+        made = _made(workspace, now)
+        return self._channels.change_signing_secrets(workspace, now, lambda others: others or [made])
 
     def rotate(self, workspace: int, now: int) -> Sequence[SigningSecret]:
         """A new one; the former signs beside it for a day."""
-        former = [
-            msgspec.structs.replace(one, expires_at=one.expires_at or now + OVERLAP_MS)
-            for one in self.living(workspace, now)
-        ]
-        return self._keep(workspace, [_made(workspace, now), *former], now)
 
-    def _keep(self, workspace: int, made: Sequence[SigningSecret], now: int) -> Sequence[SigningSecret]:
-        self._channels.save_signing_secrets(workspace, made)
-        return self._channels.signing_secrets(workspace, now)
+        def rotated(living: Sequence[SigningSecret]) -> Sequence[SigningSecret]:
+            former = [msgspec.structs.replace(one, expires_at=one.expires_at or now + OVERLAP_MS) for one in living]
+            return [_made(workspace, now), *former]
+
+        return self._channels.change_signing_secrets(workspace, now, rotated)
 
 
 def _made(workspace: int, now: int) -> SigningSecret:

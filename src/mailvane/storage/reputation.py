@@ -218,8 +218,10 @@ class Channels(Protocol):
     def signing_secrets(self, workspace: int, now: int) -> list[SigningSecret]:
         """Those that live, the current one first."""
 
-    def save_signing_secrets(self, workspace: int, secrets: Sequence[SigningSecret]) -> None:
-        """Replace all of a workspace."""
+    def change_signing_secrets(
+        self, workspace: int, now: int, change: Callable[[Sequence[SigningSecret]], Sequence[SigningSecret]]
+    ) -> list[SigningSecret]:
+        """Replace those that live; what lives then, the current one first. Two changes at once follow one another."""
 
     def slack_integrations(self, workspace: int) -> list[SlackIntegration]: ...
 

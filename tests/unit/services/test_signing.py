@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from standardwebhooks import Webhook
@@ -46,3 +48,15 @@ def test_a_secret_that_ends_already_is_not_prolonged_by_another_change(signing: 
     signing.rotate(1, NOW)
     ends = [one.expires_at for one in signing.rotate(1, NOW + 1000)]
     assert ends == [0, NOW + 1000 + OVERLAP_MS, NOW + OVERLAP_MS]
+
+
+def test_those_who_ask_at_once_get_the_same_secret(signing: Signing) -> None:
+    ready = Barrier(8)
+
+    def asked(_number: int) -> list[str]:
+        ready.wait()
+        return texts(signing.living(1, NOW))
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(asked, range(8)))
+    assert answers == [texts(signing.living(1, NOW))] * 8

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from mailvane.domain.alerts import SigningSecret, SlackIntegration
 from mailvane.errors import NotFound
 from mailvane.storage.ledger.database import Database
 from mailvane.storage.ledger.documents import plain
 from mailvane.storage.ledger.reputation_tables import signing_secrets, slack_integrations
+from mailvane.storage.ledger.tables import workspaces
 
 
 class SqlChannels:
@@ -21,18 +22,20 @@ class SqlChannels:
         self._database = database
 
     def signing_secrets(self, workspace: int, now: int) -> list[SigningSecret]:
-        table = signing_secrets.c
-        alive = (table.expires_at == 0) | (table.expires_at > now)
-        newest_first = (table.expires_at != 0, table.created_at.desc(), table.expires_at.desc())
-        wanted = select(signing_secrets).where(table.workspace == workspace, alive).order_by(*newest_first)
         with self._database.read() as connection:
-            return [SigningSecret(**row._asdict()) for row in connection.execute(wanted)]
+            return _living(connection, workspace, now)
 
-    def save_signing_secrets(self, workspace: int, secrets: Sequence[SigningSecret]) -> None:
+    def change_signing_secrets(
+        self, workspace: int, now: int, change: Callable[[Sequence[SigningSecret]], Sequence[SigningSecret]]
+    ) -> list[SigningSecret]:
         with self._database.write() as connection:
+            # A workspace without any has no row of its own that could be locked.
+            connection.execute(select(workspaces.c.id).where(workspaces.c.id == workspace).with_for_update())
+            changed = change(_living(connection, workspace, now))
             connection.execute(delete(signing_secrets).where(signing_secrets.c.workspace == workspace))
-            for secret in secrets:
+            for secret in changed:
                 connection.execute(insert(signing_secrets).values(msgspec.structs.asdict(secret)))
+            return _living(connection, workspace, now)
 
     def slack_integrations(self, workspace: int) -> list[SlackIntegration]:
         table = slack_integrations.c
@@ -50,3 +53,11 @@ class SqlChannels:
         with self._database.write() as connection:
             if not connection.execute(gone).rowcount:
                 raise NotFound(f"there is no Slack integration {integration_id}")
+
+
+def _living(connection: Connection, workspace: int, now: int) -> list[SigningSecret]:
+    table = signing_secrets.c
+    alive = (table.expires_at == 0) | (table.expires_at > now)
+    newest_first = (table.expires_at != 0, table.created_at.desc(), table.expires_at.desc())
+    wanted = select(signing_secrets).where(table.workspace == workspace, alive).order_by(*newest_first)
+    return [SigningSecret(**row._asdict()) for row in connection.execute(wanted)]
