@@ -74,6 +74,7 @@ def entry_of(alert: Alert, fired: tuple[FiredRule, ...], now: int, entry_id: str
 
 
 def _look(raw: Mapping[str, Any], place: int, alert: Alert, view: View, before: RuleMemory) -> _Looked:
+    before = _of(raw, before)
     said = {identity: at for identity, at in before.said.items() if at > view.now - WINDOW_MS}
     kept = msgspec.structs.replace(before, said=said, failing="")
     try:
@@ -87,6 +88,14 @@ def _look(raw: Mapping[str, Any], place: int, alert: Alert, view: View, before: 
     # Nothing is frozen anew while there is nothing to say: thousands of alerts are looked at for each that speaks.
     last = _frozen(raw, matches) if news or kept.last is None else kept.last
     return _Looked(raw, matches, news, msgspec.structs.replace(kept, matched_at=view.now, last=last))
+
+
+def _of(raw: Mapping[str, Any], before: RuleMemory) -> RuleMemory:
+    """What is remembered, unless that is of a rule that a user has replaced by this one."""
+    if before.last is None or before.last.snapshot.get("rule") == raw:
+        return before
+    # The same type names the same things, and what was said of them was said.
+    return RuleMemory(said=before.said) if before.last.type == raw.get("type") else _NOTHING
 
 
 def _said(looked: _Looked, now: int) -> RuleMemory:

@@ -78,6 +78,30 @@ def test_rules_that_matched_a_day_apart_do_not_come_together() -> None:
     assert watch.items(24, spam(NOW + 23 * HOUR_MS)) == []
 
 
+def test_a_rule_that_was_replaced_is_no_part_of_what_comes_later() -> None:
+    watch = Watch(BOTH)
+    watch.look(0, listing(1, NOW))
+    elsewhere = {**LISTED, "key": "l", "rbls": ["other.example"]}
+    watch.of = alert(elsewhere, {**SPAMMY, "key": "s"}, formula="l AND s")
+    assert watch.items(1, listing(1, NOW), spam(NOW)) == []
+
+
+def test_a_rule_of_another_type_has_said_nothing_yet() -> None:
+    watch = Watch(alert({**SPAMMY, "key": "k"}))
+    assert watch.items(0, spam(NOW)) == [["a.example"]]
+    low = {"type": "GP_SPF_SUCCESS_RATIO", "key": "k", "gp_spf_success_ratio": {"value": 0.9, "operator": "lt"}}
+    watch.of = alert(low)
+    day = spam(NOW)
+    assert watch.items(1, msgspec.structs.replace(day, data={"spfSuccessRatio": 0.5})) == [["a.example"]]
+
+
+def test_a_rule_that_is_drawn_narrower_does_not_repeat_itself() -> None:
+    watch = Watch(alert(SPAMMY))
+    watch.look(0, spam(NOW))
+    watch.of = alert({**SPAMMY, "gp_user_reported_spam_ratio": {"value": 0.15, "operator": "gt"}})
+    assert watch.items(1, spam(NOW)) == []
+
+
 def test_with_or_each_rule_is_enough_and_both_are_told() -> None:
     either = Watch(alert({**LISTED, "key": "l"}, {**SPAMMY, "key": "s"}, formula="l OR s"))
     assert either.items(0, spam(NOW)) == [["a.example"]]
