@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from mailvane.alerts import rules
+from mailvane.alerts.names import spelled
 from mailvane.alerts.rule import Rule
 from mailvane.errors import InvalidFields
 
@@ -41,7 +42,7 @@ def read_rule(raw: object, place: str) -> Rule:
     if kind is None:
         raise InvalidFields((f"{place}.type", "there is no such rule type"))
     try:
-        return msgspec.convert(kind.mended(raw), kind)
+        return msgspec.convert(kind.mended(raw), kind, dec_hook=spelled)
     except msgspec.ValidationError as error:
         raise InvalidFields(_named(str(error), kind, raw, place)) from None
 

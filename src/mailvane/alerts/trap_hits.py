@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
+from mailvane.alerts.names import stands_for_all
 from mailvane.alerts.view import View
 from mailvane.domain.alerts import DAY_MS, Match
 from mailvane.domain.reputation import AssetKind, Observation, ObservationKind
 
 
-def caught(view: View, profile_id: str | None, given: Collection[str], every: str, field: str) -> Iterator[Match]:
-    """The watched names that appear in a field of the day's hits; `every` stands for all that are watched."""
+def caught(view: View, profile_id: str | None, given: Collection[str], field: str) -> Iterator[Match]:
+    """The watched names that appear in a field of the day's hits."""
     watched = view.watched(AssetKind.TRAP, profile_id)
     label = f"traps_{field}"
+    everything = stands_for_all(given)
     for name, hits in view.kept(("caught", field), lambda: _by_field(view, field)).items():
-        if name in watched and (every in given or name in given):
+        if name in watched and (everything or name in given):
             yield Match(
                 item={label: name, "value": len(hits)},
                 record={label: name, "hits": [dict(hit.data) for hit in hits[-10:]]},

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from mailvane.domain.names import canonical_name
 from mailvane.domain.outbound import Counting, Domain, Enforcement, Guillotine, OutboundStatus, Tier, WarmupProfile
 from mailvane.errors import InvalidInput
 
-_LONGEST_NAME = 253
-_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _Limit = Annotated[int, Meta(ge=0, le=10**15)]
 
 
@@ -62,20 +59,6 @@ def action_of(differing: Sequence[str], new: Domain) -> str:
         if field in differing:
             return on if getattr(new, field) in (True, OutboundStatus.SUSPENDED) else off
     return "limits_changed"
-
-
-@lru_cache(maxsize=65_536)
-def canonical_name(name: str) -> str:
-    """As a domain is stored: lower case, without a final dot, in ASCII. Empty when nothing can be of that name."""
-    lowered = name.strip().lower().removesuffix(".")
-    if not lowered.isascii():
-        try:
-            lowered = lowered.encode("idna").decode("ascii")
-        except UnicodeError:
-            return ""
-    if len(lowered) > _LONGEST_NAME or not all(_LABEL.fullmatch(label) for label in lowered.split(".")):
-        return ""
-    return lowered
 
 
 def checked_name(name: str) -> str:

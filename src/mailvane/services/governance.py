@@ -17,6 +17,7 @@ from mailvane.admission.decision import judge_by
 from mailvane.admission.guillotine import crossing
 from mailvane.admission.replay import Limits, Replay, replay
 from mailvane.admission.rules import GovernanceRules
+from mailvane.domain.names import canonical_name
 from mailvane.domain.outbound import (
     DEFAULT_WORKSPACE,
     HOUR_MS,
@@ -29,7 +30,7 @@ from mailvane.domain.outbound import (
     Verification,
 )
 from mailvane.errors import AlreadyExists, InvalidInput, NotFound
-from mailvane.services.domain_changes import action_of, canonical_name, changed, checked_name, read_changes
+from mailvane.services.domain_changes import action_of, changed, checked_name, read_changes
 from mailvane.storage.domains import BillingPeriod, Domains, MinuteOfDecisions, Periods
 from mailvane.storage.interface import Tenants
 

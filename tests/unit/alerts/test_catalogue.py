@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from mailvane.alerts.catalogue import read_rule
+from mailvane.alerts.names import Address
 from mailvane.alerts.rules.ip_in_rbl import IpInRbl
 from mailvane.errors import InvalidFields
 
 
 def test_a_rule_is_read_whatever_else_stands_beside_its_fields() -> None:
     raw = {"type": "IP_IN_RBL", "key": "r1", "ips": ["192.0.2.1"], "rbls": ["bl.example"], "colour": "red"}
-    assert read_rule(raw, "rules[0]") == IpInRbl(ips=("192.0.2.1",), rbls=("bl.example",))
+    assert read_rule(raw, "rules[0]") == IpInRbl(ips=(Address("192.0.2.1"),), rbls=("bl.example",))
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,10 @@ def test_a_rule_is_read_whatever_else_stands_beside_its_fields() -> None:
         ({"type": "IP_IN_RBL", "rbls": ["x"]}, "rules[2].ips", "required"),
         ({"type": "IP_IN_RBL", "ips": [], "rbls": ["x"]}, "rules[2].ips", "length >= 1"),
         ({"type": "IP_IN_RBL", "ips": "ALL_IPS", "rbls": ["x"]}, "rules[2].ips", "array"),
-        ({"type": "IP_IN_RBL", "ips": ["a", 5], "rbls": ["x"]}, "rules[2].ips[1]", "str"),
+        ({"type": "IP_IN_RBL", "ips": ["192.0.2.1", 5], "rbls": ["x"]}, "rules[2].ips[1]", "str"),
+        ({"type": "IP_IN_RBL", "ips": ["192.0.2.1", "a"], "rbls": ["x"]}, "rules[2].ips[1]", "'a' is no IP address"),
+        ({"type": "TRAPS_IP", "traps_ips": ["ALL_TRAPS"]}, "rules[2].traps_ips[0]", "no IP address"),
+        ({"type": "DOMAIN_IN_RBL", "domains": ["a b"], "rbls": ["x"]}, "rules[2].domains[0]", "name of a domain"),
         (
             {"type": "GP_DOMAIN_REPUTATION", "gp_domains": ["a"], "gp_domain_reputations": ["FAIR"]},
             "rules[2].gp_domain_reputations[0]",

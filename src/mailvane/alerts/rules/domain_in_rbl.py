@@ -6,23 +6,20 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from mailvane.alerts.listings import listed
+from mailvane.alerts.names import DomainNames, stands_for_all
 from mailvane.alerts.rule import Names, Rule
 from mailvane.alerts.view import View
 from mailvane.domain.alerts import Match
 from mailvane.domain.reputation import AssetKind, ObservationKind
-
-_ALL = frozenset({"ALL_DOMAINS", "ALL_IPS"})  # the guide's own example says ALL_IPS
 
 
 class DomainInRbl(Rule, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "DOMAIN_IN_RBL"
     READS: ClassVar[ObservationKind] = ObservationKind.DOMAIN_LISTING
 
-    domains: Names
+    domains: DomainNames
     rbls: Names
 
     def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
-        names = (
-            view.watched(AssetKind.DOMAIN, profile_id) if any(word in self.domains for word in _ALL) else self.domains
-        )
+        names = view.watched(AssetKind.DOMAIN, profile_id) if stands_for_all(self.domains) else self.domains
         return listed(view, self.READS, names, self.rbls, "domain")

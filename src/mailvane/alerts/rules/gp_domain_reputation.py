@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from mailvane.alerts.rule import Names, Rule, record_of, records
+from mailvane.alerts.names import DomainNames, stands_for_all
+from mailvane.alerts.rule import Rule, record_of, records
 from mailvane.alerts.traffic import Reputation
 from mailvane.alerts.view import View
 from mailvane.domain.alerts import Match
@@ -18,11 +19,11 @@ class GpDomainReputation(Rule, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "GP_DOMAIN_REPUTATION"
     READS: ClassVar[ObservationKind] = ObservationKind.TRAFFIC
 
-    gp_domains: Names
+    gp_domains: DomainNames
     gp_domain_reputations: Annotated[tuple[Reputation, ...], Meta(min_length=1)]
 
     def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
-        everything = "ALL_GP_DOMAINS" in self.gp_domains
+        everything = stands_for_all(self.gp_domains)
         names = view.watched(AssetKind.GP_DOMAIN, profile_id) if everything else self.gp_domains
         for day in records(view, self.READS, names):
             reputation = day.data.get("domainReputation")

@@ -6,21 +6,20 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from mailvane.alerts.listings import listed
+from mailvane.alerts.names import Addresses, stands_for_all
 from mailvane.alerts.rule import Names, Rule
 from mailvane.alerts.view import View
 from mailvane.domain.alerts import Match
 from mailvane.domain.reputation import AssetKind, ObservationKind
-
-_ALL = frozenset({"ALL_IPS"})
 
 
 class IpInRbl(Rule, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "IP_IN_RBL"
     READS: ClassVar[ObservationKind] = ObservationKind.IP_LISTING
 
-    ips: Names
+    ips: Addresses
     rbls: Names
 
     def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
-        names = view.watched(AssetKind.IP, profile_id) if any(word in self.ips for word in _ALL) else self.ips
+        names = view.watched(AssetKind.IP, profile_id) if stands_for_all(self.ips) else self.ips
         return listed(view, self.READS, names, self.rbls, "ip")

@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from mailvane.alerts.rule import Names, Rule, record_of, records
+from mailvane.alerts.names import Addresses, stands_for_all
+from mailvane.alerts.rule import Rule, record_of, records
 from mailvane.alerts.view import View
 from mailvane.domain.alerts import Match
 from mailvane.domain.reputation import ObservationKind
@@ -24,11 +25,11 @@ class SndsFilterResult(Rule, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "SNDS_FILTER_RESULT"
     READS: ClassVar[ObservationKind] = ObservationKind.SNDS_DATA
 
-    snds_ips: Names
+    snds_ips: Addresses
     snds_filter_result: Annotated[tuple[FilterResult, ...], Meta(min_length=1)]
 
     def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:  # noqa: ARG002 - SNDS knows no profiles
-        for day in records(view, self.READS, None if "ALL_SNDS_IPS" in self.snds_ips else self.snds_ips):
+        for day in records(view, self.READS, None if stands_for_all(self.snds_ips) else self.snds_ips):
             result = day.data.get("filter_result")
             if result in self.snds_filter_result:
                 yield Match(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from mailvane.alerts.rule import Names, Rule
+from mailvane.alerts.names import Addresses
+from mailvane.alerts.rule import Rule
 from mailvane.alerts.trap_hits import caught
 from mailvane.alerts.view import View
 from mailvane.domain.alerts import Match
@@ -16,7 +17,7 @@ class TrapsIp(Rule, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "TRAPS_IP"
     READS: ClassVar[ObservationKind] = ObservationKind.TRAP_HIT
 
-    traps_ips: Names
+    traps_ips: Addresses
 
     def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
-        return caught(view, profile_id, self.traps_ips, "ALL_TRAPS_IPS", "ip")
+        return caught(view, profile_id, self.traps_ips, "ip")
