@@ -18,7 +18,7 @@ def verdict_of(zone: Zone, addresses: Collection[str]) -> Verdict:
     """No addresses: the name is not there, so it is not listed."""
     if not addresses:
         return _clear(zone.host)
-    codes = tuple(sorted(set(addresses), key=lambda text: int(IPv4Address(text))))
+    codes = tuple(sorted(set(addresses), key=lambda text: int(_parsed(text))))
     refused = next((code for code in codes if _says_nothing(code, zone)), "")
     if refused:
         return Verdict(zone=zone.host, outcome=Outcome.UNKNOWN, codes=codes, reason=_why(refused))
@@ -34,17 +34,22 @@ def _clear(host: str) -> Verdict:
     return Verdict(zone=host, outcome=Outcome.CLEAR)
 
 
+@lru_cache(4096)
+def _parsed(code: str) -> IPv4Address:
+    return IPv4Address(code)
+
+
 def unanswered(zone: Zone, reason: str) -> Verdict:
     return Verdict(zone=zone.host, outcome=Outcome.UNKNOWN, reason=reason)
 
 
 def _says_nothing(code: str, zone: Zone) -> bool:
-    address = IPv4Address(code)
+    address = _parsed(code)
     return address not in _ANSWERS or address in _REFUSALS or address == _NOTHING or _is_named(code, zone.refusals)
 
 
 def _why(code: str) -> str:
-    if IPv4Address(code) not in _ANSWERS:
+    if _parsed(code) not in _ANSWERS:
         return f"answered {code}, which no blocklist does: the resolver, or the zone's new owner, rewrites answers"
     return f"answered {code}: it refuses the question"
 
@@ -57,7 +62,12 @@ def _fits(code: str, name: str) -> bool:
     """An address, a network, or `&8`: a bit of the last number."""
     if name.startswith("&"):
         return bool(int(code.rpartition(".")[2]) & int(name[1:]))
-    return IPv4Address(code) in IPv4Network(name)
+    return _parsed(code) in _network(name)
+
+
+@lru_cache(4096)
+def _network(name: str) -> IPv4Network:
+    return IPv4Network(name)
 
 
 def _meaning(codes: Sequence[str], zone: Zone) -> str:

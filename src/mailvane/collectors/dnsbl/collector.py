@@ -108,7 +108,8 @@ class Blocklists:
         )
 
     async def _findings(self, kind: AssetKind, name: str, zones: Sequence[Zone]) -> Findings:
-        asked = [zone for zone in zones if family(kind, name) in zone.lists]
+        lists = family(kind, name)
+        asked = [zone for zone in zones if lists in zone.lists]
         below = query_name(kind, name)
         answers = await self._lookups.addresses_below(below, [zone.host for zone in asked])
         verdicts = [_verdict(zone, answer) for zone, answer in zip(asked, answers, strict=True)]

@@ -13,7 +13,7 @@ import socket
 from collections import deque
 from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
-from itertools import repeat, takewhile
+from itertools import islice, repeat, takewhile
 
 import dns.asyncquery
 import dns.exception
@@ -21,7 +21,7 @@ import dns.exception
 from mailvane.collectors.dnsbl.wire import MALFORMED, TRUNCATED, Records, Trouble, as_message, message, read
 
 TRIES = 2  # of each resolver
-_AT_A_TIME = 100  # that are on their way within _MOMENT: more would not fit into the buffer of a small name server
+_AT_A_TIME = 80  # that are on their way within _MOMENT: more would not fit into the buffer of a small name server
 _MOMENT = 0.02
 _READ_AT_ONCE = 64
 _LARGEST = 4096
@@ -157,23 +157,22 @@ class Exchange:
 
     def _open(self, number: int) -> _Port:
         port = _Port(self._resolvers[number], number)
-        former = self._current.get(number)
         self._current[number] = port
         self._ports.add(port)
         self.loop.add_reader(port.socket, self._receive, port)
-        if former is not None:
-            self._shut_if_idle(former)
         return port
 
-    def _shut_if_idle(self, port: _Port) -> None:
-        current = self._current.get(port.number) is port
-        if port.pending or port not in self._ports or (current and self._waiting):
-            return
-        self.loop.remove_reader(port.socket)
-        port.socket.close()
-        self._ports.discard(port)
-        if current:
-            del self._current[port.number]
+    def _shut_idle(self) -> None:
+        """A port that waits for nothing and will not be used for what still waits to be sent."""
+        for port in list(self._ports):
+            current = self._current.get(port.number) is port
+            if port.pending or (current and self._waiting):
+                continue
+            self.loop.remove_reader(port.socket)
+            port.socket.close()
+            self._ports.discard(port)
+            if current:
+                del self._current[port.number]
 
     def _number(self, taken: Container[bytes]) -> bytes:
         """What nobody can foresee, at the price of one system call for thousands."""
@@ -211,7 +210,7 @@ class Exchange:
             batch.settle(place, answer)
         if self._waiting:
             self._fill()
-        self._shut_if_idle(port)
+        self._shut_idle()
 
     def _troubled(self, batch: _Batch, place: int, trouble: Trouble, number: int) -> None:
         if trouble is not TRUNCATED:
@@ -239,6 +238,7 @@ class Exchange:
         else:
             batch.settle(place, answer)
         self._fill()
+        self._shut_idle()
 
     def _again(self, batch: _Batch, place: int, trouble: Trouble) -> None:
         """Ask the next resolver, or give up."""
@@ -258,12 +258,13 @@ class Exchange:
                 self._again(batch, place, _SILENCE)
             for looks in _ONCE_MORE:
                 self._send_again(port, self._looked_at - looks * interval, now - looks * interval)
-            self._shut_if_idle(port)
         self._looked_at, self._timer = now, None
         self._fill()
+        self._shut_idle()
 
     def _send_again(self, port: _Port, after: float, until: float) -> None:
-        for key, (batch, place, at) in port.asked_until(until):
-            if at > after:
-                with suppress(OSError):
-                    port.socket.send(message(key, batch.questions[place]))
+        late = (item for item in port.asked_until(until) if item[1][2] > after)
+        for key, (batch, place, _) in islice(late, _AT_A_TIME):
+            with suppress(OSError):
+                port.socket.send(message(key, batch.questions[place]))
+            self._lately += 1

@@ -5,7 +5,7 @@ What happens most, a name that is not there or a few addresses, is read by hand;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from socket import inet_ntoa
 
@@ -24,8 +24,7 @@ _ASKING = b"\x01\0\0\x01\0\0\0\0\0\x01"  # recursion desired; one question, one 
 _EDNS = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"  # room for 1232 bytes, what passes every network in one piece
 _START = 12  # of the question
 _OWN_NAME = b"\xc0\x0c"  # "the name that stands at 12"
-_ADDRESS = b"\0\x01\0\x01", b"\0\x04"  # before and after the time to live
-_ADDRESS_LENGTH = 16
+_RECORD_HEAD = 12  # bytes of a record of that name, before what it holds
 _NO_SUCH_NAME = 3
 _LONGEST_LABEL = 63
 _LONGEST_NAME = 255
@@ -89,25 +88,24 @@ def read(data: bytes, asked: bytes, records: Records) -> list[str] | Trouble | N
         return Trouble(dns.rcode.to_text(dns.rcode.Rcode(code)))
     try:
         return _nothing(data) if empty else records(data, _START + len(asked))
-    except (ValueError, LookupError, dns.exception.DNSException):
+    except (ValueError, OSError, LookupError, dns.exception.DNSException):
         return MALFORMED
 
 
 def addresses_in(data: bytes, end: int) -> list[str]:
-    count, (kind, length) = int.from_bytes(data[6:8], "big"), _ADDRESS
-    found = []
-    for at in range(end, end + count * _ADDRESS_LENGTH, _ADDRESS_LENGTH):
-        plain = data.startswith(_OWN_NAME, at) and data.startswith(kind, at + 2) and data.startswith(length, at + 10)
-        if not plain or len(data) < at + _ADDRESS_LENGTH:
-            return [one.address for one in _records(data) if isinstance(one, dns.rdtypes.IN.A.A)]
-        found.append(inet_ntoa(data[at + 12 : at + 16]))
-    return found
+    plain = _plain_records(data, end, A)
+    if plain is None:
+        return [one.address for one in _records(data) if isinstance(one, dns.rdtypes.IN.A.A)]
+    return [inet_ntoa(record) for record in plain]
 
 
-def texts_in(data: bytes, _end: int) -> list[str]:
+def texts_in(data: bytes, end: int) -> list[str]:
     """Each in one piece."""
-    found = [one for one in _records(data) if isinstance(one, dns.rdtypes.ANY.TXT.TXT)]
-    return [b"".join(one.strings).decode("utf-8", "replace") for one in found]
+    plain = _plain_records(data, end, TXT)
+    if plain is None:
+        found = [one for one in _records(data) if isinstance(one, dns.rdtypes.ANY.TXT.TXT)]
+        return [b"".join(one.strings).decode("utf-8", "replace") for one in found]
+    return [b"".join(_strings(record)).decode("utf-8", "replace") for record in plain]
 
 
 def names_in(data: bytes, _end: int) -> list[str]:
@@ -118,6 +116,28 @@ def names_in(data: bytes, _end: int) -> list[str]:
 def as_message(asked: bytes) -> dns.message.Message:
     """For those who ask by other means."""
     return dns.message.from_wire(message(b"\0\0", asked))
+
+
+def _plain_records(data: bytes, end: int, kind: bytes) -> list[bytes] | None:
+    """What the records hold if all are of this kind and of the very name that was asked for, as most are."""
+    begins, at, found = _OWN_NAME + kind, end, []
+    for _ in range(int.from_bytes(data[6:8], "big")):
+        held = at + _RECORD_HEAD
+        at = held + int.from_bytes(data[held - 2 : held], "big")
+        if not data.startswith(begins, held - _RECORD_HEAD) or len(data) < at:
+            return None
+        found.append(data[held:at])
+    return found
+
+
+def _strings(record: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(record):
+        until = at + 1 + record[at]
+        if until > len(record):
+            raise ValueError("a string is longer than its record")
+        yield record[at + 1 : until]
+        at = until
 
 
 def _records(data: bytes) -> list[object]:
