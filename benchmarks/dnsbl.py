@@ -32,11 +32,11 @@ from typing import Any, NamedTuple
 
 import uvloop
 
-from mailvane.collectors.dnsbl import wire
 from mailvane.collectors.dnsbl.collector import Blocklists
-from mailvane.collectors.dnsbl.lookups import Lookups
 from mailvane.collectors.dnsbl.names import reverse_labels
 from mailvane.collectors.dnsbl.zones import shipped
+from mailvane.collectors.resolving import wire
+from mailvane.collectors.resolving.lookups import Lookups
 from mailvane.domain.reputation import Asset, AssetKind, Zone
 
 LISTED = "10.0.0.0/13"

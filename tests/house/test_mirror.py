@@ -19,7 +19,7 @@ JUDGED_ELSEWHERE = {
     "alerts/traffic.py": "tests/rules",
     "alerts/trap_hits.py": "tests/rules",
     "collectors/collector.py": "tests/acceptance",
-    "collectors/dnsbl/lookups.py": "tests/unit",
+    "collectors/resolving/lookups.py": "tests/unit",
     "collectors/dnsbl/probe.py": "tests/unit",
     "app/": "tests/acceptance",
     "domain/alerts.py": "tests/contract",

@@ -14,7 +14,7 @@ from mailvane.collectors.dmarc.directory import DropDirectory
 from mailvane.collectors.dmarc.mailbox import Mailbox
 from mailvane.collectors.dmarc.policy import policy_of
 from mailvane.collectors.dmarc.reading import read_reports
-from mailvane.collectors.dnsbl.lookups import Lookups, Unanswered
+from mailvane.collectors.resolving.lookups import Lookups, Unanswered
 from mailvane.domain.reputation import Asset, AssetKind, Refresh, Source
 from mailvane.errors import CollectionFailed, InvalidInput, MailvaneError
 from mailvane.reputation_config import ReputationSettings

@@ -9,11 +9,11 @@ from typing import Any, BinaryIO
 import msgspec
 
 from mailvane.collectors.dnsbl.answers import unanswered, verdict_of
-from mailvane.collectors.dnsbl.lookups import Lookups, Unanswered
 from mailvane.collectors.dnsbl.names import family, query_name, reverse_name
 from mailvane.collectors.dnsbl.probe import probe
-from mailvane.collectors.dnsbl.wire import Trouble
 from mailvane.collectors.dnsbl.zones import dictionary
+from mailvane.collectors.resolving.lookups import Lookups, Unanswered
+from mailvane.collectors.resolving.wire import Trouble
 from mailvane.domain.blocklists import Findings, ListingCheck, Outcome, Verdict
 from mailvane.domain.reputation import Asset, AssetKind, Observation, ObservationKind, Refresh, Source, Zone, ZoneHealth
 from mailvane.errors import CollectionFailed, InvalidInput

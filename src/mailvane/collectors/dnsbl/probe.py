@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Sequence
 
 from mailvane.collectors.dnsbl.answers import verdict_of
-from mailvane.collectors.dnsbl.lookups import Lookups, Unanswered
 from mailvane.collectors.dnsbl.names import query_name
+from mailvane.collectors.resolving.lookups import Lookups, Unanswered
 from mailvane.domain.blocklists import Outcome
 from mailvane.domain.reputation import AssetKind, Zone, ZoneHealth
 

@@ -15,11 +15,11 @@ import msgspec
 from msgspec import Meta
 
 from mailvane.collectors.asking import Asking
-from mailvane.collectors.dnsbl.lookups import Unanswered
 from mailvane.collectors.json_lines import moment_ms, records
 from mailvane.collectors.lookalikes.candidates import candidates, likeness, registrable
 from mailvane.collectors.lookalikes.presence import DomainLookups, MailPolicy, Presence
 from mailvane.collectors.lookalikes.rdap import NoRegistry, Registration, Registries
+from mailvane.collectors.resolving.lookups import Unanswered
 from mailvane.domain.reputation import Asset, AssetKind, Observation, ObservationKind, Refresh, Source
 from mailvane.errors import CollectionFailed, InvalidInput
 from mailvane.reputation_config import ReputationSettings

@@ -8,10 +8,8 @@ import secrets
 from collections.abc import Sequence
 
 import msgspec
-from dns.rdtypes.ANY.MX import MX
-from dns.rdtypes.ANY.NS import NS
 
-from mailvane.collectors.dnsbl.lookups import Lookups, Unanswered
+from mailvane.collectors.resolving.lookups import Lookups, Unanswered
 from mailvane.errors import CollectionFailed
 
 _POLICY = re.compile(r"(?:^|;)\s*p\s*=\s*(none|quarantine|reject)\s*(?:;|$)", re.IGNORECASE)
@@ -41,12 +39,12 @@ class DomainLookups(Lookups):
 
     async def presence(self, name: str) -> Presence:
         """Raises Unanswered."""
-        servers = await self._servers(name)
+        servers = await self.servers(name)
         if servers:
-            return Presence(servers, has_exchangers=bool(await self._exchangers(name)))
+            return Presence(tuple(servers), has_exchangers=bool(await self.exchangers(name)))
         if await self.addresses(name):
             return Presence(has_addresses=True)
-        return Presence(has_exchangers=bool(await self._exchangers(name)))
+        return Presence(has_exchangers=bool(await self.exchangers(name)))
 
     async def presences(self, names: Sequence[str], suffixes: Sequence[str]) -> dict[str, Presence]:
         """Of those of which anything is known. Raises CollectionFailed when the answers cannot be believed."""
@@ -80,18 +78,6 @@ class DomainLookups(Lookups):
             return await self.presence(f"{secrets.token_hex(12)}.{suffix}")
         except Unanswered:
             return None
-
-    async def _servers(self, name: str) -> tuple[str, ...]:
-        found = await self._ask(name, "NS")
-        return tuple(
-            sorted(record.target.to_text(omit_final_dot=True).lower() for record in found if isinstance(record, NS))
-        )
-
-    async def _exchangers(self, name: str) -> list[str]:
-        """A null MX says that there are none."""
-        found = await self._ask(name, "MX")
-        names = [record.exchange.to_text(omit_final_dot=True) for record in found if isinstance(record, MX)]
-        return [each for each in names if each not in ("", ".", "@")]
 
 
 def _without(told: Presence, invented: Presence | None) -> Presence:

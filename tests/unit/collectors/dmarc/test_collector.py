@@ -14,7 +14,7 @@ import pytest
 
 from mailvane.collectors.collector import makers
 from mailvane.collectors.dmarc import COLLECTOR, DmarcReports, make
-from mailvane.collectors.dnsbl.lookups import Lookups
+from mailvane.collectors.resolving.lookups import Lookups
 from mailvane.domain.reputation import Asset, AssetKind, ObservationKind, Refresh, Source
 from mailvane.errors import CollectionFailed, InvalidInput
 from mailvane.reputation_config import ImapMailbox, ReportDirectory, ReputationSettings

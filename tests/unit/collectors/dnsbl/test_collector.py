@@ -11,8 +11,8 @@ import pytest
 
 from mailvane.collectors.dnsbl import make
 from mailvane.collectors.dnsbl.collector import PROBED_FOR_MS, Blocklists
-from mailvane.collectors.dnsbl.lookups import Lookups
 from mailvane.collectors.dnsbl.zones import dictionary
+from mailvane.collectors.resolving.lookups import Lookups
 from mailvane.domain.blocklists import Outcome
 from mailvane.domain.reputation import Asset, AssetKind, Observation, Refresh, Zone
 from mailvane.errors import CollectionFailed, InvalidInput, InvalidSetting

@@ -15,11 +15,15 @@ import dns.message
 import dns.name
 import dns.rcode
 import dns.rdatatype
+import dns.rdtypes.ANY.MX
+import dns.rdtypes.ANY.NS
 import dns.rdtypes.ANY.PTR
 import dns.rdtypes.ANY.TXT
 import dns.rdtypes.IN.A
 
-A, PTR, TXT = b"\0\x01\0\x01", b"\0\x0c\0\x01", b"\0\x10\0\x01"  # with the class IN
+# With the class IN.
+A, NS, PTR = b"\0\x01\0\x01", b"\0\x02\0\x01", b"\0\x0c\0\x01"
+MX, TXT = b"\0\x0f\0\x01", b"\0\x10\0\x01"
 _ASKING = b"\x01\0\0\x01\0\0\0\0\0\x01"  # recursion desired; one question, one record besides
 _EDNS = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"  # room for 1232 bytes, what passes every network in one piece
 _START = 12  # of the question
@@ -111,6 +115,18 @@ def texts_in(data: bytes, end: int) -> list[str]:
 def names_in(data: bytes, _end: int) -> list[str]:
     found = [one for one in _records(data) if isinstance(one, dns.rdtypes.ANY.PTR.PTR)]
     return [one.target.to_text(omit_final_dot=True).lower() for one in found]
+
+
+def servers_in(data: bytes, _end: int) -> list[str]:
+    found = [one for one in _records(data) if isinstance(one, dns.rdtypes.ANY.NS.NS)]
+    return sorted(one.target.to_text(omit_final_dot=True).lower() for one in found)
+
+
+def exchangers_in(data: bytes, _end: int) -> list[str]:
+    """A null MX (RFC 7505) says that there are none."""
+    found = [one for one in _records(data) if isinstance(one, dns.rdtypes.ANY.MX.MX)]
+    names = [one.exchange.to_text(omit_final_dot=True).lower() for one in found]
+    return [name for name in names if name not in ("", ".", "@")]
 
 
 def as_message(asked: bytes) -> dns.message.Message:

@@ -1,4 +1,4 @@
-"""What is asked of DNS resolvers: addresses, texts, names; of one name, or of one below many zones. Knows no list."""
+"""What is asked of DNS resolvers: records of one name, or addresses of one below many zones. Knows no list."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import dns.exception
 import dns.inet
 import dns.resolver
 
-from mailvane.collectors.dnsbl import wire
-from mailvane.collectors.dnsbl.exchange import Exchange, Resolver
+from mailvane.collectors.resolving import wire
+from mailvane.collectors.resolving.exchange import Exchange, Resolver
 from mailvane.errors import InvalidSetting, Transient
 
 TIMEOUT_SECONDS = 3.0
@@ -41,6 +41,14 @@ class Lookups:
     async def names(self, name: str) -> list[str]:
         """Of PTR records. Raises Unanswered."""
         return await self._ask(name, wire.PTR, wire.names_in)
+
+    async def servers(self, name: str) -> list[str]:
+        """Of NS records, in order. Raises Unanswered."""
+        return await self._ask(name, wire.NS, wire.servers_in)
+
+    async def exchangers(self, name: str) -> list[str]:
+        """Of MX records that name one. Raises Unanswered."""
+        return await self._ask(name, wire.MX, wire.exchangers_in)
 
     async def addresses_below(self, name: str, zones: Sequence[str]) -> list[list[str] | wire.Trouble]:
         """`addresses` of one name in many zones, in their order; or why there is no answer."""

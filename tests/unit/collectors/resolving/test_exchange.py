@@ -15,9 +15,9 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from mailvane.collectors.dnsbl import exchange
-from mailvane.collectors.dnsbl.lookups import Lookups, Unanswered
-from mailvane.collectors.dnsbl.wire import Trouble
+from mailvane.collectors.resolving import exchange
+from mailvane.collectors.resolving.lookups import Lookups, Unanswered
+from mailvane.collectors.resolving.wire import Trouble
 
 Answering = Callable[[dns.message.Message, int], list[dns.message.Message]]
 

@@ -18,7 +18,7 @@ from itertools import islice, repeat, takewhile
 import dns.asyncquery
 import dns.exception
 
-from mailvane.collectors.dnsbl.wire import MALFORMED, TRUNCATED, Records, Trouble, as_message, message, read
+from mailvane.collectors.resolving.wire import MALFORMED, TRUNCATED, Records, Trouble, as_message, message, read
 
 TRIES = 2  # of each resolver
 _AT_A_TIME = 80  # that are on their way within _MOMENT: more would not fit into the buffer of a small name server

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailvane.collectors.dnsbl import wire
+from mailvane.collectors.resolving import wire
 
 NAME = "9.2.0.192.bl.example"
 ASKED = wire.questions(wire.labels("9.2.0.192"), wire.endings(("bl.example",), wire.A))[0]
