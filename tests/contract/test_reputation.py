@@ -148,6 +148,25 @@ def test_thousands_of_assets_are_added_at_once(ledger: SqlLedger, one: int) -> N
     assert [known.id for known in ledger.add_assets(new)] == [each.id for each in new]
 
 
+def test_many_assets_are_changed_at_once_by_their_workspace_alone(ledger: SqlLedger, one: int, two: int) -> None:
+    names = [f"10.0.{n // 256}.{n % 256}" for n in range(1100)]
+    ours = ledger.add_assets([asset(one, name) for name in names])
+    (theirs,) = ledger.add_assets([asset(two, "192.0.2.1")])
+    (gone,) = ledger.add_assets([asset(one, "192.0.2.9")])
+    ledger.remove_asset(one, AssetKind.IP, gone.id)
+    marked = {known.id: partial(marked_with, name) for known, name in zip(ours, names, strict=True)}
+    ledger.change_assets(one, {**marked, theirs.id: partial(marked_with, "x"), gone.id: partial(marked_with, "x")})
+    assert {known.name: known.error for known in ledger.assets(one, {AssetKind.IP})} == dict(
+        zip(names, names, strict=True)
+    )
+    assert ledger.assets(two, {AssetKind.IP}) == [theirs]
+    ledger.change_assets(one, {})
+
+
+def marked_with(text: str, known: Asset) -> Asset:
+    return msgspec.structs.replace(known, error=text)
+
+
 def test_the_same_observation_again_is_confirmed_only(ledger: SqlLedger, one: int) -> None:
     ledger.observe(one, [listing("192.0.2.1", NOW)])
     again = msgspec.structs.replace(listing("192.0.2.1", NOW), confirmed_at=NOW + HOUR, data={"listed": False})

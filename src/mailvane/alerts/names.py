@@ -6,6 +6,7 @@ They are compared with what sources say, which comes in one spelling: a name in 
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Annotated
 
@@ -59,6 +60,7 @@ def spelled(kind: type, told: object) -> object:
     return Address(_address(told)) if kind is Address else DomainName(_domain(told))
 
 
+@lru_cache(maxsize=65_536)
 def _address(text: str) -> str:
     try:
         return str(ip_address(text.strip()))

@@ -131,11 +131,11 @@ class Watching:
         """
         wanted = self._assets.assets(workspace, ASKED_ABOUT[source])
         if asset_ids is not None:
-            wanted = [asset for asset in wanted if asset.id in asset_ids]
-            if len(wanted) < len(set(asset_ids)):
+            named = set(asset_ids)
+            wanted = [asset for asset in wanted if asset.id in named]
+            if len(wanted) < len(named):
                 raise NotFound("not all of these are watched")
-        for asset in wanted:
-            self._assets.change_asset(workspace, asset.id, _due)
+        self._assets.change_assets(workspace, {asset.id: _due for asset in wanted})
         self._observations.save_health(
             workspace, source, lambda health: msgspec.structs.replace(health, next_at=0, failures=0)
         )
@@ -182,14 +182,13 @@ class Watching:
             (asset.kind, asset.name): asset.id
             for asset in self._assets.assets(workspace, {refresh.kind for refresh in told})
         }
+        changes: dict[str, Callable[[Asset], Asset]] = {}
         for refresh in told:
             asset_id = watched.get((refresh.kind, refresh.asset))
-            if asset_id is None:
-                continue
-            try:
-                self._assets.change_asset(workspace, asset_id, partial(_asked, refresh))
-            except NotFound:
-                continue  # it was removed while its source was asked
+            if asset_id is not None:
+                changes[asset_id] = _after(changes.get(asset_id), partial(_asked, refresh))
+        # One that was removed while its source was asked is not there to be marked.
+        self._assets.change_assets(workspace, changes)
 
     def _mark_health(self, workspace: int, told: Sequence[Refresh], now: int) -> None:
         for source in {refresh.source for refresh in told}:
@@ -214,6 +213,11 @@ def _listing(told: Observation, known: Observation | None) -> Observation | None
     if not open_already or known is None:
         return None
     return msgspec.structs.replace(told, at=max(told.at, known.at + 1))
+
+
+def _after(first: Callable[[Asset], Asset] | None, then: Callable[[Asset], Asset]) -> Callable[[Asset], Asset]:
+    """Of several refreshes of one asset, each leaves its mark."""
+    return then if first is None else lambda asset: then(first(asset))
 
 
 def _due(asset: Asset) -> Asset:

@@ -62,6 +62,9 @@ class Assets(Protocol):
     def change_asset(self, workspace: int, asset_id: str, change: Callable[[Asset], Asset]) -> Asset:
         """Read, change and write under a lock. Raises NotFound."""
 
+    def change_assets(self, workspace: int, changes: Mapping[str, Callable[[Asset], Asset]]) -> None:
+        """Many at once, by their ids; those that are not there any more are passed over."""
+
     def remove_asset(self, workspace: int, kind: AssetKind, asset_id: str) -> None:
         """Its observations stay, for the log's sake. Raises NotFound."""
 

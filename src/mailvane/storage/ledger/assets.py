@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mailvane.domain.reputation import Asset, AssetKind, Profile
@@ -16,6 +16,7 @@ from mailvane.storage.ledger.documents import in_chunks, plain, text_of, value_o
 from mailvane.storage.ledger.reputation_tables import alerts, assets, profiles
 
 _AT_ONCE = 500
+_PUT = update(assets).where(assets.c.id == bindparam("this"))
 
 
 class SqlAssets:
@@ -92,6 +93,16 @@ class SqlAssets:
             changed = change(_asset(row))
             connection.execute(update(assets).where(*one).values(_row(changed)))
         return changed
+
+    def change_assets(self, workspace: int, changes: Mapping[str, Callable[[Asset], Asset]]) -> None:
+        with self._database.write() as connection:
+            for ids in in_chunks(sorted(changes), _AT_ONCE):
+                # In one order, so that two changes at once wait for each other instead of both waiting for ever.
+                chosen = select(assets).where(assets.c.workspace == workspace, assets.c.id.in_(ids))
+                rows = connection.execute(chosen.order_by(assets.c.id).with_for_update()).all()
+                changed = [_row(changes[row.id](_asset(row))) for row in rows]
+                if changed:
+                    connection.execute(_PUT, [{**row, "this": row["id"]} for row in changed])
 
     def remove_asset(self, workspace: int, kind: AssetKind, asset_id: str) -> None:
         gone = delete(assets).where(
