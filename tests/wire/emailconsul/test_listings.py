@@ -83,11 +83,11 @@ def test_domains_are_watched_by_profile_and_no_longer(world: World) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "fields"),
     [
-        ("/ips", {"ips": ["192.0.2.1", "nonsense"]}, {"[1]"}),
+        ("/ips", {"ips": ["192.0.2.1", "nonsense"]}, {"ips[1]"}),
         ("/ips", {}, {"names"}),
-        ("/ips", {"ip": "10.0.0.0/8"}, {"[0]"}),
+        ("/ips", {"ip": "10.0.0.0/8"}, {"ip"}),
         ("/ips", {"ip": "192.0.2.1", "profile_id": "none"}, {"profile_id"}),
-        ("/domains", {"domain": "192.0.2.1"}, {"[0]"}),
+        ("/domains", {"domain": "192.0.2.1"}, {"domain"}),
         ("/domains", {"domains": "a.example"}, {"domains"}),
         ("/profiles", {"name": " "}, {"name"}),
     ],
@@ -128,4 +128,27 @@ def test_addresses_come_from_a_csv_file(world: World) -> None:
     assert [one["ip"] for one in answer.json()["data"]] == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
     wrong = world.client.post("/api/v1.0/domains/import", content=b"one.example\nnot a domain\n", headers=headers)
     assert wrong.status_code == 400
-    assert wrong.json()["errors"][0]["field"] == "[1]"
+    assert wrong.json()["errors"][0]["field"] == "line 2"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "fields"),
+    [
+        ("/ips", {"ip": "x"}, ["ip"]),
+        ("/ips", {"ip": "192.0.2.1", "ips": ["192.0.2.2", "y"]}, ["ips[1]"]),
+        ("/domains", {"domains": ["a b", "shop.example", "c d"]}, ["domains[0]", "domains[2]"]),
+        ("/traps", {"ips": ["192.0.2.1"], "domain": "x y"}, ["domain"]),
+        ("/honeytoken", {"email": "nobody"}, ["email"]),
+        ("/snds/creds", {"key": "abcd-1234", "name": "a\nb"}, ["name"]),
+    ],
+)
+def test_a_name_that_is_none_is_complained_about_where_it_stands(
+    world: World, path: str, body: dict[str, Any], fields: list[str]
+) -> None:
+    answer = post(world, path, body, 400)
+    assert [one["field"] for one in answer["errors"]] == fields
+
+
+def test_a_line_of_a_file_that_is_none_is_named(world: World) -> None:
+    answer = world.client.post("/api/v1.0/ips/import", content=b"ip\n192.0.2.1\nx\n", headers=world.ours.headers)
+    assert (answer.status_code, [one["field"] for one in answer.json()["errors"]]) == (400, ["line 3"])

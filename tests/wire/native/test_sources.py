@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.wire.world import MASTER, NOW, World
 
 
@@ -47,6 +49,31 @@ def test_only_the_operator_changes_the_dictionary(world: World) -> None:
     asked(world, "DELETE", "/blocklists/bl.example", 204, token=MASTER)
     asked(world, "DELETE", "/blocklists/bl.example", 404, token=MASTER)
     asked(world, "PUT", "/blocklists/bl.example", 400, token=MASTER, json={"lists": ["names"]})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"codes": {"nonsense": "listed"}},
+        {"codes": {"&256": "listed"}},
+        {"codes": {"&": "listed"}},
+        {"refusals": ["127.0.0.256"]},
+        {"harmless": ["127.0.0.1/24"]},
+    ],
+)
+def test_an_answer_that_no_blocklist_can_give_is_refused(world: World, body: dict[str, Any]) -> None:
+    answer = asked(world, "PUT", "/blocklists/bl.example", 400, token=MASTER, json=body)
+    assert answer["detail"].startswith(f"{next(iter(body))}.")
+
+
+def test_answers_are_addresses_networks_and_bits(world: World) -> None:
+    body = {"codes": {"127.0.0.2": "a", "127.0.1.0/24": "b", "&8": "c"}, "refusals": ["127.0.0.1"]}
+    asked(world, "PUT", "/blocklists/bl.example", token=MASTER, json=body)
+
+
+@pytest.mark.parametrize("url", ["https://hooks.example:99999/x", "https://hooks.example/" + "x" * 2000])
+def test_an_address_of_slack_that_cannot_be_asked_is_refused(world: World, url: str) -> None:
+    asked(world, "POST", "/slack-integrations", 400, json={"name": "ops", "url": url})
 
 
 def test_only_the_operator_approves_what_is_looked_for_in_traps(world: World) -> None:

@@ -20,6 +20,7 @@ T = TypeVar("T")
 _ANALYTICAL_THREADS = 4
 _QUICK_THREADS = 4
 _OUTSIDE_THREADS = 4
+_LENGTHY_THREADS = 2
 _PATIENCE_SECONDS = 60.0
 
 
@@ -35,6 +36,7 @@ class Bridge:
         self._analytical = ThreadPoolExecutor(analytical_threads, "analytical")
         self._quick = ThreadPoolExecutor(quick_threads, "quick")
         self._upkeep = ThreadPoolExecutor(1, "upkeep")
+        self._lengthy = ThreadPoolExecutor(_LENGTHY_THREADS, "lengthy")
         self._outside = ThreadPoolExecutor(_OUTSIDE_THREADS, "outside")
         self._patience = patience
 
@@ -50,6 +52,10 @@ class Bridge:
         """Work on the ledger: looking up a key, committing to the journal."""
         return await asyncio.get_running_loop().run_in_executor(self._quick, partial(function, *args, **kwargs))
 
+    async def lengthy(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Work on the ledger that may take many seconds: a large file, a year that is replayed."""
+        return await asyncio.get_running_loop().run_in_executor(self._lengthy, partial(function, *args, **kwargs))
+
     async def outside(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Work that waits for a server of somebody else, which may take seconds."""
         return await asyncio.get_running_loop().run_in_executor(self._outside, partial(function, *args, **kwargs))
@@ -60,5 +66,5 @@ class Bridge:
 
     def close(self) -> None:
         """Let what was begun end; nothing crosses any more."""
-        for pool in (self._quick, self._analytical, self._outside, self._upkeep):
+        for pool in (self._quick, self._analytical, self._lengthy, self._outside, self._upkeep):
             pool.shutdown(wait=True, cancel_futures=True)

@@ -67,6 +67,7 @@ class Endpoint:
     status: int = 0  # of success; 0: 200, or 204 for what removes
     media_type: str = JSON  # of the body
     largest: int = _USUAL_BODY
+    lengthy: bool = False  # may take many seconds, and must not keep keys from being looked up
 
     @property
     def success(self) -> int:
@@ -119,7 +120,9 @@ async def _reply(endpoint: Endpoint, request: Request[Any, Any, Any]) -> bytes:
         body=b"" if endpoint.method in {"get", "delete"} else await _body(request),
         now=services.clock(),
     )
-    return await bridge_of(request).quick(_answered, endpoint.function, services.reputation, asked)
+    bridge = bridge_of(request)
+    across = bridge.lengthy if endpoint.lengthy else bridge.quick
+    return await across(_answered, endpoint.function, services.reputation, asked)
 
 
 def _answered(function: Function, services: ReputationServices, asked: Asked) -> bytes:

@@ -17,12 +17,12 @@ def test_work_is_done_on_another_thread_and_its_result_comes_back() -> None:
         try:
             return [
                 await crossing(lambda: threading.current_thread().name)
-                for crossing in (bridge.analytical, bridge.quick, bridge.upkeep)
+                for crossing in (bridge.analytical, bridge.quick, bridge.lengthy, bridge.upkeep)
             ]
         finally:
             bridge.close()
 
-    assert [name.partition("_")[0] for name in asyncio.run(cross())] == ["analytical", "quick", "upkeep"]
+    assert [name.partition("_")[0] for name in asyncio.run(cross())] == ["analytical", "quick", "lengthy", "upkeep"]
 
 
 def test_an_exception_comes_back_as_it_is() -> None:
@@ -53,6 +53,21 @@ def test_quick_work_passes_a_question_that_takes_long() -> None:
             bridge.close()
 
     assert asyncio.run(cross())
+
+
+def test_quick_work_passes_any_number_of_large_files() -> None:
+    answered = threading.Event()
+
+    async def cross() -> list[bool]:
+        bridge = Bridge()
+        try:
+            long = [asyncio.create_task(bridge.lengthy(answered.wait, 30)) for _ in range(10)]
+            await bridge.quick(answered.set)
+            return await asyncio.gather(*long)
+        finally:
+            bridge.close()
+
+    assert asyncio.run(cross()) == [True] * 10
 
 
 def test_a_question_that_takes_too_long_is_given_up() -> None:

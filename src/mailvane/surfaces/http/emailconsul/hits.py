@@ -64,13 +64,13 @@ def add_traps(services: ReputationServices, asked: Asked) -> shape.Rows:
     """What is said of them is kept once the operator approved them: at once when the operator adds them."""
     given: TrapsBody = read(TrapsBody, asked.body)
     approved = asked.principal.kind is KeyKind.MASTER
-    return TRAPS.added(services, asked, given.names, given.profile_id, verified=approved)
+    return TRAPS.added(services, asked, given.named, given.profile_id, verified=approved)
 
 
 def add_tokens(services: ReputationServices, asked: Asked) -> shape.Rows:
     given: TokensBody = read(TokensBody, asked.body)
     details = {"trusted_domains": _domains(given.trusted_domains)} if given.trusted_domains else {}
-    return TOKENS.added(services, asked, given.names, given.profile_id, details=details)
+    return TOKENS.added(services, asked, given.named, given.profile_id, details=details)
 
 
 def trust(services: ReputationServices, asked: Asked) -> shape.Rows:

@@ -64,11 +64,11 @@ def read_csv(watch: Watch, services: ReputationServices, asked: Asked) -> shape.
     return watch.added(services, asked, list(_first_column(rows)), asked.query.get("profile_id") or None)
 
 
-def _first_column(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def _first_column(rows: Sequence[Sequence[str]]) -> Iterator[tuple[str, str]]:
     for place, row in enumerate(rows):
         name = row[0].strip() if row else ""
         if name and not (place == 0 and name.lower() in _HEADINGS):
-            yield name
+            yield f"line {place + 1}", name
 
 
 def changes(watch: Watch, services: ReputationServices, asked: Asked) -> Mapping[str, object]:

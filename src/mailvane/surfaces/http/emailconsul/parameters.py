@@ -16,6 +16,7 @@ _USUAL_ROWS = 20
 LONGEST_PERIOD_MS = 30 * 86_400_000
 _LATEST_MS = 253_370_764_800_000  # the year 9999: what is told of days beyond it has no date
 _ALL = 2**31 - 1
+_NAMING = ("ip", "domain", "email", "ips", "domains", "emails")
 T = TypeVar("T")
 
 
@@ -36,55 +37,53 @@ class AlertBody(msgspec.Struct, frozen=True, kw_only=True):
     slack_integration_id: str | None = None
 
 
-class IpsBody(msgspec.Struct, frozen=True, kw_only=True):
+class _Naming(msgspec.Struct, frozen=True, kw_only=True):
+    """What to watch: by one field or by several, each a name or a list of names."""
+
+    profile_id: str | None = None
+
+    @property
+    def named(self) -> Sequence[tuple[str, str]]:
+        """Each name behind its place in the body."""
+        found: list[tuple[str, str]] = []
+        for field in _NAMING:
+            given = getattr(self, field, None)
+            if isinstance(given, str):
+                found += [(field, given)] if given else []
+            else:
+                found += [(f"{field}[{place}]", name) for place, name in enumerate(given or ())]
+        return found
+
+
+class IpsBody(_Naming, frozen=True, kw_only=True):
     """Addresses to watch: one, several, or networks."""
 
     ip: str | None = None
     ips: Sequence[str] = ()
-    profile_id: str | None = None
-
-    @property
-    def names(self) -> Sequence[str]:
-        return [*([self.ip] if self.ip else []), *self.ips]
 
 
-class DomainsBody(msgspec.Struct, frozen=True, kw_only=True):
+class DomainsBody(_Naming, frozen=True, kw_only=True):
     """Domains to watch."""
 
     domain: str | None = None
     domains: Sequence[str] = ()
-    profile_id: str | None = None
-
-    @property
-    def names(self) -> Sequence[str]:
-        return [*([self.domain] if self.domain else []), *self.domains]
 
 
-class TrapsBody(msgspec.Struct, frozen=True, kw_only=True):
+class TrapsBody(_Naming, frozen=True, kw_only=True):
     """Addresses and domains whose mail to spam traps is of interest."""
 
     ip: str | None = None
     domain: str | None = None
     ips: Sequence[str] = ()
     domains: Sequence[str] = ()
-    profile_id: str | None = None
-
-    @property
-    def names(self) -> Sequence[str]:
-        return [*([self.ip] if self.ip else []), *([self.domain] if self.domain else []), *self.ips, *self.domains]
 
 
-class TokensBody(msgspec.Struct, frozen=True, kw_only=True):
+class TokensBody(_Naming, frozen=True, kw_only=True):
     """Addresses that were given to one party only, with the domains that may write to them."""
 
     email: str | None = None
     emails: Sequence[str] = ()
     trusted_domains: Sequence[str] = ()
-    profile_id: str | None = None
-
-    @property
-    def names(self) -> Sequence[str]:
-        return [*([self.email] if self.email else []), *self.emails]
 
 
 class TrustBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,7 +202,7 @@ def chosen(query: Mapping[str, str], name: str, choice: Sequence[str]) -> str:
     """Raises InvalidFields."""
     given = query.get(name, "")
     if given not in choice:
-        raise InvalidFields((name, f"expected one of {', '.join(choice)}"))
+        raise InvalidFields((name, f"expected one of {', '.join(filter(None, choice))}"))
     return given
 
 

@@ -55,7 +55,7 @@ def add(services: ReputationServices, asked: Asked) -> shape.Rows:
     given: CredentialsBody = read(CredentialsBody, asked.body)
     key = _checked(given.key)
     name = given.name.strip() or f"key …{key[-_SHOWN_OF_KEY:]}"
-    return CREDENTIALS.added(services, asked, [name], given.profile_id, secret=key)
+    return CREDENTIALS.added(services, asked, [("name", name)], given.profile_id, secret=key)
 
 
 def change(services: ReputationServices, asked: Asked) -> shape.Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from mailvane.surfaces.http.emailconsul.shape import Page, Rows, page
 from mailvane.surfaces.http.endpoints import Asked
 from mailvane.surfaces.http.services import ReputationServices
 
+_PLACE = re.compile(r"\[(\d+)\]")
 _SOURCES = {kind: source for source, kinds in ASKED_ABOUT.items() for kind in kinds}
 
 
@@ -22,7 +24,7 @@ class Watch:
 
     kind: AssetKind
     shown: Callable[[ReputationServices, Asked, Sequence[Asset]], Sequence[object]]
-    body: Any  # with `names` and `profile_id`
+    body: Any  # with `named` and `profile_id`
     filter: str = "domain"  # parameter that a list is searched by
 
     @property
@@ -39,17 +41,26 @@ class Watch:
 
     def add(self, services: ReputationServices, asked: Asked) -> Rows:
         given = read(self.body, asked.body)
-        return self.added(services, asked, given.names, given.profile_id)
+        return self.added(services, asked, given.named, given.profile_id)
 
     def added(
-        self, services: ReputationServices, asked: Asked, names: Sequence[str], profile_id: str | None, **more: Any
+        self,
+        services: ReputationServices,
+        asked: Asked,
+        named: Sequence[tuple[str, str]],
+        profile_id: str | None,
+        **more: Any,
     ) -> Rows:
-        """Raises InvalidFields."""
+        """Each name stands behind the place that a complaint about it names. Raises InvalidFields."""
         if profile_id and profile_id not in {one.id for one in services.profiles.profiles(asked.workspace)}:
             raise InvalidFields(("profile_id", "there is no such profile"))
-        added = services.watching.add(
-            asked.workspace, self.kind, names, asked.now, profile_id=profile_id or None, **more
-        )
+        names = [name for _, name in named]
+        try:
+            added = services.watching.add(
+                asked.workspace, self.kind, names, asked.now, profile_id=profile_id or None, **more
+            )
+        except InvalidFields as error:
+            raise InvalidFields(*(_placed(complaint, named) for complaint in error.fields)) from None
         services.wake(self.source)
         return Rows(self.shown(services, asked, added))
 
@@ -74,3 +85,9 @@ class Watch:
     def asset(self, services: ReputationServices, asked: Asked) -> Asset:
         """Raises NotFound."""
         return services.watching.asset(asked.workspace, self.kind, asked.path["asset_id"])
+
+
+def _placed(complaint: tuple[str, str], named: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """Watching counts the names that it is given; a client knows its own fields."""
+    place = _PLACE.fullmatch(complaint[0])
+    return (named[int(place[1])][0], complaint[1]) if place else complaint

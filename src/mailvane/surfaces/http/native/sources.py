@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from io import BytesIO
+from ipaddress import IPv4Network
 
 import msgspec
 
@@ -14,6 +15,9 @@ from mailvane.services.domain_changes import checked_name
 from mailvane.surfaces.http.endpoints import Asked
 from mailvane.surfaces.http.native.alerting import read
 from mailvane.surfaces.http.services import ReputationServices
+
+_MOST_COMPLAINTS = 100
+_LARGEST_BIT = 255
 
 
 class RunBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +85,15 @@ def save_zone(services: ReputationServices, asked: Asked) -> Zone:
     given = read(ZoneBody, asked.body)
     if not given.lists or not set(given.lists) <= {"ips", "ipv6", "domains"}:
         raise InvalidFields(("lists", "expected some of ips, ipv6, domains"))
+    wrong = [
+        (f"{field}.{name}", "expected an IPv4 address, a network, or & and a bit such as &8")
+        for field, names in (("codes", given.codes), ("refusals", given.refusals), ("harmless", given.harmless))
+        for name in names
+        if not _is_answer(name)
+    ]
+    if wrong:
+        # Whoever asks blocklists compares answers with these: one that cannot be would stop asking for everybody.
+        raise InvalidFields(*wrong[:_MOST_COMPLAINTS])
     zone = Zone(host=checked_name(asked.path["host"]), **msgspec.structs.asdict(given))
     services.zones.save_zone(zone)
     return zone
@@ -101,6 +114,16 @@ def approve(services: ReputationServices, asked: Asked) -> None:
         return msgspec.structs.replace(trap, verified=True, details={**trap.details, **since})
 
     services.watching.change(asked.workspace, AssetKind.TRAP, asked.path["asset_id"], approved)
+
+
+def _is_answer(text: str) -> bool:
+    if text.startswith("&"):
+        return text[1:].isascii() and text[1:].isdecimal() and len(text) <= 4 and 0 < int(text[1:]) <= _LARGEST_BIT
+    try:
+        IPv4Network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _source(asked: Asked) -> Source:

@@ -24,6 +24,7 @@ from mailvane.surfaces.http.services import ReputationServices
 
 _USUAL, _MOST = 100, 1000
 _LONGEST_NAME = 200
+_LONGEST_URL = 2000
 
 
 class SlackBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +103,13 @@ def _shown(integration: SlackIntegration) -> SlackObject:
 def _is_web_address(text: str) -> bool:
     try:
         parts = urlsplit(text)
+        _ = parts.port
     except ValueError:
         return False
-    return parts.scheme in {"https", "http"} and bool(parts.hostname) and text.isprintable() and " " not in text
+    return (
+        len(text) <= _LONGEST_URL
+        and parts.scheme in {"https", "http"}
+        and bool(parts.hostname)
+        and text.isprintable()
+        and " " not in text
+    )

@@ -28,7 +28,7 @@ _LARGEST_FILE = 64 << 20
 def _alerts() -> Iterator[Endpoint]:
     yield Endpoint(
         "post", "/alerts/backtest", "backtest_alert", "When an unsaved alert would have fired", alerting.backtest,
-        alerting.BacktestReply, alerting.BacktestBody,
+        alerting.BacktestReply, alerting.BacktestBody, lengthy=True,
     )  # fmt: skip
     yield Endpoint(
         "post", "/alerts/test", "test_draft", "What an unsaved alert would say now", alerting.trial, Trial, AlertDraft
@@ -91,7 +91,7 @@ def _sources() -> Iterator[Endpoint]:
     yield Endpoint("post", f"{one}/run", "run_source", "Ask it now", sources.run, sources.RunReply, sources.RunBody)
     yield Endpoint(
         "post", f"{one}/import", "import_source", "Take in a file of what it would say", sources.take_in,
-        sources.TakenIn, str, 0, "application/octet-stream", _LARGEST_FILE,
+        sources.TakenIn, str, 0, "application/octet-stream", _LARGEST_FILE, lengthy=True,
     )  # fmt: skip
     yield Endpoint(
         "get", "/blocklists", "list_zones", "The dictionary of blocklists", sources.zones, list[sources.ZoneReply]
