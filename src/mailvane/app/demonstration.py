@@ -16,8 +16,10 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from mailvane.app import demonstrated_reputation as reputation
 from mailvane.app import demonstrated_sending as sending
 from mailvane.app import serving
+from mailvane.app.demonstrated_reputation import JudgingWorld
 from mailvane.app.ledgers import ledger_of
 from mailvane.app.stores import Stores
 from mailvane.config import PostfixLog, Settings, load, master_token
@@ -25,35 +27,43 @@ from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import InvalidInput
 from mailvane.services.tenancy import Tenancy
 from mailvane.surfaces.cli.program import DemoOptions
+from mailvane.world.incidents import MINUTE_MS, script
 from mailvane.world.log_writer import LogWriter
 from mailvane.world.postfix import PostfixWorld, Rush
 
 WORKSPACE = "demo"
+_LOG = "mail.log"
 _DAY = 86_400_000
 _LIVE_RUSH = 40.0  # a relay of a few thousand mails a day is dull to watch
 _LOOK_SECONDS = 0.1
 
 
-def run(settings: Settings, options: DemoOptions) -> None:
-    """Until told to stop. Raises InvalidInput when the directory to keep the data in is not empty."""
+def run(settings: Settings, options: DemoOptions, pause: int = MINUTE_MS) -> None:
+    """Until told to stop; incidents begin after a pause, in ms. Raises InvalidInput when the directory is not empty."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     with _place(options.data) as place:
-        log = place / "mail.log"
-        demo = load({"data": str(place), "http": str(settings.http)}, {})
-        topic, outbound = sending.signed_topic(place, _clock())
-        demo = msgspec.structs.replace(demo, postfix=(PostfixLog(log, WORKSPACE),), outbound=outbound)
-        token = _tenant(demo)
-        writer = _write_history(log, options)
-        sender = sending.SimulatedSender(serving.base_url(demo), master_token(demo), topic, options.seed)
-        living = (
-            Thread(target=writer.follow, args=(_clock(), _clock), name="world", daemon=True),
-            Thread(target=sender.run, args=(_clock,), name="sending account", daemon=True),
-        )
-        try:
-            serving.serve(demo, frozenset({"http", "worker"}), lambda stores: _welcome(demo, stores, token, living))
-        finally:
-            sender.stop()
-            writer.stop()
+        writer = _write_history(place / _LOG, options)
+        with reputation.judging_world(place, WORKSPACE, options.seed, script(_clock(), pause), _clock) as judging:
+            _serve(place, settings, options, writer, judging)
+
+
+def _serve(place: Path, settings: Settings, options: DemoOptions, writer: LogWriter, judging: JudgingWorld) -> None:
+    demo = load({"data": str(place), "http": str(settings.http)}, {})
+    topic, outbound = sending.signed_topic(place, _clock())
+    demo = msgspec.structs.replace(demo, postfix=(PostfixLog(place / _LOG, WORKSPACE),), outbound=outbound)
+    judging.write_history(options.days, _clock())
+    guide = _guide(demo, _tenant(demo, judging, options.days), judging)
+    sender = sending.SimulatedSender(serving.base_url(demo), master_token(demo), topic, options.seed)
+    living = (
+        Thread(target=writer.follow, args=(_clock(), _clock), name="world", daemon=True),
+        Thread(target=sender.run, args=(_clock,), name="sending account", daemon=True),
+        Thread(target=judging.live, args=(_clock,), name="reporters", daemon=True),
+    )
+    try:
+        serving.serve(demo, frozenset({"http", "worker"}), lambda stores: _welcome(demo, stores, guide, living))
+    finally:
+        sender.stop()
+        writer.stop()
 
 
 @contextmanager
@@ -68,13 +78,14 @@ def _place(data: Path | None) -> Iterator[Path]:
     yield data.absolute()
 
 
-def _tenant(settings: Settings) -> str:
-    """Make the demo's workspace and relay; the token of a key to it."""
+def _tenant(settings: Settings, judging: JudgingWorld, days: int) -> str:
+    """Make the demo's workspace, with all that is its own; the token of a key to it."""
     with ledger_of(settings) as ledger:
         tenancy = Tenancy(ledger, master_token(settings))
         workspace = tenancy.ensure_workspace(WORKSPACE, _clock())
         tenancy.create_relay(workspace.id, "the simulated Postfix", _clock())
         sending.make_domains(settings, ledger, workspace.id, _clock())
+        reputation.watch(judging, settings, ledger, workspace.id, days, _clock())
         return tenancy.create_key(KeyKind.WORKSPACE, workspace.id, _clock()).token
 
 
@@ -92,7 +103,7 @@ def _write_history(log: Path, options: DemoOptions) -> LogWriter:
     return writer
 
 
-def _welcome(settings: Settings, stores: Stores, token: str, living: Iterable[Thread]) -> None:
+def _welcome(settings: Settings, stores: Stores, guide: str, living: Iterable[Thread]) -> None:
     """Called when questions are answered: wait for the history, start the present, tell people what to try."""
     size = settings.postfix[0].path.stat().st_size
     with _progress("reading the log", size) as advance:
@@ -101,7 +112,7 @@ def _welcome(settings: Settings, stores: Stores, token: str, living: Iterable[Th
             time.sleep(_LOOK_SECONDS)
     for thread in living:
         thread.start()
-    Console(highlight=False).print(_guide(settings, token), soft_wrap=True)
+    Console(highlight=False).print(guide, soft_wrap=True)
 
 
 def _taken_in(stores: Stores) -> int:
@@ -109,10 +120,10 @@ def _taken_in(stores: Stores) -> int:
     return sum(cursor.offset for relay in relays for cursor in stores.ledger.cursors(f"postfix:{relay.id}"))
 
 
-def _guide(settings: Settings, token: str) -> str:
+def _guide(settings: Settings, token: str, judging: JudgingWorld) -> str:
     url = serving.base_url(settings)
-    command = shlex.quote(sys.argv[0])
-    log, data = settings.postfix[0].path, shlex.quote(str(settings.data))
+    command = f"{shlex.quote(sys.argv[0])} --data {shlex.quote(str(settings.data))}"
+    log = settings.postfix[0].path
     return f"""
 [bold green]Mailvane is running[/] on [bold]{url}[/], beside a simulated Postfix that goes on sending.
 
@@ -127,11 +138,12 @@ def _guide(settings: Settings, token: str) -> str:
 
 [bold]Or look yourself:[/]
 
-  {command} --data {data} log --undelivered
-  {command} --data {data} stats
-  {command} --data {data} explain MAIL_ID
+  {command} log --undelivered
+  {command} stats
+  {command} explain MAIL_ID
 
 {sending.guide(url, token)}
+{reputation.guide(judging, url, token, command)}
 Ctrl-C ends it.
 """
 
