@@ -214,12 +214,12 @@ def guide(world: JudgingWorld, url: str, token: str, command: str) -> str:
     header = f"-H 'Authorization: Bearer {token}'"
     return f"""\
 [bold]Reputation is watched:[/] within two minutes a relay gets onto a blocklist, Google and Microsoft complain,
-somebody takes a name like {_BRAND}, and a report tells of {SPOOFED_MESSAGES} spoofed mails. A webhook is told of each alert;
-the last line shows what it got.
+somebody takes a name like {_BRAND}, and a report tells of {SPOOFED_MESSAGES} spoofed mails.
+A webhook is told of each alert; the last line shows what it got.
 
   {command} alerts list
   {command} alerts log
-  {command} check {next(iter(_RELAYS.values()))}
+  {command} check ip {next(iter(_RELAYS.values()))}
   {command} dmarc show
   curl -s {header} {url}/api/v1.0/alerts
   curl -s {header} {url}/api/v1.0/ips

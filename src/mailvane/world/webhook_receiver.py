@@ -25,7 +25,7 @@ class WebhookReceiver:
 
     def __call__(self, request: Request) -> Reply:
         if request.method == "GET":
-            return json(self.messages)
+            return json({"messages": self.messages})
         try:
             body = msgspec.json.decode(request.body)
         except msgspec.DecodeError:

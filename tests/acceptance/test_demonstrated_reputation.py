@@ -1,0 +1,86 @@
+"""The demo's judging world: each of its incidents makes its alert fire, over real protocols, and a webhook hears of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.acceptance.installation import Installation, stop
+
+_SECONDS = 50
+_BEGIN_AT_ONCE = """
+import sys
+from pathlib import Path
+from mailvane.app import demonstration
+from mailvane.config import load
+from mailvane.surfaces.cli.program import DemoOptions
+options = DemoOptions(seed=7, days=2, mails_per_day=300, data=Path(sys.argv[1]))
+demonstration.run(load({"http": sys.argv[2]}, {}), options, pause=0)
+"""
+
+
+class Demo:
+    """A demo that runs, with the lines of its welcome."""
+
+    def __init__(self, installation: Installation, lines: list[str]) -> None:
+        self.installation = installation
+        self.token = next(line.split()[1] for line in lines if line.strip().startswith("key "))
+        self.receiver = [line.split()[-1] for line in lines if line.strip().startswith("curl")][-1]
+        self.place = installation.data / "demo"
+
+    def get(self, path: str) -> Any:
+        return self.installation.get(f"/api/v1.0{path}", self.token)["data"]
+
+    def messages(self) -> list[dict[str, Any]]:
+        told: list[dict[str, Any]] = httpx.get(self.receiver).json()["messages"]
+        return told
+
+    def log(self) -> list[dict[str, Any]]:
+        told = self.installation.answer("--data", str(self.place), "alerts", "log")
+        entries: list[dict[str, Any]] = told["entries"]
+        return entries
+
+
+@pytest.fixture
+def demo(installation: Installation) -> Iterator[Demo]:
+    place, listen = str(installation.data / "demo"), installation.environment["MAILVANE_HTTP"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", _BEGIN_AT_ONCE, place, listen],
+        env=installation.environment,
+        text=True,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        lines: list[str] = []
+        while not any("Ctrl-C" in line for line in lines):
+            lines.append(process.stdout.readline())
+            assert lines[-1], "it ended before it had said what to try"
+        yield Demo(installation, lines)
+    finally:
+        stop(process)
+        process.stdout.close()
+
+
+def test_each_incident_of_the_demo_makes_its_alert_fire_and_a_webhook_hears_of_it(demo: Demo) -> None:
+    names = {alert["name"] for alert in demo.get("/alerts")}
+    assert len(names) == 5
+    deadline = time.monotonic() + _SECONDS
+    while len(messages := demo.messages()) < len(names):
+        assert time.monotonic() < deadline, f"told: {[each['body']['name'] for each in messages]}"
+        time.sleep(0.5)
+    assert {each["body"]["name"] for each in messages} == names
+    assert sorted(entry["name"] for entry in demo.log()) == sorted(names)  # each fired once
+    assert {one["ip"] for one in demo.get("/ips") if one["blacklisted"]} == {"192.0.2.25"}
+    assert {one["ip"]: one["filter_result"] for one in demo.get("/snds/ip_data?sort=date_timestamp")}[
+        "192.0.2.27"
+    ] == "RED"
+    assert [one["lookalikes"] for one in demo.get("/lookalike")] == [3]
+    failing = demo.installation.answer("--data", str(demo.place), "dmarc", "show", "--failing")
+    assert {"203.0.113.66", "203.0.113.71"} <= {one["sender"] for one in failing["senders"]}
