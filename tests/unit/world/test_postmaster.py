@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
-from mailvane.collectors.postmaster.metrics import Page, metrics, question, records
+from mailvane.collectors.postmaster.metrics import Page, Stat, metrics, question, records
 from mailvane.world.incidents import script
 from mailvane.world.postmaster import TOKEN_PATH, Postmaster, credentials
 from mailvane.world.web_server import Reply, Request
@@ -34,7 +34,8 @@ def access_token() -> str:
 def days_of(domain: str, at: int = NOW, days: int = 5) -> dict[int, dict[str, Any]]:
     newest = datetime.fromtimestamp(at / 1000, UTC).date() - timedelta(days=1)
     wanted: list[date] = [newest - timedelta(days=back) for back in range(days)]
-    stats, page = [], ""
+    stats: list[Stat] = []
+    page = ""
     while True:
         body = msgspec.json.encode({**question(wanted, metrics()), "pageToken": page})
         reply = ask(f"/v2/domains/{domain}/domainStats:query", body, at, access_token())
