@@ -22,8 +22,10 @@ _POINTS = {
 async def probe(zone: Zone, lookups: Lookups, now: int) -> ZoneHealth:
     """A zone that lists what it must not is not asked; one that lacks what it must have is, with a warning."""
     try:
-        if await lookups.addresses(f"{secrets.token_hex(8)}.{zone.host}"):
-            return _unusable(zone, now, "it lists everything it is asked about")
+        told = await lookups.addresses(f"{secrets.token_hex(8)}.{zone.host}")
+        if told:
+            # A refusal is no listing, and who reads it knows what to do: ask by another resolver, or register.
+            return _unusable(zone, now, verdict_of(zone, told).reason or "it lists everything it is asked about")
         warnings = [await _points(zone, lists, lookups) for lists in zone.lists if lists in _POINTS]
     except _Untrue as error:
         return _unusable(zone, now, str(error))

@@ -87,6 +87,8 @@ def test_only_zones_that_tell_the_truth_are_believed(server: NameServer) -> None
     }  # fmt: skip
     assert "does not list its test point" in collector.health["empty.example"].reason
     assert collector.health["everything.example"].reason == "it lists everything it is asked about"
+    assert collector.health["refusing.example"].reason == "answered 127.255.255.254: it refuses the question"
+    assert "rewrites answers" in collector.health["hijacked.example"].reason
 
 
 def test_a_listing_comes_with_codes_and_the_zones_own_words(server: NameServer) -> None:
