@@ -24,7 +24,7 @@ _QUERY = re.compile(r"/v2/domains/([^/]+)/domainStats:query")
 _DAY = 86_400_000
 _DELAY_DAYS = 2
 _PAGE = 200
-_WORSE = {1: 0.86, 0: 0.58}  # the SPF ratio of the last days, by how long before the newest
+_WORSE = {1: 0.86, 0: 0.58}  # the SPF ratio of the bad days, by how long before the last of them
 _USUAL = {
     ("AUTH_SUCCESS_RATE", "spf"): (0.985, 0.998),
     ("AUTH_SUCCESS_RATE", "dkim"): (0.990, 0.999),
@@ -90,11 +90,12 @@ class Postmaster:
 
     def _value(self, domain: str, standard: str, subject: str, moment: tuple[int, int]) -> float | None:
         day, now = moment
-        newest = now // _DAY * _DAY - _DELAY_DAYS * _DAY
-        if day > newest or (day == newest and now < self._incidents.published_at):
+        published = self._incidents.published_at
+        last = _complete(published)  # the bad day; those after it are good ones again
+        if day > _complete(now) or (day >= last and now < published):
             return None
         if domain == self._broken and (standard, subject) == ("AUTH_SUCCESS_RATE", "spf"):
-            worse = _WORSE.get((newest - day) // _DAY)
+            worse = _WORSE.get((last - day) // _DAY)
             if worse is not None:
                 return worse
         span = _ERRORS.get(subject) if standard == "DELIVERY_ERROR_RATE" else _USUAL.get((standard, subject))
@@ -102,6 +103,11 @@ class Postmaster:
             return None
         random = Random(f"{self._seed} postmaster {domain} {standard} {subject} {day}")  # noqa: S311 a world
         return round(random.uniform(*span), 4)
+
+
+def _complete(now: int) -> int:
+    """The beginning of the newest day that data are there of."""
+    return (now // _DAY - _DELAY_DAYS) * _DAY
 
 
 def _token(request: Request) -> Reply:

@@ -57,9 +57,11 @@ class Snds:
         return f"{address},{address},Yes,{_WHY}\r\n"
 
     def _rows(self, day: date, now: int) -> Iterator[str]:
+        published = self._incidents.published_at
+        is_bad_day = day == newest_day(published) and now >= published
         for address, name in self._hosts:
             random = Random(f"{self._seed} snds {address} {day}")  # noqa: S311 a world, not a secret
-            bad = address == self._hosts[-1][0] and day == newest_day(now) and now >= self._incidents.published_at
+            bad = is_bad_day and address == self._hosts[-1][0]
             told = random.randrange(900, 1600)
             refused = round(told * (0.16 if bad else random.uniform(0.004, 0.02)))
             colour = "RED" if bad else random.choices(("GREEN", "YELLOW"), (14, 1))[0]

@@ -61,6 +61,12 @@ def test_the_spf_ratio_of_one_domain_falls_when_the_day_is_told() -> None:
     assert [after[at]["spfSuccessRatio"] for at in sorted(after)][-2:] == [0.86, 0.58]
 
 
+def test_the_days_after_the_bad_one_are_good_again() -> None:
+    later = days_of("news.example", INCIDENTS.published_at + DAY)
+    assert later[max(later)]["spfSuccessRatio"] > 0.98
+    assert later[max(later) - DAY]["spfSuccessRatio"] == 0.58
+
+
 def test_the_same_seed_tells_the_same() -> None:
     assert days_of("shop.example") == days_of("shop.example")
     assert len(days_of("shop.example", days=60)) == 58

@@ -48,6 +48,12 @@ def test_former_days_stay_as_they_were() -> None:
     assert SNDS.data(newest_day(NOW) + timedelta(days=1), NOW) == ""
 
 
+def test_the_day_after_the_bad_one_is_a_good_one() -> None:
+    later = INCIDENTS.published_at + 86_400_000
+    assert read(ask("data.aspx", later).body.decode())[-1].data["filter_result"] != "RED"
+    assert "RED" in SNDS.data(newest_day(INCIDENTS.published_at), later)
+
+
 def test_another_key_gets_a_page_for_people() -> None:
     reply = ask("data.aspx", key="other")
     assert (reply.status, reply.kind) == (400, "text/html")
