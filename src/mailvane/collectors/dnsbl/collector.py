@@ -12,6 +12,7 @@ from mailvane.collectors.dnsbl.answers import unanswered, verdict_of
 from mailvane.collectors.dnsbl.names import family, query_name, reverse_name
 from mailvane.collectors.dnsbl.probe import probe
 from mailvane.collectors.dnsbl.zones import dictionary
+from mailvane.collectors.resolving.exchange import Answer
 from mailvane.collectors.resolving.lookups import Lookups, Unanswered
 from mailvane.collectors.resolving.wire import Trouble
 from mailvane.domain.blocklists import Findings, ListingCheck, Outcome, Verdict
@@ -155,7 +156,7 @@ def make(settings: ReputationSettings) -> Blocklists:
     return Blocklists(Lookups(settings.resolvers, settings.lookups_at_once))
 
 
-def _verdict(zone: Zone, answer: list[str] | Trouble) -> Verdict:
+def _verdict(zone: Zone, answer: Answer) -> Verdict:
     return unanswered(zone, answer) if isinstance(answer, Trouble) else verdict_of(zone, answer)
 
 

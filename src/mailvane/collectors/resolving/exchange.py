@@ -33,7 +33,7 @@ _SILENCE = Trouble("no answer in time")
 _NUMBERS = 4096  # made at once
 
 Resolver = tuple[str, int]
-Answer = list[str] | Trouble
+Answer = Sequence[str] | Trouble
 
 
 class _Batch:
@@ -118,13 +118,13 @@ class Exchange:
 
     def _fill(self) -> None:
         """Send what waits, as far as there is room."""
-        now, take, sent = self.loop.time(), self._waiting.popleft, 0
+        now, take, resolvers, sent = self.loop.time(), self._waiting.popleft, len(self._resolvers), 0
         for _ in range(min(len(self._waiting), self._at_once - self._under_way, _AT_A_TIME - self._lately)):
             batch, place = asked = take()
             if batch.future.done():  # nobody waits any more
                 continue
             try:
-                port = self._port((batch.first + batch.tries[place]) % len(self._resolvers))
+                port = self._port((batch.first + batch.tries[place]) % resolvers)
                 key = self._number(port.pending)
                 port.socket.send(message(key, batch.questions[place]))
             except BlockingIOError:

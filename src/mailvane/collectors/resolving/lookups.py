@@ -10,7 +10,7 @@ import dns.inet
 import dns.resolver
 
 from mailvane.collectors.resolving import wire
-from mailvane.collectors.resolving.exchange import Exchange, Resolver
+from mailvane.collectors.resolving.exchange import Answer, Exchange, Resolver
 from mailvane.errors import InvalidSetting, Transient
 
 TIMEOUT_SECONDS = 3.0
@@ -50,7 +50,7 @@ class Lookups:
         """Of MX records that name one. Raises Unanswered."""
         return await self._ask(name, wire.MX, wire.exchangers_in)
 
-    async def addresses_below(self, name: str, zones: Sequence[str]) -> list[list[str] | wire.Trouble]:
+    async def addresses_below(self, name: str, zones: Sequence[str]) -> Sequence[Answer]:
         """`addresses` of one name in many zones, in their order; or why there is no answer."""
         try:
             questions = wire.questions(wire.labels(name), wire.endings(tuple(zones), wire.A))
@@ -66,7 +66,7 @@ class Lookups:
         (answer,) = await self._exchange_of_this_loop().ask(questions, records)
         if isinstance(answer, wire.Trouble):
             raise Unanswered(answer)
-        return answer
+        return list(answer)
 
     def _exchange_of_this_loop(self) -> Exchange:
         loop = asyncio.get_running_loop()

@@ -30,6 +30,12 @@ _START = 12  # of the question
 _OWN_NAME = b"\xc0\x0c"  # "the name that stands at 12"
 _RECORD_HEAD = 12  # bytes of a record of that name, before what it holds
 _NO_SUCH_NAME = 3
+# Flags and counts of an answer that says so and nothing else: whoever answers, with or without recursion, AD and CD.
+_NOT_THERE = frozenset(
+    bytes([0x80 | first, _NO_SUCH_NAME | second, 0, 1, 0, 0])
+    for first in (0, 1, 4, 5)
+    for second in (0, 0x10, 0x20, 0x30, 0x80, 0x90, 0xA0, 0xB0)
+)
 _LONGEST_LABEL = 63
 _LONGEST_NAME = 255
 
@@ -43,7 +49,7 @@ class Trouble(str):
 TRUNCATED = Trouble("truncated")
 MALFORMED = Trouble("malformed answer")
 
-Records = Callable[[bytes, int], list[str]]
+Records = Callable[[bytes, int], Sequence[str]]
 """Reads an answer whose question ends at a place. Raises ValueError or a DNSException."""
 
 
@@ -77,21 +83,21 @@ def message(number: bytes, asked: bytes) -> bytes:
     return number + _ASKING + asked + _EDNS
 
 
-def read(data: bytes, asked: bytes, records: Records) -> list[str] | Trouble | None:
+def read(data: bytes, asked: bytes, records: Records) -> Sequence[str] | Trouble | None:
     """The records; none of them where the name is not there; nothing at all when this answers no such question."""
     if not data.startswith(asked, _START) and data[_START : _START + len(asked)].lower() != asked:
         return None
+    if data[2:8] in _NOT_THERE:
+        return ()
     if data[2] & 0xF8 != 0x80 or data[4:6] != b"\0\x01":  # it is a question itself, or has several
         return None
     if data[2] & 0x02:
         return TRUNCATED
     code, empty = data[3] & 0x0F, data[6:8] == b"\0\0"
-    if code == _NO_SUCH_NAME and empty:
-        return []
     if code not in (0, _NO_SUCH_NAME):
         return Trouble(dns.rcode.to_text(dns.rcode.Rcode(code)))
     try:
-        return _nothing(data) if empty else records(data, _START + len(asked))
+        return _nothing(data, code) if empty else records(data, _START + len(asked))
     except (ValueError, OSError, LookupError, dns.exception.DNSException):
         return MALFORMED
 
@@ -164,14 +170,14 @@ def _records(data: bytes) -> list[object]:
     return list(told.resolve_chaining().answer or ())
 
 
-def _nothing(data: bytes) -> list[str] | Trouble:
+def _nothing(data: bytes, code: int) -> Sequence[str] | Trouble:
     """An answer without records: the name has none of this kind, or whoever answers does not know."""
     told = dns.message.from_wire(data)
-    if told.rcode() != dns.rcode.NOERROR:
+    if told.rcode() != code:  # it has more bits further back
         return Trouble(dns.rcode.to_text(told.rcode()))
     kinds = {rrset.rdtype for rrset in told.authority}
     elsewhere = dns.rdatatype.NS in kinds and dns.rdatatype.SOA not in kinds and not told.flags & dns.flags.AA
-    return Trouble("it names other servers instead of asking them") if elsewhere else []
+    return Trouble("it names other servers instead of asking them") if elsewhere else ()
 
 
 def _parsed(name: str) -> dns.name.Name:

@@ -71,15 +71,15 @@ async def serving(answering: Answering) -> AsyncIterator[Server]:
 
 def asking(
     *answerings: Answering, timeout: float = 0.5, at_once: int = 500, names: int = 1, below: str = "x"
-) -> tuple[list[list[str] | Trouble], list[Server]]:
+) -> tuple[list[list[str] | str], list[Server]]:
     """What is learned of `names` zones from these servers, and the servers."""
 
-    async def ask() -> tuple[list[list[str] | Trouble], list[Server]]:
+    async def ask() -> tuple[list[list[str] | str], list[Server]]:
         async with AsyncExitStack() as stack:
             servers = [await stack.enter_async_context(serving(one)) for one in answerings]
             lookups = Lookups([one.address for one in servers], at_once, timeout)
             found = await lookups.addresses_below(below, [f"z{number}.example" for number in range(names)])
-            return found, servers
+            return [one if isinstance(one, Trouble) else list(one) for one in found], servers
 
     return asyncio.run(ask())
 
