@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from litestar import Response
 
-from mailvane.domain.alerts import Alert, FiredRule, LogEntry, Notification
+from mailvane.domain.alerts import Alert, LogEntry, Notification
 from mailvane.domain.reputation import Asset, Observation, Profile, Zone
 from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import InvalidFields
@@ -21,13 +21,6 @@ from mailvane.surfaces.http.emailconsul.parameters import Window
 from mailvane.surfaces.http.endpoints import JSON
 
 PREFIX = "/api/v1.0"
-_DATES = frozenset(
-    {
-        *("date_timestamp", "updated_at", "reg_created_date", "reg_updated_date"),
-        *("period_from", "period_to", "trap_period_from", "trap_period_to"),
-    }
-)  # of the evidence of alerts
-_VALUED_BY_DATE = frozenset({"LOOKALIKE_REG_CREATED_DATE", "LOOKALIKE_REG_UPDATED_DATE"})
 
 
 class FieldComplaint(msgspec.Struct, frozen=True):
@@ -244,7 +237,7 @@ def entry(found: LogEntry) -> LogEntryObject:
         profile_id=found.profile_id,
         user_alert_id=found.alert_id,
         name=found.name,
-        rules=tuple(_fired(rule) for rule in found.rules),
+        rules=tuple(FiredRuleObject(rule.type, _dated(rule.snapshot), rule.matchings) for rule in found.rules),
         timestamp=date(found.at),
     )
 
@@ -257,17 +250,9 @@ def webhook_body(notification: Notification) -> bytes:
     return msgspec.json.encode(told)
 
 
-def _fired(rule: FiredRule) -> FiredRuleObject:
-    """Times are milliseconds inside, and dates on the wire, wherever they stand."""
-    records = [_dated(record) for record in rule.snapshot.get("data", ())]
-    items = rule.matchings.get("items", ())
-    if rule.type in _VALUED_BY_DATE:
-        items = [{**item, "value": maybe_date(item.get("value"))} for item in items]
-    return FiredRuleObject(rule.type, _dated({**rule.snapshot, "data": records}), {**rule.matchings, "items": items})
-
-
-def _dated(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {name: maybe_date(value) if name in _DATES else value for name, value in record.items()}
+def _dated(snapshot: Mapping[str, Any]) -> Mapping[str, Any]:
+    moment = snapshot.get("date_timestamp")
+    return {**snapshot, "date_timestamp": date(moment) if isinstance(moment, int) else None}
 
 
 def watched(found: Asset) -> dict[str, Any]:
