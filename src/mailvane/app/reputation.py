@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,12 +17,17 @@ from mailvane.app.reputation_metrics import ReputationMetrics
 from mailvane.app.telling import Background, Telling
 from mailvane.collectors.dnsbl.zones import dictionary
 from mailvane.collectors.runner import Runner
-from mailvane.domain.reputation import Zone
+from mailvane.domain.reputation import Source, Zone
 from mailvane.reputation_config import ReputationSettings
 from mailvane.services.alert_statistics import AlertStatistics
 from mailvane.services.signing import Signing
 from mailvane.storage.ledger import SqlLedger
 from mailvane.surfaces.http.services import ReputationServices
+
+log = logging.getLogger(__name__)
+
+CATCH_UP_SECONDS = 15.0
+Evaluate = Callable[[int, Collection[Source], int], object]
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,19 @@ class Reputation:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def _catch_up(ledger: SqlLedger, evaluate: Evaluate, clock: Callable[[], int]) -> None:
+    """Let alerts hear of what was kept by a process that was stopped before it could tell them."""
+    while True:
+        try:
+            for workspace in await asyncio.to_thread(ledger.workspaces):
+                await asyncio.to_thread(evaluate, workspace.id, tuple(Source), clock())
+        except Exception:
+            log.exception("alerts could not be evaluated at the start")
+        else:
+            return
+        await asyncio.sleep(CATCH_UP_SECONDS)
+
+
 def reputation_of(
     settings: ReputationSettings, ledger: SqlLedger, clock: Callable[[], int], registry: CollectorRegistry | None = None
 ) -> Reputation:
@@ -54,7 +73,8 @@ def reputation_of(
 
     alerting = alerting_of(settings, ledger)
     metrics = ReputationMetrics(registry or CollectorRegistry())
-    watching = watching_of(ledger, metrics.evaluating(alerting))
+    evaluate = metrics.evaluating(alerting)
+    watching = watching_of(ledger, evaluate)
     collecting = Collecting(settings, ledger, watching)
     runner = Runner(collecting.collectors, watching, ledger, ledger, clock, settings.refresh_hours)
     services = ReputationServices(
@@ -73,6 +93,7 @@ def reputation_of(
         take_in=collecting.take_in,
     )
     asking: Sequence[Background] = (
+        partial(_catch_up, ledger, evaluate, clock),
         runner.run,
         partial(collecting.fetch_reports, runner.holder, clock),
         partial(metrics.look, ledger, clock),

@@ -124,6 +124,7 @@ def test_what_fired_is_read_back_with_its_evidence_and_counted(world: World) -> 
     assert rule["matchings"] == {"items": [{"ip": "192.0.2.1", "rbl": "bl.example"}], "count": 1}
     assert rule["snapshot"]["date_timestamp"] == "2024-01-17T20:30:45.000Z"
     assert rule["snapshot"]["data"][0]["rbl_result"] == [{"lookup_host": "bl.example"}]
+    assert rule["snapshot"]["data"][0]["updated_at"] == "2024-01-17T20:30:45.000Z"
     query = {"period_from": "2024-01-16T00:00:00.000Z", "period_to": "2024-01-18T00:00:00.000Z"}
 
     def stats(path: str) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from litestar import Response
 
-from mailvane.domain.alerts import Alert, LogEntry, Notification
+from mailvane.domain.alerts import Alert, FiredRule, LogEntry, Notification
 from mailvane.domain.reputation import Asset, Observation, Profile, Zone
 from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import InvalidFields
@@ -21,6 +21,20 @@ from mailvane.surfaces.http.emailconsul.parameters import Window
 from mailvane.surfaces.http.endpoints import JSON
 
 PREFIX = "/api/v1.0"
+# Fields of records that are moments.
+_DATES = frozenset(
+    {
+        "date_timestamp",
+        "updated_at",
+        "period_from",
+        "period_to",
+        "trap_period_from",
+        "trap_period_to",
+        "reg_created_date",
+        "reg_updated_date",
+    }
+)
+_VALUED_BY_DATE = frozenset({"LOOKALIKE_REG_CREATED_DATE", "LOOKALIKE_REG_UPDATED_DATE"})
 
 
 class FieldComplaint(msgspec.Struct, frozen=True):
@@ -237,7 +251,7 @@ def entry(found: LogEntry) -> LogEntryObject:
         profile_id=found.profile_id,
         user_alert_id=found.alert_id,
         name=found.name,
-        rules=tuple(FiredRuleObject(rule.type, _dated(rule.snapshot), rule.matchings) for rule in found.rules),
+        rules=tuple(_fired(rule) for rule in found.rules),
         timestamp=date(found.at),
     )
 
@@ -250,9 +264,18 @@ def webhook_body(notification: Notification) -> bytes:
     return msgspec.json.encode(told)
 
 
-def _dated(snapshot: Mapping[str, Any]) -> Mapping[str, Any]:
-    moment = snapshot.get("date_timestamp")
-    return {**snapshot, "date_timestamp": date(moment) if isinstance(moment, int) else None}
+def _fired(rule: FiredRule) -> FiredRuleObject:
+    """Evidence is told in the words, and with the dates, of the lists that it comes from."""
+    records = [_dated(record) for record in rule.snapshot.get("data", ())]
+    snapshot = {**rule.snapshot, "date_timestamp": maybe_date(rule.snapshot.get("date_timestamp")), "data": records}
+    if rule.type in _VALUED_BY_DATE:
+        items = [{**item, "value": maybe_date(item.get("value"))} for item in rule.matchings.get("items", ())]
+        return FiredRuleObject(rule.type, snapshot, {**rule.matchings, "items": items})
+    return FiredRuleObject(rule.type, snapshot, rule.matchings)
+
+
+def _dated(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: maybe_date(value) if name in _DATES else value for name, value in record.items()}
 
 
 def watched(found: Asset) -> dict[str, Any]:
@@ -269,7 +292,10 @@ def watched(found: Asset) -> dict[str, Any]:
 
 def maybe_date(ms: object) -> str | None:
     """None where nothing is known."""
-    return date(ms) if isinstance(ms, int) and ms else None
+    try:
+        return date(ms) if isinstance(ms, int) and ms else None
+    except (ValueError, OverflowError, OSError):
+        return None  # no calendar goes so far
 
 
 def day(ms: int) -> str:
