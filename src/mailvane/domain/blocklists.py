@@ -52,6 +52,11 @@ class ListingCheck(msgspec.Struct, frozen=True, kw_only=True):
         return any(found.of(Outcome.LISTED) for found in self.findings)
 
     @property
+    def doubtful(self) -> list[ZoneHealth]:
+        """Zones that were asked although something about them is odd."""
+        return [zone for zone in self.zones if zone.usable and zone.reason]
+
+    @property
     def unusable(self) -> list[ZoneHealth]:
         """Zones whose answers were not asked for, since they cannot be trusted or do not come."""
         return [zone for zone in self.zones if not zone.usable]

@@ -39,6 +39,7 @@ class Blocklists:
         self.changed = changed
         self.probed: Callable[[Sequence[ZoneHealth]], None] = lambda _: None
         self.health: dict[str, ZoneHealth] = {}
+        self.proven: set[str] = set()  # zones that listed their test points once
 
     async def refresh(self, assets: Sequence[Asset], now: int) -> AsyncIterator[Refresh]:
         """One refresh for each asset, as soon as it is known. Raises CollectionFailed when no zone can be used."""
@@ -84,12 +85,25 @@ class Blocklists:
         due = [
             zone for zone in zones if (health := known[zone.host]) is None or health.checked_at <= now - PROBED_FOR_MS
         ]
-        probed = await asyncio.gather(*(probe(zone, self._lookups, now) for zone in due))
+        probed = [
+            self._compared(health)
+            for health in await asyncio.gather(*(probe(zone, self._lookups, now) for zone in due))
+        ]
         kept = {zone.host: health for zone in zones if (health := known[zone.host]) is not None}
         self.health = {**kept, **{health.host: health for health in probed}}
         if probed:
             await asyncio.to_thread(self.probed, probed)
         return [zone for zone in zones if self.health[zone.host].usable]
+
+    def _compared(self, health: ZoneHealth) -> ZoneHealth:
+        """A zone that knew its test point and no longer does is not believed: a resolver that answers every name with
+        "not there" would end all listings, and begin them again when it is well.
+        """
+        if health.usable and not health.reason:
+            self.proven.add(health.host)
+        if health.usable and health.reason and health.host in self.proven:
+            return msgspec.structs.replace(health, usable=False, reason=f"{health.reason}, as it did before")
+        return health
 
     def _troubles(self) -> str:
         return "; ".join(f"{each.host}: {each.reason}" for each in self.health.values() if not each.usable)[:400]

@@ -122,6 +122,18 @@ def test_a_zone_is_probed_again_after_an_hour(server: NameServer) -> None:
         refreshed(collector, asset(CLEAR), now=NOW + PROBED_FOR_MS)
 
 
+def test_a_resolver_that_suddenly_finds_nothing_ends_no_listing(server: NameServer) -> None:
+    collector = blocklists(server, "true.example", "empty.example")
+    assert listings(refreshed(collector, asset(LISTED))[LISTED]) == {"true.example": True, "empty.example": True}
+    server.zones["true.example"] = {}
+    found = refreshed(collector, asset(LISTED), now=NOW + PROBED_FOR_MS)[LISTED]
+    assert listings(found) == {"empty.example": True}
+    assert collector.health["true.example"].reason.endswith(", as it did before")
+    server.zones["true.example"] = ZONES["true.example"]
+    found = refreshed(collector, asset(LISTED), now=NOW + 2 * PROBED_FOR_MS)[LISTED]
+    assert listings(found) == {"true.example": True, "empty.example": True}
+
+
 def test_domains_are_asked_of_domain_lists_alone(server: NameServer) -> None:
     found = refreshed(blocklists(server, "true.example", "empty.example"), asset("bad.example", AssetKind.DOMAIN))
     assert listings(found["bad.example"]) == {"true.example": True}

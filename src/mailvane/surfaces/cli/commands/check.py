@@ -81,6 +81,9 @@ def _listings(listed: list[Verdict]) -> Table:
 
 
 def _show_unusable(found: ListingCheck) -> None:
+    if found.doubtful:
+        told = f"{len(found.doubtful)} of these do not list their own test point: their silence says little"
+        console().print(Text(told, "yellow"))
     if found.unusable:
         console().print(Text(f"not asked: {len(found.unusable)} that cannot be trusted or do not answer", "dim"))
         for zone in found.unusable:
