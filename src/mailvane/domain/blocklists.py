@@ -54,7 +54,8 @@ class ListingCheck(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def doubtful(self) -> list[ZoneHealth]:
         """Zones that were asked although something about them is odd."""
-        return [zone for zone in self.zones if zone.usable and zone.reason]
+        asked = {verdict.zone for found in self.findings for verdict in found.verdicts}
+        return [zone for zone in self.zones if zone.usable and zone.reason and zone.host in asked]
 
     @property
     def unusable(self) -> list[ZoneHealth]:
