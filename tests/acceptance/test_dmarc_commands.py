@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import time
 from pathlib import Path
 
@@ -59,3 +60,16 @@ def test_what_is_no_report_is_said_and_the_others_are_taken(installation: Instal
 
 def test_without_reports_it_says_what_to_do(installation: Installation) -> None:
     assert "mailvane dmarc import" in installation.run("dmarc", "show").stdout
+
+
+def test_what_a_report_says_cannot_steer_the_terminal(installation: Installation, tmp_path: Path) -> None:
+    hostile = tmp_path / "tls.json"
+    range_ = {"start-datetime": "2024-01-01T00:00:00Z", "end-datetime": "2024-01-02T00:00:00Z"}
+    told = {
+        "organization-name": "Mail \x1b]0;owned\x07 [/red] Inc", "date-range": range_, "report-id": "1",
+        "policies": [{"policy": {"policy-type": "sts", "policy-domain": "shop.example"}, "summary": {}}],
+    }  # fmt: skip
+    hostile.write_text(json.dumps(told))
+    done = installation.run("dmarc", "import", str(hostile))
+    assert "tls of Mail ]0;owned [/red] Inc about shop.example" in done.stdout
+    assert not any(each < " " for each in done.stdout.replace("\n", ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -12,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -27,12 +29,34 @@ _STATUS_STYLE = {
     DeliveryStatus.EXPIRED: "red",
     DeliveryStatus.DISCARDED: "dim",
 }
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
 def console() -> Console:
-    """Standard output; as wide as a line needs when it is not a terminal."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    """Standard output; as wide as a line needs when it is not a terminal.
+
+    What others wrote, in reports and names, cannot steer the terminal, and is not read as markup.
+    """
+    found = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 200)
+    found.push_render_hook(_WithoutControls())
+    return found
+
+
+class _WithoutControls(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Visible(each) for each in renderables]
+
+
+class _Visible:
+    """The same, without characters that a terminal acts upon."""
+
+    def __init__(self, shown: ConsoleRenderable) -> None:
+        self._shown = shown
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._shown, options):
+            yield segment if segment.control else Segment(_CONTROLS.sub("", segment.text), segment.style)
 
 
 def print_json(value: Any) -> None:

@@ -233,8 +233,9 @@ def _show_fired(rules: Sequence[FiredRule]) -> None:
         for item in items[:_ITEMS]:
             said = ", ".join(f"{name} {value}" for name, value in item.items())
             console().print(Text.assemble("  ", (rule.type, "red"), f"  {said}"))
-        if len(items) > _ITEMS:
-            console().print(Text(f"  and {len(items) - _ITEMS} more", "dim"))
+        more = int(rule.matchings.get("count") or len(items)) - _ITEMS
+        if more > 0:
+            console().print(Text(f"  and {more:,} more", "dim"))
 
 
 def _show_failing(failing: Mapping[str, str]) -> None:

@@ -93,14 +93,25 @@ def _show(found: ReportSummary, days: int) -> None:
     if not found.domains:
         typer.echo(f"no reports of the last {days} days: take some in with `mailvane dmarc import FILE…`")
         return
-    domains = Table("domain", "policy", "reports", "messages", "by", box=None)
+    domains = Table(box=None, padding=(0, 2, 0, 0))
+    domains.add_column("domain", overflow="fold")
+    domains.add_column("policy")
+    for name in ("reports", "messages"):
+        domains.add_column(name, justify="right", no_wrap=True)
+    domains.add_column("by")
     for one in found.domains:
         domains.add_row(
             one.domain, one.policy or "-", f"{one.reports:,}", f"{one.messages:,}", _several(one.organisations)
         )
     console().print(domains)
     typer.echo("")
-    senders = Table("sender", "for", "messages", "pass", "DKIM", "SPF", "done with it", "by", box=None)
+    senders = Table(box=None, padding=(0, 2, 0, 0))
+    # An address that is cut cannot be looked up, and a number that is cut is another number.
+    senders.add_column("sender", overflow="fold")
+    senders.add_column("for", overflow="fold")
+    for name in ("messages", "pass", "DKIM", "SPF"):
+        senders.add_column(name, justify="right", no_wrap=True)
+    senders.add_column("done with it")
     for sender in found.senders:
         senders.add_row(*_row(sender))
     console().print(senders)
@@ -118,7 +129,6 @@ def _row(sender: SenderSummary) -> tuple[str | Text, ...]:
         _percent(sender.dkim_aligned, sender.messages),
         _percent(sender.spf_aligned, sender.messages),
         done,
-        _several(sender.organisations),
     )
 
 

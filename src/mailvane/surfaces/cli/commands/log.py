@@ -145,4 +145,4 @@ def _print_count(out: Console, page: LogPage, question: LogQuestion) -> None:
     first = min(question.skip + 1, page.total)
     last = question.skip + len(page.deliveries)
     span = f"{first:,}-{last:,} of " if page.deliveries else "0 of "
-    out.print(f"[dim]{span}{page.total:,} {noun}[/]")
+    out.print(Text(f"{span}{page.total:,} {noun}", "dim"))

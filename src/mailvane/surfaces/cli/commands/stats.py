@@ -79,14 +79,14 @@ def _print_plot(hours: list[HourlyCounts], now: int, zone: ZoneInfo) -> None:
     starts = range(first, now + 1, HOUR)
     out = console()
     began = datetime.fromtimestamp(first / 1000, UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
-    out.print(f"\n[bold]events an hour[/] since {began}")
+    out.print(Text.assemble(("\nevents an hour", "bold"), f" since {began}"))
     for name, style in (("accepted", "cyan"), ("delivered", "green"), ("deferred", "yellow"), ("bounced", "red")):
         values = [getattr(by_hour[start], name) if start in by_hour else 0 for start in starts]
         line = Text.assemble((f"{name:<10}", "bold"), (sparkline(values), style), f"  {sum(values):,}")
         out.print(line.append(f", most {max(values):,}", "dim"))
     done = sum(one.delivered for one in hours)
     gone = sum(one.bounced for one in hours)
-    out.print(f"[bold]final[/]     delivered {rate(done, done + gone)}")
+    out.print(Text.assemble(("final", "bold"), f"     delivered {rate(done, done + gone)}"))
 
 
 def _print_tables(tables: Statistics, window: str) -> None:
