@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import pkgutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import BinaryIO
 
@@ -15,6 +15,7 @@ from mailvane.collectors.collector import Collector
 from mailvane.collectors.dmarc import DmarcReports, read_reports
 from mailvane.collectors.dmarc.arrivals import is_refused, reasons
 from mailvane.collectors.dnsbl import Blocklists
+from mailvane.domain.alerts import DAY_MS
 from mailvane.domain.reputation import AssetKind, Refresh, Source
 from mailvane.errors import InvalidInput, MailvaneError, NotFound
 from mailvane.reputation_config import ReputationSettings
@@ -49,7 +50,8 @@ class Collecting:
         if source is Source.DMARC:
             return _new(self.intake.take(workspace, file, name, now))
         reader = next(one for one in self.collectors if one.source is source)
-        return self._watching.record(workspace, self._kept(workspace, reader.read(file, name, now), source, now), now)
+        told = _believed(reader.read(file, name, now), name, now)
+        return self._watching.record(workspace, self._kept(workspace, told, source, now), now)
 
     def _kept(self, workspace: int, told: Iterable[Refresh], source: Source, now: int) -> Iterable[Refresh]:
         """Feeds tell of everybody; what is kept concerns somebody who is watched here."""
@@ -78,6 +80,15 @@ class Collecting:
             except Exception:
                 log.exception("fetching reports failed")
             await asyncio.sleep(FETCH_SECONDS)
+
+
+def _believed(told: Iterable[Refresh], name: str, now: int) -> Iterator[Refresh]:
+    """What tells of a day to come would be the newest until then, whatever the source says. Raises InvalidInput."""
+    for refresh in told:
+        for one in refresh.observations:
+            if one.at > now + DAY_MS:
+                raise InvalidInput(f"{name}: what it tells of {one.asset[:80]} lies in the future")
+        yield refresh
 
 
 def _found(settings: ReputationSettings) -> list[Collector]:

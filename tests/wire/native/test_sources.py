@@ -34,6 +34,19 @@ def test_a_file_that_is_not_understood_is_refused_with_its_name_and_line(world: 
     asked(world, "POST", "/sources/nobody/import", 400, content="")
 
 
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("blocklists", {"ip": "192.0.2.1", "rbl": "bl.example", "listed": True, "at": NOW + 3 * 86_400_000}),
+        ("traps", {"ip": "192.0.2.1", "timestamp": NOW + 3 * 86_400_000}),
+        ("postmaster", {"name": "domains/shop.example/trafficStats/20990101"}),
+    ],
+)
+def test_what_tells_of_the_future_is_refused(world: World, source: str, line: dict[str, Any]) -> None:
+    answer = asked(world, "POST", f"/sources/{source}/import", 400, content=json.dumps(line))
+    assert "lies in the future" in answer["detail"]
+
+
 def test_a_source_is_asked_now(world: World) -> None:
     world.client.post("/api/v1.0/ips", json={"ip": "192.0.2.1"}, headers=world.ours.headers)
     assert asked(world, "POST", "/sources/blocklists/run") == {"count": 1}

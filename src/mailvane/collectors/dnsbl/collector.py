@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from ipaddress import ip_address
 from typing import Any, BinaryIO
 
 import msgspec
@@ -16,6 +17,7 @@ from mailvane.collectors.resolving.exchange import Answer
 from mailvane.collectors.resolving.lookups import Lookups, Unanswered
 from mailvane.collectors.resolving.wire import Trouble
 from mailvane.domain.blocklists import Findings, ListingCheck, Outcome, Verdict
+from mailvane.domain.names import canonical_name
 from mailvane.domain.reputation import Asset, AssetKind, Observation, ObservationKind, Refresh, Source, Zone, ZoneHealth
 from mailvane.errors import CollectionFailed, InvalidInput
 from mailvane.reputation_config import ReputationSettings
@@ -186,7 +188,12 @@ class _Line(msgspec.Struct):
 def _imported(line: _Line, now: int) -> Refresh:
     if bool(line.ip) == bool(line.domain):
         raise ValueError("expected either ip or domain")
-    kind, name = (AssetKind.IP, line.ip) if line.ip else (AssetKind.DOMAIN, line.domain.lower())
+    kind = AssetKind.IP if line.ip else AssetKind.DOMAIN
+    name = str(ip_address(line.ip)) if line.ip else canonical_name(line.domain)
+    if not name:
+        raise ValueError(f"{line.domain[:80]!r} is not the name of a domain")
+    if line.at < 0:
+        raise ValueError("expected a time since 1970 in milliseconds")
     outcome = Outcome.LISTED if line.listed else Outcome.CLEAR
     verdict = Verdict(zone=line.rbl.lower(), outcome=outcome, reason=line.reason[:500])
     at = line.at or now

@@ -122,6 +122,11 @@ def test_a_zone_is_probed_again_after_an_hour(server: NameServer) -> None:
         refreshed(collector, asset(CLEAR), now=NOW + PROBED_FOR_MS)
 
 
+def test_an_address_in_a_file_is_known_by_its_one_spelling() -> None:
+    (told,) = read('{"ip":"2001:DB8:0::1","rbl":"x","listed":true}')
+    assert told.asset == "2001:db8::1"
+
+
 def test_a_resolver_that_suddenly_finds_nothing_ends_no_listing(server: NameServer) -> None:
     collector = blocklists(server, "true.example", "empty.example")
     assert listings(refreshed(collector, asset(LISTED))[LISTED]) == {"true.example": True, "empty.example": True}
@@ -178,6 +183,9 @@ def test_a_file_tells_what_was_listed_when() -> None:
 @pytest.mark.parametrize(
     "line",
     [
+        '{"ip":"nonsense","rbl":"x","listed":true}',
+        '{"domain":"a b","rbl":"x","listed":true}',
+        '{"ip":"192.0.2.1","rbl":"x","listed":true,"at":-1}',
         '{"rbl":"x","listed":true}',
         '{"ip":"1","domain":"a","rbl":"x","listed":true}',
         "{",
