@@ -23,7 +23,7 @@ from mailvane.notify.notifier import Delivered, NotDelivered, Refused
 from mailvane.reputation_config import OutgoingMail
 
 TIMEOUT_SECONDS = 20.0
-_AT_ONCE = 8  # a server that gets an alert for each of hundreds of addresses counts connections
+AT_ONCE = 8  # a server that gets an alert for each of hundreds of addresses counts connections
 
 
 class Email:
@@ -35,7 +35,7 @@ class Email:
         """`tls` says whom to trust; without it, whom this machine trusts."""
         self._mail = mail
         self._tls = tls
-        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._room = asyncio.Semaphore(AT_ONCE)
 
     async def deliver(self, notification: Notification, now: int) -> Delivered:  # noqa: ARG002 - dated when it was made
         """Raises NotDelivered, Refused."""

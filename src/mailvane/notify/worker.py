@@ -22,10 +22,11 @@ from mailvane.storage.reputation import Outbox
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
-HOLD_MS = 120_000  # longer than any try may take
+HOLD_MS = 120_000  # longer than any try may take that begins within the patience
+PATIENCE_MS = 30_000  # a message whose turn comes later is left to be taken again
 GIVE_UP_MS = 5 * 86_400_000  # a target that failed for so long is not tried any more
 _TOGETHER = 100
-_AT_ONCE = 32
+AT_ONCE = 32
 # Seconds after the first try, the second, …; then always the last.
 _PAUSES = (5, 15, 60, 300, 1800, 7200, 18_000, 36_000)
 
@@ -37,7 +38,7 @@ class Worker:
         self._outbox = outbox
         self._notifiers: Mapping[Channel, Notifier] = {each.channel: each for each in notifiers}
         self._clock = clock
-        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._room = asyncio.Semaphore(AT_ONCE)
         self._turns: dict[tuple[int, Channel, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -76,7 +77,7 @@ class Worker:
             target = await asyncio.to_thread(self._target_of, notification)
             async with self._room:
                 began = self._clock()
-                if began - taken_at > HOLD_MS // 2:
+                if began - taken_at > PATIENCE_MS:
                     return  # it waited so long that it is about to be taken again
                 outcome, detail, pause = await self._try(notification, target, began)
             took = self._clock() - began

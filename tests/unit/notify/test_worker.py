@@ -13,8 +13,9 @@ import pytest
 
 from mailvane.domain.alerts import Channel, Notification, NotificationState
 from mailvane.errors import NotAllowed, Transient
+from mailvane.notify import email
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
-from mailvane.notify.worker import GIVE_UP_MS, HOLD_MS, Worker
+from mailvane.notify.worker import AT_ONCE, GIVE_UP_MS, HOLD_MS, PATIENCE_MS, Worker
 from mailvane.storage.ledger import SqlLedger, open_ledger
 
 NOW = 1_790_000_000_000
@@ -188,3 +189,9 @@ def test_what_a_killed_worker_had_taken_is_delivered_still(tmp_path: Path) -> No
     post.rounds(1)
     assert post.hook.delivered == ["msg_1"]
     ledger.close()
+
+
+def test_the_longest_try_ends_before_its_message_is_taken_again() -> None:
+    """Mails wait for a place at the server: all that are told at once may be mails, and each may take its time."""
+    turns = -(-AT_ONCE // email.AT_ONCE)
+    assert PATIENCE_MS + turns * email.TIMEOUT_SECONDS * 1000 < HOLD_MS
