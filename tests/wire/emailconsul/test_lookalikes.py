@@ -47,3 +47,18 @@ def test_a_brand_is_asked_about_now(world: World) -> None:
     found(world, "brnad.example")
     (asked,) = send(world, "POST", f"/lookalike/{brand['id']}/refresh")["data"]
     assert asked["status"] == "WAITING"
+
+
+def test_dates_are_dates_in_the_evidence_too(world: World) -> None:
+    post(world, "/lookalike", {"domain": "brand.example"})
+    found(world, "brnad.example", reg_created_date=NOW - HOUR)
+    rule = {
+        "type": "LOOKALIKE_REG_CREATED_DATE",
+        "lookalike_reg_created_date": {"value": "ONE_DAY", "operator": "lt"},
+    }
+    alert = post(world, "/alerts", {"name": "x", "rules": [rule]})
+    (entry,) = get(world, f"/alerts/{alert['id']}/log")["data"]
+    (fired,) = entry["rules"]
+    assert fired["matchings"]["items"][0]["value"] == "2024-01-17T19:30:45.000Z"
+    assert fired["snapshot"]["data"][0]["reg_created_date"] == "2024-01-17T19:30:45.000Z"
+    assert fired["snapshot"]["data"][0]["reg_updated_date"] is None
