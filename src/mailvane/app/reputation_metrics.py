@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from mailvane.domain.alerts import WINDOW_MS
-from mailvane.domain.reputation import Source
+from mailvane.domain.reputation import LISTINGS, Source
 from mailvane.errors import MailvaneError
 from mailvane.services.alerting import Alerting
 from mailvane.storage.ledger import SqlLedger
@@ -75,7 +75,6 @@ class ReputationMetrics:
         standing = ledger.standing()
         for source, moment in standing.oldest_success.items():
             self._freshness.labels(source.value).set(moment / 1000)
-        self._listings.clear()
-        for kind, count in standing.open_listings.items():
-            self._listings.labels(kind.value).set(count)
+        for kind in LISTINGS:
+            self._listings.labels(kind.value).set(standing.open_listings.get(kind, 0))
         self._firing.set(ledger.firing(now - WINDOW_MS))

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
@@ -22,6 +23,7 @@ from mailvane.surfaces.cli.program import Program, program
 from mailvane.surfaces.cli.rendering import console, moment, print_json, print_record
 from mailvane.surfaces.cli.selection import chosen_workspace
 
+_UTC = ZoneInfo("UTC")
 _ITEMS = 5  # of a log entry, on a terminal
 _LAST_ENTRIES = 5
 _LARGEST_FILE = 1 << 20
@@ -231,11 +233,17 @@ def _show_fired(rules: Sequence[FiredRule]) -> None:
     for rule in rules:
         items = rule.matchings.get("items", ())
         for item in items[:_ITEMS]:
-            said = ", ".join(f"{name} {value}" for name, value in item.items())
+            said = ", ".join(f"{name} {_shown(rule.type, name, value)}" for name, value in item.items())
             console().print(Text.assemble("  ", (rule.type, "red"), f"  {said}"))
         more = int(rule.matchings.get("count") or len(items)) - _ITEMS
         if more > 0:
             console().print(Text(f"  and {more:,} more", "dim"))
+
+
+def _shown(rule_type: str, name: str, value: object) -> object:
+    """What a lookalike is compared by is a date."""
+    is_date = name == "value" and rule_type.startswith("LOOKALIKE_")
+    return moment(value, _UTC) if is_date and isinstance(value, int) else value
 
 
 def _show_failing(failing: Mapping[str, str]) -> None:

@@ -21,19 +21,12 @@ from mailvane.surfaces.http.emailconsul.parameters import Window
 from mailvane.surfaces.http.endpoints import JSON
 
 PREFIX = "/api/v1.0"
-# Fields of records that are moments.
 _DATES = frozenset(
     {
-        "date_timestamp",
-        "updated_at",
-        "period_from",
-        "period_to",
-        "trap_period_from",
-        "trap_period_to",
-        "reg_created_date",
-        "reg_updated_date",
+        *("date_timestamp", "updated_at", "reg_created_date", "reg_updated_date"),
+        *("period_from", "period_to", "trap_period_from", "trap_period_to"),
     }
-)
+)  # of the evidence of alerts
 _VALUED_BY_DATE = frozenset({"LOOKALIKE_REG_CREATED_DATE", "LOOKALIKE_REG_UPDATED_DATE"})
 
 
@@ -265,13 +258,12 @@ def webhook_body(notification: Notification) -> bytes:
 
 
 def _fired(rule: FiredRule) -> FiredRuleObject:
-    """Evidence is told in the words, and with the dates, of the lists that it comes from."""
+    """Times are milliseconds inside, and dates on the wire, wherever they stand."""
     records = [_dated(record) for record in rule.snapshot.get("data", ())]
-    snapshot = {**rule.snapshot, "date_timestamp": maybe_date(rule.snapshot.get("date_timestamp")), "data": records}
+    items = rule.matchings.get("items", ())
     if rule.type in _VALUED_BY_DATE:
-        items = [{**item, "value": maybe_date(item.get("value"))} for item in rule.matchings.get("items", ())]
-        return FiredRuleObject(rule.type, snapshot, {**rule.matchings, "items": items})
-    return FiredRuleObject(rule.type, snapshot, rule.matchings)
+        items = [{**item, "value": maybe_date(item.get("value"))} for item in items]
+    return FiredRuleObject(rule.type, _dated({**rule.snapshot, "data": records}), {**rule.matchings, "items": items})
 
 
 def _dated(record: Mapping[str, Any]) -> Mapping[str, Any]:
