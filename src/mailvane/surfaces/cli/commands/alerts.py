@@ -26,6 +26,7 @@ from mailvane.surfaces.cli.selection import chosen_workspace
 _UTC = ZoneInfo("UTC")
 _ITEMS = 5  # of a log entry, on a terminal
 _LAST_ENTRIES = 5
+_ID = 24
 _LARGEST_FILE = 1 << 20
 _WORKSPACE = typer.Option(None, help="Whose alerts; not needed when there is one workspace.")
 _JSON = typer.Option(False, "--json", help="Print JSON.")
@@ -57,7 +58,10 @@ def list_(context: typer.Context, workspace: str | None = _WORKSPACE, as_json: b
     if not found:
         typer.echo("there are no alerts yet: POST one to /api/v1.0/alerts")
         return
-    table = Table("id", "name", "watches for", "tells", "state", box=None)
+    table = Table(box=None)
+    table.add_column("id", no_wrap=True, min_width=_ID)  # to be pasted
+    for heading in ("name", "watches for", "tells", "state"):
+        table.add_column(heading, overflow="fold")
     for alert in found:
         table.add_row(alert.id, alert.name, _rules(alert), _told(alert), _state(place, alert))
     console().print(table)
