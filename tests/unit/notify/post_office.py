@@ -86,6 +86,15 @@ async def closed(server: asyncio.Server) -> None:
     await asyncio.gather(*others, return_exceptions=True)
 
 
+async def parted() -> None:
+    """Waits until every connection of this loop is closed: with TLS, both say goodbye after the last answer."""
+    loop: Any = asyncio.get_running_loop()
+    async with asyncio.timeout(10):
+        while len(loop._selector.get_map()) > 1:  # noqa: SLF001 - no other door to them; one is the loop's own
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0)
+
+
 def certified(directory: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """What a server at 127.0.0.1 shows, and what trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())

@@ -15,12 +15,19 @@ from mailvane.notify.email import Email
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
 from mailvane.reputation_config import OutgoingMail
 from tests.unit.notify.letters_sent import BUSY, NOW, entry, notification
-from tests.unit.notify.post_office import PostOffice, certified
+from tests.unit.notify.post_office import PostOffice, certified, parted
 
 
 def deliver(port: int, told: Notification, tls: ssl.SSLContext | None = None, **mail: Any) -> Delivered:
     given = {"host": "127.0.0.1", "security": "none", "sender": "alerts@mail.example", **mail}
-    return asyncio.run(Email(OutgoingMail(port=port, **given), tls).deliver(told, NOW))
+
+    async def delivered() -> Delivered:
+        try:
+            return await Email(OutgoingMail(port=port, **given), tls).deliver(told, NOW)
+        finally:
+            await parted()
+
+    return asyncio.run(delivered())
 
 
 def test_an_alert_arrives_as_text_and_html_with_the_evidence() -> None:
