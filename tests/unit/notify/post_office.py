@@ -90,7 +90,7 @@ async def parted() -> None:
     """Waits until every connection of this loop is closed: with TLS, both say goodbye after the last answer."""
     loop: Any = asyncio.get_running_loop()
     async with asyncio.timeout(10):
-        while len(loop._selector.get_map()) > 1:  # noqa: SLF001 - no other door to them; one is the loop's own
+        while len(loop._selector.get_map()) > 1:
             await asyncio.sleep(0.01)
     await asyncio.sleep(0)
 
