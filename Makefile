@@ -16,7 +16,7 @@ run: .venv/installed  ## Start the demo: a server with a living simulated mail w
 	$(BIN)/mailvane demo
 
 test: .venv/installed lint  ## Run every check
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: .venv/installed  ## Style, types and import contracts
 	$(BIN)/ruff format --check src tests benchmarks
