@@ -6,12 +6,12 @@ with FINAL, which joins the partial rows that are not merged yet, so an answer n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from mailvane.domain.history import HourlyQuestion, LogQuestion, StatisticsQuestion
 from mailvane.domain.mail import NUMBER_BITS, DeliveryStatus, MailKey, MailKind, parse_mail_id
-from mailvane.storage.maillog.rows import AT_BIAS, EVENT_COLUMNS, REACTIONS, STATUSES
+from mailvane.storage.maillog.rows import AT_BIAS, EVENT_COLUMNS, REACTIONS, STATUSES, Name
 
 _DELIVERED = f"(bitAnd(state, 15) = {STATUSES.index(DeliveryStatus.DELIVERED)})"
 _MAIL = "relay, accepted_at, number"
@@ -35,7 +35,10 @@ _UNTRIED = {
 }
 _STORED = (*_FACTS, *_UNTRIED)
 _INSIDE = "accepted_at BETWEEN {first:Int64} AND {last:Int64}"
+_COLUMNS = f"{_ROW}, {', '.join(name for name in _STORED if name != 'stretch')}"
 MOMENTS = 2000
+NAMED = 1000  # rows at most are asked for by name; beyond that the names would outgrow the question
+FOUND = 10_000  # rows at most are counted by naming them all
 
 
 class Statement(NamedTuple):
@@ -149,6 +152,11 @@ def _bounds(span: Span) -> dict[str, object]:
     return {"first": span.first << _BUCKET_BITS, "last": ((span.last + 1) << _BUCKET_BITS) - 1}
 
 
+def _when(names: Sequence[Name]) -> dict[str, object]:
+    moments = sorted({accepted_at for _, accepted_at, _, _ in names})
+    return {"first": moments[0], "last": moments[-1], "when": moments}
+
+
 class Search:
     """A log question, as the statements that answer it. Raises InvalidInput when the mail id is impossible.
 
@@ -201,26 +209,68 @@ class Search:
         return Statement(f"SELECT bucket, sum(mails) FROM ({mails}) GROUP BY bucket", self._values)
 
     def page(self, waiting: bool, span: Span) -> Statement:
-        """One page: first which rows are on it, from few columns, then all there is to say about those."""
+        """A page too long to name its rows: first which are on it, from few columns, then all there is to say."""
         values = self._values | _bounds(span) | {"skip": span.skip, "limit": self._question.limit}
         source = self._source(waiting)
+        order, _ = self._order()
+        rows = f"SELECT {_COLUMNS} FROM {source} WHERE {self._window} AND {_INSIDE}"
+        return Statement(f"{rows} AND ({_ROW}) GLOBAL IN ({self._page_of(source)}) ORDER BY {order}", values)
+
+    def names(self, waiting: bool, span: Span) -> Statement:
+        """Which rows are on the page, in its order."""
+        values = self._values | _bounds(span) | {"skip": span.skip, "limit": self._question.limit}
+        return Statement(self._page_of(self._source(waiting)), values)
+
+    def all_names(self, waiting: bool) -> Statement:
+        """Which rows pass, in order, up to one more than FOUND: for when few moments are left."""
         order, first = self._order()
-        part = (
-            f"WHERE {self._where} AND {_INSIDE} ORDER BY {order}{first} LIMIT {{limit:UInt64}} OFFSET {{skip:UInt64}}"
+        return Statement(
+            f"SELECT {_ROW} FROM {self._source(waiting)} WHERE {self._where} ORDER BY {order}{first} LIMIT {FOUND + 1}",
+            self._values,
         )
-        columns = f"{_ROW}, {', '.join(name for name in _STORED if name != 'stretch')}"
-        if self._narrow:
-            return Statement(f"SELECT {columns} FROM {source} {part}", values)
-        chosen = f"SELECT {_ROW} FROM {source} {part}"
-        rows = f"SELECT {columns} FROM {source} WHERE {self._window} AND {_INSIDE} AND ({_ROW}) GLOBAL IN ({chosen})"
-        return Statement(f"{rows} ORDER BY {order}", values)
+
+    def whole(self, waiting: bool) -> Statement:
+        """All there is to say of the rows that pass, in order, up to one more than a page holds."""
+        order, first = self._order()
+        return Statement(
+            f"SELECT {_COLUMNS} FROM {self._source(waiting)} WHERE {self._where}"
+            f" ORDER BY {order}{first} LIMIT {{limit:UInt64}}",
+            self._values | {"limit": self._question.limit + 1},
+        )
+
+    def rows(self, names: Sequence[Name]) -> Statement:
+        """All there is to say of rows with these names, in no order, and perhaps of some others."""
+        values = self._values | _when(names) | {"recipients": sorted({recipient for *_, recipient in names})}
+        condition = f"{self._window} AND {_INSIDE} AND accepted_at IN {{when:Array(Int64)}}"
+        # Both are of the key, which tells before rows are joined whether the other columns need be read at all.
+        asked = (
+            f"SELECT {_COLUMNS} FROM {{deliveries}} FINAL"
+            f" PREWHERE {condition} AND recipient IN {{recipients:Array(String)}}"
+        )
+        if not any(recipient == "" for *_, recipient in names):
+            return Statement(asked, values)
+        return Statement(f"{asked} UNION ALL SELECT {_COLUMNS} FROM ({self._untried()}) WHERE {condition}", values)
 
     def reactions(self, span: Span) -> Statement:
         """What recipients did with the mails of a stretch of time; most of the time nothing."""
-        newest = ", ".join(f"max({name}) AS {name}" for name in REACTIONS)
+        return self._reacted(_INSIDE, _bounds(span))
+
+    def reactions_to(self, names: Sequence[Name]) -> Statement:
+        """What recipients did with these mails."""
+        return self._reacted(f"{_INSIDE} AND accepted_at IN {{when:Array(Int64)}}", _when(names))
+
+    def _reacted(self, when: str, values: dict[str, object]) -> Statement:
+        # Partial rows as they are: the reader takes the greatest of each, for less than a grouping costs to plan.
         return Statement(
-            f"SELECT {_ROW}, {newest} FROM {{reactions}} WHERE {self._window} AND {_INSIDE} GROUP BY {_ROW}",
-            self._values | _bounds(span),
+            f"SELECT {_ROW}, {', '.join(REACTIONS)} FROM {{reactions}} WHERE {self._window} AND {when}",
+            self._values | values,
+        )
+
+    def _page_of(self, source: str) -> str:
+        order, first = self._order()
+        return (
+            f"SELECT {_ROW} FROM {source} WHERE {self._where} AND {_INSIDE}"
+            f" ORDER BY {order}{first} LIMIT {{limit:UInt64}} OFFSET {{skip:UInt64}}"
         )
 
     def _order(self) -> tuple[str, str]:
@@ -231,8 +281,9 @@ class Search:
         return f"{mail}, recipient_number {way}, recipient {way}", ""
 
     def _source(self, waiting: bool) -> str:
-        tried = f"SELECT workspace, {_ROW}, {', '.join(_STORED)} FROM {{deliveries}} FINAL WHERE {self._window}"
-        return f"({tried}{self._narrow} UNION ALL {self._untried()})" if waiting else f"({tried}{self._narrow})"
+        sieve = f"PREWHERE {self._window}{self._narrow}" if self._narrow else f"WHERE {self._window}"
+        tried = f"SELECT workspace, {_ROW}, {', '.join(_STORED)} FROM {{deliveries}} FINAL {sieve}"
+        return f"({tried} UNION ALL {self._untried()})" if waiting else f"({tried})"
 
     def _untried(self) -> str:
         """The mails that wait, in the shape of deliveries without a recipient."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from hashlib import blake2b
 
 import msgspec
@@ -31,7 +31,7 @@ _PREFIX = 16  # hexadecimal digits that lead `via` and `outcome`
 _SEPARATOR = "\x1f"
 
 
-class _Stored(msgspec.Struct, kw_only=True, gc=False):
+class Stored(msgspec.Struct, kw_only=True, gc=False):
     """A row of `deliveries` as schema.sql keeps it."""
 
     relay: int
@@ -64,7 +64,8 @@ class _Stored(msgspec.Struct, kw_only=True, gc=False):
 _PIECE = 1000
 _encoder = msgspec.json.Encoder()
 _events = msgspec.json.Decoder(MailEvent)
-_stored = msgspec.json.Decoder(_Stored)
+_stored = msgspec.json.Decoder(Stored)
+_names = msgspec.json.Decoder(tuple[int, int, int, str])
 _NO_REACTION = (0,) * len(REACTIONS)
 _NO_OUTCOME = [""] * 9
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -106,16 +107,33 @@ def decode_events(lines: bytes) -> list[MailEvent]:
     return _events.decode_lines(lines)
 
 
-Reactions = Mapping[tuple[int, int, int, str], tuple[int, ...]]
-"""The times of REACTIONS, by relay, acceptance, number and recipient."""
+Name = tuple[int, int, int, str]
+"""What tells a delivery from others of its workspace: relay, acceptance, number, recipient."""
+Reactions = Mapping[Name, tuple[int, ...]]
+"""The times of REACTIONS, by the delivery's name."""
 
 
-def decode_deliveries(lines: bytes, reactions: Reactions) -> list[Delivery]:
-    """The rows of `deliveries` in an answer, each with what its recipient did."""
-    return [_delivery(row, reactions) for row in _stored.decode_lines(lines)]
+def decode_names(lines: bytes) -> list[Name]:
+    return _names.decode_lines(lines)
 
 
-def _delivery(row: _Stored, reactions: Reactions) -> Delivery:
+def decode_rows(lines: bytes) -> dict[Name, Stored]:
+    """The rows of `deliveries` in an answer, in its order."""
+    return {(row.relay, row.accepted_at, row.number, row.recipient): row for row in _stored.decode_lines(lines)}
+
+
+def newest_reactions(rows: Iterable[tuple[object, ...]]) -> Reactions:
+    """The greatest times of each delivery, of partial rows that begin with its name."""
+    newest: dict[Name, tuple[int, ...]] = {}
+    for relay, accepted_at, number, recipient, *times in rows:
+        name = (int(str(relay)), int(str(accepted_at)), int(str(number)), str(recipient))
+        told = tuple(int(str(time)) for time in times)
+        newest[name] = tuple(map(max, newest.get(name, told), told))
+    return newest
+
+
+def delivery(row: Stored, reactions: Reactions) -> Delivery:
+    """A row as the domain knows it, with what its recipient did."""
     told = reactions.get((row.relay, row.accepted_at, row.number, row.recipient), _NO_REACTION)
     family, hard, code, enhanced_code, transport, mx_ip, delay, tls, reply = (
         row.outcome[_PREFIX:].split(_SEPARATOR, 8) if row.outcome else _NO_OUTCOME

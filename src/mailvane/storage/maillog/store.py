@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import threading
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 import msgspec
 
 from mailvane.domain.history import (
+    Delivery,
     HourlyCounts,
     HourlyQuestion,
     LogPage,
@@ -22,15 +23,19 @@ from mailvane.domain.mail import EventBatch, MailEvent, MailKey
 from mailvane.errors import InvalidInput
 from mailvane.storage.maillog import doubt, schema, upkeep
 from mailvane.storage.maillog.engine import Engine, parse_address
-from mailvane.storage.maillog.questions import MOMENTS, Count, Search, Statement, by_hour, life_of, locate
+from mailvane.storage.maillog.questions import FOUND, MOMENTS, NAMED, Count, Search, Statement, by_hour, life_of, locate
 from mailvane.storage.maillog.rows import (
     COLUMNS,
-    Reactions,
+    Name,
+    Stored,
     batch_mark,
-    decode_deliveries,
     decode_events,
+    decode_names,
+    decode_rows,
+    delivery,
     encode_batch,
     kept_days,
+    newest_reactions,
 )
 
 # Each batch becomes one block, formed in one way only: its parts then carry the same marks when it comes again, and
@@ -107,19 +112,58 @@ class ClickHouseMailLog:
             search = Search(question)
         except InvalidInput:
             return LogPage(0, [])
-        if candidates := search.candidates():
-            moments = [int(str(moment)) for (moment,) in self._rows(candidates)]
-            if len(moments) <= MOMENTS:
-                search.narrow(moments)
+        few = self._narrowed(search)
         waiting = self._number(search.waiting()) > 0
+        if few is not None and (page := self._few(search, question, waiting, few)):
+            return page
         counts = [(int(str(bucket)), int(str(count))) for bucket, count in self._rows(search.counts(waiting))]
         total = sum(count for _, count in counts)
         span = locate(counts, question)
         if span is None:
             return LogPage(total, [])
-        lines = self._lines(search.page(waiting, span))
-        reactions = {row[:4]: row[4:] for row in self._rows(search.reactions(span))}
-        return LogPage(total, decode_deliveries(lines, cast("Reactions", reactions)))
+        if question.limit > NAMED:
+            rows = decode_rows(self._lines(search.page(waiting, span)))
+            reactions = newest_reactions(self._rows(search.reactions(span)))
+            return LogPage(total, [delivery(row, reactions) for row in rows.values()])
+        return LogPage(total, self._told(search, self._names(search.names(waiting, span))))
+
+    def _narrowed(self, search: Search) -> int | None:
+        """Look only at few moments, if a filter leaves few: how many."""
+        candidates = search.candidates()
+        if candidates is None:
+            return None
+        moments = [int(str(moment)) for (moment,) in self._rows(candidates)]
+        if len(moments) > MOMENTS:
+            return None
+        search.narrow(moments)
+        return len(moments)
+
+    def _few(self, search: Search, question: LogQuestion, waiting: bool, moments: int) -> LogPage | None:
+        """The answer when few moments are left; None when they hold too many rows all the same."""
+        if not moments and not waiting:
+            return LogPage(0, [])
+        if not question.skip and moments <= question.limit <= NAMED:
+            rows = decode_rows(self._lines(search.whole(waiting)))
+            if len(rows) <= question.limit:
+                return LogPage(len(rows), self._told(search, list(rows), rows))
+        if question.limit > NAMED:
+            return None
+        names = self._names(search.all_names(waiting))
+        if len(names) > FOUND:
+            return None
+        return LogPage(len(names), self._told(search, names[question.skip : question.skip + question.limit]))
+
+    def _told(self, search: Search, names: list[Name], rows: dict[Name, Stored] | None = None) -> list[Delivery]:
+        """All there is to say of the deliveries with these names; of one that has gone since it was named, nothing."""
+        if not names:
+            return []
+        if rows is None:
+            rows = decode_rows(self._lines(search.rows(names)))
+        reactions = newest_reactions(self._rows(search.reactions_to(names)))
+        return [delivery(rows[name], reactions) for name in names if name in rows]
+
+    def _names(self, statement: Statement) -> list[Name]:
+        return decode_names(self._lines(statement, "JSONCompactEachRow"))
 
     def statistics(self, question: StatisticsQuestion) -> Statistics:
         """Counts and ranked tables of a window."""
