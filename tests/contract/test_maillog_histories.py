@@ -106,6 +106,29 @@ def test_every_answer_is_what_the_events_say(
     assert maillog.hourly(hours) == remembered.hourly(events, hours)
 
 
+@settings(thorough, max_examples=10)
+@given(
+    batches=histories(),
+    settling=st.lists(st.booleans(), min_size=4, max_size=4),
+    asked=st.lists(questions, min_size=4, max_size=4),
+)
+def test_an_answer_is_the_same_whether_weeks_are_settled_or_not(
+    maillog: ClickHouseMailLog, batches: list[list[MailEvent]], settling: list[bool], asked: list[dict[str, object]]
+) -> None:
+    workspace = new_workspace()
+    events: list[MailEvent] = []
+    for n, batch in enumerate(batches):
+        maillog.append(EventBatch(f"batch-{n}", workspace, 0, batch))
+        events += batch
+        if settling[n]:
+            for engine in maillog._engines:
+                engine.command("OPTIMIZE TABLE deliveries FINAL")
+        everything: list[dict[str, object]] = [{}, {"by_message": True}]
+        for each in [*everything, *asked]:
+            question = LogQuestion(**({"workspace": workspace, "relays": (1, 2)} | each))  # type: ignore[arg-type]
+            assert maillog.search(question) == remembered.search(events, question)
+
+
 def contents(maillog: ClickHouseMailLog, workspace: int) -> list[list[tuple[object, ...]]]:
     """Every row of every view, joined as a reader sees it."""
     return [

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from mailvane.domain.history import HourlyQuestion, LogQuestion, StatisticsQuestion
 from mailvane.domain.mail import NUMBER_BITS, DeliveryStatus, MailKey, MailKind, parse_mail_id
 from mailvane.storage.maillog.rows import AT_BIAS, EVENT_COLUMNS, REACTIONS, STATUSES, Name
+from mailvane.storage.maillog.settled import Week
 
 _DELIVERED = f"(bitAnd(state, 15) = {STATUSES.index(DeliveryStatus.DELIVERED)})"
 _MAIL = "relay, accepted_at, number"
@@ -38,7 +39,6 @@ _INSIDE = "accepted_at BETWEEN {first:Int64} AND {last:Int64}"
 _COLUMNS = f"{_ROW}, {', '.join(name for name in _STORED if name != 'stretch')}"
 MOMENTS = 2000
 NAMED = 1000  # rows at most are asked for by name; beyond that the names would outgrow the question
-FOUND = 10_000  # rows at most are counted by naming them all
 
 
 class Statement(NamedTuple):
@@ -163,27 +163,51 @@ class Search:
     Rows are counted by bucket of acceptance time: that gives the total and, with it, the stretch of time in which the
     page lies, so that no more than that is sorted.
 
-    An index on a filtered column is of little use to FINAL, which must see every partial row of what it joins. So the
-    moments at which candidates were accepted are asked for first, without FINAL: whatever passes a comparison once
-    joined has a partial row that passes it. When they are few, the other questions look at nothing else.
+    An index on a filtered column is of little use to FINAL, which must see every partial row of what it joins. So a
+    filter that selects is asked of settled weeks without FINAL; and of the others, at which moments candidates were
+    accepted: whatever passes a comparison once joined has a partial row that passes it. When the moments are few,
+    nothing else of those weeks is looked at.
     """
 
     def __init__(self, question: LogQuestion) -> None:
         window = _window(question)
-        filters = [window, *_message(question), *_exact(question).values(), *_state(question)]
+        message = _message(question)
+        filters = [window, *message, *_exact(question).values(), *_state(question)]
         self._question = question
         self._window = window.condition
         self._where = " AND ".join(filter_.condition for filter_ in filters)
         self._values = {name: value for filter_ in filters for name, value in filter_.values.items()}
         self._selective = next(iter(_selective(question)), None)
+        self._joined = window.condition
         self._narrow = ""
+        self._apart = False
+        kinds_alone = all("kinds" in filter_.values for filter_ in filters[1:])
+        whole = question.since is None and question.until is None and kinds_alone
+        self.summary = (question.workspace, question.relays, question.kinds, question.by_message) if whole else None
+        """What counts of this question may be remembered by: it asks for everything, whenever accepted."""
+
+    @property
+    def selects(self) -> bool:
+        """Whether a filter may leave so little that looking for it first is worth while."""
+        return self._selective is not None
+
+    def read_apart(self, weeks: Sequence[Week]) -> None:
+        """Read these settled weeks without joining rows, and all others as ever."""
+        self._apart = True
+        self._joined = f"{self._window} AND _partition_id NOT IN {{apart:Array(String)}}"
+        self._values |= {"apart": [week.partition for week in weeks], "parts": [week.part for week in weeks]}
+
+    @property
+    def sifted(self) -> bool:
+        """Whether few rows are read to find those that pass."""
+        return self._apart or bool(self._narrow)
 
     def candidates(self) -> Statement | None:
         """When the candidates for an answer were accepted, up to one more than MOMENTS; None when no filter selects."""
         if self._selective is None:
             return None
         return Statement(
-            f"SELECT DISTINCT accepted_at FROM {{deliveries}} WHERE {self._window} AND {self._selective.condition}"
+            f"SELECT DISTINCT accepted_at FROM {{deliveries}} WHERE {self._joined} AND {self._selective.condition}"
             f" LIMIT {MOMENTS + 1}",
             self._values,
         )
@@ -197,16 +221,26 @@ class Search:
         """How many mails wait untried in the window; most of the time none does."""
         return Statement(f"SELECT count() FROM ({self._waiting_mails()})", self._values)
 
-    def counts(self, waiting: bool) -> Statement:
-        """How many rows each bucket has."""
-        bucket = "stretch AS bucket"
-        rows = f"FROM {self._source(waiting)} WHERE {self._where}"
+    def counts(self, waiting: bool, known: Sequence[Week] = ()) -> Statement:
+        """How many rows each bucket has, leaving out weeks of which that is known."""
+        others = " AND _partition_id NOT IN {known:Array(String)}" if known else ""
+        values = self._values | ({"known": [week.partition for week in known]} if known else {})
+        return Statement(self._counted(f"FROM {self._source(waiting, others)}", ""), values)
+
+    def counts_apart(self, weeks: Sequence[Week]) -> Statement:
+        """How many rows each bucket of settled weeks has, and in which part they are."""
+        source = f"FROM {{deliveries}} WHERE _part IN {{parts:Array(String)}} AND {self._where}"
+        return Statement(self._counted(source, "_part, "), self._values | {"parts": [week.part for week in weeks]})
+
+    def _counted(self, rows: str, beside: str) -> str:
         if not self._question.by_message:
-            return Statement(f"SELECT {bucket}, count() {rows} GROUP BY bucket", self._values)
+            return f"SELECT {beside}stretch AS bucket, count() {rows} GROUP BY {beside}bucket"
         # Within a bucket and a relay, time and number of a mail fit into one integer, which is counted faster.
         mail = f"bitOr(bitShiftLeft(bitAnd(accepted_at, {(1 << _BUCKET_BITS) - 1}), {NUMBER_BITS}), number)"
-        mails = f"SELECT {bucket}, relay, uniqExact({mail}) AS mails {rows} GROUP BY bucket, relay"
-        return Statement(f"SELECT bucket, sum(mails) FROM ({mails}) GROUP BY bucket", self._values)
+        mails = f"SELECT {beside}stretch AS bucket, relay, uniqExact({mail}) AS mails {rows}"
+        return (
+            f"SELECT {beside}bucket, sum(mails) FROM ({mails} GROUP BY {beside}bucket, relay) GROUP BY {beside}bucket"
+        )
 
     def page(self, waiting: bool, span: Span) -> Statement:
         """A page too long to name its rows: first which are on it, from few columns, then all there is to say."""
@@ -221,28 +255,20 @@ class Search:
         values = self._values | _bounds(span) | {"skip": span.skip, "limit": self._question.limit}
         return Statement(self._page_of(self._source(waiting)), values)
 
-    def all_names(self, waiting: bool) -> Statement:
-        """Which rows pass, in order, up to one more than FOUND: for when few moments are left."""
+    def whole(self, waiting: bool, span: Span) -> Statement:
+        """All there is to say of what is on the page, without naming it first: for when that is all that passes."""
+        values = self._values | _bounds(span) | {"limit": self._question.limit}
         order, first = self._order()
         return Statement(
-            f"SELECT {_ROW} FROM {self._source(waiting)} WHERE {self._where} ORDER BY {order}{first} LIMIT {FOUND + 1}",
-            self._values,
-        )
-
-    def whole(self, waiting: bool) -> Statement:
-        """All there is to say of the rows that pass, in order, up to one more than a page holds."""
-        order, first = self._order()
-        return Statement(
-            f"SELECT {_COLUMNS} FROM {self._source(waiting)} WHERE {self._where}"
+            f"SELECT {_COLUMNS} FROM {self._source(waiting)} WHERE {_INSIDE}"
             f" ORDER BY {order}{first} LIMIT {{limit:UInt64}}",
-            self._values | {"limit": self._question.limit + 1},
+            values,
         )
 
     def rows(self, names: Sequence[Name]) -> Statement:
         """All there is to say of rows with these names, in no order, and perhaps of some others."""
         values = self._values | _when(names) | {"recipients": sorted({recipient for *_, recipient in names})}
         condition = f"{self._window} AND {_INSIDE} AND accepted_at IN {{when:Array(Int64)}}"
-        # Both are of the key, which tells before rows are joined whether the other columns need be read at all.
         asked = (
             f"SELECT {_COLUMNS} FROM {{deliveries}} FINAL"
             f" PREWHERE {condition} AND recipient IN {{recipients:Array(String)}}"
@@ -269,7 +295,7 @@ class Search:
     def _page_of(self, source: str) -> str:
         order, first = self._order()
         return (
-            f"SELECT {_ROW} FROM {source} WHERE {self._where} AND {_INSIDE}"
+            f"SELECT {_ROW} FROM {source} WHERE {_INSIDE}"
             f" ORDER BY {order}{first} LIMIT {{limit:UInt64}} OFFSET {{skip:UInt64}}"
         )
 
@@ -280,10 +306,18 @@ class Search:
             return f"{mail}, recipient_number, recipient", f" LIMIT 1 BY {_MAIL}"
         return f"{mail}, recipient_number {way}, recipient {way}", ""
 
-    def _source(self, waiting: bool) -> str:
-        sieve = f"PREWHERE {self._window}{self._narrow}" if self._narrow else f"WHERE {self._window}"
-        tried = f"SELECT workspace, {_ROW}, {', '.join(_STORED)} FROM {{deliveries}} FINAL {sieve}"
-        return f"({tried} UNION ALL {self._untried()})" if waiting else f"({tried})"
+    def _source(self, waiting: bool, others: str = "") -> str:
+        """Everything that passes the filters, of all weeks or only of others than some."""
+        columns = f"workspace, {_ROW}, {', '.join(_STORED)}"
+        # Moments are of the key, which tells before rows are joined whether the other columns need be read at all.
+        sieve = f"PREWHERE {self._window}{self._narrow} WHERE" if self._narrow else "WHERE"
+        branches = [f"SELECT {columns} FROM {{deliveries}} FINAL {sieve} {self._joined}{others} AND {self._where}"]
+        if self._apart:
+            settled = "_part IN {parts:Array(String)}"
+            branches.append(f"SELECT {columns} FROM {{deliveries}} WHERE {settled} AND {self._where}")
+        if waiting:
+            branches.append(f"SELECT {columns} FROM ({self._untried()}) WHERE {self._where}")
+        return f"({' UNION ALL '.join(branches)})"
 
     def _untried(self) -> str:
         """The mails that wait, in the shape of deliveries without a recipient."""

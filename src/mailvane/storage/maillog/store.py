@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Self
 
@@ -23,7 +24,7 @@ from mailvane.domain.mail import EventBatch, MailEvent, MailKey
 from mailvane.errors import InvalidInput
 from mailvane.storage.maillog import doubt, schema, upkeep
 from mailvane.storage.maillog.engine import Engine, parse_address
-from mailvane.storage.maillog.questions import FOUND, MOMENTS, NAMED, Count, Search, Statement, by_hour, life_of, locate
+from mailvane.storage.maillog.questions import MOMENTS, NAMED, Count, Search, Statement, by_hour, life_of, locate
 from mailvane.storage.maillog.rows import (
     COLUMNS,
     Name,
@@ -37,6 +38,7 @@ from mailvane.storage.maillog.rows import (
     kept_days,
     newest_reactions,
 )
+from mailvane.storage.maillog.settled import Counts, Remembered, Week, may_settle, settled_weeks
 
 # Each batch becomes one block, formed in one way only: its parts then carry the same marks when it comes again, and
 # every table, the views' included, knows what it has of it.
@@ -81,6 +83,8 @@ class ClickHouseMailLog:
         self._engine = engines[0]
         self._scope = "all_" if self._engine.address.cluster is not None else ""
         self._writing = threading.Lock()
+        self._remembered = Remembered()
+        self._settles = may_settle(self._engine)
         self._any_restored = self._number(Statement("SELECT count() FROM {restored}", {})) > 0
 
     def append(self, batch: EventBatch, doubtful: bool = False) -> None:
@@ -112,46 +116,66 @@ class ClickHouseMailLog:
             search = Search(question)
         except InvalidInput:
             return LogPage(0, [])
-        few = self._narrowed(search)
+        weeks = settled_weeks(self._engine) if self._settles else []
+        page = self._page(search, question, weeks)
+        if search.selects and not self._still(weeks):  # what was read apart is to be joined after all
+            page = self._page(Search(question), question, [])
+        return page
+
+    def _page(self, search: Search, question: LogQuestion, weeks: list[Week]) -> LogPage:
+        """The answer, right if these weeks are settled until it is there."""
         waiting = self._number(search.waiting()) > 0
-        if few is not None and (page := self._few(search, question, waiting, few)):
-            return page
-        counts = [(int(str(bucket)), int(str(count))) for bucket, count in self._rows(search.counts(waiting))]
-        total = sum(count for _, count in counts)
-        span = locate(counts, question)
+        known: dict[Week, Counts] = {}
+        if search.selects and weeks:
+            search.read_apart(weeks)
+        elif not (question.by_message and waiting):  # one mail may wait and have deliveries, and is to be counted once
+            known = self._known(search, weeks)
+        self._narrow(search)
+        counts = Counter[int]()
+        for bucket, count in self._rows(search.counts(waiting, list(known))):
+            counts[int(str(bucket))] += int(str(count))
+        for bucket, count in (pair for pairs in known.values() for pair in pairs):
+            counts[bucket] += count
+        return self._located(search, question, waiting, counts)
+
+    def _located(self, search: Search, question: LogQuestion, waiting: bool, counts: Counter[int]) -> LogPage:
+        """The page that lies where these counts tell."""
+        total = counts.total()
+        span = locate(counts.items(), question)
         if span is None:
             return LogPage(total, [])
         if question.limit > NAMED:
             rows = decode_rows(self._lines(search.page(waiting, span)))
             reactions = newest_reactions(self._rows(search.reactions(span)))
             return LogPage(total, [delivery(row, reactions) for row in rows.values()])
+        if search.sifted and not span.skip and total <= question.limit:
+            rows = decode_rows(self._lines(search.whole(waiting, span)))
+            return LogPage(total, self._told(search, list(rows), rows))
         return LogPage(total, self._told(search, self._names(search.names(waiting, span))))
 
-    def _narrowed(self, search: Search) -> int | None:
-        """Look only at few moments, if a filter leaves few: how many."""
-        candidates = search.candidates()
-        if candidates is None:
-            return None
-        moments = [int(str(moment)) for (moment,) in self._rows(candidates)]
-        if len(moments) > MOMENTS:
-            return None
-        search.narrow(moments)
-        return len(moments)
+    def _known(self, search: Search, weeks: list[Week]) -> dict[Week, Counts]:
+        """The counts of settled weeks, remembered or made now; what was not settled to the end is left out."""
+        if search.summary is None:
+            return {}
+        known = self._remembered.known(search.summary, weeks)
+        if unknown := [week for week in weeks if week not in known]:
+            rows = [
+                (str(part), int(str(bucket)), int(str(count)))
+                for part, bucket, count in self._rows(search.counts_apart(unknown))
+            ]
+            if self._still(unknown):
+                known |= self._remembered.learn(search.summary, unknown, rows)
+        return known
 
-    def _few(self, search: Search, question: LogQuestion, waiting: bool, moments: int) -> LogPage | None:
-        """The answer when few moments are left; None when they hold too many rows all the same."""
-        if not moments and not waiting:
-            return LogPage(0, [])
-        if not question.skip and moments <= question.limit <= NAMED:
-            rows = decode_rows(self._lines(search.whole(waiting)))
-            if len(rows) <= question.limit:
-                return LogPage(len(rows), self._told(search, list(rows), rows))
-        if question.limit > NAMED:
-            return None
-        names = self._names(search.all_names(waiting))
-        if len(names) > FOUND:
-            return None
-        return LogPage(len(names), self._told(search, names[question.skip : question.skip + question.limit]))
+    def _still(self, weeks: list[Week]) -> bool:
+        return not weeks or set(weeks) <= set(settled_weeks(self._engine))
+
+    def _narrow(self, search: Search) -> None:
+        """Look only at few moments, if a filter leaves few."""
+        if candidates := search.candidates():
+            moments = [int(str(moment)) for (moment,) in self._rows(candidates)]
+            if len(moments) <= MOMENTS:
+                search.narrow(moments)
 
     def _told(self, search: Search, names: list[Name], rows: dict[Name, Stored] | None = None) -> list[Delivery]:
         """All there is to say of the deliveries with these names; of one that has gone since it was named, nothing."""
