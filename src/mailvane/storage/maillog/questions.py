@@ -37,6 +37,7 @@ _UNTRIED = {
 _STORED = (*_FACTS, *_UNTRIED)
 _INSIDE = "accepted_at BETWEEN {first:Int64} AND {last:Int64}"
 _COLUMNS = f"{_ROW}, {', '.join(name for name in _STORED if name != 'stretch')}"
+_THEN = f"{_INSIDE} AND accepted_at IN {{when:Array(Int64)}}"
 MOMENTS = 2000
 NAMED = 1000  # rows at most are asked for by name; beyond that the names would outgrow the question
 
@@ -148,13 +149,20 @@ def locate(counts: Iterable[tuple[int, int]], question: LogQuestion) -> Span | N
     return Span(min(opened, bucket), max(opened, bucket), skip)
 
 
+def moments_of_page(found: list[int], question: LogQuestion) -> tuple[list[int], int]:
+    """When the rows of a page were accepted, and how many of these moments come before it, given those of all rows."""
+    found = sorted(found, reverse=not question.ascending)
+    page = found[question.skip : question.skip + question.limit]
+    return page, question.skip - found.index(page[0]) if page else 0
+
+
 def _bounds(span: Span) -> dict[str, object]:
     return {"first": span.first << _BUCKET_BITS, "last": ((span.last + 1) << _BUCKET_BITS) - 1}
 
 
-def _when(names: Sequence[Name]) -> dict[str, object]:
-    moments = sorted({accepted_at for _, accepted_at, _, _ in names})
-    return {"first": moments[0], "last": moments[-1], "when": moments}
+def _when(moments: Iterable[int]) -> dict[str, object]:
+    when = sorted(set(moments))
+    return {"first": when[0], "last": when[-1], "when": when}
 
 
 class Search:
@@ -255,27 +263,35 @@ class Search:
         values = self._values | _bounds(span) | {"skip": span.skip, "limit": self._question.limit}
         return Statement(self._page_of(self._source(waiting)), values)
 
-    def whole(self, waiting: bool, span: Span) -> Statement:
-        """All there is to say of what is on the page, without naming it first: for when that is all that passes."""
-        values = self._values | _bounds(span) | {"limit": self._question.limit}
+    def few(self, waiting: bool) -> Statement:
+        """When each that passes was accepted, in no order, up to one more than MOMENTS."""
+        rows = f"FROM {self._source(waiting)}"
+        if self._question.by_message:
+            rows = f"FROM (SELECT DISTINCT {_MAIL} {rows})"
+        return Statement(f"SELECT accepted_at {rows} LIMIT {MOMENTS + 1}", self._values)
+
+    def whole(self, waiting: bool, moments: Sequence[int], skip: int) -> Statement:
+        """All there is to say of what passes and was accepted at these moments, as much as a page holds."""
+        values = self._values | _when(moments) | {"skip": skip, "limit": self._question.limit}
         order, first = self._order()
-        return Statement(
-            f"SELECT {_COLUMNS} FROM {self._source(waiting)} WHERE {_INSIDE}"
-            f" ORDER BY {order}{first} LIMIT {{limit:UInt64}}",
-            values,
-        )
+        rows = self._accepted_then(waiting, f" WHERE {self._where}", f" AND {self._where}")
+        limit = "LIMIT {limit:UInt64} OFFSET {skip:UInt64}"
+        return Statement(f"SELECT * FROM ({rows}) ORDER BY {order}{first} {limit}", values)
 
     def rows(self, names: Sequence[Name]) -> Statement:
         """All there is to say of rows with these names, in no order, and perhaps of some others."""
-        values = self._values | _when(names) | {"recipients": sorted({recipient for *_, recipient in names})}
-        condition = f"{self._window} AND {_INSIDE} AND accepted_at IN {{when:Array(Int64)}}"
-        asked = (
-            f"SELECT {_COLUMNS} FROM {{deliveries}} FINAL"
-            f" PREWHERE {condition} AND recipient IN {{recipients:Array(String)}}"
-        )
-        if not any(recipient == "" for *_, recipient in names):
-            return Statement(asked, values)
-        return Statement(f"{asked} UNION ALL SELECT {_COLUMNS} FROM ({self._untried()}) WHERE {condition}", values)
+        recipients = sorted({recipient for *_, recipient in names})
+        values = self._values | _when([name[1] for name in names]) | {"recipients": recipients}
+        rows = self._accepted_then("" in recipients, " AND recipient IN {recipients:Array(String)}", "")
+        return Statement(rows, values)
+
+    def _accepted_then(self, waiting: bool, tried: str, untried: str) -> str:
+        # What is of the key tells before rows are joined whether the other columns need be read at all.
+        condition = f"{self._window} AND {_THEN}"
+        rows = f"SELECT {_COLUMNS} FROM {{deliveries}} FINAL PREWHERE {condition}{tried}"
+        if waiting:
+            rows += f" UNION ALL SELECT {_COLUMNS} FROM ({self._untried()}) WHERE {condition}{untried}"
+        return rows
 
     def reactions(self, span: Span) -> Statement:
         """What recipients did with the mails of a stretch of time; most of the time nothing."""
@@ -283,7 +299,7 @@ class Search:
 
     def reactions_to(self, names: Sequence[Name]) -> Statement:
         """What recipients did with these mails."""
-        return self._reacted(f"{_INSIDE} AND accepted_at IN {{when:Array(Int64)}}", _when(names))
+        return self._reacted(_THEN, _when([name[1] for name in names]))
 
     def _reacted(self, when: str, values: dict[str, object]) -> Statement:
         # Partial rows as they are: the reader takes the greatest of each, for less than a grouping costs to plan.

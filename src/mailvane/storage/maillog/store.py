@@ -24,7 +24,17 @@ from mailvane.domain.mail import EventBatch, MailEvent, MailKey
 from mailvane.errors import InvalidInput
 from mailvane.storage.maillog import doubt, schema, upkeep
 from mailvane.storage.maillog.engine import Engine, parse_address
-from mailvane.storage.maillog.questions import MOMENTS, NAMED, Count, Search, Statement, by_hour, life_of, locate
+from mailvane.storage.maillog.questions import (
+    MOMENTS,
+    NAMED,
+    Count,
+    Search,
+    Statement,
+    by_hour,
+    life_of,
+    locate,
+    moments_of_page,
+)
 from mailvane.storage.maillog.rows import (
     COLUMNS,
     Name,
@@ -131,6 +141,10 @@ class ClickHouseMailLog:
         elif not (question.by_message and waiting):  # one mail may wait and have deliveries, and is to be counted once
             known = self._known(search, weeks)
         self._narrow(search)
+        if search.sifted:
+            found = [int(str(moment)) for (moment,) in self._rows(search.few(waiting))]
+            if len(found) <= MOMENTS:
+                return LogPage(len(found), self._accepted_at(search, waiting, *moments_of_page(found, question)))
         counts = Counter[int]()
         for bucket, count in self._rows(search.counts(waiting, list(known))):
             counts[int(str(bucket))] += int(str(count))
@@ -148,10 +162,15 @@ class ClickHouseMailLog:
             rows = decode_rows(self._lines(search.page(waiting, span)))
             reactions = newest_reactions(self._rows(search.reactions(span)))
             return LogPage(total, [delivery(row, reactions) for row in rows.values()])
-        if search.sifted and not span.skip and total <= question.limit:
-            rows = decode_rows(self._lines(search.whole(waiting, span)))
-            return LogPage(total, self._told(search, list(rows), rows))
-        return LogPage(total, self._told(search, self._names(search.names(waiting, span))))
+        names = decode_names(self._lines(search.names(waiting, span), "JSONCompactEachRow"))
+        rows = decode_rows(self._lines(search.rows(names))) if names else {}
+        # Of one that has gone since it was named there is nothing to say.
+        return LogPage(total, self._told(search, {name: rows[name] for name in names if name in rows}))
+
+    def _accepted_at(self, search: Search, waiting: bool, moments: list[int], skip: int) -> list[Delivery]:
+        if not moments:
+            return []
+        return self._told(search, decode_rows(self._lines(search.whole(waiting, moments, skip))))
 
     def _known(self, search: Search, weeks: list[Week]) -> dict[Week, Counts]:
         """The counts of settled weeks, remembered or made now; what was not settled to the end is left out."""
@@ -177,17 +196,12 @@ class ClickHouseMailLog:
             if len(moments) <= MOMENTS:
                 search.narrow(moments)
 
-    def _told(self, search: Search, names: list[Name], rows: dict[Name, Stored] | None = None) -> list[Delivery]:
-        """All there is to say of the deliveries with these names; of one that has gone since it was named, nothing."""
-        if not names:
+    def _told(self, search: Search, rows: dict[Name, Stored]) -> list[Delivery]:
+        """These rows, each with what its recipient did."""
+        if not rows:
             return []
-        if rows is None:
-            rows = decode_rows(self._lines(search.rows(names)))
-        reactions = newest_reactions(self._rows(search.reactions_to(names)))
-        return [delivery(rows[name], reactions) for name in names if name in rows]
-
-    def _names(self, statement: Statement) -> list[Name]:
-        return decode_names(self._lines(statement, "JSONCompactEachRow"))
+        reactions = newest_reactions(self._rows(search.reactions_to(list(rows))))
+        return [delivery(row, reactions) for row in rows.values()]
 
     def statistics(self, question: StatisticsQuestion) -> Statistics:
         """Counts and ranked tables of a window."""
