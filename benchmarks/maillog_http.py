@@ -27,6 +27,7 @@ from mailvane.storage.ledger import open_ledger
 MAILVANE = Path(sys.executable).with_name("mailvane")
 ADDRESS = "127.0.0.1:8477"
 RELAY = 10  # of the largest workspace, as the fill numbers them
+REPLY_TO = "reply@sender1.example"  # of a third of its mails
 OTHERS = 9
 NOW = time.time_ns() // 1_000_000
 PATIENCE = 120.0
@@ -56,6 +57,8 @@ def questions(sample: dict[str, Any]) -> dict[str, tuple[dict[str, Any], int]]:
         "subject": sample["subject"],
         "origin": sample["origin"],
         "mx": sample["mxHostname"],
+        "replyto": REPLY_TO,
+        "headerfrom": sample["from"],  # in the fill they are the same
         "mailid": sample["id"],
         "delivered": 0,
     }

@@ -206,6 +206,11 @@ class Search:
         self._values |= {"apart": [week.partition for week in weeks], "parts": [week.part for week in weeks]}
 
     @property
+    def indexed(self) -> bool:
+        """Whether an index helps to find the many rows that pass; without one, joining while reading costs less."""
+        return self._selective is not None and "reply_to" not in self._selective.values
+
+    @property
     def sifted(self) -> bool:
         """Whether few rows are read to find those that pass."""
         return self._apart or bool(self._narrow)

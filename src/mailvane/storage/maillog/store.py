@@ -145,6 +145,8 @@ class ClickHouseMailLog:
             found = [int(str(moment)) for (moment,) in self._rows(search.few(waiting))]
             if len(found) <= MOMENTS:
                 return LogPage(len(found), self._accepted_at(search, waiting, *moments_of_page(found, question)))
+            if not search.indexed:
+                search = Search(question)
         counts = Counter[int]()
         for bucket, count in self._rows(search.counts(waiting, list(known))):
             counts[int(str(bucket))] += int(str(count))
