@@ -38,7 +38,8 @@ _STORED = (*_FACTS, *_UNTRIED)
 _INSIDE = "accepted_at BETWEEN {first:Int64} AND {last:Int64}"
 _COLUMNS = f"{_ROW}, {', '.join(name for name in _STORED if name != 'stretch')}"
 _THEN = f"{_INSIDE} AND accepted_at IN {{when:Array(Int64)}}"
-MOMENTS = 2000
+MOMENTS = 2000  # at most are handed to a question: more would outgrow it
+FOUND = 10_000  # rows at most are listed by their moments alone, to be put in order here
 NAMED = 1000  # rows at most are asked for by name; beyond that the names would outgrow the question
 
 
@@ -269,11 +270,11 @@ class Search:
         return Statement(self._page_of(self._source(waiting)), values)
 
     def few(self, waiting: bool) -> Statement:
-        """When each that passes was accepted, in no order, up to one more than MOMENTS."""
+        """When each that passes was accepted, in no order, up to one more than FOUND."""
         rows = f"FROM {self._source(waiting)}"
         if self._question.by_message:
             rows = f"FROM (SELECT DISTINCT {_MAIL} {rows})"
-        return Statement(f"SELECT accepted_at {rows} LIMIT {MOMENTS + 1}", self._values)
+        return Statement(f"SELECT accepted_at {rows} LIMIT {FOUND + 1}", self._values)
 
     def whole(self, waiting: bool, moments: Sequence[int], skip: int) -> Statement:
         """All there is to say of what passes and was accepted at these moments, as much as a page holds."""

@@ -25,6 +25,7 @@ from mailvane.errors import InvalidInput
 from mailvane.storage.maillog import doubt, schema, upkeep
 from mailvane.storage.maillog.engine import Engine, parse_address
 from mailvane.storage.maillog.questions import (
+    FOUND,
     MOMENTS,
     NAMED,
     Count,
@@ -143,8 +144,9 @@ class ClickHouseMailLog:
         self._narrow(search)
         if search.sifted:
             found = [int(str(moment)) for (moment,) in self._rows(search.few(waiting))]
-            if len(found) <= MOMENTS:
-                return LogPage(len(found), self._accepted_at(search, waiting, *moments_of_page(found, question)))
+            moments, skip = moments_of_page(found, question)
+            if len(found) <= FOUND and len(moments) <= MOMENTS:
+                return LogPage(len(found), self._accepted_at(search, waiting, moments, skip))
             if not search.indexed:
                 search = Search(question)
         counts = Counter[int]()
