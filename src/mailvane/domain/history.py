@@ -98,7 +98,7 @@ class StatisticsQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_default
     relays: tuple[int, ...]
     since: int | None = None  # inclusive
     until: int | None = None  # inclusive
-    top: int = 500
+    top: int = 500  # rows of each table; none when only the counts matter
 
 
 class Statistics(msgspec.Struct, frozen=True):

@@ -279,4 +279,6 @@ class ClickHouseMailLog:
         return int(str(self._rows(statement)[0][0]))
 
     def _ranked(self, statement: Statement) -> dict[str, int]:
+        if not statement.values["top"]:  # the counts alone were asked for
+            return {}
         return {str(name): int(str(counted)) for name, counted in self._rows(statement)}
