@@ -28,7 +28,10 @@ bench: .venv/installed  ## Measure against the named peers
 	$(BIN)/python benchmarks/postfix_import.py
 	$(BIN)/python benchmarks/maillog_queries.py --data .cache/bench
 	$(BIN)/python benchmarks/maillog_http.py --data .cache/bench
+	$(BIN)/python benchmarks/policy.py
 	$(BIN)/python benchmarks/increment.py
+	$(BIN)/python benchmarks/dmarc.py
+	$(BIN)/python benchmarks/alerts.py
 	$(BIN)/python benchmarks/dnsbl.py --scratch .cache/bench
 
 docs: .venv/installed  ## Write docs/reference/ anew from the program
