@@ -13,6 +13,7 @@ from mailvane.app.carrying import CarrierProcess, carried_apart
 from mailvane.app.governing import governance_of, postfix_feedback
 from mailvane.app.ledgers import serving
 from mailvane.config import Settings
+from mailvane.domain.mail import EventType
 from mailvane.domain.tenancy import Relay, Workspace
 from mailvane.errors import StoreUnavailable
 from mailvane.services.tenancy import Tenancy
@@ -111,9 +112,11 @@ def _summary(reading: LogReading, samples: int, seconds: float) -> ImportSummary
     found = reading.summary
     return ImportSummary(
         lines=found.lines,
-        messages=found.messages,
-        deliveries=found.deliveries,
-        rejects=found.rejects,
+        messages=found.events[EventType.ACCEPTED],
+        deliveries=found.events[EventType.DELIVERED],
+        deferrals=found.events[EventType.DEFERRED],
+        bounces=found.events[EventType.BOUNCED],
+        rejects=found.events[EventType.REJECTED],
         not_understood=dict(found.not_understood),
         samples={kind: examples[:samples] for kind, examples in found.samples.items()} if samples else {},
         seconds=seconds,

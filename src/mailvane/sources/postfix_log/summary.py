@@ -15,10 +15,7 @@ class Summary:
     def __init__(self) -> None:
         self.lines = 0
         self.foreign = 0  # lines of other programs
-        self.messages = 0
-        self.deliveries = 0
-        self.rejects = 0
-        self.events: Counter[EventType] = Counter()
+        self.events: Counter[EventType] = Counter()  # of mail proper: no notifications, no probes
         self.not_understood: Counter[str] = Counter()  # by daemon; "line" where not even the wrapping was
         self.samples: dict[str, list[str]] = {}
 
@@ -29,13 +26,4 @@ class Summary:
             samples.append(f"{source}:{number}: {line[:500]}")
 
     def count(self, events: list[MailEvent]) -> None:
-        for event in events:
-            self.events[event.type] += 1
-            if event.kind is not MailKind.MAIL:
-                continue
-            if event.type is EventType.ACCEPTED:
-                self.messages += 1
-            elif event.type is EventType.DELIVERED:
-                self.deliveries += 1
-            elif event.type is EventType.REJECTED:
-                self.rejects += 1
+        self.events.update(event.type for event in events if event.kind is MailKind.MAIL)

@@ -48,6 +48,8 @@ class ImportSummary(msgspec.Struct, frozen=True):
     lines: int
     messages: int
     deliveries: int
+    deferrals: int
+    bounces: int
     rejects: int
     not_understood: dict[str, int]  # by kind of line
     samples: dict[str, list[str]]

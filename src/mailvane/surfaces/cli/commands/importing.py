@@ -99,7 +99,9 @@ def _print_summary(summary: ImportSummary) -> None:
     speed = summary.lines / summary.seconds if summary.seconds else 0
     table.add_row("lines", f"{summary.lines:,}", f"in {summary.seconds:.1f} s, {speed:,.0f} a second")
     table.add_row("messages", f"{summary.messages:,}", "accepted")
-    table.add_row("deliveries", f"{summary.deliveries:,}", "attempts with an outcome")
+    table.add_row("deliveries", f"{summary.deliveries:,}", "made, one for each recipient")
+    table.add_row("deferrals", f"{summary.deferrals:,}", "attempts to be made again")
+    table.add_row("bounces", f"{summary.bounces:,}", "recipients given up")
     table.add_row("rejects", f"{summary.rejects:,}", "refused before acceptance")
     unknown = sum(summary.not_understood.values())
     table.add_row("not understood", f"{unknown:,}", "" if unknown else "every line was understood")
