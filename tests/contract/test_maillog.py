@@ -302,6 +302,15 @@ def test_a_filter_sees_the_newest_state_only(append: Append, rows: Rows) -> None
     assert len(rows(mx_host="new.example", family=ReasonFamily.NONE, delivered=True)) == 1
 
 
+def test_of_attempts_that_came_in_one_batch_the_newest_is_found(append: Append, rows: Rows) -> None:
+    append(
+        event(EventType.DEFERRED, 1, recipient="ann@example.org", mx_host="old.example", origin="192.0.2.1"),
+        delivered(at=2, mx_host="new.example"),
+    )
+    assert rows(mx_host="old.example") == []
+    assert len(rows(mx_host="new.example")) == len(rows(origin="192.0.2.1")) == 1
+
+
 def test_kinds_are_kept_apart(append: Append, rows: Rows) -> None:
     append(*(delivered(number=number, kind=kind) for number, kind in enumerate(MailKind)))
     assert [row.kind for row in rows()] == [MailKind.MAIL]

@@ -52,12 +52,15 @@ _EMBEDDED_OPTIONS = {
 # A question or merge that outgrows this goes on in files.
 _BUFFER = 1 << 20
 _SPILL = "268435456"
-_QUESTION_SETTINGS = {
+_SESSION_SETTINGS = {
     "max_bytes_before_external_group_by": _SPILL,
     "max_bytes_before_external_sort": _SPILL,
     "do_not_merge_across_partitions_select_final": "1",
     "output_format_json_quote_64bit_integers": "0",
     "optimize_functions_to_subcolumns": "0",
+    # Rows of one block are joined by merges, not on the way in: there, an index on an expression is made of the row
+    # that came first, not of the joined one, and hides it.
+    "optimize_on_insert": "0",
 }
 
 
@@ -154,7 +157,7 @@ class Engine:
                 path=self.address.path,
                 database=database,
                 chdb_options=_EMBEDDED_OPTIONS,
-                settings=_QUESTION_SETTINGS,
+                settings=_SESSION_SETTINGS,
             )
         host, port = self.address.servers[self._server]
         return clickhouse_connect.get_client(
@@ -164,7 +167,7 @@ class Engine:
             password=self.address.password,
             secure=self.address.secure,
             database=database,
-            settings=_QUESTION_SETTINGS,
+            settings=_SESSION_SETTINGS,
             autogenerate_session_id=False,
             connect_timeout=10,
             send_receive_timeout=300,
