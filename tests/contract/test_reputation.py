@@ -394,6 +394,24 @@ def test_a_settled_message_has_its_attempts_and_is_not_taken_again(ledger: SqlLe
         ledger.attempts(two, taken.id)
 
 
+def test_old_messages_are_forgotten_with_their_attempts_unless_they_are_on_their_way(
+    ledger: SqlLedger, one: int
+) -> None:
+    waiting = ledger.notifications_waiting()
+    ledger.post([message(one), message(one), message(one, NOW + HOUR)])
+    assert ledger.notifications_waiting() == waiting + 3
+    (told,) = ledger.take(NOW, 1, HOUR)
+    done = msgspec.structs.replace(told, state=NotificationState.DELIVERED)
+    ledger.settle_notification(done, Attempt(at=NOW, took_ms=1, outcome="delivered", detail=""))
+    assert ledger.notifications_waiting() == waiting + 2
+    assert ledger.forget_notifications(told.created_at) == 0
+    assert ledger.forget_notifications(told.created_at + 1) == 1
+    assert told.id not in {left.id for left in ledger.notifications(one)}
+    assert len(ledger.notifications(one)) == 2
+    with pytest.raises(NotFound):
+        ledger.attempts(one, told.id)
+
+
 def test_a_message_is_sent_again_by_hand_also_to_a_target_that_was_switched_off(ledger: SqlLedger, one: int) -> None:
     ledger.post([message(one)])
     (taken,) = ledger.take(NOW, 1, HOUR)

@@ -20,6 +20,8 @@ EVENT_IDS_DAYS = 35
 EVERY_SECONDS = 3600.0
 # Backtests look back so far. What is the newest of its kind is kept for ever: it is what is known.
 OBSERVATIONS_DAYS = 400
+# How long it can be looked up what became of a message, and a message be sent again. The alert's log stays.
+NOTIFICATIONS_DAYS = 90
 _DAY_MS = 86_400_000
 
 
@@ -31,6 +33,9 @@ class Prunable(Protocol):
 
     def forget_observations(self, kinds: Collection[ObservationKind], before: int) -> int:
         """Forget what sources said of a time before; how many. Raises StoreUnavailable."""
+
+    def forget_notifications(self, before: int) -> int:
+        """Forget messages made before a time that are on their way no more; how many. Raises StoreUnavailable."""
 
 
 class Housekeeping:
@@ -63,6 +68,7 @@ class Housekeeping:
         for what, forget, days in (
             ("event ids", self._ledger.prune, EVENT_IDS_DAYS),
             ("observations", observations, OBSERVATIONS_DAYS),
+            ("notifications", self._ledger.forget_notifications, NOTIFICATIONS_DAYS),
         ):
             try:
                 forgotten = forget(now - days * _DAY_MS)

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from mailvane.notify.daily import Daily
 from mailvane.notify.email import Email
-from mailvane.notify.metrics import NotificationMetrics, pending
+from mailvane.notify.metrics import NotificationMetrics
 from mailvane.notify.notifier import Notifier
 from mailvane.notify.outside import Outside
 from mailvane.notify.slack import Slack
@@ -46,7 +46,7 @@ class Telling:
     def background(self) -> Sequence[Background]:
         """What runs for as long as the server does."""
         worker = Worker(self._ledger, [self._metrics.measured(each) for each in self._notifiers()], self._clock)
-        following = partial(self._metrics.follow, partial(pending, self._ledger, self._ledger))
+        following = partial(self._metrics.follow, self._ledger.notifications_waiting)
         report = self._settings.daily_report
         if not report.to:
             return [worker.run, following]

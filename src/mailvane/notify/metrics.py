@@ -9,16 +9,13 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from mailvane.domain.alerts import Channel, Notification, NotificationState
+from mailvane.domain.alerts import Channel, Notification
 from mailvane.errors import Permanent
 from mailvane.notify.notifier import Delivered, Notifier
-from mailvane.storage.interface import Tenants
-from mailvane.storage.reputation import Outbox
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 15.0
-MOST_COUNTED = 1000  # of a workspace: more is "very many", and would only cost
 _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -41,7 +38,7 @@ class NotificationMetrics:
         )
         self._pending = Gauge(
             "mailvane_notifications_pending",
-            f"Notifications on their way, counted up to {MOST_COUNTED} in a workspace",
+            "Notifications on their way",
             registry=registry,
         )
 
@@ -84,11 +81,3 @@ class _Measured:
         finally:
             self._metrics.tried(self.channel, outcome, time.perf_counter() - began)
         return delivered
-
-
-def pending(outbox: Outbox, tenants: Tenants) -> int:
-    """How many notifications of all workspaces wait."""
-    return sum(
-        len(outbox.notifications(workspace.id, NotificationState.PENDING, MOST_COUNTED))
-        for workspace in tenants.workspaces()
-    )

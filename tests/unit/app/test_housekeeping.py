@@ -9,7 +9,7 @@ from threading import Event
 
 import pytest
 
-from mailvane.app.housekeeping import EVENT_IDS_DAYS, OBSERVATIONS_DAYS, Housekeeping
+from mailvane.app.housekeeping import EVENT_IDS_DAYS, NOTIFICATIONS_DAYS, OBSERVATIONS_DAYS, Housekeeping
 from mailvane.domain.mail import EventBatch, EventType, MailEvent
 from mailvane.domain.reputation import ObservationKind
 from mailvane.errors import StoreUnavailable
@@ -44,6 +44,10 @@ class Ledger:
     def forget_observations(self, kinds: Collection[ObservationKind], before: int) -> int:
         assert set(kinds) == set(ObservationKind)
         assert before == NOW - OBSERVATIONS_DAYS * DAY
+        return 0
+
+    def forget_notifications(self, before: int) -> int:
+        assert before == NOW - NOTIFICATIONS_DAYS * DAY
         return 0
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from mailvane.domain.alerts import Channel, Notification
-from mailvane.notify.metrics import NotificationMetrics, pending
+from mailvane.notify.metrics import NotificationMetrics
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
-from mailvane.storage.ledger import open_ledger
 from tests.unit.notify.letters_sent import NOW, QUIET, notification
 
 
@@ -64,20 +62,3 @@ def test_what_waits_is_shown_also_after_the_ledger_was_away(monkeypatch: pytest.
         await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(scene())
-
-
-def test_pending_ones_of_all_workspaces_count(tmp_path: Path) -> None:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
-    for number in range(2):
-        workspace = ledger.add_workspace(f"w{number}", NOW).id
-        ledger.post(
-            [
-                Notification(
-                    id=f"m{number}{n}", workspace=workspace, channel=Channel.EMAIL, target="a@example.org", body={},
-                    created_at=NOW,
-                )
-                for n in range(3)
-            ]
-        )  # fmt: skip
-    assert pending(ledger, ledger) == 6
-    ledger.close()

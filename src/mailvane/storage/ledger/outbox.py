@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 
 from mailvane.domain.alerts import Attempt, Channel, Notification, NotificationState, Target
 from mailvane.errors import NotFound
@@ -94,6 +94,20 @@ class SqlOutbox:
             )
             connection.execute(update(targets).where(*place).values(failing_since=0, disabled_at=0))
         return again
+
+    def notifications_waiting(self) -> int:
+        """How many of all workspaces are pending."""
+        waiting = select(func.count()).where(notifications.c.state == NotificationState.PENDING)
+        with self._database.read() as connection:
+            return connection.execute(waiting).scalar_one()
+
+    def forget_notifications(self, before: int) -> int:
+        """Forget those made before a time, with their delivery logs, unless they are pending; how many."""
+        old = delete(notifications).where(
+            notifications.c.created_at < before, notifications.c.state != NotificationState.PENDING
+        )
+        with self._database.write() as connection:
+            return connection.execute(old).rowcount
 
     def targets(self, workspace: int) -> list[Target]:
         wanted = select(targets).where(targets.c.workspace == workspace).order_by(targets.c.channel, targets.c.target)
