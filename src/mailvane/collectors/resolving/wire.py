@@ -48,6 +48,7 @@ class Trouble(str):
 
 TRUNCATED = Trouble("truncated")
 MALFORMED = Trouble("malformed answer")
+CONTRADICTORY = Trouble("records of a name that is said not to be there")
 
 Records = Callable[[bytes, int], Sequence[str]]
 """Reads an answer whose question ends at a place. Raises ValueError or a DNSException."""
@@ -93,13 +94,16 @@ def read(data: bytes, asked: bytes, records: Records) -> Sequence[str] | Trouble
         return None
     if data[2] & 0x02:
         return TRUNCATED
-    code, empty = data[3] & 0x0F, data[6:8] == b"\0\0"
+    code = data[3] & 0x0F
     if code not in (0, _NO_SUCH_NAME):
         return Trouble(dns.rcode.to_text(dns.rcode.Rcode(code)))
     try:
-        return _nothing(data, code) if empty else records(data, _START + len(asked))
+        if data[6:8] == b"\0\0":
+            return _nothing(data, code)
+        found = records(data, _START + len(asked))
     except (ValueError, OSError, LookupError, dns.exception.DNSException):
         return MALFORMED
+    return CONTRADICTORY if found and code == _NO_SUCH_NAME else found
 
 
 def addresses_in(data: bytes, end: int) -> list[str]:

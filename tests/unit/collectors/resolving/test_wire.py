@@ -94,6 +94,7 @@ def test_the_records_of_the_name_are_read(kind: str, records: list[str], found: 
 
 def test_a_name_that_is_not_there_has_no_records() -> None:
     assert read(NAME, "A", answer(NAME, "A", code=dns.rcode.NXDOMAIN)) == []
+    assert read(NAME, "A", answer(NAME, "A", "A 127.0.0.2", code=dns.rcode.NXDOMAIN)) == wire.CONTRADICTORY
     chained = answer(NAME, "A", "CNAME gone.example.", code=dns.rcode.NXDOMAIN)
     assert read(NAME, "A", chained) == []
 
