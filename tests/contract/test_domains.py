@@ -305,7 +305,7 @@ def test_one_mail_asked_about_by_many_at_once_counts_once(ledger: SqlLedger, wor
     assert ledger.usage(["a.example"])["a.example"].sent_today == 1
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(st.sampled_from("abc"), st.sampled_from(["", "", "1", "2", "3"]), st.integers(1, 4), st.booleans()),

@@ -74,7 +74,7 @@ questions = st.fixed_dictionaries(
         "kinds": st.sampled_from(((MailKind.MAIL,), tuple(MailKind), (MailKind.NOTIFICATION,))),
     },
 )
-thorough = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=15, suppress_health_check=list(HealthCheck))
 
 
 def tell(maillog: ClickHouseMailLog, batches: list[list[MailEvent]], seed: int) -> int:

@@ -59,7 +59,7 @@ def test_the_hourly_cap_frees_itself_with_the_hour() -> None:
     assert found.days[0].reason is Reason.HOURLY
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(1, 9 * 60), st.integers(1, 12)), min_size=1, max_size=25),
     st.integers(0, 30),

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mailvane.collectors.honeytokens import TRUSTED, make, of_watched
@@ -75,7 +75,6 @@ def test_a_line_that_cannot_be_is_refused(change: dict[str, Any]) -> None:
         read({**MAIL, **change})
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*MAIL, "domain", "id"]), st.one_of(st.text(max_size=20), st.integers())))
 def test_any_line_is_read_or_refused(change: dict[str, Any]) -> None:
     try:

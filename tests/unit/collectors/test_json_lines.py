@@ -6,7 +6,7 @@ import io
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mailvane.collectors.json_lines import LONGEST_LINE, digest, moment_ms, records
@@ -62,7 +62,6 @@ def test_what_is_no_time_is_refused(told: float | str) -> None:
         moment_ms(told)
 
 
-@settings(deadline=None)
 @given(st.one_of(st.text(max_size=30), st.floats()))
 def test_any_time_is_read_or_refused(told: float | str) -> None:
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mailvane.collectors.traps import make, of_watched
@@ -100,7 +100,6 @@ def test_a_line_without_a_time_is_refused() -> None:
         read({"ip": "192.0.2.7"})
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(HIT)), st.one_of(st.text(max_size=20), st.integers(), st.none())))
 def test_any_line_is_read_or_refused(change: dict[str, Any]) -> None:
     try:

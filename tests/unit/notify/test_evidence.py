@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailvane.alerts.catalogue import CATALOGUE
@@ -86,7 +86,6 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(deadline=None)
 @example("LOOKALIKE_REG_CREATED_DATE", {"value": 2**53})
 @example("LOOKALIKE_REG_CREATED_DATE", {"value": -1e300})
 @given(st.sampled_from([*CATALOGUE, "OTHER"]), st.dictionaries(st.sampled_from(["ip", "value", "rbl", "x"]), ANYTHING))

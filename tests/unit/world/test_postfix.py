@@ -39,7 +39,7 @@ def test_the_same_seed_makes_the_same_world_and_another_one_another(morning: lis
     assert list(world(seed=2).lines(MONDAY, MONDAY + 12 * HOUR)) != morning
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(some.lists(some.integers(min_value=1, max_value=12 * HOUR - 1), max_size=12))
 def test_portions_make_up_the_whole(cuts: list[int]) -> None:
     places = [0, *sorted(cuts), 12 * HOUR]

@@ -321,7 +321,7 @@ _DAMAGE = st.sampled_from(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 40), _DAMAGE), min_size=1, max_size=3), st.data())
 def test_nothing_is_read_that_is_not_well_formed(damage: list[tuple[int, int, bytes]], data: st.DataObject) -> None:
     content = aggregate(*RECORDS, record(count=1), record("bad"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mailvane.collectors.dnsbl.answers import verdict_of
@@ -41,7 +41,6 @@ def test_an_answer_lists_clears_or_says_nothing(addresses: list[str], outcome: O
     assert bool(found.reason) == (outcome is Outcome.UNKNOWN)
 
 
-@settings(deadline=None)
 @given(st.lists(st.ip_addresses(v=4).map(str)))
 def test_what_comes_from_elsewhere_never_lists(addresses: list[str]) -> None:
     foreign = [address for address in addresses if not address.startswith("127.")]

@@ -71,7 +71,7 @@ def test_sockets_keep_their_patience() -> None:
     assert socket.getdefaulttimeout() is None
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?\.(com|example|co\.uk)", fullmatch=True))
 def test_any_brand_has_candidates_that_are_names(brand: str) -> None:
     for each in candidates(brand):

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mailvane.collectors.asking import Asking
@@ -165,7 +165,6 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | WORDS | st.text(max_size=5),

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mailvane.collectors.postmaster.metrics import (
@@ -92,7 +92,6 @@ def test_a_loop_whose_name_would_end_the_filter_is_not_asked_for() -> None:
     assert loop_metrics(["fine"])[0]["filter"] == 'feedback_loop_id = "fine"'
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["spam", "spf", "reject_other", "loop_0", "?"]), st.floats() | st.text(max_size=5))

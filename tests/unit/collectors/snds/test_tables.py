@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mailvane.collectors.snds.tables import (
@@ -156,7 +156,6 @@ CELL = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(CELL, max_size=15).map(",".join), max_size=4).map("\n".join))
 def test_whatever_comes_is_read_or_refused(text: str) -> None:
     for reading in (read, lambda given: blocked_ranges(rows(given))):

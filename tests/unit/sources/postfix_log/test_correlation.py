@@ -102,7 +102,7 @@ def mixed(choose: random.Random) -> list[str]:
     return lines
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.randoms(use_true_random=True), st.booleans())
 def test_any_mix_of_logs_gives_the_same_events_wherever_it_is_cut(choose: random.Random, restart: bool) -> None:
     lines = mixed(choose)

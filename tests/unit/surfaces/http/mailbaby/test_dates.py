@@ -81,7 +81,7 @@ def test_every_day_starts_where_the_one_before_ends(day: date) -> None:
     assert latest(day.isoformat(), NOW, ZONE) + 1 == earliest(following, NOW, ZONE)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.one_of(st.text(max_size=40), st.lists(WORDS, max_size=6).map(" ".join), st.lists(WORDS, max_size=5).map("".join))
 )
