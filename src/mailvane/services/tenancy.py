@@ -111,7 +111,7 @@ class Tenancy:
         found = next((each for each in active if relay is None or each.id == relay), None)
         if found is None:
             missing = "no active relay" if relay is None else f"no active relay {relay}"
-            raise NotFound(f"workspace {workspace} has {missing}")
+            raise NotFound(f"the workspace has {missing}")
         return found
 
     def create_key(self, kind: KeyKind, workspace: int | None, now: int) -> IssuedKey:

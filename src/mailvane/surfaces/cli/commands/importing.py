@@ -32,7 +32,7 @@ def postfix(  # noqa: PLR0913  each option is one of the command line
     context: typer.Context,
     files: list[str] = typer.Argument(help="Mail logs: plain, .gz, .bz2, .xz, in any order; - is standard input."),
     workspace: str = typer.Option(..., help="The workspace that the mail belongs to."),
-    relay: int | None = typer.Option(None, help="The relay; by default the workspace's only active one."),
+    relay: int | None = typer.Option(None, help="The relay; by default the first active one of the workspace."),
     timezone: str | None = typer.Option(None, help="Zone of stamps that name none, such as Europe/Berlin."),
     follow: bool = typer.Option(False, "--follow", "-f", help="Go on reading as the file grows and rotates."),
     show_unparsed: bool = typer.Option(False, help="Show examples of the lines that were not understood."),
