@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from ipaddress import ip_address
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -137,8 +138,10 @@ def milliseconds(time: Time, name: str) -> int:
             found = round(moment.timestamp() * 1000)
         except (msgspec.ValidationError, ValueError, OverflowError):
             raise InvalidInput(f"`{name}` is not an RFC 3339 time with a zone") from None
+    elif abs(time) < _SECONDS_BELOW:
+        found = round(time * 1000)
     else:
-        found = round(time * 1000) if abs(time) < _SECONDS_BELOW else round(time)
+        found = round(time) if isfinite(time) else _LATEST
     if not _EARLIEST <= found < _LATEST:
         raise InvalidInput(f"`{name}` is not between 1970 and 2200")
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailvane.domain.mail import EventType, MailEvent
@@ -27,6 +27,9 @@ PLAIN = {
 }
 
 
+@example({"accepted_at": float("inf")})
+@example({"time": float("nan")})
+@example({"delay": 1e308})
 @given(st.dictionaries(st.sampled_from(NativeEvent.__struct_fields__), VALUES, max_size=4))
 def test_a_line_of_any_values_is_an_event_or_is_refused(changes: dict[str, object]) -> None:
     try:
