@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import boto3
 import httpx
 import msgspec
 import pytest
@@ -89,6 +90,25 @@ def test_verify_then_status_then_verified(governance: Governance, moto: str, cre
     assert progress.complete
     assert domain.verification is Verification.VERIFIED
     assert governance.decide([Passage(domain=NAME)], NOW)[0].allowed
+
+
+def test_a_domain_that_the_account_proved_long_ago_is_verified_at_the_first_look(
+    governance: Governance, moto: str, credentials: None
+) -> None:
+    """As a domain that SES sent from before Mailvane came: nothing of the proof was ever asked for by this server."""
+    region = "ap-southeast-2"
+    ses = boto3.client("ses", region_name=region, endpoint_url=moto)
+    ses.delete_identity(Identity=NAME)
+    proving = Proving(governance, SesProvider(region, moto))
+    domain, progress = proving.check(NAME, "key 1", NOW)
+    assert (domain.verification, progress.identity) == (Verification.NONE, VerificationStatus.NOT_STARTED)
+
+    ses.verify_domain_identity(Domain=NAME)
+    ses.verify_domain_dkim(Domain=NAME)
+    domain, progress = proving.check(NAME, "key 1", NOW)
+    assert (progress.identity, progress.dkim) == (VerificationStatus.SUCCESS, VerificationStatus.SUCCESS)
+    assert domain.verification is governance.domain(NAME).verification is Verification.VERIFIED
+    assert [entry.action for entry in governance.audit(NAME, 9)] == ["verified"]
 
 
 @pytest.fixture(scope="module")

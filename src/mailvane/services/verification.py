@@ -103,10 +103,11 @@ class Proving:
     def check(self, name: str, actor: str, now: int) -> tuple[Domain, Progress]:
         """How far the proof is; once both parts succeed the domain is verified, and stays so if they fail later.
 
+        Also of a domain whose proof was begun elsewhere, such as one that the SES account has sent from for years.
         Raises NotFound, ProviderUnavailable, ProviderRefused.
         """
         domain = self._book.domain(name)
         progress = self._provider.status(domain)
-        if progress.complete and domain.verification is Verification.PENDING:
+        if progress.complete and domain.verification is not Verification.VERIFIED:
             domain = self._book.verified(name, actor, now)
         return domain, progress

@@ -87,10 +87,16 @@ def test_what_is_verified_stays_so_when_the_proof_fails_later(book: Governance, 
     assert (domain.verification, told.identity) == (Verification.VERIFIED, FAILED)
 
 
-def test_a_domain_that_never_asked_is_not_verified_by_being_looked_at(book: Governance, judge: Judge) -> None:
+def test_a_domain_that_was_proved_elsewhere_is_verified_when_somebody_looks(book: Governance, judge: Judge) -> None:
+    proving = Proving(book, judge)
+    for progress in (Progress(identity=SUCCESS, dkim=PENDING), Progress(identity=PENDING, dkim=SUCCESS)):
+        judge.progress = progress
+        assert proving.check("shop.example", "key 1", NOW)[0].verification is Verification.NONE
     judge.progress = Progress(identity=SUCCESS, dkim=SUCCESS)
-    domain, _ = Proving(book, judge).check("shop.example", "key 1", NOW)
-    assert domain.verification is Verification.NONE
+    domain, _ = proving.check("shop.example", "key 1", NOW)
+    assert domain.verification is book.domain("shop.example").verification is Verification.VERIFIED
+    proving.check("shop.example", "key 1", NOW)
+    assert [entry.action for entry in book.audit("shop.example", 9)] == ["verified"]
 
 
 def test_a_judge_that_is_away_changes_nothing(book: Governance, judge: Judge) -> None:

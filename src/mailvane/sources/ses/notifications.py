@@ -17,7 +17,7 @@ from mailvane.sources.ses.record import CommonHeaders, Mail, Recipient, Record
 
 SOURCE = "ses"
 _PERMANENT = "Permanent"
-_UNSENT = "OnAccountSuppressionList"  # SES knew the address and sent nothing
+_UNSENT = "OnAccountSuppressionList"  # of bounces and complaints: SES knew the address and sent nothing
 _NOT_SPAM = "not-spam"  # the opposite of a complaint, told by the same way
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _SMTP = re.compile(
@@ -86,7 +86,9 @@ def feedback_of(record: Record, every_bounce: bool) -> Feedback:
         counts = every_bounce or record.bounce.bounce_type == _PERMANENT
         return Feedback(bounces=int(counts and record.bounce.bounce_sub_type != _UNSENT))
     if record.type == "Complaint" and record.complaint is not None:
-        return Feedback(complaints=int(record.complaint.complaint_feedback_type != _NOT_SPAM))
+        told = record.complaint
+        real = told.complaint_feedback_type != _NOT_SPAM and told.complaint_sub_type != _UNSENT
+        return Feedback(complaints=int(real))
     return Feedback()
 
 
@@ -228,12 +230,16 @@ def _complained(record: Record, _: Reasons) -> Iterable[Happening]:
     complaint = record.complaint
     if complaint is None or complaint.complaint_feedback_type == _NOT_SPAM:
         return
+    # Nobody complained of a mail that SES took and did not send; what became of it is said all the same.
+    unsent = complaint.complaint_sub_type == _UNSENT
     for recipient in _recipients(complaint.complained_recipients, record):
         yield Happening(
-            type=EventType.COMPLAINED,
+            type=EventType.DISCARDED if unsent else EventType.COMPLAINED,
             recipient=_recipient(recipient.email_address),
             at=complaint.timestamp,
-            reply=_plain(complaint.complaint_feedback_type or complaint.complaint_sub_type or ""),
+            family=ReasonFamily.POLICY if unsent else ReasonFamily.NONE,
+            hard=unsent,
+            reply=_plain((not unsent and complaint.complaint_feedback_type) or complaint.complaint_sub_type or ""),
         )
 
 

@@ -6,13 +6,14 @@ Mailvane's settings.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 from boto3.session import Session
 from botocore import exceptions as boto
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 
 from mailvane.domain.outbound import Domain
 from mailvane.errors import ProviderRefused, ProviderUnavailable
@@ -27,8 +28,31 @@ DKIM_DOMAIN = "dkim.amazonses.com"  # of most regions; some newer ones have thei
 _CONNECT_SECONDS = 3
 _READ_SECONDS = 5
 _ATTEMPTS = 3
+# By these codes the client tries again, too; what is left of them when it gives up is still no answer about a domain.
 _PASSING = frozenset(
-    {"InternalFailure", "RequestTimeout", "ServiceUnavailable", "Throttling", "ThrottlingException", "TooManyRequests"}
+    {
+        "BandwidthLimitExceeded",
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "LimitExceeded",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "SlowDown",
+        "Throttled",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequests",
+        "TooManyRequestsException",
+    }
 )
 
 
@@ -54,8 +78,8 @@ class SesProvider:
         identity = self._ask(lambda ses: ses.get_identity_verification_attributes(Identities=[name]))
         dkim = self._ask(lambda ses: ses.get_identity_dkim_attributes(Identities=[name]))
         # What SES does not know is left out of its answer.
-        verified = identity["VerificationAttributes"].get(name)
-        signing = dkim["DkimAttributes"].get(name)
+        verified = _named(identity["VerificationAttributes"], name)
+        signing = _named(dkim["DkimAttributes"], name)
         return Progress(
             identity=_status(verified["VerificationStatus"] if verified else None),
             dkim=_status(signing["DkimVerificationStatus"] if signing else None),
@@ -74,6 +98,8 @@ class SesProvider:
             raise _translated(error) from None
         except (boto.ConnectionError, boto.HTTPClientError) as error:
             raise ProviderUnavailable(f"Amazon SES does not answer: {error}") from None
+        except ResponseParserError:  # a page of a proxy, which is no answer of SES
+            raise ProviderUnavailable("what answers in the place of Amazon SES is something else") from None
         except (boto.BotoCoreError, ValueError) as error:  # an impossible endpoint is a ValueError
             raise ProviderRefused(f"Amazon SES cannot be asked: {error}") from None
 
@@ -89,6 +115,11 @@ class SesProvider:
                     "ses", region_name=self._region, endpoint_url=self._endpoint, config=config
                 )
             return self._client
+
+
+def _named(attributes: Mapping[str, _Found], name: str) -> _Found | None:
+    """Names of domains have no case, and whoever made the identity elsewhere may have written it in another."""
+    return next((found for each, found in attributes.items() if each.lower() == name), None)
 
 
 def _status(word: str | None) -> VerificationStatus:

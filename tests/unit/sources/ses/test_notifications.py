@@ -157,6 +157,20 @@ def test_a_complaint_counts_once_and_its_opposite_does_not() -> None:
     assert events_of(json.dumps(text)) == []
 
 
+@pytest.mark.parametrize("feedback_type", ["abuse", None])
+def test_an_address_that_complained_before_and_was_not_sent_to_is_no_complaint(feedback_type: str | None) -> None:
+    text = json.loads(notification("Complaint"))
+    text["complaint"] |= {"complaintSubType": "OnAccountSuppressionList", "complaintFeedbackType": feedback_type}
+    assert feedback_of(record_of(json.dumps(text)), every_bounce=True) == Feedback()
+    (event,) = events_of(json.dumps(text))
+    assert (event.type, event.reply, event.family, event.hard) == (
+        EventType.DISCARDED,
+        "OnAccountSuppressionList",
+        ReasonFamily.POLICY,
+        True,
+    )
+
+
 @pytest.mark.parametrize("kind", sorted(set(PARTS) - {"Bounce", "Complaint"}))
 def test_nothing_else_counts(kind: str) -> None:
     assert feedback_of(record_of(notification(kind)), every_bounce=True) == Feedback()

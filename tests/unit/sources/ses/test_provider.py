@@ -18,11 +18,11 @@ DOMAIN = Domain(id=1, workspace=1, name="shop.example", created_at=0)
 class Failing(BaseHTTPRequestHandler):
     """SES in trouble."""
 
-    status, code = 500, "InternalFailure"
+    status, code, text = 500, "InternalFailure", ""
 
     def do_POST(self) -> None:
         error = f"<Error><Type>Sender</Type><Code>{self.code}</Code><Message>no {self.code}</Message></Error>"
-        text = f"<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>".encode()
+        text = (self.text or f"<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>").encode()
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(self.status)
         self.send_header("Content-Type", "text/xml")
@@ -46,15 +46,37 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         thread.join()
 
 
-@pytest.mark.parametrize(("status", "code"), [(400, "Throttling"), (429, "Slow"), (503, "ServiceUnavailable")])
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "Throttling"),
+        (400, "ThrottlingException"),
+        (400, "TooManyRequestsException"),
+        (400, "RequestLimitExceeded"),
+        (400, "LimitExceeded"),
+        (429, "Slow"),
+        (500, "InternalFailure"),
+        (503, "ServiceUnavailable"),
+    ],
+)
 def test_what_will_pass_is_told_as_passing(
     endpoint: str, monkeypatch: pytest.MonkeyPatch, status: int, code: str
 ) -> None:
     monkeypatch.setattr(Failing, "status", status)
     monkeypatch.setattr(Failing, "code", code)
     monkeypatch.setattr("mailvane.sources.ses.provider._ATTEMPTS", 1)
+    for ask in (SesProvider("eu-central-1", endpoint).begin, SesProvider("eu-central-1", endpoint).status):
+        with pytest.raises(ProviderUnavailable):
+            ask(DOMAIN)
+
+
+@pytest.mark.parametrize("status", [200, 502])
+def test_a_page_of_a_proxy_is_no_answer(endpoint: str, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    monkeypatch.setattr(Failing, "status", status)
+    monkeypatch.setattr(Failing, "text", "<!DOCTYPE html><html><p>Back soon<br></html>")
+    monkeypatch.setattr("mailvane.sources.ses.provider._ATTEMPTS", 1)
     with pytest.raises(ProviderUnavailable):
-        SesProvider("eu-central-1", endpoint).begin(DOMAIN)
+        SesProvider("eu-central-1", endpoint).status(DOMAIN)
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (400, "InvalidParameterValue")])
