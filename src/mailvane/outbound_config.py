@@ -45,6 +45,10 @@ class OutboundSettings(msgspec.Struct, frozen=True, kw_only=True):
     count_null_sender: Annotated[
         bool, Meta(description="Count bounces and notifications, too, where a login or client tells whose they are.")
     ] = False
+    ungoverned_domains: Annotated[
+        Literal["pass", "refuse"],
+        Meta(description="What the policy service does with mail of a domain that is not governed here, or of none."),
+    ] = "pass"
     policy_actions: Annotated[
         Mapping[Reason, Literal["DEFER", "REJECT"]],
         Meta(description="How Postfix refuses, by reason; otherwise DEFER where waiting helps, REJECT elsewhere."),

@@ -46,6 +46,7 @@ def test_what_is_set_beside_a_server_holds_for_its_next_decision(installation: I
         "suspended",
         "limits_changed",
         "limits_changed",
+        "created",
     ]
     assert {entry["actor"] for entry in shown["audit"]} == {"command line"}
     assert (asked, replayed["passed_then"]) == (14, 12)
@@ -71,6 +72,28 @@ def test_domains_are_listed_shown_and_removed(installation: Installation) -> Non
     assert [each["domain"]["name"] for each in installation.answer("domain", "list")] == ["b.example"]
 
 
+def test_a_removed_domain_is_kept_until_its_month_is_frozen(installation: Installation) -> None:
+    installation.run("domain", "create", "a.example")
+    installation.run("domain", "set", "a.example", "--daily-limit", "5")
+    installation.run("domain", "suspend", "a.example")
+    installation.run("domain", "remove", "a.example", "--yes")
+    assert installation.answer("domain", "list") == []
+    (kept,) = installation.answer("domain", "list", "--removed")
+    shown = installation.answer("domain", "show", "a.example")
+    assert kept["domain"] == shown["domain"]
+    assert (shown["domain"]["status"], shown["domain"]["daily_limit"]) == ("suspended", 5)
+    assert "removed, suspended" in installation.run("domain", "show", "a.example").stdout
+    audit = installation.answer("domain", "audit", "a.example")
+    assert [(each["action"], each["actor"]) for each in audit[:1] + audit[-1:]] == [
+        ("removed", "command line"),
+        ("created", "command line"),
+    ]
+    assert "there is no domain" in installation.run("domain", "activate", "a.example", succeeds=False).stderr
+    installation.run("domain", "create", "A.example.")
+    again = installation.answer("domain", "show", "a.example")["domain"]
+    assert (again["id"], again["status"], again["daily_limit"]) == (shown["domain"]["id"], "suspended", 5)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -79,6 +102,7 @@ def test_domains_are_listed_shown_and_removed(installation: Installation) -> Non
         (["create", "a.example", "--workspace", "nobody"], "no workspace named"),
         (["set", "nothing.example", "--daily-limit", "1"], "there is no domain"),
         (["remove", "nothing.example", "--yes"], "there is no domain"),
+        (["audit", "nothing.example"], "there is no domain"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(installation: Installation, words: list[str], told: str) -> None:

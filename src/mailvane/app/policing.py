@@ -25,5 +25,6 @@ def policy_rules(outbound: OutboundSettings) -> PolicyRules:
         clients={ip_network(address): name.lower() for address, name in outbound.clients.items()},
         internal_domains=frozenset(name.lower() for name in outbound.internal_domains),
         count_null_sender=outbound.count_null_sender,
+        refuse_ungoverned=outbound.ungoverned_domains == "refuse",
         refusals={**REFUSALS, **chosen},
     )

@@ -116,6 +116,12 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     dkim_tokens: tuple[str, ...] = ()
     closed: bool = False  # the whole domain is suspended, not only its sending
     guillotine: Guillotine | None = None  # None: the installation's
+    removed_at: int | None = None  # when it was removed; it is kept until its period is billed
+
+    @property
+    def stopped(self) -> bool:
+        """Suspended in either way."""
+        return self.closed or self.status is OutboundStatus.SUSPENDED
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,6 +166,7 @@ class Reason(StrEnum):
     HOURLY = "hourly_limit_exceeded"
     WARMUP = "warmup_limit_exceeded"
     SPIKE = "spike_detected"
+    UNGOVERNED = "domain_not_governed"  # of no domain of this server; only where the settings refuse those
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -169,6 +176,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     units: int = 1  # recipients, where the domain counts those; messages are always 1
     instance: str = ""  # names one mail across repeated questions: asked again, it is counted once
     workspace: int | None = None  # whose domain it must be, or it is not known; None: anybody's
+    mail_server: bool = False  # a mail server asks: a removed domain answers, too, until its period is billed
 
     def counted_in(self, domain: Domain) -> int:
         """How much of the domain's limits this mail takes."""
@@ -200,6 +208,6 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     domain: str
     workspace: int
     at: int
-    action: str  # suspended, warned, restored, limits_changed, verification_started, verified, frozen, ...
+    action: str  # created, removed, suspended, warned, restored, limits_changed, verification_started, verified, ...
     actor: str  # "guillotine", "key 7", "command line", ...
     evidence: str  # JSON: the counts, the rule, the notifications

@@ -67,25 +67,27 @@ class ClientKeys:
         return any(key.opens(now) for key in self._terms.clients(workspace))
 
     def domains_used(self, workspace: int) -> int:
+        """Those that it has; one that was removed does not count."""
         return len(self._governance.domains(workspace))
 
     def create_domain(self, key: int, name: str, workspace: int, now: int) -> Domain:
-        """A new domain of the workspace, within the terms of the key.
+        """A new domain of the workspace, or one that was removed, within the terms of the key.
 
         Raises QuotaExceeded, AlreadyExists, InvalidInput.
         """
         found = self._terms.client_numbered(key)
         allowed = found.terms.domains_allowed if found is not None else 0
+        actor = f"key {key}"
         if not allowed:
-            return self._governance.create(name, workspace, now)
+            return self._governance.create(name, workspace, now, actor=actor)
         with self._creating:
             self._check_room(workspace, allowed, made=0)
-            domain = self._governance.create(name, workspace, now)
+            domain = self._governance.create(name, workspace, now, actor=actor)
             try:
                 # Another process may have taken the last place just now: rather none of both than one too many.
                 self._check_room(workspace, allowed, made=1)
             except QuotaExceeded:
-                self._governance.remove(name)
+                self._governance.remove(name, actor, now)
                 raise
         return domain
 

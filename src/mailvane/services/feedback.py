@@ -43,8 +43,8 @@ class NotificationIntake(Protocol):
 class FeedbackBook(Protocol):
     """Where feedback counts; `Governance` is one."""
 
-    def domain(self, name: str) -> Domain:
-        """Raises NotFound."""
+    def governed(self, name: str) -> Domain:
+        """Also one that was removed, as long as mail of it is to be billed. Raises NotFound."""
 
     def feedback(
         self, name: str, bounces: int, complaints: int, evidence: Mapping[str, object], message_id: str, now: int
@@ -69,7 +69,7 @@ class PostfixFeedback:
     def _count(self, event: MailEvent, workspace: int, now: int) -> bool:
         name = domain_of(event.sender).lower()
         try:
-            domain = self._book.domain(name)
+            domain = self._book.governed(name)
         except NotFound:
             return False
         if domain.workspace != workspace:

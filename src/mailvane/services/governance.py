@@ -31,11 +31,13 @@ from mailvane.domain.outbound import (
 )
 from mailvane.errors import AlreadyExists, InvalidInput, NotFound
 from mailvane.services.domain_changes import action_of, changed, checked_name, read_changes
+from mailvane.services.domain_claims import Note, made, removed
 from mailvane.storage.domains import BillingPeriod, Domains, MinuteOfDecisions, Periods
 from mailvane.storage.interface import Tenants
 
 _MOST_UNITS = 1_000_000
 _LONGEST_KEY = 255
+SERVER = "server"  # the actor of what no key and no command asked for
 GUILLOTINE = "guillotine"  # the actor of a suspension that nobody asked for
 
 
@@ -58,26 +60,35 @@ class Governance:
         return self._domains.decide([_acceptable(passage) for passage in passages], now, self._judge)
 
     def domain(self, name: str) -> Domain:
-        """Raises NotFound."""
-        canonical = canonical_name(name)
-        found = self._domains.domain(canonical) if canonical else None
-        if found is None:
-            raise _unknown(name)
-        return found
+        """Raises NotFound, also for one that was removed."""
+        return self._found(name, removed=False)
 
-    def domains(self, workspace: int | None = None) -> list[Domain]:
-        """The newest first."""
-        return self._domains.domains(workspace)
+    def governed(self, name: str) -> Domain:
+        """Also one that was removed, until its period is billed: its mail is still under way. Raises NotFound."""
+        return self._found(name, removed=True)
 
-    def create(self, name: str, workspace: int | None, now: int) -> Domain:
-        """A new domain; without a workspace, of nobody in particular. Raises InvalidInput, AlreadyExists, NotFound."""
+    def domains(self, workspace: int | None = None, removed: bool = False) -> list[Domain]:
+        """The newest first. `removed`: also those that were removed and are not billed yet."""
+        return self._domains.domains(workspace, removed)
+
+    def create(self, name: str, workspace: int | None, now: int, *, actor: str = SERVER) -> Domain:
+        """A domain; without a workspace, of nobody in particular. One that was removed goes on as it was.
+
+        Raises InvalidInput, AlreadyExists, NotFound.
+        """
         canonical = checked_name(name)
         owner = self._default_workspace(now) if workspace is None else workspace
-        return self._domains.add_domain(Domain(id=0, workspace=owner, name=canonical, created_at=now))
+        new, note = Domain(id=0, workspace=owner, name=canonical, created_at=now), _noting(actor, now)
+        return self._domains.revise(canonical, partial(made, new=new, note=note))[0]
 
-    def remove(self, name: str) -> None:
-        """With its counters; what was done to it and what was billed stays. Raises NotFound."""
-        self._domains.remove_domain(self.domain(name).name)
+    def remove(self, name: str, actor: str, now: int, *, stopped_too: bool = True) -> None:
+        """What it may send, has sent and owes is kept until its period is billed.
+
+        Raises NotFound; NotAllowed for a suspended one unless `stopped_too`.
+        """
+        found = self.domain(name)
+        removing = partial(removed, now=now, note=_noting(actor, now), stopped_too=stopped_too)
+        self._domains.revise(found.name, removing)
 
     def change(self, name: str, changes: Mapping[str, object], actor: str, now: int) -> Domain:
         """Set fields of a domain, by the names of `Domain`; nothing changes when one is refused.
@@ -170,6 +181,13 @@ class Governance:
         found = replay(domain, [*earlier, *minutes], limits, since)
         return msgspec.structs.replace(found, from_log=sum(each.asked for each in earlier if each.minute >= since))
 
+    def _found(self, name: str, *, removed: bool) -> Domain:
+        canonical = canonical_name(name)
+        found = self._domains.domain(canonical, removed) if canonical else None
+        if found is None:
+            raise _unknown(name)
+        return found
+
     def _default_workspace(self, now: int) -> int:
         found = next((each for each in self._tenants.workspaces() if each.name == DEFAULT_WORKSPACE), None)
         if found is not None:
@@ -213,6 +231,10 @@ def _acceptable(passage: Passage) -> Passage:
     if name == passage.domain and passage.units <= _MOST_UNITS:
         return passage
     return msgspec.structs.replace(passage, domain=name, units=min(passage.units, _MOST_UNITS))
+
+
+def _noting(actor: str, now: int) -> Note:
+    return lambda domain, action, evidence: _entry(domain, now, action, actor, evidence)
 
 
 def _entry(domain: Domain, now: int, action: str, actor: str, evidence: Mapping[str, object]) -> AuditEntry:

@@ -48,22 +48,45 @@ class MinuteOfDecisions(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     allowed: int
 
 
+class HeldDomain(msgspec.Struct, frozen=True, kw_only=True):
+    """A domain with its counters, as it is stored or is to be stored."""
+
+    domain: Domain
+    usage: Usage = Usage()
+
+
+class Revision(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to become of all domains of one name. Those that are not named stay as they are."""
+
+    kept: tuple[HeldDomain, ...] = ()  # as they are to be; an id of 0: a new one
+    dropped: tuple[int, ...] = ()  # ids
+    entries: tuple[AuditEntry, ...] = ()
+
+
+Revise = Callable[[Sequence[HeldDomain]], Revision]
+
+
 class Domains(Protocol):
     """Every change is one durable transaction; parallel callers, also in other processes, agree."""
 
     def add_domain(self, domain: Domain) -> Domain:
         """Keep a new domain; its id is given here. Raises AlreadyExists."""
 
-    def domains(self, workspace: int | None = None) -> list[Domain]:
-        """The domains of a workspace, or all; the newest first."""
+    def domains(self, workspace: int | None = None, removed: bool = False) -> list[Domain]:
+        """The domains of a workspace, or all; the newest first. `removed`: also those that were."""
 
-    def domain(self, name: str) -> Domain | None: ...
+    def domain(self, name: str, removed: bool = False) -> Domain | None:
+        """`removed`: also one that was, as long as it is kept."""
 
     def change_domain(self, name: str, change: Callable[[Domain], Domain], entry: AuditEntry | None) -> Domain:
-        """Read, change and write under a lock, with the audit entry. Raises NotFound."""
+        """Read, change and write under a lock, with the audit entry. Raises NotFound, also for a removed one."""
 
-    def remove_domain(self, name: str) -> None:
-        """With its counters; audit entries and billing periods stay. Raises NotFound."""
+    def revise(self, name: str, revise: Revise) -> tuple[Domain, ...]:
+        """Hand what there is of a name to a pure function, under a lock, and do what it says; the domains it keeps.
+
+        Removed ones are there, too. What a domain has sent and no freeze has billed stays owed by its workspace when
+        it is dropped or goes to another one. Raises NotFound for a workspace that is not there.
+        """
 
     def usage(self, names: Sequence[str]) -> Mapping[str, Usage]:
         """The counters as stored: whoever reads them brings them to today."""
@@ -73,7 +96,7 @@ class Domains(Protocol):
 
         A passage whose instance was answered before gets that answer again and is not counted again. Decisions are
         added to the minutes that `decisions` reads. A domain that is not of the workspace that the passage names is
-        not known.
+        not known; one that was removed is known to mail servers only.
         """
 
     def audit(self, name: str, limit: int, workspace: int | None = None) -> list[AuditEntry]:
@@ -96,12 +119,13 @@ class Periods(Protocol):
         """
 
     def reset_day(self, renew: Callable[[Usage], Usage]) -> int:
-        """Renew every domain's counters; how many domains there are."""
+        """Renew every domain's counters; how many domains there are, without those that were removed."""
 
     def close_month(self, now: int, key: str | None, renew: Callable[[Usage], Usage]) -> BillingPeriod:
         """Freeze what every domain counted since the last freeze, then renew the counters, in one transaction.
 
-        With an idempotency key that was used before, the stored period comes back and nothing changes.
+        Domains that were removed are billed a last time and forgotten. With an idempotency key that was used before,
+        the stored period comes back and nothing changes.
         """
 
     def periods(self, limit: int) -> list[BillingPeriod]:

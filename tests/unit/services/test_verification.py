@@ -74,7 +74,7 @@ def test_a_domain_is_refused_from_the_first_step_until_both_proofs_succeed(book:
     domain, _ = proving.check("shop.example", "key 1", NOW)
     assert domain.verification is Verification.VERIFIED
     assert refusal(book) is None
-    assert [entry.action for entry in book.audit("shop.example", 9)] == ["verified", "verification_started"]
+    assert [entry.action for entry in book.audit("shop.example", 9)] == ["verified", "verification_started", "created"]
 
 
 def test_what_is_verified_stays_so_when_the_proof_fails_later(book: Governance, judge: Judge) -> None:

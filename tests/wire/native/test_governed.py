@@ -37,6 +37,10 @@ def billed(answer: httpx.Response) -> list[dict[str, int]]:
     return [{domain["name"]: domain["sent_month"] for domain in period["domains"]} for period in answer.json()]
 
 
+def actions(answer: httpx.Response) -> list[str]:
+    return [each["action"] for each in answer.json()]
+
+
 def test_the_master_sees_every_bill_and_the_key_of_its_freeze(governed: World) -> None:
     answer = get(governed, PERIODS, AS_MASTER)
     assert billed(answer) == [{"ours.example": 3, "theirs.example": 5, "nobodys.example": 0}]
@@ -77,7 +81,9 @@ def test_an_impossible_limit_is_refused(governed: World, path: str, limit: str) 
 
 def test_what_was_done_to_a_domain_is_told_with_its_evidence(governed: World) -> None:
     answer = get(governed, "/mailvane/v1/domains/OURS.example/audit", governed.ours.headers)
-    assert answer.json() == [
+    *told, made = answer.json()
+    assert (made["action"], made["actor"], made["evidence"]) == ("created", "server", {})
+    assert told == [
         {
             "domain": "ours.example",
             "workspace": governed.ours.workspace.id,
@@ -92,12 +98,13 @@ def test_what_was_done_to_a_domain_is_told_with_its_evidence(governed: World) ->
 def test_a_removed_domain_is_still_told_of_and_only_to_whom_it_was(governed: World) -> None:
     path = "/mailvane/v1/domains/ours.example/audit"
     governance = governed.services.outbound.governance
-    governance.remove("ours.example")
-    assert len(get(governed, path, governed.ours.headers).json()) == 1
+    governance.remove("ours.example", "key 1", NOW)
+    of_ours = ["removed", "limits_changed", "created"]
+    assert actions(get(governed, path, governed.ours.headers)) == of_ours
     assert get(governed, path, governed.theirs.headers).status_code == 404
     governance.create("ours.example", governed.theirs.workspace.id, NOW)
-    assert get(governed, path, governed.theirs.headers).json() == []
-    assert len(get(governed, path, governed.ours.headers).json()) == 1
+    assert actions(get(governed, path, governed.theirs.headers)) == ["created"]
+    assert actions(get(governed, path, governed.ours.headers)) == of_ours
 
 
 def test_a_domain_of_others_looks_like_none(governed: World) -> None:

@@ -87,7 +87,7 @@ class SnsIntake:
     def _domain(self, record: Record) -> Domain | None:
         for name in sending_domains(record):
             try:
-                return self._book.domain(name)
+                return self._book.governed(name)
             except NotFound:
                 continue
         return None

@@ -42,6 +42,7 @@ domains = Table(
     Column("dkim_tokens", Text, nullable=False),  # JSON, likewise below
     Column("closed", Boolean, nullable=False),
     Column("guillotine", Text),
+    Column("removed_at", BigInteger),
     Column("day", Integer, nullable=False),
     Column("hour", Integer, nullable=False),
     Column("month", Integer, nullable=False),
@@ -55,6 +56,20 @@ domains = Table(
     Column("unbilled_sent", BigInteger, nullable=False),
     Column("unbilled_bounces", BigInteger, nullable=False),
     Column("unbilled_complaints", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# What a workspace sent from a domain that it has no more. The next freeze bills it and empties the table.
+outstanding_usage = Table(
+    "outstanding_usage",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("workspace", Integer, ForeignKey(workspaces.c.id), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("monthly_limit", BigInteger, nullable=False),
+    Column("sent", BigInteger, nullable=False),
+    Column("bounces", BigInteger, nullable=False),
+    Column("complaints", BigInteger, nullable=False),
     sqlite_autoincrement=True,
 )
 

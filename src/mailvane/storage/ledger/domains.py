@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-import msgspec
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, delete, select
 from sqlalchemy.exc import IntegrityError
 
 from mailvane.domain.outbound import DAY_MS, HOUR_MS, AuditEntry, Domain, Passage, Usage, Verdict
 from mailvane.errors import AlreadyExists, NotFound
-from mailvane.storage.domains import Judge
+from mailvane.storage.domains import HeldDomain, Judge, Revise, Revision
 from mailvane.storage.ledger.database import Database
+from mailvane.storage.ledger.domain_revisions import add_row, apply_revision
 from mailvane.storage.ledger.domain_rows import (
     COUNTED,
     KNOWN,
@@ -26,7 +26,6 @@ from mailvane.storage.ledger.domain_rows import (
     domain_of,
     locked,
     read_usage,
-    settings_row,
     usage_of,
 )
 from mailvane.storage.ledger.domain_tables import answers, decision_minutes, domain_audit, domains
@@ -59,43 +58,54 @@ class SqlDomains:
         self._put_answers = Prepared(database.upsert(answers))
 
     def add_domain(self, domain: Domain) -> Domain:
-        row = settings_row(domain) | counters_row(Usage())
         try:
             with self._database.write() as connection:
-                number = connection.execute(insert(domains).values(row).returning(domains.c.id)).scalar_one()
+                return add_row(connection, HeldDomain(domain=domain))
         except IntegrityError as error:
-            if self.domain(domain.name) is None:
+            if self.domain(domain.name, removed=True) is None:
                 raise NotFound(f"there is no workspace {domain.workspace}") from error
             raise AlreadyExists(f"there is a domain {domain.name} already") from error
-        return msgspec.structs.replace(domain, id=number)
 
-    def domains(self, workspace: int | None = None) -> list[Domain]:
-        wanted = KNOWN.order_by(domains.c.id.desc())
+    def domains(self, workspace: int | None = None, removed: bool = False) -> list[Domain]:
+        wanted = _there(KNOWN.order_by(domains.c.id.desc()), removed)
         with self._database.read() as connection:
             rows = connection.execute(wanted if workspace is None else wanted.where(domains.c.workspace == workspace))
             return [domain_of(row) for row in rows]
 
-    def domain(self, name: str) -> Domain | None:
+    def domain(self, name: str, removed: bool = False) -> Domain | None:
         with self._database.read() as connection:
-            row = connection.execute(KNOWN.where(domains.c.name == name)).one_or_none()
+            row = connection.execute(_there(KNOWN.where(domains.c.name == name), removed)).one_or_none()
         return None if row is None else domain_of(row)
 
     def change_domain(self, name: str, change: Callable[[Domain], Domain], entry: AuditEntry | None) -> Domain:
         try:
             with self._database.write() as connection:
-                domain, _ = one_locked(connection, name)
+                domain, usage = one_locked(connection, name)
+                if domain.removed_at is not None:
+                    raise NotFound(f"there is no domain {name}")
                 changed = change(domain)
-                put_domain(connection, domain, changed)
-                add_audit(connection, entry)
+                kept = HeldDomain(domain=changed, usage=usage)
+                revision = Revision(kept=(kept,), entries=() if entry is None else (entry,))
+                apply_revision(connection, [HeldDomain(domain=domain, usage=usage)], revision)
         except IntegrityError as error:
             raise NotFound("there is no such workspace") from error
         return changed
 
-    def remove_domain(self, name: str) -> None:
+    def revise(self, name: str, revise: Revise) -> tuple[Domain, ...]:
+        try:
+            return self._revised(name, revise)
+        except IntegrityError:
+            pass  # somebody took the name at this moment, and is seen now; or there is no such workspace
+        try:
+            return self._revised(name, revise)
+        except IntegrityError as error:
+            raise NotFound("there is no such workspace") from error
+
+    def _revised(self, name: str, revise: Revise) -> tuple[Domain, ...]:
         with self._database.write() as connection:
-            domain, _ = one_locked(connection, name)
-            connection.execute(delete(decision_minutes).where(decision_minutes.c.domain == domain.id))
-            connection.execute(delete(domains).where(domains.c.id == domain.id))
+            rows = connection.execute(locked(WHOLE.where(domains.c.name == name))).all()
+            before = [HeldDomain(domain=domain_of(row), usage=usage_of(row)) for row in rows]
+            return apply_revision(connection, before, revise(before))
 
     def usage(self, names: Sequence[str]) -> Mapping[str, Usage]:
         wanted = COUNTED.where(domains.c.name.in_(bindparam("names", expanding=True)))
@@ -147,18 +157,12 @@ def one_locked(connection: Connection, name: str) -> tuple[Domain, Usage]:
     return domain_of(row), usage_of(row)
 
 
-def put_domain(connection: Connection, old: Domain, new: Domain) -> None:
-    if new != old:
-        connection.execute(update(domains).where(domains.c.id == old.id).values(settings_row(new)))
+def _there(wanted: Select[Any], removed: bool) -> Select[Any]:
+    return wanted if removed else wanted.where(domains.c.removed_at.is_(None))
 
 
 def put_usage(connection: Connection, domain: Domain, usage: Usage) -> None:
     connection.execute(SET_COUNTERS, [{"row_id": domain.id} | counters_row(usage, "new_")])
-
-
-def add_audit(connection: Connection, entry: AuditEntry | None) -> None:
-    if entry is not None:
-        connection.execute(insert(domain_audit).values(msgspec.structs.asdict(entry)))
 
 
 def forget(connection: Connection, table: Table, column: str, before: int, limit: int) -> None:

@@ -12,9 +12,17 @@ from mailvane.domain.outbound import DAY_MS, DEFAULT_WORKSPACE, AuditEntry, Doma
 from mailvane.errors import NotFound
 from mailvane.storage.domains import BillingPeriod, FrozenUsage, MinuteOfDecisions
 from mailvane.storage.ledger.database import Database
+from mailvane.storage.ledger.domain_revisions import (
+    Outstanding,
+    add_audit,
+    drop_rows,
+    owed,
+    put_domain,
+    take_outstanding,
+)
 from mailvane.storage.ledger.domain_rows import SET_COUNTERS, WHOLE, counters_row, domain_of, locked, usage_of
 from mailvane.storage.ledger.domain_tables import billing_periods, decision_minutes, domains, feedback_ids
-from mailvane.storage.ledger.domains import add_audit, forget, one_locked, put_domain, put_usage
+from mailvane.storage.ledger.domains import forget, one_locked, put_usage
 from mailvane.storage.ledger.sitting import digest
 from mailvane.storage.ledger.tables import workspaces
 
@@ -52,7 +60,7 @@ class SqlPeriods:
         with self._database.write() as connection:
             before = _all_locked(connection)
             _renew(connection, before, renew)
-        return len(before)
+        return sum(domain.removed_at is None for domain, _ in before)
 
     def close_month(self, now: int, key: str | None, renew: Callable[[Usage], Usage]) -> BillingPeriod:
         try:
@@ -63,7 +71,9 @@ class SqlPeriods:
                 if known is not None:
                     return known
                 _renew(connection, before, renew)
-                return _freeze(connection, now, key, before)
+                drop_rows(connection, [domain.id for domain, _ in before if domain.removed_at is not None])
+                owing = [owed(domain, usage) for domain, usage in before]
+                return _freeze(connection, now, key, _merged([*owing, *take_outstanding(connection)]))
         except IntegrityError:
             with self._database.read() as connection:
                 known = _period(connection, key)
@@ -106,30 +116,35 @@ def _renew(connection: Connection, before: list[tuple[Domain, Usage]], renew: Ca
         connection.execute(SET_COUNTERS, changed)
 
 
-def _freeze(connection: Connection, now: int, key: str | None, before: list[tuple[Domain, Usage]]) -> BillingPeriod:
+def _merged(owing: list[Outstanding]) -> list[Outstanding]:
+    """One for each domain and workspace: a domain may have gone to another one and come back."""
+    found: dict[tuple[str, int], Outstanding] = {}
+    for each in owing:
+        known = found.get((each.name, each.workspace))
+        found[each.name, each.workspace] = each if known is None else known.plus(each)
+    return list(found.values())
+
+
+def _freeze(connection: Connection, now: int, key: str | None, owing: list[Outstanding]) -> BillingPeriod:
     partners = {row.id: row.name for row in connection.execute(select(workspaces.c.id, workspaces.c.name))}
-    frozen = tuple(_bill(domain, usage, partners[domain.workspace]) for domain, usage in before)
+    frozen = tuple(_bill(each, partners[each.workspace]) for each in owing)
     text = msgspec.json.encode(frozen).decode()
     statement = insert(billing_periods).values(frozen_at=now, idempotency_key=key, domains=text)
     number = connection.execute(statement.returning(billing_periods.c.id)).scalar_one()
     return BillingPeriod(id=number, frozen_at=now, idempotency_key=key, domains=frozen)
 
 
-def _bill(domain: Domain, usage: Usage, workspace: str) -> FrozenUsage:
-    """Everything since the last freeze, so that each mail is billed once, also when a freeze comes late."""
-    sent = usage.unbilled_sent + usage.sent_month
-    bounces = usage.unbilled_bounces + usage.bounces
-    complaints = usage.unbilled_complaints + usage.complaints
+def _bill(debt: Outstanding, workspace: str) -> FrozenUsage:
     return FrozenUsage(
-        name=domain.name,
+        name=debt.name,
         partner=None if workspace == DEFAULT_WORKSPACE else workspace,
-        sent_month=sent,
-        monthly_limit=domain.monthly_limit,
-        bounces=bounces,
-        complaints=complaints,
-        bounce_rate=percent(bounces, sent),
-        complaint_rate=percent(complaints, sent),
-        workspace=domain.workspace,
+        sent_month=debt.sent,
+        monthly_limit=debt.monthly_limit,
+        bounces=debt.bounces,
+        complaints=debt.complaints,
+        bounce_rate=percent(debt.bounces, debt.sent),
+        complaint_rate=percent(debt.complaints, debt.sent),
+        workspace=debt.workspace,
     )
 
 

@@ -83,7 +83,7 @@ class Sitting:
 
     def _answer(self, passage: Passage, judge: Judge) -> Verdict:
         domain = self._domains.get(passage.domain)
-        if domain is None or passage.workspace not in {None, domain.workspace}:
+        if domain is None or not _answers(domain, passage):
             return Verdict(domain=passage.domain, allowed=True, known=False)
         if not passage.instance:
             return self._judge(domain, passage, judge)
@@ -107,6 +107,13 @@ class Sitting:
         minute[0] += units
         minute[1] += units if verdict.allowed else -reserved
         return verdict
+
+
+def _answers(domain: Domain, passage: Passage) -> bool:
+    """Whether the domain is there for whoever asks."""
+    if domain.removed_at is not None and not passage.mail_server:
+        return False
+    return passage.workspace in {None, domain.workspace}
 
 
 def _without(usage: Usage, units: int) -> Usage:

@@ -48,6 +48,7 @@ REFUSALS: Mapping[Reason, Refusal] = MappingProxyType(
         Reason.HOURLY: Refusal.DEFER,
         Reason.WARMUP: Refusal.DEFER,
         Reason.SPIKE: Refusal.DEFER,
+        Reason.UNGOVERNED: Refusal.REJECT,
     }
 )
 
@@ -59,6 +60,7 @@ _EXPLANATIONS: Mapping[Reason, str] = {
     Reason.HOURLY: "{} has reached its hourly limit",
     Reason.WARMUP: "{} has reached the limit of its warm-up",
     Reason.SPIKE: "{} sends far more than it used to",
+    Reason.UNGOVERNED: "{} is no domain that may send here",
 }
 
 
@@ -69,6 +71,7 @@ class PolicyRules(msgspec.Struct, frozen=True, kw_only=True):
     clients: Mapping[IPv4Network | IPv6Network, str] = {}
     internal_domains: frozenset[str] = frozenset()  # mail to them is not outgoing; `.example` means all below it
     count_null_sender: bool = False  # bounces and notifications too, when a login or client tells whose they are
+    refuse_ungoverned: bool = False  # mail of no domain of this server, or of none at all; else it passes
     refusals: Mapping[Reason, Refusal] = REFUSALS
 
 
@@ -82,10 +85,17 @@ def passage(request: Request, rules: PolicyRules, asker: str = "") -> Passage | 
     if request.recipient and _is_internal(_domain_of(request.recipient), rules.internal_domains):
         return None
     name = _name(request, rules)
-    if not name:
+    if not name and not rules.refuse_ungoverned:
         return None
     instance = f"{asker}/{request.instance}" if request.instance else ""
-    return Passage(domain=name, units=request.recipient_count or 1, instance=instance)
+    return Passage(domain=name, units=request.recipient_count or 1, instance=instance, mail_server=True)
+
+
+def ruled(verdict: Verdict, rules: PolicyRules) -> Verdict:
+    """What holds for a mail server: of a domain that is not known here, what the settings say."""
+    if verdict.known or not rules.refuse_ungoverned:
+        return verdict
+    return msgspec.structs.replace(verdict, allowed=False, reason=Reason.UNGOVERNED)
 
 
 def action(verdict: Verdict, stage: str, rules: PolicyRules) -> str:
@@ -99,7 +109,7 @@ def action(verdict: Verdict, stage: str, rules: PolicyRules) -> str:
         return f"INFO {HEADER}: {told}" if stage == END_OF_MESSAGE else f"PREPEND {HEADER}: {told}"
     refusal = rules.refusals[reason]
     code = "4.7.1" if refusal is Refusal.DEFER else "5.7.1"
-    return f"{refusal} {code} {_EXPLANATIONS[reason].format(verdict.domain)} ({reason.value})"
+    return f"{refusal} {code} {_EXPLANATIONS[reason].format(verdict.domain or 'this sender')} ({reason.value})"
 
 
 def _name(request: Request, rules: PolicyRules) -> str:

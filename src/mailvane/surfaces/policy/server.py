@@ -19,7 +19,7 @@ import msgspec
 from mailvane.config import Listen, UnixSocket
 from mailvane.domain.outbound import Passage, Verdict
 from mailvane.errors import InvalidInput, InvalidSetting, MailvaneError
-from mailvane.surfaces.policy.decision import DUNNO, PolicyRules, action, passage
+from mailvane.surfaces.policy.decision import DUNNO, PolicyRules, action, passage, ruled
 from mailvane.surfaces.policy.metrics import PolicyMetrics
 from mailvane.surfaces.policy.protocol import Request, RequestStream, answer
 
@@ -236,7 +236,7 @@ class _Connection(asyncio.Protocol):
         if asked.verdict is None:
             self._server.metrics.exempted(seconds)
             return _DUNNO
-        verdict = asked.verdict.result()
+        verdict = ruled(asked.verdict.result(), self._server.rules)
         self._server.metrics.decided(verdict, seconds)
         if verdict.reason is None:
             return _DUNNO

@@ -174,7 +174,7 @@ class Interrupted:
     """Governance that fails after the mail event is safe."""
 
     def __init__(self, governance: Governance) -> None:
-        self.domain = governance.domain
+        self.governed = governance.governed
 
     def feedback(self, *_: object) -> bool:
         raise StoreUnavailable("the ledger went away")

@@ -126,9 +126,13 @@ def test_at_every_stage_of_a_mail_it_may_be_decided(stage: str) -> None:
     assert domain_of(stage=stage) == "shop.example"
 
 
+def asked(units: int) -> Passage:
+    return Passage(domain="shop.example", units=units, mail_server=True)
+
+
 def test_the_units_are_the_recipients_as_far_as_they_are_known() -> None:
-    assert passage(request(stage="END-OF-MESSAGE", recipient_count=7), RULES) == Passage(domain="shop.example", units=7)
-    assert passage(request(), RULES) == Passage(domain="shop.example", units=1)
+    assert passage(request(stage="END-OF-MESSAGE", recipient_count=7), RULES) == asked(7)
+    assert passage(request(), RULES) == asked(1)
 
 
 def test_the_same_instance_of_two_mail_servers_is_two_mails() -> None:

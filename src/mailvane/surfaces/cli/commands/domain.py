@@ -1,4 +1,4 @@
-"""`mailvane domain`: create, list, show, set, guillotine, suspend, activate, remove."""
+"""`mailvane domain`: create, list, show, set, guillotine, suspend, activate, remove, audit."""
 
 from __future__ import annotations
 
@@ -49,19 +49,20 @@ def create(
     """Begin to govern what a domain sends."""
     place = program(context)
     owner = None if workspace is None else place.tenancy().workspace(workspace).id
-    _show(place, place.governance().create(name, owner, place.now()).name, as_json)
+    _show(place, place.governance().create(name, owner, place.now(), actor=ACTOR).name, as_json)
 
 
 @group.command(name="list")
 def list_(
     context: typer.Context,
     workspace: str | None = typer.Option(None, help="Only this workspace."),
+    removed: bool = typer.Option(False, "--removed", help="Also those that were removed and are not billed yet."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """List domains with what they sent today and this month."""
     place = program(context)
     governance, names = place.governance(), {one.id: one.name for one in place.tenancy().workspaces()}
-    found = governance.domains(None if workspace is None else place.tenancy().workspace(workspace).id)
+    found = governance.domains(None if workspace is None else place.tenancy().workspace(workspace).id, removed)
     usages = governance.usages_today([domain.name for domain in found], place.now())
     reports = [DomainReport(domain, usages.get(domain.name, Usage())) for domain in found]
     if as_json:
@@ -81,7 +82,7 @@ def show(
     name: str = typer.Argument(help="The domain."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Show a domain: limits, counters, and what was done to it."""
+    """Show a domain: limits, counters, and what was done to it. A removed one is shown until its month is frozen."""
     _show(program(context), name, as_json)
 
 
@@ -179,12 +180,30 @@ def remove(
     name: str = typer.Argument(help="The domain."),
     yes: bool = typer.Option(False, "--yes", help="Do not ask."),
 ) -> None:
-    """Govern a domain no more: its mail passes, its counters are gone."""
-    governance = program(context).governance()
-    found = governance.domain(name)
+    """Remove a domain. Its limits, counters and bill are kept, and govern its mail, until its month is frozen."""
+    place = program(context)
+    found = place.governance().domain(name)
     if not yes:
-        typer.confirm(f"remove {found.name} with its limits and counters?", abort=True)
-    governance.remove(found.name)
+        typer.confirm(f"remove {found.name}? Until its month is frozen its limits still hold", abort=True)
+    place.governance().remove(found.name, ACTOR, place.now())
+
+
+@group.command()
+def audit(
+    context: typer.Context,
+    name: str = typer.Argument(help="The domain; also one that is there no more."),
+    limit: int = typer.Option(100, min=1, help="At most so many entries, the newest."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """List what was done to a domain, by whom and why, the newest first."""
+    place = program(context)
+    entries = place.governance().audit(name, limit)
+    if not entries:
+        place.governance().domain(name)  # an unknown name is said to be one
+    if as_json:
+        print_json(entries)
+    else:
+        _print_audit(place, entries)
 
 
 def _change(place: Program, name: str, changes: dict[str, object], as_json: bool) -> None:
@@ -194,8 +213,8 @@ def _change(place: Program, name: str, changes: dict[str, object], as_json: bool
 
 def _show(place: Program, name: str, as_json: bool) -> None:
     governance = place.governance()
-    domain = governance.domain(name)
-    usage = governance.usage_today(domain.name, place.now())
+    domain = governance.governed(name)
+    usage = governance.usages_today([domain.name], place.now())[domain.name]
     report = DomainReport(domain, usage, governance.audit(domain.name, _AUDIT_ENTRIES))
     if as_json:
         print_json(report)
@@ -204,11 +223,14 @@ def _show(place: Program, name: str, as_json: bool) -> None:
     fields["workspace"] = next(one.name for one in place.tenancy().workspaces() if one.id == domain.workspace)
     print_record(domain.name, fields)
     if report.audit:
-        table = Table("when", "what", "by", "evidence", box=None)
-        for entry in report.audit:
-            when = moment(entry.at, place.settings.timezone)
-            table.add_row(when, entry.action, entry.actor, Text(entry.evidence))
-        console().print(table)
+        _print_audit(place, report.audit)
+
+
+def _print_audit(place: Program, entries: list[AuditEntry]) -> None:
+    table = Table("when", "what", "by", "evidence", box=None)
+    for entry in entries:
+        table.add_row(moment(entry.at, place.settings.timezone), entry.action, entry.actor, Text(entry.evidence))
+    console().print(table)
 
 
 def _fields(domain: Domain, usage: Usage, rule: Guillotine) -> dict[str, str]:
@@ -243,7 +265,8 @@ def _rule(rule: Guillotine) -> str:
 
 
 def _state(domain: Domain) -> str:
-    return "closed" if domain.closed else domain.status.value
+    state = "closed" if domain.closed else domain.status.value
+    return state if domain.removed_at is None else f"removed, {state}"
 
 
 def _of(sent: int, limit: int) -> str:

@@ -6,10 +6,10 @@ from litestar.exceptions import HTTPException
 
 from mailvane.domain.outbound import Domain
 from mailvane.domain.tenancy import KeyKind, Principal
-from mailvane.errors import AlreadyExists, InvalidInput, NotFound
+from mailvane.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound
 from mailvane.surfaces.http.emboux.access import actor_of, is_master, owned, require_master, scope_of
 from mailvane.surfaces.http.emboux.parameters import DomainCreation, DomainOwner, read
-from mailvane.surfaces.http.emboux.shape import Lifecycle, Owner, encoded, new_domain, unprocessable
+from mailvane.surfaces.http.emboux.shape import MASTER_REQUIRED, Lifecycle, Owner, encoded, new_domain, unprocessable
 from mailvane.surfaces.http.services import HttpServices
 
 
@@ -36,7 +36,7 @@ def _created(services: HttpServices, principal: Principal, name: str, workspace:
     outbound, now = services.outbound, services.clock()
     if principal.kind is KeyKind.CLIENT and principal.key is not None and workspace is not None:
         return outbound.clients.create_domain(principal.key, name, workspace, now)
-    return outbound.governance.create(name, workspace, now)
+    return outbound.governance.create(name, workspace, now, actor=actor_of(principal))
 
 
 def _home(services: HttpServices, principal: Principal, partner: str | None) -> int | None:
@@ -56,8 +56,14 @@ def partner_workspace(services: HttpServices, partner: str) -> int:
 
 
 def remove(services: HttpServices, principal: Principal, name: str) -> bytes:
-    """Raises NotFound."""
-    services.outbound.governance.remove(owned(services.outbound.governance, principal, name).name)
+    """Raises NotFound, NotAllowed: whoever may not lift a suspension may not remove a suspended domain either."""
+    outbound = services.outbound
+    domain = owned(outbound.governance, principal, name)
+    lifts = is_master(principal) or outbound.clients_may_change_limits
+    try:
+        outbound.governance.remove(domain.name, actor_of(principal), services.clock(), stopped_too=lifts)
+    except NotAllowed:
+        raise NotAllowed(MASTER_REQUIRED) from None
     return b""
 
 

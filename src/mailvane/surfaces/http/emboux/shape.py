@@ -253,7 +253,8 @@ def ses_status(domain: Domain, progress: Progress) -> SesStatus:
 
 
 def monthly_reset(period: BillingPeriod) -> MonthlyReset:
-    return MonthlyReset([_frozen(each) for each in period.domains], len(period.domains))
+    # A domain that changed hands within the month is frozen for each owner, and was reset once.
+    return MonthlyReset([_frozen(each) for each in period.domains], len({each.name for each in period.domains}))
 
 
 def _frozen(usage: FrozenUsage) -> Frozen:
