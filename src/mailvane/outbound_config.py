@@ -56,6 +56,13 @@ class OutboundSettings(msgspec.Struct, frozen=True, kw_only=True):
     count_postfix_bounces: Annotated[
         bool, Meta(description="Let bounces of the Postfix logs count against a domain, as notifications do.")
     ] = False
+    count_abuse_reports: Annotated[
+        bool,
+        Meta(
+            description="Let abuse reports (ARF) among the DMARC reports count as complaints against the domain of the"
+            " mail. Whoever can send mail to that address can forge one."
+        ),
+    ] = True
     sns_topics: Annotated[
         tuple[str, ...], Meta(description="Topics whose notifications are taken in, by ARN; none, no notification.")
     ] = ()

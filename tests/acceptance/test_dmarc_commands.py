@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import email.utils
 import gzip
 import json
 import time
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -73,3 +76,112 @@ def test_what_a_report_says_cannot_steer_the_terminal(installation: Installation
     done = installation.run("dmarc", "import", str(hostile))
     assert "tls of Mail ]0;owned [/red] Inc about shop.example" in done.stdout
     assert not any(each < " " for each in done.stdout.replace("\n", ""))
+
+
+POSTFIX = """\
+{stamp} mx1 postfix/pickup[11]: 6BB23A2D31: uid=1000 from=<news@shop.example>
+{stamp} mx1 postfix/cleanup[12]: 6BB23A2D31: message-id=<m1@shop.example>
+{stamp} mx1 postfix/qmgr[13]: 6BB23A2D31: from=<news@shop.example>, size=900, nrcpt=1 (queue active)
+{stamp} mx1 postfix/smtp[14]: 6BB23A2D31: to=<ann@one.example>, relay=mx.one.example[192.0.2.9]:25, delay=1, \
+delays=0/0/0/1, dsn=2.0.0, status=sent (250 2.0.0 ok)
+{stamp} mx1 postfix/qmgr[13]: 6BB23A2D31: removed
+"""
+ABUSE = """\
+From: fbl@one.example
+To: abuse@shop.example
+Subject: complaint
+Message-ID: <{ident}@one.example>
+Date: {date}
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=feedback-report; boundary=b
+
+--b
+Content-Type: text/plain
+
+Somebody pressed the button.
+--b
+Content-Type: message/feedback-report
+
+Feedback-Type: abuse
+User-Agent: OneFBL/1
+Version: 1
+Original-Rcpt-To: ann@one.example
+Arrival-Date: {date}
+
+--b
+Content-Type: message/rfc822
+
+Received: from mx1 by mx.one.example with ESMTP id zz9 for <ann@one.example>
+From: News <news@shop.example>
+To: ann@one.example
+Subject: Sale
+Message-ID: <{mail}@shop.example>
+
+Buy!
+--b--
+"""
+
+
+def abuse_report(ident: str, mail: str = "m1") -> str:
+    return ABUSE.format(ident=ident, mail=mail, date=email.utils.formatdate())
+
+
+def complained(installation: Installation) -> list[bool]:
+    return [bool(row["complained_at"]) for row in installation.answer("log")["deliveries"]]
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_an_abuse_report_is_shown_and_is_a_complaint_of_its_mail(
+    installation: Installation, tmp_path: Path, served: bool
+) -> None:
+    log, first, other = tmp_path / "mail.log", tmp_path / "1.eml", tmp_path / "2.eml"
+    log.write_text(POSTFIX.format(stamp=datetime.now(UTC).isoformat()))
+    first.write_text(abuse_report("r1"))
+    other.write_text(abuse_report("r2", "unknown"))
+    installation.run("domain", "create", "shop.example", "--workspace", "acme")
+    installation.run("import", "postfix", str(log), "--workspace", "acme")
+    assert "mailvane dmarc import" in installation.run("dmarc", "abuse").stdout
+    with installation.serving() if served else nullcontext():
+        told = installation.run("dmarc", "import", str(first), str(other), str(first)).stdout.splitlines()
+        assert [line[0] for line in told] == ["✓", "✓", " ", "="], told
+        assert "counted as a complaint of shop.example by what the report says" in told[2]
+        assert complained(installation) == [True]
+        shown = installation.run("dmarc", "abuse", "--type", "abuse").stdout
+        found = installation.answer("dmarc", "abuse")
+        assert installation.answer("domain", "show", "shop.example")["usage"]["complaints"] == 2
+    assert all(word in shown for word in ("shop.example", "ann@one.example", "OneFBL/1"))
+    assert found["domains"] == [{"domain": "shop.example", "feedback_type": "abuse", "reports": 2}]
+    mails = {each["data"]["complaint"]["mail_id"] for each in found["reports"]}
+    assert mails == {"", installation.answer("log")["deliveries"][0]["mail_id"]}
+    assert "auth-failure" not in installation.run("dmarc", "abuse", "--type", "auth-failure").stdout
+
+
+def test_tls_reports_are_shown_with_what_failed(installation: Installation, tmp_path: Path) -> None:
+    until = datetime.now(UTC) - timedelta(hours=3)
+    told = {
+        "organization-name": "Big Sender",
+        "date-range": {"start-datetime": (until - timedelta(days=1)).isoformat(), "end-datetime": until.isoformat()},
+        "report-id": "1",
+        "policies": [
+            {
+                "policy": {"policy-type": "sts", "policy-domain": "shop.example"},
+                "summary": {"total-successful-session-count": 1520, "total-failure-session-count": 31},
+                "failure-details": [
+                    {"result-type": "certificate-expired", "receiving-mx-hostname": "mx2.shop.example",
+                     "failed-session-count": 31}
+                ],
+            }
+        ],
+    }  # fmt: skip
+    file = tmp_path / "tls.json"
+    file.write_text(json.dumps(told))
+    assert "mailvane dmarc import" in installation.run("dmarc", "tls").stdout
+    installation.run("dmarc", "import", str(file))
+    shown = installation.run("dmarc", "tls", "--failing").stdout
+    assert all(
+        word in shown
+        for word in ("shop.example", "Big Sender", "1,520", "31", "certificate-expired", "mx2.shop.example")
+    )
+    found = installation.answer("dmarc", "tls", "--domain", "Shop.example")
+    assert found["domains"] == [{"domain": "shop.example", "reports": 1, "succeeded": 1520, "failed": 31}]
+    assert found["reports"][0]["data"]["failures"][0]["result_type"] == "certificate-expired"

@@ -219,12 +219,12 @@ FOUND = delivered(
     "ann@example.org", number=1, sender="s@example.com", subject="It's 100%_\\ done",
     message_id="<AbC.1%_@Example.COM>", header_from="h@example.com",
     reply_to="r@example.com", origin="192.0.2.7", mx_host="mx.example.org",
-    original_recipient="alias@example.org", family=ReasonFamily.NONE,
+    original_recipient="alias@example.org", family=ReasonFamily.NONE, queue_id="4VpXyZ0abcz1",
 )  # fmt: skip
 OTHER = event(
     EventType.BOUNCED, recipient="bob@example.net", number=2, accepted_at=NOON + DAY, sender="S@example.com",
     subject="It's 100", message_id="<zzz@example.net>", origin="192.0.2.8", mx_host="mx.example.net",
-    family=ReasonFamily.POLICY, header_from="x@example.com", reply_to="y@example.com",
+    family=ReasonFamily.POLICY, header_from="x@example.com", reply_to="y@example.com", queue_id="4vpxyz0abcz1",
 )  # fmt: skip
 
 
@@ -241,6 +241,7 @@ OTHER = event(
         {"message_id_part": "abc.1"},
         {"message_id_part": "1%_@"},
         {"message_id_part": "<ABC.1%_@EXAMPLE.com>"},
+        {"queue_ids": ("nothing", "4VpXyZ0abcz1")},
         {"reply_to": "r@example.com"},
         {"header_from": "h@example.com"},
         {"delivered": True},
@@ -280,6 +281,8 @@ def test_the_other_side_of_a_filter(append: Append, rows: Rows, question: dict[s
         {"message_id_part": "%"},
         {"message_id_part": "abc_1"},
         {"sender": "' OR 1 = 1 --"},
+        {"queue_ids": ("4VPXYZ0ABCZ1", "')")},
+        {"queue_ids": ()},
         {"subject": "It's 100%"},
         {"relays": (2,)},
         {"kinds": (MailKind.PROBE,)},

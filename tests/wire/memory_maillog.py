@@ -144,6 +144,8 @@ def _passes(row: Delivery, question: LogQuestion) -> bool:
         return False
     if question.message_id_part is not None and question.message_id_part.lower() not in row.message_id.lower():
         return False
+    if question.queue_ids is not None and row.queue_id not in question.queue_ids:
+        return False
     if question.delivered is not None and (row.status is DeliveryStatus.DELIVERED) is not question.delivered:
         return False
     return row.kind in question.kinds and _within(row.accepted_at, question.since, question.until)

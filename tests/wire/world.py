@@ -14,10 +14,12 @@ from litestar.testing import TestClient
 from msgspec import structs
 
 from mailvane.admission.rules import GovernanceRules
+from mailvane.app.governing import complaints_of
 from mailvane.app.reputation import reputation_of
 from mailvane.domain.mail import EventBatch, EventType, MailEvent, ReasonFamily, mail_id
 from mailvane.domain.outbound import Domain, Verification
 from mailvane.domain.tenancy import KeyKind, Relay, Workspace
+from mailvane.outbound_config import OutboundSettings
 from mailvane.reputation_config import ReputationSettings
 from mailvane.services.client_keys import ClientKeys
 from mailvane.services.decision_desk import DecisionDesk
@@ -75,13 +77,16 @@ def opened(directory: Path) -> Iterator[World]:
     ledger = open_ledger(f"sqlite:///{directory / 'ledger.sqlite'}")
     maillog = MemoryMailLog()
     tenancy = Tenancy(ledger, MASTER)
+    recorder = Recorder(ledger, maillog)
+    complaints = complaints_of(OutboundSettings(), ledger, lambda: maillog, recorder.record)
+    reputation = ReputationSettings(resolvers=("127.0.0.1:9",))
     services = HttpServices(
         maillog=maillog,
         tenancy=tenancy,
         history=History(maillog, ledger),
-        recorder=Recorder(ledger, maillog),
+        recorder=recorder,
         outbound=outbound(ledger),
-        reputation=reputation_of(ReputationSettings(resolvers=("127.0.0.1:9",)), ledger, lambda: NOW).services,
+        reputation=reputation_of(reputation, ledger, lambda: NOW, complaints=complaints).services,
         zone=ZONE,
         clock=lambda: NOW,
     )

@@ -1,4 +1,4 @@
-"""What rules about DMARC aggregate reports have in common: messages that failed, over a stretch of time. Pure."""
+"""What rules about DMARC and TLS reports have in common: what failed, over a stretch of time. Pure."""
 
 from __future__ import annotations
 
@@ -11,17 +11,31 @@ from mailvane.domain.alerts import Match
 from mailvane.domain.reputation import AssetKind, ObservationKind
 
 
+class Counted(NamedTuple):
+    """Which reports are added up: the field of what failed, and those that add up to the whole, with its name."""
+
+    kind: ObservationKind
+    failed: str
+    whole: tuple[str, ...] = ("messages",)
+    name: str = "messages"
+
+
 class _Sum(NamedTuple):
-    messages: int
+    whole: int
     failed: int
     newest: int
 
 
 def failing(view: View, profile_id: str | None, amount: AmountInTime, field: str) -> Iterator[Match]:
     """The watched domains whose reports of the stretch tell of so many messages that failed. No report: no answer."""
+    return failed_of(view, profile_id, amount, Counted(ObservationKind.DMARC, field))
+
+
+def failed_of(view: View, profile_id: str | None, amount: AmountInTime, counted: Counted) -> Iterator[Match]:
+    """The same of other reports."""
     begins = view.now - amount.time_range.milliseconds
     watched = view.watched(AssetKind.DMARC, profile_id)
-    for domain, told in view.kept(("failing", field, begins), lambda: _sums(view, field, begins)).items():
+    for domain, told in view.kept(("failing", counted, begins), lambda: _sums(view, counted, begins)).items():
         if domain not in watched or not amount.holds(told.failed):
             continue
         yield Match(
@@ -31,7 +45,7 @@ def failing(view: View, profile_id: str | None, amount: AmountInTime, field: str
                 "time_range": amount.time_range.value,
                 "period_from": begins,
                 "period_to": view.now,
-                "messages": told.messages,
+                counted.name: told.whole,
                 "failed": told.failed,
             },
             identity=(domain, amount.time_range.value),
@@ -39,10 +53,11 @@ def failing(view: View, profile_id: str | None, amount: AmountInTime, field: str
         )
 
 
-def _sums(view: View, field: str, begins: int) -> dict[str, _Sum]:
+def _sums(view: View, counted: Counted, begins: int) -> dict[str, _Sum]:
     sums: dict[str, _Sum] = {}
-    for report in view.since(ObservationKind.DMARC, begins):
+    for report in view.since(counted.kind, begins):
         known = sums.get(report.asset, _Sum(0, 0, 0))
-        messages, failed = int(report.data.get("messages", 0)), int(report.data.get(field, 0))
-        sums[report.asset] = _Sum(known.messages + messages, known.failed + failed, max(known.newest, report.at))
+        failed = int(report.data.get(counted.failed, 0))
+        whole = sum(int(report.data.get(field, 0)) for field in counted.whole)
+        sums[report.asset] = _Sum(known.whole + whole, known.failed + failed, max(known.newest, report.at))
     return sums

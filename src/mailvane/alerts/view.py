@@ -23,7 +23,9 @@ STATES = frozenset({ObservationKind.IP_LISTING, ObservationKind.DOMAIN_LISTING, 
 DATED = frozenset({ObservationKind.TRAFFIC, ObservationKind.SNDS_DATA, ObservationKind.SNDS_STATUS})
 _LATE_MS = 4 * DAY_MS
 # Counted over a stretch of time; the longest that a rule counts over.
-COUNTED = frozenset({ObservationKind.DMARC, ObservationKind.TRAP_HIT, ObservationKind.HONEYTOKEN_HIT})
+COUNTED = frozenset(
+    {ObservationKind.DMARC, ObservationKind.TLS, ObservationKind.TRAP_HIT, ObservationKind.HONEYTOKEN_HIT}
+)
 LONGEST_MS = 30 * DAY_MS
 
 

@@ -19,6 +19,7 @@ from mailvane.domain.alerts import DAY_MS
 from mailvane.domain.reputation import AssetKind, Refresh, Source
 from mailvane.errors import InvalidInput, MailvaneError, NotFound
 from mailvane.reputation_config import ReputationSettings
+from mailvane.services.complaints import Complaints
 from mailvane.services.report_intake import ReportIntake, Taken
 from mailvane.services.watching import Watching
 from mailvane.storage.ledger import SqlLedger
@@ -32,11 +33,17 @@ _FETCH_LEASE_MS = 10 * 60_000
 class Collecting:
     """Every collector found in its folder, and the two ways in besides being asked: files, and reports that arrive."""
 
-    def __init__(self, settings: ReputationSettings, ledger: SqlLedger, watching: Watching) -> None:
+    def __init__(
+        self,
+        settings: ReputationSettings,
+        ledger: SqlLedger,
+        watching: Watching,
+        complaints: Complaints | None = None,
+    ) -> None:
         """Raises InvalidSetting."""
         self._ledger = ledger
         self._watching = watching
-        self.intake = ReportIntake(ledger, watching, read_reports)
+        self.intake = ReportIntake(ledger, watching, read_reports, complaints)
         self.collectors = _found(settings)
         for one in self.collectors:
             if isinstance(one, Blocklists):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mailvane.admission.rules import rules_of
 from mailvane.outbound_config import OutboundSettings
+from mailvane.services.complaints import Complaints
 from mailvane.services.feedback import FeedbackBook, PostfixFeedback
 from mailvane.services.governance import Governance
+from mailvane.storage.interface import JournalEntry, MailLog
 from mailvane.storage.ledger import SqlLedger
 
 
@@ -16,3 +20,13 @@ def governance_of(settings: OutboundSettings, ledger: SqlLedger) -> Governance:
 def postfix_feedback(settings: OutboundSettings, book: FeedbackBook) -> PostfixFeedback | None:
     """None where bounces in Postfix logs do not count."""
     return PostfixFeedback(book) if settings.count_postfix_bounces else None
+
+
+def complaints_of(
+    settings: OutboundSettings,
+    ledger: SqlLedger,
+    maillog: Callable[[], MailLog],
+    record: Callable[[JournalEntry, int], object],
+) -> Complaints:
+    book = governance_of(settings, ledger) if settings.count_abuse_reports else None
+    return Complaints(maillog, record, ledger, book)

@@ -55,7 +55,8 @@ class Mailvane:
         return governance_of(self._settings.outbound, self._ledger)
 
     def reputation(self) -> ReputationProgram:
-        found: ReputationProgram = _part("watchtower").Watchtower(self._settings, lambda: self._ledger, self.now)
+        made = _part("watchtower").Watchtower
+        found: ReputationProgram = made(self._settings, lambda: self._ledger, self.now, self.maillog)
         return found
 
     def maillog(self) -> AbstractContextManager[MailLog]:

@@ -20,6 +20,7 @@ from mailvane.collectors.runner import Runner
 from mailvane.domain.reputation import Source, Zone
 from mailvane.reputation_config import ReputationSettings
 from mailvane.services.alert_statistics import AlertStatistics
+from mailvane.services.complaints import Complaints
 from mailvane.services.signing import Signing
 from mailvane.storage.ledger import SqlLedger
 from mailvane.surfaces.http.services import ReputationServices
@@ -64,7 +65,11 @@ async def _catch_up(ledger: SqlLedger, evaluate: Evaluate, clock: Callable[[], i
 
 
 def reputation_of(
-    settings: ReputationSettings, ledger: SqlLedger, clock: Callable[[], int], registry: CollectorRegistry | None = None
+    settings: ReputationSettings,
+    ledger: SqlLedger,
+    clock: Callable[[], int],
+    registry: CollectorRegistry | None = None,
+    complaints: Complaints | None = None,
 ) -> Reputation:
     """Raises InvalidSetting."""
 
@@ -75,7 +80,7 @@ def reputation_of(
     metrics = ReputationMetrics(registry or CollectorRegistry())
     evaluate = metrics.evaluating(alerting)
     watching = watching_of(ledger, evaluate)
-    collecting = Collecting(settings, ledger, watching)
+    collecting = Collecting(settings, ledger, watching, complaints)
     runner = Runner(collecting.collectors, watching, ledger, ledger, clock, settings.refresh_hours)
     services = ReputationServices(
         alerting=alerting,

@@ -19,6 +19,7 @@ from litestar import Litestar
 from prometheus_client import CollectorRegistry
 
 from mailvane.app.following import Follower, FollowingMetrics
+from mailvane.app.governing import complaints_of
 from mailvane.app.housekeeping import Housekeeping
 from mailvane.app.outbound import outbound_services
 from mailvane.app.policing import policy_server
@@ -53,7 +54,8 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
             running.enter_context(_followers(settings, stores, metrics))
             running.enter_context(Housekeeping(stores.ledger, _clock).running())
         outbound = outbound_services(settings.outbound, stores, _clock)
-        reputation = reputation_of(settings.reputation, stores.ledger, _clock, registry)
+        complaints = complaints_of(settings.outbound, stores.ledger, lambda: stores.maillog, stores.recorder.record)
+        reputation = reputation_of(settings.reputation, stores.ledger, _clock, registry, complaints)
         services = _services(settings, stores, outbound, reputation)
         application = create_app(services, registry) if "http" in roles else None
         policy = policy_server(settings.outbound, outbound.desk, registry) if "policy" in roles else None

@@ -22,6 +22,7 @@ class LogQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     subject: str | None = None
     mail_id: str | None = None
     message_id_part: str | None = None  # substring of the Message-ID, any case
+    queue_ids: tuple[str, ...] | None = None  # one of them
     reply_to: str | None = None
     header_from: str | None = None
     delivered: bool | None = None  # False: everything that is not delivered, untried mail included

@@ -14,6 +14,7 @@ import msgspec
 from mailvane.domain.reputation import AssetKind, Observation, ObservationKind, Refresh, Source, new_id
 from mailvane.errors import InvalidInput
 from mailvane.services.asset_names import spelled
+from mailvane.services.complaints import Complaints, EnclosedMail, is_complaint
 from mailvane.services.watching import Watching
 from mailvane.storage.reputation import AggregateReport, Reports
 
@@ -71,6 +72,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     at: int  # 0: the report names no time
     data: Mapping[str, Any]
+    mail: EnclosedMail = EnclosedMail(feedback_type="")
     remarks: tuple[str, ...] = ()
 
 
@@ -104,10 +106,14 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 class ReportIntake:
     """Safe to share between threads."""
 
-    def __init__(self, reports: Reports, watching: Watching, read: Reader) -> None:
+    def __init__(
+        self, reports: Reports, watching: Watching, read: Reader, complaints: Complaints | None = None
+    ) -> None:
+        """Without `complaints`, abuse reports are kept and change nothing else."""
         self._reports = reports
         self._watching = watching
         self._read = read
+        self._complaints = complaints
 
     def take(self, workspace: int, file: BinaryIO, name: str, now: int) -> list[Taken]:
         """Keep what a file says; one answer for each report in it, at least one. The file must allow seeking."""
@@ -131,9 +137,20 @@ class ReportIntake:
         if isinstance(found, Aggregate):
             return self._aggregate(workspace, found, observation, told)
         new = not self._is_told(workspace, observation)
+        if new and isinstance(found, Failure):
+            found, observation = self._complained(workspace, found, observation)
         if new:
             told.append(observation)
         return _taken(found, observation, new=new)
+
+    def _complained(self, workspace: int, found: Failure, observation: Observation) -> tuple[Failure, Observation]:
+        """With what became of it, if it is a complaint: that is durable before the report is known."""
+        if self._complaints is None or not is_complaint(found.mail.feedback_type):
+            return found, observation
+        became = self._complaints.take(workspace, found.mail, found.digest, observation.seen_at)
+        data = {**observation.data, "complaint": msgspec.to_builtins(became)}
+        remarks = (*found.remarks, *became.remarks)
+        return msgspec.structs.replace(found, remarks=remarks), msgspec.structs.replace(observation, data=data)
 
     def _aggregate(self, workspace: int, found: Aggregate, observation: Observation, told: list[Observation]) -> Taken:
         report = _report(found, observation)
@@ -156,8 +173,9 @@ class ReportIntake:
         return next((one for one in ended_then if (one.organisation, one.report_id) == wanted), None)
 
     def _is_told(self, workspace: int, told: Observation) -> bool:
-        known = self._watching.observations(workspace, (told.kind,), told.at, told.at + 1, told.asset)
-        return any(one.key == told.key for one in known)
+        # A failure report that names no time is of the moment at which it came.
+        at = None if told.kind is ObservationKind.FAILURE else told.at
+        return self._watching.is_observed(workspace, told.kind, told.asset, told.key, at)
 
 
 def observation_of(found: Aggregate | TlsSessions | Failure, now: int) -> Observation:

@@ -157,6 +157,10 @@ class Watching:
         """Those that tell of a time from `since` to before `until`, oldest first."""
         return self._observations.between(workspace, kinds, since, until, asset)
 
+    def is_observed(self, workspace: int, kind: ObservationKind, asset: str, key: str, at: int | None = None) -> bool:
+        """Whether it is kept already: for that time, or for any."""
+        return self._observations.is_observed(workspace, kind, asset, key, at)
+
     def _merged(self, workspace: int, told: Sequence[Refresh]) -> list[Observation]:
         """Listings become the opening and the closing of one; everything else stays as it is."""
         given = [observation for refresh in told if not refresh.error for observation in refresh.observations]

@@ -99,6 +99,9 @@ class Observations(Protocol):
     ) -> list[Observation]:
         """Those that tell of a time from `since` to before `until`, oldest first."""
 
+    def is_observed(self, workspace: int, kind: ObservationKind, asset: str, key: str, at: int | None = None) -> bool:
+        """Whether it is kept already: for that time, or for any."""
+
     def forget_observations(self, kinds: Collection[ObservationKind], before: int) -> int:
         """Remove what tells of a time before, except the newest of each asset and key; how many."""
 
@@ -262,7 +265,59 @@ class RowQuestion(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 100
 
 
+class ReportQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Which TLS or abuse reports are wanted: those of a time from `since` to before `until`, the newest first."""
+
+    workspace: int
+    since: int
+    until: int  # before
+    domain: str | None = None
+    failing_only: bool = False  # TLS: with a failed session
+    feedback_type: str | None = None  # abuse: `abuse`, `fraud`, `auth-failure`, ... (RFC 5965 section 7.3)
+    offset: int = 0
+    limit: int = 100
+
+
+class TlsDomain(msgspec.Struct, frozen=True, kw_only=True):
+    """All TLS reports of one policy domain that a question asks for."""
+
+    domain: str
+    reports: int
+    succeeded: int  # sessions
+    failed: int
+
+
+class TlsPage(msgspec.Struct, frozen=True):
+    """A page of TLS reports, and what all of them add up to by domain, those of the most failed sessions first."""
+
+    total: int
+    domains: list[TlsDomain]
+    reports: list[Observation]
+
+
+class AbuseDomain(msgspec.Struct, frozen=True, kw_only=True):
+    """All abuse reports of one domain and feedback type that a question asks for."""
+
+    domain: str
+    feedback_type: str
+    reports: int
+
+
+class AbusePage(msgspec.Struct, frozen=True):
+    """A page of abuse and authentication failure reports, and how many there are by domain and type."""
+
+    total: int
+    domains: list[AbuseDomain]
+    reports: list[Observation]
+
+
 class Reports(Protocol):
+    def tls_reports(self, question: ReportQuestion) -> TlsPage:
+        """What TLS reports (RFC 8460) say; the end of a report's range decides the time."""
+
+    def abuse_reports(self, question: ReportQuestion) -> AbusePage:
+        """Complaints (RFC 5965) and authentication failures (RFC 6591); the arrival of their mail decides the time."""
+
     def add_report(self, workspace: int, report: AggregateReport, rows: Iterable[Mapping[str, Any]]) -> bool:
         """Keep a report with its rows, in memory a few at a time; False when it is known already."""
 

@@ -72,4 +72,4 @@ def test_a_rule_matches_what_its_cases_say(name: str, case: dict[str, Any]) -> N
 
 def test_every_rule_type_has_its_cases_and_there_are_no_others() -> None:
     assert {path.stem for path in CASES.glob("*.yaml")} == set(CATALOGUE)
-    assert len(CATALOGUE) == 25
+    assert sum(not name.startswith("MV_") for name in CATALOGUE) == 25

@@ -12,6 +12,7 @@ import pytest
 
 from mailvane.domain.reputation import AssetKind, AssetStatus, Observation, ObservationKind, Source
 from mailvane.errors import InvalidInput, StoreUnavailable
+from mailvane.services.complaints import Complaint, EnclosedMail
 from mailvane.services.report_intake import (
     Aggregate,
     Counts,
@@ -240,3 +241,50 @@ def test_workspaces_know_nothing_of_each_other(kept: Kept) -> None:
     (taken,) = kept.intake.take(other, io.BytesIO(), "file", NOW)
     assert taken.new
     assert kept.ledger.reports(other, 0, NOW)[0].messages == 7
+
+
+class Remembering:
+    """Takes complaints as the service does; may be away."""
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+        self.away = False
+
+    def take(self, _workspace: int, _mail: EnclosedMail, digest: str, _now: int) -> Complaint:
+        if self.away:
+            raise StoreUnavailable
+        self.given.append(digest)
+        return Complaint(mail_id="0" * 18, counted="shop.example", remarks=("said so",))
+
+
+def abuse(digest: str = "d1", feedback_type: str = "abuse", at: int = NOW - DAY) -> Failure:
+    mail = EnclosedMail(feedback_type=feedback_type)
+    return msgspec.structs.replace(COMPLAINT, digest=digest, mail=mail, at=at)
+
+
+def test_a_complaint_is_handed_on_once_and_kept_with_what_became_of_it(kept: Kept) -> None:
+    complaints = Remembering()
+    kept.intake = ReportIntake(kept.ledger, kept.watching, kept._read, complaints)  # type: ignore[arg-type]
+    (taken,) = kept.take(abuse())
+    assert (taken.new, taken.remarks) == (True, ("said so",))
+    assert not kept.take(abuse())[0].new
+    kept.take(abuse("d2", "not-spam"), abuse("d3", "auth-failure"))
+    assert complaints.given == ["d1"]
+    (told,) = [each for each in kept.told(ObservationKind.FAILURE) if each.key == "d1"]
+    assert told.data["complaint"]["mail_id"] == "0" * 18
+
+
+def test_a_complaint_that_could_not_be_kept_comes_again(kept: Kept) -> None:
+    complaints = Remembering()
+    kept.intake = ReportIntake(kept.ledger, kept.watching, kept._read, complaints)  # type: ignore[arg-type]
+    complaints.away = True
+    with pytest.raises(StoreUnavailable):
+        kept.take(abuse())
+    complaints.away = False
+    assert kept.take(abuse())[0].new
+
+
+def test_a_report_without_a_time_is_known_when_it_comes_again_later(kept: Kept) -> None:
+    assert kept.take(abuse(at=0))[0].new
+    assert not kept.take(abuse(at=0), now=NOW + DAY)[0].new
+    assert len(kept.told(ObservationKind.FAILURE)) == 1

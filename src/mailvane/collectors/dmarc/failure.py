@@ -9,7 +9,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC
 from email.errors import MessageError
 from email.header import decode_header, make_header
@@ -20,11 +20,19 @@ from typing import Any
 
 import msgspec
 
+from mailvane.domain.mail import canonical_address, domain_of
 from mailvane.errors import InvalidInput
+from mailvane.services.complaints import EnclosedMail
 from mailvane.services.report_intake import Failure
 
 _MOST_TEXT = 1000
 _MOST_VALUES = 20
+_MOST_IDS = 10
+_QUEUE_ID = re.compile(r"[0-9A-Za-z]{5,20}")
+_RECEIVED_ID = re.compile(r"\bid\s+<?([0-9A-Za-z]{5,20})\b", re.IGNORECASE)
+_RECEIVED_FOR = re.compile(r"\bfor\s+<([^<>\s]{3,320})>", re.IGNORECASE)
+_ADDRESSES = re.compile(r"[^\s<>,;:\"()@]+@[A-Za-z0-9][A-Za-z0-9.-]*")
+_SIGNED_BY = re.compile(r"(?:^|;)\s*d\s*=\s*([A-Za-z0-9._-]{1,253})")
 _COMMENT = re.compile(r"\s*\([^()]*\)\s*")
 _ORIGINALS = ("message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers")
 
@@ -47,6 +55,8 @@ _TEXTS: Mapping[str, str] = {
     "SPF-DNS": "spf_dns",
 }
 _WORDS = frozenset({"feedback_type", "auth_failure", "delivery_result", "identity_alignment"})
+_RECIPIENTS = ("Original-Rcpt-To", "Removal-Recipient")
+_ORIGINAL_RECIPIENTS = ("X-HmXmrOriginalRecipient", "X-Original-To", "Delivered-To", "To", "Cc")
 _ORIGINAL = {"From": "from", "To": "to", "Subject": "subject", "Date": "date", "Message-ID": "message_id"}
 
 
@@ -67,19 +77,77 @@ def read_failure(message: Message, fields: Message, name: str) -> Failure:
     told = _told(fields)
     if not told.get("feedback_type"):
         raise InvalidInput("the feedback report does not say of what type it is")
-    original = _original(message)
+    headers = _original_headers(message)
+    original = {name: _unfolded(str(headers[field])) for field, name in _ORIGINAL.items() if headers.get(field)}
     if original:
         told["original"] = original
     domain = _domain(told, original)
     if not domain:
         raise InvalidInput("the feedback report names no domain, and neither does the mail that it tells of")
+    written = _moment(message.get("Date", ""))
+    # Two people who complain about one mail may write the same: the reports themselves tell them apart.
+    identity = [told, _bare(str(message.get("Message-ID", "")))]
     return Failure(
         name=name,
         domain=domain,
-        digest=hashlib.sha256(msgspec.json.encode(told, order="deterministic")).hexdigest()[:32],
-        at=told.get("arrival_date") or _moment(message.get("Date", "")),
+        digest=hashlib.sha256(msgspec.json.encode(identity, order="deterministic")).hexdigest()[:32],
+        at=told.get("arrival_date") or written,
         data=told,
+        mail=_enclosed(told, fields, headers, written),
     )
+
+
+def _enclosed(told: Mapping[str, Any], fields: Message, headers: Message, written: int) -> EnclosedMail:
+    original: Mapping[str, str] = told.get("original", {})
+    return EnclosedMail(
+        feedback_type=told["feedback_type"],
+        reported_at=written,
+        arrived_at=told.get("arrival_date", 0),
+        message_id=_message_id(original.get("message_id", "")),
+        ids=tuple(_ids(told, headers)),
+        recipients=tuple(_recipients(fields, headers)),
+        domains=tuple(_domains(told, original, headers)),
+        subject=original.get("subject", ""),
+        reporter=told.get("reporting_mta") or told.get("user_agent", ""),
+    )
+
+
+def _message_id(text: str) -> str:
+    bare = text.strip().strip("<>")
+    return f"<{bare}>" if bare else ""
+
+
+def _ids(told: Mapping[str, Any], headers: Message) -> Iterable[str]:
+    """What may be a queue id, or an id of ours: as the reporter, the sender and each server on the way wrote it."""
+    given = str(headers.get("Feedback-ID", "")) + ":" + str(told.get("original_envelope_id", ""))
+    found = [each for each in re.split(r"[^0-9A-Za-z]+", given[:_MOST_TEXT]) if _QUEUE_ID.fullmatch(each)]
+    for received in headers.get_all("Received", [])[:_MOST_VALUES]:
+        found += _RECEIVED_ID.findall(_bare(str(received)))
+    return list(dict.fromkeys(found))[:_MOST_IDS]
+
+
+def _recipients(fields: Message, headers: Message) -> Iterable[str]:
+    given = [each for name in _RECIPIENTS for each in fields.get_all(name, [])[:_MOST_VALUES]]
+    given += [each for name in _ORIGINAL_RECIPIENTS for each in headers.get_all(name, [])[:_MOST_VALUES]]
+    for received in headers.get_all("Received", [])[:_MOST_VALUES]:
+        given += _RECEIVED_FOR.findall(_bare(str(received)))
+    found = [canonical_address(each) for text in given for each in _ADDRESSES.findall(_bare(str(text)))]
+    return list(dict.fromkeys(found))[:_MOST_IDS]
+
+
+def _domains(told: Mapping[str, Any], original: Mapping[str, str], headers: Message) -> Iterable[str]:
+    """That the mail may be of, the likeliest first."""
+    signatures = [_bare(str(each)) for each in headers.get_all("DKIM-Signature", [])[:_MOST_VALUES]]
+    found = [domain_of(_address(original.get("from", "")))]
+    found += [told.get("dkim_domain", ""), *(each for one in signatures for each in _SIGNED_BY.findall(one)[:1])]
+    found += [*told.get("reported_domains", ()), domain_of(_address(told.get("original_mail_from", "")))]
+    return list(dict.fromkeys(name for each in found if (name := str(each).strip().rstrip(".").lower())))
+
+
+def _address(text: str) -> str:
+    bare = _bare(text)
+    found = parseaddr(bare)[1] if "<" in bare or " " in bare else bare
+    return canonical_address(found.strip())
 
 
 def _outer_parts(message: Message) -> Iterator[Message]:
@@ -141,13 +209,12 @@ def _told(fields: Message) -> dict[str, Any]:
     return told
 
 
-def _original(message: Message) -> dict[str, str]:
-    """Who sent what to whom, of the mail that is told of."""
+def _original_headers(message: Message) -> Message:
+    """Of the mail that is told of; empty where the report encloses none."""
     for part in _outer_parts(message):
         if part is not message and part.get_content_type() in _ORIGINALS:
-            headers = _headers(part)
-            return {name: _unfolded(str(headers[field])) for field, name in _ORIGINAL.items() if headers.get(field)}
-    return {}
+            return _headers(part)
+    return Message()
 
 
 def _headers(part: Message) -> Message:

@@ -15,12 +15,16 @@ from mailvane.storage.ledger.migration import migrate
 from mailvane.storage.ledger.observations import SqlObservations
 from mailvane.storage.ledger.outbox import SqlOutbox
 from mailvane.storage.ledger.periods import SqlPeriods
+from mailvane.storage.ledger.report_pages import SqlReportPages
 from mailvane.storage.ledger.reports import SqlReports
 from mailvane.storage.ledger.tenants import SqlTenants
 from mailvane.storage.ledger.zones import SqlZones
 
 _OUTBOUND = (SqlDomains, SqlPeriods, SqlClients)
-_REPUTATION = (SqlAssets, SqlObservations, SqlZones, SqlAlerts, SqlAlertLog, SqlOutbox, SqlChannels, SqlReports)
+_REPUTATION = (
+    *(SqlAssets, SqlObservations, SqlZones, SqlAlerts, SqlAlertLog, SqlOutbox, SqlChannels),
+    *(SqlReports, SqlReportPages),
+)
 
 
 class SqlLedger(
@@ -37,6 +41,7 @@ class SqlLedger(
     SqlOutbox,
     SqlChannels,
     SqlReports,
+    SqlReportPages,
     SqlCopies,
 ):
     """Every role of `storage.interface`, `domains`, `clients` and `reputation` on one database, which can be copied."""

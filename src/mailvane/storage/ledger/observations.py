@@ -51,11 +51,11 @@ class SqlObservations:
         found: list[Observation] = []
         with self._database.read() as connection:
             if assets is None:
-                return [_observation(row) for row in connection.execute(_latest(workspace, kinds, seen_until))]
+                return [observation_of(row) for row in connection.execute(_latest(workspace, kinds, seen_until))]
             for names in in_chunks(sorted(assets), _NAMES_AT_ONCE):
                 chosen = observations.c.asset.in_([plain(name) for name in names])
                 rows = connection.execute(_latest(workspace, kinds, seen_until, chosen))
-                found.extend(_observation(row) for row in rows)
+                found.extend(observation_of(row) for row in rows)
         return found
 
     def between(
@@ -71,7 +71,19 @@ class SqlObservations:
             wanted = wanted.where(observations.c.asset == plain(asset))
         with self._database.read() as connection:
             rows = connection.execute(wanted.order_by(observations.c.at, *_IDENTITY))
-            return [_observation(row) for row in rows]
+            return [observation_of(row) for row in rows]
+
+    def is_observed(self, workspace: int, kind: ObservationKind, asset: str, key: str, at: int | None = None) -> bool:
+        wanted = select(observations.c.at).where(
+            observations.c.workspace == workspace,
+            observations.c.kind == kind,
+            observations.c.asset == plain(asset),
+            observations.c.key == plain(key),
+        )
+        if at is not None:
+            wanted = wanted.where(observations.c.at == at)
+        with self._database.read() as connection:
+            return connection.execute(wanted.limit(1)).first() is not None
 
     def forget_observations(self, kinds: Collection[ObservationKind], before: int) -> int:
         old = delete(observations).where(
@@ -148,7 +160,8 @@ def _row(workspace: int, told: Observation) -> dict[str, Any]:
     }
 
 
-def _observation(row: Row[Any]) -> Observation:
+def observation_of(row: Row[Any]) -> Observation:
+    """A row of the table as a value."""
     return Observation(
         kind=ObservationKind(row.kind),
         asset=row.asset,

@@ -81,7 +81,7 @@ def _selective(question: LogQuestion) -> list[_Filter]:
     """The filters that few rows pass, those that tend to leave fewest first."""
     exact = _exact(question)
     names = ("subject", "recipient", "mx_host", "sender", "header_from", "reply_to", "origin")
-    part = [filter_ for filter_ in _message(question) if "part" in filter_.values]
+    part = [filter_ for filter_ in _message(question) if {"part", "queue_ids"} & set(filter_.values)]
     return [*part, *(exact[name] for name in names if name in exact)]
 
 
@@ -120,6 +120,8 @@ def _message(question: LogQuestion) -> list[_Filter]:
         part = question.message_id_part
         position = "positionCaseInsensitive" if part.isascii() else "positionCaseInsensitiveUTF8"
         found.append(_Filter(f"{position}(message_id, {{part:String}}) > 0", {"part": part}))
+    if question.queue_ids is not None:
+        found.append(_Filter("queue_id IN {queue_ids:Array(String)}", {"queue_ids": list(question.queue_ids)}))
     if set(question.kinds) != set(MailKind):
         kinds = [kind.value for kind in question.kinds]
         found.append(_Filter("kind IN {kinds:Array(String)}", {"kinds": kinds}))

@@ -127,3 +127,31 @@ def test_an_encoded_word_that_is_broken_stays_something_that_can_be_stored(word:
     subject = found.data["original"]["subject"]
     assert subject == subject.encode("utf-8", "replace").decode()
     assert found.domain == "shop.example"
+
+
+def test_what_helps_to_find_the_mail_is_told_of_every_place_that_has_it() -> None:
+    original = (
+        "Received: from mx1.shop.example (mx1 [192.0.2.1]) by mx.receiver.example\r\n with ESMTP id abc123DEF\r\n"
+        " for <U@Receiver.Example>; Thu, 1 Jan 2026 09:00:00 +0100\r\n"
+        "Received: by mx1.shop.example (Postfix, from userid 33)\r\n\tid 6BB23A2D3; Thu, 1 Jan 2026 09:00:00 +0100\r\n"
+        "DKIM-Signature: v=1; a=rsa-sha256;\r\n\td=Sign.Example; s=x; bh=d=no; b=z\r\n"
+        "Feedback-ID: 19b7a1c3e000000abc:campaign7:x\r\nFrom: News <n@Shop.Example>\r\n"
+        "To: a@one.example, B <b@two.example>\r\n"
+        "X-HmXmrOriginalRecipient: hm@live.example\r\nSubject: Sale\r\nMessage-ID: m1@shop.example\r\n\r\n"
+    )
+    fields = "Feedback-Type: Abuse\r\nOriginal-Rcpt-To: <r@receiver.example>\r\nOriginal-Envelope-Id: QQ77RR\r\n"
+    mail = read(complaint(fields, original)).mail
+    assert (mail.feedback_type, mail.message_id, mail.subject) == ("abuse", "<m1@shop.example>", "Sale")
+    assert mail.ids == ("19b7a1c3e000000abc", "campaign7", "QQ77RR", "abc123DEF", "6BB23A2D3")
+    assert mail.recipients == (
+        "r@receiver.example", "hm@live.example", "a@one.example", "b@two.example", "U@receiver.example",
+    )  # fmt: skip
+    assert mail.domains == ("shop.example", "sign.example")
+    assert (mail.reported_at, mail.arrived_at) == (TEN, 0)
+
+
+def test_reports_are_told_apart_by_their_own_message_ids_and_not_by_how_they_come() -> None:
+    one = complaint("Feedback-Type: abuse\r\n", ORIGINAL)
+    again, other = (b"Message-ID: <%d@fbl>\r\n" % number + one for number in (1, 2))
+    assert read(again).digest == read(b"Received: by mx\r\n" + again).digest
+    assert len({read(each).digest for each in (one, again, other)}) == 3

@@ -1,8 +1,9 @@
-"""`mailvane dmarc`: show, import."""
+"""`mailvane dmarc`: show, tls, abuse, import."""
 
 from __future__ import annotations
 
 import typer
+from msgspec.structs import replace
 from rich.table import Table
 from rich.text import Text
 
@@ -10,7 +11,8 @@ from mailvane.domain.alerts import DAY_MS
 from mailvane.domain.reputation import ObservationKind
 from mailvane.services.report_intake import Taken
 from mailvane.services.report_summary import ReportSummary, SenderSummary, summary_of
-from mailvane.storage.reputation import RowQuestion
+from mailvane.storage.reputation import ReportQuestion, RowQuestion
+from mailvane.surfaces.cli.mail_reports import show_abuse, show_tls
 from mailvane.surfaces.cli.program import program
 from mailvane.surfaces.cli.rendering import console, print_json, rate
 from mailvane.surfaces.cli.selection import chosen_workspace
@@ -18,7 +20,14 @@ from mailvane.surfaces.cli.selection import chosen_workspace
 _ORGANISATIONS = 3
 _LATE_MS = 2 * DAY_MS  # a report may end a little later than our clock says
 
-group = typer.Typer(help="DMARC reports: who sends in a domain's name, and what passes.", no_args_is_help=True)
+group = typer.Typer(
+    help="Reports of others: who sends in a domain's name and what passes, TLS failures, complaints.",
+    no_args_is_help=True,
+)
+_DOMAIN = typer.Option(None, help="Only this domain.")
+_WORKSPACE = typer.Option(None, help="Whose reports; not needed when there is one workspace.")
+_JSON = typer.Option(False, "--json", help="Print JSON.")
+_LIMIT = typer.Option(20, min=1, max=1000, help="So many reports, the newest first.")
 
 
 def register(app: typer.Typer) -> None:
@@ -28,12 +37,12 @@ def register(app: typer.Typer) -> None:
 @group.command()
 def show(  # noqa: PLR0913  each option narrows what is shown
     context: typer.Context,
-    domain: str | None = typer.Option(None, help="Only this domain."),
-    workspace: str | None = typer.Option(None, help="Whose reports; not needed when there is one workspace."),
+    domain: str | None = _DOMAIN,
+    workspace: str | None = _WORKSPACE,
     days: int = typer.Option(30, min=1, max=400, help="Reports that end within so many days up to now."),
     failing: bool = typer.Option(False, help="Only senders whose mail fails DMARC."),
     top: int = typer.Option(20, min=1, max=1000, help="So many senders, those of the most messages first."),
-    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+    as_json: bool = _JSON,
 ) -> None:
     """Show who sends in the name of each domain, how much, and what of it passes."""
     place = program(context)
@@ -52,12 +61,67 @@ def show(  # noqa: PLR0913  each option narrows what is shown
         _show(found, days)
 
 
+@group.command()
+def tls(  # noqa: PLR0913  each option narrows what is shown
+    context: typer.Context,
+    domain: str | None = _DOMAIN,
+    workspace: str | None = _WORKSPACE,
+    days: int = typer.Option(30, min=1, max=400, help="Reports that end within so many days up to now."),
+    failing: bool = typer.Option(False, help="Only reports of failed sessions."),
+    limit: int = _LIMIT,
+    as_json: bool = _JSON,
+) -> None:
+    """Show TLS reports (RFC 8460): how many sessions to each domain succeeded and failed, and why."""
+    place = program(context)
+    question = _question(context, domain, workspace, days)
+    found = place.reputation().reports().tls_reports(replace(question, failing_only=failing, limit=limit))
+    if as_json:
+        print_json(found)
+    elif not found.total:
+        typer.echo(f"no TLS reports of the last {days} days: take some in with `mailvane dmarc import FILE…`")
+    else:
+        show_tls(found, place.settings.timezone)
+
+
+@group.command()
+def abuse(  # noqa: PLR0913  each option narrows what is shown
+    context: typer.Context,
+    domain: str | None = _DOMAIN,
+    workspace: str | None = _WORKSPACE,
+    days: int = typer.Option(30, min=1, max=400, help="Reports of mail that arrived within so many days up to now."),
+    type_: str | None = typer.Option(None, "--type", help="Only this feedback type: abuse, fraud, auth-failure, …"),
+    limit: int = _LIMIT,
+    as_json: bool = _JSON,
+) -> None:
+    """Show abuse reports (ARF, RFC 5965): who complained about which mail, and what failed authentication."""
+    place = program(context)
+    question = replace(_question(context, domain, workspace, days), feedback_type=type_ and type_.lower(), limit=limit)
+    found = place.reputation().reports().abuse_reports(question)
+    if as_json:
+        print_json(found)
+    elif not found.total:
+        typer.echo(f"no abuse reports of the last {days} days: take some in with `mailvane dmarc import FILE…`")
+    else:
+        show_abuse(found, place.settings.timezone)
+
+
+def _question(context: typer.Context, domain: str | None, workspace: str | None, days: int) -> ReportQuestion:
+    place = program(context)
+    now = place.now()
+    return ReportQuestion(
+        workspace=chosen_workspace(place.tenancy(), workspace).id,
+        since=now - days * DAY_MS,
+        until=now + _LATE_MS,
+        domain=domain.lower() if domain else None,
+    )
+
+
 @group.command(name="import")
 def import_(
     context: typer.Context,
     files: list[str] = typer.Argument(metavar="FILE…", help="XML, JSON, gzip, zip, or mails that carry them."),
-    workspace: str | None = typer.Option(None, help="Whose reports; not needed when there is one workspace."),
-    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+    workspace: str | None = _WORKSPACE,
+    as_json: bool = _JSON,
 ) -> None:
     """Take in report files: DMARC aggregates, TLS reports, failures and complaints. What is known is skipped."""
     place = program(context)

@@ -16,9 +16,9 @@ from mailvane.domain.alerts import (
 from mailvane.domain.reputation import SourceHealth, Zone
 from mailvane.services.alert_drafts import AlertDraft
 from mailvane.services.alerting import Trial
-from mailvane.storage.reputation import EntryPage
+from mailvane.storage.reputation import AbusePage, EntryPage, TlsPage
 from mailvane.surfaces.http.endpoints import Endpoint
-from mailvane.surfaces.http.native import alerting, sources, telling
+from mailvane.surfaces.http.native import alerting, reports, sources, telling
 
 _ALERT = "/alerts/{alert_id:str}"
 _ENTRY = "/alerts/log/{entry_id:str}"
@@ -104,4 +104,12 @@ def _sources() -> Iterator[Endpoint]:
     )  # fmt: skip
 
 
-ENDPOINTS = [*_alerts(), *_telling(), *_sources()]
+def _reports() -> Iterator[Endpoint]:
+    yield Endpoint("get", "/dmarc/tls", "tls_reports", "TLS reports (RFC 8460), with sums", reports.tls, TlsPage)
+    yield Endpoint(
+        "get", "/dmarc/abuse", "abuse_reports", "Abuse and authentication failure reports (ARF)", reports.abuse,
+        AbusePage,
+    )  # fmt: skip
+
+
+ENDPOINTS = [*_alerts(), *_telling(), *_sources(), *_reports()]

@@ -1,0 +1,58 @@
+"""TLS and abuse reports that others sent about the workspace's domains. Blocking.
+
+Times are ISO 8601, or milliseconds since the epoch; answers are in milliseconds.
+"""
+
+from __future__ import annotations
+
+from mailvane.errors import InvalidFields
+from mailvane.storage.reputation import AbusePage, ReportQuestion, TlsPage
+from mailvane.surfaces.http.endpoints import Asked
+from mailvane.surfaces.http.native.alerting import Moment, moment, number
+from mailvane.surfaces.http.services import ReputationServices
+
+_USUAL_STRETCH_MS = 30 * 86_400_000
+_LATE_MS = 2 * 86_400_000  # a report may end a little later than our clock says
+_MOST = 1000
+_USUAL = 100
+
+
+def tls(services: ReputationServices, asked: Asked) -> TlsPage:
+    """With `failing=true`, only reports of failed sessions."""
+    return services.reports.tls_reports(_question(asked, failing_only=_is_true(asked, "failing")))
+
+
+def abuse(services: ReputationServices, asked: Asked) -> AbusePage:
+    """With `type`, only reports of that feedback type."""
+    wanted = asked.query.get("type", "").strip().lower()
+    return services.reports.abuse_reports(_question(asked, feedback_type=wanted or None))
+
+
+def _question(asked: Asked, *, failing_only: bool = False, feedback_type: str | None = None) -> ReportQuestion:
+    until = _moment(asked, "until", asked.now + _LATE_MS)
+    return ReportQuestion(
+        workspace=asked.workspace,
+        since=_moment(asked, "since", min(until, asked.now) - _USUAL_STRETCH_MS),
+        until=until,
+        domain=asked.query.get("domain", "").strip().rstrip(".").lower() or None,
+        failing_only=failing_only,
+        feedback_type=feedback_type,
+        offset=number(asked, "offset", 0, 2**31 - 1),
+        limit=number(asked, "limit", _USUAL, _MOST),
+    )
+
+
+def _moment(asked: Asked, name: str, usual: int) -> int:
+    given = asked.query.get(name, "").strip()
+    if not given:
+        return usual
+    digits = given.isascii() and given.isdecimal() and len(given) < 17
+    told: Moment = int(given) if digits else given
+    return moment(name, told)
+
+
+def _is_true(asked: Asked, name: str) -> bool:
+    given = asked.query.get(name, "").strip().lower()
+    if given not in {"", "true", "false", "1", "0"}:
+        raise InvalidFields((name, "expected true or false"))
+    return given in {"true", "1"}
