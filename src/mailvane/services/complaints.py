@@ -136,7 +136,7 @@ class Complaints:
     def _governed(self, workspace: int, book: FeedbackBook, names: Iterable[str]) -> Iterator[Domain]:
         for name in dict.fromkeys(names):
             try:
-                domain = book.domain(name)
+                domain = book.governed(name)
             except NotFound:
                 continue
             if domain.workspace == workspace:
