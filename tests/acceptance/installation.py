@@ -18,7 +18,7 @@ import httpx
 from tests.ports import free_port
 
 COMMAND = Path(sys.executable).with_name("mailvane")
-PATIENCE = 30.0
+PATIENCE = 120.0  # seconds: a bound on what hangs, not a measure of speed
 
 
 class Installation:
@@ -27,6 +27,7 @@ class Installation:
     def __init__(self, data: Path) -> None:
         self.data = data
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.log = data / "server.log"
         self.port = free_port()
         self.policy_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -39,8 +40,10 @@ class Installation:
         }
 
     def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
-        """Start a command and do not wait for it."""
-        return subprocess.Popen([str(COMMAND), *words], env=self.environment, text=True, **options)
+        """Start a command and do not wait for it. What it says on standard error is kept, unless told otherwise."""
+        with self.log.open("a") as log:
+            options = {"stderr": log, **options}
+            return subprocess.Popen([str(COMMAND), *words], env=self.environment, text=True, **options)
 
     def run(self, *words: str, succeeds: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -64,8 +67,7 @@ class Installation:
     @contextmanager
     def serving(self) -> Iterator[subprocess.Popen[str]]:
         """A server that answers, for the length of a block."""
-        with (self.data / "server.log").open("a") as log:
-            process = self.start("serve", stderr=log)
+        process = self.start("serve")
         try:
             self.wait_until_ready(process)
             yield process
@@ -74,14 +76,15 @@ class Installation:
 
     def wait_until_ready(self, process: subprocess.Popen[str]) -> None:
         deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            assert process.poll() is None, (self.data / "server.log").read_text()
+        while process.poll() is None and time.monotonic() < deadline:
             try:
-                if httpx.get(f"{self.url}/readyz").status_code == httpx.codes.OK:
+                if httpx.get(f"{self.url}/readyz", timeout=PATIENCE).status_code == httpx.codes.OK:
                     return
             except httpx.TransportError:
-                time.sleep(0.05)
-        raise AssertionError("the server does not get ready: " + (self.data / "server.log").read_text())
+                pass
+            time.sleep(0.05)
+        told = self.log.read_text() if self.log.exists() else "nothing"
+        raise AssertionError(f"the server does not get ready (status {process.poll()}); it said: {told}")
 
     def get(self, path: str, token: str, **query: Any) -> Any:
         """The decoded answer of a request that succeeds."""

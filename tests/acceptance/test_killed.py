@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import time
@@ -54,6 +55,21 @@ def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(tmp_pa
     installation.run("import", "postfix", str(log), "--workspace", "acme")
     assert hits >= ROUNDS // 4, "too few rounds were killed in the middle to prove anything"
     assert installation.everything("acme") == undisturbed(tmp_path / "whole", log)
+
+
+def test_imports_of_one_log_that_run_at_once_share_the_work(tmp_path: Path, lines: list[str]) -> None:
+    log = tmp_path / "mail.log"
+    log.write_text("\n".join(lines) + "\n")
+    installation = Installation(tmp_path / "shared")
+    installation.tenant("acme")
+    with installation.serving():
+        words = ("import", "postfix", str(log), "--workspace", "acme", "--json")
+        imports = [installation.start(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)]
+        told = [process.communicate() for process in imports]
+        assert [process.returncode for process in imports] == [0, 0, 0], told
+        assert sum(json.loads(out)["lines"] for out, _ in told) == len(lines)
+        found = installation.everything("acme")
+    assert found == undisturbed(tmp_path / "whole", log)
 
 
 def append_slowly(log: Path, lines: list[str], stop: Event) -> None:

@@ -85,7 +85,7 @@ class Follower:
         log.info("following %s into relay %d of workspace %s", self.name, origin.relay, self._followed.workspace)
         for step in Following(reading, self.name, _clock).run(self._pause):
             self._record(step)
-            self._metrics.missed.labels(self.name).set(reading.summary.not_understood.total())
+            self._metrics.missed.labels(self.name).inc(step.summary.not_understood.total())
             if self._stop():
                 return
 

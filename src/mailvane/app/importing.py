@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import random
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,10 +16,12 @@ from mailvane.app.ledgers import serving
 from mailvane.config import Settings
 from mailvane.domain.mail import EventType
 from mailvane.domain.tenancy import Relay, Workspace
-from mailvane.errors import StoreUnavailable
+from mailvane.errors import SourceMoved, StoreUnavailable
 from mailvane.services.tenancy import Tenancy
+from mailvane.sources.postfix_log.files import STDIN
 from mailvane.sources.postfix_log.following import Following
 from mailvane.sources.postfix_log.reading import LogReading, Origin, Step
+from mailvane.sources.postfix_log.summary import Summary
 from mailvane.storage.ledger import SqlLedger
 from mailvane.surfaces.cli.program import ImportProgress, ImportRequest, ImportSummary
 
@@ -39,41 +42,58 @@ class Importer:
         self._feedback = postfix_feedback(settings.outbound, governance_of(settings.outbound, ledger))
 
     def run(self, request: ImportRequest, report: Callable[[ImportProgress], None]) -> ImportSummary:
-        """Returns when everything that was read can be queried. Raises InvalidInput, SourceMoved, StoreUnavailable."""
+        """Returns when everything that was read can be queried. Raises InvalidInput, SourceMoved, StoreUnavailable.
+
+        A server that follows the same log may read on between two blocks: this goes on behind it, again and again. Each
+        time one of the two has moved the cursor, so it ends.
+        """
         began = time.monotonic()
         # Nearly all that reading makes lives until its block is stored: looking for garbage among it finds none.
         gc.set_threshold(_RARELY)
         workspace = self._tenancy.workspace(request.workspace)
         relay = self._tenancy.relay_of(workspace.id, request.relay)
-        reading = self._reading(request, workspace, relay)
+        summary = Summary()
         with self._carried() as carrier:
-            self._record(self._steps(request, reading), carrier, report)
-        return _summary(reading, request.samples, time.monotonic() - began)
+            while True:
+                reading = self._reading(request, workspace, relay)
+                try:
+                    self._record(self._steps(request, reading), carrier, summary, report)
+                    break
+                except SourceMoved:
+                    if STDIN in request.files:
+                        raise  # it cannot be read again
+                    time.sleep(random.uniform(0, _POLL_SECONDS))  # noqa: S311 - so that the two do not keep step
+            self._wait(1, carrier)
+        return _summary(summary, request.samples, time.monotonic() - began)
 
-    def _record(self, steps: Iterator[Step], carrier: CarrierProcess, report: Callable[[ImportProgress], None]) -> None:
+    def _record(
+        self,
+        steps: Iterator[Step],
+        carrier: CarrierProcess,
+        summary: Summary,
+        report: Callable[[ImportProgress], None],
+    ) -> None:
         """Commit each step while the next is read: committing is compressing and syncing, which reading need not await.
 
-        A step that cannot be committed ends the run; what was read beyond it is forgotten with the reading.
+        A step that cannot be committed ends this; what was read beyond it is forgotten with the reading, and not counted.
         """
-        lines = 0
         with ThreadPoolExecutor(1, "commit") as committing:
-            before: Future[None] | None = None
+            before: Future[Summary] | None = None
             for step in steps:
                 if before is not None:
-                    before.result()
+                    summary.add(before.result())
                 self._wait(MOST_PENDING, carrier)
                 before = committing.submit(self._commit, step, carrier)
-                lines += step.lines
-                report(ImportProgress(Path(step.name).name, step.consumed, step.size, lines))
+                report(ImportProgress(Path(step.name).name, step.consumed, step.size, summary.lines + step.lines))
             if before is not None:
-                before.result()
-        self._wait(1, carrier)
+                summary.add(before.result())
 
-    def _commit(self, step: Step, carrier: CarrierProcess) -> None:
+    def _commit(self, step: Step, carrier: CarrierProcess) -> Summary:
         if self._feedback is not None:
             self._feedback(step.entry.batch, self._clock())
         self._ledger.commit(step.entry, self._clock())
         carrier.poke()
+        return step.summary
 
     def _reading(self, request: ImportRequest, workspace: Workspace, relay: Relay) -> LogReading:
         origin = Origin(
@@ -108,8 +128,7 @@ class Importer:
             time.sleep(_POLL_SECONDS)
 
 
-def _summary(reading: LogReading, samples: int, seconds: float) -> ImportSummary:
-    found = reading.summary
+def _summary(found: Summary, samples: int, seconds: float) -> ImportSummary:
     return ImportSummary(
         lines=found.lines,
         messages=found.events[EventType.ACCEPTED],

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
+from mailvane.collectors import runner as module
 from mailvane.collectors.runner import HOUR_MS, Runner
 from mailvane.domain.reputation import Asset, AssetKind, AssetStatus, Refresh, Source
 from mailvane.errors import CollectionFailed
@@ -61,6 +62,9 @@ class Setting:
     def round(self, after_hours: float = 0, runner: Runner | None = None) -> int:
         self.now += int(after_hours * HOUR_MS)
         return asyncio.run((runner or self.runner).round(self.collector))
+
+    def names(self) -> list[str]:
+        return [asset.name for asset in self.watching.assets(self.workspace, AssetKind.IP)]
 
     def statuses(self) -> list[AssetStatus]:
         return [asset.status for asset in self.watching.assets(self.workspace, AssetKind.IP)]
@@ -149,21 +153,24 @@ def test_two_nodes_do_not_ask_twice(setting: Setting) -> None:
     assert setting.round(after_hours=1, runner=other) == 1
 
 
-def test_it_wakes_when_somebody_asks_now(setting: Setting) -> None:
-    async def waited_for(true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
-            while not true():
+def test_it_wakes_when_somebody_asks_now(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 1e6)  # by itself it looks once, at the start
+
+    async def updated(name: str) -> None:
+        async with asyncio.timeout(60):
+            while dict(zip(setting.names(), setting.statuses(), strict=True)).get(name) != AssetStatus.UPDATED:
                 await asyncio.sleep(0.01)
 
     async def scene() -> None:
-        running = asyncio.create_task(setting.runner.run())
-        await asyncio.sleep(0.05)
         setting.watch("192.0.2.1")
+        running = asyncio.create_task(setting.runner.run())
+        await updated("192.0.2.1")
+        setting.watch("192.0.2.2")
         setting.runner.wake(Source.BLOCKLISTS)
-        await waited_for(lambda: len(setting.collector.asked) == 1)
+        await updated("192.0.2.2")
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
 
     asyncio.run(scene())
-    assert setting.statuses() == [AssetStatus.UPDATED]
+    assert setting.collector.asked == [["192.0.2.1"], ["192.0.2.2"]]

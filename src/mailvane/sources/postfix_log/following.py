@@ -145,7 +145,7 @@ class Following:
     def _step(self, position: Position, text: bytes) -> Step:
         before = position.line
         entry = self._reading.take(position, text)
-        return Step(entry, position.name, position.line - before, position.offset, 0)
+        return Step(entry, position.name, position.line - before, position.offset, 0, self._reading.take_summary())
 
     def _catch_up(self) -> Iterator[Step]:
         """Read the rest of files that were rotated away, and those that came and went meanwhile."""

@@ -50,6 +50,7 @@ class Step(msgspec.Struct, frozen=True):
     lines: int
     consumed: int  # bytes on disk, of all files so far
     size: int  # bytes on disk of all files; 0 if not known
+    summary: Summary  # of this block
 
 
 class Position:
@@ -87,7 +88,7 @@ class LogReading:
         self, origin: Origin, cursors: Iterable[SourceCursor] = (), in_flight: Iterable[tuple[str, bytes]] = ()
     ) -> None:
         self.origin = origin
-        self.summary = Summary()
+        self._summary = Summary()
         self.cursors = {cursor.file: cursor for cursor in cursors}
         self._zone = ZoneInfo(origin.zone)
         self._correlation = Correlation(origin.relay, load_reasons())
@@ -153,7 +154,8 @@ class LogReading:
                     continue
                 if position.offset > position.committed:
                     entry = self._entry(position)
-                    yield Step(entry, stream.name, position.line - before, stream.consumed, stream.size)
+                    read = position.line - before
+                    yield Step(entry, stream.name, read, stream.consumed, stream.size, self.take_summary())
                 size, before = 0, position.line
             if damage is not None:
                 raise damage
@@ -186,11 +188,16 @@ class LogReading:
         self._feed(position, text)
         return self._entry(position)
 
+    def take_summary(self) -> Summary:
+        """Of what was read since it was last asked for."""
+        taken, self._summary = self._summary, Summary()
+        return taken
+
     def _entry(self, position: Position) -> JournalEntry:
         """All that came of what was taken in since the last entry."""
         start, position.committed = position.committed, position.offset
         events = self._correlation.teller.take()
-        self.summary.count(events)
+        self._summary.count(events)
         opened, closed = self._correlation.changes()
         cursor = SourceCursor(
             self.origin.stream,
@@ -216,7 +223,7 @@ class LogReading:
         lines = text.decode("utf-8", "replace").split("\n")
         if not lines[-1]:
             lines.pop()
-        teller, summary = self._correlation.teller, self.summary
+        teller, summary = self._correlation.teller, self._summary
         read, feed = self._lines.read, self._correlation.feed
         teller.source = position.name
         number = position.line
@@ -229,7 +236,6 @@ class LogReading:
                 continue
             tag = found[1]
             if not tag.daemon:
-                summary.foreign += 1
                 continue
             teller.line = number
             teller.raw = line

@@ -14,7 +14,6 @@ class Summary:
 
     def __init__(self) -> None:
         self.lines = 0
-        self.foreign = 0  # lines of other programs
         self.events: Counter[EventType] = Counter()  # of mail proper: no notifications, no probes
         self.not_understood: Counter[str] = Counter()  # by daemon; "line" where not even the wrapping was
         self.samples: dict[str, list[str]] = {}
@@ -24,6 +23,15 @@ class Summary:
         samples = self.samples.setdefault(kind, [])
         if len(samples) < _SAMPLES:
             samples.append(f"{source}:{number}: {line[:500]}")
+
+    def add(self, other: Summary) -> None:
+        """Count what another summary counted, too."""
+        self.lines += other.lines
+        self.events += other.events
+        self.not_understood += other.not_understood
+        for kind, found in other.samples.items():
+            samples = self.samples.setdefault(kind, [])
+            samples.extend(found[: _SAMPLES - len(samples)])
 
     def count(self, events: list[MailEvent]) -> None:
         self.events.update(event.type for event in events if event.kind is MailKind.MAIL)

@@ -67,7 +67,7 @@ def test_a_log_gives_the_events_it_tells_of(path: Path) -> None:
         wanted = {field: as_written(value, field) for field, value in expected.items()}
         assert {field: getattr(event, field) for field in wanted} == wanted
     assert len({event.key for event in events}) == case["mails"]
-    assert reading.summary.not_understood == {}
+    assert reading.take_summary().not_understood == {}
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)

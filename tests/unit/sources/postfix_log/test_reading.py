@@ -18,6 +18,7 @@ import pytest
 from mailvane.domain.mail import EventType
 from mailvane.errors import InvalidInput
 from mailvane.sources.postfix_log import files, reading
+from mailvane.sources.postfix_log.summary import Summary
 
 LogOf = Callable[[int, int], bytes]
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
@@ -203,11 +204,14 @@ def test_the_summary_counts_and_shows_what_was_not_understood(ledger: Any, log_o
         b"Oct 10 00:00:00 mx1 postfix/smtp[1]: 123456789A: something never heard of\n"
     )
     process = ledger.reading()
-    ledger.take(process.read_all([put(tmp_path / "mail.log", log_of(0, 2) + strange)], reading_time()))
-    summary = process.summary
+    steps = list(process.read_all([put(tmp_path / "mail.log", log_of(0, 2) + strange)], reading_time()))
+    ledger.take(steps)
+    summary = Summary()
+    for step in steps:
+        summary.add(step.summary)
     assert summary.lines == 15
     assert (summary.events[EventType.ACCEPTED], summary.events[EventType.DELIVERED]) == (2, 2)
-    assert (summary.foreign, dict(summary.not_understood)) == (1, {"line": 1, "smtp": 1})
+    assert summary.not_understood == {"line": 1, "smtp": 1}
     assert summary.samples["smtp"][0].endswith("something never heard of")
 
 

@@ -33,3 +33,15 @@ def test_samples_are_few_and_short() -> None:
     assert 0 < len(summary.samples["smtp"]) < 100
     assert max(map(len, summary.samples["smtp"])) < 600
     assert summary.samples["smtp"][0].startswith("mail.log:0: xxx")
+
+
+def test_summaries_of_blocks_add_up() -> None:
+    whole = Summary()
+    for number in range(30):
+        block = Summary()
+        block.lines = 2
+        block.count([event(EventType.ACCEPTED)])
+        block.miss("smtp", "mail.log", number, "x")
+        whole.add(block)
+    assert (whole.lines, whole.events, whole.not_understood) == (60, {EventType.ACCEPTED: 30}, {"smtp": 30})
+    assert whole.samples["smtp"] == [f"mail.log:{number}: x" for number in range(20)]
