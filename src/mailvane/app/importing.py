@@ -75,7 +75,7 @@ class Importer:
     ) -> None:
         """Commit each step while the next is read: committing is compressing and syncing, which reading need not await.
 
-        A step that cannot be committed ends this; what was read beyond it is forgotten with the reading, and not counted.
+        A step that cannot be committed ends this; what was read beyond it is forgotten and not counted.
         """
         with ThreadPoolExecutor(1, "commit") as committing:
             before: Future[Summary] | None = None
