@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,14 +50,30 @@ def test_one_that_is_not_listed_ends_well_and_nonsense_does_not(installation: In
     assert (refused.returncode, refused.stderr) == (1, "mailvane: 'nonsense' is no IP address\n")
 
 
-def test_silence_of_a_list_that_lacks_its_test_point_is_said_to_say_little(installation: Installation) -> None:
+@pytest.mark.parametrize("kind, name", [("ip", "192.0.2.8"), ("domain", "a.example")])
+def test_where_every_list_lacks_its_test_point_nothing_is_known(
+    installation: Installation, kind: str, name: str
+) -> None:
     with NameServer({zone.host: {} for zone in shipped()}, {}).running() as server:
         (installation.data / "mailvane.toml").write_text(f'[reputation]\nresolvers = ["127.0.0.1:{server.port}"]\n')
-        done = installation.run("check", "domain", "a.example")
-    assert "do not list their own test point: their silence says little" in done.stdout
+        done = installation.run("check", kind, name, succeeds=False)
+        told = installation.run("check", kind, name, "--json", succeeds=False)
+    assert done.returncode == told.returncode == 2
+    assert f"? {name}  unknown" in done.stdout
+    assert "✓" not in done.stdout
+    assert "do not list their own test point: their silence is not believed" in done.stdout
+    (found,) = json.loads(told.stdout)["findings"]
+    assert found["outcome"] == "unknown"
+    assert {verdict["outcome"] for verdict in found["verdicts"]} == {"unknown"}
 
 
-def test_where_no_list_answers_nobody_knows(installation: Installation) -> None:
-    done = installation.run("check", "domain", "a.example")
-    assert "? a.example  nobody knows" in done.stdout
+def test_where_no_list_answers_nothing_is_known(installation: Installation) -> None:
+    done = installation.run("check", "domain", "a.example", succeeds=False)
+    assert done.returncode == 2
+    assert "? a.example  unknown" in done.stdout
     assert "dbl.spamhaus.org: it does not answer: SERVFAIL" in done.stdout
+
+
+def test_a_listed_one_among_unknown_ones_is_listed(installation: Installation) -> None:
+    done = installation.run("check", "ip", "192.0.2.9", "2001:db8::1", succeeds=False)
+    assert done.returncode == 3

@@ -47,8 +47,7 @@ class Collecting:
         self.collectors = _found(settings)
         for one in self.collectors:
             if isinstance(one, Blocklists):
-                one.changed, one.probed = ledger.zones, ledger.save_zone_health
-                one.proven = {zone.host for zone in ledger.zone_health() if zone.usable and not zone.reason}
+                one.changed, one.proving.probed = ledger.zones, ledger.save_zone_health
             if isinstance(one, DmarcReports):
                 one.take = self._take
 

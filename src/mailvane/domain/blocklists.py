@@ -10,6 +10,9 @@ import msgspec
 
 from mailvane.domain.reputation import AssetKind, ZoneHealth
 
+# Of a watched asset's details: how many blocklists gave an answer to be believed, and the hosts of those that did not.
+ANSWERED, UNKNOWN = "rbl_answered", "rbl_unknown"
+
 
 class Outcome(StrEnum):
     """Unknown is not no: what could not be asked is neither listed nor clear."""
@@ -36,6 +39,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     verdicts: tuple[Verdict, ...]
     details: Mapping[str, Any] = {}
+    outcome: Outcome = Outcome.UNKNOWN  # listed by one, or else clear for one, or else nobody knows
 
     def of(self, outcome: Outcome) -> list[Verdict]:
         return [verdict for verdict in self.verdicts if verdict.outcome is outcome]
@@ -50,6 +54,11 @@ class ListingCheck(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def listed(self) -> bool:
         return any(found.of(Outcome.LISTED) for found in self.findings)
+
+    @property
+    def unknown(self) -> bool:
+        """Whether there is a name of which no zone says anything that can be believed."""
+        return any(found.outcome is Outcome.UNKNOWN for found in self.findings)
 
     @property
     def doubtful(self) -> list[ZoneHealth]:

@@ -193,3 +193,4 @@ class ZoneHealth(msgspec.Struct, frozen=True, kw_only=True):
     usable: bool
     reason: str = ""  # why not
     checked_at: int = 0
+    proven: tuple[str, ...] = ()  # of its `lists`, those whose test point was there: their silence is "not listed"

@@ -83,11 +83,14 @@ class Alerting:
         stale_ms: int = 48 * 3_600_000,
         check_host: Callable[[str], None] = lambda _host: None,
     ) -> None:
-        """`check_host` raises NotAllowed for a host of a webhook that must not be reached."""
+        """What was not confirmed for `stale_ms` is unknown.
+
+        `check_host` raises NotAllowed for a host of a webhook that must not be reached.
+        """
         self._ledger = ledger
         self._check_host = check_host
         self._high_reputation = high_reputation
-        self._stale_ms = stale_ms
+        self.stale_ms = stale_ms
 
     # -- defined ---------------------------------------------------------------------------------------------------
 
@@ -201,7 +204,7 @@ class Alerting:
             raise InvalidFields(("period_to", "expected a later time than period_from, by 400 days at most"))
         alert = self._unsaved(workspace, draft, until)
         stored = self._ledger.between(workspace, kinds_read(alert), since - 2 * LONGEST_MS, until + LONGEST_MS)
-        return backtest(alert, stored, self._watched(workspace), (since, until), self._stale_ms)
+        return backtest(alert, stored, self._watched(workspace), (since, until), self.stale_ms)
 
     def _unsaved(self, workspace: int, draft: AlertDraft, now: int) -> Alert:
         return drafted(draft, Alert(id="", workspace=workspace, name="", created_at=now, updated_at=now, rules=()))
@@ -247,7 +250,7 @@ class Alerting:
         known: list[Observation] = self._ledger.latest(workspace, states) if states else []
         if counted:
             known = [*known, *self._ledger.between(workspace, counted, now - LONGEST_MS, now + LONGEST_MS)]
-        return View(known, self._watched(workspace), now, self._stale_ms)
+        return View(known, self._watched(workspace), now, self.stale_ms)
 
     def _watched(self, workspace: int) -> Watched:
         return Watched(self._ledger.assets(workspace, tuple(AssetKind)), self._high_reputation())

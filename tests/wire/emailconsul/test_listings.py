@@ -69,6 +69,28 @@ def test_a_listing_is_shown_and_its_history_told(world: World) -> None:
     assert get(world, f"/ips/{watched['id']}")["data"][0]["status"] == "WAITING"
 
 
+@pytest.mark.parametrize("path, kind, name", [("/ips", "ip", "192.0.2.1"), ("/domains", "domain", "shop.example")])
+def test_what_no_blocklist_answered_for_is_neither_listed_nor_clear(
+    world: World, path: str, kind: str, name: str
+) -> None:
+    (watched,) = post(world, path, {kind: name})["data"]
+    assert (watched["blacklisted"], watched["rbl_result"], watched["rbl_unknown"]) == (None, [], [])
+
+    def refreshed(at: int, error: str, **details: Any) -> Any:
+        refresh = Refresh(
+            source=Source.BLOCKLISTS, kind=AssetKind(kind), asset=name, at=at, error=error, details=details
+        )
+        world.services.reputation.watching.record(world.ours.workspace.id, [refresh], at)
+        (found,) = get(world, f"{path}/{watched['id']}")["data"]
+        return found["status"], found["blacklisted"], [one["lookup_host"] for one in found["rbl_unknown"]]
+
+    assert refreshed(NOW - 80 * HOUR, "no blocklist answers") == ("FAILED", None, [])
+    assert refreshed(NOW - 60 * HOUR, "", rbl_answered=0, rbl_unknown=[]) == ("UPDATED", None, [])
+    assert refreshed(NOW - 49 * HOUR, "", rbl_answered=1, rbl_unknown=["a.example"]) == ("UPDATED", None, ["a.example"])
+    assert refreshed(NOW - 47 * HOUR, "", rbl_answered=2, rbl_unknown=[]) == ("UPDATED", False, [])
+    assert refreshed(NOW, "no blocklist answers")[:2] == ("FAILED", False), "what was known stays so for 48 hours"
+
+
 def test_domains_are_watched_by_profile_and_no_longer(world: World) -> None:
     profile = post(world, "/profiles", {"name": "clients"})
     (watched,) = post(world, "/domains", {"domain": "News.Example", "profile_id": profile["id"]})["data"]

@@ -10,21 +10,22 @@ from typing import Any, BinaryIO
 import msgspec
 
 from mailvane.collectors.dnsbl.answers import unanswered, verdict_of
-from mailvane.collectors.dnsbl.names import family, query_name, reverse_name
-from mailvane.collectors.dnsbl.probe import probe
+from mailvane.collectors.dnsbl.judging import Judge
+from mailvane.collectors.dnsbl.names import LISTS, family, query_name, reverse_name
+from mailvane.collectors.dnsbl.proving import Proving
 from mailvane.collectors.dnsbl.zones import dictionary
 from mailvane.collectors.resolving.exchange import Answer
 from mailvane.collectors.resolving.lookups import Lookups, Unanswered
 from mailvane.collectors.resolving.wire import Trouble
-from mailvane.domain.blocklists import Findings, ListingCheck, Outcome, Verdict
+from mailvane.domain.blocklists import ANSWERED, UNKNOWN, Findings, ListingCheck, Outcome, Verdict
 from mailvane.domain.names import canonical_name
 from mailvane.domain.reputation import Asset, AssetKind, Observation, ObservationKind, Refresh, Source, Zone, ZoneHealth
 from mailvane.errors import CollectionFailed, InvalidInput
 from mailvane.reputation_config import ReputationSettings
 
-PROBED_FOR_MS = 3_600_000
 _KINDS = {AssetKind.IP: ObservationKind.IP_LISTING, AssetKind.DOMAIN: ObservationKind.DOMAIN_LISTING}
 _ASSETS_AT_ONCE = 64  # each is dozens of questions; how many of those are under way is for `Lookups`
+_ASSETS_BETWEEN_PROBES = 512
 _MOST_LINES = 1_000_000
 
 
@@ -39,33 +40,31 @@ class Blocklists:
     def __init__(self, lookups: Lookups, changed: Callable[[], Iterable[Zone]] = tuple) -> None:
         self._lookups = lookups
         self.changed = changed
-        self.probed: Callable[[Sequence[ZoneHealth]], None] = lambda _: None
-        self.health: dict[str, ZoneHealth] = {}
-        self.proven: set[str] = set()  # zones that listed their test points once
+        self.proving = Proving(lookups)
+
+    @property
+    def health(self) -> Mapping[str, ZoneHealth]:
+        """Of each zone that was probed, by host."""
+        return self.proving.health
 
     async def refresh(self, assets: Sequence[Asset], now: int) -> AsyncIterator[Refresh]:
-        """One refresh for each asset, as soon as it is known. Raises CollectionFailed when no zone can be used."""
-        zones = await self._usable(now)
-        if not zones:
-            raise CollectionFailed("no blocklist can be used: " + self._troubles())
-        room = asyncio.Semaphore(_ASSETS_AT_ONCE)
+        """One refresh for each asset, when the zones have proved again that they tell the truth.
 
-        async def refreshed(asset: Asset) -> Refresh:
-            async with room:
-                return await self._refreshed(asset, zones, now)
-
-        tasks = [asyncio.create_task(refreshed(asset)) for asset in assets]
-        try:
-            for done in asyncio.as_completed(tasks):
-                yield await done
-        finally:
-            for task in tasks:
-                task.cancel()
+        Raises CollectionFailed when no zone can be used.
+        """
+        enabled = await self._enabled()
+        for first in range(0, len(assets), _ASSETS_BETWEEN_PROBES):
+            asked = await self.proving.before(enabled, now)
+            if not asked:
+                raise CollectionFailed("no blocklist can be used: " + self._troubles(enabled))
+            some = assets[first : first + _ASSETS_BETWEEN_PROBES]
+            for found in await self._bracket(asked, [(asset.kind, asset.name) for asset in some], now):
+                yield self._refreshed(found, enabled, now)
 
     async def check(self, kind: AssetKind, names: Sequence[str], now: int) -> ListingCheck:
         """What the blocklists say of these names at this moment."""
-        zones = await self._usable(now)
-        findings = await asyncio.gather(*(self._findings(kind, name, zones) for name in names))
+        asked = await self.proving.before(await self._enabled(), now)
+        findings = await self._bracket(asked, [(kind, name) for name in names], now)
         return ListingCheck(findings=tuple(findings), zones=tuple(self.health[host] for host in sorted(self.health)))
 
     def read(self, file: BinaryIO, name: str, now: int) -> Iterator[Refresh]:
@@ -80,53 +79,51 @@ class Blocklists:
                 except (msgspec.DecodeError, ValueError, RecursionError) as error:
                     raise InvalidInput(f"{name}, line {number}: {error}") from None
 
-    async def _usable(self, now: int) -> list[Zone]:
-        """The zones that are asked, each probed within the hour."""
-        zones = [zone for zone in dictionary(await asyncio.to_thread(self.changed)) if zone.enabled]
-        known = {zone.host: self.health.get(zone.host) for zone in zones}
-        due = [
-            zone for zone in zones if (health := known[zone.host]) is None or health.checked_at <= now - PROBED_FOR_MS
-        ]
-        probed = [
-            self._compared(health)
-            for health in await asyncio.gather(*(probe(zone, self._lookups, now) for zone in due))
-        ]
-        kept = {zone.host: health for zone in zones if (health := known[zone.host]) is not None}
-        self.health = {**kept, **{health.host: health for health in probed}}
-        if probed:
-            await asyncio.to_thread(self.probed, probed)
-        return [zone for zone in zones if self.health[zone.host].usable]
+    async def _enabled(self) -> list[Zone]:
+        return [zone for zone in dictionary(await asyncio.to_thread(self.changed)) if zone.enabled]
 
-    def _compared(self, health: ZoneHealth) -> ZoneHealth:
-        """A zone that knew its test point and no longer does is not believed: a resolver that answers every name with
-        "not there" would end all listings, and begin them again when it is well.
-        """
-        if health.usable and not health.reason:
-            self.proven.add(health.host)
-        if health.usable and health.reason and health.host in self.proven:
-            return msgspec.structs.replace(health, usable=False, reason=f"{health.reason}, as it did before")
-        return health
+    async def _bracket(self, asked: Sequence[Zone], names: Sequence[tuple[AssetKind, str]], now: int) -> list[Findings]:
+        """What these zones, which passed their probe, say of the names; no more than the next probe lets believe."""
+        room = asyncio.Semaphore(_ASSETS_AT_ONCE)
+        by_list = {lists: [zone for zone in asked if lists in zone.lists] for lists in LISTS}
 
-    def _troubles(self) -> str:
-        return "; ".join(f"{each.host}: {each.reason}" for each in self.health.values() if not each.usable)[:400]
+        async def found(kind: AssetKind, name: str) -> Findings:
+            async with room:
+                return await self._findings(kind, name, by_list[family(kind, name)])
 
-    async def _refreshed(self, asset: Asset, zones: Sequence[Zone], now: int) -> Refresh:
-        found = await self._findings(asset.kind, asset.name, zones)
+        tasks = [asyncio.create_task(found(kind, name)) for kind, name in names]
+        try:
+            findings = await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+        judge = Judge(await self.proving.after(asked, now))
+        return [judge.believed(one) for one in findings]
+
+    def _troubles(self, zones: Iterable[Zone]) -> str:
+        troubled = [self.health[zone.host] for zone in zones if not self.health[zone.host].usable]
+        return "; ".join(f"{each.host}: {each.reason}" for each in troubled)[:400]
+
+    def _refreshed(self, found: Findings, enabled: Sequence[Zone], now: int) -> Refresh:
+        lists = family(found.kind, found.name)
         known = [verdict for verdict in found.verdicts if verdict.outcome is not Outcome.UNKNOWN]
-        error = "" if known or not found.verdicts else f"no blocklist answers: {found.verdicts[0].reason}"
+        answered = {verdict.zone for verdict in known}
+        unknown = [zone for zone in enabled if lists in zone.lists and zone.host not in answered]
         return Refresh(
             source=self.source,
-            kind=asset.kind,
-            asset=asset.name,
+            kind=found.kind,
+            asset=found.name,
             at=now,
-            error=error,
-            observations=tuple(_observed(asset.kind, asset.name, verdict, now) for verdict in known),
-            details=found.details,
+            error=f"no blocklist answers: {self._why(found, unknown[0])}" if unknown and not known else "",
+            observations=tuple(_observed(found.kind, found.name, verdict, now) for verdict in known),
+            details={**found.details, ANSWERED: len(known), UNKNOWN: [zone.host for zone in unknown]},
         )
 
-    async def _findings(self, kind: AssetKind, name: str, zones: Sequence[Zone]) -> Findings:
-        lists = family(kind, name)
-        asked = [zone for zone in zones if lists in zone.lists]
+    def _why(self, found: Findings, zone: Zone) -> str:
+        reasons = (verdict.reason for verdict in found.verdicts if verdict.zone == zone.host)
+        return f"{zone.host}: {next(reasons, self.health[zone.host].reason)}"
+
+    async def _findings(self, kind: AssetKind, name: str, asked: Sequence[Zone]) -> Findings:
         below = query_name(kind, name)
         answers = await self._lookups.addresses_below(below, [zone.host for zone in asked])
         verdicts = [_verdict(zone, answer) for zone, answer in zip(asked, answers, strict=True)]

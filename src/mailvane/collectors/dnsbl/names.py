@@ -6,6 +6,8 @@ from ipaddress import IPv4Address, ip_address
 
 from mailvane.domain.reputation import AssetKind
 
+LISTS = ("ips", "ipv6", "domains")  # what a zone may list
+
 
 def query_name(kind: AssetKind, name: str) -> str:
     """What stands before the zone: numbers in reverse order, nibbles in reverse order, or the domain as it is."""

@@ -1,9 +1,12 @@
-"""Whether a zone tells the truth, before it is believed: RFC 5782's test points, and a name that no list has."""
+"""Whether a zone tells the truth, before it is believed: RFC 5782's test points (section 5), and a name no list has."""
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
 
 from mailvane.collectors.dnsbl.answers import verdict_of
 from mailvane.collectors.dnsbl.names import query_name
@@ -20,32 +23,69 @@ _POINTS = {
 
 
 async def probe(zone: Zone, lookups: Lookups, now: int) -> ZoneHealth:
-    """A zone that lists what it must not is not asked; one that lacks what it must have is, with a warning."""
-    try:
-        told = await lookups.addresses(f"{secrets.token_hex(8)}.{zone.host}")
-        if told:
-            # A refusal is no listing, and who reads it knows what to do: ask by another resolver, or register.
-            return _unusable(zone, now, verdict_of(zone, told).reason or "it lists everything it is asked about")
-        warnings = [await _points(zone, lists, lookups) for lists in zone.lists if lists in _POINTS]
-    except _Untrue as error:
-        return _unusable(zone, now, str(error))
-    except Unanswered as error:
-        return _unusable(zone, now, f"it does not answer: {error}")
-    return ZoneHealth(host=zone.host, usable=True, reason="; ".join(filter(None, warnings)), checked_at=now)
+    """A zone that lists what it must not cannot be used. Of one that lacks what it must have, listings are believed;
+    `proven` names the lists whose test point is there, and so whose silence means "not listed".
+    """
+    lists = [one for one in zone.lists if one in _POINTS]
+    invented, *found = await asyncio.gather(
+        lookups.addresses(f"{secrets.token_hex(8)}.{zone.host}"),
+        *(_has_its_point(zone, one, lookups) for one in lists),
+        return_exceptions=True,
+    )
+    if isinstance(invented, list) and invented:
+        # A refusal is no listing, and who reads it knows what to do: ask by another resolver, or register.
+        return _unusable(zone, now, verdict_of(zone, invented).reason or "it lists everything it is asked about")
+    for told in (invented, *found):
+        if isinstance(told, BaseException):
+            return _unusable(zone, now, _why(told))
+    proven = tuple(one for one, there in zip(lists, found, strict=True) if there)
+    missing = [f"it does not list its test point {_POINTS[one][1]}" for one in lists if one not in proven]
+    return ZoneHealth(host=zone.host, usable=True, reason="; ".join(missing), checked_at=now, proven=proven)
+
+
+def worst(probes: Iterable[Mapping[str, ZoneHealth]]) -> dict[str, ZoneHealth]:
+    """By host: what every one of several probes says of a zone."""
+    found: dict[str, ZoneHealth] = {}
+    for one in probes:
+        for host, health in one.items():
+            found[host] = _both(found[host], health) if host in found else health
+    return found
+
+
+def _both(first: ZoneHealth, second: ZoneHealth) -> ZoneHealth:
+    if not (first.usable and second.usable):
+        return second if first.usable else first
+    proven = tuple(lists for lists in first.proven if lists in second.proven)
+    less = second if len(second.proven) <= len(first.proven) else first
+    return msgspec.structs.replace(less, proven=proven)
 
 
 class _Untrue(Exception):
     """It lists what it must not."""
 
 
-async def _points(zone: Zone, lists: str, lookups: Lookups) -> str:
+def _why(error: BaseException) -> str:
+    if isinstance(error, _Untrue):
+        return str(error)
+    if isinstance(error, Unanswered):
+        return f"it does not answer: {error}"
+    raise error
+
+
+async def _has_its_point(zone: Zone, lists: str, lookups: Lookups) -> bool:
     kind, there, absent = _POINTS[lists]
-    if verdict_of(zone, await _asked(zone, kind, absent, lookups)).outcome is Outcome.LISTED:
+    points = (_asked(zone, kind, name, lookups) for name in (absent, there))
+    nothing, point = await asyncio.gather(*points, return_exceptions=True)
+    if isinstance(nothing, BaseException):
+        raise nothing
+    if verdict_of(zone, nothing).outcome is Outcome.LISTED:
         raise _Untrue(f"it lists {absent}, which no list may")
-    found = verdict_of(zone, await _asked(zone, kind, there, lookups))
-    if found.outcome is Outcome.UNKNOWN:
-        raise Unanswered(found.reason)
-    return "" if found.outcome is Outcome.LISTED else f"it does not list its test point {there}"
+    if isinstance(point, BaseException):
+        raise point
+    verdict = verdict_of(zone, point)
+    if verdict.outcome is Outcome.UNKNOWN:
+        raise Unanswered(verdict.reason)
+    return verdict.outcome is Outcome.LISTED
 
 
 async def _asked(zone: Zone, kind: AssetKind, name: str, lookups: Lookups) -> Sequence[str]:

@@ -105,6 +105,7 @@ class Exchange:
         self._timer: asyncio.TimerHandle | None = None
         self._filling = False
         self._looked_at = 0.0
+        self.answering: set[int] = set()  # resolvers whose answers were taken, until somebody clears it
 
     async def ask(self, questions: Sequence[bytes], records: Records) -> list[Answer]:
         """Answers in the order of the questions."""
@@ -115,6 +116,9 @@ class Exchange:
         self._fill()
         await batch.future
         return batch.answers
+
+    def ask_another_first(self) -> None:
+        self._first = (self._first + 1) % len(self._resolvers)
 
     def _fill(self) -> None:
         """Send what waits, as far as there is room."""
@@ -184,7 +188,7 @@ class Exchange:
         return self._number(taken)
 
     def _receive(self, port: _Port) -> None:
-        receive, pending = port.socket.recv, port.pending
+        receive, pending, settled = port.socket.recv, port.pending, False
         for _ in range(_READ_AT_ONCE):
             try:
                 data = receive(_LARGEST)
@@ -208,6 +212,9 @@ class Exchange:
             if batch.tries[place]:
                 self._first = port.number
             batch.settle(place, answer)
+            settled = True
+        if settled:
+            self.answering.add(port.number)
         if self._waiting:
             self._fill()
         self._shut_idle()
@@ -217,12 +224,12 @@ class Exchange:
             self._again(batch, place, trouble)
             return
         self._under_way += 1
-        task = self.loop.create_task(self._ask_by_tcp(batch, place, self._resolvers[number]))
+        task = self.loop.create_task(self._ask_by_tcp(batch, place, number))
         self._by_tcp.add(task)
         task.add_done_callback(self._by_tcp.discard)
 
-    async def _ask_by_tcp(self, batch: _Batch, place: int, resolver: Resolver) -> None:
-        question = batch.questions[place]
+    async def _ask_by_tcp(self, batch: _Batch, place: int, number: int) -> None:
+        question, resolver = batch.questions[place], self._resolvers[number]
         answer: Answer
         try:
             told = await dns.asyncquery.tcp(as_message(question), resolver[0], self._timeout, resolver[1])
@@ -236,6 +243,7 @@ class Exchange:
         if isinstance(answer, Trouble):
             self._again(batch, place, answer)
         else:
+            self.answering.add(number)
             batch.settle(place, answer)
         self._fill()
         self._shut_idle()

@@ -29,6 +29,29 @@ class Lookups:
         self._at_once = at_once
         self._timeout = timeout
         self._exchange: Exchange | None = None
+        self._single: dict[int, Lookups] = {}
+
+    def answering(self) -> list[Lookups]:
+        """One for each resolver that answered since this was asked last, which asks that resolver alone."""
+        if self._exchange is None:
+            return []
+        numbers = sorted(self._exchange.answering)
+        self._exchange.answering.clear()
+        if len(self._resolvers) == 1:
+            return [self] if numbers else []
+        return [self._single.setdefault(number, self._alone(number)) for number in numbers]
+
+    def ask_another_first(self) -> None:
+        """The resolver that is asked first is not believed."""
+        self._exchange_of_this_loop().ask_another_first()
+
+    @property
+    def resolvers(self) -> int:
+        """How many there are."""
+        return len(self._resolvers)
+
+    def _alone(self, number: int) -> Lookups:
+        return Lookups([_spelled(self._resolvers[number])], self._at_once, self._timeout)
 
     async def addresses(self, name: str) -> list[str]:
         """Of A records; none when the name is not there. Raises Unanswered."""
@@ -84,6 +107,11 @@ def _resolver(text: str) -> Resolver:
     if not port.isdecimal() or not 0 < int(port) < 65_536 or not dns.inet.is_address(host):
         raise InvalidSetting(f"resolvers: {text!r} is not ADDRESS or ADDRESS:PORT")
     return host, int(port)
+
+
+def _spelled(resolver: Resolver) -> str:
+    host, port = resolver
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _of_this_machine() -> list[Resolver]:

@@ -23,6 +23,8 @@ class NameServer:
         self.zones = dict(zones)
         self.records = dict(records)
         self.asked: list[str] = []
+        # A question that changes what a zone says, from that answer on.
+        self.turning: Mapping[str, tuple[str, Mapping[str, str] | str]] = {}
         self.port = 0
 
     @contextmanager
@@ -54,8 +56,11 @@ class NameServer:
         asked = question.question[0]
         name, kind = asked.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(asked.rdtype)
         self.asked.append(name)
+        if name in self.turning:
+            turned, says = self.turning[name]
+            self.zones[turned] = says
         answer = dns.message.make_response(question, recursion_available=True)
-        host = next((host for host in self.zones if name.endswith(f".{host}")), "")
+        host = next((host for host in self.zones if f".{name}".endswith(f".{host}")), "")
         says = self.zones.get(host, {})
         if says == "silent":
             return None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mailvane.collectors.dnsbl import make
-from mailvane.collectors.dnsbl.collector import PROBED_FOR_MS, Blocklists
+from mailvane.collectors.dnsbl.collector import Blocklists
 from mailvane.collectors.dnsbl.zones import dictionary
 from mailvane.collectors.resolving.lookups import Lookups
 from mailvane.domain.blocklists import Outcome
@@ -80,7 +80,9 @@ def test_only_zones_that_tell_the_truth_are_believed(server: NameServer) -> None
     collector = blocklists(server)
     found = refreshed(collector, asset(LISTED), asset(CLEAR))
     assert listings(found[LISTED]) == {"true.example": True, "empty.example": True}
-    assert listings(found[CLEAR]) == {"true.example": False, "empty.example": False}
+    assert listings(found[CLEAR]) == {"true.example": False}, "the silence of a list without its test point says nothing"
+    assert found[CLEAR].details["rbl_answered"] == 1
+    assert set(found[CLEAR].details["rbl_unknown"]) == set(ZONES) - {"true.example"}
     assert {host for host, health in collector.health.items() if not health.usable} == {
         "loopback.example", "everything.example", "refusing.example", "hijacked.example", "failing.example",
         "silent.example",
@@ -95,7 +97,8 @@ def test_a_listing_comes_with_codes_and_the_zones_own_words(server: NameServer) 
     (told,) = refreshed(blocklists(server, "true.example"), asset(LISTED))[LISTED].observations
     assert told.data == {"listed": True, "codes": ["127.0.0.2", "127.0.0.4"], "reason": "seen in a trap"}
     check = asyncio.run(blocklists(server, "true.example").check(AssetKind.IP, [LISTED, CLEAR], NOW))
-    assert check.listed
+    assert (check.listed, check.unknown) == (True, False)
+    assert [found.outcome for found in check.findings] == [Outcome.LISTED, Outcome.CLEAR]
     assert [found.verdicts[0].outcome for found in check.findings] == [Outcome.LISTED, Outcome.CLEAR]
     assert check.findings[0].verdicts[0].meaning == "exploited"
 
@@ -103,23 +106,83 @@ def test_a_listing_comes_with_codes_and_the_zones_own_words(server: NameServer) 
 def test_a_zone_that_falls_silent_after_its_probe_is_unknown(server: NameServer) -> None:
     collector = blocklists(server, "true.example", "empty.example")
     refreshed(collector, asset(LISTED))
-    server.zones["empty.example"] = "silent"
     server.zones["true.example"] = "refusing"
-    found = refreshed(collector, asset(LISTED), now=NOW + 1)[LISTED]
+    found = refreshed(collector, asset(CLEAR), now=NOW + 1)[CLEAR]
     assert found.observations == ()
     assert found.error.startswith("no blocklist answers: ")
+    server.zones["empty.example"] = "silent"
+    with pytest.raises(CollectionFailed, match="no blocklist can be used"):
+        refreshed(collector, asset(LISTED), now=NOW + 2)
     server.zones["empty.example"] = ZONES["empty.example"]
-    found = refreshed(collector, asset(LISTED), now=NOW + 2)[LISTED]
+    found = refreshed(collector, asset(LISTED), now=NOW + 3)[LISTED]
     assert (listings(found), found.error) == ({"empty.example": True}, "")
 
 
-def test_a_zone_is_probed_again_after_an_hour(server: NameServer) -> None:
+def test_an_address_that_the_zone_fails_for_is_unknown_whatever_its_test_point_says(server: NameServer) -> None:
+    server.zones["11.2.0.192.true.example"] = "failing"
+    server.zones = dict(sorted(server.zones.items(), key=lambda item: -len(item[0])))
     collector = blocklists(server, "true.example")
-    refreshed(collector, asset(CLEAR))
-    server.zones["true.example"] = "everything"
-    assert listings(refreshed(collector, asset(CLEAR), now=NOW + 1)[CLEAR]) == {"true.example": True}
-    with pytest.raises(CollectionFailed, match="it lists everything"):
-        refreshed(collector, asset(CLEAR), now=NOW + PROBED_FOR_MS)
+    found = refreshed(collector, asset(LISTED), asset(CLEAR))
+    assert listings(found[LISTED]) == {"true.example": True}
+    assert (found[CLEAR].observations, found[CLEAR].error) == (
+        (),
+        "no blocklist answers: true.example: SERVFAIL",
+    )
+
+
+@pytest.mark.parametrize("turned", ["everything", "refusing", "hijacked", "failing", {}], ids=str)
+@pytest.mark.parametrize("when", ["before", "while it is asked"])
+def test_no_list_is_believed_that_does_not_pass_its_probe_on_both_sides(
+    server: NameServer, turned: dict[str, str] | str, when: str
+) -> None:
+    """However lately it did before: within the hour a resolver breaks, or is taken over."""
+    collector = blocklists(server, "true.example", "loyal.example")
+    server.zones["loyal.example"] = ZONES["true.example"]
+    assert set(listings(refreshed(collector, asset(LISTED))[LISTED]).values()) == {True}
+    if when == "before":
+        server.zones["true.example"] = turned
+    else:
+        server.turning = {"10.2.0.192.true.example": ("true.example", turned), "11.2.0.192.true.example": ("", "")}
+    found = refreshed(collector, asset(LISTED), asset(CLEAR), now=NOW + 1)
+    assert listings(found[LISTED]) == {"loyal.example": True}
+    assert listings(found[CLEAR]) == {"loyal.example": False}
+    assert found[CLEAR].details["rbl_unknown"] == ["true.example"]
+    server.turning, server.zones["true.example"] = {}, ZONES["true.example"]
+    found = refreshed(collector, asset(LISTED), asset(CLEAR), now=NOW + 2)
+    assert listings(found[LISTED]) == {"true.example": True, "loyal.example": True}
+    assert listings(found[CLEAR]) == {"true.example": False, "loyal.example": False}
+
+
+def test_a_resolver_that_finds_nothing_at_all_makes_nothing_known(server: NameServer) -> None:
+    server.zones = {host: {} for host in ZONES}
+    server.records = {}
+    collector = blocklists(server)
+    found = refreshed(collector, asset(LISTED), asset("bad.example", AssetKind.DOMAIN))
+    assert [refresh.observations for refresh in found.values()] == [(), ()]
+    assert found[LISTED].error == "no blocklist answers: empty.example: it does not list its test point 127.0.0.2"
+    check = asyncio.run(collector.check(AssetKind.IP, [LISTED], NOW))
+    assert (check.listed, check.unknown, check.findings[0].outcome) == (False, True, Outcome.UNKNOWN)
+    assert check.findings[0].details == {}, "that it has no reverse name is unknown as well"
+
+
+def test_a_second_resolver_that_finds_nothing_clears_nobody(server: NameServer) -> None:
+    """The first one is silent about this address, so the other is asked."""
+    server.zones = {"10.2.0.192.true.example": "silent", **server.zones}
+    with NameServer({}, {}).running() as lying:
+        collector = blocklists(server, "true.example")
+        resolvers = [f"127.0.0.1:{one.port}" for one in (server, lying)]
+        two = Blocklists(Lookups(resolvers, timeout=0.2), collector.changed)
+        found = refreshed(two, asset(LISTED))[LISTED]
+        assert found.observations == ()
+        assert found.error.startswith("no blocklist answers: ")
+        del server.zones["10.2.0.192.true.example"]
+        assert listings(refreshed(two, asset(LISTED), now=NOW + 1)[LISTED]) == {"true.example": True}
+
+
+def test_test_points_are_asked_for_once_for_hundreds_of_addresses(server: NameServer) -> None:
+    names = [f"198.51.{part}.{number}" for part in range(4) for number in range(256)]
+    refreshed(blocklists(server, "true.example"), *map(asset, names))
+    assert server.asked.count("2.0.0.127.true.example") == 3
 
 
 def test_an_address_in_a_file_is_known_by_its_one_spelling() -> None:
@@ -127,22 +190,17 @@ def test_an_address_in_a_file_is_known_by_its_one_spelling() -> None:
     assert told.asset == "2001:db8::1"
 
 
-def test_a_resolver_that_suddenly_finds_nothing_ends_no_listing(server: NameServer) -> None:
-    collector = blocklists(server, "true.example", "empty.example")
-    assert listings(refreshed(collector, asset(LISTED))[LISTED]) == {"true.example": True, "empty.example": True}
-    server.zones["true.example"] = {}
-    found = refreshed(collector, asset(LISTED), now=NOW + PROBED_FOR_MS)[LISTED]
-    assert listings(found) == {"empty.example": True}
-    assert collector.health["true.example"].reason.endswith(", as it did before")
-    server.zones["true.example"] = ZONES["true.example"]
-    found = refreshed(collector, asset(LISTED), now=NOW + 2 * PROBED_FOR_MS)[LISTED]
-    assert listings(found) == {"true.example": True, "empty.example": True}
-
-
 def test_domains_are_asked_of_domain_lists_alone(server: NameServer) -> None:
     found = refreshed(blocklists(server, "true.example", "empty.example"), asset("bad.example", AssetKind.DOMAIN))
     assert listings(found["bad.example"]) == {"true.example": True}
-    assert found["bad.example"].details == {"spf": "v=spf1 -all", "dmarc": "v=DMARC1; p=reject"}
+    assert found["bad.example"].details == {
+        "spf": "v=spf1 -all", "dmarc": "v=DMARC1; p=reject", "rbl_answered": 1, "rbl_unknown": []
+    }  # fmt: skip
+
+
+def test_an_address_that_no_list_is_for_is_not_called_clear(server: NameServer) -> None:
+    found = refreshed(blocklists(server, "true.example"), asset("2001:db8::1"))["2001:db8::1"]
+    assert (found.error, found.observations, found.details["rbl_answered"]) == ("", (), 0)
 
 
 def test_a_reverse_name_is_right_when_it_leads_back(server: NameServer) -> None:

@@ -11,20 +11,18 @@ from mailvane.domain.reputation import AssetKind
 from mailvane.surfaces.cli.program import program
 from mailvane.surfaces.cli.rendering import console, print_json
 
-LISTED = 3  # status of the command; 1 is for errors
+LISTED, UNKNOWN = 3, 2  # status of the command; 1 is for errors
+_HELP = "Ask blocklists about addresses and domains; ends with status 3 when one is listed, 2 when one is unknown."
 
-group = typer.Typer(
-    help="Ask blocklists about addresses and domains; ends with status 3 when one is listed.", no_args_is_help=True
-)
+group = typer.Typer(help=_HELP, no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     app.add_typer(group, name="check")
 
 
-@group.callback()
-def _group() -> None:
-    """Ask blocklists about addresses and domains; ends with status 3 when one is listed."""
+@group.callback(help=_HELP)
+def _group() -> None: ...
 
 
 @group.command(name="ip")
@@ -57,12 +55,14 @@ def _check(context: typer.Context, kind: AssetKind, names: list[str], as_json: b
         _show_unusable(found)
     if found.listed:
         raise typer.Exit(LISTED)
+    if found.unknown:
+        raise typer.Exit(UNKNOWN)
 
 
 def _show(found: Findings) -> None:
     listed, clear, unknown = (found.of(outcome) for outcome in (Outcome.LISTED, Outcome.CLEAR, Outcome.UNKNOWN))
     mark = Text("✗", "red") if listed else Text("✓", "green") if clear else Text("?", "yellow")
-    told = f"listed on {len(listed)} of {len(listed) + len(clear)}" if clear or listed else "nobody knows"
+    told = f"listed on {len(listed)} of {len(listed) + len(clear)}" if clear or listed else "unknown"
     console().print(Text.assemble(mark, " ", (found.name, "bold"), f"  {told}"))
     if listed:
         console().print(_listings(listed))
@@ -82,7 +82,7 @@ def _listings(listed: list[Verdict]) -> Table:
 
 def _show_unusable(found: ListingCheck) -> None:
     if found.doubtful:
-        told = f"{len(found.doubtful)} of these do not list their own test point: their silence says little"
+        told = f"{len(found.doubtful)} of these do not list their own test point: their silence is not believed"
         console().print(Text(told, "yellow"))
     if found.unusable:
         console().print(Text(f"not asked: {len(found.unusable)} that cannot be trusted or do not answer", "dim"))

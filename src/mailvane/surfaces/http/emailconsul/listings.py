@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
+from mailvane.domain.blocklists import ANSWERED, UNKNOWN
 from mailvane.domain.reputation import Asset, AssetKind, Observation, ObservationKind
 from mailvane.errors import InvalidFields
 from mailvane.surfaces.http.emailconsul import shape
@@ -24,30 +25,44 @@ def _shown(
     listings: dict[str, list[Observation]] = {}
     for one in services.watching.latest(asked.workspace, (_LISTING[kind],), {asset.name for asset in assets}):
         listings.setdefault(one.asset, []).append(one)
-    return [_with_listings(asset, listings.get(asset.name, ())) for asset in assets]
+    fresh_since = asked.now - services.alerting.stale_ms
+    return [_with_listings(asset, listings.get(asset.name, ()), fresh_since) for asset in assets]
 
 
-def _with_listings(found: Asset, listings: Sequence[Observation]) -> shape.IpObject | shape.DomainObject:
+def _with_listings(
+    found: Asset, listings: Sequence[Observation], fresh_since: int
+) -> shape.IpObject | shape.DomainObject:
     listed = tuple(shape.Listed(one.key) for one in listings if one.data.get("listed"))
     details = found.details
+    unknown = tuple(shape.Listed(host) for host in details.get(UNKNOWN, ()))
     if found.kind is AssetKind.IP:
         return shape.IpObject(
             **shape.watched(found),
             ip=found.name,
-            blacklisted=bool(listed),
+            blacklisted=_is_blacklisted(found, listed, fresh_since),
             wrong_rdns=details.get("wrong_rdns"),
             rbl_result=listed,
+            rbl_unknown=unknown,
             dns_lookup_result=details.get("dns_lookup_result", []),
         )
     return shape.DomainObject(
         **shape.watched(found),
         domain=found.name,
-        blacklisted=bool(listed),
+        blacklisted=_is_blacklisted(found, listed, fresh_since),
         rbl_result=listed,
+        rbl_unknown=unknown,
         spf=details.get("spf"),
         dkim=details.get("dkim"),
         dmarc=details.get("dmarc"),
     )
+
+
+def _is_blacklisted(found: Asset, listed: Sequence[shape.Listed], fresh_since: int) -> bool | None:
+    """None where no blocklist gave an answer that could be believed, lately or ever: unknown is not no."""
+    if listed:
+        return True
+    is_known = found.updated_at and found.updated_at >= fresh_since and found.details.get(ANSWERED, 1)
+    return False if is_known else None
 
 
 IPS = Watch(AssetKind.IP, partial(_shown, AssetKind.IP), IpsBody, filter="ip")

@@ -93,16 +93,18 @@ class WatchedObject(msgspec.Struct, frozen=True, kw_only=True):
 
 class IpObject(WatchedObject, frozen=True, kw_only=True):
     ip: str
-    blacklisted: bool
+    blacklisted: bool | None  # ours: null while nobody knows
     wrong_rdns: bool | None
     rbl_result: tuple[Listed, ...]
+    rbl_unknown: tuple[Listed, ...]  # ours: blocklists that gave no answer to be believed when they were asked last
     dns_lookup_result: Sequence[Any]
 
 
 class DomainObject(WatchedObject, frozen=True, kw_only=True):
     domain: str
-    blacklisted: bool
+    blacklisted: bool | None
     rbl_result: tuple[Listed, ...]
+    rbl_unknown: tuple[Listed, ...]
     spf: str | None
     dkim: str | None
     dmarc: str | None
