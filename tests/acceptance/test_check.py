@@ -50,7 +50,7 @@ def test_one_that_is_not_listed_ends_well_and_nonsense_does_not(installation: In
     assert (refused.returncode, refused.stderr) == (1, "mailvane: 'nonsense' is no IP address\n")
 
 
-@pytest.mark.parametrize("kind, name", [("ip", "192.0.2.8"), ("domain", "a.example")])
+@pytest.mark.parametrize(("kind", "name"), [("ip", "192.0.2.8"), ("domain", "a.example")])
 def test_where_every_list_lacks_its_test_point_nothing_is_known(
     installation: Installation, kind: str, name: str
 ) -> None:

@@ -69,7 +69,9 @@ def test_a_listing_is_shown_and_its_history_told(world: World) -> None:
     assert get(world, f"/ips/{watched['id']}")["data"][0]["status"] == "WAITING"
 
 
-@pytest.mark.parametrize("path, kind, name", [("/ips", "ip", "192.0.2.1"), ("/domains", "domain", "shop.example")])
+@pytest.mark.parametrize(
+    ("path", "kind", "name"), [("/ips", "ip", "192.0.2.1"), ("/domains", "domain", "shop.example")]
+)
 def test_what_no_blocklist_answered_for_is_neither_listed_nor_clear(
     world: World, path: str, kind: str, name: str
 ) -> None:

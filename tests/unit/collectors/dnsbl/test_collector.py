@@ -80,7 +80,9 @@ def test_only_zones_that_tell_the_truth_are_believed(server: NameServer) -> None
     collector = blocklists(server)
     found = refreshed(collector, asset(LISTED), asset(CLEAR))
     assert listings(found[LISTED]) == {"true.example": True, "empty.example": True}
-    assert listings(found[CLEAR]) == {"true.example": False}, "the silence of a list without its test point says nothing"
+    assert listings(found[CLEAR]) == {"true.example": False}, (
+        "the silence of a list without its test point says nothing"
+    )
     assert found[CLEAR].details["rbl_answered"] == 1
     assert set(found[CLEAR].details["rbl_unknown"]) == set(ZONES) - {"true.example"}
     assert {host for host, health in collector.health.items() if not health.usable} == {
