@@ -1,4 +1,4 @@
-"""A resolver that breaks in every way there is, under a server that watches: no listing ends by it, nothing is cleared."""
+"""A resolver that breaks in every way there is, under a server that watches: no listing ends, nothing is cleared."""
 
 from __future__ import annotations
 
