@@ -134,22 +134,27 @@ class Span(NamedTuple):
     first: int
     last: int
     skip: int
+    ends: bool  # no row that was counted comes after it
 
 
-def locate(counts: Iterable[tuple[int, int]], question: LogQuestion) -> Span | None:
-    """Where the page lies, given how many rows each bucket has. None when it lies beyond the last row."""
+def locate(counts: Iterable[tuple[int, int]], question: LogQuestion, spare: int = 0) -> Span | None:
+    """Where the page and that many rows after it lie, given how many rows each bucket has.
+
+    None when it lies beyond the last row.
+    """
     skip, rows, opened = question.skip, 0, None
-    for bucket, count in sorted(counts, reverse=not question.ascending):
+    ordered = sorted(counts, reverse=not question.ascending)
+    for bucket, count in ordered:
         if opened is None and skip >= count:
             skip -= count
             continue
         opened = bucket if opened is None else opened
         rows += count
-        if rows >= skip + question.limit:
+        if rows >= skip + question.limit + spare:
             break
     if opened is None:
         return None
-    return Span(min(opened, bucket), max(opened, bucket), skip)
+    return Span(min(opened, bucket), max(opened, bucket), skip, bucket == ordered[-1][0])
 
 
 def moments_of_page(found: list[int], question: LogQuestion) -> tuple[list[int], int]:
@@ -266,6 +271,11 @@ class Search:
         rows = f"SELECT {_COLUMNS} FROM {source} WHERE {self._window} AND {_INSIDE}"
         return Statement(f"{rows} AND ({_ROW}) GLOBAL IN ({self._page_of(source)}) ORDER BY {order}", values)
 
+    def at_once(self, waiting: bool, span: Span) -> Statement:
+        """A page in one pass over its stretch of time: dear, but nothing can change between two looks at a row."""
+        values = self._values | _bounds(span) | {"skip": span.skip, "limit": self._question.limit}
+        return Statement(self._page_of(self._source(waiting), _COLUMNS), values)
+
     def names(self, waiting: bool, span: Span) -> Statement:
         """Which rows are on the page, in its order."""
         values = self._values | _bounds(span) | {"skip": span.skip, "limit": self._question.limit}
@@ -287,11 +297,17 @@ class Search:
         return Statement(f"SELECT * FROM ({rows}) ORDER BY {order}{first} {limit}", values)
 
     def rows(self, names: Sequence[Name]) -> Statement:
-        """All there is to say of rows with these names, in no order, and perhaps of some others."""
+        """All there is to say of rows with these names that still pass, in order, and perhaps of some others.
+
+        A mail that was named as waiting may have recipients by now, who are read as well.
+        """
         recipients = sorted({recipient for *_, recipient in names})
+        waiting = "" in recipients
         values = self._values | _when([name[1] for name in names]) | {"recipients": recipients}
-        rows = self._accepted_then("" in recipients, " AND recipient IN {recipients:Array(String)}", "")
-        return Statement(rows, values)
+        named = "" if waiting else " AND recipient IN {recipients:Array(String)}"
+        order, first = self._order()
+        rows = self._accepted_then(waiting, f"{named} WHERE {self._where}", f" AND {self._where}")
+        return Statement(f"SELECT * FROM ({rows}) ORDER BY {order}{first}", values)
 
     def _accepted_then(self, waiting: bool, tried: str, untried: str) -> str:
         # What is of the key tells before rows are joined whether the other columns need be read at all.
@@ -316,10 +332,10 @@ class Search:
             self._values | values,
         )
 
-    def _page_of(self, source: str) -> str:
+    def _page_of(self, source: str, columns: str = _ROW) -> str:
         order, first = self._order()
         return (
-            f"SELECT {_ROW} FROM {source} WHERE {_INSIDE}"
+            f"SELECT {columns} FROM {source} WHERE {_INSIDE}"
             f" ORDER BY {order}{first} LIMIT {{limit:UInt64}} OFFSET {{skip:UInt64}}"
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -30,6 +31,7 @@ from mailvane.storage.maillog.questions import (
     NAMED,
     Count,
     Search,
+    Span,
     Statement,
     by_hour,
     life_of,
@@ -65,6 +67,8 @@ _INSERT_SETTINGS = {
     "distributed_foreground_insert": "1",
 }
 _TABLE = re.compile(r"\{(" + "|".join(schema.TABLES) + r")\}")
+_ROUNDS = 10  # at most does one question look for a page that holds what its total says
+_SPARE = 100
 _hours = msgspec.json.Decoder(HourlyCounts)
 
 
@@ -122,7 +126,21 @@ class ClickHouseMailLog:
         return bool(self._rows(question))
 
     def search(self, question: LogQuestion) -> LogPage:
-        """One page of deliveries and the exact total."""
+        """One page of deliveries and the exact total.
+
+        Rows are counted first and read after; what is written in between may move or drop one. A page that does not
+        hold what the total says is therefore not given out: the question is asked anew.
+        """
+        for _ in range(_ROUNDS):
+            page = self._search(question)
+            missing = _expected(page.total, question) - len(page.deliveries)
+            if not missing:
+                return page
+        # Rows leave the answer faster than they are counted: those that are gone are no longer of the total.
+        return LogPage(page.total - missing, page.deliveries)
+
+    def _search(self, question: LogQuestion) -> LogPage:
+        """An answer that may be short of rows, or have one too many, if some were written meanwhile."""
         try:
             search = Search(question)
         except InvalidInput:
@@ -146,7 +164,9 @@ class ClickHouseMailLog:
             found = [int(str(moment)) for (moment,) in self._rows(search.few(waiting))]
             moments, skip = moments_of_page(found, question)
             if len(found) <= FOUND and len(moments) <= MOMENTS:
-                return LogPage(len(found), self._accepted_at(search, waiting, moments, skip))
+                page = self._accepted_at(search, waiting, moments, skip)
+                ends = question.skip + question.limit >= len(found)
+                return LogPage(question.skip + len(page) if ends and page else len(found), page)
             if not search.indexed:
                 search = Search(question)
         counts = Counter[int]()
@@ -162,14 +182,30 @@ class ClickHouseMailLog:
         span = locate(counts.items(), question)
         if span is None:
             return LogPage(total, [])
+        rows = self._rows_of(search, question, waiting, span)
+        if len(rows) != _expected(total, question):
+            # With rows to spare, so that a few may leave the answer before they are read.
+            span = locate(counts.items(), question, 2 * question.limit + _SPARE) or span
+            rows = decode_rows(self._lines(search.at_once(waiting, span)))
+            if span.ends and (rows or not question.skip):
+                total = max(question.skip + len(rows), total if len(rows) == question.limit else 0)
         if question.limit > NAMED:
-            rows = decode_rows(self._lines(search.page(waiting, span)))
             reactions = newest_reactions(self._rows(search.reactions(span)))
             return LogPage(total, [delivery(row, reactions) for row in rows.values()])
+        return LogPage(total, self._told(search, rows))
+
+    def _rows_of(self, search: Search, question: LogQuestion, waiting: bool, span: Span) -> dict[Name, Stored]:
+        """The rows of a page; perhaps without some that changed between being named and being read."""
+        if question.limit > NAMED:
+            return decode_rows(self._lines(search.page(waiting, span)))
         names = decode_names(self._lines(search.names(waiting, span), "JSONCompactEachRow"))
-        rows = decode_rows(self._lines(search.rows(names))) if names else {}
-        # Of one that has gone since it was named there is nothing to say.
-        return LogPage(total, self._told(search, {name: rows[name] for name in names if name in rows}))
+        if not names:
+            return {}
+        named = set(names)
+        waited = {name[:3] for name in names if not name[3]}
+        rows = decode_rows(self._lines(search.rows(names)))
+        found = (name for name in rows if name in named or name[:3] in waited)
+        return {name: rows[name] for name in islice(found, question.limit)}
 
     def _accepted_at(self, search: Search, waiting: bool, moments: list[int], skip: int) -> list[Delivery]:
         if not moments:
@@ -282,3 +318,8 @@ class ClickHouseMailLog:
         if not statement.values["top"]:  # the counts alone were asked for
             return {}
         return {str(name): int(str(counted)) for name, counted in self._rows(statement)}
+
+
+def _expected(total: int, question: LogQuestion) -> int:
+    """How many rows a page holds when there are so many in all."""
+    return min(question.limit, max(0, total - question.skip))
