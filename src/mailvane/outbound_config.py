@@ -26,6 +26,13 @@ class OutboundSettings(msgspec.Struct, frozen=True, kw_only=True):
     client_may_change_limits: Annotated[
         bool, Meta(description="Whether a client key may change limits, enforcement and status of its own domains.")
     ] = False
+    trust_new_domains: Annotated[
+        bool,
+        Meta(
+            description="Whether a domain that a tenant's key makes holds for mail servers and feedback at once, "
+            "neither proven nor approved; for servers of a single tenant."
+        ),
+    ] = False
     count_all_bounces: Annotated[
         bool, Meta(description="Count transient bounces against a domain, not only permanent ones.")
     ] = False

@@ -94,6 +94,22 @@ def test_a_removed_domain_is_kept_until_its_month_is_frozen(installation: Instal
     assert (again["id"], again["status"], again["daily_limit"]) == (shown["domain"]["id"], "suspended", 5)
 
 
+def test_a_domain_that_a_tenant_claims_is_approved_and_not(installation: Installation) -> None:
+    with installation.serving():
+        installation.run("workspace", "create", "acme")
+        key = installation.answer("key", "create", "--kind", "workspace", "--workspace", "acme")["token"]
+        with httpx.Client(base_url=installation.url, headers={"X-API-KEY": key}) as client:
+            assert client.post("/domains", json={"name": "gmail.com"}).status_code == 201
+    assert "claimed, active" in installation.run("domain", "list").stdout
+    assert installation.answer("domain", "approve", "gmail.com")["domain"]["approved"]
+    assert not installation.answer("domain", "approve", "gmail.com", "--withdraw")["domain"]["approved"]
+    installation.run("domain", "suspend", "gmail.com")
+    shown = installation.answer("domain", "show", "gmail.com")
+    assert (shown["domain"]["approved"], shown["domain"]["status"]) == (True, "suspended"), "it is to stop everywhere"
+    audit = [each["action"] for each in installation.answer("domain", "audit", "gmail.com")]
+    assert audit == ["suspended", "approval_withdrawn", "approved", "created"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -103,6 +119,7 @@ def test_a_removed_domain_is_kept_until_its_month_is_frozen(installation: Instal
         (["set", "nothing.example", "--daily-limit", "1"], "there is no domain"),
         (["remove", "nothing.example", "--yes"], "there is no domain"),
         (["audit", "nothing.example"], "there is no domain"),
+        (["approve", "nothing.example"], "there is no domain"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(installation: Installation, words: list[str], told: str) -> None:

@@ -6,12 +6,31 @@ from multiprocessing.connection import Connection
 
 from mailvane.admission.decision import judge_by
 from mailvane.admission.rules import GovernanceRules
-from mailvane.domain.outbound import Passage
-from mailvane.storage.ledger import open_ledger
+from mailvane.domain.outbound import Domain, Passage, Usage
+from mailvane.storage.domains import HeldDomain, MinuteOfDecisions, Revision
+from mailvane.storage.ledger import SqlLedger, open_ledger
 
 NOW = 1_790_000_000_000
 JUDGE = judge_by(GovernanceRules())
 GROUP = 8
+
+
+def added(ledger: SqlLedger, domain: Domain) -> Domain:
+    """A new domain, as it is told; another one of that name stays."""
+    return ledger.revise(domain.name, lambda _: Revision(kept=(HeldDomain(domain=domain),)))[0]
+
+
+def usages(ledger: SqlLedger, *names: str) -> dict[str, Usage]:
+    """The counters of what `domain` finds by these names."""
+    found = [domain for domain in map(ledger.domain, names) if domain is not None]
+    stored = ledger.usage([domain.id for domain in found])
+    return {domain.name: stored[domain.id] for domain in found}
+
+
+def decisions(ledger: SqlLedger, name: str, since: int, until: int) -> list[MinuteOfDecisions]:
+    """The minutes of what `domain` finds by this name."""
+    domain = ledger.domain(name)
+    return [] if domain is None else ledger.decisions(domain.id, since, until)
 
 
 def allowed_of(url: str, name: str, asked: int) -> int:

@@ -8,7 +8,7 @@ import pytest
 from mailvane.domain.outbound import Counting, Domain, Enforcement, Passage, Usage, Verdict
 from mailvane.storage.domains import MinuteOfDecisions
 from mailvane.storage.ledger import SqlLedger
-from tests.contract.deciding import JUDGE, NOW
+from tests.contract.deciding import JUDGE, NOW, added, decisions, usages
 
 NAME = "a.example"
 MINUTE = NOW // 60_000 * 60_000
@@ -24,7 +24,7 @@ def domain(ledger: SqlLedger) -> Domain:
         counting=Counting.RECIPIENTS,
         daily_limit=10,
     )
-    return ledger.add_domain(fresh)
+    return added(ledger, fresh)
 
 
 def asked(instance: str, units: int) -> Passage:
@@ -37,7 +37,7 @@ def ask(ledger: SqlLedger, instance: str, units: int) -> Verdict:
 
 
 def usage(ledger: SqlLedger) -> Usage:
-    return ledger.usage([NAME])[NAME]
+    return usages(ledger, NAME)[NAME]
 
 
 @pytest.mark.usefixtures("domain")
@@ -48,7 +48,7 @@ def test_the_recipients_of_its_end_replace_the_one_of_its_beginning(ledger: SqlL
     assert ask(ledger, "1", 7).sent_today == 7
     counted = usage(ledger)
     assert (counted.sent_today, counted.sent_this_hour, counted.sent_month) == (7, 7, 7)
-    assert ledger.decisions(NAME, 0, NOW + 1) == [MinuteOfDecisions(domain=NAME, minute=MINUTE, asked=7, allowed=7)]
+    assert decisions(ledger, NAME, 0, NOW + 1) == [MinuteOfDecisions(domain=NAME, minute=MINUTE, asked=7, allowed=7)]
 
 
 @pytest.mark.usefixtures("domain")
@@ -66,7 +66,7 @@ def test_a_mail_that_proves_too_large_is_refused_and_gives_back_what_it_held(led
     assert not ask(ledger, "1", 11).allowed, "asked again, it is still refused"
     assert not ask(ledger, "1", 1).allowed
     assert usage(ledger).sent_today == 0
-    assert ledger.decisions(NAME, 0, NOW + 1) == [MinuteOfDecisions(domain=NAME, minute=MINUTE, asked=11, allowed=0)]
+    assert decisions(ledger, NAME, 0, NOW + 1) == [MinuteOfDecisions(domain=NAME, minute=MINUTE, asked=11, allowed=0)]
 
 
 @pytest.mark.usefixtures("domain")

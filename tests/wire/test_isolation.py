@@ -37,6 +37,7 @@ MASTERS_ONLY = {f"/mailvane/v1/maillog/{name}" for name in ("health", "retain", 
     "/domains/{name}/owner",
     "/domains/{name}/suspend",
     "/domains/{name}/activate",
+    "/domains/{name}/approve",
 }
 CUSTOMERS = ("/domains", "/outbound", "/api-keys")  # a client key has business here
 
@@ -180,6 +181,7 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
         "/domains": {"name": "new.ours.example", "partner_ref": "theirs"},
         "/domains/{name}/outbound": {"outbound_status": "suspended"},
         "/domains/{name}/owner": {"partner_ref": "ours"},
+        "/domains/{name}/approve": {"partner_ref": "theirs"},
         "/api-keys": {"token": "emb_made_by_somebody", "partner_ref": "ours"},
         "/api-keys/{token}": {"active": False},
         "/api/v1.0/alerts": {"name": "mine", "rules": [LISTED]},
@@ -210,7 +212,8 @@ def asked(world: World, request: Request, key: str | None, **more: Any) -> httpx
     method, path = request
     headers = {"X-API-KEY": key} if key is not None else {}
     workspace = more.pop("workspace", world.theirs.workspace.id)
-    body = msgspec.json.encode(bodies(world, workspace).get(path, {})) if method in {"POST", "PUT", "PATCH"} else None
+    given = more.pop("body", None) or bodies(world, workspace).get(path, {})
+    body = msgspec.json.encode(given) if method in {"POST", "PUT", "PATCH"} else None
     filled = path.replace("{order_id}", str(world.theirs.relay.id)).replace("{token}", THEIR_CLIENT)
     filled = filled.replace("{name}", more.pop("domain", THEIR_DOMAIN))
     for name, ident in (THEIR_IDS | ident_of(world, path)).items():
@@ -363,6 +366,23 @@ def test_a_domain_of_another_workspace_looks_like_one_that_does_not_exist(world:
         assert theirs.status_code == (403 if request[1] in MASTERS_ONLY else 404), request
         assert (theirs.status_code, theirs.text) == (nobodys.status_code, nobodys.text)
     assert (governance.domain(THEIR_DOMAIN), governance.usage_today(THEIR_DOMAIN, NOW)) == before
+
+
+@pytest.mark.parametrize("kind", [KeyKind.WORKSPACE, KeyKind.CLIENT])
+def test_of_a_domain_that_two_claim_each_sees_its_own(world: World, kind: KeyKind) -> None:
+    governance = world.services.outbound.governance
+    name = f"claimed-by-{kind}.example"
+    theirs = governance.create(name, world.theirs.workspace.id, NOW, approved=False)
+    governance.change(name, {"daily_limit": 31337}, "key", NOW)
+    key = world.services.tenancy.create_key(kind, world.ours.workspace.id, NOW).token
+    created = asked(world, ("POST", "/domains"), key, body={"name": name})
+    assert created.status_code == 201
+    for request in of_domains(world):
+        answer = asked(world, request, key, domain=name)
+        assert answer.status_code < 500, request
+        assert "31337" not in answer.text, request
+    left = governance.domain(name, world.theirs.workspace.id)
+    assert left == msgspec.structs.replace(theirs, daily_limit=31337)
 
 
 def test_a_platform_key_opens_the_domains_of_the_workspace_that_it_names(world: World) -> None:

@@ -24,4 +24,5 @@ def outbound_services(settings: OutboundSettings, stores: Stores, clock: Callabl
         proving=Proving(governance, verification_provider(settings)),
         take_notification=notification_intake(settings, stores, governance),
         clients_may_change_limits=settings.client_may_change_limits,
+        trust_new_domains=settings.trust_new_domains,
     )

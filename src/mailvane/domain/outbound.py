@@ -117,6 +117,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     closed: bool = False  # the whole domain is suspended, not only its sending
     guillotine: Guillotine | None = None  # None: the installation's
     removed_at: int | None = None  # when it was removed; it is kept until its period is billed
+    approved: bool = True  # holds for mail servers and feedback; else it is a claim, for its own workspace only
+    own_proof: bool = False  # its verification proves that it is this workspace's: it began with nothing published
 
     @property
     def stopped(self) -> bool:
@@ -137,9 +139,16 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     complaints: int = 0
     first_day: int = 0  # the day of the first mail ever; 0: none yet
     last_days: tuple[int, ...] = ()  # sent on each of the up to 7 days before `day`, the newest first
-    unbilled_sent: int = 0  # of months before `month` that no freeze has taken yet, likewise below
+    # Of months before `month` that no freeze has taken yet; less than none when part of the month is billed elsewhere.
+    unbilled_sent: int = 0
     unbilled_bounces: int = 0
     unbilled_complaints: int = 0
+
+    def billed_elsewhere(self) -> Usage:
+        """Nothing to bill, while the month's counters stay as they are: limits and rates go on from them."""
+        return msgspec.structs.replace(
+            self, unbilled_sent=-self.sent_month, unbilled_bounces=-self.bounces, unbilled_complaints=-self.complaints
+        )
 
     @property
     def bounce_rate(self) -> float:
@@ -176,7 +185,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     units: int = 1  # recipients, where the domain counts those; messages are always 1
     instance: str = ""  # names one mail across repeated questions: asked again, it is counted once
     workspace: int | None = None  # whose domain it must be, or it is not known; None: anybody's
-    mail_server: bool = False  # a mail server asks: a removed domain answers, too, until its period is billed
+    mail_server: bool = False  # a mail server asks: only approved domains answer, but also those that were removed
 
     def counted_in(self, domain: Domain) -> int:
         """How much of the domain's limits this mail takes."""
@@ -202,12 +211,20 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return f"{self.reason.value}_soft" if self.soft else self.reason.value
 
 
+class ProofBegun(msgspec.Struct, frozen=True, kw_only=True):
+    """What the owner of a domain is asked to publish."""
+
+    token: str
+    dkim_tokens: tuple[str, ...] = ()
+    own: bool = False  # nothing of it was published before: whoever publishes it now has the domain
+
+
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Something that was done to a domain, by whom or what, and on which evidence."""
 
     domain: str
     workspace: int
     at: int
-    action: str  # created, removed, suspended, warned, restored, limits_changed, verification_started, verified, ...
+    action: str  # created, removed, approved, suspended, warned, restored, limits_changed, verified, ...
     actor: str  # "guillotine", "key 7", "command line", ...
     evidence: str  # JSON: the counts, the rule, the notifications

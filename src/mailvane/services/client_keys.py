@@ -70,7 +70,7 @@ class ClientKeys:
         """Those that it has; one that was removed does not count."""
         return len(self._governance.domains(workspace))
 
-    def create_domain(self, key: int, name: str, workspace: int, now: int) -> Domain:
+    def create_domain(self, key: int, name: str, workspace: int, now: int, *, approved: bool = False) -> Domain:
         """A new domain of the workspace, or one that was removed, within the terms of the key.
 
         Raises QuotaExceeded, AlreadyExists, InvalidInput.
@@ -79,15 +79,15 @@ class ClientKeys:
         allowed = found.terms.domains_allowed if found is not None else 0
         actor = f"key {key}"
         if not allowed:
-            return self._governance.create(name, workspace, now, actor=actor)
+            return self._governance.create(name, workspace, now, actor=actor, approved=approved)
         with self._creating:
             self._check_room(workspace, allowed, made=0)
-            domain = self._governance.create(name, workspace, now, actor=actor)
+            domain = self._governance.create(name, workspace, now, actor=actor, approved=approved)
             try:
                 # Another process may have taken the last place just now: rather none of both than one too many.
                 self._check_room(workspace, allowed, made=1)
             except QuotaExceeded:
-                self._governance.remove(name, actor, now)
+                self._governance.remove(name, actor, now, workspace=workspace)
                 raise
         return domain
 

@@ -29,6 +29,7 @@ class _Changes(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     spike_max_multiplier: Annotated[float, Meta(ge=0, le=1_000_000)] | UnsetType = UNSET
     counting: Counting | UnsetType = UNSET
     closed: bool | UnsetType = UNSET
+    approved: bool | UnsetType = UNSET
     guillotine: Guillotine | UnsetType | None = UNSET
 
 
@@ -36,6 +37,7 @@ _ACTIONS = {
     "closed": ("reopened", "closed"),
     "workspace": ("moved", "moved"),
     "status": ("restored", "suspended"),
+    "approved": ("approval_withdrawn", "approved"),
 }
 
 

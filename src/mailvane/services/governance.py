@@ -25,13 +25,14 @@ from mailvane.domain.outbound import (
     Domain,
     OutboundStatus,
     Passage,
+    ProofBegun,
     Usage,
     Verdict,
     Verification,
 )
 from mailvane.errors import AlreadyExists, InvalidInput, NotFound
 from mailvane.services.domain_changes import action_of, changed, checked_name, read_changes
-from mailvane.services.domain_claims import Note, made, removed
+from mailvane.services.domain_claims import DISPLACED, Note, altered, approved, made, proven, removed
 from mailvane.storage.domains import BillingPeriod, Domains, MinuteOfDecisions, Periods
 from mailvane.storage.interface import Tenants
 
@@ -59,76 +60,133 @@ class Governance:
         """May these mails pass? One durable transaction; the answers in the same order. Raises StoreUnavailable."""
         return self._domains.decide([_acceptable(passage) for passage in passages], now, self._judge)
 
-    def domain(self, name: str) -> Domain:
-        """Raises NotFound, also for one that was removed."""
-        return self._found(name, removed=False)
+    def domain(self, name: str, workspace: int | None = None) -> Domain:
+        """What a workspace has of that name; without one, the approved domain, else what was claimed first.
+
+        Raises NotFound, also for one that was removed.
+        """
+        canonical = canonical_name(name)
+        found = self._domains.domain(canonical, workspace) if canonical else None
+        if found is None:
+            raise _unknown(name)
+        return found
 
     def governed(self, name: str) -> Domain:
-        """Also one that was removed, until its period is billed: its mail is still under way. Raises NotFound."""
-        return self._found(name, removed=True)
+        """The domain that mail of that name counts for: the approved one, also when it was removed, until it is billed.
+
+        Raises NotFound.
+        """
+        canonical = canonical_name(name)
+        found = self._domains.approved_domain(canonical) if canonical else None
+        if found is None:
+            raise _unknown(name)
+        return found
 
     def domains(self, workspace: int | None = None, removed: bool = False) -> list[Domain]:
         """The newest first. `removed`: also those that were removed and are not billed yet."""
         return self._domains.domains(workspace, removed)
 
-    def create(self, name: str, workspace: int | None, now: int, *, actor: str = SERVER) -> Domain:
+    def create(
+        self, name: str, workspace: int | None, now: int, *, actor: str = SERVER, approved: bool = True
+    ) -> Domain:
         """A domain; without a workspace, of nobody in particular. One that was removed goes on as it was.
 
-        Raises InvalidInput, AlreadyExists, NotFound.
+        Not approved, it is a claim, which holds for its own workspace only. Raises InvalidInput, AlreadyExists,
+        NotFound.
         """
         canonical = checked_name(name)
         owner = self._default_workspace(now) if workspace is None else workspace
-        new, note = Domain(id=0, workspace=owner, name=canonical, created_at=now), _noting(actor, now)
-        return self._domains.revise(canonical, partial(made, new=new, note=note))[0]
+        new = Domain(id=0, workspace=owner, name=canonical, created_at=now, approved=approved)
+        return self._domains.revise(canonical, partial(made, new=new, note=_noting(actor, now)))[0]
 
-    def remove(self, name: str, actor: str, now: int, *, stopped_too: bool = True) -> None:
+    def remove(
+        self, name: str, actor: str, now: int, *, workspace: int | None = None, stopped_too: bool = True
+    ) -> None:
         """What it may send, has sent and owes is kept until its period is billed.
 
         Raises NotFound; NotAllowed for a suspended one unless `stopped_too`.
         """
-        found = self.domain(name)
-        removing = partial(removed, now=now, note=_noting(actor, now), stopped_too=stopped_too)
+        found = self.domain(name, workspace)
+        note = _noting(actor, now)
+        removing = partial(removed, workspace=found.workspace, now=now, note=note, stopped_too=stopped_too)
         self._domains.revise(found.name, removing)
 
-    def change(self, name: str, changes: Mapping[str, object], actor: str, now: int) -> Domain:
+    def approve(self, name: str, actor: str, now: int, workspace: int | None = None) -> Domain:
+        """The domain is that workspace's: it holds for mail servers and feedback, and other claims give way.
+
+        Raises NotFound, InvalidInput when several claim it, AlreadyExists when it is another workspace's.
+        """
+        found = self.domain(name, workspace)
+        approving = partial(approved, workspace=workspace, note=_noting(actor, now))
+        return self._domains.revise(found.name, approving)[0]
+
+    def change(
+        self, name: str, changes: Mapping[str, object], actor: str, now: int, workspace: int | None = None
+    ) -> Domain:
         """Set fields of a domain, by the names of `Domain`; nothing changes when one is refused.
 
-        Raises NotFound, InvalidInput.
+        Raises NotFound, InvalidInput; AlreadyExists when it is to be approved and is another workspace's.
         """
         given = read_changes(changes)
-        old = self.domain(name)
+        old = self.domain(name, workspace)
+        if given.get("workspace", old.workspace) != old.workspace:
+            given["approved"] = True  # whoever gives it to somebody has said whose it is
         new = changed(old, given)
         if new == old:
             return old
         differing = [field for field in given if getattr(new, field) != getattr(old, field)]
         evidence = {field: [getattr(old, field), getattr(new, field)] for field in differing}
         entry = _entry(old, now, action_of(differing, new), actor, evidence)
-        return self._domains.change_domain(old.name, partial(changed, given=given), entry)
+        if "workspace" in differing or "approved" in differing:
+            altering = partial(altered, workspace=old.workspace, given=given, note=_noting(actor, now), entry=entry)
+            return self._domains.revise(old.name, altering)[0]
+        return self._domains.change_domain(old.name, partial(changed, given=given), entry, old.workspace)
 
-    def usage_today(self, name: str, now: int) -> Usage:
+    def stopping(self, domain: Domain, changes: Mapping[str, object]) -> dict[str, object]:
+        """The changes as the master means them: a claim that is stopped is to be stopped for mail servers, too.
+
+        So it is approved, unless the domain is another workspace's.
+        """
+        stops = changes.get("closed") is True or changes.get("status") is OutboundStatus.SUSPENDED
+        held = self._domains.approved_domain(domain.name) if stops and not domain.approved else domain
+        free = held is None or held.removed_at is not None
+        return {**changes, "approved": True} if free else dict(changes)
+
+    def usage_today(self, name: str, now: int, workspace: int | None = None) -> Usage:
         """The counters of a domain, brought to this time. Raises NotFound."""
-        return self.usages_today([self.domain(name).name], now)[canonical_name(name)]
+        domain = self.domain(name, workspace)
+        return self.usages_today([domain], now)[domain.id]
 
-    def usages_today(self, names: Sequence[str], now: int) -> dict[str, Usage]:
-        """The counters of those domains that there are, brought to this time; names as stored."""
-        return {name: today(usage, now) for name, usage in self._domains.usage(names).items()}
+    def usages_today(self, domains: Sequence[Domain], now: int) -> dict[int, Usage]:
+        """The counters of those domains that there are, by id, brought to this time."""
+        usages = self._domains.usage([domain.id for domain in domains])
+        return {number: today(usage, now) for number, usage in usages.items()}
 
-    def verification_started(self, name: str, token: str, dkim_tokens: Sequence[str], actor: str, now: int) -> Domain:
+    def verification_started(
+        self, name: str, begun: ProofBegun, actor: str, now: int, workspace: int | None = None
+    ) -> Domain:
         """From now on nothing is sent from this domain until it is verified. Raises NotFound."""
-        tokens = tuple(dkim_tokens)
-        entry = _entry(self.domain(name), now, "verification_started", actor, {"dkim_tokens": tokens})
-        fields = {"verification": Verification.PENDING, "verification_token": token, "dkim_tokens": tokens}
-        return self._domains.change_domain(entry.domain, partial(changed, given=fields), entry)
+        domain = self.domain(name, workspace)
+        entry = _entry(domain, now, "verification_started", actor, {"dkim_tokens": begun.dkim_tokens})
 
-    def verified(self, name: str, actor: str, now: int) -> Domain:
-        """Raises NotFound."""
-        domain = self.domain(name)
-        if domain.verification is Verification.VERIFIED:
+        def pending(old: Domain) -> Domain:
+            return msgspec.structs.replace(
+                old,
+                verification=Verification.PENDING,
+                verification_token=begun.token,
+                dkim_tokens=begun.dkim_tokens,
+                own_proof=begun.own or (old.own_proof and old.verification_token == begun.token),
+            )
+
+        return self._domains.change_domain(domain.name, pending, entry, domain.workspace)
+
+    def verified(self, name: str, actor: str, now: int, workspace: int | None = None) -> Domain:
+        """The proof succeeded; a claim that it was begun for is approved by it. Raises NotFound."""
+        domain = self.domain(name, workspace)
+        if domain.verification is Verification.VERIFIED and (domain.approved or not domain.own_proof):
             return domain
-        entry = _entry(domain, now, "verified", actor, {})
-        return self._domains.change_domain(
-            domain.name, partial(changed, given={"verification": Verification.VERIFIED}), entry
-        )
+        proving = partial(proven, workspace=domain.workspace, note=_noting(actor, now))
+        return self._domains.revise(domain.name, proving)[0]
 
     def feedback(
         self, name: str, bounces: int, complaints: int, evidence: Mapping[str, object], message_id: str, now: int
@@ -175,18 +233,11 @@ class Governance:
         """
         domain = self.domain(name)
         # A month's limit is met by the mail of the whole month, also of the days before those asked about.
-        minutes = self._periods.decisions(domain.name, month_start(since), until)
+        minutes = self._periods.decisions(domain.id, month_start(since), until)
         first = minutes[0].minute if minutes else until
         earlier = [each for each in logged if each.minute + HOUR_MS <= first]
         found = replay(domain, [*earlier, *minutes], limits, since)
         return msgspec.structs.replace(found, from_log=sum(each.asked for each in earlier if each.minute >= since))
-
-    def _found(self, name: str, *, removed: bool) -> Domain:
-        canonical = canonical_name(name)
-        found = self._domains.domain(canonical, removed) if canonical else None
-        if found is None:
-            raise _unknown(name)
-        return found
 
     def _default_workspace(self, now: int) -> int:
         found = next((each for each in self._tenants.workspaces() if each.name == DEFAULT_WORKSPACE), None)
@@ -234,7 +285,11 @@ def _acceptable(passage: Passage) -> Passage:
 
 
 def _noting(actor: str, now: int) -> Note:
-    return lambda domain, action, evidence: _entry(domain, now, action, actor, evidence)
+    def note(domain: Domain, action: str, evidence: Mapping[str, object]) -> AuditEntry:
+        # A workspace that loses its claim is not told by which key of another one.
+        return _entry(domain, now, action, SERVER if action == DISPLACED else actor, evidence)
+
+    return note
 
 
 def _entry(domain: Domain, now: int, action: str, actor: str, evidence: Mapping[str, object]) -> AuditEntry:

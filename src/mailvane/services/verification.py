@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from mailvane.domain.outbound import Domain, Verification
+from mailvane.domain.outbound import Domain, ProofBegun, Verification
 from mailvane.errors import NotAllowed
 
 
@@ -68,13 +68,15 @@ class VerificationProvider(Protocol):
 class DomainBook(Protocol):
     """What is written down of a domain's proof; `Governance` is one."""
 
-    def domain(self, name: str) -> Domain:
-        """Raises NotFound."""
+    def domain(self, name: str, workspace: int | None = None) -> Domain:
+        """What a workspace has of that name. Raises NotFound."""
 
-    def verification_started(self, name: str, token: str, dkim_tokens: tuple[str, ...], actor: str, now: int) -> Domain:
+    def verification_started(
+        self, name: str, begun: ProofBegun, actor: str, now: int, workspace: int | None = None
+    ) -> Domain:
         """From now on the domain is refused until it is verified."""
 
-    def verified(self, name: str, actor: str, now: int) -> Domain: ...
+    def verified(self, name: str, actor: str, now: int, workspace: int | None = None) -> Domain: ...
 
 
 class NoProvider:
@@ -94,20 +96,27 @@ class Proving:
         self._book = book
         self._provider = provider
 
-    def begin(self, name: str, actor: str, now: int) -> Challenge:
-        """Begin, and write it down. Raises NotFound, ProviderUnavailable, ProviderRefused."""
-        challenge = self._provider.begin(self._book.domain(name))
-        self._book.verification_started(name, challenge.token, challenge.dkim_tokens, actor, now)
+    def begin(self, name: str, actor: str, now: int, workspace: int | None = None) -> Challenge:
+        """Begin, and write it down. Raises NotFound, ProviderUnavailable, ProviderRefused.
+
+        What is published already was published by somebody else, and proves nothing of who begins now: one account of
+        a sending service asks everybody for the same records.
+        """
+        domain = self._book.domain(name, workspace)
+        published = self._provider.status(domain).complete
+        challenge = self._provider.begin(domain)
+        begun = ProofBegun(token=challenge.token, dkim_tokens=challenge.dkim_tokens, own=not published)
+        self._book.verification_started(name, begun, actor, now, workspace)
         return challenge
 
-    def check(self, name: str, actor: str, now: int) -> tuple[Domain, Progress]:
+    def check(self, name: str, actor: str, now: int, workspace: int | None = None) -> tuple[Domain, Progress]:
         """How far the proof is; once both parts succeed the domain is verified, and stays so if they fail later.
 
         Also of a domain whose proof was begun elsewhere, such as one that the SES account has sent from for years.
         Raises NotFound, ProviderUnavailable, ProviderRefused.
         """
-        domain = self._book.domain(name)
+        domain = self._book.domain(name, workspace)
         progress = self._provider.status(domain)
-        if progress.complete and domain.verification is not Verification.VERIFIED:
-            domain = self._book.verified(name, actor, now)
+        if progress.complete and not (domain.verification is Verification.VERIFIED and domain.approved):
+            domain = self._book.verified(name, actor, now, workspace)
         return domain, progress

@@ -5,7 +5,7 @@ Apart from it only because it has a life of its own; the layers above see it the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -69,17 +69,19 @@ Revise = Callable[[Sequence[HeldDomain]], Revision]
 class Domains(Protocol):
     """Every change is one durable transaction; parallel callers, also in other processes, agree."""
 
-    def add_domain(self, domain: Domain) -> Domain:
-        """Keep a new domain; its id is given here. Raises AlreadyExists."""
-
     def domains(self, workspace: int | None = None, removed: bool = False) -> list[Domain]:
         """The domains of a workspace, or all; the newest first. `removed`: also those that were."""
 
-    def domain(self, name: str, removed: bool = False) -> Domain | None:
-        """`removed`: also one that was, as long as it is kept."""
+    def domain(self, name: str, workspace: int | None = None) -> Domain | None:
+        """What a workspace has of that name; without one, the approved one, else what was claimed first."""
 
-    def change_domain(self, name: str, change: Callable[[Domain], Domain], entry: AuditEntry | None) -> Domain:
-        """Read, change and write under a lock, with the audit entry. Raises NotFound, also for a removed one."""
+    def approved_domain(self, name: str) -> Domain | None:
+        """The one that holds for mail servers and feedback, also one that was removed, as long as it is kept."""
+
+    def change_domain(
+        self, name: str, change: Callable[[Domain], Domain], entry: AuditEntry | None, workspace: int | None = None
+    ) -> Domain:
+        """Read, change and write what `domain` finds, under a lock, with the audit entry. Raises NotFound."""
 
     def revise(self, name: str, revise: Revise) -> tuple[Domain, ...]:
         """Hand what there is of a name to a pure function, under a lock, and do what it says; the domains it keeps.
@@ -88,15 +90,15 @@ class Domains(Protocol):
         it is dropped or goes to another one. Raises NotFound for a workspace that is not there.
         """
 
-    def usage(self, names: Sequence[str]) -> Mapping[str, Usage]:
-        """The counters as stored: whoever reads them brings them to today."""
+    def usage(self, domains: Sequence[int]) -> Mapping[int, Usage]:
+        """The counters as stored, by id: whoever reads them brings them to today."""
 
     def decide(self, passages: Sequence[Passage], now: int, judge: Judge) -> list[Verdict]:
         """Judge them one after the other in one transaction and keep the counters; the answers in the same order.
 
         A passage whose instance was answered before gets that answer again and is not counted again. Decisions are
         added to the minutes that `decisions` reads. A domain that is not of the workspace that the passage names is
-        not known; one that was removed is known to mail servers only.
+        not known. Mail servers know the approved one of a name, others none that was removed.
         """
 
     def audit(self, name: str, limit: int, workspace: int | None = None) -> list[AuditEntry]:
@@ -113,7 +115,7 @@ class Periods(Protocol):
         change: Callable[[Domain, Usage], tuple[Domain, Usage, AuditEntry | None]],
         now: int,
     ) -> bool:
-        """Apply a bounce or complaint to a domain and its counters, once per message id.
+        """Apply a bounce or complaint to an approved domain and its counters, once per message id.
 
         False when that message was applied before, or the domain is not known.
         """
@@ -131,5 +133,17 @@ class Periods(Protocol):
     def periods(self, limit: int) -> list[BillingPeriod]:
         """The newest first."""
 
-    def decisions(self, name: str, since: int, until: int) -> list[MinuteOfDecisions]:
+    def decisions(self, domain: int, since: int, until: int) -> list[MinuteOfDecisions]:
         """What was asked of a domain, minute by minute, oldest first."""
+
+
+def leading(found: Iterable[Domain]) -> Domain | None:
+    """Which domain is meant by a name alone: the approved one, else the one that was claimed first."""
+    return min(found, key=lambda each: (not each.approved, each.id), default=None)
+
+
+def there(held: Iterable[HeldDomain], workspace: int | None = None) -> list[Domain]:
+    """Those that were not removed; with a workspace, its own."""
+    return [
+        each.domain for each in held if each.domain.removed_at is None and workspace in {None, each.domain.workspace}
+    ]

@@ -11,7 +11,6 @@ import pytest
 
 from mailvane.admission.rules import GovernanceRules
 from mailvane.domain.clients import Terms
-from mailvane.domain.outbound import Domain
 from mailvane.errors import (
     AlreadyExists,
     InvalidInput,
@@ -117,8 +116,9 @@ def test_the_quota_counts_what_the_workspace_has_whoever_made_it(
     keys: ClientKeys, ledger: SqlLedger, workspace: int
 ) -> None:
     other = ledger.add_workspace("other", NOW).id
-    ledger.add_domain(Domain(id=0, workspace=other, name="other.example", created_at=NOW))
-    ledger.add_domain(Domain(id=0, workspace=workspace, name="a.example", created_at=NOW))
+    governance = Governance(ledger, ledger, ledger, GovernanceRules())
+    governance.create("other.example", other, NOW)
+    governance.create("a.example", workspace, NOW)
     key = keys.issue(workspace, TOKEN, Terms(domains_allowed=2), NOW).id
     keys.create_domain(key, "b.example", workspace, NOW)
     with pytest.raises(QuotaExceeded) as refused:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import pytest
 
 from mailvane.domain.outbound import AuditEntry, Domain, Guillotine, OutboundStatus, Usage, Verification
-from mailvane.errors import AlreadyExists, NotAllowed, NotFound
-from mailvane.services.domain_claims import made, removed
+from mailvane.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound
+from mailvane.services.domain_claims import altered, approved, made, proven, removed
 from mailvane.storage.domains import HeldDomain, Revision
 
 NOW = 1_790_000_000_000
@@ -17,7 +18,7 @@ DOMAIN = Domain(id=7, workspace=1, name="a.example", created_at=NOW)
 NEW = msgspec.structs.replace(DOMAIN, id=0, workspace=2, created_at=NOW + 9)
 
 
-def note(domain: Domain, action: str, evidence: dict[str, object]) -> AuditEntry:
+def note(domain: Domain, action: str, evidence: Mapping[str, object]) -> AuditEntry:
     text = msgspec.json.encode(evidence).decode()
     return AuditEntry(domain=domain.name, workspace=domain.workspace, at=NOW, action=action, actor="x", evidence=text)
 
@@ -28,7 +29,7 @@ def held(sent: int = 0, **fields: Any) -> HeldDomain:
 
 
 def remove(one: HeldDomain, *, stopped_too: bool = True) -> Revision:
-    return removed([one], NOW, note, stopped_too=stopped_too)
+    return removed([one], 1, NOW, note, stopped_too=stopped_too)
 
 
 def actions(revision: Revision) -> list[tuple[str, int]]:
@@ -90,4 +91,75 @@ def test_a_stopped_one_is_removed_only_by_whom_that_is_given_to(fields: dict[str
 def test_what_is_gone_is_not_removed_again() -> None:
     for before in ([], [held(1, removed_at=NOW)]):
         with pytest.raises(NotFound):
-            removed(before, NOW, note, stopped_too=True)
+            removed(before, 1, NOW, note, stopped_too=True)
+
+
+# -- claims
+
+CLAIM = held(2, approved=False)
+RIVAL = held(9, id=8, workspace=2, approved=False)
+GONE = held(4, id=6, workspace=3, removed_at=NOW - 1, daily_limit=5)
+HAD = held(4, id=6, workspace=3)
+
+
+def of_rival(**fields: Any) -> Domain:
+    return msgspec.structs.replace(RIVAL.domain, **fields)
+
+
+def test_a_claim_may_be_made_beside_claims_of_others_and_not_beside_an_approved_domain() -> None:
+    new = msgspec.structs.replace(NEW, workspace=5, approved=False)
+    revision = made([CLAIM, RIVAL], new, note)
+    assert (revision.kept[0].domain, revision.dropped) == (new, ())
+    with pytest.raises(AlreadyExists):
+        made([CLAIM, HAD], new, note)
+
+
+def test_an_approved_domain_is_made_and_claims_give_way() -> None:
+    revision = made([CLAIM, GONE], NEW, note)
+    assert (revision.kept[0].domain.id, revision.kept[0].domain.workspace, revision.dropped) == (6, 2, (7,))
+    assert actions(revision) == [("created", 2), ("displaced", 1)]
+
+
+def test_a_claim_beside_a_removed_domain_takes_its_rules_and_counters_and_nothing_to_pay() -> None:
+    pending = held(4, id=6, workspace=3, removed_at=NOW - 1, verification=Verification.PENDING, dkim_tokens=("k",))
+    (again,) = made([pending], msgspec.structs.replace(NEW, approved=False), note).kept
+    assert (again.domain.id, again.domain.workspace, again.domain.approved) == (0, 2, False)
+    assert (again.domain.verification, again.domain.dkim_tokens) == (Verification.PENDING, ())
+    assert (again.usage.sent_month, again.usage.unbilled_sent) == (4, -4)
+
+
+def test_one_claim_is_approved_and_of_several_the_one_that_is_named() -> None:
+    assert approved([CLAIM], None, note).kept[0].domain.approved
+    with pytest.raises(InvalidInput):
+        approved([CLAIM, RIVAL], None, note)
+    revision = approved([CLAIM, RIVAL], 2, note)
+    assert (revision.kept[0].domain, revision.dropped) == (of_rival(approved=True), (7,))
+    assert actions(revision) == [("approved", 2), ("displaced", 1)]
+    assert approved([HAD, RIVAL], None, note) == Revision(kept=(HAD,)), "one has it already"
+    with pytest.raises(AlreadyExists):
+        approved([HAD, RIVAL], 2, note)
+    with pytest.raises(NotFound):
+        approved([CLAIM], 2, note)
+
+
+def test_one_that_goes_to_another_workspace_is_approved_and_takes_the_place_of_its_claim() -> None:
+    entry = note(CLAIM.domain, "moved", {})
+    revision = altered([CLAIM, RIVAL], 1, {"workspace": 2}, note, entry)
+    assert (revision.kept[0].domain.workspace, revision.kept[0].domain.approved, revision.dropped) == (2, True, (8,))
+    withdrawn = altered([HAD], 3, {"approved": False}, note, entry)
+    assert not withdrawn.kept[0].domain.approved
+
+
+def proof_of(*held: HeldDomain) -> Domain:
+    return proven(held, 2, note).kept[0].domain
+
+
+def test_a_proof_approves_only_what_it_tells_apart() -> None:
+    own = of_rival(own_proof=True, verification_token="t", verification=Verification.PENDING)
+    mine = HeldDomain(domain=own, usage=RIVAL.usage)
+    assert proof_of(mine, CLAIM) == msgspec.structs.replace(own, approved=True, verification=Verification.VERIFIED)
+    same = held(2, approved=False, verification_token="t")
+    for others in ([same], [HAD]):
+        assert proof_of(mine, *others) == msgspec.structs.replace(own, verification=Verification.VERIFIED)
+    assert not proof_of(RIVAL).approved
+    assert proof_of(mine, GONE).approved

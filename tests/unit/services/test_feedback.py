@@ -108,3 +108,14 @@ def test_the_line_stops_the_domain_with_the_mail_as_evidence(book: Governance) -
     evidence = json.loads(book.audit("shop.example", 1)[0].evidence)
     assert evidence["notification"]["reply"] == "550 5.1.1 no such user"
     assert evidence["notification"]["mail"] == changed(number=3).mail_id
+
+
+def test_a_domain_that_somebody_only_claims_is_not_touched(book: Governance, ledger: SqlLedger) -> None:
+    claimant = ledger.add_workspace("other", NOW)
+    book.create("other.example", claimant.id, NOW, approved=False)
+    book.decide([Passage(domain="other.example")] * 9, NOW)
+    other = batch(changed(sender="news@other.example"), workspace=claimant.id)
+    assert PostfixFeedback(book)(other, NOW) == 0
+    assert book.usage_today("other.example", NOW).bounces == 0
+    book.approve("other.example", "master", NOW)
+    assert PostfixFeedback(book)(other, NOW) == 1

@@ -19,6 +19,7 @@ from mailvane.domain.outbound import (
     Guillotine,
     OutboundStatus,
     Passage,
+    ProofBegun,
     Reason,
     Verdict,
     Verification,
@@ -90,7 +91,7 @@ def test_there_is_no_such_domain(governance: Governance, name: str) -> None:
     with pytest.raises(NotFound):
         governance.change(name, {"daily_limit": 1}, "key 1", NOW)
     with pytest.raises(NotFound):
-        governance.verification_started(name, "t", (), "key 1", NOW)
+        governance.verification_started(name, ProofBegun(token="t"), "key 1", NOW)
     assert governance.audit(name, 9) == []
     assert not governance.feedback(name, 1, 0, {}, "m1", NOW)
 
@@ -130,7 +131,9 @@ def test_counters_are_shown_as_of_now(governance: Governance) -> None:
     assert governance.usage_today("a.example", NOW).sent_today == 3
     tomorrow = governance.usage_today("A.example", NOW + DAY_MS)
     assert (tomorrow.sent_today, tomorrow.sent_month) == (0, 3)
-    assert list(governance.usages_today(["a.example", "b.example"], NOW)) == ["a.example"]
+    domain = governance.domain("a.example")
+    unknown = msgspec.structs.replace(domain, id=999)
+    assert list(governance.usages_today([domain, unknown], NOW)) == [domain.id]
 
 
 # -- verification
@@ -139,7 +142,9 @@ def test_counters_are_shown_as_of_now(governance: Governance) -> None:
 def test_from_the_first_step_of_verification_to_its_end_nothing_is_sent(governance: Governance) -> None:
     governance.create("a.example", None, NOW)
     governance.change("a.example", {"enforcement": "soft"}, "key 1", NOW)
-    started = governance.verification_started("a.example", "secret", ["k1", "k2"], "key 1", NOW)
+    started = governance.verification_started(
+        "a.example", ProofBegun(token="secret", dkim_tokens=("k1", "k2")), "key 1", NOW
+    )
     assert (started.verification, started.dkim_tokens) == (Verification.PENDING, ("k1", "k2"))
     assert send(governance)[0].reason is Reason.UNVERIFIED
     governance.verified("a.example", "SES", NOW)

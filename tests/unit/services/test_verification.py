@@ -96,7 +96,7 @@ def test_a_domain_that_was_proved_elsewhere_is_verified_when_somebody_looks(book
     domain, _ = proving.check("shop.example", "key 1", NOW)
     assert domain.verification is book.domain("shop.example").verification is Verification.VERIFIED
     proving.check("shop.example", "key 1", NOW)
-    assert [entry.action for entry in book.audit("shop.example", 9)] == ["verified"]
+    assert [entry.action for entry in book.audit("shop.example", 9)] == ["verified", "created"]
 
 
 def test_a_judge_that_is_away_changes_nothing(book: Governance, judge: Judge) -> None:
@@ -118,3 +118,22 @@ def test_where_nobody_judges_nothing_can_be_begun(book: Governance) -> None:
         proving.begin("shop.example", "key 1", NOW)
     assert proving.check("shop.example", "key 1", NOW)[1].identity is VerificationStatus.NOT_STARTED
     assert refusal(book) is None
+
+
+def test_records_that_were_there_before_are_nobodys_own_proof(book: Governance, judge: Judge) -> None:
+    proving = Proving(book, judge)
+    book.create("claimed.example", None, NOW, approved=False)
+    judge.progress = Progress(identity=SUCCESS, dkim=SUCCESS)
+    proving.begin("claimed.example", "key 1", NOW)
+    domain, _ = proving.check("claimed.example", "key 1", NOW)
+    assert (domain.verification, domain.approved) == (Verification.VERIFIED, False)
+
+
+def test_a_claim_is_approved_by_its_own_proof(book: Governance, judge: Judge) -> None:
+    proving = Proving(book, judge)
+    book.create("claimed.example", None, NOW, approved=False)
+    proving.begin("claimed.example", "key 1", NOW)
+    assert not proving.check("claimed.example", "key 1", NOW)[0].approved
+    judge.progress = Progress(identity=SUCCESS, dkim=SUCCESS)
+    proving.begin("claimed.example", "key 1", NOW)
+    assert proving.check("claimed.example", "key 1", NOW)[0].approved

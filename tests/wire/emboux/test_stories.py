@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,13 +55,14 @@ def judge(step: dict[str, Any], answer: httpx.Response) -> None:
 
 
 @pytest.fixture
-def served(world: World, story: dict[str, Any]) -> Iterator[World]:
-    if not story.get("clients_may_change_limits"):
-        yield world
-        return
-    state = world.client.app.state
-    state.services = replace(world.services, outbound=replace(world.services.outbound, clients_may_change_limits=True))
-    yield world
+def served(world: World, story: dict[str, Any]) -> World:
+    settings: dict[str, Any] = {
+        name: True for name in ("clients_may_change_limits", "trust_new_domains") if story.get(name)
+    }
+    if settings:
+        outbound = replace(world.services.outbound, **settings)
+        world.client.app.state.services = replace(world.services, outbound=outbound)
+    return world
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story["story"])

@@ -82,7 +82,7 @@ def test_an_impossible_limit_is_refused(governed: World, path: str, limit: str) 
 def test_what_was_done_to_a_domain_is_told_with_its_evidence(governed: World) -> None:
     answer = get(governed, "/mailvane/v1/domains/OURS.example/audit", governed.ours.headers)
     *told, made = answer.json()
-    assert (made["action"], made["actor"], made["evidence"]) == ("created", "server", {})
+    assert (made["action"], made["actor"], made["evidence"]) == ("created", "server", {"approved": True})
     assert told == [
         {
             "domain": "ours.example",

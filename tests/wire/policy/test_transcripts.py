@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from mailvane.admission.rules import GovernanceRules
 from mailvane.app.policing import policy_server
 from mailvane.config import Listen
+from mailvane.domain.outbound import ProofBegun
 from mailvane.outbound_config import OutboundSettings
 from mailvane.services.decision_desk import DecisionDesk
 from mailvane.services.governance import Governance
@@ -58,9 +59,13 @@ async def governed(place: Path, domains: dict[str, Any], rules: dict[str, Any]) 
     governance = Governance(ledger, ledger, ledger, GovernanceRules())
     for name, told in domains.items():
         governance.create(name, None, NOW)
-        governance.change(name, {field: value for field, value in told.items() if field != "unverified"}, "test", NOW)
+        governance.change(
+            name, {field: value for field, value in told.items() if field not in {"unverified", "claimed"}}, "test", NOW
+        )
+        if told.get("claimed"):
+            governance.change(name, {"approved": False}, "test", NOW)
         if told.get("unverified"):
-            governance.verification_started(name, "token", (), "test", NOW)
+            governance.verification_started(name, ProofBegun(token="token"), "test", NOW)
     desk = DecisionDesk(governance, lambda: NOW)
     await desk.start()
     server = policy_server(msgspec.convert(rules, OutboundSettings), desk, CollectorRegistry())

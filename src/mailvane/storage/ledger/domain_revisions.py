@@ -102,7 +102,7 @@ def _put(connection: Connection, old: HeldDomain, new: HeldDomain) -> Domain:
     usage = new.usage
     if new.domain.workspace != old.domain.workspace:
         _hand_over(connection, old)
-        usage = _billed(usage)
+        usage = usage.billed_elsewhere()
     put_domain(connection, old.domain, new.domain)
     if usage != old.usage:
         connection.execute(SET_COUNTERS, [{"row_id": old.domain.id} | counters_row(usage, "new_")])
@@ -113,10 +113,3 @@ def _hand_over(connection: Connection, held: HeldDomain) -> None:
     debt = owed(held.domain, held.usage)
     if debt.sent or debt.bounces or debt.complaints:
         connection.execute(insert(outstanding_usage).values(msgspec.structs.asdict(debt)))
-
-
-def _billed(usage: Usage) -> Usage:
-    """Nothing to bill, while the month's counters stay as they are: limits and rates go on from them."""
-    return msgspec.structs.replace(
-        usage, unbilled_sent=-usage.sent_month, unbilled_bounces=-usage.bounces, unbilled_complaints=-usage.complaints
-    )

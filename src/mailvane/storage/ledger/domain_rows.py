@@ -23,7 +23,7 @@ _guillotine = msgspec.json.Decoder(Guillotine)
 
 WHOLE = select(*(domains.c[name] for name in (*_DOMAIN, *_USAGE)))
 KNOWN = select(*(domains.c[name] for name in _DOMAIN))
-COUNTED = select(domains.c.name, *(domains.c[name] for name in _USAGE))
+COUNTED = select(domains.c.id, *(domains.c[name] for name in _USAGE))
 SET_COUNTERS = (
     update(domains)
     .where(domains.c.id == bindparam("row_id"))
@@ -77,7 +77,8 @@ def _prefixed(prefix: str) -> tuple[str, ...]:
 def _domain(values: tuple[Any, ...]) -> Domain:
     """Hardly ever changes, and is read for every mail."""
     fields = dict(zip(_DOMAIN, values, strict=True))
-    fields["closed"] = bool(fields["closed"])  # a number where the driver knows no truth values
+    for name in ("closed", "approved", "own_proof"):
+        fields[name] = bool(fields[name])  # a number where the driver knows no truth values
     fields["dkim_tokens"] = msgspec.json.decode(fields["dkim_tokens"])
     if fields["guillotine"] is not None:
         fields["guillotine"] = _guillotine.decode(fields["guillotine"])

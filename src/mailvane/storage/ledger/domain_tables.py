@@ -26,7 +26,7 @@ domains = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("workspace", Integer, ForeignKey(workspaces.c.id), nullable=False, index=True),
-    Column("name", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("tier", String(16), nullable=False),
     Column("status", String(16), nullable=False),
@@ -43,6 +43,8 @@ domains = Table(
     Column("closed", Boolean, nullable=False),
     Column("guillotine", Text),
     Column("removed_at", BigInteger),
+    Column("approved", Boolean, nullable=False),
+    Column("own_proof", Boolean, nullable=False),
     Column("day", Integer, nullable=False),
     Column("hour", Integer, nullable=False),
     Column("month", Integer, nullable=False),
@@ -56,7 +58,16 @@ domains = Table(
     Column("unbilled_sent", BigInteger, nullable=False),
     Column("unbilled_bounces", BigInteger, nullable=False),
     Column("unbilled_complaints", BigInteger, nullable=False),
+    Index(None, "name", "workspace", unique=True),
     sqlite_autoincrement=True,
+)
+# Several workspaces may claim a name, and one at most has it.
+Index(
+    "ix_domains_approved_name",
+    domains.c.name,
+    unique=True,
+    sqlite_where=domains.c.approved,
+    postgresql_where=domains.c.approved,
 )
 
 # What a workspace sent from a domain that it has no more. The next freeze bills it and empties the table.

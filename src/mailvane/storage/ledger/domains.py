@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, bindparam, delete, select
+from sqlalchemy import Connection, Select, Table, bindparam, delete, func, select
 from sqlalchemy.exc import IntegrityError
 
 from mailvane.domain.outbound import DAY_MS, HOUR_MS, AuditEntry, Domain, Passage, Usage, Verdict
-from mailvane.errors import AlreadyExists, NotFound
-from mailvane.storage.domains import HeldDomain, Judge, Revise, Revision
+from mailvane.errors import NotFound
+from mailvane.storage.domains import HeldDomain, Judge, Revise, Revision, leading, there
 from mailvane.storage.ledger.database import Database
-from mailvane.storage.ledger.domain_revisions import add_row, apply_revision
+from mailvane.storage.ledger.domain_revisions import apply_revision
 from mailvane.storage.ledger.domain_rows import (
     COUNTED,
     KNOWN,
@@ -35,7 +35,9 @@ from mailvane.storage.ledger.sitting import Sitting
 # A mail server asks again within one SMTP conversation, or when an answer was lost on the way.
 _ANSWERS_MS = HOUR_MS
 _MINUTES_MS = 100 * DAY_MS
+_NAMES = 0x646F6D61696E73  # seeds the hash of a name, so that its lock is no other program's
 _NAMED = PreparedChoice(lambda named: locked(WHOLE.where(named)), domains.c.name)
+_COUNTED = COUNTED.where(domains.c.id.in_(bindparam("ids", expanding=True)))
 _ANSWERED = PreparedChoice(select(answers.c.digest, answers.c.verdict).where, answers.c.digest)
 _PUT_COUNTERS = Prepared(SET_COUNTERS)
 
@@ -57,69 +59,60 @@ class SqlDomains:
         )
         self._put_answers = Prepared(database.upsert(answers))
 
-    def add_domain(self, domain: Domain) -> Domain:
-        try:
-            with self._database.write() as connection:
-                return add_row(connection, HeldDomain(domain=domain))
-        except IntegrityError as error:
-            if self.domain(domain.name, removed=True) is None:
-                raise NotFound(f"there is no workspace {domain.workspace}") from error
-            raise AlreadyExists(f"there is a domain {domain.name} already") from error
-
     def domains(self, workspace: int | None = None, removed: bool = False) -> list[Domain]:
         wanted = _there(KNOWN.order_by(domains.c.id.desc()), removed)
         with self._database.read() as connection:
             rows = connection.execute(wanted if workspace is None else wanted.where(domains.c.workspace == workspace))
             return [domain_of(row) for row in rows]
 
-    def domain(self, name: str, removed: bool = False) -> Domain | None:
+    def domain(self, name: str, workspace: int | None = None) -> Domain | None:
         with self._database.read() as connection:
-            row = connection.execute(_there(KNOWN.where(domains.c.name == name), removed)).one_or_none()
+            found = [domain_of(row) for row in connection.execute(_there(KNOWN.where(domains.c.name == name), False))]
+        return leading(each for each in found if workspace in {None, each.workspace})
+
+    def approved_domain(self, name: str) -> Domain | None:
+        with self._database.read() as connection:
+            row = connection.execute(KNOWN.where(domains.c.name == name, domains.c.approved)).one_or_none()
         return None if row is None else domain_of(row)
 
-    def change_domain(self, name: str, change: Callable[[Domain], Domain], entry: AuditEntry | None) -> Domain:
-        try:
-            with self._database.write() as connection:
-                domain, usage = one_locked(connection, name)
-                if domain.removed_at is not None:
-                    raise NotFound(f"there is no domain {name}")
-                changed = change(domain)
-                kept = HeldDomain(domain=changed, usage=usage)
-                revision = Revision(kept=(kept,), entries=() if entry is None else (entry,))
-                apply_revision(connection, [HeldDomain(domain=domain, usage=usage)], revision)
-        except IntegrityError as error:
-            raise NotFound("there is no such workspace") from error
-        return changed
+    def change_domain(
+        self, name: str, change: Callable[[Domain], Domain], entry: AuditEntry | None, workspace: int | None = None
+    ) -> Domain:
+        def changed(held: Sequence[HeldDomain]) -> Revision:
+            old = leading(there(held, workspace))
+            if old is None:
+                raise NotFound(f"there is no domain {name}")
+            usage = next(each.usage for each in held if each.domain is old)
+            kept = HeldDomain(domain=change(old), usage=usage)
+            return Revision(kept=(kept,), entries=() if entry is None else (entry,))
+
+        return self.revise(name, changed)[0]
 
     def revise(self, name: str, revise: Revise) -> tuple[Domain, ...]:
         try:
-            return self._revised(name, revise)
-        except IntegrityError:
-            pass  # somebody took the name at this moment, and is seen now; or there is no such workspace
-        try:
-            return self._revised(name, revise)
+            with self._database.write() as connection:
+                self._lock_name(connection, name)
+                rows = connection.execute(locked(WHOLE.where(domains.c.name == name))).all()
+                before = [HeldDomain(domain=domain_of(row), usage=usage_of(row)) for row in rows]
+                return apply_revision(connection, before, revise(before))
         except IntegrityError as error:
             raise NotFound("there is no such workspace") from error
 
-    def _revised(self, name: str, revise: Revise) -> tuple[Domain, ...]:
-        with self._database.write() as connection:
-            rows = connection.execute(locked(WHOLE.where(domains.c.name == name))).all()
-            before = [HeldDomain(domain=domain_of(row), usage=usage_of(row)) for row in rows]
-            return apply_revision(connection, before, revise(before))
+    def _lock_name(self, connection: Connection, name: str) -> None:
+        """Rows that nobody has written yet cannot be locked. Where SQLite is the ledger, writers queue anyhow."""
+        if not self._database.is_sqlite:
+            connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, _NAMES))))
 
-    def usage(self, names: Sequence[str]) -> Mapping[str, Usage]:
-        wanted = COUNTED.where(domains.c.name.in_(bindparam("names", expanding=True)))
+    def usage(self, domains: Sequence[int]) -> Mapping[int, Usage]:
         with self._database.read() as connection:
-            rows = connection.execute(wanted, {"names": list(names)}).all()
+            rows = connection.execute(_COUNTED, {"ids": list(domains)}).all()
         return {row[0]: read_usage(row[1:]) for row in rows}
 
     def decide(self, passages: Sequence[Passage], now: int, judge: Judge) -> list[Verdict]:
         names = list({passage.domain for passage in passages})
         with self._database.write() as connection:
             rows = _NAMED.rows(connection, names)
-            found = {domain.name: domain for domain in map(domain_of, rows)}
-            usages = {name: usage_of(row) for name, row in zip(found, rows, strict=True)}
-            sitting = Sitting(found, usages, now)
+            sitting = Sitting([(domain_of(row), usage_of(row)) for row in rows], now)
             self._recall(connection, sitting, passages)
             verdicts = sitting.decide(passages, judge)
             self._keep(connection, sitting, now)
@@ -149,9 +142,9 @@ class SqlDomains:
             forget(connection, answers, "answered_at", now - _ANSWERS_MS, 2 * len(fresh))
 
 
-def one_locked(connection: Connection, name: str) -> tuple[Domain, Usage]:
+def approved_locked(connection: Connection, name: str) -> tuple[Domain, Usage]:
     """Raises NotFound."""
-    row = connection.execute(locked(WHOLE.where(domains.c.name == name))).one_or_none()
+    row = connection.execute(locked(WHOLE.where(domains.c.name == name, domains.c.approved))).one_or_none()
     if row is None:
         raise NotFound(f"there is no domain {name}")
     return domain_of(row), usage_of(row)

@@ -22,7 +22,7 @@ from mailvane.storage.ledger.domain_revisions import (
 )
 from mailvane.storage.ledger.domain_rows import SET_COUNTERS, WHOLE, counters_row, domain_of, locked, usage_of
 from mailvane.storage.ledger.domain_tables import billing_periods, decision_minutes, domains, feedback_ids
-from mailvane.storage.ledger.domains import forget, one_locked, put_usage
+from mailvane.storage.ledger.domains import approved_locked, forget, put_usage
 from mailvane.storage.ledger.sitting import digest
 from mailvane.storage.ledger.tables import workspaces
 
@@ -45,7 +45,7 @@ class SqlPeriods:
     ) -> bool:
         with self._database.write() as connection:
             try:
-                domain, usage = one_locked(connection, name)
+                domain, usage = approved_locked(connection, name)
             except NotFound:
                 return False
             if not self._is_first(connection, digest(domain, message), now):
@@ -86,12 +86,12 @@ class SqlPeriods:
         with self._database.read() as connection:
             return [_billing_period(row) for row in connection.execute(wanted)]
 
-    def decisions(self, name: str, since: int, until: int) -> list[MinuteOfDecisions]:
+    def decisions(self, domain: int, since: int, until: int) -> list[MinuteOfDecisions]:
         minutes = decision_minutes.c
         wanted = (
             select(domains.c.name, minutes.minute, minutes.asked, minutes.allowed)
             .join_from(domains, decision_minutes, domains.c.id == minutes.domain)
-            .where(domains.c.name == name, minutes.minute >= since, minutes.minute < until)
+            .where(domains.c.id == domain, minutes.minute >= since, minutes.minute < until)
             .order_by(minutes.minute)
         )
         with self._database.read() as connection:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from mailvane.domain.outbound import Domain, Passage, Usage, Verdict
-from mailvane.storage.domains import Judge
+from mailvane.storage.domains import Judge, leading
 from mailvane.storage.ledger.domain_rows import counters_row
 
 MINUTE_MS = 60_000
@@ -39,18 +39,20 @@ def digest(domain: Domain, identity: str) -> bytes:
 class Sitting:
     """The domains that were asked about, their counters as they change, and the answers."""
 
-    def __init__(self, domains: Mapping[str, Domain], usages: Mapping[str, Usage], now: int) -> None:
-        self._domains = domains
-        self._before = usages
-        self._usages = dict(usages)
+    def __init__(self, held: Sequence[tuple[Domain, Usage]], now: int) -> None:
+        self._named: dict[str, list[Domain]] = {}
+        for domain, _ in held:
+            self._named.setdefault(domain.name, []).append(domain)
+        self._before = {domain.id: usage for domain, usage in held}
+        self._usages = dict(self._before)
         self._now = now
         self._answers: dict[bytes, Answered] = {}
         self._fresh: dict[bytes, Answered] = {}
-        self._minutes: dict[str, list[int]] = {}
+        self._minutes: dict[int, list[int]] = {}
 
     def identities(self, passages: Sequence[Passage]) -> list[bytes]:
         """Of the mails that can be recognised when they are asked about again."""
-        known = ((self._domains.get(each.domain), each.instance) for each in passages if each.instance)
+        known = ((self._asked_of(each), each.instance) for each in passages if each.instance)
         return [digest(domain, instance) for domain, instance in known if domain is not None]
 
     def remember(self, answered: Mapping[bytes, bytes]) -> None:
@@ -63,16 +65,16 @@ class Sitting:
     def counters(self) -> list[dict[str, Any]]:
         """The rows of the counters that changed."""
         return [
-            {"row_id": self._domains[name].id} | counters_row(usage, "new_")
-            for name, usage in self._usages.items()
-            if usage is not self._before[name]
+            {"row_id": number} | counters_row(usage, "new_")
+            for number, usage in self._usages.items()
+            if usage is not self._before[number]
         ]
 
     def minutes(self) -> list[dict[str, Any]]:
         minute = self._now // MINUTE_MS * MINUTE_MS
         return [
-            {"domain": self._domains[name].id, "minute": minute, "asked": asked, "allowed": allowed}
-            for name, (asked, allowed) in self._minutes.items()
+            {"domain": number, "minute": minute, "asked": asked, "allowed": allowed}
+            for number, (asked, allowed) in self._minutes.items()
         ]
 
     def answers(self) -> list[dict[str, Any]]:
@@ -81,9 +83,16 @@ class Sitting:
             for identity, answer in self._fresh.items()
         ]
 
+    def _asked_of(self, passage: Passage) -> Domain | None:
+        """The domain that answers, if any."""
+        named = self._named.get(passage.domain, ())
+        if len(named) > 1:
+            return leading(domain for domain in named if _answers(domain, passage))
+        return next((domain for domain in named if _answers(domain, passage)), None)
+
     def _answer(self, passage: Passage, judge: Judge) -> Verdict:
-        domain = self._domains.get(passage.domain)
-        if domain is None or not _answers(domain, passage):
+        domain = self._asked_of(passage)
+        if domain is None:
             return Verdict(domain=passage.domain, allowed=True, known=False)
         if not passage.instance:
             return self._judge(domain, passage, judge)
@@ -100,10 +109,10 @@ class Sitting:
         return verdict
 
     def _judge(self, domain: Domain, passage: Passage, judge: Judge, reserved: int = 0) -> Verdict:
-        usage = _without(self._usages[domain.name], reserved)
-        verdict, self._usages[domain.name] = judge(domain, usage, passage, self._now)
+        usage = _without(self._usages[domain.id], reserved)
+        verdict, self._usages[domain.id] = judge(domain, usage, passage, self._now)
         units = passage.counted_in(domain) - reserved
-        minute = self._minutes.setdefault(domain.name, [0, 0])
+        minute = self._minutes.setdefault(domain.id, [0, 0])
         minute[0] += units
         minute[1] += units if verdict.allowed else -reserved
         return verdict
@@ -111,9 +120,9 @@ class Sitting:
 
 def _answers(domain: Domain, passage: Passage) -> bool:
     """Whether the domain is there for whoever asks."""
-    if domain.removed_at is not None and not passage.mail_server:
-        return False
-    return passage.workspace in {None, domain.workspace}
+    if passage.mail_server:
+        return domain.approved
+    return domain.removed_at is None and passage.workspace in {None, domain.workspace}
 
 
 def _without(usage: Usage, units: int) -> Usage:

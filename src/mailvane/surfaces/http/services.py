@@ -37,6 +37,7 @@ class OutboundServices:
     proving: Proving
     take_notification: NotificationIntake | None = None  # None: notifications are not taken in
     clients_may_change_limits: bool = False
+    trust_new_domains: bool = False  # a domain that a customer makes is approved
 
 
 @dataclass(frozen=True)

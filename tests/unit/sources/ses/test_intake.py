@@ -223,3 +223,18 @@ def test_transient_bounces_count_where_the_settings_say_so(house: House, topic: 
     assert house.take(body, NOW).why == "recorded"
     take = SnsIntake(gate, house.governance, house.tenancy, house.recorder, count_all_bounces=True)
     assert take(body, NOW).why == "counted"
+
+
+def test_who_only_claims_a_domain_sees_nothing_of_its_bounces(house: House, topic: SnsTopic) -> None:
+    house.governance.change(DOMAIN, {"approved": False}, "master", NOW)
+    outcome = house.take(topic.notification(bounce(), NOW, "a"), NOW)
+    assert (outcome.answer, outcome.why) == (Answer.TAKEN, "no domain of this server")
+    assert (house.bounces, house.events()) == (0, [])
+
+
+def test_of_a_removed_domain_bounces_still_count(house: House, topic: SnsTopic) -> None:
+    house.governance.remove(DOMAIN, "key 1", NOW)
+    assert house.take(topic.notification(bounce(), NOW, "a"), NOW).why == "counted"
+    assert len(house.events()) == 1
+    house.governance.create(DOMAIN, house.workspace.id, NOW)
+    assert house.bounces == 1

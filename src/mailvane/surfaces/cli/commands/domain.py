@@ -1,4 +1,4 @@
-"""`mailvane domain`: create, list, show, set, guillotine, suspend, activate, remove, audit."""
+"""`mailvane domain`: create, list, show, set, guillotine, suspend, activate, approve, remove, audit."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from mailvane.domain.outbound import (
     Usage,
     WarmupProfile,
 )
+from mailvane.errors import NotFound
 from mailvane.surfaces.cli.program import Program, program
 from mailvane.surfaces.cli.rendering import console, moment, print_json, print_record, rate
 
@@ -49,7 +50,7 @@ def create(
     """Begin to govern what a domain sends."""
     place = program(context)
     owner = None if workspace is None else place.tenancy().workspace(workspace).id
-    _show(place, place.governance().create(name, owner, place.now(), actor=ACTOR).name, as_json)
+    _show(place, place.governance().create(name, owner, place.now(), actor=ACTOR), as_json)
 
 
 @group.command(name="list")
@@ -63,8 +64,8 @@ def list_(
     place = program(context)
     governance, names = place.governance(), {one.id: one.name for one in place.tenancy().workspaces()}
     found = governance.domains(None if workspace is None else place.tenancy().workspace(workspace).id, removed)
-    usages = governance.usages_today([domain.name for domain in found], place.now())
-    reports = [DomainReport(domain, usages.get(domain.name, Usage())) for domain in found]
+    usages = governance.usages_today(found, place.now())
+    reports = [DomainReport(domain, usages.get(domain.id, Usage())) for domain in found]
     if as_json:
         print_json(reports)
         return
@@ -83,7 +84,13 @@ def show(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Show a domain: limits, counters, and what was done to it. A removed one is shown until its month is frozen."""
-    _show(program(context), name, as_json)
+    place = program(context)
+    governance = place.governance()
+    try:
+        found = governance.domain(name)
+    except NotFound:
+        found = governance.governed(name)  # removed, and not billed yet
+    _show(place, found, as_json)
 
 
 @group.command(name="set")
@@ -149,7 +156,7 @@ def guillotine(  # noqa: PLR0913  each option is a field of the rule
         basis = governance.rules.guillotine if reset else governance.rules.guillotine_of(domain)
         rule = msgspec.structs.asdict(basis) | chosen if chosen else None
         governance.change(name, {"guillotine": rule}, ACTOR, place.now())
-    _show(place, name, as_json)
+    _show(place, governance.domain(name), as_json)
 
 
 @group.command()
@@ -161,7 +168,9 @@ def suspend(
 ) -> None:
     """Stop what a domain sends."""
     changes: dict[str, object] = {"status": OutboundStatus.SUSPENDED} | ({"closed": True} if whole else {})
-    _change(program(context), name, changes, as_json)
+    place = program(context)
+    governance = place.governance()
+    _change(place, name, governance.stopping(governance.domain(name), changes), as_json)
 
 
 @group.command()
@@ -172,6 +181,24 @@ def activate(
 ) -> None:
     """Let a domain send again that was suspended by anyone or anything."""
     _change(program(context), name, {"status": OutboundStatus.ACTIVE, "closed": False}, as_json)
+
+
+@group.command()
+def approve(
+    context: typer.Context,
+    name: str = typer.Argument(help="The domain."),
+    workspace: str | None = typer.Option(None, help="Whose it is, where several workspaces claim it."),
+    withdraw: bool = typer.Option(False, "--withdraw", help="Make it a claim again."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Let a domain that a tenant made hold for mail servers and feedback; other claims of that name give way."""
+    place = program(context)
+    owner = None if workspace is None else place.tenancy().workspace(workspace).id
+    if withdraw:
+        changed = place.governance().change(name, {"approved": False}, ACTOR, place.now(), owner)
+    else:
+        changed = place.governance().approve(name, ACTOR, place.now(), owner)
+    _show(place, changed, as_json)
 
 
 @group.command()
@@ -207,14 +234,12 @@ def audit(
 
 
 def _change(place: Program, name: str, changes: dict[str, object], as_json: bool) -> None:
-    place.governance().change(name, changes, ACTOR, place.now())
-    _show(place, name, as_json)
+    _show(place, place.governance().change(name, changes, ACTOR, place.now()), as_json)
 
 
-def _show(place: Program, name: str, as_json: bool) -> None:
+def _show(place: Program, domain: Domain, as_json: bool) -> None:
     governance = place.governance()
-    domain = governance.governed(name)
-    usage = governance.usages_today([domain.name], place.now())[domain.name]
+    usage = governance.usages_today([domain], place.now())[domain.id]
     report = DomainReport(domain, usage, governance.audit(domain.name, _AUDIT_ENTRIES))
     if as_json:
         print_json(report)
@@ -266,7 +291,9 @@ def _rule(rule: Guillotine) -> str:
 
 def _state(domain: Domain) -> str:
     state = "closed" if domain.closed else domain.status.value
-    return state if domain.removed_at is None else f"removed, {state}"
+    if domain.removed_at is not None:
+        return f"removed, {state}"
+    return state if domain.approved else f"claimed, {state}"
 
 
 def _of(sent: int, limit: int) -> str:

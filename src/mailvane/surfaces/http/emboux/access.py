@@ -6,6 +6,8 @@ suspension are the master's unless the settings say otherwise; else a customer l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mailvane.domain.outbound import Domain
 from mailvane.domain.tenancy import KeyKind, Principal
 from mailvane.errors import NotAllowed, NotFound
@@ -37,12 +39,16 @@ def owned(governance: Governance, principal: Principal, name: str) -> Domain:
     """The domain, when the key opens it; that of another workspace looks like none. Raises NotFound."""
     scope = scope_of(principal)
     try:
-        domain = governance.domain(name)
+        return governance.domain(name, scope)
     except NotFound:
         raise NotFound(DOMAIN_NOT_FOUND) from None
-    if scope is not None and domain.workspace != scope:
-        raise NotFound(DOMAIN_NOT_FOUND)
-    return domain
+
+
+def as_said_by(
+    principal: Principal, governance: Governance, domain: Domain, changes: Mapping[str, object]
+) -> Mapping[str, object]:
+    """The changes; what the master stops is stopped for mail servers, too."""
+    return governance.stopping(domain, changes) if is_master(principal) else changes
 
 
 def actor_of(principal: Principal) -> str:

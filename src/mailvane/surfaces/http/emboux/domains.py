@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from litestar.exceptions import HTTPException
 
 from mailvane.domain.outbound import Domain
 from mailvane.domain.tenancy import KeyKind, Principal
 from mailvane.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound
-from mailvane.surfaces.http.emboux.access import actor_of, is_master, owned, require_master, scope_of
-from mailvane.surfaces.http.emboux.parameters import DomainCreation, DomainOwner, read
-from mailvane.surfaces.http.emboux.shape import MASTER_REQUIRED, Lifecycle, Owner, encoded, new_domain, unprocessable
+from mailvane.surfaces.http.emboux.access import actor_of, as_said_by, is_master, owned, require_master, scope_of
+from mailvane.surfaces.http.emboux.parameters import DomainApproval, DomainCreation, DomainOwner, read
+from mailvane.surfaces.http.emboux.shape import (
+    DOMAIN_NOT_FOUND,
+    MASTER_REQUIRED,
+    Approval,
+    Lifecycle,
+    Owner,
+    encoded,
+    new_domain,
+    unprocessable,
+)
 from mailvane.surfaces.http.services import HttpServices
 
 
@@ -34,9 +46,10 @@ def create(services: HttpServices, principal: Principal, body: bytes) -> bytes:
 
 def _created(services: HttpServices, principal: Principal, name: str, workspace: int | None) -> Domain:
     outbound, now = services.outbound, services.clock()
+    approved = is_master(principal) or outbound.trust_new_domains
     if principal.kind is KeyKind.CLIENT and principal.key is not None and workspace is not None:
-        return outbound.clients.create_domain(principal.key, name, workspace, now)
-    return outbound.governance.create(name, workspace, now, actor=actor_of(principal))
+        return outbound.clients.create_domain(principal.key, name, workspace, now, approved=approved)
+    return outbound.governance.create(name, workspace, now, actor=actor_of(principal), approved=approved)
 
 
 def _home(services: HttpServices, principal: Principal, partner: str | None) -> int | None:
@@ -61,21 +74,61 @@ def remove(services: HttpServices, principal: Principal, name: str) -> bytes:
     domain = owned(outbound.governance, principal, name)
     lifts = is_master(principal) or outbound.clients_may_change_limits
     try:
-        outbound.governance.remove(domain.name, actor_of(principal), services.clock(), stopped_too=lifts)
+        outbound.governance.remove(
+            domain.name, actor_of(principal), services.clock(), workspace=domain.workspace, stopped_too=lifts
+        )
     except NotAllowed:
         raise NotAllowed(MASTER_REQUIRED) from None
     return b""
 
 
 def move(services: HttpServices, principal: Principal, name: str, body: bytes) -> bytes:
-    """Give a domain to another partner, who must have a key to reach it with. Raises NotAllowed, NotFound."""
+    """Give a domain to another partner, who must have a key to reach it with, and approve it.
+
+    Raises NotAllowed, NotFound, AlreadyExists.
+    """
     require_master(principal)
     partner = read(DomainOwner, body)["partner_ref"]
     outbound, now = services.outbound, services.clock()
     domain = owned(outbound.governance, principal, name)
     workspace = _reachable(services, partner, now)
-    outbound.governance.change(domain.name, {"workspace": workspace}, actor_of(principal), now)
+    with _said_to_exist():
+        outbound.governance.change(domain.name, {"workspace": workspace}, actor_of(principal), now, domain.workspace)
     return encoded(Owner(domain.name, partner.strip()))
+
+
+def approve(services: HttpServices, principal: Principal, name: str, body: bytes) -> bytes:
+    """The master says that a domain which a customer made is that customer's. # ours
+
+    Raises NotAllowed, NotFound, AlreadyExists, Unprocessable.
+    """
+    require_master(principal)
+    partner = read(DomainApproval, body).get("partner_ref")
+    governance = services.outbound.governance
+    workspace = _known_partner(services, partner) if partner else scope_of(principal)
+    try:
+        with _said_to_exist():
+            domain = governance.approve(name, actor_of(principal), services.clock(), workspace)
+    except NotFound:
+        raise NotFound(DOMAIN_NOT_FOUND) from None
+    except InvalidInput as error:
+        raise unprocessable(("body", "partner_ref"), error.message) from None
+    return encoded(Approval(domain.name, approved=True, message="Domain approved"))
+
+
+def _known_partner(services: HttpServices, partner: str) -> int:
+    try:
+        return services.tenancy.workspace(partner).id
+    except NotFound:
+        raise NotFound(DOMAIN_NOT_FOUND) from None
+
+
+@contextmanager
+def _said_to_exist() -> Iterator[None]:
+    try:
+        yield
+    except AlreadyExists:
+        raise AlreadyExists("Domain belongs to another partner") from None  # ours: the words
 
 
 def _reachable(services: HttpServices, partner: str, now: int) -> int:
@@ -103,6 +156,7 @@ def _turn(services: HttpServices, principal: Principal, name: str, *, closed: bo
     if not outbound.clients_may_change_limits:
         require_master(principal)  # ours: whoever is stopped for not paying must not start itself
     domain = owned(outbound.governance, principal, name)
-    outbound.governance.change(domain.name, {"closed": closed}, actor_of(principal), services.clock())
+    changes = as_said_by(principal, outbound.governance, domain, {"closed": closed})
+    outbound.governance.change(domain.name, changes, actor_of(principal), services.clock(), domain.workspace)
     message = "Domain suspended" if closed else "Domain activated"
     return encoded(Lifecycle(domain.name, suspended=closed, message=message))

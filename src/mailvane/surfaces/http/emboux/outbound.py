@@ -9,7 +9,7 @@ from typing import Any
 
 from mailvane.domain.outbound import Domain, OutboundStatus
 from mailvane.domain.tenancy import Principal
-from mailvane.surfaces.http.emboux.access import actor_of, is_master, owned, require_master
+from mailvane.surfaces.http.emboux.access import actor_of, as_said_by, is_master, owned, require_master
 from mailvane.surfaces.http.emboux.parameters import OutboundChange, read
 from mailvane.surfaces.http.emboux.shape import DailyReset, encoded, monthly_reset, outbound, unprocessable
 from mailvane.surfaces.http.services import HttpServices
@@ -40,7 +40,8 @@ def change(services: HttpServices, principal: Principal, name: str, body: bytes)
     domain = owned(governance, principal, name)
     changes = _permitted(services, principal, domain, read(OutboundChange, body))
     if changes:
-        domain = governance.change(domain.name, changes, actor_of(principal), services.clock())
+        said = as_said_by(principal, governance, domain, changes)
+        domain = governance.change(domain.name, said, actor_of(principal), services.clock(), domain.workspace)
     return _shown(services, domain)
 
 
@@ -65,7 +66,8 @@ def _permitted(
 
 
 def _shown(services: HttpServices, domain: Domain) -> bytes:
-    return encoded(outbound(domain, services.outbound.governance.usage_today(domain.name, services.clock())))
+    usage = services.outbound.governance.usage_today(domain.name, services.clock(), domain.workspace)
+    return encoded(outbound(domain, usage))
 
 
 def reset_daily(services: HttpServices, principal: Principal) -> bytes:

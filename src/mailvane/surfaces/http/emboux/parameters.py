@@ -37,6 +37,12 @@ class DomainOwner(msgspec.Struct, frozen=True, kw_only=True):
     partner_ref: _Text
 
 
+class DomainApproval(msgspec.Struct, frozen=True, kw_only=True):
+    """Which partner's claim is approved, where several claim the domain. # ours"""
+
+    partner_ref: _Text | UnsetType = UNSET
+
+
 class OutboundChange(msgspec.Struct, frozen=True, kw_only=True):
     """Every field is optional; what is left out stays."""
 

@@ -21,7 +21,9 @@ def begin(services: HttpServices, principal: Principal, name: str) -> bytes:
     """Raises NotFound, and what the provider raises."""
     domain = owned(services.outbound.governance, principal, name)
     with _refusing():
-        challenge = services.outbound.proving.begin(domain.name, actor_of(principal), services.clock())
+        challenge = services.outbound.proving.begin(
+            domain.name, actor_of(principal), services.clock(), domain.workspace
+        )
     return encoded(ses_verification(domain.name, challenge))
 
 
@@ -29,7 +31,9 @@ def status(services: HttpServices, principal: Principal, name: str) -> bytes:
     """Raises NotFound, and what the provider raises."""
     domain = owned(services.outbound.governance, principal, name)
     with _refusing():
-        checked, progress = services.outbound.proving.check(domain.name, actor_of(principal), services.clock())
+        checked, progress = services.outbound.proving.check(
+            domain.name, actor_of(principal), services.clock(), domain.workspace
+        )
     return encoded(ses_status(checked, progress))
 
 

@@ -20,7 +20,14 @@ from mailvane.errors import NotFound
 from mailvane.surfaces.http.door import principal_of
 from mailvane.surfaces.http.emboux import api_keys, domains, outbound, proof, shape
 from mailvane.surfaces.http.emboux.access import scope_of
-from mailvane.surfaces.http.emboux.parameters import DomainCreation, DomainOwner, KeyCreation, KeyTerms, OutboundChange
+from mailvane.surfaces.http.emboux.parameters import (
+    DomainApproval,
+    DomainCreation,
+    DomainOwner,
+    KeyCreation,
+    KeyTerms,
+    OutboundChange,
+)
 from mailvane.surfaces.http.emboux.shape import DIALECT, JSON, WEBHOOK, Detail, answer
 from mailvane.surfaces.http.services import bridge_of, services_of
 
@@ -97,6 +104,16 @@ async def suspend_domain(request: AnyRequest, name: FromPath[str]) -> Response[b
 @put("/domains/{name:str}/activate", summary="Start a stopped domain", responses=_answers(shape.Lifecycle, 404))
 async def activate_domain(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     return answer(await bridge_of(request).quick(domains.activate, services_of(request), principal_of(request), name))
+
+
+@put(
+    "/domains/{name:str}/approve",
+    summary="Let a domain that a customer made hold for mail servers and feedback",
+    responses=_answers(shape.Approval, 400, 404, 422),
+)
+async def approve_domain(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+    principal, body = principal_of(request), await _body(request)
+    return answer(await bridge_of(request).quick(domains.approve, services_of(request), principal, name, body))
 
 
 @get("/domains/{name:str}/outbound", summary="Limits and counters", responses=_answers(shape.Outbound, 404))
@@ -222,6 +239,7 @@ async def _body(request: AnyRequest) -> bytes:
 BODIES: dict[tuple[str, str], tuple[str, Any]] = {
     ("post", "/domains"): (JSON, DomainCreation),
     ("put", "/domains/{name}/owner"): (JSON, DomainOwner),
+    ("put", "/domains/{name}/approve"): (JSON, DomainApproval),
     ("put", "/domains/{name}/outbound"): (JSON, OutboundChange),
     ("post", "/api-keys"): (JSON, KeyCreation),
     ("put", "/api-keys/{token}"): (JSON, KeyTerms),
@@ -236,6 +254,7 @@ ROUTER = Router(
         move_domain,
         suspend_domain,
         activate_domain,
+        approve_domain,
         show_outbound,
         change_outbound,
         increment,

@@ -89,6 +89,14 @@ class Lifecycle(msgspec.Struct, frozen=True):
     message: str
 
 
+class Approval(msgspec.Struct, frozen=True):
+    """The master said whose the domain is. # ours"""
+
+    name: str
+    approved: bool
+    message: str
+
+
 class Outbound(msgspec.Struct, frozen=True):
     """A domain's outbound configuration and metrics."""
 

@@ -61,13 +61,10 @@ def _of(workspace: int, period: BillingPeriod) -> BillingPeriod:
 
 
 def _check_there(governance: Governance, name: str, workspace: int | None) -> None:
-    missing = NotFound("there is no such domain")
     try:
-        domain = governance.domain(name)
+        governance.domain(name, workspace)
     except NotFound:
-        raise missing from None
-    if workspace is not None and domain.workspace != workspace:
-        raise missing
+        raise NotFound("there is no such domain") from None
 
 
 def _act(entry: AuditEntry) -> Act:
