@@ -24,6 +24,7 @@ _SPACE = b" \t\r\n"
 _MOST_IDENTITY = 1000
 _MOST_ERRORS = 100
 _MOST_REST = 256 * 1024  # bytes besides records, while they are sought by their text
+_MOST_OTHERS = 1000  # children of the root besides records; there are five
 _LATEST = 2**40  # seconds
 _METADATA = frozenset({"org_name", "email", "extra_contact_info", "report_id", "generator"})
 _POLICY = frozenset(
@@ -192,10 +193,14 @@ class _Reading:
 
     def _by_element(self, first: bytes, chunks: Iterator[bytes]) -> None:
         remaining = chain((bytes(self._rest) + self._waiting + first,), chunks)
+        others = 0
         for root, part in children(_judged(remaining)):
             if part is None:
                 self._see_root(root)
                 continue
+            others += local(part.tag) != "record"
+            if others > _MOST_OTHERS:
+                raise InvalidInput(f"more than {_MOST_OTHERS:,} elements beside the records")
             if local(part.tag) != "record" and any(local(inner.tag) == "record" for inner in part.iter()):
                 raise InvalidInput(_MISPLACED)
             self._see(part)

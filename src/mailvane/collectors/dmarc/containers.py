@@ -7,6 +7,7 @@ archive is a label and no path. Mails are `mails`' affair.
 from __future__ import annotations
 
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from mailvane.errors import InvalidInput
 
-MOST_BYTES = 1024**3  # of one report, unpacked
+MOST_BYTES = 1024**3  # of one file, unpacked
 MOST_RATIO = 200  # unpacked to packed; reports of thousands of alike rows reach some 50
 RATIO_MATTERS = 16 * 1024**2  # bytes
 MOST_MEMBERS = 100  # of an archive
@@ -27,6 +28,11 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _END = b"PK\x05\x06"
 _END_64 = b"PK\x06\x07"
 _LONGEST_END = 65_536 + 22 + 20
+# What the library raises for archives that are not as they should be; some of it says nothing of archives.
+_BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError),
+    *(IndexError, KeyError, OverflowError),
+)
 _HEADER = re.compile(rb"(?:>?From [^\r\n]*\r?\n)?[!-9;-~]{1,100}[ \t]*:")
 _BOMS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -75,33 +81,46 @@ def visible(name: str) -> str:
     return "".join(each if each.isprintable() else "?" for each in name[:200])
 
 
-def documents(file: BinaryIO, name: str) -> Iterator[Document]:
+class Budget:
+    """How many bytes may still be unpacked of one file, whatever it consists of."""
+
+    def __init__(self, most: int | None = None) -> None:
+        self._most = MOST_BYTES if most is None else most
+        self._spent = 0
+
+    def spend(self, size: int) -> None:
+        """Raises InvalidInput when there is more."""
+        self._spent += size
+        if self._spent > self._most:
+            raise InvalidInput(f"more than {self._most:,} bytes")
+
+
+def documents(file: BinaryIO, name: str, budget: Budget | None = None) -> Iterator[Document]:
     """What is in a file, one at a time: read each before the next. Raises InvalidInput for a broken container."""
+    budget = budget or Budget()
     beginning = file.read(_PEEKED)
     file.seek(0)
     form = form_of(beginning)
     if form is Form.GZIP:
-        yield _sniffed(name, Inflated(file))
+        yield _sniffed(name, Inflated(file), budget)
     elif form is Form.ZIP:
-        yield from _members(file, name)
+        yield from _members(file, name, budget)
     else:
-        yield Document(name, form, Bounded(file))
+        yield Document(name, form, Bounded(file, budget))
 
 
 class Bounded:
-    """Ends with InvalidInput where a report would be too long."""
+    """Ends with InvalidInput where a file would be too long."""
 
-    def __init__(self, stream: Stream, beginning: bytes = b"") -> None:
+    def __init__(self, stream: Stream, budget: Budget, beginning: bytes = b"") -> None:
         self._stream = stream
         self._beginning = beginning
-        self._read = 0
+        self._budget = budget
 
     def read(self, size: int, /) -> bytes:
         piece = self._beginning or self._stream.read(size)
         self._beginning = b""
-        self._read += len(piece)
-        if self._read > MOST_BYTES:
-            raise InvalidInput(f"more than {MOST_BYTES:,} bytes")
+        self._budget.spend(len(piece))
         return piece
 
 
@@ -158,15 +177,15 @@ def _check_ratio(unpacked: int, packed: int) -> None:
         raise InvalidInput(f"it unpacks to more than {MOST_RATIO} times its size: no report does")
 
 
-def _sniffed(name: str, stream: Stream) -> Document:
+def _sniffed(name: str, stream: Stream, budget: Budget) -> Document:
     beginning = stream.read(_PIECE)
     form = form_of(beginning[:_PEEKED])
     if form in (Form.GZIP, Form.ZIP):
         raise InvalidInput("an archive in an archive")
-    return Document(name, form, Bounded(stream, beginning))
+    return Document(name, form, Bounded(stream, budget, beginning))
 
 
-def _members(file: BinaryIO, name: str) -> Iterator[Document]:
+def _members(file: BinaryIO, name: str, budget: Budget) -> Iterator[Document]:
     _check_directory(file)
     try:
         with zipfile.ZipFile(file) as archive:
@@ -176,13 +195,14 @@ def _members(file: BinaryIO, name: str) -> Iterator[Document]:
             if len(members) > MOST_MEMBERS:
                 raise InvalidInput(f"the archive has more than {MOST_MEMBERS} members")
             for member in members:
-                yield _member(archive, member, name)
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
+                yield _member(archive, member, name, budget)
+    except _BROKEN as error:
         raise InvalidInput(f"the zip archive is broken: {error}") from None
 
 
 def _is_content(member: zipfile.ZipInfo) -> bool:
-    return not member.is_dir() and not member.filename.startswith("__MACOSX/")
+    """A member may have no name at all, which the library takes for impossible."""
+    return not member.filename.endswith("/") and not member.filename.startswith("__MACOSX/")
 
 
 def _check_directory(file: BinaryIO) -> None:
@@ -198,14 +218,14 @@ def _check_directory(file: BinaryIO) -> None:
         raise InvalidInput(f"the archive has more than {MOST_MEMBERS} members")
 
 
-def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Document:
-    label = f"{name}: {visible(member.filename)}"
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, budget: Budget) -> Document:
+    label = f"{name}: {visible(member.filename) or 'a member without a name'}"
     if member.flag_bits & 1:
         return Document(label, Form.OTHER, _Refused("it is encrypted"))
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return Document(label, Form.OTHER, _Refused("it is packed in a way that is not read"))
     try:
-        return _sniffed(label, _Member(archive, member))
+        return _sniffed(label, _Member(archive, member), budget)
     except InvalidInput as error:
         return Document(label, Form.OTHER, _Refused(error.message))
 
@@ -235,15 +255,7 @@ class _Member:
             if self._stream is None:
                 self._stream = self._archive.open(self._member)
             piece = self._stream.read(size)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            OSError,
-            ValueError,
-            NotImplementedError,
-            RuntimeError,
-        ) as error:
+        except _BROKEN as error:
             raise InvalidInput(f"the zip archive is broken: {error}") from None
         self._unpacked += len(piece)
         _check_ratio(self._unpacked, self._packed)

@@ -13,6 +13,7 @@ from mailvane.errors import InvalidInput
 
 MOST_PART = 4 * 1024 * 1024  # bytes of one child
 _MOST_ELEMENTS = 50_000  # of one child
+MOST_IN_ALL = 5_000_000  # elements of one document: a quarter of a million records, or some seconds of hostile ones
 _MOST_NAMES = 10_000  # different ones; a parser keeps them all
 _NAMES_MATTER = 1024 * 1024  # bytes; what is shorter cannot hold enough names to hurt
 
@@ -22,7 +23,7 @@ def children(chunks: Iterable[bytes]) -> Iterator[tuple[Element, Element | None]
     parser: XMLPullParser[Element] = XMLPullParser(("start",))
     root: Element | None = None
     names: set[str] = set()
-    fed = size = elements = 0
+    fed = size = elements = total = 0
     for chunk in chunks:
         parser.feed(chunk)
         started = [element for _, element in cast("Iterator[tuple[str, Element]]", parser.read_events())]
@@ -32,6 +33,9 @@ def children(chunks: Iterable[bytes]) -> Iterator[tuple[Element, Element | None]
         fed += len(chunk)
         size += len(chunk)
         elements += len(started)
+        total += len(started)
+        if total > MOST_IN_ALL:
+            raise InvalidInput(f"more than {MOST_IN_ALL:,} elements")
         if fed > _NAMES_MATTER:
             _watch_names(started, names)
         if root is not None and len(root) > 1:

@@ -5,21 +5,19 @@ Of the mail that is told of, only what identifies it is kept: its text is nobody
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
-from email.parser import BytesParser, HeaderParser
-from email.utils import parseaddr, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
 
+from mailvane.collectors.dmarc.mails import Part, read_header, walk
 from mailvane.domain.mail import canonical_address, domain_of
 from mailvane.errors import InvalidInput
 from mailvane.services.complaints import EnclosedMail
@@ -32,6 +30,7 @@ _QUEUE_ID = re.compile(r"[0-9A-Za-z]{5,20}")
 _RECEIVED_ID = re.compile(r"\bid\s+<?([0-9A-Za-z]{5,20})\b", re.IGNORECASE)
 _RECEIVED_FOR = re.compile(r"\bfor\s+<([^<>\s]{3,320})>", re.IGNORECASE)
 _ADDRESSES = re.compile(r"[^\s<>,;:\"()@]+@[A-Za-z0-9][A-Za-z0-9.-]*")
+_BRACKETED = re.compile(r"<[^<>\s@]*@[A-Za-z0-9][A-Za-z0-9.-]*>")
 _SIGNED_BY = re.compile(r"(?:^|;)\s*d\s*=\s*([A-Za-z0-9._-]{1,253})")
 _COMMENT = re.compile(r"\s*\([^()]*\)\s*")
 _ORIGINALS = ("message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers")
@@ -60,24 +59,25 @@ _ORIGINAL_RECIPIENTS = ("X-HmXmrOriginalRecipient", "X-Original-To", "Delivered-
 _ORIGINAL = {"From": "from", "To": "to", "Subject": "subject", "Date": "date", "Message-ID": "message_id"}
 
 
-def report_part(message: Message) -> Message | None:
-    """The fields of the report, when a mail is one."""
-    for part in _outer_parts(message):
-        if part.get_content_type() == "message/feedback-report":
-            return _fields(part)
-        if part.get_content_type() == "text/plain":
-            text = _content(part)
-            if text.lstrip()[:14].lower() == b"feedback-type:":
-                return _parsed(text.lstrip())
+def report_part(mail: Part) -> Message | None:
+    """The fields of the report, when a mail is one. Raises InvalidInput."""
+    for part in walk(mail, into_mails=False):
+        if part.kind == "message/feedback-report":
+            return _parsed(part.content())
+        if part.kind == "text/plain" and not part.holds_parts:
+            text = part.content().lstrip()
+            if text[:14].lower() == b"feedback-type:":
+                return _parsed(text)
     return None
 
 
-def read_failure(message: Message, fields: Message, name: str) -> Failure:
+def read_failure(mail: Part, fields: Message, name: str) -> Failure:
     """Raises InvalidInput."""
+    message = mail.headers
     told = _told(fields)
     if not told.get("feedback_type"):
         raise InvalidInput("the feedback report does not say of what type it is")
-    headers = _original_headers(message)
+    headers = _original_headers(mail)
     original = {name: _unfolded(str(headers[field])) for field, name in _ORIGINAL.items() if headers.get(field)}
     if original:
         told["original"] = original
@@ -145,42 +145,14 @@ def _domains(told: Mapping[str, Any], original: Mapping[str, str], headers: Mess
 
 
 def _address(text: str) -> str:
+    """The address of a field, without a name or comment; nothing where there is none."""
     bare = _bare(text)
-    found = parseaddr(bare)[1] if "<" in bare or " " in bare else bare
-    return canonical_address(found.strip())
-
-
-def _outer_parts(message: Message) -> Iterator[Message]:
-    """All but those of mails inside."""
-    yield message
-    if message.get_content_maintype() == "multipart" and message.is_multipart():
-        for part in message.get_payload():
-            if isinstance(part, Message):
-                yield from _outer_parts(part)
-
-
-def _fields(part: Message) -> Message:
-    inner = part.get_payload()
-    if isinstance(inner, list) and inner and isinstance(inner[0], Message):
-        if inner[0].keys():
-            return inner[0]
-        inner = inner[0].get_payload()
-    text = inner if isinstance(inner, str) else ""
-    if str(part.get("Content-Transfer-Encoding", "")).strip().lower() == "base64":
-        try:
-            return _parsed(base64.b64decode(text))
-        except (binascii.Error, ValueError):
-            raise InvalidInput("the feedback report is not in the encoding that it says") from None
-    return _parsed(text.encode("utf-8", "replace"))
-
-
-def _content(part: Message) -> bytes:
-    content = part.get_payload(decode=True)
-    return content if isinstance(content, bytes) else b""
+    found = _BRACKETED.search(bare) or _ADDRESSES.search(bare)
+    return canonical_address(found[0].strip("<>")) if found else ""
 
 
 def _parsed(text: bytes) -> Message:
-    return BytesParser().parsebytes(text, headersonly=True)
+    return read_header(text.lstrip())[0]
 
 
 def _told(fields: Message) -> dict[str, Any]:
@@ -189,7 +161,7 @@ def _told(fields: Message) -> dict[str, Any]:
         text = _bare(str(fields.get(field, "")))
         if text:
             told[name] = text.lower() if name in _WORDS else text
-    if address := _COMMENT.sub(" ", str(fields.get("Source-IP", ""))).strip():
+    if address := _COMMENT.sub(" ", _bare(str(fields.get("Source-IP", "")))).strip():
         told["source_ip"] = address[:_MOST_TEXT]
     if reporter := _bare(str(fields.get("Reporting-MTA", ""))):
         told["reporting_mta"] = reporter.rpartition(";")[2].strip()
@@ -209,19 +181,12 @@ def _told(fields: Message) -> dict[str, Any]:
     return told
 
 
-def _original_headers(message: Message) -> Message:
+def _original_headers(mail: Part) -> Message:
     """Of the mail that is told of; empty where the report encloses none."""
-    for part in _outer_parts(message):
-        if part is not message and part.get_content_type() in _ORIGINALS:
-            return _headers(part)
+    for part in walk(mail, into_mails=False):
+        if part is not mail and part.kind in _ORIGINALS:
+            return _parsed(part.content())
     return Message()
-
-
-def _headers(part: Message) -> Message:
-    inner = part.get_payload()
-    if isinstance(inner, list) and inner and isinstance(inner[0], Message):
-        return inner[0]
-    return HeaderParser().parsestr(_content(part).decode("utf-8", "replace").lstrip())
 
 
 def _domain(told: Mapping[str, Any], original: Mapping[str, str]) -> str:
@@ -229,7 +194,7 @@ def _domain(told: Mapping[str, Any], original: Mapping[str, str]) -> str:
     for text in told.get("reported_domains", ()):
         return str(text).lower()
     for address in (original.get("from", ""), told.get("original_mail_from", "")):
-        domain = parseaddr(address)[1].rpartition("@")[2].lower()
+        domain = domain_of(_address(str(address)))
         if "." in domain:
             return domain
     return str(told.get("dkim_domain", "")).lower()

@@ -6,22 +6,24 @@ Reads only. One part that cannot be read keeps no other from being read.
 from __future__ import annotations
 
 import io
+import logging
 import re
 from collections.abc import Iterator
-from email.message import Message
-from email.parser import BytesFeedParser
 from typing import BinaryIO
 
 from mailvane.collectors.dmarc.aggregate import read_aggregate
-from mailvane.collectors.dmarc.containers import Document, Form, documents, form_of, visible
+from mailvane.collectors.dmarc.containers import Budget, Document, Form, documents, form_of, visible
 from mailvane.collectors.dmarc.failure import read_failure, report_part
+from mailvane.collectors.dmarc.mails import MOST_PARTS, Part, walk
 from mailvane.collectors.dmarc.spool import Spool
 from mailvane.collectors.dmarc.tls import MOST_BYTES, read_tls, sessions
-from mailvane.errors import InvalidInput
+from mailvane.errors import InvalidInput, MailvaneError
 from mailvane.services.report_intake import Aggregate, Found, Unread
 
+log = logging.getLogger(__name__)
+
 MOST_MAIL_BYTES = 16 * 1024**2  # a mail is held in memory
-_MOST_PARTS = 100
+MOST_IN_MAIL = 128 * 1024**2  # unpacked, of all that is attached to one mail
 _PIECE = 65_536
 _READ = (Form.XML, Form.JSON, Form.GZIP, Form.ZIP)
 # RFC 8460: sender "!" policy domain "!" begin "!" end, and perhaps more
@@ -29,19 +31,37 @@ _FILE_NAME = re.compile(r"[^!]+!([^!]+)!\d+!\d+[!.]")
 
 
 def read_reports(file: BinaryIO, name: str) -> Iterator[Found]:
-    """Each report in turn. Raises InvalidInput when the file as a whole cannot be read."""
-    yield from _reports(file, name, in_mail=False, domain="")
+    """Each report in turn. Raises InvalidInput when the file as a whole cannot be read.
+
+    Whatever one report of it makes a parser do, the others are read. Errors of the system (OSError) are passed on: they
+    say nothing about the file.
+    """
+    try:
+        yield from _reports(file, name, Budget(), in_mail=False, domain="")
+    except (MailvaneError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 - as below, in what holds the reports
+        raise InvalidInput(_unforeseen(name, error)) from None
 
 
-def _reports(file: BinaryIO, name: str, *, in_mail: bool, domain: str) -> Iterator[Found]:
-    for document in documents(file, name):
+def _reports(file: BinaryIO, name: str, budget: Budget, *, in_mail: bool, domain: str) -> Iterator[Found]:
+    for document in documents(file, name, budget):
         try:
             if document.form is Form.MAIL and not in_mail:
-                yield from _of_mail(_message(document), name)
+                yield from _of_mail(Part(_whole(document, MOST_MAIL_BYTES)), name)
             else:
                 yield from _of_document(document, domain)
         except InvalidInput as error:
             yield Unread(name=document.name, reason=error.message)
+        except (MailvaneError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a parser met what nobody thought of, in this one report
+            yield Unread(name=document.name, reason=_unforeseen(document.name, error))
+
+
+def _unforeseen(name: str, error: Exception) -> str:
+    log.warning("%s made a reader fail", name, exc_info=error)
+    return f"it made the reader fail: {type(error).__name__}"
 
 
 def _of_document(document: Document, domain: str) -> Iterator[Found]:
@@ -85,55 +105,44 @@ def _whole(document: Document, most: int) -> bytes:
     return bytes(read)
 
 
-def _message(document: Document) -> Message:
-    """Fed in pieces: a parser that gets all at once holds several copies of it."""
-    parser, size = BytesFeedParser(), 0
-    while piece := document.stream.read(_PIECE):
-        parser.feed(piece)
-        size += len(piece)
-        if size > MOST_MAIL_BYTES:
-            raise InvalidInput(f"more than {MOST_MAIL_BYTES:,} bytes")
-    return parser.close()
-
-
-def _of_mail(message: Message, name: str) -> Iterator[Found]:
-    fields = report_part(message)
+def _of_mail(mail: Part, name: str) -> Iterator[Found]:
+    fields = report_part(mail)
     if fields is not None:
-        yield read_failure(message, fields, name)
+        yield read_failure(mail, fields, name)
         return
-    domain = str(message.get("TLS-Report-Domain", "")).strip()
+    domain = str(mail.headers.get("TLS-Report-Domain", "")).strip()
+    budget = Budget(MOST_IN_MAIL)
     attached = found = 0
-    for part in message.walk():
-        if part.is_multipart():
+    for part in walk(mail, into_mails=True):
+        if part.holds_parts:
             continue
         attached += 1
-        if attached > _MOST_PARTS:
-            raise InvalidInput(f"the mail has more than {_MOST_PARTS} parts")
-        body = _payload(part)
+        if attached > MOST_PARTS:
+            raise InvalidInput(f"the mail has more than {MOST_PARTS} parts")
+        body = part.content()
         if _is_report(part, body):
             found += 1
-            yield from _attached(body, f"{name}: {visible(part.get_filename('') or 'part')}", domain)
+            yield from _attached(body, f"{name}: {visible(part.filename or 'part')}", budget, domain)
     if not found:
         raise InvalidInput("a mail without a report")
 
 
-def _attached(body: bytes, name: str, domain: str) -> Iterator[Found]:
+def _attached(body: bytes, name: str, budget: Budget, domain: str) -> Iterator[Found]:
     try:
-        yield from _reports(io.BytesIO(body), name, in_mail=True, domain=domain)
+        yield from _reports(io.BytesIO(body), name, budget, in_mail=True, domain=domain)
     except InvalidInput as error:
         yield Unread(name=name, reason=error.message)
+    except (MailvaneError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 - a container that nobody thought of; the other parts are read
+        yield Unread(name=name, reason=_unforeseen(name, error))
 
 
-def _payload(part: Message) -> bytes:
-    body = part.get_payload(decode=True)
-    return body if isinstance(body, bytes) else b""
-
-
-def _is_report(part: Message, body: bytes) -> bool:
+def _is_report(part: Part, body: bytes) -> bool:
     """Whether a part is worth reading. What a mail says to people is not: HTML looks like XML."""
     form = form_of(body[:1024])
     if form not in _READ:
         return False
-    if part.get_content_maintype() != "text" or part.get_filename():
+    if not part.kind.startswith("text/") or part.filename:
         return True
     return form is not Form.XML or b"<feedback" in body[:4096]

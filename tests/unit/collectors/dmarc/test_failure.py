@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-from email.parser import BytesParser
 
 import pytest
 
 from mailvane.collectors.dmarc.failure import read_failure, report_part
+from mailvane.collectors.dmarc.mails import Part
 from mailvane.errors import InvalidInput
 from mailvane.services.report_intake import Failure
 from tests.unit.collectors.dmarc.reports import complaint, mail_with
@@ -27,10 +27,10 @@ FIELDS = (
 
 
 def read(content: bytes) -> Failure:
-    message = BytesParser().parsebytes(content)
-    fields = report_part(message)
+    mail = Part(content)
+    fields = report_part(mail)
     assert fields is not None
-    return read_failure(message, fields, "f")
+    return read_failure(mail, fields, "f")
 
 
 def test_a_complaint_is_read_with_the_mail_that_it_tells_of() -> None:
@@ -99,7 +99,7 @@ def test_fields_in_base64_or_in_plain_text_are_found() -> None:
 
 def test_a_complaint_inside_a_forwarded_mail_is_nobody_elses() -> None:
     forwarded = mail_with(("application/octet-stream", "x.eml", complaint(FIELDS)))
-    assert report_part(BytesParser().parsebytes(forwarded)) is None
+    assert report_part(Part(forwarded)) is None
 
 
 @pytest.mark.parametrize(

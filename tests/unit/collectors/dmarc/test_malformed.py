@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import struct
 import subprocess
 import sys
@@ -41,7 +42,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
         try:
             for each in read_reports(file, path.name):
                 if isinstance(each, Unread):
-                    found.append([None, each.reason])
+                    found.append([None, each.name + ": " + each.reason])
                 else:
                     found.append([sum(1 for _ in getattr(each, "rows", ())), "; ".join(each.remarks)])
         except InvalidInput as error:
@@ -87,6 +88,26 @@ def overlapping() -> bytes:
     entries = content[begins:ends] * 5000
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 5000, 5000, len(entries), begins, 0)
     return content[:begins] + entries + end
+
+
+def without_name(archive: bytes) -> bytes:
+    """The first member, whose name is one letter, has none."""
+    told = bytearray(archive)
+    told[26:28] = b"\0\0"  # length of the name in the local header
+    del told[30]
+    for place in [found.start() for found in re.finditer(b"PK\x01\x02", told)][1:]:
+        _lower(told, place + 42)  # where the other members begin
+    first = told.index(b"PK\x01\x02")
+    told[first + 28 : first + 30] = b"\0\0"
+    del told[first + 46]
+    end = told.index(b"PK\x05\x06")
+    _lower(told, end + 12)  # length of the directory, and where it begins
+    _lower(told, end + 16)
+    return bytes(told)
+
+
+def _lower(told: bytearray, place: int) -> None:
+    told[place : place + 4] = (int.from_bytes(told[place : place + 4], "little") - 1).to_bytes(4, "little")
 
 
 # What is read (rows of each report, None for what is refused) and a part of what is said about it.
@@ -153,8 +174,18 @@ INPUTS: Mapping[str, tuple[Callable[[], bytes], Wanted]] = {
         ([None], "more than 4,194,304 bytes or 50,000 elements"),
     ),
     "a million names": (
-        lambda: PLAIN.replace(b"<version>", b"".join(b"<n%d/>" % number for number in range(1_000_000)) + b"<version>"),
+        lambda: PLAIN.replace(
+            b"<version>", b"<!-- -->" + b"".join(b"<record><n%d/></record>" % n for n in range(500_000)) + b"<version>"
+        ),
         ([None], "10,000 different names"),
+    ),
+    "a million elements that are no records": (
+        lambda: PLAIN.replace(b"<version>", b"<a>x</a>" * 1_000_000 + b"<version>"),
+        ([None], "more than 1,000 elements beside the records"),
+    ),
+    "a zip member without a name": (
+        lambda: without_name(zipped(("n", b"<html>"), ("r.xml", PLAIN))),
+        ([None, 2], "a member without a name"),
     ),
     "a million results": (lambda: aggregate(record(results="<dkim/>" * 1_000_000)), ([None], TOO_LONG)),
     "NUL bytes": (lambda: PLAIN.replace(b"Mail", b"M\0il"), ([None], "not well-formed")),

@@ -8,6 +8,7 @@ import io
 
 import pytest
 
+from mailvane.collectors.dmarc import reading
 from mailvane.collectors.dmarc.reading import read_reports
 from mailvane.errors import InvalidInput
 from mailvane.services.report_intake import Aggregate, Failure, Found, TlsSessions, Unread
@@ -131,3 +132,47 @@ def test_a_file_name_that_nobody_can_print_is_made_fit_to_be_shown() -> None:
     ((name, found),) = said(content)
     assert found == "Aggregate r1"
     assert name.isprintable()
+
+
+def test_all_that_is_attached_to_a_mail_unpacks_to_so_much_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = gzip.compress(aggregate())
+    monkeypatch.setattr(reading, "MOST_IN_MAIL", 2 * len(aggregate()) + 10)
+    found = said(mail_with(*[("application/gzip", str(number), packed) for number in range(4)]))
+    assert [name for name, _ in found] == ["f: 0", "f: 1", "f: 2", "f: 3"]
+    assert [told.startswith("more than") for _, told in found] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("place", ["read_aggregate", "read_tls"])
+def test_a_report_that_makes_its_reader_fail_is_refused_and_the_others_are_read(
+    place: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def failing(*_: object) -> None:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr(reading, place, failing)
+    content = mail_with(
+        ("application/zip", "a.zip", zipped(("one", aggregate()), ("two", tls()))), ("a/b", "t", tls()),
+        ("a/b", "x", aggregate()),
+    )  # fmt: skip
+    found = [told for _, told in said(content)]
+    failed = [told for told in found if told == "it made the reader fail: RecursionError"]
+    assert (len(found), len(failed)) == (4, 2)
+    assert "f: a.zip: " in caplog.text
+
+
+def test_errors_of_the_system_say_nothing_about_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(reading, "read_aggregate", full)
+    with pytest.raises(OSError, match="No space left"):
+        said(mail_with(("a/b", "x", aggregate())))
+
+
+def test_a_container_that_makes_its_reader_fail_is_refused_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(reading, "documents", failing)
+    with pytest.raises(InvalidInput, match="it made the reader fail: AssertionError"):
+        read(aggregate())
