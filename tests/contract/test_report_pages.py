@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import pytest
 
-from mailvane.domain.reputation import Observation, ObservationKind
+from mailvane.collectors.dmarc.aggregate import MOST_IDENTITY
+from mailvane.domain.reputation import Observation, ObservationKind, new_id
 from mailvane.storage.ledger import SqlLedger
-from mailvane.storage.reputation import AbuseDomain, ReportQuestion, TlsDomain
+from mailvane.storage.reputation import AbuseDomain, AggregateReport, ReportQuestion, TlsDomain
 
 NOW = 1_790_000_000_000
 HOUR = 3_600_000
@@ -85,6 +87,20 @@ def test_abuse_reports_are_paged_and_counted_by_type(ledger: SqlLedger, one: int
     assert ledger.abuse_reports(ask(domain="b.example")).domains == [
         AbuseDomain(domain="b.example", feedback_type='odd "type"', reports=1)
     ]
+
+
+def test_the_longest_identity_that_is_taken_can_be_stored(ledger: SqlLedger, one: int) -> None:
+    # Of random bytes, so that no index makes them shorter.
+    organisation, report_id = (random.Random(seed).randbytes(500).hex() for seed in (1, 2))
+    domain = ".".join([random.Random(3).randbytes(31).hex()] * 4)[:253]
+    assert len(organisation) == len(report_id) == MOST_IDENTITY
+    ledger.observe(one, [tls(domain, f"{organisation}/{report_id}", NOW, 1, 0)])
+    told = AggregateReport(
+        id=new_id(), organisation=organisation, report_id=report_id, domain=domain, begins=NOW, ends=NOW,
+        received_at=NOW, head={}, messages=0, rows=0,
+    )  # fmt: skip
+    assert ledger.add_report(one, told, [])
+    assert ledger.reports(one, 0, NOW + 1) == [told]
 
 
 def test_what_is_kept_is_known_by_its_identity(ledger: SqlLedger, one: int, two: int) -> None:

@@ -17,7 +17,7 @@ from mailvane.collectors.dmarc.arrivals import is_refused, reasons
 from mailvane.collectors.dnsbl import Blocklists
 from mailvane.domain.alerts import DAY_MS
 from mailvane.domain.reputation import AssetKind, Refresh, Source
-from mailvane.errors import InvalidInput, MailvaneError, NotFound
+from mailvane.errors import CollectionFailed, InvalidInput, MailvaneError
 from mailvane.reputation_config import ReputationSettings
 from mailvane.services.complaints import Complaints
 from mailvane.services.report_intake import ReportIntake, Taken
@@ -49,7 +49,7 @@ class Collecting:
             if isinstance(one, Blocklists):
                 one.changed, one.proving.probed = ledger.zones, ledger.save_zone_health
             if isinstance(one, DmarcReports):
-                one.take = self._take
+                one.take, one.refused = self._take, self._refused
 
     def take_in(self, workspace: int, source: Source, file: BinaryIO, name: str, now: int) -> int:
         """A file of what a source would say; how many statements were kept. Raises InvalidInput."""
@@ -68,10 +68,17 @@ class Collecting:
         return told
 
     def _take(self, workspace: str, file: BinaryIO, name: str, now: int) -> Sequence[Taken]:
-        known = {one.name: one.id for one in self._ledger.workspaces()}
-        if workspace not in known:
-            raise NotFound(f"there is no workspace {workspace}, which reports are to be taken for")
-        return self.intake.take(known[workspace], file, name, now)
+        return self.intake.take(self._workspace(workspace), file, name, now)
+
+    def _refused(self, workspace: str, reasons: Sequence[str], now: int) -> None:
+        self._watching.refused(self._workspace(workspace), Source.DMARC, reasons, now)
+
+    def _workspace(self, name: str) -> int:
+        """Raises CollectionFailed: a report must wait for its workspace, and not be set aside for the lack of it."""
+        found = next((one.id for one in self._ledger.workspaces() if one.name == name), None)
+        if found is None:
+            raise CollectionFailed(f"there is no workspace {name}, which reports are to be taken for")
+        return found
 
     async def fetch_reports(self, holder: str, clock: Callable[[], int]) -> None:
         """Take what arrives by mail and in the directory, until cancelled; on one node at a time."""

@@ -171,6 +171,9 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""  # of the last failure
     failures: int = 0  # in a row
     next_at: int = 0  # when it is asked again
+    refused: int = 0  # how many reports arrived so far that could not be read
+    refused_at: int = 0  # when the last of them did
+    refusals: tuple[str, ...] = ()  # which, and why: the last few, the newest first
 
 
 class Zone(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,17 +6,20 @@ that comes again changes nothing, so whoever hands in files may do so twice rath
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 import msgspec
 
 from mailvane.domain.reputation import AssetKind, Observation, ObservationKind, Refresh, Source, new_id
-from mailvane.errors import InvalidInput
+from mailvane.errors import InvalidInput, MailvaneError, Transient
 from mailvane.services.asset_names import spelled
 from mailvane.services.complaints import Complaints, EnclosedMail, is_complaint
 from mailvane.services.watching import Watching
 from mailvane.storage.reputation import AggregateReport, Reports
+
+log = logging.getLogger(__name__)
 
 DAY_MS = 86_400_000
 LATEST_MS = 2 * DAY_MS  # how far ahead of our clock a report may end
@@ -116,16 +119,40 @@ class ReportIntake:
         self._complaints = complaints
 
     def take(self, workspace: int, file: BinaryIO, name: str, now: int) -> list[Taken]:
-        """Keep what a file says; one answer for each report in it, at least one. The file must allow seeking."""
+        """Keep what a file says; one answer for each report in it, at least one. The file must allow seeking.
+
+        What cannot be kept of one report is refused with the reason; the others are kept. Raises StoreUnavailable.
+        """
         taken: list[Taken] = []
         told: list[Observation] = []
         try:
-            taken.extend(self._one(workspace, found, now, told) for found in self._read(file, name))
+            taken.extend(self._guarded(workspace, found, now, told) for found in self._read(file, name))
         except InvalidInput as error:
             taken.append(Taken(name=name, reason=error.message))
         if told:
-            self._watching.record(workspace, [_refresh(told, now)], now)
+            taken += self._tell(workspace, told, name, now)
         return taken or [Taken(name=name, reason="there is no report in it")]
+
+    def _guarded(self, workspace: int, found: Found, now: int, told: list[Observation]) -> Taken:
+        try:
+            return self._one(workspace, found, now, told)
+        except (Transient, OSError):
+            raise
+        except MailvaneError as error:
+            return Taken(name=found.name, reason=error.message)
+        except Exception as error:
+            log.exception("%s could not be kept", found.name)
+            return Taken(name=found.name, reason=f"it could not be kept: {type(error).__name__}")
+
+    def _tell(self, workspace: int, told: list[Observation], name: str, now: int) -> list[Taken]:
+        """What could not be told: all at once, or each by itself when one of them cannot be stored."""
+        try:
+            self._watching.record(workspace, [_refresh(told, now)], now)
+        except InvalidInput as error:
+            if len(told) == 1:
+                return [Taken(name=name, domain=told[0].asset, reason=error.message)]
+            return [refused for each in told for refused in self._tell(workspace, [each], name, now)]
+        return []
 
     def _one(self, workspace: int, found: Found, now: int, told: list[Observation]) -> Taken:
         if isinstance(found, Unread):

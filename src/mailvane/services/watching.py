@@ -30,6 +30,8 @@ from mailvane.services.asset_names import spelled
 from mailvane.storage.reputation import Assets, Observations
 
 MOST_AT_ONCE = 10_000  # assets that one request may add
+_MOST_REFUSALS = 20  # that are shown of a source
+_LONGEST_REFUSAL = 300
 
 
 class Watching:
@@ -123,6 +125,22 @@ class Watching:
     def failed(self, workspace: int, source: Source, error: str, now: int) -> None:
         """Note that a source as a whole could not be asked."""
         self._observations.save_health(workspace, source, lambda health: _failed(health, error, now))
+
+    def refused(self, workspace: int, source: Source, reasons: Sequence[str], now: int) -> None:
+        """Count reports that arrived and were set aside, a reason for each."""
+        if not reasons:
+            return
+        told = tuple(reason[:_LONGEST_REFUSAL] for reason in reversed(reasons[-_MOST_REFUSALS:]))
+
+        def counted(health: SourceHealth) -> SourceHealth:
+            return msgspec.structs.replace(
+                health,
+                refused=health.refused + len(reasons),
+                refused_at=now,
+                refusals=(*told, *health.refusals)[:_MOST_REFUSALS],
+            )
+
+        self._observations.save_health(workspace, source, counted)
 
     def ask_now(self, workspace: int, source: Source, asset_ids: Collection[str] | None = None) -> int:
         """Let the next round of the runner ask about assets, whenever that was done last; how many.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 import pytest
 
-from mailvane.domain.reputation import AssetKind, AssetStatus, Observation, ObservationKind, Source
+from mailvane.domain.reputation import AssetKind, AssetStatus, Observation, ObservationKind, Refresh, Source
 from mailvane.errors import InvalidInput, StoreUnavailable
 from mailvane.services.complaints import Complaint, EnclosedMail
 from mailvane.services.report_intake import (
@@ -288,3 +288,70 @@ def test_a_report_without_a_time_is_known_when_it_comes_again_later(kept: Kept) 
     assert kept.take(abuse(at=0))[0].new
     assert not kept.take(abuse(at=0), now=NOW + DAY)[0].new
     assert len(kept.told(ObservationKind.FAILURE)) == 1
+
+
+def steps_of(ledger: SqlLedger, take: Callable[[], object]) -> int:
+    """How many steps SQLite's machine takes meanwhile, in hundreds: work, whatever the time."""
+    count = 0
+
+    def step() -> int:
+        nonlocal count
+        count += 1
+        return 0
+
+    with ledger._database.engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.set_progress_handler(step, 100)
+    take()
+    with ledger._database.engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.set_progress_handler(None, 100)
+    return count
+
+
+@pytest.mark.parametrize("report", [TLS, abuse()])
+def test_reports_of_one_moment_cost_each_the_same_however_many_there_are(
+    kept: Kept, report: TlsSessions | Failure
+) -> None:
+    name = "report_id" if isinstance(report, TlsSessions) else "digest"
+
+    def take(first: int, last: int) -> None:
+        for number in range(first, last):
+            assert kept.take(msgspec.structs.replace(report, **{name: f"r{number}"}))[0].new
+
+    first = steps_of(kept.ledger, lambda: take(0, 200))
+    second = steps_of(kept.ledger, lambda: take(200, 400))
+    assert 20 < second < 1.5 * first
+    assert len(kept.told()) == 400
+
+
+def test_what_cannot_be_stored_of_one_report_keeps_no_other_from_being_kept(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = kept.watching.record
+
+    def refusing(workspace: int, refreshes: Iterable[Refresh], now: int) -> int:
+        told = list(refreshes)
+        if any("bad" in one.key for each in told for one in each.observations):
+            raise InvalidInput("a value cannot be stored")
+        return record(workspace, told, now)
+
+    monkeypatch.setattr(kept.watching, "record", refusing)
+    bad = msgspec.structs.replace(TLS, report_id="bad")
+    taken = kept.take(TLS, bad, COMPLAINT)
+    assert [each.reason for each in taken if each.kind is None] == ["a value cannot be stored"]
+    assert len(kept.told()) == 2
+
+
+def test_a_report_that_makes_us_fail_is_refused_and_the_others_are_kept(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> bool:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(kept.ledger, "add_report", failing)
+    first, second = kept.take(REPORT, TLS)
+    assert (first.kind, first.reason) == (None, "it could not be kept: ZeroDivisionError")
+    assert second.new

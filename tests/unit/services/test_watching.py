@@ -180,3 +180,13 @@ def test_an_asset_of_another_kind_or_id_is_not_found(watched: Watched) -> None:
     watched.watching.remove(watched.workspace, AssetKind.IP, asset.id)
     with pytest.raises(NotFound):
         watched.watching.remove(watched.workspace, AssetKind.IP, asset.id)
+
+
+def test_reports_that_were_refused_are_counted_with_the_last_reasons(watched: Watched) -> None:
+    watched.watching.refused(watched.workspace, Source.DMARC, [f"r{number}: bad" for number in range(30)], NOW)
+    watched.watching.refused(watched.workspace, Source.DMARC, ["s: " + "x" * 1000], NOW + 1)
+    watched.watching.refused(watched.workspace, Source.DMARC, [], NOW + 2)
+    health = watched.health()
+    assert (health.source, health.refused, health.refused_at) == (Source.DMARC, 31, NOW + 1)
+    assert [told[:4] for told in health.refusals[:3]] == ["s: x", "r29:", "r28:"]
+    assert (len(health.refusals), len(health.refusals[0])) == (20, 300)

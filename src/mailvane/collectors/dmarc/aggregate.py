@@ -21,7 +21,7 @@ from mailvane.errors import InvalidInput
 _CHUNK = 65_536
 _BEGINNING = 1024  # bytes that tell what it is
 _SPACE = b" \t\r\n"
-_MOST_IDENTITY = 1000
+MOST_IDENTITY = 1000  # bytes: an index of PostgreSQL takes 2,704 of all that it is made of
 _MOST_ERRORS = 100
 _MOST_REST = 256 * 1024  # bytes besides records, while they are sought by their text
 _MOST_OTHERS = 1000  # children of the root besides records; there are five
@@ -263,7 +263,7 @@ def _read_metadata(head: Head, part: Element) -> None:
         name = local(child.tag)
         if name in _METADATA:
             # One more than is allowed: what identifies a report is refused rather than cut.
-            head.metadata[name] = (child.text or "").strip()[: _MOST_IDENTITY + 1]
+            head.metadata[name] = (child.text or "").strip()[: MOST_IDENTITY + 1]
         elif name == "error":
             errors = head.metadata.setdefault("errors", [])
             if len(errors) < _MOST_ERRORS:
@@ -290,8 +290,8 @@ def _check(head: Head) -> None:
     ):
         if not value:
             raise InvalidInput(f"{name} is missing")
-        if len(value) > _MOST_IDENTITY:
-            raise InvalidInput(f"{name} has more than {_MOST_IDENTITY:,} characters")
+        if len(value.encode("utf-8", "replace")) > MOST_IDENTITY:
+            raise InvalidInput(f"{name} has more than {MOST_IDENTITY:,} bytes")
     if not head.ends:
         raise InvalidInput("report_metadata/date_range is missing")
     if head.begins > head.ends:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from mailvane.collectors.dmarc.arrivals import Take
+from mailvane.collectors.dmarc.arrivals import Refused, Take
 from mailvane.collectors.dmarc.directory import DropDirectory
 from mailvane.collectors.dmarc.mailbox import Mailbox
 from mailvane.collectors.dmarc.policy import policy_of
@@ -38,6 +38,7 @@ class DmarcReports:
         self._directory = DropDirectory(Path(path)) if path else None
         self._fetching = asyncio.Lock()
         self.take: Take | None = None
+        self.refused: Refused = lambda _workspace, _reasons, _now: None
 
     @property
     def fetches(self) -> bool:
@@ -80,13 +81,19 @@ class DmarcReports:
         if self._directory is None:
             return 0
         workspace = self._settings.reports_directory.workspace
-        return self._directory.read(lambda file, name: take(workspace, file, name, now), now)
+        refuse = partial(self._refuse, workspace, now)
+        return self._directory.read(lambda file, name: take(workspace, file, name, now), now, refuse)
 
     def _from_mailbox(self, take: Take, now: int) -> int:
         if self._mailbox is None:
             return 0
         workspace = self._settings.reports_mailbox.workspace
-        return self._mailbox.read(lambda file, name: take(workspace, file, name, now))
+        refuse = partial(self._refuse, workspace, now)
+        return self._mailbox.read(lambda file, name: take(workspace, file, name, now), refuse)
+
+    def _refuse(self, workspace: str, now: int, reasons: Sequence[str]) -> None:
+        if reasons:
+            self.refused(workspace, reasons, now)
 
     async def _refreshed(self, asset: Asset, now: int, trouble: str, room: asyncio.Semaphore) -> Refresh:
         refreshed = partial(Refresh, source=self.source, kind=asset.kind, asset=asset.name, at=now)

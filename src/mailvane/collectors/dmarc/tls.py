@@ -9,10 +9,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from mailvane.collectors.dmarc.aggregate import MOST_IDENTITY
 from mailvane.errors import InvalidInput
 from mailvane.services.report_intake import TlsSessions
 
 MOST_BYTES = 8 * 1024**2
+_MOST_DOMAINS = 100  # of one report; RFC 8460 has one
+_MOST_SESSIONS = 10**12  # of one domain in one report: what stores add up must not overflow
 _MOST_FAILURES = 100  # that are kept of one domain, those of most sessions
 _MOST_TEXT = 500
 _Sessions = Annotated[int, Meta(ge=0, le=10**15)]
@@ -80,12 +83,16 @@ def sessions(report: TlsReport, name: str, domain: str = "") -> Iterator[TlsSess
     organisation, report_id = report.organization_name.strip(), report.report_id.strip()
     if not organisation or not report_id:
         raise InvalidInput("organization-name or report-id is empty")
-    if max(len(organisation), len(report_id)) > 1000:
-        raise InvalidInput("organization-name or report-id has more than 1,000 characters")
+    if max(len(each.encode("utf-8", "replace")) for each in (organisation, report_id)) > MOST_IDENTITY:
+        raise InvalidInput(f"organization-name or report-id has more than {MOST_IDENTITY:,} bytes")
     begins, ends = _moment(report.date_range.start_datetime), _moment(report.date_range.end_datetime)
     for asset, results in _by_domain(report, domain).items():
         if not asset:
             raise InvalidInput("its policies name no policy-domain, and neither does the mail or the file's name")
+        succeeded = sum(each.summary.total_successful_session_count for each in results)
+        failed = sum(each.summary.total_failure_session_count for each in results)
+        if max(succeeded, failed) > _MOST_SESSIONS:
+            raise InvalidInput(f"it tells of more than {_MOST_SESSIONS:,} sessions")
         yield TlsSessions(
             name=name,
             organisation=organisation,
@@ -93,8 +100,8 @@ def sessions(report: TlsReport, name: str, domain: str = "") -> Iterator[TlsSess
             domain=asset,
             begins=min(begins, ends),
             ends=max(begins, ends),
-            succeeded=sum(each.summary.total_successful_session_count for each in results),
-            failed=sum(each.summary.total_failure_session_count for each in results),
+            succeeded=succeeded,
+            failed=failed,
             data=_data(report, results),
             remarks=() if begins <= ends else ("its time range ends before it begins: taken the other way round",),
         )
@@ -106,6 +113,8 @@ def _by_domain(report: TlsReport, domain: str) -> dict[str, list[PolicyResult]]:
         found.setdefault((result.policy.policy_domain or domain).strip().lower(), []).append(result)
     if not found:
         raise InvalidInput("there is no policy in it")
+    if len(found) > _MOST_DOMAINS:
+        raise InvalidInput(f"its policies are of more than {_MOST_DOMAINS} domains")
     # Where others are named, those without a name come last, so that they do not hide the others.
     return dict(sorted(found.items(), key=lambda pair: not pair[0]))
 

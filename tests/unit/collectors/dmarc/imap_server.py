@@ -15,6 +15,7 @@ class ImapServer:
     def __init__(self, *messages: bytes, password: str = "secret") -> None:
         self.messages = dict(enumerate(messages, 101))
         self.seen: set[int] = set()
+        self.flagged: set[int] = set()
         self.generation = 7
         self.password = password
         self.refuses = ""  # a command that is answered with NO
@@ -66,13 +67,16 @@ class ImapServer:
             return b"" if f'"{self.password}"' in command else None
         if command.startswith("SELECT"):
             return f"* {len(self.messages)} EXISTS\r\n* OK [UIDVALIDITY {self.generation}] valid\r\n".encode()
-        if command == "UID SEARCH UNSEEN":
-            unseen = " ".join(str(uid) for uid in self.messages if uid not in self.seen)
+        if found := re.fullmatch(r"UID SEARCH (\d+):(\d+) UNSEEN", command):
+            among = list(self.messages)[int(found[1]) - 1 : int(found[2])]
+            unseen = " ".join(str(uid) for uid in among if uid not in self.seen)
             return f"* SEARCH {unseen}\r\n".encode()
         if found := re.fullmatch(r"UID FETCH (\d+) \((.*)\)", command):
             return self._fetched(int(found[1]), found[2])
-        if found := re.fullmatch(r"UID STORE (\d+) \+FLAGS.SILENT \(\\Seen\)", command):
+        if found := re.fullmatch(r"UID STORE (\d+) \+FLAGS.SILENT \(\\Seen( \\Flagged)?\)", command):
             self.seen.add(int(found[1]))
+            if found[2]:
+                self.flagged.add(int(found[1]))
         return b"* BYE\r\n" if command == "LOGOUT" else b""
 
     def _fetched(self, uid: int, wanted: str) -> bytes:

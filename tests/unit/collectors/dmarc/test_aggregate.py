@@ -284,7 +284,7 @@ def test_a_report_without_records_is_a_report() -> None:
     [
         (aggregate(report_id=""), "report_id is missing"),
         (aggregate(domain=""), "policy_published/domain is missing"),
-        (aggregate(report_id="x" * 1001), "report_metadata/report_id has more than 1,000 characters"),
+        (aggregate(report_id="x" * 1001), "report_metadata/report_id has more than 1,000 bytes"),
         (aggregate(span=("", "")), "date_range says ''"),
         (aggregate(span=(BEGINS, "never")), "date_range says 'never'"),
         (aggregate(span=(BEGINS, ENDS * 1000)), "not seconds since 1970"),

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import pytest
 
+from mailvane.collectors.dmarc import directory
 from mailvane.collectors.dmarc.directory import STABLE_MS, DropDirectory
 from mailvane.domain.reputation import ObservationKind
 from mailvane.errors import CollectionFailed, StoreUnavailable
@@ -63,19 +64,19 @@ def test_what_was_passed_over_of_a_good_file_is_said_too(tmp_path: Path) -> None
 
 
 def test_a_file_that_is_being_written_is_left_alone_until_it_rests(tmp_path: Path) -> None:
-    directory, receiver = DropDirectory(tmp_path), Receiver(GOOD)
+    place, receiver = DropDirectory(tmp_path), Receiver(GOOD)
     put(tmp_path / "a.xml", b"half", NOW - 1)
-    assert directory.read(receiver, NOW) == 0
+    assert place.read(receiver, NOW) == 0
     put(tmp_path / "a.xml", b"whole", NOW)
-    assert directory.read(receiver, NOW + 1) == 0
-    assert directory.read(receiver, NOW + 2) == 1
+    assert place.read(receiver, NOW + 1) == 0
+    assert place.read(receiver, NOW + 2) == 1
     assert receiver.given == [("a.xml", b"whole")]
 
 
 def test_a_clock_that_is_wrong_keeps_no_file_waiting_for_ever(tmp_path: Path) -> None:
-    directory = DropDirectory(tmp_path)
+    place = DropDirectory(tmp_path)
     put(tmp_path / "a.xml", b"x", NOW + 10**9)
-    assert [directory.read(Receiver(GOOD), NOW), directory.read(Receiver(GOOD), NOW)] == [0, 1]
+    assert [place.read(Receiver(GOOD), NOW), place.read(Receiver(GOOD), NOW)] == [0, 1]
 
 
 def test_a_name_that_is_taken_gets_a_number(tmp_path: Path) -> None:
@@ -125,6 +126,50 @@ def test_a_file_that_we_fail_at_keeps_no_other_from_being_read(
             raise RecursionError("too deep")
         return [GOOD]
 
-    DropDirectory(tmp_path).read(failing, NOW)
-    assert names(tmp_path) == ["a.json", "done/b.xml"]
-    assert "a.json" in caplog.text
+    refused: list[str] = []
+    place = DropDirectory(tmp_path)
+    assert place.read(failing, NOW, refused.extend) == 2
+    assert names(tmp_path) == ["done/b.xml", "refused/a.json", "refused/a.json.reason"]
+    told = "a.json: it could not be taken in: RecursionError: too deep"
+    assert (tmp_path / "refused/a.json.reason").read_text() == f"{told}\n"
+    assert refused == [told]
+    assert caplog.text.count("Traceback") == 1
+    assert place.read(failing, NOW, refused.extend) == 0
+    assert caplog.text.count("Traceback") == 1
+
+
+def test_each_report_that_is_refused_is_told_also_of_a_file_that_has_others(tmp_path: Path) -> None:
+    put(tmp_path / "a.zip")
+    refused: list[str] = []
+    DropDirectory(tmp_path).read(Receiver(BAD, GOOD, BAD), NOW, refused.extend)
+    assert refused == ["x: it is empty", "x: it is empty"]
+
+
+def test_what_cannot_be_taken_in_for_now_comes_after_what_was_not_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "MOST_TROUBLES", 2)
+    for name in "abcd":
+        put(tmp_path / name)
+
+    def sometimes(_file: BinaryIO, name: str) -> Sequence[Taken]:
+        if name in "ab":
+            raise StoreUnavailable
+        return [GOOD]
+
+    place = DropDirectory(tmp_path)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            place.read(sometimes, NOW)
+    assert names(tmp_path) == ["a", "b", "done/c", "done/d"]
+    assert place.read(Receiver(GOOD), NOW) == 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root opens every file")
+def test_a_file_that_may_not_be_read_keeps_no_other_from_being_read(tmp_path: Path) -> None:
+    put(tmp_path / "a")
+    put(tmp_path / "b")
+    (tmp_path / "a").chmod(0)
+    with pytest.raises(CollectionFailed, match="a of the report directory cannot be opened"):
+        DropDirectory(tmp_path).read(Receiver(GOOD), NOW)
+    assert names(tmp_path) == ["a", "done/b"]
