@@ -71,6 +71,8 @@ class ObservationKind(StrEnum):
 
 
 LISTINGS = frozenset({ObservationKind.IP_LISTING, ObservationKind.DOMAIN_LISTING})
+# One mail each. One that concerns two watched names is one hit, kept under the name that it was first known by.
+HITS = frozenset({ObservationKind.TRAP_HIT, ObservationKind.HONEYTOKEN_HIT})
 # Of these a source may say something else later about the same day: the last word counts.
 CORRECTED = frozenset({ObservationKind.TRAFFIC, ObservationKind.SNDS_DATA})
 

@@ -74,6 +74,28 @@ class ObservationPage(msgspec.Struct, frozen=True):
     observations: list[Observation]
 
 
+class HitQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Which mails to traps or honeytokens: of a time from `since` to before `until`, in milliseconds."""
+
+    workspace: int
+    kind: ObservationKind
+    since: int
+    until: int
+    contains: Mapping[str, str] = {}  # by field of the data: a part of its value, in any case
+    one_of: Mapping[str, Collection[str]] = {}  # by field of the data: its value
+
+
+class Hits(Protocol):
+    def hits(self, question: HitQuestion, offset: int, limit: int, newest_first: bool = True) -> ObservationPage:
+        """A part of the hits in the order of their times, and how many there are in all."""
+
+    def hits_by(self, question: HitQuestion, field: str) -> list[tuple[str, int]]:
+        """How many hits each value of a field has, the most first."""
+
+    def hits_by_day(self, question: HitQuestion) -> dict[int, int]:
+        """How many hits each day of UTC has, by days since the epoch."""
+
+
 class Standing(msgspec.Struct, frozen=True):
     """How all workspaces together stand. Says nothing of any one of them."""
 

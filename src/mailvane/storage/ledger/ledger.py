@@ -10,6 +10,7 @@ from mailvane.storage.ledger.clients import SqlClients
 from mailvane.storage.ledger.copying import SqlCopies
 from mailvane.storage.ledger.database import Database, connect
 from mailvane.storage.ledger.domains import SqlDomains
+from mailvane.storage.ledger.hits import SqlHits
 from mailvane.storage.ledger.journal import SqlJournal
 from mailvane.storage.ledger.migration import migrate
 from mailvane.storage.ledger.observations import SqlObservations
@@ -23,7 +24,7 @@ from mailvane.storage.ledger.zones import SqlZones
 _OUTBOUND = (SqlDomains, SqlPeriods, SqlClients)
 _REPUTATION = (
     *(SqlAssets, SqlObservations, SqlZones, SqlAlerts, SqlAlertLog, SqlOutbox, SqlChannels),
-    *(SqlReports, SqlReportPages),
+    *(SqlReports, SqlReportPages, SqlHits),
 )
 
 
@@ -35,6 +36,7 @@ class SqlLedger(
     SqlClients,
     SqlAssets,
     SqlObservations,
+    SqlHits,
     SqlZones,
     SqlAlerts,
     SqlAlertLog,

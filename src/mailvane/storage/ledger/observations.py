@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, case, delete, func, or_, select
+from sqlalchemy import Connection, Row, Select, case, delete, func, or_, select
 
-from mailvane.domain.reputation import CORRECTED, LISTINGS, Observation, ObservationKind, Source, SourceHealth
+from mailvane.domain.reputation import CORRECTED, HITS, LISTINGS, Observation, ObservationKind, Source, SourceHealth
 from mailvane.storage.ledger.database import Database
 from mailvane.storage.ledger.documents import in_chunks, plain, text_of, value_of
 from mailvane.storage.ledger.reputation_tables import observations, source_health
@@ -28,7 +28,9 @@ class SqlObservations:
     def observe(self, workspace: int, told: Iterable[Observation]) -> None:
         with self._database.write() as connection:
             for chunk in in_chunks(told, _AT_ONCE):
-                connection.execute(self._confirming(), [_row(workspace, observation) for observation in chunk])
+                rows = _hits_once(connection, workspace, [_row(workspace, observation) for observation in chunk])
+                if rows:
+                    connection.execute(self._confirming(), rows)
 
     def _confirming(self) -> Any:
         statement = self._database.insert(observations)
@@ -118,6 +120,23 @@ class SqlObservations:
             changed = change(SourceHealth(source=source) if known is None else value_of(known, SourceHealth))
             row = {"workspace": workspace, "source": source.value, "document": text_of(changed)}
             connection.execute(self._database.upsert(source_health), row)
+
+
+def _hits_once(connection: Connection, workspace: int, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows without hits that are known, or stand in the rows before, under another asset."""
+    moments = sorted({row["at"] for row in rows if row["kind"] in HITS})
+    known: dict[tuple[str, int, str], str] = {}
+    for some in in_chunks(moments, _NAMES_AT_ONCE):
+        wanted = select(*_IDENTITY, observations.c.at).where(
+            observations.c.workspace == workspace, observations.c.kind.in_(sorted(HITS)), observations.c.at.in_(some)
+        )
+        known |= {(row.kind, row.at, row.key): row.asset for row in connection.execute(wanted)}
+    return [
+        row
+        for row in rows
+        if row["kind"] not in HITS
+        or known.setdefault((row["kind"], row["at"], row["key"]), row["asset"]) == row["asset"]
+    ]
 
 
 def _newer() -> Select[Any]:

@@ -54,7 +54,7 @@ observations = Table(
     Column("data", Text, nullable=False),  # JSON
     sqlite_with_rowid=False,
 )
-Index("ix_observations_at", observations.c.workspace, observations.c.kind, observations.c.at)
+Index("ix_observations_at", observations.c.workspace, observations.c.kind, observations.c.at, observations.c.key)
 
 source_health = Table(
     "source_health",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from mailvane.domain.reputation import Asset, AssetKind, Observation, Observatio
 from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import InvalidFields, InvalidInput
 from mailvane.services.asset_names import spelled
+from mailvane.storage.reputation import HitQuestion
 from mailvane.surfaces.http.emailconsul import shape
 from mailvane.surfaces.http.emailconsul.parameters import (
     TokensBody,
@@ -95,42 +95,34 @@ def _domains(names: Sequence[str]) -> list[str]:
 
 def log(kind: ObservationKind, services: ReputationServices, asked: Asked) -> shape.Page:
     part = window(asked.query, ("-timestamp", "timestamp"))
-    found = _hits(kind, services, asked, recent(asked.query, asked.now))
-    found = found[:: -1 if part.sort.startswith("-") else 1]
-    return shape.page([_row(hit) for hit in part.of(found)], len(found), part)
+    question = _question(kind, asked, recent(asked.query, asked.now))
+    found = services.hits.hits(question, part.offset, part.limit, newest_first=part.sort.startswith("-"))
+    return shape.page([_row(hit) for hit in found.observations], found.total, part)
 
 
 def aggregated(kind: ObservationKind, services: ReputationServices, asked: Asked) -> shape.Rows:
     """How many hits each value of `group` has; the most first."""
     group = chosen(asked.query, "group", _GROUPS[kind])
-    counts = Counter(str(hit.data.get(group) or "") for hit in _hits(kind, services, asked, period(asked.query)))
-    return shape.Rows([{group: value, "count": count} for value, count in counts.most_common()])
+    counts = services.hits.hits_by(_question(kind, asked, period(asked.query)), group)
+    return shape.Rows([{group: value, "count": count} for value, count in counts])
 
 
 def timeseries(kind: ObservationKind, services: ReputationServices, asked: Asked) -> shape.Rows:
     """How many each day, days of UTC without any included."""
     since, until = recent(asked.query, asked.now)
-    counts = Counter(hit.at // DAY_MS for hit in _hits(kind, services, asked, (since, until)))
+    counts = services.hits.hits_by_day(_question(kind, asked, (since, until)))
     days = range(since // DAY_MS, (until - 1) // DAY_MS + 1)
-    return shape.Rows([{"date": shape.day(day * DAY_MS), "count": counts[day]} for day in days])
+    return shape.Rows([{"date": shape.day(day * DAY_MS), "count": counts.get(day, 0)} for day in days])
 
 
-def _hits(
-    kind: ObservationKind, services: ReputationServices, asked: Asked, span: tuple[int, int]
-) -> list[Observation]:
-    """Oldest first. A mail that concerns two watched names is one hit."""
-    found = {
-        hit.key: hit
-        for hit in services.watching.observations(asked.workspace, (kind,), *span)
-        if _is_wanted(kind, hit.data, asked.query)
-    }
-    return list(found.values())
-
-
-def _is_wanted(kind: ObservationKind, data: Mapping[str, Any], query: Mapping[str, str]) -> bool:
-    colours = several(query, "data_colorcode")
-    return all(query.get(name, "").lower() in str(data.get(name) or "").lower() for name in _SEARCHED[kind]) and (
-        not colours or data.get("data_colorcode") in colours
+def _question(kind: ObservationKind, asked: Asked, span: tuple[int, int]) -> HitQuestion:
+    return HitQuestion(
+        workspace=asked.workspace,
+        kind=kind,
+        since=span[0],
+        until=span[1],
+        contains={name: asked.query.get(name, "") for name in _SEARCHED[kind]},
+        one_of={"data_colorcode": several(asked.query, "data_colorcode")},
     )
 
 
