@@ -6,6 +6,7 @@ from ipaddress import ip_network
 
 from prometheus_client import CollectorRegistry
 
+from mailvane.domain.names import mail_domain
 from mailvane.outbound_config import OutboundSettings
 from mailvane.services.decision_desk import DecisionDesk
 from mailvane.surfaces.policy.decision import REFUSALS, DomainSource, PolicyRules, Refusal
@@ -22,9 +23,14 @@ def policy_rules(outbound: OutboundSettings) -> PolicyRules:
     chosen = {reason: Refusal(word) for reason, word in outbound.policy_actions.items()}
     return PolicyRules(
         domain_by=tuple(DomainSource(word) for word in outbound.domain_by),
-        clients={ip_network(address): name.lower() for address, name in outbound.clients.items()},
-        internal_domains=frozenset(name.lower() for name in outbound.internal_domains),
+        clients={ip_network(address): mail_domain(name) for address, name in outbound.clients.items()},
+        internal_domains=frozenset(map(_internal, outbound.internal_domains)),
         count_null_sender=outbound.count_null_sender,
         refuse_ungoverned=outbound.ungoverned_domains == "refuse",
         refusals={**REFUSALS, **chosen},
     )
+
+
+def _internal(name: str) -> str:
+    """A leading dot stands for everything below."""
+    return "." + mail_domain(name[1:]) if name.startswith(".") else mail_domain(name)

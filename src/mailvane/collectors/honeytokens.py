@@ -13,6 +13,8 @@ from msgspec import Meta
 
 from mailvane.collectors.feeds import Feed
 from mailvane.collectors.json_lines import digest, moment_ms
+from mailvane.domain.mail import canonical_address
+from mailvane.domain.names import mail_domain
 from mailvane.domain.reputation import Asset, AssetKind, Observation, ObservationKind, Refresh, Source
 from mailvane.reputation_config import ReputationSettings
 
@@ -41,10 +43,10 @@ class _Line(msgspec.Struct):
 
 def _hit(line: _Line, now: int) -> Observation:
     """Raises ValueError."""
-    sender, token = line.from_email.strip().lower(), line.to_email.strip().lower()
+    sender, token = canonical_address(line.from_email.strip()).lower(), canonical_address(line.to_email.strip()).lower()
     if "@" not in token:
         raise ValueError(f"to_email: {token[:80]!r} is no mail address")
-    domain = line.domain.strip().rstrip(".").lower() or sender.rpartition("@")[2].rstrip(".")
+    domain = mail_domain(line.domain.strip().rstrip(".")) or sender.rpartition("@")[2].rstrip(".")
     if not domain:
         raise ValueError("expected the domain that the mail came from")
     at = moment_ms(line.timestamp)

@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from mailvane.collectors.feeds import Feed
 from mailvane.collectors.json_lines import digest, moment_ms
+from mailvane.domain.names import mail_domain
 from mailvane.domain.reputation import VERIFIED_AT, Asset, AssetKind, Observation, ObservationKind, Refresh, Source
 from mailvane.reputation_config import ReputationSettings
 
@@ -54,7 +55,7 @@ class _Line(msgspec.Struct):
 def _hit(line: _Line, now: int) -> Observation:
     """Raises ValueError."""
     ip = str(ip_address(line.ip.strip())) if line.ip.strip() else ""
-    domain = line.domain_from.strip().rstrip(".").lower()
+    domain = mail_domain(line.domain_from.strip().rstrip("."))
     if not ip and not domain:
         raise ValueError("expected ip or domain_from")
     at = moment_ms(line.timestamp)
@@ -63,7 +64,7 @@ def _hit(line: _Line, now: int) -> Observation:
         "domain_from": domain,
         "email_from_header": line.email_from_header[:_LONGEST_TEXT],
         "email_subject": line.email_subject[:_LONGEST_TEXT],
-        "smtp_mail_from_domain": line.smtp_mail_from_domain[:_LONGEST_TEXT].lower(),
+        "smtp_mail_from_domain": mail_domain(line.smtp_mail_from_domain[:_LONGEST_TEXT]),
         "data_colorcode": line.data_colorcode,
         "trap_estimated_domain_age_days": line.trap_estimated_domain_age_days,
     }

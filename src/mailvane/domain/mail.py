@@ -15,6 +15,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from mailvane.domain.names import mail_domain
 from mailvane.errors import InvalidInput
 
 NUMBER_BITS = 28
@@ -57,9 +58,12 @@ def mail_number(*parts: str) -> int:
 
 
 def canonical_address(address: str) -> str:
-    """The address with its domain in lower case (RFC 5321 section 2.4: only the local part may have a case)."""
+    """The address with its domain in lower case (RFC 5321 section 2.4: only the local part may have a case).
+
+    A domain that is not in ASCII is kept as the DNS knows it, so that both spellings are one (RFC 6531 section 3.2).
+    """
     local, at, domain = address.rpartition("@")
-    return f"{local}@{domain.lower()}" if at else address
+    return f"{local}@{mail_domain(domain)}" if at else address
 
 
 def domain_of(address: str) -> str:

@@ -15,8 +15,10 @@ from email.utils import format_datetime, formataddr
 from pathlib import Path
 
 import aiosmtplib
+import msgspec
 
 from mailvane.domain.alerts import Channel, Notification
+from mailvane.domain.mail import canonical_address
 from mailvane.errors import InvalidInput
 from mailvane.notify.letters import Letter, letter_of
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
@@ -40,14 +42,15 @@ class Email:
     async def deliver(self, notification: Notification, now: int) -> Delivered:  # noqa: ARG002 - dated when it was made
         """Raises NotDelivered, Refused."""
         try:
-            message = message_of(notification, letter_of(notification), self._mail.sender)
+            addressed = msgspec.structs.replace(notification, target=canonical_address(notification.target))
+            message = message_of(addressed, letter_of(addressed), self._mail.sender)
         except (InvalidInput, ValueError) as error:
             raise Refused(f"no mail can be made of it: {error}"[:500]) from None
         password = await asyncio.to_thread(self._password)
         async with self._room:
             try:
                 async with asyncio.timeout(TIMEOUT_SECONDS):
-                    return await self._send(message, notification.target, password)
+                    return await self._send(message, addressed.target, password)
             except TimeoutError:
                 raise NotDelivered(f"no answer within {TIMEOUT_SECONDS:g} s") from None
             except (aiosmtplib.SMTPException, OSError) as error:

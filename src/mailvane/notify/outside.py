@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 
 import httpx
 
+from mailvane.domain.names import mail_domain
 from mailvane.errors import NotAllowed, Transient
 
 # The client tells its log every address that it asks, and those of receivers hold their secrets.
@@ -42,16 +43,17 @@ class Outside:
 
     def __init__(self, allowed: Collection[str] = (), resolve: Resolve = resolved) -> None:
         self._networks = [ip_network(each) for each in allowed if "/" in each or _is_address(each)]
-        self._hosts = {each.lower() for each in allowed}
+        self._hosts = {mail_domain(each) for each in allowed}
         self._resolve = resolve
 
     def check_written(self, host: str) -> None:
         """Judge a host without asking anybody. Raises NotAllowed for one that certainly may not be reached."""
-        if host.lower() in self._hosts:
+        name = mail_domain(host)
+        if name in self._hosts:
             return
-        if _is_address(host):
-            self._judge(host)
-        elif host.lower().rstrip(".") == "localhost" or host.lower().rstrip(".").endswith(".localhost"):
+        if _is_address(name):
+            self._judge(name)
+        elif name.rstrip(".") == "localhost" or name.rstrip(".").endswith(".localhost"):
             raise NotAllowed("localhost is not a public address; `allowed_targets` of the settings may name it")
 
     async def address_of(self, host: str, port: int) -> str:
@@ -59,7 +61,7 @@ class Outside:
         addresses = await self._resolve(host, port)
         if not addresses:
             raise HostUnknown(f"{host[:100]} has no address")
-        if host.lower() not in self._hosts:
+        if mail_domain(host) not in self._hosts:
             for address in addresses:
                 self._judge(address)
         return next(iter(addresses))
@@ -110,7 +112,7 @@ class OutsideTransport(httpx.AsyncBaseTransport):
         self._inner = inner or httpx.AsyncHTTPTransport(retries=0)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        host = request.url.host
+        host = request.url.raw_host.decode("ascii")  # in Unicode it would be looked up by IDNA 2003
         port = request.url.port or (443 if request.url.scheme == "https" else 80)
         address = await self._outside.address_of(host, port)
         extensions = {**request.extensions, "sni_hostname": host}

@@ -17,7 +17,7 @@ from mailvane.admission.decision import judge_by
 from mailvane.admission.guillotine import crossing
 from mailvane.admission.replay import Limits, Replay, replay
 from mailvane.admission.rules import GovernanceRules
-from mailvane.domain.names import canonical_name
+from mailvane.domain.names import looked_up_name
 from mailvane.domain.outbound import (
     DEFAULT_WORKSPACE,
     HOUR_MS,
@@ -65,7 +65,7 @@ class Governance:
 
         Raises NotFound, also for one that was removed.
         """
-        canonical = canonical_name(name)
+        canonical = looked_up_name(name)
         found = self._domains.domain(canonical, workspace) if canonical else None
         if found is None:
             raise _unknown(name)
@@ -76,7 +76,7 @@ class Governance:
 
         Raises NotFound.
         """
-        canonical = canonical_name(name)
+        canonical = looked_up_name(name)
         found = self._domains.approved_domain(canonical) if canonical else None
         if found is None:
             raise _unknown(name)
@@ -195,7 +195,7 @@ class Governance:
 
         `evidence` is kept with a suspension. False when the message was counted before or the domain is unknown.
         """
-        canonical = canonical_name(name)
+        canonical = looked_up_name(name)
         if not canonical:
             return False
         told = _Feedback(bounces=bounces, complaints=complaints, evidence=evidence, message_id=message_id)
@@ -220,7 +220,7 @@ class Governance:
 
         With a workspace, what was done while the domain was of that workspace.
         """
-        canonical = canonical_name(name)
+        canonical = looked_up_name(name)
         return self._domains.audit(canonical, limit, workspace) if canonical else []
 
     def what_if(
@@ -278,7 +278,7 @@ class _Feedback(msgspec.Struct, frozen=True, kw_only=True):
 
 def _acceptable(passage: Passage) -> Passage:
     """In the form that the store knows: one request must not spoil the transaction of those decided with it."""
-    name = canonical_name(passage.domain)
+    name = looked_up_name(passage.domain)
     if name == passage.domain and passage.units <= _MOST_UNITS:
         return passage
     return msgspec.structs.replace(passage, domain=name, units=min(passage.units, _MOST_UNITS))

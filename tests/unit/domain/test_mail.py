@@ -68,6 +68,12 @@ def test_only_the_domain_of_an_address_loses_its_case(address: str, canonical: s
     assert domain_of(canonical) == domain
 
 
+def test_an_address_is_one_in_both_spellings_of_its_domain() -> None:
+    assert canonical_address("Jürg@Straße.Example") == "Jürg@xn--strae-oqa.example"
+    assert canonical_address("Jürg@XN--strae-OQA.example") == "Jürg@xn--strae-oqa.example"
+    assert canonical_address("a@\udcff.Example") == "a@\udcff.example"
+
+
 def test_an_event_survives_being_written_down() -> None:
     event = MailEvent(relay=1, accepted_at=1000, number=7, type=EventType.DELIVERED, at=1500, recipient="a@b.example")
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(event), type=MailEvent) == event

@@ -71,6 +71,9 @@ def test_a_recipient_may_have_letters_of_any_script_where_the_server_takes_them(
     with PostOffice().running(enable_SMTPUTF8=True) as office:
         deliver(office.port, notification(entry(), "jürgen@example.org"))
     assert office.envelopes[0][1] == ["jürgen@example.org"]
+    with PostOffice().running() as office:
+        deliver(office.port, notification(entry(), "ann@Straße.example"))
+    assert office.envelopes[0][1] == ["ann@xn--strae-oqa.example"], "the domain alone needs no SMTPUTF8"
     with PostOffice().running() as office, pytest.raises(Refused, match="SMTPUTF8"):
         deliver(office.port, notification(entry(), "jürgen@example.org"))
 

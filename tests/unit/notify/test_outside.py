@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import httpx
@@ -64,6 +64,27 @@ def test_a_host_of_which_one_address_is_private_is_refused() -> None:
 
     with pytest.raises(NotAllowed, match=r"10\.0\.0\.1"):
         asyncio.run(Outside(resolve=both).address_of("h.example", 443))
+
+
+def test_a_name_is_looked_up_as_registries_know_it() -> None:
+    asked: list[str] = []
+
+    async def private(host: str, _port: int) -> Collection[str]:
+        asked.append(host)
+        return ["10.0.0.1"]
+
+    async def post(url: str, allowed: Sequence[str] = ()) -> None:
+        outside = Outside(allowed, private)
+        async with httpx.AsyncClient(transport=OutsideTransport(outside), trust_env=False) as client:
+            await client.post(url)
+
+    for url in ("http://straße.example/x", "http://xn--strae-oqa.example/x"):
+        with pytest.raises(NotAllowed):
+            asyncio.run(post(url))
+    assert asked == ["xn--strae-oqa.example"] * 2
+    Outside(["Straße.example"]).check_written("xn--strae-oqa.example")
+    with pytest.raises(NotAllowed):
+        Outside().check_written("１２７.0.0.1")
 
 
 def test_the_connection_goes_to_the_address_that_was_judged() -> None:

@@ -19,6 +19,7 @@ import msgspec
 
 from mailvane.collectors.dmarc.mails import Part, read_header, walk
 from mailvane.domain.mail import canonical_address, domain_of
+from mailvane.domain.names import mail_domain
 from mailvane.errors import InvalidInput
 from mailvane.services.complaints import EnclosedMail
 from mailvane.services.report_intake import Failure
@@ -192,12 +193,12 @@ def _original_headers(mail: Part) -> Message:
 def _domain(told: Mapping[str, Any], original: Mapping[str, str]) -> str:
     """The domain that the mail came from, as far as anybody says."""
     for text in told.get("reported_domains", ()):
-        return str(text).lower()
+        return mail_domain(str(text))
     for address in (original.get("from", ""), told.get("original_mail_from", "")):
         domain = domain_of(_address(str(address)))
         if "." in domain:
             return domain
-    return str(told.get("dkim_domain", "")).lower()
+    return mail_domain(str(told.get("dkim_domain", "")))
 
 
 def _bare(text: str) -> str:

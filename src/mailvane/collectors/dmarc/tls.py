@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from mailvane.collectors.dmarc.aggregate import MOST_IDENTITY
+from mailvane.domain.names import mail_domain
 from mailvane.errors import InvalidInput
 from mailvane.services.report_intake import TlsSessions
 
@@ -110,7 +111,7 @@ def sessions(report: TlsReport, name: str, domain: str = "") -> Iterator[TlsSess
 def _by_domain(report: TlsReport, domain: str) -> dict[str, list[PolicyResult]]:
     found: dict[str, list[PolicyResult]] = {}
     for result in report.policies:
-        found.setdefault((result.policy.policy_domain or domain).strip().lower(), []).append(result)
+        found.setdefault(mail_domain((result.policy.policy_domain or domain).strip()), []).append(result)
     if not found:
         raise InvalidInput("there is no policy in it")
     if len(found) > _MOST_DOMAINS:

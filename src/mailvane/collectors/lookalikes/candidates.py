@@ -10,6 +10,8 @@ from typing import NamedTuple
 import dnstwist  # type: ignore[import-untyped]
 import tldextract
 
+from mailvane.domain.names import canonical_name, readable_label
+
 # Importing dnstwist sets a time limit for every socket of the process.
 socket.setdefaulttimeout(None)
 
@@ -29,6 +31,7 @@ _ENDINGS = (
     "com", "net", "org", "info", "biz", "co", "io", "app", "shop", "online", "site", "store", "xyz", "top", "live",
     "email", "support", "eu", "de", "co.uk",
 )  # fmt: skip
+_MAPPED_BEFORE = (("ß", "ss"), ("ς", "σ"))
 
 # Without addresses and without a cache it reads the list that it brings, and nothing else.
 _suffixes = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
@@ -63,7 +66,7 @@ def registrable(name: str) -> Registrable:
 def candidates(brand: str) -> tuple[Candidate, ...]:
     """At most MOST, the likely ones first; never the brand's own domain."""
     own = registrable(brand)
-    label = _readable(own.label)
+    label = readable_label(own.label)
     found: dict[str, Candidate] = {}
     for fuzzer in _FUZZERS:
         names = _fuzzed(label, own.suffix, fuzzer)
@@ -78,17 +81,18 @@ def candidates(brand: str) -> tuple[Candidate, ...]:
 
 def likeness(one: str, other: str) -> int:
     """# ours: the share of letters in common, as people see them; the vendor does not say how it scores."""
-    first, second = (_readable(registrable(name).label) for name in (one, other))
+    first, second = (readable_label(registrable(name).label) for name in (one, other))
     return round(100 * difflib.SequenceMatcher(None, first, second, autojunk=False).ratio())
 
 
 def _fuzzed(label: str, suffix: str, fuzzer: str) -> set[str]:
     if fuzzer == "homoglyph" and len(label) > _LONGEST_FOR_PAIRS:
-        return _look_alike_letters(label, suffix)
+        return _look_alike_letters(label, suffix) | _taken_for(label, suffix)
     made = dnstwist.Fuzzer("brand.com", dictionary=_WORDS, tld_dictionary=_ENDINGS)
     made.subdomain, made.domain, made.tld = "", label, suffix
     made.generate(fuzzers=[fuzzer])
-    return {permutation["domain"].lower() for permutation in made.domains}
+    names = {permutation["domain"].lower() for permutation in made.domains}
+    return names | _taken_for(label, suffix) if fuzzer == "homoglyph" else names
 
 
 def _look_alike_letters(label: str, suffix: str) -> set[str]:
@@ -97,20 +101,15 @@ def _look_alike_letters(label: str, suffix: str) -> set[str]:
     found: set[str] = set()
     for place, letter in enumerate(label):
         for glyph in (*dnstwist.Fuzzer.glyphs_ascii.get(letter, ()), *glyphs.get(letter, ())):
-            try:
-                found.add(f"{label[:place]}{glyph}{label[place + 1 :]}.{suffix}".encode("idna").decode())
-            except UnicodeError:
-                continue
-    return found
+            found.add(canonical_name(f"{label[:place]}{glyph}{label[place + 1 :]}.{suffix}"))
+    return found - {""}
+
+
+def _taken_for(label: str, suffix: str) -> set[str]:
+    """What programs that still read names by IDNA 2003 make of the label, or would take for it."""
+    made = {label.replace(one, other) for pair in _MAPPED_BEFORE for one, other in (pair, pair[::-1])}
+    return {canonical_name(f"{each}.{suffix}") for each in made - {label}} - {""}
 
 
 def _is_registrable(name: str) -> bool:
     return name.count(".") == str(registrable(name)).count(".") and str(registrable(name)) == name
-
-
-def _readable(label: str) -> str:
-    """As people read it, not as it stands in DNS."""
-    try:
-        return label.encode().decode("idna")
-    except UnicodeError:
-        return label

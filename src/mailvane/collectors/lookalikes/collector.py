@@ -20,6 +20,7 @@ from mailvane.collectors.lookalikes.candidates import candidates, likeness, regi
 from mailvane.collectors.lookalikes.presence import DomainLookups, MailPolicy, Presence
 from mailvane.collectors.lookalikes.rdap import NoRegistry, Registration, Registries
 from mailvane.collectors.resolving.lookups import Unanswered
+from mailvane.domain.names import mail_domain
 from mailvane.domain.reputation import Asset, AssetKind, Observation, ObservationKind, Refresh, Source
 from mailvane.errors import CollectionFailed, InvalidInput
 from mailvane.reputation_config import ReputationSettings
@@ -177,7 +178,7 @@ class _Line(msgspec.Struct):
 
 def _imported(line: _Line, now: int) -> Observation:
     """Raises ValueError."""
-    brand, name = (text.strip().rstrip(".").lower() for text in (line.domain, line.lookalike))
+    brand, name = (mail_domain(text.strip().rstrip(".")) for text in (line.domain, line.lookalike))
     data = msgspec.structs.asdict(line) | {
         "reg_created_date": None if line.reg_created_date is None else moment_ms(line.reg_created_date),
         "reg_updated_date": None if line.reg_updated_date is None else moment_ms(line.reg_updated_date),

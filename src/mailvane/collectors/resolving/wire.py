@@ -21,6 +21,8 @@ import dns.rdtypes.ANY.PTR
 import dns.rdtypes.ANY.TXT
 import dns.rdtypes.IN.A
 
+from mailvane.domain.names import canonical_name
+
 # With the class IN.
 A, NS, PTR = b"\0\x01\0\x01", b"\0\x02\0\x01", b"\0\x0c\0\x01"
 MX, TXT = b"\0\x0f\0\x01", b"\0\x10\0\x01"
@@ -185,7 +187,8 @@ def _nothing(data: bytes, code: int) -> Sequence[str] | Trouble:
 
 
 def _parsed(name: str) -> dns.name.Name:
+    """With escapes, or in Unicode, which dnspython would read by IDNA 2003. Raises ValueError."""
     try:
-        return dns.name.from_text(name)
+        return dns.name.from_text(name if name.isascii() else canonical_name(name) or "..")
     except dns.exception.DNSException as error:
         raise ValueError(str(error)) from None

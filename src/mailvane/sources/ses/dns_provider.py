@@ -17,6 +17,7 @@ import dns.resolver
 from dns.rdatatype import CNAME, TXT, RdataType
 
 from mailvane.domain.outbound import Domain
+from mailvane.domain.names import mail_domain
 from mailvane.errors import InvalidSetting
 from mailvane.services.verification import Challenge, DnsRecord, Progress, VerificationStatus
 
@@ -37,7 +38,7 @@ class DnsProvider:
     def __init__(self, look_up: LookUp, dkim_domain: str = "") -> None:
         """`dkim_domain`: where this installation publishes its keys; each domain's own `dkim` when not given."""
         self._look_up = look_up
-        self._dkim_domain = dkim_domain
+        self._dkim_domain = mail_domain(dkim_domain)
 
     def begin(self, domain: Domain) -> Challenge:
         token, selectors = domain.verification_token, domain.dkim_tokens

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from mailvane.domain.names import canonical_name
 from mailvane.domain.outbound import Passage, Reason, Verdict
 from mailvane.surfaces.policy.protocol import END_OF_MESSAGE, Request
 
@@ -127,13 +128,8 @@ def _name(request: Request, rules: PolicyRules) -> str:
 
 def _domain_of(address: str) -> str:
     """The domain behind the last @, as domains are stored; empty when there is none."""
-    name = address.rpartition("@")[2].lower() if "@" in address else ""
-    name = name.removesuffix(".")
-    if not name.isascii():
-        try:
-            name = name.encode("idna").decode("ascii").lower()
-        except UnicodeError:
-            return ""
+    name = address.rpartition("@")[2] if "@" in address else ""
+    name = name.lower().removesuffix(".") if name.isascii() else canonical_name(name)
     return name if len(name) <= _LONGEST_DOMAIN else ""
 
 

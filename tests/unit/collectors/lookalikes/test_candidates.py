@@ -41,6 +41,15 @@ def test_a_brand_of_other_letters_is_imitated_as_people_see_it() -> None:
     assert "mller.de" in made("xn--mller-kva.de")
 
 
+@pytest.mark.parametrize(
+    ("brand", "name"),
+    [("xn--strae-oqa.de", "strasse.de"), ("strasse.de", "xn--strae-oqa.de"), ("meine-strasse.de", "xn--meine-strae-46a.de")],
+)
+def test_what_idna_2003_took_for_the_brand_imitates_it(brand: str, name: str) -> None:
+    assert made(brand)[name] == "homoglyph"
+    assert brand not in made(brand)
+
+
 @pytest.mark.parametrize("brand", ["microsoftonline.com", "averyveryverylongbrandname.com", f"{'ab' * 31}.com"])
 def test_there_is_an_end_to_them_and_likely_ones_come_first(brand: str) -> None:
     found = candidates(brand)

@@ -64,6 +64,7 @@ def test_one_name_is_asked_for_below_many_zones() -> None:
 
 def test_names_of_other_scripts_and_with_escapes_are_asked_for_as_dnspython_does() -> None:
     assert wire.labels("Bücher.example.") == b"\x0dxn--bcher-kva\x07example"
+    assert wire.labels("_dmarc.straße.example") == b"\x06_dmarc\x0dxn--strae-oqa\x07example"
     assert wire.labels("a\\.b.example") == b"\x03a.b\x07example"
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mailvane.domain.alerts import DAY_MS
+from mailvane.domain.names import mail_domain
 from mailvane.domain.reputation import ObservationKind
 from mailvane.services.report_intake import Taken
 from mailvane.services.report_summary import ReportSummary, SenderSummary, summary_of
@@ -51,7 +52,7 @@ def show(  # noqa: PLR0913  each option narrows what is shown
         workspace=chosen_workspace(place.tenancy(), workspace).id,
         since=now - days * DAY_MS,
         until=now + _LATE_MS,
-        domain=domain.lower() if domain else None,
+        domain=mail_domain(domain) if domain else None,
         failing_only=failing,
     )
     found = summary_of(place.reputation().reports(), question, top)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mailvane.domain.names import mail_domain
 from mailvane.domain.reputation import Asset, AssetKind, ObservationKind
 from mailvane.storage.reputation import RowQuestion
 from mailvane.surfaces.http.emailconsul import shape
@@ -51,7 +52,7 @@ def reports(services: ReputationServices, asked: Asked) -> shape.Page:
     """Aggregate reports, the newest first."""
     part = window(asked.query, ("-date_end",))
     found = services.reports.reports(
-        asked.workspace, *recent(asked.query, asked.now), asked.query.get("domain") or None
+        asked.workspace, *recent(asked.query, asked.now), mail_domain(asked.query.get("domain", "")) or None
     )
     rows = [
         {
@@ -77,7 +78,7 @@ def rows_of_reports(services: ReputationServices, asked: Asked) -> shape.Page:
         workspace=asked.workspace,
         since=since,
         until=until,
-        domain=asked.query.get("domain") or None,
+        domain=mail_domain(asked.query.get("domain", "")) or None,
         source_ip=asked.query.get("source_ip") or None,
         failing_only=asked.query.get("failing", "").lower() in {"true", "1"},
         offset=part.offset,
