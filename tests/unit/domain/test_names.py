@@ -20,8 +20,8 @@ from mailvane.domain.names import canonical_name, looked_up_name, mail_domain, r
         ("οδος.example", "xn--pxavbm.example"),
         ("ΟΔΟΣ.example", "xn--pxavbq.example"),  # a capital sigma is never a final one
         ("क्\u200dष.example", "xn--11b2ezcw70k.example"),  # a joiner where the script wants one
-        ("نامه\u200cای.example", "xn--mgba3gch31f060k.example"),
-        ("ｅｘａｍｐｌｅ．com", "example.com"),
+        ("نامه\u200cای.example", "xn--mgba3gch31f060k.example"),  # noqa: RUF001
+        ("ｅｘａｍｐｌｅ．com", "example.com"),  # noqa: RUF001
         ("straße。example｡", "xn--strae-oqa.example"),
         ("bu\u0308cher.example", "xn--bcher-kva.example"),
         ("bü\u00adcher.example", "xn--bcher-kva.example"),

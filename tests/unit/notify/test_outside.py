@@ -84,7 +84,7 @@ def test_a_name_is_looked_up_as_registries_know_it() -> None:
     assert asked == ["xn--strae-oqa.example"] * 2
     Outside(["Straße.example"]).check_written("xn--strae-oqa.example")
     with pytest.raises(NotAllowed):
-        Outside().check_written("１２７.0.0.1")
+        Outside().check_written("\uff11\uff12\uff17.0.0.1")
 
 
 def test_the_connection_goes_to_the_address_that_was_judged() -> None:

@@ -142,7 +142,7 @@ def _domains(told: Mapping[str, Any], original: Mapping[str, str], headers: Mess
     found = [domain_of(_address(original.get("from", "")))]
     found += [told.get("dkim_domain", ""), *(each for one in signatures for each in _SIGNED_BY.findall(one)[:1])]
     found += [*told.get("reported_domains", ()), domain_of(_address(told.get("original_mail_from", "")))]
-    return list(dict.fromkeys(name for each in found if (name := str(each).strip().rstrip(".").lower())))
+    return list(dict.fromkeys(name for each in found if (name := mail_domain(str(each).strip().rstrip(".")))))
 
 
 def _address(text: str) -> str:

@@ -31,7 +31,7 @@ _ENDINGS = (
     "com", "net", "org", "info", "biz", "co", "io", "app", "shop", "online", "site", "store", "xyz", "top", "live",
     "email", "support", "eu", "de", "co.uk",
 )  # fmt: skip
-_MAPPED_BEFORE = (("ß", "ss"), ("ς", "σ"))
+_MAPPED_BEFORE = (("ß", "ss"), ("\u03c2", "\u03c3"))  # sharp s; final sigma
 
 # Without addresses and without a cache it reads the list that it brings, and nothing else.
 _suffixes = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)

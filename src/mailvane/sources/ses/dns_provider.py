@@ -16,8 +16,8 @@ import dns.nameserver
 import dns.resolver
 from dns.rdatatype import CNAME, TXT, RdataType
 
-from mailvane.domain.outbound import Domain
 from mailvane.domain.names import mail_domain
+from mailvane.domain.outbound import Domain
 from mailvane.errors import InvalidSetting
 from mailvane.services.verification import Challenge, DnsRecord, Progress, VerificationStatus
 

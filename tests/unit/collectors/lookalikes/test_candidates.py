@@ -43,7 +43,11 @@ def test_a_brand_of_other_letters_is_imitated_as_people_see_it() -> None:
 
 @pytest.mark.parametrize(
     ("brand", "name"),
-    [("xn--strae-oqa.de", "strasse.de"), ("strasse.de", "xn--strae-oqa.de"), ("meine-strasse.de", "xn--meine-strae-46a.de")],
+    [
+        ("xn--strae-oqa.de", "strasse.de"),
+        ("strasse.de", "xn--strae-oqa.de"),
+        ("meine-strasse.de", "xn--meine-strae-46a.de"),
+    ],
 )
 def test_what_idna_2003_took_for_the_brand_imitates_it(brand: str, name: str) -> None:
     assert made(brand)[name] == "homoglyph"
