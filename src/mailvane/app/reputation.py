@@ -89,7 +89,7 @@ def reputation_of(
         profiles=ledger,
         signing=Signing(ledger),
         reports=ledger,
-        hits=ledger,
+        observed=ledger,
         outbox=ledger,
         channels=ledger,
         zones=ledger,

@@ -94,6 +94,10 @@ class Watching:
         """By name."""
         return self._assets.assets(workspace, (kind,), profile_id)
 
+    def named(self, workspace: int, kind: AssetKind, names: Collection[str]) -> list[Asset]:
+        """Those of these names that are watched, by name."""
+        return self._assets.assets_named(workspace, kind, names)
+
     def asset(self, workspace: int, kind: AssetKind, asset_id: str) -> Asset:
         """Raises NotFound."""
         found = self._assets.asset(workspace, kind, asset_id)

@@ -59,6 +59,9 @@ class Assets(Protocol):
 
     def asset(self, workspace: int, kind: AssetKind, asset_id: str) -> Asset | None: ...
 
+    def assets_named(self, workspace: int, kind: AssetKind, names: Collection[str]) -> list[Asset]:
+        """Those of these names that are watched, by name."""
+
     def change_asset(self, workspace: int, asset_id: str, change: Callable[[Asset], Asset]) -> Asset:
         """Read, change and write under a lock. Raises NotFound."""
 
@@ -74,26 +77,44 @@ class ObservationPage(msgspec.Struct, frozen=True):
     observations: list[Observation]
 
 
-class HitQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """Which mails to traps or honeytokens: of a time from `since` to before `until`, in milliseconds."""
+class ObservationQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Which observations: those that tell of a time from `since` to before `until`, in milliseconds."""
 
     workspace: int
     kind: ObservationKind
-    since: int
-    until: int
+    since: int = 0
+    until: int = 2**63 - 1
+    newest_only: bool = False  # of each asset and key
+    asset_part: str = ""
     contains: Mapping[str, str] = {}  # by field of the data: a part of its value, in any case
     one_of: Mapping[str, Collection[str]] = {}  # by field of the data: its value
 
 
-class Hits(Protocol):
-    def hits(self, question: HitQuestion, offset: int, limit: int, newest_first: bool = True) -> ObservationPage:
-        """A part of the hits in the order of their times, and how many there are in all."""
+class AssetSums(msgspec.Struct, frozen=True, kw_only=True):
+    """What the observations of an asset come to."""
 
-    def hits_by(self, question: HitQuestion, field: str) -> list[tuple[str, int]]:
-        """How many hits each value of a field has, the most first."""
+    asset: str
+    count: int
+    sums: Mapping[str, float]  # by field
+    values: Mapping[str, int]  # of the counted field: how many observations have each
 
-    def hits_by_day(self, question: HitQuestion) -> dict[int, int]:
-        """How many hits each day of UTC has, by days since the epoch."""
+
+class ObservationPages(Protocol):
+    def observation_page(
+        self, question: ObservationQuestion, offset: int, limit: int, newest_first: bool = True
+    ) -> ObservationPage:
+        """A part of them in the order of their times, and how many there are in all."""
+
+    def counts_by(self, question: ObservationQuestion, field: str) -> list[tuple[str, int]]:
+        """How many have each value of a field of the data, the most first."""
+
+    def counts_by_day(self, question: ObservationQuestion) -> dict[int, int]:
+        """How many each day of UTC has, by days since the epoch."""
+
+    def sums_by_asset(
+        self, question: ObservationQuestion, fields: Sequence[str], counted: str | None = None
+    ) -> list[AssetSums]:
+        """Numeric fields of the data added up, asset by asset in order; and how often each value of one more field."""
 
 
 class Standing(msgspec.Struct, frozen=True):

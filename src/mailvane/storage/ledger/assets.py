@@ -84,6 +84,18 @@ class SqlAssets:
             row = connection.execute(wanted).one_or_none()
         return None if row is None else _asset(row)
 
+    def assets_named(self, workspace: int, kind: AssetKind, names: Collection[str]) -> list[Asset]:
+        found: list[Asset] = []
+        with self._database.read() as connection:
+            for chunk in in_chunks(sorted(names), _AT_ONCE):
+                wanted = select(assets).where(
+                    assets.c.workspace == workspace,
+                    assets.c.kind == kind,
+                    assets.c.name.in_([plain(name) for name in chunk]),
+                )
+                found.extend(_asset(row) for row in connection.execute(wanted.order_by(assets.c.name)))
+        return found
+
     def change_asset(self, workspace: int, asset_id: str, change: Callable[[Asset], Asset]) -> Asset:
         one = assets.c.workspace == workspace, assets.c.id == plain(asset_id)
         with self._database.write() as connection:

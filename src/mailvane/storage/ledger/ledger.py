@@ -10,9 +10,9 @@ from mailvane.storage.ledger.clients import SqlClients
 from mailvane.storage.ledger.copying import SqlCopies
 from mailvane.storage.ledger.database import Database, connect
 from mailvane.storage.ledger.domains import SqlDomains
-from mailvane.storage.ledger.hits import SqlHits
 from mailvane.storage.ledger.journal import SqlJournal
 from mailvane.storage.ledger.migration import migrate
+from mailvane.storage.ledger.observation_pages import SqlObservationPages
 from mailvane.storage.ledger.observations import SqlObservations
 from mailvane.storage.ledger.outbox import SqlOutbox
 from mailvane.storage.ledger.periods import SqlPeriods
@@ -24,7 +24,7 @@ from mailvane.storage.ledger.zones import SqlZones
 _OUTBOUND = (SqlDomains, SqlPeriods, SqlClients)
 _REPUTATION = (
     *(SqlAssets, SqlObservations, SqlZones, SqlAlerts, SqlAlertLog, SqlOutbox, SqlChannels),
-    *(SqlReports, SqlReportPages, SqlHits),
+    *(SqlReports, SqlReportPages, SqlObservationPages),
 )
 
 
@@ -36,7 +36,7 @@ class SqlLedger(
     SqlClients,
     SqlAssets,
     SqlObservations,
-    SqlHits,
+    SqlObservationPages,
     SqlZones,
     SqlAlerts,
     SqlAlertLog,

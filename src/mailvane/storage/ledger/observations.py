@@ -89,7 +89,7 @@ class SqlObservations:
 
     def forget_observations(self, kinds: Collection[ObservationKind], before: int) -> int:
         old = delete(observations).where(
-            observations.c.kind.in_(sorted(kinds)), observations.c.at < before, _newer().exists()
+            observations.c.kind.in_(sorted(kinds)), observations.c.at < before, newer().exists()
         )
         with self._database.write() as connection:
             return connection.execute(old).rowcount
@@ -98,7 +98,7 @@ class SqlObservations:
         # As `text_of` writes it: names in order, no spaces.
         listed = observations.c.data.like('%"listed":true%')
         listings = observations.c.kind.in_(sorted(LISTINGS))
-        wanted = select(observations.c.kind, func.count()).where(listings, listed, ~_newer().exists())
+        wanted = select(observations.c.kind, func.count()).where(listings, listed, ~newer().exists())
         with self._database.read() as connection:
             listed_by_kind = connection.execute(wanted.group_by(observations.c.kind)).all()
             documents = connection.execute(select(source_health.c.document)).scalars().all()
@@ -139,7 +139,7 @@ def _hits_once(connection: Connection, workspace: int, rows: list[dict[str, Any]
     ]
 
 
-def _newer() -> Select[Any]:
+def newer() -> Select[Any]:
     """What was said later of the same."""
     other = observations.alias()
     same = (other.c[column.name] == column for column in _IDENTITY)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ColumnElement, Connection, Text, cast, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from mailvane.domain.reputation import ObservationKind
 from mailvane.storage.ledger.database import Database
 from mailvane.storage.ledger.documents import plain
+from mailvane.storage.ledger.json_fields import JsonFields
 from mailvane.storage.ledger.observations import observation_of
 from mailvane.storage.ledger.reputation_tables import observations
 from mailvane.storage.reputation import AbuseDomain, AbusePage, ReportQuestion, TlsDomain, TlsPage
@@ -24,9 +25,10 @@ class SqlReportPages:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._data = JsonFields(database, observations.c.data)
 
     def tls_reports(self, question: ReportQuestion) -> TlsPage:
-        succeeded, failed = self._number("succeeded"), self._number("failed")
+        succeeded, failed = self._data.integer("succeeded"), self._data.integer("failed")
         wanted = _chosen(question, ObservationKind.TLS)
         if question.failing_only:
             wanted.append(failed > 0)
@@ -40,7 +42,7 @@ class SqlReportPages:
             return TlsPage(_total(connection, wanted), domains, _page(connection, wanted, question))
 
     def abuse_reports(self, question: ReportQuestion) -> AbusePage:
-        told = self._text("feedback_type")
+        told = self._data.text("feedback_type")
         wanted = _chosen(question, ObservationKind.FAILURE)
         if question.feedback_type is not None:
             wanted.append(told == plain(question.feedback_type))
@@ -52,15 +54,6 @@ class SqlReportPages:
                 for domain, kind, reports in connection.execute(ranked.limit(_MOST_DOMAINS))
             ]
             return AbusePage(_total(connection, wanted), domains, _page(connection, wanted, question))
-
-    def _text(self, name: str) -> ColumnElement[str]:
-        if self._database.is_sqlite:
-            return cast(func.json_extract(observations.c.data, f"$.{name}"), Text)
-        told: ColumnElement[str] = cast(observations.c.data, JSON)[name].as_string()
-        return told
-
-    def _number(self, name: str) -> ColumnElement[int]:
-        return func.coalesce(cast(self._text(name), BigInteger), 0)
 
 
 def _chosen(question: ReportQuestion, kind: ObservationKind) -> list[ColumnElement[bool]]:

@@ -23,7 +23,7 @@ from mailvane.services.tenancy import Tenancy
 from mailvane.services.verification import Proving
 from mailvane.services.watching import Watching
 from mailvane.storage.interface import MailLog
-from mailvane.storage.reputation import Channels, Hits, Outbox, Profiles, Reports, Zones
+from mailvane.storage.reputation import Channels, ObservationPages, Outbox, Profiles, Reports, Zones
 from mailvane.surfaces.http.bridge import Bridge
 
 
@@ -50,7 +50,7 @@ class ReputationServices:
     signing: Signing
     profiles: Profiles
     reports: Reports
-    hits: Hits
+    observed: ObservationPages
     outbox: Outbox
     channels: Channels
     zones: Zones

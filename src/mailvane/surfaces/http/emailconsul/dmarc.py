@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mailvane.domain.names import mail_domain
 from mailvane.domain.reputation import Asset, AssetKind, ObservationKind
-from mailvane.storage.reputation import RowQuestion
+from mailvane.storage.reputation import ObservationQuestion, RowQuestion
 from mailvane.surfaces.http.emailconsul import shape
 from mailvane.surfaces.http.emailconsul.parameters import DomainsBody, recent, window
 from mailvane.surfaces.http.emailconsul.watched import Watch
@@ -20,12 +19,10 @@ from mailvane.surfaces.http.services import ReputationServices
 
 
 def _shown(services: ReputationServices, asked: Asked, assets: Sequence[Asset]) -> list[shape.DmarcObject]:
-    messages: Counter[str] = Counter()
-    failed: Counter[str] = Counter()
-    span = recent({}, asked.now)
-    for report in services.watching.observations(asked.workspace, (ObservationKind.DMARC,), *span):
-        messages[report.asset] += int(report.data.get("messages", 0))
-        failed[report.asset] += int(report.data.get("dmarc_fail", 0))
+    since, until = recent({}, asked.now)
+    question = ObservationQuestion(workspace=asked.workspace, kind=ObservationKind.DMARC, since=since, until=until)
+    sums = services.observed.sums_by_asset(question, ("messages", "dmarc_fail"))
+    known = {each.asset: each.sums for each in sums}
     return [
         shape.DmarcObject(
             **shape.watched(asset),
@@ -33,8 +30,8 @@ def _shown(services: ReputationServices, asked: Asked, assets: Sequence[Asset]) 
             p=asset.details.get("p"),
             sp=asset.details.get("sp"),
             rua=asset.details.get("rua", ()),
-            messages=messages[asset.name],
-            dmarc_fail=failed[asset.name],
+            messages=int(known.get(asset.name, {}).get("messages", 0)),
+            dmarc_fail=int(known.get(asset.name, {}).get("dmarc_fail", 0)),
         )
         for asset in assets
     ]

@@ -12,7 +12,7 @@ from mailvane.domain.reputation import Asset, AssetKind, Observation, Observatio
 from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import InvalidFields, InvalidInput
 from mailvane.services.asset_names import spelled
-from mailvane.storage.reputation import HitQuestion
+from mailvane.storage.reputation import ObservationQuestion
 from mailvane.surfaces.http.emailconsul import shape
 from mailvane.surfaces.http.emailconsul.parameters import (
     TokensBody,
@@ -96,27 +96,29 @@ def _domains(names: Sequence[str]) -> list[str]:
 def log(kind: ObservationKind, services: ReputationServices, asked: Asked) -> shape.Page:
     part = window(asked.query, ("-timestamp", "timestamp"))
     question = _question(kind, asked, recent(asked.query, asked.now))
-    found = services.hits.hits(question, part.offset, part.limit, newest_first=part.sort.startswith("-"))
+    found = services.observed.observation_page(
+        question, part.offset, part.limit, newest_first=part.sort.startswith("-")
+    )
     return shape.page([_row(hit) for hit in found.observations], found.total, part)
 
 
 def aggregated(kind: ObservationKind, services: ReputationServices, asked: Asked) -> shape.Rows:
     """How many hits each value of `group` has; the most first."""
     group = chosen(asked.query, "group", _GROUPS[kind])
-    counts = services.hits.hits_by(_question(kind, asked, period(asked.query)), group)
+    counts = services.observed.counts_by(_question(kind, asked, period(asked.query)), group)
     return shape.Rows([{group: value, "count": count} for value, count in counts])
 
 
 def timeseries(kind: ObservationKind, services: ReputationServices, asked: Asked) -> shape.Rows:
     """How many each day, days of UTC without any included."""
     since, until = recent(asked.query, asked.now)
-    counts = services.hits.hits_by_day(_question(kind, asked, (since, until)))
+    counts = services.observed.counts_by_day(_question(kind, asked, (since, until)))
     days = range(since // DAY_MS, (until - 1) // DAY_MS + 1)
     return shape.Rows([{"date": shape.day(day * DAY_MS), "count": counts.get(day, 0)} for day in days])
 
 
-def _question(kind: ObservationKind, asked: Asked, span: tuple[int, int]) -> HitQuestion:
-    return HitQuestion(
+def _question(kind: ObservationKind, asked: Asked, span: tuple[int, int]) -> ObservationQuestion:
+    return ObservationQuestion(
         workspace=asked.workspace,
         kind=kind,
         since=span[0],

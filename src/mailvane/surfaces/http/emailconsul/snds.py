@@ -6,18 +6,19 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from mailvane.domain.reputation import Asset, AssetKind, AssetStatus, Observation, ObservationKind
 from mailvane.errors import InvalidFields
+from mailvane.storage.reputation import ObservationQuestion
 from mailvane.surfaces.http.emailconsul import shape
 from mailvane.surfaces.http.emailconsul.parameters import (
     CredentialsBody,
     CredentialsChange,
+    Window,
     period,
     read,
     recent,
@@ -84,23 +85,16 @@ def _checked(key: str) -> str:
 def ip_data(services: ReputationServices, asked: Asked) -> shape.Page:
     """The periods of addresses, the newest first."""
     part = window(asked.query, ("-date_timestamp", "date_timestamp"))
+    since, until = recent(asked.query, asked.now)
     colours = several(asked.query, "filter_result")
-    rows = [
-        row
-        for row in _rows(services, asked, ObservationKind.SNDS_DATA, recent(asked.query, asked.now))
-        if not colours or row.get("filter_result") in colours
-    ]
-    return shape.page(part.of(rows[:: -1 if part.sort.startswith("-") else 1]), len(rows), part)
+    question = _question(asked, ObservationKind.SNDS_DATA, since=since, until=until, one_of={"filter_result": colours})
+    return _page(services, asked, question, part)
 
 
 def ip_status(services: ReputationServices, asked: Asked) -> shape.Page:
     """Which addresses Microsoft blocks, as said last."""
     part = window(asked.query, ("-date_timestamp", "date_timestamp"))
-    names = _reverse_names(services, asked)
-    found = services.watching.latest(asked.workspace, (ObservationKind.SNDS_STATUS,))
-    rows = [_row(one, names) for one in found if asked.query.get("ip", "") in one.asset]
-    rows.sort(key=lambda row: (row["date_timestamp"], row["ip"]), reverse=part.sort.startswith("-"))
-    return shape.page(part.of(rows), len(rows), part)
+    return _page(services, asked, _question(asked, ObservationKind.SNDS_STATUS, newest_only=True), part)
 
 
 def aggregated(services: ReputationServices, asked: Asked) -> shape.Rows:
@@ -108,39 +102,47 @@ def aggregated(services: ReputationServices, asked: Asked) -> shape.Rows:
     return shape.Rows(
         [
             {
-                "ip": ip,
-                **{name: sum(int(row.get(name) or 0) for row in rows) for name in _SUMS},
-                **{each.lower(): sum(row.get("filter_result") == each for row in rows) for each in _COLOURS},
-                "complaint_rate": sum(float(row.get("complaint_rate") or 0) for row in rows) / len(rows),
+                "ip": each.asset,
+                **{name: int(each.sums[name]) for name in _SUMS},
+                **{colour.lower(): each.values.get(colour, 0) for colour in _COLOURS},
+                "complaint_rate": each.sums["complaint_rate"] / each.count,
             }
-            for ip, rows in _by_address(services, asked).items()
+            for each in services.observed.sums_by_asset(
+                _of_period(asked), (*_SUMS, "complaint_rate"), counted="filter_result"
+            )
         ]
     )
 
 
 def aggregated_traps(services: ReputationServices, asked: Asked) -> shape.Rows:
     """Trap hits of a period by address."""
-    sums = {
-        ip: sum(int(row.get("trap_hits") or 0) for row in rows) for ip, rows in _by_address(services, asked).items()
+    sums = services.observed.sums_by_asset(_of_period(asked), ("trap_hits",))
+    hits = [(each.asset, int(each.sums["trap_hits"])) for each in sums]
+    return shape.Rows([{"ip": ip, "trap_hits": count} for ip, count in hits if count])
+
+
+def _of_period(asked: Asked) -> ObservationQuestion:
+    since, until = period(asked.query)
+    return _question(asked, ObservationKind.SNDS_DATA, since=since, until=until)
+
+
+def _question(asked: Asked, kind: ObservationKind, **more: Any) -> ObservationQuestion:
+    return ObservationQuestion(
+        workspace=asked.workspace, kind=kind, asset_part=asked.query.get("ip", "").lower(), **more
+    )
+
+
+def _page(services: ReputationServices, asked: Asked, question: ObservationQuestion, part: Window) -> shape.Page:
+    found = services.observed.observation_page(
+        question, part.offset, part.limit, newest_first=part.sort.startswith("-")
+    )
+    addresses = {one.asset for one in found.observations}
+    watched = services.watching.named(asked.workspace, AssetKind.IP, addresses)
+    names = {
+        asset.name: [str(one.get("rDNS", "")) for one in asset.details.get("dns_lookup_result", ())]
+        for asset in watched
     }
-    return shape.Rows([{"ip": ip, "trap_hits": hits} for ip, hits in sums.items() if hits])
-
-
-def _by_address(services: ReputationServices, asked: Asked) -> Mapping[str, list[Mapping[str, Any]]]:
-    found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for row in _rows(services, asked, ObservationKind.SNDS_DATA, period(asked.query)):
-        found[row["ip"]].append(row)
-    return dict(sorted(found.items()))
-
-
-def _rows(
-    services: ReputationServices, asked: Asked, kind: ObservationKind, span: tuple[int, int]
-) -> Iterator[Mapping[str, Any]]:
-    """Oldest first."""
-    names, needle = _reverse_names(services, asked), asked.query.get("ip", "")
-    for one in services.watching.observations(asked.workspace, (kind,), *span):
-        if needle in one.asset:
-            yield _row(one, names)
+    return shape.page([_row(one, names) for one in found.observations], found.total, part)
 
 
 def _row(one: Observation, names: Mapping[str, Sequence[str]]) -> Mapping[str, Any]:
@@ -152,11 +154,3 @@ def _row(one: Observation, names: Mapping[str, Sequence[str]]) -> Mapping[str, A
     reverse = [{"rdns": name} for name in names.get(one.asset, ())]
     known = {"ip": one.asset, "date_timestamp": shape.date(one.at), "dns_reverse_result": reverse}
     return {**known, **one.data, **moments}
-
-
-def _reverse_names(services: ReputationServices, asked: Asked) -> Mapping[str, Sequence[str]]:
-    """Of the addresses that are watched beside."""
-    return {
-        asset.name: [str(one.get("rDNS", "")) for one in asset.details.get("dns_lookup_result", ())]
-        for asset in services.watching.assets(asked.workspace, AssetKind.IP)
-    }

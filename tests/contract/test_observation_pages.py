@@ -1,4 +1,4 @@
-"""Mail to traps and honeytokens, asked of SQLite and of PostgreSQL; and of a hundred thousand of them."""
+"""Pages, counts and sums of observations, asked of SQLite and of PostgreSQL; and of a hundred thousand of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from mailvane.domain.alerts import DAY_MS
 from mailvane.domain.reputation import Observation, ObservationKind
 from mailvane.storage.ledger import SqlLedger, open_ledger
-from mailvane.storage.reputation import HitQuestion
+from mailvane.storage.reputation import ObservationQuestion
 
 NOW = 1_790_000_000_000
 MANY = 100_000
@@ -23,8 +23,8 @@ def hit(key: str, at: int = NOW, asset: str = "192.0.2.1", **data: object) -> Ob
     return Observation(kind=TRAP, asset=asset, key=key, at=at, seen_at=NOW, data={"ip": "192.0.2.1"} | data)
 
 
-def question(workspace: int, **more: object) -> HitQuestion:
-    asked = HitQuestion(workspace=workspace, kind=TRAP, since=NOW - 30 * DAY_MS, until=NOW + DAY_MS)
+def question(workspace: int, **more: object) -> ObservationQuestion:
+    asked = ObservationQuestion(workspace=workspace, kind=TRAP, since=NOW - 30 * DAY_MS, until=NOW + DAY_MS)
     return msgspec.structs.replace(asked, **more)
 
 
@@ -34,21 +34,21 @@ def one(ledger: SqlLedger) -> int:
 
 
 def keys(
-    ledger: SqlLedger, asked: HitQuestion, offset: int = 0, limit: int = 10, newest_first: bool = True
+    ledger: SqlLedger, asked: ObservationQuestion, offset: int = 0, limit: int = 10, newest_first: bool = True
 ) -> list[str]:
-    return [each.key for each in ledger.hits(asked, offset, limit, newest_first).observations]
+    return [each.key for each in ledger.observation_page(asked, offset, limit, newest_first).observations]
 
 
 def test_a_page_is_a_part_of_all_hits_in_order(ledger: SqlLedger, one: int) -> None:
     other = ledger.add_workspace("other", NOW).id
     ledger.observe(one, [hit(f"{number:02}", NOW + number) for number in range(30)])
     ledger.observe(other, [hit("foreign", NOW)])
-    assert ledger.hits(question(one), 0, 10).total == 30
+    assert ledger.observation_page(question(one), 0, 10).total == 30
     assert keys(ledger, question(one), 0, 3) == ["29", "28", "27"]
     assert keys(ledger, question(one), 28, 10) == ["01", "00"]
     assert keys(ledger, question(one), 0, 2, newest_first=False) == ["00", "01"]
     assert keys(ledger, question(one, since=NOW + 5, until=NOW + 7)) == ["06", "05"]
-    assert ledger.hits(question(one), 100, 10).observations == []
+    assert ledger.observation_page(question(one), 100, 10).observations == []
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -56,9 +56,9 @@ def test_a_mail_that_concerns_two_names_is_one_hit(ledger: SqlLedger, one: int, 
     twins = [hit("a", asset="192.0.2.1"), hit("a", asset="shop.example")]
     for told in [twins] if at_once else [[twin] for twin in twins]:
         ledger.observe(one, told)
-    assert ledger.hits(question(one), 0, 10).total == 1
+    assert ledger.observation_page(question(one), 0, 10).total == 1
     ledger.observe(one, [msgspec.structs.replace(twins[0], confirmed_at=NOW + 9)])
-    assert ledger.hits(question(one), 0, 10).observations[0].confirmed_at == NOW + 9
+    assert ledger.observation_page(question(one), 0, 10).observations[0].confirmed_at == NOW + 9
 
 
 def test_fields_are_searched_as_they_are_written(ledger: SqlLedger, one: int) -> None:
@@ -75,8 +75,33 @@ def test_hits_are_counted_by_field_and_by_day(ledger: SqlLedger, one: int) -> No
     ledger.observe(
         one, [hit("a", colour="black"), hit("b", NOW - DAY_MS, colour="black"), hit("c"), hit("d", colour="grey")]
     )
-    assert ledger.hits_by(question(one), "colour") == [("black", 2), ("", 1), ("grey", 1)]
-    assert ledger.hits_by_day(question(one)) == {NOW // DAY_MS: 3, NOW // DAY_MS - 1: 1}
+    assert ledger.counts_by(question(one), "colour") == [("black", 2), ("", 1), ("grey", 1)]
+    assert ledger.counts_by_day(question(one)) == {NOW // DAY_MS: 3, NOW // DAY_MS - 1: 1}
+
+
+def test_of_each_asset_the_newest_can_be_asked_for(ledger: SqlLedger, one: int) -> None:
+    ledger.observe(one, [hit("", NOW - 2, "192.0.2.1"), hit("", NOW - 1, "192.0.2.1"), hit("", NOW - 3, "192.0.2.22")])
+    page = ledger.observation_page(question(one, newest_only=True), 0, 10)
+    assert [(each.asset, each.at) for each in page.observations] == [("192.0.2.1", NOW - 1), ("192.0.2.22", NOW - 3)]
+    page = ledger.observation_page(question(one, newest_only=True, asset_part="2.2"), 0, 10)
+    assert (page.total, page.observations[0].asset) == (1, "192.0.2.22")
+
+
+def test_numbers_add_up_asset_by_asset(ledger: SqlLedger, one: int) -> None:
+    ledger.observe(
+        one,
+        [
+            hit("a", asset="192.0.2.1", count=3, rate=0.25, colour="RED"),
+            hit("b", asset="192.0.2.1", count=4, rate=None, colour="RED"),
+            hit("c", asset="192.0.2.2"),
+        ],
+    )
+    first, second = ledger.sums_by_asset(question(one), ["count", "rate"], counted="colour")
+    assert (first.asset, first.count, first.sums, first.values) == (
+        "192.0.2.1", 2, {"count": 7, "rate": 0.25}, {"RED": 2},
+    )  # fmt: skip
+    assert (second.count, second.sums, second.values) == (1, {"count": 0, "rate": 0}, {"": 1})
+    assert ledger.sums_by_asset(question(one), [])[0].values == {}
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +118,13 @@ def test_questions_about_many_hits_do_not_bring_them_into_memory(many: SqlLedger
     asked = question(many.workspaces()[0].id)
     tracemalloc.start()
     try:
-        assert many.hits(asked, 50_000, 20).total == MANY
-        assert len(many.hits_by(asked, "ip")) == 250
-        assert sum(many.hits_by_day(asked).values()) == MANY
-        assert many.hits(msgspec.structs.replace(asked, contains={"ip": "2.249"}), 0, 20).total == MANY // 250
+        assert many.observation_page(asked, 50_000, 20).total == MANY
+        assert len(many.counts_by(asked, "ip")) == 250
+        assert sum(many.counts_by_day(asked).values()) == MANY
+        assert many.sums_by_asset(asked, ["count"])[0].count == MANY
+        assert (
+            many.observation_page(msgspec.structs.replace(asked, contains={"ip": "2.249"}), 0, 20).total == MANY // 250
+        )
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

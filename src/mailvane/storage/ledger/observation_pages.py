@@ -1,0 +1,89 @@
+"""Questions about observations that are answered by the database: pages, counts and sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import BigInteger, ColumnElement, cast, func, select
+
+from mailvane.domain.alerts import DAY_MS
+from mailvane.storage.ledger.database import Database
+from mailvane.storage.ledger.documents import plain
+from mailvane.storage.ledger.json_fields import JsonFields
+from mailvane.storage.ledger.observations import newer, observation_of
+from mailvane.storage.ledger.reputation_tables import observations
+from mailvane.storage.reputation import AssetSums, ObservationPage, ObservationQuestion
+
+
+class SqlObservationPages:
+    """For any number of threads and processes on one ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._data = JsonFields(database, observations.c.data)
+
+    def observation_page(
+        self, question: ObservationQuestion, offset: int, limit: int, newest_first: bool = True
+    ) -> ObservationPage:
+        conditions = self._conditions(question)
+        order = [
+            column.desc() if newest_first else column
+            for column in (observations.c.at, observations.c.key, observations.c.asset)
+        ]
+        with self._database.read() as connection:
+            total = connection.execute(select(func.count()).select_from(observations).where(*conditions)).scalar_one()
+            wanted = select(observations).where(*conditions).order_by(*order).offset(offset).limit(limit)
+            return ObservationPage(total, [observation_of(row) for row in connection.execute(wanted)])
+
+    def counts_by(self, question: ObservationQuestion, field: str) -> list[tuple[str, int]]:
+        value, count = self._data.text(field).label("value"), func.count().label("found")
+        wanted = select(value, count).where(*self._conditions(question)).group_by("value")
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.order_by(count.desc(), "value"))
+            return [(row.value, row.found) for row in rows]
+
+    def counts_by_day(self, question: ObservationQuestion) -> dict[int, int]:
+        day = cast((observations.c.at - observations.c.at % DAY_MS) / DAY_MS, BigInteger).label("day")
+        wanted = select(day, func.count().label("found")).where(*self._conditions(question)).group_by("day")
+        with self._database.read() as connection:
+            return {row.day: row.found for row in connection.execute(wanted)}
+
+    def sums_by_asset(
+        self, question: ObservationQuestion, fields: Sequence[str], counted: str | None = None
+    ) -> list[AssetSums]:
+        sums = [func.sum(self._data.number(field)) for field in fields]
+        conditions = self._conditions(question)
+        wanted = select(observations.c.asset, func.count(), *sums).where(*conditions).group_by(observations.c.asset)
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.order_by(observations.c.asset)).all()
+            values: dict[str, dict[str, int]] = {}
+            if counted is not None:
+                value = self._data.text(counted).label("value")
+                by_value = select(observations.c.asset, value, func.count()).where(*conditions)
+                for asset, told, count in connection.execute(by_value.group_by(observations.c.asset, "value")):
+                    values.setdefault(asset, {})[told] = count
+        return [
+            AssetSums(
+                asset=asset, count=count, sums=dict(zip(fields, found, strict=True)), values=values.get(asset, {})
+            )
+            for asset, count, *found in rows
+        ]
+
+    def _conditions(self, question: ObservationQuestion) -> list[ColumnElement[bool]]:
+        conditions = [
+            observations.c.workspace == question.workspace,
+            observations.c.kind == question.kind,
+            observations.c.at >= question.since,
+            observations.c.at < question.until,
+        ]
+        if question.asset_part:
+            conditions.append(observations.c.asset.contains(plain(question.asset_part), autoescape=True))
+        if question.newest_only:
+            conditions.append(~newer().exists())
+        for name, part in question.contains.items():
+            if part:
+                conditions.append(self._data.text(name).icontains(plain(part), autoescape=True))
+        for name, values in question.one_of.items():
+            if values:
+                conditions.append(self._data.text(name).in_([plain(value) for value in sorted(values)]))
+        return conditions
