@@ -9,10 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 from mailvane.collectors.dmarc.arrivals import Refused, Take
 from mailvane.collectors.dmarc.directory import DropDirectory
 from mailvane.collectors.dmarc.mailbox import Mailbox
-from mailvane.collectors.dmarc.policy import policy_of
+from mailvane.collectors.dmarc.policy import names_asked, policy_of
 from mailvane.collectors.dmarc.reading import read_reports
 from mailvane.collectors.resolving.lookups import Lookups, Unanswered
 from mailvane.domain.reputation import Asset, AssetKind, Refresh, Source
@@ -23,6 +25,8 @@ from mailvane.services.report_intake import Unread, observation_of
 log = logging.getLogger(__name__)
 
 _ASSETS_AT_ONCE = 64
+_MOST_WITNESSES = 3
+_FINDS_NOTHING = "its policy could not be asked for: the resolver finds neither the domain nor a name above it"
 
 
 class DmarcReports:
@@ -54,13 +58,22 @@ class DmarcReports:
             # Without the reports nobody knows how a domain does, though its policy may be known.
             trouble = error.message
         room = asyncio.Semaphore(_ASSETS_AT_ONCE)
-        tasks = [asyncio.create_task(self._refreshed(asset, now, trouble, room)) for asset in assets]
+        witnesses: list[str] = []
+        without: list[Refresh] = []
+        tasks = [asyncio.create_task(self._refreshed(asset.name, now, trouble, room)) for asset in assets]
         try:
             for done in asyncio.as_completed(tasks):
-                yield await done
+                refresh = await done
+                if refresh.error or refresh.details["dmarc"]:
+                    witnesses += [f"_dmarc.{refresh.details['found_at']}"] if not refresh.error else []
+                    yield refresh
+                else:
+                    without.append(refresh)
         finally:
             for task in tasks:
                 task.cancel()
+        for refresh in without:
+            yield await self._confirmed(refresh, witnesses[:_MOST_WITNESSES])
 
     async def fetch(self, now: int) -> int:
         """Take what has arrived; how many files and messages. Raises CollectionFailed where one could not be asked."""
@@ -95,17 +108,30 @@ class DmarcReports:
         if reasons:
             self.refused(workspace, reasons, now)
 
-    async def _refreshed(self, asset: Asset, now: int, trouble: str, room: asyncio.Semaphore) -> Refresh:
-        refreshed = partial(Refresh, source=self.source, kind=asset.kind, asset=asset.name, at=now)
+    async def _refreshed(self, name: str, now: int, trouble: str, room: asyncio.Semaphore) -> Refresh:
+        refreshed = partial(Refresh, source=self.source, kind=AssetKind.DMARC, asset=name, at=now)
         if trouble:
             return refreshed(error=trouble)
-        if self._lookups is None:
-            self._lookups = Lookups(self._settings.resolvers, self._settings.lookups_at_once)
         async with room:
             try:
-                return refreshed(details=await policy_of(asset.name, self._lookups.texts))
+                return refreshed(details=await policy_of(name, self._resolver().texts))
             except Unanswered as error:
                 return refreshed(error=f"its policy could not be asked for: {error.message}")
+
+    async def _confirmed(self, without: Refresh, witnesses: Sequence[str]) -> Refresh:
+        """That there is no policy is believed when the resolver finds other names before and after it says so."""
+        known = [*witnesses, *names_asked(without.asset)]
+        if not await self._resolver().finds_one_of(known):
+            return msgspec.structs.replace(without, error=_FINDS_NOTHING, details={})
+        again = await self._refreshed(without.asset, without.at, "", asyncio.Semaphore(1))
+        if again.error or again.details["dmarc"] or await self._resolver().finds_one_of(known):
+            return again
+        return msgspec.structs.replace(without, error=_FINDS_NOTHING, details={})
+
+    def _resolver(self) -> Lookups:
+        if self._lookups is None:
+            self._lookups = Lookups(self._settings.resolvers, self._settings.lookups_at_once)
+        return self._lookups
 
     def read(self, file: BinaryIO, name: str, now: int) -> Iterator[Refresh]:
         """What the reports of a file say, without their rows, which the intake keeps. Raises InvalidInput."""

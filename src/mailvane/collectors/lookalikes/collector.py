@@ -29,6 +29,7 @@ FOUND = "lookalikes"  # of a brand's details: what is known of each, written her
 STATES = "states"  # of a brand's details: lookalike -> UNCLASSIFIED, THREAT or IGNORED, written by people
 MOST_FOUND = 1000
 MOST_REGISTRATIONS = 200  # that are asked for at one refresh: never asked ones first, then the oldest
+_MOST_WITNESSES = 4
 _MOST_BYTES = 8 * 1024 * 1024
 
 _Told = Registration | CollectionFailed | None
@@ -81,7 +82,8 @@ class Lookalikes:
         thinkable = await asyncio.to_thread(candidates, brand.name)
         fuzzers = {each.name: each.fuzzer for each in thinkable}
         names = list(dict.fromkeys((*former, *fuzzers)))
-        there = await self._lookups.presences(names, sorted({name.partition(".")[2] for name in names}))
+        suffixes = sorted({name.partition(".")[2] for name in names})
+        there = await self._lookups.presences(names, suffixes, [brand.name, *list(former)[:_MOST_WITNESSES]])
         present = [name for name in names if name in there and there[name].is_there]
         left = [name for name in former if name in there and not there[name].is_there]
         kept = sorted(present, key=lambda name: name not in former)[:MOST_FOUND]

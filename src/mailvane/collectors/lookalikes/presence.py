@@ -12,6 +12,7 @@ import msgspec
 from mailvane.collectors.resolving.lookups import Lookups, Unanswered
 from mailvane.errors import CollectionFailed
 
+_MOST_SUFFIXES = 4  # that are asked for as names of their own
 _POLICY = re.compile(r"(?:^|;)\s*p\s*=\s*(none|quarantine|reject)\s*(?:;|$)", re.IGNORECASE)
 
 
@@ -46,25 +47,37 @@ class DomainLookups(Lookups):
             return Presence(has_addresses=True)
         return Presence(has_exchangers=bool(await self.exchangers(name)))
 
-    async def presences(self, names: Sequence[str], suffixes: Sequence[str]) -> dict[str, Presence]:
-        """Of those of which anything is known. Raises CollectionFailed when the answers cannot be believed."""
-        invented = dict(zip(suffixes, await asyncio.gather(*map(self._invented, suffixes)), strict=True))
-        if any(each is not None and each.name_servers for each in invented.values()):
-            raise CollectionFailed("the resolver tells of domains that are not there")
+    async def presences(
+        self, names: Sequence[str], suffixes: Sequence[str], witnesses: Sequence[str] = ()
+    ) -> dict[str, Presence]:
+        """Of those of which anything is known; that a name is not there is known when one of the witnesses, which are
+        known to be there, is found before and after. Raises CollectionFailed when the answers cannot be believed.
+        """
+        witnesses = [*witnesses, *suffixes[:_MOST_SUFFIXES]]
+        proven = await self.finds_one_of(witnesses)
+        invented = [await self._invented_below(suffixes)]
         told = await asyncio.gather(*(self.presence(name) for name in names), return_exceptions=True)
+        invented.append(await self._invented_below(suffixes))
         found: dict[str, Presence] = {}
         for name, each in zip(names, told, strict=True):
             if isinstance(each, Presence):
-                found[name] = _without(each, invented.get(name.partition(".")[2]))
+                found[name] = _without(each, [one.get(name.partition(".")[2]) for one in invented])
             elif not isinstance(each, Unanswered):
                 raise each
         if names and not found:
             raise CollectionFailed("no resolver answers")
-        return found
+        there = {name: each for name, each in found.items() if each.is_there}
+        if proven and await self.finds_one_of([*list(there)[:1], *witnesses]):
+            return found
+        if names and not there:
+            raise CollectionFailed("the resolver finds nothing, not even what is known to be there")
+        return there
 
     async def policy(self, name: str) -> MailPolicy:
-        """Raises Unanswered."""
+        """Of a domain that is there. Raises Unanswered."""
         spf, dmarc = await asyncio.gather(self.texts(name), self.texts(f"_dmarc.{name}"))
+        if not (spf or dmarc) and not await self.finds(name):
+            raise Unanswered(f"{name} is not found any more, so nothing that it lacks is known")
         policies = [text for text in dmarc if text.lower().replace(" ", "").startswith("v=dmarc1")]
         found = _POLICY.search(policies[0]) if len(policies) == 1 else None
         return MailPolicy(
@@ -72,19 +85,26 @@ class DomainLookups(Lookups):
             spf_detected=any(text.lower().split(" ")[0] == "v=spf1" for text in spf),
         )
 
+    async def _invented_below(self, suffixes: Sequence[str]) -> dict[str, Presence | None]:
+        """What names have that nobody registered: some endings answer for everything. Raises CollectionFailed."""
+        told = await asyncio.gather(*map(self._invented, suffixes))
+        if any(each is not None and each.name_servers for each in told):
+            raise CollectionFailed("the resolver tells of domains that are not there")
+        return dict(zip(suffixes, told, strict=True))
+
     async def _invented(self, suffix: str) -> Presence | None:
-        """What a name has that nobody registered: some endings answer for everything."""
         try:
             return await self.presence(f"{secrets.token_hex(12)}.{suffix}")
         except Unanswered:
             return None
 
 
-def _without(told: Presence, invented: Presence | None) -> Presence:
+def _without(told: Presence, invented: Sequence[Presence | None]) -> Presence:
     """What everything below an ending has says nothing of this one."""
-    if invented is None or told.name_servers:
+    everywhere = [each for each in invented if each is not None]
+    if told.name_servers:
         return told
     return Presence(
-        has_addresses=told.has_addresses and not invented.has_addresses,
-        has_exchangers=told.has_exchangers and not invented.has_exchangers,
+        has_addresses=told.has_addresses and not any(each.has_addresses for each in everywhere),
+        has_exchangers=told.has_exchangers and not any(each.has_exchangers for each in everywhere),
     )

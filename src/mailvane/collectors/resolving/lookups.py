@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import dns.exception
 import dns.inet
@@ -72,6 +72,22 @@ class Lookups:
     async def exchangers(self, name: str) -> list[str]:
         """Of MX records that name one. Raises Unanswered."""
         return await self._ask(name, wire.MX, wire.exchangers_in)
+
+    async def finds_one_of(self, names: Iterable[str]) -> bool:
+        """Whether every resolver that answered since this was asked last finds something at one of these names.
+
+        They are known to be there: one that finds none of them says "not there" to everything.
+        """
+        known = list(dict.fromkeys(names))
+        for resolver in self.answering() or [self]:
+            if not any(await asyncio.gather(*(resolver.finds(name) for name in known))):
+                return False
+        return True
+
+    async def finds(self, name: str) -> bool:
+        """Whether it is told of a name server, an address, an exchanger or a text of this name."""
+        asked = (self.servers(name), self.addresses(name), self.exchangers(name), self.texts(name))
+        return any(isinstance(one, list) and one for one in await asyncio.gather(*asked, return_exceptions=True))
 
     async def addresses_below(self, name: str, zones: Sequence[str]) -> Sequence[Answer]:
         """`addresses` of one name in many zones, in their order; or why there is no answer."""

@@ -75,6 +75,20 @@ def test_each_domains_policy_is_told(server: NameServer) -> None:
     assert (other.error, other.details["dmarc"]) == ("", "")
 
 
+def test_that_there_is_no_policy_is_known_when_the_resolver_finds_the_domain(server: NameServer) -> None:
+    collector = DmarcReports(ReputationSettings(), lookups(server))
+    server.records["_dmarc.shop.example", "TXT"] = '"v=spf1 -all"'
+    (unknown,) = refreshed(collector, "shop.example")
+    assert "the resolver finds neither the domain nor a name above it" in unknown.error
+    assert unknown.details == {}
+    server.records["shop.example", "A"] = "192.0.2.1"
+    (known,) = refreshed(collector, "shop.example")
+    assert (known.error, known.details["dmarc"]) == ("", "")
+    server.turning = {"_dmarc.example": ("example", "nothing")}
+    (unknown,) = refreshed(collector, "shop.example")
+    assert unknown.error
+
+
 def test_a_name_server_that_fails_leaves_the_policy_unknown(server: NameServer) -> None:
     (failed,) = refreshed(DmarcReports(ReputationSettings(), lookups(server)), "failing.example")
     assert "its policy could not be asked for: SERVFAIL" in failed.error

@@ -72,7 +72,7 @@ class NameServer:
             text = {"everything": "127.0.0.2", "refusing": "127.255.255.254", "hijacked": "192.0.2.80"}.get(
                 says if isinstance(says, str) else "", ""
             ) or (says.get(name.removesuffix(f".{host}")) if isinstance(says, Mapping) else None)
-        if text:
+        if text and says != "nothing":
             answer.answer.append(dns.rrset.from_text(asked.name, 60, "IN", kind, *text.split("|")))
         else:
             answer.set_rcode(dns.rcode.NXDOMAIN)

@@ -154,6 +154,25 @@ def test_one_that_dns_does_not_tell_of_is_neither_confirmed_nor_gone(collector: 
     assert second.details[FOUND]["ba.example"] == asset.details[FOUND]["ba.example"]
 
 
+@pytest.mark.parametrize("broken", ["from the start", "meanwhile"])
+def test_a_resolver_that_finds_nothing_makes_nobody_gone(
+    collector: Lookalikes, names: NameServer, registry: Registry, broken: str
+) -> None:
+    """Not even where no registry can be asked."""
+    asset = after(brand(), refreshed(collector, brand()))
+    registry.domains.clear()
+    if broken == "meanwhile":
+        names.turning = {"ba.example": ("example", "nothing")}
+    else:
+        names.zones = {"example": "nothing"}
+    second = refreshed(collector, asset, NOW + DAY_MS)
+    assert not [one for one in second.observations if one.data.get("gone")]
+    kept = {**asset.details, **second.details}
+    assert kept[FOUND]["ba.example"] == asset.details[FOUND]["ba.example"]
+    if broken == "from the start":
+        assert "finds nothing" in second.error
+
+
 def test_what_people_think_of_one_survives_and_is_told(collector: Lookalikes) -> None:
     asset = after(brand(), refreshed(collector, brand()))
     asset = msgspec.structs.replace(asset, details={**asset.details, STATES: {"ba.example": "IGNORED"}})

@@ -9,6 +9,7 @@ from typing import TypeVar
 import pytest
 
 from mailvane.collectors.lookalikes.presence import DomainLookups, MailPolicy, Presence
+from mailvane.collectors.resolving.lookups import Unanswered
 from mailvane.errors import CollectionFailed
 from tests.unit.collectors.dnsbl.name_server import NameServer
 
@@ -84,13 +85,40 @@ def test_a_domain_of_which_nothing_is_known_is_left_out(server: NameServer) -> N
     assert set(presences(server, "served.example", "x.broken.example")) == {"served.example"}
 
 
+def finding(server: NameServer, *names: str, of: str = "served.example") -> dict[str, Presence]:
+    return asked(server, lambda lookups: lookups.presences(names, ["example"], [of]))
+
+
+def test_that_a_domain_is_not_there_is_known_beside_one_that_is(server: NameServer) -> None:
+    assert set(finding(server, "addressed.example", "none.example")) == {"addressed.example", "none.example"}
+    assert set(finding(server, "addressed.example", "none.example", of="gone.example")) == {"addressed.example"}
+    server.turning = {"none.example": ("example", "nothing")}
+    assert set(finding(server, "served.example", "none.example")) <= {"served.example"}, "it broke meanwhile"
+
+
+def test_a_resolver_that_finds_nothing_at_all_says_nothing_of_anybody(server: NameServer) -> None:
+    server.records = {}
+    with pytest.raises(CollectionFailed, match="finds nothing"):
+        finding(server, "addressed.example", "none.example")
+    with pytest.raises(Unanswered):
+        asked(server, lambda lookups: lookups.policy("served.example"))
+
+
+def test_a_resolver_that_begins_to_know_everything_makes_up_nobody(server: NameServer) -> None:
+    server.zones = {"example": {}}
+    server.turning = {"a.example": ("example", "everything")}
+    assert [name for name, each in finding(server, "a.example", "served.example").items() if each.is_there] == [
+        "served.example"
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
         ("served.example", MailPolicy("reject", spf_detected=True)),
         ("double.example", MailPolicy(None, spf_detected=False)),  # two records are none (RFC 7489, 6.6.3)
         ("odd.example", MailPolicy(None, spf_detected=False)),
-        ("none.example", MailPolicy(None, spf_detected=False)),
+        ("mailed.example", MailPolicy(None, spf_detected=False)),
     ],
 )
 def test_a_domain_says_what_becomes_of_mail_in_its_name(server: NameServer, name: str, expected: MailPolicy) -> None:
