@@ -354,7 +354,38 @@ class AbusePage(msgspec.Struct, frozen=True):
     reports: list[Observation]
 
 
+class DomainSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """All reports of one policy domain in a stretch of time."""
+
+    domain: str
+    reports: int
+    organisations: tuple[str, ...]  # those that report the most messages first
+    messages: int
+    policy: str  # of the newest report
+
+
+class SenderSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What one address sent in the name of one domain."""
+
+    domain: str
+    source_ip: str
+    messages: int
+    dkim_aligned: int
+    spf_aligned: int
+    passed: int  # either is aligned
+    dispositions: Mapping[str, int]
+    organisations: tuple[str, ...]
+
+
+class ReportSummary(msgspec.Struct, frozen=True, kw_only=True):
+    domains: tuple[DomainSummary, ...]
+    senders: tuple[SenderSummary, ...]  # those of the most messages first
+
+
 class Reports(Protocol):
+    def report_summary(self, question: RowQuestion, most_senders: int) -> ReportSummary:
+        """Of all rows that the question is about; its offset and limit do not matter."""
+
     def tls_reports(self, question: ReportQuestion) -> TlsPage:
         """What TLS reports (RFC 8460) say; the end of a report's range decides the time."""
 

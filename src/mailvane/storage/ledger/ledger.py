@@ -17,6 +17,7 @@ from mailvane.storage.ledger.observations import SqlObservations
 from mailvane.storage.ledger.outbox import SqlOutbox
 from mailvane.storage.ledger.periods import SqlPeriods
 from mailvane.storage.ledger.report_pages import SqlReportPages
+from mailvane.storage.ledger.report_sums import SqlReportSums
 from mailvane.storage.ledger.reports import SqlReports
 from mailvane.storage.ledger.tenants import SqlTenants
 from mailvane.storage.ledger.zones import SqlZones
@@ -24,7 +25,7 @@ from mailvane.storage.ledger.zones import SqlZones
 _OUTBOUND = (SqlDomains, SqlPeriods, SqlClients)
 _REPUTATION = (
     *(SqlAssets, SqlObservations, SqlZones, SqlAlerts, SqlAlertLog, SqlOutbox, SqlChannels),
-    *(SqlReports, SqlReportPages, SqlObservationPages),
+    *(SqlReports, SqlReportPages, SqlReportSums, SqlObservationPages),
 )
 
 
@@ -44,6 +45,7 @@ class SqlLedger(
     SqlChannels,
     SqlReports,
     SqlReportPages,
+    SqlReportSums,
     SqlCopies,
 ):
     """Every role of `storage.interface`, `domains`, `clients` and `reputation` on one database, which can be copied."""

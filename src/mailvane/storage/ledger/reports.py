@@ -45,7 +45,7 @@ class SqlReports:
             return [_report(row) for row in connection.execute(wanted.order_by(reports.c.ends.desc(), reports.c.id))]
 
     def report_rows(self, question: RowQuestion) -> tuple[int, list[Mapping[str, Any]]]:
-        wanted = _chosen(question)
+        wanted = rows_conditions(question)
         joined = report_rows.join(reports, report_rows.c.report == reports.c.id)
         counted = select(func.count()).select_from(joined).where(*wanted)
         page = (
@@ -71,7 +71,8 @@ class SqlReports:
             return connection.execute(taking.returning(leases.c.name)).first() is not None
 
 
-def _chosen(question: RowQuestion) -> list[ColumnElement[bool]]:
+def rows_conditions(question: RowQuestion) -> list[ColumnElement[bool]]:
+    """Of rows joined with their reports."""
     chosen = [
         reports.c.workspace == question.workspace,
         reports.c.ends >= question.since,

@@ -11,8 +11,7 @@ from mailvane.domain.alerts import DAY_MS
 from mailvane.domain.names import mail_domain
 from mailvane.domain.reputation import ObservationKind
 from mailvane.services.report_intake import Taken
-from mailvane.services.report_summary import ReportSummary, SenderSummary, summary_of
-from mailvane.storage.reputation import ReportQuestion, RowQuestion
+from mailvane.storage.reputation import ReportQuestion, ReportSummary, RowQuestion, SenderSummary
 from mailvane.surfaces.cli.mail_reports import show_abuse, show_tls
 from mailvane.surfaces.cli.program import program
 from mailvane.surfaces.cli.rendering import console, print_json, rate
@@ -55,7 +54,7 @@ def show(  # noqa: PLR0913  each option narrows what is shown
         domain=mail_domain(domain) if domain else None,
         failing_only=failing,
     )
-    found = summary_of(place.reputation().reports(), question, top)
+    found = place.reputation().reports().report_summary(question, top)
     if as_json:
         print_json(found)
     else:

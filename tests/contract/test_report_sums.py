@@ -1,12 +1,11 @@
-"""Rows of reports summed by domain and by sender, as a real ledger has them."""
+"""Rows of reports summed by domain and by sender, by SQLite and by PostgreSQL."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import msgspec
 
-from mailvane.services.report_summary import summary_of
 from mailvane.services.tenancy import Tenancy
-from mailvane.storage.ledger import open_ledger
+from mailvane.storage.ledger import SqlLedger
 from mailvane.storage.reputation import AggregateReport, RowQuestion
 
 NOW = 1_790_000_000_000
@@ -25,14 +24,13 @@ def row(address: str, count: int, dkim: bool, spf: bool) -> dict[str, object]:
     return {"source_ip": address, "count": count, "dkim_aligned": dkim, "spf_aligned": spf, "disposition": done}
 
 
-def test_senders_are_summed_over_reports_and_the_newest_policy_is_told(tmp_path: Path) -> None:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+def test_senders_are_summed_over_reports_and_the_newest_policy_is_told(ledger: SqlLedger) -> None:
     Tenancy(ledger, "master").create_workspace("acme", NOW)
     ledger.add_report(1, report("1", "small", 5, "none"), [row("192.0.2.1", 5, True, False)])
     many = [row("192.0.2.2", 1, False, False)] * 1500
     ledger.add_report(1, report("22", "large", 1510, "reject"), [*many, row("192.0.2.1", 10, True, True)])
     question = RowQuestion(workspace=1, since=NOW - DAY, until=NOW + DAY)
-    found = summary_of(ledger, question, 10)
+    found = ledger.report_summary(question, 10)
     (domain,) = found.domains
     assert (domain.reports, domain.messages, domain.policy) == (2, 1515, "reject")
     assert domain.organisations == ("large", "small")
@@ -45,5 +43,8 @@ def test_senders_are_summed_over_reports_and_the_newest_policy_is_told(tmp_path:
     )
     assert (ours.messages, ours.dkim_aligned, ours.spf_aligned, ours.passed) == (15, 15, 10, 15)
     assert ours.organisations == ("large", "small")
-    assert len(summary_of(ledger, question, 1).senders) == 1
-    ledger.close()
+    assert len(ledger.report_summary(question, 1).senders) == 1
+    failing = ledger.report_summary(msgspec.structs.replace(question, failing_only=True), 10)
+    assert [sender.source_ip for sender in failing.senders] == ["192.0.2.2"]
+    assert failing.domains[0].messages == 1515
+    assert ledger.report_summary(msgspec.structs.replace(question, domain="b.example"), 10).senders == ()
