@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mailvane.app.alerting import alerting_of
@@ -51,6 +52,23 @@ def test_an_alert_is_shown_whole_with_its_last_evidence(installation: Installati
     assert "IP_IN_RBL  ip 192.0.2.9, rbl bl.example" in told
     missing = installation.run("alerts", "show", "nothing", succeeds=False)
     assert (missing.returncode, missing.stderr) == (1, "mailvane: there is no alert nothing\n")
+
+
+def test_one_that_cannot_be_evaluated_says_so_where_it_is_shown(installation: Installation) -> None:
+    ledger = open_ledger(f"sqlite:///{installation.data / 'ledger.sqlite'}")
+    alerting, now = alerting_of(ReputationSettings(), ledger), int(time.time() * 1000)
+    made = alerting.create(1, AlertDraft(name="broken", rules=[LISTED], is_active=False), now)
+    both = (LISTED, LISTED)
+    ledger.change_alert(
+        1, made.id, lambda known: msgspec.structs.replace(known, rules=both, formula="(", is_active=True)
+    )
+    alerting.evaluate(1, [Source.BLOCKLISTS], now - 86_400_000)  # when the other one has nothing new to say
+    told = installation.run("alerts", "show", made.id).stdout
+    kept = installation.answer("alerts", "show", made.id)["memory"]["failing"]
+    alerting.remove(1, made.id)
+    ledger.close()
+    assert kept.startswith("formula: ")
+    assert f"it cannot be evaluated: {kept}" in " ".join(told.split())
 
 
 def test_the_log_tells_what_fired_and_that_nobody_has_answered(installation: Installation) -> None:

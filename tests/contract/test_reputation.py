@@ -324,6 +324,17 @@ def test_of_two_evaluations_at_once_one_is_kept(ledger: SqlLedger, one: int) -> 
     assert len(ledger.notifications(one)) == 1
 
 
+def test_why_alerts_could_not_be_evaluated_is_read_without_their_evidence(ledger: SqlLedger, one: int) -> None:
+    of, well = alert(one), alert(one)
+    for each in (of, well):
+        ledger.add_alert(each)
+    rules = {"k": RuleMemory(failing="no luck"), "l": RuleMemory(said={"x": NOW})}
+    assert ledger.remember(Memory(alert_id=of.id, rules=rules, failing="broken"), None, [])
+    assert ledger.remember(Memory(alert_id=well.id, rules={"l": RuleMemory(said={"x": NOW})}), None, [])
+    assert ledger.failures([of.id, well.id, "unknown"]) == {of.id: {"": "broken", "k": "no luck"}}
+    assert ledger.memories([of.id])[of.id].failures == {"": "broken", "k": "no luck"}
+
+
 def test_an_alert_that_is_gone_is_not_remembered(ledger: SqlLedger, one: int) -> None:
     of = alert(one)
     ledger.add_alert(of)

@@ -69,8 +69,7 @@ def backtest(
             known = {
                 slot: one for slot, one in known.items() if one.kind not in COUNTED or one.at > moment - LONGEST_MS
             }
-    failing = {key: rule.failing for key, rule in memory.rules.items() if rule.failing}
-    return Backtest(since, until, evaluations, tuple(firings), failing)
+    return Backtest(since, until, evaluations, tuple(firings), memory.failures)
 
 
 def _moments(arriving: Sequence[Observation], since: int, until: int) -> list[int]:

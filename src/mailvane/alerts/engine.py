@@ -6,7 +6,7 @@ not satisfy: it neither fires an alert nor makes it forget.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,6 +19,9 @@ from mailvane.domain.alerts import WINDOW_MS, Alert, FiredRule, LogEntry, Match,
 MOST_RECORDS = 100  # of a snapshot
 MOST_ITEMS = 1000  # of the matchings of a rule
 _NOTHING = RuleMemory()
+_LONGEST_REASON = 500
+
+OnError = Callable[[str, Exception], None]  # the rule's key, and what came of evaluating it
 
 
 class Evaluation(NamedTuple):
@@ -30,7 +33,7 @@ class Evaluation(NamedTuple):
     @property
     def failing(self) -> Mapping[str, str]:
         """Why rules could not be evaluated, by their keys."""
-        return {key: rule.failing for key, rule in self.memory.rules.items() if rule.failing}
+        return self.memory.failures
 
 
 class _Looked(NamedTuple):
@@ -38,6 +41,7 @@ class _Looked(NamedTuple):
     matches: Sequence[Match]
     news: bool
     memory: RuleMemory
+    error: Exception | None = None
 
 
 def keys_of(rules: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -45,18 +49,26 @@ def keys_of(rules: Sequence[Mapping[str, Any]]) -> list[str]:
     return [str(raw.get("key") or place) for place, raw in enumerate(rules)]
 
 
-def evaluate(alert: Alert, view: View, memory: Memory) -> Evaluation:
+def reason_of(error: Exception) -> str:
+    """What is shown of an error."""
+    return str(error)[:_LONGEST_REASON] or type(error).__name__
+
+
+def evaluate(alert: Alert, view: View, memory: Memory, on_error: OnError = lambda *_: None) -> Evaluation:
     """What the alert has to say at the view's moment, and what is remembered for the next time."""
     looked = {
         key: _look(raw, place, alert, view, memory.rules.get(key, _NOTHING))
         for place, (key, raw) in enumerate(zip(keys_of(alert.rules), alert.rules, strict=True))
     }
+    for key, one in looked.items():
+        if one.error is not None:
+            on_error(key, one.error)
     truth = {key: one.memory.matched_at > view.now - WINDOW_MS for key, one in looked.items()}
     formula = read_formula(alert.formula, truth) if alert.formula and len(truth) > 1 else Key(next(iter(truth)))
     fires = formula.holds(truth) and any(one.news for one in looked.values())
     fired = tuple(one.memory.last for key, one in looked.items() if truth[key] and one.memory.last) if fires else ()
     rules = {key: _said(one, view.now) if fires else one.memory for key, one in looked.items()}
-    return Evaluation(msgspec.structs.replace(memory, evaluated_at=view.now, rules=rules), fired)
+    return Evaluation(msgspec.structs.replace(memory, evaluated_at=view.now, rules=rules, failing=""), fired)
 
 
 def entry_of(alert: Alert, fired: tuple[FiredRule, ...], now: int, entry_id: str) -> LogEntry:
@@ -80,13 +92,13 @@ def _look(raw: Mapping[str, Any], place: int, alert: Alert, view: View, before: 
     try:
         rule = read_rule(raw, f"rules[{place}]")
         matches = view.kept((rule, alert.profile_id), lambda: tuple(rule.matches(view, alert.profile_id)))
+        news = any(_identity(match) not in said for match in matches)
+        # Nothing is frozen anew while there is nothing to say: thousands of alerts are looked at for each that speaks.
+        last = _frozen(raw, matches) if matches and (news or kept.last is None) else kept.last
     except Exception as error:  # noqa: BLE001 - one rule's trouble, whatever it is, is shown and stops no other
-        return _Looked(raw, (), False, msgspec.structs.replace(kept, failing=str(error)[:500] or type(error).__name__))
+        return _Looked(raw, (), False, msgspec.structs.replace(kept, failing=reason_of(error)), error)
     if not matches:
         return _Looked(raw, (), False, kept)
-    news = any(_identity(match) not in said for match in matches)
-    # Nothing is frozen anew while there is nothing to say: thousands of alerts are looked at for each that speaks.
-    last = _frozen(raw, matches) if news or kept.last is None else kept.last
     return _Looked(raw, matches, news, msgspec.structs.replace(kept, matched_at=view.now, last=last))
 
 
@@ -115,13 +127,14 @@ def _frozen(raw: Mapping[str, Any], matches: Sequence[Match]) -> FiredRule:
         if id(match.record) not in seen:
             seen.add(id(match.record))
             records.append(match.record)
+    snapshot = {
+        "rule": raw,
+        "date_timestamp": max(match.at for match in matches),
+        "data": records[:MOST_RECORDS],
+        "truncated": len(records) > MOST_RECORDS or len(matches) > MOST_ITEMS,
+    }
+    matchings = {"items": [match.item for match in matches[:MOST_ITEMS]], "count": len(matches)}
+    # What no encoder knows must show here, where it is one rule's trouble, and not when the whole is stored or sent.
     return FiredRule(
-        type=str(raw.get("type")),
-        snapshot={
-            "rule": dict(raw),
-            "date_timestamp": max(match.at for match in matches),
-            "data": records[:MOST_RECORDS],
-            "truncated": len(records) > MOST_RECORDS or len(matches) > MOST_ITEMS,
-        },
-        matchings={"items": [match.item for match in matches[:MOST_ITEMS]], "count": len(matches)},
+        type=str(raw.get("type")), snapshot=msgspec.to_builtins(snapshot), matchings=msgspec.to_builtins(matchings)
     )

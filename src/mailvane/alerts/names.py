@@ -30,13 +30,13 @@ _MOST = 10_000
 
 
 class Address(str):
-    """An IP address in its one spelling, or one of the words."""
+    """An IP address in its one spelling, or one of the words. Marks what `spelled` has to read; see `plain`."""
 
     __slots__ = ()
 
 
 class DomainName(str):
-    """A domain in its one spelling, or one of the words."""
+    """A domain in its one spelling, or one of the words. Marks what `spelled` has to read; see `plain`."""
 
     __slots__ = ()
 
@@ -58,6 +58,13 @@ def spelled(kind: type, told: object) -> object:
     if told in WORDS:
         return kind(told)
     return Address(_address(told)) if kind is Address else DomainName(_domain(told))
+
+
+def plain(value: object) -> object:
+    """Without the mark of its reading: what a rule tells of is encoded, and no encoder knows subclasses of text."""
+    if isinstance(value, tuple):
+        return tuple(plain(each) for each in value)
+    return str(value) if isinstance(value, Address | DomainName) else value
 
 
 @lru_cache(maxsize=65_536)

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from mailvane.alerts.comparing import Comparison
+from mailvane.alerts.names import plain
 from mailvane.alerts.view import View
 from mailvane.domain.alerts import Match
 from mailvane.domain.reputation import AssetKind, Observation, ObservationKind
@@ -25,6 +26,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     TYPE: ClassVar[str]
     READS: ClassVar[ObservationKind]
+
+    def __post_init__(self) -> None:
+        """Whatever a rule holds may become part of a match, and so of documents and messages."""
+        for name in self.__struct_fields__:
+            msgspec.structs.force_setattr(self, name, plain(getattr(self, name)))
 
     @classmethod
     def mended(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -15,12 +15,14 @@ from mailvane.storage.ledger import SqlLedger
 _HOUR_MS = 3_600_000
 
 
-def alerting_of(settings: ReputationSettings, ledger: SqlLedger) -> Alerting:
+def alerting_of(
+    settings: ReputationSettings, ledger: SqlLedger, on_failing: Callable[[int], None] = lambda _alerts: None
+) -> Alerting:
     def high_reputation() -> frozenset[str]:
         return frozenset(zone.host for zone in dictionary(ledger.zones()) if zone.high_reputation)
 
     check_host = Outside(settings.allowed_targets).check_written
-    return Alerting(ledger, high_reputation, int(settings.stale_hours * _HOUR_MS), check_host)
+    return Alerting(ledger, high_reputation, int(settings.stale_hours * _HOUR_MS), check_host, on_failing)
 
 
 def watching_of(ledger: SqlLedger, evaluate: Callable[[int, Collection[Source], int], object]) -> Watching:

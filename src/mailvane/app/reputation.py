@@ -76,8 +76,8 @@ def reputation_of(
     def zones() -> Sequence[Zone]:
         return dictionary(ledger.zones())
 
-    alerting = alerting_of(settings, ledger)
     metrics = ReputationMetrics(registry or CollectorRegistry())
+    alerting = alerting_of(settings, ledger, metrics.failing)
     evaluate = metrics.evaluating(alerting)
     watching = watching_of(ledger, evaluate)
     collecting = Collecting(settings, ledger, watching, complaints)

@@ -37,14 +37,23 @@ class ReputationMetrics:
             "mailvane_alerts_firing", "Alerts that fired within a day and were not resolved", registry=registry
         )
         self._failing = Gauge(
-            "mailvane_alerts_failing", "Alerts with a rule that could not be evaluated last", registry=registry
+            "mailvane_alerts_failing", "Alerts that could not be evaluated last, wholly or by a rule", registry=registry
+        )
+        self._failures = Counter(
+            "mailvane_alert_evaluation_failures",
+            "Alerts that could not be evaluated, wholly or by a rule, each time",
+            registry=registry,
         )
         self._evaluations = Counter("mailvane_alert_evaluations", "Alerts evaluated", registry=registry)
         self._fired = Counter("mailvane_alerts_fired", "Alerts that fired", registry=registry)
         self._seconds = Histogram(
             "mailvane_alert_evaluation_seconds", "Time to evaluate the alerts of a workspace", registry=registry
         )
-        self._failing_alerts: dict[int, int] = {}
+        self._failing_alerts: dict[int, set[str]] = {}
+
+    def failing(self, alerts: int) -> None:
+        """So many alerts could not be evaluated."""
+        self._failures.inc(alerts)
 
     def evaluating(self, alerting: Alerting) -> Callable[[int, Collection[Source], int], None]:
         """Evaluate, and count it."""
@@ -55,8 +64,10 @@ class ReputationMetrics:
             self._seconds.observe(time.perf_counter() - began)
             self._evaluations.inc(done.alerts)
             self._fired.inc(done.fired)
-            self._failing_alerts[workspace] = len(done.failing)
-            self._failing.set(sum(self._failing_alerts.values()))
+            # What this round did not look at fails as it did before, unless it is gone or switched off.
+            before = self._failing_alerts.get(workspace, set())
+            self._failing_alerts[workspace] = (before & done.others) | set(done.failing)
+            self._failing.set(sum(map(len, self._failing_alerts.values())))
 
         return evaluated
 

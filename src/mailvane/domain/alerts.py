@@ -94,6 +94,13 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     evaluated_at: int = 0
     rules: Mapping[str, RuleMemory] = {}  # by the rule's key, or its place ("0") when it has none
+    failing: str = ""  # why the alert as a whole could not be evaluated
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why it could not be evaluated: by the keys of rules, and by "" of the alert as a whole."""
+        whole = {"": self.failing} if self.failing else {}
+        return whole | {key: rule.failing for key, rule in self.rules.items() if rule.failing}
 
 
 class MaintenanceWindow(msgspec.Struct, frozen=True, kw_only=True):

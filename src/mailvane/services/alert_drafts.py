@@ -18,6 +18,7 @@ from mailvane.errors import InvalidFields
 MOST_RULES = 20
 _LONGEST_NAME = 200
 _LONGEST_URL = 2000
+_DEEPEST = 32  # levels of a rule: what is kept of one stands in documents that are some levels deeper
 _ADDRESS = re.compile(r"[^\s@<>\"(),:;\[\]\\\x00-\x1f\x7f]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 
 
@@ -63,9 +64,20 @@ def _about_rules(draft: AlertDraft) -> list[tuple[str, str]]:
     for place, raw in enumerate(draft.rules):
         try:
             read_rule(raw, f"rules[{place}]")
+            if _depth(raw) > _DEEPEST:
+                wrong.append((f"rules[{place}]", "is nested too deeply"))
         except InvalidFields as error:
             wrong.extend(error.fields)
     return wrong or _about_formula(draft)
+
+
+def _depth(value: object) -> int:
+    """How many objects and arrays stand in one another; without recursion, as it is not known yet."""
+    level, depth = [value], 0
+    while level := [each for each in level if isinstance(each, Mapping | list | tuple)]:
+        level = [part for each in level for part in (each.values() if isinstance(each, Mapping) else each)]
+        depth += 1
+    return depth
 
 
 def _about_formula(draft: AlertDraft) -> list[tuple[str, str]]:

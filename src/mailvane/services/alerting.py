@@ -6,7 +6,8 @@ A firing is one transaction of the ledger: the log entry, what the alert remembe
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ import msgspec
 
 from mailvane.alerts.backtest import Backtest, backtest, kinds_read
 from mailvane.alerts.catalogue import read_rule
-from mailvane.alerts.engine import Evaluation, entry_of, evaluate
+from mailvane.alerts.engine import Evaluation, entry_of, evaluate, reason_of
 from mailvane.alerts.view import COUNTED, LONGEST_MS, View, Watched
 from mailvane.domain.alerts import (
     Alert,
@@ -27,7 +28,7 @@ from mailvane.domain.alerts import (
     Notification,
 )
 from mailvane.domain.reputation import SOURCE_OF, AssetKind, Observation, ObservationKind, Source, new_id
-from mailvane.errors import InvalidFields, NotAllowed, NotFound
+from mailvane.errors import InvalidFields, MailvaneError, NotAllowed, NotFound, Transient
 from mailvane.services.alert_drafts import AlertDraft, drafted
 from mailvane.storage.reputation import (
     AlertLog,
@@ -56,7 +57,8 @@ class Evaluated(msgspec.Struct, frozen=True):
 
     alerts: int
     fired: int
-    failing: dict[str, dict[str, str]]  # by alert, then by rule: why it could not be evaluated
+    failing: dict[str, dict[str, str]]  # by alert, then by rule ("": as a whole): why it could not be evaluated
+    others: frozenset[str] = frozenset()  # active alerts of the workspace that read none of the sources
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -82,13 +84,16 @@ class Alerting:
         high_reputation: Callable[[], frozenset[str]],
         stale_ms: int = 48 * 3_600_000,
         check_host: Callable[[str], None] = lambda _host: None,
+        on_failing: Callable[[int], None] = lambda _alerts: None,
     ) -> None:
         """What was not confirmed for `stale_ms` is unknown.
 
-        `check_host` raises NotAllowed for a host of a webhook that must not be reached.
+        `check_host` raises NotAllowed for a host of a webhook that must not be reached. `on_failing`
+        hears how many alerts of a round could not be evaluated, wholly or by a rule.
         """
         self._ledger = ledger
         self._check_host = check_host
+        self._on_failing = on_failing
         self._high_reputation = high_reputation
         self.stale_ms = stale_ms
 
@@ -100,7 +105,7 @@ class Alerting:
         alert = drafted(draft, empty)
         self._check_references(workspace, draft)
         self._ledger.add_alert(alert)
-        self._evaluate([alert], now)
+        self._look_at_once(alert, now)
         return alert
 
     def update(self, workspace: int, alert_id: str, draft: AlertDraft, now: int) -> Alert:
@@ -110,7 +115,7 @@ class Alerting:
         alert = self._ledger.change_alert(
             workspace, alert_id, lambda known: msgspec.structs.replace(drafted(draft, known), updated_at=now)
         )
-        self._evaluate([alert], now)
+        self._look_at_once(alert, now)
         return alert
 
     def remove(self, workspace: int, alert_id: str) -> None:
@@ -131,6 +136,10 @@ class Alerting:
     def memory(self, alert_id: str) -> Memory | None:
         """What is remembered of it; None until it was evaluated with something worth keeping."""
         return self._ledger.memories([alert_id]).get(alert_id)
+
+    def failures(self, alert_ids: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+        """Of those that could not be evaluated last: why, by the keys of rules, and by "" of the alert as a whole."""
+        return self._ledger.failures(alert_ids)
 
     def snooze(self, workspace: int, alert_id: str, until: int) -> Alert:
         """Tell nobody until then; what happens is logged. Raises NotFound."""
@@ -176,8 +185,10 @@ class Alerting:
 
     def evaluate(self, workspace: int, sources: Collection[Source], now: int) -> Evaluated:
         """Every active alert that reads one of the sources."""
-        concerned = [alert for alert in self._ledger.alerts(workspace) if _sources(alert) & set(sources)]
-        return self._evaluate(concerned, now)
+        active = [alert for alert in self._ledger.alerts(workspace) if alert.is_active]
+        concerned = [alert for alert in active if _is_concerned(alert, sources)]
+        others = frozenset(alert.id for alert in active) - {alert.id for alert in concerned}
+        return msgspec.structs.replace(self._evaluate(concerned, now), others=others)
 
     def trial(self, workspace: int, draft: AlertDraft, now: int) -> Trial:
         """What it would say now. Nothing is kept and nobody is told. Raises InvalidFields."""
@@ -209,6 +220,13 @@ class Alerting:
     def _unsaved(self, workspace: int, draft: AlertDraft, now: int) -> Alert:
         return drafted(draft, Alert(id="", workspace=workspace, name="", created_at=now, updated_at=now, rules=()))
 
+    def _look_at_once(self, alert: Alert, now: int) -> None:
+        """What is true already is told at once. The alert is kept: trouble here is no refusal of what was asked."""
+        try:
+            self._evaluate([alert], now)
+        except Exception:
+            log.exception("alert %s is kept, and was not evaluated yet", alert.id)
+
     def _evaluate(self, alerts: Sequence[Alert], now: int) -> Evaluated:
         active = [alert for alert in alerts if alert.is_active]
         if not active:
@@ -217,17 +235,42 @@ class Alerting:
         view = self._view(workspace, set().union(*map(_kinds, active)), now)
         round_ = _Round(view, self._ledger.windows(workspace, now))
         memories = self._ledger.memories([alert.id for alert in active])
-        results = [(alert, self._settle(alert, memories.get(alert.id), round_)) for alert in active]
-        return Evaluated(
-            alerts=len(active),
-            fired=sum(bool(found.fired) for _, found in results),
-            failing={alert.id: dict(found.failing) for alert, found in results if found.failing},
-        )
+        results = [(alert, self._judged(alert, memories.get(alert.id), round_)) for alert in active]
+        failing = {alert.id: dict(found.failing) for alert, found in results if found.failing}
+        if failing:
+            self._on_failing(len(failing))
+        return Evaluated(len(active), sum(bool(found.fired) for _, found in results), failing)
 
-    def _settle(self, alert: Alert, memory: Memory | None, round_: _Round) -> Evaluation:
-        """Evaluate, and keep what came of it; anew, when another evaluation of the alert was kept meanwhile."""
+    def _judged(self, alert: Alert, memory: Memory | None, round_: _Round) -> Evaluation:
+        """One alert's trouble, whatever it is, is shown on it and stops no other. Raises Transient."""
         before = memory or Memory(alert_id=alert.id)
-        found = evaluate(alert, round_.view, before)
+        try:
+            return self._settle(alert, before, round_)
+        except Transient:
+            raise  # a store that is away is away for all of them
+        except Exception as error:  # noqa: BLE001 - as above
+            return self._failed(alert, before, error, round_.view.now)
+
+    def _failed(self, alert: Alert, before: Memory, error: Exception, now: int) -> Evaluation:
+        """Shown on the alert, with the id under which the log tells more. What is shown already is not said again."""
+        reason = reason_of(error)
+        if before.failing.startswith(reason):
+            return Evaluation(before, ())
+        reference = new_id()[:12]
+        log.error("alert %s could not be evaluated: failure %s", alert.id, reference, exc_info=error)
+        failing = f"{reason} (in the server's log as {reference})"
+        found = msgspec.structs.replace(before, evaluated_at=now, failing=failing)
+        try:
+            self._ledger.remember(found, None, [])
+        except Transient:
+            raise
+        except Exception:
+            log.exception("that alert %s fails could not be kept", alert.id)
+        return Evaluation(found, ())
+
+    def _settle(self, alert: Alert, before: Memory, round_: _Round) -> Evaluation:
+        """Evaluate, and keep what came of it; anew, when another evaluation of the alert was kept meanwhile."""
+        found = evaluate(alert, round_.view, before, partial(_on_error, alert, before))
         for _ in range(_TRIES):
             if not found.fired and not _is_worth_keeping(alert, before, found.memory):
                 return found
@@ -271,18 +314,29 @@ class Alerting:
 
 
 def _kinds(alert: Alert) -> set[ObservationKind]:
-    """What its rules read, as far as they are of types that there are."""
-    found = set()
+    """What its rules read, as far as they can be read."""
+    return {kind for kind in _reads(alert) if kind is not None}
+
+
+def _reads(alert: Alert) -> Iterator[ObservationKind | None]:
+    """What each of its rules reads; None: such a rule cannot be read any more, and evaluating shows why."""
     for place, raw in enumerate(alert.rules):
         try:
-            found.add(read_rule(raw, f"rules[{place}]").READS)
-        except InvalidFields:
-            continue  # evaluating shows it as failing
-    return found
+            yield read_rule(raw, f"rules[{place}]").READS
+        except Exception:  # noqa: BLE001 - one alert's trouble
+            yield None
 
 
-def _sources(alert: Alert) -> set[Source]:
-    return {SOURCE_OF[kind] for kind in _kinds(alert)}
+def _is_concerned(alert: Alert, sources: Collection[Source]) -> bool:
+    """Whether one of its rules reads one of the sources, or has to be shown as failing."""
+    return any(kind is None or SOURCE_OF[kind] in sources for kind in _reads(alert))
+
+
+def _on_error(alert: Alert, before: Memory, key: str, error: Exception) -> None:
+    """Tell the log of a rule that failed, once for each trouble."""
+    if isinstance(error, MailvaneError) or before.failures.get(key) == reason_of(error):
+        return
+    log.error("alert %s: rule %s could not be evaluated", alert.id, key, exc_info=error)
 
 
 def _is_worth_keeping(alert: Alert, before: Memory, after: Memory) -> bool:
@@ -290,13 +344,9 @@ def _is_worth_keeping(alert: Alert, before: Memory, after: Memory) -> bool:
 
     Most of thousands of alerts have nothing to say, and cost no transaction then.
     """
-    if _failing(before) != _failing(after):
+    if before.failures != after.failures:
         return True
     return len(alert.rules) > 1 and any(rule.matched_at == after.evaluated_at for rule in after.rules.values())
-
-
-def _failing(memory: Memory) -> dict[str, str]:
-    return {key: rule.failing for key, rule in memory.rules.items() if rule.failing}
 
 
 def _is_silent(alert: Alert, round_: _Round, now: int) -> bool:

@@ -251,8 +251,7 @@ def _unjudged(ledger: AlertLog, alerts: Sequence[Alert]) -> tuple[UnjudgedLine, 
     memories = ledger.memories([alert.id for alert in alerts]) if alerts else {}
     lines = []
     for alert in alerts:
-        rules = memories[alert.id].rules.values() if alert.id in memories else ()
-        reason = next((rule.failing for rule in rules if rule.failing), "")
-        if reason:
-            lines.append(UnjudgedLine(alert.name, reason))
+        failures = memories[alert.id].failures if alert.id in memories else {}
+        if failures:
+            lines.append(UnjudgedLine(alert.name, next(iter(failures.values()))))
     return tuple(lines[:MOST_ALERTS])

@@ -215,7 +215,10 @@ class EntryPage(msgspec.Struct, frozen=True):
 
 class AlertLog(Protocol):
     def memories(self, alert_ids: Collection[str]) -> Mapping[str, Memory]:
-        """Of those that were evaluated before."""
+        """Of those that were evaluated before. One that cannot be read any more comes empty, and is begun anew."""
+
+    def failures(self, alert_ids: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+        """`Memory.failures` of those that have any."""
 
     def remember(self, memory: Memory, entry: LogEntry | None, notifications: Sequence[Notification]) -> bool:
         """Keep what an evaluation brought, the memory as the version after the one it was made from.

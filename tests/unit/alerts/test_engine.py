@@ -121,6 +121,20 @@ def test_a_rule_that_fails_is_shown_and_stops_no_other(monkeypatch: pytest.Monke
     assert watch.look(1, listing(1, NOW)).failing == {}
 
 
+def test_a_match_that_no_encoder_knows_is_its_rules_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    def strange(*_: object) -> Iterator[Match]:
+        yield Match(item={"ip": object()}, record={}, identity=("x",), at=NOW)
+
+    monkeypatch.setattr(ip_in_rbl.IpInRbl, "matches", strange)
+    watch = Watch(alert({**LISTED, "key": "l"}, {**SPAMMY, "key": "s"}, formula="l OR s"))
+    heard: list[tuple[str, type]] = []
+    view = View([spam(NOW)], WATCHED, NOW, STALE)
+    found = evaluate(watch.of, view, watch.memory, lambda key, error: heard.append((key, type(error))))
+    assert list(found.failing) == ["l"]
+    assert heard == [("l", TypeError)]
+    assert [rule.type for rule in found.fired] == ["GP_USER_REPORTED_SPAM_RATIO"]
+
+
 def test_a_rule_of_a_type_that_is_gone_fails_and_nothing_else() -> None:
     found = Watch(alert({"type": "GONE"})).look(0, listing(1, NOW))
     assert found.fired == ()

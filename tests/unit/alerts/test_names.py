@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from mailvane.alerts.catalogue import read_rule
@@ -40,3 +41,19 @@ def test_each_word_means_all_in_any_list(word: str) -> None:
 
 def test_a_name_stands_for_itself() -> None:
     assert not stands_for_all(("192.0.2.1", "all.example"))
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        ({"type": "IP_IN_RBL", "ips": ["192.0.2.1", "ALL_IPS"], "rbls": ["bl.example"]}, "ips"),
+        (
+            {"type": "TRAPS_DOMAIN_FROM", "traps_domains_from": ["One.example", "ALL_TRAPS_DOMAINS"]},
+            "traps_domains_from",
+        ),
+    ],
+)
+def test_what_a_rule_holds_is_plain_text(raw: dict[str, object], field: str) -> None:
+    names = getattr(read_rule(raw, "rules[0]"), field)
+    assert [type(name) for name in names] == [str, str]
+    assert msgspec.json.decode(msgspec.json.encode(names)) == list(names)

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from pathlib import Path
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -61,6 +62,33 @@ def test_evaluations_listings_firing_alerts_and_freshness_are_told(ledger: SqlLe
     assert value("alerts_firing") == 1
     assert value("listings_open", kind="ip_listing") == 1
     assert value("observations_oldest_success_timestamp_seconds", source="blocklists") == NOW / 1000
+
+
+def test_alerts_that_fail_are_counted_each_time_and_stand_until_they_are_mended_or_gone(ledger: SqlLedger) -> None:
+    registry = CollectorRegistry()
+    metrics = ReputationMetrics(registry)
+    alerting = alerting_of(ReputationSettings(), ledger, metrics.failing)
+    evaluate = metrics.evaluating(alerting)
+    made = alerting.create(1, AlertDraft(name="x", rules=[LISTED]), NOW)
+    ledger.change_alert(
+        1, made.id, lambda known: msgspec.structs.replace(known, rules=(LISTED, LISTED), formula="nothing")
+    )
+
+    def values() -> tuple[float | None, float | None]:
+        return tuple(  # type: ignore[return-value]
+            registry.get_sample_value(f"mailvane_{name}")
+            for name in ("alerts_failing", "alert_evaluation_failures_total")
+        )
+
+    evaluate(1, [Source.BLOCKLISTS], NOW)
+    assert values() == (1, 1)
+    evaluate(1, [Source.SNDS], NOW + 1)
+    assert values() == (1, 1), "it reads nothing of that source, and fails as before"
+    evaluate(1, [Source.BLOCKLISTS], NOW + 2)
+    assert values() == (1, 2)
+    alerting.remove(1, made.id)
+    evaluate(1, [Source.SNDS], NOW + 3)
+    assert values() == (0, 2)
 
 
 def test_a_ledger_that_is_away_is_said_once_a_look(ledger: SqlLedger, caplog: pytest.LogCaptureFixture) -> None:

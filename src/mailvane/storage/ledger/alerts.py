@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +16,8 @@ from mailvane.storage.ledger.documents import in_chunks, plain, text_of, value_o
 from mailvane.storage.ledger.outbox import post
 from mailvane.storage.ledger.reputation_tables import alert_log, alert_memories, alerts, maintenance_windows
 from mailvane.storage.reputation import EntryPage, EntryQuestion
+
+log = logging.getLogger(__name__)
 
 _AT_ONCE = 500
 
@@ -85,13 +88,16 @@ class SqlAlertLog:
         self._database = database
 
     def memories(self, alert_ids: Collection[str]) -> Mapping[str, Memory]:
-        found: dict[str, Memory] = {}
+        return {row.alert_id: _memory(row) for row in self._remembered(alert_ids)}
+
+    def failures(self, alert_ids: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+        found = {row.alert_id: _failures(row) for row in self._remembered(alert_ids)}
+        return {alert_id: failures for alert_id, failures in found.items() if failures}
+
+    def _remembered(self, alert_ids: Collection[str]) -> Iterator[Row[Any]]:
         with self._database.read() as connection:
             for chunk in in_chunks(sorted(alert_ids), _AT_ONCE):
-                wanted = select(alert_memories).where(alert_memories.c.alert_id.in_(chunk))
-                for row in connection.execute(wanted):
-                    found[row.alert_id] = msgspec.structs.replace(value_of(row.document, Memory), version=row.version)
-        return found
+                yield from connection.execute(select(alert_memories).where(alert_memories.c.alert_id.in_(chunk)))
 
     def remember(self, memory: Memory, entry: LogEntry | None, notifications: Sequence[Notification]) -> bool:
         with self._database.write() as connection:
@@ -148,6 +154,17 @@ class SqlAlertLog:
         return entry
 
 
+class _RuleFailing(msgspec.Struct):
+    failing: str = ""
+
+
+class _Failing(msgspec.Struct):
+    """The parts of a memory that tell of failures; the evidence beside them is large."""
+
+    failing: str = ""
+    rules: Mapping[str, _RuleFailing] = {}
+
+
 class _Stated(msgspec.Struct):
     """The one part of a log entry that counting needs."""
 
@@ -186,6 +203,25 @@ def _row(alert: Alert) -> dict[str, Any]:
 
 def _alert(row: Row[Any]) -> Alert:
     return msgspec.structs.replace(value_of(row.document, Alert), profile_id=row.profile_id)
+
+
+def _memory(row: Row[Any]) -> Memory:
+    try:
+        memory = value_of(row.document, Memory)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        # Said once more rather than never again, and without a word for the alerts beside it.
+        log.warning("what is remembered of alert %s cannot be read, and is begun anew: %s", row.alert_id, error)
+        memory = Memory(alert_id=row.alert_id)
+    return msgspec.structs.replace(memory, version=row.version)
+
+
+def _failures(row: Row[Any]) -> Mapping[str, str]:
+    try:
+        found = value_of(row.document, _Failing)
+    except (msgspec.MsgspecError, RecursionError):
+        return {}
+    whole = {"": found.failing} if found.failing else {}
+    return whole | {key: rule.failing for key, rule in found.rules.items() if rule.failing}
 
 
 def _entry_row(entry: LogEntry) -> dict[str, Any]:

@@ -204,7 +204,9 @@ def _show_alert(place: Program, report: AlertReport) -> None:
             "changed": moment(alert.updated_at, zone),
         },
     )
-    failing = {key: rule.failing for key, rule in report.memory.rules.items()} if report.memory else {}
+    failing = report.memory.failures if report.memory else {}
+    if reason := failing.get(""):
+        console().print(Text(f"it cannot be evaluated: {reason}", "red"))
     for place_of, rule in enumerate(alert.rules):
         console().print(Text.assemble((f"\n{rule.get('type')}", "bold"), f"  {_configuration(rule)}"))
         if reason := failing.get(str(rule.get("key") or place_of)):
@@ -252,7 +254,7 @@ def _shown(rule_type: str, name: str, value: object) -> object:
 
 def _show_failing(failing: Mapping[str, str]) -> None:
     for key, reason in failing.items():
-        console().print(Text(f"rule {key} cannot be evaluated: {reason}", "red"))
+        console().print(Text(f"{f'rule {key}' if key else 'it'} cannot be evaluated: {reason}", "red"))
 
 
 def _show_trial(found: Trial) -> None:

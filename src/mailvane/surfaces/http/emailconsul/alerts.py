@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mailvane.domain.alerts import Alert
+from mailvane.errors import Transient
 from mailvane.services.alert_statistics import StatisticsQuestion
 from mailvane.storage.reputation import EntryQuestion
 from mailvane.surfaces.http.emailconsul import shape
@@ -11,17 +13,17 @@ from mailvane.surfaces.http.services import ReputationServices
 
 
 def create(services: ReputationServices, asked: Asked) -> shape.AlertObject:
-    return shape.alert(services.alerting.create(asked.workspace, draft(asked.body), asked.now))
+    return _kept(services, services.alerting.create(asked.workspace, draft(asked.body), asked.now))
 
 
 def show(services: ReputationServices, asked: Asked) -> shape.AlertObject:
-    return shape.alert(services.alerting.alert(asked.workspace, asked.path["alert_id"]))
+    return _shown(services, services.alerting.alert(asked.workspace, asked.path["alert_id"]))
 
 
 def update(services: ReputationServices, asked: Asked) -> shape.AlertObject:
     services.alerting.alert(asked.workspace, asked.path["alert_id"])
     given = draft(asked.body)
-    return shape.alert(services.alerting.update(asked.workspace, asked.path["alert_id"], given, asked.now))
+    return _kept(services, services.alerting.update(asked.workspace, asked.path["alert_id"], given, asked.now))
 
 
 def remove(services: ReputationServices, asked: Asked) -> None:
@@ -33,7 +35,9 @@ def listed(services: ReputationServices, asked: Asked) -> shape.Page:
     found = services.alerting.alerts(asked.workspace, asked.query.get("profile_id") or None)
     key = (lambda one: one.name.lower()) if part.sort.endswith("name") else (lambda one: one.created_at)
     found = sorted(found, key=key, reverse=part.sort.startswith("-"))
-    return shape.page([shape.alert(one) for one in part.of(found)], len(found), part)
+    shown = part.of(found)
+    failures = services.alerting.failures([one.id for one in shown])
+    return shape.page([shape.alert(one, failures.get(one.id, {})) for one in shown], len(found), part)
 
 
 def log(services: ReputationServices, asked: Asked) -> shape.Page:
@@ -66,6 +70,18 @@ def timeseries(services: ReputationServices, asked: Asked) -> shape.Rows:
 
 def timeseries_of(services: ReputationServices, asked: Asked) -> shape.Rows:
     return shape.Rows(services.statistics.timeseries(_of_one(services, asked)))
+
+
+def _kept(services: ReputationServices, found: Alert) -> shape.AlertObject:
+    """It is kept: what else does not answer is no refusal of what was asked."""
+    try:
+        return _shown(services, found)
+    except Transient:
+        return shape.alert(found, {})
+
+
+def _shown(services: ReputationServices, found: Alert) -> shape.AlertObject:
+    return shape.alert(found, services.alerting.failures([found.id]).get(found.id, {}))
 
 
 def _of_one(services: ReputationServices, asked: Asked) -> StatisticsQuestion:

@@ -59,6 +59,7 @@ class AlertObject(msgspec.Struct, frozen=True):
     rules: Sequence[Mapping[str, Any]]
     created_at: str
     updated_at: str
+    error: str | msgspec.UnsetType = msgspec.UNSET  # ours: why it could not be evaluated last, when that is so
 
 
 class FiredRuleObject(msgspec.Struct, frozen=True):
@@ -229,14 +230,16 @@ def date(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
 
 
-def alert(found: Alert) -> AlertObject:
+def alert(found: Alert, failures: Mapping[str, str]) -> AlertObject:
+    """`failures` says why it could not be evaluated: by the keys of rules, and by "" of the alert as a whole."""
+    told = "; ".join(f"rule {key}: {reason}" if key else reason for key, reason in failures.items())
     return AlertObject(
         id=found.id, name=found.name, profile_id=found.profile_id, is_active=found.is_active,
         is_in_daily_report=found.is_in_daily_report, is_instant_alert=found.is_instant_alert,
         is_on_dashboards=found.is_on_dashboards, instant_alert_email=found.instant_alert_email,
         instant_alert_email_email=found.instant_alert_email, slack_integration_id=found.slack_integration_id,
         webhook_url=found.webhook_url, formula=found.formula, rules=found.rules, created_at=date(found.created_at),
-        updated_at=date(found.updated_at),
+        updated_at=date(found.updated_at), error=told or msgspec.UNSET,
     )  # fmt: skip
 
 
