@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mailvane.alerts.catalogue import CATALOGUE
 from mailvane.domain.reputation import AssetKind, ObservationKind, Source
 from tests.wire.emailconsul.asking import DAY, HOUR, get, post, said, send
 from tests.wire.emailconsul.examples import EXAMPLES
@@ -48,6 +49,7 @@ RATIOS = {
     "GP_INBOUND_ENCRYPTION_RATIO": "inboundEncryptionRatio",
     "GP_OUTBOUND_ENCRYPTION_RATIO": "outboundEncryptionRatio",
 }
+KINDS = [*(str(example["type"]) for example in EXAMPLES), "MV_TLS_FAILURE"]
 FAILURES = ("spf_fail", "dkim_fail", "dmarc_fail", "spf_alignment_fail", "dkim_alignment_fail")
 
 
@@ -117,6 +119,8 @@ def speak(world: World) -> None:
             counts = {"messages": 10, **dict.fromkeys(FAILURES, count)}
             kind = (AssetKind.DMARC, domain)
             said(world, ObservationKind.DMARC, kind, counts, key=f"r{hours}", at=NOW - hours * HOUR)
+            sessions = {"succeeded": 5, "failed": count}
+            said(world, ObservationKind.TLS, kind, sessions, key=f"r{hours}", at=NOW - hours * HOUR)
             for number in range(count):
                 leak = {"domain": f"from.{domain}"}
                 where = (AssetKind.HONEYTOKEN, token)
@@ -221,7 +225,7 @@ def cases(told: Told, kind: str) -> Iterator[Case]:
         return about_traps(told, kind, *(("traps_ips", IPS) if kind == "TRAPS_IP" else ("traps_domains_from", DOMAINS)))
     if kind.startswith("LOOKALIKE"):
         return about_ages(told, kind)
-    if kind.startswith("DMARC"):
+    if kind.startswith(("DMARC", "MV_TLS")):
         return about_counts(told, kind, DOMAINS)
     if kind.startswith("HONEYTOKEN"):
         return about_counts(told, kind, [f"from.{domain}" for domain in DOMAINS])
@@ -247,12 +251,16 @@ def logged(told: Told, alert: str, kind: str) -> list[set[Any]]:
     return [{told_of(item, kind) for item in entry["rules"][0]["matchings"]["items"]} for entry in entries]
 
 
-@pytest.mark.parametrize("kind", [str(example["type"]) for example in EXAMPLES])
+def test_no_rule_type_is_left_out() -> None:
+    assert sorted(CATALOGUE) == sorted(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_it_tells_of_what_it_names_and_of_nothing_else(told: Told, kind: str) -> None:
     """Each case twice: as a new alert, and as what a silent one is changed to."""
     hook = {"name": kind, "webhook_url": "https://hooks.example/x"}
     wrong = []
-    other = next(str(example["type"]) for example in EXAMPLES if example["type"] != kind)
+    other = next(each for each in KINDS if each != kind)
     silent = next(rule for rule, _, expected in cases(told, other) if not expected)
     for number, (rule, profile, expected) in enumerate(cases(told, kind)):
         body = {**hook, "rules": [rule], "profile_id": profile}
@@ -268,11 +276,11 @@ def test_it_tells_of_what_it_names_and_of_nothing_else(told: Told, kind: str) ->
 
 
 def test_a_later_round_over_all_of_them_fails_for_none(told: Told) -> None:
-    for kind in [str(example["type"]) for example in EXAMPLES]:
+    for kind in KINDS:
         for rule, profile, _ in list(cases(told, kind))[::7]:
             post(told.world, "/alerts", {"name": kind, "rules": [rule], "profile_id": profile})
     alerting = told.world.services.reputation.alerting
     done = alerting.evaluate(told.world.ours.workspace.id, tuple(Source), NOW + 1)
     assert (done.failing, done.fired) == ({}, 0)
-    assert done.alerts >= len(EXAMPLES)
+    assert done.alerts >= len(KINDS)
     assert "error" not in set(chain.from_iterable(get(told.world, "/alerts", limit=1000)["data"]))
