@@ -124,7 +124,14 @@ def speak(world: World) -> None:
             for number in range(count):
                 leak = {"domain": f"from.{domain}"}
                 where = (AssetKind.HONEYTOKEN, token)
-                said(world, ObservationKind.HONEYTOKEN_HIT, where, leak, key=f"{hours}-{number}", at=NOW - hours * HOUR)
+                said(
+                    world,
+                    ObservationKind.HONEYTOKEN_HIT,
+                    where,
+                    leak,
+                    key=f"{place}-{hours}-{number}",
+                    at=NOW - hours * HOUR,
+                )
 
 
 def subsets(names: Sequence[str]) -> Iterator[list[str]]:
