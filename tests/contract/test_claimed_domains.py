@@ -100,6 +100,17 @@ def test_several_may_claim_a_name_and_each_counts_apart(governance: Governance, 
     assert bills(governance) == {("squatter", NAME): 3, ("owner", NAME): 1}
 
 
+def test_a_claim_that_is_stopped_stops_no_other(governance: Governance, squatter: int, owner: int) -> None:
+    claim(governance, squatter)
+    assert increments(governance, None)[0].sent_today == 1
+    governance.change(NAME, {"status": "suspended"}, "key 1", NOW, squatter)
+    assert not increments(governance, None)[0].allowed
+    claim(governance, owner)
+    assert increments(governance, None)[0].allowed
+    assert governance.usage_today(NAME, NOW, owner).sent_today == 1
+    assert governance.domain(NAME).workspace == owner
+
+
 def test_the_one_that_is_approved_displaces_the_others(governance: Governance, squatter: int, owner: int) -> None:
     claim(governance, squatter)
     claim(governance, owner)

@@ -108,7 +108,7 @@ def test_a_domain_that_the_account_proved_long_ago_is_verified_at_the_first_look
     domain, progress = proving.check(NAME, "key 1", NOW)
     assert (progress.identity, progress.dkim) == (VerificationStatus.SUCCESS, VerificationStatus.SUCCESS)
     assert domain.verification is governance.domain(NAME).verification is Verification.VERIFIED
-    assert [entry.action for entry in governance.audit(NAME, 9)] == ["verified"]
+    assert [entry.action for entry in governance.audit(NAME, 9)] == ["verified", "created"]
 
 
 @pytest.fixture(scope="module")
@@ -196,3 +196,22 @@ def test_a_forged_message_changes_nothing_and_says_why(
     assert why in outcome.why
     assert (governance.domain(NAME), governance.usage_today(NAME, NOW)) == before
     assert list(ledger.pending(10)) == []
+
+
+def test_what_the_account_proved_before_does_not_make_a_claim_the_claimants(
+    governance: Governance, moto: str, credentials: None
+) -> None:
+    """One account asks everybody for the same records, so only records that were not there yet tell whose they are."""
+    region, name = "sa-east-1", "claimed.example"
+    ses = boto3.client("ses", region_name=region, endpoint_url=moto)
+    ses.delete_identity(Identity=name)
+    proving = Proving(governance, SesProvider(region, moto))
+    governance.create(name, None, NOW, approved=False)
+    proving.begin(name, "key 1", NOW)
+    assert proving.check(name, "key 1", NOW)[0].approved
+    governance.remove(name, "key 1", NOW)
+    governance.reset_monthly(NOW)
+    governance.create(name, None, NOW, approved=False)
+    proving.begin(name, "key 2", NOW)
+    domain, _ = proving.check(name, "key 2", NOW)
+    assert (domain.verification, domain.approved) == (Verification.VERIFIED, False)

@@ -138,8 +138,11 @@ class Periods(Protocol):
 
 
 def leading(found: Iterable[Domain]) -> Domain | None:
-    """Which domain is meant by a name alone: the approved one, else the one that was claimed first."""
-    return min(found, key=lambda each: (not each.approved, each.id), default=None)
+    """Which domain is meant by a name alone: the approved one, else the one that was claimed first.
+
+    A claim that its workspace stopped comes last, so that nobody stops a name for others who claim it.
+    """
+    return min(found, key=lambda each: (not each.approved, each.stopped, each.id), default=None)
 
 
 def there(held: Iterable[HeldDomain], workspace: int | None = None) -> list[Domain]:
