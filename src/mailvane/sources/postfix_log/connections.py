@@ -14,9 +14,11 @@ class Connections:
 
     def __init__(self) -> None:
         self.register = Register("c:", Connection)
+        self._proxied: dict[str, None] = {}
 
     def restore(self, records: Iterable[tuple[str, bytes]]) -> None:
         self.register.restore(records)
+        self._proxied = {key: None for key, connection in self.register.values.items() if connection.proxied}
 
     def of(self, host: str, process: str) -> Connection | None:
         values = self.register.values
@@ -31,13 +33,36 @@ class Connections:
         self.register.touched.add(key)
         return connection
 
+    def proxy(self, host: str, process: str, at: int) -> Connection:
+        """A mail of this peer goes to a before-queue filter."""
+        connection = self.note(host, process, at)
+        connection.proxied = True
+        self._proxied[f"{host}/{process}"] = None
+        return connection
+
+    def answered(self, host: str, process: str) -> bool:
+        """The before-queue filter is done with the mail, if it had one."""
+        key = f"{host}/{process}"
+        if key not in self._proxied:
+            return False
+        del self._proxied[key]
+        self.register.values[key].proxied = False
+        self.register.touched.add(key)
+        return True
+
+    def proxied(self, host: str) -> list[str]:
+        """The keys of peers on this host whose mail is in a before-queue filter."""
+        return sorted(key for key in self._proxied if key.startswith(f"{host}/")) if self._proxied else []
+
     def end(self, host: str, process: str) -> None:
         if self.register.values:
             key = f"{host}/{process}"
             if self.register.values.pop(key, None) is not None:
+                self._proxied.pop(key, None)
                 self.register.touched.add(key)
 
     def sweep(self, at: int) -> None:
         for key in [key for key, value in self.register.values.items() if value.seen < at - _IDLE]:
             del self.register.values[key]
+            self._proxied.pop(key, None)
             self.register.touched.add(key)

@@ -12,10 +12,12 @@ from mailvane.domain.mail import EventType, MailKind, canonical_address
 from mailvane.services.reasons import Reasons
 from mailvane.sources.postfix_log.asides import is_aside
 from mailvane.sources.postfix_log.connections import Connections
+from mailvane.sources.postfix_log.continuations import Continuations
 from mailvane.sources.postfix_log.flights import Birth, Connection, Life
 from mailvane.sources.postfix_log.headers import header_address, header_ids, header_text, read_header
 from mailvane.sources.postfix_log.lines import Tag
 from mailvane.sources.postfix_log.lives import Lives
+from mailvane.sources.postfix_log.outcomes import LOOPBACK, OUTCOMES, PRIVATE, PROBES
 from mailvane.sources.postfix_log.records import (
     REMARKS,
     Attempt,
@@ -33,21 +35,7 @@ from mailvane.sources.postfix_log.records import (
 )
 from mailvane.sources.postfix_log.telling import Teller
 
-_OUTCOMES = {
-    "sent": EventType.DELIVERED,
-    "deferred": EventType.DEFERRED,
-    "SOFTBOUNCE": EventType.DEFERRED,
-    "bounced": EventType.BOUNCED,
-    "expired": EventType.EXPIRED,
-    "deliverable": EventType.DELIVERED,
-    "undeliverable": EventType.BOUNCED,
-    "undeliverable-but-not-cached": EventType.BOUNCED,
-}
-_PROBES = frozenset({"deliverable", "undeliverable", "undeliverable-but-not-cached"})
-# ours: a pipe(8) service of such a name delivers; any other one that is followed by the same mail is a filter.
-_DELIVERY_PIPES = frozenset({"dovecot", "maildrop", "procmail", "cyrus", "uucp", "mailman", "bsmtp", "ifmail"})
 _LATE_STAGES = frozenset({"DATA", "DATA content", "END-OF-MESSAGE", "BDAT", "header", "body", "mime-error", "milter"})
-_PRIVATE = ("10.", "192.168.", "fc", "fd", *(f"172.{n}." for n in range(16, 32)))
 _SMTPS = frozenset({"smtps", "submissions", "465"})
 
 Handler = Callable[[int, Tag, str, str], bool]
@@ -60,6 +48,7 @@ class Correlation:
         self.teller = Teller(relay, reasons)
         self._lives = Lives()
         self._connections = Connections()
+        self._continuations = Continuations(self._lives, self._connections, self.teller)
         self._quiet_from, self._quiet_until = self._lives.quiet()
         self._handlers: dict[str, Handler] = {
             "smtpd": self._smtpd,
@@ -91,6 +80,7 @@ class Correlation:
     def feed(self, at: int, tag: Tag, process: str, text: str) -> bool:
         """Take in one line; False if it is not understood."""
         if not self._quiet_from <= at < self._quiet_until:
+            self._continuations.sweep(at)
             self._lives.sweep(at)
             self._connections.sweep(at)
             self._quiet_from, self._quiet_until = self._lives.quiet()
@@ -103,6 +93,7 @@ class Correlation:
         queue_id, colon, rest = text.partition(": ")
         if not colon:
             if text.startswith(("connect from ", "disconnect from ")):
+                self._continuations.answered(tag.host, process)
                 self._connections.end(tag.host, process)
                 return True
             return is_aside(text)
@@ -112,6 +103,8 @@ class Correlation:
         refusal = read_refusal(rest if queue_id == "NOQUEUE" or is_queue_id(queue_id) else text)
         if refusal is not None:
             self._refused(at, tag, process, queue_id, refusal)
+            if "proxy-" in text[:15]:
+                self._continuations.answered(tag.host, process)
             return True
         if " TLS connection " in queue_id:
             tls = read_tls(text)
@@ -120,17 +113,19 @@ class Correlation:
             return True
         if text.startswith(("proxy-accept", "NOQUEUE: proxy-accept")):
             self._proxied(tag, process, text)
+            self._continuations.answered(tag.host, process)
             return True
         return self._remark(at, tag, queue_id, rest) or is_aside(text)
 
     def _client(self, at: int, tag: Tag, process: str, queue_id: str, client: Client) -> bool:
         connection = self._connections.of(tag.host, process)
         if queue_id == "NOQUEUE":
-            connection = self._connections.note(tag.host, process, at)
+            connection = self._connections.proxy(tag.host, process, at)
             connection.name, connection.ip, connection.login = client.name, client.ip, client.login
             return True
         life = self._lives.begin(tag, queue_id, _birth(tag, client), at)
         self.teller.witness(life)
+        life.client = client.ip
         mail = life.mail
         mail.origin = client.original_ip or client.ip
         mail.client_name = client.original_name or client.name
@@ -170,6 +165,7 @@ class Correlation:
         mail.interface = tag.service
         mail.secured = mail.secured or bool(connection.tls)
         self.teller.witness(life)
+        self._continuations.own(life)
 
     def _refused(self, at: int, tag: Tag, process: str, queue_id: str, refusal: Refusal) -> None:
         life = self._lives.find(tag, queue_id) if queue_id != "NOQUEUE" else None
@@ -189,7 +185,15 @@ class Correlation:
         self.teller.witness(life)
         self.teller.refused_mail(life, at, refusal)
         if refusal.stage in _LATE_STAGES and not life.active:
-            self._lives.forget(life)
+            self._refuse(life)
+
+    def _refuse(self, life: Life) -> None:
+        self._continuations.drop(life)
+        self._lives.forget(life)
+
+    def _close(self, life: Life, at: int) -> None:
+        self._lives.close(life, at)
+        self._continuations.closed(life)
 
     def _doom(self, at: int, life: Life, refusal: Refusal) -> None:
         self.teller.witness(life)
@@ -210,7 +214,7 @@ class Correlation:
             self.teller.undecided(life, EventType.HELD, at)
         else:
             self.teller.discarded(life, at, life.fate_recipient, "discarded by a rule of this relay")
-            self._lives.close(life, at)
+            self._close(life, at)
 
     def _pickup(self, at: int, tag: Tag, _process: str, text: str) -> bool:
         queue_id, _, rest = text.partition(": ")
@@ -226,14 +230,16 @@ class Correlation:
         first = self._lives.find_on_host(tag, requeued) if requeued else None
         if first is not None and first is not life:
             self._lives.join(life, first)
-            self._lives.close(first, at)
+            self._close(first, at)
         return True
 
     def _cleanup(self, at: int, tag: Tag, _process: str, text: str) -> bool:
         queue_id, _, rest = text.partition(": ")
         life = self._lives.find(tag, queue_id)
         if life is None and not is_queue_id(queue_id):
-            return is_aside(text)
+            return self._cleanup_refused(at, tag, rest) or is_aside(text)
+        if rest.startswith("to="):
+            return self._cleanup_bounced(at, tag, queue_id, rest)
         named = rest.startswith("message-id=")
         if life is None or life.closed or (named and life.active):
             life = self._lives.begin(tag, queue_id, Birth.WITHIN, at)
@@ -242,6 +248,7 @@ class Correlation:
             self.teller.witness(life)
             value = rest[11:]
             self._lives.name(life, "" if value == "<>" else value)
+            self._continuations.named(life, at)
             if life.fate:
                 self._meet_fate(at, life)
             return True
@@ -254,10 +261,36 @@ class Correlation:
             return rest.startswith("resent-message-id=") or _is_remark(rest)
         if refusal.verdict == "reject":
             self.teller.witness(life)
+            if life.birth == Birth.PICKUP and refusal.enhanced_code[:1] != "4":
+                return True  # nobody is there to be refused: the mail will be bounced
             self.teller.refused_mail(life, at, refusal)
-            self._lives.forget(life)
+            self._refuse(life)
         else:
             self._doom(at, life, refusal)
+        return True
+
+    def _cleanup_bounced(self, at: int, tag: Tag, queue_id: str, text: str) -> bool:
+        """A mail that was submitted on this host and may not pass: it ends here, before it was ever active."""
+        life = self._lives.find(tag, queue_id)
+        if life is None:
+            life = self._lives.begin(tag, queue_id, Birth.UNSEEN, at)
+        self.teller.accepted(life, at)
+        told = self._attempted(at, tag, "", queue_id, text)
+        if not life.closed:
+            self._close(life, at)
+        return told
+
+    def _cleanup_refused(self, at: int, tag: Tag, text: str) -> bool:
+        """`warning: QUEUE_ID: message rejected: REASON` is all that is logged of a client's mail with too many hops."""
+        queue_id, _, reason = text.partition(": message rejected: ")
+        life = self._lives.find(tag, queue_id) if reason else None
+        if life is None:
+            return False
+        self.teller.witness(life)
+        if life.birth != Birth.PICKUP and not life.active:
+            refusal = Refusal("reject", "END-OF-MESSAGE", "", "", 0, "5.4.0", reason, None, "", "", "")
+            self.teller.refused_mail(life, at, refusal)
+            self._refuse(life)
         return True
 
     def _header(self, life: Life, text: str) -> bool:
@@ -284,13 +317,13 @@ class Correlation:
 
     # -- through ---------------------------------------------------------------------------------------------------
 
-    def _qmgr(self, at: int, tag: Tag, _process: str, text: str) -> bool:
+    def _qmgr(self, at: int, tag: Tag, process: str, text: str) -> bool:
         queue_id, _, rest = text.partition(": ")
         life = self._lives.find(tag, queue_id)
         if rest == "removed":
             if life is not None and not life.closed:
                 self._settle_acceptance(life)
-                self._lives.close(life, at)
+                self._close(life, at)
             return True
         if rest.startswith("from=<") and (life is not None or is_queue_id(queue_id)):
             active = read_active(rest)
@@ -303,6 +336,8 @@ class Correlation:
                 self.teller.undecided(life, EventType.EXPIRED, at)
                 life.seen = at
             return "status=" in rest
+        if rest.startswith("to="):
+            return self._attempted(at, tag, process, queue_id, rest)
         return self._remark(at, tag, queue_id, rest) or is_aside(text)
 
     def _active(self, at: int, tag: Tag, queue_id: str, life: Life | None, active: tuple[str, int, int]) -> None:
@@ -310,34 +345,43 @@ class Correlation:
             life = self._lives.begin(tag, queue_id, Birth.UNSEEN, at)
         self.teller.witness(life)
         life.seen = at
+        sender, size, recipients = active
+        life.recipients = life.pending = recipients
+        if not life.message_id:
+            self._lives.progress(life)
         if life.active:
             return
         life.active = at
         life.fate = ""
         mail = life.mail
-        sender, size, recipients = active
         if not life.joined:
             mail.sender, mail.size, mail.nrcpt = canonical_address(sender), size, recipients
         if mail.counted:
             return
-        if life.birth == Birth.WITHIN and not life.joined:
-            if not sender:
-                mail.kind = MailKind.NOTIFICATION
-            elif sender.startswith("double-bounce@"):
-                # A probe or a notice to the postmaster: the next line tells.
-                mail.kind = MailKind.NOTIFICATION
-                return
-        if not life.suspect:
-            self.teller.accepted(life, at)
+        if life.birth == Birth.WITHIN and not life.joined and self._is_unsettled_notice(life, sender):
+            return
+        if mail.doubt is not None:
+            self._continuations.active(life)
+        self.teller.accepted(life, at)
+
+    def _is_unsettled_notice(self, life: Life, sender: str) -> bool:
+        """Postfix itself wrote it: a notification, or else a probe or a notice to the postmaster, as the next tells."""
+        probe = sender.startswith("double-bounce@")
+        if probe or not sender:
+            life.mail.kind = MailKind.NOTIFICATION
+            if life.queue_id in life.message_id:
+                self._continuations.own(life)
+        return probe
 
     def _settle_acceptance(self, life: Life) -> None:
         """Tell of an acceptance that waited for a proof which did not come."""
         if life.active and not life.mail.counted:
-            life.suspect = ""
             self.teller.accepted(life, life.active)
 
-    def _bounce(self, at: int, tag: Tag, _process: str, text: str) -> bool:
+    def _bounce(self, at: int, tag: Tag, process: str, text: str) -> bool:
         queue_id, _, rest = text.partition(": ")
+        if rest.startswith("to="):
+            return self._attempted(at, tag, process, queue_id, rest)
         named = read_notification(rest)
         if not named:
             return self._remark(at, tag, queue_id, rest) or is_aside(text)
@@ -345,6 +389,7 @@ class Correlation:
         notice = self._lives.find(tag, named)
         if notice is not None and notice.birth == Birth.WITHIN and not notice.joined:
             notice.mail.kind = MailKind.NOTIFICATION
+            self._continuations.own(notice)
             self._settle_acceptance(notice)
         return True
 
@@ -362,7 +407,7 @@ class Correlation:
         elif rest == "removed":
             self._settle_acceptance(life)
             self.teller.undecided(life, EventType.DISCARDED, at, "deleted by the operator of this relay")
-            self._lives.close(life, at)
+            self._close(life, at)
         return True
 
     # -- out -------------------------------------------------------------------------------------------------------
@@ -376,11 +421,16 @@ class Correlation:
                 self._encrypted(at, tag, process, text)
                 return True
             return self._remark(at, tag, queue_id, rest) or is_aside(text)
-        attempt = read_attempt(rest)
-        outcome = _OUTCOMES.get(attempt.status) if attempt is not None else None
+        return self._attempted(at, tag, process, queue_id, rest)
+
+    def _attempted(self, at: int, tag: Tag, process: str, queue_id: str, text: str) -> bool:
+        """What became of a recipient, whichever daemon says so."""
+        attempt = read_attempt(text)
+        outcome = OUTCOMES.get(attempt.status) if attempt is not None else None
         if attempt is None or outcome is None:
             return False
         life = self._lives.find(tag, queue_id)
+        fresh = life is None
         if life is None:
             if not is_queue_id(queue_id):
                 return False
@@ -388,35 +438,15 @@ class Correlation:
             life.mail.counted = True
         self.teller.witness(life)
         life.seen = at
-        if attempt.status in _PROBES:
+        if attempt.status in PROBES:
             life.mail.kind = MailKind.PROBE
         self._settle_acceptance(life)
         if outcome is EventType.DELIVERED:
-            outcome = self._handed_over(tag, life, attempt)
+            outcome = self._continuations.outcome(tag, life, attempt, fresh=fresh)
         tls = attempt.tls or self._encryption(tag, process, attempt)
         self.teller.attempt(life, outcome, at, attempt, transport=tag.daemon, tls=tls)
+        self._continuations.attempted(life, outcome, attempt, tag.daemon)
         return True
-
-    def _handed_over(self, tag: Tag, life: Life, attempt: Attempt) -> EventType:
-        """Did the recipient get the mail, or did a filter or alias that gives it back to this host?"""
-        if tag.daemon == "discard":
-            return EventType.DISCARDED
-        if tag.daemon == "pipe" and not life.closed:
-            life.piped = attempt.relay not in _DELIVERY_PIPES
-        if " as " in attempt.reply:
-            named = named_queue_id(attempt.reply)
-            child = self._lives.find_on_host(tag, named) if named else None
-            if child is not None and child is not life and (child.birth >= Birth.LOOPBACK or child.joined):
-                if not child.joined and not child.mail.counted:
-                    self._lives.join(child, life)
-                    if child.active:
-                        # Its acceptance is the first one's, which has been told.
-                        child.testify()
-                return EventType.REINJECTED
-            if named:
-                return EventType.DELIVERED
-        near = _is_near(attempt.address) if tag.daemon == "smtp" else tag.daemon == "pipe" and life.piped
-        return EventType.REINJECTED if near and life.children else EventType.DELIVERED
 
     def _encrypted(self, at: int, tag: Tag, process: str, text: str) -> None:
         tls = read_tls(text)
@@ -447,12 +477,8 @@ def _is_remark(text: str) -> bool:
 
 def _birth(tag: Tag, client: Client) -> int:
     ip, name = client.ip, client.name
-    if ip.startswith(("127.", "::1")) or name in (tag.host, "localhost"):
+    if ip.startswith(LOOPBACK) or name in (tag.host, "localhost"):
         return Birth.LOOPBACK
     if "." not in tag.host and name.partition(".")[0] == tag.host:
         return Birth.LOOPBACK
-    return Birth.NEIGHBOUR if ip.startswith(_PRIVATE) else Birth.CLIENT
-
-
-def _is_near(address: str) -> bool:
-    return address.startswith(("127.", "::1", *_PRIVATE))
+    return Birth.NEIGHBOUR if ip.startswith(PRIVATE) else Birth.CLIENT

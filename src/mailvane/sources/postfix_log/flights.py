@@ -10,7 +10,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from mailvane.domain.mail import MailKind
+from mailvane.domain.mail import EventType, MailKind, canonical_address
+from mailvane.sources.postfix_log.records import Attempt
 
 LONGEST_EVIDENCE = 65_536  # characters of raw lines kept with one event
 
@@ -22,6 +23,39 @@ class Trouble(msgspec.Struct, frozen=True, array_like=True, gc=False):
     code: int
     enhanced_code: str
     reply: str
+
+
+class Withheld(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What happened to a mail while its identity was in doubt, to be told once that is settled."""
+
+    type: EventType
+    at: int
+    source: str
+    line: int
+    raw: str
+    children: int = 0  # of the queue id, by then
+    attempt: Attempt | None = None
+    transport: str = ""
+    tls: str = ""
+    everyone: bool = False  # all recipients that had no final outcome
+    recipient: str = ""
+    reply: str = ""
+
+
+class Doubt(msgspec.Struct, array_like=True, gc=False):
+    """Whether a mail continues one that went to a content filter. Until that is known, nothing is told of it."""
+
+    life: str  # key of the queue id that it began with
+    until: int  # time at which it is taken for a mail of its own
+    awaits: list[str] = []  # keys of queue ids, and of connections, that may yet name it
+    kin: list[str] = []  # keys of queue ids that named no other and may have become it: its recipients decide
+    withheld: list[Withheld] = []
+    accepted: bool = False  # its acceptance is among them
+
+    def recipients(self) -> set[str]:
+        """All that are known so far, before and after rewriting."""
+        tried = [kept.attempt for kept in self.withheld if kept.attempt is not None]
+        return {canonical_address(name) for one in tried for name in (one.recipient, one.original_recipient) if name}
 
 
 class Mail(msgspec.Struct, array_like=True, gc=False):
@@ -53,6 +87,7 @@ class Mail(msgspec.Struct, array_like=True, gc=False):
     recipients: dict[str, int] = {}  # number of each recipient
     undecided: dict[str, Trouble] = {}  # deferred recipients
     travels: int = 1  # queue ids so far
+    doubt: Doubt | None = None
 
     def learn(self, other: Mail) -> None:
         """Fill what is unknown here from the same mail's later queue id."""
@@ -96,9 +131,16 @@ class Life(msgspec.Struct, array_like=True, gc=False):
     joined: bool = False
     children: int = 0  # queue ids that continue this one
     piped: bool = False  # handed to a program, which may give it back by sendmail(1)
-    suspect: str = ""  # key of the life that this one may continue; to be confirmed by "queued as"
+    client: str = ""  # IP address of the SMTP client, which may be a content filter
     evidence: list[str] = []
     evidence_size: int = 0
+    recipients: int = 0  # at the newest "queue active"
+    pending: int = 0  # of those, how many have no outcome yet
+    unnamed: bool = False  # a filter may have taken it without saying which queue id it has now
+
+    @property
+    def in_progress(self) -> bool:
+        return self.pending > 0 and not self.closed
 
     def testify(self) -> str:
         """The raw lines since the last event."""
@@ -120,6 +162,7 @@ class Connection(msgspec.Struct, array_like=True, gc=False):
     fate: str = ""  # of the mail that comes next: hold or discard
     fate_recipient: str = ""
     fate_sender: str = ""
+    proxied: bool = False  # a before-queue filter has the mail
 
 
 class Marks(msgspec.Struct, array_like=True):

@@ -1,16 +1,16 @@
 """Which life a queue id stands for, and which lives are one mail.
 
 A mail that goes through a content filter, an alias or a requeue travels under several queue ids. They are joined by
-what Postfix says outright (`orig_queue_id=`, `orig_id=`, "queued as", "forwarded as") or by a Message-ID that comes
-back from this host while the first is still open.
+what Postfix says outright (`orig_queue_id=`, `orig_id=`, "queued as", "forwarded as"), and otherwise by what
+`continuations` makes of their Message-IDs and recipients.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from mailvane.domain.mail import mail_number
-from mailvane.sources.postfix_log.flights import Birth, Life, Mail, Marks, Register
+from mailvane.sources.postfix_log.flights import Birth, Doubt, Life, Mail, Marks, Register
 from mailvane.sources.postfix_log.lines import Tag
 from mailvane.sources.postfix_log.records import creation_time
 
@@ -20,6 +20,7 @@ _SWEEP_EVERY = MINUTE
 _LONG_SWEEP_EVERY = 60 * MINUTE
 _DAY = 24 * 60 * MINUTE
 _FORGET_OPEN = 30 * _DAY
+MOST_NAMELESS = 32  # of which each mail without a Message-ID may be the continuation
 _FORGET_UNACCEPTED = _DAY  # a client that left before the end of its message leaves nothing else behind
 
 
@@ -31,9 +32,13 @@ class Lives:
         self._marks = Register("m:", Marks)
         self.marks = Marks()
         self._closed: dict[str, int] = {}
-        self._by_message_id: dict[str, list[str]] = {}
+        self._by_message_id: dict[str, dict[str, None]] = {}
+        self._nameless: dict[str, dict[str, None]] = {}  # in progress and without a known Message-ID, by host
         self._scopes: dict[str, set[str]] = {}
         self._together: dict[int, set[str]] = {}  # lives that share a mail, by the mail's serial
+        self.awaited: dict[str, dict[str, None]] = {}  # lives in doubt, by the key that may settle it
+        self.doubtful: dict[str, int] = {}  # until when each life in doubt is
+        self.before_forgetting: Callable[[Life], None] = _nothing
 
     def restore(self, records: Iterable[tuple[str, bytes]]) -> None:
         records = list(records)
@@ -48,8 +53,12 @@ class Lives:
                 self._closed[life.key] = life.closed
             if life.piped or not life.closed:
                 self._index(life)
+            self.progress(life)
             if life.mail.travels > 1:
                 self._together.setdefault(life.mail.serial, set()).add(life.key)
+            doubt = life.mail.doubt
+            if doubt is not None and doubt.life == life.key:
+                self.note_doubt(doubt)
 
     def changes(self) -> tuple[list[tuple[str, bytes]], list[str]]:
         """What changed since the last call, as `(new or changed, gone)` records."""
@@ -75,15 +84,16 @@ class Lives:
 
     def find_on_host(self, tag: Tag, queue_id: str) -> Life | None:
         """Likewise, under whichever instance of the host."""
-        scopes = self._scopes.get(tag.host)
-        if scopes is None:
-            return None
-        for scope in scopes if len(scopes) == 1 else (tag.scope, *sorted(scopes)):
+        return next(self.all_on_host(tag, queue_id), None)
+
+    def all_on_host(self, tag: Tag, queue_id: str) -> Iterator[Life]:
+        """Under every instance of the host that has such a queue id."""
+        scopes = self._scopes.get(tag.host, ())
+        for scope in scopes if len(scopes) == 1 else (tag.scope, *sorted(set(scopes) - {tag.scope})):
             life = self.register.values.get(scope + queue_id)
             if life is not None:
                 self.register.touched.add(life.key)
-                return life
-        return None
+                yield life
 
     def begin(self, tag: Tag, queue_id: str, birth: int, at: int, delay: int = 0) -> Life:
         """A new life, in place of an older one of that queue id."""
@@ -105,41 +115,93 @@ class Lives:
         return life
 
     def name(self, life: Life, message_id: str) -> None:
-        """Cleanup told the Message-ID: perhaps this is a mail that came back."""
+        """Cleanup told the Message-ID."""
         life.cleaned = True
         if not life.joined:
             life.mail.message_id = message_id
         self._unindex(life)
         life.message_id = message_id
-        if message_id and not life.joined and life.birth >= Birth.LOOPBACK:
-            self._suspect(life)
         self._index(life)
+
+    def progress(self, life: Life) -> None:
+        """A queue id became active, or has got an outcome."""
+        if life.message_id:
+            return
+        nameless = self._nameless.setdefault(life.mail.host, {})
+        if life.in_progress:
+            nameless[life.key] = None
+        else:
+            nameless.pop(life.key, None)
+
+    def namesakes(self, life: Life) -> list[Life]:
+        """Others with this Message-ID, oldest first."""
+        keys = self._by_message_id.get(_name(life), ()) if life.message_id else ()
+        if len(keys) < 2:
+            return []
+        return sorted((self.register.values[key] for key in keys if key != life.key), key=lambda other: other.serial)
+
+    def nameless(self, life: Life) -> list[Life]:
+        """The newest others that are in progress on this host and have no Message-ID, or an unknown one."""
+        keys = self._nameless.get(life.mail.host, ())
+        found = sorted((self.register.values[key] for key in keys if key != life.key), key=lambda other: other.serial)
+        return found[-MOST_NAMELESS:]
+
+    def note_doubt(self, doubt: Doubt) -> None:
+        self.doubtful[doubt.life] = doubt.until
+        for key in (*doubt.awaits, *doubt.kin):
+            self.awaited.setdefault(key, {})[doubt.life] = None
+
+    def drop_doubt(self, mail: Mail) -> Doubt | None:
+        """The doubt about a mail, which has it no more."""
+        doubt, mail.doubt = mail.doubt, None
+        if doubt is not None:
+            self.doubtful.pop(doubt.life, None)
+            for key in (*doubt.awaits, *doubt.kin):
+                self.settled(key, doubt.life)
+        return doubt
+
+    def settled(self, key: str, life: str) -> None:
+        """A key will not settle the doubt about a life any more."""
+        waiting = self.awaited.get(key)
+        if waiting is not None:
+            waiting.pop(life, None)
+            if not waiting:
+                del self.awaited[key]
 
     def join(self, life: Life, first: Life) -> None:
         """`life` is `first` under another queue id: it takes over its identity and all that is known of it."""
         if life.mail is first.mail:
             return
-        first.mail.learn(life.mail)
-        first.mail.travels += 1
-        first.children += 1
-        life.mail = first.mail
+        self.share(life, first)
         life.joined = True
-        life.suspect = ""
-        self._together.setdefault(first.mail.serial, set()).update((life.key, first.key))
+        first.children += 1
+
+    def share(self, life: Life, first: Life) -> None:
+        """All queue ids of one life's mail are queue ids of another's."""
+        given = life.mail
+        first.mail.learn(given)
+        first.mail.travels += given.travels
+        keys = self._together.pop(given.serial, {life.key})
+        for key in keys:
+            self.register.values[key].mail = first.mail
+        self._together.setdefault(first.mail.serial, set()).update((*keys, first.key))
         self._touch_together(life)
 
     def close(self, life: Life, at: int) -> None:
         life.closed = at
         life.testify()
         self._closed[life.key] = at
+        self.progress(life)
         if not life.piped:
             self._unindex(life)
 
     def forget(self, life: Life) -> None:
+        self.before_forgetting(life)
         self.register.values.pop(life.key, None)
         self.register.touched.add(life.key)
         self._closed.pop(life.key, None)
         self._unindex(life)
+        self._nameless.get(life.mail.host, {}).pop(life.key, None)
         if life.mail.travels > 1:
             self._touch_together(life)
             self._part(life)
@@ -150,7 +212,8 @@ class Lives:
 
     def sweep(self, at: int) -> None:
         """Forget what no line will speak of any more."""
-        for key in [key for key, closed in self._closed.items() if closed <= at - GRACE]:
+        needed = self.awaited.keys() | self.doubtful.keys()
+        for key in [key for key, closed in self._closed.items() if closed <= at - GRACE and key not in needed]:
             self.forget(self.register.values[key])
         if at // _LONG_SWEEP_EVERY != self.marks.next_sweep // _LONG_SWEEP_EVERY:
             for life in list(self.register):
@@ -166,6 +229,7 @@ class Lives:
             if life is not None and not life.cleaned and not life.closed and life.birth != Birth.UNSEEN:
                 del self.register.values[life.key]
                 self.register.touched.add(life.key)
+                self._nameless.get(tag.host, {}).pop(life.key, None)
                 if life.mail.travels > 1:
                     self._part(life)
                     self._together.setdefault(life.mail.serial, set()).add(tag.scope + queue_id)
@@ -173,34 +237,9 @@ class Lives:
                 self.register.values[life.key] = life
                 self.register.touched.add(life.key)
                 self._scopes[tag.host].add(tag.scope)
+                self.progress(life)
                 return life
         return None
-
-    def _suspect(self, life: Life) -> None:
-        keys = self._by_message_id.get(_name(life))
-        if not keys:
-            return
-        namesakes = [self.register.values[key] for key in keys]
-        # Through a chain of filters the mail comes from the last; without one, the first is the mail.
-        first = max(namesakes, key=lambda other: (other.joined, other.serial if other.joined else -other.serial))
-        if not (first.active or first.mail.counted):
-            return
-        came_from_outside = first.birth in (Birth.UNSEEN, Birth.CLIENT, Birth.NEIGHBOUR)
-        if first.closed:
-            # A pipe(8) filter that gives mail back by sendmail(1): the first queue id is gone before pickup sees it.
-            certain = life.birth == Birth.PICKUP and first.piped
-            if not certain:
-                return
-        else:
-            # Two mails of one local program may bear one Message-ID, so those need a proof.
-            certain = life.birth == Birth.WITHIN or (
-                life.birth != Birth.NEIGHBOUR
-                and (came_from_outside or (first.birth == Birth.PICKUP and life.birth == Birth.LOOPBACK))
-            )
-        if certain:
-            self.join(life, first)
-        else:
-            life.suspect = first.key
 
     def _touch_together(self, life: Life) -> None:
         """What is learnt of a mail under one queue id is to be written down under the others, too."""
@@ -215,15 +254,19 @@ class Lives:
 
     def _index(self, life: Life) -> None:
         if life.message_id:
-            self._by_message_id.setdefault(_name(life), []).append(life.key)
+            self._by_message_id.setdefault(_name(life), {})[life.key] = None
 
     def _unindex(self, life: Life) -> None:
         name = _name(life)
-        keys = self._by_message_id.get(name, [])
-        if life.key in keys:
-            keys.remove(life.key)
+        keys = self._by_message_id.get(name)
+        if keys is not None:
+            keys.pop(life.key, None)
             if not keys:
                 del self._by_message_id[name]
+
+
+def _nothing(_: Life) -> None:
+    """Nobody needs to know."""
 
 
 def _name(life: Life) -> str:

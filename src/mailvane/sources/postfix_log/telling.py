@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Iterable
+from typing import TypedDict, Unpack
 
 from mailvane.domain.mail import (
     EventType,
@@ -12,7 +13,7 @@ from mailvane.domain.mail import (
     mail_number,
 )
 from mailvane.services.reasons import Reasons
-from mailvane.sources.postfix_log.flights import LONGEST_EVIDENCE, Connection, Life, Mail, Trouble
+from mailvane.sources.postfix_log.flights import LONGEST_EVIDENCE, Connection, Life, Mail, Trouble, Withheld
 from mailvane.sources.postfix_log.lines import Tag
 from mailvane.sources.postfix_log.records import Attempt, Refusal
 
@@ -37,6 +38,17 @@ class Details(TypedDict, total=False):
     tls: str
     family: ReasonFamily
     hard: bool
+
+
+class WithheldDetails(TypedDict, total=False):
+    """Likewise, while it is not known which mail that is."""
+
+    attempt: Attempt
+    transport: str
+    tls: str
+    everyone: bool
+    recipient: str
+    reply: str
 
 
 class Teller:
@@ -67,12 +79,18 @@ class Teller:
         mail = life.mail
         if mail.counted:
             return
+        if mail.doubt is not None:
+            if not mail.doubt.accepted:
+                mail.doubt.accepted = self._withheld(life, EventType.ACCEPTED, at)
+            return
         mail.counted = True
         mail.waiting = not mail.recipients
         self._tell(life, EventType.ACCEPTED, at, {"waiting": int(mail.waiting)})
 
     def discarded(self, life: Life, at: int, recipient: str, reply: str) -> None:
         """Taken in, then thrown away by a rule before it reached the queue."""
+        if self._withheld(life, EventType.DISCARDED, at, recipient=recipient, reply=reply):
+            return
         mail = life.mail
         more: Details = {"recipient": recipient, "reply": reply}
         if recipient:
@@ -82,6 +100,8 @@ class Teller:
 
     def attempt(self, life: Life, kind: EventType, at: int, attempt: Attempt, *, transport: str, tls: str) -> None:
         mail = life.mail
+        if mail.doubt is not None and self._withheld(life, kind, at, attempt=attempt, transport=transport, tls=tls):
+            return
         recipient = attempt.recipient
         if not recipient.islower():
             recipient = canonical_address(recipient)
@@ -90,12 +110,14 @@ class Teller:
         if kind in _FAILURES:
             family, hard = self._reasons.sort(attempt.reply, attempt.code, attempt.enhanced_code)
         number = mail.number_of(recipient)
+        if kind is EventType.REINJECTED and transport == "local" and recipient in mail.undecided:
+            kind = EventType.DELIVERED  # forwarded to another address: nothing else will end what was told of this one
         # A hand-over to a content filter leaves the mail waiting for its first real attempt.
         handed_over = kind is EventType.REINJECTED and life.children
         waiting = 0 if handed_over else self._first_recipient(mail)
         if kind in _UNDECIDED:
             mail.undecided[recipient] = Trouble(original, attempt.code, attempt.enhanced_code, attempt.reply)
-        elif mail.undecided:
+        elif mail.undecided and kind is not EventType.REINJECTED:
             mail.undecided.pop(recipient, None)
         self._tell(
             life,
@@ -122,6 +144,8 @@ class Teller:
     def undecided(self, life: Life, kind: EventType, at: int, reply: str = "") -> None:
         """One event for every recipient that is not decided yet; one for the mail if none was ever tried."""
         mail = life.mail
+        if self._withheld(life, kind, at, everyone=True, reply=reply):
+            return
         final = kind is not EventType.HELD
         raw = life.testify()
         for recipient, trouble in list(mail.undecided.items()):
@@ -133,6 +157,35 @@ class Teller:
             life.evidence = [raw]
             mail.waiting = not final
             self._tell(life, kind, at, {"reply": reply, "waiting": -1 if final else 0})
+
+    def _withheld(self, life: Life, kind: EventType, at: int, **more: Unpack[WithheldDetails]) -> bool:
+        """Keep what happens to a mail whose identity is in doubt."""
+        doubt = life.mail.doubt
+        if doubt is None:
+            return False
+        kept = Withheld(kind, at, self.source, self.line, life.testify(), life.children, **more)
+        doubt.withheld.append(kept)
+        return True
+
+    def release(self, mail: Mail, withheld: Iterable[Withheld]) -> str:
+        """Tell what was kept, of this mail. Returns the evidence that no event carries."""
+        here = self.source, self.line
+        life = Life("", 0, mail, mail.queue_id, 0, 0)
+        for kept in withheld:
+            self.source, self.line = kept.source, kept.line
+            life.children = kept.children
+            if kept.raw:
+                life.evidence.append(kept.raw)
+            if kept.attempt is not None:
+                self.attempt(life, kept.type, kept.at, kept.attempt, transport=kept.transport, tls=kept.tls)
+            elif kept.everyone:
+                self.undecided(life, kept.type, kept.at, kept.reply)
+            elif kept.type is EventType.ACCEPTED:
+                self.accepted(life, kept.at)
+            else:
+                self.discarded(life, kept.at, kept.recipient, kept.reply)
+        self.source, self.line = here
+        return life.testify()
 
     def _last_trouble(self, mail: Mail, recipient: str, trouble: Trouble, reply: str, *, judged: bool) -> Details:
         known: Details = {
