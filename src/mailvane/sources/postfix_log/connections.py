@@ -14,11 +14,11 @@ class Connections:
 
     def __init__(self) -> None:
         self.register = Register("c:", Connection)
-        self._proxied: dict[str, None] = {}
+        self.in_filter: dict[str, None] = {}  # whose mail a before-queue filter has
 
     def restore(self, records: Iterable[tuple[str, bytes]]) -> None:
         self.register.restore(records)
-        self._proxied = {key: None for key, connection in self.register.values.items() if connection.proxied}
+        self.in_filter = {key: None for key, connection in self.register.values.items() if connection.proxied}
 
     def of(self, host: str, process: str) -> Connection | None:
         values = self.register.values
@@ -37,32 +37,32 @@ class Connections:
         """A mail of this peer goes to a before-queue filter."""
         connection = self.note(host, process, at)
         connection.proxied = True
-        self._proxied[f"{host}/{process}"] = None
+        self.in_filter[f"{host}/{process}"] = None
         return connection
 
     def answered(self, host: str, process: str) -> bool:
         """The before-queue filter is done with the mail, if it had one."""
         key = f"{host}/{process}"
-        if key not in self._proxied:
+        if key not in self.in_filter:
             return False
-        del self._proxied[key]
+        del self.in_filter[key]
         self.register.values[key].proxied = False
         self.register.touched.add(key)
         return True
 
     def proxied(self, host: str) -> list[str]:
         """The keys of peers on this host whose mail is in a before-queue filter."""
-        return sorted(key for key in self._proxied if key.startswith(f"{host}/")) if self._proxied else []
+        return sorted(key for key in self.in_filter if key.startswith(f"{host}/")) if self.in_filter else []
 
     def end(self, host: str, process: str) -> None:
         if self.register.values:
             key = f"{host}/{process}"
             if self.register.values.pop(key, None) is not None:
-                self._proxied.pop(key, None)
+                self.in_filter.pop(key, None)
                 self.register.touched.add(key)
 
     def sweep(self, at: int) -> None:
         for key in [key for key, value in self.register.values.items() if value.seen < at - _IDLE]:
             del self.register.values[key]
-            self._proxied.pop(key, None)
+            self.in_filter.pop(key, None)
             self.register.touched.add(key)

@@ -65,14 +65,18 @@ class Continuations:
 
     def _nameless(self, life: Life) -> list[str]:
         """Mails without a Message-ID in progress: a filter, or this host's cleanup, may have given them one."""
-        near = life.birth in _NEAR_BIRTHS
-        if not near and life.message_id and life.queue_id not in life.message_id:
-            return []
+        foreign = life.message_id and life.queue_id not in life.message_id and life.birth not in _NEAR_BIRTHS
         return [
             other.key
             for other in self._lives.nameless(life)
-            if other.serial < life.serial and other.mail is not life.mail and (near or other.cleaned)
+            if other.serial < life.serial and other.mail is not life.mail and not (foreign and other.cleaned)
         ]
+
+    def unseen(self, life: Life) -> None:
+        """A queue id that was born before the log began: perhaps a filter's answer named it."""
+        first = self._lives.expected(life)
+        if first is not None:
+            self._lives.join(life, first)
 
     def active(self, life: Life) -> None:
         """The envelope sender is known now: no filter changes the part of it that stands for the recipient (VERP)."""
@@ -125,9 +129,11 @@ class Continuations:
         named = named_queue_id(attempt.reply) if " as " in attempt.reply else ""
         if named:
             for other in self._lives.all_on_host(tag, named):
-                if self._continues(other, life, attempt):
+                if self._continues(other, life, attempt, fresh=fresh):
                     self._prove(other, life, fresh=fresh)
                     return EventType.REINJECTED
+            if fresh:
+                self._lives.expect(life, named)
             return EventType.DELIVERED
         gone = swallowed(attempt, tag.daemon)
         if gone is not None:
@@ -163,7 +169,7 @@ class Continuations:
                 return other
         return None
 
-    def _continues(self, other: Life, life: Life, attempt: Attempt) -> bool:
+    def _continues(self, other: Life, life: Life, attempt: Attempt, *, fresh: bool) -> bool:
         """Whether `other`, of which an answer to `life` gave the queue id, is what became of it.
 
         A relay elsewhere gives queue ids of its own, and may say anything.
@@ -173,7 +179,7 @@ class Continuations:
         if other.mail is life.mail or other.birth in (Birth.PICKUP, Birth.WITHIN):
             return True
         if other.birth == Birth.UNSEEN:
-            return is_near(attempt.address)
+            return fresh or is_near(attempt.address)
         if other.client == attempt.address:
             return True
         if other.birth != Birth.CLIENT and (is_near(attempt.address) or not attempt.address):
@@ -185,7 +191,7 @@ class Continuations:
             return
         if not other.mail.counted:
             self._join(other, life)
-        elif fresh and not other.joined:
+        elif fresh:
             # The log begins between the two: what was told of the second queue id is all there is of the mail.
             self._lives.share(life, other)
             life.joined = True
@@ -208,8 +214,8 @@ class Continuations:
             self._settle(doubt)
 
     def closed(self, life: Life) -> None:
-        if self._lives.awaited:
-            self._ended(life.key, life)
+        """Its last outcome was told."""
+        self._ended(life.key, life)
 
     # -- the end of doubt ------------------------------------------------------------------------------------------
 
@@ -276,6 +282,8 @@ def _are_variants(one: str, other: str) -> bool:
 
 def _are_namesakes(first: Life, later: Life) -> bool:
     """Whether one Message-ID is the other's; what cleanup puts into a mail without one contains the queue id."""
+    if first.birth == Birth.UNSEEN and not first.cleaned:
+        return True  # it cannot be told: the log begins behind it
     if not first.cleaned or not later.cleaned:
         return False
     return first.message_id == later.message_id or (not first.message_id and later.queue_id in later.message_id)

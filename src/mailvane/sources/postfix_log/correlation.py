@@ -93,7 +93,8 @@ class Correlation:
         queue_id, colon, rest = text.partition(": ")
         if not colon:
             if text.startswith(("connect from ", "disconnect from ")):
-                self._continuations.answered(tag.host, process)
+                if self._connections.in_filter:
+                    self._continuations.answered(tag.host, process)
                 self._connections.end(tag.host, process)
                 return True
             return is_aside(text)
@@ -193,7 +194,8 @@ class Correlation:
 
     def _close(self, life: Life, at: int) -> None:
         self._lives.close(life, at)
-        self._continuations.closed(life)
+        if self._lives.awaited:
+            self._continuations.closed(life)
 
     def _doom(self, at: int, life: Life, refusal: Refusal) -> None:
         self.teller.witness(life)
@@ -238,17 +240,17 @@ class Correlation:
         life = self._lives.find(tag, queue_id)
         if life is None and not is_queue_id(queue_id):
             return self._cleanup_refused(at, tag, rest) or is_aside(text)
-        if rest.startswith("to="):
-            return self._cleanup_bounced(at, tag, queue_id, rest)
         named = rest.startswith("message-id=")
         if life is None or life.closed or (named and life.active):
+            if rest.startswith("to="):
+                return self._cleanup_bounced(at, tag, queue_id, rest)
             life = self._lives.begin(tag, queue_id, Birth.WITHIN, at)
         life.seen = at
         if named:
             self.teller.witness(life)
             value = rest[11:]
-            self._lives.name(life, "" if value == "<>" else value)
-            self._continuations.named(life, at)
+            if self._lives.name(life, "" if value == "<>" else value) or self._connections.in_filter:
+                self._continuations.named(life, at)
             if life.fate:
                 self._meet_fate(at, life)
             return True
@@ -257,6 +259,8 @@ class Correlation:
             return self._header(life, rest)
         refusal = read_refusal(rest)
         if refusal is None:
+            if rest.startswith("to="):
+                return self._cleanup_bounced(at, tag, queue_id, rest)
             self.teller.witness(life)
             return rest.startswith("resent-message-id=") or _is_remark(rest)
         if refusal.verdict == "reject":
@@ -343,6 +347,7 @@ class Correlation:
     def _active(self, at: int, tag: Tag, queue_id: str, life: Life | None, active: tuple[str, int, int]) -> None:
         if life is None or life.closed:
             life = self._lives.begin(tag, queue_id, Birth.UNSEEN, at)
+            self._continuations.unseen(life)
         self.teller.witness(life)
         life.seen = at
         sender, size, recipients = active
@@ -436,6 +441,7 @@ class Correlation:
                 return False
             life = self._lives.begin(tag, queue_id, Birth.UNSEEN, at, attempt.delay)
             life.mail.counted = True
+            self._continuations.unseen(life)
         self.teller.witness(life)
         life.seen = at
         if attempt.status in PROBES:

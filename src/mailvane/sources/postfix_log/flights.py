@@ -136,6 +136,7 @@ class Life(msgspec.Struct, array_like=True, gc=False):
     evidence_size: int = 0
     recipients: int = 0  # at the newest "queue active"
     pending: int = 0  # of those, how many have no outcome yet
+    named: str = ""  # queue id that a filter said it has now, and that was not seen yet: the log begins between them
     unnamed: bool = False  # a filter may have taken it without saying which queue id it has now
 
     @property

@@ -7,7 +7,7 @@ what Postfix says outright (`orig_queue_id=`, `orig_id=`, "queued as", "forwarde
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 
 from mailvane.domain.mail import mail_number
 from mailvane.sources.postfix_log.flights import Birth, Doubt, Life, Mail, Marks, Register
@@ -19,6 +19,7 @@ GRACE = MINUTE  # a status line may come this much later than the removal of its
 _SWEEP_EVERY = MINUTE
 _LONG_SWEEP_EVERY = 60 * MINUTE
 _DAY = 24 * 60 * MINUTE
+_EXPECT = 60 * MINUTE  # the queue id that a mail goes on under may be deferred when the log begins
 _FORGET_OPEN = 30 * _DAY
 MOST_NAMELESS = 32  # of which each mail without a Message-ID may be the continuation
 _FORGET_UNACCEPTED = _DAY  # a client that left before the end of its message leaves nothing else behind
@@ -36,6 +37,7 @@ class Lives:
         self._nameless: dict[str, dict[str, None]] = {}  # in progress and without a known Message-ID, by host
         self._scopes: dict[str, set[str]] = {}
         self._together: dict[int, set[str]] = {}  # lives that share a mail, by the mail's serial
+        self._expected: dict[str, str] = {}  # lives by the host and queue id that they go on under
         self.awaited: dict[str, dict[str, None]] = {}  # lives in doubt, by the key that may settle it
         self.doubtful: dict[str, int] = {}  # until when each life in doubt is
         self.before_forgetting: Callable[[Life], None] = _nothing
@@ -50,10 +52,12 @@ class Lives:
             life.mail = mails.setdefault(life.mail.serial, life.mail)
             self._scopes.setdefault(life.mail.host, set()).add(life.key[: -len(life.queue_id)])
             if life.closed:
-                self._closed[life.key] = life.closed
+                self._closed[life.key] = life.closed + (_EXPECT if life.named else 0)
             if life.piped or not life.closed:
                 self._index(life)
             self.progress(life)
+            if life.named:
+                self.expect(life, life.named)
             if life.mail.travels > 1:
                 self._together.setdefault(life.mail.serial, set()).add(life.key)
             doubt = life.mail.doubt
@@ -84,16 +88,16 @@ class Lives:
 
     def find_on_host(self, tag: Tag, queue_id: str) -> Life | None:
         """Likewise, under whichever instance of the host."""
-        return next(self.all_on_host(tag, queue_id), None)
+        return next(iter(self.all_on_host(tag, queue_id)), None)
 
-    def all_on_host(self, tag: Tag, queue_id: str) -> Iterator[Life]:
+    def all_on_host(self, tag: Tag, queue_id: str) -> Sequence[Life]:
         """Under every instance of the host that has such a queue id."""
         scopes = self._scopes.get(tag.host, ())
-        for scope in scopes if len(scopes) == 1 else (tag.scope, *sorted(set(scopes) - {tag.scope})):
-            life = self.register.values.get(scope + queue_id)
-            if life is not None:
-                self.register.touched.add(life.key)
-                yield life
+        ordered = scopes if len(scopes) == 1 else (tag.scope, *sorted(set(scopes) - {tag.scope}))
+        values = self.register.values
+        found = [values[scope + queue_id] for scope in ordered if scope + queue_id in values]
+        self.register.touched.update(life.key for life in found)
+        return found
 
     def begin(self, tag: Tag, queue_id: str, birth: int, at: int, delay: int = 0) -> Life:
         """A new life, in place of an older one of that queue id."""
@@ -114,24 +118,31 @@ class Lives:
             scopes.add(tag.scope)
         return life
 
-    def name(self, life: Life, message_id: str) -> None:
-        """Cleanup told the Message-ID."""
+    def name(self, life: Life, message_id: str) -> bool:
+        """Cleanup told the Message-ID. Returns whether there are others with it, or with none."""
         life.cleaned = True
         if not life.joined:
             life.mail.message_id = message_id
-        self._unindex(life)
+        if life.message_id:
+            self._unindex(life)
         life.message_id = message_id
-        self._index(life)
+        return self._index(life) or bool(self._nameless)
 
     def progress(self, life: Life) -> None:
         """A queue id became active, or has got an outcome."""
         if life.message_id:
             return
-        nameless = self._nameless.setdefault(life.mail.host, {})
         if life.in_progress:
-            nameless[life.key] = None
-        else:
+            self._nameless.setdefault(life.mail.host, {})[life.key] = None
+        elif self._nameless:
+            self._leave_nameless(life)
+
+    def _leave_nameless(self, life: Life) -> None:
+        nameless = self._nameless.get(life.mail.host)
+        if nameless is not None:
             nameless.pop(life.key, None)
+            if not nameless:
+                del self._nameless[life.mail.host]
 
     def namesakes(self, life: Life) -> list[Life]:
         """Others with this Message-ID, oldest first."""
@@ -145,6 +156,16 @@ class Lives:
         keys = self._nameless.get(life.mail.host, ())
         found = sorted((self.register.values[key] for key in keys if key != life.key), key=lambda other: other.serial)
         return found[-MOST_NAMELESS:]
+
+    def expect(self, life: Life, queue_id: str) -> None:
+        """A life goes on under a queue id of this host whose birth the log does not show."""
+        life.named = queue_id
+        self._expected[f"{life.mail.host}/{queue_id}"] = life.key
+
+    def expected(self, life: Life) -> Life | None:
+        """The one that goes on under this queue id."""
+        key = self._expected.get(f"{life.mail.host}/{life.queue_id}") if self._expected else None
+        return self.register.values.get(key) if key is not None else None
 
     def note_doubt(self, doubt: Doubt) -> None:
         self.doubtful[doubt.life] = doubt.until
@@ -190,18 +211,23 @@ class Lives:
     def close(self, life: Life, at: int) -> None:
         life.closed = at
         life.testify()
-        self._closed[life.key] = at
+        self._closed[life.key] = at + (_EXPECT if life.named else 0)
         self.progress(life)
         if not life.piped:
             self._unindex(life)
 
     def forget(self, life: Life) -> None:
-        self.before_forgetting(life)
+        if life.mail.doubt is not None or self.awaited:
+            self.before_forgetting(life)
         self.register.values.pop(life.key, None)
         self.register.touched.add(life.key)
         self._closed.pop(life.key, None)
-        self._unindex(life)
-        self._nameless.get(life.mail.host, {}).pop(life.key, None)
+        if life.piped or not life.closed:
+            self._unindex(life)
+        if life.named:
+            self._expected.pop(f"{life.mail.host}/{life.named}", None)
+        if self._nameless:
+            self._leave_nameless(life)
         if life.mail.travels > 1:
             self._touch_together(life)
             self._part(life)
@@ -229,7 +255,7 @@ class Lives:
             if life is not None and not life.cleaned and not life.closed and life.birth != Birth.UNSEEN:
                 del self.register.values[life.key]
                 self.register.touched.add(life.key)
-                self._nameless.get(tag.host, {}).pop(life.key, None)
+                self._leave_nameless(life)
                 if life.mail.travels > 1:
                     self._part(life)
                     self._together.setdefault(life.mail.serial, set()).add(tag.scope + queue_id)
@@ -252,9 +278,17 @@ class Lives:
             if not others:
                 del self._together[life.mail.serial]
 
-    def _index(self, life: Life) -> None:
-        if life.message_id:
-            self._by_message_id.setdefault(_name(life), {})[life.key] = None
+    def _index(self, life: Life) -> bool:
+        """Returns whether there are others with this Message-ID."""
+        if not life.message_id:
+            return False
+        name = _name(life)
+        keys = self._by_message_id.get(name)
+        if keys is None:
+            self._by_message_id[name] = {life.key: None}
+            return False
+        keys[life.key] = None
+        return len(keys) > 1
 
     def _unindex(self, life: Life) -> None:
         name = _name(life)

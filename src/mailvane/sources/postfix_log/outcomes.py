@@ -41,6 +41,7 @@ _SWALLOWED = re.compile(
 )
 # amavis, when it has written to the sender itself: "250 2.5.0 Ok, id=1-01, BOUNCE".
 _RETURNED = re.compile(r"\bBOUNCED?\b")
+_ADDRESS = re.compile(r"<[^<>]*>")
 # ours: how LMTP servers say that a mail is in its mailbox: Dovecot, Cyrus, Zimbra, DBMail.
 _IN_MAILBOX = re.compile(r"\bSaved\b|SESSIONID=|\bDelivery OK\b|\b(?:delivered|stored)\b", re.IGNORECASE)
 
@@ -56,9 +57,10 @@ def swallowed(attempt: Attempt, transport: str) -> EventType | None:
         return None
     if "queued as " in attempt.reply:
         return None
-    if _SWALLOWED.search(attempt.reply):
+    reply = _ADDRESS.sub("", attempt.reply)
+    if _SWALLOWED.search(reply):
         return EventType.DISCARDED
-    return EventType.BOUNCED if _RETURNED.search(attempt.reply) else None
+    return EventType.BOUNCED if _RETURNED.search(reply) else None
 
 
 def may_be_filter(attempt: Attempt, transport: str) -> bool:

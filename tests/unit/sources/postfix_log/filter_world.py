@@ -81,7 +81,7 @@ class FilterWorld:
     # -- what happens ----------------------------------------------------------------------------------------------
 
     def mail_from(self, where: str, path: Iterable[Filter], recipients: int, message_id: str | None) -> None:
-        """A mail comes in: from `outside`, `lan`, `loopback` or `pickup`, or through a before-queue filter (`proxy`)."""
+        """A mail comes in from `outside`, `lan`, `loopback` or `pickup`, or by a before-queue filter (`proxy`)."""
         number = next(self._numbers)
         origin = {"outside": "198.51.100.9", "lan": "10.9.9.9", "loopback": "127.0.0.1", "proxy": "198.51.100.7"}
         truth = TrueMail(f"s{number}@shop.example", origin.get(where, ""))
@@ -119,7 +119,9 @@ class FilterWorld:
 
         def accepted() -> None:
             text = f"proxy-accept: END-OF-MESSAGE: 250 2.0.0 Ok: queued as {mail.queue_id}; from=<{mail.truth.sender}>"
-            self.soon(lambda: self._log(mail.scope, "smtpd", f"{text} to=<x@dest.example> proto=ESMTP helo=<o>", process))
+            self.soon(
+                lambda: self._log(mail.scope, "smtpd", f"{text} to=<x@dest.example> proto=ESMTP helo=<o>", process)
+            )
 
         self.soon(inner)
 
@@ -264,7 +266,7 @@ class FilterWorld:
         mail.truth.recipients[to] = "queued"
         onward = Mail(mail.truth, [to], mail.message_id, [], mail.scope, self._queue_id())
         self._write(onward, "cleanup", f"message-id=<{mail.message_id}>")
-        lines = [
+        lines: list[Callable[[], None]] = [
             lambda: self._attempt(mail, "local", recipient, "local", "2.0.0", f"sent (forwarded as {onward.queue_id})"),
             lambda: self._activate(onward),
         ]

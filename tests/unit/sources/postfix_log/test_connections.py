@@ -42,3 +42,17 @@ def test_connections_whose_end_was_not_logged_are_forgotten() -> None:
     connections.sweep(7 * HOUR)
     assert connections.of("mx1", "100") is None
     assert connections.of("mx1", "101") is not None
+
+
+def test_a_before_queue_filter_has_the_mail_until_it_answers_or_the_client_leaves() -> None:
+    connections = Connections()
+    connections.proxy("mx1", "10", 5).ip = "198.51.100.9"
+    connections.proxy("mx1", "11", 5)
+    restarted = Connections()
+    restarted.restore(connections.register.changes()[0])
+    assert restarted.proxied("mx1") == ["mx1/10", "mx1/11"]
+    assert restarted.proxied("mx2") == []
+    assert restarted.answered("mx1", "10")
+    assert not restarted.answered("mx1", "10")
+    restarted.end("mx1", "11")
+    assert restarted.proxied("mx1") == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailvane.domain.mail import mail_number
-from mailvane.sources.postfix_log.flights import Birth
+from mailvane.sources.postfix_log.flights import Birth, Doubt
 from mailvane.sources.postfix_log.lines import read_tag
 from mailvane.sources.postfix_log.lives import GRACE, Lives
 
@@ -80,17 +80,50 @@ def test_lives_that_are_one_mail_still_are_after_a_restart() -> None:
     assert one.mail == first.mail
 
 
-def test_only_mail_that_comes_from_within_continues_another() -> None:
+def test_namesakes_are_those_of_the_host_with_one_message_id() -> None:
     lives = Lives()
-    first = lives.begin(SMTPD, "1A2B3C4D5E", Birth.CLIENT, NOON)
-    lives.name(first, "<a@b>")
-    first.active, first.mail.counted = NOON, True
-    outside = lives.begin(SMTPD, "2B3C4D5E6F", Birth.CLIENT, NOON)
-    lives.name(outside, "<a@b>")
-    assert not outside.joined
-    within = lives.begin(SMTPD, "3C4D5E6F7A", Birth.LOOPBACK, NOON)
-    lives.name(within, "<a@b>")
-    assert within.mail is first.mail
-    neighbour = lives.begin(SMTPD, "4D5E6F7A8B", Birth.NEIGHBOUR, NOON)
-    lives.name(neighbour, "<a@b>")
-    assert (neighbour.joined, neighbour.suspect) == (False, within.key)
+    first, second = (lives.begin(SMTPD, queue_id, Birth.CLIENT, NOON) for queue_id in ("1A2B3C4D5E", "2B3C4D5E6F"))
+    other, elsewhere = lives.begin(SMTPD, "3C4D5E6F7A", Birth.CLIENT, NOON), lives.begin(OTHER_HOST, "4D", 1, NOON)
+    for life, message_id in ((second, "<a@b>"), (first, "<a@b>"), (other, "<c@b>"), (elsewhere, "<a@b>")):
+        lives.name(life, message_id)
+    assert lives.namesakes(first) == [second]
+    lives.close(second, NOON)
+    assert lives.namesakes(first) == []
+
+
+def test_a_mail_without_a_message_id_is_known_while_recipients_have_no_outcome() -> None:
+    lives = Lives()
+    first, second = (lives.begin(SMTPD, queue_id, Birth.CLIENT, NOON) for queue_id in ("1A2B3C4D5E", "2B3C4D5E6F"))
+    lives.name(first, "")
+    assert lives.nameless(second) == []
+    first.pending = 1
+    lives.progress(first)
+    assert lives.nameless(second) == [first]
+    lives.close(first, NOON)
+    assert lives.nameless(second) == []
+
+
+def test_queue_ids_that_share_a_mail_all_go_over_to_another() -> None:
+    lives = Lives()
+    first, second, third = (lives.begin(SMTPD, queue_id * 10, Birth.LOOPBACK, NOON) for queue_id in "ABC")
+    lives.join(third, second)
+    lives.join(second, first)
+    assert first.mail is second.mail is third.mail
+    assert first.mail.travels == 3
+
+
+def test_what_is_in_doubt_is_not_forgotten_and_comes_back_after_a_restart() -> None:
+    lives = Lives()
+    first, second = (lives.begin(SMTPD, queue_id * 10, Birth.LOOPBACK, NOON) for queue_id in "AB")
+    second.mail.doubt = Doubt(second.key, NOON + 10 * GRACE, [first.key])
+    lives.note_doubt(second.mail.doubt)
+    lives.close(first, NOON)
+    lives.close(second, NOON)
+    lives.sweep(NOON + 2 * GRACE)
+    restarted = Lives()
+    restarted.restore(lives.changes()[0])
+    assert restarted.awaited == {first.key: {second.key: None}}
+    found = restarted.find(SMTPD, "B" * 10)
+    assert found is not None
+    assert restarted.drop_doubt(found.mail) == Doubt(second.key, NOON + 10 * GRACE, [first.key])
+    assert (restarted.awaited, restarted.doubtful) == ({}, {})
