@@ -173,6 +173,7 @@ class Correlation:
         connection = self._connections.of(tag.host, process)
         if refusal.verdict != "reject":
             if life is not None:
+                self.teller.witness(life)
                 self._doom(at, life, refusal)
             elif queue_id == "NOQUEUE":
                 connection = self._connections.note(tag.host, process, at)
@@ -198,7 +199,6 @@ class Correlation:
             self._continuations.closed(life)
 
     def _doom(self, at: int, life: Life, refusal: Refusal) -> None:
-        self.teller.witness(life)
         mail = life.mail
         mail.sender = mail.sender or canonical_address(refusal.sender or "")
         mail.protocol = mail.protocol or refusal.protocol
@@ -257,20 +257,22 @@ class Correlation:
         if rest.startswith(("info: header ", "warning: header ")):
             self.teller.witness(life)
             return self._header(life, rest)
-        refusal = read_refusal(rest)
+        if rest.startswith("to="):
+            return self._cleanup_bounced(at, tag, queue_id, rest)
+        return self._cleanup_judged(at, life, rest)
+
+    def _cleanup_judged(self, at: int, life: Life, text: str) -> bool:
+        """A verdict of header_checks or a milter, or a remark."""
+        self.teller.witness(life)
+        refusal = read_refusal(text)
         if refusal is None:
-            if rest.startswith("to="):
-                return self._cleanup_bounced(at, tag, queue_id, rest)
-            self.teller.witness(life)
-            return rest.startswith("resent-message-id=") or _is_remark(rest)
-        if refusal.verdict == "reject":
-            self.teller.witness(life)
-            if life.birth == Birth.PICKUP and refusal.enhanced_code[:1] != "4":
-                return True  # nobody is there to be refused: the mail will be bounced
+            return text.startswith("resent-message-id=") or _is_remark(text)
+        if refusal.verdict != "reject":
+            self._doom(at, life, refusal)
+        elif life.birth != Birth.PICKUP or refusal.enhanced_code[:1] == "4":
             self.teller.refused_mail(life, at, refusal)
             self._refuse(life)
-        else:
-            self._doom(at, life, refusal)
+        # else nobody is there to be refused: the mail will be bounced
         return True
 
     def _cleanup_bounced(self, at: int, tag: Tag, queue_id: str, text: str) -> bool:
