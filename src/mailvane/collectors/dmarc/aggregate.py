@@ -40,6 +40,10 @@ _IRREGULAR = (b"<!", b"<?")
 _OPENING, _CLOSING, _PLACE = b"<record>", b"</record>", b"<record/>"
 
 
+class NotWellFormed(InvalidInput):
+    """It is not XML."""
+
+
 class Stream(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
@@ -79,13 +83,13 @@ class Head:
 
 
 def read_aggregate(stream: Stream, keep: Callable[[Row], None]) -> Head:
-    """Hand each record to `keep`, as a row. Raises InvalidInput, also after rows were kept."""
+    """Hand each record to `keep`, as a row. Raises NotWellFormed or InvalidInput, also after rows were kept."""
     head = Head()
     try:
         _Reading(head, keep).read(_chunks(stream))
     except (ParseError, expat.ExpatError) as error:
         # Where it is wrong is not said: what was read already is not counted.
-        raise InvalidInput(f"not XML that can be read: {str(error).partition(': line')[0]}") from None
+        raise NotWellFormed(f"not XML that can be read: {str(error).partition(': line')[0]}") from None
     _check(head)
     return head
 

@@ -124,10 +124,35 @@ class Bounded:
         return piece
 
 
+class Remembered:
+    """The same, and once more what was read of it, unless it is long."""
+
+    def __init__(self, stream: Stream, most: int) -> None:
+        self._stream = stream
+        self._most = most
+        self._read = bytearray()
+        self._is_long = False
+
+    def read(self, size: int, /) -> bytes:
+        piece = self._stream.read(size)
+        if len(self._read) + len(piece) > self._most:
+            self._is_long = True
+            self._read.clear()
+        if not self._is_long:
+            self._read += piece
+        return piece
+
+    def whole(self) -> bytes | None:
+        """All of it, also what was not read yet; None where it is long."""
+        while not self._is_long and self.read(_PIECE):
+            pass
+        return None if self._is_long else bytes(self._read)
+
+
 class Inflated:
     """The content of a gzip file, which may have several parts. A part that does not end is an error."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Stream) -> None:
         self._file = file
         self._engine = zlib.decompressobj(wbits=31)
         self._packed = 0
@@ -180,6 +205,11 @@ def _check_ratio(unpacked: int, packed: int) -> None:
 def _sniffed(name: str, stream: Stream, budget: Budget) -> Document:
     beginning = stream.read(_PIECE)
     form = form_of(beginning[:_PEEKED])
+    if form is Form.GZIP:
+        # Some senders pack what was packed already: once more is read, and no more.
+        stream = Inflated(Bounded(stream, budget, beginning))
+        beginning = stream.read(_PIECE)
+        form = form_of(beginning[:_PEEKED])
     if form in (Form.GZIP, Form.ZIP):
         raise InvalidInput("an archive in an archive")
     return Document(name, form, Bounded(stream, budget, beginning))

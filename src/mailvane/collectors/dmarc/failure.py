@@ -72,13 +72,13 @@ def report_part(mail: Part) -> Message | None:
     return None
 
 
-def read_failure(mail: Part, fields: Message, name: str) -> Failure:
-    """Raises InvalidInput."""
+def read_failure(mail: Part, fields: Message, name: str, enclosed: Message | None = None) -> Failure:
+    """`enclosed`: the header of the mail that is told of, where it is no part by itself. Raises InvalidInput."""
     message = mail.headers
     told = _told(fields)
     if not told.get("feedback_type"):
         raise InvalidInput("the feedback report does not say of what type it is")
-    headers = _original_headers(mail)
+    headers = _original_headers(mail) if enclosed is None else enclosed
     original = {name: _unfolded(str(headers[field])) for field, name in _ORIGINAL.items() if headers.get(field)}
     if original:
         told["original"] = original

@@ -26,6 +26,8 @@ _MOST_UUENCODED = 1024 * 1024  # bytes; nobody sends reports so, and reading it 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:[ \t]*")
 _MAILBOX_LINE = re.compile(rb">?From ")  # that mailbox files put before a mail
+_MAILS = ("message/rfc822", "message/global")
+_FILES = ("application/octet-stream", "application/eml", "application/x-eml")
 _UUENCODED = ("x-uuencode", "uuencode", "uue", "x-uue")
 
 
@@ -41,8 +43,8 @@ class Part:
 
     @property
     def is_mail(self) -> bool:
-        """Whether it encloses a mail: RFC 2046 section 5.2.1, RFC 6532 section 3.7."""
-        return self.kind in ("message/rfc822", "message/global")
+        """Whether it encloses a mail: RFC 2046 section 5.2.1, RFC 6532 section 3.7; or is the file of one."""
+        return self.kind in _MAILS or (self.kind in _FILES and self.filename.lower().endswith(".eml"))
 
     @property
     def holds_parts(self) -> bool:

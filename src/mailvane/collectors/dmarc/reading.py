@@ -11,12 +11,17 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from mailvane.collectors.dmarc.aggregate import read_aggregate
-from mailvane.collectors.dmarc.containers import Budget, Document, Form, documents, form_of, visible
+import msgspec
+
+from mailvane.collectors.dmarc.aggregate import Head, NotWellFormed, read_aggregate
+from mailvane.collectors.dmarc.containers import Budget, Document, Form, Remembered, documents, form_of, visible
 from mailvane.collectors.dmarc.failure import read_failure, report_part
 from mailvane.collectors.dmarc.mails import MOST_PARTS, Part, walk
+from mailvane.collectors.dmarc.mending import MOST_BYTES as MOST_MENDED
+from mailvane.collectors.dmarc.mending import mended
 from mailvane.collectors.dmarc.spool import Spool
 from mailvane.collectors.dmarc.tls import MOST_BYTES, read_tls, sessions
+from mailvane.collectors.dmarc.worded import in_words
 from mailvane.errors import InvalidInput, MailvaneError
 from mailvane.services.report_intake import Aggregate, Found, Unread
 
@@ -66,12 +71,11 @@ def _unforeseen(name: str, error: Exception) -> str:
 
 def _of_document(document: Document, domain: str) -> Iterator[Found]:
     if document.form is Form.XML:
-        with Spool() as rows:
-            yield _aggregate(document, rows)
+        yield from _aggregates(document)
     elif document.form is Form.JSON:
         named = _FILE_NAME.match(document.name.rpartition(": ")[2])
-        report = read_tls(_whole(document, MOST_BYTES))
-        yield from sessions(report, document.name, domain or (named[1] if named else ""))
+        found = read_tls(_whole(document, MOST_BYTES))
+        yield from sessions(found, document.name, domain or (named[1] if named else ""))
     elif document.form is Form.NOTHING:
         raise InvalidInput("it is empty")
     else:
@@ -79,10 +83,32 @@ def _of_document(document: Document, domain: str) -> Iterator[Found]:
         raise InvalidInput("neither XML, JSON, an archive nor a mail")
 
 
-def _aggregate(document: Document, rows: Spool) -> Aggregate:
-    head = read_aggregate(document.stream, rows.add)
+def _aggregates(document: Document) -> Iterator[Found]:
+    """As it is written; else, where that is no XML, as it is meant."""
+    source = Remembered(document.stream, MOST_MENDED)
+    try:
+        with Spool() as rows:
+            yield _aggregate(document.name, read_aggregate(source, rows.add), rows)
+    except NotWellFormed:
+        content = source.whole()
+        found = mended(content) if content is not None else None
+        if found is None:
+            raise
+        with Spool() as rows:
+            yield _aggregate(document.name, _second(found, rows), rows)
+
+
+def _second(found: tuple[bytes, list[str]], rows: Spool) -> Head:
+    content, changed = found
+    head = read_aggregate(io.BytesIO(content), rows.add)
+    for what in changed:
+        head.tally.remark(f"it is not well-formed: {what}")
+    return head
+
+
+def _aggregate(name: str, head: Head, rows: Spool) -> Aggregate:
     return Aggregate(
-        name=document.name,
+        name=name,
         organisation=head.organisation,
         report_id=head.report_id,
         domain=head.domain,
@@ -123,8 +149,13 @@ def _of_mail(mail: Part, name: str) -> Iterator[Found]:
         if _is_report(part, body):
             found += 1
             yield from _attached(body, f"{name}: {visible(part.filename or 'part')}", budget, domain)
-    if not found:
+    if found:
+        return
+    worded = in_words(mail)
+    if worded is None:
         raise InvalidInput("a mail without a report")
+    told = read_failure(mail, worded.fields, name, worded.headers)
+    yield msgspec.structs.replace(told, remarks=("it is told in words alone, and was read from them",))
 
 
 def _attached(body: bytes, name: str, budget: Budget, domain: str) -> Iterator[Found]:

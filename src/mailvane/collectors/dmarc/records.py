@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
-from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import XML, Element
 
+from mailvane.collectors.dmarc.addresses import UNKNOWN, as_it_is_meant, canonical
 from mailvane.collectors.dmarc.tally import Tally, alignment_pattern, result_pattern
 
 Row = dict[str, Any]
@@ -45,10 +45,12 @@ def row_of(record: Element, tally: Tally) -> Row | None:
     """None, with a remark, for a record that says nothing that can be counted."""
     told, remark = _told(record)
     address, count = told.get("source_ip", ""), told.get("count", "")
-    row = _counted(address, count, _evaluation(told), _rest(told, remark), tally)
+    meant = address if canonical(address) else as_it_is_meant(address)
+    row = _counted(meant, count, _evaluation(told), _rest(told, remark), tally)
     if row is None:
-        wrong = f"count {count[:60]!r} is not a number from 0 to {_MOST_COUNT:,}"
-        tally.passed_over(wrong if _address(address) else f"source_ip {address[:60]!r} is no address")
+        tally.passed_over(f"count {count[:60]!r} is not a number from 0 to {_MOST_COUNT:,}")
+    elif meant is not address:
+        tally.remark(f"source_ip {address[:60]!r} is no address: counted as {meant}")
     return row
 
 
@@ -103,8 +105,8 @@ def _rest(told: Row, remark: str) -> _Said:
 
 
 def _counted(address: str, count: str, evaluation: _Said, rest: _Said, tally: Tally) -> Row | None:
-    canonical = _address(address)
-    if canonical is None or not (count.isdecimal() and count.isascii() and len(count) < 20):
+    known = canonical(address) or (address if address == UNKNOWN else None)
+    if known is None or not (count.isdecimal() and count.isascii() and len(count) < 20):
         return None
     messages = int(count)
     if messages > _MOST_COUNT:
@@ -114,16 +116,7 @@ def _counted(address: str, count: str, evaluation: _Said, rest: _Said, tally: Ta
     tally.count(alignments | results, messages)
     if unsaid or cut:
         tally.remark(unsaid or cut)
-    return {"source_ip": canonical, "count": messages, **evaluated, **behind}
-
-
-def _address(text: str) -> str | None:
-    """In canonical form; None for what is no address."""
-    family = AF_INET6 if ":" in text else AF_INET
-    try:
-        return inet_ntop(family, inet_pton(family, text))
-    except (OSError, ValueError):
-        return None
+    return {"source_ip": known, "count": messages, **evaluated, **behind}
 
 
 def _told(record: Element) -> tuple[Row, str]:

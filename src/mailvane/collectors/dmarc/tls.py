@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from mailvane.collectors.dmarc.aggregate import MOST_IDENTITY
+from mailvane.collectors.dmarc.loose_tls import as_it_is_meant
 from mailvane.domain.names import mail_domain
 from mailvane.errors import InvalidInput
 from mailvane.services.report_intake import TlsSessions
@@ -19,6 +20,7 @@ _MOST_DOMAINS = 100  # of one report; RFC 8460 has one
 _MOST_SESSIONS = 10**12  # of one domain in one report: what stores add up must not overflow
 _MOST_FAILURES = 100  # that are kept of one domain, those of most sessions
 _MOST_TEXT = 500
+_REVERSED = "its time range ends before it begins: taken the other way round"
 _Sessions = Annotated[int, Meta(ge=0, le=10**15)]
 
 
@@ -68,19 +70,41 @@ class TlsReport(_Spelled, frozen=True, rename="kebab"):
     contact_info: str | None = None
 
 
+class Reading(NamedTuple):
+    """A report, and what of it is not as the RFC has it."""
+
+    report: TlsReport
+    remarks: tuple[str, ...] = ()
+
+
 _decoder = msgspec.json.Decoder(TlsReport)
 
 
-def read_tls(content: bytes) -> TlsReport:
-    """Raises InvalidInput."""
+def read_tls(content: bytes) -> Reading:
+    """As it is written; else, where the JSON is another than the RFC's, as it is meant. Raises InvalidInput."""
+    text = content.removeprefix(b"\xef\xbb\xbf")
     try:
-        return _decoder.decode(content.removeprefix(b"\xef\xbb\xbf"))
+        return Reading(_decoder.decode(text))
+    except msgspec.ValidationError as error:
+        found = _second(text, f"it is not as RFC 8460 has it: {error}")
+        if found is None:
+            raise InvalidInput(f"not a TLS report: {error}") from None
+        return found
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"not a TLS report: {error}") from None
 
 
-def sessions(report: TlsReport, name: str, domain: str = "") -> Iterator[TlsSessions]:
+def _second(text: bytes, why: str) -> Reading | None:
+    try:
+        told, remarks = as_it_is_meant(msgspec.json.decode(text))
+        return Reading(msgspec.convert(told, TlsReport), (why, *remarks))
+    except (msgspec.MsgspecError, InvalidInput, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def sessions(reading: Reading, name: str, domain: str = "") -> Iterator[TlsSessions]:
     """By policy domain; `domain` is of those that name none. Raises InvalidInput."""
+    report = reading.report
     organisation, report_id = report.organization_name.strip(), report.report_id.strip()
     if not organisation or not report_id:
         raise InvalidInput("organization-name or report-id is empty")
@@ -104,7 +128,7 @@ def sessions(report: TlsReport, name: str, domain: str = "") -> Iterator[TlsSess
             succeeded=succeeded,
             failed=failed,
             data=_data(report, results),
-            remarks=() if begins <= ends else ("its time range ends before it begins: taken the other way round",),
+            remarks=reading.remarks if begins <= ends else (*reading.remarks, _REVERSED),
         )
 
 
@@ -121,15 +145,29 @@ def _by_domain(report: TlsReport, domain: str) -> dict[str, list[PolicyResult]]:
 
 
 def _data(report: TlsReport, results: Sequence[PolicyResult]) -> dict[str, Any]:
-    failures = [each for result in results for each in result.failure_details or ()]
-    failures.sort(key=lambda each: -each.failed_session_count)
+    failures = [(result, each) for result in results for each in result.failure_details or ()]
+    failures.sort(key=lambda pair: -pair[1].failed_session_count)
     told: dict[str, Any] = {
         "policy_types": list(dict.fromkeys(each.policy.policy_type[:_MOST_TEXT] for each in results))[:_MOST_FAILURES],
-        "failures": [_plain(each) for each in failures[:_MOST_FAILURES]],
+        "policies": [_policy(each) for each in results[:_MOST_FAILURES]],
+        "failures": [_plain(each) | _type_of(result) for result, each in failures[:_MOST_FAILURES]],
     }
     if report.contact_info:
         told["contact"] = report.contact_info[:_MOST_TEXT]
     return told
+
+
+def _policy(result: PolicyResult) -> dict[str, Any]:
+    """What became of the sessions to which one policy was applied; a session may be told of under several."""
+    return {
+        **_type_of(result),
+        "succeeded": result.summary.total_successful_session_count,
+        "failed": result.summary.total_failure_session_count,
+    }
+
+
+def _type_of(result: PolicyResult) -> dict[str, str]:
+    return {"policy_type": result.policy.policy_type[:_MOST_TEXT]}
 
 
 def _plain(failure: FailureDetails) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def _short(found: Found) -> str:
 
 
 def test_an_aggregate_comes_with_its_rows() -> None:
-    for found in read_reports(io.BytesIO(gzip.compress(aggregate(record(count=3), record("bad")))), "f.xml.gz"):
+    for found in read_reports(io.BytesIO(gzip.compress(aggregate(record(count=3), record(count="bad")))), "f.xml.gz"):
         assert isinstance(found, Aggregate)
         assert [row["count"] for row in found.rows] == [3]
         assert (found.row_count, found.counts.messages, len(found.remarks)) == (1, 3, 1)
@@ -70,6 +70,42 @@ def test_a_report_in_a_forwarded_mail_is_found() -> None:
         b"--o\r\nContent-Type: message/rfc822\r\n\r\n" + inner + b"\r\n--o--\r\n"
     )
     assert said(outer) == [("f: r.gz", "Aggregate r1")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("application/octet-stream", "report.EML"), ("application/eml", "x.eml"), ("message/rfc822", "")]
+)
+def test_a_report_in_a_mail_that_is_attached_is_found(kind: str, name: str) -> None:
+    inner = mail_with(("application/gzip", "r.gz", gzip.compress(aggregate())))
+    head = f'--o\r\nContent-Type: {kind}; name="{name}"\r\nContent-Transfer-Encoding: base64\r\n\r\n'.encode()
+    outer = (
+        b"From: a@b.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n"
+        + head + base64.encodebytes(inner) + b"\r\n--o--\r\n"
+    )  # fmt: skip
+    assert said(outer) == [("f: r.gz", "Aggregate r1")]
+
+
+def test_what_was_packed_twice_is_unpacked_twice_and_no_more() -> None:
+    packed = gzip.compress(gzip.compress(aggregate()))
+    assert said(packed) == [("f", "Aggregate r1")]
+    assert said(zipped(("r.gz", gzip.compress(aggregate())))) == [("f: r.gz", "Aggregate r1")]
+    assert said(zipped(("r.gz.gz", packed))) == [("f: r.gz.gz", "an archive in an archive")]
+    with pytest.raises(InvalidInput, match="an archive in an archive"):
+        read(gzip.compress(packed))
+
+
+def test_a_report_that_is_nearly_well_formed_is_read_with_a_remark() -> None:
+    content = aggregate(record(count=3), organisation="Miller & Sons")
+    for found in read_reports(io.BytesIO(mail_with(("text/xml", "r.xml", content))), "f"):
+        assert isinstance(found, Aggregate)
+        assert [row["count"] for row in found.rows] == [3]
+        assert (found.organisation, found.counts.messages) == ("Miller & Sons", 3)
+        assert found.remarks == (
+            "it is not well-formed: an ampersand or angle bracket that is not escaped was taken as it is meant",
+        )
+    long = content.replace(b"</feedback>", b"<!--" + b"x" * 5_000_000 + b"--></feedback>")
+    ((_, told),) = said(long)
+    assert told.startswith("not XML that can be read")
 
 
 def test_what_a_complaint_holds_is_no_report_of_ours() -> None:

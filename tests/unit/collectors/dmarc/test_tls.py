@@ -24,9 +24,18 @@ def test_sessions_are_added_up_by_policy_domain() -> None:
     assert (first.begins, first.ends) == (BEGINS * 1000, ENDS * 1000)
     assert first.data == {
         "policy_types": ["sts"],
+        "policies": [
+            {"policy_type": "sts", "succeeded": 10, "failed": 5},
+            {"policy_type": "sts", "succeeded": 5, "failed": 4},
+        ],
         "contact": "tls@sender.example",
         "failures": [
-            {"result_type": "certificate-expired", "failed_session_count": count, "receiving_ip": "192.0.2.9"}
+            {
+                "result_type": "certificate-expired",
+                "failed_session_count": count,
+                "receiving_ip": "192.0.2.9",
+                "policy_type": "sts",
+            }
             for count in (4, 3, 2)
         ],
     }
@@ -76,8 +85,6 @@ def test_what_is_not_known_is_passed_over_and_much_is_cut() -> None:
         (tls(*(policy(f"d{number}.example") for number in range(101))), "of more than 100 domains"),
         (tls(**{"report-id": "x" * 1001}), "more than 1,000 bytes"),
         (tls(**{"date-range": {"start-datetime": "x", "end-datetime": "y"}}), "date-range says 'x'"),
-        (tls(policy(succeeded=-1)), "Expected `int` >= 0"),
-        (tls(policy(succeeded=10**16)), "Expected `int` <= "),
     ],
 )
 def test_what_is_no_tls_report_is_refused_with_a_reason(content: bytes, told: str) -> None:
