@@ -108,6 +108,10 @@ class StoreUnavailable(Transient):
     """A store does not answer."""
 
 
+class StoreFull(StoreUnavailable):
+    """The disk that a store lies on is full."""
+
+
 class ProviderUnavailable(Transient):
     """The service that verifies domains does not answer, or not now."""
 

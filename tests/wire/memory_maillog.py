@@ -98,7 +98,7 @@ class MemoryMailLog:
     def upkeep(self, task: str, target: Path | None = None) -> None:
         self.upkeeps.append((task, target))
 
-    def health(self) -> MailLogHealth:
+    def health(self, measured: bool = True) -> MailLogHealth:
         return MailLogHealth("memory", sum(map(len, self._events.values())), 0, 0)
 
     def _of(self, workspace: int, relays: tuple[int, ...]) -> list[MailEvent]:

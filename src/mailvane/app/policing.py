@@ -9,14 +9,17 @@ from prometheus_client import CollectorRegistry
 from mailvane.domain.names import mail_domain
 from mailvane.outbound_config import OutboundSettings
 from mailvane.services.decision_desk import DecisionDesk
+from mailvane.surfaces.connections import ConnectionLimits
 from mailvane.surfaces.policy.decision import REFUSALS, DomainSource, PolicyRules, Refusal
 from mailvane.surfaces.policy.metrics import PolicyMetrics
 from mailvane.surfaces.policy.server import PolicyServer
 
 
-def policy_server(outbound: OutboundSettings, desk: DecisionDesk, registry: CollectorRegistry) -> PolicyServer:
+def policy_server(
+    outbound: OutboundSettings, desk: DecisionDesk, registry: CollectorRegistry, limits: ConnectionLimits
+) -> PolicyServer:
     """The service, which does not listen yet."""
-    return PolicyServer(desk.ask, policy_rules(outbound), PolicyMetrics(registry))
+    return PolicyServer(desk.ask, policy_rules(outbound), PolicyMetrics(registry), limits=limits)
 
 
 def policy_rules(outbound: OutboundSettings) -> PolicyRules:

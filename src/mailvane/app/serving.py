@@ -18,18 +18,22 @@ import uvloop
 from litestar import Litestar
 from prometheus_client import CollectorRegistry
 
+from mailvane.app.descriptors import connections_of_a_door, raised
 from mailvane.app.following import Follower, FollowingMetrics
 from mailvane.app.governing import complaints_of
 from mailvane.app.housekeeping import Housekeeping
 from mailvane.app.outbound import outbound_services
 from mailvane.app.policing import policy_server
 from mailvane.app.reputation import Reputation, reputation_of
+from mailvane.app.room import room_finder
 from mailvane.app.stores import Stores, stores_here
 from mailvane.config import Listen, Settings, master_token, shown
 from mailvane.errors import InvalidSetting
 from mailvane.services.history import History
 from mailvane.services.tenancy import Tenancy
+from mailvane.surfaces.connections import ConnectionLimits
 from mailvane.surfaces.http.app import create_app
+from mailvane.surfaces.http.connection import HttpLimits
 from mailvane.surfaces.http.server import serve as serve_http
 from mailvane.surfaces.http.services import HttpServices, OutboundServices
 from mailvane.surfaces.policy.server import PolicyServer
@@ -41,6 +45,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
     """Run the roles until SIGINT or SIGTERM; `ready` is called once, when questions are answered."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     log.info("settings: %s", "; ".join(f"{name}={value}" for name, value in shown(settings).items()))
+    limits = connections_of_a_door(raised())
     if "http" in roles:
         _refuse_busy(settings.http)
     if "policy" in roles and isinstance(settings.policy, Listen):
@@ -58,11 +63,12 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         reputation = reputation_of(settings.reputation, stores.ledger, _clock, registry, complaints)
         services = _services(settings, stores, outbound, reputation)
         application = create_app(services, registry) if "http" in roles else None
-        policy = policy_server(settings.outbound, outbound.desk, registry) if "policy" in roles else None
+        policy = policy_server(settings.outbound, outbound.desk, registry, limits) if "policy" in roles else None
         told = None if ready is None else partial(ready, stores)
         # A loop in C: a decision is so little work that the standard one would be a good part of it.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            surfaces = _run(settings, application, policy, outbound, told)
+            answering = None if application is None else _answering(settings, application, limits, told)
+            surfaces = _run(settings, answering, policy, outbound)
             runner.run(_beside(reputation, surfaces) if "worker" in roles else surfaces)
     log.info("stopped")
 
@@ -109,6 +115,7 @@ def _services(settings: Settings, stores: Stores, outbound: OutboundServices, re
         reputation=reputation.services,
         zone=settings.timezone,
         clock=_clock,
+        find_room=room_finder(settings),
     )
 
 
@@ -120,10 +127,9 @@ async def _beside(reputation: Reputation, surfaces: Coroutine[Any, Any, None]) -
 
 async def _run(
     settings: Settings,
-    application: Litestar | None,
+    answering: Callable[[asyncio.Event], Coroutine[Any, Any, None]] | None,
     policy: PolicyServer | None,
     outbound: OutboundServices,
-    ready: Callable[[], None] | None,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -136,7 +142,7 @@ async def _run(
     await outbound.desk.start()
     try:
         async with _policing(settings, policy):
-            await _answer(settings, application, stop, ready)
+            await (stop.wait() if answering is None else answering(stop))
     finally:
         await outbound.desk.stop()
 
@@ -154,17 +160,19 @@ async def _policing(settings: Settings, policy: PolicyServer | None) -> AsyncIte
         await policy.stop()
 
 
-async def _answer(
-    settings: Settings, application: Litestar | None, stop: asyncio.Event, ready: Callable[[], None] | None
-) -> None:
-    if application is None:
-        await stop.wait()
-        return
-    announcing = asyncio.create_task(_announce(settings, ready))
-    try:
-        await serve_http(application, settings.http.host, settings.http.port, stop)
-    finally:
-        announcing.cancel()
+def _answering(
+    settings: Settings, application: Litestar, limits: ConnectionLimits, ready: Callable[[], None] | None
+) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
+    """What answers HTTP until the event is set."""
+
+    async def answer(stop: asyncio.Event) -> None:
+        announcing = asyncio.create_task(_announce(settings, ready))
+        try:
+            await serve_http(application, settings.http, stop, HttpLimits(connections=limits))
+        finally:
+            announcing.cancel()
+
+    return answer
 
 
 async def _announce(settings: Settings, ready: Callable[[], None] | None) -> None:

@@ -53,8 +53,8 @@ class MailLog(Protocol):
     def upkeep(self, task: str, target: Path | None = None) -> None:
         """`rebuild` every view from the events, `backup` to, or `restore` from, a directory."""
 
-    def health(self) -> MailLogHealth:
-        """What and how large. Raises StoreUnavailable."""
+    def health(self, measured: bool = True) -> MailLogHealth:
+        """What it is and, when measured, how large, which takes a while. Raises StoreUnavailable."""
 
 
 class Tenants(Protocol):

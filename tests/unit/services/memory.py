@@ -85,5 +85,5 @@ class MemoryMailLog:
         if target is not None:
             target.mkdir(exist_ok=True)
 
-    def health(self) -> MailLogHealth:
+    def health(self, measured: bool = True) -> MailLogHealth:
         return MailLogHealth("memory", len(self.events), 0, 0)

@@ -22,6 +22,7 @@ from mailvane.outbound_config import OutboundSettings
 from mailvane.services.decision_desk import DecisionDesk
 from mailvane.services.governance import Governance
 from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.surfaces.connections import ConnectionLimits
 from mailvane.surfaces.policy.server import PolicyServer
 
 NOW = 1_790_000_000_000
@@ -68,7 +69,9 @@ async def governed(place: Path, domains: dict[str, Any], rules: dict[str, Any]) 
             governance.verification_started(name, ProofBegun(token="token"), "test", NOW)
     desk = DecisionDesk(governance, lambda: NOW)
     await desk.start()
-    server = policy_server(msgspec.convert(rules, OutboundSettings), desk, CollectorRegistry())
+    server = policy_server(
+        msgspec.convert(rules, OutboundSettings), desk, CollectorRegistry(), ConnectionLimits(total=64, per_peer=64)
+    )
     await server.listen(Listen("127.0.0.1", 0))
     try:
         yield Governed(ledger, server)

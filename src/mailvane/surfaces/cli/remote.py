@@ -91,7 +91,7 @@ class RemoteMailLog:
     def life(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         return self._ask("life", {"workspace": workspace, "mail": mail}, list[MailEvent])
 
-    def health(self) -> MailLogHealth:
+    def health(self, measured: bool = True) -> MailLogHealth:  # noqa: ARG002 - the server measures in any case
         return self._ask("health", {}, MailLogHealth)
 
     def retain(self, workspace: int, days: int) -> None:

@@ -19,7 +19,7 @@ from mailvane.surfaces.http.mailbaby import routes as mailbaby_routes
 from mailvane.surfaces.http.native import routes as native_routes
 from mailvane.surfaces.http.native.gathering import Gathering
 from mailvane.surfaces.http.native.intake import Intake, Receipt, Told
-from mailvane.surfaces.http.operations import Metrics
+from mailvane.surfaces.http.operations import Checks, Metrics
 from mailvane.surfaces.http.services import HttpServices
 
 _LARGEST_QUESTION = 64 * 1024
@@ -43,6 +43,7 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
     bridge = Bridge()
     metrics = Metrics(registry or CollectorRegistry())
     recognition = Recognition(services.tenancy, services.outbound.clients)
+    checks = Checks(services)
     intake = Intake(services.tenancy, services.recorder)
 
     async def commit(workspace: int, requests: Sequence[Told]) -> list[Receipt]:
@@ -54,12 +55,13 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
         request_max_body_size=_LARGEST_QUESTION,
         openapi_config=None,
         logging_config=None,
-        on_shutdown=[bridge.close],
+        on_shutdown=[checks.close, bridge.close],
         state=State(
             {
                 "services": services,
                 "bridge": bridge,
                 "metrics": metrics,
+                "checks": checks,
                 "recognition": recognition,
                 "document": document,
                 "intake": intake,

@@ -1,18 +1,20 @@
 """The one bridge between the event loop and the blocking core: bounded threads, one pool per kind of work.
 
 A long question to the mail log must not keep a key from being looked up, and nothing may keep the loop from turning.
+Questions to the mail log wait for their workspace's turn; whoever asks what is being asked already gets that answer.
 This is not a queue of jobs: whoever crosses waits for the answer.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 from mailvane.errors import StoreUnavailable
+from mailvane.surfaces.http.turns import Turns
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,6 +24,16 @@ _QUICK_THREADS = 4
 _OUTSIDE_THREADS = 4
 _LENGTHY_THREADS = 2
 _PATIENCE_SECONDS = 60.0
+
+
+class _Shared:
+    """A question that is under way, and how many wait for its answer."""
+
+    task: asyncio.Future[object]
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.begun = False  # it is being asked, and will be until there is an answer
 
 
 class Bridge:
@@ -39,6 +51,8 @@ class Bridge:
         self._lengthy = ThreadPoolExecutor(_LENGTHY_THREADS, "lengthy")
         self._outside = ThreadPoolExecutor(_OUTSIDE_THREADS, "outside")
         self._patience = patience
+        self._turns = Turns(analytical_threads)
+        self._under_way: dict[Hashable, _Shared] = {}
 
     async def analytical(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A question to the mail log. Raises StoreUnavailable when it takes too long."""
@@ -47,6 +61,43 @@ class Bridge:
             return await asyncio.wait_for(waiting, self._patience)
         except TimeoutError:
             raise StoreUnavailable(f"the mail log did not answer within {self._patience:g} s") from None
+
+    async def ask(
+        self, workspace: int | None, same: Hashable, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """A question of a workspace (None: of nobody in particular) to the mail log, in its turn.
+
+        `same` tells apart what else is asked by this function for this workspace: of equal questions that are under way
+        together one is asked. Raises StoreUnavailable when it takes too long, or too many wait.
+        """
+        key = (function, workspace, same)
+        shared = self._under_way.get(key)
+        if shared is None:
+            shared = self._under_way[key] = _Shared()
+            shared.task = asyncio.ensure_future(self._in_turn(shared, workspace, partial(function, *args, **kwargs)))
+            shared.task.add_done_callback(partial(self._ended, key, shared))
+        shared.waiting += 1
+        try:
+            done, _ = await asyncio.wait({shared.task}, timeout=self._patience)
+        finally:
+            shared.waiting -= 1
+            if not shared.waiting and not shared.begun:  # nobody wants to know any more
+                self._under_way.pop(key, None)
+                shared.task.cancel()
+        if not done:
+            raise StoreUnavailable(f"the mail log did not answer within {self._patience:g} s")
+        return cast("T", shared.task.result())
+
+    async def _in_turn(self, shared: _Shared, workspace: int | None, function: Callable[[], object]) -> object:
+        async with self._turns.turn(workspace):
+            shared.begun = True
+            return await asyncio.get_running_loop().run_in_executor(self._analytical, function)
+
+    def _ended(self, key: Hashable, shared: _Shared, task: asyncio.Future[object]) -> None:
+        if self._under_way.get(key) is shared:
+            del self._under_way[key]
+        if not task.cancelled():
+            task.exception()  # looked at, also when nobody waits for it any more
 
     async def quick(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Work on the ledger: looking up a key, committing to the journal."""

@@ -8,6 +8,7 @@ It routes nothing. A handler that needs a principal asks for it with `principal_
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable, Sequence
 from time import monotonic, perf_counter
 from typing import Any
@@ -18,9 +19,10 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from litestar.utils.path import normalize_path
 
 from mailvane.domain.tenancy import Principal
-from mailvane.errors import KeyMissing, NotAuthenticated
+from mailvane.errors import InvalidInput, KeyMissing, NotAuthenticated
 from mailvane.services.recognition import Recognition
 from mailvane.surfaces.http.bridge import Bridge
+from mailvane.surfaces.http.connection import PROVEN
 from mailvane.surfaces.http.dialect import Dialect, refusal_of
 
 Observe = Callable[[str, str, int, float], None]
@@ -84,9 +86,12 @@ class Door:
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started = perf_counter()
         path = normalize_path(scope["path"])
+        bodiless = scope["method"] == "HEAD"
+        if bodiless:  # in a scope of our own: the server below still has to know
+            scope = {**scope, "method": "GET"}
         dialect = next((each for each in self._dialects if each.owns(path)), self._dialects[-1])
         scope["state"][_DIALECT] = dialect
-        answer = _Answer(send, dialect, bodiless=scope["method"] == "HEAD")
+        answer = _Answer(send, dialect, bodiless=bodiless)
         try:
             await self._serve(scope, receive, answer, dialect.needs_key(path))
         finally:
@@ -94,18 +99,18 @@ class Door:
             self._observe(dialect.name, str(route), answer.status, perf_counter() - started)
 
     async def _serve(self, scope: HTTPScope, receive: Receive, answer: _Answer, needs_key: bool) -> None:
-        if scope["method"] == "OPTIONS":
-            await _send(Response(b"", status_code=200, media_type="text/plain"), scope, receive, answer)
-            return
-        if scope["method"] == "HEAD":
-            scope["method"] = "GET"
+        preflight = scope["method"] == "OPTIONS"
         try:
-            if needs_key:
+            _check_host(scope)
+            if needs_key and not preflight:
                 scope["state"][_PRINCIPAL] = await self._proven(scope, answer.dialect)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer in its own shape
             await _send(answer.dialect.render(refusal_of(error)), scope, receive, answer)
             return
-        await self._inner(scope, receive, answer)
+        if preflight:
+            await _send(Response(b"", status_code=200, media_type="text/plain"), scope, receive, answer)
+        else:
+            await self._inner(scope, receive, answer)
 
     async def _proven(self, scope: HTTPScope, dialect: Dialect) -> Principal:
         token, workspace = presented(scope["headers"])
@@ -114,7 +119,19 @@ class Door:
         principal = await self._proofs.principal(token, workspace)
         if principal.kind not in dialect.kinds:
             raise NotAuthenticated
+        prove = scope["state"].get(PROVEN)
+        if prove is not None:
+            prove()
         return principal
+
+
+def _check_host(scope: HTTPScope) -> None:
+    """Raises InvalidInput where it is not said, or not clearly, which host is meant (RFC 9112, section 3.2)."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if len(hosts) != 1 and (hosts or scope["http_version"] != "1.0"):
+        raise InvalidInput("expected exactly one Host header")
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        raise InvalidInput("the Host header holds no name of a host")
 
 
 def presented(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, str | None]:
@@ -127,6 +144,8 @@ def presented(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, str | None]:
     return (token.strip() if scheme.lower() == "bearer" else ""), workspace
 
 
+# uri-host [":" port] (RFC 9110, section 7.2), which may be empty.
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?")
 _OURS = frozenset({b"x-api-key", b"authorization", b"x-workspace-id"})
 
 

@@ -15,10 +15,10 @@ from litestar.openapi.spec import Components, SecurityScheme
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 from mailvane import __version__
-from mailvane.errors import StoreUnavailable
 from mailvane.surfaces.http.dialect import Dialect
 from mailvane.surfaces.http.native.problem import render
-from mailvane.surfaces.http.services import bridge_of, services_of
+from mailvane.surfaces.http.readiness import Check
+from mailvane.surfaces.http.services import HttpServices, bridge_of, services_of
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -75,10 +75,11 @@ class Metrics:
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Which stores answer."""
+    """What is in order."""
 
     maillog: str
     ledger: str
+    disk: str
 
 
 @get("/healthz", media_type=MediaType.TEXT, summary="The process is alive")
@@ -86,18 +87,41 @@ async def healthz() -> str:
     return "ok\n"
 
 
-@get("/readyz", summary="Both stores answer")
+class Checks:
+    """What has to be in order for the server to be ready."""
+
+    def __init__(self, services: HttpServices) -> None:
+        self._services = services
+        self._checks = (
+            Check(self._find_room, "the disk does not answer"),
+            Check(self._ask_ledger, "the ledger does not answer"),
+            Check(self._ask_maillog, "the mail log does not answer"),
+        )
+
+    async def passed(self) -> Readiness:
+        """Raises StoreUnavailable."""
+        for check in self._checks:
+            await check.passed()
+        return Readiness("ok", "ok", "ok")
+
+    def close(self) -> None:
+        for check in self._checks:
+            check.close()
+
+    def _find_room(self) -> None:
+        self._services.find_room()
+
+    def _ask_ledger(self) -> None:
+        self._services.recorder.backlog()
+
+    def _ask_maillog(self) -> None:
+        self._services.maillog.health(measured=False)
+
+
+@get("/readyz", summary="Both stores answer, and there is room on the disk")
 async def readyz(request: AnyRequest) -> Response[bytes]:
-    services, bridge = services_of(request), bridge_of(request)
-    try:
-        await bridge.quick(services.recorder.backlog)
-    except Exception as error:
-        raise StoreUnavailable("the ledger does not answer") from error
-    try:
-        await bridge.analytical(services.maillog.health)
-    except Exception as error:
-        raise StoreUnavailable("the mail log does not answer") from error
-    return Response(msgspec.json.encode(Readiness("ok", "ok")), media_type="application/json")
+    checks: Checks = request.app.state.checks
+    return Response(msgspec.json.encode(await checks.passed()), media_type="application/json")
 
 
 @get("/metrics", media_type=MediaType.TEXT, summary="Prometheus metrics")

@@ -72,6 +72,7 @@ class HttpServices:
     reputation: ReputationServices
     zone: ZoneInfo  # of dates without a zone, of days and months
     clock: Callable[[], int]  # milliseconds since the epoch, UTC
+    find_room: Callable[[], None] = lambda: None  # for more data; raises StoreFull where there is none
 
 
 def services_of(request: Request[Any, Any, Any]) -> HttpServices:

@@ -19,6 +19,7 @@ import msgspec
 from mailvane.config import Listen, UnixSocket
 from mailvane.domain.outbound import Passage, Verdict
 from mailvane.errors import InvalidInput, InvalidSetting, MailvaneError
+from mailvane.surfaces.connections import ConnectionLimits, Connections, peer_of
 from mailvane.surfaces.policy.decision import DUNNO, PolicyRules, action, passage, ruled
 from mailvane.surfaces.policy.metrics import PolicyMetrics
 from mailvane.surfaces.policy.protocol import Request, RequestStream, answer
@@ -29,6 +30,7 @@ Decide = Callable[[Passage], Awaitable[Verdict]]
 
 _BACKLOG = 1024
 _PIPELINED = 256  # requests of one connection in hand at once; more wait in the kernel
+_LIMITS = ConnectionLimits(total=4096, per_peer=4096)
 _SOCKET_MODE = 0o666  # who may reach a Unix socket is said by its directory
 _DUNNO = answer(DUNNO)
 
@@ -46,12 +48,17 @@ class PolicyServer:
     """Listens, and belongs to one event loop."""
 
     def __init__(
-        self, decide: Decide, rules: PolicyRules, metrics: PolicyMetrics, patience: Patience | None = None
+        self,
+        decide: Decide,
+        rules: PolicyRules,
+        metrics: PolicyMetrics,
+        patience: Patience | None = None,
+        limits: ConnectionLimits = _LIMITS,
     ) -> None:
         self.decide = decide
         self.rules = rules
         self.metrics = metrics
-        self.connections: set[_Connection] = set()
+        self.connections: Connections[_Connection] = Connections(limits, _Connection.is_idle, _Connection.give_up)
         self._patience = patience or Patience()
         self._listening: list[asyncio.Server] = []
         self._sockets: list[Path] = []
@@ -84,13 +91,13 @@ class PolicyServer:
             server.close()
         for path in self._sockets:
             path.unlink(missing_ok=True)
-        for connection in list(self.connections):
+        for connection in self.connections:
             connection.finish()
         loop = asyncio.get_running_loop()
         until = loop.time() + self._patience.stopping
-        while self.connections and loop.time() < until:
+        while len(self.connections) and loop.time() < until:
             await asyncio.sleep(0.01)
-        for connection in list(self.connections):
+        for connection in self.connections:
             connection.abort("it did not end in time")
         if self._watching is not None:
             self._watching.cancel()
@@ -110,10 +117,17 @@ class PolicyServer:
         return server
 
     async def _watch(self) -> None:
+        said = 0
         while True:
             await asyncio.sleep(self._patience.look)
+            if self.connections.evicted > said:
+                log.warning(
+                    "%d policy connections ended for being too many; %d are open",
+                    self.connections.evicted - said, len(self.connections),
+                )  # fmt: skip
+                said = self.connections.evicted
             now = asyncio.get_running_loop().time()
-            for connection in list(self.connections):
+            for connection in self.connections:
                 connection.check(now, self._patience)
 
 
@@ -144,14 +158,14 @@ class _Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # a stream has no other kind
         peer = transport.get_extra_info("peername")
         self._asker = str(peer[0]) if isinstance(peer, tuple) else ""
-        self._server.connections.add(self)
+        self._server.connections.enter(self, peer_of(peer))
         if self._server.stopping:
             self.finish()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it was lost makes no difference
         self._ending = True
         self._waiting.clear()
-        self._server.connections.discard(self)
+        self._server.connections.leave(self)
 
     def data_received(self, data: bytes) -> None:
         if self._ending:
@@ -162,6 +176,8 @@ class _Connection(asyncio.Protocol):
         except InvalidInput as error:
             self.abort(error.message)
             return
+        if requests:
+            self._server.connections.prove(self)
         for request in requests:
             self._ask(request)
         self._reply()
@@ -192,6 +208,15 @@ class _Connection(asyncio.Protocol):
         self._server.metrics.failed(len(self._waiting) or 1)
         self._ending = True
         self._waiting.clear()
+        self._transport.abort()
+
+    def is_idle(self) -> bool:
+        """Nothing was asked that is not answered."""
+        return not self._waiting and not self._stream.unfinished
+
+    def give_up(self) -> None:
+        """End at once, because there is no room for it. Postfix asks again on a new connection."""
+        self._ending = True
         self._transport.abort()
 
     def check(self, now: float, patience: Patience) -> None:

@@ -85,6 +85,116 @@ def test_a_question_that_takes_too_long_is_given_up() -> None:
         asyncio.run(cross())
 
 
+def test_equal_questions_that_are_under_way_are_asked_once() -> None:
+    release, asked = threading.Event(), []
+
+    def question(number: int) -> int:
+        asked.append(number)
+        release.wait(30)
+        return number
+
+    async def cross() -> list[int]:
+        bridge = Bridge()
+        try:
+            numbers = [number for number in range(3) for _ in range(100)]
+            answers = [asyncio.create_task(bridge.ask(1, number, question, number)) for number in numbers]
+            others = asyncio.create_task(bridge.ask(2, 0, question, 0))
+            await asyncio.sleep(0.05)
+            release.set()
+            found = await asyncio.gather(*answers)
+            assert found == numbers
+            await others
+            return sorted(asked)
+        finally:
+            bridge.close()
+
+    assert asyncio.run(cross()) == [0, 0, 1, 2]
+
+
+def test_a_failure_is_told_to_everybody_who_asked() -> None:
+    def fail() -> None:
+        raise NotFound("nothing")
+
+    async def cross() -> list[object]:
+        bridge = Bridge()
+        try:
+            return await asyncio.gather(*(bridge.ask(1, 0, fail) for _ in range(3)), return_exceptions=True)
+        finally:
+            bridge.close()
+
+    assert [str(error) for error in asyncio.run(cross())] == ["nothing"] * 3
+
+
+def test_a_tenant_with_many_questions_keeps_no_other_waiting() -> None:
+    asked: list[tuple[int, int]] = []
+    release = threading.Event()
+
+    def question(tenant: int, number: int) -> None:
+        asked.append((tenant, number))
+        release.wait(30)
+
+    async def cross() -> None:
+        bridge = Bridge(analytical_threads=2)
+        try:
+            first = [asyncio.create_task(bridge.ask(1, number, question, 1, number)) for number in range(50)]
+            await asyncio.sleep(0.05)
+            assert asked == [(1, 0)], "one place is left for others"
+            second = [asyncio.create_task(bridge.ask(2, number, question, 2, number)) for number in range(2)]
+            await asyncio.sleep(0.05)
+            assert asked == [(1, 0), (2, 0)]
+            release.set()
+            await asyncio.gather(*first, *second)
+        finally:
+            bridge.close()
+
+    asyncio.run(cross())
+    assert asked.index((2, 1)) < 5
+    assert [each for each in asked if each[0] == 1] == [(1, number) for number in range(50)]
+
+
+def test_a_question_that_nobody_waits_for_any_more_is_not_asked() -> None:
+    asked: list[str] = []
+    release = threading.Event()
+
+    def question(name: str) -> None:
+        asked.append(name)
+        release.wait(30)
+
+    async def cross() -> None:
+        bridge = Bridge(analytical_threads=1)
+        try:
+            first = asyncio.create_task(bridge.ask(1, "first", question, "first"))
+            await asyncio.sleep(0.05)
+            given_up = asyncio.create_task(bridge.ask(1, "given up", question, "given up"))
+            await asyncio.sleep(0)
+            last = asyncio.create_task(bridge.ask(1, "last", question, "last"))
+            await asyncio.sleep(0)
+            given_up.cancel()
+            release.set()
+            await asyncio.gather(first, last)
+            await bridge.ask(1, "given up", question, "again")
+        finally:
+            bridge.close()
+
+    asyncio.run(cross())
+    assert asked == ["first", "last", "again"]
+
+
+def test_a_question_in_the_queue_is_given_up_after_the_same_time() -> None:
+    release = threading.Event()
+
+    async def cross() -> list[object]:
+        bridge = Bridge(analytical_threads=1, patience=0.05)
+        try:
+            asking = (bridge.ask(1, number, release.wait, 30) for number in range(3))
+            return await asyncio.gather(*asking, return_exceptions=True)
+        finally:
+            release.set()
+            bridge.close()
+
+    assert [type(error) for error in asyncio.run(cross())] == [StoreUnavailable] * 3
+
+
 def test_a_closed_bridge_lets_what_was_begun_end() -> None:
     ended: list[int] = []
 

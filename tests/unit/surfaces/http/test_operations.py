@@ -23,7 +23,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield running
 
 
-def away(*_: object) -> None:
+def away(*_: object, **__: object) -> None:
     raise StoreUnavailable("password of the store")
 
 
@@ -33,7 +33,7 @@ def test_a_server_that_runs_is_alive_without_a_key(world: World) -> None:
 
 def test_a_server_is_ready_when_both_stores_answer(world: World) -> None:
     answer = world.client.get("/readyz")
-    assert (answer.status_code, answer.json()) == (200, {"maillog": "ok", "ledger": "ok"})
+    assert (answer.status_code, answer.json()) == (200, {"maillog": "ok", "ledger": "ok", "disk": "ok"})
 
 
 def test_a_server_without_its_mail_log_is_alive_but_not_ready(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mailvane.config import Listen
 from mailvane.domain.history import LogPage, LogQuestion
 from mailvane.errors import InvalidSetting
 from mailvane.surfaces.http.app import create_app
@@ -53,7 +54,7 @@ def base(port: int) -> str:
 def test_it_answers_until_it_is_told_to_stop(world: World, port: int) -> None:
     async def run() -> str:
         stop = asyncio.Event()
-        serving = asyncio.create_task(serve(create_app(world.services), "127.0.0.1", port, stop))
+        serving = asyncio.create_task(serve(create_app(world.services), Listen("127.0.0.1", port), stop))
         async with httpx.AsyncClient(base_url=base(port), trust_env=False) as client:
             text = (await answering(client)).text
             stop.set()
@@ -77,7 +78,7 @@ def test_a_request_in_hand_is_answered_before_the_end(world: World, port: int, m
 
     async def run() -> httpx.Response:
         stop = asyncio.Event()
-        serving = asyncio.create_task(serve(create_app(world.services), "127.0.0.1", port, stop))
+        serving = asyncio.create_task(serve(create_app(world.services), Listen("127.0.0.1", port), stop))
         async with httpx.AsyncClient(base_url=base(port), trust_env=False, timeout=60) as client:
             await answering(client)
             request = asyncio.create_task(client.get("/mail/log", headers=world.ours.headers))
@@ -97,7 +98,7 @@ def test_a_client_that_goes_away_in_the_middle_is_no_failure_of_ours(
 ) -> None:
     async def run() -> str:
         stop = asyncio.Event()
-        serving = asyncio.create_task(serve(create_app(world.services), "127.0.0.1", port, stop))
+        serving = asyncio.create_task(serve(create_app(world.services), Listen("127.0.0.1", port), stop))
         async with httpx.AsyncClient(base_url=base(port), trust_env=False) as client:
             await answering(client)
             _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -122,7 +123,7 @@ def test_a_client_that_never_finishes_does_not_keep_the_server_from_ending(
 ) -> None:
     async def run() -> None:
         stop = asyncio.Event()
-        serving = asyncio.create_task(serve(create_app(world.services), "127.0.0.1", port, stop, grace=0.05))
+        serving = asyncio.create_task(serve(create_app(world.services), Listen("127.0.0.1", port), stop, grace=0.05))
         async with httpx.AsyncClient(base_url=base(port), trust_env=False) as client:
             await answering(client)
             _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -143,7 +144,7 @@ def test_a_port_that_is_taken_is_refused_with_one_line(world: World, port: int) 
             other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as this server's own sockets do
             other.bind(("127.0.0.1", port))
             other.listen()
-            await serve(create_app(world.services), "127.0.0.1", port, asyncio.Event())
+            await serve(create_app(world.services), Listen("127.0.0.1", port), asyncio.Event())
 
     with pytest.raises(InvalidSetting, match=f"cannot listen on 127.0.0.1:{port}: another program does"):
         asyncio.run(run())
@@ -152,4 +153,4 @@ def test_a_port_that_is_taken_is_refused_with_one_line(world: World, port: int) 
 @pytest.mark.parametrize("host", ["203.0.113.1", "no-such-host.invalid"])
 def test_an_address_that_is_not_ours_is_refused(world: World, port: int, host: str) -> None:
     with pytest.raises(InvalidSetting, match=f"cannot listen on {host}:{port}: .+"):
-        asyncio.run(serve(create_app(world.services), host, port, asyncio.Event()))
+        asyncio.run(serve(create_app(world.services), Listen(host, port), asyncio.Event()))

@@ -107,7 +107,8 @@ async def mail_order(request: AnyRequest, order_id: FromPath[str]) -> Response[b
 async def mail_stats(request: AnyRequest) -> Response[bytes]:
     workspace = workspace_of(principal_of(request))
     window = query_values(request.scope["query_string"]).get("time")
-    return answer(await bridge_of(request).analytical(statistics.stats, services_of(request), workspace, window))
+    asking = bridge_of(request).ask(workspace, window, statistics.stats, services_of(request), workspace, window)
+    return answer(await asking)
 
 
 @get(
@@ -120,7 +121,7 @@ async def mail_stats(request: AnyRequest) -> Response[bytes]:
 async def mail_log(request: AnyRequest) -> Response[bytes]:
     workspace = workspace_of(principal_of(request))
     query = request.scope["query_string"]
-    return answer(await bridge_of(request).analytical(log.log_page, services_of(request), workspace, query))
+    return answer(await bridge_of(request).ask(workspace, query, log.log_page, services_of(request), workspace, query))
 
 
 def workspace_of(principal: Principal) -> int:

@@ -174,8 +174,9 @@ async def _look(request: AnyRequest, question: governed.Question) -> Response[by
 
 async def _ask(request: AnyRequest, question: maillog.Question) -> Response[bytes]:
     principal, body = principal_of(request), await _body(request)
-    store = services_of(request).maillog
-    return _json(await bridge_of(request).analytical(maillog.encoded, question, store, principal, body))
+    store, same = services_of(request).maillog, (question, principal, body)
+    asking = bridge_of(request).ask(principal.workspace, same, maillog.encoded, question, store, principal, body)
+    return _json(await asking)
 
 
 async def _keep_up(request: AnyRequest, task: maillog.Question) -> Response[bytes]:
