@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +67,10 @@ class Installation:
         return relay, token
 
     @contextmanager
-    def serving(self) -> Iterator[subprocess.Popen[str]]:
-        """A server that answers, for the length of a block."""
-        process = self.start("serve")
+    def serving(self, descriptors: tuple[int, int] | None = None) -> Iterator[subprocess.Popen[str]]:
+        """A server that answers, for the length of a block; with other limits of file descriptors, soft and hard."""
+        limit = None if descriptors is None else partial(resource.setrlimit, resource.RLIMIT_NOFILE, descriptors)
+        process = self.start("serve", preexec_fn=limit)
         try:
             self.wait_until_ready(process)
             yield process

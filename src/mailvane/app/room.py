@@ -40,8 +40,9 @@ def _find_room(directories: list[Path]) -> None:
             free = shutil.disk_usage(each).free
             if free < _LEAST_FREE:
                 raise StoreFull(f"the disk of the stores is nearly full: {free >> 20} MiB are left")
-            with tempfile.TemporaryFile(dir=each, buffering=0) as file:
+            with tempfile.TemporaryFile(dir=each) as file:
                 file.write(bytes(_WRITTEN))
+                file.flush()
                 os.fdatasync(file.fileno())
         except OSError as error:
             raise StoreFull(f"nothing can be written where the stores are: {error.strerror}") from None

@@ -292,7 +292,7 @@ class HttpConnection(HttpToolsProtocol):
         if begun or self.pipeline or self._out.get_write_buffer_size():
             self.transport.abort()
         else:
-            if not self.is_idle():
+            if self._in_head or (answering is not None and not answering.response_complete):
                 self.transport.write(_refusal(status))
             self.transport.close()
         self._say_gone()

@@ -54,7 +54,8 @@ class Turns:
             if place.done() and not place.cancelled():
                 self._give_back(tenant)  # it was given while we were leaving
             else:
-                known.waiting.remove(place)
+                if place in known.waiting:
+                    known.waiting.remove(place)
                 self._forget(tenant)
             raise
 
@@ -77,9 +78,11 @@ class Turns:
             tenant.waiting.popleft().set_result(None)
 
     def _may_take(self, tenant: _Tenant) -> bool:
+        while tenant.waiting and tenant.waiting[0].cancelled():  # and not gone yet
+            tenant.waiting.popleft()
         return bool(tenant.waiting) and tenant.answered_now < self._each
 
     def _forget(self, name: Hashable) -> None:
-        tenant = self._tenants[name]
-        if not tenant.waiting and not tenant.answered_now:
+        tenant = self._tenants.get(name)
+        if tenant is not None and not tenant.waiting and not tenant.answered_now:
             del self._tenants[name]

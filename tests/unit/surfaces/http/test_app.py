@@ -17,7 +17,7 @@ def test_these_are_the_routes(tmp_path: Path) -> None:
     names = ("search", "statistics", "hourly", "life", "health", "retain", "upkeep")
     maillog = {f"/mailvane/v1/maillog/{name}" for name in names}
     emboux = {path for path in found if path.startswith(("/domains", "/outbound", "/api-keys", "/webhooks"))}
-    assert len(emboux) == 15
+    assert len(emboux) == 16
     emailconsul = {path for path in found if path.startswith("/api/v1.0")}
     watchtower = {PREFIX + each.path.replace(":str}", "}") for each in ENDPOINTS}
     assert found - emboux - emailconsul - watchtower == maillog | {

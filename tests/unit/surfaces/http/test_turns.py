@@ -47,10 +47,10 @@ def test_tenants_take_turns_and_each_keeps_its_order() -> None:
         queue = Queue(Turns(2))
         await queue.ask("a1", "a2", "a3", "a4", "b1", "b2", "c1")
         assert queue.begun == ["a1", "b1"]
-        await queue.end("a1", "b1", "c1", "a2", "b2", "a3", "a4")
+        await queue.end("a1", "b1", "a2", "b2", "c1", "a3", "a4")
         return queue.begun
 
-    assert asyncio.run(run()) == ["a1", "b1", "c1", "a2", "b2", "a3", "a4"]
+    assert asyncio.run(run()) == ["a1", "b1", "a2", "b2", "c1", "a3", "a4"]
 
 
 def test_one_that_leaves_the_queue_takes_no_place_with_it() -> None:
@@ -96,7 +96,7 @@ def test_too_many_of_one_tenant_are_refused_and_others_are_not() -> None:
         with pytest.raises(StoreUnavailable, match="2 questions of this workspace wait already"):
             await queue._turn("a4")
         await queue.ask("b1")
-        await queue.end("a1", "b1", "a2", "a3")
-        assert queue.begun == ["a1", "b1", "a2", "a3"]
+        await queue.end("a1", "a2", "b1", "a3")
+        assert queue.begun == ["a1", "a2", "b1", "a3"]
 
     asyncio.run(run())
