@@ -10,7 +10,16 @@ from alembic.config import Config
 from sqlalchemy import create_engine, text
 
 from mailvane.admission.rules import GovernanceRules
-from mailvane.domain.outbound import DAY_MS, OutboundStatus, Passage, ProofBegun, Reason, Verdict, Verification
+from mailvane.domain.outbound import (
+    DAY_MS,
+    Feedback,
+    OutboundStatus,
+    Passage,
+    ProofBegun,
+    Reason,
+    Verdict,
+    Verification,
+)
 from mailvane.errors import AlreadyExists, InvalidInput, NotFound
 from mailvane.services.governance import Governance
 from mailvane.storage.ledger import SqlLedger, open_ledger
@@ -63,7 +72,7 @@ def test_a_claim_holds_for_its_own_workspace_only(governance: Governance, squatt
     claim(governance, squatter)
     governance.change(NAME, {"status": "suspended"}, "key 1", NOW, squatter)
     assert door(governance) == [Verdict(domain=NAME, allowed=True, known=False)]
-    assert not governance.feedback(NAME, 5, 5, {}, "m1", NOW)
+    assert not governance.feedback(NAME, Feedback(bounces=5, complaints=5, message_id="m1"), NOW)
     with pytest.raises(NotFound):
         governance.governed(NAME)
     governance.change(NAME, {"status": "active"}, "m", NOW)
@@ -77,7 +86,7 @@ def test_approved_it_holds_for_everybody(governance: Governance, owner: int) -> 
     increments(governance, owner)
     assert governance.approve(NAME, "master", NOW).approved
     assert door(governance)[0].sent_today == 2
-    assert governance.feedback(NAME, 1, 0, {}, "m1", NOW)
+    assert governance.feedback(NAME, Feedback(bounces=1, message_id="m1"), NOW)
     assert governance.approve(NAME, "master", NOW).approved
     assert actions(governance)[:2] == ["created", "approved"]
     governance.change(NAME, {"approved": False}, "master", NOW)
@@ -197,7 +206,7 @@ def test_a_claim_beside_a_removed_domain_is_ruled_as_that_was(
     claim(governance, squatter)
     assert [each.reason for each in increments(governance, squatter, 2)] == [None, Reason.DAILY]
     assert [each.reason for each in door(governance, 2)] == [None, Reason.DAILY], "the removed one still answers"
-    governance.feedback(NAME, 4, 0, {}, "m1", NOW)
+    governance.feedback(NAME, Feedback(bounces=4, message_id="m1"), NOW)
     assert governance.approve(NAME, "master", NOW).status is OutboundStatus.SUSPENDED, "as it was stopped meanwhile"
     assert [each.workspace for each in governance.domains(removed=True)] == [squatter]
     assert bills(governance) == {("owner", NAME): 4, ("squatter", NAME): 1}

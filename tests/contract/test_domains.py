@@ -389,6 +389,42 @@ def test_threads_that_forget_at_once_do_not_block_each_other(ledger: SqlLedger, 
     assert {usage.sent_today for usage in usages(ledger, *names).values()} == {25}
 
 
+def test_a_clock_that_jumps_ahead_and_back_passes_no_limit(ledger: SqlLedger, workspace: int) -> None:
+    added(ledger, workspace, daily_limit=3, monthly_limit=5)
+    assert [each.allowed for each in ask(ledger, *["a.example"] * 4)] == [True] * 3 + [False]
+    for ahead in (DAY_MS, 45 * DAY_MS, 3 * DAY_MS):
+        ask(ledger, "a.example", now=NOW + ahead)
+        found = ask(ledger, "a.example", now=NOW + 1)[0]
+        assert (found.allowed, found.sent_today) == (False, 3)
+    month = [each for ahead in (4, 5, 6) for each in ask(ledger, *["a.example"] * 3, now=NOW + ahead * DAY_MS)]
+    assert max(each.sent_month for each in month) == 5
+    assert month[-1].reason is Reason.MONTHLY
+
+
+def test_what_watches_the_counters_stops_the_mail_after(ledger: SqlLedger, workspace: int) -> None:
+    added(ledger, workspace)
+    ledger.feedback("a.example", "m1", lambda domain, usage: (domain, bounced(domain, today(usage, NOW))[1], None), NOW)
+
+    def watch(domain: Domain, before: Usage, after: Usage, now: int) -> tuple[Domain, AuditEntry] | None:
+        if after.sent_month < 2 or domain.status is OutboundStatus.SUSPENDED:
+            return None
+        assert (before.sent_month, now) == (1, NOW)
+        return msgspec.structs.replace(domain, status=OutboundStatus.SUSPENDED), entry("suspended")
+
+    passages = [Passage(domain=name) for name in ("a.example", "b.example", "a.example", "a.example")]
+    found = ledger.decide(passages, NOW, JUDGE, watch)
+    assert [(each.known, each.reason) for each in found] == [
+        (True, None),
+        (False, None),
+        (True, None),
+        (True, Reason.SUSPENDED),
+    ]
+    assert ledger.audit("a.example", 9) == [entry("suspended")]
+    stopped = ledger.domain("a.example")
+    assert stopped is not None
+    assert stopped.status is OutboundStatus.SUSPENDED
+
+
 # -- feedback
 
 

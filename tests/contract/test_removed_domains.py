@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from mailvane.admission.rules import GovernanceRules
-from mailvane.domain.outbound import DAY_MS, OutboundStatus, Passage, Reason, Verdict
+from mailvane.domain.outbound import DAY_MS, Feedback, OutboundStatus, Passage, Reason, Verdict
 from mailvane.errors import AlreadyExists, NotFound
 from mailvane.services.governance import Governance
 from mailvane.storage.ledger import SqlLedger
@@ -80,8 +80,8 @@ def test_bounces_of_it_count_and_stop_it(governance: Governance, workspace: int)
     governance.create(NAME, workspace, NOW)
     asked(governance, 10)
     governance.remove(NAME, "key 1", NOW)
-    assert governance.feedback(NAME, 1, 0, {}, "m1", NOW)
-    assert not governance.feedback(NAME, 1, 0, {}, "m1", NOW)
+    assert governance.feedback(NAME, Feedback(bounces=1, message_id="m1"), NOW)
+    assert not governance.feedback(NAME, Feedback(bounces=1, message_id="m1"), NOW)
     assert asked(governance)[0].reason is Reason.SUSPENDED
     assert governance.create(NAME, workspace, NOW).status is OutboundStatus.SUSPENDED
     assert governance.usage_today(NAME, NOW).bounces == 1

@@ -11,7 +11,7 @@ from math import sqrt
 
 import msgspec
 
-from mailvane.domain.outbound import Guillotine, Usage, percent
+from mailvane.domain.outbound import Guillotine, MonthTally, Usage, percent
 
 _Z = 1.959963984540054  # of 95 %, two-sided
 
@@ -34,20 +34,23 @@ class Crossing(msgspec.Struct, frozen=True, kw_only=True):
     limit: float  # percent
 
 
-def crossing(usage: Usage, rule: Guillotine) -> Crossing | None:
+def crossing(counted: Usage | MonthTally, rule: Guillotine) -> Crossing | None:
     """The first line that the month's figures are above, if any."""
+    if not (counted.bounces or counted.complaints):
+        return None
+    figures = counted.figures
     lines = (
-        (Line.BOUNCES, usage.bounces, rule.bounce_percent),
-        (Line.COMPLAINTS, usage.complaints, rule.complaint_percent),
+        (Line.BOUNCES, figures.bounces, rule.bounce_percent),
+        (Line.COMPLAINTS, figures.complaints, rule.complaint_percent),
     )
     for line, count, limit in lines:
-        if limit and _above(count, usage.sent_month, limit, rule):
+        if limit and _above(count, figures.sent, limit, rule):
             return Crossing(
                 line=line,
                 count=count,
-                sent=usage.sent_month,
-                rate=percent(count, usage.sent_month),
-                lower_bound=round(lower_bound(count, usage.sent_month), 2),
+                sent=figures.sent,
+                rate=percent(count, figures.sent),
+                lower_bound=round(lower_bound(count, figures.sent), 2),
                 limit=limit,
             )
     return None

@@ -126,6 +126,84 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
         return self.closed or self.status is OutboundStatus.SUSPENDED
 
 
+class Figures(msgspec.Struct, frozen=True):
+    """What rates are made of."""
+
+    sent: int
+    bounces: int
+    complaints: int
+
+    @property
+    def bounce_rate(self) -> float:
+        """Percent of the mail, two decimals; 0.0 when nothing was sent."""
+        return percent(self.bounces, self.sent)
+
+    @property
+    def complaint_rate(self) -> float:
+        return percent(self.complaints, self.sent)
+
+
+class Baseline(msgspec.Struct, frozen=True, array_like=True):
+    """What stood in a month's counters when the domain was restored: rates are of what came after it."""
+
+    at: int = 0  # 0: it was not restored
+    sent: int = 0
+    bounces: int = 0
+    complaints: int = 0
+
+
+class MonthTally(msgspec.Struct, frozen=True, array_like=True):
+    """What was counted in one month; or up to a freeze, in all the time since the one before."""
+
+    month: int = 0  # its key
+    since: int = 0  # of mail sent from then on; 0: from the beginning of the month
+    until: int = 0  # and before then; 0: to the end of the month. Set, it was frozen, and counts no mail any more
+    sent: int = 0
+    bounces: int = 0
+    complaints: int = 0
+    baseline: Baseline = Baseline()
+
+    @property
+    def frozen(self) -> bool:
+        return bool(self.until)
+
+    @property
+    def figures(self) -> Figures:
+        """Since somebody restored the domain."""
+        base = self.baseline
+        return Figures(
+            max(0, self.sent - base.sent),
+            max(0, self.bounces - base.bounces),
+            max(0, self.complaints - base.complaints),
+        )
+
+
+class DayTally(msgspec.Struct, frozen=True, array_like=True):
+    """What was counted on one day, and on those before it."""
+
+    day: int
+    sent: int
+    last_days: tuple[int, ...]
+
+
+class HourTally(msgspec.Struct, frozen=True, array_like=True):
+    """What was counted in one hour."""
+
+    hour: int
+    sent: int
+
+
+class OtherTimes(msgspec.Struct, frozen=True, array_like=True):
+    """Counters of hours, days and months that are not now, the last left first.
+
+    A clock that goes back finds them again, and feedback on mail of an earlier month is counted there.
+    """
+
+    months: tuple[MonthTally, ...] = ()
+    days: tuple[DayTally, ...] = ()
+    hours: tuple[HourTally, ...] = ()
+
+
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """A domain's counters, each with the key of the time it belongs to."""
 
@@ -143,6 +221,9 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     unbilled_sent: int = 0
     unbilled_bounces: int = 0
     unbilled_complaints: int = 0
+    month_since: int = 0  # the month's counters are of mail sent from then on; 0: from its beginning
+    baseline: Baseline = Baseline()  # of the month
+    other: OtherTimes = OtherTimes()
 
     def billed_elsewhere(self) -> Usage:
         """Nothing to bill, while the month's counters stay as they are: limits and rates go on from them."""
@@ -151,13 +232,31 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
-    def bounce_rate(self) -> float:
-        """Percent of the month's mail, two decimals; 0.0 when nothing was sent."""
-        return percent(self.bounces, self.sent_month)
+    def tally(self) -> MonthTally:
+        """Of the month."""
+        return MonthTally(
+            month=self.month,
+            since=self.month_since,
+            sent=self.sent_month,
+            bounces=self.bounces,
+            complaints=self.complaints,
+            baseline=self.baseline,
+        )
 
     @property
-    def complaint_rate(self) -> float:
-        return percent(self.complaints, self.sent_month)
+    def figures(self) -> Figures:
+        """Of the month, or since somebody restored the domain in it: what the guillotine judges."""
+        return self.tally.figures
+
+
+class Feedback(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back about a mail of a domain."""
+
+    bounces: int = 0
+    complaints: int = 0
+    message_id: str  # feedback of one id counts once for a domain
+    mail_at: int | None = None  # when the mail was sent; None: nobody says
+    evidence: Mapping[str, object] = {}  # kept with what the feedback brings about
 
 
 def percent(part: int, whole: int) -> float:

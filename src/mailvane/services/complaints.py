@@ -7,14 +7,14 @@ reader's business.
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from mailvane.domain.history import Delivery, LogQuestion
 from mailvane.domain.mail import EventBatch, EventType, MailEvent, domain_of
-from mailvane.domain.outbound import Domain
+from mailvane.domain.outbound import Domain, Feedback
 from mailvane.errors import NotFound
 from mailvane.services.feedback import FeedbackBook
 from mailvane.storage.interface import JournalEntry, MailLog, Tenants
@@ -89,7 +89,13 @@ class Complaints:
         if found is not None:
             self._tell(workspace, mail, found, digest, now)
         names = [*_domains(found.row if found else None), *mail.domains]
-        counted = self._count(workspace, names, _evidence(mail, found), digest, now)
+        told = Feedback(
+            complaints=1,
+            message_id=f"arf:{digest}",
+            mail_at=found.row.accepted_at if found else mail.arrived_at or None,
+            evidence=_evidence(mail, found),
+        )
+        counted = self._count(workspace, names, told, now)
         return Complaint(
             mail_id=found.row.mail_id if found else "",
             relay=found.row.relay if found else 0,
@@ -122,14 +128,12 @@ class Complaints:
 
     # -- the counter -----------------------------------------------------------------------------------------------
 
-    def _count(
-        self, workspace: int, names: Iterable[str], evidence: Mapping[str, object], digest: str, now: int
-    ) -> str:
+    def _count(self, workspace: int, names: Iterable[str], told: Feedback, now: int) -> str:
         """The domain whose counter has it now, also when it had it before."""
         if self._book is None:
             return ""
         for domain in self._governed(workspace, self._book, names):
-            self._book.feedback(domain.name, 0, 1, evidence, f"arf:{digest}", now)
+            self._book.feedback(domain.name, told, now)
             return domain.name
         return ""
 

@@ -8,9 +8,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from mailvane.admission.charging import restored
+from mailvane.admission.counters import today
 from mailvane.domain.names import canonical_name
 from mailvane.domain.outbound import Counting, Domain, Enforcement, Guillotine, OutboundStatus, Tier, WarmupProfile
 from mailvane.errors import InvalidInput
+from mailvane.storage.domains import HeldDomain, Revise, Revision
 
 _Limit = Annotated[int, Meta(ge=0, le=10**15)]
 
@@ -53,6 +56,23 @@ def read_changes(changes: Mapping[str, object]) -> dict[str, Any]:
 
 def changed(domain: Domain, given: Mapping[str, Any]) -> Domain:
     return msgspec.structs.replace(domain, **given)
+
+
+def counting_anew(held: Sequence[HeldDomain], revise: Revise, now: int) -> Revision:
+    """Where a revision of one domain lets it send again, its rates begin anew: the next bounce is not its end.
+
+    What they were made of until then goes into the audit, with its first entry.
+    """
+    revision = revise(held)
+    stopped = {each.domain.id for each in held if each.domain.status is OutboundStatus.SUSPENDED}
+    (kept,), (entry, *others) = revision.kept, revision.entries
+    if kept.domain.id not in stopped or kept.domain.status is not OutboundStatus.ACTIVE:
+        return revision
+    evidence = msgspec.json.decode(entry.evidence)
+    evidence |= {"counted_until_now": today(kept.usage, now).figures, "counted_anew_from": now}
+    entry = msgspec.structs.replace(entry, evidence=msgspec.json.encode(evidence).decode())
+    anew = msgspec.structs.replace(kept, usage=restored(kept.usage, now))
+    return msgspec.structs.replace(revision, kept=(anew,), entries=(entry, *others))
 
 
 def action_of(differing: Sequence[str], new: Domain) -> str:

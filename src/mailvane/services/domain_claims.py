@@ -72,6 +72,13 @@ def altered(
     return _approving(held, found, new, note, entry)
 
 
+def rewritten(held: Sequence[HeldDomain], workspace: int, given: Mapping[str, Any], entry: AuditEntry) -> Revision:
+    """Any other change. Raises NotFound."""
+    found = _found(held, workspace)
+    new = msgspec.structs.replace(found.domain, **given)
+    return Revision(kept=(HeldDomain(domain=new, usage=found.usage),), entries=(entry,))
+
+
 def proven(held: Sequence[HeldDomain], workspace: int, note: Note) -> Revision:
     """The proof succeeded, which approves a claim if it is the workspace's own proof. Raises NotFound."""
     found = _found(held, workspace)

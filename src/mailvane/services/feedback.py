@@ -6,16 +6,16 @@ does to a domain is decided by governance; how a notification is read and believ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
 from mailvane.domain.mail import EventBatch, EventType, MailEvent, MailKind, domain_of
-from mailvane.domain.outbound import Counting, Domain
+from mailvane.domain.outbound import DAY_MS, Counting, Domain, Feedback
 from mailvane.errors import NotFound
+
+_LONGEST_QUEUED_MS = 30 * DAY_MS  # ours: six times what Postfix keeps mail by default
 
 
 class Answer(StrEnum):
@@ -46,10 +46,11 @@ class FeedbackBook(Protocol):
     def governed(self, name: str) -> Domain:
         """Also one that was removed, as long as mail of it is to be billed. Raises NotFound."""
 
-    def feedback(
-        self, name: str, bounces: int, complaints: int, evidence: Mapping[str, object], message_id: str, now: int
-    ) -> bool:
-        """Count it once per message id; False when it was counted before, or the domain is not known."""
+    def feedback(self, name: str, told: Feedback, now: int) -> bool:
+        """Count it once per message id, in the month of its mail; whether it counted.
+
+        It does not when it was counted before, when the domain is not known, or when that month is long over.
+        """
 
 
 class PostfixFeedback:
@@ -64,7 +65,7 @@ class PostfixFeedback:
         Being counted twice is impossible, being forgotten is not: so a batch that is read again after a crash comes
         here again, and changes nothing.
         """
-        return sum(self._count(event, batch.workspace, now) for event in batch.events if _counts(event, now))
+        return sum(self._count(event, batch.workspace, now) for event in batch.events if _counts(event))
 
     def _count(self, event: MailEvent, workspace: int, now: int) -> bool:
         name = domain_of(event.sender).lower()
@@ -82,17 +83,17 @@ class PostfixFeedback:
             "reply": event.reply[:500],
             "at": event.at,
         }
-        return self._book.feedback(name, 1, 0, evidence, _message_id(event, domain), now)
+        told = Feedback(bounces=1, message_id=_message_id(event, domain), mail_at=event.accepted_at, evidence=evidence)
+        return self._book.feedback(name, told, now)
 
 
-def _counts(event: MailEvent, now: int) -> bool:
+def _counts(event: MailEvent) -> bool:
     return (
         event.type is EventType.BOUNCED
         and event.hard
         and event.kind is MailKind.MAIL
         and "@" in event.sender
-        # ours: the counters are of this month, and an old log that is imported says nothing about it
-        and _month(event.at) == _month(now)
+        and -DAY_MS <= event.at - event.accepted_at <= _LONGEST_QUEUED_MS  # otherwise one of the two is wrong
     )
 
 
@@ -100,8 +101,3 @@ def _message_id(event: MailEvent, domain: Domain) -> str:
     """What a bounce is known by: the mail, or mail and recipient, whichever the domain counts when it sends."""
     name = f"postfix:{event.relay}:{event.mail_id}"
     return f"{name}:{event.recipient}" if domain.counting is Counting.RECIPIENTS else name
-
-
-def _month(at: int) -> tuple[int, int]:
-    moment = datetime.fromtimestamp(at / 1000, UTC)
-    return moment.year, moment.month

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import msgspec
 
+from mailvane.admission.charging import Charge, charged, month_text
 from mailvane.admission.counters import day_reset, month_reset, month_start, today
 from mailvane.admission.decision import judge_by
 from mailvane.admission.guillotine import crossing
@@ -23,6 +23,8 @@ from mailvane.domain.outbound import (
     HOUR_MS,
     AuditEntry,
     Domain,
+    Feedback,
+    MonthTally,
     OutboundStatus,
     Passage,
     ProofBegun,
@@ -31,9 +33,9 @@ from mailvane.domain.outbound import (
     Verification,
 )
 from mailvane.errors import AlreadyExists, InvalidInput, NotFound
-from mailvane.services.domain_changes import action_of, changed, checked_name, read_changes
-from mailvane.services.domain_claims import DISPLACED, Note, altered, approved, made, proven, removed
-from mailvane.storage.domains import BillingPeriod, Domains, MinuteOfDecisions, Periods
+from mailvane.services.domain_changes import action_of, changed, checked_name, counting_anew, read_changes
+from mailvane.services.domain_claims import DISPLACED, Note, altered, approved, made, proven, removed, rewritten
+from mailvane.storage.domains import BillingPeriod, Domains, MinuteOfDecisions, Periods, Revise
 from mailvane.storage.interface import Tenants
 
 _MOST_UNITS = 1_000_000
@@ -58,7 +60,7 @@ class Governance:
 
     def decide(self, passages: Sequence[Passage], now: int) -> list[Verdict]:
         """May these mails pass? One durable transaction; the answers in the same order. Raises StoreUnavailable."""
-        return self._domains.decide([_acceptable(passage) for passage in passages], now, self._judge)
+        return self._domains.decide([_acceptable(passage) for passage in passages], now, self._judge, self._watched)
 
     def domain(self, name: str, workspace: int | None = None) -> Domain:
         """What a workspace has of that name; without one, the approved domain, else what was claimed first.
@@ -137,10 +139,14 @@ class Governance:
         differing = [field for field in given if getattr(new, field) != getattr(old, field)]
         evidence = {field: [getattr(old, field), getattr(new, field)] for field in differing}
         entry = _entry(old, now, action_of(differing, new), actor, evidence)
+        revise: Revise | None = None
         if "workspace" in differing or "approved" in differing:
-            altering = partial(altered, workspace=old.workspace, given=given, note=_noting(actor, now), entry=entry)
-            return self._domains.revise(old.name, altering)[0]
-        return self._domains.change_domain(old.name, partial(changed, given=given), entry, old.workspace)
+            revise = partial(altered, workspace=old.workspace, given=given, note=_noting(actor, now), entry=entry)
+        elif "status" in given:
+            revise = partial(rewritten, workspace=old.workspace, given=given, entry=entry)
+        if revise is None:
+            return self._domains.change_domain(old.name, partial(changed, given=given), entry, old.workspace)
+        return self._domains.revise(old.name, partial(counting_anew, revise=revise, now=now))[0]
 
     def stopping(self, domain: Domain, changes: Mapping[str, object]) -> dict[str, object]:
         """The changes as the master means them: a claim that is stopped is to be stopped for mail servers, too.
@@ -188,18 +194,23 @@ class Governance:
         proving = partial(proven, workspace=domain.workspace, note=_noting(actor, now))
         return self._domains.revise(domain.name, proving)[0]
 
-    def feedback(
-        self, name: str, bounces: int, complaints: int, evidence: Mapping[str, object], message_id: str, now: int
-    ) -> bool:
+    def feedback(self, name: str, told: Feedback, now: int) -> bool:
         """Count bounces and complaints, once per message id, and suspend the domain that crosses its line by them.
 
-        `evidence` is kept with a suspension. False when the message was counted before or the domain is unknown.
+        They count in the month in which their mail was sent. False when the message was counted before, when the domain
+        is unknown, or when that month is long over.
         """
         canonical = looked_up_name(name)
         if not canonical:
             return False
-        told = _Feedback(bounces=bounces, complaints=complaints, evidence=evidence, message_id=message_id)
-        return self._periods.feedback(canonical, message_id, partial(self._judged, told=told, now=now), now)
+        counted: list[bool] = []
+
+        def change(domain: Domain, usage: Usage) -> tuple[Domain, Usage, AuditEntry | None]:
+            charge = charged(usage, told, now)
+            counted.append(charge is not None)
+            return (domain, usage, None) if charge is None else self._charged(domain, charge, told, now)
+
+        return self._periods.feedback(canonical, told.message_id, change, now) and counted[-1]
 
     def reset_daily(self, now: int) -> int:
         """Nothing sent today, for every domain; how many there are."""
@@ -248,32 +259,32 @@ class Governance:
         except AlreadyExists:
             return self._default_workspace(now)
 
-    def _judged(
-        self, domain: Domain, usage: Usage, told: _Feedback, now: int
+    def _charged(
+        self, domain: Domain, charge: Charge, told: Feedback, now: int
     ) -> tuple[Domain, Usage, AuditEntry | None]:
-        before = today(usage, now)
-        after = msgspec.structs.replace(
-            before, bounces=before.bounces + told.bounces, complaints=before.complaints + told.complaints
-        )
+        facts: dict[str, object] = {"message_id": told.message_id, "notification": dict(told.evidence)}
+        if charge.after.month != charge.usage.month:
+            facts["month"] = month_text(charge.after)
+        found = self._line_crossed(domain, charge.before, charge.after, facts, now)
+        return (domain, charge.usage, None) if found is None else (found[0], charge.usage, found[1])
+
+    def _watched(self, domain: Domain, before: Usage, after: Usage, now: int) -> tuple[Domain, AuditEntry] | None:
+        """A rule that waits for mail is judged when mail is counted, too."""
+        return self._line_crossed(domain, today(before, now), after, {"counted": "mail"}, now)
+
+    def _line_crossed(
+        self, domain: Domain, before: Usage | MonthTally, after: Usage | MonthTally, facts: dict[str, object], now: int
+    ) -> tuple[Domain, AuditEntry] | None:
         rule = self._rules.guillotine_of(domain)
         crossed = crossing(after, rule)
         if crossed is None or domain.status is OutboundStatus.SUSPENDED:
-            return domain, after, None
-        facts: dict[str, object] = {"crossed": crossed, "rule": rule, "message_id": told.message_id}
-        facts["notification"] = dict(told.evidence)
+            return None
+        evidence = {"crossed": crossed, "rule": rule, **facts}
         if rule.warn_only:
             # Said when the line is crossed, not again with every bounce beyond it.
-            entry = None if crossing(before, rule) else _entry(domain, now, "warned", GUILLOTINE, facts)
-            return domain, after, entry
+            return None if crossing(before, rule) else (domain, _entry(domain, now, "warned", GUILLOTINE, evidence))
         stopped = msgspec.structs.replace(domain, status=OutboundStatus.SUSPENDED)
-        return stopped, after, _entry(domain, now, "suspended", GUILLOTINE, facts)
-
-
-class _Feedback(msgspec.Struct, frozen=True, kw_only=True):
-    bounces: int
-    complaints: int
-    evidence: Mapping[str, Any]
-    message_id: str
+        return stopped, _entry(domain, now, "suspended", GUILLOTINE, evidence)
 
 
 def _acceptable(passage: Passage) -> Passage:

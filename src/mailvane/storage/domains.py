@@ -14,6 +14,9 @@ from mailvane.domain.outbound import AuditEntry, Domain, Passage, Usage, Verdict
 
 # What decides one passage: the domain and its counters in, the verdict and the counters after it out. Pure.
 Judge = Callable[[Domain, Usage, Passage, int], tuple[Verdict, Usage]]
+# What becomes of a domain whose counters have changed: before and after in; the domain and what to write down of it, or
+# None where nothing does. Pure.
+Watch = Callable[[Domain, Usage, Usage, int], tuple[Domain, AuditEntry] | None]
 
 
 class FrozenUsage(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,12 +96,13 @@ class Domains(Protocol):
     def usage(self, domains: Sequence[int]) -> Mapping[int, Usage]:
         """The counters as stored, by id: whoever reads them brings them to today."""
 
-    def decide(self, passages: Sequence[Passage], now: int, judge: Judge) -> list[Verdict]:
+    def decide(self, passages: Sequence[Passage], now: int, judge: Judge, watch: Watch | None = None) -> list[Verdict]:
         """Judge them one after the other in one transaction and keep the counters; the answers in the same order.
 
         A passage whose instance was answered before gets that answer again and is not counted again. Decisions are
         added to the minutes that `decisions` reads. A domain that is not of the workspace that the passage names is
-        not known. Mail servers know the approved one of a name, others none that was removed.
+        not known. Mail servers know the approved one of a name, others none that was removed. What `watch` says of a
+        domain holds for the passages after that one.
         """
 
     def audit(self, name: str, limit: int, workspace: int | None = None) -> list[AuditEntry]:

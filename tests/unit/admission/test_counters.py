@@ -75,6 +75,32 @@ def test_counters_of_a_clock_that_was_far_ahead_do_not_stop_the_present() -> Non
     assert usage.unbilled_sent == 9, "what was sent is billed all the same"
 
 
+def test_a_clock_that_jumps_ahead_and_back_finds_what_was_counted() -> None:
+    usage = sent(7, NOON - DAY_MS)
+    usage = sent(9, NOON, usage)
+    assert today(sent(5, NOON + HOUR_MS, usage), NOON + 1).sent_this_hour == 9
+    for ahead in (17 * DAY_MS, 31 * DAY_MS, 365 * DAY_MS):
+        wrong = sent(5, NOON + ahead, usage)
+        back = today(wrong, NOON + 1)
+        assert (back.sent_this_hour, back.sent_today, back.sent_month, back.last_days) == (9, 9, 16, (7,))
+        assert today(sent(1, NOON + 1, wrong), NOON + ahead).sent_this_hour == 5, "its time comes, and counts it"
+        assert back.sent_month + back.unbilled_sent == 21
+    assert today(wrong, NOON + DAY_MS).last_days == (9, 7)
+
+
+def test_a_clock_that_was_ahead_at_the_first_mail_does_not_hold_up_a_warm_up() -> None:
+    assert today(sent(1, NOON + 90 * DAY_MS), NOON).first_day == NOON // DAY_MS
+
+
+def test_a_node_that_is_behind_by_more_than_clocks_differ_counts_in_its_own_day() -> None:
+    midnight = at("2026-04-01T00:00:00")
+    usage = sent(2, midnight, sent(9, midnight - HOUR_MS))
+    assert today(usage, midnight - 60_000) == usage
+    behind = today(usage, midnight - 60_001)
+    assert (behind.sent_this_hour, behind.sent_today, behind.sent_month) == (9, 9, 9)
+    assert today(behind, midnight).sent_month == 2
+
+
 def test_a_daily_reset_clears_the_day_only() -> None:
     reset = day_reset(sent(5, NOON), NOON)
     assert (reset.sent_today, reset.sent_this_hour, reset.sent_month) == (0, 5, 5)
@@ -95,3 +121,13 @@ def test_nothing_sent_is_ever_lost_to_billing(mails: list[tuple[int, int]]) -> N
         usage = sent(number, now, usage)
     assert usage.unbilled_sent + usage.sent_month == sum(number for _, number in mails)
     assert len(usage.last_days) <= 7
+
+
+@given(st.lists(st.tuples(st.sampled_from([0, 40, 75, 400]), st.integers(1, 5)), min_size=1, max_size=30))
+def test_a_month_has_what_was_counted_in_it_whichever_way_clocks_go(mails: list[tuple[int, int]]) -> None:
+    usage, months = Usage(), dict.fromkeys((0, 40, 75, 400), 0)
+    for ahead, number in mails:
+        months[ahead] += number
+        usage = sent(number, NOON + ahead * DAY_MS, usage)
+        assert (usage.sent_month, usage.sent_today, usage.sent_this_hour) == (months[ahead],) * 3
+        assert usage.unbilled_sent + usage.sent_month == sum(months.values())

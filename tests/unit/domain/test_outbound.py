@@ -9,8 +9,8 @@ from mailvane.domain.outbound import Counting, Domain, Passage, Reason, Usage, V
 
 def test_rates_have_two_decimals_and_nothing_sent_is_zero() -> None:
     usage = Usage(sent_month=300, bounces=4, complaints=1)
-    assert (usage.bounce_rate, usage.complaint_rate) == (1.33, 0.33)
-    assert Usage(bounces=4).bounce_rate == 0.0
+    assert (usage.figures.bounce_rate, usage.figures.complaint_rate) == (1.33, 0.33)
+    assert Usage(bounces=4).figures.bounce_rate == 0.0
     assert percent(2, 3) == 66.67
 
 

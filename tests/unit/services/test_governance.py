@@ -16,6 +16,7 @@ from mailvane.domain.outbound import (
     DEFAULT_WORKSPACE,
     HOUR_MS,
     Enforcement,
+    Feedback,
     Guillotine,
     OutboundStatus,
     Passage,
@@ -53,7 +54,8 @@ def send(governance: Governance, number: int = 1, name: str = "a.example", now: 
 
 
 def bounce(governance: Governance, number: int, name: str = "a.example") -> list[bool]:
-    return [governance.feedback(name, 1, 0, {"kind": "bounce"}, f"m{each}", NOW) for each in range(number)]
+    told = [Feedback(bounces=1, message_id=f"m{each}", evidence={"kind": "bounce"}) for each in range(number)]
+    return [governance.feedback(name, each, NOW) for each in told]
 
 
 def told(governance: Governance, name: str = "a.example") -> list[tuple[str, str]]:
@@ -93,7 +95,7 @@ def test_there_is_no_such_domain(governance: Governance, name: str) -> None:
     with pytest.raises(NotFound):
         governance.verification_started(name, ProofBegun(token="t"), "key 1", NOW)
     assert governance.audit(name, 9) == []
-    assert not governance.feedback(name, 1, 0, {}, "m1", NOW)
+    assert not governance.feedback(name, Feedback(bounces=1, message_id="m1"), NOW)
 
 
 def test_one_impossible_question_does_not_spoil_the_others(governance: Governance) -> None:
@@ -181,7 +183,7 @@ def test_a_hundred_sent_and_four_bounced_is_the_end_until_somebody_restores_it(g
 def test_a_suspension_carries_its_evidence(governance: Governance) -> None:
     governance.create("a.example", None, NOW)
     send(governance, 10)
-    governance.feedback("a.example", 1, 0, {"recipient": "x@b.example"}, "m-1", NOW)
+    governance.feedback("a.example", Feedback(bounces=1, message_id="m-1", evidence={"recipient": "x@b.example"}), NOW)
     entry, _ = governance.audit("a.example", 9)
     assert msgspec.json.decode(entry.evidence) == {
         "crossed": {"line": "bounces", "count": 1, "sent": 10, "rate": 10.0, "lower_bound": 1.79, "limit": 3.0},
@@ -191,13 +193,136 @@ def test_a_suspension_carries_its_evidence(governance: Governance) -> None:
     }
 
 
-def test_the_next_bounce_of_a_restored_domain_stops_it_again(governance: Governance) -> None:
+def status(governance: Governance) -> OutboundStatus:
+    return governance.domain("a.example").status
+
+
+def late(governance: Governance, number: int, mail_at: int, now: int, complaint: bool = False) -> list[bool]:
+    """Bounces or complaints that come now, about mail of then."""
+    told = Feedback(bounces=int(not complaint), complaints=int(complaint), message_id="", mail_at=mail_at)
+    each = [msgspec.structs.replace(told, message_id=f"{mail_at} {place} {now}") for place in range(number)]
+    return [governance.feedback("a.example", one, now) for one in each]
+
+
+def test_the_bounces_of_a_restored_domain_count_anew(governance: Governance) -> None:
     governance.create("a.example", None, NOW)
-    send(governance, 10)
+    send(governance, 100)
+    bounce(governance, 4)
+    assert status(governance) is OutboundStatus.SUSPENDED
+    governance.change("a.example", {"status": "active"}, "key 1", NOW + HOUR_MS)
+    entry = governance.audit("a.example", 1)[0]
+    assert (entry.action, msgspec.json.decode(entry.evidence)) == (
+        "restored",
+        {
+            "status": ["suspended", "active"],
+            "counted_until_now": {"sent": 100, "bounces": 4, "complaints": 0},
+            "counted_anew_from": NOW + HOUR_MS,
+        },
+    )
+    shown = governance.usage_today("a.example", NOW + HOUR_MS)
+    assert (shown.sent_month, shown.bounces, shown.figures.bounces, shown.figures.bounce_rate) == (100, 4, 0, 0.0)
+    # Of mail that was sent before, whenever it comes: also when nobody says of which mail, as long as none was sent.
+    assert late(governance, 20, NOW, NOW + 2 * HOUR_MS) == [True] * 20
+    assert bounce(governance, 9)[4:] == [True] * 5
+    send(governance, now=NOW + 2 * HOUR_MS)
+    assert status(governance) is OutboundStatus.ACTIVE
+    # And of mail that was sent after it by the same rule as ever.
+    send(governance, 99, now=NOW + 2 * HOUR_MS)
+    late(governance, 3, NOW + 2 * HOUR_MS, NOW + 3 * HOUR_MS)
+    assert status(governance) is OutboundStatus.ACTIVE
+    assert governance.usage_today("a.example", NOW + 3 * HOUR_MS).figures.bounce_rate == 3.0
+    late(governance, 1, NOW + 2 * HOUR_MS + 1, NOW + 3 * HOUR_MS)
+    assert status(governance) is OutboundStatus.SUSPENDED
+    assert governance.usage_today("a.example", NOW).bounces == 33
+
+
+def test_a_domain_that_is_activated_and_was_not_suspended_goes_on_as_it_was(governance: Governance) -> None:
+    governance.create("a.example", None, NOW)
+    send(governance, 100)
+    bounce(governance, 3)
+    governance.change("a.example", {"status": "active", "daily_limit": 500}, "key 1", NOW)
+    assert governance.usage_today("a.example", NOW).figures.bounces == 3
+    bounce(governance, 4)
+    assert status(governance) is OutboundStatus.SUSPENDED
+
+
+NOVEMBER = 1_793_491_200_000  # 1 November 2026
+DECEMBER = NOVEMBER + 30 * DAY_MS
+
+
+def test_a_late_bounce_is_charged_to_the_month_of_its_mail(governance: Governance) -> None:
+    governance.create("a.example", None, NOVEMBER)
+    send(governance, 1000, now=DECEMBER - HOUR_MS)
+    send(governance, 3, now=DECEMBER + HOUR_MS)
+    assert late(governance, 1, DECEMBER - HOUR_MS, DECEMBER + HOUR_MS) == [True]
+    assert status(governance) is OutboundStatus.ACTIVE
+    december = governance.usage_today("a.example", DECEMBER + HOUR_MS)
+    assert (december.bounces, december.figures.bounce_rate) == (0, 0.0)
+    # That month has a rate of its own, which stops a domain that sent its spam in the last night of the month.
+    late(governance, 29, DECEMBER - HOUR_MS + 1, DECEMBER + 2 * HOUR_MS)
+    assert status(governance) is OutboundStatus.ACTIVE
+    late(governance, 1, DECEMBER - HOUR_MS + 2, DECEMBER + 2 * HOUR_MS)
+    assert status(governance) is OutboundStatus.SUSPENDED
+    evidence = msgspec.json.decode(governance.audit("a.example", 1)[0].evidence)
+    assert (evidence["month"], evidence["crossed"]["count"], evidence["crossed"]["sent"]) == ("2026-11", 31, 1000)
+    # It is billed with that month, and restoring the domain settles that month, too.
+    governance.change("a.example", {"status": "active"}, "key 1", DECEMBER + 3 * HOUR_MS)
+    late(governance, 5, DECEMBER - HOUR_MS + 3, DECEMBER + 4 * HOUR_MS)
+    assert status(governance) is OutboundStatus.ACTIVE
+    (frozen,) = governance.reset_monthly(DECEMBER + 5 * HOUR_MS).domains
+    assert (frozen.sent_month, frozen.bounces) == (1003, 36)
+
+
+def test_a_month_that_was_frozen_is_one_with_the_minutes_after_it(governance: Governance) -> None:
+    governance.create("a.example", None, NOVEMBER)
+    send(governance, 1000, now=DECEMBER - HOUR_MS)
+    send(governance, 3, now=DECEMBER + 60_000)
+    governance.reset_monthly(DECEMBER + 300_000)
+    send(governance, 2, now=DECEMBER + HOUR_MS)
+    for mail_at in (DECEMBER - HOUR_MS, DECEMBER + 60_000, DECEMBER + 299_999):
+        assert late(governance, 10, mail_at, DECEMBER + HOUR_MS) == [True] * 10
+    assert status(governance) is OutboundStatus.ACTIVE
+    assert governance.usage_today("a.example", DECEMBER + HOUR_MS).figures.bounces == 0
+    late(governance, 1, DECEMBER + 1, DECEMBER + HOUR_MS)
+    assert status(governance) is OutboundStatus.SUSPENDED
+    (frozen,) = governance.reset_monthly(DECEMBER + 2 * HOUR_MS).domains
+    assert (frozen.sent_month, frozen.bounces) == (2, 0), "what was frozen is not billed again"
+
+
+def test_feedback_on_mail_of_long_ago_counts_nowhere(governance: Governance) -> None:
+    governance.create("a.example", None, NOVEMBER)
+    send(governance, 3, now=DECEMBER + HOUR_MS)
+    assert late(governance, 1, NOVEMBER, DECEMBER + HOUR_MS) == [False], "nothing was counted in that month"
+    assert late(governance, 1, NOVEMBER - 90 * DAY_MS, DECEMBER + HOUR_MS) == [False]
+    assert late(governance, 1, NOVEMBER, DECEMBER + HOUR_MS, complaint=True) == [False]
+    assert status(governance) is OutboundStatus.ACTIVE
+    # A clock of the sending service that is ahead of ours is no other month.
+    assert late(governance, 1, DECEMBER + 40 * DAY_MS, DECEMBER + HOUR_MS) == [True]
+    assert status(governance) is OutboundStatus.SUSPENDED
+
+
+def test_the_rule_is_judged_when_mail_is_counted_too(governance: Governance) -> None:
+    governance.create("a.example", None, NOW)
     bounce(governance, 1)
-    governance.change("a.example", {"status": "active"}, "key 1", NOW)
-    bounce(governance, 2)
-    assert governance.domain("a.example").status is OutboundStatus.SUSPENDED
+    assert status(governance) is OutboundStatus.ACTIVE
+    assert [verdict.word for verdict in send(governance, 3)] == [None, "outbound_suspended", "outbound_suspended"]
+    entry = governance.audit("a.example", 1)[0]
+    assert told(governance) == [("suspended", "guillotine")]
+    evidence = msgspec.json.decode(entry.evidence)
+    assert (evidence["counted"], evidence["crossed"]["count"], evidence["crossed"]["sent"]) == ("mail", 1, 1)
+
+
+def test_a_rule_that_waits_for_mail_acts_with_the_mail_it_waited_for(ledger: SqlLedger) -> None:
+    for warn_only, expected in ((False, ["suspended"]), (True, ["warned"])):
+        governance = governed(ledger, guillotine=Guillotine(minimum_volume=50, warn_only=warn_only))
+        name = f"{warn_only}.example".lower()
+        governance.create(name, None, NOW)
+        send(governance, 49, name)
+        bounce(governance, 2, name)
+        assert governance.domain(name).status is OutboundStatus.ACTIVE
+        send(governance, 10, name)
+        assert [entry.action for entry in governance.audit(name, 9) if entry.actor == "guillotine"] == expected
+        assert governance.usage_today(name, NOW).sent_month == (50 if not warn_only else 59)
 
 
 def test_a_suspended_domain_is_not_suspended_again(governance: Governance) -> None:
@@ -212,7 +337,7 @@ def test_complaints_have_a_line_of_their_own(ledger: SqlLedger) -> None:
     governance = governed(ledger, guillotine=Guillotine(complaint_percent=0.5))
     governance.create("a.example", None, NOW)
     send(governance, 100)
-    governance.feedback("a.example", 0, 1, {}, "c1", NOW)
+    governance.feedback("a.example", Feedback(complaints=1, message_id="c1"), NOW)
     assert governance.domain("a.example").status is OutboundStatus.SUSPENDED
 
 
@@ -245,7 +370,7 @@ def test_bounces_of_a_new_month_are_counted_anew(governance: Governance) -> None
     bounce(governance, 3)
     later = NOW + 31 * DAY_MS
     send(governance, 100, now=later)
-    governance.feedback("a.example", 1, 0, {}, "late", later)
+    governance.feedback("a.example", Feedback(bounces=1, message_id="late"), later)
     assert governance.usage_today("a.example", later).bounces == 1
     assert governance.domain("a.example").status is OutboundStatus.ACTIVE
 

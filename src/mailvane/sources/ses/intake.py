@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from threading import Lock
 
 from mailvane.domain.mail import EventBatch, MailEvent
-from mailvane.domain.outbound import Domain
+from mailvane.domain.outbound import Domain, Feedback
 from mailvane.domain.tenancy import Relay, Workspace
 from mailvane.errors import NotFound, Transient
 from mailvane.services.feedback import Answer, FeedbackBook, Outcome
@@ -20,7 +20,7 @@ from mailvane.services.recording import Recorder
 from mailvane.services.tenancy import Tenancy
 from mailvane.sources.ses.envelope import Envelope, EnvelopeType, Malformed
 from mailvane.sources.ses.fetching import Refused
-from mailvane.sources.ses.notifications import Feedback, feedback_of, mail_events, sending_domains
+from mailvane.sources.ses.notifications import feedback_of, mail_events, sending_domains, sent_at
 from mailvane.sources.ses.record import Record, read_record
 from mailvane.sources.ses.sns import SnsGate
 from mailvane.storage.interface import JournalEntry
@@ -117,12 +117,17 @@ class SnsIntake:
         return next((each for each in relays if each.id == self._relay), relays[0] if relays else None)
 
     def _count(self, record: Record, envelope: Envelope, domain: Domain, now: int) -> bool:
-        feedback = feedback_of(record, self._count_all_bounces)
-        if feedback == Feedback():
+        counted = feedback_of(record, self._count_all_bounces)
+        if not (counted.bounces or counted.complaints):
             return False
-        evidence = _evidence(record, envelope)
-        message_id = f"sns:{envelope.message_id}"
-        return self._book.feedback(domain.name, feedback.bounces, feedback.complaints, evidence, message_id, now)
+        told = Feedback(
+            bounces=counted.bounces,
+            complaints=counted.complaints,
+            message_id=f"sns:{envelope.message_id}",
+            mail_at=sent_at(record),
+            evidence=_evidence(record, envelope),
+        )
+        return self._book.feedback(domain.name, told, now)
 
 
 def _event_id(envelope: Envelope, event: MailEvent) -> str:

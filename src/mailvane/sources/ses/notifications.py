@@ -65,7 +65,7 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
     delay: int = 0
 
 
-class Feedback(msgspec.Struct, frozen=True):
+class Counted(msgspec.Struct, frozen=True):
     """What a notification counts for against its domain."""
 
     bounces: int = 0
@@ -80,16 +80,24 @@ def sending_domains(record: Record) -> list[str]:
     return [domain.lower().rstrip(".") for domain in found if domain]
 
 
-def feedback_of(record: Record, every_bounce: bool) -> Feedback:
+def feedback_of(record: Record, every_bounce: bool) -> Counted:
     """One for a notification, however many recipients it names. `every_bounce`: not only permanent ones."""
     if record.type == "Bounce" and record.bounce is not None:
         counts = every_bounce or record.bounce.bounce_type == _PERMANENT
-        return Feedback(bounces=int(counts and record.bounce.bounce_sub_type != _UNSENT))
+        return Counted(bounces=int(counts and record.bounce.bounce_sub_type != _UNSENT))
     if record.type == "Complaint" and record.complaint is not None:
         told = record.complaint
         real = told.complaint_feedback_type != _NOT_SPAM and told.complaint_sub_type != _UNSENT
-        return Feedback(complaints=int(real))
-    return Feedback()
+        return Counted(complaints=int(real))
+    return Counted()
+
+
+def sent_at(record: Record) -> int | None:
+    """When SES took the mail; None when it does not say."""
+    try:
+        return milliseconds((record.mail or Mail()).timestamp or "")
+    except ValueError:
+        return None
 
 
 def mail_events(record: Record, envelope: Envelope, relay: int, reasons: Reasons) -> list[MailEvent]:
@@ -98,11 +106,8 @@ def mail_events(record: Record, envelope: Envelope, relay: int, reasons: Reasons
     Empty when SES tells of something that is no event of a mail, or not of which mail.
     """
     mail = record.mail or Mail()
-    try:
-        accepted_at = milliseconds(mail.timestamp or "")
-    except ValueError:
-        return []
-    if not mail.message_id:
+    accepted_at = sent_at(record)
+    if accepted_at is None or not mail.message_id:
         return []
     known = _known(mail) | {
         "relay": relay,

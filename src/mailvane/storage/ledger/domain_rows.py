@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, Select, bindparam, select, update
 
-from mailvane.domain.outbound import Domain, Guillotine, Usage
+from mailvane.domain.outbound import Baseline, Domain, Guillotine, OtherTimes, Usage
 from mailvane.storage.ledger.domain_tables import domains
 
 _DOMAIN = Domain.__struct_fields__
@@ -19,6 +19,8 @@ _WIDTH = len(_DOMAIN)
 _counters = attrgetter(*_USAGE)
 _KEPT_DOMAINS = 20_000
 _days = msgspec.json.Decoder(tuple[int, ...])
+_baseline = msgspec.json.Decoder(Baseline)
+_other = msgspec.json.Decoder(OtherTimes)
 _guillotine = msgspec.json.Decoder(Guillotine)
 
 WHOLE = select(*(domains.c[name] for name in (*_DOMAIN, *_USAGE)))
@@ -50,6 +52,8 @@ def read_usage(values: Sequence[Any]) -> Usage:
     """From the counters' columns in the order of the struct's fields."""
     fields = dict(zip(_USAGE, values, strict=True))
     fields["last_days"] = _days.decode(fields["last_days"])
+    fields["baseline"] = _read_baseline(fields["baseline"])
+    fields["other"] = _read_other(fields["other"])
     return Usage(**fields)
 
 
@@ -65,7 +69,25 @@ def settings_row(domain: Domain) -> dict[str, Any]:
 def counters_row(usage: Usage, prefix: str = "") -> dict[str, Any]:
     row: dict[str, Any] = dict(zip(_prefixed(prefix), _counters(usage), strict=True))
     row[prefix + "last_days"] = _json(usage.last_days)
+    row[prefix + "baseline"] = _written(usage.baseline)
+    row[prefix + "other"] = _written(usage.other)
     return row
+
+
+@lru_cache(maxsize=_KEPT_DOMAINS)
+def _read_baseline(text: str) -> Baseline:
+    """Hardly ever changes, likewise below, and is read for every mail."""
+    return _baseline.decode(text)
+
+
+@lru_cache(maxsize=_KEPT_DOMAINS)
+def _read_other(text: str) -> OtherTimes:
+    return _other.decode(text)
+
+
+@lru_cache(maxsize=_KEPT_DOMAINS)
+def _written(value: Baseline | OtherTimes) -> str:
+    return _json(value)
 
 
 @lru_cache(maxsize=2)

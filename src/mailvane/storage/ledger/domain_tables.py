@@ -58,6 +58,9 @@ domains = Table(
     Column("unbilled_sent", BigInteger, nullable=False),
     Column("unbilled_bounces", BigInteger, nullable=False),
     Column("unbilled_complaints", BigInteger, nullable=False),
+    Column("month_since", BigInteger, nullable=False),
+    Column("baseline", Text, nullable=False),  # JSON, likewise below
+    Column("other", Text, nullable=False),
     Index(None, "name", "workspace", unique=True),
     sqlite_autoincrement=True,
 )

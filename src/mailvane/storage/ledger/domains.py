@@ -14,9 +14,9 @@ from sqlalchemy.exc import IntegrityError
 
 from mailvane.domain.outbound import DAY_MS, HOUR_MS, AuditEntry, Domain, Passage, Usage, Verdict
 from mailvane.errors import NotFound
-from mailvane.storage.domains import HeldDomain, Judge, Revise, Revision, leading, there
+from mailvane.storage.domains import HeldDomain, Judge, Revise, Revision, Watch, leading, there
 from mailvane.storage.ledger.database import Database
-from mailvane.storage.ledger.domain_revisions import apply_revision
+from mailvane.storage.ledger.domain_revisions import add_audit, apply_revision, put_domain
 from mailvane.storage.ledger.domain_rows import (
     COUNTED,
     KNOWN,
@@ -108,11 +108,11 @@ class SqlDomains:
             rows = connection.execute(_COUNTED, {"ids": list(domains)}).all()
         return {row[0]: read_usage(row[1:]) for row in rows}
 
-    def decide(self, passages: Sequence[Passage], now: int, judge: Judge) -> list[Verdict]:
+    def decide(self, passages: Sequence[Passage], now: int, judge: Judge, watch: Watch | None = None) -> list[Verdict]:
         names = list({passage.domain for passage in passages})
         with self._database.write() as connection:
             rows = _NAMED.rows(connection, names)
-            sitting = Sitting([(domain_of(row), usage_of(row)) for row in rows], now)
+            sitting = Sitting([(domain_of(row), usage_of(row)) for row in rows], now, watch)
             self._recall(connection, sitting, passages)
             verdicts = sitting.decide(passages, judge)
             self._keep(connection, sitting, now)
@@ -132,6 +132,9 @@ class SqlDomains:
             sitting.remember({row.digest: row.verdict for row in _ANSWERED.rows(connection, identities)})
 
     def _keep(self, connection: Connection, sitting: Sitting, now: int) -> None:
+        for old, new, entry in sitting.changes():
+            put_domain(connection, old, new)
+            add_audit(connection, entry)
         if counters := sitting.counters():
             _PUT_COUNTERS.many(connection, counters)
         if minutes := sitting.minutes():

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from mailvane.domain.outbound import Domain, Passage, Usage, Verdict
-from mailvane.storage.domains import Judge, leading
+from mailvane.domain.outbound import AuditEntry, Domain, Passage, Usage, Verdict
+from mailvane.storage.domains import Judge, Watch, leading
 from mailvane.storage.ledger.domain_rows import counters_row
 
 MINUTE_MS = 60_000
@@ -39,7 +39,7 @@ def digest(domain: Domain, identity: str) -> bytes:
 class Sitting:
     """The domains that were asked about, their counters as they change, and the answers."""
 
-    def __init__(self, held: Sequence[tuple[Domain, Usage]], now: int) -> None:
+    def __init__(self, held: Sequence[tuple[Domain, Usage]], now: int, watch: Watch | None = None) -> None:
         self._named: dict[str, list[Domain]] = {}
         for domain, _ in held:
             self._named.setdefault(domain.name, []).append(domain)
@@ -49,6 +49,8 @@ class Sitting:
         self._answers: dict[bytes, Answered] = {}
         self._fresh: dict[bytes, Answered] = {}
         self._minutes: dict[int, list[int]] = {}
+        self._watch = watch
+        self._changes: list[tuple[Domain, Domain, AuditEntry]] = []
 
     def identities(self, passages: Sequence[Passage]) -> list[bytes]:
         """Of the mails that can be recognised when they are asked about again."""
@@ -69,6 +71,10 @@ class Sitting:
             for number, usage in self._usages.items()
             if usage is not self._before[number]
         ]
+
+    def changes(self) -> list[tuple[Domain, Domain, AuditEntry]]:
+        """The domains that changed, before and after, with what is to be written down of it."""
+        return self._changes
 
     def minutes(self) -> list[dict[str, Any]]:
         minute = self._now // MINUTE_MS * MINUTE_MS
@@ -109,13 +115,22 @@ class Sitting:
         return verdict
 
     def _judge(self, domain: Domain, passage: Passage, judge: Judge, reserved: int = 0) -> Verdict:
-        usage = _without(self._usages[domain.id], reserved)
-        verdict, self._usages[domain.id] = judge(domain, usage, passage, self._now)
+        before = self._usages[domain.id]
+        verdict, after = judge(domain, _without(before, reserved), passage, self._now)
+        self._usages[domain.id] = after
+        if self._watch is not None and (after.bounces or after.complaints) and after.sent_month != before.sent_month:
+            self._change(domain, self._watch(domain, before, after, self._now))
         units = passage.counted_in(domain) - reserved
         minute = self._minutes.setdefault(domain.id, [0, 0])
         minute[0] += units
         minute[1] += units if verdict.allowed else -reserved
         return verdict
+
+    def _change(self, old: Domain, found: tuple[Domain, AuditEntry] | None) -> None:
+        if found is not None:
+            new, entry = found
+            self._named[old.name] = [new if each.id == new.id else each for each in self._named[old.name]]
+            self._changes.append((old, new, entry))
 
 
 def _answers(domain: Domain, passage: Passage) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mailvane.domain.mail import EventType, MailEvent, ReasonFamily, mail_number
 from mailvane.services.reasons import load_reasons
 from mailvane.sources.ses.envelope import Envelope, EnvelopeType
-from mailvane.sources.ses.notifications import Feedback, feedback_of, mail_events, sending_domains
+from mailvane.sources.ses.notifications import Counted, feedback_of, mail_events, sending_domains
 from mailvane.sources.ses.record import Record, read_record
 from mailvane.world.sns_topic import stamp
 from tests.unit.sources.ses.conftest import NOW
@@ -135,25 +135,25 @@ def test_a_bounce_of_several_recipients_is_an_event_for_each_and_counts_once() -
     recipients = [{"emailAddress": f"u{n}@one.example"} for n in range(3)]
     text = bounce(bouncedRecipients=recipients)
     assert [event.recipient for event in events_of(text)] == [f"u{n}@one.example" for n in range(3)]
-    assert feedback_of(record_of(text), every_bounce=False) == Feedback(bounces=1)
+    assert feedback_of(record_of(text), every_bounce=False) == Counted(bounces=1)
 
 
 def test_only_permanent_bounces_count_unless_all_shall() -> None:
     record = record_of(bounce(bounceType="Transient"))
-    assert feedback_of(record, every_bounce=False) == Feedback()
-    assert feedback_of(record, every_bounce=True) == Feedback(bounces=1)
+    assert feedback_of(record, every_bounce=False) == Counted()
+    assert feedback_of(record, every_bounce=True) == Counted(bounces=1)
 
 
 def test_mail_that_ses_did_not_send_does_not_count() -> None:
     record = record_of(bounce(bounceSubType="OnAccountSuppressionList"))
-    assert feedback_of(record, every_bounce=True) == Feedback()
+    assert feedback_of(record, every_bounce=True) == Counted()
 
 
 def test_a_complaint_counts_once_and_its_opposite_does_not() -> None:
-    assert feedback_of(record_of(notification("Complaint")), every_bounce=False) == Feedback(complaints=1)
+    assert feedback_of(record_of(notification("Complaint")), every_bounce=False) == Counted(complaints=1)
     text = json.loads(notification("Complaint"))
     text["complaint"]["complaintFeedbackType"] = "not-spam"
-    assert feedback_of(record_of(json.dumps(text)), every_bounce=False) == Feedback()
+    assert feedback_of(record_of(json.dumps(text)), every_bounce=False) == Counted()
     assert events_of(json.dumps(text)) == []
 
 
@@ -161,7 +161,7 @@ def test_a_complaint_counts_once_and_its_opposite_does_not() -> None:
 def test_an_address_that_complained_before_and_was_not_sent_to_is_no_complaint(feedback_type: str | None) -> None:
     text = json.loads(notification("Complaint"))
     text["complaint"] |= {"complaintSubType": "OnAccountSuppressionList", "complaintFeedbackType": feedback_type}
-    assert feedback_of(record_of(json.dumps(text)), every_bounce=True) == Feedback()
+    assert feedback_of(record_of(json.dumps(text)), every_bounce=True) == Counted()
     (event,) = events_of(json.dumps(text))
     assert (event.type, event.reply, event.family, event.hard) == (
         EventType.DISCARDED,
@@ -173,7 +173,7 @@ def test_an_address_that_complained_before_and_was_not_sent_to_is_no_complaint(f
 
 @pytest.mark.parametrize("kind", sorted(set(PARTS) - {"Bounce", "Complaint"}))
 def test_nothing_else_counts(kind: str) -> None:
-    assert feedback_of(record_of(notification(kind)), every_bounce=True) == Feedback()
+    assert feedback_of(record_of(notification(kind)), every_bounce=True) == Counted()
 
 
 def test_the_domain_is_of_the_sender_then_of_the_identity() -> None:

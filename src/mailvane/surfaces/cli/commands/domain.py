@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 import msgspec
 import typer
 from rich.table import Table
@@ -72,7 +74,7 @@ def list_(
     table = Table("domain", "workspace", "state", "enforcement", "today", "this month", "bounces", box=None)
     for domain, usage in ((report.domain, report.usage) for report in reports):
         today, month = _of(usage.sent_today, domain.daily_limit), _of(usage.sent_month, domain.monthly_limit)
-        state, bounces = _state(domain), rate(usage.bounces, usage.sent_month)
+        state, bounces = _state(domain), rate(usage.figures.bounces, usage.figures.sent)
         table.add_row(domain.name, names[domain.workspace], state, domain.enforcement.value, today, month, bounces)
     console().print(table)
 
@@ -174,12 +176,13 @@ def suspend(
 
 
 @group.command()
+@group.command(name="restore", hidden=True)
 def activate(
     context: typer.Context,
     name: str = typer.Argument(help="The domain."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Let a domain send again that was suspended by anyone or anything."""
+    """Let a domain send again that was suspended by anyone or anything; its bounces and complaints count anew."""
     _change(program(context), name, {"status": OutboundStatus.ACTIVE, "closed": False}, as_json)
 
 
@@ -244,7 +247,7 @@ def _show(place: Program, domain: Domain, as_json: bool) -> None:
     if as_json:
         print_json(report)
         return
-    fields = _fields(domain, usage, governance.rules.guillotine_of(domain))
+    fields = _fields(domain, usage, governance.rules.guillotine_of(domain), place.settings.timezone)
     fields["workspace"] = next(one.name for one in place.tenancy().workspaces() if one.id == domain.workspace)
     print_record(domain.name, fields)
     if report.audit:
@@ -258,7 +261,8 @@ def _print_audit(place: Program, entries: list[AuditEntry]) -> None:
     console().print(table)
 
 
-def _fields(domain: Domain, usage: Usage, rule: Guillotine) -> dict[str, str]:
+def _fields(domain: Domain, usage: Usage, rule: Guillotine, zone: ZoneInfo) -> dict[str, str]:
+    figures = usage.figures
     return {
         "state": _state(domain),
         "verification": domain.verification.value,
@@ -270,8 +274,9 @@ def _fields(domain: Domain, usage: Usage, rule: Guillotine) -> dict[str, str]:
         "spike": f"above {domain.spike_max_multiplier:g} usual days" if domain.spike_max_multiplier else "off",
         "counting": domain.counting.value,
         "tier": domain.tier.value,
-        "bounces": rate(usage.bounces, usage.sent_month),
-        "complaints": rate(usage.complaints, usage.sent_month),
+        "bounces": rate(figures.bounces, figures.sent),
+        "complaints": rate(figures.complaints, figures.sent),
+        "counted anew": moment(usage.baseline.at, zone) if usage.baseline.at else "no",
         "guillotine": _rule(rule) + ("" if domain.guillotine is None else " (its own)"),
     }
 

@@ -226,6 +226,7 @@ def new_domain(domain: Domain) -> NewDomain:
 
 
 def outbound(domain: Domain, usage: Usage) -> Outbound:
+    figures = usage.figures  # ours: of a domain that was restored, what came after that
     return Outbound(
         name=domain.name,
         outbound_tier=domain.tier.value,
@@ -235,10 +236,10 @@ def outbound(domain: Domain, usage: Usage) -> Outbound:
         outbound_sent_today=usage.sent_today,
         outbound_sent_month=usage.sent_month,
         outbound_enforcement=domain.enforcement.value,
-        bounce_count=usage.bounces,
-        complaint_count=usage.complaints,
-        bounce_rate=usage.bounce_rate,
-        complaint_rate=usage.complaint_rate,
+        bounce_count=figures.bounces,
+        complaint_count=figures.complaints,
+        bounce_rate=figures.bounce_rate,
+        complaint_rate=figures.complaint_rate,
         ses_verified=domain.verification is Verification.VERIFIED,
         warmup_profile=domain.warmup_profile.value,
         spike_max_multiplier=domain.spike_max_multiplier,
