@@ -1,8 +1,8 @@
 """Counters and the time they belong to: bringing them to now, adding a mail, and the two resets. Pure.
 
-Each hour, day and month has counters of its own. Clocks of nodes differ a little, and one may go wrong and be set right
-again: whoever comes back to a time finds what was counted then, so that no limit is passed by it, and what a wrong clock
-counted stops nobody before its time comes. Just before an hour, day or month that began elsewhere, mail counts in that.
+Each hour, day and month has counters of its own. A clock may go wrong and be set right again: whoever comes back to a
+time finds what was counted then, so no limit is passed by it, and what a wrong clock counted stops nobody before its
+time comes. Clocks of nodes differ a little: just before an hour, day or month that began elsewhere, mail counts there.
 """
 
 from __future__ import annotations

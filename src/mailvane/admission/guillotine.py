@@ -7,12 +7,13 @@ is above the line with 95 % confidence: Wilson's lower bound, which few mails ha
 from __future__ import annotations
 
 from enum import StrEnum
-from math import sqrt
+from math import ceil, sqrt
 
 import msgspec
 
 from mailvane.domain.outbound import Guillotine, MonthTally, Usage, percent
 
+_LEAST_ADVISED = 100  # ours
 _Z = 1.959963984540054  # of 95 %, two-sided
 
 
@@ -54,6 +55,19 @@ def crossing(counted: Usage | MonthTally, rule: Guillotine) -> Crossing | None:
                 limit=limit,
             )
     return None
+
+
+def advised_volume(rule: Guillotine) -> int:
+    """The minimum volume that a rule should have, which is more than the one it has; 0: the rule is as it should be.
+
+    Below it a single bounce or complaint stops a domain, whatever else it sends.
+    """
+    if rule.confident or rule.warn_only:
+        return 0
+    limits = [limit for limit in (rule.bounce_percent, rule.complaint_percent) if limit]
+    if not limits or rule.minimum_volume >= (least := ceil(100 / min(limits))):
+        return 0
+    return max(_LEAST_ADVISED, least)
 
 
 def lower_bound(count: int, whole: int) -> float:

@@ -12,6 +12,7 @@ import chdb
 import httpx
 
 from mailvane import __version__
+from mailvane.admission.guillotine import advised_volume
 from mailvane.app.data_directory import owner
 from mailvane.app.ledgers import is_embedded, ledger_of
 from mailvane.app.stores import maillog_anywhere
@@ -26,7 +27,7 @@ _BACKLOG_WARNING = 1000
 
 def checks(settings: Settings) -> Iterator[Check]:
     """Every check, in the order in which one depends on the other."""
-    for check in (_versions, _settings, _data, _token, _disk, _ledger, _server, _maillog):
+    for check in (_versions, _settings, _data, _token, _disk, _ledger, _outbound, _server, _maillog):
         yield from _guarded(check, settings)
     for number in range(len(settings.postfix)):
         yield _source(settings, number)
@@ -90,6 +91,18 @@ def _ledger(settings: Settings) -> Check:
     if backlog > _BACKLOG_WARNING:
         return Check("ledger", CheckResult.WARNING, told, "is the server running, and does the mail log answer?")
     return Check("ledger", CheckResult.GOOD, told)
+
+
+def _outbound(settings: Settings) -> Check:
+    with ledger_of(settings) as ledger:
+        domains = ledger.domains()
+    usual = settings.outbound.guillotine
+    advised = [volume for each in domains if (volume := advised_volume(each.guillotine or usual))]
+    told = f"{len(domains)} sending domain(s)"
+    if advised:
+        told += f", of which a single bounce or complaint among few mails suspends {len(advised)}"
+        return Check("outbound", CheckResult.WARNING, told, f"set `guillotine.minimum_volume`, say to {max(advised)}")
+    return Check("outbound", CheckResult.GOOD, told)
 
 
 def _server(settings: Settings) -> Check:

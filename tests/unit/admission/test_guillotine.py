@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailvane.admission.guillotine import Line, crossing, lower_bound
-from mailvane.domain.outbound import Guillotine, Usage
+from mailvane.admission.guillotine import Line, advised_volume, crossing, lower_bound
+from mailvane.domain.outbound import Baseline, Guillotine, Usage
 
 
 def crossed(bounces: int, sent: int, complaints: int = 0, **rule: float) -> bool:
@@ -71,3 +71,29 @@ def test_the_lower_bound_is_below_the_rate(case: tuple[int, int]) -> None:
 
 def test_more_bounces_than_mails_are_no_failure() -> None:
     assert crossed(7, 3, confident=True)
+
+
+@pytest.mark.parametrize(
+    ("rule", "advised"),
+    [
+        (Guillotine(), 100),
+        (Guillotine(minimum_volume=33), 100),
+        (Guillotine(minimum_volume=34), 0),
+        (Guillotine(bounce_percent=0), 0),
+        (Guillotine(bounce_percent=0.5), 200),
+        (Guillotine(minimum_volume=500, complaint_percent=0.1), 1000),
+        (Guillotine(confident=True), 0),
+        (Guillotine(warn_only=True), 0),
+    ],
+)
+def test_a_rule_by_which_one_bounce_stops_a_domain_should_wait_for_more_mail(rule: Guillotine, advised: int) -> None:
+    assert advised_volume(rule) == advised
+    assert not advised or not crossed(1, advised, minimum_volume=advised, bounce_percent=rule.bounce_percent)
+
+
+def test_rates_are_of_what_came_after_somebody_restored_the_domain() -> None:
+    usage = Usage(sent_month=150, bounces=6, complaints=2, baseline=Baseline(1, 100, 5, 2))
+    found = crossing(usage, Guillotine(bounce_percent=1.9))
+    assert found is not None
+    assert (found.count, found.sent, found.rate) == (1, 50, 2.0)
+    assert crossing(usage, Guillotine(bounce_percent=2, complaint_percent=0.1)) is None
