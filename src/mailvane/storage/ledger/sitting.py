@@ -92,9 +92,9 @@ class Sitting:
     def _asked_of(self, passage: Passage) -> Domain | None:
         """The domain that answers, if any."""
         named = self._named.get(passage.domain, ())
-        if len(named) > 1:
-            return leading(domain for domain in named if _answers(domain, passage))
-        return next((domain for domain in named if _answers(domain, passage)), None)
+        if len(named) == 1:
+            return named[0] if _answers(named[0], passage) else None
+        return leading(domain for domain in named if _answers(domain, passage))
 
     def _answer(self, passage: Passage, judge: Judge) -> Verdict:
         domain = self._asked_of(passage)
