@@ -135,7 +135,7 @@ def test_four_bounces_of_a_hundred_stop_a_domain_until_somebody_restores_it(
     take = intake(ledger, authority, topic)
     governance.decide([Passage(domain=NAME)] * 100, NOW)
     for number in range(3):
-        take(topic.notification(bounce(), NOW, str(number)), NOW)
+        take(topic.notification(bounce(feedbackId=f"f{number}"), NOW, str(number)), NOW)
     assert governance.decide([Passage(domain="nobody.example")], NOW)[0].allowed
     assert statuses(governance) == [OutboundStatus.ACTIVE]
     take(topic.notification(bounce(), NOW, "fourth"), NOW)
@@ -162,7 +162,7 @@ def test_sent_five_times_in_parallel_to_several_servers_it_counts_once(
     takers = [intake(each, authority, topic) for each in (ledger, other)]
     try:
         for number in range(5):
-            body = topic.notification(bounce(), NOW, str(number))
+            body = topic.notification(bounce(feedbackId=f"f{number}"), NOW, str(number))
             with ThreadPoolExecutor(5) as pool:
                 outcomes = list(pool.map(lambda turn, body=body: takers[turn % 2](body, NOW), range(5)))
             assert [outcome.why for outcome in outcomes].count("counted") == 1

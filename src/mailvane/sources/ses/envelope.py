@@ -14,6 +14,8 @@ from mailvane.errors import InvalidInput
 LARGEST_BODY = 1024 * 1024  # a message has up to 256 KiB, and writing it as JSON in JSON may double that twice
 _ARN = re.compile(r"arn:[a-z-]+:sns:(?P<region>[a-z0-9-]+):\d{12}:[A-Za-z0-9_.-]{1,256}")
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
@@ -43,6 +45,15 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     subject: str | None = None
     token: str | None = None
     subscribe_url: str | None = msgspec.field(name="SubscribeURL", default=None)
+
+    @property
+    def in_one_line(self) -> tuple[str, ...]:
+        """Signed fields that are a line each: a line feed in one would let its text pass for that of another.
+
+        Only Message comes before them all and may have several lines, as that of a subscription has.
+        """
+        told = (self.subject, self.token, self.subscribe_url)
+        return (self.message_id, self.topic_arn, self.timestamp, *(each for each in told if each is not None))
 
     @property
     def region(self) -> str:
@@ -91,6 +102,8 @@ def read_envelope(body: bytes) -> Envelope:
         envelope = _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"this is not an SNS message: {error}") from None
+    if any(_CONTROL.search(value) for value in envelope.in_one_line):
+        raise Malformed("a signed field holds a control character")
     if envelope.type is not EnvelopeType.NOTIFICATION and not (envelope.subscribe_url and envelope.token):
         raise Malformed(f"{envelope.type} needs SubscribeURL and Token")
     return envelope

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from threading import Lock
 
-from mailvane.domain.mail import EventBatch, MailEvent
+from mailvane.domain.mail import EventBatch
 from mailvane.domain.outbound import Domain, Feedback
 from mailvane.domain.tenancy import Relay, Workspace
 from mailvane.errors import NotFound, Transient
@@ -100,9 +100,9 @@ class SnsIntake:
         if not events:
             log.warning("message %s (%s) tells of no mail", envelope.message_id, record.type)
             return
-        token = f"sns:{workspace.id}:{envelope.message_id}"
-        batch = EventBatch(token, workspace.id, workspace.retention_days, events)
-        ids = tuple(_event_id(envelope, event) for event in events)
+        identity = _identity(record, envelope)
+        batch = EventBatch(f"{identity}:{workspace.id}", workspace.id, workspace.retention_days, events)
+        ids = tuple(f"{identity}:{event.recipient}" for event in events)
         self._recorder.record(JournalEntry(batch=batch, event_ids=ids), now)
 
     def _relay_of(self, workspace: Workspace, now: int) -> int:
@@ -123,15 +123,23 @@ class SnsIntake:
         told = Feedback(
             bounces=counted.bounces,
             complaints=counted.complaints,
-            message_id=f"sns:{envelope.message_id}",
+            message_id=_identity(record, envelope),
             mail_at=sent_at(record),
             evidence=_evidence(record, envelope),
         )
         return self._book.feedback(domain.name, told, now)
 
 
-def _event_id(envelope: Envelope, event: MailEvent) -> str:
-    return f"sns:{envelope.message_id}:{event.recipient}"
+def _identity(record: Record, envelope: Envelope) -> str:
+    """What a notification is known by, and its events: one bounce or complaint may come in several messages.
+
+    An identity and a configuration set may each publish it, to one topic or to several.
+    """
+    told = record.bounce or record.complaint
+    if record.type not in ("Bounce", "Complaint") or told is None or not told.feedback_id:
+        return f"sns:{envelope.message_id}"
+    mail = record.mail.message_id if record.mail else None
+    return f"ses:{record.type}:{told.feedback_id}:{mail or ''}"
 
 
 def _evidence(record: Record, envelope: Envelope) -> Mapping[str, object]:

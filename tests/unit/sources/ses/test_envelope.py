@@ -56,6 +56,15 @@ def test_a_confirmation_signs_its_address_and_token_and_no_subject(kind: str) ->
     )
 
 
+@pytest.mark.parametrize("field", ["MessageId", "Subject", "Timestamp", "TopicArn", "Token", "SubscribeURL"])
+@pytest.mark.parametrize("control", ["\n", "\r", "\x00", "\x85", "\u2028"])
+def test_a_field_that_is_one_line_of_what_is_signed_has_no_other(field: str, control: str) -> None:
+    told = CONFIRMATION | {"Subject": "s"}
+    with pytest.raises(Malformed, match="control character"):
+        read_envelope(json.dumps(told | {field: told[field] + control + "x"}).encode())
+    assert read_envelope(json.dumps(told).encode()).message == "line one\nline two"
+
+
 def test_the_topic_tells_its_region_and_the_message_its_time() -> None:
     envelope = read_envelope(body())
     assert envelope.region == "eu-west-1"

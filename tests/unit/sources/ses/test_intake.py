@@ -97,6 +97,35 @@ def test_a_repeat_changes_nothing(house: House, topic: SnsTopic) -> None:
     assert len(house.events()) == 1
 
 
+def test_one_feedback_in_several_messages_counts_once(house: House, topic: SnsTopic) -> None:
+    """An identity and a configuration set both publish it, under ids and words of their own."""
+    published = json.loads(bounce())
+    published["eventType"] = published.pop("notificationType")
+    whys = [
+        house.take(topic.notification(text, NOW, key), NOW).why
+        for text, key in ((bounce(), "a"), (json.dumps(published), "b"))
+    ]
+    assert whys == ["counted", "recorded"]
+    assert house.bounces == 1
+    assert len(house.events()) == 1
+    house.take(topic.notification(bounce(feedbackId="another"), NOW, "c"), NOW)
+    house.take(topic.notification(bounce(feedbackId=None), NOW, "d"), NOW)
+    assert house.bounces == 3
+
+
+def test_text_that_is_moved_between_signed_fields_counts_nothing(house: House, topic: SnsTopic) -> None:
+    """The signature is over lines, so it still holds; what it says would come under another id."""
+    whole = json.loads(topic.notification(bounce(feedbackId=None), NOW, "a", "Amazon SES"))
+    moved = {each: value for each, value in whole.items() if each != "Subject"}
+    moved["MessageId"] = f"{whole['MessageId']}\nSubject\n{whole['Subject']}"
+    outcome = house.take(json.dumps(moved).encode(), NOW)
+    assert (outcome.answer, "control character" in outcome.why) == (Answer.MALFORMED, True)
+    assert house.bounces == 0
+    assert house.take(json.dumps(whole).encode(), NOW).why == "counted"
+    assert house.take(json.dumps(moved).encode(), NOW).answer is Answer.MALFORMED
+    assert house.bounces == 1
+
+
 def test_sent_five_times_in_parallel_it_counts_once(house: House, topic: SnsTopic) -> None:
     body = topic.notification(bounce(), NOW, "a")
     with ThreadPoolExecutor(5) as pool:
@@ -109,7 +138,7 @@ def test_sent_five_times_in_parallel_it_counts_once(house: House, topic: SnsTopi
 
 def test_the_fourth_bounce_of_a_hundred_stops_the_domain_and_says_why(house: House, topic: SnsTopic) -> None:
     for number in range(3):
-        house.take(topic.notification(bounce(), NOW, str(number)), NOW)
+        house.take(topic.notification(bounce(feedbackId=f"f{number}"), NOW, str(number)), NOW)
     assert house.status() is OutboundStatus.ACTIVE
     house.take(topic.notification(bounce(), NOW, "last"), NOW)
     assert house.status() is OutboundStatus.SUSPENDED
