@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 
 from mailvane.collectors.dmarc.aggregate import MOST_IDENTITY
@@ -101,6 +102,22 @@ def test_the_longest_identity_that_is_taken_can_be_stored(ledger: SqlLedger, one
     )  # fmt: skip
     assert ledger.add_report(one, told, [])
     assert ledger.reports(one, 0, NOW + 1) == [told]
+    assert ledger.same_report(one, told) == told
+
+
+def test_an_aggregate_report_is_known_by_its_time_range_too(ledger: SqlLedger, one: int, two: int) -> None:
+    told = AggregateReport(
+        id=new_id(), organisation="o", report_id="r", domain="a.example", begins=NOW, ends=NOW + 1, received_at=NOW,
+        head={}, messages=7, rows=0,
+    )  # fmt: skip
+    assert ledger.add_report(one, told, [])
+    assert not ledger.add_report(one, msgspec.structs.replace(told, id=new_id()), [])
+    for changes in ({"begins": NOW - 1}, {"ends": NOW + 2}, {"report_id": "s"}, {"domain": "b.example"}):
+        other = msgspec.structs.replace(told, id=new_id(), **changes)
+        assert ledger.same_report(one, other) is None
+        assert ledger.add_report(one, other, [])
+    assert ledger.same_report(one, msgspec.structs.replace(told, id=new_id(), messages=0)) == told
+    assert ledger.same_report(two, told) is None
 
 
 def test_what_is_kept_is_known_by_its_identity(ledger: SqlLedger, one: int, two: int) -> None:

@@ -182,22 +182,27 @@ class ReportIntake:
     def _aggregate(self, workspace: int, found: Aggregate, observation: Observation, told: list[Observation]) -> Taken:
         report = _report(found, observation)
         new = self._reports.add_report(workspace, report, found.rows)
-        if new:
+        is_told = self._is_told(workspace, observation)
+        if new and is_told:
+            # Of two reports of one id that end at one moment, each is told.
+            observation = msgspec.structs.replace(observation, key=f"{observation.key}/{found.begins}")
+        if new or not is_told:
+            # When it is not new: we were stopped after the rows were kept and before alerts heard of them.
             told.append(observation)
-            return _taken(found, observation, new=True)
-        known = self._known(workspace, report)
-        if known is None:
-            told_before = "another report of this organisation, domain and id, but of another time, is known"
-            return Taken(name=found.name, domain=observation.asset, reason=told_before)
-        if not self._is_told(workspace, observation):
-            # We were stopped after the rows were kept and before alerts heard of them.
-            told.append(observation)
-        return _taken(found, observation, new=False)
+        if not new:
+            found = self._repeated(workspace, found, report)
+        return _taken(found, observation, new=new)
 
-    def _known(self, workspace: int, report: AggregateReport) -> AggregateReport | None:
-        wanted = (report.organisation, report.report_id)
-        ended_then = self._reports.reports(workspace, report.ends, report.ends + 1, report.domain)
-        return next((one for one in ended_then if (one.organisation, one.report_id) == wanted), None)
+    def _repeated(self, workspace: int, found: Aggregate, report: AggregateReport) -> Aggregate:
+        """With a remark where the same report said something else before."""
+        known = self._reports.same_report(workspace, report)
+        if known is None or (known.messages, known.rows) == (report.messages, report.rows):
+            return found
+        remark = (
+            f"a report of this organisation, domain, id and time is kept with {known.messages:,} messages in"
+            f" {known.rows:,} rows: this one, with {report.messages:,} in {report.rows:,}, was not counted"
+        )
+        return msgspec.structs.replace(found, remarks=(*found.remarks, remark))
 
     def _is_told(self, workspace: int, told: Observation) -> bool:
         # A failure report that names no time is of the moment at which it came.

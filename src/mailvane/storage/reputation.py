@@ -284,7 +284,7 @@ class Channels(Protocol):
 
 
 class AggregateReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The head of a DMARC aggregate report. Unique by workspace, organisation, report id and policy domain."""
+    """The head of a DMARC aggregate report. Unique by workspace, organisation, report id, policy domain and times."""
 
     id: str
     organisation: str
@@ -397,6 +397,9 @@ class Reports(Protocol):
 
     def add_report(self, workspace: int, report: AggregateReport, rows: Iterable[Mapping[str, Any]]) -> bool:
         """Keep a report with its rows, in memory a few at a time; False when it is known already."""
+
+    def same_report(self, workspace: int, report: AggregateReport) -> AggregateReport | None:
+        """The one that is kept of the same identity."""
 
     def reports(self, workspace: int, since: int, until: int, domain: str | None = None) -> list[AggregateReport]:
         """Those that end from `since` to before `until`, the newest first."""

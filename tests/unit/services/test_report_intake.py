@@ -138,12 +138,28 @@ def test_the_same_id_of_another_organisation_or_domain_is_another_report(kept: K
     assert len(kept.told()) == 3
 
 
-def test_an_id_that_was_used_for_another_time_is_refused_and_said(kept: Kept) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [{"ends": NOW}, {"begins": NOW - DAY, "ends": NOW}, {"begins": NOW - 3 * DAY}, {"begins": NOW - 2 * DAY + 1}],
+)
+def test_one_id_of_two_times_is_two_reports(kept: Kept, other: dict[str, int]) -> None:
+    assert kept.take(REPORT)[0].new
+    second = changed(REPORT, counts=Counts(messages=4), **other)
+    assert kept.take(second)[0].new
+    assert not kept.take(REPORT)[0].new
+    assert not kept.take(second)[0].new
+    assert sorted(told.data["messages"] for told in kept.told()) == [4, 7]
+    assert len(kept.ledger.reports(kept.workspace, 0, NOW * 2)) == 2
+    assert len(kept.rows()) == 4
+
+
+def test_what_says_something_else_of_the_same_time_is_said(kept: Kept) -> None:
     kept.take(REPORT)
-    (taken,) = kept.take(changed(REPORT, ends=NOW))
-    assert taken.kind is None
-    assert "of another time, is known" in taken.reason
-    assert len(kept.told()) == 1
+    (taken,) = kept.take(changed(REPORT, counts=Counts(messages=65), row_count=3))
+    assert not taken.new
+    (remark,) = taken.remarks
+    assert "is kept with 7 messages in 2 rows: this one, with 65 in 3, was not counted" in remark
+    assert kept.take(REPORT)[0].remarks == ()
 
 
 def test_a_report_whose_rows_were_kept_before_we_were_stopped_is_told_when_it_comes_again(kept: Kept) -> None:

@@ -35,6 +35,14 @@ class SqlReports:
                 number += len(chunk)
         return True
 
+    def same_report(self, workspace: int, report: AggregateReport) -> AggregateReport | None:
+        row = _row(workspace, report)
+        identity = ("workspace", "organisation", "report_id", "domain", "begins", "ends")
+        wanted = select(reports).where(*(reports.c[name] == row[name] for name in identity))
+        with self._database.read() as connection:
+            found = connection.execute(wanted).first()
+        return None if found is None else _report(found)
+
     def reports(self, workspace: int, since: int, until: int, domain: str | None = None) -> list[AggregateReport]:
         wanted = select(reports).where(
             reports.c.workspace == workspace, reports.c.ends >= since, reports.c.ends < until

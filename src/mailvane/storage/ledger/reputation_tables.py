@@ -189,6 +189,8 @@ Index(
     reports.c.organisation,
     reports.c.report_id,
     reports.c.domain,
+    reports.c.begins,
+    reports.c.ends,
     unique=True,
 )
 Index("ix_aggregate_reports_ends", reports.c.workspace, reports.c.ends)
