@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta
 
-from mailvane.errors import InvalidSetting
+from mailvane.domain.mailbox import read_mailbox
+from mailvane.errors import InvalidInput, InvalidSetting
 from mailvane.setting_tables import TableKey, as_toml, check_names, description_of, plain
 
 _Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -27,13 +28,15 @@ class OutgoingMail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     )
     user: Annotated[str, Meta(description="Login, if it wants one.")] = ""
     password_file: Annotated[_Path | None, Meta(description="File that holds the password.")] = None
-    sender: Annotated[str, Meta(description="Address that alert mails come from.")] = "mailvane@localhost"
+    sender: Annotated[
+        str, Meta(description="Whom alert mails come from, as `address` or `Name <address>`; the envelope, too.")
+    ] = "mailvane@localhost"
 
 
 class DailyReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The mail of yesterday's alerts."""
 
-    to: Annotated[tuple[str, ...], Meta(description="Addresses that get the daily report; none, no report.")] = ()
+    to: Annotated[tuple[str, ...], Meta(description="Mailboxes that get the daily report; none, no report.")] = ()
     hour: Annotated[Annotated[int, Meta(ge=0, le=23)], Meta(description="Hour of the day at which it is sent.")] = 7
     timezone: Annotated[str, Meta(description="Time zone of that hour and of the day it tells of.")] = "UTC"
 
@@ -147,6 +150,12 @@ def _check(read: ReputationSettings, where: str) -> None:
             ZoneInfo(zone)
         except (KeyError, ValueError, OSError):
             raise InvalidSetting(f"{where}: {name}: there is no time zone {zone!r}") from None
+    mailboxes = [("mail: sender", read.mail.sender), *(("daily_report: to", each) for each in read.daily_report.to)]
+    for name, written in mailboxes:
+        try:
+            read_mailbox(written)
+        except InvalidInput as error:
+            raise InvalidSetting(f"{where}: {name}: {error.message}") from None
     for target in read.allowed_targets:
         if "/" not in target:
             continue

@@ -57,6 +57,10 @@ def test_the_table_and_the_tables_in_it_are_read_and_shown(tmp_path: Path) -> No
         ("[reputation.mail]\nhots = 'x'", "did you mean host?"),
         ("[reputation.mail]\nport = 0", "mail.port: "),
         ("[reputation.daily_report]\nhour = 24", "daily_report.hour: "),
+        ("[reputation.mail]\nsender = 'alerts'", "mail: sender: 'alerts' is no mail address"),
+        ("[reputation.mail]\nsender = 'Ops, Mail <a@example.org>'", "stands in quotes"),
+        ("[reputation.mail]\nsender = ''", "mail: sender: "),
+        ("[reputation.daily_report]\nto = ['ops@example.org, dev@example.org']", "daily_report: to: "),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(text: str, told: str, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from mailvane.domain.mailbox import read_mailbox
 from mailvane.notify.daily import Daily
 from mailvane.notify.email import Email
 from mailvane.notify.metrics import NotificationMetrics
@@ -50,7 +51,8 @@ class Telling:
         report = self._settings.daily_report
         if not report.to:
             return [worker.run, following]
-        reports = DailyReports(self._ledger, report.to, int(self._settings.stale_hours * _HOUR_MS))
+        addresses = [read_mailbox(each).address for each in report.to]
+        reports = DailyReports(self._ledger, addresses, int(self._settings.stale_hours * _HOUR_MS))
         return [worker.run, following, Daily(report.hour, report.timezone, reports.post, self._clock).run]
 
     def _notifiers(self) -> Sequence[Notifier]:

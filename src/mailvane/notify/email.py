@@ -11,7 +11,7 @@ import ssl
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
-from email.utils import format_datetime, formataddr
+from email.utils import format_datetime
 from pathlib import Path
 
 import aiosmtplib
@@ -19,6 +19,7 @@ import msgspec
 
 from mailvane.domain.alerts import Channel, Notification
 from mailvane.domain.mail import canonical_address
+from mailvane.domain.mailbox import Mailbox, read_mailbox
 from mailvane.errors import InvalidInput
 from mailvane.notify.letters import Letter, letter_of
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
@@ -34,8 +35,9 @@ class Email:
     channel = Channel.EMAIL
 
     def __init__(self, mail: OutgoingMail, tls: ssl.SSLContext | None = None) -> None:
-        """`tls` says whom to trust; without it, whom this machine trusts."""
+        """`tls` says whom to trust; without it, whom this machine trusts. Raises InvalidInput for no sender."""
         self._mail = mail
+        self._sender = read_mailbox(mail.sender)
         self._tls = tls
         self._room = asyncio.Semaphore(AT_ONCE)
 
@@ -43,7 +45,7 @@ class Email:
         """Raises NotDelivered, Refused."""
         try:
             addressed = msgspec.structs.replace(notification, target=canonical_address(notification.target))
-            message = message_of(addressed, letter_of(addressed), self._mail.sender)
+            message = message_of(addressed, letter_of(addressed), self._sender)
         except (InvalidInput, ValueError) as error:
             raise Refused(f"no mail can be made of it: {error}"[:500]) from None
         password = await asyncio.to_thread(self._password)
@@ -60,7 +62,7 @@ class Email:
         mail = self._mail
         _, answer = await aiosmtplib.send(
             message,
-            sender=mail.sender,
+            sender=self._sender.address,
             recipients=[target],
             hostname=mail.host,
             port=mail.port,
@@ -85,12 +87,13 @@ class Email:
             raise NotDelivered(f"the password file cannot be read: {type(error).__name__}") from None
 
 
-def message_of(notification: Notification, letter: Letter, sender: str) -> EmailMessage:
+def message_of(notification: Notification, letter: Letter, sender: Mailbox) -> EmailMessage:
     """A mail. Its id is that of the notification, so that one that comes twice is known to be the same."""
-    policy = SMTP if notification.target.isascii() and sender.isascii() else SMTPUTF8
+    # A name of any script is encoded for servers that know ASCII only (RFC 2047); a local part cannot be.
+    policy = SMTP if notification.target.isascii() and sender.local.isascii() else SMTPUTF8
     message = EmailMessage(policy=policy)
-    place = sender.rpartition("@")[2] or "localhost"
-    message["From"] = formataddr(("Mailvane", sender))
+    place = sender.domain
+    message["From"] = sender.header("Mailvane")
     message["To"] = notification.target
     message["Subject"] = letter.subject
     message["Date"] = format_datetime(datetime.fromtimestamp(notification.created_at // 1000, UTC))

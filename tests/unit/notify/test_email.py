@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from mailvane.domain.alerts import Notification
+from mailvane.errors import InvalidInput
 from mailvane.notify.email import Email
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
 from mailvane.reputation_config import OutgoingMail
@@ -50,6 +51,34 @@ def test_a_mail_that_comes_twice_is_known_by_its_id() -> None:
             deliver(office.port, notification(entry()))
     assert {mail["Message-ID"] for mail in office.taken} == {"<msg_65f0c0ffee0123456789abcde@mail.example>"}
     assert {mail["References"] for mail in office.taken} == {"<alert_65f0decade0123456789abcd@mail.example>"}
+
+
+@pytest.mark.parametrize(
+    ("sender", "shown", "address"),
+    [
+        ("Mailvane <alerts@mail.example>", "Mailvane <alerts@mail.example>", "alerts@mail.example"),
+        ('"Ops, Mail" <alerts@mail.example>', '"Ops, Mail" <alerts@mail.example>', "alerts@mail.example"),
+        ("Jürgen, Ops <alerts@bücher.example>", None, None),
+        ('"Jürgen, Ops" <a@bücher.example>', '"Jürgen, Ops" <a@xn--bcher-kva.example>', "a@xn--bcher-kva.example"),
+        ("alerts@straße.example", "Mailvane <alerts@xn--strae-oqa.example>", "alerts@xn--strae-oqa.example"),
+        ('"two words"@mail.example', 'Mailvane <"two words"@mail.example>', '"two words"@mail.example'),
+    ],
+)
+def test_the_sender_may_have_a_name_and_its_address_alone_is_in_the_envelope_and_the_ids(
+    sender: str, shown: str | None, address: str | None
+) -> None:
+    with PostOffice().running() as office:
+        if shown is None:
+            with pytest.raises(InvalidInput):
+                deliver(office.port, notification(entry()), sender=sender)
+            return
+        deliver(office.port, notification(entry()), sender=sender)
+    (mail,) = office.taken
+    assert str(mail["From"]) == shown
+    assert office.envelopes == [(address, ["ops@example.org"])]
+    place = str(address).rpartition("@")[2]
+    assert mail["Message-ID"] == f"<msg_65f0c0ffee0123456789abcde@{place}>"
+    assert mail["References"] == f"<alert_65f0decade0123456789abcd@{place}>"
 
 
 def test_a_daily_report_goes_the_same_way() -> None:
