@@ -23,6 +23,7 @@ import msgspec
 from mailvane.errors import InvalidSetting
 from mailvane.outbound_config import OutboundSettings, read_outbound
 from mailvane.reputation_config import ReputationSettings, read_reputation
+from mailvane.zone_config import machine_zone
 
 ENVIRONMENT_PREFIX = "MAILVANE_"
 CONFIG_FILE = "mailvane.toml"
@@ -172,7 +173,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ]
     timezone: Annotated[
         ZoneInfo,
-        Declared("Time zone of stamps that name none, read or shown.", _zone, "UTC"),
+        Declared(
+            "Time zone of stamps that name none, read or shown.",
+            _zone,
+            otherwise="that of this machine: TZ, /etc/localtime or /etc/timezone; UTC when none of them names one",
+        ),
     ]
     postfix: tuple[PostfixLog, ...] = ()
     outbound: OutboundSettings = OutboundSettings()
@@ -209,6 +214,7 @@ def load(command_line: Mapping[str, str | None], environment: Mapping[str, str])
         raise InvalidSetting(f"{config.origin}: there is no file {path}")
     filed, tables = _from_file(path) if path.is_file() else ({}, {})
     values = {name: _read(name, (filed | found).get(name)) for name in _DECLARED}
+    values["timezone"] = values["timezone"] or machine_zone(environment)
     return Settings(**_placed(values), **tables)
 
 

@@ -46,6 +46,11 @@ def test_everything_has_a_default(home: Path) -> None:
     assert not settings.data.exists(), "reading settings makes nothing"
 
 
+def test_stamps_are_in_the_zone_of_the_machine_unless_another_is_set(home: Path) -> None:
+    assert load({}, {"TZ": "Europe/Berlin"}).timezone == ZoneInfo("Europe/Berlin")
+    assert load({}, {"TZ": "Europe/Berlin", "MAILVANE_TIMEZONE": "UTC"}).timezone == ZoneInfo("UTC")
+
+
 def test_the_command_line_wins_over_the_environment_and_that_over_the_file(home: Path) -> None:
     config(home / "mailvane-data", 'http = "127.0.0.1:1"\npolicy = "127.0.0.1:1"\nsmtp = "127.0.0.1:1"\n')
     environment = {"MAILVANE_HTTP": "127.0.0.1:2", "MAILVANE_POLICY": "127.0.0.1:2"}

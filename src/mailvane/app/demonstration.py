@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from zoneinfo import ZoneInfo
 
 import msgspec
 from rich.console import Console
@@ -48,9 +49,10 @@ def run(settings: Settings, options: DemoOptions, pause: int = MINUTE_MS) -> Non
 
 
 def _serve(place: Path, settings: Settings, options: DemoOptions, writer: LogWriter, judging: JudgingWorld) -> None:
-    demo = load({"data": str(place), "http": str(settings.http)}, {})
+    demo = load({"data": str(place), "http": str(settings.http), "timezone": settings.timezone.key}, {})
     topic, outbound = sending.signed_topic(place, _clock())
-    demo = msgspec.structs.replace(demo, postfix=(PostfixLog(place / _LOG, WORKSPACE),), outbound=outbound)
+    log = PostfixLog(place / _LOG, WORKSPACE, timezone=ZoneInfo("UTC"))
+    demo = msgspec.structs.replace(demo, postfix=(log,), outbound=outbound)
     judging.write_history(options.days, _clock())
     guide = _guide(demo, _tenant(demo, judging, options.days), judging)
     sender = sending.SimulatedSender(serving.base_url(demo), master_token(demo), topic, options.seed)

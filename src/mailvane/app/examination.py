@@ -6,7 +6,9 @@ import os
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator
+from zoneinfo import ZoneInfo
 
 import chdb
 import httpx
@@ -16,13 +18,15 @@ from mailvane.admission.guillotine import advised_volume
 from mailvane.app.data_directory import owner
 from mailvane.app.ledgers import is_embedded, ledger_of
 from mailvane.app.stores import maillog_anywhere
-from mailvane.config import TOKEN_FILE, Settings, shown
-from mailvane.errors import MailvaneError
+from mailvane.config import TOKEN_FILE, PostfixLog, Settings, shown
+from mailvane.errors import InvalidInput, MailvaneError
+from mailvane.sources.postfix_log.newest import newest_line
 from mailvane.surfaces.cli.program import Check, CheckResult
 
 _GIB = 1 << 30
 _FREE_WARNING = 5 * _GIB
 _BACKLOG_WARNING = 1000
+_TOLERANCE = 15 * 60_000  # milliseconds; zones differ by no less
 
 
 def checks(settings: Settings) -> Iterator[Check]:
@@ -136,4 +140,36 @@ def _source(settings: Settings, number: int) -> Check:
         return Check(name, CheckResult.BAD, f"{log.path} is not there", "does Postfix log to a file? see maillog_file")
     if not os.access(log.path, os.R_OK):
         return Check(name, CheckResult.BAD, f"{log.path} cannot be read", "add this user to the group of the file")
-    return Check(name, CheckResult.GOOD, f"{log.path} for workspace {log.workspace}")
+    return _clock(name, log, log.timezone or settings.timezone)
+
+
+def _clock(name: str, log: PostfixLog, zone: ZoneInfo) -> Check:
+    """Whether the newest stamp is that of the moment at which it was written."""
+    now = time.time_ns() // 1_000_000
+    try:
+        newest = newest_line(log.path, zone, now)
+    except InvalidInput as error:
+        return Check(name, CheckResult.BAD, error.message)
+    told = f"{log.path} for workspace {log.workspace}"
+    if newest.stamped is None:
+        result = CheckResult.GOOD if newest.empty else CheckResult.WARNING
+        return Check(name, result, f"{told}: {'empty' if newest.empty else 'no line near its end is understood'}")
+    advice = (
+        f"stamps that name no zone are read in {zone.key}: set the timezone of this log, or the clock of its writer"
+    )
+    if newest.stamped > now + _TOLERANCE:
+        return Check(
+            name,
+            CheckResult.WARNING,
+            f"{told}: its newest line is stamped {_hours(newest.stamped - now)} ahead",
+            advice,
+        )
+    if newest.early > _TOLERANCE:
+        found = f"its newest line is stamped {_hours(newest.early)} before it was written"
+        return Check(name, CheckResult.WARNING, f"{told}: {found}", advice)
+    return Check(name, CheckResult.GOOD, f"{told}: newest line of {_hours(now - newest.stamped)} ago")
+
+
+def _hours(milliseconds: int) -> str:
+    minutes = max(0, milliseconds) // 60_000
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -99,12 +99,14 @@ class Importer:
         origin = Origin(
             workspace.id, relay.id, workspace.retention_days, request.timezone or self._settings.timezone.key
         )
-        return LogReading(origin, self._ledger.cursors(origin.stream), self._ledger.in_flight(origin.stream))
+        reading = LogReading(origin, self._ledger.cursors(origin.stream), self._ledger.in_flight(origin.stream))
+        reading.year = request.year
+        return reading
 
     def _steps(self, request: ImportRequest, reading: LogReading) -> Iterator[Step]:
         yield from reading.read_all(request.files, self._clock())
         if request.follow:
-            newest = reading.in_order(request.files, self._clock())[-1]
+            newest = reading.in_order(request.files, self._clock(), closely=False)[-1]
             with suppress(KeyboardInterrupt):
                 yield from Following(reading, newest, self._clock).run(_pause)
 

@@ -93,6 +93,11 @@ class LogStream:
         except _DAMAGE as error:
             raise InvalidInput(f"{self.name}: the archive is damaged or cut short ({error})") from error
 
+    @property
+    def ahead(self) -> bytes:
+        """What was looked at and not taken yet."""
+        return self._ahead
+
     def first_line(self) -> bytes | None:
         """The first line, without its end; None if there is no complete one. Nothing is consumed."""
         ahead = b""

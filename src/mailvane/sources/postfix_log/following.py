@@ -115,8 +115,13 @@ class Following:
         position = current.position or self._settle(current)
         if position is None:
             return
-        while text := current.file.read(BLOCK):
-            position.reference = max(position.reference, self._now())
+        while True:
+            looked = self._now()
+            text = current.file.read(BLOCK)
+            if not text:
+                position.after = looked
+                return
+            position.reference = max(position.reference, looked)
             lines = position.add(text)
             if lines:
                 yield self._step(position, lines)
@@ -151,7 +156,7 @@ class Following:
         """Read the rest of files that were rotated away, and those that came and went meanwhile."""
         if not self._reading.cursors:
             return
-        names = self._reading.in_order(map(str, self._siblings()), self._now())
+        names = self._reading.in_order(map(str, self._siblings()), self._now(), closely=False)
         known = [index for index, name in enumerate(names) if self._known(name)]
         for name in names[known[0] :] if known else []:
             try:

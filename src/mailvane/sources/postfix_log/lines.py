@@ -120,7 +120,7 @@ class Lines:
     """Reads lines of any of the known wrappings, mixed as they may be."""
 
     def __init__(self, stamps: Stamps) -> None:
-        self._stamps = stamps
+        self.stamps = stamps
         self._times: dict[str, int] = {}
         self._tags: dict[str, Tag] = {}
         self._writers: dict[str, tuple[Tag, str]] = {}  # tag and process, by host, tag and process as they stand
@@ -155,8 +155,10 @@ class Lines:
         return self._writers.setdefault(name, (tag, process))
 
     def _learn(self, stamp: str) -> int | None:
-        time = self._stamps.syslog(stamp)
-        if time is not None:
+        if self.stamps.new_month(stamp):
+            self._times.clear()
+        time = self.stamps.syslog(stamp)
+        if time is not None and self.stamps.lasting:
             if len(self._times) >= _CACHED_TIMES:
                 self._times.clear()
             self._times[stamp] = time
@@ -164,7 +166,7 @@ class Lines:
 
     def _read_internet(self, line: str) -> tuple[int, Tag, str, str] | None:
         space = line.find(" ")
-        time = self._stamps.internet(line[:space])
+        time = self.stamps.internet(line[:space])
         if time is not None:
             head, end, text = line.partition("]: ")
             name = head[space + 1 :]
@@ -198,10 +200,10 @@ class Lines:
 
     def _split_stamp(self, line: str) -> tuple[int | None, str]:
         if line[3:4] == " ":
-            time = self._stamps.syslog(line[:15])
+            time = self.stamps.syslog(line[:15])
             return time, line[15:].partition(" ")[2] if time is not None else line
         stamp, _, rest = line.partition(" ")
-        return self._stamps.internet(stamp), rest
+        return self.stamps.internet(stamp), rest
 
     def _read_head(self, time: int, text: str) -> tuple[int, Tag, str, str] | None:
         bracket = text.find("[")
@@ -221,7 +223,7 @@ class Lines:
 
     def _read_versioned(self, fields: re.Match[str]) -> tuple[int, Tag, str, str] | None:
         stamp, host, name, process, message = fields.groups()
-        time = self._stamps.internet(stamp)
+        time = self.stamps.internet(stamp)
         if time is None:
             return None
         return time, read_tag("" if host == "-" else host, name), "" if process == "-" else process, message
@@ -235,7 +237,7 @@ class Lines:
             return self._read_journal(record, record.message)
         if record.log is None or record.time is None:
             return None
-        time = self._stamps.internet(record.time)
+        time = self.stamps.internet(record.time)
         return None if time is None else self._read_any(record.log.rstrip("\r\n"), time)
 
     def _read_journal(self, record: _Record, message: str | list[int]) -> tuple[int, Tag, str, str] | None:
@@ -248,9 +250,12 @@ class Lines:
         micros, name = record.source_time or record.time_of_receipt, record.identifier
         if not name or not (micros.isdecimal() and micros.isascii() and len(micros) < 18):
             return None
+        time = int(micros) // 1000
+        if not self.stamps.possible(time):
+            return None
         prefix = f"{record.host} {name}"
         tag = self._tags.get(prefix) or self._keep_tag(prefix, read_tag(record.host, name))
-        return int(micros) // 1000, tag, record.syslog_process or record.process, message
+        return time, tag, record.syslog_process or record.process, message
 
     def _keep_tag(self, prefix: str, tag: Tag) -> Tag:
         if len(self._tags) >= _CACHED_TAGS:

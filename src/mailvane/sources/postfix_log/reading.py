@@ -8,6 +8,8 @@ on as if it had never stopped, wherever the files were moved and however they we
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,14 +21,17 @@ from mailvane.services.reasons import load_reasons
 from mailvane.sources.postfix_log.correlation import Correlation
 from mailvane.sources.postfix_log.files import BLOCK, STDIN, TAIL, LogStream, fingerprint, open_log, tail_digest
 from mailvane.sources.postfix_log.lines import LONGEST_LINE, Lines
-from mailvane.sources.postfix_log.stamps import Stamps
+from mailvane.sources.postfix_log.stamps import EARLIEST, Stamps
 from mailvane.sources.postfix_log.summary import Summary
+from mailvane.sources.postfix_log.years import Survey, Written, first_times, rotation_day, survey
 from mailvane.storage.interface import JournalEntry, SourceCursor
 
 _KEPT_OF_A_LONG_LINE = 4 * LONGEST_LINE  # bytes
 _REFERENCE_STEP = 3_600_000
-_EARLIEST_REFERENCE = 631_152_000_000  # 1990: an older file time is a broken one
+_DAY = 86_400_000
+_AHEAD = 366 * _DAY  # ours: no clock of a mail server runs further ahead
 _FIRST_LINES = 200
+_CLOCK = "stamps"  # key under which a journal keeps where the stamps stand
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -53,16 +58,26 @@ class Step(msgspec.Struct, frozen=True):
     summary: Summary  # of this block
 
 
+class _Clock(msgspec.Struct, array_like=True, frozen=True):
+    """Where the stamps of the file read last stand."""
+
+    file: str
+    near: int | None
+    repeated: int
+
+
 class Position:
     """How far one file was read."""
 
-    def __init__(self, cursor: SourceCursor) -> None:
+    def __init__(self, cursor: SourceCursor, near: int | None = None) -> None:
         self.file = cursor.file
         self.name = cursor.name
         self.offset = cursor.offset
         self.committed = cursor.offset  # behind the newest journal entry
         self.line = cursor.line
         self.reference = cursor.reference
+        self.near = near  # a time not long before the next line, to tell its year by
+        self.after = 0  # what comes next was written after this moment
         self.last = b""  # the bytes just before the offset
         self.unfinished = b""  # the start of a line whose end was not seen
         self.dropped = 0  # bytes of the unfinished line that are not kept
@@ -89,12 +104,19 @@ class LogReading:
     ) -> None:
         self.origin = origin
         self._summary = Summary()
+        self.year: int | None = None
+        """The year in which a log begins whose stamps name none; told by the order of its lines when not known."""
         self.cursors = {cursor.file: cursor for cursor in cursors}
         self._zone = ZoneInfo(origin.zone)
         self._correlation = Correlation(origin.relay, load_reasons())
-        self._correlation.restore(in_flight)
+        records = dict(in_flight)
+        self._clock = _CLOCKS.decode(records.pop(_CLOCK)) if _CLOCK in records else _Clock("", None, 0)
+        self._correlation.restore(records.items())
         self._lines = Lines(Stamps(0, self._zone))
+        self._file = ""
         self._reference = 0
+        self._now = 0
+        self._begins: dict[str, int] = {}
 
     def read_all(self, names: Iterable[str], now: int) -> Iterator[Step]:
         """Read files, oldest first in any order. A damaged one raises InvalidInput when all else is read."""
@@ -109,29 +131,56 @@ class LogReading:
             except InvalidInput as error:
                 damage = damage or error
             done += Path(name).stat().st_size if name != STDIN else 0
+        self._begins = {}
         if damage is not None:
             raise damage
 
-    def in_order(self, names: Iterable[str], now: int) -> list[str]:
-        """By the first stamp of each file; standard input last. Raises InvalidInput for what cannot be opened."""
-        return sorted(names, key=lambda name: (name == STDIN, self.first_time(name, now) if name != STDIN else 0))
+    def in_order(self, names: Iterable[str], now: int, closely: bool = True) -> list[str]:
+        """By the first stamp of each file; standard input last. Raises InvalidInput for what cannot be opened.
 
-    def first_time(self, name: str, now: int) -> int:
+        Closely: years are told by all that the files say, not only by when they were changed.
+        """
+        self._now = max(self._now, now)
+        names = list(names)
+        self._begins = self._survey([name for name in names if name != STDIN]) if closely else {}
+        return sorted(names, key=lambda name: (name == STDIN, self._first_time(name) if name != STDIN else 0))
+
+    def _survey(self, names: Iterable[str]) -> dict[str, int]:
+        """When each file begins, as its stamps and those of the others tell."""
+        files = [Written(name, self._surveyed(name), _reference(name, self._now)) for name in names]
+        return self._begun(files)
+
+    def _begun(self, files: list[Written]) -> dict[str, int]:
+        begins = first_times(files, self._zone, self.year)
+        if self.year is not None:
+            for file in files:
+                if file.found.days and begins[file.name] > file.reference + _DAY:
+                    raise InvalidInput(f"{file.name}: in {self.year} this was not written yet")
+        return begins
+
+    def _surveyed(self, name: str) -> Survey:
+        with open_log(name) as stream:
+            return survey(_until_damage(stream), self._stamps(_reference(name, self._now), None))
+
+    def _first_time(self, name: str) -> int:
         """The first stamp in a file; 0 if it has none."""
         with open_log(name) as stream:
-            lines = Lines(Stamps(_reference(name, now), self._zone))
-            try:
-                first = stream.read()
-            except InvalidInput:
-                return 0
-            for line in first[:BLOCK].decode("utf-8", "replace").split("\n", _FIRST_LINES)[:_FIRST_LINES]:
-                found = lines.read(line)
-                if found:
-                    return found[0]
+            lines = Lines(self._stamps(_reference(name, self._now), self._begins.get(name)))
+            first = next(_until_damage(stream), b"")
+        for line in first[:BLOCK].decode("utf-8", "replace").split("\n", _FIRST_LINES)[:_FIRST_LINES]:
+            found = lines.read(line)
+            if found:
+                return found[0]
         return 0
+
+    def _stamps(self, reference: int, near: int | None, repeated: int = 0) -> Stamps:
+        stamps = Stamps(reference, self._zone, near or None, repeated)
+        stamps.horizon = max(reference, self._now) + _AHEAD
+        return stamps
 
     def read(self, name: str, now: int) -> Iterator[Step]:
         """Read what is new in one file."""
+        self._now = max(self._now, now)
         with open_log(name) as stream:
             position = self.locate(stream, _reference(name, now))
             if position is None:
@@ -170,18 +219,29 @@ class LogReading:
             file = fingerprint(first, attempt)
             cursor = self.cursors.get(file)
             if cursor is None:
-                return Position(SourceCursor(self.origin.stream, file, stream.name, 0, 0, b"", reference))
+                cursor = SourceCursor(self.origin.stream, file, stream.name, 0, 0, b"", reference)
+                return Position(cursor, self._begin(stream, reference))
             tail = stream.skip(cursor.offset)
             if tail is None:
                 return None
             if tail_digest(tail) == cursor.tail:
-                position = Position(cursor)
+                position = Position(cursor, self._clock.near if self._clock.file == file else None)
                 position.name = stream.name
                 position.last = tail
                 position.reference = max(cursor.reference, reference)
                 return position
             stream.rewind()
             attempt += 1
+
+    def _begin(self, stream: LogStream, reference: int) -> int | None:
+        """When a file begins of which nothing was read yet."""
+        if stream.name in self._begins:
+            return self._begins[stream.name]
+        if stream.name != STDIN:
+            return self._survey([stream.name])[stream.name]
+        # Of a pipe no more is known than what came first.
+        found = survey([stream.ahead], self._stamps(reference, None))
+        return self._begun([Written(STDIN, found, reference)])[STDIN]
 
     def take(self, position: Position, text: bytes) -> JournalEntry:
         """Take in complete lines that follow a position, and move it behind them."""
@@ -199,6 +259,11 @@ class LogReading:
         events = self._correlation.teller.take()
         self._summary.count(events)
         opened, closed = self._correlation.changes()
+        stamps = self._lines.stamps
+        clock = _Clock(position.file, stamps.near, stamps.repeated)
+        if clock != self._clock:
+            self._clock = clock
+            opened.append((_CLOCK, msgspec.msgpack.encode(clock)))
         cursor = SourceCursor(
             self.origin.stream,
             position.file,
@@ -214,7 +279,7 @@ class LogReading:
         return JournalEntry(batch=batch, cursor=cursor, follows=start, opened=tuple(opened), closed=tuple(closed))
 
     def _feed(self, position: Position, text: bytes) -> None:
-        self._read_against(position.reference)
+        self._read_against(position)
         position.offset += len(text) + position.dropped
         position.dropped = 0
         position.last = (position.last + text[-TAIL:])[-TAIL:]
@@ -244,16 +309,34 @@ class LogReading:
         summary.lines += number - position.line
         position.line = number
 
-    def _read_against(self, reference: int) -> None:
+    def _read_against(self, position: Position) -> None:
         """Years are guessed anew when the reference has moved; not at every block, for the sake of the cache."""
-        if not self._reference <= reference < self._reference + _REFERENCE_STEP:
-            self._lines = Lines(Stamps(reference, self._zone))
-            self._reference = reference
+        stamps = self._lines.stamps
+        if self._file != position.file or not 0 <= position.reference - self._reference < _REFERENCE_STEP:
+            near = stamps.near if self._file == position.file else position.near
+            repeated = max(stamps.repeated, self._clock.repeated)
+            stamps = self._stamps(position.reference, near, repeated)
+            self._lines = Lines(stamps)
+            self._file, self._reference = position.file, position.reference
+        stamps.reference, stamps.after = position.reference, position.after
+
+
+_CLOCKS = msgspec.msgpack.Decoder(_Clock)
+
+
+def _until_damage(stream: LogStream) -> Iterator[bytes]:
+    """What can be read; an archive that is damaged ends there."""
+    with suppress(InvalidInput):
+        yield from iter(stream.read, b"")
 
 
 def _reference(name: str, now: int) -> int:
-    """A moment at which all lines of the file were written: it was last changed then."""
+    """A moment at which all lines were written: the file was changed last then, or rotated on the day in its name."""
     if name == STDIN:
         return now
     changed = Path(name).stat().st_mtime_ns // 1_000_000
-    return changed if changed > _EARLIEST_REFERENCE else now
+    reference = changed if changed > EARLIEST else now
+    day = rotation_day(name)
+    if day is None:
+        return reference
+    return min(reference, int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000 + 2 * _DAY)

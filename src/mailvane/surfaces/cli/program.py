@@ -29,6 +29,7 @@ class ImportRequest(msgspec.Struct, frozen=True, kw_only=True):
     workspace: str
     relay: int | None = None  # None: the workspace's only active relay
     timezone: str | None = None  # of stamps without one; None: the setting
+    year: int | None = None  # of the first stamp that names none; None: told by the order of lines
     follow: bool = False
     samples: int = 0  # how many lines that were not understood to keep, of each kind
 

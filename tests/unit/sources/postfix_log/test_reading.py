@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from mailvane.domain.mail import EventType
 from mailvane.errors import InvalidInput
 from mailvane.sources.postfix_log import files, reading
 from mailvane.sources.postfix_log.summary import Summary
+from tests.unit.sources.postfix_log.conftest import NOVEMBER
 
 LogOf = Callable[[int, int], bytes]
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
@@ -223,3 +225,96 @@ def test_two_copies_of_one_log_in_one_import_count_once(ledger: Any, log_of: Log
 
 def reading_time() -> int:
     return 1_793_491_200_000  # 2026-11-01
+
+
+def mail_on(stamp: str, queue_id: str) -> bytes:
+    client = f"{stamp} mx1 postfix/smtpd[10]: {queue_id}: client=a.example.com[198.51.100.9]\n"
+    active = f"{stamp} mx1 postfix/qmgr[12]: {queue_id}: from=<a@example.com>, size=9, nrcpt=1 (queue active)\n"
+    return f"{client}{active}{stamp} mx1 postfix/qmgr[12]: {queue_id}: removed\n".encode()
+
+
+def accepted_on(ledger: Any) -> list[str]:
+    accepted = [event.accepted_at for event in ledger.events if event.type is EventType.ACCEPTED]
+    return [datetime.fromtimestamp(time / 1000, UTC).strftime("%Y-%m-%d %H:%M") for time in accepted]
+
+
+def test_lines_tell_the_years_of_those_before_and_after_them(ledger: Any, tmp_path: Path) -> None:
+    stamps = ["Nov 28 10:00:00", "Dec 31 23:59:59", "Jan  1 00:00:01", "Feb 29 12:00:00", "2024-06-10T09:00:00+00:00"]
+    text = b"".join(mail_on(stamp, f"4A0000A00{number}") for number, stamp in enumerate([*stamps, "Jun 11 10:00:00"]))
+    ledger.import_files(put(tmp_path / "copied.log", text))
+    expected = ["2023-11-28 10:00", "2023-12-31 23:59", "2024-01-01 00:00", "2024-02-29 12:00", "2024-06-10 09:00"]
+    assert accepted_on(ledger) == [*expected, "2024-06-11 10:00"]
+
+
+def test_what_comes_later_is_of_the_year_that_lines_before_it_told(ledger: Any, tmp_path: Path) -> None:
+    text = mail_on("2022-12-30T09:00:00+00:00", "4A0000A001") + mail_on("Dec 31 10:00:00", "4A0000A002")
+    ledger.import_files(put(tmp_path / "copied.log", text))
+    ledger.import_files(put(tmp_path / "copied.log", text + mail_on("Jan  1 10:00:00", "4A0000A003")))
+    assert accepted_on(ledger) == ["2022-12-30 09:00", "2022-12-31 10:00", "2023-01-01 10:00"]
+
+
+@pytest.mark.parametrize("compress", COMPRESSORS.values())
+def test_files_of_one_log_tell_each_other_s_years_in_any_order(
+    ledger: Any, tmp_path: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    newest = put(tmp_path / "mail.log", mail_on("2024-01-02T09:00:00+00:00", "4A0000A003"))
+    older = put(tmp_path / "mail.log.1", mail_on("Jan  1 10:00:00", "4A0000A002"))
+    oldest = put(tmp_path / "mail.log.2.gz", compress(mail_on("Dec 30 10:00:00", "4A0000A001")))
+    ledger.import_files(older, newest, oldest)
+    assert accepted_on(ledger) == ["2023-12-30 10:00", "2024-01-01 10:00", "2024-01-02 09:00"]
+
+
+def test_the_year_can_be_given(ledger: Any, tmp_path: Path) -> None:
+    reading = ledger.reading()
+    reading.year = 2019
+    newest = put(tmp_path / "mail.log", mail_on("Jan  1 10:00:00", "4A0000A002"))
+    oldest = put(tmp_path / "mail.log.1", mail_on("Dec 30 10:00:00", "4A0000A001"))
+    ledger.take(reading.read_all((newest, oldest), NOVEMBER))
+    assert accepted_on(ledger) == ["2019-12-30 10:00", "2020-01-01 10:00"]
+
+
+def test_a_year_that_is_to_come_is_refused(ledger: Any, tmp_path: Path) -> None:
+    reading = ledger.reading()
+    reading.year = 2030
+    name = put(tmp_path / "mail.log", mail_on("Jan  1 10:00:00", "4A0000A002"))
+    with pytest.raises(InvalidInput, match="2030"):
+        list(reading.read_all((name,), NOVEMBER))
+
+
+def test_standard_input_tells_its_years_by_what_comes_first(
+    ledger: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = mail_on("Nov 28 10:00:00", "4A0000A001") + mail_on("2024-06-10T09:00:00+00:00", "4A0000A002")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+    ledger.import_files("-")
+    assert accepted_on(ledger) == ["2023-11-28 10:00", "2024-06-10 09:00"]
+
+
+@pytest.mark.parametrize("kill_after", range(1, 7))
+def test_an_hour_that_comes_twice_is_told_also_by_a_reader_that_was_killed(
+    ledger: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_after: int
+) -> None:
+    ledger.origin = reading.Origin(workspace=1, relay=7, zone="Europe/Berlin")
+    stamps = ["Oct 25 02:50:00", "Oct 25 02:55:00", "Oct 25 02:10:00", "Oct 25 02:30:00", "Oct 25 03:10:00"]
+    text = b"".join(mail_on(stamp, f"4A0000A00{number}") for number, stamp in enumerate(stamps))
+    monkeypatch.setattr(reading, "BLOCK", 1)
+    monkeypatch.setattr(files, "PIECE", 200)
+    name = put(tmp_path / "mail.log", text)
+    os.utime(name, (NOVEMBER / 1000, NOVEMBER / 1000))
+    for number, step in enumerate(ledger.reading().read_all((name,), NOVEMBER), 1):
+        ledger.commit(step)
+        if number == kill_after:
+            break
+    ledger.import_files(name)
+    expected = ["2026-10-25 00:50", "2026-10-25 00:55", "2026-10-25 01:10", "2026-10-25 01:30", "2026-10-25 02:10"]
+    assert accepted_on(ledger) == expected
+
+
+def test_broken_stamps_are_lines_not_understood(ledger: Any, tmp_path: Path) -> None:
+    stamps = ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59Z", "2090-06-01T00:00:00Z"]
+    text = b"".join(mail_on(stamp, f"4A0000A00{number}") for number, stamp in enumerate(stamps))
+    journal = '{"MESSAGE":"4A0000A009: removed","SYSLOG_IDENTIFIER":"postfix/qmgr","__REALTIME_TIMESTAMP":"%s"}\n'
+    text += (journal % "253402300799000000").encode() + (journal % "0").encode()
+    steps = list(ledger.reading().read_all((put(tmp_path / "mail.log", text),), NOVEMBER))
+    assert sum(step.summary.not_understood.total() for step in steps) == 14
+    assert not any(step.entry.batch.events for step in steps)

@@ -34,6 +34,9 @@ def postfix(  # noqa: PLR0913  each option is one of the command line
     workspace: str = typer.Option(..., help="The workspace that the mail belongs to."),
     relay: int | None = typer.Option(None, help="The relay; by default the first active one of the workspace."),
     timezone: str | None = typer.Option(None, help="Zone of stamps that name none, such as Europe/Berlin."),
+    year: int | None = typer.Option(
+        None, min=1990, max=9998, help="Year of the first stamp that names none; otherwise the order of lines tells."
+    ),
     follow: bool = typer.Option(False, "--follow", "-f", help="Go on reading as the file grows and rotates."),
     show_unparsed: bool = typer.Option(False, help="Show examples of the lines that were not understood."),
     as_json: bool = typer.Option(False, "--json", help="Print the summary as JSON."),
@@ -44,6 +47,7 @@ def postfix(  # noqa: PLR0913  each option is one of the command line
         workspace=workspace,
         relay=relay,
         timezone=timezone,
+        year=year,
         follow=follow,
         samples=SAMPLES if show_unparsed else 0,
     )
