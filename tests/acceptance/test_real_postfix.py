@@ -125,6 +125,28 @@ def test_programs_on_the_machine_send_too(beside: Place) -> None:
     assert (row["from"], row["subject"], row["interface"]) == ("cron@shop.example", "from cron", "pickup")
 
 
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        ("X-Test-Reject: yes\n", "on request"),
+        ("Received: from a by b; Fri, 27 Nov 2026 10:00:00 +0000\n" * 51, "too many hops"),
+    ],
+    ids=["header checks", "hops"],
+)
+def test_a_mail_that_cleanup_does_not_let_pass_is_bounced_once_for_each_recipient(
+    beside: Place, head: str, said: str
+) -> None:
+    subject = f"cleanup: {said}"
+    to = ("ok.first@inbox.example", "ok.second@inbox.example")
+    text = f"Subject: {subject}\n{head}To: {to[0]}\n\nHello\n"
+    beside.postfix.command("sendmail", "-f", "cron@shop.example", *to, text=text)
+    beside.soon("cleanup", f"status=bounced ({said})", times=2, then=lambda: len(beside.rows(subject=subject)) == 2)
+    rows = beside.rows(subject=subject)
+    assert {row["to"] for row in rows} == set(to)
+    assert {(row["delivered"], row["response"], row["interface"]) for row in rows} == {(0, said, "pickup")}
+    assert len({row["id"] for row in rows}) == 1
+
+
 def test_totals_are_what_was_sent(tmp_path: Path) -> None:
     with place(tmp_path / "data", lifetime="6s") as beside:
         wanted = {

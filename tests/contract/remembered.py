@@ -64,30 +64,47 @@ def deliveries(events: Iterable[MailEvent]) -> list[Delivery]:
     """The newest state of everything, in no order."""
     rows: dict[tuple[MailKey, str], list[MailEvent]] = defaultdict(list)
     waiting: Counter[MailKey] = Counter()
+    handed: dict[MailKey, list[MailEvent]] = defaultdict(list)
     for event in events:
         waiting[event.key] += event.waiting
+        if event.type is EventType.REINJECTED and event.recipient:
+            handed[event.key].append(event)
         if event.type not in {EventType.REJECTED, EventType.REINJECTED}:
             rows[event.key, event.recipient].append(event)
     found = []
+    tried = {name for name, about in rows.items() if any(event.type in _STATES for event in about)}
     for (key, recipient), about in rows.items():
         if recipient:
             states = [event for event in about if event.type in _STATES]
             found += [_delivery(key, recipient, about, states)] if states else []
         elif waiting[key] > 0:
-            found += _untried(key, about)
+            onward = [event for event in handed[key] if (key, event.recipient) not in tried]
+            found += _untried(key, about, onward)
     return found
 
 
-def _untried(key: MailKey, about: list[MailEvent]) -> list[Delivery]:
+def _untried(key: MailKey, about: list[MailEvent], handed: list[MailEvent]) -> list[Delivery]:
+    """To those for whom a content filter has the mail, under their newest names, else to nobody."""
     events = [event for event in about if event.type in {EventType.ACCEPTED, EventType.HELD}]
     if not events:
         return []
-    nobody = {"original_recipient": "", "recipient_number": 0}
-    known = [
-        MailEvent(**({name: getattr(event, name) for name in event.__struct_fields__} | nobody)) for event in events
-    ]
+    before: dict[str, str] = {}
+    numbers: dict[str, int] = {}
+    for event in handed:
+        before[event.recipient] = max(before.get(event.recipient, ""), event.original_recipient)
+        numbers[event.recipient] = max(numbers.get(event.recipient, 0), event.recipient_number)
+    rewritten = {was for name, was in before.items() if was != name}
+    names = [name for name in before if name not in rewritten] or [""]
     states = [MailEvent(relay=0, accepted_at=0, number=0, type=event.type, at=event.at) for event in events]
-    return [_delivery(key, "", known, states)]
+    found = []
+    for name in names:
+        whom = {"original_recipient": before.get(name, ""), "recipient_number": numbers.get(name, 0)}
+        known = [
+            MailEvent(**({field: getattr(event, field) for field in event.__struct_fields__} | whom))
+            for event in events
+        ]
+        found.append(_delivery(key, name, known, states))
+    return found
 
 
 def _passes(row: Delivery, question: LogQuestion) -> bool:

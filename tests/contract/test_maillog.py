@@ -187,6 +187,26 @@ def test_a_mail_without_known_recipient_waits_until_its_first_attempt(append: Ap
     assert [(row.recipient, row.status) for row in rows()] == [("ann@example.org", DeliveryStatus.DEFERRED)]
 
 
+def test_a_mail_that_waits_behind_a_filter_is_shown_to_those_it_is_for(append: Append, rows: Rows) -> None:
+    ann, bob, group = ({"recipient": f"{name}@example.org"} for name in ("ann", "bob", "group"))
+    append(
+        event(EventType.ACCEPTED, 0, waiting=1, sender="s@example.com", subject="Hello"),
+        event(EventType.REINJECTED, 5, recipient_number=1, **ann),
+        event(EventType.REINJECTED, 6, recipient_number=1, **ann),
+        event(EventType.REINJECTED, 6, recipient_number=2, **group),
+        event(EventType.REINJECTED, 7, recipient_number=3, original_recipient=group["recipient"], **bob),
+    )
+    shown = {(row.recipient, row.original_recipient, row.recipient_number, row.status) for row in rows()}
+    assert shown == {
+        ("ann@example.org", "", 1, DeliveryStatus.QUEUED),
+        ("bob@example.org", "group@example.org", 3, DeliveryStatus.QUEUED),
+    }
+    assert {(row.sender, row.subject) for row in rows()} == {("s@example.com", "Hello")}
+    assert [row.recipient for row in rows(recipient="group@example.org")] == ["bob@example.org"]
+    append(event(EventType.DEFERRED, 10, waiting=-1, recipient_number=1, **ann))
+    assert [(row.recipient, row.status) for row in rows()] == [("ann@example.org", DeliveryStatus.DEFERRED)]
+
+
 def test_a_waiting_mail_that_was_held_says_so(append: Append, rows: Rows) -> None:
     append(event(EventType.ACCEPTED, 0, waiting=1), event(EventType.HELD, 7))
     assert [(row.status, row.at) for row in rows()] == [(DeliveryStatus.HELD, NOON + 7)]

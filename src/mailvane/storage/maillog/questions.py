@@ -35,6 +35,14 @@ _UNTRIED = {
     "attempts": "toUInt64(0)",
 }
 _STORED = (*_FACTS, *_UNTRIED)
+_NOBODY = "(toUInt32(0), '', '')"
+# Of one recipient of a waiting mail: whether a filter has it for them, and whether there is a delivery of theirs.
+_HANDED_ON = (
+    "e.recipient != '' AND max(e.type = 'reinjected') AS handed_on,"
+    " max(e.type IN ('accepted', 'held', 'deferred', 'discarded', 'expired', 'bounced', 'delivered')) AS tried,"
+    " maxIf(e.recipient_number, e.type = 'reinjected') AS place,"
+    " maxIf(e.original_recipient, e.type = 'reinjected') AS instead_of"
+)
 _INSIDE = "accepted_at BETWEEN {first:Int64} AND {last:Int64}"
 _COLUMNS = f"{_ROW}, {', '.join(name for name in _STORED if name != 'stretch')}"
 _THEN = f"{_INSIDE} AND accepted_at IN {{when:Array(Int64)}}"
@@ -296,15 +304,14 @@ class Search:
         limit = "LIMIT {limit:UInt64} OFFSET {skip:UInt64}"
         return Statement(f"SELECT * FROM ({rows}) ORDER BY {order}{first} {limit}", values)
 
-    def rows(self, names: Sequence[Name]) -> Statement:
+    def rows(self, names: Sequence[Name], waiting: bool) -> Statement:
         """All there is to say of rows with these names that still pass, in order, and perhaps of some others.
 
         A mail that was named as waiting may have recipients by now, who are read as well.
         """
         recipients = sorted({recipient for *_, recipient in names})
-        waiting = "" in recipients
         values = self._values | _when([name[1] for name in names]) | {"recipients": recipients}
-        named = "" if waiting else " AND recipient IN {recipients:Array(String)}"
+        named = "" if "" in recipients else " AND recipient IN {recipients:Array(String)}"
         order, first = self._order()
         rows = self._accepted_then(waiting, f"{named} WHERE {self._where}", f" AND {self._where}")
         return Statement(f"SELECT * FROM ({rows}) ORDER BY {order}{first}", values)
@@ -360,12 +367,26 @@ class Search:
         return f"({' UNION ALL '.join(branches)})"
 
     def _untried(self) -> str:
-        """The mails that wait, in the shape of deliveries without a recipient."""
+        """The mails that wait, as deliveries: to those for whom a content filter has them, else to nobody."""
         facts = ", ".join(f"{_UNTRIED.get(name, f'max(e.{name})')} AS {name}" for name in _STORED)
+        by_recipient = (
+            f"SELECT workspace, {_MAIL}, e.recipient AS recipient, {facts}, {_HANDED_ON}"
+            f" FROM {{events}} AS e WHERE {self._window} AND ({_MAIL}) GLOBAL IN ({self._waiting_mails()})"
+            f" AND (e.recipient != '' OR e.type IN ('accepted', 'held')) GROUP BY workspace, {_MAIL}, e.recipient"
+        )
+        known = ", ".join(f"anyIf(r.{name}, r.recipient = '') AS {name}" for name in _STORED)
+        by_mail = (
+            f"SELECT workspace, {_MAIL}, {known},"
+            " groupArrayIf((r.place, r.recipient, r.instead_of), r.handed_on AND NOT r.tried) AS handed"
+            f" FROM ({by_recipient}) AS r GROUP BY workspace, {_MAIL} HAVING countIf(r.recipient = '') > 0"
+        )
+        rewritten = "arrayMap(one -> one.3, arrayFilter(one -> one.2 != one.3, handed))"
+        onward = f"arrayFilter(one -> NOT has({rewritten}, one.2), handed)"
+        others = ", ".join(name for name in _STORED if name not in ("original_recipient", "recipient_number"))
         return (
-            f"SELECT workspace, {_MAIL}, '' AS recipient, {facts} FROM {{events}} AS e"
-            f" WHERE {self._window} AND ({_MAIL}) GLOBAL IN ({self._waiting_mails()})"
-            f" AND e.type IN ('accepted', 'held') AND e.recipient = '' GROUP BY workspace, {_MAIL}"
+            f"SELECT workspace, {_MAIL}, whom.2 AS recipient, {others},"
+            " whom.3 AS original_recipient, whom.1 AS recipient_number"
+            f" FROM (SELECT *, arrayJoin(if(empty({onward}), [{_NOBODY}], {onward})) AS whom FROM ({by_mail}))"
         )
 
     def _waiting_mails(self) -> str:

@@ -203,7 +203,7 @@ class ClickHouseMailLog:
             return {}
         named = set(names)
         waited = {name[:3] for name in names if not name[3]}
-        rows = decode_rows(self._lines(search.rows(names)))
+        rows = decode_rows(self._lines(search.rows(names, waiting)))
         found = (name for name in rows if name in named or name[:3] in waited)
         return {name: rows[name] for name in islice(found, question.limit)}
 
