@@ -210,9 +210,10 @@ def load(command_line: Mapping[str, str | None], environment: Mapping[str, str])
     config = found.pop("config", None)
     data = _read("data", found.get("data"))
     path = data / CONFIG_FILE if config is None else Path(config.text).expanduser()
-    if config is not None and not path.is_file():
+    there = _is_there(path)
+    if config is not None and not there:
         raise InvalidSetting(f"{config.origin}: there is no file {path}")
-    filed, tables = _from_file(path) if path.is_file() else ({}, {})
+    filed, tables = _from_file(path) if there else ({}, {})
     values = {name: _read(name, (filed | found).get(name)) for name in _DECLARED}
     values["timezone"] = values["timezone"] or machine_zone(environment)
     return Settings(**_placed(values), **tables)
@@ -295,6 +296,14 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, _Given]:
     for variable in given:
         _check_name(variable, names, "setting")
     return _resolved({names[variable]: _Given(text, variable) for variable, text in given.items()})
+
+
+def _is_there(path: Path) -> bool:
+    """Also when it is no file, which is said when it is read. A directory that cannot be looked into is an error."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise InvalidSetting(f"{path}: {error.strerror}") from None
 
 
 def _from_file(path: Path) -> tuple[dict[str, _Given], dict[str, Any]]:

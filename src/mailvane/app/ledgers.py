@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from mailvane.app.data_directory import owner
 from mailvane.config import Settings
-from mailvane.errors import StoreInUse
+from mailvane.errors import InvalidSetting, StoreInUse
 from mailvane.storage.ledger import SqlLedger, open_ledger
 
 
@@ -19,7 +19,10 @@ def is_embedded(settings: Settings) -> bool:
 @contextmanager
 def ledger_of(settings: Settings) -> Iterator[SqlLedger]:
     """The ledger, migrated to this version's schema. Any number of processes may have it open."""
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise InvalidSetting(f"data directory {settings.data}: {error.strerror}") from None
     ledger = open_ledger(settings.ledger)
     try:
         yield ledger

@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -60,9 +61,17 @@ def run(start: Start) -> None:
     try:
         build()(obj=start)
     except MailvaneError as error:
-        Console(stderr=True, highlight=False).print(f"[bold red]mailvane:[/] {escape(error.message)}", soft_wrap=True)
-        sys.exit(1)
+        _complain(error.message)
     except BrokenPipeError:
         # The reader, `head` for one, has seen enough; closing standard error keeps the interpreter quiet about it.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        # Of the system, about a file or an address that a person named or a setting led to.
+        about = f": {error.filename}" if error.filename else ""
+        _complain(f"{error.strerror or error}{about}")
+
+
+def _complain(message: str) -> NoReturn:
+    Console(stderr=True, highlight=False).print(f"[bold red]mailvane:[/] {escape(message)}", soft_wrap=True)
+    sys.exit(1)

@@ -239,6 +239,32 @@ def test_an_unwanted_body_does_not_end_the_connection_unless_it_was_not_asked_fo
     run(world, HttpLimits(), body)
 
 
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("HTTP/1.1\r\nHost: x", 200),
+        ("HTTP/1.1\r\nHost:", 200),
+        ("HTTP/1.1\r\nHost: [::1]:8225", 200),
+        ("HTTP/1.0", 200),
+        ("HTTP/1.0\r\nHost: x", 200),
+        ("HTTP/1.1", 400),
+        ("HTTP/1.1\r\nHost: x\r\nHost: x", 400),
+        ("HTTP/1.0\r\nHost: x\r\nHost: y", 400),
+        ("HTTP/1.1\r\nHost: x/y", 400),
+        ("HTTP/1.1\r\nHost: a b", 400),
+        ("HTTP/1.1\r\nHost: x@y", 400),
+    ],
+)
+def test_it_has_to_be_clear_which_host_is_meant(world: World, head: str, status: int) -> None:
+    async def body(connect: Connect) -> None:
+        for path in ("/ping", "/healthz"):
+            client = await connect()
+            await client.send(f"GET {path} {head}\r\n\r\n".encode())
+            assert await client.status() == status
+
+    run(world, HttpLimits(), body)
+
+
 def test_many_requests_at_once_are_answered_in_order(world: World) -> None:
     async def body(connect: Connect) -> None:
         client = await connect()
