@@ -26,6 +26,7 @@ from mailvane.surfaces.cli.program import Check, CheckResult
 _GIB = 1 << 30
 _FREE_WARNING = 5 * _GIB
 _BACKLOG_WARNING = 1000
+_LATE_MS = 5 * 60_000  # a batch is on its way for less than a second where all is well
 _TOLERANCE = 15 * 60_000  # milliseconds; zones differ by no less
 
 
@@ -90,9 +91,12 @@ def _ledger(settings: Settings) -> Check:
     with ledger_of(settings) as ledger:
         workspaces = ledger.workspaces()
         relays = sum(len(ledger.relays(one.id)) for one in workspaces)
-        backlog = ledger.backlog()
+        backlog, since = ledger.backlog(), ledger.pending_since()
     told = f"{len(workspaces)} workspace(s), {relays} relay(s), {backlog} batch(es) on their way to the mail log"
-    if backlog > _BACKLOG_WARNING:
+    age = 0 if since is None else max(0, time.time_ns() // 1_000_000 - since)
+    if age > _LATE_MS:
+        told += f", the oldest for {age // 60_000} minutes"
+    if backlog > _BACKLOG_WARNING or age > _LATE_MS:
         return Check("ledger", CheckResult.WARNING, told, "is the server running, and does the mail log answer?")
     return Check("ledger", CheckResult.GOOD, told)
 

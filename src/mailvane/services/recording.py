@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import logging
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import Condition, Event, Lock, Thread
 from time import monotonic
+
+import msgspec
 
 from mailvane.errors import MailvaneError, Transient
 from mailvane.storage.interface import Journal, JournalEntry, MailLog, PendingBatch
@@ -22,11 +25,21 @@ CARRY_AT_ONCE = 50_000  # events: what is in memory at a time on its way to the 
 _HELD_EVENTS = 120_000
 # How soon a batch is noticed that another process, an import, left in the journal.
 _SWEEP_SECONDS = 0.5
-_SWEEPS_BEFORE_RETRY = 1200  # a batch that the mail log refused is tried again every ten minutes
+# A batch that the mail log refused is tried again after this, then later and later.
+_FIRST_RETRY_SECONDS = 5.0
+_LONGEST_RETRY_SECONDS = 600.0
 _ROUNDS_BEFORE_SWEEP = 100  # under steady load: what a node left behind that died must not wait for a quiet moment
 _LOOK_SECONDS = 0.2
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 30.0
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """What the journal holds that the mail log has not stored yet."""
+
+    batches: int
+    oldest_ms: int  # the age of the oldest
+    refused: int  # of the batches: those that the mail log would not take, tried again later and later
 
 
 class Recorder:
@@ -40,7 +53,8 @@ class Recorder:
         self._lock = Lock()
         self._carrying = Lock()
         self._changed = Condition()
-        self._refused: set[int] = set()
+        self._refused: dict[int, float] = {}  # with the moment, on the monotonic clock, of the next try
+        self._refusals: Counter[int] = Counter()
         self._taken: dict[int, PendingBatch] = {}  # claimed, but not yet stored and settled
         self._tried: set[int] = set()
         self._rounds = 0
@@ -87,13 +101,22 @@ class Recorder:
         self._left_behind = self._journal_has_more = True
         self._tell()
 
-    def reconsider(self) -> None:
-        """Try the batches again that the mail log refused."""
-        self._refused.clear()
-        self.sweep()
+    def reconsider(self, moment: float | None = None) -> None:
+        """Let the next `carry` try the batches again that the mail log refused; with a moment, those that are due."""
+        due = [sequence for sequence, at in self._refused.items() if moment is None or at <= moment]
+        for sequence in due:
+            del self._refused[sequence]
+        if due:
+            self.sweep()
 
     def backlog(self) -> int:
         return self._journal.backlog()
+
+    def waiting(self, now: int) -> Waiting:
+        """What is on its way from the journal to the mail log."""
+        since = self._journal.pending_since()
+        oldest_ms = 0 if since is None else max(0, now - since)
+        return Waiting(batches=self._journal.backlog(), oldest_ms=oldest_ms, refused=self.refused())
 
     def refused(self) -> int:
         """How many pending batches the mail log would not take for a reason that waiting does not cure."""
@@ -172,7 +195,9 @@ class Recorder:
         except Exception:
             # One batch that the mail log refuses must not hold up all others. It stays in the journal.
             log.exception("the mail log refuses batch %d (%s)", pending.sequence, pending.batch.token)
-            self._refused.add(pending.sequence)
+            pause = min(_FIRST_RETRY_SECONDS * 2 ** self._refusals[pending.sequence], _LONGEST_RETRY_SECONDS)
+            self._refusals[pending.sequence] += 1
+            self._refused[pending.sequence] = monotonic() + pause
             self._taken.pop(pending.sequence, None)
             return False
         return True
@@ -184,6 +209,7 @@ class Recorder:
         for sequence in sequences:
             self._taken.pop(sequence, None)
             self._tried.discard(sequence)
+            self._refusals.pop(sequence, None)
         self._tell()
 
     def _tell(self) -> None:
@@ -197,7 +223,6 @@ class Carrier:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._stopping = Event()
-        self._sweeps = 0
         self._thread = Thread(target=self._run, name="carrier", daemon=True)
         self.trouble: str | None = None  # what keeps it from carrying, for people
 
@@ -218,6 +243,7 @@ class Carrier:
         pause = 0.0
         while not self._stopping.wait(pause):
             try:
+                self._recorder.reconsider(monotonic())
                 carried = self._recorder.carry()
             except MailvaneError as error:
                 pause = self._back_off(pause, error)
@@ -226,17 +252,8 @@ class Carrier:
                 pause = self._back_off(pause, error)
             else:
                 self.trouble, pause = None, 0.0
-                if not carried:
-                    self._idle()
-
-    def _idle(self) -> None:
-        if self._recorder.wait_for_work(_SWEEP_SECONDS):
-            return
-        self._sweeps += 1
-        if self._sweeps % _SWEEPS_BEFORE_RETRY:
-            self._recorder.sweep()
-        else:
-            self._recorder.reconsider()
+                if not carried and not self._recorder.wait_for_work(_SWEEP_SECONDS):
+                    self._recorder.sweep()
 
     def _back_off(self, pause: float, error: Exception) -> float:
         self.trouble = str(error)

@@ -156,3 +156,6 @@ class Journal(Protocol):
 
     def backlog(self) -> int:
         """How many batches are pending."""
+
+    def pending_since(self) -> int | None:
+        """When the oldest pending batch was committed; None when none is pending."""

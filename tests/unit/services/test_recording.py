@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
+from time import monotonic
 
 import pytest
 
 from mailvane.domain.mail import EventBatch, EventType, MailEvent
 from mailvane.errors import StoreUnavailable
 from mailvane.services import recording
-from mailvane.services.recording import Carrier, Recorder
+from mailvane.services.recording import Carrier, Recorder, Waiting
 from mailvane.storage.interface import JournalEntry
 from mailvane.storage.ledger import SqlLedger, open_ledger
 from tests.unit.services.memory import MemoryMailLog
@@ -244,6 +245,32 @@ def test_refused_batches_of_an_earlier_process_do_not_hide_those_behind_them(
         pass
     assert len(maillog.batches) == 10
     assert recorder.backlog() == recorder.refused() == 40
+
+
+def test_a_refused_batch_is_tried_again_also_while_others_keep_coming(
+    ledger: SqlLedger, maillog: MemoryMailLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    monkeypatch.setattr(recording, "_FIRST_RETRY_SECONDS", 0.0)
+
+    class Busy(Recorder):
+        def wait_for_work(self, patience: float) -> bool:
+            return not Event().wait(0.001)
+
+    busy = Busy(ledger, maillog)
+    maillog.refuses = {"t1"}
+    busy.record(entry(1), NOW)
+    busy.carry()
+    assert busy.waiting(NOW + 5000) == Waiting(batches=1, oldest_ms=5000, refused=1)
+    maillog.refuses = set()
+    carrier = Carrier(busy)
+    carrier.start()
+    until = monotonic() + PATIENCE
+    while "t1" not in maillog.batches and monotonic() < until:
+        Event().wait(0.01)
+    carrier.stop()
+    assert "t1" in maillog.batches
+    assert busy.waiting(NOW) == Waiting(batches=0, oldest_ms=0, refused=0)
 
 
 def test_nothing_is_carried_while_paused(recorder: Recorder, maillog: MemoryMailLog) -> None:

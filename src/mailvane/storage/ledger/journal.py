@@ -93,6 +93,11 @@ class SqlJournal:
         with self._database.read() as connection:
             return connection.execute(select(func.count()).select_from(journal)).scalar_one()
 
+    def pending_since(self) -> int | None:
+        with self._database.read() as connection:
+            oldest: int | None = connection.execute(select(func.min(journal.c.committed_at))).scalar_one()
+        return oldest
+
     def prune(self, before: int) -> int:
         """Forget event ids first seen before a time; how many. An event that is sent again after that counts again."""
         old = select(event_ids.c.workspace, event_ids.c.digest).where(event_ids.c.seen_at < before)

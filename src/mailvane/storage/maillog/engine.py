@@ -24,8 +24,11 @@ from mailvane.errors import InvalidSetting, MailvaneError, StoreInUse, StoreUnav
 
 DATABASE = "mailvane"
 
-# What a caller may mend by waiting: time, memory, disk space, too much at once, network, a server in maintenance.
-_TRANSIENT = frozenset({159, 160, 164, 202, 209, 210, 241, 242, 243, 252, 279, 394, 425, 999})
+# What a caller may mend by waiting: time, memory, disk space, file descriptors (a file that cannot be opened or
+# written, an epoll that cannot be made), threads, too much at once, network, a server in maintenance.
+_TRANSIENT = frozenset(
+    {75, 76, 77, 159, 160, 164, 173, 202, 209, 210, 241, 242, 243, 252, 279, 394, 425, 439, 573, 999}
+)
 
 # The embedded engine is a guest in a small process: caches stay small (the operating system's page cache serves the
 # same bytes) and merges are left to two threads.

@@ -15,6 +15,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 from mailvane import __version__
+from mailvane.services.recording import Waiting
 from mailvane.surfaces.http.dialect import Dialect
 from mailvane.surfaces.http.native.problem import render
 from mailvane.surfaces.http.readiness import Check
@@ -60,6 +61,12 @@ class Metrics:
         self._backlog = Gauge(
             "mailvane_journal_backlog", "Batches on their way from the journal to the mail log", registry=registry
         )
+        self._oldest = Gauge(
+            "mailvane_journal_oldest_seconds", "Age of the oldest batch on its way to the mail log", registry=registry
+        )
+        self._refused = Gauge(
+            "mailvane_journal_refused", "Batches that the mail log refused, to be tried again", registry=registry
+        )
         Info("mailvane_build", "Which Mailvane this is", registry=registry).info({"version": __version__})
 
     def observe(self, surface: str, route: str, status: int, seconds: float) -> None:
@@ -69,8 +76,10 @@ class Metrics:
     def recorded(self, events: int) -> None:
         self._recorded.inc(events)
 
-    def exposed(self, backlog: int) -> bytes:
-        self._backlog.set(backlog)
+    def exposed(self, waiting: Waiting) -> bytes:
+        self._backlog.set(waiting.batches)
+        self._oldest.set(waiting.oldest_ms / 1000)
+        self._refused.set(waiting.refused)
         return generate_latest(self.registry)
 
 
@@ -80,6 +89,7 @@ class Readiness(msgspec.Struct, frozen=True):
     maillog: str
     ledger: str
     disk: str
+    journal: Waiting | None  # what was acknowledged and cannot be queried yet
 
 
 @get("/healthz", media_type=MediaType.TEXT, summary="The process is alive")
@@ -92,6 +102,7 @@ class Checks:
 
     def __init__(self, services: HttpServices) -> None:
         self._services = services
+        self._journal: Waiting | None = None
         self._checks = (
             Check(self._find_room, "the disk does not answer"),
             Check(self._ask_ledger, "the ledger does not answer"),
@@ -102,7 +113,7 @@ class Checks:
         """Raises StoreUnavailable."""
         for check in self._checks:
             await check.passed()
-        return Readiness("ok", "ok", "ok")
+        return Readiness("ok", "ok", "ok", self._journal)
 
     def close(self) -> None:
         for check in self._checks:
@@ -112,7 +123,7 @@ class Checks:
         self._services.find_room()
 
     def _ask_ledger(self) -> None:
-        self._services.recorder.backlog()
+        self._journal = self._services.recorder.waiting(self._services.clock())
 
     def _ask_maillog(self) -> None:
         self._services.maillog.health(measured=False)
@@ -126,9 +137,10 @@ async def readyz(request: AnyRequest) -> Response[bytes]:
 
 @get("/metrics", media_type=MediaType.TEXT, summary="Prometheus metrics")
 async def metrics(request: AnyRequest) -> Response[bytes]:
-    backlog = await bridge_of(request).quick(services_of(request).recorder.backlog)
+    services = services_of(request)
+    waiting = await bridge_of(request).quick(services.recorder.waiting, services.clock())
     counted: Metrics = request.app.state.metrics
-    return Response(counted.exposed(backlog), media_type=_EXPOSITION)
+    return Response(counted.exposed(waiting), media_type=_EXPOSITION)
 
 
 def described(routers: Sequence[Router], bodies: Mapping[tuple[str, str], tuple[str, Any]]) -> bytes:

@@ -13,6 +13,7 @@ from mailvane import __version__
 from mailvane.domain.mail import EventBatch
 from mailvane.errors import StoreUnavailable
 from mailvane.storage.interface import JournalEntry
+from mailvane.services.recording import Waiting
 from mailvane.surfaces.http.operations import Metrics
 from tests.wire.world import NOW, World, accepted, opened
 
@@ -33,7 +34,15 @@ def test_a_server_that_runs_is_alive_without_a_key(world: World) -> None:
 
 def test_a_server_is_ready_when_both_stores_answer(world: World) -> None:
     answer = world.client.get("/readyz")
-    assert (answer.status_code, answer.json()) == (200, {"maillog": "ok", "ledger": "ok", "disk": "ok"})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {
+            "maillog": "ok",
+            "ledger": "ok",
+            "disk": "ok",
+            "journal": {"batches": 0, "oldest_ms": 0, "refused": 0},
+        },
+    )
 
 
 def test_a_server_without_its_mail_log_is_alive_but_not_ready(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +53,7 @@ def test_a_server_without_its_mail_log_is_alive_but_not_ready(world: World, monk
 
 
 def test_a_server_without_its_ledger_is_not_ready(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(world.services.recorder, "backlog", away)
+    monkeypatch.setattr(world.services.recorder, "waiting", away)
     answer = world.client.get("/readyz")
     assert (answer.status_code, answer.json()["detail"]) == (503, "the ledger does not answer")
 
@@ -61,7 +70,10 @@ def test_metrics_are_valid_and_begin_with_our_name(world: World) -> None:
 def test_the_backlog_of_the_journal_is_shown(world: World) -> None:
     batch = EventBatch("t", world.ours.workspace.id, 0, [accepted(world.ours, "a@b.example")])
     world.services.recorder.record(JournalEntry(batch=batch), NOW)
-    assert "mailvane_journal_backlog 1.0" in world.client.get("/metrics").text
+    told = world.client.get("/metrics").text
+    assert "mailvane_journal_backlog 1.0" in told
+    assert "mailvane_journal_oldest_seconds 0.0" in told
+    assert world.client.get("/readyz").json()["journal"] == {"batches": 1, "oldest_ms": 0, "refused": 0}
     world.services.recorder.drain()
     assert "mailvane_journal_backlog 0.0" in world.client.get("/metrics").text
 
@@ -78,4 +90,6 @@ def test_metrics_of_other_parts_are_shown_along() -> None:
     metrics = Metrics(registry)
     metrics.observe("some", "/route", 200, 0.01)
     assert metrics.registry is registry
-    assert b'mailvane_http_request_seconds_count{route="/route",surface="some"} 1.0' in metrics.exposed(0)
+    assert b'mailvane_http_request_seconds_count{route="/route",surface="some"} 1.0' in metrics.exposed(
+        Waiting(batches=0, oldest_ms=0, refused=0)
+    )
