@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from mailvane import __version__
 from mailvane.domain.mail import EventBatch
 from mailvane.errors import StoreUnavailable
-from mailvane.storage.interface import JournalEntry
 from mailvane.services.recording import Waiting
+from mailvane.storage.interface import JournalEntry
 from mailvane.surfaces.http.operations import Metrics
 from tests.wire.world import NOW, World, accepted, opened
 
