@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection
 
 from mailvane.collectors.dnsbl.zones import dictionary
 from mailvane.domain.reputation import Source
-from mailvane.notify.outside import Outside
 from mailvane.reputation_config import ReputationSettings
 from mailvane.services.alerting import Alerting
+from mailvane.services.egress import Outside
 from mailvane.services.watching import Watching
 from mailvane.storage.ledger import SqlLedger
 

@@ -13,12 +13,12 @@ from mailvane.notify.daily import Daily
 from mailvane.notify.email import Email
 from mailvane.notify.metrics import NotificationMetrics
 from mailvane.notify.notifier import Notifier
-from mailvane.notify.outside import Outside
 from mailvane.notify.slack import Slack
 from mailvane.notify.webhook import Webhook
 from mailvane.notify.worker import Worker
 from mailvane.reputation_config import ReputationSettings
 from mailvane.services.daily_report import DailyReports
+from mailvane.services.egress import Outside
 from mailvane.services.signing import Signing
 from mailvane.storage.ledger import SqlLedger
 from mailvane.surfaces.http.emailconsul.shape import webhook_body

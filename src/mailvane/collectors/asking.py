@@ -18,7 +18,8 @@ import httpx
 import msgspec
 
 from mailvane import __version__
-from mailvane.errors import CollectionFailed
+from mailvane.errors import CollectionFailed, NotAllowed
+from mailvane.services.egress import HostUnknown, Outside, OutsideTransport
 
 MOST_BYTES = 32 * 1024 * 1024
 _TIMEOUT = httpx.Timeout(20.0, connect=10.0)
@@ -58,12 +59,8 @@ class Asking:
         self._whom = whom
         self._most_bytes = most_bytes
         self._pauses = tuple(pauses)
-        self._client = httpx.AsyncClient(
-            trust_env=False,
-            follow_redirects=False,
-            timeout=_TIMEOUT,
-            headers={"User-Agent": f"Mailvane/{__version__}"},
-        )
+        self._client = _client(None)
+        self._public: httpx.AsyncClient | None = None  # made when it is needed: loading the roots takes its time
 
     async def __aenter__(self) -> Self:
         return self
@@ -72,6 +69,8 @@ class Asking:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._client.aclose()
+        if self._public is not None:
+            await self._public.aclose()
 
     async def ask(
         self,
@@ -80,16 +79,19 @@ class Asking:
         params: Mapping[str, str] | None = None,
         json: object = None,
         headers: Mapping[str, str] | None = None,
+        public: bool = False,
     ) -> Answer:
         """GET, or POST when there is JSON to send. Again after a pause when that may help.
 
+        `public`: only at an address of the public internet, because the URL is somebody else's and not of the settings.
         Whatever the status says is for the caller, except: raises AskedToWait on 429, CollectionFailed on 5xx.
         """
         content = None if json is None else msgspec.json.encode(json)
         given = dict(headers or {}) | ({} if json is None else {"Content-Type": "application/json"})
+        client = self._guarded() if public else self._client
         for pause in (*self._pauses, None):
             try:
-                return self._judged(await self._once(url, params, content, given))
+                return self._judged(await self._once(client, url, params, content, given))
             except CollectionFailed as error:
                 wait = error.wait_ms / 1000 if isinstance(error, AskedToWait) else 0.0
                 if pause is None or wait > _LONGEST_PAUSE:
@@ -97,19 +99,31 @@ class Asking:
             await asyncio.sleep(max(wait, pause * random.uniform(0.5, 1.5)))  # noqa: S311
         raise AssertionError("the last try returns or raises")
 
+    def _guarded(self) -> httpx.AsyncClient:
+        if self._public is None:
+            self._public = _client(OutsideTransport(Outside()))
+        return self._public
+
     async def _once(
-        self, url: str, params: Mapping[str, str] | None, content: bytes | None, headers: Mapping[str, str]
+        self,
+        client: httpx.AsyncClient,
+        url: str,
+        params: Mapping[str, str] | None,
+        content: bytes | None,
+        headers: Mapping[str, str],
     ) -> Answer:
         try:
             async with asyncio.timeout(_ALTOGETHER_SECONDS):
                 method = "GET" if content is None else "POST"
-                async with self._client.stream(
+                async with client.stream(
                     method, url, params=params, content=content, headers=dict(headers)
                 ) as response:
                     body = await self._body(response)
                     return Answer(response.status_code, body, {k.lower(): v for k, v in response.headers.items()})
         except (httpx.TimeoutException, TimeoutError):
             raise CollectionFailed(f"{self._whom} did not answer in time") from None
+        except (NotAllowed, HostUnknown) as error:
+            raise CollectionFailed(f"{self._whom} names an address that is not asked: {error.message}") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise CollectionFailed(f"the address of {self._whom} in the settings is none") from None
         except (httpx.HTTPError, OSError) as error:
@@ -130,6 +144,16 @@ class Asking:
         if answer.status >= httpx.codes.INTERNAL_SERVER_ERROR:
             raise CollectionFailed(f"{self._whom} has trouble of its own (status {answer.status})")
         return answer
+
+
+def _client(transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=transport,
+        trust_env=False,
+        follow_redirects=False,
+        timeout=_TIMEOUT,
+        headers={"User-Agent": f"Mailvane/{__version__}"},
+    )
 
 
 def retry_after_ms(text: str, now: datetime | None = None) -> int:

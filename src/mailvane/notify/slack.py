@@ -17,7 +17,7 @@ from mailvane.domain.alerts import Channel, LogEntry, Notification
 from mailvane.notify.answers import judged
 from mailvane.notify.evidence import Evidence, Finding, evidence_of
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
-from mailvane.notify.outside import Outside, OutsideTransport
+from mailvane.services.egress import Outside, OutsideTransport
 
 TIMEOUT_SECONDS = 10.0
 MOST_LINES = 10  # of a rule: the log entry has the rest

@@ -13,7 +13,7 @@ from mailvane import __version__
 from mailvane.domain.alerts import Channel, Notification
 from mailvane.notify.answers import judged
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
-from mailvane.notify.outside import Outside, OutsideTransport
+from mailvane.services.egress import Outside, OutsideTransport
 
 TIMEOUT_SECONDS = 10.0
 

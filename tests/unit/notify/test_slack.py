@@ -13,8 +13,8 @@ from mailvane.domain.alerts import Channel
 from mailvane.errors import NotAllowed
 from mailvane.notify.evidence import evidence_of
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
-from mailvane.notify.outside import Outside
 from mailvane.notify.slack import Slack, message_of
+from mailvane.services.egress import Outside
 from tests.unit.notify.letters_sent import NOW, entry, fired, notification
 from tests.unit.notify.receiver import Receiver
 

@@ -13,8 +13,8 @@ from standardwebhooks import WebhookVerificationError
 from mailvane.domain.alerts import Channel, Notification
 from mailvane.errors import NotAllowed
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
-from mailvane.notify.outside import HostUnknown, Outside
 from mailvane.notify.webhook import Webhook
+from mailvane.services.egress import HostUnknown, Outside
 from tests.unit.notify.receiver import Receiver
 
 SECRETS = ["whsec_bmV3IHNlY3JldCBvZiB0aGUgd29ya3NwYWNl", "whsec_b2xkIHNlY3JldCBvZiB0aGUgd29ya3NwYWNl"]

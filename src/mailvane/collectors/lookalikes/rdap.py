@@ -68,8 +68,10 @@ class Registries:
         return read_registration(answer.body, name)
 
     async def _followed(self, asking: Asking, url: str) -> tuple[Answer, str]:
+        listed = urlsplit(url).hostname
         for _ in range(_MOST_REDIRECTS + 1):
-            answer = await self._paced(asking, url)
+            # Where a registry sends us to is its own word, and no setting: never into this machine's network.
+            answer = await self._paced(asking, url, public=urlsplit(url).hostname != listed)
             if answer.status not in _REDIRECTS:
                 return answer, url
             target = urljoin(url, answer.headers.get("location", ""))
@@ -78,7 +80,7 @@ class Registries:
             url = target
         raise CollectionFailed("the registry redirects without end")
 
-    async def _paced(self, asking: Asking, url: str) -> Answer:
+    async def _paced(self, asking: Asking, url: str, *, public: bool) -> Answer:
         server = urlsplit(url).netloc
         clock = asyncio.get_running_loop().time
         if clock() < self._rests_until.get(server, 0.0):
@@ -89,7 +91,7 @@ class Registries:
         if clock() < self._rests_until.get(server, 0.0):
             raise CollectionFailed(_NO_PATIENCE)
         try:
-            return await asking.ask(url, headers={"Accept": "application/rdap+json, application/json"})
+            return await asking.ask(url, headers={"Accept": "application/rdap+json, application/json"}, public=public)
         except AskedToWait as error:
             self._rests_until[server] = clock() + max(error.wait_ms / 1000, _LEAST_REST_SECONDS)
             raise

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable
-from ipaddress import ip_address
 from time import monotonic
 from urllib.parse import urlsplit
 
 import httpx
 
+from mailvane.domain.addresses import is_public_text
+from mailvane.domain.names import mail_domain
 from mailvane.errors import NotAllowed, Transient
+from mailvane.services.egress import PinnedTransport
 
 _LARGEST_ANSWER = 64 * 1024  # a certificate with its chain has 2 to 8 KB
 _STEP_SECONDS = 5.0
@@ -49,40 +51,36 @@ class Fetcher:
 
     def __call__(self, url: str) -> bytes:
         """The body of a 200 answer. Raises Unreachable, Refused."""
-        self._refuse_private(url)
+        address = self._judged(url)
         try:
-            with self._client() as client, client.stream("GET", url) as response:
+            with self._client(address) as client, client.stream("GET", url) as response:
                 _check(url, response)
                 return _bounded(url, response)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(f"{url} cannot be fetched: {type(error).__name__}") from None
 
-    def _client(self) -> httpx.Client:
+    def _client(self, address: str) -> httpx.Client:
         # One for each fetch: there are a few a day, and nothing stays open between them.
         return httpx.Client(
-            transport=self._transport,
+            transport=self._transport or PinnedTransport(address),
+            trust_env=False,
             follow_redirects=False,
             timeout=_STEP_SECONDS,
             headers={"Accept-Encoding": "identity"},  # the bound is on what comes out of a decoder, too
         )
 
-    def _refuse_private(self, url: str) -> None:
-        # A name that changes its address between this look and the connection gains nothing: https proves the host,
-        # and what comes over http (an issuer's certificate) proves itself.
+    def _judged(self, url: str) -> str:
+        """The address to connect to, whatever the name stands for a moment later. Raises Unreachable, Refused."""
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        host = mail_domain(parts.hostname or "")
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        if any(not _is_public(address) for address in self._resolve(host, port)):
+        # ours: IPv4 first, since more machines reach it
+        addresses = sorted(self._resolve(host, port), key=lambda each: ":" in each)
+        if not addresses:
+            raise Unreachable(f"{host} has no address now")
+        if not all(map(is_public_text, addresses)):
             raise Refused(f"{host} is a private address")
-
-
-def _is_public(address: str) -> bool:
-    try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(found, "ipv4_mapped", None)
-    return (mapped or found).is_global and not found.is_multicast
+        return addresses[0]
 
 
 def _check(url: str, response: httpx.Response) -> None:

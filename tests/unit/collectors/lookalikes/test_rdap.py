@@ -81,6 +81,16 @@ def test_a_redirect_is_followed_but_only_the_registry_says_that_nobody_has_it(re
     assert "less safe" in str(file)
 
 
+def test_a_registry_sends_nobody_into_the_network_of_this_machine(registry: Registry) -> None:
+    with VendorServer(lambda asked: Said(status=200)).running() as inside:
+        address = f"http://localhost:{inside.url.rpartition(':')[2]}/secret"
+        registry.domains["evil.example"] = Said(status=302, headers={"Location": address})
+        (found,) = ask(Registries(registry.bootstrap, 0), "evil.example")
+    assert isinstance(found, CollectionFailed)
+    assert "not a public address" in str(found)
+    assert inside.asked == []
+
+
 def test_an_ending_without_a_server_has_no_registry(registry: Registry) -> None:
     (found,) = ask(Registries(registry.bootstrap, 0), "x.nowhere")
     assert isinstance(found, NoRegistry)

@@ -40,6 +40,7 @@ def test_a_redirect_is_not_followed() -> None:
     [
         "127.0.0.1", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
         "::1", "fe80::1%eth0", "fc00::1", "::ffff:127.0.0.1", "not an address",
+        "64:ff9b::7f00:1", "2002:7f00:1::1", "192.0.0.1", "64:ff9b:1::1", "::7f00:1",
     ],
 )  # fmt: skip
 def test_a_name_with_one_private_address_is_refused(address: str) -> None:
@@ -91,3 +92,17 @@ def test_names_are_looked_up_where_the_machine_looks() -> None:
 def test_this_machine_is_refused_by_its_own_name() -> None:
     with pytest.raises(Refused, match="private"):
         Fetcher()("https://127.0.0.1/")
+
+
+def test_a_name_is_looked_up_once_and_as_registries_know_it() -> None:
+    asked: list[str] = []
+
+    def changing(host: str, _port: int) -> Iterable[str]:
+        asked.append(host)
+        return [PUBLIC] if len(asked) == 1 else ["127.0.0.1"]
+
+    page = Fetcher(httpx.MockTransport(lambda request: httpx.Response(200, content=b"page")), changing)
+    assert page("https://straße.example/a") == b"page"
+    assert asked == ["xn--strae-oqa.example"]
+    with pytest.raises(Unreachable):
+        Fetcher(resolve=lambda host, port: [])("https://sns.example/")

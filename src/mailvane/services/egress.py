@@ -1,4 +1,4 @@
-"""The way to addresses that users wrote: never into this machine's own network, unless the settings allow it.
+"""The way to addresses that others wrote: never into this machine's own network, unless the settings allow it.
 
 A name is resolved here, every address that it has is judged, and the connection goes to one that was judged: what a
 name server says a moment later makes no difference. Redirects are not followed.
@@ -10,10 +10,11 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Collection
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 
 import httpx
 
+from mailvane.domain.addresses import is_public
 from mailvane.domain.names import mail_domain
 from mailvane.errors import NotAllowed, Transient
 
@@ -21,8 +22,6 @@ from mailvane.errors import NotAllowed, Transient
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 Resolve = Callable[[str, int], Awaitable[Collection[str]]]
-_NAT64 = IPv6Network("64:ff9b::/96")
-_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
 
 
 class HostUnknown(Transient):
@@ -72,30 +71,6 @@ class Outside:
             raise NotAllowed(f"{address} is not a public address; `allowed_targets` of the settings may name it")
 
 
-def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address belongs to the internet, whatever it is wrapped in."""
-    if isinstance(address, IPv6Address):
-        inner = _wrapped(address)
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not (
-        address.is_multicast or address.is_reserved or address.is_link_local or address.is_loopback
-    )
-
-
-def _wrapped(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that an IPv6 one stands for: mapped, 6to4, Teredo or NAT64."""
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if address.teredo is not None:
-        return address.teredo[1]
-    if address in _NAT64 or address in _LOCAL_NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return None
-
-
 def _is_address(text: str) -> bool:
     try:
         ip_address(text)
@@ -114,16 +89,33 @@ class OutsideTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host = request.url.raw_host.decode("ascii")  # in Unicode it would be looked up by IDNA 2003
         port = request.url.port or (443 if request.url.scheme == "https" else 80)
-        address = await self._outside.address_of(host, port)
-        extensions = {**request.extensions, "sni_hostname": host}
-        sent = httpx.Request(
-            request.method,
-            request.url.copy_with(host=address),
-            headers=request.headers,  # the Host header is among them
-            stream=request.stream,
-            extensions=extensions,
-        )
-        return await self._inner.handle_async_request(sent)
+        return await self._inner.handle_async_request(sent_to(request, await self._outside.address_of(host, port)))
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+class PinnedTransport(httpx.BaseTransport):
+    """Sends requests to one address, which was judged; closed, it closes its inner transport."""
+
+    def __init__(self, address: str, inner: httpx.BaseTransport | None = None) -> None:
+        self._address = address
+        self._inner = inner or httpx.HTTPTransport(retries=0)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._inner.handle_request(sent_to(request, self._address))
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def sent_to(request: httpx.Request, address: str) -> httpx.Request:
+    """The request as it goes to an address: the Host header and the name that a certificate is checked for stay."""
+    host = request.url.raw_host.decode("ascii")
+    return httpx.Request(
+        request.method,
+        request.url.copy_with(host=address.partition("%")[0]),
+        headers=request.headers,
+        stream=request.stream,
+        extensions={**request.extensions, "sni_hostname": host},
+    )

@@ -4,40 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mailvane.errors import NotAllowed
-from mailvane.notify.outside import HostUnknown, Outside, OutsideTransport, is_public
+from mailvane.services.egress import HostUnknown, Outside, OutsideTransport, PinnedTransport
 from tests.unit.notify.receiver import Receiver
-
-PRIVATE = [
-    "127.0.0.1", "127.8.9.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
-    "224.0.0.1", "255.255.255.255", "240.0.0.1", "192.0.2.1", "198.18.0.1", "::1", "::", "fe80::1", "fc00::1",
-    "fd12::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "2002:a00:1::",
-    "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a00:1", "2001:db8::1",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("text", PRIVATE)
-def test_what_is_not_public_is_refused(text: str) -> None:
-    assert not is_public(ip_address(text))
-
-
-@pytest.mark.parametrize("text", ["93.184.215.14", "8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808"])
-def test_what_is_public_passes(text: str) -> None:
-    assert is_public(ip_address(text))
-
-
-@given(st.ip_addresses(v=4, network="10.0.0.0/8") | st.ip_addresses(v=4, network="127.0.0.0/8"))
-def test_a_private_address_stays_private_in_every_wrapping(address: IPv4Address) -> None:
-    number = int(address)
-    for wrapped in (0xFFFF << 32 | number, 0x2002 << 112 | number << 80, 0x64FF9B << 96 | number):
-        assert not is_public(IPv6Address(wrapped))
 
 
 @pytest.mark.parametrize(
@@ -125,3 +98,18 @@ def test_a_name_that_does_not_resolve_may_do_so_later() -> None:
 
     with pytest.raises(HostUnknown):
         asyncio.run(Outside(resolve=nothing).address_of("h.example", 80))
+
+
+def test_a_pinned_request_goes_to_its_address_under_the_name_of_its_host() -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200)
+
+    with httpx.Client(transport=PinnedTransport("2001:db8::5", httpx.MockTransport(answer)), trust_env=False) as client:
+        client.get("https://straße.example:8443/a?b")
+    (request,) = asked
+    assert str(request.url) == "https://[2001:db8::5]:8443/a?b"
+    assert request.headers["host"] == "xn--strae-oqa.example:8443"
+    assert request.extensions["sni_hostname"] == "xn--strae-oqa.example"
