@@ -18,7 +18,8 @@ import httpx
 import msgspec
 
 from mailvane import __version__
-from mailvane.errors import CollectionFailed, NotAllowed
+from mailvane.domain.unpacking import gunzipped
+from mailvane.errors import CollectionFailed, InvalidInput, NotAllowed
 from mailvane.services.egress import HostUnknown, Outside, OutsideTransport
 
 MOST_BYTES = 32 * 1024 * 1024
@@ -130,12 +131,21 @@ class Asking:
             raise CollectionFailed(f"{self._whom} cannot be reached ({type(error).__name__})") from None
 
     async def _body(self, response: httpx.Response) -> bytes:
+        """Unpacked here: the client would unpack without a bound, and as often as the answer says that it is packed."""
         body = bytearray()
-        async for chunk in response.aiter_bytes():
+        async for chunk in response.aiter_raw():
             body += chunk
             if len(body) > self._most_bytes:
                 raise CollectionFailed(f"{self._whom} answered with more than {self._most_bytes:,} bytes")
-        return bytes(body)
+        encoding = response.headers.get("content-encoding", "").strip().lower()
+        if encoding in {"", "identity"}:
+            return bytes(body)
+        if encoding not in {"gzip", "x-gzip"}:
+            raise CollectionFailed(f"{self._whom} answered in an encoding that was not asked for")
+        try:
+            return await asyncio.to_thread(gunzipped, bytes(body), self._most_bytes)
+        except InvalidInput as error:
+            raise CollectionFailed(f"{self._whom} answered with what cannot be unpacked: {error.message}") from None
 
     def _judged(self, answer: Answer) -> Answer:
         if answer.status == httpx.codes.TOO_MANY_REQUESTS:
@@ -152,7 +162,7 @@ def _client(transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
         trust_env=False,
         follow_redirects=False,
         timeout=_TIMEOUT,
-        headers={"User-Agent": f"Mailvane/{__version__}"},
+        headers={"User-Agent": f"Mailvane/{__version__}", "Accept-Encoding": "gzip"},
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from mailvane.domain.reputation import AssetKind
 from mailvane.errors import InvalidInput
@@ -19,17 +19,26 @@ def spelled(kind: AssetKind, text: str) -> list[str]:
     return list(_READ[kind](text.strip()))
 
 
+def names_in(kind: AssetKind, text: str) -> int:
+    """How many assets a line names, before a single one is made. Raises InvalidInput for what is no network."""
+    return _network(text.strip()).num_addresses if kind is AssetKind.IP and "/" in text else 1
+
+
 def _addresses(text: str) -> Iterator[str]:
-    if "/" not in text:
+    if "/" in text:
+        yield from map(str, _network(text))
+    else:
         yield _address(text)
-        return
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
     try:
         network = ip_network(text, strict=False)
     except ValueError:
         raise InvalidInput(f"{text[:80]!r} is no network") from None
     if network.num_addresses > LARGEST_NETWORK:
-        raise InvalidInput(f"{text} has more than {LARGEST_NETWORK} addresses")
-    yield from (str(address) for address in network)
+        raise InvalidInput(f"{text[:80]} has more than {LARGEST_NETWORK} addresses")
+    return network
 
 
 def _address(text: str) -> str:

@@ -6,6 +6,7 @@ A refresh that failed changes nothing but the health it shows. What was learned 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -26,10 +27,11 @@ from mailvane.domain.reputation import (
     new_id,
 )
 from mailvane.errors import InvalidFields, InvalidInput, NotFound
-from mailvane.services.asset_names import spelled
+from mailvane.services.asset_names import names_in, spelled
 from mailvane.storage.reputation import Assets, Observations
 
-MOST_AT_ONCE = 10_000  # assets that one request may add
+MOST_AT_ONCE = 10_000  # assets that one request may add; of networks that overlap, each counts
+_MOST_COMPLAINTS = 100
 _MOST_REFUSALS = 20  # that are shown of a source
 _LONGEST_REFUSAL = 300
 
@@ -75,19 +77,21 @@ class Watching:
         )  # fmt: skip
 
     def _spelled(self, kind: AssetKind, names: Sequence[str]) -> list[str]:
+        places = {name: place for place, name in reversed(list(enumerate(names)))}  # where each stands first
+        _check_number(kind, places)
         found: dict[str, None] = {}
         wrong: list[tuple[str, str]] = []
-        for place, name in enumerate(names):
+        for name, place in sorted(places.items(), key=lambda one: one[1]):
             try:
                 found.update(dict.fromkeys(spelled(kind, name)))
             except InvalidInput as error:
                 wrong.append((f"[{place}]", error.message))
+            if len(wrong) >= _MOST_COMPLAINTS:
+                break
         if wrong:
-            raise InvalidFields(*wrong[:100])
+            raise InvalidFields(*wrong)
         if not found:
             raise InvalidFields(("names", "nothing is named"))
-        if len(found) > MOST_AT_ONCE:
-            raise InvalidFields(("names", f"more than {MOST_AT_ONCE} at once"))
         return list(found)
 
     def assets(self, workspace: int, kind: AssetKind, profile_id: str | None = None) -> list[Asset]:
@@ -227,6 +231,16 @@ class Watching:
                     source,
                     lambda health: msgspec.structs.replace(health, succeeded_at=now, failures=0),
                 )
+
+
+def _check_number(kind: AssetKind, names: Iterable[str]) -> None:
+    """Before a network is written out. Raises InvalidFields."""
+    number = 0
+    for name in names:
+        with suppress(InvalidInput):  # named with its place when it is read
+            number += names_in(kind, name)
+        if number > MOST_AT_ONCE:
+            raise InvalidFields(("names", f"more than {MOST_AT_ONCE} at once"))
 
 
 def _listing(told: Observation, known: Observation | None) -> Observation | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 from datetime import UTC, datetime
 
@@ -113,3 +114,35 @@ def test_what_is_made_for_people_is_recognised() -> None:
 )
 def test_retry_after_is_seconds_or_a_date(text: str, expected: int) -> None:
     assert retry_after_ms(text, datetime(2026, 11, 21, 10, 0, tzinfo=UTC)) == expected
+
+
+def packed(times: int, content: bytes) -> bytes:
+    for _ in range(times):
+        content = gzip.compress(content)
+    return content
+
+
+def test_an_answer_may_be_packed_once() -> None:
+    told = Said(packed(1, b"told"), headers={"Content-Encoding": "gzip"})
+    with VendorServer(lambda _: told).running() as server:
+        assert ask(server.url).body == b"told"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "told"),
+    [
+        ("gzip", packed(1, b"x" * 50_000_000), "times its size"),
+        ("gzip", packed(1, b"x" * 100_001), "more than 100,000 bytes"),
+        ("gzip, gzip", packed(2, b"x"), "was not asked for"),
+        ("deflate", b"x", "was not asked for"),
+        ("gzip", packed(1, b"") * 20_000, "members"),
+        ("gzip", b"plain", "cannot be unpacked"),
+    ],
+)
+def test_an_answer_that_unpacks_to_too_much_or_is_packed_otherwise_is_refused(
+    encoding: str, body: bytes, told: str
+) -> None:
+    most = 100_000 if "100,000" in told else 32 * 1024 * 1024
+    server = VendorServer(lambda _: Said(body, headers={"Content-Encoding": encoding}))
+    with server.running(), pytest.raises(CollectionFailed, match=told):
+        ask(server.url, most_bytes=most)

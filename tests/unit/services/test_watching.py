@@ -190,3 +190,19 @@ def test_reports_that_were_refused_are_counted_with_the_last_reasons(watched: Wa
     assert (health.source, health.refused, health.refused_at) == (Source.DMARC, 31, NOW + 1)
     assert [told[:4] for told in health.refusals[:3]] == ["s: x", "r29:", "r28:"]
     assert (len(health.refusals), len(health.refusals[0])) == (20, 300)
+
+
+def test_too_many_are_refused_before_a_network_is_written_out(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def written_out(_kind: AssetKind, text: str) -> list[str]:
+        raise AssertionError(f"{text} was written out")
+
+    monkeypatch.setattr("mailvane.services.watching.spelled", written_out)
+    for names in ([f"2001:db8:{n:x}::/116" for n in range(1000)], [f"name{n}.example" for n in range(10_001)]):
+        with pytest.raises(InvalidFields, match="more than 10000 at once"):
+            watched.watching.add(watched.workspace, AssetKind.IP, names, NOW)
+
+
+def test_one_network_many_times_is_one(watched: Watched) -> None:
+    assert len(watched.watching.add(watched.workspace, AssetKind.IP, ["192.0.2.0/30"] * 9_000, NOW)) == 4

@@ -299,6 +299,21 @@ def test_a_client_key_may_not_send_events(world: World) -> None:
     assert answer.status_code == 403
 
 
+@pytest.mark.parametrize(
+    "body",
+    [gzip.compress(b"") * 1_000_000, gzip.compress(b" " * (20 * 1024 * 1024))],
+    ids=["a million members that hold nothing", "out of proportion"],
+)
+def test_a_gzip_body_that_costs_more_than_it_holds_is_refused(world: World, body: bytes) -> None:
+    answer = send(world, body, form={"Content-Encoding": "gzip"})
+    assert answer.status_code == 413
+
+
+def test_empty_lines_have_a_bound_too(world: World) -> None:
+    assert send(world, b"\n" * 200_000).json() == {"accepted": 0, "duplicates": 0}
+    assert send(world, b"\n" * 200_001).status_code == 413
+
+
 def test_without_a_key_nothing_is_read(world: World) -> None:
     answer = world.client.post(URL, content=b"not JSON")
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="mailvane"')

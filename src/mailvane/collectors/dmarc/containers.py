@@ -12,8 +12,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple
 
+from mailvane.domain.unpacking import MAGIC, Gunzip, Stream
 from mailvane.errors import InvalidInput
 
 MOST_BYTES = 1024**3  # of one file, unpacked
@@ -23,7 +24,6 @@ MOST_MEMBERS = 100  # of an archive
 _MOST_DIRECTORY = 256 * 1024  # bytes of an archive's list of members, which is read into memory
 _PIECE = 65_536
 _PEEKED = 1024
-_GZIP = b"\x1f\x8b"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _END = b"PK\x05\x06"
 _END_64 = b"PK\x06\x07"
@@ -35,10 +35,6 @@ _BROKEN = (
 )
 _HEADER = re.compile(rb"(?:>?From [^\r\n]*\r?\n)?[!-9;-~]{1,100}[ \t]*:")
 _BOMS = (b"\xff\xfe", b"\xfe\xff")
-
-
-class Stream(Protocol):
-    def read(self, size: int, /) -> bytes: ...
 
 
 class Form(StrEnum):
@@ -62,7 +58,7 @@ class Document(NamedTuple):
 
 
 def form_of(beginning: bytes) -> Form:
-    if beginning.startswith(_GZIP):
+    if beginning.startswith(MAGIC):
         return Form.GZIP
     if beginning.startswith(_ZIP):
         return Form.ZIP
@@ -102,7 +98,7 @@ def documents(file: BinaryIO, name: str, budget: Budget | None = None) -> Iterat
     file.seek(0)
     form = form_of(beginning)
     if form is Form.GZIP:
-        yield _sniffed(name, Inflated(file), budget)
+        yield _sniffed(name, Gunzip(file, _check_ratio), budget)
     elif form is Form.ZIP:
         yield from _members(file, name, budget)
     else:
@@ -149,54 +145,6 @@ class Remembered:
         return None if self._is_long else bytes(self._read)
 
 
-class Inflated:
-    """The content of a gzip file, which may have several parts. A part that does not end is an error."""
-
-    def __init__(self, file: Stream) -> None:
-        self._file = file
-        self._engine = zlib.decompressobj(wbits=31)
-        self._packed = 0
-        self._unpacked = 0
-        self._waiting = b""
-        self._over = False
-
-    def read(self, size: int, /) -> bytes:
-        while not self._over:
-            piece = self._some(size)
-            if piece:
-                self._unpacked += len(piece)
-                _check_ratio(self._unpacked, self._packed)
-                return piece
-        return b""
-
-    def _some(self, size: int) -> bytes:
-        try:
-            piece = self._engine.decompress(self._waiting or self._more(), size)
-        except zlib.error as error:
-            raise InvalidInput(f"the gzip file is broken: {error}") from None
-        self._waiting = self._engine.unconsumed_tail
-        if self._engine.eof:
-            self._next_part()
-        return piece
-
-    def _more(self) -> bytes:
-        packed = self._file.read(_PIECE)
-        self._packed += len(packed)
-        if not packed:
-            raise InvalidInput(f"the gzip file is cut off after {self._packed:,} bytes: nothing of it was kept")
-        return packed
-
-    def _next_part(self) -> None:
-        """Another part begins with its own mark; anything else behind the end is padding."""
-        rest = self._engine.unused_data
-        if len(rest) < len(_GZIP):
-            rest += self._file.read(_PIECE)
-            self._packed += len(rest)
-        self._over = not rest.startswith(_GZIP)
-        if not self._over:
-            self._engine, self._waiting = zlib.decompressobj(wbits=31), rest
-
-
 def _check_ratio(unpacked: int, packed: int) -> None:
     if unpacked > RATIO_MATTERS and unpacked > MOST_RATIO * packed:
         raise InvalidInput(f"it unpacks to more than {MOST_RATIO} times its size: no report does")
@@ -207,7 +155,7 @@ def _sniffed(name: str, stream: Stream, budget: Budget) -> Document:
     form = form_of(beginning[:_PEEKED])
     if form is Form.GZIP:
         # Some senders pack what was packed already: once more is read, and no more.
-        stream = Inflated(Bounded(stream, budget, beginning))
+        stream = Gunzip(Bounded(stream, budget, beginning), _check_ratio)
         beginning = stream.read(_PIECE)
         form = form_of(beginning[:_PEEKED])
     if form in (Form.GZIP, Form.ZIP):

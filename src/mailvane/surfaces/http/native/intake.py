@@ -6,14 +6,15 @@ within the workspace. This is not the mail log; the answer is given when the eve
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from hashlib import blake2b
+from io import BytesIO
 
 import msgspec
 from litestar.exceptions import HTTPException
 
 from mailvane.domain.mail import EventBatch, MailEvent
+from mailvane.domain.unpacking import TooMuch, gunzipped
 from mailvane.errors import InvalidEvent, InvalidInput, NotFound
 from mailvane.services.reasons import load_reasons
 from mailvane.services.recording import Recorder
@@ -22,7 +23,8 @@ from mailvane.storage.interface import JournalEntry
 from mailvane.surfaces.http.native.event import NativeEvent, mail_event
 
 MAX_BODY = 32 * 1024 * 1024
-MAX_LINES = 100_000
+MAX_LINES = 100_000  # that are events
+MAX_WRITTEN = 2 * MAX_LINES  # with empty ones
 SOURCE = "intake"
 
 
@@ -57,7 +59,9 @@ class Intake:
         relays = tuple(relay.id for relay in self._tenancy.active_relays(workspace))
         events: list[MailEvent] = []
         ids: list[str] = []
-        for number, line in enumerate(body.split(b"\n"), 1):
+        for number, line in enumerate(BytesIO(body), 1):
+            if number > MAX_WRITTEN:
+                raise HTTPException(status_code=413, detail=f"a request has at most {MAX_WRITTEN} lines")
             if not line.strip():
                 continue
             if len(events) == MAX_LINES:
@@ -116,24 +120,13 @@ def _relay(told: NativeEvent, relays: tuple[int, ...]) -> int:
 def unpacked(body: bytes, encoding: str) -> bytes:
     """The body without its content encoding, never larger than is accepted.
 
-    Raises an HTTPException.
+    Raises an HTTPException, InvalidInput.
     """
     if encoding in {"", "identity"}:
         return body
     if encoding not in {"gzip", "x-gzip"}:
         raise HTTPException(status_code=415, detail="the body may be sent plain or as gzip")
-    parts, size = [], 0
     try:
-        while body:
-            inflater = zlib.decompressobj(wbits=31)
-            part = inflater.decompress(body, MAX_BODY - size + 1)
-            size += len(part)
-            if size > MAX_BODY:
-                raise HTTPException(status_code=413, detail=f"a body unpacks to at most {MAX_BODY} bytes")
-            if not inflater.eof:
-                raise InvalidInput("the gzip body is cut off")
-            parts.append(part)
-            body = inflater.unused_data
-    except zlib.error:
-        raise InvalidInput("the body is not gzip") from None
-    return b"".join(parts)
+        return gunzipped(body, MAX_BODY)
+    except TooMuch as error:
+        raise HTTPException(status_code=413, detail=f"the body: {error.message}") from None
