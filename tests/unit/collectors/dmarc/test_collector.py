@@ -35,7 +35,7 @@ def server() -> Iterator[NameServer]:
 
 
 def lookups(server: NameServer) -> Lookups:
-    return Lookups([f"127.0.0.1:{server.port}"], timeout=0.3)
+    return Lookups([f"127.0.0.1:{server.port}"], timeout=5.0)
 
 
 class Desk:

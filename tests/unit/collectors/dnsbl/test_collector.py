@@ -175,7 +175,7 @@ def test_a_second_resolver_that_finds_nothing_clears_nobody(server: NameServer) 
     with NameServer({}, {}).running() as lying:
         collector = blocklists(server, "true.example")
         resolvers = [f"127.0.0.1:{one.port}" for one in (server, lying)]
-        two = Blocklists(Lookups(resolvers, timeout=0.2), collector.changed)
+        two = Blocklists(Lookups(resolvers, timeout=2.0), collector.changed)
         found = refreshed(two, asset(LISTED))[LISTED]
         assert found.observations == ()
         assert found.error.startswith("no blocklist answers: ")

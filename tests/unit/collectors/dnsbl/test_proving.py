@@ -26,7 +26,7 @@ class Proved:
     """What was told of zones, and a time limit that only the first probe of a silent zone waits for."""
 
     def __init__(self, *servers: NameServer) -> None:
-        self.proving = Proving(Lookups([f"127.0.0.1:{one.port}" for one in servers], timeout=0.5))
+        self.proving = Proving(Lookups([f"127.0.0.1:{one.port}" for one in servers], timeout=5.0))
         self.told: list[list[tuple[str, bool]]] = []
         self.proving.probed = self._tell
 

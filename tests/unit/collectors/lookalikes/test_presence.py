@@ -35,7 +35,7 @@ def server() -> Iterator[NameServer]:
 
 def asked(server: NameServer, question: Callable[[DomainLookups], Awaitable[_T]]) -> _T:
     async def answer() -> _T:
-        return await question(DomainLookups([f"127.0.0.1:{server.port}"], timeout=0.2))
+        return await question(DomainLookups([f"127.0.0.1:{server.port}"], timeout=5.0))
 
     return asyncio.run(answer())
 
