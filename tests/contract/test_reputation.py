@@ -504,3 +504,36 @@ def test_a_lease_is_held_by_one_until_it_ends(ledger: SqlLedger) -> None:
     assert not ledger.hold("collect", "b", NOW + HOUR, HOUR)
     assert ledger.hold("collect", "b", NOW + 2 + HOUR, HOUR)
     assert ledger.hold("other", "a", NOW, HOUR)
+
+
+def test_a_lease_is_given_back_by_its_holder_alone(ledger: SqlLedger) -> None:
+    assert ledger.hold("collect", "a", NOW, HOUR)
+    ledger.give_back("collect", "b")
+    assert [(one.name, one.holder, one.until) for one in ledger.leases(NOW)] == [("collect", "a", NOW + HOUR)]
+    ledger.give_back("collect", "a")
+    assert ledger.hold("collect", "b", NOW, HOUR)
+    assert ledger.leases(NOW + HOUR) == []
+
+
+def test_a_lease_taken_by_a_clock_that_was_ahead_does_not_last_for_ever(ledger: SqlLedger) -> None:
+    assert ledger.hold("collect", "a", NOW + 24 * HOUR, 1000)
+    assert ledger.hold("collect", "b", NOW, 1000)
+
+
+def test_leases_of_the_dead_are_void(ledger: SqlLedger) -> None:
+    assert ledger.hold("collect", "a", NOW, HOUR)
+    assert ledger.hold("fetch", "a", NOW, HOUR)
+    assert ledger.void_leases() == 2
+    assert ledger.hold("collect", "b", NOW, HOUR)
+
+
+def test_messages_that_were_taken_and_not_settled_can_be_let_go(ledger: SqlLedger, one: int) -> None:
+    ledger.post([message(one, ident=name) for name in ("a", "b", "later")])
+    later = msgspec.structs.replace(message(one, ident="later"), next_at=NOW + 500, attempts=1)
+    ledger.settle_notification(later, Attempt(at=NOW, took_ms=1, outcome="transient", detail=""))
+    assert {each.id for each in ledger.take(NOW, 10, 1000)} == {"a", "b"}
+    assert ledger.take(NOW, 10, 1000) == []
+    assert ledger.let_go(NOW, 1000, ["a"]) == 1
+    assert [each.id for each in ledger.take(NOW, 10, 1000)] == ["a"]
+    assert ledger.let_go(NOW, 1000) == 2
+    assert {each.id for each in ledger.take(NOW, 10, 1000)} == {"a", "b"}, "what is tried later waits"

@@ -9,6 +9,7 @@ from mailvane.domain.reputation import Source
 from mailvane.reputation_config import ReputationSettings
 from mailvane.services.alerting import Alerting
 from mailvane.services.egress import Outside
+from mailvane.services.source_schedule import Schedule
 from mailvane.services.watching import Watching
 from mailvane.storage.ledger import SqlLedger
 
@@ -32,3 +33,7 @@ def watching_of(ledger: SqlLedger, evaluate: Callable[[int, Collection[Source], 
         evaluate(workspace, sources, now)
 
     return Watching(ledger, ledger, evaluated)
+
+
+def schedule_of(settings: ReputationSettings) -> Schedule:
+    return Schedule(int(settings.refresh_hours * _HOUR_MS))

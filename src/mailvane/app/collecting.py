@@ -20,6 +20,7 @@ from mailvane.domain.reputation import AssetKind, Refresh, Source
 from mailvane.errors import CollectionFailed, InvalidInput, MailvaneError
 from mailvane.reputation_config import ReputationSettings
 from mailvane.services.complaints import Complaints
+from mailvane.services.leasing import Leasing
 from mailvane.services.report_intake import ReportIntake, Taken
 from mailvane.services.watching import Watching
 from mailvane.storage.ledger import SqlLedger
@@ -27,7 +28,6 @@ from mailvane.storage.ledger import SqlLedger
 log = logging.getLogger(__name__)
 
 FETCH_SECONDS = 60.0  # how often the places are looked at where reports arrive
-_FETCH_LEASE_MS = 10 * 60_000
 
 
 class Collecting:
@@ -80,14 +80,14 @@ class Collecting:
             raise CollectionFailed(f"there is no workspace {name}, which reports are to be taken for")
         return found
 
-    async def fetch_reports(self, holder: str, clock: Callable[[], int]) -> None:
+    async def fetch_reports(self, leasing: Leasing, clock: Callable[[], int]) -> None:
         """Take what arrives by mail and in the directory, until cancelled; on one node at a time."""
         reports = next(one for one in self.collectors if isinstance(one, DmarcReports))
         while reports.fetches:
             try:
-                lease = ("fetch reports", holder, clock(), _FETCH_LEASE_MS)
-                if await asyncio.to_thread(self._ledger.hold, *lease):
-                    await reports.fetch(clock())
+                async with leasing.held("fetch reports") as held:
+                    if held is not None:
+                        await reports.fetch(clock())
             except MailvaneError as error:
                 log.warning("reports could not be fetched: %s", error)
             except Exception:

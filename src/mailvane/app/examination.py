@@ -15,11 +15,14 @@ import httpx
 
 from mailvane import __version__
 from mailvane.admission.guillotine import advised_volume
+from mailvane.app.alerting import schedule_of
 from mailvane.app.data_directory import owner
 from mailvane.app.ledgers import is_embedded, ledger_of
 from mailvane.app.stores import maillog_anywhere
 from mailvane.config import TOKEN_FILE, PostfixLog, Settings, shown
+from mailvane.domain.reputation import Source, SourceHealth
 from mailvane.errors import InvalidInput, MailvaneError
+from mailvane.services.source_schedule import SourceSchedule
 from mailvane.sources.postfix_log.newest import newest_line
 from mailvane.surfaces.cli.program import Check, CheckResult
 
@@ -28,11 +31,12 @@ _FREE_WARNING = 5 * _GIB
 _BACKLOG_WARNING = 1000
 _LATE_MS = 5 * 60_000  # a batch is on its way for less than a second where all is well
 _TOLERANCE = 15 * 60_000  # milliseconds; zones differ by no less
+_MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
 
 
 def checks(settings: Settings) -> Iterator[Check]:
     """Every check, in the order in which one depends on the other."""
-    for check in (_versions, _settings, _data, _token, _disk, _ledger, _outbound, _server, _maillog):
+    for check in (_versions, _settings, _data, _token, _disk, _ledger, _outbound, _server, _maillog, _sources):
         yield from _guarded(check, settings)
     for number in range(len(settings.postfix)):
         yield _source(settings, number)
@@ -135,6 +139,38 @@ def _maillog(settings: Settings) -> Check:
     where = "embedded" if is_embedded(settings) else "served"
     told = f"{where} {health.engine}: {health.events:,} events, {health.deliveries:,} deliveries, {size:,.1f} MiB"
     return Check("maillog", CheckResult.GOOD, told)
+
+
+def _sources(settings: Settings) -> Check:
+    """Outside sources: which of them fail, when each is asked next, and who asks one now."""
+    now = time.time_ns() // 1_000_000
+    with ledger_of(settings) as ledger:
+        schedule = SourceSchedule(ledger, schedule_of(settings.reputation))
+        health = [one for workspace in ledger.workspaces() for one in schedule.health(workspace.id, now)]
+        leases = ledger.leases(now)
+    told = [_source_told([one for one in health if one.source is source], now) for source in Source]
+    held = [f"{lease.name} by {lease.holder} (ends {_soon(lease.until - now)} unless renewed)" for lease in leases]
+    finding = "; ".join(filter(None, [*told, "held now: " + ", ".join(held) if held else ""]))
+    failing = [one for one in health if one.failures]
+    if failing:
+        return Check("sources", CheckResult.WARNING, finding, f"{failing[0].source}: {failing[0].error}")
+    return Check("sources", CheckResult.GOOD, finding or "nothing is watched")
+
+
+def _source_told(health: list[SourceHealth], now: int) -> str:
+    """Of one source, over all workspaces."""
+    asked = [one.next_at for one in health if one.next_at]
+    if not asked:
+        return ""
+    failing = sum(1 for one in health if one.failures)
+    fails = f", fails for {failing} of {len(health)} workspace(s)" if failing else ""
+    return f"{health[0].source} is due {_soon(min(asked) - now)}{fails}"
+
+
+def _soon(ms: int) -> str:
+    if ms < _MINUTE_MS:
+        return "now" if ms <= 0 else f"in {ms // 1000 + 1} s"
+    return f"in {ms / _MINUTE_MS:,.0f} min" if ms < 2 * _HOUR_MS else f"in {ms / _HOUR_MS:,.1f} h"
 
 
 def _source(settings: Settings, number: int) -> Check:

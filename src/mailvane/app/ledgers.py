@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mailvane.app.data_directory import owner
 from mailvane.config import Settings
 from mailvane.errors import InvalidSetting, StoreInUse
+from mailvane.notify.worker import HOLD_MS
 from mailvane.storage.ledger import SqlLedger, open_ledger
+
+log = logging.getLogger(__name__)
 
 
 def is_embedded(settings: Settings) -> bool:
@@ -38,3 +42,15 @@ def serving(settings: Settings) -> str | None:
     if not held.http:
         raise StoreInUse(f"data directory {settings.data} is in use by {held.purpose} (process {held.pid})")
     return held.http
+
+
+def end_what_dead_processes_hold(settings: Settings, ledger: SqlLedger, now: int) -> None:
+    """For the one process that may use the ledger: whatever is held in it was held by one that was killed.
+
+    A ledger that several processes share is left as it is, for what they hold ends by itself.
+    """
+    inside = f"sqlite:///{settings.data}"
+    if is_embedded(settings) and settings.ledger.startswith(inside):
+        leases, messages = ledger.void_leases(), ledger.let_go(now, HOLD_MS)
+        if leases or messages:
+            log.info("ended %d lease(s) and took back %d message(s) of a process that was killed", leases, messages)

@@ -11,7 +11,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry
 
-from mailvane.app.alerting import alerting_of, watching_of
+from mailvane.app.alerting import alerting_of, schedule_of, watching_of
 from mailvane.app.collecting import Collecting
 from mailvane.app.reputation_metrics import ReputationMetrics
 from mailvane.app.telling import Background, Telling
@@ -21,7 +21,9 @@ from mailvane.domain.reputation import Source, Zone
 from mailvane.reputation_config import ReputationSettings
 from mailvane.services.alert_statistics import AlertStatistics
 from mailvane.services.complaints import Complaints
+from mailvane.services.leasing import Leasing
 from mailvane.services.signing import Signing
+from mailvane.services.source_schedule import SourceSchedule
 from mailvane.storage.ledger import SqlLedger
 from mailvane.surfaces.http.services import ReputationServices
 
@@ -81,11 +83,14 @@ def reputation_of(
     evaluate = metrics.evaluating(alerting)
     watching = watching_of(ledger, evaluate)
     collecting = Collecting(settings, ledger, watching, complaints)
-    runner = Runner(collecting.collectors, watching, ledger, ledger, clock, settings.refresh_hours)
+    leasing = Leasing(ledger, clock)
+    schedule = schedule_of(settings)
+    runner = Runner(collecting.collectors, watching, ledger, leasing, clock, schedule)
     services = ReputationServices(
         alerting=alerting,
         statistics=AlertStatistics(ledger),
         watching=watching,
+        sources=SourceSchedule(ledger, schedule),
         profiles=ledger,
         signing=Signing(ledger),
         reports=ledger,
@@ -101,7 +106,7 @@ def reputation_of(
     asking: Sequence[Background] = (
         partial(_catch_up, ledger, evaluate, clock),
         runner.run,
-        partial(collecting.fetch_reports, runner.holder, clock),
+        partial(collecting.fetch_reports, leasing, clock),
         partial(metrics.look, ledger, clock),
     )
     return Reputation(services, Telling(settings, ledger, clock, registry), asking)

@@ -22,6 +22,7 @@ from mailvane.app.descriptors import connections_of_a_door, raised
 from mailvane.app.following import Follower, FollowingMetrics
 from mailvane.app.governing import complaints_of
 from mailvane.app.housekeeping import Housekeeping
+from mailvane.app.ledgers import end_what_dead_processes_hold
 from mailvane.app.outbound import outbound_services
 from mailvane.app.policing import policy_server
 from mailvane.app.reputation import Reputation, reputation_of
@@ -55,6 +56,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
     with ExitStack() as running:
         url = base_url(settings) if "http" in roles else ""
         stores = running.enter_context(stores_here(settings, "mailvane serve", url))
+        end_what_dead_processes_hold(settings, stores.ledger, _clock())
         if "worker" in roles:
             running.enter_context(_followers(settings, stores, metrics))
             running.enter_context(Housekeeping(stores.ledger, _clock).running())

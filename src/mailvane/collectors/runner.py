@@ -8,27 +8,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import groupby
-from zlib import crc32
 
 from mailvane.collectors.collector import Collector
-from mailvane.domain.reputation import ASKED_ABOUT, Asset, AssetStatus, Refresh, Source
+from mailvane.domain.reputation import ASKED_ABOUT, Asset, Refresh, Source
 from mailvane.errors import MailvaneError
+from mailvane.services.leasing import Held, Leasing
+from mailvane.services.source_schedule import Schedule, lease_name
 from mailvane.services.watching import Watching
-from mailvane.storage.reputation import Assets, Leases
+from mailvane.storage.reputation import Assets
 
 log = logging.getLogger(__name__)
 
-HOUR_MS = 3_600_000
 LOOK_SECONDS = 15.0  # how soon another process's "ask now" is noticed
 _TOGETHER = 200  # refreshes that are recorded at once
 _TOGETHER_SECONDS = 1.0
-_LEASE_MS = 10 * 60_000
-_FIRST_PAUSE_MS = 60_000
-_RETRY_MS = 30 * 60_000
-_JITTER = 0.1  # of the interval: thousands of assets that were added together spread out over the days
 
 
 class Runner:
@@ -39,17 +34,16 @@ class Runner:
         collectors: Sequence[Collector],
         watching: Watching,
         assets: Assets,
-        leases: Leases,
+        leasing: Leasing,
         clock: Callable[[], int],
-        refresh_hours: float = 24.0,
+        schedule: Schedule,
     ) -> None:
         self._collectors = collectors
         self._watching = watching
         self._assets = assets
-        self._leases = leases
+        self._leasing = leasing
         self._clock = clock
-        self._interval = int(refresh_hours * HOUR_MS)
-        self.holder = secrets.token_hex(8)
+        self._schedule = schedule
         self._wake: dict[Source, asyncio.Event] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -82,48 +76,42 @@ class Runner:
 
     async def round(self, collector: Collector) -> int:
         """Ask about everything that is due, workspace by workspace; about how many assets."""
-        now = self._clock()
-        watched = await asyncio.to_thread(self._assets.assets, None, ASKED_ABOUT[collector.source])
-        # What nobody approved, or what was switched off, is not asked about.
-        due = [asset for asset in watched if asset.verified and self._due_at(asset) <= now]
-        if not due or not await asyncio.to_thread(self._hold, collector.source):
+        if not await asyncio.to_thread(self._due, collector.source, self._clock()):
             return 0
-        asked = 0
-        by_workspace = sorted(due, key=lambda asset: asset.workspace)
-        for workspace, assets in groupby(by_workspace, key=lambda asset: asset.workspace):
-            if await asyncio.to_thread(self._resting, workspace, collector.source, now):
-                continue
-            asked += await self._ask(collector, workspace, list(assets))
+        async with self._leasing.held(lease_name(collector.source)) as held:
+            if held is None:
+                return 0
+            now = self._clock()
+            due = await asyncio.to_thread(self._due, collector.source, now)  # another process may have asked meanwhile
+            asked = 0
+            for workspace, assets in groupby(due, key=lambda asset: asset.workspace):
+                if held.lost:
+                    break
+                if not await asyncio.to_thread(self._is_resting, workspace, collector.source, now):
+                    asked += await self._ask(collector, workspace, list(assets), held)
         return asked
 
-    def _hold(self, source: Source) -> bool:
-        return self._leases.hold(f"collect {source}", self.holder, self._clock(), _LEASE_MS)
+    def _due(self, source: Source, now: int) -> list[Asset]:
+        """By workspace. What nobody approved, or what was switched off, is not asked about."""
+        watched = self._assets.assets(None, ASKED_ABOUT[source])
+        due = [asset for asset in watched if asset.verified and self._schedule.due_at(asset) <= now]
+        return sorted(due, key=lambda asset: asset.workspace)
 
-    def _due_at(self, asset: Asset) -> int:
-        """What was never asked about is due at once, what failed soon; everything else about once in an interval."""
-        if not asset.asked_at:
-            return 0
-        if asset.status == AssetStatus.FAILED:
-            return asset.asked_at + min(_RETRY_MS, self._interval)
-        share = crc32(f"{asset.id}{asset.asked_at}".encode()) / 2**32
-        return asset.asked_at + int(self._interval * (1 - _JITTER * share))
-
-    def _resting(self, workspace: int, source: Source, now: int) -> bool:
+    def _is_resting(self, workspace: int, source: Source, now: int) -> bool:
         """Whether the source failed so lately that it is left alone for now."""
-        for health in self._watching.health(workspace):
-            if health.source == source and health.failures:
-                pause = min(_FIRST_PAUSE_MS * 2 ** min(health.failures - 1, 20), self._interval)
-                share = 0.5 + crc32(f"{workspace}{health.failed_at}".encode()) / 2**33
-                return now < health.failed_at + int(pause * share)
-        return False
+        return any(
+            health.source == source and now < self._schedule.rests_until(workspace, health)
+            for health in self._watching.health(workspace)
+        )
 
-    async def _ask(self, collector: Collector, workspace: int, assets: Sequence[Asset]) -> int:
+    async def _ask(self, collector: Collector, workspace: int, assets: Sequence[Asset], held: Held) -> int:
         asked = 0
         try:
             async for refreshes in _together(collector.refresh(assets, self._clock())):
                 asked += len(refreshes)
                 await asyncio.to_thread(self._watching.record, workspace, refreshes, self._clock())
-                await asyncio.to_thread(self._hold, collector.source)
+                if held.lost:
+                    break
         except MailvaneError as error:
             log.warning("%s could not be asked for workspace %d: %s", collector.source, workspace, error)
             await self._failed(collector, workspace, error.message)

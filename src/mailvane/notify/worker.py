@@ -11,6 +11,7 @@ import logging
 import random
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -22,6 +23,7 @@ from mailvane.storage.reputation import Outbox
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
+PARTING_SECONDS = 2.0  # for what is under way when the server stops
 HOLD_MS = 120_000  # longer than any try may take that begins within the patience
 PATIENCE_MS = 30_000  # a message whose turn comes later is left to be taken again
 GIVE_UP_MS = 5 * 86_400_000  # a target that failed for so long is not tried any more
@@ -41,9 +43,21 @@ class Worker:
         self._room = asyncio.Semaphore(AT_ONCE)
         self._turns: dict[tuple[int, Channel, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._under_way: set[asyncio.Task[None]] = set()
+        self._in_hand: set[str] = set()  # ids of those that were taken and not settled
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Until it is cancelled; what it then has in hand and is not told within a moment is left to whoever comes."""
+        try:
+            await self._run()
+        finally:
+            if self._under_way:
+                await asyncio.wait(self._under_way, timeout=PARTING_SECONDS)
+            for task in list(self._under_way):
+                task.cancel()
+            if self._in_hand:
+                await asyncio.to_thread(self._outbox.let_go, self._clock(), HOLD_MS, frozenset(self._in_hand))
+
+    async def _run(self) -> None:
         while True:
             try:
                 taken = await self.round()
@@ -60,11 +74,17 @@ class Worker:
             await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
         now = self._clock()
         due = await asyncio.to_thread(self._outbox.take, now, _TOGETHER, HOLD_MS)
+        self._in_hand |= {notification.id for notification in due}
         for notification in due:
             task = asyncio.create_task(self._tell(notification, now))
             self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            task.add_done_callback(partial(self._ended, notification.id))
         return len(due)
+
+    def _ended(self, notification_id: str, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            self._in_hand.discard(notification_id)
 
     async def settled(self) -> None:
         """When everything that was begun has ended."""

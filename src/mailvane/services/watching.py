@@ -162,9 +162,7 @@ class Watching:
             if len(wanted) < len(named):
                 raise NotFound("not all of these are watched")
         self._assets.change_assets(workspace, {asset.id: _due for asset in wanted})
-        self._observations.save_health(
-            workspace, source, lambda health: msgspec.structs.replace(health, next_at=0, failures=0)
-        )
+        self._observations.save_health(workspace, source, lambda health: msgspec.structs.replace(health, failures=0))
         return len(wanted)
 
     def health(self, workspace: int) -> list[SourceHealth]:

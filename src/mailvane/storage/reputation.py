@@ -245,6 +245,9 @@ class Outbox(Protocol):
     def take(self, now: int, limit: int, hold_ms: int) -> list[Notification]:
         """Pending ones that are due, the oldest first; nobody else takes them within `hold_ms`."""
 
+    def let_go(self, now: int, hold_ms: int, ids: Collection[str] | None = None) -> int:
+        """End the holds of those taken within `hold_ms` and not settled, of all when None; how many are due again."""
+
     def settle_notification(self, notification: Notification, attempt: Attempt) -> None:
         """Keep state, attempts and next_at as they now are, and add to its delivery log."""
 
@@ -408,6 +411,23 @@ class Reports(Protocol):
         """How many there are, and a page of them, as parsed, by count of messages."""
 
 
+class Lease(msgspec.Struct, frozen=True):
+    """What one process does alone until then, unless it renews it."""
+
+    name: str
+    holder: str
+    until: int
+
+
 class Leases(Protocol):
     def hold(self, name: str, holder: str, now: int, for_ms: int) -> bool:
         """Take or renew a lease; False while somebody else holds it."""
+
+    def give_back(self, name: str, holder: str) -> None:
+        """Let others have it, if it is still this holder's."""
+
+    def void_leases(self) -> int:
+        """End those of everybody, who are known to be gone; how many."""
+
+    def leases(self, now: int) -> list[Lease]:
+        """Those that are held, by name."""

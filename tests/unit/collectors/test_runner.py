@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
 from mailvane.collectors import runner as module
-from mailvane.collectors.runner import HOUR_MS, Runner
+from mailvane.collectors.runner import Runner
 from mailvane.domain.reputation import Asset, AssetKind, AssetStatus, Refresh, Source
 from mailvane.errors import CollectionFailed
+from mailvane.services.leasing import LEASE_MS, Leasing
+from mailvane.services.source_schedule import HOUR_MS, Schedule
 from mailvane.services.watching import Watching
 from mailvane.storage.ledger import SqlLedger, open_ledger
 
@@ -30,11 +32,14 @@ class Blocklists:
         self.trouble: Exception | None = None
         self.error = ""
         self.fails_at = ""
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def refresh(self, assets: Sequence[Asset], now: int) -> AsyncIterator[Refresh]:
         self.asked.append([asset.name for asset in assets])
         if self.trouble is not None:
             raise self.trouble
+        if self.meanwhile is not None:
+            await self.meanwhile()
         for asset in assets:
             if asset.name == self.fails_at:
                 raise RuntimeError("broken")
@@ -54,7 +59,11 @@ class Setting:
         self.runner = self.node()
 
     def node(self) -> Runner:
-        return Runner([self.collector], self.watching, self.ledger, self.ledger, lambda: self.now)
+        def clock() -> int:
+            return self.now
+
+        leasing = Leasing(self.ledger, clock)
+        return Runner([self.collector], self.watching, self.ledger, leasing, clock, Schedule(24 * HOUR_MS))
 
     def watch(self, *names: str, workspace: int | None = None) -> None:
         self.watching.add(workspace or self.workspace, AssetKind.IP, names, self.now)
@@ -142,15 +151,53 @@ def test_a_source_that_fails_is_left_alone_longer_and_longer(trouble: Exception,
     assert setting.round() == 1
 
 
-def test_two_nodes_do_not_ask_twice(setting: Setting) -> None:
+def test_two_nodes_do_not_ask_at_once(setting: Setting) -> None:
     setting.watch("192.0.2.1")
-    setting.collector.trouble = CollectionFailed("away")
-    setting.round()
-    setting.collector.trouble = None
     other = setting.node()
+    during: list[int] = []
+
+    async def scene() -> None:
+        async def meanwhile() -> None:
+            during.append(await other.round(setting.collector))
+
+        setting.collector.meanwhile = meanwhile
+        assert await setting.runner.round(setting.collector) == 1
+
+    asyncio.run(scene())
+    assert during == [0], "the first node holds the lease"
+    assert len(setting.collector.asked) == 1
     setting.watching.ask_now(setting.workspace, Source.BLOCKLISTS)
-    assert setting.round(runner=other) == 0, "the first node holds the lease"
-    assert setting.round(after_hours=1, runner=other) == 1
+    assert setting.round(runner=other) == 1, "and gave it back"
+
+
+def test_a_node_that_is_stopped_while_it_asks_gives_its_lease_back(setting: Setting) -> None:
+    setting.watch("192.0.2.1")
+
+    async def scene() -> None:
+        begun = asyncio.Event()
+
+        async def meanwhile() -> None:
+            begun.set()
+            await asyncio.sleep(3600)
+
+        setting.collector.meanwhile = meanwhile
+        asking = asyncio.create_task(setting.runner.round(setting.collector))
+        await begun.wait()
+        assert [lease.name for lease in setting.ledger.leases(setting.now)] == ["collect blocklists"]
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    asyncio.run(scene())
+    assert setting.ledger.leases(setting.now) == []
+
+
+def test_what_a_dead_node_held_is_free_within_a_minute(setting: Setting) -> None:
+    setting.watch("192.0.2.1")
+    assert setting.ledger.hold("collect blocklists", "killed", NOW, LEASE_MS)
+    assert LEASE_MS <= 60_000
+    assert setting.round() == 0
+    assert setting.round(after_hours=60 / 3600) == 1
 
 
 def test_it_wakes_when_somebody_asks_now(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import pytest
 from mailvane.domain.alerts import Channel, Notification, NotificationState
 from mailvane.errors import NotAllowed, Transient
 from mailvane.notify import email
+from mailvane.notify import worker as worker_module
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
 from mailvane.notify.worker import AT_ONCE, GIVE_UP_MS, HOLD_MS, PATIENCE_MS, Worker
 from mailvane.storage.ledger import SqlLedger, open_ledger
@@ -195,3 +196,30 @@ def test_the_longest_try_ends_before_its_message_is_taken_again() -> None:
     """Mails wait for a place at the server: all that are told at once may be mails, and each may take its time."""
     turns = -(-AT_ONCE // email.AT_ONCE)
     assert PATIENCE_MS + turns * email.TIMEOUT_SECONDS * 1000 < HOLD_MS
+
+
+def test_a_worker_that_is_stopped_leaves_what_it_could_not_tell_to_the_next(
+    ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(Hook):
+        async def deliver(self, notification: Notification, now: int) -> Delivered:
+            begun.set()
+            await asyncio.sleep(3600)
+            raise AssertionError
+
+    monkeypatch.setattr(worker_module, "PARTING_SECONDS", 0.05)
+    post = Post(ledger, Slow())
+    post.post()
+
+    async def scene() -> None:
+        running = asyncio.create_task(Worker(ledger, [post.hook], lambda: post.now).run())
+        await begun.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    begun = asyncio.Event()
+    asyncio.run(scene())
+    post.hook = Hook()
+    post.rounds(1)
+    assert post.hook.delivered == ["msg_1"], "without waiting until the hold is over"

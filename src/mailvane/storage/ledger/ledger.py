@@ -11,6 +11,7 @@ from mailvane.storage.ledger.copying import SqlCopies
 from mailvane.storage.ledger.database import Database, connect
 from mailvane.storage.ledger.domains import SqlDomains
 from mailvane.storage.ledger.journal import SqlJournal
+from mailvane.storage.ledger.leases import SqlLeases
 from mailvane.storage.ledger.migration import migrate
 from mailvane.storage.ledger.observation_pages import SqlObservationPages
 from mailvane.storage.ledger.observations import SqlObservations
@@ -25,7 +26,7 @@ from mailvane.storage.ledger.zones import SqlZones
 _OUTBOUND = (SqlDomains, SqlPeriods, SqlClients)
 _REPUTATION = (
     *(SqlAssets, SqlObservations, SqlZones, SqlAlerts, SqlAlertLog, SqlOutbox, SqlChannels),
-    *(SqlReports, SqlReportPages, SqlReportSums, SqlObservationPages),
+    *(SqlReports, SqlReportPages, SqlReportSums, SqlObservationPages, SqlLeases),
 )
 
 
@@ -44,6 +45,7 @@ class SqlLedger(
     SqlOutbox,
     SqlChannels,
     SqlReports,
+    SqlLeases,
     SqlReportPages,
     SqlReportSums,
     SqlCopies,

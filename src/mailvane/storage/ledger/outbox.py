@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -48,6 +48,24 @@ class SqlOutbox:
             held = update(notifications).where(table.id.in_([one.id for one in taken]))
             connection.execute(held.values(next_at=now + hold_ms))
         return taken
+
+    def let_go(self, now: int, hold_ms: int, ids: Collection[str] | None = None) -> int:
+        table = notifications.c
+        pending = select(table.id, table.next_at, table.document).where(
+            table.state == NotificationState.PENDING, table.next_at > now, table.next_at <= now + hold_ms
+        )
+        if ids is not None:
+            pending = pending.where(table.id.in_(sorted(ids)))
+        with self._database.write() as connection:
+            # What is held is due later than its document says, which is written when a message is settled.
+            due = {
+                row.id: written
+                for row in connection.execute(pending.with_for_update())
+                if (written := value_of(row.document, Notification).next_at) < row.next_at
+            }
+            for one, at in due.items():
+                connection.execute(update(notifications).where(table.id == one).values(next_at=at))
+        return len(due)
 
     def settle_notification(self, notification: Notification, attempt: Attempt) -> None:
         row = {"notification_id": notification.id, **msgspec.structs.asdict(attempt), "detail": plain(attempt.detail)}

@@ -1,4 +1,4 @@
-"""DMARC aggregate reports and leases in the ledger. Implements `Reports` and `Leases` of the storage layer."""
+"""DMARC aggregate reports in the ledger. Implements `Reports` of the storage layer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, func, insert, select
 
 from mailvane.storage.ledger.database import Database
 from mailvane.storage.ledger.documents import in_chunks, plain, text_of
-from mailvane.storage.ledger.reputation_tables import leases, report_rows, reports
+from mailvane.storage.ledger.reputation_tables import report_rows, reports
 from mailvane.storage.reputation import AggregateReport, RowQuestion
 
 _AT_ONCE = 2000
@@ -66,17 +66,6 @@ class SqlReports:
             total = connection.execute(counted).scalar_one()
             rows = connection.execute(page.offset(question.offset).limit(question.limit))
             return total, [_shown(row) for row in rows]
-
-    def hold(self, name: str, holder: str, now: int, for_ms: int) -> bool:
-        statement = self._database.insert(leases).values(name=name, holder=holder, until=now + for_ms)
-        mine_or_over = (leases.c.holder == holder) | (leases.c.until <= now)
-        taking = statement.on_conflict_do_update(
-            index_elements=["name"],
-            set_={"holder": statement.excluded.holder, "until": statement.excluded.until},
-            where=mine_or_over,
-        )
-        with self._database.write() as connection:
-            return connection.execute(taking.returning(leases.c.name)).first() is not None
 
 
 def rows_conditions(question: RowQuestion) -> list[ColumnElement[bool]]:

@@ -19,6 +19,7 @@ from mailvane.services.governance import Governance
 from mailvane.services.history import History
 from mailvane.services.recording import Recorder
 from mailvane.services.signing import Signing
+from mailvane.services.source_schedule import SourceSchedule
 from mailvane.services.tenancy import Tenancy
 from mailvane.services.verification import Proving
 from mailvane.services.watching import Watching
@@ -47,6 +48,7 @@ class ReputationServices:
     alerting: Alerting
     statistics: AlertStatistics
     watching: Watching
+    sources: SourceSchedule
     signing: Signing
     profiles: Profiles
     reports: Reports

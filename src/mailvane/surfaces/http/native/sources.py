@@ -58,7 +58,7 @@ class ZoneReply(msgspec.Struct, frozen=True):
 
 
 def health(services: ReputationServices, asked: Asked) -> list[SourceHealth]:
-    return services.watching.health(asked.workspace)
+    return services.sources.health(asked.workspace, asked.now)
 
 
 def run(services: ReputationServices, asked: Asked) -> RunReply:
