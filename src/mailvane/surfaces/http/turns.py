@@ -68,11 +68,12 @@ class Turns:
     def _call(self) -> None:
         """Give what is free to those whose turn it is."""
         while self._free:
-            found = next((name for name in self._tenants if self._may_take(self._tenants[name])), None)
+            found = next((each for each in self._tenants.items() if self._may_take(each[1])), None)
             if found is None:
                 return
-            tenant = self._tenants.pop(found)
-            self._tenants[found] = tenant  # at the end: the others come first now
+            name, tenant = found  # the name of a tenant may be None, too
+            del self._tenants[name]
+            self._tenants[name] = tenant  # at the end: the others come first now
             self._free -= 1
             tenant.answered_now += 1
             tenant.waiting.popleft().set_result(None)

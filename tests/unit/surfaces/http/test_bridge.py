@@ -111,6 +111,17 @@ def test_equal_questions_that_are_under_way_are_asked_once() -> None:
     assert asyncio.run(cross()) == [0, 0, 1, 2]
 
 
+def test_a_question_of_nobody_in_particular_is_answered() -> None:
+    async def cross() -> int:
+        bridge = Bridge(patience=10)
+        try:
+            return await bridge.ask(None, 0, lambda: 7)
+        finally:
+            bridge.close()
+
+    assert asyncio.run(cross()) == 7
+
+
 def test_a_failure_is_told_to_everybody_who_asked() -> None:
     def fail() -> None:
         raise NotFound("nothing")

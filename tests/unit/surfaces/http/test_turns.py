@@ -100,3 +100,14 @@ def test_too_many_of_one_tenant_are_refused_and_others_are_not() -> None:
         assert queue.begun == ["a1", "a2", "b1", "a3"]
 
     asyncio.run(run())
+
+
+def test_the_master_who_has_no_workspace_has_turns_too() -> None:
+    async def run() -> bool:
+        turns = Turns(2)
+        for tenant in (None, 1, None):
+            async with asyncio.timeout(10), turns.turn(tenant):
+                pass
+        return True
+
+    assert asyncio.run(run())
