@@ -44,8 +44,8 @@ def lines(number: int) -> str:
         f"cleanup[2]: {queue_id}: message-id=<{number}@app.example>",
         f"qmgr[3]: {queue_id}: from=<shop@app.example>, size=2048, nrcpt=1 (queue active)",
         (
-            f"smtp[4]: {queue_id}: to=<user{number % 1000}@isp.example>, relay=mx.isp.example[198.51.100.9]:25, delay=1, "
-            "delays=0/0/0/1, dsn=2.0.0, status=sent (250 2.0.0 Ok)"
+            f"smtp[4]: {queue_id}: to=<user{number % 1000}@isp.example>, relay=mx.isp.example[198.51.100.9]:25, "
+            "delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 2.0.0 Ok)"
         ),
         f"qmgr[3]: {queue_id}: removed",
     )
