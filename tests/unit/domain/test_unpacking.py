@@ -89,6 +89,7 @@ def test_what_is_longer_than_is_accepted_is_refused() -> None:
 @pytest.mark.parametrize(
     "packed",
     [b"", b"\x1f", b"plain", gzip.compress(b"x" * 100)[:-1], EMPTY + EMPTY[:5], EMPTY + b"rest", b"\0" + EMPTY],
+    ids=["empty", "magic", "plain", "cut", "cut second member", "rest", "zero before"],
 )
 def test_what_is_broken_or_cut_off_is_refused(packed: bytes) -> None:
     with pytest.raises(InvalidInput):
