@@ -124,7 +124,7 @@ def test_a_fresh_server_behind_a_broken_resolver_calls_nothing_clear(
 ) -> None:
     resolver.zones = dict.fromkeys(HOSTS, broken)
     watcher.watch()
-    until(lambda: bool(watcher.client.get("/mailvane/v1/sources").json()))
+    until(lambda: watcher.client.get("/mailvane/v1/sources").json()[0]["failures"] > 0)
     (health,) = watcher.client.get("/mailvane/v1/sources").json()
     assert (health["source"], health["succeeded_at"]) == ("blocklists", 0)
     assert health["failures"] >= 1
