@@ -23,6 +23,7 @@ _ANALYTICAL_THREADS = 4
 _QUICK_THREADS = 4
 _OUTSIDE_THREADS = 4
 _LENGTHY_THREADS = 2
+_LENGTHY_WAITING = 8  # of one workspace; each may hold a body of many megabytes
 _PATIENCE_SECONDS = 60.0
 
 
@@ -52,6 +53,9 @@ class Bridge:
         self._outside = ThreadPoolExecutor(_OUTSIDE_THREADS, "outside")
         self._patience = patience
         self._turns = Turns(analytical_threads)
+        # One quick thread is left for keys and for the journal.
+        self._quick_turns = Turns(max(1, quick_threads - 1))
+        self._lengthy_turns = Turns(_LENGTHY_THREADS, _LENGTHY_WAITING)
         self._under_way: dict[Hashable, _Shared] = {}
 
     async def analytical(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -98,6 +102,30 @@ class Bridge:
             del self._under_way[key]
         if not task.cancelled():
             task.exception()  # looked at, also when nobody waits for it any more
+
+    async def shared(
+        self, workspace: int | None, is_lengthy: bool, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Work of a workspace as for `quick` or `lengthy`, in its turn. Raises StoreUnavailable: too much waits.
+
+        Whoever leaves gives up a place in the queue; a place on a thread is held until the thread is done.
+        """
+        turns, pool = (self._lengthy_turns, self._lengthy) if is_lengthy else (self._quick_turns, self._quick)
+        work, begun = partial(function, *args, **kwargs), asyncio.Event()
+
+        async def in_turn() -> T:
+            async with turns.turn(workspace):
+                begun.set()
+                return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+        task = asyncio.ensure_future(in_turn())
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not begun.is_set():
+                task.cancel()
+            raise
 
     async def quick(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Work on the ledger: looking up a key, committing to the journal."""

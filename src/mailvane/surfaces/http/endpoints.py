@@ -6,7 +6,7 @@ A function gets what was asked as a value, and gives its reply as a value. It kn
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from mailvane.domain.tenancy import KeyKind, Principal
 from mailvane.errors import InvalidInput, NotAllowed
 from mailvane.surfaces.http.door import principal_of
 from mailvane.surfaces.http.services import ReputationServices, bridge_of, services_of
+from mailvane.surfaces.http.wanted import Wanted, while_wanted
 
 JSON = "application/json"
 _METHODS = {"get": get, "post": post, "put": put, "patch": patch, "delete": delete}
@@ -36,6 +37,7 @@ class Asked:
     query: Mapping[str, str]
     body: bytes
     now: int
+    wanted: Wanted = field(default_factory=Wanted)
 
     @property
     def workspace(self) -> int:
@@ -120,9 +122,10 @@ async def _reply(endpoint: Endpoint, request: Request[Any, Any, Any]) -> bytes:
         body=b"" if endpoint.method in {"get", "delete"} else await _body(request),
         now=services.clock(),
     )
-    bridge = bridge_of(request)
-    across = bridge.lengthy if endpoint.lengthy else bridge.quick
-    return await across(_answered, endpoint.function, services.reputation, asked)
+    work = bridge_of(request).shared(
+        principal.workspace, endpoint.lengthy, _answered, endpoint.function, services.reputation, asked
+    )
+    return await while_wanted(request, asked.wanted, work)
 
 
 def _answered(function: Function, services: ReputationServices, asked: Asked) -> bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from io import BytesIO
 
 import msgspec
 from litestar.exceptions import HTTPException
@@ -21,9 +20,11 @@ from mailvane.services.recording import Recorder
 from mailvane.services.tenancy import Tenancy
 from mailvane.storage.interface import JournalEntry
 from mailvane.surfaces.http.native.event import NativeEvent, mail_event
+from mailvane.surfaces.http.wanted import Wanted, WantedFile
 
 MAX_BODY = 32 * 1024 * 1024
 MAX_LINES = 100_000  # that are events
+LARGE_BODY = 256 * 1024  # bytes; reading more takes long enough to keep others from a quick thread
 MAX_WRITTEN = 2 * MAX_LINES  # with empty ones
 SOURCE = "intake"
 
@@ -51,7 +52,7 @@ class Intake:
         self._reasons = load_reasons()
         self._decoder = msgspec.json.Decoder(NativeEvent)
 
-    def read(self, workspace: int, body: bytes) -> Told:
+    def read(self, workspace: int, body: bytes, wanted: Wanted | None = None) -> Told:
         """Every line of a request.
 
         Raises InvalidEvent with the number of the first bad line.
@@ -59,7 +60,7 @@ class Intake:
         relays = tuple(relay.id for relay in self._tenancy.active_relays(workspace))
         events: list[MailEvent] = []
         ids: list[str] = []
-        for number, line in enumerate(BytesIO(body), 1):
+        for number, line in enumerate(WantedFile(body, wanted or Wanted()), 1):
             if number > MAX_WRITTEN:
                 raise HTTPException(status_code=413, detail=f"a request has at most {MAX_WRITTEN} lines")
             if not line.strip():

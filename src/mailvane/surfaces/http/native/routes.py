@@ -27,11 +27,13 @@ from mailvane.surfaces.http.endpoints import JSON, bodies, handlers
 from mailvane.surfaces.http.native import governed, maillog, watchtower
 from mailvane.surfaces.http.native.event import NativeEvent
 from mailvane.surfaces.http.native.gathering import Gathering
-from mailvane.surfaces.http.native.intake import MAX_BODY, Intake, Receipt, unpacked
+from mailvane.surfaces.http.native.intake import LARGE_BODY, MAX_BODY, Intake, Receipt, Told, unpacked
 from mailvane.surfaces.http.native.problem import DIALECT, MEDIA_TYPE, PREFIX, Problem
 from mailvane.surfaces.http.services import bridge_of, services_of
+from mailvane.surfaces.http.wanted import Wanted, while_wanted
 
 AnyRequest = Request[Any, Any, Any]
+_LARGE_PACKED = 16 * 1024
 NDJSON = frozenset({"", "application/x-ndjson", "application/ndjson", "application/jsonl", "text/plain"})
 
 
@@ -63,7 +65,13 @@ async def take_events(request: AnyRequest) -> Response[bytes]:
     intake: Intake = request.app.state.intake
     gathering: Gathering = request.app.state.gathering
     workspace = principal.workspace
-    told = await bridge_of(request).quick(lambda: intake.read(workspace, unpacked(body, encoding)))
+    is_large = len(body) > LARGE_BODY or (encoding not in {"", "identity"} and len(body) > _LARGE_PACKED)
+    wanted = Wanted()
+
+    def read() -> Told:
+        return intake.read(workspace, unpacked(body, encoding), wanted)
+
+    told = await while_wanted(request, wanted, bridge_of(request).shared(workspace, is_large, read))
     receipt = await gathering.add(workspace, told)
     request.app.state.metrics.recorded(receipt.accepted)
     return _json(msgspec.json.encode(receipt))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 from ipaddress import IPv4Network
 
 import msgspec
@@ -15,6 +14,7 @@ from mailvane.services.domain_changes import checked_name
 from mailvane.surfaces.http.endpoints import Asked
 from mailvane.surfaces.http.native.alerting import read
 from mailvane.surfaces.http.services import ReputationServices
+from mailvane.surfaces.http.wanted import WantedFile
 
 _MOST_COMPLAINTS = 100
 _LARGEST_BIT = 255
@@ -72,7 +72,9 @@ def run(services: ReputationServices, asked: Asked) -> RunReply:
 def take_in(services: ReputationServices, asked: Asked) -> TakenIn:
     """Whatever the source would say, as a file; `name` helps where it is not understood."""
     name = asked.query.get("name") or "the file"
-    return TakenIn(services.take_in(asked.workspace, _source(asked), BytesIO(asked.body), name[:200], asked.now))
+    return TakenIn(
+        services.take_in(asked.workspace, _source(asked), WantedFile(asked.body, asked.wanted), name[:200], asked.now)
+    )
 
 
 def zones(services: ReputationServices, _asked: Asked) -> list[ZoneReply]:
