@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 
 import pytest
@@ -218,3 +219,53 @@ def test_a_closed_bridge_lets_what_was_begun_end() -> None:
 
     asyncio.run(cross())
     assert ended == [1]
+
+
+@pytest.mark.parametrize("is_lengthy", [False, True])
+def test_one_workspace_leaves_threads_to_the_others(is_lengthy: bool) -> None:
+    async def run() -> str:
+        bridge, going_on = Bridge(), threading.Event()
+        crowd = [asyncio.create_task(bridge.shared(1, is_lengthy, going_on.wait, 30.0)) for _ in range(6)]
+        await asyncio.sleep(0.05)
+        told = await asyncio.wait_for(bridge.shared(2, is_lengthy, lambda: "told"), 30.0)
+        assert await asyncio.wait_for(bridge.quick(lambda: "a key"), 30.0) == "a key"
+        assert not going_on.is_set()
+        going_on.set()
+        await asyncio.gather(*crowd)
+        bridge.close()
+        return told
+
+    assert asyncio.run(run()) == "told"
+
+
+def test_so_much_that_takes_long_may_wait_and_no_more() -> None:
+    async def run() -> int:
+        bridge, going_on = Bridge(), threading.Event()
+        crowd = [asyncio.create_task(bridge.shared(1, True, going_on.wait, 30.0)) for _ in range(30)]
+        await asyncio.sleep(0.05)
+        refused = sum(task.done() and isinstance(task.exception(), StoreUnavailable) for task in crowd)
+        going_on.set()
+        await asyncio.gather(*crowd, return_exceptions=True)
+        bridge.close()
+        return refused
+
+    assert asyncio.run(run()) == 30 - 1 - 8
+
+
+def test_a_thread_of_one_who_left_counts_as_the_workspaces_until_it_is_done() -> None:
+    async def run() -> tuple[list[str], list[str]]:
+        bridge, going_on, begun = Bridge(), threading.Event(), list[str]()
+        leaver = asyncio.create_task(bridge.shared(1, True, going_on.wait, 30.0))
+        await asyncio.sleep(0.05)
+        leaver.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await leaver
+        next_one = asyncio.create_task(bridge.shared(1, True, begun.append, "next"))
+        await asyncio.sleep(0.05)
+        before = list(begun)
+        going_on.set()
+        await next_one
+        bridge.close()
+        return before, begun
+
+    assert asyncio.run(run()) == ([], ["next"])

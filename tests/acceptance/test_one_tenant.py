@@ -1,0 +1,64 @@
+"""One tenant's key does not stop the others: bodies that cost more than they hold, and clients that leave."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.acceptance.installation import Installation
+
+EMPTY_MEMBERS = gzip.compress(b"") * 1_000_000  # 20 MB
+LARGE = b'{"id":"x"}\n' * 90_000
+EVENTS = "/mailvane/v1/events"
+
+
+@pytest.fixture
+def tenants(tmp_path: Path) -> Iterator[tuple[Installation, str, str]]:
+    """A server with two workspaces, and a key of each. That it ends when it is told to is part of each test."""
+    installation = Installation(tmp_path)
+    _, one = installation.tenant("one")
+    _, other = installation.tenant("other")
+    with installation.serving():
+        yield installation, one, other
+
+
+def test_what_costs_more_than_it_holds_is_refused_and_others_are_answered(
+    tenants: tuple[Installation, str, str],
+) -> None:
+    installation, one, other = tenants
+
+    def packed(_: int) -> int:
+        headers = {"X-API-KEY": one, "Content-Encoding": "gzip", "Content-Type": "application/x-ndjson"}
+        return httpx.post(installation.url + EVENTS, content=EMPTY_MEMBERS, headers=headers, timeout=60).status_code
+
+    def networks(_: int) -> int:
+        names = [f"2001:db8:{n:x}::/116" for n in range(1000)]
+        path = installation.url + "/api/v1.0/ips"
+        return httpx.post(path, json={"ips": names}, headers={"X-API-KEY": one}, timeout=60).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        attacks = [*(pool.submit(packed, n) for n in range(4)), *(pool.submit(networks, n) for n in range(4))]
+        for _ in range(5):
+            assert installation.get("/api/v1.0/alerts", other)["data"] == []
+        codes = [attack.result() for attack in attacks]
+    assert set(codes[:4]) <= {413, 503}
+    assert codes[4:] == [400] * 4
+
+
+def test_clients_that_leave_take_their_work_with_them(tenants: tuple[Installation, str, str]) -> None:
+    installation, one, other = tenants
+    head = (
+        f"POST {EVENTS} HTTP/1.1\r\nHost: x\r\nX-API-KEY: {one}\r\nContent-Type: application/x-ndjson\r\n"
+        f"Content-Length: {len(LARGE)}\r\n\r\n"
+    )
+    for _ in range(12):
+        with socket.create_connection(("127.0.0.1", installation.port), timeout=30) as client:
+            client.sendall(head.encode() + LARGE)
+    assert installation.get("/api/v1.0/alerts", other)["data"] == []
+    assert installation.get("/api/v1.0/alerts", one)["data"] == []
