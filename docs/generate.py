@@ -80,8 +80,10 @@ def _default(parameter: Any) -> str:
 def _settings() -> Iterator[str]:
     yield (
         "# Settings\n\n"
-        "The command line wins over the environment, the environment over the settings file, the file over the default.\n"
-        "The file is TOML: `mailvane.toml` in the data directory, or what `MAILVANE_CONFIG` names. A secret may come from\n"
+        "The command line wins over the environment, the environment over the settings file, the file over the"
+        " default.\n"
+        "The file is TOML: `mailvane.toml` in the data directory, or what `MAILVANE_CONFIG` names. A secret may come"
+        " from\n"
         "a file: put `_FILE` behind the variable's name. Unknown names and impossible values are refused at start.\n\n"
         "| name | environment | default | meaning |\n|---|---|---|---|\n"
     )
@@ -90,7 +92,8 @@ def _settings() -> Iterator[str]:
     yield (
         "\nMail logs to follow while `serve` runs, one table each:\n\n"
         '```toml\n[[postfix]]\npath = "/var/log/mail.log"\nworkspace = "acme"   # made if there is none\n'
-        'relay = 1            # optional: the first active one\ntimezone = "Europe/Berlin"  # optional: of stamps without one\n```\n'
+        "relay = 1            # optional: the first active one\n"
+        'timezone = "Europe/Berlin"  # optional: of stamps without one\n```\n'
     )
     yield (
         "\nHow outgoing mail is governed, in one table that may be left out:\n\n"
