@@ -21,8 +21,10 @@ _LOGGED = re.compile(
     r"(?:from=<(.*?)>(?= to=| proto=| helo=|:|$))?(?: to=<.*?>)?(?: proto=(\w+))?",
     re.DOTALL,
 )
-_FOLD = re.compile(r"[?\r\n]+[ \t]+|[\r\n]+")
+_FOLD = re.compile(r"(?<![?\r\n])[?\r\n]++[ \t]+|[\r\n]+")
 _PERHAPS_FOLD = re.compile(r"(\?[ \t]+|[\r\n]+[ \t]*)")
+_LONGEST_VALUE = 1000  # characters of a value that are looked at; Postfix logs 200
+_LONGEST_ADDRESSES = 400  # ours: likewise; the library goes deeper with every parenthesis
 _SHORTEST_FOLDED_LINE = 50  # ours: mailers fold at 76 characters, at the last space before
 _TORN_WORD = re.compile(r"=\?[^?\s]*(?:\?[^?\s]?(?:\?[^?\s]*\??)?)?$")
 _BETWEEN_WORDS = re.compile(r"(=\?[^?\s]+\?[bBqQ]\?[^?\s]*\?=)\?*\s+\?*(?==\?)")
@@ -85,6 +87,7 @@ def _read_any(text: str) -> LoggedHeader | None:
 
 def header_text(value: str) -> str:
     """The value as a person reads it: unfolded, RFC 2047 words decoded."""
+    value = value[:_LONGEST_VALUE]
     if "=?" in value:
         return _encoded_text(value)
     return (_unfolded(value) if "?" in value or "\n" in value else value).strip()
@@ -105,10 +108,11 @@ def _encoded_text(value: str) -> str:
 @lru_cache(maxsize=16_384)
 def header_address(value: str) -> str:
     """The bare address of a From or Reply-To header; the first one if there are several."""
+    value = value[:_LONGEST_VALUE]
     plain = _PLAIN_ADDRESS.fullmatch(value)
     if plain:
         return canonical_address(plain[1] or plain[2])
-    value = _FOLD.sub(" ", value)
+    value = _FOLD.sub(" ", value[:_LONGEST_ADDRESSES])
     for _, address in getaddresses([value]):
         if "@" in address:
             return canonical_address(address.strip())
@@ -117,7 +121,7 @@ def header_address(value: str) -> str:
 
 def header_ids(value: str) -> str:
     """A list of Message-IDs on one line."""
-    return " ".join(_FOLD.sub(" ", value).split())
+    return " ".join(_FOLD.sub(" ", value[:_LONGEST_VALUE]).split())
 
 
 def _unfolded(value: str) -> str:

@@ -12,7 +12,8 @@ import msgspec
 
 from mailvane.sources.postfix_log.stamps import Stamps
 
-LONGEST_LINE = 32_768  # characters that are looked at; Postfix itself stops far below
+LONGEST_LINE = 32_768  # characters of a line with all that wraps it; what is beyond is cut off
+LONGEST_TEXT = 8_192  # characters of what a daemon wrote, likewise; Postfix itself stops far below
 _CACHED_TAGS = 4096
 _CACHED_TIMES = 65_536
 
@@ -175,8 +176,8 @@ class Lines:
                 return time, writer[0], writer[1], text
         return self._read_any(line[:LONGEST_LINE], 0)
 
-    def _read_any(self, line: str, outer: int) -> tuple[int, Tag, str, str] | None:
-        if line[:1] == "{":
+    def _read_any(self, line: str, outer: int, composed: bool = False) -> tuple[int, Tag, str, str] | None:
+        if line[:1] == "{" and not outer:
             return self._read_json(line)
         if line[:1] == "<":
             mark = _PRIORITY.match(line)
@@ -187,9 +188,9 @@ class Lines:
                     return self._read_versioned(versioned)
         time, rest = self._split_stamp(line)
         if time is None:
-            prefix = _COMPOSE.match(line)
+            prefix = _COMPOSE.match(line) if not composed else None
             if prefix:
-                return self._read_any(line[prefix.end() :], outer)
+                return self._read_any(line[prefix.end() :], outer, composed=True)
             return self._read_head(outer, line) if outer else None
         if not outer:
             # `docker logs -t` puts its own stamp before the line; having year and fraction it is the better one.

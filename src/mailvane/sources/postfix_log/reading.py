@@ -7,6 +7,7 @@ on as if it had never stopped, wherever the files were moved and however they we
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -20,11 +21,13 @@ from mailvane.errors import InvalidInput
 from mailvane.services.reasons import load_reasons
 from mailvane.sources.postfix_log.correlation import Correlation
 from mailvane.sources.postfix_log.files import BLOCK, STDIN, TAIL, LogStream, fingerprint, open_log, tail_digest
-from mailvane.sources.postfix_log.lines import LONGEST_LINE, Lines
+from mailvane.sources.postfix_log.lines import LONGEST_LINE, LONGEST_TEXT, Lines
 from mailvane.sources.postfix_log.stamps import EARLIEST, Stamps
 from mailvane.sources.postfix_log.summary import Summary
 from mailvane.sources.postfix_log.years import Survey, Written, first_times, rotation_day, survey
 from mailvane.storage.interface import JournalEntry, SourceCursor
+
+log = logging.getLogger(__name__)
 
 _KEPT_OF_A_LONG_LINE = 4 * LONGEST_LINE  # bytes
 _REFERENCE_STEP = 3_600_000
@@ -288,26 +291,36 @@ class LogReading:
         lines = text.decode("utf-8", "replace").split("\n")
         if not lines[-1]:
             lines.pop()
-        teller, summary = self._correlation.teller, self._summary
-        read, feed = self._lines.read, self._correlation.feed
-        teller.source = position.name
+        self._correlation.teller.source = position.name
+        summary = self._summary
         number = position.line
         for line in lines:
             number += 1
-            found = read(line)
-            if found is None:
-                if line:
-                    summary.miss("line", position.name, number, line)
-                continue
-            tag = found[1]
-            if not tag.daemon:
-                continue
-            teller.line = number
-            teller.raw = line
-            if not feed(*found):
-                summary.miss(tag.daemon, position.name, number, line)
+            try:
+                missed = self._take_line(line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE], number)
+            except Exception:  # whatever a stranger made Postfix write, the lines after it are read
+                log.debug("%s:%d cannot be read", position.name, number, exc_info=True)
+                missed = "line"
+            if missed:
+                summary.miss(missed, position.name, number, line)
         summary.lines += number - position.line
         position.line = number
+
+    def _take_line(self, line: str, number: int) -> str:
+        """What kind of line was not understood; empty if this one was."""
+        found = self._lines.read(line)
+        if found is None:
+            return "line" if line else ""
+        time, tag, process, text = found
+        if not tag.daemon:
+            return ""
+        teller = self._correlation.teller
+        teller.line = number
+        teller.raw = line
+        understood = self._correlation.feed(
+            time, tag, process, text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT]
+        )
+        return "" if understood else tag.daemon
 
     def _read_against(self, position: Position) -> None:
         """Years are guessed anew when the reference has moved; not at every block, for the sake of the cache."""

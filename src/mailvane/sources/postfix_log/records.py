@@ -7,55 +7,59 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import islice
 
 import msgspec
 
 _LONG_DIGITS = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
 _BASE52 = {digit: value for value, digit in enumerate(_LONG_DIGITS)}
-_QUEUE_ID = re.compile(rf"[0-9A-F]{{6,}}|[{_LONG_DIGITS}]{{10,}}z[{_LONG_DIGITS}]+")
+# Five hexadecimal digits of microseconds, or at least six and four of base 52, then an inode number of 64 bits at most.
+_QUEUE_ID = re.compile(rf"[0-9A-F]{{6,21}}|[{_LONG_DIGITS}]{{10,14}}z[{_LONG_DIGITS}]{{1,16}}")
 _MICROSECONDS = 1_000_000
 
-_CLIENT = re.compile(
-    r"client=([^\[\s]*)\[([^\]]*)\](?::\w+)?"
-    r"(?:, sasl_method=([^,]*))?(?:, sasl_username=(.*?))?(?:, sasl_sender=(.*?))?"
-    r"(?:, orig_queue_id=(\w+))?(?:, orig_client=([^\[\s]*)\[([^\]]*)\](?::\w+)?)?$"
-)
-# Likewise.
-_PLAIN_CLIENT = re.compile(r"client=([^\[\s]*)\[([^\]]*)\](?::\w+)?(?:, sasl_method=[^,]*)?(?:, sasl_username=(.*))?$")
-_SUBMISSION = re.compile(r"uid=(\d+) from=<(.*?)>(?: orig_id=(\w+))?")
-_ACTIVE = re.compile(r"from=<(.*)>, size=(\d+), nrcpt=(\d+) \(queue active\)")
-# Nearly every line; the full expression, which bears any address, is dear.
+# An address as Postfix 3.5 and later put it: what is in quotes may be any character (RFC 5321 section 4.1.2).
+_QUOTED = r'"(?:[^"\\]|\\.)*+"'
+_PATH = rf"(?:{_QUOTED}|[^<>\"]++)*+"
+_PEER = re.compile(r"client=([^\[\s]*+)\[([^\]]*+)\](?::\w++)?")
+_ORIGINAL_PEER = re.compile(r"([^\[\s]*+)\[([^\]]*+)\](?::\w++)?")
+_CLIENT_FIELDS = ("sasl_method", "sasl_username", "sasl_sender", "orig_queue_id", "orig_client")
+_SUBMISSION = re.compile(r"uid=(\d+) from=<(.*?)>(?: orig_id=(\w+))?$", re.DOTALL)
+_ACTIVE = re.compile(r"from=<(.*)>, size=(\d{1,18}), nrcpt=(\d{1,9}) \(queue active\)")
+# Nearly every line; an address with quotes is dear.
 _PLAIN_ATTEMPT = re.compile(
-    r"to=<([^>]*)>, ()(?:orig_to=<([^>]*)>, )?()relay=([^,]*), (?:conn_use=\d+, )?"
-    r"delay=([\d.]+), delays=[^,]*, (?:tls=([^,]*), )?dsn=([\d.]+), status=(\w+) \((.*)\)$"
+    r"to=<([^<>\"]*+)>, ()(?:orig_to=<([^<>\"]*+)>, )?()relay=([^,]*+), (?:conn_use=\d++, )?"
+    r"delay=([\d.]{1,15}), delays=[^,]*+, (?:tls=([^,]*+), )?dsn=([\d.]++), status=(\w++) \((.*)\)$"
 )
-_ATTEMPT = re.compile(
-    r"to=(?:<(.*?)>|([^,]*)), (?:orig_to=(?:<(.*?)>|([^,]*)), )?relay=(.*?), (?:conn_use=\d+, )?"
-    r"delay=([\d.]+)(?:, delays=[\d./]+)?(?:, tls=([^,]*))?(?:, dsn=(\d\.\d+\.\d+))?, status=([\w-]+)(?: \((.*)\))?",
+_RECIPIENTS = re.compile(
+    rf"to=(?:<({_PATH})>|([^,<]*+)), (?:orig_to=(?:<({_PATH})>|([^,<]*+)), )?(?=relay=)", re.DOTALL
+)
+_OUTCOME = re.compile(
+    r"relay=([^,]*+), (?:conn_use=\d++, )?delay=([\d.]{1,15})(?:, delays=[\d./]*+)?(?:, tls=([^,]*+))?"
+    r"(?:, dsn=(\d\.\d++\.\d++))?, status=([\w-]++)(?: \((.*)\)| \((.*))?",
     re.DOTALL,
 )
 _SAID = re.compile(
-    r"(?:delivery temporarily suspended: )?host (\S*?)\[([^\]\s]*)\](?::\d+)? (?:said|refused to talk to me): "
-    r"(.*?)(?: \(in reply to [^()]* command\))?",
+    r"(?:delivery temporarily suspended: )?host ([^\s\[]*+)\[([^\]\s]*+)\](?::\d++)? "
+    r"(?:said|refused to talk to me): (.*)",
     re.DOTALL,
 )
+_IN_REPLY = re.compile(r" \(in reply to [^()]*+\)")
 _CODE = re.compile(r"([2-5]\d\d)(?:[ -]|$)(?:#?([245]\.\d{1,3}\.\d{1,3})\b)?")
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\b")
 _NAMED = re.compile(r"(?:queued|forwarded) as ([0-9A-Za-z]{6,})")
-_PATH = r'(?:"[^"]*"|[^<>"]++)*+'
 _TAIL = re.compile(
-    rf";(?: from=<(?P<sender>{_PATH})>)?,?(?: to=<(?P<recipient>{_PATH})>)?,?(?: proto=(?P<protocol>\w+))?,?"
-    r"(?: helo=<(?P<helo>.*?)>)?,?(?: sasl_username=<(?P<login>.*?)>)?(?:: (?P<after>.*))?$",
+    rf";(?: from=<(?P<sender>{_PATH})>)?,?(?: to=<(?P<recipient>{_PATH})>)?,?(?: proto=(?P<protocol>\w++))?,?"
+    r"(?: helo=<(?P<helo>[^>]*+)>)?,?(?: sasl_username=<(?P<login>[^>]*+)>)?(?:: (?P<after>.*))?$",
     re.DOTALL,
 )
+_TAIL_STARTS = re.compile(r";(?=,? (?:from|to|proto|helo|sasl_username)=|: |$)")
+_MOST_STARTS = 32  # of which the envelope is looked for: in a reply that a stranger wrote there may be any number
 _STAGE = re.compile(
     r"(?P<stage>[A-Z][A-Za-z-]*(?: content)?)(?: from (?P<name>[^\[\s]*)\[(?P<ip>[^\]]*)\](?::\d+)?)?"
     r"(?:: ?(?P<reply>.*))?$",
     re.DOTALL,
 )
-_CONTENT_STAGE = re.compile(
-    r"(?P<stage>\S+) .*?(?: from (?:local|unknown|(?P<name>[^\[\s]*)\[(?P<ip>[^\]]*)\](?::\d+)?))$", re.DOTALL
-)
+_CONTENT_CLIENT = re.compile(r"local|unknown|(?P<name>[^\[\s]*+)\[(?P<ip>[^\]]*+)\](?::\d++)?")
 _NOTIFICATION = re.compile(r"(?:sender|postmaster) (?:non-delivery|delay|delivery status) notification: (\w+)")
 _TLS = re.compile(r"\w+ TLS connection (?:established|reused) (?:from|to) (\S+): ([\w.]+)")
 
@@ -168,16 +172,33 @@ _second = lru_cache(maxsize=256)(_base52)
 
 
 def read_client(text: str) -> Client | None:
-    if ", orig_" not in text and ", sasl_sender=" not in text:
-        plain = _PLAIN_CLIENT.match(text)
-        if plain is not None:
-            name, ip, login = plain.groups("")
-            return Client(name, ip, login, "", "", "")
-    fields = _CLIENT.match(text)
+    peer = _PEER.match(text)
+    if peer is None:
+        return None
+    fields = _fields(text[peer.end() :]) if peer.end() < len(text) else {}
     if fields is None:
         return None
-    name, ip, _, login, sender, queue_id, original_name, original_ip = fields.groups()
-    return Client(name, ip, login or sender or "", queue_id or "", original_name or "", original_ip or "")
+    original = _ORIGINAL_PEER.fullmatch(fields.get("orig_client", ""))
+    if original is None and "orig_client" in fields:
+        return None
+    name, ip = peer.groups()
+    original_name, original_ip = original.groups() if original else ("", "")
+    login = fields.get("sasl_username") or fields.get("sasl_sender") or ""
+    return Client(name, ip, login, fields.get("orig_queue_id", ""), original_name, original_ip)
+
+
+def _fields(text: str) -> dict[str, str] | None:
+    """`, name=value` after `, name=value`, in the order in which smtpd puts them; None for anything else."""
+    found: dict[str, str] = {}
+    rest = text
+    for place, name in enumerate(_CLIENT_FIELDS):
+        if not rest.startswith(f", {name}="):
+            continue
+        rest = rest[len(name) + 3 :]
+        ends = (rest.find(f", {later}=") for later in _CLIENT_FIELDS[place + 1 :])
+        end = min((end for end in ends if end >= 0), default=len(rest))
+        found[name], rest = rest[:end], rest[end:]
+    return None if rest else found
 
 
 def read_submission(text: str) -> tuple[str, str, str] | None:
@@ -193,15 +214,16 @@ def read_active(text: str) -> tuple[str, int, int] | None:
 
 
 def read_attempt(text: str) -> Attempt | None:
-    fields = _PLAIN_ATTEMPT.match(text) or _ATTEMPT.match(text)
-    if fields is None:
+    fields = _PLAIN_ATTEMPT.match(text)
+    groups = fields.groups("") if fields else _any_attempt(text)
+    if groups is None:
         return None
-    to, bare_to, original, bare_original, relay, delay, tls, dsn, status, said = fields.groups("")
+    to, bare_to, original, bare_original, relay, delay, tls, dsn, status, said = groups
     relay, address = _relay(relay)
     if said[:5] == "host " or said[:9] == "delivery ":
         quoted = _SAID.fullmatch(said)
         if quoted:
-            said = quoted[3]
+            said = _without_command(quoted[3])
             relay, address = (relay, address) if address else (quoted[1], quoted[2])
     code, enhanced = read_reply(said) if said[:1] in "2345#" else (0, "")
     return Attempt(
@@ -216,6 +238,32 @@ def read_attempt(text: str) -> Attempt | None:
         _milliseconds(delay),
         tls,
     )
+
+
+def _any_attempt(text: str) -> tuple[str, ...] | None:
+    """The ten fields of an attempt whose addresses may be anything."""
+    recipients = _RECIPIENTS.match(text)
+    if recipients is not None:
+        addresses, start = recipients.groups(""), recipients.end()
+    else:
+        # Postfix before 3.5 puts addresses as they are: what they are is told by where the last of them can end.
+        end = text.rfind(">, relay=")
+        if end < 0 or not text.startswith("to=<"):
+            return None
+        to, _, original = text[4:end].partition(">, orig_to=<")
+        addresses, start = (to, "", original, ""), end + 3
+    outcome = _OUTCOME.match(text, start)
+    if outcome is None:
+        return None
+    *others, said, cut = outcome.groups("")
+    return (*addresses, *others, said or cut)
+
+
+def _without_command(said: str) -> str:
+    """A reply without the remark that says which command it answered."""
+    start = said.rfind(" (in reply to ")
+    remark = start >= 0 and said.endswith(" command)") and _IN_REPLY.fullmatch(said, start)
+    return said[:start] if remark else said
 
 
 @lru_cache(4096)
@@ -252,10 +300,10 @@ def read_refusal(text: str) -> Refusal | None:
     verdict = _VERDICTS.get(action)
     if verdict is None or not colon:
         return None
-    tail = _TAIL.search(rest)
+    tail = _tail(rest)
     body = rest[: tail.start()] if tail else rest
-    about = _STAGE.match(body) or _CONTENT_STAGE.match(body)
-    found = about.groupdict() if about else {}
+    about = _STAGE.match(body)
+    found = about.groupdict() if about else _content_stage(body)
     envelope = tail.groupdict() if tail else {}
     reply = found.get("reply") or envelope.get("after") or ""
     code, enhanced = read_reply(reply)
@@ -272,6 +320,20 @@ def read_refusal(text: str) -> Refusal | None:
         envelope.get("protocol") or "",
         envelope.get("login") or "",
     )
+
+
+def _tail(text: str) -> re.Match[str] | None:
+    """The envelope at the end of a refusal."""
+    starts = islice(_TAIL_STARTS.finditer(text), _MOST_STARTS)
+    return next((tail for start in starts if (tail := _TAIL.match(text, start.start()))), None)
+
+
+def _content_stage(body: str) -> dict[str, str | None]:
+    """What a verdict on the content was about: `header Subject: … from client[address]`."""
+    stage, space, _ = body.partition(" ")
+    start = body.rfind(" from ")
+    client = _CONTENT_CLIENT.fullmatch(body, start + 6) if start >= len(stage) and space else None
+    return {"stage": stage, **client.groupdict()} if client else {}
 
 
 def read_notification(text: str) -> str:
