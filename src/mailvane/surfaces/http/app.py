@@ -17,7 +17,7 @@ from mailvane.surfaces.http.emailconsul import routes as emailconsul_routes
 from mailvane.surfaces.http.emboux import routes as emboux_routes
 from mailvane.surfaces.http.mailbaby import routes as mailbaby_routes
 from mailvane.surfaces.http.native import routes as native_routes
-from mailvane.surfaces.http.native.gathering import Gathering
+from mailvane.surfaces.http.native.gathering import intake_commits
 from mailvane.surfaces.http.native.intake import Intake, Receipt, Told
 from mailvane.surfaces.http.operations import Checks, Metrics
 from mailvane.surfaces.http.services import HttpServices
@@ -65,7 +65,7 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
                 "recognition": recognition,
                 "document": document,
                 "intake": intake,
-                "gathering": Gathering(commit, partial(bridge.quick, services.recorder.backlog)),
+                "intake_commits": intake_commits(commit, partial(bridge.quick, services.recorder.backlog)),
             }
         ),
     )

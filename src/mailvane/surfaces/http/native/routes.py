@@ -26,7 +26,7 @@ from mailvane.surfaces.http.door import principal_of
 from mailvane.surfaces.http.endpoints import JSON, bodies, handlers
 from mailvane.surfaces.http.native import governed, maillog, watchtower
 from mailvane.surfaces.http.native.event import NativeEvent
-from mailvane.surfaces.http.native.gathering import Gathering
+from mailvane.surfaces.http.native.gathering import IntakeCommits
 from mailvane.surfaces.http.native.intake import LARGE_BODY, MAX_BODY, Intake, Receipt, Told, unpacked
 from mailvane.surfaces.http.native.problem import DIALECT, MEDIA_TYPE, PREFIX, Problem
 from mailvane.surfaces.http.services import bridge_of, services_of
@@ -63,7 +63,7 @@ async def take_events(request: AnyRequest) -> Response[bytes]:
     encoding = request.headers.get("content-encoding", "").strip().lower()
     body = await _body(request)
     intake: Intake = request.app.state.intake
-    gathering: Gathering = request.app.state.gathering
+    commits: IntakeCommits = request.app.state.intake_commits
     workspace = principal.workspace
     is_large = len(body) > LARGE_BODY or (encoding not in {"", "identity"} and len(body) > _LARGE_PACKED)
     wanted = Wanted()
@@ -72,7 +72,7 @@ async def take_events(request: AnyRequest) -> Response[bytes]:
         return intake.read(workspace, unpacked(body, encoding), wanted)
 
     told = await while_wanted(request, wanted, bridge_of(request).shared(workspace, is_large, read))
-    receipt = await gathering.add(workspace, told)
+    receipt = await commits.add(workspace, told)
     request.app.state.metrics.recorded(receipt.accepted)
     return _json(msgspec.json.encode(receipt))
 

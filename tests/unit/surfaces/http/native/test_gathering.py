@@ -9,7 +9,7 @@ import pytest
 
 from mailvane.domain.mail import EventType, MailEvent
 from mailvane.errors import StoreUnavailable
-from mailvane.surfaces.http.native.gathering import Gathering
+from mailvane.surfaces.http.native.gathering import IntakeCommits, intake_commits
 from mailvane.surfaces.http.native.intake import MAX_LINES, Receipt, Told
 
 EVENT = MailEvent(relay=1, accepted_at=1, number=1, type=EventType.ACCEPTED, at=1)
@@ -39,10 +39,10 @@ async def nothing() -> int:
     return 0
 
 
-async def begun(gathering: Gathering, *requests: tuple[int, int]) -> list[asyncio.Task[Receipt]]:
-    tasks = []
+async def begun(commits: IntakeCommits, *requests: tuple[int, int]) -> list[asyncio.Future[Receipt]]:
+    tasks: list[asyncio.Future[Receipt]] = []
     for workspace, count in requests:
-        tasks.append(asyncio.create_task(gathering.add(workspace, told(count))))
+        tasks.append(asyncio.ensure_future(commits.add(workspace, told(count))))
         for _ in range(3):
             await asyncio.sleep(0)
     return tasks
@@ -51,7 +51,7 @@ async def begun(gathering: Gathering, *requests: tuple[int, int]) -> list[asynci
 def test_the_first_goes_at_once_and_those_who_come_meanwhile_go_together() -> None:
     async def run() -> tuple[list[Receipt], list[tuple[int, list[int]]]]:
         committing = Committing()
-        tasks = await begun(Gathering(committing, nothing), (1, 5), (1, 2), (1, 3))
+        tasks = await begun(intake_commits(committing, nothing), (1, 5), (1, 2), (1, 3))
         committing.released.set()
         return await asyncio.gather(*tasks), committing.groups
 
@@ -63,7 +63,7 @@ def test_the_first_goes_at_once_and_those_who_come_meanwhile_go_together() -> No
 def test_workspaces_do_not_wait_for_each_other() -> None:
     async def run() -> list[tuple[int, list[int]]]:
         committing = Committing()
-        tasks = await begun(Gathering(committing, nothing), (1, 1), (2, 1))
+        tasks = await begun(intake_commits(committing, nothing), (1, 1), (2, 1))
         before = list(committing.groups)
         committing.released.set()
         await asyncio.gather(*tasks)
@@ -75,7 +75,7 @@ def test_workspaces_do_not_wait_for_each_other() -> None:
 def test_a_group_is_no_larger_than_a_request_may_be() -> None:
     async def run() -> list[tuple[int, list[int]]]:
         committing = Committing()
-        tasks = await begun(Gathering(committing, nothing), (1, 1), (1, MAX_LINES), (1, 1), (1, 2))
+        tasks = await begun(intake_commits(committing, nothing), (1, 1), (1, MAX_LINES), (1, 1), (1, 2))
         committing.released.set()
         await asyncio.gather(*tasks)
         return committing.groups
@@ -86,7 +86,7 @@ def test_a_group_is_no_larger_than_a_request_may_be() -> None:
 def test_a_failure_is_everyones_and_the_next_group_goes_on() -> None:
     async def run() -> tuple[list[Receipt | BaseException], int]:
         committing = Committing(StoreUnavailable("away"))
-        tasks = await begun(Gathering(committing, nothing), (1, 1), (1, 1), (1, 1))
+        tasks = await begun(intake_commits(committing, nothing), (1, 1), (1, 1), (1, 1))
         committing.released.set()
         return await asyncio.gather(*tasks, return_exceptions=True), len(committing.groups)
 
@@ -98,7 +98,7 @@ def test_a_failure_is_everyones_and_the_next_group_goes_on() -> None:
 def test_one_who_gave_up_waiting_disturbs_nobody() -> None:
     async def run() -> Receipt:
         committing = Committing()
-        first, second = await begun(Gathering(committing, nothing), (1, 1), (1, 2))
+        first, second = await begun(intake_commits(committing, nothing), (1, 1), (1, 2))
         first.cancel()
         committing.released.set()
         with pytest.raises(asyncio.CancelledError):
@@ -112,9 +112,9 @@ def test_after_all_is_done_the_next_goes_at_once_again() -> None:
     async def run() -> list[tuple[int, list[int]]]:
         committing = Committing()
         committing.released.set()
-        gathering = Gathering(committing, nothing)
+        commits = intake_commits(committing, nothing)
         for count in (1, 2):
-            await gathering.add(1, told(count))
+            await commits.add(1, told(count))
         return committing.groups
 
     assert asyncio.run(run()) == [(1, [1]), (1, [2])]
@@ -131,7 +131,7 @@ def test_when_the_mail_log_is_behind_groups_grow_but_nothing_is_refused() -> Non
     async def run() -> list[tuple[int, list[int]]]:
         committing = Committing()
         committing.released.set()
-        tasks = await begun(Gathering(committing, behind), (1, 1), (1, 2))
+        tasks = await begun(intake_commits(committing, behind), (1, 1), (1, 2))
         await asyncio.gather(*tasks)
         return committing.groups
 
@@ -146,7 +146,7 @@ def test_when_the_ledger_is_away_those_who_wait_are_told_by_the_commit() -> None
     async def run() -> Receipt:
         committing = Committing(StoreUnavailable("the commit's own words"))
         committing.released.set()
-        return await Gathering(committing, away).add(1, told(1))
+        return await intake_commits(committing, away).add(1, told(1))
 
     with pytest.raises(StoreUnavailable, match="own words"):
         asyncio.run(run())

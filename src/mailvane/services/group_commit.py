@@ -1,0 +1,85 @@
+"""Group commit: requests that arrive while a commit is under way are made durable together by the next one.
+
+Nobody waits for company: the first request is committed at once. An answer is given only when its commit has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+
+def _one(_request: object) -> int:
+    return 1
+
+
+async def _at_once() -> None:
+    """Nothing to wait for."""
+
+
+class GroupCommit(Generic[Key, Request, Answer]):
+    """Groups by key; groups of different keys are committed side by side. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        commit: Callable[[Key, Sequence[Request]], Awaitable[Sequence[Answer]]],
+        largest: int,
+        size: Callable[[Request], int] = _one,
+        before: Callable[[], Awaitable[None]] = _at_once,
+    ) -> None:
+        """`largest` bounds the sum of the sizes of a group, but for a single request that is larger. `before` is
+        awaited before each group is taken: while it waits, the group grows."""
+        self._commit = commit
+        self._largest = largest
+        self._size = size
+        self._before = before
+        self._waiting: dict[Key, list[tuple[Request, asyncio.Future[Answer]]]] = {}
+        self._running: dict[Key, asyncio.Task[None]] = {}
+
+    def add(self, key: Key, request: Request) -> asyncio.Future[Answer]:
+        """The answer of the commit, or what it raised."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, []).append((request, answer))
+        if key not in self._running:
+            self._running[key] = asyncio.create_task(self._run(key))
+        return answer
+
+    async def drain(self) -> None:
+        """Return when everybody who waits now has an answer."""
+        if self._running:
+            await asyncio.wait(list(self._running.values()))
+
+    async def _run(self, key: Key) -> None:
+        try:
+            while key in self._waiting:
+                await self._before()
+                await self._commit_group(key, self._next_group(key))
+        finally:
+            del self._running[key]
+
+    def _next_group(self, key: Key) -> list[tuple[Request, asyncio.Future[Answer]]]:
+        waiting = self._waiting.pop(key)
+        size = 0
+        for count, (request, _) in enumerate(waiting):
+            size += self._size(request)
+            if count and size > self._largest:
+                self._waiting[key] = waiting[count:]
+                return waiting[:count]
+        return waiting
+
+    async def _commit_group(self, key: Key, group: list[tuple[Request, asyncio.Future[Answer]]]) -> None:
+        try:
+            answers = await self._commit(key, [request for request, _ in group])
+        except Exception as error:  # noqa: BLE001 - it belongs to those who wait, whatever it is
+            for _, waiter in group:
+                if not waiter.done():
+                    waiter.set_exception(error)
+            return
+        for (_, waiter), answer in zip(group, answers, strict=True):
+            if not waiter.done():
+                waiter.set_result(answer)
