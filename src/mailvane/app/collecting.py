@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
@@ -17,15 +15,14 @@ from mailvane.collectors.dmarc.arrivals import is_refused, reasons
 from mailvane.collectors.dnsbl import Blocklists
 from mailvane.domain.alerts import DAY_MS
 from mailvane.domain.reputation import AssetKind, Refresh, Source
-from mailvane.errors import CollectionFailed, InvalidInput, MailvaneError
+from mailvane.errors import CollectionFailed, InvalidInput
 from mailvane.reputation_config import ReputationSettings
 from mailvane.services.complaints import Complaints
 from mailvane.services.leasing import Leasing
+from mailvane.services.periodic import every
 from mailvane.services.report_intake import ReportIntake, Taken
 from mailvane.services.watching import Watching
 from mailvane.storage.ledger import SqlLedger
-
-log = logging.getLogger(__name__)
 
 FETCH_SECONDS = 60.0  # how often the places are looked at where reports arrive
 
@@ -83,16 +80,14 @@ class Collecting:
     async def fetch_reports(self, leasing: Leasing, clock: Callable[[], int]) -> None:
         """Take what arrives by mail and in the directory, until cancelled; on one node at a time."""
         reports = next(one for one in self.collectors if isinstance(one, DmarcReports))
-        while reports.fetches:
-            try:
-                async with leasing.held("fetch reports") as held:
-                    if held is not None:
-                        await reports.fetch(clock())
-            except MailvaneError as error:
-                log.warning("reports could not be fetched: %s", error)
-            except Exception:
-                log.exception("fetching reports failed")
-            await asyncio.sleep(FETCH_SECONDS)
+
+        async def fetch() -> None:
+            async with leasing.held("fetch reports") as held:
+                if held is not None:
+                    await reports.fetch(clock())
+
+        if reports.fetches:
+            await every(FETCH_SECONDS, "fetching reports", fetch)
 
 
 def _believed(told: Iterable[Refresh], name: str, now: int) -> Iterator[Refresh]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from functools import partial
-from threading import Event, Thread
 from typing import Protocol
 
 from mailvane.domain.reputation import ObservationKind
 from mailvane.errors import MailvaneError
+from mailvane.services.periodic import every
 
 log = logging.getLogger(__name__)
 
@@ -39,30 +39,17 @@ class Prunable(Protocol):
 
 
 class Housekeeping:
-    """One thread of a server. Several nodes may clear away the same things: it is harmless."""
+    """Several nodes may clear away the same things: it is harmless."""
 
-    def __init__(self, ledger: Prunable, clock: Callable[[], int], every: float = EVERY_SECONDS) -> None:
+    def __init__(self, ledger: Prunable, clock: Callable[[], int]) -> None:
         self._ledger = ledger
         self._clock = clock
-        self._every = every
-        self._stopping = Event()
-        self._thread = Thread(target=self._run, name="housekeeping", daemon=True)
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        self._thread.start()
-        try:
-            yield
-        finally:
-            self._stopping.set()
-            self._thread.join()
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        await every(EVERY_SECONDS, "clearing away what is old", partial(asyncio.to_thread, self.tidy))
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._tidy()
-            self._stopping.wait(self._every)
-
-    def _tidy(self) -> None:
+    def tidy(self) -> None:
         now = self._clock()
         observations = partial(self._ledger.forget_observations, tuple(ObservationKind))
         for what, forget, days in (

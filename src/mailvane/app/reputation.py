@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from mailvane.app.alerting import alerting_of, schedule_of, watching_of
 from mailvane.app.collecting import Collecting
 from mailvane.app.reputation_metrics import ReputationMetrics
-from mailvane.app.telling import Background, Telling
+from mailvane.app.telling import Telling
 from mailvane.collectors.dnsbl.zones import dictionary
 from mailvane.collectors.runner import Runner
 from mailvane.domain.reputation import Source, Zone
@@ -22,12 +20,11 @@ from mailvane.reputation_config import ReputationSettings
 from mailvane.services.alert_statistics import AlertStatistics
 from mailvane.services.complaints import Complaints
 from mailvane.services.leasing import Leasing
+from mailvane.services.periodic import Background, until_done
 from mailvane.services.signing import Signing
 from mailvane.services.source_schedule import SourceSchedule
 from mailvane.storage.ledger import SqlLedger
 from mailvane.surfaces.http.services import ReputationServices
-
-log = logging.getLogger(__name__)
 
 CATCH_UP_SECONDS = 15.0
 Evaluate = Callable[[int, Collection[Source], int], object]
@@ -41,29 +38,19 @@ class Reputation:
     telling: Telling
     asking: Sequence[Background]
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Ask sources and tell people for the length of a block."""
-        tasks = [asyncio.create_task(each()) for each in (*self.asking, *self.telling.background())]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+    def background(self) -> Sequence[Background]:
+        """What asks sources and tells people for as long as the server runs."""
+        return [*self.asking, *self.telling.background()]
 
 
 async def _catch_up(ledger: SqlLedger, evaluate: Evaluate, clock: Callable[[], int]) -> None:
     """Let alerts hear of what was kept by a process that was stopped before it could tell them."""
-    while True:
-        try:
-            for workspace in await asyncio.to_thread(ledger.workspaces):
-                await asyncio.to_thread(evaluate, workspace.id, tuple(Source), clock())
-        except Exception:
-            log.exception("alerts could not be evaluated at the start")
-        else:
-            return
-        await asyncio.sleep(CATCH_UP_SECONDS)
+
+    async def evaluate_all() -> None:
+        for workspace in await asyncio.to_thread(ledger.workspaces):
+            await asyncio.to_thread(evaluate, workspace.id, tuple(Source), clock())
+
+    await until_done(CATCH_UP_SECONDS, "evaluating alerts at the start", evaluate_all)
 
 
 def reputation_of(

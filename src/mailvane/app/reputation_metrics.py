@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Collection
 
@@ -11,11 +10,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from mailvane.domain.alerts import WINDOW_MS
 from mailvane.domain.reputation import LISTINGS, Source
-from mailvane.errors import MailvaneError
 from mailvane.services.alerting import Alerting
+from mailvane.services.periodic import every
 from mailvane.storage.ledger import SqlLedger
-
-log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 30.0
 
@@ -73,14 +70,11 @@ class ReputationMetrics:
 
     async def look(self, ledger: SqlLedger, clock: Callable[[], int]) -> None:
         """Until it is cancelled."""
-        while True:
-            try:
-                await asyncio.to_thread(self._look, ledger, clock())
-            except MailvaneError as error:
-                log.warning("how reputation stands could not be looked up: %s", error)
-            except Exception:
-                log.exception("looking up how reputation stands failed")
-            await asyncio.sleep(LOOK_SECONDS)
+
+        async def look() -> None:
+            await asyncio.to_thread(self._look, ledger, clock())
+
+        await every(LOOK_SECONDS, "looking up how reputation stands", look)
 
     def _look(self, ledger: SqlLedger, now: int) -> None:
         standing = ledger.standing()

@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from threading import Event, Thread
@@ -31,6 +31,7 @@ from mailvane.app.stores import Stores, stores_here
 from mailvane.config import Listen, Settings, master_token, shown
 from mailvane.errors import InvalidSetting
 from mailvane.services.history import History
+from mailvane.services.periodic import Background, in_background
 from mailvane.services.tenancy import Tenancy
 from mailvane.surfaces.connections import ConnectionLimits
 from mailvane.surfaces.http.app import create_app
@@ -59,7 +60,6 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         end_what_dead_processes_hold(settings, stores.ledger, _clock())
         if "worker" in roles:
             running.enter_context(_followers(settings, stores, metrics))
-            running.enter_context(Housekeeping(stores.ledger, _clock).running())
         outbound = outbound_services(settings.outbound, stores, _clock)
         complaints = complaints_of(settings.outbound, stores.ledger, lambda: stores.maillog, stores.recorder.record)
         reputation = reputation_of(settings.reputation, stores.ledger, _clock, registry, complaints)
@@ -71,7 +71,8 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             answering = None if application is None else _answering(settings, application, limits, told)
             surfaces = _run(settings, answering, policy, outbound)
-            runner.run(_beside(reputation, surfaces) if "worker" in roles else surfaces)
+            background = [*reputation.background(), Housekeeping(stores.ledger, _clock).run]
+            runner.run(_beside(background, surfaces) if "worker" in roles else surfaces)
     log.info("stopped")
 
 
@@ -121,9 +122,8 @@ def _services(settings: Settings, stores: Stores, outbound: OutboundServices, re
     )
 
 
-async def _beside(reputation: Reputation, surfaces: Coroutine[Any, Any, None]) -> None:
-    """Sources are asked and people told for as long as the surfaces answer."""
-    async with reputation.running():
+async def _beside(background: Sequence[Background], surfaces: Coroutine[Any, Any, None]) -> None:
+    async with in_background(background):
         await surfaces
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -19,13 +18,12 @@ from mailvane.notify.worker import Worker
 from mailvane.reputation_config import ReputationSettings
 from mailvane.services.daily_report import DailyReports
 from mailvane.services.egress import Outside
+from mailvane.services.periodic import Background
 from mailvane.services.signing import Signing
 from mailvane.storage.ledger import SqlLedger
 from mailvane.surfaces.http.emailconsul.shape import webhook_body
 
 _HOUR_MS = 3_600_000
-
-Background = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Telling:

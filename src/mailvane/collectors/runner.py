@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from itertools import groupby
 
 from mailvane.collectors.collector import Collector
 from mailvane.domain.reputation import ASKED_ABOUT, Asset, Refresh, Source
 from mailvane.errors import MailvaneError
 from mailvane.services.leasing import Held, Leasing
+from mailvane.services.periodic import every
 from mailvane.services.source_schedule import Schedule, lease_name
 from mailvane.services.watching import Watching
 from mailvane.storage.reputation import Assets
@@ -53,26 +54,13 @@ class Runner:
         self._wake = {collector.source: asyncio.Event() for collector in self._collectors}
         async with asyncio.TaskGroup() as group:
             for collector in self._collectors:
-                group.create_task(self._attend(collector), name=f"collect {collector.source}")
+                task, wake = f"asking {collector.source}", self._wake[collector.source]
+                group.create_task(every(LOOK_SECONDS, task, partial(self.round, collector), wake), name=task)
 
     def wake(self, source: Source) -> None:
         """Look now whether something is due; from any thread."""
         if self._loop is not None and source in self._wake:
             self._loop.call_soon_threadsafe(self._wake[source].set)
-
-    async def _attend(self, collector: Collector) -> None:
-        wake = self._wake[collector.source]
-        while True:
-            wake.clear()
-            try:
-                await self.round(collector)
-            except Exception:
-                # A ledger that is away for an hour must not end collecting for ever.
-                log.exception("asking %s failed", collector.source)
-            try:
-                await asyncio.wait_for(wake.wait(), LOOK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
-            except TimeoutError:
-                continue
 
     async def round(self, collector: Collector) -> int:
         """Ask about everything that is due, workspace by workspace; about how many assets."""

@@ -6,14 +6,12 @@ What is reported, and that it is posted once only, is the affair of whoever is c
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from mailvane.services.daily_report import Day
-
-log = logging.getLogger(__name__)
+from mailvane.services.periodic import every
 
 # The clock is looked at, not counted on: machines sleep, and their clocks are set.
 LOOK_SECONDS = 20.0
@@ -31,13 +29,7 @@ class Daily:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        while True:
-            try:
-                await self.look()
-            except Exception:
-                # A ledger that is away for an hour must not end the reports for ever.
-                log.exception("the daily report cannot be made")
-            await asyncio.sleep(LOOK_SECONDS)
+        await every(LOOK_SECONDS, "making the daily report", self.look)
 
     async def look(self) -> None:
         now = self._clock()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 
@@ -12,8 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from mailvane.domain.alerts import Channel, Notification
 from mailvane.errors import Permanent
 from mailvane.notify.notifier import Delivered, Notifier
-
-log = logging.getLogger(__name__)
+from mailvane.services.periodic import every
 
 LOOK_SECONDS = 15.0
 _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -52,12 +50,11 @@ class NotificationMetrics:
 
     async def follow(self, pending: Callable[[], int]) -> None:
         """Show what waits, until it is cancelled; in a thread, as counting asks the ledger."""
-        while True:
-            try:
-                self._pending.set(await asyncio.to_thread(pending))
-            except Exception:
-                log.exception("what waits in the outbox cannot be counted")
-            await asyncio.sleep(LOOK_SECONDS)
+
+        async def look() -> None:
+            self._pending.set(await asyncio.to_thread(pending))
+
+        await every(LOOK_SECONDS, "counting what waits in the outbox", look)
 
 
 class _Measured:

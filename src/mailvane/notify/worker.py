@@ -18,6 +18,7 @@ import msgspec
 from mailvane.domain.alerts import Attempt, Channel, Notification, NotificationState, Target
 from mailvane.errors import Permanent, Transient
 from mailvane.notify.notifier import NotDelivered, Notifier
+from mailvane.services.periodic import every
 from mailvane.storage.reputation import Outbox
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class Worker:
     async def run(self) -> None:
         """Until it is cancelled; what it then has in hand and is not told within a moment is left to whoever comes."""
         try:
-            await self._run()
+            await every(LOOK_SECONDS, "delivering what is in the outbox", self._took_some)
         finally:
             if self._under_way:
                 await asyncio.wait(self._under_way, timeout=PARTING_SECONDS)
@@ -57,16 +58,8 @@ class Worker:
             if self._in_hand:
                 await asyncio.to_thread(self._outbox.let_go, self._clock(), HOLD_MS, frozenset(self._in_hand))
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                taken = await self.round()
-            except Exception:
-                # A ledger that is away for an hour must not end telling for ever.
-                log.exception("the outbox cannot be read")
-                taken = 0
-            if not taken:
-                await asyncio.sleep(LOOK_SECONDS)
+    async def _took_some(self) -> bool:
+        return await self.round() > 0
 
     async def round(self) -> int:
         """Take what is due and begin to deliver it; how many. Waits while too much is under way."""
