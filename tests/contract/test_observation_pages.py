@@ -12,7 +12,7 @@ import pytest
 from mailvane.domain.alerts import DAY_MS
 from mailvane.domain.reputation import Observation, ObservationKind
 from mailvane.storage.ledger import SqlLedger, open_ledger
-from mailvane.storage.reputation import ObservationQuestion
+from mailvane.storage.questions import ObservationQuestion
 
 NOW = 1_790_000_000_000
 MANY = 100_000

@@ -30,6 +30,9 @@ class AssetKind(StrEnum):
     HONEYTOKEN = "honeytoken"  # an address that was given to one party only
 
 
+# What Google says of a domain whose reputation it does not know.
+NO_REPUTATION = "REPUTATION_CATEGORY_UNSPECIFIED"
+
 # Of the details of an asset that has to be approved: when that was done. Nothing from before is kept of it.
 VERIFIED_AT = "verified_at"
 

@@ -30,6 +30,7 @@ from mailvane.domain.alerts import (
 from mailvane.domain.reputation import SOURCE_OF, AssetKind, Observation, ObservationKind, Source, new_id
 from mailvane.errors import InvalidFields, MailvaneError, NotAllowed, NotFound, Transient
 from mailvane.services.alert_drafts import AlertDraft, drafted
+from mailvane.storage.questions import AlertPage, AlertQuestion
 from mailvane.storage.reputation import (
     AlertLog,
     Alerts,
@@ -132,6 +133,10 @@ class Alerting:
     def alerts(self, workspace: int, profile_id: str | None = None) -> list[Alert]:
         """By creation."""
         return self._ledger.alerts(workspace, profile_id)
+
+    def page(self, question: AlertQuestion) -> AlertPage:
+        """A part of a workspace's alerts, and how many there are in all."""
+        return self._ledger.alert_page(question)
 
     def memory(self, alert_id: str) -> Memory | None:
         """What is remembered of it; None until it was evaluated with something worth keeping."""

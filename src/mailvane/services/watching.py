@@ -28,6 +28,7 @@ from mailvane.domain.reputation import (
 )
 from mailvane.errors import InvalidFields, InvalidInput, NotFound
 from mailvane.services.asset_names import names_in, spelled
+from mailvane.storage.questions import AssetPage, AssetQuestion
 from mailvane.storage.reputation import Assets, Observations
 
 MOST_AT_ONCE = 10_000  # assets that one request may add; of networks that overlap, each counts
@@ -98,6 +99,14 @@ class Watching:
         """By name."""
         return self._assets.assets(workspace, (kind,), profile_id)
 
+    def page(self, question: AssetQuestion, offset: int, limit: int, descending: bool = False) -> AssetPage:
+        """A part of those that are watched, by name, and how many there are in all."""
+        return self._assets.asset_page(question, offset, limit, descending)
+
+    def count(self, workspace: int, kind: AssetKind) -> int:
+        """How many are watched."""
+        return self._assets.asset_count(workspace, kind)
+
     def named(self, workspace: int, kind: AssetKind, names: Collection[str]) -> list[Asset]:
         """Those of these names that are watched, by name."""
         return self._assets.assets_named(workspace, kind, names)
@@ -155,13 +164,10 @@ class Watching:
 
         Raises NotFound when one of the ids is not watched.
         """
-        wanted = self._assets.assets(workspace, ASKED_ABOUT[source])
-        if asset_ids is not None:
-            named = set(asset_ids)
-            wanted = [asset for asset in wanted if asset.id in named]
-            if len(wanted) < len(named):
-                raise NotFound("not all of these are watched")
-        self._assets.change_assets(workspace, {asset.id: _due for asset in wanted})
+        wanted = self._assets.asset_ids(workspace, ASKED_ABOUT[source], asset_ids)
+        if asset_ids is not None and len(wanted) < len(set(asset_ids)):
+            raise NotFound("not all of these are watched")
+        self._assets.change_assets(workspace, dict.fromkeys(wanted, _due))
         self._observations.save_health(workspace, source, lambda health: msgspec.structs.replace(health, failures=0))
         return len(wanted)
 
@@ -206,9 +212,13 @@ class Watching:
         return merged
 
     def _mark_assets(self, workspace: int, told: Sequence[Refresh]) -> None:
+        named: dict[AssetKind, set[str]] = {}
+        for refresh in told:
+            named.setdefault(refresh.kind, set()).add(refresh.asset)
         watched = {
             (asset.kind, asset.name): asset.id
-            for asset in self._assets.assets(workspace, {refresh.kind for refresh in told})
+            for kind, names in named.items()
+            for asset in self._assets.assets_named(workspace, kind, names)
         }
         changes: dict[str, Callable[[Asset], Asset]] = {}
         for refresh in told:

@@ -34,6 +34,7 @@ from mailvane.domain.reputation import (
     Zone,
     ZoneHealth,
 )
+from mailvane.storage.questions import AlertPage, AlertQuestion, AssetPage, AssetQuestion
 
 
 class Profiles(Protocol):
@@ -71,50 +72,13 @@ class Assets(Protocol):
     def remove_asset(self, workspace: int, kind: AssetKind, asset_id: str) -> None:
         """Its observations stay, for the log's sake. Raises NotFound."""
 
+    def asset_page(self, question: AssetQuestion, offset: int, limit: int, descending: bool = False) -> AssetPage:
+        """A part of them by name, and how many there are in all."""
 
-class ObservationPage(msgspec.Struct, frozen=True):
-    total: int
-    observations: list[Observation]
+    def asset_count(self, workspace: int, kind: AssetKind) -> int: ...
 
-
-class ObservationQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """Which observations: those that tell of a time from `since` to before `until`, in milliseconds."""
-
-    workspace: int
-    kind: ObservationKind
-    since: int = 0
-    until: int = 2**63 - 1
-    newest_only: bool = False  # of each asset and key
-    asset_part: str = ""
-    contains: Mapping[str, str] = {}  # by field of the data: a part of its value, in any case
-    one_of: Mapping[str, Collection[str]] = {}  # by field of the data: its value
-
-
-class AssetSums(msgspec.Struct, frozen=True, kw_only=True):
-    """What the observations of an asset come to."""
-
-    asset: str
-    count: int
-    sums: Mapping[str, float]  # by field
-    values: Mapping[str, int]  # of the counted field: how many observations have each
-
-
-class ObservationPages(Protocol):
-    def observation_page(
-        self, question: ObservationQuestion, offset: int, limit: int, newest_first: bool = True
-    ) -> ObservationPage:
-        """A part of them in the order of their times, and how many there are in all."""
-
-    def counts_by(self, question: ObservationQuestion, field: str) -> list[tuple[str, int]]:
-        """How many have each value of a field of the data, the most first."""
-
-    def counts_by_day(self, question: ObservationQuestion) -> dict[int, int]:
-        """How many each day of UTC has, by days since the epoch."""
-
-    def sums_by_asset(
-        self, question: ObservationQuestion, fields: Sequence[str], counted: str | None = None
-    ) -> list[AssetSums]:
-        """Numeric fields of the data added up, asset by asset in order; and how often each value of one more field."""
+    def asset_ids(self, workspace: int, kinds: Collection[AssetKind], ids: Collection[str] | None = None) -> list[str]:
+        """Of all of these kinds, or those of them that are named by their ids."""
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -176,6 +140,8 @@ class Alerts(Protocol):
 
     def alerts(self, workspace: int | None, profile_id: str | None = None) -> list[Alert]:
         """By creation; of all workspaces when None."""
+
+    def alert_page(self, question: AlertQuestion) -> AlertPage: ...
 
     def alert(self, workspace: int, alert_id: str) -> Alert | None: ...
 
@@ -315,7 +281,7 @@ class RowQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """Which TLS or abuse reports are wanted: those of a time from `since` to before `until`, the newest first."""
+    """Which aggregate, TLS or abuse reports: those of a time from `since` to before `until`, the newest first."""
 
     workspace: int
     since: int
@@ -388,6 +354,11 @@ class ReportSummary(msgspec.Struct, frozen=True, kw_only=True):
     senders: tuple[SenderSummary, ...]  # those of the most messages first
 
 
+class AggregatePage(msgspec.Struct, frozen=True):
+    total: int
+    reports: list[AggregateReport]
+
+
 class Reports(Protocol):
     def report_summary(self, question: RowQuestion, most_senders: int) -> ReportSummary:
         """Of all rows that the question is about; its offset and limit do not matter."""
@@ -406,6 +377,9 @@ class Reports(Protocol):
 
     def reports(self, workspace: int, since: int, until: int, domain: str | None = None) -> list[AggregateReport]:
         """Those that end from `since` to before `until`, the newest first."""
+
+    def report_page(self, question: ReportQuestion) -> AggregatePage:
+        """Aggregate reports by the end of their range."""
 
     def report_rows(self, question: RowQuestion) -> tuple[int, list[Mapping[str, Any]]]:
         """How many there are, and a page of them, as parsed, by count of messages."""

@@ -12,8 +12,9 @@ import pytest
 from mailvane.domain.alerts import DAY_MS, Alert, FiredRule, LogEntry, Memory
 from mailvane.domain.reputation import new_id
 from mailvane.errors import InvalidFields
-from mailvane.services.alert_statistics import AlertStatistics, StatisticsQuestion
+from mailvane.services.alert_statistics import AlertStatistics
 from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.questions import FiringQuestion
 
 NOON = 20_000 * DAY_MS + DAY_MS // 2
 ALERT = "a" * 24
@@ -35,14 +36,14 @@ class Counted:
         assert self.ledger.remember(Memory(alert_id=ALERT, version=self._version), entry, [])
         self._version += 1
 
-    def question(self, **fields: Any) -> StatisticsQuestion:
+    def question(self, **fields: Any) -> FiringQuestion:
         whole: dict[str, Any] = {
             "workspace": self.workspace,
             "since": NOON - DAY_MS,
             "until": NOON + 3 * DAY_MS,
             "alert_id": ALERT,
         }
-        return StatisticsQuestion(**(whole | fields))
+        return FiringQuestion(**(whole | fields))
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from mailvane.storage.ledger.database import Database
 from mailvane.storage.ledger.documents import in_chunks, plain, text_of, value_of
 from mailvane.storage.ledger.outbox import post
 from mailvane.storage.ledger.reputation_tables import alert_log, alert_memories, alerts, maintenance_windows
+from mailvane.storage.ledger.texts import Texts
+from mailvane.storage.questions import AlertPage, AlertQuestion
 from mailvane.storage.reputation import EntryPage, EntryQuestion
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,7 @@ class SqlAlerts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._alert_texts = Texts(database)
 
     def add_alert(self, alert: Alert) -> None:
         with self._database.write() as connection:
@@ -40,6 +43,20 @@ class SqlAlerts:
             wanted = wanted.where(alerts.c.profile_id == plain(profile_id))
         with self._database.read() as connection:
             return [_alert(row) for row in connection.execute(wanted)]
+
+    def alert_page(self, question: AlertQuestion) -> AlertPage:
+        wanted = [alerts.c.workspace == question.workspace]
+        if question.profile_id is not None:
+            wanted.append(alerts.c.profile_id == plain(question.profile_id))
+        if question.by_name:
+            first = self._alert_texts.ordered(alerts.c.sorted_name, question.descending)
+        else:
+            first = alerts.c.created_at.desc() if question.descending else alerts.c.created_at.asc()
+        page = select(alerts).where(*wanted).order_by(first, alerts.c.created_at, alerts.c.id)
+        with self._database.read() as connection:
+            total = connection.execute(select(func.count()).select_from(alerts).where(*wanted)).scalar_one()
+            rows = connection.execute(page.offset(question.offset).limit(question.limit))
+            return AlertPage(total, [_alert(row) for row in rows])
 
     def alert(self, workspace: int, alert_id: str) -> Alert | None:
         with self._database.read() as connection:
@@ -122,7 +139,7 @@ class SqlAlertLog:
         return bool(connection.execute(known.values(row)).rowcount)
 
     def entries(self, question: EntryQuestion) -> EntryPage:
-        wanted = _chosen(question)
+        wanted = entries_conditions(question)
         counted = select(func.count()).select_from(alert_log).where(*wanted)
         order = [column.desc() if question.newest_first else column for column in (alert_log.c.at, alert_log.c.id)]
         page = select(alert_log.c.document).where(*wanted).order_by(*order)
@@ -175,7 +192,8 @@ def _one(workspace: int, alert_id: str) -> tuple[ColumnElement[bool], ColumnElem
     return alerts.c.workspace == workspace, alerts.c.id == plain(alert_id)
 
 
-def _chosen(question: EntryQuestion) -> list[ColumnElement[bool]]:
+def entries_conditions(question: EntryQuestion) -> list[ColumnElement[bool]]:
+    """Of rows of the alert log."""
     table = alert_log.c
     chosen = [table.workspace == question.workspace]
     if question.alert_id is not None:
@@ -197,6 +215,7 @@ def _row(alert: Alert) -> dict[str, Any]:
         "workspace": alert.workspace,
         "profile_id": alert.profile_id,
         "created_at": alert.created_at,
+        "sorted_name": plain(alert.name.lower()),
         "document": text_of(alert),
     }
 

@@ -74,7 +74,7 @@ class SqlAssets:
         if profile_id is not None:
             wanted = wanted.where(assets.c.profile_id == profile_id)
         with self._database.read() as connection:
-            return [_asset(row) for row in connection.execute(wanted)]
+            return [asset_of(row) for row in connection.execute(wanted)]
 
     def asset(self, workspace: int, kind: AssetKind, asset_id: str) -> Asset | None:
         wanted = select(assets).where(
@@ -82,7 +82,7 @@ class SqlAssets:
         )
         with self._database.read() as connection:
             row = connection.execute(wanted).one_or_none()
-        return None if row is None else _asset(row)
+        return None if row is None else asset_of(row)
 
     def assets_named(self, workspace: int, kind: AssetKind, names: Collection[str]) -> list[Asset]:
         found: list[Asset] = []
@@ -93,7 +93,7 @@ class SqlAssets:
                     assets.c.kind == kind,
                     assets.c.name.in_([plain(name) for name in chunk]),
                 )
-                found.extend(_asset(row) for row in connection.execute(wanted.order_by(assets.c.name)))
+                found.extend(asset_of(row) for row in connection.execute(wanted.order_by(assets.c.name)))
         return found
 
     def change_asset(self, workspace: int, asset_id: str, change: Callable[[Asset], Asset]) -> Asset:
@@ -102,7 +102,7 @@ class SqlAssets:
             row = connection.execute(select(assets).where(*one).with_for_update()).one_or_none()
             if row is None:
                 raise NotFound(f"nothing of id {asset_id} is watched")
-            changed = change(_asset(row))
+            changed = change(asset_of(row))
             connection.execute(update(assets).where(*one).values(_row(changed)))
         return changed
 
@@ -112,7 +112,7 @@ class SqlAssets:
                 # In one order, so that two changes at once wait for each other instead of both waiting for ever.
                 chosen = select(assets).where(assets.c.workspace == workspace, assets.c.id.in_(ids))
                 rows = connection.execute(chosen.order_by(assets.c.id).with_for_update()).all()
-                changed = [_row(changes[row.id](_asset(row))) for row in rows]
+                changed = [_row(changes[row.id](asset_of(row))) for row in rows]
                 if changed:
                     connection.execute(_PUT, [{**row, "this": row["id"]} for row in changed])
 
@@ -131,7 +131,7 @@ def _named(connection: Connection, chunk: Sequence[Asset]) -> dict[tuple[int, st
         assets.c.kind.in_({asset.kind.value for asset in chunk}),
         assets.c.name.in_({asset.name for asset in chunk}),
     )
-    found = (_asset(row) for row in connection.execute(wanted))
+    found = (asset_of(row) for row in connection.execute(wanted))
     return {(asset.workspace, asset.kind, asset.name): asset for asset in found}
 
 
@@ -146,7 +146,7 @@ def _row(asset: Asset) -> dict[str, Any]:
     }
 
 
-def _asset(row: Row[Any]) -> Asset:
+def asset_of(row: Row[Any]) -> Asset:
     return msgspec.structs.replace(value_of(row.document, Asset), profile_id=row.profile_id)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, ColumnElement, Float, Text, cast, func, literal
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ColumnElement, Float, TableValuedAlias, Text, case, cast, func, literal
+from sqlalchemy.dialects.postgresql import JSONB
 
 from mailvane.storage.ledger.database import Database
 
@@ -25,6 +28,32 @@ class JsonFields:
     def number(self, name: str) -> ColumnElement[float]:
         """0 where there is no such field, or null."""
         return func.coalesce(cast(self._value(name), Float), 0.0)
+
+    def flag(self, name: str) -> ColumnElement[bool]:
+        """Whether the field is true."""
+        # SQLite reads true out of JSON as 1, PostgreSQL as its name.
+        return self.text(name).in_(["1", "true"])
+
+    def elements(self, *path: str) -> TableValuedAlias:
+        """The elements of the array at a path, as rows with a `value`: JSON of an object or array, or a plain text.
+
+        No rows where there is no such field, or null. Belongs into FROM, behind the table of the column.
+        """
+        if self._is_sqlite:
+            place = "$" + "".join(f'."{name}"' for name in path)
+            arrays = case((func.json_type(self._column, place) == "array", self._column), else_="{}")
+            return func.json_each(arrays, place).table_valued("value", joins_implicitly=True)
+        found: ColumnElement[Any] = cast(self._column, JSON)
+        for name in path:
+            found = found[name]
+        arrays = case((func.json_typeof(found) == "array", found))
+        return func.json_array_elements(arrays).table_valued("value", joins_implicitly=True)
+
+    def without(self, name: str) -> ColumnElement[str]:
+        """The column's object without a field, as JSON; its fields come in any order."""
+        if self._is_sqlite:
+            return func.json_remove(self._column, f'$."{name}"')
+        return cast(cast(self._column, JSONB).op("-")(name), Text)
 
     def _value(self, name: str) -> ColumnElement[str]:
         if self._is_sqlite:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from mailvane.errors import MailvaneError
 from mailvane.storage.ledger.alerts import SqlAlertLog, SqlAlerts
+from mailvane.storage.ledger.asset_pages import SqlAssetPages
 from mailvane.storage.ledger.assets import SqlAssets
 from mailvane.storage.ledger.channels import SqlChannels
 from mailvane.storage.ledger.clients import SqlClients
 from mailvane.storage.ledger.copying import SqlCopies
 from mailvane.storage.ledger.database import Database, connect
 from mailvane.storage.ledger.domains import SqlDomains
+from mailvane.storage.ledger.firing_counts import SqlFiringCounts
 from mailvane.storage.ledger.journal import SqlJournal
 from mailvane.storage.ledger.leases import SqlLeases
 from mailvane.storage.ledger.migration import migrate
@@ -27,6 +29,7 @@ _OUTBOUND = (SqlDomains, SqlPeriods, SqlClients)
 _REPUTATION = (
     *(SqlAssets, SqlObservations, SqlZones, SqlAlerts, SqlAlertLog, SqlOutbox, SqlChannels),
     *(SqlReports, SqlReportPages, SqlReportSums, SqlObservationPages, SqlLeases),
+    *(SqlAssetPages, SqlFiringCounts),
 )
 
 
@@ -37,11 +40,13 @@ class SqlLedger(
     SqlPeriods,
     SqlClients,
     SqlAssets,
+    SqlAssetPages,
     SqlObservations,
     SqlObservationPages,
     SqlZones,
     SqlAlerts,
     SqlAlertLog,
+    SqlFiringCounts,
     SqlOutbox,
     SqlChannels,
     SqlReports,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, cast, func, select
 
 from mailvane.domain.alerts import DAY_MS
+from mailvane.domain.reputation import Observation
 from mailvane.storage.ledger.database import Database
 from mailvane.storage.ledger.documents import plain
 from mailvane.storage.ledger.json_fields import JsonFields
 from mailvane.storage.ledger.observations import newer, observation_of
 from mailvane.storage.ledger.reputation_tables import observations
-from mailvane.storage.reputation import AssetSums, ObservationPage, ObservationQuestion
+from mailvane.storage.ledger.texts import Texts
+from mailvane.storage.questions import AssetSums, ErrorRatio, ObservationPage, ObservationQuestion
 
 
 class SqlObservationPages:
@@ -21,19 +24,47 @@ class SqlObservationPages:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._data = JsonFields(database, observations.c.data)
+        self._observation_texts = Texts(database)
 
     def observation_page(
         self, question: ObservationQuestion, offset: int, limit: int, newest_first: bool = True
     ) -> ObservationPage:
-        conditions = self._conditions(question)
         order = [
             column.desc() if newest_first else column
             for column in (observations.c.at, observations.c.key, observations.c.asset)
         ]
+        return self._page(question, order, offset, limit)
+
+    def keyed_page(
+        self, question: ObservationQuestion, offset: int, limit: int, descending: bool = False
+    ) -> ObservationPage:
+        order = [
+            self._observation_texts.ordered(column, descending) for column in (observations.c.key, observations.c.asset)
+        ]
+        return self._page(question, [*order, observations.c.at], offset, limit)
+
+    def observations_by_asset(self, question: ObservationQuestion) -> dict[str, list[Observation]]:
+        found: dict[str, list[Observation]] = {}
+        order = (self._observation_texts.ordered(observations.c.key), observations.c.at)
+        wanted = select(observations).where(*self._conditions(question)).order_by(*order)
         with self._database.read() as connection:
-            total = connection.execute(select(func.count()).select_from(observations).where(*conditions)).scalar_one()
-            wanted = select(observations).where(*conditions).order_by(*order).offset(offset).limit(limit)
-            return ObservationPage(total, [observation_of(row) for row in connection.execute(wanted)])
+            for row in connection.execute(wanted):
+                found.setdefault(row.asset, []).append(observation_of(row))
+        return found
+
+    def error_ratios(self, question: ObservationQuestion) -> list[ErrorRatio]:
+        errors = self._data.elements("deliveryErrors")
+        error = JsonFields(self._database, errors.c.value)
+        named = (observations.c.asset, error.text("errorClass").label("class"), error.text("errorType").label("type"))
+        mean = func.sum(error.number("errorRatio")) / func.count()
+        wanted = select(*named, mean).select_from(observations, errors).where(*self._conditions(question))
+        order = [self._observation_texts.ordered(column) for column in named]
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.group_by(*named).order_by(*order))
+            return [
+                ErrorRatio(domain=domain, error_class=kind, error_type=reason, mean=ratio)
+                for domain, kind, reason, ratio in rows
+            ]
 
     def counts_by(self, question: ObservationQuestion, field: str) -> list[tuple[str, int]]:
         value, count = self._data.text(field).label("value"), func.count().label("found")
@@ -69,6 +100,15 @@ class SqlObservationPages:
             for asset, count, *found in rows
         ]
 
+    def _page(
+        self, question: ObservationQuestion, order: Sequence[ColumnElement[Any]], offset: int, limit: int
+    ) -> ObservationPage:
+        conditions = self._conditions(question)
+        with self._database.read() as connection:
+            total = connection.execute(select(func.count()).select_from(observations).where(*conditions)).scalar_one()
+            wanted = select(observations).where(*conditions).order_by(*order).offset(offset).limit(limit)
+            return ObservationPage(total, [observation_of(row) for row in connection.execute(wanted)])
+
     def _conditions(self, question: ObservationQuestion) -> list[ColumnElement[bool]]:
         conditions = [
             observations.c.workspace == question.workspace,
@@ -76,6 +116,7 @@ class SqlObservationPages:
             observations.c.at >= question.since,
             observations.c.at < question.until,
         ]
+        conditions += self._named(question)
         if question.asset_part:
             conditions.append(observations.c.asset.contains(plain(question.asset_part), autoescape=True))
         if question.newest_only:
@@ -86,4 +127,17 @@ class SqlObservationPages:
         for name, values in question.one_of.items():
             if values:
                 conditions.append(self._data.text(name).in_([plain(value) for value in sorted(values)]))
+        conditions += [self._data.flag(name) for name in question.true]
+        conditions += [~self._data.flag(name) for name in question.not_true]
         return conditions
+
+    def _named(self, question: ObservationQuestion) -> Iterator[ColumnElement[bool]]:
+        texts = self._observation_texts
+        if question.assets is not None:
+            yield texts.is_one_of(observations.c.asset, question.assets)
+        if question.keys is not None:
+            yield texts.is_one_of(observations.c.key, question.keys)
+        if question.keys_but:
+            yield ~texts.is_one_of(observations.c.key, question.keys_but)
+        if question.key_part:
+            yield texts.holds(observations.c.key, question.key_part)

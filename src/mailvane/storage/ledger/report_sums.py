@@ -66,9 +66,7 @@ class SqlReportSums:
         ]
 
     def _aligned(self, name: str) -> ColumnElement[int]:
-        # SQLite reads true out of JSON as 1, PostgreSQL as its name.
-        is_true = self._row_data.text(name).in_(["1", "true"])
-        return func.sum(case((is_true, report_rows.c.messages), else_=0))
+        return func.sum(case((self._row_data.flag(name), report_rows.c.messages), else_=0))
 
 
 def _messages_by(

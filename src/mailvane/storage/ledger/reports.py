@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, func, insert, select
 from mailvane.storage.ledger.database import Database
 from mailvane.storage.ledger.documents import in_chunks, plain, text_of
 from mailvane.storage.ledger.reputation_tables import report_rows, reports
-from mailvane.storage.reputation import AggregateReport, RowQuestion
+from mailvane.storage.reputation import AggregatePage, AggregateReport, ReportQuestion, RowQuestion
 
 _AT_ONCE = 2000
 
@@ -44,13 +44,17 @@ class SqlReports:
         return None if found is None else _report(found)
 
     def reports(self, workspace: int, since: int, until: int, domain: str | None = None) -> list[AggregateReport]:
-        wanted = select(reports).where(
-            reports.c.workspace == workspace, reports.c.ends >= since, reports.c.ends < until
-        )
-        if domain is not None:
-            wanted = wanted.where(reports.c.domain == plain(domain))
+        wanted = select(reports).where(*_of_time(workspace, since, until, domain))
         with self._database.read() as connection:
             return [_report(row) for row in connection.execute(wanted.order_by(reports.c.ends.desc(), reports.c.id))]
+
+    def report_page(self, question: ReportQuestion) -> AggregatePage:
+        wanted = _of_time(question.workspace, question.since, question.until, question.domain)
+        page = select(reports).where(*wanted).order_by(reports.c.ends.desc(), reports.c.id)
+        with self._database.read() as connection:
+            total = connection.execute(select(func.count()).select_from(reports).where(*wanted)).scalar_one()
+            rows = connection.execute(page.offset(question.offset).limit(question.limit))
+            return AggregatePage(total, [_report(row) for row in rows])
 
     def report_rows(self, question: RowQuestion) -> tuple[int, list[Mapping[str, Any]]]:
         wanted = rows_conditions(question)
@@ -70,17 +74,18 @@ class SqlReports:
 
 def rows_conditions(question: RowQuestion) -> list[ColumnElement[bool]]:
     """Of rows joined with their reports."""
-    chosen = [
-        reports.c.workspace == question.workspace,
-        reports.c.ends >= question.since,
-        reports.c.ends < question.until,
-    ]
-    if question.domain is not None:
-        chosen.append(reports.c.domain == plain(question.domain))
+    chosen = _of_time(question.workspace, question.since, question.until, question.domain)
     if question.source_ip is not None:
         chosen.append(report_rows.c.source_ip == plain(question.source_ip))
     if question.failing_only:
         chosen.append(report_rows.c.failing)
+    return chosen
+
+
+def _of_time(workspace: int, since: int, until: int, domain: str | None) -> list[ColumnElement[bool]]:
+    chosen = [reports.c.workspace == workspace, reports.c.ends >= since, reports.c.ends < until]
+    if domain is not None:
+        chosen.append(reports.c.domain == plain(domain))
     return chosen
 
 

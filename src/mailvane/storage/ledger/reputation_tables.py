@@ -75,6 +75,7 @@ alerts = Table(
     _workspace(),
     Column("profile_id", String(24)),
     Column("created_at", BigInteger, nullable=False),
+    Column("sorted_name", Text, nullable=False, server_default=""),  # in lower case
     _document(),
 )
 Index("ix_alerts_workspace", alerts.c.workspace, alerts.c.created_at)

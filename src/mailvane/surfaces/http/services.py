@@ -24,7 +24,8 @@ from mailvane.services.tenancy import Tenancy
 from mailvane.services.verification import Proving
 from mailvane.services.watching import Watching
 from mailvane.storage.interface import MailLog
-from mailvane.storage.reputation import Channels, ObservationPages, Outbox, Profiles, Reports, Zones
+from mailvane.storage.questions import ObservationPages
+from mailvane.storage.reputation import Channels, Outbox, Profiles, Reports, Zones
 from mailvane.surfaces.http.bridge import Bridge
 
 

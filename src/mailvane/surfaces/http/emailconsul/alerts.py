@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mailvane.domain.alerts import Alert
 from mailvane.errors import Transient
-from mailvane.services.alert_statistics import StatisticsQuestion
+from mailvane.storage.questions import AlertQuestion, FiringQuestion
 from mailvane.storage.reputation import EntryQuestion
 from mailvane.surfaces.http.emailconsul import shape
 from mailvane.surfaces.http.emailconsul.parameters import draft, period, window
@@ -32,12 +32,18 @@ def remove(services: ReputationServices, asked: Asked) -> None:
 
 def listed(services: ReputationServices, asked: Asked) -> shape.Page:
     part = window(asked.query, ("created_at", "-created_at", "name", "-name"))
-    found = services.alerting.alerts(asked.workspace, asked.query.get("profile_id") or None)
-    key = (lambda one: one.name.lower()) if part.sort.endswith("name") else (lambda one: one.created_at)
-    found = sorted(found, key=key, reverse=part.sort.startswith("-"))
-    shown = part.of(found)
-    failures = services.alerting.failures([one.id for one in shown])
-    return shape.page([shape.alert(one, failures.get(one.id, {})) for one in shown], len(found), part)
+    found = services.alerting.page(
+        AlertQuestion(
+            workspace=asked.workspace,
+            profile_id=asked.query.get("profile_id") or None,
+            by_name=part.sort.endswith("name"),
+            descending=part.descending,
+            offset=part.offset,
+            limit=part.limit,
+        )
+    )
+    failures = services.alerting.failures([one.id for one in found.alerts])
+    return shape.page([shape.alert(one, failures.get(one.id, {})) for one in found.alerts], found.total, part)
 
 
 def log(services: ReputationServices, asked: Asked) -> shape.Page:
@@ -46,7 +52,7 @@ def log(services: ReputationServices, asked: Asked) -> shape.Page:
         EntryQuestion(
             workspace=asked.workspace,
             alert_id=asked.path["alert_id"],
-            newest_first=part.sort.startswith("-"),
+            newest_first=part.descending,
             offset=part.offset,
             limit=part.limit,
         )
@@ -84,14 +90,14 @@ def _shown(services: ReputationServices, found: Alert) -> shape.AlertObject:
     return shape.alert(found, services.alerting.failures([found.id]).get(found.id, {}))
 
 
-def _of_one(services: ReputationServices, asked: Asked) -> StatisticsQuestion:
+def _of_one(services: ReputationServices, asked: Asked) -> FiringQuestion:
     services.alerting.entries(EntryQuestion(workspace=asked.workspace, alert_id=asked.path["alert_id"], limit=1))
     return _question(asked)
 
 
-def _question(asked: Asked) -> StatisticsQuestion:
+def _question(asked: Asked) -> FiringQuestion:
     since, until = period(asked.query)
-    return StatisticsQuestion(
+    return FiringQuestion(
         workspace=asked.workspace,
         since=since,
         until=until,

@@ -10,7 +10,8 @@ from typing import Any
 
 from mailvane.domain.names import mail_domain
 from mailvane.domain.reputation import Asset, AssetKind, ObservationKind
-from mailvane.storage.reputation import ObservationQuestion, RowQuestion
+from mailvane.storage.questions import ObservationQuestion
+from mailvane.storage.reputation import ReportQuestion, RowQuestion
 from mailvane.surfaces.http.emailconsul import shape
 from mailvane.surfaces.http.emailconsul.parameters import DomainsBody, recent, window
 from mailvane.surfaces.http.emailconsul.watched import Watch
@@ -20,7 +21,13 @@ from mailvane.surfaces.http.services import ReputationServices
 
 def _shown(services: ReputationServices, asked: Asked, assets: Sequence[Asset]) -> list[shape.DmarcObject]:
     since, until = recent({}, asked.now)
-    question = ObservationQuestion(workspace=asked.workspace, kind=ObservationKind.DMARC, since=since, until=until)
+    question = ObservationQuestion(
+        workspace=asked.workspace,
+        kind=ObservationKind.DMARC,
+        since=since,
+        until=until,
+        assets={asset.name for asset in assets},
+    )
     sums = services.observed.sums_by_asset(question, ("messages", "dmarc_fail"))
     known = {each.asset: each.sums for each in sums}
     return [
@@ -48,8 +55,16 @@ def catch_up_email(services: ReputationServices, _asked: Asked) -> Mapping[str, 
 def reports(services: ReputationServices, asked: Asked) -> shape.Page:
     """Aggregate reports, the newest first."""
     part = window(asked.query, ("-date_end",))
-    found = services.reports.reports(
-        asked.workspace, *recent(asked.query, asked.now), mail_domain(asked.query.get("domain", "")) or None
+    since, until = recent(asked.query, asked.now)
+    found = services.reports.report_page(
+        ReportQuestion(
+            workspace=asked.workspace,
+            since=since,
+            until=until,
+            domain=mail_domain(asked.query.get("domain", "")) or None,
+            offset=part.offset,
+            limit=part.limit,
+        )
     )
     rows = [
         {
@@ -62,9 +77,9 @@ def reports(services: ReputationServices, asked: Asked) -> shape.Page:
             "messages": one.messages,
             "rows": one.rows,
         }
-        for one in part.of(found)
+        for one in found.reports
     ]
-    return shape.page(rows, len(found), part)
+    return shape.page(rows, found.total, part)
 
 
 def rows_of_reports(services: ReputationServices, asked: Asked) -> shape.Page:

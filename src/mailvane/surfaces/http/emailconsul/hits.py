@@ -12,7 +12,7 @@ from mailvane.domain.reputation import Asset, AssetKind, Observation, Observatio
 from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import InvalidFields, InvalidInput
 from mailvane.services.asset_names import spelled
-from mailvane.storage.reputation import ObservationQuestion
+from mailvane.storage.questions import ObservationQuestion
 from mailvane.surfaces.http.emailconsul import shape
 from mailvane.surfaces.http.emailconsul.parameters import (
     TokensBody,
@@ -96,9 +96,7 @@ def _domains(names: Sequence[str]) -> list[str]:
 def log(kind: ObservationKind, services: ReputationServices, asked: Asked) -> shape.Page:
     part = window(asked.query, ("-timestamp", "timestamp"))
     question = _question(kind, asked, recent(asked.query, asked.now))
-    found = services.observed.observation_page(
-        question, part.offset, part.limit, newest_first=part.sort.startswith("-")
-    )
+    found = services.observed.observation_page(question, part.offset, part.limit, newest_first=part.descending)
     return shape.page([_row(hit) for hit in found.observations], found.total, part)
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from mailvane.domain.blocklists import ANSWERED, UNKNOWN
 from mailvane.domain.reputation import Asset, AssetKind, Observation, ObservationKind
 from mailvane.errors import InvalidFields
+from mailvane.storage.questions import ObservationQuestion
 from mailvane.surfaces.http.emailconsul import shape
 from mailvane.surfaces.http.emailconsul.parameters import DomainsBody, IpsBody, chosen
 from mailvane.surfaces.http.emailconsul.watched import Watch
@@ -22,9 +23,15 @@ _HEADINGS = frozenset({"ip", "ips", "domain", "domains", "address", "name", "hos
 def _shown(
     kind: AssetKind, services: ReputationServices, asked: Asked, assets: Sequence[Asset]
 ) -> list[shape.IpObject | shape.DomainObject]:
-    listings: dict[str, list[Observation]] = {}
-    for one in services.watching.latest(asked.workspace, (_LISTING[kind],), {asset.name for asset in assets}):
-        listings.setdefault(one.asset, []).append(one)
+    listings = services.observed.observations_by_asset(
+        ObservationQuestion(
+            workspace=asked.workspace,
+            kind=_LISTING[kind],
+            newest_only=True,
+            assets={asset.name for asset in assets},
+            true=("listed",),
+        )
+    )
     fresh_since = asked.now - services.alerting.stale_ms
     return [_with_listings(asset, listings.get(asset.name, ()), fresh_since) for asset in assets]
 
@@ -32,7 +39,7 @@ def _shown(
 def _with_listings(
     found: Asset, listings: Sequence[Observation], fresh_since: int
 ) -> shape.IpObject | shape.DomainObject:
-    listed = tuple(shape.Listed(one.key) for one in listings if one.data.get("listed"))
+    listed = tuple(shape.Listed(one.key) for one in listings)
     details = found.details
     unknown = tuple(shape.Listed(host) for host in details.get(UNKNOWN, ()))
     if found.kind is AssetKind.IP:

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from mailvane.domain.reputation import Asset, AssetKind, Observation, ObservationKind
 from mailvane.errors import NotFound
+from mailvane.storage.questions import ObservationQuestion
 from mailvane.surfaces.http.emailconsul import shape
 from mailvane.surfaces.http.emailconsul.parameters import DomainsBody, StateBody, read, several, window
 from mailvane.surfaces.http.emailconsul.watched import Watch
 from mailvane.surfaces.http.endpoints import Asked
 from mailvane.surfaces.http.services import ReputationServices
 
-_KIND = ObservationKind.LOOKALIKE
+_UNCLASSIFIED = "UNCLASSIFIED"
 
 
 def _shown(services: ReputationServices, asked: Asked, assets: Sequence[Asset]) -> list[shape.BrandObject]:
-    names = {asset.name for asset in assets}
-    known = Counter(one.asset for one in services.watching.latest(asked.workspace, (_KIND,), names) if _exists(one))
+    existing = _existing(asked, {asset.name for asset in assets})
+    known = {one.asset: one.count for one in services.observed.sums_by_asset(existing, ())}
     return [
-        shape.BrandObject(**shape.watched(asset), domain=asset.name, lookalikes=known[asset.name]) for asset in assets
+        shape.BrandObject(**shape.watched(asset), domain=asset.name, lookalikes=known.get(asset.name, 0))
+        for asset in assets
     ]
 
 
-def _exists(one: Observation) -> bool:
-    return not one.data.get("gone")
+def _existing(asked: Asked, brands: Collection[str], **more: Any) -> ObservationQuestion:
+    """The lookalikes of brands, as seen last, without those that are gone."""
+    return ObservationQuestion(
+        workspace=asked.workspace,
+        kind=ObservationKind.LOOKALIKE,
+        newest_only=True,
+        assets=brands,
+        not_true=("gone",),
+        **more,
+    )
 
 
 BRANDS = Watch(AssetKind.LOOKALIKE, _shown, DomainsBody)
@@ -38,33 +47,45 @@ def listed(services: ReputationServices, asked: Asked) -> shape.Page:
     """The lookalikes of a brand that exist."""
     part = window(asked.query, ("name", "-name"))
     brand = BRANDS.asset(services, asked)
-    states, needle = several(asked.query, "state"), asked.query.get("lookalike", "").lower()
-    rows = [
-        row
-        for row in (_row(brand, one) for one in _of(services, asked, brand))
-        if needle in row.lookalike and (not states or row.state in states)
-    ]
-    rows.sort(key=lambda row: row.lookalike, reverse=part.sort.startswith("-"))
-    return shape.page(part.of(rows), len(rows), part)
+    question = _existing(
+        asked,
+        {brand.name},
+        key_part=asked.query.get("lookalike", "").lower(),
+        **_of_states(brand, several(asked.query, "state")),
+    )
+    found = services.observed.keyed_page(question, part.offset, part.limit, part.descending)
+    return shape.page([_row(brand, one) for one in found.observations], found.total, part)
+
+
+def _of_states(brand: Asset, states: Collection[str]) -> dict[str, Collection[str]]:
+    """What somebody said of lookalikes stands with the brand; of the others nobody said anything."""
+    if not states:
+        return {}
+    said = _states(brand)
+    if _UNCLASSIFIED in states:
+        return {"keys_but": {name for name, state in said.items() if state not in states}}
+    return {"keys": {name for name, state in said.items() if state in states}}
 
 
 def classify(services: ReputationServices, asked: Asked) -> shape.LookalikeObject:
     """Keep what somebody thinks of a lookalike; alerts leave ignored ones out."""
     given: StateBody = read(StateBody, asked.body)
     brand, lookalike = BRANDS.asset(services, asked), asked.path["lookalike_id"]
-    found = next((one for one in _of(services, asked, brand) if one.key == lookalike), None)
-    if found is None:
+    question = _existing(asked, {brand.name}, keys={lookalike})
+    found = services.observed.keyed_page(question, 0, 1).observations
+    if not found:
         raise NotFound(f"there is no lookalike {lookalike} of this domain")
 
     def classified(asset: Asset) -> Asset:
-        states = {**asset.details.get("states", {}), lookalike: given.state}
+        states = {**_states(asset), lookalike: given.state}
         return msgspec.structs.replace(asset, details={**asset.details, "states": states})
 
-    return _row(services.watching.change(asked.workspace, AssetKind.LOOKALIKE, brand.id, classified), found)
+    return _row(services.watching.change(asked.workspace, AssetKind.LOOKALIKE, brand.id, classified), found[0])
 
 
-def _of(services: ReputationServices, asked: Asked, brand: Asset) -> list[Observation]:
-    return [one for one in services.watching.latest(asked.workspace, (_KIND,), {brand.name}) if _exists(one)]
+def _states(brand: Asset) -> Mapping[str, str]:
+    states: Mapping[str, str] = brand.details.get("states", {})
+    return states
 
 
 def _row(brand: Asset, one: Observation) -> shape.LookalikeObject:
@@ -79,7 +100,7 @@ def _row(brand: Asset, one: Observation) -> shape.LookalikeObject:
         reg_updated_date=shape.maybe_date(data.get("reg_updated_date")),
         registrar=data.get("registrar"),
         registrar_abuse_email=data.get("registrar_abuse_email"),
-        state=brand.details.get("states", {}).get(one.key, "UNCLASSIFIED"),
+        state=_states(brand).get(one.key, _UNCLASSIFIED),
         p=data.get("p"),
         spf_detected=data.get("spf_detected"),
         updated_at=shape.date(max(one.seen_at, one.confirmed_at)),

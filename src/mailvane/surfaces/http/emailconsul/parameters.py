@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 
@@ -17,7 +17,6 @@ LONGEST_PERIOD_MS = 30 * 86_400_000
 _LATEST_MS = 253_370_764_800_000  # the year 9999: what is told of days beyond it has no date
 _ALL = 2**31 - 1
 _NAMING = ("ip", "domain", "email", "ips", "domains", "emails")
-T = TypeVar("T")
 
 
 class AlertBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,8 +123,9 @@ class Window(msgspec.Struct, frozen=True):
     limit: int
     sort: str
 
-    def of(self, rows: Sequence[T]) -> Sequence[T]:
-        return rows[self.offset : self.offset + self.limit]
+    @property
+    def descending(self) -> bool:
+        return self.sort.startswith("-")
 
 
 def read(model: type[msgspec.Struct], body: bytes) -> Any:

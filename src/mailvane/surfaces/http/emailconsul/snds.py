@@ -13,7 +13,7 @@ import msgspec
 
 from mailvane.domain.reputation import Asset, AssetKind, AssetStatus, Observation, ObservationKind
 from mailvane.errors import InvalidFields
-from mailvane.storage.reputation import ObservationQuestion
+from mailvane.storage.questions import ObservationQuestion
 from mailvane.surfaces.http.emailconsul import shape
 from mailvane.surfaces.http.emailconsul.parameters import (
     CredentialsBody,
@@ -133,9 +133,7 @@ def _question(asked: Asked, kind: ObservationKind, **more: Any) -> ObservationQu
 
 
 def _page(services: ReputationServices, asked: Asked, question: ObservationQuestion, part: Window) -> shape.Page:
-    found = services.observed.observation_page(
-        question, part.offset, part.limit, newest_first=part.sort.startswith("-")
-    )
+    found = services.observed.observation_page(question, part.offset, part.limit, newest_first=part.descending)
     addresses = {one.asset for one in found.observations}
     watched = services.watching.named(asked.workspace, AssetKind.IP, addresses)
     names = {

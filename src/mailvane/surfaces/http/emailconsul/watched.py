@@ -9,6 +9,7 @@ from typing import Any
 
 from mailvane.domain.reputation import ASKED_ABOUT, Asset, AssetKind, Source
 from mailvane.errors import InvalidFields
+from mailvane.storage.questions import AssetQuestion
 from mailvane.surfaces.http.emailconsul.parameters import read, window
 from mailvane.surfaces.http.emailconsul.shape import Page, Rows, page
 from mailvane.surfaces.http.endpoints import Asked
@@ -33,11 +34,17 @@ class Watch:
 
     def listed(self, services: ReputationServices, asked: Asked) -> Page:
         part = window(asked.query, ("name", "-name"))
-        needle = asked.query.get(self.filter, "").lower()
-        profile_id = asked.query.get("profile_id") or None
-        found = [one for one in services.watching.assets(asked.workspace, self.kind, profile_id) if needle in one.name]
-        found.sort(key=lambda one: one.name, reverse=part.sort.startswith("-"))
-        return page(self.shown(services, asked, part.of(found)), len(found), part)
+        found = services.watching.page(self.question(asked), part.offset, part.limit, part.descending)
+        return page(self.shown(services, asked, found.assets), found.total, part)
+
+    def question(self, asked: Asked) -> AssetQuestion:
+        """What the filters say that every list has."""
+        return AssetQuestion(
+            workspace=asked.workspace,
+            kind=self.kind,
+            profile_id=asked.query.get("profile_id") or None,
+            name_part=asked.query.get(self.filter, "").lower(),
+        )
 
     def add(self, services: ReputationServices, asked: Asked) -> Rows:
         given = read(self.body, asked.body)

@@ -1,0 +1,78 @@
+"""Questions about assets that are answered by the database: pages, counts, ids. Part of `Assets`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from sqlalchemy import ColumnElement, Text, cast, func, select
+
+from mailvane.domain.reputation import NO_REPUTATION, AssetKind, ObservationKind
+from mailvane.storage.ledger.assets import asset_of
+from mailvane.storage.ledger.database import Database
+from mailvane.storage.ledger.documents import plain
+from mailvane.storage.ledger.json_fields import JsonFields
+from mailvane.storage.ledger.reputation_tables import assets, observations
+from mailvane.storage.ledger.texts import Texts
+from mailvane.storage.questions import AssetPage, AssetQuestion, TrafficFilter
+
+
+class SqlAssetPages:
+    """For any number of threads and processes on one ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._asset_texts = Texts(database)
+        self._traffic = traffic = observations.alias("traffic")
+        self._traffic_data = JsonFields(database, traffic.c.data)
+
+    def asset_page(self, question: AssetQuestion, offset: int, limit: int, descending: bool = False) -> AssetPage:
+        wanted = list(self._wanted_assets(question))
+        page = select(assets).where(*wanted).order_by(self._asset_texts.ordered(assets.c.name, descending))
+        with self._database.read() as connection:
+            total = connection.execute(select(func.count()).select_from(assets).where(*wanted)).scalar_one()
+            rows = connection.execute(page.offset(offset).limit(limit))
+            return AssetPage(total, [asset_of(row) for row in rows])
+
+    def asset_count(self, workspace: int, kind: AssetKind) -> int:
+        counted = select(func.count()).where(assets.c.workspace == workspace, assets.c.kind == kind)
+        with self._database.read() as connection:
+            return connection.execute(counted).scalar_one()
+
+    def asset_ids(self, workspace: int, kinds: Collection[AssetKind], ids: Collection[str] | None = None) -> list[str]:
+        wanted = select(assets.c.id).where(assets.c.workspace == workspace, assets.c.kind.in_(sorted(kinds)))
+        if ids is not None:
+            wanted = wanted.where(self._asset_texts.is_one_of(assets.c.id, ids))
+        with self._database.read() as connection:
+            return list(connection.execute(wanted.order_by(assets.c.id)).scalars())
+
+    def _wanted_assets(self, question: AssetQuestion) -> Iterator[ColumnElement[bool]]:
+        yield assets.c.workspace == question.workspace
+        yield assets.c.kind == question.kind
+        if question.profile_id is not None:
+            yield assets.c.profile_id == plain(question.profile_id)
+        if question.name_part:
+            yield self._asset_texts.holds(assets.c.name, question.name_part)
+        if question.traffic is not None:
+            yield from self._with_traffic(question.traffic)
+
+    def _with_traffic(self, wanted: TrafficFilter) -> Iterator[ColumnElement[bool]]:
+        traffic = self._traffic
+        days = (
+            traffic.c.workspace == assets.c.workspace,
+            traffic.c.kind == ObservationKind.TRAFFIC,
+            traffic.c.asset == assets.c.name,
+            traffic.c.at >= wanted.since,
+            traffic.c.at < wanted.until,
+        )
+        if wanted.is_needed:
+            yield select(1).select_from(traffic).where(*days).exists()
+        if wanted.reputations:
+            told = func.nullif(self._traffic_data.text("domainReputation"), "")
+            newest = select(told).where(*days).order_by(traffic.c.at.desc(), traffic.c.key.desc()).limit(1)
+            known = func.coalesce(newest.scalar_subquery(), NO_REPUTATION)
+            yield self._asset_texts.is_one_of(known, wanted.reputations)
+        if wanted.address_part:
+            groups = self._traffic_data.elements("ipReputations")
+            samples = JsonFields(self._database, groups.c.value).elements("sampleIps")
+            holds = self._asset_texts.holds(cast(samples.c.value, Text), wanted.address_part)
+            yield select(1).select_from(traffic, groups, samples).where(*days, holds).exists()
