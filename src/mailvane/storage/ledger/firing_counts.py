@@ -70,9 +70,11 @@ class SqlFiringCounts:
     def firing_days(self, question: FiringQuestion) -> dict[int, int]:
         day = cast((alert_log.c.at - alert_log.c.at % DAY_MS) / DAY_MS, BigInteger).label("day")
         fired = select(1).select_from(self._rules).where(*self._of_type(question), self._has_matching(question))
-        wanted = select(day, func.count()).where(*_entries(question), fired.correlate(alert_log).exists())
+        wanted = select(day, func.count().label("found")).where(
+            *_entries(question), fired.correlate(alert_log).exists()
+        )
         with self._database.read() as connection:
-            return {number: count for number, count in connection.execute(wanted.group_by("day"))}
+            return {row.day: row.found for row in connection.execute(wanted.group_by("day"))}
 
     def _names(self, connection: Connection, entry_ids: list[str]) -> dict[str, str]:
         names: dict[str, str] = {}
