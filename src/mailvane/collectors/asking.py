@@ -9,8 +9,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 
@@ -20,7 +18,7 @@ import msgspec
 from mailvane import __version__
 from mailvane.domain.unpacking import gunzipped
 from mailvane.errors import CollectionFailed, InvalidInput, NotAllowed
-from mailvane.services.egress import HostUnknown, Outside, OutsideTransport
+from mailvane.services.egress import HostUnknown, Outside, OutsideTransport, retry_after_ms
 
 MOST_BYTES = 32 * 1024 * 1024
 _TIMEOUT = httpx.Timeout(20.0, connect=10.0)
@@ -164,17 +162,3 @@ def _client(transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
         timeout=_TIMEOUT,
         headers={"User-Agent": f"Mailvane/{__version__}", "Accept-Encoding": "gzip"},
     )
-
-
-def retry_after_ms(text: str, now: datetime | None = None) -> int:
-    """Of a Retry-After header, in seconds or as a date; 0 when it says nothing that can be understood."""
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        return min(int(text[:9]), 7 * 86_400) * 1000
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return 0
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0, int((moment - (now or datetime.now(UTC))).total_seconds() * 1000))

@@ -9,17 +9,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import httpx
 import msgspec
 
-from mailvane import __version__
 from mailvane.domain.alerts import Channel, LogEntry, Notification
-from mailvane.notify.answers import judged
 from mailvane.notify.evidence import Evidence, Finding, evidence_of
-from mailvane.notify.notifier import Delivered, NotDelivered, Refused
-from mailvane.services.egress import Outside, OutsideTransport
+from mailvane.notify.notifier import Delivered, Refused
+from mailvane.notify.posting import Posting
+from mailvane.services.egress import Outside
 
-TIMEOUT_SECONDS = 10.0
 MOST_LINES = 10  # of a rule: the log entry has the rest
 # Slack takes 50 blocks, and so many characters of a header and of a section.
 _MOST_FINDINGS = 24
@@ -35,9 +32,7 @@ class Slack:
     def __init__(self, outside: Outside, url_of: Callable[[int, str], str | None]) -> None:
         """`url_of` gives the address of a workspace's integration by its id; None when there is no such one."""
         self._url_of = url_of
-        self._client = httpx.AsyncClient(
-            transport=OutsideTransport(outside), timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False
-        )
+        self._posting = Posting(outside)
 
     async def deliver(self, notification: Notification, now: int) -> Delivered:
         """Raises NotDelivered, Refused, NotAllowed."""
@@ -45,24 +40,10 @@ class Slack:
         url = await asyncio.to_thread(self._url_of, notification.workspace, notification.target)
         if url is None:
             raise Refused("there is no such Slack integration any more")
-        try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                return await self._post(url, body, now)
-        except TimeoutError:
-            raise NotDelivered(f"no answer within {TIMEOUT_SECONDS:g} s") from None
-        except httpx.InvalidURL:
-            raise Refused("the integration's address cannot be understood") from None
-        except httpx.HTTPError as error:
-            # Not its text: some of them quote the address.
-            raise NotDelivered(type(error).__name__) from None
-
-    async def _post(self, url: str, body: bytes, now: int) -> Delivered:
-        headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": f"Mailvane/{__version__}"}
-        async with self._client.stream("POST", url, headers=headers, content=body) as response:
-            return await judged(response, now)
+        return await self._posting.post(url, {"Content-Type": "application/json; charset=utf-8"}, body, now)
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._posting.close()
 
 
 def message_of(told: Evidence) -> Mapping[str, Any]:

@@ -10,6 +10,8 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Collection
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from ipaddress import ip_address, ip_network
 
 import httpx
@@ -119,3 +121,17 @@ def sent_to(request: httpx.Request, address: str) -> httpx.Request:
         stream=request.stream,
         extensions={**request.extensions, "sni_hostname": host},
     )
+
+
+def retry_after_ms(text: str, now: datetime | None = None) -> int:
+    """Of a Retry-After header, in seconds or as a date (RFC 9110, 10.2.3); 0 when it cannot be understood."""
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return min(int(text[:9]), 7 * 86_400) * 1000
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return 0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0, int((moment - (now or datetime.now(UTC))).total_seconds() * 1000))

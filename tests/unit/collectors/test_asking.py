@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 import pytest
 
 from mailvane import __version__
-from mailvane.collectors.asking import Answer, AskedToWait, Asking, retry_after_ms
+from mailvane.collectors.asking import Answer, AskedToWait, Asking
 from mailvane.errors import CollectionFailed
+from mailvane.services.egress import retry_after_ms
 from tests.unit.collectors.vendor_server import Asked, Said, VendorServer
 
 SECRET = "c0ffee00-1234"

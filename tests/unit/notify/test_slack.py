@@ -68,10 +68,10 @@ def test_what_sources_say_mentions_nobody_and_stays_within_slacks_limits() -> No
 
 def test_the_secret_address_is_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    with Receiver(200, 404).running() as receiver:
+    with Receiver(200, 410).running() as receiver:
         secret = receiver.url.replace("hook", "services/T0/B0/s3cret")
         deliver(secret, "127.0.0.1")
-        with pytest.raises(Refused, match="404") as refused:
+        with pytest.raises(Refused, match="410") as refused:
             deliver(secret, "127.0.0.1")
     assert receiver.received[0].path.endswith("s3cret")
     errors = [str(refused.value)]

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from mailvane.notify.answers import LONGEST_ANSWER, judged
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
+from mailvane.notify.posting import LONGEST_ANSWER, judged
 
 NOW = 1_790_000_000_000
 
@@ -29,10 +29,15 @@ def test_any_success_is_one() -> None:
     assert answer(204).detail == "204"
 
 
-@pytest.mark.parametrize("status", [301, 307, 400, 404, 410])
-def test_a_redirect_is_no_success(status: int) -> None:
-    with pytest.raises(Refused, match=str(status)):
+@pytest.mark.parametrize("status", [301, 307, 400, 401, 404, 422])
+def test_what_a_proxy_may_have_said_is_not_final(status: int) -> None:
+    with pytest.raises(NotDelivered, match=str(status)):
         answer(status)
+
+
+def test_who_is_gone_is_not_asked_again() -> None:
+    with pytest.raises(Refused, match="410"):
+        answer(410)
 
 
 def test_a_date_may_say_when() -> None:
