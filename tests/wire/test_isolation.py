@@ -122,7 +122,7 @@ def watch(world: World) -> None:
     world.ledger.add_window(
         MaintenanceWindow(id=THEIR_WINDOW, workspace=theirs, since=1, until=2, reason="secret@theirs.example")
     )
-    (made,) = world.services.reputation.signing.living(theirs, NOW)
+    (made,) = world.services.notify.signing.living(theirs, NOW)
     secret = msgspec.structs.replace(made, secret=THEIR_SECRET)
     world.ledger.change_signing_secrets(theirs, NOW, lambda _: [secret])
     rule = {**LISTED, "rbls": ["theirs.bl.example"]}
@@ -410,5 +410,5 @@ def test_a_stolen_event_changes_nothing(tmp_path_factory: pytest.TempPathFactory
     with opened(tmp_path_factory.mktemp("own")) as world:
         for request in routes(world):
             asked(world, request, world.ours.token)
-        world.services.recorder.drain()
+        world.services.maillog.recorder.drain()
         assert json.dumps(sorted(world.maillog._events)) == "[]"

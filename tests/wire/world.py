@@ -31,8 +31,9 @@ from mailvane.services.tenancy import Tenancy
 from mailvane.services.verification import Challenge, DnsRecord, Progress, Proving, VerificationStatus
 from mailvane.storage.interface import JournalEntry
 from mailvane.storage.ledger import SqlLedger, open_ledger
-from mailvane.surfaces.http.app import create_app
-from mailvane.surfaces.http.services import HttpServices, OutboundServices
+from mailvane.surfaces.http.app import HttpServices, create_app
+from mailvane.surfaces.http.maillog_services import MailLogServices
+from mailvane.surfaces.http.outbound_services import OutboundServices
 from tests.wire.memory_maillog import MemoryMailLog
 
 MASTER = "master-token-of-the-tests"
@@ -67,8 +68,10 @@ class World:
 
     def record(self, tenant: Tenant, *events: MailEvent) -> None:
         token = f"test:{tenant.workspace.id}:{len(self.maillog._tokens)}"
-        self.services.recorder.record(JournalEntry(batch=EventBatch(token, tenant.workspace.id, 0, list(events))), NOW)
-        self.services.recorder.drain()
+        self.services.maillog.recorder.record(
+            JournalEntry(batch=EventBatch(token, tenant.workspace.id, 0, list(events))), NOW
+        )
+        self.services.maillog.recorder.drain()
 
 
 @contextmanager
@@ -79,15 +82,15 @@ def opened(directory: Path) -> Iterator[World]:
     tenancy = Tenancy(ledger, MASTER)
     recorder = Recorder(ledger, maillog)
     complaints = complaints_of(OutboundSettings(), ledger, lambda: maillog, recorder.record)
-    reputation = ReputationSettings(resolvers=("127.0.0.1:9",))
+    settings = ReputationSettings(resolvers=("127.0.0.1:9",))
+    reputation = reputation_of(settings, ledger, lambda: NOW, complaints=complaints)
     services = HttpServices(
-        maillog=maillog,
         tenancy=tenancy,
-        history=History(maillog, ledger),
-        recorder=recorder,
-        outbound=outbound(ledger),
-        reputation=reputation_of(reputation, ledger, lambda: NOW, complaints=complaints).services,
-        zone=ZONE,
+        maillog=MailLogServices(maillog, tenancy, History(maillog, ledger), recorder, ZONE, lambda: NOW),
+        outbound=outbound(ledger, tenancy),
+        reputation=reputation.services,
+        dmarc=reputation.dmarc,
+        notify=reputation.notify,
         clock=lambda: NOW,
     )
     platform = tenancy.create_key(KeyKind.PLATFORM, None, NOW).token
@@ -101,9 +104,11 @@ def opened(directory: Path) -> Iterator[World]:
         ledger.close()
 
 
-def outbound(ledger: SqlLedger) -> OutboundServices:
+def outbound(ledger: SqlLedger, tenancy: Tenancy) -> OutboundServices:
     governance = Governance(ledger, ledger, ledger, GovernanceRules())
     return OutboundServices(
+        tenancy=tenancy,
+        clock=lambda: NOW,
         governance=governance,
         desk=DecisionDesk(governance, lambda: NOW),
         clients=ClientKeys(ledger, governance),

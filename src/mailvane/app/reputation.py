@@ -24,7 +24,9 @@ from mailvane.services.periodic import Background, until_done
 from mailvane.services.signing import Signing
 from mailvane.services.source_schedule import SourceSchedule
 from mailvane.storage.ledger import SqlLedger
-from mailvane.surfaces.http.services import ReputationServices
+from mailvane.surfaces.http.dmarc_services import DmarcServices
+from mailvane.surfaces.http.notify_services import NotifyServices
+from mailvane.surfaces.http.reputation_services import ReputationServices
 
 CATCH_UP_SECONDS = 15.0
 Evaluate = Callable[[int, Collection[Source], int], object]
@@ -35,6 +37,8 @@ class Reputation:
     """The doors for the surfaces, and what runs in the background."""
 
     services: ReputationServices
+    dmarc: DmarcServices
+    notify: NotifyServices
     telling: Telling
     asking: Sequence[Background]
 
@@ -79,21 +83,18 @@ def reputation_of(
         watching=watching,
         sources=SourceSchedule(ledger, schedule),
         profiles=ledger,
-        signing=Signing(ledger),
-        reports=ledger,
         observed=ledger,
-        outbox=ledger,
-        channels=ledger,
         zones=ledger,
-        reports_address=settings.reports_address,
         dictionary=zones,
         wake=runner.wake,
         take_in=collecting.take_in,
     )
+    dmarc = DmarcServices(ledger, settings.reports_address)
+    notify = NotifyServices(ledger, ledger, Signing(ledger))
     asking: Sequence[Background] = (
         partial(_catch_up, ledger, evaluate, clock),
         runner.run,
         partial(collecting.fetch_reports, leasing, clock),
         partial(metrics.look, ledger, clock),
     )
-    return Reputation(services, Telling(settings, ledger, clock, registry), asking)
+    return Reputation(services, dmarc, notify, Telling(settings, ledger, clock, registry), asking)

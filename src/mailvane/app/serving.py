@@ -34,10 +34,11 @@ from mailvane.services.history import History
 from mailvane.services.periodic import Background, in_background
 from mailvane.services.tenancy import Tenancy
 from mailvane.surfaces.connections import ConnectionLimits
-from mailvane.surfaces.http.app import create_app
+from mailvane.surfaces.http.app import HttpServices, create_app
 from mailvane.surfaces.http.connection import HttpLimits
+from mailvane.surfaces.http.maillog_services import MailLogServices
+from mailvane.surfaces.http.outbound_services import OutboundServices
 from mailvane.surfaces.http.server import serve as serve_http
-from mailvane.surfaces.http.services import HttpServices, OutboundServices
 from mailvane.surfaces.policy.server import PolicyServer
 
 log = logging.getLogger(__name__)
@@ -60,10 +61,11 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         end_what_dead_processes_hold(settings, stores.ledger, _clock())
         if "worker" in roles:
             running.enter_context(_followers(settings, stores, metrics))
-        outbound = outbound_services(settings.outbound, stores, _clock)
+        tenancy = Tenancy(stores.ledger, master_token(settings))
+        outbound = outbound_services(settings.outbound, stores, tenancy, _clock)
         complaints = complaints_of(settings.outbound, stores.ledger, lambda: stores.maillog, stores.recorder.record)
         reputation = reputation_of(settings.reputation, stores.ledger, _clock, registry, complaints)
-        services = _services(settings, stores, outbound, reputation)
+        services = _services(settings, stores, tenancy, outbound, reputation)
         application = create_app(services, registry) if "http" in roles else None
         policy = policy_server(settings.outbound, outbound.desk, registry, limits) if "policy" in roles else None
         told = None if ready is None else partial(ready, stores)
@@ -108,15 +110,17 @@ def _followers(settings: Settings, stores: Stores, metrics: FollowingMetrics) ->
             thread.join()
 
 
-def _services(settings: Settings, stores: Stores, outbound: OutboundServices, reputation: Reputation) -> HttpServices:
+def _services(
+    settings: Settings, stores: Stores, tenancy: Tenancy, outbound: OutboundServices, reputation: Reputation
+) -> HttpServices:
+    history = History(stores.maillog, stores.ledger)
     return HttpServices(
-        maillog=stores.maillog,
-        tenancy=Tenancy(stores.ledger, master_token(settings)),
-        recorder=stores.recorder,
-        history=History(stores.maillog, stores.ledger),
+        tenancy=tenancy,
+        maillog=MailLogServices(stores.maillog, tenancy, history, stores.recorder, settings.timezone, _clock),
         outbound=outbound,
         reputation=reputation.services,
-        zone=settings.timezone,
+        dmarc=reputation.dmarc,
+        notify=reputation.notify,
         clock=_clock,
         find_room=room_finder(settings),
     )

@@ -6,11 +6,11 @@ process that took it back, not at all. A key that was not let in is never rememb
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import NamedTuple
 
 from mailvane.domain.tenancy import KeyKind, Principal
-from mailvane.services.client_keys import ClientKeys
 from mailvane.services.tenancy import Tenancy
 
 AGE_SECONDS = 1.0  # ours
@@ -25,9 +25,10 @@ class _Proof(NamedTuple):
 class Recognition:
     """Who presents a key: remembered, or proven anew. Safe to share between threads."""
 
-    def __init__(self, tenancy: Tenancy, clients: ClientKeys, age: float = AGE_SECONDS) -> None:
+    def __init__(self, tenancy: Tenancy, admit_client: Callable[[int, int], object], age: float = AGE_SECONDS) -> None:
+        """`admit_client` is asked whether a client key (its number, now) may enter, and raises when it may not."""
         self._tenancy = tenancy
-        self._clients = clients
+        self._admit_client = admit_client
         self._age = age
         self._proofs: dict[tuple[bytes, str | None], _Proof] = {}
 
@@ -40,7 +41,7 @@ class Recognition:
         """Who it is, by the ledger. Raises NotAuthenticated, InvalidInput, NotFound, NotAllowed."""
         principal = self._tenancy.authenticate(token, workspace)
         if principal.kind is KeyKind.CLIENT and principal.key is not None:
-            self._clients.admit(principal.key, now)
+            self._admit_client(principal.key, now)
         if len(self._proofs) >= _REMEMBERED:
             self._proofs = {}
         self._proofs[_digest(token), workspace] = _Proof(principal, moment + self._age)

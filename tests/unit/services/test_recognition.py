@@ -34,7 +34,7 @@ def tenancy(ledger: SqlLedger) -> Tenancy:
 @pytest.fixture
 def recognition(ledger: SqlLedger, tenancy: Tenancy) -> Recognition:
     governance = Governance(ledger, ledger, ledger, GovernanceRules())
-    return Recognition(tenancy, ClientKeys(ledger, governance), age=2.0)
+    return Recognition(tenancy, ClientKeys(ledger, governance).admit, age=2.0)
 
 
 def test_a_proven_key_is_known_until_its_time_is_over(tenancy: Tenancy, recognition: Recognition) -> None:

@@ -61,7 +61,7 @@ def served(world: World, story: dict[str, Any]) -> World:
     }
     if settings:
         outbound = replace(world.services.outbound, **settings)
-        world.client.app.state.services = replace(world.services, outbound=outbound)
+        world.client.app.state.services = replace(world.services, outbound=outbound).by_type
     return world
 
 

@@ -41,7 +41,7 @@ def send(world: World, body: bytes, tenant: Tenant | None = None, form: dict[str
 
 
 def stored(world: World, tenant: Tenant | None = None) -> list[Any]:
-    world.services.recorder.drain()
+    world.services.maillog.recorder.drain()
     return world.maillog._events.get((tenant or world.ours).workspace.id, [])
 
 
@@ -106,7 +106,7 @@ def test_an_event_told_twice_counts_once(world: World) -> None:
 
 
 def test_requests_committed_together_get_their_own_receipts(world: World) -> None:
-    intake = Intake(world.services.tenancy, world.services.recorder)
+    intake = Intake(world.services.tenancy, world.services.maillog.recorder)
     workspace = world.ours.workspace.id
 
     def read(*ids: str) -> Told:
@@ -325,7 +325,7 @@ def test_when_the_journal_is_away_the_sender_is_told_to_come_again(
     def away(*_: object) -> None:
         raise StoreUnavailable("the ledger does not answer")
 
-    monkeypatch.setattr(world.services.recorder, "record", away)
+    monkeypatch.setattr(world.services.maillog.recorder, "record", away)
     answer = send(world, lines(event()))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
 

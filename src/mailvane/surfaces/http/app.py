@@ -2,34 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Any
 
 from litestar import Litestar
 from litestar.datastructures import State
 from prometheus_client import CollectorRegistry
 
 from mailvane.services.recognition import Recognition
+from mailvane.services.tenancy import Tenancy
 from mailvane.surfaces.http import operations
 from mailvane.surfaces.http.bridge import Bridge
+from mailvane.surfaces.http.dmarc_services import DmarcServices
 from mailvane.surfaces.http.door import Door, Proofs, render_error
+from mailvane.surfaces.http.emailconsul import reports as emailconsul_reports
 from mailvane.surfaces.http.emailconsul import routes as emailconsul_routes
+from mailvane.surfaces.http.emailconsul import shape as emailconsul
 from mailvane.surfaces.http.emboux import routes as emboux_routes
+from mailvane.surfaces.http.endpoints import handlers
 from mailvane.surfaces.http.mailbaby import routes as mailbaby_routes
+from mailvane.surfaces.http.maillog_services import MailLogServices
 from mailvane.surfaces.http.native import routes as native_routes
 from mailvane.surfaces.http.native.gathering import intake_commits
 from mailvane.surfaces.http.native.intake import Intake, Receipt, Told
+from mailvane.surfaces.http.notify_services import NotifyServices
 from mailvane.surfaces.http.operations import Checks, Metrics
-from mailvane.surfaces.http.services import HttpServices
+from mailvane.surfaces.http.outbound_services import OutboundServices
+from mailvane.surfaces.http.reputation_services import ReputationServices
 
 _LARGEST_QUESTION = 64 * 1024
 _ROUTERS = (
     mailbaby_routes.ROUTER,
     emboux_routes.ROUTER,
-    emailconsul_routes.ROUTER,
+    emailconsul_routes.router(handlers(emailconsul_reports.ENDPOINTS, DmarcServices, emailconsul.Refused)),
     native_routes.ROUTER,
     operations.ROUTER,
 )
+
+
+@dataclass(frozen=True)
+class HttpServices:
+    """What each room handed in for its interfaces, and what all of them share."""
+
+    tenancy: Tenancy
+    maillog: MailLogServices
+    outbound: OutboundServices
+    reputation: ReputationServices
+    dmarc: DmarcServices
+    notify: NotifyServices
+    clock: Callable[[], int]  # milliseconds since the epoch, UTC
+    find_room: Callable[[], None] = lambda: None  # for more data; raises StoreFull where there is none
+
+    @property
+    def by_type(self) -> Mapping[type[Any], Any]:
+        rooms = (self.maillog, self.outbound, self.reputation, self.dmarc, self.notify)
+        return {type(each): each for each in rooms}
 
 
 @lru_cache(maxsize=1)
@@ -42,9 +71,9 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
     """The application. A registry that is passed in may carry other parts' metrics; they are shown along."""
     bridge = Bridge()
     metrics = Metrics(registry or CollectorRegistry())
-    recognition = Recognition(services.tenancy, services.outbound.clients)
-    checks = Checks(services)
-    intake = Intake(services.tenancy, services.recorder)
+    recognition = Recognition(services.tenancy, services.outbound.clients.admit)
+    checks = Checks(services.maillog, services.find_room)
+    intake = Intake(services.tenancy, services.maillog.recorder)
 
     async def commit(workspace: int, requests: Sequence[Told]) -> list[Receipt]:
         return await bridge.quick(intake.commit, workspace, requests, services.clock())
@@ -58,14 +87,15 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
         on_shutdown=[checks.close, bridge.close],
         state=State(
             {
-                "services": services,
+                "services": services.by_type,
+                "clock": services.clock,
                 "bridge": bridge,
                 "metrics": metrics,
                 "checks": checks,
                 "recognition": recognition,
                 "document": document,
                 "intake": intake,
-                "intake_commits": intake_commits(commit, partial(bridge.quick, services.recorder.backlog)),
+                "intake_commits": intake_commits(commit, partial(bridge.quick, services.maillog.recorder.backlog)),
             }
         ),
     )

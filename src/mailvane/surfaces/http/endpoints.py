@@ -1,4 +1,4 @@
-"""Routes as rows of a table: each says what is asked for, and which blocking function of the reputation doors answers.
+"""Routes as rows of a table: each says what is asked for, and which blocking function of a room answers.
 
 A function gets what was asked as a value, and gives its reply as a value. It knows no framework.
 """
@@ -18,7 +18,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from mailvane.domain.tenancy import KeyKind, Principal
 from mailvane.errors import InvalidInput, NotAllowed
 from mailvane.surfaces.http.door import principal_of
-from mailvane.surfaces.http.services import ReputationServices, bridge_of, services_of
+from mailvane.surfaces.http.services import bridge_of, clock_of, services_of
 from mailvane.surfaces.http.wanted import Wanted, while_wanted
 
 JSON = "application/json"
@@ -52,7 +52,7 @@ class Asked:
         return "master token" if self.principal.kind is KeyKind.MASTER else f"key {self.principal.key}"
 
 
-Function = Callable[[ReputationServices, Asked], object]
+Function = Callable[[Any, Asked], object]  # the first is the services value of the room
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,11 @@ class Endpoint:
         return self.status or _USUAL_STATUS.get(self.method, 200)
 
 
-def handlers(endpoints: Iterable[Endpoint], refused: Any, media_type: str = JSON) -> list[HTTPRouteHandler]:
-    """What the framework serves. `refused` is the model of a refusal in this dialect."""
-    return [_handler(each, refused, media_type) for each in endpoints]
+def handlers(
+    endpoints: Iterable[Endpoint], services: type[Any], refused: Any, media_type: str = JSON
+) -> list[HTTPRouteHandler]:
+    """What the framework serves. `services` is what the functions take; `refused` models a refusal in this dialect."""
+    return [_handler(each, services, refused, media_type) for each in endpoints]
 
 
 def bodies(endpoints: Iterable[Endpoint], prefix: str) -> dict[tuple[str, str], tuple[str, Any]]:
@@ -90,12 +92,12 @@ def bodies(endpoints: Iterable[Endpoint], prefix: str) -> dict[tuple[str, str], 
     }
 
 
-def _handler(endpoint: Endpoint, refused: Any, media_type: str) -> HTTPRouteHandler:
+def _handler(endpoint: Endpoint, services: type[Any], refused: Any, media_type: str) -> HTTPRouteHandler:
     async def handle(request: Request[Any, Any, Any]) -> Response[bytes]:
-        return Response(await _reply(endpoint, request), status_code=endpoint.success, media_type=JSON)
+        return Response(await _reply(endpoint, services, request), status_code=endpoint.success, media_type=JSON)
 
     async def handle_without_content(request: Request[Any, Any, Any]) -> None:
-        await _reply(endpoint, request)
+        await _reply(endpoint, services, request)
 
     refusals = ResponseSpec(refused, generate_examples=False, description="Refused", media_type=media_type)
     told = ResponseSpec(endpoint.answer, generate_examples=False, description="OK", media_type=JSON)
@@ -111,29 +113,30 @@ def _handler(endpoint: Endpoint, refused: Any, media_type: str) -> HTTPRouteHand
     return made
 
 
-async def _reply(endpoint: Endpoint, request: Request[Any, Any, Any]) -> bytes:
-    services, principal = services_of(request), principal_of(request)
+async def _reply(endpoint: Endpoint, kind: type[Any], request: Request[Any, Any, Any]) -> bytes:
+    services, principal = services_of(request, kind), principal_of(request)
     if principal.kind is KeyKind.CLIENT:
         raise NotAllowed("a client key may not do this")
     asked = Asked(
         principal=principal,
         path={name: str(value) for name, value in request.path_params.items()},
         query=request.query_params,
-        body=b"" if endpoint.method in {"get", "delete"} else await _body(request),
-        now=services.clock(),
+        body=b"" if endpoint.method in {"get", "delete"} else await body_of(request),
+        now=clock_of(request)(),
     )
     work = bridge_of(request).shared(
-        principal.workspace, endpoint.lengthy, _answered, endpoint.function, services.reputation, asked
+        principal.workspace, endpoint.lengthy, _answered, endpoint.function, services, asked
     )
     return await while_wanted(request, asked.wanted, work)
 
 
-def _answered(function: Function, services: ReputationServices, asked: Asked) -> bytes:
+def _answered(function: Function, services: object, asked: Asked) -> bytes:
     """Encoded where it blocks nobody."""
     return msgspec.json.encode(function(services, asked))
 
 
-async def _body(request: Request[Any, Any, Any]) -> bytes:
+async def body_of(request: Request[Any, Any, Any]) -> bytes:
+    """The body, read to its end."""
     try:
         return await request.body()
     except InternalServerException:

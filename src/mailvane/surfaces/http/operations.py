@@ -5,7 +5,7 @@ data shows here.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,9 +17,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from mailvane import __version__
 from mailvane.services.recording import Waiting
 from mailvane.surfaces.http.dialect import Dialect
+from mailvane.surfaces.http.maillog_services import MailLogServices
 from mailvane.surfaces.http.native.problem import render
 from mailvane.surfaces.http.readiness import Check
-from mailvane.surfaces.http.services import HttpServices, bridge_of, services_of
+from mailvane.surfaces.http.services import bridge_of, services_of
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -100,8 +101,9 @@ async def healthz() -> str:
 class Checks:
     """What has to be in order for the server to be ready."""
 
-    def __init__(self, services: HttpServices) -> None:
+    def __init__(self, services: MailLogServices, find_room: Callable[[], None]) -> None:
         self._services = services
+        self._find_room = find_room
         self._journal: Waiting | None = None
         self._checks = (
             Check(self._find_room, "the disk does not answer"),
@@ -119,9 +121,6 @@ class Checks:
         for check in self._checks:
             check.close()
 
-    def _find_room(self) -> None:
-        self._services.find_room()
-
     def _ask_ledger(self) -> None:
         self._journal = self._services.recorder.waiting(self._services.clock())
 
@@ -137,7 +136,7 @@ async def readyz(request: AnyRequest) -> Response[bytes]:
 
 @get("/metrics", media_type=MediaType.TEXT, summary="Prometheus metrics")
 async def metrics(request: AnyRequest) -> Response[bytes]:
-    services = services_of(request)
+    services = services_of(request, MailLogServices)
     waiting = await bridge_of(request).quick(services.recorder.waiting, services.clock())
     counted: Metrics = request.app.state.metrics
     return Response(counted.exposed(waiting), media_type=_EXPOSITION)

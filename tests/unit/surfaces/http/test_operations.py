@@ -53,7 +53,7 @@ def test_a_server_without_its_mail_log_is_alive_but_not_ready(world: World, monk
 
 
 def test_a_server_without_its_ledger_is_not_ready(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(world.services.recorder, "waiting", away)
+    monkeypatch.setattr(world.services.maillog.recorder, "waiting", away)
     answer = world.client.get("/readyz")
     assert (answer.status_code, answer.json()["detail"]) == (503, "the ledger does not answer")
 
@@ -69,12 +69,12 @@ def test_metrics_are_valid_and_begin_with_our_name(world: World) -> None:
 
 def test_the_backlog_of_the_journal_is_shown(world: World) -> None:
     batch = EventBatch("t", world.ours.workspace.id, 0, [accepted(world.ours, "a@b.example")])
-    world.services.recorder.record(JournalEntry(batch=batch), NOW)
+    world.services.maillog.recorder.record(JournalEntry(batch=batch), NOW)
     told = world.client.get("/metrics").text
     assert "mailvane_journal_backlog 1.0" in told
     assert "mailvane_journal_oldest_seconds 0.0" in told
     assert world.client.get("/readyz").json()["journal"] == {"batches": 1, "oldest_ms": 0, "refused": 0}
-    world.services.recorder.drain()
+    world.services.maillog.recorder.drain()
     assert "mailvane_journal_backlog 0.0" in world.client.get("/metrics").text
 
 

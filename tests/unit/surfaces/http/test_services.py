@@ -8,12 +8,14 @@ from typing import Any
 from litestar import Request
 from litestar.testing import RequestFactory
 
-from mailvane.surfaces.http.services import bridge_of, services_of
+from mailvane.surfaces.http.maillog_services import MailLogServices
+from mailvane.surfaces.http.services import bridge_of, clock_of, services_of
 from tests.wire.world import opened
 
 
 def test_a_request_leads_to_the_services_of_its_application(tmp_path: Path) -> None:
     with opened(tmp_path) as world:
         request: Request[Any, Any, Any] = RequestFactory(app=world.client.app).get("/mail")
-        assert services_of(request) is world.services
+        assert services_of(request, MailLogServices) is world.services.maillog
+        assert clock_of(request) is world.services.clock
         assert bridge_of(request) is world.client.app.state.bridge

@@ -9,7 +9,7 @@ from mailvane.storage.reputation import EntryQuestion
 from mailvane.surfaces.http.emailconsul import shape
 from mailvane.surfaces.http.emailconsul.parameters import draft, period, window
 from mailvane.surfaces.http.endpoints import Asked
-from mailvane.surfaces.http.services import ReputationServices
+from mailvane.surfaces.http.reputation_services import ReputationServices
 
 
 def create(services: ReputationServices, asked: Asked) -> shape.AlertObject:

@@ -27,7 +27,7 @@ from mailvane.surfaces.http.emailconsul.parameters import (
 )
 from mailvane.surfaces.http.emailconsul.watched import Watch
 from mailvane.surfaces.http.endpoints import Asked
-from mailvane.surfaces.http.services import ReputationServices
+from mailvane.surfaces.http.reputation_services import ReputationServices
 
 TRAP, TOKEN = ObservationKind.TRAP_HIT, ObservationKind.HONEYTOKEN_HIT
 _GROUPS = {TRAP: ("ip", "domain_from", "data_colorcode"), TOKEN: ("from_email", "to_email")}

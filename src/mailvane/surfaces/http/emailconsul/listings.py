@@ -14,7 +14,7 @@ from mailvane.surfaces.http.emailconsul import shape
 from mailvane.surfaces.http.emailconsul.parameters import DomainsBody, IpsBody, chosen
 from mailvane.surfaces.http.emailconsul.watched import Watch
 from mailvane.surfaces.http.endpoints import Asked
-from mailvane.surfaces.http.services import ReputationServices
+from mailvane.surfaces.http.reputation_services import ReputationServices
 
 _LISTING = {AssetKind.IP: ObservationKind.IP_LISTING, AssetKind.DOMAIN: ObservationKind.DOMAIN_LISTING}
 _HEADINGS = frozenset({"ip", "ips", "domain", "domains", "address", "name", "host"})

@@ -9,7 +9,7 @@ from mailvane.errors import InvalidFields, NotFound
 from mailvane.surfaces.http.emailconsul import shape
 from mailvane.surfaces.http.emailconsul.parameters import ProfileBody, read
 from mailvane.surfaces.http.endpoints import Asked
-from mailvane.surfaces.http.services import ReputationServices
+from mailvane.surfaces.http.reputation_services import ReputationServices
 
 _LONGEST_NAME = 200
 

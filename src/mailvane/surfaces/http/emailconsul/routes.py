@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from litestar import Router
+from litestar.handlers import HTTPRouteHandler
 
 from mailvane.surfaces.http.emailconsul import (
     alerts,
@@ -23,8 +24,9 @@ from mailvane.surfaces.http.emailconsul import (
 from mailvane.surfaces.http.emailconsul.shape import DIALECT, PREFIX
 from mailvane.surfaces.http.emailconsul.watched import Watch
 from mailvane.surfaces.http.endpoints import Endpoint, Function, bodies, handlers
+from mailvane.surfaces.http.reputation_services import ReputationServices
 
-__all__ = ["BODIES", "DIALECT", "ROUTER"]
+__all__ = ["BODIES", "DIALECT", "ENDPOINTS", "router"]
 
 _LARGEST_LIST = 4 << 20
 _ONE = "/{asset_id:str}"
@@ -164,12 +166,6 @@ def _brands() -> Iterator[Endpoint]:
 
 def _dmarc() -> Iterator[Endpoint]:
     watch, path = dmarc.DMARC_DOMAINS, "/dmarc"
-    yield Endpoint(
-        "get", f"{path}/catch_up_email", "dmarc_catch_up_email", "The address for `rua=`", dmarc.catch_up_email,
-        dict[str, Any],
-    )  # fmt: skip
-    yield Endpoint("get", f"{path}/reports", "dmarc_reports", "Aggregate reports", dmarc.reports, shape.Page)
-    yield Endpoint("get", f"{path}/rows", "dmarc_rows", "Rows of the reports", dmarc.rows_of_reports, shape.Page)
     yield from _watched(path, "dmarc", "domains whose reports come here", watch)
     yield _refreshed(path, "dmarc", "DNS for the policy", watch)
 
@@ -178,4 +174,9 @@ ENDPOINTS = [
     *_alerts(), *_profiles(), *_listings(), *_postmaster(), *_snds(), *_hits(), *_brands(), *_dmarc(),
 ]  # fmt: skip
 BODIES = bodies(ENDPOINTS, PREFIX)
-ROUTER = Router(path=PREFIX, route_handlers=[*handlers(ENDPOINTS, shape.Refused)], tags=["EmailConsul"])
+HANDLERS = handlers(ENDPOINTS, ReputationServices, shape.Refused)
+
+
+def router(others: Sequence[HTTPRouteHandler]) -> Router:
+    """The whole API: what is served here, and what another room serves of it."""
+    return Router(path=PREFIX, route_handlers=[*HANDLERS, *others], tags=["EmailConsul"])

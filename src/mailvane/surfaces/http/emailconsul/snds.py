@@ -27,7 +27,7 @@ from mailvane.surfaces.http.emailconsul.parameters import (
 )
 from mailvane.surfaces.http.emailconsul.watched import Watch
 from mailvane.surfaces.http.endpoints import Asked
-from mailvane.surfaces.http.services import ReputationServices
+from mailvane.surfaces.http.reputation_services import ReputationServices
 
 _SHOWN_OF_KEY = 4
 _KEY = re.compile(r"[A-Za-z0-9-]{4,200}")

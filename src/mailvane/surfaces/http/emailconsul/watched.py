@@ -13,7 +13,7 @@ from mailvane.storage.questions import AssetQuestion
 from mailvane.surfaces.http.emailconsul.parameters import read, window
 from mailvane.surfaces.http.emailconsul.shape import Page, Rows, page
 from mailvane.surfaces.http.endpoints import Asked
-from mailvane.surfaces.http.services import ReputationServices
+from mailvane.surfaces.http.reputation_services import ReputationServices
 
 _PLACE = re.compile(r"\[(\d+)\]")
 _SOURCES = {kind: source for source, kinds in ASKED_ABOUT.items() for kind in kinds}

@@ -16,10 +16,10 @@ from mailvane.surfaces.http.emboux.access import require_master
 from mailvane.surfaces.http.emboux.domains import partner_workspace
 from mailvane.surfaces.http.emboux.parameters import KeyCreation, KeyTerms, read_moment, read_terms
 from mailvane.surfaces.http.emboux.shape import KeyUsage, api_key, encoded, new_domain, optional_moment, unprocessable
-from mailvane.surfaces.http.services import HttpServices
+from mailvane.surfaces.http.outbound_services import OutboundServices
 
 
-def create(services: HttpServices, principal: Principal, body: bytes) -> bytes:
+def create(services: OutboundServices, principal: Principal, body: bytes) -> bytes:
     """Raises NotAllowed, Unprocessable, AlreadyExists."""
     require_master(principal)
     given = read_terms(KeyCreation, body)
@@ -27,34 +27,34 @@ def create(services: HttpServices, principal: Principal, body: bytes) -> bytes:
     _check(token)
     workspace = partner_workspace(services, partner)
     try:
-        client = services.outbound.clients.issue(workspace, token, Terms(**given), services.clock())
+        client = services.clients.issue(workspace, token, Terms(**given), services.clock())
     except AlreadyExists:
         raise AlreadyExists("API key already exists") from None  # ours: the words
     return _shown(services, client, token)
 
 
-def change(services: HttpServices, principal: Principal, token: str, body: bytes) -> bytes:
+def change(services: OutboundServices, principal: Principal, token: str, body: bytes) -> bytes:
     """Raises NotAllowed, Unprocessable, NotFound."""
     require_master(principal)
     changes: Mapping[str, Any] = read_terms(KeyTerms, body)
     _found(services, token)
-    return _shown(services, services.outbound.clients.change(token, changes), token)
+    return _shown(services, services.clients.change(token, changes), token)
 
 
-def remove(services: HttpServices, principal: Principal, token: str) -> bytes:
+def remove(services: OutboundServices, principal: Principal, token: str) -> bytes:
     """What the customer made stays. Raises NotAllowed, NotFound."""
     require_master(principal)
     _found(services, token)
-    services.outbound.clients.revoke(token)
+    services.clients.revoke(token)
     return b""
 
 
-def usage(services: HttpServices, principal: Principal, token: str, since: str | None) -> bytes:
+def usage(services: OutboundServices, principal: Principal, token: str, since: str | None) -> bytes:
     """Raises NotAllowed, Unprocessable, NotFound."""
     require_master(principal)
     begin = None if since is None else read_moment(since, "query", "since")
     client = _found(services, token)
-    domains = services.outbound.governance.domains(client.workspace)
+    domains = services.governance.domains(client.workspace)
     told = KeyUsage(
         partner_ref=_partner(services, client),
         since=optional_moment(begin),
@@ -65,18 +65,18 @@ def usage(services: HttpServices, principal: Principal, token: str, since: str |
     return encoded(told)
 
 
-def _shown(services: HttpServices, client: ClientKey, token: str) -> bytes:
-    used = services.outbound.clients.domains_used(client.workspace)
+def _shown(services: OutboundServices, client: ClientKey, token: str) -> bytes:
+    used = services.clients.domains_used(client.workspace)
     return encoded(api_key(client, token, _partner(services, client), used))
 
 
-def _partner(services: HttpServices, client: ClientKey) -> str:
+def _partner(services: OutboundServices, client: ClientKey) -> str:
     return next(each.name for each in services.tenancy.workspaces() if each.id == client.workspace)
 
 
-def _found(services: HttpServices, token: str) -> ClientKey:
+def _found(services: OutboundServices, token: str) -> ClientKey:
     try:
-        return services.outbound.clients.find(token)
+        return services.clients.find(token)
     except NotFound:
         raise NotFound("API key not found") from None  # ours: the words
 

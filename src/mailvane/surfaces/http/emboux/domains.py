@@ -22,16 +22,16 @@ from mailvane.surfaces.http.emboux.shape import (
     new_domain,
     unprocessable,
 )
-from mailvane.surfaces.http.services import HttpServices
+from mailvane.surfaces.http.outbound_services import OutboundServices
 
 
-def listed(services: HttpServices, principal: Principal) -> bytes:
+def listed(services: OutboundServices, principal: Principal) -> bytes:
     """The domains that the key opens, the newest first."""
-    found = services.outbound.governance.domains(scope_of(principal))
+    found = services.governance.domains(scope_of(principal))
     return encoded([new_domain(each) for each in found])
 
 
-def create(services: HttpServices, principal: Principal, body: bytes) -> bytes:
+def create(services: OutboundServices, principal: Principal, body: bytes) -> bytes:
     """Raises Unprocessable, AlreadyExists, QuotaExceeded."""
     given = read(DomainCreation, body)
     workspace = _home(services, principal, given.get("partner_ref"))
@@ -44,15 +44,15 @@ def create(services: HttpServices, principal: Principal, body: bytes) -> bytes:
     return encoded(new_domain(domain))
 
 
-def _created(services: HttpServices, principal: Principal, name: str, workspace: int | None) -> Domain:
-    outbound, now = services.outbound, services.clock()
-    approved = is_master(principal) or outbound.trust_new_domains
+def _created(services: OutboundServices, principal: Principal, name: str, workspace: int | None) -> Domain:
+    now = services.clock()
+    approved = is_master(principal) or services.trust_new_domains
     if principal.kind is KeyKind.CLIENT and principal.key is not None and workspace is not None:
-        return outbound.clients.create_domain(principal.key, name, workspace, now, approved=approved)
-    return outbound.governance.create(name, workspace, now, actor=actor_of(principal), approved=approved)
+        return services.clients.create_domain(principal.key, name, workspace, now, approved=approved)
+    return services.governance.create(name, workspace, now, actor=actor_of(principal), approved=approved)
 
 
-def _home(services: HttpServices, principal: Principal, partner: str | None) -> int | None:
+def _home(services: OutboundServices, principal: Principal, partner: str | None) -> int | None:
     """Where a new domain belongs, None for nobody in particular; only the master may say."""
     scope = scope_of(principal)
     if is_master(principal) and partner:
@@ -60,7 +60,7 @@ def _home(services: HttpServices, principal: Principal, partner: str | None) -> 
     return scope
 
 
-def partner_workspace(services: HttpServices, partner: str) -> int:
+def partner_workspace(services: OutboundServices, partner: str) -> int:
     """The vendor's partner is our workspace; one that is not known yet is made. Raises Unprocessable."""
     try:
         return services.tenancy.ensure_workspace(partner, services.clock()).id
@@ -68,13 +68,12 @@ def partner_workspace(services: HttpServices, partner: str) -> int:
         raise unprocessable(("body", "partner_ref"), error.message) from None
 
 
-def remove(services: HttpServices, principal: Principal, name: str) -> bytes:
+def remove(services: OutboundServices, principal: Principal, name: str) -> bytes:
     """Raises NotFound, NotAllowed: whoever may not lift a suspension may not remove a suspended domain either."""
-    outbound = services.outbound
-    domain = owned(outbound.governance, principal, name)
-    lifts = is_master(principal) or outbound.clients_may_change_limits
+    domain = owned(services.governance, principal, name)
+    lifts = is_master(principal) or services.clients_may_change_limits
     try:
-        outbound.governance.remove(
+        services.governance.remove(
             domain.name, actor_of(principal), services.clock(), workspace=domain.workspace, stopped_too=lifts
         )
     except NotAllowed:
@@ -82,29 +81,29 @@ def remove(services: HttpServices, principal: Principal, name: str) -> bytes:
     return b""
 
 
-def move(services: HttpServices, principal: Principal, name: str, body: bytes) -> bytes:
+def move(services: OutboundServices, principal: Principal, name: str, body: bytes) -> bytes:
     """Give a domain to another partner, who must have a key to reach it with, and approve it.
 
     Raises NotAllowed, NotFound, AlreadyExists.
     """
     require_master(principal)
     partner = read(DomainOwner, body)["partner_ref"]
-    outbound, now = services.outbound, services.clock()
-    domain = owned(outbound.governance, principal, name)
+    now = services.clock()
+    domain = owned(services.governance, principal, name)
     workspace = _reachable(services, partner, now)
     with _said_to_exist():
-        outbound.governance.change(domain.name, {"workspace": workspace}, actor_of(principal), now, domain.workspace)
+        services.governance.change(domain.name, {"workspace": workspace}, actor_of(principal), now, domain.workspace)
     return encoded(Owner(domain.name, partner.strip()))
 
 
-def approve(services: HttpServices, principal: Principal, name: str, body: bytes) -> bytes:
+def approve(services: OutboundServices, principal: Principal, name: str, body: bytes) -> bytes:
     """The master says that a domain which a customer made is that customer's. # ours
 
     Raises NotAllowed, NotFound, AlreadyExists, Unprocessable.
     """
     require_master(principal)
     partner = read(DomainApproval, body).get("partner_ref")
-    governance = services.outbound.governance
+    governance = services.governance
     workspace = _known_partner(services, partner) if partner else scope_of(principal)
     try:
         with _said_to_exist():
@@ -116,7 +115,7 @@ def approve(services: HttpServices, principal: Principal, name: str, body: bytes
     return encoded(Approval(domain.name, approved=True, message="Domain approved"))
 
 
-def _known_partner(services: HttpServices, partner: str) -> int:
+def _known_partner(services: OutboundServices, partner: str) -> int:
     try:
         return services.tenancy.workspace(partner).id
     except NotFound:
@@ -131,32 +130,31 @@ def _said_to_exist() -> Iterator[None]:
         raise AlreadyExists("Domain belongs to another partner") from None  # ours: the words
 
 
-def _reachable(services: HttpServices, partner: str, now: int) -> int:
+def _reachable(services: OutboundServices, partner: str, now: int) -> int:
     try:
         workspace = services.tenancy.workspace(partner).id
     except NotFound:
         workspace = None
-    if workspace is None or not services.outbound.clients.any_opens(workspace, now):
+    if workspace is None or not services.clients.any_opens(workspace, now):
         raise HTTPException(status_code=400, detail="Partner has no active API key")  # ours: the words
     return workspace
 
 
-def suspend(services: HttpServices, principal: Principal, name: str) -> bytes:
+def suspend(services: OutboundServices, principal: Principal, name: str) -> bytes:
     """Stop the whole domain. Raises NotAllowed, NotFound."""
     return _turn(services, principal, name, closed=True)
 
 
-def activate(services: HttpServices, principal: Principal, name: str) -> bytes:
+def activate(services: OutboundServices, principal: Principal, name: str) -> bytes:
     """Raises NotAllowed, NotFound."""
     return _turn(services, principal, name, closed=False)
 
 
-def _turn(services: HttpServices, principal: Principal, name: str, *, closed: bool) -> bytes:
-    outbound = services.outbound
-    if not outbound.clients_may_change_limits:
+def _turn(services: OutboundServices, principal: Principal, name: str, *, closed: bool) -> bytes:
+    if not services.clients_may_change_limits:
         require_master(principal)  # ours: whoever is stopped for not paying must not start itself
-    domain = owned(outbound.governance, principal, name)
-    changes = as_said_by(principal, outbound.governance, domain, {"closed": closed})
-    outbound.governance.change(domain.name, changes, actor_of(principal), services.clock(), domain.workspace)
+    domain = owned(services.governance, principal, name)
+    changes = as_said_by(principal, services.governance, domain, {"closed": closed})
+    services.governance.change(domain.name, changes, actor_of(principal), services.clock(), domain.workspace)
     message = "Domain suspended" if closed else "Domain activated"
     return encoded(Lifecycle(domain.name, suspended=closed, message=message))

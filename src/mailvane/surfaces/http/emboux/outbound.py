@@ -12,7 +12,7 @@ from mailvane.domain.tenancy import Principal
 from mailvane.surfaces.http.emboux.access import actor_of, as_said_by, is_master, owned, require_master
 from mailvane.surfaces.http.emboux.parameters import OutboundChange, read
 from mailvane.surfaces.http.emboux.shape import DailyReset, encoded, monthly_reset, outbound, unprocessable
-from mailvane.surfaces.http.services import HttpServices
+from mailvane.surfaces.http.outbound_services import OutboundServices
 
 _LONGEST_IDEMPOTENCY_KEY = 255  # ours
 
@@ -29,14 +29,14 @@ _FIELDS = {
 }
 
 
-def show(services: HttpServices, principal: Principal, name: str) -> bytes:
+def show(services: OutboundServices, principal: Principal, name: str) -> bytes:
     """Raises NotFound."""
-    return _shown(services, owned(services.outbound.governance, principal, name))
+    return _shown(services, owned(services.governance, principal, name))
 
 
-def change(services: HttpServices, principal: Principal, name: str, body: bytes) -> bytes:
+def change(services: OutboundServices, principal: Principal, name: str, body: bytes) -> bytes:
     """Change what the body names, all of it or nothing. Raises Unprocessable, NotAllowed, NotFound."""
-    governance = services.outbound.governance
+    governance = services.governance
     domain = owned(governance, principal, name)
     changes = _permitted(services, principal, domain, read(OutboundChange, body))
     if changes:
@@ -46,7 +46,7 @@ def change(services: HttpServices, principal: Principal, name: str, body: bytes)
 
 
 def _permitted(
-    services: HttpServices, principal: Principal, domain: Domain, given: Mapping[str, Any]
+    services: OutboundServices, principal: Principal, domain: Domain, given: Mapping[str, Any]
 ) -> dict[str, object]:
     """What is to be changed, in our words. Raises NotAllowed."""
     changes = {_FIELDS[name][0]: value for name, value in given.items()}
@@ -54,7 +54,7 @@ def _permitted(
         return changes
     if any(_FIELDS[name][1] for name in given):
         require_master(principal)
-    if services.outbound.clients_may_change_limits:
+    if services.clients_may_change_limits:
         return changes
     if set(changes) - {"status"}:
         require_master(principal)
@@ -65,21 +65,21 @@ def _permitted(
     return changes
 
 
-def _shown(services: HttpServices, domain: Domain) -> bytes:
-    usage = services.outbound.governance.usage_today(domain.name, services.clock(), domain.workspace)
+def _shown(services: OutboundServices, domain: Domain) -> bytes:
+    usage = services.governance.usage_today(domain.name, services.clock(), domain.workspace)
     return encoded(outbound(domain, usage))
 
 
-def reset_daily(services: HttpServices, principal: Principal) -> bytes:
+def reset_daily(services: OutboundServices, principal: Principal) -> bytes:
     """Raises NotAllowed."""
     require_master(principal)
-    return encoded(DailyReset(services.outbound.governance.reset_daily(services.clock())))
+    return encoded(DailyReset(services.governance.reset_daily(services.clock())))
 
 
-def reset_monthly(services: HttpServices, principal: Principal, key: str | None) -> bytes:
+def reset_monthly(services: OutboundServices, principal: Principal, key: str | None) -> bytes:
     """Freeze and reset; with the key of a reset before, that one again. Raises NotAllowed, Unprocessable."""
     require_master(principal)
-    period = services.outbound.governance.reset_monthly(services.clock(), _idempotency_key(key))
+    period = services.governance.reset_monthly(services.clock(), _idempotency_key(key))
     return encoded(monthly_reset(period))
 
 

@@ -14,26 +14,22 @@ from mailvane.errors import NotAllowed, ProviderRefused, Transient
 from mailvane.services.feedback import Answer
 from mailvane.surfaces.http.emboux.access import actor_of, owned
 from mailvane.surfaces.http.emboux.shape import Taken, encoded, ses_status, ses_verification
-from mailvane.surfaces.http.services import HttpServices
+from mailvane.surfaces.http.outbound_services import OutboundServices
 
 
-def begin(services: HttpServices, principal: Principal, name: str) -> bytes:
+def begin(services: OutboundServices, principal: Principal, name: str) -> bytes:
     """Raises NotFound, and what the provider raises."""
-    domain = owned(services.outbound.governance, principal, name)
+    domain = owned(services.governance, principal, name)
     with _refusing():
-        challenge = services.outbound.proving.begin(
-            domain.name, actor_of(principal), services.clock(), domain.workspace
-        )
+        challenge = services.proving.begin(domain.name, actor_of(principal), services.clock(), domain.workspace)
     return encoded(ses_verification(domain.name, challenge))
 
 
-def status(services: HttpServices, principal: Principal, name: str) -> bytes:
+def status(services: OutboundServices, principal: Principal, name: str) -> bytes:
     """Raises NotFound, and what the provider raises."""
-    domain = owned(services.outbound.governance, principal, name)
+    domain = owned(services.governance, principal, name)
     with _refusing():
-        checked, progress = services.outbound.proving.check(
-            domain.name, actor_of(principal), services.clock(), domain.workspace
-        )
+        checked, progress = services.proving.check(domain.name, actor_of(principal), services.clock(), domain.workspace)
     return encoded(ses_status(checked, progress))
 
 
@@ -46,14 +42,14 @@ def _refusing() -> Iterator[None]:
         raise HTTPException(status_code=400, detail=error.message) from None
 
 
-def take(services: HttpServices, body: bytes) -> bytes:
+def take(services: OutboundServices, body: bytes) -> bytes:
     """A notification, judged by whoever the program handed in. Raises NotAllowed, Transient.
 
     # ours: the vendor does not say what it answers. Whoever sends it tries again after a 503.
     """
-    if services.outbound.take_notification is None:
+    if services.take_notification is None:
         raise HTTPException(status_code=404, detail="Not Found")
-    outcome = services.outbound.take_notification(body, services.clock())
+    outcome = services.take_notification(body, services.clock())
     if outcome.answer is Answer.MALFORMED:
         raise HTTPException(status_code=400, detail=outcome.why)
     if outcome.answer is Answer.REFUSED:

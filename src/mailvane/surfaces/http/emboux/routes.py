@@ -29,9 +29,15 @@ from mailvane.surfaces.http.emboux.parameters import (
     OutboundChange,
 )
 from mailvane.surfaces.http.emboux.shape import DIALECT, JSON, WEBHOOK, Detail, answer
+from mailvane.surfaces.http.outbound_services import OutboundServices
 from mailvane.surfaces.http.services import bridge_of, services_of
 
 AnyRequest = Request[Any, Any, Any]
+
+
+def _services(request: AnyRequest) -> OutboundServices:
+    return services_of(request, OutboundServices)
+
 
 _LARGEST_NOTIFICATION = 1024 * 1024  # ours: a topic passes on at most 256 kB, written as JSON within JSON
 
@@ -66,7 +72,7 @@ class UsageOperation(Operation):
 
 @get("/domains", summary="All domains that the key opens", responses=_answers(list[shape.NewDomain]))
 async def list_domains(request: AnyRequest) -> Response[bytes]:
-    return answer(await bridge_of(request).quick(domains.listed, services_of(request), principal_of(request)))
+    return answer(await bridge_of(request).quick(domains.listed, _services(request), principal_of(request)))
 
 
 @post(
@@ -77,7 +83,7 @@ async def list_domains(request: AnyRequest) -> Response[bytes]:
 )
 async def create_domain(request: AnyRequest) -> Response[bytes]:
     principal, body = principal_of(request), await _body(request)
-    return answer(await bridge_of(request).quick(domains.create, services_of(request), principal, body), 201)
+    return answer(await bridge_of(request).quick(domains.create, _services(request), principal, body), 201)
 
 
 @delete(
@@ -87,23 +93,23 @@ async def create_domain(request: AnyRequest) -> Response[bytes]:
     responses=_answers(None, 404, status=204),
 )
 async def remove_domain(request: AnyRequest, name: FromPath[str]) -> None:
-    await bridge_of(request).quick(domains.remove, services_of(request), principal_of(request), name)
+    await bridge_of(request).quick(domains.remove, _services(request), principal_of(request), name)
 
 
 @put("/domains/{name:str}/owner", summary="Give a domain to another partner", responses=_answers(shape.Owner, 400, 404))
 async def move_domain(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     principal, body = principal_of(request), await _body(request)
-    return answer(await bridge_of(request).quick(domains.move, services_of(request), principal, name, body))
+    return answer(await bridge_of(request).quick(domains.move, _services(request), principal, name, body))
 
 
 @put("/domains/{name:str}/suspend", summary="Stop a whole domain", responses=_answers(shape.Lifecycle, 404))
 async def suspend_domain(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
-    return answer(await bridge_of(request).quick(domains.suspend, services_of(request), principal_of(request), name))
+    return answer(await bridge_of(request).quick(domains.suspend, _services(request), principal_of(request), name))
 
 
 @put("/domains/{name:str}/activate", summary="Start a stopped domain", responses=_answers(shape.Lifecycle, 404))
 async def activate_domain(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
-    return answer(await bridge_of(request).quick(domains.activate, services_of(request), principal_of(request), name))
+    return answer(await bridge_of(request).quick(domains.activate, _services(request), principal_of(request), name))
 
 
 @put(
@@ -113,18 +119,18 @@ async def activate_domain(request: AnyRequest, name: FromPath[str]) -> Response[
 )
 async def approve_domain(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     principal, body = principal_of(request), await _body(request)
-    return answer(await bridge_of(request).quick(domains.approve, services_of(request), principal, name, body))
+    return answer(await bridge_of(request).quick(domains.approve, _services(request), principal, name, body))
 
 
 @get("/domains/{name:str}/outbound", summary="Limits and counters", responses=_answers(shape.Outbound, 404))
 async def show_outbound(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
-    return answer(await bridge_of(request).quick(outbound.show, services_of(request), principal_of(request), name))
+    return answer(await bridge_of(request).quick(outbound.show, _services(request), principal_of(request), name))
 
 
 @put("/domains/{name:str}/outbound", summary="Change limits", responses=_answers(shape.Outbound, 404, 422))
 async def change_outbound(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     principal, body = principal_of(request), await _body(request)
-    return answer(await bridge_of(request).quick(outbound.change, services_of(request), principal, name, body))
+    return answer(await bridge_of(request).quick(outbound.change, _services(request), principal, name, body))
 
 
 @post(
@@ -134,9 +140,9 @@ async def change_outbound(request: AnyRequest, name: FromPath[str]) -> Response[
     responses=_answers(shape.Increment, 404),
 )
 async def increment(request: AnyRequest, name: FromPath[str]) -> ASGIApp:
-    services = services_of(request)
+    services = _services(request)
     passage = Passage(domain=name, workspace=scope_of(principal_of(request)))
-    verdict = await services.outbound.desk.decide(passage)
+    verdict = await services.desk.decide(passage)
     if not verdict.known:
         raise NotFound(shape.DOMAIN_NOT_FOUND)
     return shape.Told(shape.increment(verdict))
@@ -149,12 +155,12 @@ async def increment(request: AnyRequest, name: FromPath[str]) -> ASGIApp:
     responses=_answers(shape.SesVerification, 404),
 )
 async def begin_verification(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
-    return answer(await bridge_of(request).outside(proof.begin, services_of(request), principal_of(request), name))
+    return answer(await bridge_of(request).outside(proof.begin, _services(request), principal_of(request), name))
 
 
 @get("/domains/{name:str}/ses-status", summary="How far the proof is", responses=_answers(shape.SesStatus, 404))
 async def verification_status(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
-    return answer(await bridge_of(request).outside(proof.status, services_of(request), principal_of(request), name))
+    return answer(await bridge_of(request).outside(proof.status, _services(request), principal_of(request), name))
 
 
 @post(
@@ -164,7 +170,7 @@ async def verification_status(request: AnyRequest, name: FromPath[str]) -> Respo
     responses=_answers(shape.DailyReset),
 )
 async def reset_daily(request: AnyRequest) -> Response[bytes]:
-    return answer(await bridge_of(request).quick(outbound.reset_daily, services_of(request), principal_of(request)))
+    return answer(await bridge_of(request).quick(outbound.reset_daily, _services(request), principal_of(request)))
 
 
 @post(
@@ -176,19 +182,19 @@ async def reset_daily(request: AnyRequest) -> Response[bytes]:
 )
 async def reset_monthly(request: AnyRequest) -> Response[bytes]:
     principal, key = principal_of(request), request.headers.get("idempotency-key")
-    return answer(await bridge_of(request).quick(outbound.reset_monthly, services_of(request), principal, key))
+    return answer(await bridge_of(request).quick(outbound.reset_monthly, _services(request), principal, key))
 
 
 @post("/api-keys", status_code=201, summary="A customer's key", responses=_answers(shape.ApiKey, 400, 422, status=201))
 async def create_key(request: AnyRequest) -> Response[bytes]:
     principal, body = principal_of(request), await _body(request)
-    return answer(await bridge_of(request).quick(api_keys.create, services_of(request), principal, body), 201)
+    return answer(await bridge_of(request).quick(api_keys.create, _services(request), principal, body), 201)
 
 
 @put("/api-keys/{token:str}", summary="Change a key's terms", responses=_answers(shape.ApiKey, 404, 422))
 async def change_key(request: AnyRequest, token: FromPath[str]) -> Response[bytes]:
     principal, body = principal_of(request), await _body(request)
-    told = await bridge_of(request).quick(api_keys.change, services_of(request), principal, token, body)
+    told = await bridge_of(request).quick(api_keys.change, _services(request), principal, token, body)
     request.app.state.recognition.forget()
     return answer(told)
 
@@ -200,7 +206,7 @@ async def change_key(request: AnyRequest, token: FromPath[str]) -> Response[byte
     responses=_answers(None, 404, status=204),
 )
 async def remove_key(request: AnyRequest, token: FromPath[str]) -> None:
-    await bridge_of(request).quick(api_keys.remove, services_of(request), principal_of(request), token)
+    await bridge_of(request).quick(api_keys.remove, _services(request), principal_of(request), token)
     request.app.state.recognition.forget()
 
 
@@ -212,7 +218,7 @@ async def remove_key(request: AnyRequest, token: FromPath[str]) -> None:
 )
 async def key_usage(request: AnyRequest, token: FromPath[str]) -> Response[bytes]:
     principal, since = principal_of(request), request.query_params.get("since")
-    return answer(await bridge_of(request).quick(api_keys.usage, services_of(request), principal, token, since))
+    return answer(await bridge_of(request).quick(api_keys.usage, _services(request), principal, token, since))
 
 
 @post(
@@ -225,7 +231,7 @@ async def key_usage(request: AnyRequest, token: FromPath[str]) -> Response[bytes
 )
 async def take_notification(request: AnyRequest) -> Response[bytes]:
     body = await _body(request)
-    return answer(await bridge_of(request).outside(proof.take, services_of(request), body))
+    return answer(await bridge_of(request).outside(proof.take, _services(request), body))
 
 
 async def _body(request: AnyRequest) -> bytes:

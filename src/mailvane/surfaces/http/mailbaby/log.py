@@ -13,14 +13,14 @@ from mailvane.domain.mail import DeliveryStatus, domain_of
 from mailvane.errors import NotFound
 from mailvane.surfaces.http.mailbaby.parameters import LogQuery, When, query_values, read_log_query
 from mailvane.surfaces.http.mailbaby.shape import MailLogEntry, MailLogPage
-from mailvane.surfaces.http.services import HttpServices
+from mailvane.surfaces.http.maillog_services import MailLogServices
 
 _OWN_ID = re.compile(r"[0-9a-f]{18}")
 _UNTRIED = frozenset({DeliveryStatus.QUEUED, DeliveryStatus.HELD})
 _NUMBER_BITS_OF_ROW = 10  # leaves room for acceptance times up to the year 2248
 
 
-def log_page(services: HttpServices, workspace: int, query_string: bytes) -> bytes:
+def log_page(services: MailLogServices, workspace: int, query_string: bytes) -> bytes:
     """The whole answer, encoded.
 
     Raises InvalidInput, NotFound, StoreUnavailable.
@@ -32,7 +32,7 @@ def log_page(services: HttpServices, workspace: int, query_string: bytes) -> byt
     return msgspec.json.encode(MailLogPage(page.total, query.skip, query.limit, entries))
 
 
-def _search(services: HttpServices, workspace: int, query: LogQuery) -> LogPage:
+def _search(services: MailLogServices, workspace: int, query: LogQuery) -> LogPage:
     try:
         relay = services.tenancy.relay_of(workspace, query.relay)
     except NotFound:

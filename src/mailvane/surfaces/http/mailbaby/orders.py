@@ -9,20 +9,20 @@ import msgspec
 from mailvane.domain.tenancy import Relay
 from mailvane.errors import InvalidInput, NotFound
 from mailvane.surfaces.http.mailbaby.shape import MailOrder, MailOrderDetail
-from mailvane.surfaces.http.services import HttpServices
+from mailvane.surfaces.http.maillog_services import MailLogServices
 
 PASSWORD_MASK = "********"  # noqa: S105 - secrets are kept as hashes, so there is nothing else to show
 
 _ID = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
-def orders(services: HttpServices, workspace: int) -> bytes:
+def orders(services: MailLogServices, workspace: int) -> bytes:
     """All orders, canceled ones too."""
     found = services.tenancy.relays(workspace)
     return msgspec.json.encode([MailOrder(*_common(relay), comment=relay.comment) for relay in found])
 
 
-def order(services: HttpServices, workspace: int, text: str) -> bytes:
+def order(services: MailLogServices, workspace: int, text: str) -> bytes:
     """Raises InvalidInput, NotFound."""
     if not _ID.fullmatch(text):
         raise InvalidInput("invalid id: must be an integer")

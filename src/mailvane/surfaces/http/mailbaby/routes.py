@@ -26,9 +26,14 @@ from mailvane.surfaces.http.mailbaby.shape import (
     MailStats,
     answer,
 )
+from mailvane.surfaces.http.maillog_services import MailLogServices
 from mailvane.surfaces.http.services import bridge_of, services_of
 
 AnyRequest = Request[Any, Any, Any]
+
+
+def _services(request: AnyRequest) -> MailLogServices:
+    return services_of(request, MailLogServices)
 
 
 def _answers(model: Any, *refusals: int) -> dict[int, ResponseSpec]:
@@ -83,7 +88,7 @@ async def ping() -> str:
 @get("/", operation_id="get_mail_orders", summary="All mail orders", responses=_answers(list[MailOrder]))
 async def mail_orders(request: AnyRequest) -> Response[bytes]:
     workspace = workspace_of(principal_of(request))
-    return answer(await bridge_of(request).quick(orders.orders, services_of(request), workspace))
+    return answer(await bridge_of(request).quick(orders.orders, _services(request), workspace))
 
 
 @get(
@@ -94,7 +99,7 @@ async def mail_orders(request: AnyRequest) -> Response[bytes]:
 )
 async def mail_order(request: AnyRequest, order_id: FromPath[str]) -> Response[bytes]:
     workspace = workspace_of(principal_of(request))
-    return answer(await bridge_of(request).quick(orders.order, services_of(request), workspace, order_id))
+    return answer(await bridge_of(request).quick(orders.order, _services(request), workspace, order_id))
 
 
 @get(
@@ -107,7 +112,7 @@ async def mail_order(request: AnyRequest, order_id: FromPath[str]) -> Response[b
 async def mail_stats(request: AnyRequest) -> Response[bytes]:
     workspace = workspace_of(principal_of(request))
     window = query_values(request.scope["query_string"]).get("time")
-    asking = bridge_of(request).ask(workspace, window, statistics.stats, services_of(request), workspace, window)
+    asking = bridge_of(request).ask(workspace, window, statistics.stats, _services(request), workspace, window)
     return answer(await asking)
 
 
@@ -121,7 +126,7 @@ async def mail_stats(request: AnyRequest) -> Response[bytes]:
 async def mail_log(request: AnyRequest) -> Response[bytes]:
     workspace = workspace_of(principal_of(request))
     query = request.scope["query_string"]
-    return answer(await bridge_of(request).ask(workspace, query, log.log_page, services_of(request), workspace, query))
+    return answer(await bridge_of(request).ask(workspace, query, log.log_page, _services(request), workspace, query))
 
 
 def workspace_of(principal: Principal) -> int:

@@ -6,13 +6,13 @@ import msgspec
 
 from mailvane.errors import InvalidInput
 from mailvane.surfaces.http.mailbaby.shape import MailStats, Volume
-from mailvane.surfaces.http.services import HttpServices
+from mailvane.surfaces.http.maillog_services import MailLogServices
 
 WINDOWS = ("all", "billing", "month", "7d", "24h", "day", "1h")
 DEFAULT_WINDOW = "1h"
 
 
-def stats(services: HttpServices, workspace: int, window: str | None) -> bytes:
+def stats(services: MailLogServices, workspace: int, window: str | None) -> bytes:
     """Over all active orders; a window of another name is an hour, as upstream has it.
 
     Raises InvalidInput when there is no active order, StoreUnavailable.

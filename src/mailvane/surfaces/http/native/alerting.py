@@ -6,26 +6,23 @@ Times are ISO 8601, or milliseconds since the epoch; answers are in milliseconds
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
 
 import msgspec
 
 from mailvane.alerts.backtest import Firing
 from mailvane.domain.alerts import Alert, LogEntry, MaintenanceWindow
-from mailvane.domain.moments import iso_ms
 from mailvane.domain.reputation import new_id
-from mailvane.errors import InvalidFields, InvalidInput
+from mailvane.errors import InvalidFields
 from mailvane.services.alert_drafts import AlertDraft
 from mailvane.services.alerting import Trial
 from mailvane.storage.reputation import EntryPage, EntryQuestion
 from mailvane.surfaces.http.endpoints import Asked
-from mailvane.surfaces.http.services import ReputationServices
+from mailvane.surfaces.http.native.parameters import Moment, moment, number, read
+from mailvane.surfaces.http.reputation_services import ReputationServices
 
 _USUAL_STRETCH_MS = 30 * 86_400_000
 _MOST = 1000
 _LONGEST_REASON = 500
-T = TypeVar("T")
-Moment = int | str
 
 
 class BacktestBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,36 +136,3 @@ def add_window(services: ReputationServices, asked: Asked) -> MaintenanceWindow:
 
 def remove_window(services: ReputationServices, asked: Asked) -> None:
     services.alerting.remove_window(asked.workspace, asked.path["window_id"])
-
-
-def read(model: type[T], body: bytes) -> T:
-    """Raises InvalidInput."""
-    try:
-        return msgspec.json.decode(body or b"{}", type=model)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(str(error)) from None
-
-
-def moment(name: str, given: Moment) -> int:
-    """In milliseconds. Raises InvalidFields."""
-    if isinstance(given, int):
-        if not 0 <= given < 2**53:
-            raise InvalidFields((name, "expected milliseconds since the epoch"))
-        return given
-    try:
-        found = iso_ms(given)
-    except ValueError:
-        raise InvalidFields((name, "expected a time such as 2026-07-06T00:00:00.000Z")) from None
-    if found < 0:
-        raise InvalidFields((name, "expected a time since 1970"))
-    return found
-
-
-def number(asked: Asked, name: str, usual: int, most: int) -> int:
-    """A parameter that counts. Raises InvalidFields."""
-    text: Any = asked.query.get(name, "")
-    if not text:
-        return usual
-    if not (text.isascii() and text.isdecimal() and len(text) < 11 and int(text) <= most):
-        raise InvalidFields((name, f"expected a number from 0 to {most}"))
-    return int(text)

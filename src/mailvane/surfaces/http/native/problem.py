@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from litestar import Response
+from litestar.openapi.datastructures import ResponseSpec
 
 from mailvane.surfaces.http.dialect import Dialect, Refusal
 
@@ -33,3 +35,12 @@ def render(refusal: Refusal) -> Response[bytes]:
 
 
 DIALECT = Dialect(name="native", render=render, prefixes=(PREFIX,))
+
+
+def answers(model: Any) -> dict[int, ResponseSpec]:
+    """What a route of Mailvane's own interface answers, for its description."""
+    refused = ResponseSpec(Problem, generate_examples=False, description="Refused", media_type=MEDIA_TYPE)
+    return {
+        200: ResponseSpec(model, generate_examples=False, description="OK", media_type="application/json"),
+        **dict.fromkeys((400, 401, 403, 404), refused),
+    }

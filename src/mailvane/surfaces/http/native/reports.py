@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from mailvane.errors import InvalidFields
 from mailvane.storage.reputation import AbusePage, ReportQuestion, TlsPage
+from mailvane.surfaces.http.dmarc_services import DmarcServices
 from mailvane.surfaces.http.endpoints import Asked
-from mailvane.surfaces.http.native.alerting import Moment, moment, number
-from mailvane.surfaces.http.services import ReputationServices
+from mailvane.surfaces.http.native.parameters import Moment, moment, number
 
 _USUAL_STRETCH_MS = 30 * 86_400_000
 _LATE_MS = 2 * 86_400_000  # a report may end a little later than our clock says
@@ -17,12 +17,12 @@ _MOST = 1000
 _USUAL = 100
 
 
-def tls(services: ReputationServices, asked: Asked) -> TlsPage:
+def tls(services: DmarcServices, asked: Asked) -> TlsPage:
     """With `failing=true`, only reports of failed sessions."""
     return services.reports.tls_reports(_question(asked, failing_only=_is_true(asked, "failing")))
 
 
-def abuse(services: ReputationServices, asked: Asked) -> AbusePage:
+def abuse(services: DmarcServices, asked: Asked) -> AbusePage:
     """With `type`, only reports of that feedback type."""
     wanted = asked.query.get("type", "").strip().lower()
     return services.reports.abuse_reports(_question(asked, feedback_type=wanted or None))

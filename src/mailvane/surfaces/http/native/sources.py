@@ -12,8 +12,8 @@ from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import InvalidFields, NotAllowed
 from mailvane.services.domain_changes import checked_name
 from mailvane.surfaces.http.endpoints import Asked
-from mailvane.surfaces.http.native.alerting import read
-from mailvane.surfaces.http.services import ReputationServices
+from mailvane.surfaces.http.native.parameters import read
+from mailvane.surfaces.http.reputation_services import ReputationServices
 from mailvane.surfaces.http.wanted import WantedFile
 
 _MOST_COMPLAINTS = 100

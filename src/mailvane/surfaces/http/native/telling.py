@@ -19,8 +19,8 @@ from mailvane.domain.alerts import (
 from mailvane.domain.reputation import new_id
 from mailvane.errors import InvalidFields
 from mailvane.surfaces.http.endpoints import Asked
-from mailvane.surfaces.http.native.alerting import number, read
-from mailvane.surfaces.http.services import ReputationServices
+from mailvane.surfaces.http.native.parameters import number, read
+from mailvane.surfaces.http.notify_services import NotifyServices
 
 _USUAL, _MOST = 100, 1000
 _LONGEST_NAME = 200
@@ -42,7 +42,7 @@ class SlackObject(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
 
 
-def notifications(services: ReputationServices, asked: Asked) -> list[Notification]:
+def notifications(services: NotifyServices, asked: Asked) -> list[Notification]:
     """The newest first."""
     text = asked.query.get("state", "")
     if text and text not in {each.value for each in NotificationState}:
@@ -51,35 +51,35 @@ def notifications(services: ReputationServices, asked: Asked) -> list[Notificati
     return services.outbox.notifications(asked.workspace, state, number(asked, "limit", _USUAL, _MOST))
 
 
-def attempts(services: ReputationServices, asked: Asked) -> list[Attempt]:
+def attempts(services: NotifyServices, asked: Asked) -> list[Attempt]:
     return services.outbox.attempts(asked.workspace, asked.path["notification_id"])
 
 
-def resend(services: ReputationServices, asked: Asked) -> Notification:
+def resend(services: NotifyServices, asked: Asked) -> Notification:
     """Its target is tried again, also one that was given up."""
     sent = services.outbox.resend(asked.workspace, asked.path["notification_id"], asked.now)
     services.outbox.save_target(Target(workspace=asked.workspace, channel=sent.channel, target=sent.target))
     return sent
 
 
-def targets(services: ReputationServices, asked: Asked) -> list[Target]:
+def targets(services: NotifyServices, asked: Asked) -> list[Target]:
     """Places that were told something, with how that went lately."""
     return services.outbox.targets(asked.workspace)
 
 
-def signing_secrets(services: ReputationServices, asked: Asked) -> Sequence[SigningSecret]:
+def signing_secrets(services: NotifyServices, asked: Asked) -> Sequence[SigningSecret]:
     return services.signing.living(asked.workspace, asked.now)
 
 
-def rotate(services: ReputationServices, asked: Asked) -> Sequence[SigningSecret]:
+def rotate(services: NotifyServices, asked: Asked) -> Sequence[SigningSecret]:
     return services.signing.rotate(asked.workspace, asked.now)
 
 
-def slack_integrations(services: ReputationServices, asked: Asked) -> list[SlackObject]:
+def slack_integrations(services: NotifyServices, asked: Asked) -> list[SlackObject]:
     return [_shown(one) for one in services.channels.slack_integrations(asked.workspace)]
 
 
-def add_slack_integration(services: ReputationServices, asked: Asked) -> SlackObject:
+def add_slack_integration(services: NotifyServices, asked: Asked) -> SlackObject:
     given = read(SlackBody, asked.body)
     if not 0 < len(given.name.strip()) <= _LONGEST_NAME:
         raise InvalidFields(("name", f"1 to {_LONGEST_NAME} characters are required"))
@@ -92,7 +92,7 @@ def add_slack_integration(services: ReputationServices, asked: Asked) -> SlackOb
     return _shown(integration)
 
 
-def remove_slack_integration(services: ReputationServices, asked: Asked) -> None:
+def remove_slack_integration(services: NotifyServices, asked: Asked) -> None:
     services.channels.remove_slack_integration(asked.workspace, asked.path["integration_id"])
 
 

@@ -6,19 +6,15 @@ from collections.abc import Iterator
 
 from mailvane.domain.alerts import (
     Alert,
-    Attempt,
     LogEntry,
     MaintenanceWindow,
-    Notification,
-    SigningSecret,
-    Target,
 )
 from mailvane.domain.reputation import SourceHealth, Zone
 from mailvane.services.alert_drafts import AlertDraft
 from mailvane.services.alerting import Trial
-from mailvane.storage.reputation import AbusePage, EntryPage, TlsPage
+from mailvane.storage.reputation import EntryPage
 from mailvane.surfaces.http.endpoints import Endpoint
-from mailvane.surfaces.http.native import alerting, reports, sources, telling
+from mailvane.surfaces.http.native import alerting, sources
 
 _ALERT = "/alerts/{alert_id:str}"
 _ENTRY = "/alerts/log/{entry_id:str}"
@@ -57,34 +53,6 @@ def _alerts() -> Iterator[Endpoint]:
     )
 
 
-def _telling() -> Iterator[Endpoint]:
-    path, slack = "/notifications", "/slack-integrations"
-    one = f"{path}/{{notification_id:str}}"
-    yield Endpoint("get", path, "list_notifications", "Messages", telling.notifications, list[Notification])
-    yield Endpoint("get", f"{one}/attempts", "list_attempts", "Its deliveries", telling.attempts, list[Attempt])
-    yield Endpoint("post", f"{one}/resend", "resend_notification", "Send it again", telling.resend, Notification)
-    yield Endpoint("get", "/targets", "list_targets", "Who is told, and how that goes", telling.targets, list[Target])
-    yield Endpoint(
-        "get", "/signing-secrets", "list_secrets", "What webhooks are signed with", telling.signing_secrets,
-        list[SigningSecret],
-    )  # fmt: skip
-    yield Endpoint(
-        "post", "/signing-secrets/rotate", "rotate_secrets", "A new one; the former lives for a day", telling.rotate,
-        list[SigningSecret],
-    )  # fmt: skip
-    yield Endpoint(
-        "get", slack, "list_slack", "Slack integrations", telling.slack_integrations, list[telling.SlackObject]
-    )
-    yield Endpoint(
-        "post", slack, "add_slack", "A new Slack integration", telling.add_slack_integration, telling.SlackObject,
-        telling.SlackBody, 201,
-    )  # fmt: skip
-    yield Endpoint(
-        "delete", f"{slack}/{{integration_id:str}}", "remove_slack", "Remove it", telling.remove_slack_integration,
-        None,
-    )  # fmt: skip
-
-
 def _sources() -> Iterator[Endpoint]:
     one, zone = "/sources/{source:str}", "/blocklists/{host:str}"
     yield Endpoint("get", "/sources", "list_sources", "How sources do", sources.health, list[SourceHealth])
@@ -104,12 +72,4 @@ def _sources() -> Iterator[Endpoint]:
     )  # fmt: skip
 
 
-def _reports() -> Iterator[Endpoint]:
-    yield Endpoint("get", "/dmarc/tls", "tls_reports", "TLS reports (RFC 8460), with sums", reports.tls, TlsPage)
-    yield Endpoint(
-        "get", "/dmarc/abuse", "abuse_reports", "Abuse and authentication failure reports (ARF)", reports.abuse,
-        AbusePage,
-    )  # fmt: skip
-
-
-ENDPOINTS = [*_alerts(), *_telling(), *_sources(), *_reports()]
+ENDPOINTS = [*_alerts(), *_sources()]

@@ -1,0 +1,48 @@
+"""The paths of outbound governance in Mailvane's own interface: billing periods, the audit of a domain."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from litestar import Request, Response, get
+
+from mailvane.storage.domains import BillingPeriod
+from mailvane.surfaces.http.door import principal_of
+from mailvane.surfaces.http.endpoints import JSON
+from mailvane.surfaces.http.native import governed
+from mailvane.surfaces.http.native.problem import answers
+from mailvane.surfaces.http.outbound_services import OutboundServices
+from mailvane.surfaces.http.services import bridge_of, services_of
+
+AnyRequest = Request[Any, Any, Any]
+
+
+@get(
+    "/billing/periods",
+    operation_id="billing_periods",
+    summary="Frozen months, the newest first",
+    responses=answers(list[BillingPeriod]),
+)
+async def billing_periods(request: AnyRequest) -> Response[bytes]:
+    return await _look(request, governed.periods)
+
+
+@get(
+    "/domains/{name:str}/audit",
+    operation_id="domain_audit",
+    summary="What was done to a domain, the newest first",
+    responses=answers(list[governed.Act]),
+)
+async def domain_audit(request: AnyRequest) -> Response[bytes]:
+    return await _look(request, partial(governed.audit, name=request.path_params["name"]))
+
+
+async def _look(request: AnyRequest, question: governed.Question) -> Response[bytes]:
+    governance = services_of(request, OutboundServices).governance
+    principal, limit = principal_of(request), request.query_params.get("limit")
+    found = await bridge_of(request).quick(question, governance, principal, limit)
+    return Response(found, status_code=200, media_type=JSON)
+
+
+HANDLERS = [billing_periods, domain_audit]

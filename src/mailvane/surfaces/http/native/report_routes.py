@@ -1,0 +1,20 @@
+"""The paths of TLS and abuse reports in Mailvane's own interface, a row each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mailvane.storage.reputation import AbusePage, TlsPage
+from mailvane.surfaces.http.endpoints import Endpoint
+from mailvane.surfaces.http.native import reports
+
+
+def _reports() -> Iterator[Endpoint]:
+    yield Endpoint("get", "/dmarc/tls", "tls_reports", "TLS reports (RFC 8460), with sums", reports.tls, TlsPage)
+    yield Endpoint(
+        "get", "/dmarc/abuse", "abuse_reports", "Abuse and authentication failure reports (ARF)", reports.abuse,
+        AbusePage,
+    )  # fmt: skip
+
+
+ENDPOINTS = [*_reports()]
