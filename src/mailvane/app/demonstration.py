@@ -27,7 +27,7 @@ from mailvane.config import PostfixLog, Settings, load, master_token
 from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import InvalidInput
 from mailvane.services.tenancy import Tenancy
-from mailvane.surfaces.cli.program import DemoOptions
+from mailvane.surfaces.cli.demo_program import DemoOptions
 from mailvane.world.incidents import MINUTE_MS, script
 from mailvane.world.log_writer import LogWriter
 from mailvane.world.postfix import PostfixWorld, Rush

@@ -24,7 +24,7 @@ from mailvane.domain.reputation import Source, SourceHealth
 from mailvane.errors import InvalidInput, MailvaneError
 from mailvane.services.source_schedule import SourceSchedule
 from mailvane.sources.postfix_log.newest import newest_line
-from mailvane.surfaces.cli.program import Check, CheckResult
+from mailvane.surfaces.cli.server_program import Check, CheckResult
 
 _GIB = 1 << 30
 _FREE_WARNING = 5 * _GIB

@@ -23,7 +23,7 @@ from mailvane.sources.postfix_log.following import Following
 from mailvane.sources.postfix_log.reading import LogReading, Origin, Step
 from mailvane.sources.postfix_log.summary import Summary
 from mailvane.storage.ledger import SqlLedger
-from mailvane.surfaces.cli.program import ImportProgress, ImportRequest, ImportSummary
+from mailvane.surfaces.cli.maillog_program import ImportProgress, ImportRequest, ImportSummary
 
 MOST_PENDING = 32  # batches: what is read ahead of the mail log waits in the ledger, so only its disk limits this
 _POLL_SECONDS = 0.02

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
 from importlib import import_module
@@ -15,23 +15,23 @@ from mailvane.app.governing import governance_of
 from mailvane.app.importing import Importer
 from mailvane.app.ledgers import ledger_of
 from mailvane.config import Settings, load, master_token
+from mailvane.domain.blocklists import ListingCheck
+from mailvane.domain.reputation import AssetKind
+from mailvane.services.alerting import Alerting
 from mailvane.services.governance import Governance
+from mailvane.services.report_intake import Taken
 from mailvane.services.tenancy import Tenancy
 from mailvane.storage.interface import MailLog
 from mailvane.storage.ledger import SqlLedger
+from mailvane.storage.reputation import Reports
 from mailvane.surfaces.cli import main as cli
-from mailvane.surfaces.cli.program import (
-    Check,
-    DemoOptions,
-    ImportProgress,
-    ImportRequest,
-    ImportSummary,
-    ReputationProgram,
-)
+from mailvane.surfaces.cli.demo_program import DemoOptions
+from mailvane.surfaces.cli.maillog_program import ImportProgress, ImportRequest, ImportSummary
+from mailvane.surfaces.cli.server_program import Check
 
 
 class Mailvane:
-    """Implements `surfaces.cli.program.Program`. Stores are opened when they are first asked for."""
+    """Implements what the commands of each room ask for (`*Program`). Stores are opened when they are first needed."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -54,9 +54,20 @@ class Mailvane:
     def governance(self) -> Governance:
         return governance_of(self._settings.outbound, self._ledger)
 
-    def reputation(self) -> ReputationProgram:
-        made = _part("watchtower").Watchtower
-        found: ReputationProgram = made(self._settings, lambda: self._ledger, self.now, self.maillog)
+    def alerting(self) -> Alerting:
+        found: Alerting = _part("alerting").alerting_of(self._settings.reputation, self._ledger)
+        return found
+
+    def listings(self, kind: AssetKind, names: Sequence[str]) -> ListingCheck:
+        found: ListingCheck = _part("listings").check(self._settings, kind, names, self.now())
+        return found
+
+    def reports(self) -> Reports:
+        return self._ledger
+
+    def take_reports(self, workspace: int, files: Sequence[str]) -> Iterator[Taken]:
+        taking = _part("report_files").ReportFiles(self._settings, self._ledger, self.alerting(), self.now)
+        found: Iterator[Taken] = taking.take(workspace, files, self.maillog)
         return found
 
     def maillog(self) -> AbstractContextManager[MailLog]:

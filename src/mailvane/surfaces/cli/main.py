@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 import typer
@@ -14,12 +12,49 @@ from rich.markup import escape
 
 from mailvane import __version__
 from mailvane.errors import MailvaneError
-from mailvane.surfaces.cli import commands
+from mailvane.surfaces.cli.commands import (
+    alerts,
+    check,
+    demo,
+    dmarc,
+    doctor,
+    domain,
+    explain,
+    importing,
+    key,
+    log,
+    quota,
+    relay,
+    serve,
+    stats,
+    upkeep,
+    workspace,
+)
 from mailvane.surfaces.cli.program import Program
+
+# In the order in which help lists them.
+COMMANDS: Sequence[Callable[[typer.Typer], None]] = (
+    alerts.register,
+    check.register,
+    demo.register,
+    dmarc.register,
+    doctor.register,
+    domain.register,
+    explain.register,
+    importing.register,
+    key.register,
+    log.register,
+    quota.register,
+    relay.register,
+    serve.register,
+    stats.register,
+    upkeep.register,
+    workspace.register,
+)
 
 
 def build() -> typer.Typer:
-    """The command line with every command group found in `commands/`."""
+    """The command line with every command group of `COMMANDS`."""
     app = typer.Typer(
         name="mailvane",
         help="The self-hosted email operations server.",
@@ -27,8 +62,8 @@ def build() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for module in sorted(pkgutil.iter_modules(commands.__path__), key=lambda found: found.name):
-        importlib.import_module(f"{commands.__name__}.{module.name}").register(app)
+    for register in COMMANDS:
+        register(app)
     app.callback()(_options)
     return app
 

@@ -19,8 +19,8 @@ from mailvane.errors import InvalidInput
 from mailvane.services.alert_drafts import AlertDraft
 from mailvane.services.alerting import Trial
 from mailvane.storage.reputation import EntryQuestion
-from mailvane.surfaces.cli.program import Program, program
 from mailvane.surfaces.cli.rendering import console, moment, print_json, print_record
+from mailvane.surfaces.cli.reputation_program import ReputationProgram, reputation_program
 from mailvane.surfaces.cli.selection import chosen_workspace
 
 _UTC = ZoneInfo("UTC")
@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
 @group.command(name="list")
 def list_(context: typer.Context, workspace: str | None = _WORKSPACE, as_json: bool = _JSON) -> None:
     """List alerts with what they watch for and whom they tell."""
-    place, alerting = program(context), program(context).reputation().alerting()
+    place, alerting = reputation_program(context), reputation_program(context).alerting()
     found = alerting.alerts(_workspace(place, workspace))
     if as_json:
         print_json(found)
@@ -75,7 +75,7 @@ def show(
     as_json: bool = _JSON,
 ) -> None:
     """Show an alert whole: its rules, whether they can be evaluated, and when it fired last."""
-    place, alerting = program(context), program(context).reputation().alerting()
+    place, alerting = reputation_program(context), reputation_program(context).alerting()
     owner = _workspace(place, workspace)
     alert = alerting.alert(owner, alert_id)
     page = alerting.entries(EntryQuestion(workspace=owner, alert_id=alert_id, limit=_LAST_ENTRIES))
@@ -95,9 +95,9 @@ def log(
     as_json: bool = _JSON,
 ) -> None:
     """What fired, when, and by which evidence."""
-    place = program(context)
+    place = reputation_program(context)
     question = EntryQuestion(workspace=_workspace(place, workspace), alert_id=alert_id, limit=limit)
-    page = place.reputation().alerting().entries(question)
+    page = place.alerting().entries(question)
     if as_json:
         print_json(page)
         return
@@ -117,7 +117,7 @@ def trial(
     as_json: bool = _JSON,
 ) -> None:
     """What an alert would say now, if it had said nothing before. Nothing is kept."""
-    place, alerting = program(context), program(context).reputation().alerting()
+    place, alerting = reputation_program(context), reputation_program(context).alerting()
     owner = _workspace(place, workspace)
     if _is_file(alert):
         if notify:
@@ -140,16 +140,16 @@ def backtest(
     as_json: bool = _JSON,
 ) -> None:
     """When an alert would have fired by what is stored, with what, and how often a week. Nothing is kept."""
-    place = program(context)
+    place = reputation_program(context)
     now = place.now()
-    found = place.reputation().alerting().backtest(_workspace(place, workspace), _draft(file), now - days * DAY_MS, now)
+    found = place.alerting().backtest(_workspace(place, workspace), _draft(file), now - days * DAY_MS, now)
     if as_json:
         print_json({**msgspec.to_builtins(found), "per_week": found.per_week})
     else:
         _show_backtest(place, found, days)
 
 
-def _workspace(place: Program, name: str | None) -> int:
+def _workspace(place: ReputationProgram, name: str | None) -> int:
     return chosen_workspace(place.tenancy(), name).id
 
 
@@ -183,7 +183,7 @@ def _told(alert: Alert) -> str:
     return ", ".join(name for name, target in channels if target) or "nobody"
 
 
-def _state(place: Program, alert: Alert) -> Text:
+def _state(place: ReputationProgram, alert: Alert) -> Text:
     if not alert.is_active:
         return Text("switched off", "dim")
     if alert.snoozed_until > place.now():
@@ -191,7 +191,7 @@ def _state(place: Program, alert: Alert) -> Text:
     return Text("active", "green")
 
 
-def _show_alert(place: Program, report: AlertReport) -> None:
+def _show_alert(place: ReputationProgram, report: AlertReport) -> None:
     alert, zone = report.alert, place.settings.timezone
     print_record(
         alert.name,
@@ -221,7 +221,7 @@ def _configuration(rule: Mapping[str, Any]) -> str:
     return msgspec.json.encode({name: value for name, value in rule.items() if name != "type"}).decode()
 
 
-def _show_entry(place: Program, entry: LogEntry) -> None:
+def _show_entry(place: ReputationProgram, entry: LogEntry) -> None:
     console().print(
         Text.assemble(
             "\n",
@@ -263,7 +263,7 @@ def _show_trial(found: Trial) -> None:
     _show_failing(found.failing)
 
 
-def _show_backtest(place: Program, found: Backtest, days: int) -> None:
+def _show_backtest(place: ReputationProgram, found: Backtest, days: int) -> None:
     number = len(found.firings)
     times = f"{number} times, {found.per_week:.1f} a week" if number > 1 else "once" if number else "never"
     typer.echo(f"in the last {days} days it would have fired {times}")

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from mailvane.domain.blocklists import Findings, ListingCheck, Outcome, Verdict
 from mailvane.domain.reputation import AssetKind
-from mailvane.surfaces.cli.program import program
 from mailvane.surfaces.cli.rendering import console, print_json
+from mailvane.surfaces.cli.reputation_program import reputation_program
 
 LISTED, UNKNOWN = 3, 2  # status of the command; 1 is for errors
 _HELP = "Ask blocklists about addresses and domains; ends with status 3 when one is listed, 2 when one is unknown."
@@ -46,7 +46,7 @@ def domain(
 
 
 def _check(context: typer.Context, kind: AssetKind, names: list[str], as_json: bool) -> None:
-    found = program(context).reputation().listings(kind, names)
+    found = reputation_program(context).listings(kind, names)
     if as_json:
         print_json(found)
     else:

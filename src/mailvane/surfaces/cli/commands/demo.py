@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from mailvane.surfaces.cli.program import DemoOptions, program
+from mailvane.surfaces.cli.demo_program import DemoOptions, demo_program
 
 
 def register(app: typer.Typer) -> None:
@@ -21,4 +21,4 @@ def demo(
     data: Path | None = typer.Option(None, help="Keep the data here; by default it goes when the demo ends."),
 ) -> None:
     """Run a server with a simulated Postfix: a month of history, then living mail."""
-    program(context).demo(DemoOptions(seed=seed, days=days, mails_per_day=mails_per_day, data=data))
+    demo_program(context).demo(DemoOptions(seed=seed, days=days, mails_per_day=mails_per_day, data=data))

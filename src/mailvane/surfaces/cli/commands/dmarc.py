@@ -12,8 +12,8 @@ from mailvane.domain.names import mail_domain
 from mailvane.domain.reputation import ObservationKind
 from mailvane.services.report_intake import Taken
 from mailvane.storage.reputation import ReportQuestion, ReportSummary, RowQuestion, SenderSummary
+from mailvane.surfaces.cli.dmarc_program import dmarc_program
 from mailvane.surfaces.cli.mail_reports import show_abuse, show_tls
-from mailvane.surfaces.cli.program import program
 from mailvane.surfaces.cli.rendering import console, print_json, rate
 from mailvane.surfaces.cli.selection import chosen_workspace
 
@@ -45,7 +45,7 @@ def show(  # noqa: PLR0913  each option narrows what is shown
     as_json: bool = _JSON,
 ) -> None:
     """Show who sends in the name of each domain, how much, and what of it passes."""
-    place = program(context)
+    place = dmarc_program(context)
     now = place.now()
     question = RowQuestion(
         workspace=chosen_workspace(place.tenancy(), workspace).id,
@@ -54,7 +54,7 @@ def show(  # noqa: PLR0913  each option narrows what is shown
         domain=mail_domain(domain) if domain else None,
         failing_only=failing,
     )
-    found = place.reputation().reports().report_summary(question, top)
+    found = place.reports().report_summary(question, top)
     if as_json:
         print_json(found)
     else:
@@ -72,9 +72,9 @@ def tls(  # noqa: PLR0913  each option narrows what is shown
     as_json: bool = _JSON,
 ) -> None:
     """Show TLS reports (RFC 8460): how many sessions to each domain succeeded and failed, and why."""
-    place = program(context)
+    place = dmarc_program(context)
     question = _question(context, domain, workspace, days)
-    found = place.reputation().reports().tls_reports(replace(question, failing_only=failing, limit=limit))
+    found = place.reports().tls_reports(replace(question, failing_only=failing, limit=limit))
     if as_json:
         print_json(found)
     elif not found.total:
@@ -94,9 +94,9 @@ def abuse(  # noqa: PLR0913  each option narrows what is shown
     as_json: bool = _JSON,
 ) -> None:
     """Show abuse reports (ARF, RFC 5965): who complained about which mail, and what failed authentication."""
-    place = program(context)
+    place = dmarc_program(context)
     question = replace(_question(context, domain, workspace, days), feedback_type=type_ and type_.lower(), limit=limit)
-    found = place.reputation().reports().abuse_reports(question)
+    found = place.reports().abuse_reports(question)
     if as_json:
         print_json(found)
     elif not found.total:
@@ -106,7 +106,7 @@ def abuse(  # noqa: PLR0913  each option narrows what is shown
 
 
 def _question(context: typer.Context, domain: str | None, workspace: str | None, days: int) -> ReportQuestion:
-    place = program(context)
+    place = dmarc_program(context)
     now = place.now()
     return ReportQuestion(
         workspace=chosen_workspace(place.tenancy(), workspace).id,
@@ -124,10 +124,10 @@ def import_(
     as_json: bool = _JSON,
 ) -> None:
     """Take in report files: DMARC aggregates, TLS reports, failures and complaints. What is known is skipped."""
-    place = program(context)
+    place = dmarc_program(context)
     owner = chosen_workspace(place.tenancy(), workspace).id
     taken: list[Taken] = []
-    for each in place.reputation().take_reports(owner, files):
+    for each in place.take_reports(owner, files):
         taken.append(each)
         if not as_json:
             console().print(_line(each))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 from rich.text import Text
 
-from mailvane.surfaces.cli.program import CheckResult, program
 from mailvane.surfaces.cli.rendering import console, print_json
+from mailvane.surfaces.cli.server_program import CheckResult, server_program
 
 _MARKS = {
     CheckResult.GOOD: Text("✓", "green"),
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(context: typer.Context, as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
     """Check settings, stores, server and sources; ends with status 1 when something is bad."""
-    checks = list(program(context).checks())
+    checks = list(server_program(context).checks())
     if as_json:
         print_json(checks)
     else:

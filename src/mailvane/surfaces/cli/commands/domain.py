@@ -21,7 +21,7 @@ from mailvane.domain.outbound import (
     WarmupProfile,
 )
 from mailvane.errors import NotFound
-from mailvane.surfaces.cli.program import Program, program
+from mailvane.surfaces.cli.outbound_program import OutboundProgram, outbound_program
 from mailvane.surfaces.cli.rendering import console, moment, print_json, print_record, rate
 
 ACTOR = "command line"
@@ -50,7 +50,7 @@ def create(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Begin to govern what a domain sends."""
-    place = program(context)
+    place = outbound_program(context)
     owner = None if workspace is None else place.tenancy().workspace(workspace).id
     _show(place, place.governance().create(name, owner, place.now(), actor=ACTOR), as_json)
 
@@ -63,7 +63,7 @@ def list_(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """List domains with what they sent today and this month."""
-    place = program(context)
+    place = outbound_program(context)
     governance, names = place.governance(), {one.id: one.name for one in place.tenancy().workspaces()}
     found = governance.domains(None if workspace is None else place.tenancy().workspace(workspace).id, removed)
     usages = governance.usages_today(found, place.now())
@@ -86,7 +86,7 @@ def show(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Show a domain: limits, counters, and what was done to it. A removed one is shown until its month is frozen."""
-    place = program(context)
+    place = outbound_program(context)
     governance = place.governance()
     try:
         found = governance.domain(name)
@@ -113,7 +113,7 @@ def set_(  # noqa: PLR0913  each option is a field of the domain
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Change limits of a domain."""
-    place = program(context)
+    place = outbound_program(context)
     given = {
         "daily_limit": daily_limit,
         "monthly_limit": monthly_limit,
@@ -142,7 +142,7 @@ def guillotine(  # noqa: PLR0913  each option is a field of the rule
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Give a domain a rule of its own for when bounces or complaints suspend it."""
-    place = program(context)
+    place = outbound_program(context)
     given = {
         "bounce_percent": bounce_percent,
         "complaint_percent": complaint_percent,
@@ -170,7 +170,7 @@ def suspend(
 ) -> None:
     """Stop what a domain sends."""
     changes: dict[str, object] = {"status": OutboundStatus.SUSPENDED} | ({"closed": True} if whole else {})
-    place = program(context)
+    place = outbound_program(context)
     governance = place.governance()
     _change(place, name, governance.stopping(governance.domain(name), changes), as_json)
 
@@ -183,7 +183,7 @@ def activate(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Let a domain send again that was suspended by anyone or anything; its bounces and complaints count anew."""
-    _change(program(context), name, {"status": OutboundStatus.ACTIVE, "closed": False}, as_json)
+    _change(outbound_program(context), name, {"status": OutboundStatus.ACTIVE, "closed": False}, as_json)
 
 
 @group.command()
@@ -195,7 +195,7 @@ def approve(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Let a domain that a tenant made hold for mail servers and feedback; other claims of that name give way."""
-    place = program(context)
+    place = outbound_program(context)
     owner = None if workspace is None else place.tenancy().workspace(workspace).id
     if withdraw:
         changed = place.governance().change(name, {"approved": False}, ACTOR, place.now(), owner)
@@ -211,7 +211,7 @@ def remove(
     yes: bool = typer.Option(False, "--yes", help="Do not ask."),
 ) -> None:
     """Remove a domain. Its limits, counters and bill are kept, and govern its mail, until its month is frozen."""
-    place = program(context)
+    place = outbound_program(context)
     found = place.governance().domain(name)
     if not yes:
         typer.confirm(f"remove {found.name}? Until its month is frozen its limits still hold", abort=True)
@@ -226,7 +226,7 @@ def audit(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """List what was done to a domain, by whom and why, the newest first."""
-    place = program(context)
+    place = outbound_program(context)
     entries = place.governance().audit(name, limit)
     if not entries:
         place.governance().domain(name)  # an unknown name is said to be one
@@ -236,11 +236,11 @@ def audit(
         _print_audit(place, entries)
 
 
-def _change(place: Program, name: str, changes: dict[str, object], as_json: bool) -> None:
+def _change(place: OutboundProgram, name: str, changes: dict[str, object], as_json: bool) -> None:
     _show(place, place.governance().change(name, changes, ACTOR, place.now()), as_json)
 
 
-def _show(place: Program, domain: Domain, as_json: bool) -> None:
+def _show(place: OutboundProgram, domain: Domain, as_json: bool) -> None:
     governance = place.governance()
     usage = governance.usages_today([domain], place.now())[domain.id]
     report = DomainReport(domain, usage, governance.audit(domain.name, _AUDIT_ENTRIES))
@@ -254,7 +254,7 @@ def _show(place: Program, domain: Domain, as_json: bool) -> None:
         _print_audit(place, report.audit)
 
 
-def _print_audit(place: Program, entries: list[AuditEntry]) -> None:
+def _print_audit(place: OutboundProgram, entries: list[AuditEntry]) -> None:
     table = Table("when", "what", "by", "evidence", box=None)
     for entry in entries:
         table.add_row(moment(entry.at, place.settings.timezone), entry.action, entry.actor, Text(entry.evidence))

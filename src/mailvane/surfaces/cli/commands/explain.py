@@ -10,7 +10,7 @@ from rich.text import Text
 
 from mailvane.domain.mail import EventType, MailEvent, MailKey, parse_mail_id
 from mailvane.errors import NotFound
-from mailvane.surfaces.cli.program import program
+from mailvane.surfaces.cli.maillog_program import maillog_program
 from mailvane.surfaces.cli.rendering import console, moment, print_json, print_record
 from mailvane.surfaces.cli.selection import chosen_relays, chosen_workspace
 
@@ -34,7 +34,7 @@ def explain(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Tell the life of one mail, event by event, with file, line number and the raw lines."""
-    place = program(context)
+    place = maillog_program(context)
     tenancy = place.tenancy()
     found = chosen_workspace(tenancy, workspace)
     accepted_at, number = parse_mail_id(mail_id)

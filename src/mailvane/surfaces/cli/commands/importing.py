@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from mailvane.surfaces.cli.program import ImportProgress, ImportRequest, ImportSummary, program
+from mailvane.surfaces.cli.maillog_program import ImportProgress, ImportRequest, ImportSummary, maillog_program
 from mailvane.surfaces.cli.rendering import print_json
 
 SAMPLES = 5
@@ -52,7 +52,7 @@ def postfix(  # noqa: PLR0913  each option is one of the command line
         samples=SAMPLES if show_unparsed else 0,
     )
     with ProgressBar(Console(stderr=True, highlight=False)) as bar:
-        summary = program(context).import_postfix(request, bar.show)
+        summary = maillog_program(context).import_postfix(request, bar.show)
     if as_json:
         print_json(summary)
     else:

@@ -7,7 +7,7 @@ import typer
 
 from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import InvalidInput
-from mailvane.surfaces.cli.program import program
+from mailvane.surfaces.cli.program import tenants_program
 from mailvane.surfaces.cli.rendering import print_json
 from mailvane.surfaces.cli.selection import chosen_workspace
 
@@ -35,7 +35,7 @@ def create(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Create a key and print its token, once: only a hash is kept."""
-    place = program(context)
+    place = tenants_program(context)
     tenancy = place.tenancy()
     if kind is KeyKind.MASTER:
         raise InvalidInput("the master token comes from the settings; see `mailvane doctor`")

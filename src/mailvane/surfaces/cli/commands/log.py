@@ -12,7 +12,7 @@ from rich.text import Text
 
 from mailvane.domain.history import Delivery, LogPage, LogQuestion
 from mailvane.domain.mail import DeliveryStatus, MailKind, ReasonFamily, canonical_address
-from mailvane.surfaces.cli.program import Program, program
+from mailvane.surfaces.cli.maillog_program import MailLogProgram, maillog_program
 from mailvane.surfaces.cli.rendering import console, moment, print_csv, print_json, status_text
 from mailvane.surfaces.cli.selection import chosen_relays, chosen_workspace
 from mailvane.surfaces.http.mailbaby.dates import earliest, latest
@@ -49,7 +49,7 @@ def log(  # noqa: PLR0913  each option is one filter of the mail log
     as_csv: bool = typer.Option(False, "--csv", help="Print CSV."),
 ) -> None:
     """Search the mail log: one row a recipient, newest first."""
-    place = program(context)
+    place = maillog_program(context)
     found = chosen_workspace(place.tenancy(), workspace)
     zone = place.settings.timezone
     question = LogQuestion(
@@ -78,7 +78,7 @@ def log(  # noqa: PLR0913  each option is one filter of the mail log
     _print_page(place, question, "json" if as_json else "csv" if as_csv else "table")
 
 
-def _print_page(place: Program, question: LogQuestion, shape: str) -> None:
+def _print_page(place: MailLogProgram, question: LogQuestion, shape: str) -> None:
     with place.maillog() as maillog:
         page = maillog.search(question)
     if shape == "json":
@@ -98,7 +98,7 @@ def _fields(one: Delivery) -> dict[str, Any]:
     return {"mail_id": one.mail_id, **msgspec.structs.asdict(one)}
 
 
-def _print_table(place: Program, page: LogPage, question: LogQuestion) -> None:
+def _print_table(place: MailLogProgram, page: LogPage, question: LogQuestion) -> None:
     out = console()
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     for name, options in _COLUMNS.items():

@@ -12,7 +12,7 @@ from mailvane.admission.replay import Limits, Replay
 from mailvane.domain.history import HourlyQuestion
 from mailvane.domain.outbound import DAY_MS
 from mailvane.storage.domains import MinuteOfDecisions
-from mailvane.surfaces.cli.program import Program, program
+from mailvane.surfaces.cli.outbound_program import OutboundProgram, outbound_program
 from mailvane.surfaces.cli.rendering import console, moment, print_json, rate
 
 _UTC = ZoneInfo("UTC")
@@ -40,7 +40,7 @@ def what_if(  # noqa: PLR0913  each option is a limit to try, or says of what
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Replay what a domain asked to send under other limits: when mail would have been stopped, and how much."""
-    place = program(context)
+    place = outbound_program(context)
     now = place.now()
     limits = Limits(daily=daily, monthly=monthly, hourly_fraction=hourly_fraction)
     since = day_start(now) - (days - 1) * DAY_MS
@@ -52,7 +52,7 @@ def what_if(  # noqa: PLR0913  each option is a limit to try, or says of what
         _show(place, found, days)
 
 
-def _logged(place: Program, name: str, since: int, until: int) -> list[MinuteOfDecisions]:
+def _logged(place: OutboundProgram, name: str, since: int, until: int) -> list[MinuteOfDecisions]:
     """What the mail log knows to have been sent, hour by hour."""
     domain = place.governance().domain(name)
     relays = tuple(relay.id for relay in place.tenancy().relays(domain.workspace))
@@ -69,7 +69,7 @@ def _logged(place: Program, name: str, since: int, until: int) -> list[MinuteOfD
     ]
 
 
-def _show(place: Program, found: Replay, days: int) -> None:
+def _show(place: OutboundProgram, found: Replay, days: int) -> None:
     limits = [f"{found.daily:,} a day" if found.daily else "", f"{found.monthly:,} a month" if found.monthly else ""]
     limits.append(f"{found.hourly_fraction:g} of a day's an hour" if found.hourly_fraction else "")
     typer.echo(f"{found.domain}, the last {days} days, with {', '.join(filter(None, limits)) or 'no limit'}:")

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from mailvane.domain.tenancy import Relay
 from mailvane.errors import InvalidInput
-from mailvane.surfaces.cli.program import program
+from mailvane.surfaces.cli.program import tenants_program
 from mailvane.surfaces.cli.rendering import console, print_json, print_record
 from mailvane.surfaces.cli.selection import chosen_workspace
 
@@ -32,7 +32,7 @@ def create(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Create a relay and print its id."""
-    place = program(context)
+    place = tenants_program(context)
     tenancy = place.tenancy()
     found = tenancy.create_relay(chosen_workspace(tenancy, workspace).id, comment, place.now())
     if as_json:
@@ -48,7 +48,7 @@ def list_(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """List relays."""
-    tenancy = program(context).tenancy()
+    tenancy = tenants_program(context).tenancy()
     chosen = [tenancy.workspace(workspace)] if workspace else tenancy.workspaces()
     found = [(one, relay) for one in chosen for relay in tenancy.relays(one.id)]
     if as_json:
@@ -74,7 +74,7 @@ def set_(  # noqa: PLR0913  each option is a field of the relay
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Change a relay: comment, state, billing day, price."""
-    tenancy = program(context).tenancy()
+    tenancy = tenants_program(context).tenancy()
     old = tenancy.relay(relay)
     price = _changed(old.price, base=_amount(base), per_thousand=_amount(per_thousand), currency=currency)
     changed = _changed(old, comment=comment, active=active, billing_day=billing_day, price=price)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from mailvane.errors import InvalidInput
-from mailvane.surfaces.cli.program import program
+from mailvane.surfaces.cli.server_program import server_program
 
 ROLES = frozenset({"http", "policy", "worker"})
 
@@ -27,4 +27,4 @@ def serve(
         raise InvalidInput(f"there is no role {', '.join(unknown)}; there are {', '.join(sorted(ROLES))}")
     if not wanted:
         raise InvalidInput("name at least one role")
-    program(context).serve(wanted)
+    server_program(context).serve(wanted)

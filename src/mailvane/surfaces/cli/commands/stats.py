@@ -12,7 +12,7 @@ from rich.text import Text
 
 from mailvane.domain.history import HourlyCounts, HourlyQuestion, Statistics, StatisticsQuestion
 from mailvane.services.history import WINDOWS, window_start
-from mailvane.surfaces.cli.program import program
+from mailvane.surfaces.cli.maillog_program import maillog_program
 from mailvane.surfaces.cli.rendering import console, print_json, rate, sparkline
 from mailvane.surfaces.cli.selection import chosen_relays, chosen_workspace
 
@@ -33,7 +33,7 @@ def stats(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Show what was accepted and delivered, by whom and for whom."""
-    place = program(context)
+    place = maillog_program(context)
     tenancy = place.tenancy()
     zone = place.settings.timezone
     now = place.now()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from mailvane.surfaces.cli.program import program
+from mailvane.surfaces.cli.maillog_program import maillog_program
 
 
 def register(app: typer.Typer) -> None:
@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 def rebuild(context: typer.Context) -> None:
     """Make every view of the mail log anew from its events; totals and rows stay the same."""
-    with program(context).maillog() as maillog:
+    with maillog_program(context).maillog() as maillog:
         maillog.upkeep("rebuild")
         health = maillog.health()
     typer.echo(f"rebuilt {health.deliveries:,} deliveries from {health.events:,} events")
@@ -28,7 +28,7 @@ def backup(
     directory: Path = typer.Argument(help="Where to; a new directory, or one that is empty."),
 ) -> None:
     """Write the mail log and the ledger to a directory, while the server may go on running."""
-    program(context).backup(directory.absolute())
+    maillog_program(context).backup(directory.absolute())
     typer.echo(f"backed up to {directory}")
 
 
@@ -37,5 +37,5 @@ def restore(
     directory: Path = typer.Argument(help="A directory that `mailvane backup` wrote."),
 ) -> None:
     """Put a backup into an empty data directory; no server may run on it."""
-    program(context).restore(directory.absolute())
+    maillog_program(context).restore(directory.absolute())
     typer.echo(f"restored from {directory}")

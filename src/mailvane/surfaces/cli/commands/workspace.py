@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from rich.table import Table
 
-from mailvane.surfaces.cli.program import program
+from mailvane.surfaces.cli.maillog_program import maillog_program
 from mailvane.surfaces.cli.rendering import console, moment, print_json, print_record
 
 group = typer.Typer(help="The tenants: everything belongs to one workspace.", no_args_is_help=True)
@@ -22,7 +22,7 @@ def create(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Create a workspace and print its id."""
-    place = program(context)
+    place = maillog_program(context)
     found = place.tenancy().create_workspace(name, place.now())
     if as_json:
         print_json(found)
@@ -33,14 +33,14 @@ def create(
 @group.command(name="list")
 def list_(context: typer.Context, as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
     """List every workspace."""
-    found = program(context).tenancy().workspaces()
+    found = maillog_program(context).tenancy().workspaces()
     if as_json:
         print_json(found)
         return
     table = Table("id", "name", "created", "keeps mail events", box=None)
     for one in found:
         kept = f"{one.retention_days} days" if one.retention_days else "for ever"
-        table.add_row(str(one.id), one.name, moment(one.created_at, program(context).settings.timezone), kept)
+        table.add_row(str(one.id), one.name, moment(one.created_at, maillog_program(context).settings.timezone), kept)
     console().print(table)
 
 
@@ -52,9 +52,9 @@ def set_(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Change how long a workspace keeps its mail events; what is older is removed."""
-    tenancy = program(context).tenancy()
+    tenancy = maillog_program(context).tenancy()
     found = tenancy.keep(name, keep_days)
-    with program(context).maillog() as maillog:
+    with maillog_program(context).maillog() as maillog:
         maillog.retain(found.id, keep_days)
     if as_json:
         print_json(found)
