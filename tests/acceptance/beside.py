@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +15,6 @@ from tests.acceptance.installation import Installation
 from tests.acceptance.mail_client import Note
 from tests.acceptance.postfix_instance import PostfixInstance, cannot_run
 
-SOON = 2.0  # seconds from the log line to the answer: the promise
-PATIENCE = 30.0  # seconds for Postfix itself
-
 
 @dataclass
 class Place:
@@ -30,13 +26,13 @@ class Place:
 
     def rows(self, **filters: Any) -> list[dict[str, Any]]:
         """All there are. The total is counted beside the page: while mail comes in, they may differ for a moment."""
-        deadline = time.monotonic() + SOON
-        while True:
-            page = self.installation.get("/mail/log", self.token, limit=1000, **filters)
-            rows: list[dict[str, Any]] = page["emails"]
-            if page["total"] == len(rows):
-                return rows
-            assert time.monotonic() < deadline, f"{page['total']} are counted, {len(rows)} are shown"
+
+        def page() -> dict[str, Any]:
+            found: dict[str, Any] = self.installation.get("/mail/log", self.token, limit=1000, **filters)
+            return found if found["total"] == len(found["emails"]) else {}
+
+        rows: list[dict[str, Any]] = self.installation.wait_for(page)["emails"]
+        return rows
 
     def row(self, recipient: str) -> dict[str, Any]:
         (row,) = self.rows(to=recipient)
@@ -44,11 +40,8 @@ class Place:
 
     def soon(self, *logged: str, times: int = 1, then: Callable[[], bool]) -> None:
         """Once it is in the log, it is soon true."""
-        self.postfix.wait_for(*logged, times=times, within=PATIENCE)
-        deadline = time.monotonic() + SOON
-        while not then():
-            assert time.monotonic() < deadline, f"{logged} is in the log, but not soon in the answers"
-            time.sleep(0.05)
+        self.postfix.wait_for(*logged, times=times)
+        self.installation.wait_for(then)
 
 
 @contextmanager

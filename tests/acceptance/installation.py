@@ -8,19 +8,20 @@ import resource
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from tests.ports import free_port
+from tests.waiting import PATIENCE, wait_for
 
 COMMAND = Path(sys.executable).with_name("mailvane")
-PATIENCE = 120.0  # seconds: a bound on what hangs, not a measure of speed
+
+T = TypeVar("T")
 
 
 class Installation:
@@ -30,6 +31,7 @@ class Installation:
         self.data = data
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.log = data / "server.log"
+        self._process: subprocess.Popen[str] | None = None  # the one that was started last
         self.port = free_port()
         self.policy_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -41,15 +43,29 @@ class Installation:
             "MAILVANE_POLICY": f"127.0.0.1:{self.policy_port}",
         }
 
-    def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
-        """Start a command and do not wait for it. What it says on standard error is kept, unless told otherwise."""
+    @contextmanager
+    def running(self, *words: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
+        """A command, for the length of a block; at its end it is killed if it still runs, so that none is left.
+
+        What it says on standard error is kept, unless told otherwise.
+        """
         with self.log.open("a") as log:
             options = {"stderr": log, **options}
-            return subprocess.Popen([str(COMMAND), *words], env=self.environment, text=True, **options)
+            process = subprocess.Popen([str(COMMAND), *words], env=self.environment, text=True, **options)
+        self._process = process
+        try:
+            yield process
+        finally:
+            end(process)
 
     def run(self, *words: str, succeeds: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [str(COMMAND), *words], env=self.environment, text=True, capture_output=True, timeout=240, check=False
+            [str(COMMAND), *words],
+            env=self.environment,
+            text=True,
+            capture_output=True,
+            timeout=2 * PATIENCE,
+            check=False,
         )
         if succeeds:
             assert done.returncode == 0, f"mailvane {' '.join(words)}: {done.stderr}"
@@ -70,24 +86,33 @@ class Installation:
     def serving(self, descriptors: tuple[int, int] | None = None) -> Iterator[subprocess.Popen[str]]:
         """A server that answers, for the length of a block; with other limits of file descriptors, soft and hard."""
         limit = None if descriptors is None else partial(resource.setrlimit, resource.RLIMIT_NOFILE, descriptors)
-        process = self.start("serve", preexec_fn=limit)
-        try:
-            self.wait_until_ready(process)
+        with self.running("serve", preexec_fn=limit) as process:
+            self.wait_until_ready()
             yield process
-        finally:
             stop(process)
 
-    def wait_until_ready(self, process: subprocess.Popen[str]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while process.poll() is None and time.monotonic() < deadline:
+    def wait_until_ready(self) -> None:
+        def ready() -> bool:
             try:
-                if httpx.get(f"{self.url}/readyz", timeout=PATIENCE).status_code == httpx.codes.OK:
-                    return
+                return httpx.get(f"{self.url}/readyz", timeout=PATIENCE).status_code == httpx.codes.OK
             except httpx.TransportError:
-                pass
-            time.sleep(0.05)
-        told = self.log.read_text() if self.log.exists() else "nothing"
-        raise AssertionError(f"the server does not get ready (status {process.poll()}); it said: {told}")
+                return False
+
+        self.wait_for(ready)
+
+    def wait_for(self, fact: Callable[[], T]) -> T:
+        """What `fact` answers, once that is true; ends at once when the process that was started last has ended."""
+
+        def looked() -> T:
+            process = self._process
+            assert process is None or process.poll() is None, f"ended with {process.returncode}, saying: {self.said()}"
+            return fact()
+
+        return wait_for(looked, self.said)
+
+    def said(self) -> str:
+        """The end of what servers and commands said on standard error."""
+        return self.log.read_text(errors="replace")[-10_000:] if self.log.exists() else ""
 
     def get(self, path: str, token: str, **query: Any) -> Any:
         """The decoded answer of a request that succeeds."""
@@ -107,3 +132,20 @@ def stop(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE) == 0
+
+
+def kill(process: subprocess.Popen[str]) -> bool:
+    """As by `kill -9`; whether it was still running."""
+    running = process.poll() is None
+    process.kill()
+    process.wait()
+    return running
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """Nothing is left of it: neither the process nor its pipes."""
+    process.kill()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+    process.wait()

@@ -6,6 +6,7 @@ import smtplib
 from dataclasses import dataclass, field
 
 from tests.acceptance.sasl_server import PASSWORD
+from tests.waiting import PATIENCE
 
 SENDER = "bounces@shop.example"
 
@@ -26,7 +27,7 @@ class Note:
 
 def hand_in(port: int, *notes: Note, login: str = "") -> list[str]:
     """Send over one connection; the queue ids that Postfix gave."""
-    with smtplib.SMTP("127.0.0.1", port, local_hostname="app.shop.example", timeout=30) as client:
+    with smtplib.SMTP("127.0.0.1", port, local_hostname="app.shop.example", timeout=PATIENCE) as client:
         client.ehlo()
         if login:
             client.login(login, PASSWORD)

@@ -12,11 +12,11 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.ports import free_port
+from tests.waiting import PATIENCE, wait_for
 
 MAIN = """\
 compatibility_level = 3.6
@@ -212,7 +212,7 @@ class PostfixInstance:
 
     def __enter__(self) -> PostfixInstance:
         self.command("postfix", "start")
-        wait_for_port(self.smtp)
+        wait_for(lambda: listens(self.smtp), lambda: "\n".join(self.lines()))
         # a setting that stands twice makes every daemon complain, also the one that is to write the complaints down
         assert "warning" not in self.command("postconf", "-n"), self.command("postconf", "-n")
         return self
@@ -229,7 +229,13 @@ class PostfixInstance:
         """Run one of Postfix's own commands on this instance and return what it printed."""
         environment = {**os.environ, "MAIL_CONFIG": str(self.home / "etc")}
         done = subprocess.run(
-            [program, *arguments], env=environment, input=text, capture_output=True, text=True, timeout=60, check=False
+            [program, *arguments],
+            env=environment,
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
         if check and done.returncode:
             raise RuntimeError(f"{program} {arguments}: {done.stdout}{done.stderr}")
@@ -239,26 +245,19 @@ class PostfixInstance:
         """What was logged so far."""
         return self.log.read_text("utf-8", "surrogateescape").splitlines() if self.log.exists() else []
 
-    def wait_for(self, *parts: str, times: int = 1, within: float = 20) -> list[str]:
+    def wait_for(self, *parts: str, times: int = 1) -> list[str]:
         """The lines that contain every part, once there are enough of them."""
-        deadline = time.monotonic() + within
-        while True:
+
+        def logged() -> list[str]:
             found = [line for line in self.lines() if all(part in line for part in parts)]
-            if len(found) >= times:
-                return found
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{parts} was logged {len(found)} times, not {times}:\n" + "\n".join(self.lines()))
-            time.sleep(0.05)
+            return found if len(found) >= times else []
+
+        return wait_for(logged, lambda: f"{parts} {times} times in\n" + "\n".join(self.lines()))
 
 
-def wait_for_port(port: int, within: float = 20) -> None:
-    deadline = time.monotonic() + within
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), PATIENCE).close()
+    except OSError:
+        return False
+    return True

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +18,8 @@ import dns.message
 import dns.query
 
 from tests.ports import free_port
+from tests.waiting import PATIENCE, wait_for
 
-PATIENCE = 20.0
 NOBODY = "65534:65534"
 
 
@@ -64,12 +63,12 @@ class Rbldnsd:
         bound = ["-n", "-c", "0", "-b", f"127.0.0.1/{self.port}", "-w", str(self._home)]
         with (self._home / "log").open("ab") as said:
             self._process = subprocess.Popen([command, *bound, *rights, *self._zones], stdout=said, stderr=said)
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            assert self._process.poll() is None, (self._home / "log").read_text()
-            if self.says(f"x.{self._zones[0].partition(':')[0]}"):
-                return
-        raise AssertionError("rbldnsd does not answer")
+        wait_for(self._answers, (self._home / "log").read_text)
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self._home / "log").read_text()
+        return bool(self.says(f"x.{self._zones[0].partition(':')[0]}"))
 
     def says(self, name: str) -> str:
         """The outcome and the answer for a name; nothing when there is none."""
@@ -80,14 +79,14 @@ class Rbldnsd:
         return " ".join([dns.rcode.to_text(told.rcode()), *(str(one) for rrset in told.answer for one in rrset)])
 
     def stop(self) -> None:
-        assert self._process is not None
-        self._process.terminate()
-        self._process.wait(PATIENCE)
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(PATIENCE)
 
     @contextmanager
     def running(self) -> Iterator[Rbldnsd]:
-        self.start()
         try:
+            self.start()
             yield self
         finally:
             self.stop()

@@ -9,6 +9,8 @@ import base64
 import socketserver
 import threading
 
+from tests.waiting import PATIENCE
+
 HELLO = "VERSION\t1\t1\nMECH\tPLAIN\tplaintext\nSPID\t1\nCUID\t1\nCOOKIE\t00000000000000000000000000000000\nDONE\n"
 PASSWORD = "secret"
 
@@ -51,4 +53,4 @@ class SaslServer:
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(10)
+        self._thread.join(PATIENCE)

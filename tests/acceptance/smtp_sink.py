@@ -13,6 +13,8 @@ import smtplib
 import threading
 from dataclasses import dataclass, field
 
+from tests.waiting import PATIENCE
+
 AT_RCPT = {
     "unknown": "550 5.1.1 <{rcpt}>: Recipient address rejected: User unknown in virtual mailbox table",
     "full": "552 5.2.2 <{rcpt}> mailbox full, quota exceeded",
@@ -72,13 +74,13 @@ class SmtpSink:
 
     def start(self, port: int = 0) -> SmtpSink:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._listen(port), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._listen(port), self._loop).result(PATIENCE)
         return self
 
     def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(PATIENCE)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         self._loop.close()
 
     async def _listen(self, port: int) -> None:
@@ -200,7 +202,7 @@ async def _say(writer: asyncio.StreamWriter, text: str) -> None:
 
 
 def _forward(message: Received, port: int) -> str:
-    with smtplib.SMTP("127.0.0.1", port, timeout=30) as client:
+    with smtplib.SMTP("127.0.0.1", port, timeout=PATIENCE) as client:
         client.ehlo("filter.example")
         for command in message.forwarded:
             client.docmd(command)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,48 +14,44 @@ from standardwebhooks import Webhook
 from mailvane.collectors.dnsbl.zones import shipped
 from mailvane.domain.alerts import NotificationState
 from mailvane.storage.ledger import open_ledger
-from tests.acceptance.installation import Installation
+from tests.acceptance.installation import Installation, kill, stop
 from tests.unit.collectors.dnsbl.name_server import TEST_POINTS, NameServer
 from tests.unit.notify.receiver import Receiver
+from tests.waiting import PATIENCE
 
 TRUE = "zen.spamhaus.org"
 POINTS = {**TEST_POINTS, "2.0.0.0.7.f.0.0.f.f.f.f." + "0." * 19 + "0": "127.0.0.2"}
 RULE = {"type": "IP_IN_RBL", "ips": ["ALL_IPS"], "rbls": ["HIGH_REPUTATION"]}
 
 
-def waited_for(true: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 40
-    while time.monotonic() < deadline:
-        if found := true():
-            return found
-        time.sleep(0.1)
-    raise AssertionError("it does not happen")
-
-
-@pytest.mark.parametrize("kill", [False, True])
-def test_a_listing_is_told_once_signed_and_read_back(tmp_path: Path, kill: bool) -> None:
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_listing_is_told_once_signed_and_read_back(tmp_path: Path, killed: bool) -> None:
     zones: dict[str, Any] = {zone.host: "failing" for zone in shipped()} | {TRUE: {**POINTS, "9.2.0.192": "127.0.0.2"}}
-    answers = (503, 500) if not kill else (503,) * 50
-    with NameServer(zones, {}).running() as names, Receiver(*answers).running() as receiver:
+    answers = (503, 500) if not killed else (503,) * 50
+    with ExitStack() as stack:
+        names = stack.enter_context(NameServer(zones, {}).running())
+        receiver = stack.enter_context(Receiver(*answers).running())
         installation = Installation(tmp_path / "data")
         settings = f'resolvers = ["127.0.0.1:{names.port}"]\nallowed_targets = ["127.0.0.1"]\n'
         (installation.data / "mailvane.toml").write_text("[reputation]\n" + settings)
         _, token = installation.tenant("acme")
-        process = installation.start("serve")
-        installation.wait_until_ready(process)
-        api = httpx.Client(base_url=f"{installation.url}/api/v1.0", headers={"X-API-KEY": token}, timeout=20)
+        process = stack.enter_context(installation.running("serve"))
+        installation.wait_until_ready()
+        api = stack.enter_context(
+            httpx.Client(base_url=f"{installation.url}/api/v1.0", headers={"X-API-KEY": token}, timeout=PATIENCE)
+        )
         alert = api.post("/alerts", json={"name": "listed", "rules": [RULE], "webhook_url": receiver.url}).json()
         assert api.post("/ips", json={"ips": ["192.0.2.8", "192.0.2.9"]}).status_code == 201
-        waited_for(lambda: receiver.received)
-        if kill:
-            process.kill()
-            process.wait()
+        installation.wait_for(lambda: receiver.received)
+        if killed:
+            kill(process)
             receiver.answers.clear()
             soon(installation)
-            process = installation.start("serve")
-            installation.wait_until_ready(process)
+            process = stack.enter_context(installation.running("serve"))
+            installation.wait_until_ready()
         ledger = open_ledger(f"sqlite:///{installation.data / 'ledger.sqlite'}")
-        (message,) = waited_for(lambda: ledger.notifications(1, NotificationState.DELIVERED))
+        stack.callback(ledger.close)
+        (message,) = installation.wait_for(lambda: ledger.notifications(1, NotificationState.DELIVERED))
         secret = ledger.signing_secrets(1, 0)[0].secret
         last = receiver.received[-1]
         told = Webhook(secret).verify(last.body, last.headers)
@@ -68,10 +63,7 @@ def test_a_listing_is_told_once_signed_and_read_back(tmp_path: Path, kill: bool)
             "192.0.2.8": False,
             "192.0.2.9": True,
         }
-        api.close()
-        ledger.close()
-        process.terminate()
-        assert process.wait(30) == 0
+        stop(process)
         assert json.loads(last.body)["name"] == "listed"
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from mailvane.collectors.dnsbl.zones import shipped
 from tests.acceptance.installation import Installation
 from tests.unit.collectors.dnsbl.name_server import TEST_POINTS, NameServer
+from tests.waiting import PATIENCE, wait_for
 
 LISTED, CLEAR, NAME = "192.0.2.66", "192.0.2.67", "bad.example"
 WELL = {**TEST_POINTS, "66.2.0.192": "127.0.0.4", NAME: "127.0.1.2"}
@@ -31,7 +31,7 @@ class Watcher:
     """A server whose dictionary is two zones, and what it shows of two addresses and a domain."""
 
     def __init__(self, installation: Installation, token: str) -> None:
-        self.client = httpx.Client(base_url=installation.url, headers={"X-API-KEY": token}, timeout=20)
+        self.client = httpx.Client(base_url=installation.url, headers={"X-API-KEY": token}, timeout=PATIENCE)
         master = (installation.data / "master-token").read_text().strip()
         for host, enabled in (*((zone.host, False) for zone in shipped()), *((host, True) for host in HOSTS)):
             body = {"lists": ["ips", "domains"], "enabled": enabled}
@@ -63,14 +63,7 @@ class Watcher:
         self.waited_for(status)
 
     def waited_for(self, status: str) -> None:
-        until(lambda: {one["status"] for one in self.assets().values()} == {status})
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.1)
+        wait_for(lambda: {one["status"] for one in self.assets().values()} == {status})
 
 
 @pytest.fixture
@@ -124,7 +117,7 @@ def test_a_fresh_server_behind_a_broken_resolver_calls_nothing_clear(
 ) -> None:
     resolver.zones = dict.fromkeys(HOSTS, broken)
     watcher.watch()
-    until(lambda: watcher.client.get("/mailvane/v1/sources").json()[0]["failures"] > 0)
+    wait_for(lambda: watcher.client.get("/mailvane/v1/sources").json()[0]["failures"] > 0)
     (health,) = watcher.client.get("/mailvane/v1/sources").json()
     assert (health["source"], health["succeeded_at"]) == ("blocklists", 0)
     assert health["failures"] >= 1

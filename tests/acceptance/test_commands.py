@@ -13,6 +13,7 @@ import pytest
 from mailvane.world.postfix import PostfixWorld
 from tests.acceptance.installation import Installation, stop
 from tests.ports import free_port
+from tests.waiting import PATIENCE
 
 START = 1_760_000_000_000
 DAY = 86_400_000
@@ -147,18 +148,16 @@ def test_the_doctor_finds_nothing_wrong_with_a_running_server(installation: Inst
 
 def test_a_log_can_come_through_a_pipe(installation: Installation, log: Path) -> None:
     installation.tenant("acme")
-    process = installation.start(
-        "import", "postfix", "-", "--workspace", "acme", "--json", stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    told, _ = process.communicate(log.read_text(), timeout=60)
+    words = ("import", "postfix", "-", "--workspace", "acme", "--json")
+    with installation.running(*words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        told, _ = process.communicate(log.read_text(), timeout=PATIENCE)
     assert json.loads(told)["messages"] == installation.answer("log", "--by-message", "--limit", "1")["total"]
 
 
 def test_the_demo_shows_a_living_world(installation: Installation) -> None:
     place = str(installation.data / "demo")
-    process = installation.start("demo", "--days", "2", "--data", place, stdout=subprocess.PIPE)
-    try:
-        installation.wait_until_ready(process)
+    with installation.running("demo", "--days", "2", "--data", place, stdout=subprocess.PIPE) as process:
+        installation.wait_until_ready()
         assert process.stdout is not None
         lines: list[str] = []
         while not any("Ctrl-C" in line for line in lines):
@@ -170,7 +169,4 @@ def test_the_demo_shows_a_living_world(installation: Installation) -> None:
             # The mail log, the statistics, what a domain may send, alerts and assets, and what the webhook got.
             told = ("total", "received", "outbound_status", "data")
             assert any(answer.get(name) for name in told) or "messages" in answer
-    finally:
         stop(process)
-        if process.stdout is not None:
-            process.stdout.close()

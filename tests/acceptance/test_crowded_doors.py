@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.acceptance.installation import Installation
+from tests.waiting import PATIENCE
 
 MEBIBYTE = 1024 * 1024
 HALF_HEAD = b"GET /ping HTTP/1.1\r\nHost: x\r\nX-Slow: "
@@ -28,7 +29,7 @@ class Server:
 
     def answers(self) -> None:
         for path in ("/healthz", "/readyz", "/ping"):
-            assert httpx.get(self.installation.url + path, timeout=10).status_code == httpx.codes.OK
+            assert httpx.get(self.installation.url + path, timeout=PATIENCE).status_code == httpx.codes.OK
 
     def memory(self) -> int:
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
@@ -62,12 +63,12 @@ def connected(port: int, count: int, sent: bytes) -> Iterator[list[socket.socket
         for _ in range(count):
             one = stack.enter_context(socket.socket())
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            one.settimeout(10)
+            one.settimeout(PATIENCE)
             one.connect(("127.0.0.1", port))
             one.settimeout(0.1)
             with suppress(OSError):  # it was told to go, or is not heard any more
                 one.sendall(sent)
-            one.settimeout(10)
+            one.settimeout(PATIENCE)
             found.append(one)
         yield found
 
@@ -126,9 +127,9 @@ def test_a_server_that_can_write_no_more_is_alive_but_not_ready(tmp_path: Path) 
         server.answers()
         before = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (16 * 1024, before[1]))
-        refused = httpx.get(f"{installation.url}/readyz", timeout=10)
+        refused = httpx.get(f"{installation.url}/readyz", timeout=PATIENCE)
         assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
         assert refused.json()["detail"] == "nothing can be written where the stores are: File too large"
-        assert httpx.get(f"{installation.url}/healthz").status_code == httpx.codes.OK
+        assert httpx.get(f"{installation.url}/healthz", timeout=PATIENCE).status_code == httpx.codes.OK
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, before)
         server.answers()

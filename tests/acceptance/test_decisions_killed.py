@@ -15,7 +15,8 @@ from threading import Thread
 import httpx
 import pytest
 
-from tests.acceptance.installation import Installation
+from tests.acceptance.installation import Installation, kill
+from tests.waiting import PATIENCE
 
 ROUNDS = 10
 ASKING = 16  # connections at once
@@ -39,7 +40,7 @@ class Asker(Thread):
 
 
 def over_http(installation: Installation, token: str) -> Generator[Callable[[], bool]]:
-    with closing(http.client.HTTPConnection("127.0.0.1", installation.port, timeout=20)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", installation.port, timeout=PATIENCE)) as connection:
 
         def question() -> bool:
             headers = {"Authorization": f"Bearer {token}"}
@@ -51,7 +52,7 @@ def over_http(installation: Installation, token: str) -> Generator[Callable[[], 
 
 
 def over_policy(installation: Installation, _token: str) -> Generator[Callable[[], bool]]:
-    with socket.create_connection(("127.0.0.1", installation.policy_port), 20) as connection:
+    with socket.create_connection(("127.0.0.1", installation.policy_port), PATIENCE) as connection:
         for number in count():
             instance = f"{id(connection):x}.{time.monotonic_ns():x}.{number}"
             text = f"request=smtpd_access_policy\nprotocol_state=RCPT\nsender=a@{NAME}\ninstance={instance}\n\n"
@@ -74,19 +75,18 @@ def test_no_answer_is_forgotten_whenever_the_server_is_killed(
     dice = random.Random(door.__name__)
     asked = answered = 0
     for round_ in range(ROUNDS):
-        process = installation.start("serve")
-        installation.wait_until_ready(process)
-        token = (installation.data / "master-token").read_text().strip()
-        if not round_:
-            create(installation, token)
-        askers = [Asker(door(installation, token)) for _ in range(ASKING)]
+        with installation.running("serve") as process:
+            installation.wait_until_ready()
+            token = (installation.data / "master-token").read_text().strip()
+            if not round_:
+                create(installation, token)
+            askers = [Asker(door(installation, token)) for _ in range(ASKING)]
+            for asker in askers:
+                asker.start()
+            time.sleep(dice.uniform(0.05, 0.6))
+            kill(process)
         for asker in askers:
-            asker.start()
-        time.sleep(dice.uniform(0.05, 0.6))
-        process.kill()
-        process.wait()
-        for asker in askers:
-            asker.join(20)
+            asker.join(PATIENCE)
         asked += sum(asker.asked for asker in askers)
         answered += sum(asker.answered for asker in askers)
         assert answered <= sent_today(installation, token) <= asked
@@ -95,7 +95,7 @@ def test_no_answer_is_forgotten_whenever_the_server_is_killed(
 
 def create(installation: Installation, token: str) -> None:
     headers = {"Authorization": f"Bearer {token}"}
-    made = httpx.post(f"{installation.url}/domains/", headers=headers, json={"name": NAME}, timeout=20)
+    made = httpx.post(f"{installation.url}/domains/", headers=headers, json={"name": NAME}, timeout=PATIENCE)
     assert made.status_code == httpx.codes.CREATED, made.text
 
 

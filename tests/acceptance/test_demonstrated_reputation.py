@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.acceptance.installation import Installation, stop
+from tests.acceptance.installation import Installation, end, stop
+from tests.waiting import PATIENCE, wait_for
 
-_SECONDS = 50
 _BEGIN_AT_ONCE = """
 import sys
 from pathlib import Path
@@ -38,9 +37,9 @@ class Demo:
     def get(self, path: str, **query: str) -> Any:
         return self.installation.get(f"/api/v1.0{path}", self.token, **query)["data"]
 
-    def messages(self) -> list[dict[str, Any]]:
-        told: list[dict[str, Any]] = httpx.get(self.receiver).json()["messages"]
-        return told
+    def told(self) -> set[str]:
+        """The names of the alerts of which the webhook has heard."""
+        return {each["body"]["name"] for each in httpx.get(self.receiver, timeout=PATIENCE).json()["messages"]}
 
     def log(self) -> list[dict[str, Any]]:
         told = self.installation.answer("--data", str(self.place), "alerts", "log")
@@ -65,19 +64,16 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
             lines.append(process.stdout.readline())
             assert lines[-1], "it ended before it had said what to try"
         yield Demo(installation, lines)
-    finally:
         stop(process)
-        process.stdout.close()
+    finally:
+        end(process)
 
 
 def test_each_incident_of_the_demo_makes_its_alert_fire_and_a_webhook_hears_of_it(demo: Demo) -> None:
     names = {alert["name"] for alert in demo.get("/alerts")}
     assert len(names) == 5
-    deadline = time.monotonic() + _SECONDS
-    while len(messages := demo.messages()) < len(names):
-        assert time.monotonic() < deadline, f"told: {[each['body']['name'] for each in messages]}"
-        time.sleep(0.5)
-    assert {each["body"]["name"] for each in messages} == names
+    wait_for(lambda: len(demo.told()) >= len(names), demo.told)
+    assert demo.told() == names
     assert sorted(entry["name"] for entry in demo.log()) == sorted(names)  # each fired once
     assert {one["ip"] for one in demo.get("/ips") if one["blacklisted"]} == {"192.0.2.25"}
     assert [one["ip"] for one in demo.get("/snds/ip_data", filter_result="RED")] == ["192.0.2.27"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,9 +25,9 @@ from tests.unit.collectors.lookalikes.registry_server import Registry, document
 from tests.unit.collectors.postmaster.google_server import Google, service_account
 from tests.unit.collectors.vendor_server import Asked, Said, VendorServer
 from tests.unit.notify.receiver import Receiver
+from tests.waiting import PATIENCE
 from tests.wire.emailconsul.examples import EXAMPLES
 
-PATIENCE = 60.0
 NOW = datetime.now(UTC)
 KEY = "0b7c6a1e-1111-2222-3333-44445555abcd"
 POINTS = {**TEST_POINTS, "2.0.0.0.7.f.0.0.f.f.f.f." + "0." * 19 + "0": "127.0.0.2", "invalid": ""}
@@ -100,7 +100,7 @@ def alerts(place: tuple[Installation, Receiver]) -> dict[str, Any]:
     master = master_token(load({"data": str(installation.data)}, {}))
     ours = {"X-API-KEY": token}
     operator = {"X-API-KEY": master, "X-Workspace-Id": "1"}
-    client = httpx.Client(base_url=installation.url, timeout=30)
+    client = httpx.Client(base_url=installation.url, timeout=PATIENCE)
 
     def send(path: str, body: Any, headers: dict[str, str] = ours, method: str = "POST") -> Any:
         answer = client.request(method, path, json=body, headers=headers)
@@ -150,15 +150,6 @@ def files() -> dict[str, str]:
     }
 
 
-def waited_for(found: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if told := found():
-            return told
-        time.sleep(0.2)
-    raise AssertionError("it does not happen")
-
-
 def test_there_is_an_example_of_every_type() -> None:
     assert len({rule["type"] for rule in EXAMPLES}) == len(EXAMPLES) == 25
 
@@ -173,7 +164,7 @@ def test_it_fires_is_told_signed_logged_and_counted(
     def told() -> Any:
         return [one for one in receiver.received if json.loads(one.body)["user_alert_id"] == ident]
 
-    message = waited_for(told)[0]
+    message = installation.wait_for(told)[0]
     secrets = installation.get("/mailvane/v1/signing-secrets", token)
     body = Webhook(secrets[0]["secret"]).verify(message.body, message.headers)
     (fired,) = body["rules"]

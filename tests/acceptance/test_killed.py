@@ -6,13 +6,14 @@ import json
 import random
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 
 from mailvane.world.postfix import PostfixWorld
-from tests.acceptance.installation import Installation
+from tests.acceptance.installation import Installation, kill
 
 ROUNDS = 16
 START = 1_760_000_000_000
@@ -31,14 +32,6 @@ def undisturbed(place: Path, log: Path) -> dict[str, object]:
     return installation.everything("acme")
 
 
-def kill(process: subprocess.Popen[str]) -> bool:
-    """Whether it was still running when it was killed."""
-    running = process.poll() is None
-    process.kill()
-    process.wait()
-    return running
-
-
 def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(tmp_path: Path, lines: list[str]) -> None:
     log = tmp_path / "mail.log"
     log.write_text("\n".join(lines) + "\n")
@@ -47,11 +40,10 @@ def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(tmp_pa
     dice = random.Random(11)
     hits = 0
     for _ in range(ROUNDS):
-        process = installation.start(
-            "import", "postfix", str(log), "--workspace", "acme", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        time.sleep(dice.uniform(0.6, 2.6))
-        hits += kill(process)
+        words = ("import", "postfix", str(log), "--workspace", "acme")
+        with installation.running(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            time.sleep(dice.uniform(0.6, 2.6))
+            hits += kill(process)
     installation.run("import", "postfix", str(log), "--workspace", "acme")
     assert hits >= ROUNDS // 4, "too few rounds were killed in the middle to prove anything"
     assert installation.everything("acme") == undisturbed(tmp_path / "whole", log)
@@ -62,9 +54,10 @@ def test_imports_of_one_log_that_run_at_once_share_the_work(tmp_path: Path, line
     log.write_text("\n".join(lines) + "\n")
     installation = Installation(tmp_path / "shared")
     installation.tenant("acme")
-    with installation.serving():
+    with installation.serving(), ExitStack() as running:
         words = ("import", "postfix", str(log), "--workspace", "acme", "--json")
-        imports = [installation.start(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        imports = [running.enter_context(installation.running(*words, **pipes)) for _ in range(3)]
         told = [process.communicate() for process in imports]
         assert [process.returncode for process in imports] == [0, 0, 0], told
         assert sum(json.loads(out)["lines"] for out, _ in told) == len(lines)
@@ -99,9 +92,9 @@ def test_a_followed_log_is_taken_in_once_however_often_the_server_is_killed(tmp_
     dice = random.Random(13)
     try:
         for _ in range(ROUNDS):
-            process = installation.start("serve", stderr=subprocess.DEVNULL)
-            time.sleep(dice.uniform(1.2, 3.5))
-            assert kill(process), "the server ended by itself"
+            with installation.running("serve") as process:
+                time.sleep(dice.uniform(1.2, 3.5))
+                assert kill(process), f"the server ended by itself: {installation.said()}"
     finally:
         writer.join()
         stop.set()

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from mailvane.world.certificate_authority import root, signer
 from mailvane.world.sns_topic import SnsTopic, stamp
-from tests.acceptance.installation import PATIENCE, Installation
+from tests.acceptance.installation import Installation
+from tests.waiting import PATIENCE
 
 NAME = "shop.example"
 
@@ -93,10 +95,12 @@ def test_bounces_stop_a_domain_and_stand_in_its_mail_log(
     assert (told["outbound_status"], told["bounce_rate"]) == ("suspended", 4.0)
     assert master.post(f"/domains/{NAME}/outbound/increment").json()["reason"] == "outbound_suspended"
 
-    deadline = time.monotonic() + PATIENCE
-    while (page := served.answer("log", "--workspace", "acme"))["total"] < 4 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert {row["recipient"] for row in page["deliveries"]} == {f"u{number}@one.example" for number in range(4)}
+    def four() -> list[dict[str, Any]]:
+        page = served.answer("log", "--workspace", "acme")
+        rows: list[dict[str, Any]] = page["deliveries"]
+        return rows if page["total"] >= 4 else []
+
+    assert {row["recipient"] for row in served.wait_for(four)} == {f"u{number}@one.example" for number in range(4)}
 
 
 def test_what_is_not_believed_is_refused_with_the_reason(

@@ -25,6 +25,7 @@ from tests.acceptance.postfix_instance import DEPLOY, Peers, PostfixInstance, ca
 from tests.acceptance.sasl_server import SaslServer
 from tests.acceptance.smtp_sink import SmtpSink
 from tests.ports import free_port
+from tests.waiting import PATIENCE, wait_for
 
 OUTBOUND = """
 [outbound]
@@ -66,7 +67,7 @@ class Place:
     def send_parallel(self, name: str, mails: int, sessions: int) -> None:
         source = ["smtp-source", "-A", "-s", str(sessions), "-m", str(mails)]
         source += ["-f", f"ann@{name}", "-t", "ok.bulk@inbox.example", f"127.0.0.1:{self.postfix.smtp}"]
-        subprocess.run(source, check=True, capture_output=True, timeout=120)
+        subprocess.run(source, check=True, capture_output=True, timeout=PATIENCE)
 
     def set(self, **settings: str) -> None:
         self.postfix.command("postconf", "-e", *(f"{name} = {value}" for name, value in settings.items()))
@@ -79,7 +80,7 @@ class Place:
     def refusal(self, note: Note) -> str:
         """What the client is told at the first recipient or at the end."""
         try:
-            with smtplib.SMTP("127.0.0.1", self.postfix.smtp, timeout=30) as client:
+            with smtplib.SMTP("127.0.0.1", self.postfix.smtp, timeout=PATIENCE) as client:
                 client.sendmail(note.sender, note.recipients, note.text())
         except smtplib.SMTPRecipientsRefused as refused:
             return " ".join(f"{code} {said.decode()}" for code, said in refused.recipients.values())
@@ -133,10 +134,7 @@ def rejected(asking: Place) -> int:
 def settled(asking: Place) -> int:
     """Likewise, once all that Postfix has logged so far is known."""
     logged = sum(": NOQUEUE: reject: " in line for line in asking.postfix.lines())
-    deadline = time.monotonic() + 10
-    while rejected(asking) != logged:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: rejected(asking) == logged, lambda: (rejected(asking), logged))
     return logged
 
 
@@ -158,10 +156,7 @@ def test_a_refused_mail_is_told_why_and_is_rejected_in_the_mail_log(asking: Plac
         "stopped.example may not send at present (outbound_suspended)"
     )
     asking.postfix.wait_for("reject: RCPT", "stopped.example may not send")
-    deadline = time.monotonic() + 10
-    while rejected(asking) == before:
-        assert time.monotonic() < deadline, "the refusal is in the log, but not in the answers"
-        time.sleep(0.05)
+    wait_for(lambda: rejected(asking) != before, lambda: "the refusal is in the log, but not in the answers")
     assert rejected(asking) == before + 1
 
 

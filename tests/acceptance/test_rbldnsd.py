@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from mailvane.collectors.dnsbl.zones import shipped
 from tests.acceptance.installation import Installation
 from tests.acceptance.rbldnsd import Rbldnsd, cannot_run, resolver
+from tests.waiting import PATIENCE, wait_for
 
 BAD_4, BAD_6, BAD_NAME = "192.0.2.9", "2001:db8::9", "bad.example"
 GOOD_4, GOOD_6, GOOD_NAME = "192.0.2.8", "2001:db8::8", "good.example"
@@ -48,11 +48,13 @@ class Watcher:
     """A server that watches six assets on the zones of a name server, and one alert for each rule."""
 
     def __init__(self, installation: Installation, token: str) -> None:
-        self.api = httpx.Client(base_url=f"{installation.url}/api/v1.0", headers={"X-API-KEY": token}, timeout=20)
-        self.native = httpx.Client(base_url=f"{installation.url}/mailvane/v1", timeout=20)
+        self.api = httpx.Client(base_url=f"{installation.url}/api/v1.0", headers={"X-API-KEY": token}, timeout=PATIENCE)
+        self.native = httpx.Client(base_url=f"{installation.url}/mailvane/v1", timeout=PATIENCE)
         self.native.headers["X-API-KEY"] = token
         master = (installation.data / "master-token").read_text().strip()
-        self._know(httpx.Client(base_url=f"{installation.url}/mailvane/v1", headers={"X-API-KEY": master}, timeout=20))
+        self._know(
+            httpx.Client(base_url=f"{installation.url}/mailvane/v1", headers={"X-API-KEY": master}, timeout=PATIENCE)
+        )
         self.alerts = [self._alert(rule) for rule in RULES]
         assert self.api.post("/ips", json={"ips": [BAD_4, BAD_6, GOOD_4, GOOD_6]}).status_code == 201
         assert self.api.post("/domains", json={"domains": [BAD_NAME, GOOD_NAME]}).status_code == 201
@@ -105,20 +107,11 @@ class Watcher:
     def refresh(self, *statuses: str) -> None:
         """Ask again about everything, and wait for how that ends."""
         assert self.native.post("/sources/blocklists/run", json={}).status_code == 200
-        waited_for(lambda: self.statuses() == set(statuses))
+        wait_for(lambda: self.statuses() == set(statuses))
 
     def close(self) -> None:
         self.api.close()
         self.native.close()
-
-
-def waited_for(true: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if found := true():
-            return found
-        time.sleep(0.1)
-    raise AssertionError("it does not happen")
 
 
 @pytest.fixture
@@ -139,7 +132,7 @@ def watcher(tmp_path: Path, blocklists: Rbldnsd) -> Iterator[Watcher]:
         stack.enter_context(installation.serving())
         found = Watcher(installation, token)
         stack.callback(found.close)
-        waited_for(lambda: found.statuses() == {"UPDATED"})
+        wait_for(lambda: found.statuses() == {"UPDATED"})
         yield found
 
 
@@ -156,7 +149,7 @@ def test_only_true_listings_alert_and_nothing_flips_while_lists_are_away(watcher
     ]
     true = {(name, host) for name, hosts in LISTED_AT_FIRST.items() for host in hosts}
     assert watcher.listed() == LISTED_AT_FIRST
-    waited_for(lambda: watcher.told() == true)
+    wait_for(lambda: watcher.told() == true)
     opened = watcher.changes()
     assert {name: {host for host, _ in log} for name, log in opened.items()} == LISTED_AT_FIRST
 
@@ -180,13 +173,13 @@ def test_a_listing_that_ends_while_the_list_is_served_is_closed_and_opened_again
     def served(lines: str, of: str) -> None:
         blocklists.write("true.example", "dnset", lines)
         blocklists.reload()
-        waited_for(lambda: blocklists.says(f"{BAD_NAME}.true.example") == of)
+        wait_for(lambda: blocklists.says(f"{BAD_NAME}.true.example") == of)
         assert watcher.native.post("/sources/blocklists/run", json={}).status_code == 200
 
     served(POINT_NAME, "NXDOMAIN")
-    waited_for(lambda: not watcher.listed()[BAD_NAME])
+    wait_for(lambda: not watcher.listed()[BAD_NAME])
     served(ZONES["true.example"]["dnset"], "NOERROR 127.0.1.2")
-    waited_for(lambda: watcher.listed()[BAD_NAME])
+    wait_for(lambda: watcher.listed()[BAD_NAME])
     assert watcher.changes()[BAD_NAME] == [
         ("true.example", "BLACKLISTED"), ("true.example", "RESOLVED"), ("true.example", "BLACKLISTED")
     ]  # fmt: skip

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from mailvane.collectors.dnsbl.zones import shipped
 from tests.acceptance.installation import Installation
 from tests.unit.collectors.dnsbl.name_server import TEST_POINTS, NameServer
+from tests.waiting import PATIENCE
 
 POINTS = {**TEST_POINTS, "2.0.0.0.7.f.0.0.f.f.f.f." + "0." * 19 + "0": "127.0.0.2"}
 
@@ -29,21 +29,13 @@ def client(tmp_path: Path, resolver: NameServer) -> Iterator[tuple[Installation,
     installation = Installation(tmp_path / "data")
     set_lookups(installation, resolver, at_once=1)
     _, token = installation.tenant("acme")
-    with httpx.Client(base_url=installation.url, headers={"X-API-KEY": token}, timeout=20) as client:
+    with httpx.Client(base_url=installation.url, headers={"X-API-KEY": token}, timeout=PATIENCE) as client:
         yield installation, client
 
 
 def set_lookups(installation: Installation, resolver: NameServer, at_once: int) -> None:
     settings = f'[reputation]\nresolvers = ["127.0.0.1:{resolver.port}"]\nlookups_at_once = {at_once}\n'
     (installation.data / "mailvane.toml").write_text(settings)
-
-
-def until(true: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 60
-    while not (found := true()):
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.1)
-    return found
 
 
 def shown(client: httpx.Client) -> dict[str, Any]:
@@ -63,24 +55,22 @@ def test_a_source_is_asked_at_once_after_a_restart(
     installation, api = client
     well = resolver.zones
     resolver.zones = dict.fromkeys(well, "silent")  # one question after the other, each until its time is over
-    with (installation.data / "server.log").open("a") as log:
-        process = installation.start("serve", stderr=log)
-    try:
-        installation.wait_until_ready(process)
+    with installation.running("serve") as process:
+        installation.wait_until_ready()
         assert api.post("/api/v1.0/ips", json={"ips": ["192.0.2.98"]}).status_code == 201
-        until(lambda: shown(api)["leased_until"])
+        installation.wait_for(lambda: shown(api)["leased_until"])
         doctor = {one["name"]: one["finding"] for one in installation.answer("doctor")}
         assert f":{process.pid}:" in doctor["sources"], "who asks is shown"
-    finally:
         process.send_signal(how)
-        process.wait(30)
+        process.wait(PATIENCE)
     resolver.zones = well
     set_lookups(installation, resolver, at_once=100)
     with installation.serving():
         assert api.post("/api/v1.0/ips", json={"ips": ["192.0.2.99"]}).status_code == 201
         assert api.post("/mailvane/v1/sources/blocklists/run", json={}).json() == {"count": 2}
-        until(lambda: statuses(api) == ["UPDATED"] * 2)
-        found = until(lambda: shown(api) if not shown(api)["leased_until"] else None)
+        installation.wait_for(lambda: statuses(api) == ["UPDATED"] * 2)
+        installation.wait_for(lambda: not shown(api)["leased_until"])
+        found = shown(api)
         day = 24 * 3_600_000
         assert 0.85 * day < found["next_at"] - found["succeeded_at"] <= day
         doctor = {one["name"]: one["finding"] for one in installation.answer("doctor")}

@@ -27,6 +27,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 PACKAGE = "@chdb/lib-linux-x64-gnu@26.7.3-stable.1"
+_PATIENCE = 120.0  # seconds: a bound on what hangs. Here, as the program imports nothing of the project
 CACHE = Path(__file__).parents[2] / ".cache" / "clickhouse"
 
 _SERVE = (
@@ -64,6 +65,7 @@ def servers(count: int, directory: Path, cluster: str | None = None) -> Generato
         raise FileNotFoundError("libchdb.so")
     ports = _free_ports(2 * count)
     peers = [f"127.0.0.1:{port}" for port in ports[count:]]
+    starting = []
     with ExitStack() as running:
         for number in range(count):
             data = directory / f"server{number}"
@@ -71,19 +73,20 @@ def servers(count: int, directory: Path, cluster: str | None = None) -> Generato
             arguments += ["--http", str(ports[number]), "--tcp", str(ports[count + number])]
             if cluster:
                 arguments += ["--cluster", cluster, *(word for peer in peers for word in ("--peer", peer))]
-            running.enter_context(_program(arguments, data))
-        for port in ports[:count]:
-            _await(port)
+            program = running.enter_context(_program(arguments, data))
+            starting.append((ports[number], program, data / "output.txt"))
+        for port, program, output in starting:
+            _await(port, program, output)
         yield ports[:count]
 
 
 @contextmanager
-def _program(arguments: Sequence[str], data: Path) -> Generator[None]:
+def _program(arguments: Sequence[str], data: Path) -> Generator[subprocess.Popen[bytes]]:
     data.mkdir(parents=True)
     with (data / "output.txt").open("wb") as output:
         program = subprocess.Popen([sys.executable, __file__, *arguments], stdout=output, stderr=output)
         try:
-            yield
+            yield program
         finally:
             program.kill()
             program.wait()
@@ -95,15 +98,16 @@ def _free_ports(count: int) -> list[int]:
         return [int(one.getsockname()[1]) for one in sockets]
 
 
-def _await(port: int) -> None:
-    for _ in range(600):
+def _await(port: int, program: subprocess.Popen[bytes], output: Path) -> None:
+    until = time.monotonic() + _PATIENCE
+    while program.poll() is None and time.monotonic() < until:
         try:
-            with urlopen(f"http://127.0.0.1:{port}/ping", timeout=1) as answer:
+            with urlopen(f"http://127.0.0.1:{port}/ping", timeout=_PATIENCE) as answer:
                 if answer.status == 200:
                     return
         except (URLError, OSError):
             time.sleep(0.1)
-    raise TimeoutError(f"no ClickHouse server on port {port}")
+    raise TimeoutError(f"no ClickHouse server on port {port} (status {program.poll()}): {output.read_text()}")
 
 
 def serve(options: argparse.Namespace) -> None:

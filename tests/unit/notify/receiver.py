@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import NamedTuple
 
 
@@ -20,6 +20,8 @@ class Receiver:
         self.answers = list(answers)  # then always 204
         self.headers: dict[str, str] = {}
         self.received: list[Received] = []
+        self.answering = Event()  # while it is not set, whoever sends waits for the answer
+        self.answering.set()
         self.port = 0
 
     @property
@@ -34,6 +36,7 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.received.append(Received(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+                receiver.answering.wait()
                 self.send_response(receiver.answers.pop(0) if receiver.answers else 204)
                 for name, value in receiver.headers.items():
                     self.send_header(name, value)
@@ -50,5 +53,6 @@ class Receiver:
             try:
                 yield self
             finally:
+                self.answering.set()
                 server.shutdown()
                 thread.join()

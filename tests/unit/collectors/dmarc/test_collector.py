@@ -23,6 +23,7 @@ from tests.unit.collectors.dmarc.imap_server import ImapServer
 from tests.unit.collectors.dmarc.reports import ENDS, aggregate, mail_with, tls
 from tests.unit.collectors.dmarc.test_containers import zipped
 from tests.unit.collectors.dnsbl.name_server import NameServer
+from tests.waiting import PATIENCE
 
 NOW = 1_790_000_000_000
 
@@ -35,7 +36,7 @@ def server() -> Iterator[NameServer]:
 
 
 def lookups(server: NameServer) -> Lookups:
-    return Lookups([f"127.0.0.1:{server.port}"], timeout=5.0)
+    return Lookups([f"127.0.0.1:{server.port}"], timeout=PATIENCE)
 
 
 class Desk:

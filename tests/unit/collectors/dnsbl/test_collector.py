@@ -18,6 +18,7 @@ from mailvane.domain.reputation import Asset, AssetKind, Observation, Refresh, Z
 from mailvane.errors import CollectionFailed, InvalidInput, InvalidSetting
 from mailvane.reputation_config import ReputationSettings
 from tests.unit.collectors.dnsbl.name_server import TEST_POINTS, NameServer
+from tests.waiting import PATIENCE
 
 NOW = 1_790_000_000_000
 LISTED, CLEAR = "192.0.2.10", "192.0.2.11"
@@ -47,7 +48,7 @@ def server() -> Iterator[NameServer]:
         yield running
 
 
-def blocklists(server: NameServer, *hosts: str) -> Blocklists:
+def blocklists(server: NameServer, *hosts: str, timeout: float = PATIENCE) -> Blocklists:
     """A collector whose dictionary is these zones alone."""
     off = [Zone(host=zone.host, enabled=False) for zone in dictionary()]
     ours = [
@@ -58,8 +59,6 @@ def blocklists(server: NameServer, *hosts: str) -> Blocklists:
         )
         for host in hosts or ZONES
     ]
-    # Only of one that never answers is it long to wait; the others may take their time on a busy machine.
-    timeout = 1.0 if "silent.example" in {zone.host for zone in ours} else 20.0
     return Blocklists(Lookups([f"127.0.0.1:{server.port}"], timeout=timeout), lambda: [*off, *ours])
 
 
@@ -79,7 +78,7 @@ def listings(refresh: Refresh) -> dict[str, bool]:
 
 
 def test_only_zones_that_tell_the_truth_are_believed(server: NameServer) -> None:
-    collector = blocklists(server)
+    collector = blocklists(server, timeout=1.0)
     found = refreshed(collector, asset(LISTED), asset(CLEAR))
     assert listings(found[LISTED]) == {"true.example": True, "empty.example": True}
     assert listings(found[CLEAR]) == {"true.example": False}, (
@@ -108,7 +107,7 @@ def test_a_listing_comes_with_codes_and_the_zones_own_words(server: NameServer) 
 
 
 def test_a_zone_that_falls_silent_after_its_probe_is_unknown(server: NameServer) -> None:
-    collector = blocklists(server, "true.example", "empty.example")
+    collector = blocklists(server, "true.example", "empty.example", timeout=1.0)
     refreshed(collector, asset(LISTED))
     server.zones["true.example"] = "refusing"
     found = refreshed(collector, asset(CLEAR), now=NOW + 1)[CLEAR]

@@ -11,6 +11,7 @@ from mailvane.collectors.dnsbl.proving import Proving
 from mailvane.collectors.resolving.lookups import Lookups
 from mailvane.domain.reputation import Zone, ZoneHealth
 from tests.unit.collectors.dnsbl.name_server import TEST_POINTS, NameServer
+from tests.waiting import PATIENCE
 
 NOW = 1_790_000_000_000
 TRUE, OTHER = Zone(host="true.example"), Zone(host="other.example")
@@ -26,7 +27,7 @@ class Proved:
     """What was told of zones, and a time limit that only the first probe of a silent zone waits for."""
 
     def __init__(self, *servers: NameServer) -> None:
-        self.proving = Proving(Lookups([f"127.0.0.1:{one.port}" for one in servers], timeout=5.0))
+        self.proving = Proving(Lookups([f"127.0.0.1:{one.port}" for one in servers], timeout=PATIENCE))
         self.told: list[list[tuple[str, bool]]] = []
         self.proving.probed = self._tell
 

@@ -19,6 +19,7 @@ from mailvane.errors import InvalidInput
 from tests.unit.collectors.dnsbl.name_server import NameServer
 from tests.unit.collectors.lookalikes.registry_server import Registry, document
 from tests.unit.collectors.vendor_server import Said
+from tests.waiting import PATIENCE
 
 NOW = 1_795_262_400_000  # 2026-11-21T12:00Z
 DAY_MS = 86_400_000
@@ -48,7 +49,7 @@ def registry() -> Iterator[Registry]:
 
 @pytest.fixture
 def collector(names: NameServer, registry: Registry) -> Lookalikes:
-    return Lookalikes(DomainLookups([f"127.0.0.1:{names.port}"], timeout=5.0), Registries(registry.bootstrap, 0))
+    return Lookalikes(DomainLookups([f"127.0.0.1:{names.port}"], timeout=PATIENCE), Registries(registry.bootstrap, 0))
 
 
 def brand(name: str = "ab.example", **details: Any) -> Asset:

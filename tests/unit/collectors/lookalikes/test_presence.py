@@ -12,6 +12,7 @@ from mailvane.collectors.lookalikes.presence import DomainLookups, MailPolicy, P
 from mailvane.collectors.resolving.lookups import Unanswered
 from mailvane.errors import CollectionFailed
 from tests.unit.collectors.dnsbl.name_server import NameServer
+from tests.waiting import PATIENCE
 
 RECORDS = {
     ("served.example", "NS"): "ns2.host.example.|ns1.host.example.",
@@ -33,15 +34,15 @@ def server() -> Iterator[NameServer]:
         yield running
 
 
-def asked(server: NameServer, question: Callable[[DomainLookups], Awaitable[_T]]) -> _T:
+def asked(server: NameServer, question: Callable[[DomainLookups], Awaitable[_T]], timeout: float = PATIENCE) -> _T:
     async def answer() -> _T:
-        return await question(DomainLookups([f"127.0.0.1:{server.port}"], timeout=5.0))
+        return await question(DomainLookups([f"127.0.0.1:{server.port}"], timeout=timeout))
 
     return asyncio.run(answer())
 
 
-def presences(server: NameServer, *names: str) -> dict[str, Presence]:
-    return asked(server, lambda lookups: lookups.presences(names, ["example"]))
+def presences(server: NameServer, *names: str, timeout: float = PATIENCE) -> dict[str, Presence]:
+    return asked(server, lambda lookups: lookups.presences(names, ["example"]), timeout)
 
 
 def test_a_domain_is_there_by_any_of_its_records(server: NameServer) -> None:
@@ -77,7 +78,7 @@ def test_a_resolver_that_makes_up_delegations_is_not_believed(server: NameServer
 def test_a_resolver_that_is_silent_says_nothing_of_anybody(server: NameServer) -> None:
     server.zones = {"example": "silent"}
     with pytest.raises(CollectionFailed, match="no resolver"):
-        presences(server, "a.example", "b.example")
+        presences(server, "a.example", "b.example", timeout=0.2)
 
 
 def test_a_domain_of_which_nothing_is_known_is_left_out(server: NameServer) -> None:

@@ -18,6 +18,7 @@ import pytest
 from mailvane.collectors.resolving import exchange
 from mailvane.collectors.resolving.lookups import Lookups, Unanswered
 from mailvane.collectors.resolving.wire import Trouble
+from tests.waiting import PATIENCE
 
 Answering = Callable[[dns.message.Message, int], list[dns.message.Message]]
 
@@ -70,7 +71,7 @@ async def serving(answering: Answering) -> AsyncIterator[Server]:
 
 
 def asking(
-    *answerings: Answering, timeout: float = 0.5, at_once: int = 500, names: int = 1, below: str = "x"
+    *answerings: Answering, timeout: float = PATIENCE, at_once: int = 500, names: int = 1, below: str = "x"
 ) -> tuple[list[list[str] | str], list[Server]]:
     """What is learned of `names` zones from these servers, and the servers."""
 
@@ -92,7 +93,7 @@ def test_each_question_gets_its_own_answer_whatever_the_order() -> None:
         kept.append(listed(question, f"127.0.0.{2 + int(zone[1:])}"))
         return kept[::-1] if len(kept) == 60 else []
 
-    found, (server,) = asking(backwards, names=60, timeout=5)
+    found, (server,) = asking(backwards, names=60)
     assert found == [[f"127.0.0.{2 + number}"] for number in range(60)]
     assert len(set(server.numbers)) == 60
     assert len(server.clients) == 1
@@ -129,7 +130,7 @@ def test_the_next_resolver_is_asked_and_kept_when_one_fails() -> None:
 
 
 def test_a_trouble_of_every_resolver_is_told_after_two_tries_each() -> None:
-    found, servers = asking(lambda question, _: [refused(question)], lambda *_: [], timeout=0.2, names=2)
+    found, servers = asking(lambda question, _: [refused(question)], lambda *_: [], timeout=0.5, names=2)
     assert found == [Trouble("no answer in time")] * 2
     assert set(servers[0].asked.values()) == {2}
 
@@ -155,7 +156,7 @@ def test_no_more_are_under_way_than_allowed() -> None:
         told, waiting[:] = (list(waiting), []) if len(waiting) == 5 else ([], list(waiting))
         return told
 
-    found, _ = asking(slowly, at_once=5, names=50, timeout=5)
+    found, _ = asking(slowly, at_once=5, names=50)
     assert found == [["127.0.0.2"]] * 50
     assert most == 5
 
@@ -199,7 +200,7 @@ def test_a_truncated_answer_is_asked_for_over_tcp() -> None:
         async with serving(cut) as server:
             host, _, port = server.address.partition(":")
             async with await asyncio.start_server(whole, host, int(port)):
-                return await Lookups([server.address], timeout=2).addresses("a.example")
+                return await Lookups([server.address], timeout=PATIENCE).addresses("a.example")
 
     assert asyncio.run(ask()) == ["127.0.0.7"]
 
