@@ -13,6 +13,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
+_HEARD_BYTES = 4 * 1024 * 1024  # hundreds of questions at once: what is lost is waited for and asked again
 TEST_POINTS = {"2.0.0.127": "127.0.0.2", "test": "127.0.1.2"}
 
 
@@ -30,6 +31,7 @@ class NameServer:
     @contextmanager
     def running(self) -> Iterator[NameServer]:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _HEARD_BYTES)
             server.bind(("127.0.0.1", 0))
             server.settimeout(0.05)
             self.port = server.getsockname()[1]

@@ -49,7 +49,7 @@ def registry() -> Iterator[Registry]:
 
 @pytest.fixture
 def collector(names: NameServer, registry: Registry) -> Lookalikes:
-    return Lookalikes(DomainLookups([f"127.0.0.1:{names.port}"], timeout=PATIENCE), Registries(registry.bootstrap, 0))
+    return Lookalikes(DomainLookups([f"127.0.0.1:{names.port}"], 100, PATIENCE), Registries(registry.bootstrap, 0))
 
 
 def brand(name: str = "ab.example", **details: Any) -> Asset:
