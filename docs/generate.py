@@ -15,10 +15,9 @@ from prometheus_client import CollectorRegistry
 
 from mailvane.app.following import FollowingMetrics
 from mailvane.app.reputation_metrics import ReputationMetrics
-from mailvane.config import declared_settings
+from mailvane.config import declared_reputation, declared_settings
 from mailvane.notify.metrics import NotificationMetrics
 from mailvane.outbound_config import declared_outbound
-from mailvane.reputation_config import declared_reputation
 from mailvane.setting_tables import TableKey
 from mailvane.surfaces.cli.main import build
 from mailvane.surfaces.http.app import document

@@ -6,13 +6,12 @@ Whatever is unknown or impossible is refused with one line. This module reads se
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import secrets
 import tempfile
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_type_hints
 from urllib.parse import urlsplit
@@ -20,9 +19,15 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from mailvane import dmarc_config, notify_config, reputation_config
+from mailvane.dmarc_config import DmarcSettings
 from mailvane.errors import InvalidSetting
+from mailvane.listening import Listen, UnixSocket, read_listen, read_listen_or_socket
+from mailvane.notify_config import NotifySettings
 from mailvane.outbound_config import OutboundSettings, read_outbound
-from mailvane.reputation_config import ReputationSettings, read_reputation
+from mailvane.postfix_config import PostfixLog, read_postfix_logs
+from mailvane.reputation_config import ReputationSettings
+from mailvane.setting_tables import TableKey, beside, check_name, declared_parts, read_parts, time_zone
 from mailvane.zone_config import machine_zone
 
 ENVIRONMENT_PREFIX = "MAILVANE_"
@@ -30,25 +35,8 @@ CONFIG_FILE = "mailvane.toml"
 TOKEN_FILE = "master-token"  # noqa: S105 - the name of a file
 _TOKEN_BYTES = 32
 _MASK = "•••"
-
-
-class Listen(NamedTuple):
-    """Where a server listens."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-class UnixSocket(NamedTuple):
-    """The file through which programs of this machine reach a server."""
-
-    path: Path
-
-    def __str__(self) -> str:
-        return f"unix:{self.path}"
+# Three rooms share this table: what is watched, the reports about one's mail, and how people are told.
+_REPUTATION = (reputation_config.PART, dmarc_config.PART, notify_config.PART)
 
 
 class Declared(NamedTuple):
@@ -61,39 +49,12 @@ class Declared(NamedTuple):
     secret: bool = False  # may hold a password: masked when shown, and can be read from a file (`NAME_FILE`)
 
 
-class PostfixLog(msgspec.Struct, frozen=True):
-    """One `[[postfix]]` table: a log file to follow, and the relay whose mail it tells of."""
-
-    path: Path
-    workspace: str
-    relay: int | None = None  # the workspace's first active one when not given
-    timezone: ZoneInfo | None = None  # of stamps that name none; the setting `timezone` when not given
-
-
 def _path(text: str) -> Path:
     if not text.strip():
         raise InvalidSetting("expected a directory")
     if "?" in text or "\0" in text:
         raise InvalidSetting("a question mark or NUL cannot stand in the path: it becomes part of addresses")
     return Path(os.path.normpath(Path(text).expanduser().absolute()))
-
-
-def _listen(text: str) -> Listen:
-    bracketed = re.fullmatch(r"\[([^\]]+)\]:([0-9]{1,5})", text)
-    plain = re.fullmatch(r"([^:\s\[\]]+):([0-9]{1,5})", text)
-    match = bracketed or plain
-    if match is None or int(match[2]) > 65535:
-        raise InvalidSetting(f"expected HOST:PORT such as 127.0.0.1:8225 or [::1]:8225, not {text!r}")
-    return Listen(match[1], int(match[2]))
-
-
-def _listen_or_socket(text: str) -> Listen | UnixSocket:
-    if not text.startswith("unix:"):
-        return _listen(text)
-    path = Path(text.removeprefix("unix:"))
-    if not path.is_absolute() or "\0" in text:
-        raise InvalidSetting(f"expected a whole path such as unix:/run/mailvane/policy, not {text!r}")
-    return UnixSocket(path)
 
 
 def _address(*schemes: str) -> Callable[[str], str]:
@@ -116,13 +77,6 @@ def _token(text: str) -> str:
     return text
 
 
-def _zone(text: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(text)
-    except (KeyError, ValueError, OSError):
-        raise InvalidSetting(f"there is no time zone {text!r}; expected a name such as Europe/Berlin") from None
-
-
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The effective configuration."""
 
@@ -132,17 +86,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ]
     http: Annotated[
         Listen,
-        Declared("Address of the APIs and the dashboard.", _listen, "127.0.0.1:8225"),
+        Declared("Address of the APIs and the dashboard.", read_listen, "127.0.0.1:8225"),
     ]
     policy: Annotated[
         Listen | UnixSocket,
         Declared(
-            "Address of the Postfix policy service; or unix:/path/to/socket.", _listen_or_socket, "127.0.0.1:10031"
+            "Address of the Postfix policy service; or unix:/path/to/socket.", read_listen_or_socket, "127.0.0.1:10031"
         ),
     ]
     smtp: Annotated[
         Listen,
-        Declared("Address of the SMTP gateway.", _listen, "127.0.0.1:10025"),
+        Declared("Address of the SMTP gateway.", read_listen, "127.0.0.1:10025"),
     ]
     master_token: Annotated[
         str | None,
@@ -175,13 +129,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ZoneInfo,
         Declared(
             "Time zone of stamps that name none, read or shown.",
-            _zone,
+            time_zone,
             otherwise="that of this machine: TZ, /etc/localtime or /etc/timezone; UTC when none of them names one",
         ),
     ]
     postfix: tuple[PostfixLog, ...] = ()
     outbound: OutboundSettings = OutboundSettings()
     reputation: ReputationSettings = ReputationSettings()
+    dmarc: DmarcSettings = DmarcSettings()
+    notify: NotifySettings = NotifySettings()
 
 
 class Setting(NamedTuple):
@@ -199,6 +155,11 @@ def declared_settings() -> list[Setting]:
         Setting(name, _variable(name), declared.default or declared.otherwise, declared.help)
         for name, declared in _DECLARED.items()
     ]
+
+
+def declared_reputation() -> list[TableKey]:
+    """Every key of `[reputation]`, in the order in which people should read of them."""
+    return declared_parts(_REPUTATION)
 
 
 def load(command_line: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
@@ -225,10 +186,13 @@ def shown(settings: Settings) -> dict[str, str]:
     for number, table in enumerate(settings.postfix, 1):
         fields = ((name, getattr(table, name)) for name in PostfixLog.__struct_fields__)
         values[f"postfix {number}"] = ", ".join(f"{name} {value}" for name, value in fields if value is not None)
-    return values | _changed("outbound", settings.outbound) | _changed("reputation", settings.reputation)
+    values |= _changed("outbound", settings.outbound)
+    for part in (settings.reputation, settings.dmarc, settings.notify):
+        values |= _changed("reputation", part)
+    return values
 
 
-def _changed(table: str, given: OutboundSettings | ReputationSettings) -> dict[str, str]:
+def _changed(table: str, given: msgspec.Struct) -> dict[str, str]:
     defaults = type(given)()
     return {
         f"{table}.{name}": msgspec.json.encode(getattr(given, name)).decode()
@@ -286,7 +250,7 @@ def _names() -> list[str]:
 def _from_command_line(command_line: Mapping[str, str | None]) -> dict[str, _Given]:
     given = {name: text for name, text in command_line.items() if text is not None}
     for name in given:
-        _check_name(name, [*_names(), "config"], "setting")
+        check_name(name, [*_names(), "config"], "setting")
     return _resolved({name: _Given(text, f"--{name.replace('_', '-')}") for name, text in given.items()})
 
 
@@ -294,7 +258,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, _Given]:
     names = {_variable(name): name for name in [*_names(), "config"]}
     given = {name: text for name, text in environment.items() if name.startswith(ENVIRONMENT_PREFIX)}
     for variable in given:
-        _check_name(variable, names, "setting")
+        check_name(variable, names, "setting")
     return _resolved({names[variable]: _Given(text, variable) for variable, text in given.items()})
 
 
@@ -314,24 +278,22 @@ def _from_file(path: Path) -> tuple[dict[str, _Given], dict[str, Any]]:
         raise InvalidSetting(f"{path}: {error}") from None
     except OSError as error:
         raise InvalidSetting(f"{path}: {error.strerror}") from None
+    reputation, dmarc, notify = read_parts(content.pop("reputation", {}), f"{path}: reputation", _REPUTATION)
     tables = {
-        "postfix": _postfix_logs(path, content.pop("postfix", [])),
+        "postfix": read_postfix_logs(path, content.pop("postfix", [])),
         "outbound": read_outbound(content.pop("outbound", {}), f"{path}: outbound"),
-        "reputation": read_reputation(content.pop("reputation", {}), f"{path}: reputation"),
+        "reputation": reputation,
+        "dmarc": dmarc,
+        "notify": notify,
     }
     given = {}
     for name, value in content.items():
-        _check_name(name, [*_names(), "postfix", "outbound", "reputation"], "setting", f"{path}: ")
+        check_name(name, [*_names(), "postfix", "outbound", "reputation"], "setting", f"{path}: ")
         if not isinstance(value, str):
             raise InvalidSetting(f"{path}: {name}: expected text in quotes")
-        text = str(_beside(path, value)) if name == "data" or name.endswith("_file") else value
+        text = str(beside(path, value)) if name == "data" or name.endswith("_file") else value
         given[name] = _Given(text, f"{path}: {name}")
     return _resolved(given), tables
-
-
-def _beside(path: Path, text: str) -> Path:
-    """A path written in the file is relative to the file, wherever the server is started."""
-    return path.absolute().parent / Path(text).expanduser()
 
 
 def _resolved(given: dict[str, _Given]) -> dict[str, _Given]:
@@ -349,13 +311,6 @@ def _resolved(given: dict[str, _Given]) -> dict[str, _Given]:
             reason = getattr(error, "strerror", None) or "it is not text"
             raise InvalidSetting(f"{each.origin}: cannot read {each.text}: {reason}") from None
     return found
-
-
-def _check_name(name: str, names: Collection[str], what: str, where: str = "") -> None:
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise InvalidSetting(f"{where}{name}: there is no such {what}{hint}")
 
 
 def _read(name: str, given: _Given | None) -> Any:
@@ -376,37 +331,6 @@ def _placed(values: dict[str, Any]) -> dict[str, Any]:
     if maillog in (None, "chdb://", "chdb:///"):
         maillog = f"chdb://{data / 'maillog'}"
     return values | {"ledger": ledger, "maillog": maillog}
-
-
-def _postfix_logs(path: Path, tables: object) -> tuple[PostfixLog, ...]:
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise InvalidSetting(f"{path}: postfix: expected tables that begin with [[postfix]]")
-    logs: list[PostfixLog] = []
-    for number, table in enumerate(tables, 1):
-        where = f"{path}: postfix table {number}: "
-        found = _postfix_log(path, table, where)
-        if any(found.path == other.path for other in logs):
-            raise InvalidSetting(f"{where}{found.path} has a table already: its mails would count twice")
-        logs.append(found)
-    return tuple(logs)
-
-
-def _postfix_log(path: Path, table: dict[str, Any], where: str) -> PostfixLog:
-    for key, value in table.items():
-        _check_name(key, PostfixLog.__struct_fields__, "key", where)
-        if key != "relay" and not (isinstance(value, str) and value.strip()):
-            raise InvalidSetting(f"{where}{key}: expected text in quotes")
-    for key in ("path", "workspace"):
-        if key not in table:
-            raise InvalidSetting(f"{where}{key} is missing")
-    relay = table.get("relay")
-    if "relay" in table and (not isinstance(relay, int) or isinstance(relay, bool) or relay < 1):
-        raise InvalidSetting(f"{where}relay: expected the number of a relay")
-    try:
-        zone = _zone(table["timezone"]) if "timezone" in table else None
-    except InvalidSetting as error:
-        raise InvalidSetting(f"{where}timezone: {error.message}") from None
-    return PostfixLog(_beside(path, table["path"]), table["workspace"].strip(), relay, zone)
 
 
 def _shown(declared: Declared, value: Any) -> str:

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from mailvane.app.alerting import alerting_of
+from mailvane.app.watching_settings import WatchingSettings
 from mailvane.domain.reputation import AssetKind, Observation, ObservationKind, Source
-from mailvane.reputation_config import ReputationSettings
 from mailvane.services.alert_drafts import AlertDraft
 from mailvane.services.watching import Watching
 from mailvane.storage.ledger import open_ledger
@@ -28,7 +28,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     found.tenant("acme")
     then = int(time.time() * 1000) - 86_400_000 - 60_000
     ledger = open_ledger(f"sqlite:///{found.data / 'ledger.sqlite'}")
-    alerting = alerting_of(ReputationSettings(), ledger)
+    alerting = alerting_of(WatchingSettings(), ledger)
     Watching(ledger, ledger).add(1, AssetKind.IP, ["192.0.2.9"], then)
     said = Observation(
         kind=ObservationKind.IP_LISTING, asset="192.0.2.9", key="bl.example", at=then, seen_at=then,
@@ -56,7 +56,7 @@ def test_an_alert_is_shown_whole_with_its_last_evidence(installation: Installati
 
 def test_one_that_cannot_be_evaluated_says_so_where_it_is_shown(installation: Installation) -> None:
     ledger = open_ledger(f"sqlite:///{installation.data / 'ledger.sqlite'}")
-    alerting, now = alerting_of(ReputationSettings(), ledger), int(time.time() * 1000)
+    alerting, now = alerting_of(WatchingSettings(), ledger), int(time.time() * 1000)
     made = alerting.create(1, AlertDraft(name="broken", rules=[LISTED], is_active=False), now)
     both = (LISTED, LISTED)
     ledger.change_alert(

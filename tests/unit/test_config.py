@@ -9,8 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mailvane.config import Listen, PostfixLog, UnixSocket, declared_settings, load, master_token, shown
+from mailvane.config import declared_settings, load, master_token, shown
 from mailvane.errors import InvalidSetting
+from mailvane.listening import Listen, UnixSocket
+from mailvane.postfix_config import PostfixLog
 
 
 @pytest.fixture

@@ -6,22 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from mailvane.config import load, shown
+from mailvane.config import Settings, declared_reputation, load, shown
+from mailvane.dmarc_config import DmarcSettings
 from mailvane.errors import InvalidSetting
-from mailvane.reputation_config import OutgoingMail, ReputationSettings, declared_reputation
+from mailvane.notify_config import NotifySettings, OutgoingMail
+from mailvane.reputation_config import ReputationSettings
 
 
-def written(directory: Path, text: str) -> ReputationSettings:
+def written(directory: Path, text: str) -> Settings:
     file = directory / "mailvane.toml"
     file.write_text(text)
-    return load({"config": str(file)}, {}).reputation
+    return load({"config": str(file)}, {})
 
 
 def test_without_the_table_sources_are_asked_daily_and_no_private_host_is_told(tmp_path: Path) -> None:
     settings = written(tmp_path, "")
-    assert settings == ReputationSettings()
-    assert settings.refresh_hours == 24
-    assert settings.allowed_targets == ()
+    assert settings.reputation == ReputationSettings()
+    assert settings.dmarc == DmarcSettings()
+    assert settings.notify == NotifySettings()
+    assert settings.reputation.refresh_hours == 24
+    assert settings.notify.allowed_targets == ()
 
 
 def test_the_table_and_the_tables_in_it_are_read_and_shown(tmp_path: Path) -> None:
@@ -37,9 +41,9 @@ def test_the_table_and_the_tables_in_it_are_read_and_shown(tmp_path: Path) -> No
         timezone = "Europe/Berlin"
     """
     settings = written(tmp_path, text)
-    assert settings.resolvers == ("127.0.0.1:5300",)
-    assert settings.mail == OutgoingMail(host="smtp.example.net", security="none")
-    assert settings.daily_report.to == ("ops@example.org",)
+    assert settings.reputation.resolvers == ("127.0.0.1:5300",)
+    assert settings.notify.mail == OutgoingMail(host="smtp.example.net", security="none")
+    assert settings.reputation.daily_report.to == ("ops@example.org",)
     seen = shown(load({"config": str(tmp_path / "mailvane.toml")}, {}))
     assert seen["reputation.resolvers"] == '["127.0.0.1:5300"]'
     assert "reputation.refresh_hours" not in seen
@@ -73,4 +77,5 @@ def test_what_cannot_be_is_refused_in_one_line(text: str, told: str, tmp_path: P
 def test_every_key_has_its_help() -> None:
     keys = declared_reputation()
     assert all(key.help for key in keys)
-    assert {key.name for key in keys} >= {*ReputationSettings.__struct_fields__, "mail.host", "daily_report.to"}
+    names = {name for part in (ReputationSettings, DmarcSettings, NotifySettings) for name in part.__struct_fields__}
+    assert {key.name for key in keys} >= {*names, "mail.host", "daily_report.to", "reports_mailbox.host"}

@@ -16,6 +16,7 @@ from msgspec import structs
 from mailvane.admission.rules import GovernanceRules
 from mailvane.app.governing import complaints_of
 from mailvane.app.reputation import reputation_of
+from mailvane.app.watching_settings import WatchingSettings
 from mailvane.domain.mail import EventBatch, EventType, MailEvent, ReasonFamily, mail_id
 from mailvane.domain.outbound import Domain, Verification
 from mailvane.domain.tenancy import KeyKind, Relay, Workspace
@@ -82,7 +83,7 @@ def opened(directory: Path) -> Iterator[World]:
     tenancy = Tenancy(ledger, MASTER)
     recorder = Recorder(ledger, maillog)
     complaints = complaints_of(OutboundSettings(), ledger, lambda: maillog, recorder.record)
-    settings = ReputationSettings(resolvers=("127.0.0.1:9",))
+    settings = WatchingSettings(ReputationSettings(resolvers=("127.0.0.1:9",)))
     reputation = reputation_of(settings, ledger, lambda: NOW, complaints=complaints)
     services = HttpServices(
         tenancy=tenancy,

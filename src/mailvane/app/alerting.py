@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from mailvane.app.watching_settings import WatchingSettings
 from mailvane.collectors.dnsbl.zones import dictionary
 from mailvane.domain.reputation import Source
 from mailvane.reputation_config import ReputationSettings
@@ -17,13 +18,13 @@ _HOUR_MS = 3_600_000
 
 
 def alerting_of(
-    settings: ReputationSettings, ledger: SqlLedger, on_failing: Callable[[int], None] = lambda _alerts: None
+    settings: WatchingSettings, ledger: SqlLedger, on_failing: Callable[[int], None] = lambda _alerts: None
 ) -> Alerting:
     def high_reputation() -> frozenset[str]:
         return frozenset(zone.host for zone in dictionary(ledger.zones()) if zone.high_reputation)
 
-    check_host = Outside(settings.allowed_targets).check_written
-    return Alerting(ledger, high_reputation, int(settings.stale_hours * _HOUR_MS), check_host, on_failing)
+    check_host = Outside(settings.notify.allowed_targets).check_written
+    return Alerting(ledger, high_reputation, int(settings.reputation.stale_hours * _HOUR_MS), check_host, on_failing)
 
 
 def watching_of(ledger: SqlLedger, evaluate: Callable[[int, Collection[Source], int], object]) -> Watching:

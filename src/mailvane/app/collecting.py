@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib import import_module
 from typing import BinaryIO
 
-from mailvane import collectors
-from mailvane.collectors import honeytokens, traps
+from mailvane.app.watching_settings import WatchingSettings
+from mailvane.collectors import dmarc, honeytokens, traps
+from mailvane.collectors.catalogue import MAKERS
 from mailvane.collectors.collector import Collector
-from mailvane.collectors.dmarc import DmarcReports, read_reports
+from mailvane.collectors.dmarc import read_reports
 from mailvane.collectors.dmarc.arrivals import is_refused, reasons
 from mailvane.collectors.dnsbl import Blocklists
 from mailvane.domain.alerts import DAY_MS
 from mailvane.domain.reputation import AssetKind, Refresh, Source
 from mailvane.errors import CollectionFailed, InvalidInput
-from mailvane.reputation_config import ReputationSettings
 from mailvane.services.complaints import Complaints
 from mailvane.services.leasing import Leasing
 from mailvane.services.periodic import every
@@ -28,11 +26,11 @@ FETCH_SECONDS = 60.0  # how often the places are looked at where reports arrive
 
 
 class Collecting:
-    """Every collector found in its folder, and the two ways in besides being asked: files, and reports that arrive."""
+    """Every collector, and the two ways in besides being asked: files, and reports that arrive."""
 
     def __init__(
         self,
-        settings: ReputationSettings,
+        settings: WatchingSettings,
         ledger: SqlLedger,
         watching: Watching,
         complaints: Complaints | None = None,
@@ -41,12 +39,12 @@ class Collecting:
         self._ledger = ledger
         self._watching = watching
         self.intake = ReportIntake(ledger, watching, read_reports, complaints)
-        self.collectors = _found(settings)
+        self.reports = dmarc.make(settings.dmarc, settings.reputation)
+        self.reports.take, self.reports.refused = self._take, self._refused
+        self.collectors: list[Collector] = [self.reports, *(make(settings.reputation) for make in MAKERS)]
         for one in self.collectors:
             if isinstance(one, Blocklists):
                 one.changed, one.proving.probed = ledger.zones, ledger.save_zone_health
-            if isinstance(one, DmarcReports):
-                one.take, one.refused = self._take, self._refused
 
     def take_in(self, workspace: int, source: Source, file: BinaryIO, name: str, now: int) -> int:
         """A file of what a source would say; how many statements were kept. Raises InvalidInput."""
@@ -79,7 +77,7 @@ class Collecting:
 
     async def fetch_reports(self, leasing: Leasing, clock: Callable[[], int]) -> None:
         """Take what arrives by mail and in the directory, until cancelled; on one node at a time."""
-        reports = next(one for one in self.collectors if isinstance(one, DmarcReports))
+        reports = self.reports
 
         async def fetch() -> None:
             async with leasing.held("fetch reports") as held:
@@ -97,14 +95,6 @@ def _believed(told: Iterable[Refresh], name: str, now: int) -> Iterator[Refresh]
             if one.at > now + DAY_MS:
                 raise InvalidInput(f"{name}: what it tells of {one.asset[:80]} lies in the future")
         yield refresh
-
-
-def _found(settings: ReputationSettings) -> list[Collector]:
-    """One for each module or folder that has one to make."""
-    modules = [
-        import_module(f"{collectors.__name__}.{each.name}") for each in pkgutil.iter_modules(collectors.__path__)
-    ]
-    return [module.COLLECTOR(settings) for module in modules if hasattr(module, "COLLECTOR")]
 
 
 def _new(taken: Sequence[Taken]) -> int:

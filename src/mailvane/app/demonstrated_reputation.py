@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from mailvane.app.alerting import alerting_of
+from mailvane.app.watching_settings import watching_settings
 from mailvane.collectors import snds as snds_collector
 from mailvane.collectors.dnsbl.zones import shipped
 from mailvane.config import CONFIG_FILE, Settings
@@ -181,7 +182,7 @@ def watch(world: JudgingWorld, settings: Settings, ledger: SqlLedger, workspace:
         watching.add(workspace, kind, names, now)
     watching.add(workspace, AssetKind.SNDS, ["the relays"], now, secret=_KEY)
     _import_snds(world, settings, watching, workspace, days, now)
-    alerting = alerting_of(settings.reputation, ledger)
+    alerting = alerting_of(watching_settings(settings), ledger)
     for name, rule in _ALERTS.items():
         draft = AlertDraft(name=name, rules=(rule,), webhook_url=f"{world.receiver}/alerts", is_in_daily_report=True)
         alerting.create(workspace, draft, now)

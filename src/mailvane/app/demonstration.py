@@ -23,9 +23,10 @@ from mailvane.app import serving
 from mailvane.app.demonstrated_reputation import JudgingWorld
 from mailvane.app.ledgers import ledger_of
 from mailvane.app.stores import Stores
-from mailvane.config import PostfixLog, Settings, load, master_token
+from mailvane.config import Settings, load, master_token
 from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import InvalidInput
+from mailvane.postfix_config import PostfixLog
 from mailvane.services.tenancy import Tenancy
 from mailvane.surfaces.cli.demo_program import DemoOptions
 from mailvane.world.incidents import MINUTE_MS, script

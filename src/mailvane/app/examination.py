@@ -19,9 +19,10 @@ from mailvane.app.alerting import schedule_of
 from mailvane.app.data_directory import owner
 from mailvane.app.ledgers import is_embedded, ledger_of
 from mailvane.app.stores import maillog_anywhere
-from mailvane.config import TOKEN_FILE, PostfixLog, Settings, shown
+from mailvane.config import TOKEN_FILE, Settings, shown
 from mailvane.domain.reputation import Source, SourceHealth
 from mailvane.errors import InvalidInput, MailvaneError
+from mailvane.postfix_config import PostfixLog
 from mailvane.services.source_schedule import SourceSchedule
 from mailvane.sources.postfix_log.newest import newest_line
 from mailvane.surfaces.cli.server_program import Check, CheckResult

@@ -11,8 +11,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from mailvane.app.governing import governance_of, postfix_feedback
 from mailvane.app.stores import Stores
-from mailvane.config import PostfixLog, Settings
+from mailvane.config import Settings
 from mailvane.errors import MailvaneError, SourceMoved, Transient
+from mailvane.postfix_config import PostfixLog
 from mailvane.services.tenancy import Tenancy
 from mailvane.sources.postfix_log.following import Following
 from mailvane.sources.postfix_log.reading import LogReading, Origin, Step

@@ -14,6 +14,7 @@ from types import ModuleType
 from mailvane.app.governing import governance_of
 from mailvane.app.importing import Importer
 from mailvane.app.ledgers import ledger_of
+from mailvane.app.watching_settings import watching_settings
 from mailvane.config import Settings, load, master_token
 from mailvane.domain.blocklists import ListingCheck
 from mailvane.domain.reputation import AssetKind
@@ -55,7 +56,7 @@ class Mailvane:
         return governance_of(self._settings.outbound, self._ledger)
 
     def alerting(self) -> Alerting:
-        found: Alerting = _part("alerting").alerting_of(self._settings.reputation, self._ledger)
+        found: Alerting = _part("alerting").alerting_of(watching_settings(self._settings), self._ledger)
         return found
 
     def listings(self, kind: AssetKind, names: Sequence[str]) -> ListingCheck:

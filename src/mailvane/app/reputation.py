@@ -13,10 +13,10 @@ from mailvane.app.alerting import alerting_of, schedule_of, watching_of
 from mailvane.app.collecting import Collecting
 from mailvane.app.reputation_metrics import ReputationMetrics
 from mailvane.app.telling import Telling
+from mailvane.app.watching_settings import WatchingSettings
 from mailvane.collectors.dnsbl.zones import dictionary
 from mailvane.collectors.runner import Runner
 from mailvane.domain.reputation import Source, Zone
-from mailvane.reputation_config import ReputationSettings
 from mailvane.services.alert_statistics import AlertStatistics
 from mailvane.services.complaints import Complaints
 from mailvane.services.leasing import Leasing
@@ -58,7 +58,7 @@ async def _catch_up(ledger: SqlLedger, evaluate: Evaluate, clock: Callable[[], i
 
 
 def reputation_of(
-    settings: ReputationSettings,
+    settings: WatchingSettings,
     ledger: SqlLedger,
     clock: Callable[[], int],
     registry: CollectorRegistry | None = None,
@@ -75,7 +75,7 @@ def reputation_of(
     watching = watching_of(ledger, evaluate)
     collecting = Collecting(settings, ledger, watching, complaints)
     leasing = Leasing(ledger, clock)
-    schedule = schedule_of(settings)
+    schedule = schedule_of(settings.reputation)
     runner = Runner(collecting.collectors, watching, ledger, leasing, clock, schedule)
     services = ReputationServices(
         alerting=alerting,
@@ -89,7 +89,7 @@ def reputation_of(
         wake=runner.wake,
         take_in=collecting.take_in,
     )
-    dmarc = DmarcServices(ledger, settings.reports_address)
+    dmarc = DmarcServices(ledger, settings.dmarc.reports_address)
     notify = NotifyServices(ledger, ledger, Signing(ledger))
     asking: Sequence[Background] = (
         partial(_catch_up, ledger, evaluate, clock),

@@ -28,8 +28,10 @@ from mailvane.app.policing import policy_server
 from mailvane.app.reputation import Reputation, reputation_of
 from mailvane.app.room import room_finder
 from mailvane.app.stores import Stores, stores_here
-from mailvane.config import Listen, Settings, master_token, shown
+from mailvane.app.watching_settings import watching_settings
+from mailvane.config import Settings, master_token, shown
 from mailvane.errors import InvalidSetting
+from mailvane.listening import Listen
 from mailvane.services.history import History
 from mailvane.services.periodic import Background, in_background
 from mailvane.services.tenancy import Tenancy
@@ -64,7 +66,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         tenancy = Tenancy(stores.ledger, master_token(settings))
         outbound = outbound_services(settings.outbound, stores, tenancy, _clock)
         complaints = complaints_of(settings.outbound, stores.ledger, lambda: stores.maillog, stores.recorder.record)
-        reputation = reputation_of(settings.reputation, stores.ledger, _clock, registry, complaints)
+        reputation = reputation_of(watching_settings(settings), stores.ledger, _clock, registry, complaints)
         services = _services(settings, stores, tenancy, outbound, reputation)
         application = create_app(services, registry) if "http" in roles else None
         policy = policy_server(settings.outbound, outbound.desk, registry, limits) if "policy" in roles else None

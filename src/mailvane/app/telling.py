@@ -7,15 +7,17 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry
 
+from mailvane.app.watching_settings import WatchingSettings
 from mailvane.domain.mailbox import read_mailbox
 from mailvane.notify.daily import Daily
 from mailvane.notify.email import Email
+from mailvane.notify.letters import letter_of
 from mailvane.notify.metrics import NotificationMetrics
 from mailvane.notify.notifier import Notifier
 from mailvane.notify.slack import Slack
+from mailvane.notify.slack_message import slack_body
 from mailvane.notify.webhook import Webhook
 from mailvane.notify.worker import Worker
-from mailvane.reputation_config import ReputationSettings
 from mailvane.services.daily_report import DailyReports
 from mailvane.services.egress import Outside
 from mailvane.services.periodic import Background
@@ -31,7 +33,7 @@ class Telling:
 
     def __init__(
         self,
-        settings: ReputationSettings,
+        settings: WatchingSettings,
         ledger: SqlLedger,
         clock: Callable[[], int],
         registry: CollectorRegistry | None = None,
@@ -46,17 +48,20 @@ class Telling:
         """What runs for as long as the server does."""
         worker = Worker(self._ledger, [self._metrics.measured(each) for each in self._notifiers()], self._clock)
         following = partial(self._metrics.follow, self._ledger.notifications_waiting)
-        report = self._settings.daily_report
+        report = self._settings.reputation.daily_report
         if not report.to:
             return [worker.run, following]
         addresses = [read_mailbox(each).address for each in report.to]
-        reports = DailyReports(self._ledger, addresses, int(self._settings.stale_hours * _HOUR_MS))
+        reports = DailyReports(self._ledger, addresses, int(self._settings.reputation.stale_hours * _HOUR_MS))
         return [worker.run, following, Daily(report.hour, report.timezone, reports.post, self._clock).run]
 
     def _notifiers(self) -> Sequence[Notifier]:
-        outside = Outside(self._settings.allowed_targets)
-        notifiers: list[Notifier] = [Webhook(outside, self._secrets, webhook_body), Slack(outside, self._slack_url)]
-        return [*notifiers, Email(self._settings.mail)] if self._settings.mail.host else notifiers
+        mail, outside = self._settings.notify.mail, Outside(self._settings.notify.allowed_targets)
+        notifiers: list[Notifier] = [
+            Webhook(outside, self._secrets, webhook_body),
+            Slack(outside, self._slack_url, slack_body),
+        ]
+        return [*notifiers, Email(mail, letter_of)] if mail.host else notifiers
 
     def _secrets(self, workspace: int, now: int) -> Sequence[str]:
         return [each.secret for each in self._signing.living(workspace, now)]

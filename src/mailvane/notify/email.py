@@ -1,4 +1,4 @@
-"""Mail: alerts and daily reports over the SMTP server of the settings. What they say is in `letters`.
+"""Mail, over the SMTP server of the settings. What it says is told by whoever makes the notifier.
 
 A server that refuses us, by greeting, login or sender, may take the mail once the settings are mended: it is tried
 again. Only what it says of a recipient or of the mail itself can be the end of it.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
@@ -21,9 +22,8 @@ from mailvane.domain.alerts import Channel, Notification
 from mailvane.domain.mail import canonical_address
 from mailvane.domain.mailbox import Mailbox, read_mailbox
 from mailvane.errors import InvalidInput
-from mailvane.notify.letters import Letter, letter_of
-from mailvane.notify.notifier import Delivered, NotDelivered, Refused
-from mailvane.reputation_config import OutgoingMail
+from mailvane.notify.notifier import Delivered, Letter, NotDelivered, Refused
+from mailvane.notify_config import OutgoingMail
 
 TIMEOUT_SECONDS = 20.0
 AT_ONCE = 8  # a server that gets an alert for each of hundreds of addresses counts connections
@@ -34,8 +34,14 @@ class Email:
 
     channel = Channel.EMAIL
 
-    def __init__(self, mail: OutgoingMail, tls: ssl.SSLContext | None = None) -> None:
-        """`tls` says whom to trust; without it, whom this machine trusts. Raises InvalidInput for no sender."""
+    def __init__(
+        self, mail: OutgoingMail, letter_of: Callable[[Notification], Letter], tls: ssl.SSLContext | None = None
+    ) -> None:
+        """`letter_of` says what a mail says, and raises InvalidInput when the notification cannot be told by mail.
+
+        `tls` says whom to trust; without it, whom this machine trusts. Raises InvalidInput for no sender.
+        """
+        self._letter_of = letter_of
         self._mail = mail
         self._sender = read_mailbox(mail.sender)
         self._tls = tls
@@ -45,7 +51,7 @@ class Email:
         """Raises NotDelivered, Refused."""
         try:
             addressed = msgspec.structs.replace(notification, target=canonical_address(notification.target))
-            message = message_of(addressed, letter_of(addressed), self._sender)
+            message = message_of(addressed, self._letter_of(addressed), self._sender)
         except (InvalidInput, ValueError) as error:
             raise Refused(f"no mail can be made of it: {error}"[:500]) from None
         password = await asyncio.to_thread(self._password)

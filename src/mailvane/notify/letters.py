@@ -20,6 +20,7 @@ from mailvane.domain.alerts import LogEntry, Notification
 from mailvane.domain.reputation import Source
 from mailvane.errors import InvalidInput
 from mailvane.notify.evidence import evidence_of, headline, visible, written
+from mailvane.notify.notifier import Letter
 from mailvane.services.daily_report import DailyReport, SourceLine
 
 _WIDTH = 76
@@ -34,12 +35,6 @@ _SOURCES = {
     Source.TRAPS: "Spam traps",
     Source.HONEYTOKENS: "Honeytokens",
 }
-
-
-class Letter(msgspec.Struct, frozen=True):
-    subject: str
-    text: str
-    html: str
 
 
 def letter_of(notification: Notification) -> Letter:

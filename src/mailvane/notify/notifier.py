@@ -28,6 +28,14 @@ class Delivered(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class Letter(msgspec.Struct, frozen=True):
+    """What a mail says."""
+
+    subject: str
+    text: str
+    html: str
+
+
 class Notifier(Protocol):
     @property
     def channel(self) -> Channel: ...

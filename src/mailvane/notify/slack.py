@@ -1,4 +1,4 @@
-"""Slack, by incoming webhooks: a message of blocks with title, evidence and time.
+"""Slack, by incoming webhooks. What a message says is told by whoever makes the notifier.
 
 The address of such a webhook is its secret: it is looked up for each message, and stands in no log and no error.
 """
@@ -6,22 +6,12 @@ The address of such a webhook is its secret: it is looked up for each message, a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-import msgspec
-
-from mailvane.domain.alerts import Channel, LogEntry, Notification
-from mailvane.notify.evidence import Evidence, Finding, evidence_of
+from mailvane.domain.alerts import Channel, Notification
 from mailvane.notify.notifier import Delivered, Refused
 from mailvane.notify.posting import Posting
 from mailvane.services.egress import Outside
-
-MOST_LINES = 10  # of a rule: the log entry has the rest
-# Slack takes 50 blocks, and so many characters of a header and of a section.
-_MOST_FINDINGS = 24
-_LONGEST_TITLE = 150
-_LONGEST_TEXT = 3000
 
 
 class Slack:
@@ -29,14 +19,20 @@ class Slack:
 
     channel = Channel.SLACK
 
-    def __init__(self, outside: Outside, url_of: Callable[[int, str], str | None]) -> None:
-        """`url_of` gives the address of a workspace's integration by its id; None when there is no such one."""
+    def __init__(
+        self, outside: Outside, url_of: Callable[[int, str], str | None], body: Callable[[Notification], bytes]
+    ) -> None:
+        """`url_of` gives the address of a workspace's integration by its id; None when there is no such one.
+
+        `body` gives what is posted, and raises Refused when the notification cannot be told by Slack.
+        """
+        self._body = body
         self._url_of = url_of
         self._posting = Posting(outside)
 
     async def deliver(self, notification: Notification, now: int) -> Delivered:
         """Raises NotDelivered, Refused, NotAllowed."""
-        body = _body(notification)
+        body = self._body(notification)
         url = await asyncio.to_thread(self._url_of, notification.workspace, notification.target)
         if url is None:
             raise Refused("there is no such Slack integration any more")
@@ -44,46 +40,3 @@ class Slack:
 
     async def close(self) -> None:
         await self._posting.close()
-
-
-def message_of(told: Evidence) -> Mapping[str, Any]:
-    """`text` is what notifications and readers without blocks show."""
-    blocks: list[dict[str, Any]] = [{"type": "header", "text": _plain(_cut(told.name, _LONGEST_TITLE) or "Alert")}]
-    for finding in told.findings[:_MOST_FINDINGS]:
-        blocks += _sections(finding)
-    blocks.append({"type": "context", "elements": [_plain(f"Fired {told.at}, log entry {told.entry_id}")]})
-    summary = f"{told.name}: {told.summary}" if told.summary else told.name
-    # Domains that are named here are evidence, and nothing that anybody should be led to.
-    return {"text": _escaped(summary), "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
-
-
-def _body(notification: Notification) -> bytes:
-    try:
-        entry = msgspec.convert(notification.body, LogEntry)
-    except msgspec.ValidationError as error:
-        raise Refused(f"this notification cannot be told by Slack: {error}"[:500]) from None
-    return msgspec.json.encode(message_of(evidence_of(entry)))
-
-
-def _sections(finding: Finding) -> list[dict[str, Any]]:
-    """The title is ours and bold; what others said is plain, where nothing mentions, links or formats."""
-    more = max(0, len(finding.headlines) - MOST_LINES) + max(0, finding.left_out)
-    lines = [f"• {line}" for line in finding.headlines[:MOST_LINES]]
-    lines += [f"and {more:,} more"] if more else []
-    lines += [each for each in (finding.moment, finding.meaning) if each]
-    title = {"type": "section", "text": {"type": "mrkdwn", "text": f"*{_escaped(finding.title)}*", "verbatim": True}}
-    if not lines:
-        return [title]
-    return [title, {"type": "section", "text": _plain(_cut("\n".join(lines), _LONGEST_TEXT))}]
-
-
-def _plain(text: str) -> dict[str, Any]:
-    return {"type": "plain_text", "text": text, "emoji": False}
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"

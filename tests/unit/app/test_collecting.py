@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from mailvane.app.collecting import Collecting
+from mailvane.app.watching_settings import WatchingSettings
 from mailvane.collectors.dmarc import DmarcReports, mailbox
+from mailvane.dmarc_config import DmarcSettings, ImapMailbox, ReportDirectory
 from mailvane.domain.reputation import ObservationKind, Source, SourceHealth
-from mailvane.reputation_config import ImapMailbox, ReportDirectory, ReputationSettings
 from mailvane.services.watching import Watching
 from mailvane.storage.ledger import SqlLedger, open_ledger
 from tests.unit.collectors.dmarc.imap_server import ImapServer
@@ -32,9 +33,8 @@ def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
     opened.close()
 
 
-def collector_of(ledger: SqlLedger, settings: ReputationSettings) -> DmarcReports:
-    collecting = Collecting(settings, ledger, Watching(ledger, ledger))
-    return next(one for one in collecting.collectors if isinstance(one, DmarcReports))
+def collector_of(ledger: SqlLedger, settings: DmarcSettings) -> DmarcReports:
+    return Collecting(WatchingSettings(dmarc=settings), ledger, Watching(ledger, ledger)).reports
 
 
 def fetch(collector: DmarcReports) -> int:
@@ -61,7 +61,7 @@ def test_hostile_mail_is_refused_once_and_the_newest_report_does_not_wait(
     hostile.append(complaint("Feedback-Type: abuse", "From: " + "(" * 2000 + "a@shop.example"))
     with ImapServer(report(1), *hostile, report(2), password="").running() as server:
         place = ImapMailbox(host="127.0.0.1", port=server.port, security="none", workspace="one")
-        collector = collector_of(ledger, ReputationSettings(reports_mailbox=place))
+        collector = collector_of(ledger, DmarcSettings(reports_mailbox=place))
         assert fetch(collector) == 10
         assert kept(ledger) == ["Mail Receiver/r2"]
         while fetch(collector):
@@ -82,7 +82,7 @@ def test_a_file_with_a_report_that_cannot_be_read_is_read_and_moved(ledger: SqlL
     (tmp_path / "c.xml").write_bytes(aggregate(report_id="r2"))
     for path in tmp_path.glob("?.*"):
         os.utime(path, (0, 0))
-    settings = ReputationSettings(reports_directory=ReportDirectory(path=str(tmp_path), workspace="one"))
+    settings = DmarcSettings(reports_directory=ReportDirectory(path=str(tmp_path), workspace="one"))
     collector = collector_of(ledger, settings)
     assert [fetch(collector), fetch(collector)] == [3, 0]
     assert kept(ledger) == ["Mail Receiver/r1", "Mail Receiver/r2"]
@@ -96,7 +96,7 @@ def test_a_file_with_a_report_that_cannot_be_read_is_read_and_moved(ledger: SqlL
 def test_reports_wait_for_a_workspace_that_is_not_there_yet(ledger: SqlLedger, tmp_path: Path) -> None:
     (tmp_path / "c.xml").write_bytes(aggregate())
     os.utime(tmp_path / "c.xml", (0, 0))
-    settings = ReputationSettings(reports_directory=ReportDirectory(path=str(tmp_path), workspace="later"))
+    settings = DmarcSettings(reports_directory=ReportDirectory(path=str(tmp_path), workspace="later"))
     collector = collector_of(ledger, settings)
     with pytest.raises(Exception, match="there is no workspace later"):
         fetch(collector)

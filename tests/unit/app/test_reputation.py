@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 from mailvane.app.reputation import reputation_of
+from mailvane.app.watching_settings import WatchingSettings
 from mailvane.domain.alerts import Alert
 from mailvane.domain.reputation import AssetKind, Observation, ObservationKind
-from mailvane.reputation_config import ReputationSettings
 from mailvane.services.periodic import in_background
 from mailvane.storage.ledger import SqlLedger, open_ledger
 from mailvane.storage.reputation import EntryQuestion
@@ -23,7 +23,7 @@ def fired(ledger: SqlLedger, workspace: int) -> int:
 
 def run_until_something_fired(ledger: SqlLedger, workspace: int) -> None:
     async def run() -> None:
-        reputation = reputation_of(ReputationSettings(), ledger, lambda: NOW)
+        reputation = reputation_of(WatchingSettings(), ledger, lambda: NOW)
         async with in_background(reputation.background()), asyncio.timeout(120):
             while not await asyncio.to_thread(fired, ledger, workspace):
                 await asyncio.sleep(0.01)

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry
 
 from mailvane.app.alerting import alerting_of, watching_of
 from mailvane.app.reputation_metrics import ReputationMetrics
+from mailvane.app.watching_settings import WatchingSettings
 from mailvane.domain.reputation import AssetKind, Observation, ObservationKind, Refresh, Source
-from mailvane.reputation_config import ReputationSettings
 from mailvane.services.alert_drafts import AlertDraft
 from mailvane.services.tenancy import Tenancy
 from mailvane.storage.ledger import SqlLedger, open_ledger
@@ -41,7 +41,7 @@ def looked(metrics: ReputationMetrics, ledger: SqlLedger) -> None:
 def test_evaluations_listings_firing_alerts_and_freshness_are_told(ledger: SqlLedger) -> None:
     registry = CollectorRegistry()
     metrics = ReputationMetrics(registry)
-    alerting = alerting_of(ReputationSettings(), ledger)
+    alerting = alerting_of(WatchingSettings(), ledger)
     watching = watching_of(ledger, metrics.evaluating(alerting))
     watching.add(1, AssetKind.IP, ["192.0.2.1"], NOW)
     alerting.create(1, AlertDraft(name="x", rules=[LISTED]), NOW)
@@ -67,7 +67,7 @@ def test_evaluations_listings_firing_alerts_and_freshness_are_told(ledger: SqlLe
 def test_alerts_that_fail_are_counted_each_time_and_stand_until_they_are_mended_or_gone(ledger: SqlLedger) -> None:
     registry = CollectorRegistry()
     metrics = ReputationMetrics(registry)
-    alerting = alerting_of(ReputationSettings(), ledger, metrics.failing)
+    alerting = alerting_of(WatchingSettings(), ledger, metrics.failing)
     evaluate = metrics.evaluating(alerting)
     made = alerting.create(1, AlertDraft(name="x", rules=[LISTED]), NOW)
     ledger.change_alert(

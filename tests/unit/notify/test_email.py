@@ -13,8 +13,9 @@ import pytest
 from mailvane.domain.alerts import Notification
 from mailvane.errors import InvalidInput
 from mailvane.notify.email import Email
+from mailvane.notify.letters import letter_of
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
-from mailvane.reputation_config import OutgoingMail
+from mailvane.notify_config import OutgoingMail
 from tests.unit.notify.letters_sent import BUSY, NOW, entry, notification
 from tests.unit.notify.post_office import PostOffice, certified, parted
 
@@ -24,7 +25,7 @@ def deliver(port: int, told: Notification, tls: ssl.SSLContext | None = None, **
 
     async def delivered() -> Delivered:
         try:
-            return await Email(OutgoingMail(port=port, **given), tls).deliver(told, NOW)
+            return await Email(OutgoingMail(port=port, **given), letter_of, tls).deliver(told, NOW)
         finally:
             await parted()
 

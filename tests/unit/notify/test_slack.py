@@ -13,7 +13,8 @@ from mailvane.domain.alerts import Channel
 from mailvane.errors import NotAllowed
 from mailvane.notify.evidence import evidence_of
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
-from mailvane.notify.slack import Slack, message_of
+from mailvane.notify.slack import Slack
+from mailvane.notify.slack_message import message_of, slack_body
 from mailvane.services.egress import Outside
 from tests.unit.notify.letters_sent import NOW, entry, fired, notification
 from tests.unit.notify.receiver import Receiver
@@ -29,7 +30,7 @@ def deliver(url: str | None, *allowed: str, sent: object = SENT) -> Delivered:
         return url
 
     async def once() -> Delivered:
-        slack = Slack(Outside(allowed), url_of)
+        slack = Slack(Outside(allowed), url_of, slack_body)
         try:
             return await slack.deliver(msgspec.convert(sent, type(SENT), from_attributes=True), NOW)
         finally:

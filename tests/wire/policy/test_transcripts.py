@@ -16,8 +16,8 @@ from prometheus_client import CollectorRegistry
 
 from mailvane.admission.rules import GovernanceRules
 from mailvane.app.policing import policy_server
-from mailvane.config import Listen
 from mailvane.domain.outbound import ProofBegun
+from mailvane.listening import Listen
 from mailvane.outbound_config import OutboundSettings
 from mailvane.services.decision_desk import DecisionDesk
 from mailvane.services.governance import Governance

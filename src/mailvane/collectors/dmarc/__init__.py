@@ -3,6 +3,4 @@
 from mailvane.collectors.dmarc.collector import DmarcReports, make
 from mailvane.collectors.dmarc.reading import read_reports
 
-__all__ = ["COLLECTOR", "DmarcReports", "make", "read_reports"]
-
-COLLECTOR = make
+__all__ = ["DmarcReports", "make", "read_reports"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +17,7 @@ from mailvane.collectors.dmarc.mailbox import Mailbox
 from mailvane.collectors.dmarc.policy import names_asked, policy_of
 from mailvane.collectors.dmarc.reading import read_reports
 from mailvane.collectors.resolving.lookups import Lookups, Unanswered
+from mailvane.dmarc_config import DmarcSettings
 from mailvane.domain.reputation import Asset, AssetKind, Refresh, Source
 from mailvane.errors import CollectionFailed, InvalidInput, MailvaneError
 from mailvane.reputation_config import ReputationSettings
@@ -30,13 +31,17 @@ _FINDS_NOTHING = "its policy could not be asked for: the resolver finds neither 
 
 
 class DmarcReports:
-    """Belongs to one event loop. `take` keeps what arrives; until it is set, nothing is fetched."""
+    """Belongs to one event loop. `take` keeps what arrives; until it is set, nothing is fetched.
+
+    The resolver is made when it is first needed.
+    """
 
     source = Source.DMARC
 
-    def __init__(self, settings: ReputationSettings, lookups: Lookups | None = None) -> None:
+    def __init__(self, settings: DmarcSettings, make_lookups: Callable[[], Lookups]) -> None:
         self._settings = settings
-        self._lookups = lookups
+        self._make_lookups = make_lookups
+        self._lookups: Lookups | None = None
         mailbox, path = settings.reports_mailbox, settings.reports_directory.path
         self._mailbox = Mailbox(mailbox) if mailbox.host else None
         self._directory = DropDirectory(Path(path)) if path else None
@@ -130,7 +135,7 @@ class DmarcReports:
 
     def _resolver(self) -> Lookups:
         if self._lookups is None:
-            self._lookups = Lookups(self._settings.resolvers, self._settings.lookups_at_once)
+            self._lookups = self._make_lookups()
         return self._lookups
 
     def read(self, file: BinaryIO, name: str, now: int) -> Iterator[Refresh]:
@@ -142,6 +147,6 @@ class DmarcReports:
             yield Refresh(source=self.source, kind=AssetKind.DMARC, asset=told.asset, at=now, observations=(told,))
 
 
-def make(settings: ReputationSettings) -> DmarcReports:
-    """Policies can be asked for whatever is set."""
-    return DmarcReports(settings)
+def make(settings: DmarcSettings, asking: ReputationSettings) -> DmarcReports:
+    """Policies can be asked for whatever is set; `asking` says by which resolvers."""
+    return DmarcReports(settings, lambda: Lookups(asking.resolvers, asking.lookups_at_once))

@@ -17,8 +17,8 @@ from pathlib import Path
 from time import monotonic
 
 from mailvane.collectors.dmarc.arrivals import Deliver, Refuse, failed_at, is_refused, nobody, reasons, refusals
+from mailvane.dmarc_config import ImapMailbox
 from mailvane.errors import CollectionFailed, MailvaneError, Transient
-from mailvane.reputation_config import ImapMailbox
 from mailvane.services.report_intake import Taken
 
 log = logging.getLogger(__name__)

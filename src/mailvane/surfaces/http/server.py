@@ -17,8 +17,8 @@ import uvicorn
 from litestar import Litestar
 from uvicorn._types import ASGIApplication
 
-from mailvane.config import Listen
 from mailvane.errors import InvalidSetting, MailvaneError
+from mailvane.listening import Listen
 from mailvane.surfaces.http.connection import HttpConnection, HttpLimits, HttpState
 
 log = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ from typing import cast
 
 import msgspec
 
-from mailvane.config import Listen, UnixSocket
 from mailvane.domain.outbound import Passage, Verdict
 from mailvane.errors import InvalidInput, InvalidSetting, MailvaneError
+from mailvane.listening import Listen, UnixSocket
 from mailvane.surfaces.connections import ConnectionLimits, Connections, peer_of
 from mailvane.surfaces.policy.decision import DUNNO, PolicyRules, action, passage, ruled
 from mailvane.surfaces.policy.metrics import PolicyMetrics

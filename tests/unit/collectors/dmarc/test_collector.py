@@ -7,17 +7,18 @@ import gzip
 import io
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
-from mailvane.collectors.collector import makers
-from mailvane.collectors.dmarc import COLLECTOR, DmarcReports, make
+from mailvane.collectors.dmarc import DmarcReports, make
 from mailvane.collectors.resolving.lookups import Lookups
+from mailvane.dmarc_config import DmarcSettings, ImapMailbox, ReportDirectory
 from mailvane.domain.reputation import Asset, AssetKind, ObservationKind, Refresh, Source
 from mailvane.errors import CollectionFailed, InvalidInput
-from mailvane.reputation_config import ImapMailbox, ReportDirectory, ReputationSettings
+from mailvane.reputation_config import ReputationSettings
 from mailvane.services.report_intake import Taken
 from tests.unit.collectors.dmarc.imap_server import ImapServer
 from tests.unit.collectors.dmarc.reports import ENDS, aggregate, mail_with, tls
@@ -64,20 +65,23 @@ def dropped(tmp_path: Path) -> ReportDirectory:
     return ReportDirectory(path=str(tmp_path), workspace="files")
 
 
-def test_it_is_found_by_its_folder() -> None:
-    assert COLLECTOR in set(makers())
-    assert make(ReputationSettings()).source is Source.DMARC
+def test_it_speaks_for_its_source() -> None:
+    assert made().source is Source.DMARC
+
+
+def made() -> DmarcReports:
+    return make(DmarcSettings(), ReputationSettings())
 
 
 def test_each_domains_policy_is_told(server: NameServer) -> None:
-    other, shop = refreshed(DmarcReports(ReputationSettings(), lookups(server)), "shop.example", "other.test")
+    other, shop = refreshed(DmarcReports(DmarcSettings(), partial(lookups, server)), "shop.example", "other.test")
     assert (shop.kind, shop.at, shop.error) == (AssetKind.DMARC, NOW, "")
     assert (shop.details["p"], shop.details["rua"]) == ("reject", ["mailto:d@shop.example"])
     assert (other.error, other.details["dmarc"]) == ("", "")
 
 
 def test_that_there_is_no_policy_is_known_when_the_resolver_finds_the_domain(server: NameServer) -> None:
-    collector = DmarcReports(ReputationSettings(), lookups(server))
+    collector = DmarcReports(DmarcSettings(), partial(lookups, server))
     server.records["_dmarc.shop.example", "TXT"] = '"v=spf1 -all"'
     (unknown,) = refreshed(collector, "shop.example")
     assert "the resolver finds neither the domain nor a name above it" in unknown.error
@@ -91,7 +95,7 @@ def test_that_there_is_no_policy_is_known_when_the_resolver_finds_the_domain(ser
 
 
 def test_a_name_server_that_fails_leaves_the_policy_unknown(server: NameServer) -> None:
-    (failed,) = refreshed(DmarcReports(ReputationSettings(), lookups(server)), "failing.example")
+    (failed,) = refreshed(DmarcReports(DmarcSettings(), partial(lookups, server)), "failing.example")
     assert "its policy could not be asked for: SERVFAIL" in failed.error
 
 
@@ -100,7 +104,7 @@ def test_what_arrived_is_taken_before_policies_are_asked_for(server: NameServer,
         mailbox = ImapMailbox(host="127.0.0.1", port=imap.port, security="none", workspace="mails", password_file=None)
         imap.password = ""
         collector = DmarcReports(
-            ReputationSettings(reports_mailbox=mailbox, reports_directory=dropped(tmp_path)), lookups(server)
+            DmarcSettings(reports_mailbox=mailbox, reports_directory=dropped(tmp_path)), partial(lookups, server)
         )
         desk = collector.take = Desk()
         refreshed(collector, "shop.example")
@@ -109,7 +113,7 @@ def test_what_arrived_is_taken_before_policies_are_asked_for(server: NameServer,
 
 
 def test_until_somebody_takes_reports_none_are_fetched(server: NameServer, tmp_path: Path) -> None:
-    collector = DmarcReports(ReputationSettings(reports_directory=dropped(tmp_path)), lookups(server))
+    collector = DmarcReports(DmarcSettings(reports_directory=dropped(tmp_path)), partial(lookups, server))
     assert asyncio.run(collector.fetch(NOW)) == 0
     assert (tmp_path / "r.xml").exists()
 
@@ -117,7 +121,7 @@ def test_until_somebody_takes_reports_none_are_fetched(server: NameServer, tmp_p
 def test_a_mailbox_that_is_away_keeps_no_file_from_being_taken(server: NameServer, tmp_path: Path) -> None:
     mailbox = ImapMailbox(host="127.0.0.1", port=1, security="none")
     collector = DmarcReports(
-        ReputationSettings(reports_mailbox=mailbox, reports_directory=dropped(tmp_path)), lookups(server)
+        DmarcSettings(reports_mailbox=mailbox, reports_directory=dropped(tmp_path)), partial(lookups, server)
     )
     desk = collector.take = Desk()
     with pytest.raises(CollectionFailed, match=r"the mailbox @127\.0\.0\.1 cannot be opened"):
@@ -130,7 +134,7 @@ def test_a_mailbox_that_is_away_keeps_no_file_from_being_taken(server: NameServe
 
 def test_a_file_tells_its_reports() -> None:
     content = mail_with(("application/gzip", "r.gz", gzip.compress(aggregate())), ("application/json", "t", tls()))
-    one, other = make(ReputationSettings()).read(io.BytesIO(content), "m.eml", NOW)
+    one, other = made().read(io.BytesIO(content), "m.eml", NOW)
     assert (one.asset, one.observations[0].kind, one.observations[0].at) == (
         "shop.example", ObservationKind.DMARC, ENDS * 1000,
     )  # fmt: skip
@@ -138,7 +142,7 @@ def test_a_file_tells_its_reports() -> None:
 
 
 def test_a_file_that_is_broken_is_refused_after_what_was_read_of_it() -> None:
-    found = make(ReputationSettings()).read(io.BytesIO(zipped(("a", aggregate()), ("b", b"<x/>"))), "r.zip", NOW)
+    found = made().read(io.BytesIO(zipped(("a", aggregate()), ("b", b"<x/>"))), "r.zip", NOW)
     assert next(found).asset == "shop.example"
     with pytest.raises(InvalidInput, match=r"r\.zip: b: its root element is 'x'"):
         next(found)

@@ -12,9 +12,9 @@ import pytest
 
 from mailvane.collectors.dmarc import mailbox
 from mailvane.collectors.dmarc.mailbox import Mailbox
+from mailvane.dmarc_config import ImapMailbox
 from mailvane.domain.reputation import ObservationKind
 from mailvane.errors import CollectionFailed, InvalidInput, StoreUnavailable
-from mailvane.reputation_config import ImapMailbox
 from mailvane.services.report_intake import Taken
 from tests.unit.collectors.dmarc.imap_server import ImapServer
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mailvane.config import Listen
+from mailvane.listening import Listen
 from mailvane.surfaces.connections import ConnectionLimits
 from mailvane.surfaces.http.app import create_app
 from mailvane.surfaces.http.connection import HttpLimits

@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mailvane.config import Listen
 from mailvane.domain.history import LogPage, LogQuestion
 from mailvane.errors import InvalidSetting
+from mailvane.listening import Listen
 from mailvane.surfaces.http.app import create_app
 from mailvane.surfaces.http.server import serve
 from tests.wire.world import World, opened

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mailvane.config import Listen, UnixSocket
 from mailvane.domain.outbound import Passage, Reason, Verdict
 from mailvane.errors import InvalidSetting, StoreUnavailable
+from mailvane.listening import Listen, UnixSocket
 from mailvane.surfaces.policy.decision import PolicyRules
 from mailvane.surfaces.policy.metrics import PolicyMetrics
 from mailvane.surfaces.policy.server import Decide, Patience, PolicyServer
