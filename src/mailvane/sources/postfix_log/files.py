@@ -72,6 +72,10 @@ class LogStream:
             self._file.close()
 
     @property
+    def archived(self) -> bool:
+        return self._make is not None
+
+    @property
     def finished(self) -> bool:
         """Will nobody write to this file any more, so that a last line without an end is a line?"""
         return self._make is not None or self.eager or _ROTATED.search(Path(self.name).name) is not None

@@ -183,34 +183,38 @@ class LogReading:
 
     def read(self, name: str, now: int) -> Iterator[Step]:
         """Read what is new in one file."""
-        self._now = max(self._now, now)
         with open_log(name) as stream:
-            position = self.locate(stream, _reference(name, now))
-            if position is None:
-                return
-            damage: InvalidInput | None = None
+            yield from self.read_stream(stream, now)
+
+    def read_stream(self, stream: LogStream, now: int) -> Iterator[Step]:
+        """Read what is new in a file that is open."""
+        self._now = max(self._now, now)
+        position = self.locate(stream, _reference(stream.name, now))
+        if position is None:
+            return
+        damage: InvalidInput | None = None
+        size, before = 0, position.line
+        piece = b"-"
+        while piece:
+            try:
+                piece = stream.read()
+            except InvalidInput as error:
+                damage, piece = error, b""
+            text = position.add(piece)
+            if not piece and position.unfinished and stream.finished and damage is None:
+                text, position.unfinished = position.unfinished, b""
+            if text:
+                self._feed(position, text)
+            size += len(piece)
+            if piece and size < BLOCK and not stream.eager:
+                continue
+            if position.offset > position.committed:
+                entry = self._entry(position)
+                read = position.line - before
+                yield Step(entry, stream.name, read, stream.consumed, stream.size, self.take_summary())
             size, before = 0, position.line
-            piece = b"-"
-            while piece:
-                try:
-                    piece = stream.read()
-                except InvalidInput as error:
-                    damage, piece = error, b""
-                text = position.add(piece)
-                if not piece and position.unfinished and stream.finished and damage is None:
-                    text, position.unfinished = position.unfinished, b""
-                if text:
-                    self._feed(position, text)
-                size += len(piece)
-                if piece and size < BLOCK and not stream.eager:
-                    continue
-                if position.offset > position.committed:
-                    entry = self._entry(position)
-                    read = position.line - before
-                    yield Step(entry, stream.name, read, stream.consumed, stream.size, self.take_summary())
-                size, before = 0, position.line
-            if damage is not None:
-                raise damage
+        if damage is not None:
+            raise damage
 
     def locate(self, stream: LogStream, reference: int) -> Position | None:
         """Where to go on in a file; None if it holds no line yet, or nothing that was not read."""

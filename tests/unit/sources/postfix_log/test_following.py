@@ -4,53 +4,21 @@ from __future__ import annotations
 
 import gzip
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mailvane.errors import InvalidInput
-from mailvane.sources.postfix_log.following import Following
+from tests.unit.sources.postfix_log.living import Living, append
 
 LogOf = Callable[[int, int], bytes]
-NOVEMBER = 1_793_491_200_000  # 2026-11-01
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "mail.log"
-
-
-class Living:
-    """One process that follows: whenever it finds nothing new, the test acts, and it ends when no act is left."""
-
-    def __init__(self, ledger: Any, path: Path, acts: Iterable[Callable[[], None]] = ()) -> None:
-        self._acts = iter(acts)
-        self._quiet = 0
-        following = Following(ledger.reading(), str(path), lambda: NOVEMBER)
-        for step in following.run(self._pause):
-            ledger.commit(step)
-
-    def _pause(self, seconds: float) -> bool:
-        if not seconds:
-            return False
-        self._quiet += 1
-        if self._quiet % 3:
-            return False
-        act = next(self._acts, None)
-        if act is None:
-            return True
-        act()
-        return False
-
-
-def append(path: Path, text: bytes) -> Callable[[], None]:
-    def act() -> None:
-        with path.open("ab") as file:
-            file.write(text)
-
-    return act
 
 
 def all_told(ledger: Any, mails: int) -> None:
