@@ -1,36 +1,21 @@
-"""All rule types, found by their folder, and the way from what a user wrote to a rule. Pure."""
+"""All rule types, and the way from what a user wrote to a rule. Pure."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any
 
 import msgspec
 
-from mailvane.alerts import rules
 from mailvane.alerts.names import spelled
 from mailvane.alerts.rule import Rule
+from mailvane.alerts.rules import blocklists, dmarc, google_postmaster, lookalikes, snds, traps
 from mailvane.errors import InvalidFields
 
-
-def _found() -> dict[str, type[Rule]]:
-    modules = (
-        importlib.import_module(f"{rules.__name__}.{each.name}") for each in pkgutil.iter_modules(rules.__path__)
-    )
-    return {rule.TYPE: rule for module in modules for rule in _declared(module)}
-
-
-def _declared(module: ModuleType) -> list[type[Rule]]:
-    kinds = (each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__)
-    return [kind for kind in kinds if issubclass(kind, Rule)]
-
-
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
-CATALOGUE: Mapping[str, type[Rule]] = _found()
+_SOURCES = (blocklists, dmarc, google_postmaster, lookalikes, snds, traps)
+CATALOGUE: Mapping[str, type[Rule]] = {rule.TYPE: rule for source in _SOURCES for rule in source.RULES}
 
 
 def read_rule(raw: object, place: str) -> Rule:

@@ -26,13 +26,8 @@ class _Sum(NamedTuple):
     newest: int
 
 
-def failing(view: View, profile_id: str | None, amount: AmountInTime, field: str) -> Iterator[Match]:
-    """The watched domains whose reports of the stretch tell of so many messages that failed. No report: no answer."""
-    return failed_of(view, profile_id, amount, Counted(ObservationKind.DMARC, field))
-
-
 def failed_of(view: View, profile_id: str | None, amount: AmountInTime, counted: Counted) -> Iterator[Match]:
-    """The same of other reports."""
+    """The watched domains whose reports of the stretch tell of so much that failed. No report: no answer."""
     begins = view.now - amount.time_range.milliseconds
     watched = view.watched(AssetKind.DMARC, profile_id)
     for domain, told in view.kept(("failing", counted, begins), lambda: _sums(view, counted, begins)).items():

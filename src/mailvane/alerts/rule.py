@@ -1,13 +1,13 @@
 """What a rule type is: its configuration as fields, its name, what it reads, and what satisfies it. Pure.
 
-Each is one file in `rules`, found by its folder. The names of types and fields are those that users write.
+Those of one source stand in one module of `rules`. The names of types and fields are those that users write.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, TypeVar, cast
 
 import msgspec
 from msgspec import Meta
@@ -40,6 +40,28 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     @abstractmethod
     def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
         """Everything that satisfies it now, of what is watched in the alert's profile."""
+
+
+Compared = TypeVar("Compared")
+
+
+def one_comparison(
+    name: str,
+    reads: ObservationKind,
+    compared: type[Compared],
+    matches: Callable[[View, str | None, Compared], Iterator[Match]],
+) -> type[Rule]:
+    """A type whose one field is what is compared with, under the type's name in lower case."""
+    field = name.lower()
+    body = {
+        "TYPE": name,
+        "READS": reads,
+        "matches": lambda rule, view, profile: matches(view, profile, getattr(rule, field)),
+    }
+    made = msgspec.defstruct(
+        name.title().replace("_", ""), [(field, compared)], bases=(Rule,), namespace=body, frozen=True, kw_only=True
+    )
+    return cast(type[Rule], made)
 
 
 class Field(msgspec.Struct, frozen=True):

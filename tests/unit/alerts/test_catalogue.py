@@ -8,7 +8,7 @@ import pytest
 
 from mailvane.alerts.catalogue import read_rule
 from mailvane.alerts.names import Address
-from mailvane.alerts.rules.ip_in_rbl import IpInRbl
+from mailvane.alerts.rules.blocklists import IpInRbl
 from mailvane.errors import InvalidFields
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailvane.alerts.engine import MOST_RECORDS, entry_of, evaluate
-from mailvane.alerts.rules import ip_in_rbl
+from mailvane.alerts.rules import blocklists
 from mailvane.alerts.view import View
 from mailvane.domain.alerts import HOUR_MS, Match, Memory
 from mailvane.domain.reputation import Observation
@@ -112,7 +112,7 @@ def test_a_rule_that_fails_is_shown_and_stops_no_other(monkeypatch: pytest.Monke
     def broken(*_: object) -> Iterator[Match]:
         raise RuntimeError("no luck")
 
-    monkeypatch.setattr(ip_in_rbl.IpInRbl, "matches", broken)
+    monkeypatch.setattr(blocklists.IpInRbl, "matches", broken)
     watch = Watch(alert({**LISTED, "key": "l"}, {**SPAMMY, "key": "s"}, formula="l OR s"))
     found = watch.look(0, spam(NOW), listing(1, NOW))
     assert found.failing == {"l": "no luck"}
@@ -125,7 +125,7 @@ def test_a_match_that_no_encoder_knows_is_its_rules_trouble(monkeypatch: pytest.
     def strange(*_: object) -> Iterator[Match]:
         yield Match(item={"ip": object()}, record={}, identity=("x",), at=NOW)
 
-    monkeypatch.setattr(ip_in_rbl.IpInRbl, "matches", strange)
+    monkeypatch.setattr(blocklists.IpInRbl, "matches", strange)
     watch = Watch(alert({**LISTED, "key": "l"}, {**SPAMMY, "key": "s"}, formula="l OR s"))
     heard: list[tuple[str, type]] = []
     view = View([spam(NOW)], WATCHED, NOW, STALE)

@@ -1,1 +1,1 @@
-"""The rule types: a file for each, found by its folder."""
+"""The rule types, a module for each source. A module names its types in `RULES`."""

@@ -1,4 +1,4 @@
-"""IP_IN_RBL: an address is listed on a blocklist."""
+"""Types about blocklists: an address or a domain is listed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from mailvane.alerts.listings import listed
-from mailvane.alerts.names import Addresses, stands_for_all
+from mailvane.alerts.names import Addresses, DomainNames, stands_for_all
 from mailvane.alerts.rule import Names, Rule
 from mailvane.alerts.view import View
 from mailvane.domain.alerts import Match
@@ -23,3 +23,18 @@ class IpInRbl(Rule, frozen=True, kw_only=True):
     def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
         names = view.watched(AssetKind.IP, profile_id) if stands_for_all(self.ips) else self.ips
         return listed(view, self.READS, names, self.rbls, "ip")
+
+
+class DomainInRbl(Rule, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "DOMAIN_IN_RBL"
+    READS: ClassVar[ObservationKind] = ObservationKind.DOMAIN_LISTING
+
+    domains: DomainNames
+    rbls: Names
+
+    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
+        names = view.watched(AssetKind.DOMAIN, profile_id) if stands_for_all(self.domains) else self.domains
+        return listed(view, self.READS, names, self.rbls, "domain")
+
+
+RULES = (IpInRbl, DomainInRbl)

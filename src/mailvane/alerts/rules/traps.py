@@ -1,7 +1,4 @@
-"""HONEYTOKEN_DOMAIN_COUNT_PER_PERIOD: a domain sent so much mail to addresses that were given to others only.
-
-# ours: the vendor names the type and publishes no configuration.
-"""
+"""Types about mail that reached spam traps and honeytokens."""
 
 from __future__ import annotations
 
@@ -10,13 +7,42 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from mailvane.alerts.comparing import AmountInTime
+from mailvane.alerts.names import Addresses, DomainNames
 from mailvane.alerts.rule import Rule
+from mailvane.alerts.trap_hits import caught
 from mailvane.alerts.view import View
 from mailvane.domain.alerts import Match
 from mailvane.domain.reputation import AssetKind, Observation, ObservationKind
 
 
+class TrapsIp(Rule, frozen=True, kw_only=True):
+    """A watched address sent mail to a spam trap within a day."""
+
+    TYPE: ClassVar[str] = "TRAPS_IP"
+    READS: ClassVar[ObservationKind] = ObservationKind.TRAP_HIT
+
+    traps_ips: Addresses
+
+    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
+        return caught(view, profile_id, self.traps_ips, "ip")
+
+
+class TrapsDomainFrom(Rule, frozen=True, kw_only=True):
+    """A watched domain sent mail to a spam trap within a day."""
+
+    TYPE: ClassVar[str] = "TRAPS_DOMAIN_FROM"
+    READS: ClassVar[ObservationKind] = ObservationKind.TRAP_HIT
+
+    traps_domains_from: DomainNames
+
+    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
+        return caught(view, profile_id, self.traps_domains_from, "domain_from")
+
+
 class HoneytokenDomainCountPerPeriod(Rule, frozen=True, kw_only=True):
+    """A domain sent so much mail to addresses that were given to others only."""
+
+    # ours: the vendor names the type and publishes no configuration.
     TYPE: ClassVar[str] = "HONEYTOKEN_DOMAIN_COUNT_PER_PERIOD"
     READS: ClassVar[ObservationKind] = ObservationKind.HONEYTOKEN_HIT
 
@@ -45,3 +71,6 @@ class HoneytokenDomainCountPerPeriod(Rule, frozen=True, kw_only=True):
 def _is_trusted(view: View, hit: Observation) -> bool:
     trusted = view.details(AssetKind.HONEYTOKEN, hit.asset).get("trusted_domains", ())
     return hit.data.get("domain") in trusted
+
+
+RULES = (TrapsIp, TrapsDomainFrom, HoneytokenDomainCountPerPeriod)
