@@ -10,6 +10,7 @@ from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from zoneinfo import ZoneInfo
 
 from mailvane.app.governing import governance_of
 from mailvane.app.importing import Importer
@@ -39,8 +40,8 @@ class Mailvane:
         self._open = ExitStack()
 
     @property
-    def settings(self) -> Settings:
-        return self._settings
+    def zone(self) -> ZoneInfo:
+        return self._settings.timezone
 
     def now(self) -> int:
         return time.time_ns() // 1_000_000

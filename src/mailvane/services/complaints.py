@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from mailvane.domain.complaints import Complaint, EnclosedMail
 from mailvane.domain.history import Delivery, LogQuestion
 from mailvane.domain.mail import EventBatch, EventType, MailEvent, domain_of
 from mailvane.domain.outbound import Domain, Feedback
@@ -20,9 +21,6 @@ from mailvane.services.feedback import FeedbackBook
 from mailvane.storage.interface import JournalEntry, MailLog, Tenants
 
 SOURCE = "abuse report"
-# The opposite of a complaint (RFC 6430), and reports on authentication (RFC 6591), which nobody complained by.
-# ours: every other type counts, as those of sending services do, also one that is not registered.
-_NO_COMPLAINT = frozenset({"", "not-spam", "auth-failure", "dmarc"})
 _DAY_MS = 86_400_000
 _SEARCHED_MS = 60 * _DAY_MS  # before a report whose mail's time is not known
 _AROUND_MS = 7 * _DAY_MS  # before the arrival that a report names: mail may have waited in the queue
@@ -32,39 +30,10 @@ _MAIL_ID = 18
 _HEXADECIMAL = frozenset(string.hexdigits)
 
 
-class EnclosedMail(msgspec.Struct, frozen=True, kw_only=True):
-    """What a report tells of the mail it encloses, as far as it helps to find that mail. All of it may be forged."""
-
-    feedback_type: str  # in lower case: RFC 5965 section 7.3
-    reported_at: int = 0  # ms; when the report was written; 0: not said
-    arrived_at: int = 0  # ms; when the mail came to the reporter; 0: not said
-    message_id: str = ""  # with angle brackets
-    ids: tuple[str, ...] = ()  # queue ids and ids of ours, the likeliest first
-    recipients: tuple[str, ...] = ()
-    domains: tuple[str, ...] = ()  # that the mail may be of: From, DKIM, Reported-Domain, envelope sender
-    subject: str = ""
-    reporter: str = ""
-
-
-class Complaint(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a complaint."""
-
-    mail_id: str = ""  # empty: the mail log does not know the mail
-    relay: int = 0
-    recipient: str = ""
-    found_by: str = ""  # "message_id", "mail_id", "queue_id" or "recipient"
-    counted: str = ""  # the domain; empty: none of this workspace
-    remarks: tuple[str, ...] = ()
-
-
 class _Found(msgspec.Struct, frozen=True):
     row: Delivery
     by: str
     remark: str = ""
-
-
-def is_complaint(feedback_type: str) -> bool:
-    return feedback_type.lower() not in _NO_COMPLAINT
 
 
 class Complaints:

@@ -12,10 +12,10 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from mailvane.domain.complaints import ComplaintIntake, EnclosedMail, is_complaint
 from mailvane.domain.reputation import AssetKind, Observation, ObservationKind, Refresh, Source, new_id
 from mailvane.errors import InvalidInput, MailvaneError, Transient
 from mailvane.services.asset_names import spelled
-from mailvane.services.complaints import Complaints, EnclosedMail, is_complaint
 from mailvane.services.watching import Watching
 from mailvane.storage.reputation import AggregateReport, Reports
 
@@ -110,7 +110,7 @@ class ReportIntake:
     """Safe to share between threads."""
 
     def __init__(
-        self, reports: Reports, watching: Watching, read: Reader, complaints: Complaints | None = None
+        self, reports: Reports, watching: Watching, read: Reader, complaints: ComplaintIntake | None = None
     ) -> None:
         """Without `complaints`, abuse reports are kept and change nothing else."""
         self._reports = reports

@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from mailvane.admission.rules import GovernanceRules
+from mailvane.domain.complaints import Complaint, EnclosedMail, is_complaint
 from mailvane.domain.mail import EventBatch, EventType, MailEvent, mail_id
 from mailvane.domain.outbound import Guillotine, OutboundStatus, Passage
-from mailvane.services.complaints import Complaint, Complaints, EnclosedMail, is_complaint
+from mailvane.services.complaints import Complaints
 from mailvane.services.governance import Governance
 from mailvane.services.recording import Recorder
 from mailvane.storage.ledger import SqlLedger, open_ledger

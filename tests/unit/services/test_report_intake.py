@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 import msgspec
 import pytest
 
+from mailvane.domain.complaints import Complaint, EnclosedMail
 from mailvane.domain.reputation import AssetKind, AssetStatus, Observation, ObservationKind, Refresh, Source
 from mailvane.errors import InvalidInput, StoreUnavailable
-from mailvane.services.complaints import Complaint, EnclosedMail
 from mailvane.services.report_intake import (
     Aggregate,
     Counts,
@@ -280,7 +280,7 @@ def abuse(digest: str = "d1", feedback_type: str = "abuse", at: int = NOW - DAY)
 
 def test_a_complaint_is_handed_on_once_and_kept_with_what_became_of_it(kept: Kept) -> None:
     complaints = Remembering()
-    kept.intake = ReportIntake(kept.ledger, kept.watching, kept._read, complaints)  # type: ignore[arg-type]
+    kept.intake = ReportIntake(kept.ledger, kept.watching, kept._read, complaints)
     (taken,) = kept.take(abuse())
     assert (taken.new, taken.remarks) == (True, ("said so",))
     assert not kept.take(abuse())[0].new
@@ -292,7 +292,7 @@ def test_a_complaint_is_handed_on_once_and_kept_with_what_became_of_it(kept: Kep
 
 def test_a_complaint_that_could_not_be_kept_comes_again(kept: Kept) -> None:
     complaints = Remembering()
-    kept.intake = ReportIntake(kept.ledger, kept.watching, kept._read, complaints)  # type: ignore[arg-type]
+    kept.intake = ReportIntake(kept.ledger, kept.watching, kept._read, complaints)
     complaints.away = True
     with pytest.raises(StoreUnavailable):
         kept.take(abuse())

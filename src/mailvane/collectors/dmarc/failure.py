@@ -18,10 +18,10 @@ from typing import Any
 import msgspec
 
 from mailvane.collectors.dmarc.mails import Part, read_header, walk
+from mailvane.domain.complaints import EnclosedMail
 from mailvane.domain.mail import canonical_address, domain_of
 from mailvane.domain.names import mail_domain
 from mailvane.errors import InvalidInput
-from mailvane.services.complaints import EnclosedMail
 from mailvane.services.report_intake import Failure
 
 _MOST_TEXT = 1000

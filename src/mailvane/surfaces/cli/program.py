@@ -6,18 +6,19 @@ What the commands of one room ask besides stands with them: a protocol that buil
 from __future__ import annotations
 
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 import typer
 
-from mailvane.config import Settings
 from mailvane.services.tenancy import Tenancy
 
 
 class Program(Protocol):
-    """The settings, the clock, the tenants."""
+    """Where and when a command runs, and the tenants."""
 
     @property
-    def settings(self) -> Settings: ...
+    def zone(self) -> ZoneInfo:
+        """The time zone that times are read and shown in."""
 
     def now(self) -> int:
         """The clock: milliseconds since the epoch."""

@@ -187,12 +187,12 @@ def _state(place: ReputationProgram, alert: Alert) -> Text:
     if not alert.is_active:
         return Text("switched off", "dim")
     if alert.snoozed_until > place.now():
-        return Text(f"snoozed until {moment(alert.snoozed_until, place.settings.timezone)}", "yellow")
+        return Text(f"snoozed until {moment(alert.snoozed_until, place.zone)}", "yellow")
     return Text("active", "green")
 
 
 def _show_alert(place: ReputationProgram, report: AlertReport) -> None:
-    alert, zone = report.alert, place.settings.timezone
+    alert, zone = report.alert, place.zone
     print_record(
         alert.name,
         {
@@ -225,7 +225,7 @@ def _show_entry(place: ReputationProgram, entry: LogEntry) -> None:
     console().print(
         Text.assemble(
             "\n",
-            (moment(entry.at, place.settings.timezone), "bold"),
+            (moment(entry.at, place.zone), "bold"),
             f"  {entry.name}  ",
             (entry.state.value, _STATE_STYLE[entry.state]),
             (f" by {entry.state_by}" if entry.state_by else ""),
@@ -268,6 +268,6 @@ def _show_backtest(place: ReputationProgram, found: Backtest, days: int) -> None
     times = f"{number} times, {found.per_week:.1f} a week" if number > 1 else "once" if number else "never"
     typer.echo(f"in the last {days} days it would have fired {times}")
     for firing in found.firings:
-        console().print(Text(f"\n{moment(firing.at, place.settings.timezone)}", "bold"))
+        console().print(Text(f"\n{moment(firing.at, place.zone)}", "bold"))
         _show_fired(firing.rules)
     _show_failing(found.failing)

@@ -80,7 +80,7 @@ def tls(  # noqa: PLR0913  each option narrows what is shown
     elif not found.total:
         typer.echo(f"no TLS reports of the last {days} days: take some in with `mailvane dmarc import FILE…`")
     else:
-        show_tls(found, place.settings.timezone)
+        show_tls(found, place.zone)
 
 
 @group.command()
@@ -102,7 +102,7 @@ def abuse(  # noqa: PLR0913  each option narrows what is shown
     elif not found.total:
         typer.echo(f"no abuse reports of the last {days} days: take some in with `mailvane dmarc import FILE…`")
     else:
-        show_abuse(found, place.settings.timezone)
+        show_abuse(found, place.zone)
 
 
 def _question(context: typer.Context, domain: str | None, workspace: str | None, days: int) -> ReportQuestion:

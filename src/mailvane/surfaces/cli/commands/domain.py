@@ -247,7 +247,7 @@ def _show(place: OutboundProgram, domain: Domain, as_json: bool) -> None:
     if as_json:
         print_json(report)
         return
-    fields = _fields(domain, usage, governance.rules.guillotine_of(domain), place.settings.timezone)
+    fields = _fields(domain, usage, governance.rules.guillotine_of(domain), place.zone)
     fields["workspace"] = next(one.name for one in place.tenancy().workspaces() if one.id == domain.workspace)
     print_record(domain.name, fields)
     if report.audit:
@@ -257,7 +257,7 @@ def _show(place: OutboundProgram, domain: Domain, as_json: bool) -> None:
 def _print_audit(place: OutboundProgram, entries: list[AuditEntry]) -> None:
     table = Table("when", "what", "by", "evidence", box=None)
     for entry in entries:
-        table.add_row(moment(entry.at, place.settings.timezone), entry.action, entry.actor, Text(entry.evidence))
+        table.add_row(moment(entry.at, place.zone), entry.action, entry.actor, Text(entry.evidence))
     console().print(table)
 
 

@@ -48,9 +48,9 @@ def explain(
     if as_json:
         print_json([{**_named(event), "mail_id": event.mail_id} for event in life])
         return
-    _print_mail(life, place.settings.timezone)
+    _print_mail(life, place.zone)
     for event in life:
-        _print_event(console(), event, place.settings.timezone)
+        _print_event(console(), event, place.zone)
 
 
 def _named(event: MailEvent) -> dict[str, object]:

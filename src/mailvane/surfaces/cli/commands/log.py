@@ -51,7 +51,7 @@ def log(  # noqa: PLR0913  each option is one filter of the mail log
     """Search the mail log: one row a recipient, newest first."""
     place = maillog_program(context)
     found = chosen_workspace(place.tenancy(), workspace)
-    zone = place.settings.timezone
+    zone = place.zone
     question = LogQuestion(
         workspace=found.id,
         relays=chosen_relays(place.tenancy(), found, relay),
@@ -105,7 +105,7 @@ def _print_table(place: MailLogProgram, page: LogPage, question: LogQuestion) ->
         table.add_column(name, **options)
     for one in page.deliveries:
         table.add_row(
-            moment(one.accepted_at, place.settings.timezone),
+            moment(one.accepted_at, place.zone),
             status_text(one.status),
             Text(one.sender or "<>"),
             Text(one.recipient or "not tried yet", "" if one.recipient else "dim"),

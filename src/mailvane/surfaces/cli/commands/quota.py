@@ -80,7 +80,7 @@ def _show(place: OutboundProgram, found: Replay, days: int) -> None:
     if not found.days:
         return
     table = Table("day (UTC)", "from", "stopped", "why", box=None)
-    zone = place.settings.timezone
+    zone = place.zone
     for day in found.days:
         start = moment(day.day, _UTC).partition(" ")[0]
         table.add_row(start, moment(day.first, zone), rate(day.stopped, day.asked), day.reason.value)

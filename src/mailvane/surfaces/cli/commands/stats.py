@@ -35,7 +35,7 @@ def stats(
     """Show what was accepted and delivered, by whom and for whom."""
     place = maillog_program(context)
     tenancy = place.tenancy()
-    zone = place.settings.timezone
+    zone = place.zone
     now = place.now()
     found = chosen_workspace(tenancy, workspace)
     relays = chosen_relays(tenancy, found, relay)

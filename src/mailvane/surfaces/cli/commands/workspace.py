@@ -40,7 +40,7 @@ def list_(context: typer.Context, as_json: bool = typer.Option(False, "--json", 
     table = Table("id", "name", "created", "keeps mail events", box=None)
     for one in found:
         kept = f"{one.retention_days} days" if one.retention_days else "for ever"
-        table.add_row(str(one.id), one.name, moment(one.created_at, maillog_program(context).settings.timezone), kept)
+        table.add_row(str(one.id), one.name, moment(one.created_at, maillog_program(context).zone), kept)
     console().print(table)
 
 
