@@ -16,8 +16,9 @@ from mailvane.app.ledgers import serving
 from mailvane.config import Settings
 from mailvane.domain.mail import EventType
 from mailvane.domain.tenancy import Relay, Workspace
-from mailvane.errors import SourceMoved, StoreUnavailable
+from mailvane.errors import InvalidInput, SourceMoved, StoreUnavailable
 from mailvane.services.tenancy import Tenancy
+from mailvane.setting_tables import time_zone
 from mailvane.sources.postfix_log.files import STDIN
 from mailvane.sources.postfix_log.following import Following
 from mailvane.sources.postfix_log.reading import LogReading, Origin, Step
@@ -96,15 +97,17 @@ class Importer:
         return step.summary
 
     def _reading(self, request: ImportRequest, workspace: Workspace, relay: Relay) -> LogReading:
-        origin = Origin(
-            workspace.id, relay.id, workspace.retention_days, request.timezone or self._settings.timezone.key
-        )
+        zone = time_zone(request.timezone) if request.timezone else self._settings.timezone
+        origin = Origin(workspace.id, relay.id, workspace.retention_days, zone.key)
         reading = LogReading(origin, self._ledger.cursors(origin.stream), self._ledger.in_flight(origin.stream))
         reading.year = request.year
         return reading
 
     def _steps(self, request: ImportRequest, reading: LogReading) -> Iterator[Step]:
         yield from reading.read_all(request.files, self._clock())
+        if not request.follow and reading.without_lines.issuperset(request.files):
+            names = ", ".join("standard input" if name == STDIN else name for name in request.files)
+            raise InvalidInput(f"{names}: empty: there is nothing to read")
         if request.follow:
             newest = reading.in_order(request.files, self._clock(), closely=False)[-1]
             with suppress(KeyboardInterrupt):

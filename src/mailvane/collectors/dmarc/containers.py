@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import BinaryIO, NamedTuple
 
-from mailvane.domain.unpacking import MAGIC, Gunzip, Stream
+from mailvane.domain import forms
+from mailvane.domain.unpacking import Gunzip, Stream
 from mailvane.errors import InvalidInput
 
 MOST_BYTES = 1024**3  # of one file, unpacked
@@ -24,7 +25,6 @@ MOST_MEMBERS = 100  # of an archive
 _MOST_DIRECTORY = 256 * 1024  # bytes of an archive's list of members, which is read into memory
 _PIECE = 65_536
 _PEEKED = 1024
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _END = b"PK\x05\x06"
 _END_64 = b"PK\x06\x07"
 _LONGEST_END = 65_536 + 22 + 20
@@ -49,6 +49,9 @@ class Form(StrEnum):
     OTHER = "other"
 
 
+_PACKED = {forms.Form.GZIP: Form.GZIP, forms.Form.ZIP: Form.ZIP}
+
+
 class Document(NamedTuple):
     """One thing that is no container. Reading it may raise InvalidInput."""
 
@@ -58,10 +61,9 @@ class Document(NamedTuple):
 
 
 def form_of(beginning: bytes) -> Form:
-    if beginning.startswith(MAGIC):
-        return Form.GZIP
-    if beginning.startswith(_ZIP):
-        return Form.ZIP
+    whole = forms.form_of(beginning)
+    if whole in _PACKED:
+        return _PACKED[whole]
     bare = beginning.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
     if not bare:
         return Form.OTHER if beginning.strip() else Form.NOTHING

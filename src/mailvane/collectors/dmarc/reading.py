@@ -22,6 +22,7 @@ from mailvane.collectors.dmarc.mending import mended
 from mailvane.collectors.dmarc.spool import Spool
 from mailvane.collectors.dmarc.tls import MOST_BYTES, read_tls, sessions
 from mailvane.collectors.dmarc.worded import in_words
+from mailvane.domain import forms
 from mailvane.errors import InvalidInput, MailvaneError
 from mailvane.services.report_intake import Aggregate, Found, Unread
 
@@ -79,8 +80,9 @@ def _of_document(document: Document, domain: str) -> Iterator[Found]:
     elif document.form is Form.NOTHING:
         raise InvalidInput("it is empty")
     else:
-        document.stream.read(1)  # says why, when that is known
-        raise InvalidInput("neither XML, JSON, an archive nor a mail")
+        whole = forms.form_of(document.stream.read(forms.NEEDED))  # or says why, when that is known
+        what = "" if whole is forms.Form.PLAIN else f"it is {whole}: "
+        raise InvalidInput(f"{what}neither XML, JSON, an archive nor a mail")
 
 
 def _aggregates(document: Document) -> Iterator[Found]:

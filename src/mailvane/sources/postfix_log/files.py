@@ -1,4 +1,4 @@
-"""Log files as streams of bytes: plain, gzip, bzip2, xz or standard input, told apart by content, not by name.
+"""Log files as streams of UTF-8: plain, gzip, bzip2, xz, zstd, UTF-16 or standard input, told apart by content.
 
 Nothing here knows what a line means. A damaged archive gives all that could be read, then one clear error.
 """
@@ -6,6 +6,7 @@ Nothing here knows what a line means. A damaged archive gives all that could be 
 from __future__ import annotations
 
 import bz2
+import codecs
 import lzma
 import os
 import re
@@ -14,11 +15,18 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
 
+from mailvane.domain.forms import CODECS, NEEDED, Form, form_of
 from mailvane.errors import InvalidInput
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 STDIN = "-"
 # Bytes of text whose events are told together: larger blocks make fewer, larger parts, which cost the mail log less.
@@ -28,7 +36,7 @@ TAIL = 4096  # bytes before a position that prove that a file is the one that wa
 _ARCHIVE_BLOCK = 16 << 10  # small, so that no archive can unfold into much at once
 _LONGEST_FIRST_LINE = 64 << 10
 _PAUSE_IN_PIPE = 0.02  # seconds
-_DAMAGE = (zlib.error, lzma.LZMAError, OSError, EOFError)
+_DAMAGE = (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError, EOFError)
 _ROTATED = re.compile(r"[.-]\d+(?:[.-].*)?$|\.old$")
 
 
@@ -40,11 +48,13 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, /) -> bytes: ...
 
 
-_FORMATS: tuple[tuple[bytes, Callable[[], _Decompressor]], ...] = (
-    (b"\x1f\x8b", lambda: zlib.decompressobj(wbits=31)),
-    (b"BZh", bz2.BZ2Decompressor),
-    (b"\xfd7zXZ\x00", lzma.LZMADecompressor),
-)
+_DECOMPRESSORS: dict[Form, Callable[[], _Decompressor]] = {
+    Form.GZIP: lambda: zlib.decompressobj(wbits=31),
+    Form.BZIP2: bz2.BZ2Decompressor,
+    Form.XZ: lzma.LZMADecompressor,
+    Form.ZSTD: zstd.ZstdDecompressor,
+}
+_AS_IT_IS = frozenset({Form.PLAIN, Form.NOTHING})
 
 
 class LogStream:
@@ -56,11 +66,16 @@ class LogStream:
         self.eager = size == 0 and name == STDIN
         self._file = file
         self._ahead = b""
-        start = b"" if self.eager else file.read(6)
-        self._make = next((make for magic, make in _FORMATS if start.startswith(magic)), None)
+        start = b"" if self.eager else file.read(NEEDED)
         if not self.eager:
             file.seek(0)
-        self._unfolded = _unfolded(file, self._make) if self._make else None
+        self.form = form_of(start)  # of what is read from the disk
+        self._text = self._begun()
+
+    @property
+    def shown(self) -> str:
+        """The name for people."""
+        return "standard input" if self.eager else self.name
 
     def __enter__(self) -> Self:
         return self
@@ -73,12 +88,12 @@ class LogStream:
 
     @property
     def archived(self) -> bool:
-        return self._make is not None
+        return self.form not in _AS_IT_IS
 
     @property
     def finished(self) -> bool:
         """Will nobody write to this file any more, so that a last line without an end is a line?"""
-        return self._make is not None or self.eager or _ROTATED.search(Path(self.name).name) is not None
+        return self.archived or self.eager or _ROTATED.search(Path(self.name).name) is not None
 
     @property
     def consumed(self) -> int:
@@ -90,12 +105,12 @@ class LogStream:
         if self._ahead:
             piece, self._ahead = self._ahead, b""
             return piece
-        if self._unfolded is None:
-            return _available(self._file) if self.eager else self._file.read(PIECE)
+        if self._text is None:
+            return self._file.read(PIECE)
         try:
-            return next(self._unfolded, b"")
+            return next(self._text, b"")
         except _DAMAGE as error:
-            raise InvalidInput(f"{self.name}: the archive is damaged or cut short ({error})") from error
+            raise InvalidInput(f"{self.shown}: the archive is damaged or cut short ({error})") from error
 
     @property
     def ahead(self) -> bytes:
@@ -118,7 +133,7 @@ class LogStream:
 
     def skip(self, offset: int) -> bytes | None:
         """Go forward to an offset. The bytes just before it, or None if the text ends earlier."""
-        if self._make is None and not self.eager:
+        if self._text is None:
             return self._seek(offset)
         tail, passed = b"", 0
         while passed < offset:
@@ -137,7 +152,15 @@ class LogStream:
             raise InvalidInput("standard input begins like a log that was read before, but goes on otherwise")
         self._ahead = b""
         self._file.seek(0)
-        self._unfolded = _unfolded(self._file, self._make) if self._make else None
+        self._text = self._begun()
+
+    def _begun(self) -> Iterator[bytes] | None:
+        """The text from its beginning; None where the file can be read as it is."""
+        if self.eager:
+            return _text(self.shown, iter(lambda: _available(self._file), b""))
+        if self.form in _AS_IT_IS:
+            return None
+        return _text(self.name, iter(lambda: self._file.read(_ARCHIVE_BLOCK), b""))
 
     def _seek(self, offset: int) -> bytes | None:
         self._ahead = b""
@@ -188,10 +211,50 @@ def _available(file: IO[bytes]) -> bytes:
     return b"".join(pieces)
 
 
-def _unfolded(file: IO[bytes], make: Callable[[], _Decompressor]) -> Iterator[bytes]:
+def _text(name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """What a stream says as UTF-8, whatever it is packed in. Raises InvalidInput where that is no text, or _DAMAGE."""
+    form, pieces = _judged(pieces)
+    make = _DECOMPRESSORS.get(form)
+    if make is not None:
+        outer = form
+        form, pieces = _judged(_unfolded(_cut(pieces), make))
+        if form not in _AS_IT_IS | CODECS.keys():
+            raise InvalidInput(f"{name}: {outer} that holds {form}, and no log: unpack it first")
+    elif form not in _AS_IT_IS | CODECS.keys():
+        raise InvalidInput(f"{name}: {form}, and no log")
+    yield from _decoded(pieces, CODECS[form]) if form in CODECS else pieces
+
+
+def _judged(pieces: Iterator[bytes]) -> tuple[Form, Iterator[bytes]]:
+    """What pieces begin with, and all of them. Waits for no more than the first, unless that is no text."""
+    beginning = next(pieces, b"")
+    while b"\0" in beginning and len(beginning) < NEEDED and (piece := next(pieces, b"")):
+        beginning += piece
+    return form_of(beginning), chain((beginning,) if beginning else (), pieces)
+
+
+def _decoded(pieces: Iterator[bytes], codec: str) -> Iterator[bytes]:
+    """Without the mark of the order of bytes; what cannot be read is replaced."""
+    decoder = codecs.getincrementaldecoder(codec)("replace")
+    mark = "\ufeff"
+    for piece in chain(pieces, (b"",)):
+        text = decoder.decode(piece, final=not piece).removeprefix(mark)
+        mark = "" if text else mark
+        if text:
+            yield text.encode("utf-8", "replace")
+
+
+def _cut(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        for start in range(0, len(piece), _ARCHIVE_BLOCK):
+            yield piece[start : start + _ARCHIVE_BLOCK]
+
+
+def _unfolded(pieces: Iterator[bytes], make: Callable[[], _Decompressor]) -> Iterator[bytes]:
     decompressor = make()
     whole = False
-    while chunk := file.read(_ARCHIVE_BLOCK):
+    for piece in pieces:
+        chunk = piece
         while chunk:
             whole = False
             text = decompressor.decompress(chunk)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from mailvane.domain.forms import Form
 from mailvane.errors import InvalidInput
 from mailvane.sources.postfix_log.files import BLOCK, STDIN, TAIL, LogStream, fingerprint
 from mailvane.sources.postfix_log.reading import LogReading, Position, Step
@@ -153,12 +154,15 @@ class Following:
 
     def _settle(self, current: _Open) -> Position | None:
         """Find where to go on, as soon as the file has a line."""
+        current.file.seek(0)
+        stream = LogStream(str(current.path), current.file, current.size)
+        if stream.form not in (Form.PLAIN, Form.NOTHING):
+            raise InvalidInput(f"{self._path}: {stream.form}, which cannot be followed")
         first = current.first()
         if first is None:
             return None
-        current.file.seek(0)
         try:
-            position = self._reading.locate(LogStream(str(current.path), current.file, current.size), self._now())
+            position = self._reading.locate(stream, self._now())
         except (FileNotFoundError, InvalidInput):
             if current.path.exists():
                 raise

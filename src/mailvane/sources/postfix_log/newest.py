@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from mailvane.domain.forms import NEEDED, Form, form_of
 from mailvane.errors import InvalidInput
 from mailvane.sources.postfix_log.lines import Lines
 from mailvane.sources.postfix_log.stamps import Stamps
@@ -36,10 +37,13 @@ def newest_line(path: Path, zone: ZoneInfo, now: int) -> Newest:
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
+            form = form_of(file.read(NEEDED))
             file.seek(max(0, status.st_size - _TAIL))
             text = file.read(_TAIL)
     except OSError as error:
         raise InvalidInput(f"{path}: {error.strerror}") from error
+    if form not in (Form.PLAIN, Form.NOTHING):
+        raise InvalidInput(f"{path}: {form}, which cannot be followed")
     lines = Lines(Stamps(now, zone))
     stamped = None
     for line in text.decode("utf-8", "replace").split("\n")[:-1]:

@@ -34,6 +34,7 @@ _REFERENCE_STEP = 3_600_000
 _DAY = 86_400_000
 _AHEAD = 366 * _DAY  # ours: no clock of a mail server runs further ahead
 _FIRST_LINES = 200
+_SHOWN = 80  # characters of a line
 _CLOCK = "stamps"  # key under which a journal keeps where the stamps stand
 
 
@@ -78,6 +79,7 @@ class Position:
         self.offset = cursor.offset
         self.committed = cursor.offset  # behind the newest journal entry
         self.line = cursor.line
+        self.understood = cursor.offset > 0  # was any line of the file one of a log?
         self.reference = cursor.reference
         self.near = near  # a time not long before the next line, to tell its year by
         self.after = 0  # what comes next was written after this moment
@@ -120,6 +122,7 @@ class LogReading:
         self._reference = 0
         self._now = 0
         self._begins: dict[str, int] = {}
+        self.without_lines: set[str] = set()  # names of what was looked at and is empty
 
     def read_all(self, names: Iterable[str], now: int) -> Iterator[Step]:
         """Read files, oldest first in any order. A damaged one raises InvalidInput when all else is read."""
@@ -184,15 +187,19 @@ class LogReading:
     def read(self, name: str, now: int) -> Iterator[Step]:
         """Read what is new in one file."""
         with open_log(name) as stream:
-            yield from self.read_stream(stream, now)
+            yield from self.read_stream(stream, now, is_judged=True)
 
-    def read_stream(self, stream: LogStream, now: int) -> Iterator[Step]:
-        """Read what is new in a file that is open."""
+    def read_stream(self, stream: LogStream, now: int, *, is_judged: bool = False) -> Iterator[Step]:
+        """Read what is new in a file that is open. Where it is judged, nothing is kept of one without a line of a log.
+
+        Raises InvalidInput behind all that could be read.
+        """
         self._now = max(self._now, now)
         position = self.locate(stream, _reference(stream.name, now))
         if position is None:
             return
         damage: InvalidInput | None = None
+        position.understood = position.understood or not is_judged
         size, before = 0, position.line
         piece = b"-"
         while piece:
@@ -206,8 +213,10 @@ class LogReading:
             if text:
                 self._feed(position, text)
             size += len(piece)
-            if piece and size < BLOCK and not stream.eager:
+            if piece and ((size < BLOCK and not stream.eager) or not position.understood):
                 continue
+            if damage is None and not position.understood:
+                raise self._not_a_log(stream.shown)
             if position.offset > position.committed:
                 entry = self._entry(position)
                 read = position.line - before
@@ -216,10 +225,17 @@ class LogReading:
         if damage is not None:
             raise damage
 
+    def _not_a_log(self, name: str) -> InvalidInput:
+        """Of a file that was read to its end, and nothing of it is kept."""
+        samples = self.take_summary().samples.get("line", [])
+        told = f", such as {samples[0].partition(': ')[2][:_SHOWN]!r}" if samples else ""
+        return InvalidInput(f"{name}: no line of it is one of a mail log{told}")
+
     def locate(self, stream: LogStream, reference: int) -> Position | None:
         """Where to go on in a file; None if it holds no line yet, or nothing that was not read."""
         first = stream.first_line()
         if first is None:
+            self.without_lines.add(stream.name)
             return None
         attempt = 0
         while True:
@@ -295,9 +311,11 @@ class LogReading:
         lines = text.decode("utf-8", "replace").split("\n")
         if not lines[-1]:
             lines.pop()
+        if not position.line and lines:
+            lines[0] = lines[0].removeprefix("\ufeff")  # some editors mark UTF-8
         self._correlation.teller.source = position.name
         summary = self._summary
-        number = position.line
+        number, before = position.line, summary.not_understood["line"]
         for line in lines:
             number += 1
             try:
@@ -307,6 +325,9 @@ class LogReading:
                 missed = "line"
             if missed:
                 summary.miss(missed, position.name, number, line)
+        if not position.understood:
+            missed_lines = summary.not_understood["line"] - before
+            position.understood = missed_lines + lines.count("") < len(lines)
         summary.lines += number - position.line
         position.line = number
 

@@ -133,7 +133,7 @@ def test_the_domain_of_a_tls_report_is_where_somebody_says_it(content: bytes, na
     ("content", "told"),
     [
         (b"", "it is empty"),
-        (b"%PDF-1.7", "neither XML, JSON, an archive nor a mail"),
+        (b"%PDF-1.7", "it is a PDF document: neither XML, JSON, an archive nor a mail"),
         (b"<!DOCTYPE html><html></html>", "an HTML page, not a report"),
         (b"\n <HTML><body>404</body></HTML>", "an HTML page, not a report"),
         (mail_with(), "a mail without a report"),

@@ -315,6 +315,7 @@ def test_broken_stamps_are_lines_not_understood(ledger: Any, tmp_path: Path) -> 
     text = b"".join(mail_on(stamp, f"4A0000A00{number}") for number, stamp in enumerate(stamps))
     journal = '{"MESSAGE":"4A0000A009: removed","SYSLOG_IDENTIFIER":"postfix/qmgr","__REALTIME_TIMESTAMP":"%s"}\n'
     text += (journal % "253402300799000000").encode() + (journal % "0").encode()
+    text += b"Oct 10 09:00:00 mx1 kernel: a line of a log\n"  # a file without any is none
     steps = list(ledger.reading().read_all((put(tmp_path / "mail.log", text),), NOVEMBER))
     assert sum(step.summary.not_understood.total() for step in steps) == 14
     assert not any(step.entry.batch.events for step in steps)

@@ -30,7 +30,9 @@ def _group() -> None:
 @group.command()
 def postfix(  # noqa: PLR0913  each option is one of the command line
     context: typer.Context,
-    files: list[str] = typer.Argument(help="Mail logs: plain, .gz, .bz2, .xz, in any order; - is standard input."),
+    files: list[str] = typer.Argument(
+        help="Mail logs: plain, .gz, .bz2, .xz, .zst, in any order; - is standard input."
+    ),
     workspace: str = typer.Option(..., help="The workspace that the mail belongs to."),
     relay: int | None = typer.Option(None, help="The relay; by default the first active one of the workspace."),
     timezone: str | None = typer.Option(None, help="Zone of stamps that name none, such as Europe/Berlin."),

@@ -12,6 +12,7 @@ from hashlib import blake2b
 import msgspec
 from litestar.exceptions import HTTPException
 
+from mailvane.domain.forms import NEEDED, Form, form_of
 from mailvane.domain.mail import EventBatch, MailEvent
 from mailvane.domain.unpacking import TooMuch, gunzipped
 from mailvane.errors import InvalidEvent, InvalidInput, NotFound
@@ -124,10 +125,20 @@ def unpacked(body: bytes, encoding: str) -> bytes:
     Raises an HTTPException, InvalidInput.
     """
     if encoding in {"", "identity"}:
-        return body
+        return _plain(body)
     if encoding not in {"gzip", "x-gzip"}:
         raise HTTPException(status_code=415, detail="the body may be sent plain or as gzip")
     try:
-        return gunzipped(body, MAX_BODY)
+        return _plain(gunzipped(body, MAX_BODY))
     except TooMuch as error:
         raise HTTPException(status_code=413, detail=f"the body: {error.message}") from None
+
+
+def _plain(body: bytes) -> bytes:
+    """Raises an HTTPException: what is sent is something else than lines."""
+    form = form_of(body[:NEEDED])
+    if form not in (Form.PLAIN, Form.NOTHING):
+        raise HTTPException(
+            status_code=415, detail=f"the body is {form}: send lines of JSON in UTF-8, plain or as gzip"
+        )
+    return body
