@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import chdb
 import httpx
+import msgspec
 
 from mailvane import __version__
 from mailvane.admission.guillotine import advised_volume
@@ -23,6 +24,7 @@ from mailvane.config import TOKEN_FILE, Settings, shown
 from mailvane.domain.reputation import Source, SourceHealth
 from mailvane.errors import InvalidInput, MailvaneError
 from mailvane.postfix_config import PostfixLog
+from mailvane.services.followed_logs import FollowedLogState, Standing
 from mailvane.services.source_schedule import SourceSchedule
 from mailvane.sources.postfix_log.newest import newest_line
 from mailvane.surfaces.cli.server_program import Check, CheckResult
@@ -33,6 +35,14 @@ _BACKLOG_WARNING = 1000
 _LATE_MS = 5 * 60_000  # a batch is on its way for less than a second where all is well
 _TOLERANCE = 15 * 60_000  # milliseconds; zones differ by no less
 _MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
+
+
+class _Problem(msgspec.Struct):
+    detail: str = ""
+
+
+class _Ready(msgspec.Struct):
+    postfix: list[FollowedLogState] = []
 
 
 def checks(settings: Settings) -> Iterator[Check]:
@@ -127,10 +137,29 @@ def _server(settings: Settings) -> Check:
         answer = httpx.get(f"{held.http}/readyz", timeout=10)
     except httpx.HTTPError as error:
         return Check("server", CheckResult.BAD, f"process {held.pid} does not answer on {held.http}: {error}")
-    result = CheckResult.GOOD if answer.status_code == httpx.codes.OK else CheckResult.BAD
-    return Check(
-        "server", result, f"process {held.pid} on {held.http} is {'ready' if answer.is_success else 'not ready'}"
-    )
+    told = f"process {held.pid} on {held.http} is {'ready' if answer.is_success else 'not ready'}"
+    if answer.status_code != httpx.codes.OK:
+        return Check("server", CheckResult.BAD, f"{told}: {_said(answer)}")
+    troubled = [state for state in _followed(answer) if state.standing is not Standing.FOLLOWING]
+    if troubled:
+        found = "; ".join(f"{state.log}: {state.standing} {state.error}".rstrip() for state in troubled)
+        return Check("server", CheckResult.WARNING, f"{told}; {found}", "see the server's log and its metrics")
+    return Check("server", CheckResult.GOOD, told)
+
+
+def _said(answer: httpx.Response) -> str:
+    """Why a server is not ready, in its words."""
+    try:
+        return msgspec.json.decode(answer.content, type=_Problem).detail
+    except msgspec.DecodeError:
+        return f"it answers {answer.status_code}"
+
+
+def _followed(answer: httpx.Response) -> list[FollowedLogState]:
+    try:
+        return msgspec.json.decode(answer.content, type=_Ready).postfix
+    except msgspec.DecodeError:
+        return []
 
 
 def _maillog(settings: Settings) -> Check:

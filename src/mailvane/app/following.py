@@ -14,6 +14,7 @@ from mailvane.app.stores import Stores
 from mailvane.config import Settings
 from mailvane.errors import MailvaneError, SourceMoved, Transient
 from mailvane.postfix_config import PostfixLog
+from mailvane.services.followed_logs import FollowedLog
 from mailvane.services.tenancy import Tenancy
 from mailvane.sources.postfix_log.following import Following
 from mailvane.sources.postfix_log.reading import LogReading, Origin, Step
@@ -44,6 +45,18 @@ class FollowingMetrics:
             ["log"],
             registry=registry,
         )
+        self.at_end = Gauge(
+            "mailvane_postfix_at_end_timestamp_seconds",
+            "When the end of a followed log was reached last",
+            ["log"],
+            registry=registry,
+        )
+        self.failures = Counter(
+            "mailvane_postfix_failures",
+            "Times that following a log failed and was tried again",
+            ["log"],
+            registry=registry,
+        )
 
 
 class Follower:
@@ -58,6 +71,7 @@ class Follower:
         stop: Callable[[], bool],
     ) -> None:
         self.name = str(followed.path)
+        self.standing = FollowedLog(self.name, _clock())
         self._followed = followed
         self._zone = followed.timezone or settings.timezone
         self._stores = stores
@@ -68,6 +82,13 @@ class Follower:
 
     def run(self) -> None:
         """Until told to stop. What goes wrong is said in the log and tried again: mail goes on meanwhile."""
+        self._metrics.failures.labels(self.name)  # shown before the first one
+        try:
+            self._keep_following()
+        finally:
+            self.standing.stopped()
+
+    def _keep_following(self) -> None:
         while not self._stop():
             try:
                 self._follow()
@@ -75,16 +96,22 @@ class Follower:
                 log.info("%s: another process has read on; going on from there", self.name)
             except MailvaneError as error:
                 log.error("%s: %s", self.name, error)  # noqa: TRY400  the line says it all
+                self._failed(error.message)
                 self._pause(_AGAIN_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311
-            except Exception:
+            except Exception as error:
                 log.exception("%s: following failed", self.name)
+                self._failed(f"{type(error).__name__}; the server's log says more")
                 self._pause(_AGAIN_SECONDS)
+
+    def _failed(self, error: str) -> None:
+        self.standing.failed(_clock(), error)
+        self._metrics.failures.labels(self.name).inc()
 
     def _follow(self) -> None:
         origin, ledger = self._origin(), self._stores.ledger
         reading = LogReading(origin, ledger.cursors(origin.stream), ledger.in_flight(origin.stream))
         log.info("following %s into relay %d of workspace %s", self.name, origin.relay, self._followed.workspace)
-        for step in Following(reading, self.name, _clock).run(self._pause):
+        for step in Following(reading, self.name, _clock).run(self._idle):
             self._record(step)
             self._metrics.missed.labels(self.name).inc(step.summary.not_understood.total())
             if self._stop():
@@ -107,6 +134,7 @@ class Follower:
                     raise
         self._metrics.lines.labels(self.name).inc(step.lines)
         self._metrics.newest.labels(self.name).set(_clock() / 1000)
+        self.standing.read_on(_clock())
 
     def _origin(self) -> Origin:
         now = _clock()
@@ -115,6 +143,13 @@ class Follower:
             self._tenancy.create_relay(workspace.id, self.name, now)
         relay = self._tenancy.relay_of(workspace.id, self._followed.relay)
         return Origin(workspace.id, relay.id, workspace.retention_days, self._zone.key)
+
+    def _idle(self, seconds: float) -> bool:
+        if seconds:  # all that there is was read
+            now = _clock()
+            self.standing.reached_end(now, there=self._followed.path.exists())
+            self._metrics.at_end.labels(self.name).set(now / 1000)
+        return self._pause(seconds)
 
     def _pause(self, seconds: float) -> bool:
         """Wait, but not beyond the end; whether the end has come."""

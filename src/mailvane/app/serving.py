@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import partial
 from threading import Event, Thread
 from typing import Any
@@ -32,6 +33,7 @@ from mailvane.app.watching_settings import watching_settings
 from mailvane.config import Settings, master_token, shown
 from mailvane.errors import InvalidSetting
 from mailvane.listening import Listen
+from mailvane.services.followed_logs import FollowedLogs
 from mailvane.services.history import History
 from mailvane.services.periodic import Background, in_background
 from mailvane.services.tenancy import Tenancy
@@ -61,13 +63,15 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         url = base_url(settings) if "http" in roles else ""
         stores = running.enter_context(stores_here(settings, "mailvane serve", url))
         end_what_dead_processes_hold(settings, stores.ledger, _clock())
+        followed = FollowedLogs(_clock)
         if "worker" in roles:
-            running.enter_context(_followers(settings, stores, metrics))
+            followed = running.enter_context(_followers(settings, stores, metrics))
         tenancy = Tenancy(stores.ledger, master_token(settings))
         outbound = outbound_services(settings.outbound, stores, tenancy, _clock)
         complaints = complaints_of(settings.outbound, stores.ledger, lambda: stores.maillog, stores.recorder.record)
         reputation = reputation_of(watching_settings(settings), stores.ledger, _clock, registry, complaints)
         services = _services(settings, stores, tenancy, outbound, reputation)
+        services = replace(services, followed=followed)
         application = create_app(services, registry) if "http" in roles else None
         policy = policy_server(settings.outbound, outbound.desk, registry, limits) if "policy" in roles else None
         told = None if ready is None else partial(ready, stores)
@@ -98,14 +102,14 @@ def _refuse_busy(listen: Listen) -> None:
 
 
 @contextmanager
-def _followers(settings: Settings, stores: Stores, metrics: FollowingMetrics) -> Iterator[None]:
+def _followers(settings: Settings, stores: Stores, metrics: FollowingMetrics) -> Iterator[FollowedLogs]:
     stop = Event()
     followers = [Follower(settings, one, stores, metrics, stop.is_set) for one in settings.postfix]
     threads = [Thread(target=follower.run, name=f"follow {follower.name}") for follower in followers]
     for thread in threads:
         thread.start()
     try:
-        yield
+        yield FollowedLogs(_clock, [follower.standing for follower in followers])
     finally:
         stop.set()
         for thread in threads:

@@ -11,6 +11,7 @@ from litestar import Litestar
 from litestar.datastructures import State
 from prometheus_client import CollectorRegistry
 
+from mailvane.services.followed_logs import FollowedLogs
 from mailvane.services.recognition import Recognition
 from mailvane.services.tenancy import Tenancy
 from mailvane.surfaces.http import operations
@@ -54,6 +55,7 @@ class HttpServices:
     notify: NotifyServices
     clock: Callable[[], int]  # milliseconds since the epoch, UTC
     find_room: Callable[[], None] = lambda: None  # for more data; raises StoreFull where there is none
+    followed: FollowedLogs | None = None  # None: this process follows no logs
 
     @property
     def by_type(self) -> Mapping[type[Any], Any]:
@@ -72,7 +74,7 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
     bridge = Bridge()
     metrics = Metrics(registry or CollectorRegistry())
     recognition = Recognition(services.tenancy, services.outbound.clients.admit)
-    checks = Checks(services.maillog, services.find_room)
+    checks = Checks(services.maillog, services.find_room, services.followed)
     intake = Intake(services.tenancy, services.maillog.recorder)
 
     async def commit(workspace: int, requests: Sequence[Told]) -> list[Receipt]:

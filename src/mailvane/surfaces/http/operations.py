@@ -15,6 +15,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 from mailvane import __version__
+from mailvane.services.followed_logs import FollowedLogs, FollowedLogState
 from mailvane.services.recording import Waiting
 from mailvane.surfaces.http.dialect import Dialect
 from mailvane.surfaces.http.maillog_services import MailLogServices
@@ -91,6 +92,7 @@ class Readiness(msgspec.Struct, frozen=True):
     ledger: str
     disk: str
     journal: Waiting | None  # what was acknowledged and cannot be queried yet
+    postfix: list[FollowedLogState] | msgspec.UnsetType = msgspec.UNSET  # how the following of each log stands
 
 
 @get("/healthz", media_type=MediaType.TEXT, summary="The process is alive")
@@ -101,8 +103,9 @@ async def healthz() -> str:
 class Checks:
     """What has to be in order for the server to be ready."""
 
-    def __init__(self, services: MailLogServices, find_room: Callable[[], None]) -> None:
+    def __init__(self, services: MailLogServices, find_room: Callable[[], None], followed: FollowedLogs | None) -> None:
         self._services = services
+        self._followed = followed
         self._find_room = find_room
         self._journal: Waiting | None = None
         self._checks = (
@@ -115,7 +118,8 @@ class Checks:
         """Raises StoreUnavailable."""
         for check in self._checks:
             await check.passed()
-        return Readiness("ok", "ok", "ok", self._journal)
+        states = self._followed.states() if self._followed is not None else []
+        return Readiness("ok", "ok", "ok", self._journal, states or msgspec.UNSET)
 
     def close(self) -> None:
         for check in self._checks:
@@ -128,7 +132,7 @@ class Checks:
         self._services.maillog.health(measured=False)
 
 
-@get("/readyz", summary="Both stores answer, and there is room on the disk")
+@get("/readyz", summary="Both stores answer, there is room on the disk, and the logs are followed")
 async def readyz(request: AnyRequest) -> Response[bytes]:
     checks: Checks = request.app.state.checks
     return Response(msgspec.json.encode(await checks.passed()), media_type="application/json")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from litestar.testing import TestClient
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from mailvane import __version__
 from mailvane.domain.mail import EventBatch
 from mailvane.errors import StoreUnavailable
+from mailvane.services.followed_logs import FollowedLog, FollowedLogs
 from mailvane.services.recording import Waiting
 from mailvane.storage.interface import JournalEntry
+from mailvane.surfaces.http.app import create_app
 from mailvane.surfaces.http.operations import Metrics
 from tests.wire.world import NOW, World, accepted, opened
 
@@ -50,6 +54,19 @@ def test_a_server_without_its_mail_log_is_alive_but_not_ready(world: World, monk
     answer = world.client.get("/readyz")
     assert (answer.status_code, answer.json()["detail"]) == (503, "the mail log does not answer")
     assert world.client.get("/healthz").status_code == 200
+
+
+def test_a_server_whose_log_is_not_followed_is_not_ready(world: World) -> None:
+    followed = FollowedLog("/var/log/mail.log", 0)
+    logs = FollowedLogs(lambda: 9_000, [followed])
+    with TestClient(create_app(replace(world.services, followed=logs))) as client:
+        assert client.get("/readyz").json()["postfix"] == [
+            {"log": "/var/log/mail.log", "standing": "following", "behind_ms": 9_000}
+        ]
+        followed.stopped("gone")
+        answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["detail"] == "/var/log/mail.log is not followed (stopped for 9 s): gone"
 
 
 def test_a_server_without_its_ledger_is_not_ready(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
