@@ -76,9 +76,9 @@ class World:
 
 
 @contextmanager
-def opened(directory: Path) -> Iterator[World]:
+def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
     """A running world."""
-    ledger = open_ledger(f"sqlite:///{directory / 'ledger.sqlite'}")
+    ledger = open_ledger(ledger_url or f"sqlite:///{directory / 'ledger.sqlite'}")
     maillog = MemoryMailLog()
     tenancy = Tenancy(ledger, MASTER)
     recorder = Recorder(ledger, maillog)
