@@ -105,6 +105,19 @@ def test_relay_ids_count_from_one_across_workspaces(ledger: SqlLedger) -> None:
     assert made[0].price == Price()
 
 
+def test_one_workspace_and_one_relay_are_found_among_all(ledger: SqlLedger) -> None:
+    first, second = ledger.add_workspace("first", NOW), ledger.add_workspace("sec\ufffdond", NOW)
+    relay = ledger.add_relay(second.id, "x", NOW)
+    assert [ledger.workspace(each.id) for each in (first, second)] == [first, second]
+    assert [ledger.workspace_named(each.name) for each in (first, second)] == [first, second]
+    assert ledger.relay(relay.id) == relay
+    for number in (0, second.id + 1, 2**31, 10**18):
+        assert ledger.workspace(number) is None
+        assert ledger.relay(number + relay.id) is None
+    for name in ("", "FIRST", "first ", "third", "sec\0ond", "sec\ud800ond"):
+        assert ledger.workspace_named(name) is None
+
+
 def test_a_relay_of_another_workspace_cannot_be_changed(ledger: SqlLedger) -> None:
     one, two = (ledger.add_workspace(name, NOW).id for name in ("one", "two"))
     relay = ledger.add_relay(one, "mine", NOW)

@@ -70,10 +70,10 @@ class Collecting:
 
     def _workspace(self, name: str) -> int:
         """Raises CollectionFailed: a report must wait for its workspace, and not be set aside for the lack of it."""
-        found = next((one.id for one in self._ledger.workspaces() if one.name == name), None)
+        found = self._ledger.workspace_named(name)
         if found is None:
             raise CollectionFailed(f"there is no workspace {name}, which reports are to be taken for")
-        return found
+        return found.id
 
     async def fetch_reports(self, leasing: Leasing, clock: Callable[[], int]) -> None:
         """Take what arrives by mail and in the directory, until cancelled; on one node at a time."""

@@ -1,4 +1,7 @@
-"""The program: what the commands ask for, built from the settings and the stores that they name."""
+"""The program: what the commands ask for, built from the settings and the stores that they name.
+
+Parts of this layer are imported where a command needs them: no other should wait for the libraries of a server.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from zoneinfo import ZoneInfo
 
 from mailvane.app.governing import governance_of
@@ -57,33 +58,41 @@ class Mailvane:
         return governance_of(self._settings.outbound, self._ledger)
 
     def alerting(self) -> Alerting:
-        found: Alerting = _part("alerting").alerting_of(watching_settings(self._settings), self._ledger)
-        return found
+        from mailvane.app.alerting import alerting_of  # noqa: PLC0415 - see the top
+
+        return alerting_of(watching_settings(self._settings), self._ledger)
 
     def listings(self, kind: AssetKind, names: Sequence[str]) -> ListingCheck:
-        found: ListingCheck = _part("listings").check(self._settings, kind, names, self.now())
-        return found
+        from mailvane.app import listings  # noqa: PLC0415 - see the top
+
+        return listings.check(self._settings, kind, names, self.now())
 
     def reports(self) -> Reports:
         return self._ledger
 
     def take_reports(self, workspace: int, files: Sequence[str]) -> Iterator[Taken]:
-        taking = _part("report_files").ReportFiles(self._settings, self._ledger, self.alerting(), self.now)
-        found: Iterator[Taken] = taking.take(workspace, files, self.maillog)
-        return found
+        from mailvane.app.report_files import ReportFiles  # noqa: PLC0415 - see the top
+
+        taking = ReportFiles(self._settings, self._ledger, self.alerting(), self.now)
+        return taking.take(workspace, files, self.maillog)
 
     def maillog(self) -> AbstractContextManager[MailLog]:
-        found: AbstractContextManager[MailLog] = _part("stores").maillog_anywhere(self._settings, "a mailvane command")
-        return found
+        from mailvane.app.stores import maillog_anywhere  # noqa: PLC0415 - see the top
+
+        return maillog_anywhere(self._settings, "a mailvane command")
 
     def import_postfix(self, request: ImportRequest, report: Callable[[ImportProgress], None]) -> ImportSummary:
         return Importer(self._settings, self._ledger, self.tenancy(), self.now).run(request, report)
 
     def serve(self, roles: frozenset[str]) -> None:
-        _part("serving").serve(self._settings, roles)
+        from mailvane.app import serving  # noqa: PLC0415 - see the top
+
+        serving.serve(self._settings, roles)
 
     def demo(self, options: DemoOptions) -> None:
-        _part("demonstration").run(self._settings, options)
+        from mailvane.app import demonstration  # noqa: PLC0415 - see the top
+
+        demonstration.run(self._settings, options)
 
     def backup(self, directory: Path) -> None:
         with self.maillog() as maillog:
@@ -94,16 +103,12 @@ class Mailvane:
             maillog.upkeep("restore", directory)
 
     def checks(self) -> Iterator[Check]:
-        found: Iterator[Check] = _part("examination").checks(self._settings)
-        return found
+        from mailvane.app import examination  # noqa: PLC0415 - see the top
+
+        return examination.checks(self._settings)
 
     def close(self) -> None:
         self._open.close()
-
-
-def _part(name: str) -> ModuleType:
-    """A part of this layer, loaded when its command is run: no other should wait for the libraries of a server."""
-    return import_module(f"mailvane.app.{name}")
 
 
 def main() -> None:

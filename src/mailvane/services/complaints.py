@@ -88,7 +88,7 @@ class Complaints:
         return None
 
     def _tell(self, workspace: int, mail: EnclosedMail, found: _Found, digest: str, now: int) -> None:
-        known = next((each for each in self._tenants.workspaces() if each.id == workspace), None)
+        known = self._tenants.workspace(workspace)
         if known is None:
             return
         event = _event(mail, found.row, now)

@@ -251,7 +251,7 @@ class Governance:
         return msgspec.structs.replace(found, from_log=sum(each.asked for each in earlier if each.minute >= since))
 
     def _default_workspace(self, now: int) -> int:
-        found = next((each for each in self._tenants.workspaces() if each.name == DEFAULT_WORKSPACE), None)
+        found = self._tenants.workspace_named(DEFAULT_WORKSPACE)
         if found is not None:
             return found.id
         try:

@@ -56,6 +56,13 @@ class Tenancy:
             raise NotFound(f"there is no workspace named {name!r}")
         return found
 
+    def workspace_of(self, workspace: int) -> Workspace:
+        """The workspace of that id. Raises NotFound."""
+        found = self._tenants.workspace(workspace)
+        if found is None:
+            raise NotFound(f"there is no workspace {workspace}")
+        return found
+
     def ensure_workspace(self, name: str, now: int) -> Workspace:
         """The workspace of that name, made if it is missing; two processes may ask at once."""
         found = self._find(name)
@@ -87,11 +94,10 @@ class Tenancy:
 
     def relay(self, relay: int) -> Relay:
         """The relay of that id in whichever workspace. For operators only. Raises NotFound."""
-        for workspace in self._tenants.workspaces():
-            for each in self._tenants.relays(workspace.id):
-                if each.id == relay:
-                    return each
-        raise NotFound(f"there is no relay {relay}")
+        found = self._tenants.relay(relay)
+        if found is None:
+            raise NotFound(f"there is no relay {relay}")
+        return found
 
     def change_relay(self, relay: Relay) -> Relay:
         """Store changed comment, activity, billing day or price. Raises InvalidInput, NotFound."""
@@ -133,8 +139,7 @@ class Tenancy:
             return principal
         wanted = _workspace_id(workspace)
         if principal.workspace is None:
-            if all(each.id != wanted for each in self._tenants.workspaces()):
-                raise NotFound(f"there is no workspace {wanted}")
+            self.workspace_of(wanted)
             return msgspec.structs.replace(principal, workspace=wanted)
         if principal.workspace != wanted:
             raise NotAllowed("this key belongs to another workspace")
@@ -150,8 +155,7 @@ class Tenancy:
         return Principal(key.kind, key.workspace, key.id)
 
     def _find(self, name: str) -> Workspace | None:
-        wanted = name.strip()
-        return next((each for each in self._tenants.workspaces() if each.name == wanted), None)
+        return self._tenants.workspace_named(name.strip())
 
 
 def _workspace_name(name: str) -> str:

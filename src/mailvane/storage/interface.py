@@ -66,6 +66,11 @@ class Tenants(Protocol):
     def workspaces(self) -> list[Workspace]:
         """All of them, by id."""
 
+    def workspace(self, workspace: int) -> Workspace | None:
+        """The one of that id."""
+
+    def workspace_named(self, name: str) -> Workspace | None: ...
+
     def save_workspace(self, workspace: Workspace) -> None:
         """Store changed name or retention. Raises NotFound, AlreadyExists."""
 
@@ -74,6 +79,9 @@ class Tenants(Protocol):
 
     def relays(self, workspace: int) -> list[Relay]:
         """All relays of a workspace, by id, inactive ones too."""
+
+    def relay(self, relay: int) -> Relay | None:
+        """The one of that id, of whichever workspace."""
 
     def save_relay(self, relay: Relay) -> None:
         """Store changed comment, activity, billing day or price. Raises NotFound."""

@@ -93,8 +93,9 @@ class SnsIntake:
         return None
 
     def _record(self, record: Record, envelope: Envelope, domain: Domain, now: int) -> None:
-        workspace = next((each for each in self._tenancy.workspaces() if each.id == domain.workspace), None)
-        if workspace is None:
+        try:
+            workspace = self._tenancy.workspace_of(domain.workspace)
+        except NotFound:
             return
         events = mail_events(record, envelope, self._relay_of(workspace, now), self._reasons)
         if not events:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mailvane.domain.tenancy import Key, KeyKind, Price, Relay, Workspace
 from mailvane.errors import AlreadyExists, NotFound
 from mailvane.storage.ledger.database import Database
+from mailvane.storage.ledger.documents import plain
 from mailvane.storage.ledger.tables import keys, relays, workspaces
 
 _HINT_CHARACTERS = 12
+_LARGEST_ID = 2**31 - 1  # of a column; PostgreSQL compares it with no larger number
 
 
 class SqlTenants:
@@ -35,6 +37,18 @@ class SqlTenants:
         with self._database.read() as connection:
             rows = connection.execute(select(workspaces).order_by(workspaces.c.id))
             return [Workspace(**row) for row in rows.mappings()]
+
+    def workspace(self, workspace: int) -> Workspace | None:
+        return self._one_workspace(workspaces.c.id == workspace) if workspace <= _LARGEST_ID else None
+
+    def workspace_named(self, name: str) -> Workspace | None:
+        # What no column can hold names nobody.
+        return self._one_workspace(workspaces.c.name == name) if plain(name) == name else None
+
+    def _one_workspace(self, condition: ColumnElement[bool]) -> Workspace | None:
+        with self._database.read() as connection:
+            row = connection.execute(select(workspaces).where(condition)).mappings().one_or_none()
+        return None if row is None else Workspace(**row)
 
     def save_workspace(self, workspace: Workspace) -> None:
         changed = {"name": workspace.name, "retention_days": workspace.retention_days}
@@ -61,6 +75,13 @@ class SqlTenants:
         with self._database.read() as connection:
             rows = connection.execute(select(relays).where(relays.c.workspace == workspace).order_by(relays.c.id)).all()
         return [_relay(row) for row in rows]
+
+    def relay(self, relay: int) -> Relay | None:
+        if relay > _LARGEST_ID:
+            return None
+        with self._database.read() as connection:
+            row = connection.execute(select(relays).where(relays.c.id == relay)).one_or_none()
+        return None if row is None else _relay(row)
 
     def save_relay(self, relay: Relay) -> None:
         own = (relays.c.id == relay.id) & (relays.c.workspace == relay.workspace)

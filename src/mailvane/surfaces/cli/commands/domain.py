@@ -248,7 +248,7 @@ def _show(place: OutboundProgram, domain: Domain, as_json: bool) -> None:
         print_json(report)
         return
     fields = _fields(domain, usage, governance.rules.guillotine_of(domain), place.zone)
-    fields["workspace"] = next(one.name for one in place.tenancy().workspaces() if one.id == domain.workspace)
+    fields["workspace"] = place.tenancy().workspace_of(domain.workspace).name
     print_record(domain.name, fields)
     if report.audit:
         _print_audit(place, report.audit)

@@ -71,7 +71,7 @@ def _shown(services: OutboundServices, client: ClientKey, token: str) -> bytes:
 
 
 def _partner(services: OutboundServices, client: ClientKey) -> str:
-    return next(each.name for each in services.tenancy.workspaces() if each.id == client.workspace)
+    return services.tenancy.workspace_of(client.workspace).name
 
 
 def _found(services: OutboundServices, token: str) -> ClientKey:

@@ -26,8 +26,11 @@ def order(services: MailLogServices, workspace: int, text: str) -> bytes:
     """Raises InvalidInput, NotFound."""
     if not _ID.fullmatch(text):
         raise InvalidInput("invalid id: must be an integer")
-    relay = next((relay for relay in services.tenancy.relays(workspace) if relay.id == int(text)), None)
-    if relay is None:
+    try:
+        relay = services.tenancy.relay(int(text))
+    except NotFound:
+        raise NotFound("no such mail order") from None
+    if relay.workspace != workspace:
         raise NotFound("no such mail order")
     return msgspec.json.encode(MailOrderDetail(*_common(relay), PASSWORD_MASK, relay.comment))
 

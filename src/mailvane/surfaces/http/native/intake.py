@@ -15,7 +15,7 @@ from litestar.exceptions import HTTPException
 from mailvane.domain.forms import NEEDED, Form, form_of
 from mailvane.domain.mail import EventBatch, MailEvent
 from mailvane.domain.unpacking import TooMuch, gunzipped
-from mailvane.errors import InvalidEvent, InvalidInput, NotFound
+from mailvane.errors import InvalidEvent, InvalidInput
 from mailvane.services.reasons import load_reasons
 from mailvane.services.recording import Recorder
 from mailvane.services.tenancy import Tenancy
@@ -91,10 +91,7 @@ class Intake:
         return _receipts(requests, pending.batch.events if pending else [])
 
     def _retention(self, workspace: int) -> int:
-        found = next((each for each in self._tenancy.workspaces() if each.id == workspace), None)
-        if found is None:
-            raise NotFound(f"there is no workspace {workspace}")
-        return found.retention_days
+        return self._tenancy.workspace_of(workspace).retention_days
 
 
 def _receipts(requests: Sequence[Told], kept: Sequence[MailEvent]) -> list[Receipt]:
