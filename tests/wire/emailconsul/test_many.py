@@ -223,7 +223,7 @@ def test_lookalikes(many: Many) -> None:
     path, states = f"/lookalike/{brand.id}/lookalikes", brand.details["states"]
     there = [one for one in many.newest(Kind.LOOKALIKE) if not one.data.get("gone")]
     names = sorted(one.key for one in there if one.asset == brand.name)
-    assert len(names) > 1000
+    assert len(names) > 2 * LIMIT
     check_pages(many, path, names, field_of("id"))
     check_pages(many, path, names[::-1], field_of("id"), sort="-name")
     check_pages(many, path, [name for name in names if "l11" in name], field_of("id"), lookalike="L11")

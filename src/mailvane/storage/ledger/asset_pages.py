@@ -53,26 +53,26 @@ class SqlAssetPages:
         if question.name_part:
             yield self._asset_texts.holds(assets.c.name, question.name_part)
         if question.traffic is not None:
-            yield from self._with_traffic(question.traffic)
+            yield from self._with_traffic(question.workspace, question.traffic)
 
-    def _with_traffic(self, wanted: TrafficFilter) -> Iterator[ColumnElement[bool]]:
-        traffic = self._traffic
-        days = (
-            traffic.c.workspace == assets.c.workspace,
-            traffic.c.kind == ObservationKind.TRAFFIC,
-            traffic.c.asset == assets.c.name,
-            traffic.c.at >= wanted.since,
-            traffic.c.at < wanted.until,
-        )
+    def _with_traffic(self, workspace: int, wanted: TrafficFilter) -> Iterator[ColumnElement[bool]]:
+        """The days are looked through once, not once for each domain."""
+        name, traffic = assets.c.name, self._traffic
+        kind = traffic.c.workspace == workspace, traffic.c.kind == ObservationKind.TRAFFIC
+        days = (*kind, traffic.c.at >= wanted.since, traffic.c.at < wanted.until)
+        seen = select(traffic.c.asset).where(*days)
         if wanted.is_needed:
-            yield select(1).select_from(traffic).where(*days).exists()
+            yield name.in_(seen)
         if wanted.reputations:
-            told = func.nullif(self._traffic_data.text("domainReputation"), "")
-            newest = select(told).where(*days).order_by(traffic.c.at.desc(), traffic.c.key.desc()).limit(1)
-            known = func.coalesce(newest.scalar_subquery(), NO_REPUTATION)
-            yield self._asset_texts.is_one_of(known, wanted.reputations)
+            last = select(traffic.c.asset, func.max(traffic.c.at).label("at")).where(*days)
+            newest = last.group_by(traffic.c.asset).subquery()
+            is_newest = (traffic.c.asset == newest.c.asset) & (traffic.c.at == newest.c.at)
+            told = func.coalesce(func.nullif(self._traffic_data.text("domainReputation"), ""), NO_REPUTATION)
+            fits = select(traffic.c.asset).join(newest, is_newest).where(*kind)
+            has_it = name.in_(fits.where(self._asset_texts.is_one_of(told, wanted.reputations)))
+            yield has_it | name.not_in(seen) if NO_REPUTATION in wanted.reputations else has_it
         if wanted.address_part:
             groups = self._traffic_data.elements("ipReputations")
             samples = JsonFields(self._database, groups.c.value).elements("sampleIps")
             holds = self._asset_texts.holds(cast(samples.c.value, Text), wanted.address_part)
-            yield select(1).select_from(traffic, groups, samples).where(*days, holds).exists()
+            yield name.in_(select(traffic.c.asset).select_from(traffic, groups, samples).where(*days, holds))
