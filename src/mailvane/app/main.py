@@ -1,7 +1,4 @@
-"""The program: what the commands ask for, built from the settings and the stores that they name.
-
-Parts of this layer are imported where a command needs them: no other should wait for the libraries of a server.
-"""
+"""The program: what the commands ask for, built from the settings and the stores that they name."""
 
 from __future__ import annotations
 
@@ -10,7 +7,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from zoneinfo import ZoneInfo
 
 from mailvane.app.governing import governance_of
@@ -58,41 +57,33 @@ class Mailvane:
         return governance_of(self._settings.outbound, self._ledger)
 
     def alerting(self) -> Alerting:
-        from mailvane.app.alerting import alerting_of  # noqa: PLC0415 - see the top
-
-        return alerting_of(watching_settings(self._settings), self._ledger)
+        found: Alerting = _part("alerting").alerting_of(watching_settings(self._settings), self._ledger)
+        return found
 
     def listings(self, kind: AssetKind, names: Sequence[str]) -> ListingCheck:
-        from mailvane.app import listings  # noqa: PLC0415 - see the top
-
-        return listings.check(self._settings, kind, names, self.now())
+        found: ListingCheck = _part("listings").check(self._settings, kind, names, self.now())
+        return found
 
     def reports(self) -> Reports:
         return self._ledger
 
     def take_reports(self, workspace: int, files: Sequence[str]) -> Iterator[Taken]:
-        from mailvane.app.report_files import ReportFiles  # noqa: PLC0415 - see the top
-
-        taking = ReportFiles(self._settings, self._ledger, self.alerting(), self.now)
-        return taking.take(workspace, files, self.maillog)
+        taking = _part("report_files").ReportFiles(self._settings, self._ledger, self.alerting(), self.now)
+        found: Iterator[Taken] = taking.take(workspace, files, self.maillog)
+        return found
 
     def maillog(self) -> AbstractContextManager[MailLog]:
-        from mailvane.app.stores import maillog_anywhere  # noqa: PLC0415 - see the top
-
-        return maillog_anywhere(self._settings, "a mailvane command")
+        found: AbstractContextManager[MailLog] = _part("stores").maillog_anywhere(self._settings, "a mailvane command")
+        return found
 
     def import_postfix(self, request: ImportRequest, report: Callable[[ImportProgress], None]) -> ImportSummary:
         return Importer(self._settings, self._ledger, self.tenancy(), self.now).run(request, report)
 
     def serve(self, roles: frozenset[str]) -> None:
-        from mailvane.app import serving  # noqa: PLC0415 - see the top
-
-        serving.serve(self._settings, roles)
+        _part("serving").serve(self._settings, roles)
 
     def demo(self, options: DemoOptions) -> None:
-        from mailvane.app import demonstration  # noqa: PLC0415 - see the top
-
-        demonstration.run(self._settings, options)
+        _part("demonstration").run(self._settings, options)
 
     def backup(self, directory: Path) -> None:
         with self.maillog() as maillog:
@@ -103,12 +94,16 @@ class Mailvane:
             maillog.upkeep("restore", directory)
 
     def checks(self) -> Iterator[Check]:
-        from mailvane.app import examination  # noqa: PLC0415 - see the top
-
-        return examination.checks(self._settings)
+        found: Iterator[Check] = _part("examination").checks(self._settings)
+        return found
 
     def close(self) -> None:
         self._open.close()
+
+
+def _part(name: str) -> ModuleType:
+    """A part of this layer, loaded when its command is run: no other should wait for the libraries of a server."""
+    return import_module(f"mailvane.app.{name}")
 
 
 def main() -> None:

