@@ -170,6 +170,16 @@ def prepare(directory: Path, port: int, tenants: int, deliveries: int) -> list[T
     return found
 
 
+def wait_until_carried(port: int) -> None:
+    """Everything that was acknowledged is in the mail log."""
+    for _ in range(600):
+        ready = httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=10)
+        if ready.is_success and not ready.json()["journal"]["batches"]:
+            break
+        time.sleep(0.5)
+    time.sleep(2)
+
+
 def workspaces(directory: Path, count: int) -> list[str]:
     """Their keys."""
     ledger = open_ledger(f"sqlite:///{directory}/ledger.sqlite")
@@ -205,7 +215,7 @@ def main() -> None:
         directory = Path(name) / "data"
         with serving(directory, None) as server:
             tenants = prepare(directory, server.port, wanted.tenants, wanted.deliveries)
-            time.sleep(5)  # the journal empties into the mail log
+            wait_until_carried(server.port)
             told = asyncio.run(load(server.port, tenants, wanted.clients, wanted.seconds))
     report(told, wanted.seconds)
 

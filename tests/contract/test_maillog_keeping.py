@@ -157,3 +157,28 @@ def test_a_killed_writer_loses_nothing_and_doubles_nothing(directory: Path) -> N
         maillog.append(batch(f"batch {stored + 1}", 4))  # was perhaps under way
         assert seen(maillog) == (4, 4 * (stored + 2))
         assert maillog.health().events == 8 * (stored + 2)
+
+
+MANY_PARTS = """
+import sys, time
+from mailvane.storage.maillog import open_maillog
+from tests.contract.test_maillog_keeping import batch
+
+with open_maillog("chdb://" + sys.argv[1]) as maillog:
+    maillog.append(batch("a part for each month", 110))
+    for table in ("deliveries", "events"):
+        maillog._engine.command("TRUNCATE TABLE " + table)
+    for _ in range(600):
+        if maillog._engine.rows("SELECT count() FROM system.parts WHERE NOT active")[0][0] == 0:
+            break
+        time.sleep(0.1)
+    print(maillog._engine.rows("SELECT value FROM system.metrics WHERE metric = 'GlobalThread'")[0][0])
+"""
+
+
+def test_many_parts_that_are_removed_at_once_start_no_crowd_of_threads(tmp_path: Path) -> None:
+    # In a process of its own: threads that others of these tests made would be used again.
+    found = subprocess.run(
+        [sys.executable, "-c", MANY_PARTS, str(tmp_path)], check=True, capture_output=True, text=True
+    )
+    assert int(found.stdout) < 100

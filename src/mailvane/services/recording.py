@@ -32,6 +32,9 @@ _ROUNDS_BEFORE_SWEEP = 100  # under steady load: what a node left behind that di
 _LOOK_SECONDS = 0.2
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 30.0
+# Each insert makes parts that are to be merged: what comes within so long is stored together, while little is waiting.
+_LONGEST_BREATH_SECONDS = 0.25
+_LITTLE = 64  # batches
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
@@ -243,15 +246,18 @@ class Carrier:
         pause = 0.0
         while not self._stopping.wait(pause):
             try:
-                self._recorder.reconsider(monotonic())
+                began = monotonic()
+                self._recorder.reconsider(began)
                 carried = self._recorder.carry()
+                breath = min(monotonic() - began, _LONGEST_BREATH_SECONDS) if carried else 0.0
+                little = breath > 0 and self._recorder.backlog() < _LITTLE
             except MailvaneError as error:
                 pause = self._back_off(pause, error)
             except Exception as error:
                 log.exception("carrying failed")
                 pause = self._back_off(pause, error)
             else:
-                self.trouble, pause = None, 0.0
+                self.trouble, pause = None, breath if little else 0.0
                 if not carried and not self._recorder.wait_for_work(_SWEEP_SECONDS):
                     self._recorder.sweep()
 

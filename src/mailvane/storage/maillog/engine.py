@@ -50,6 +50,12 @@ _EMBEDDED_OPTIONS = {
     "background_buffer_flush_schedule_pool_size": "1",
     "background_message_broker_schedule_pool_size": "1",
     "background_distributed_schedule_pool_size": "1",
+    # A thread keeps a stack and caches of its own for as long as it lives.
+    "max_unexpected_parts_loading_thread_pool_size": "2",
+    "threadpool_local_fs_reader_pool_size": "8",
+    "load_marks_threadpool_pool_size": "4",
+    "prefetch_threadpool_pool_size": "4",
+    "max_thread_pool_free_size": "32",
 }
 
 # A question or merge that outgrows this goes on in files.

@@ -31,6 +31,7 @@ _WORDS = {
     " number_of_free_entries_in_pool_to_execute_optimize_entire_partition = 1",
     "{settled}": "min_age_to_force_merge_seconds = 300, min_age_to_force_merge_on_partition_only = 1",
 }
+_ANY_NUMBER = 1_000_000
 _FEED = re.compile(r"CREATE MATERIALIZED VIEW IF NOT EXISTS \w+ TO (\w+) AS\n(.*)", re.DOTALL)
 _PLACE = re.compile(r"\{(month|week|expiry):(\w+)\}")
 
@@ -65,11 +66,26 @@ def prepare(engine: Engine) -> None:
         engine.command(statement)
     if engine.address.cluster is not None:
         _spread(engine, engine.address.cluster)
+    if engine.embedded:
+        _remove_parts_alone(engine)
     if not stamp or stamp[0][:3] != (SCHEMA_VERSION, *here[:2]):
         engine.command(
             "INSERT INTO written_by SELECT {schema:UInt32}, {engine:String}, {major:UInt32}, {minor:UInt32}",
             {"schema": SCHEMA_VERSION, "engine": here[2], "major": here[0], "minor": here[1]},
         )
+
+
+def _remove_parts_alone(engine: Engine) -> None:
+    """Let one thread remove the parts that were merged into others.
+
+    For more than a hundred of them at once, the engine would start 128 threads, which never end: 40 to 70 MiB.
+    """
+    tables = engine.rows(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND endsWith(engine, 'MergeTree')"
+        " AND position(engine_full, 'concurrent_part_removal_threshold') = 0"
+    )
+    for (table,) in tables:
+        engine.command(f"ALTER TABLE `{table}` MODIFY SETTING concurrent_part_removal_threshold = {_ANY_NUMBER}")
 
 
 def _version(engine: Engine) -> tuple[int, int, str]:

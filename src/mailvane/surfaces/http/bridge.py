@@ -11,9 +11,11 @@ import asyncio
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from time import monotonic
 from typing import ParamSpec, TypeVar, cast
 
 from mailvane.errors import StoreUnavailable
+from mailvane.surfaces.http.recent import Recent
 from mailvane.surfaces.http.turns import Turns
 
 P = ParamSpec("P")
@@ -57,6 +59,7 @@ class Bridge:
         self._quick_turns = Turns(max(1, quick_threads - 1))
         self._lengthy_turns = Turns(_LENGTHY_THREADS, _LENGTHY_WAITING)
         self._under_way: dict[Hashable, _Shared] = {}
+        self._recent = Recent()
 
     async def analytical(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A question to the mail log. Raises StoreUnavailable when it takes too long."""
@@ -72,13 +75,18 @@ class Bridge:
         """A question of a workspace (None: of nobody in particular) to the mail log, in its turn.
 
         `same` tells apart what else is asked by this function for this workspace: of equal questions that are under way
-        together one is asked. Raises StoreUnavailable when it takes too long, or too many wait.
+        together one is asked, and what was answered a moment ago is given again while every place is taken. Raises
+        StoreUnavailable when it takes too long, or too many wait.
         """
         key = (function, workspace, same)
+        if self._turns.is_crowded and (answer := self._recent.get(key, monotonic(), self._turns.waited)) is not None:
+            return cast("T", answer)
         shared = self._under_way.get(key)
         if shared is None:
             shared = self._under_way[key] = _Shared()
-            shared.task = asyncio.ensure_future(self._in_turn(shared, workspace, partial(function, *args, **kwargs)))
+            shared.task = asyncio.ensure_future(
+                self._in_turn(shared, workspace, key, partial(function, *args, **kwargs))
+            )
             shared.task.add_done_callback(partial(self._ended, key, shared))
         shared.waiting += 1
         try:
@@ -92,10 +100,16 @@ class Bridge:
             raise StoreUnavailable(f"the mail log did not answer within {self._patience:g} s")
         return cast("T", shared.task.result())
 
-    async def _in_turn(self, shared: _Shared, workspace: int | None, function: Callable[[], object]) -> object:
+    async def _in_turn(
+        self, shared: _Shared, workspace: int | None, key: Hashable, function: Callable[[], object]
+    ) -> object:
         async with self._turns.turn(workspace):
-            shared.begun = True
-            return await asyncio.get_running_loop().run_in_executor(self._analytical, function)
+            shared.begun, asked_at = True, monotonic()
+            answer = await asyncio.get_running_loop().run_in_executor(self._analytical, function)
+        self._recent.forget_old(asked_at)
+        if self._turns.is_crowded:
+            self._recent.keep(key, answer, asked_at)
+        return answer
 
     def _ended(self, key: Hashable, shared: _Shared, task: asyncio.Future[object]) -> None:
         if self._under_way.get(key) is shared:

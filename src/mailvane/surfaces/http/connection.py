@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -19,10 +20,12 @@ from uvicorn.server import ServerState
 
 from mailvane.surfaces.connections import ConnectionLimits, Connections, peer_of
 from mailvane.surfaces.http.held_bytes import HeldBytes, HeldLimits
+from mailvane.surfaces.http.starting import Starting
 
 log = logging.getLogger(__name__)
 
 PROVEN = "mailvane_proven"  # in the state of a request: to be called when its key is proven
+_ABOUT_HEALTH = frozenset({"/healthz", "/readyz"})
 _SAID_EVERY = 60.0  # seconds between two lines of the log
 
 
@@ -53,6 +56,7 @@ class HttpState(ServerState):
             limits.connections, HttpConnection.is_idle, HttpConnection.give_up
         )
         self.held: HeldBytes[HttpConnection] = HeldBytes(limits.held, HttpConnection.give_up)
+        self.starting = Starting()
         self.slow = 0  # connections ended because they took too long
         self._said = (0, 0, 0)
         self._said_at = float("-inf")
@@ -221,7 +225,10 @@ class HttpConnection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
-        super()._start_asgi_task(cycle, app)
+        if cycle.scope["path"] in _ABOUT_HEALTH:
+            super()._start_asgi_task(cycle, app)
+        else:
+            self._state.starting.begin(partial(super()._start_asgi_task, cycle, app))
 
     # What others say
 

@@ -4,6 +4,7 @@ data shows here.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -116,8 +117,7 @@ class Checks:
 
     async def passed(self) -> Readiness:
         """Raises StoreUnavailable."""
-        for check in self._checks:
-            await check.passed()
+        await asyncio.gather(*(check.passed() for check in self._checks))
         states = self._followed.states() if self._followed is not None else []
         return Readiness("ok", "ok", "ok", self._journal, states or msgspec.UNSET)
 

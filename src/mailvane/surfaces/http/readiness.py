@@ -17,7 +17,7 @@ from mailvane.errors import StoreFull, StoreUnavailable
 class Patience(msgspec.Struct, frozen=True):
     """Seconds."""
 
-    prompt: float = 0.05  # for an answer of now
+    prompt: float = 0.02  # for an answer of now
     believed: float = 10.0  # what was found so long ago still holds
     longest: float = 2.0  # for an answer where nothing is known
 

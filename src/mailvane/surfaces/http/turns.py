@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
+from time import monotonic
 
 from mailvane.errors import StoreUnavailable
 
@@ -30,7 +31,13 @@ class Turns:
         self._free = places
         self._each = max(1, places - 1)
         self._most_waiting = most_waiting
+        self.waited = 0.0  # seconds, by who was given a place last
         self._tenants: dict[Hashable, _Tenant] = {}  # the next in turn first
+
+    @property
+    def is_crowded(self) -> bool:
+        """Every place is taken: whoever asks now has to wait."""
+        return not self._free
 
     @asynccontextmanager
     async def turn(self, tenant: Hashable) -> AsyncIterator[None]:
@@ -47,9 +54,11 @@ class Turns:
             raise StoreUnavailable(f"{self._most_waiting} questions of this workspace wait already")
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         known.waiting.append(place)
+        began = monotonic()
         self._call()
         try:
             await place
+            self.waited = monotonic() - began
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():
                 self._give_back(tenant)  # it was given while we were leaving

@@ -269,3 +269,26 @@ def test_a_thread_of_one_who_left_counts_as_the_workspaces_until_it_is_done() ->
         return before, begun
 
     assert asyncio.run(run()) == ([], ["next"])
+
+
+def test_what_was_answered_a_moment_ago_is_given_again_while_every_place_is_taken() -> None:
+    async def run() -> list[bytes]:
+        bridge, going_on, asked = Bridge(analytical_threads=1), threading.Event(), list[int]()
+
+        def count() -> bytes:
+            asked.append(1)
+            return b"answer %d" % len(asked)
+
+        told = [await bridge.ask(1, "same", count), await bridge.ask(1, "same", count)]
+        first = asyncio.create_task(bridge.ask(1, "same", count))
+        slow = [asyncio.create_task(bridge.ask(2, number, going_on.wait, 30.0)) for number in range(2)]
+        told.append(await first)  # the place is taken by the next one now, so it is kept
+        told.append(await asyncio.wait_for(bridge.ask(1, "same", count), 30.0))
+        assert not going_on.is_set()
+        going_on.set()
+        await asyncio.gather(*slow)
+        told.append(await bridge.ask(1, "same", count))
+        bridge.close()
+        return told
+
+    assert asyncio.run(run()) == [b"answer 1", b"answer 2", b"answer 3", b"answer 3", b"answer 4"]
