@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from mailvane.app.watching_settings import WatchingSettings
-from mailvane.collectors import dmarc, honeytokens, traps
+from mailvane.collectors import honeytokens, traps
 from mailvane.collectors.catalogue import MAKERS
 from mailvane.collectors.collector import Collector
+from mailvane.collectors.dmarc import make as make_reports
 from mailvane.collectors.dmarc import read_reports
 from mailvane.collectors.dmarc.arrivals import is_refused, reasons
 from mailvane.collectors.dnsbl import Blocklists
@@ -39,7 +40,7 @@ class Collecting:
         self._ledger = ledger
         self._watching = watching
         self.intake = ReportIntake(ledger, watching, read_reports, complaints)
-        self.reports = dmarc.make(settings.dmarc, settings.reputation)
+        self.reports = make_reports(settings.dmarc, settings.reputation)
         self.reports.take, self.reports.refused = self._take, self._refused
         self.collectors: list[Collector] = [self.reports, *(make(settings.reputation) for make in MAKERS)]
         for one in self.collectors:
