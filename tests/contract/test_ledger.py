@@ -113,7 +113,7 @@ def test_one_workspace_and_one_relay_are_found_among_all(ledger: SqlLedger) -> N
     assert ledger.relay(relay.id) == relay
     for number in (0, second.id + 1, 2**31, 10**18):
         assert ledger.workspace(number) is None
-        assert ledger.relay(number + relay.id) is None
+        assert ledger.relay(number + relay.id + 1) is None
     for name in ("", "FIRST", "first ", "third", "sec\0ond", "sec\ud800ond"):
         assert ledger.workspace_named(name) is None
 

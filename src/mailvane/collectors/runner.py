@@ -81,8 +81,8 @@ class Runner:
 
     def _due(self, source: Source, now: int) -> list[Asset]:
         """By workspace. What nobody approved, or what was switched off, is not asked about."""
-        watched = self._assets.assets(None, ASKED_ABOUT[source])
-        due = [asset for asset in watched if asset.verified and self._schedule.due_at(asset) <= now]
+        maybe = self._assets.assets_asked_before(ASKED_ABOUT[source], *self._schedule.asked_before(now))
+        due = [asset for asset in maybe if self._schedule.due_at(asset) <= now]
         return sorted(due, key=lambda asset: asset.workspace)
 
     def _is_resting(self, workspace: int, source: Source, now: int) -> bool:

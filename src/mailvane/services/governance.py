@@ -88,6 +88,14 @@ class Governance:
         """The newest first. `removed`: also those that were removed and are not billed yet."""
         return self._domains.domains(workspace, removed)
 
+    def domains_made_since(self, workspace: int, since: int) -> list[Domain]:
+        """Those of a workspace that were created then or later; the newest first."""
+        return self._domains.domains_made_since(workspace, since)
+
+    def domain_count(self, workspace: int) -> int:
+        """How many a workspace has; one that was removed does not count."""
+        return self._domains.domain_count(workspace)
+
     def create(
         self, name: str, workspace: int | None, now: int, *, actor: str = SERVER, approved: bool = True
     ) -> Domain:

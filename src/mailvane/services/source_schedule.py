@@ -33,6 +33,10 @@ class Schedule(msgspec.Struct, frozen=True):
         share = crc32(f"{asset.id}{asset.asked_at}".encode()) / 2**32
         return asset.asked_at + int(self.interval * (1 - _JITTER * share))
 
+    def asked_before(self, now: int) -> tuple[int, int]:
+        """Nothing is due that was asked about later: what was answered then, and what failed."""
+        return max(0, now - int(self.interval * (1 - _JITTER))), max(0, now - min(RETRY_MS, self.interval))
+
     def rests_until(self, workspace: int, health: SourceHealth) -> int:
         """A source that fails is left alone longer and longer; 0: it does not fail."""
         if not health.failures:

@@ -175,12 +175,6 @@ class Watching:
         """Of every source that was ever asked for this workspace."""
         return self._observations.health(workspace)
 
-    def latest(
-        self, workspace: int, kinds: Collection[ObservationKind], assets: Collection[str] | None = None
-    ) -> list[Observation]:
-        """The newest of each kind, asset and key."""
-        return self._observations.latest(workspace, kinds, assets)
-
     def observations(
         self, workspace: int, kinds: Collection[ObservationKind], since: int, until: int, asset: str | None = None
     ) -> list[Observation]:

@@ -75,6 +75,12 @@ class Domains(Protocol):
     def domains(self, workspace: int | None = None, removed: bool = False) -> list[Domain]:
         """The domains of a workspace, or all; the newest first. `removed`: also those that were."""
 
+    def domains_made_since(self, workspace: int, since: int) -> list[Domain]:
+        """Those of a workspace that were created then or later; the newest first."""
+
+    def domain_count(self, workspace: int) -> int:
+        """How many a workspace has, without those that were removed."""
+
     def domain(self, name: str, workspace: int | None = None) -> Domain | None:
         """What a workspace has of that name; without one, the approved one, else what was claimed first."""
 

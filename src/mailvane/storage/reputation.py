@@ -77,6 +77,12 @@ class Assets(Protocol):
 
     def asset_count(self, workspace: int, kind: AssetKind) -> int: ...
 
+    def assets_asked_before(self, kinds: Collection[AssetKind], answered: int, failed: int) -> list[Asset]:
+        """Verified ones of all workspaces, by name, that were asked about then at the latest, or never.
+
+        The time for those whose last attempt failed is another one.
+        """
+
     def asset_ids(self, workspace: int, kinds: Collection[AssetKind], ids: Collection[str] | None = None) -> list[str]:
         """Of all of these kinds, or those of them that are named by their ids."""
 

@@ -116,6 +116,7 @@ def _asset(workspace: int, kind: AssetKind, number: int, name: str) -> Asset:
         name=name,
         created_at=NOW - DAY,
         updated_at=NOW,
+        asked_at=NOW - DAY // 2,
         profile_id=PROFILE if number % 4 == 0 else None,
         details={"states": states} if kind is AssetKind.LOOKALIKE else {},
     )

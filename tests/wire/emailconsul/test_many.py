@@ -16,6 +16,7 @@ import pytest
 from mailvane.domain.reputation import NO_REPUTATION, AssetKind
 from mailvane.domain.reputation import Observation as Seen
 from mailvane.domain.reputation import ObservationKind as Kind
+from mailvane.services.source_schedule import Schedule
 from tests.contract.ledgers import ENGINES, postgres
 from tests.wire.emailconsul.asking import get
 from tests.wire.emailconsul.many import COLOURS, DAY, DOMAINS, IPS, NUMBERS, PROFILE, Many, filled
@@ -334,3 +335,7 @@ def test_one_asset_among_many_is_asked_about_without_the_others(many: Many) -> N
     answer = many.world.client.post(f"/api/v1.0/ips/{asset.id}/refresh", headers=many.world.ours.headers)
     assert answer.json()["data"][0]["status"] == "WAITING"
     assert many.fetched - before <= 2 * BESIDE
+    before, schedule = many.fetched, Schedule(DAY)
+    due = many.world.ledger.assets_asked_before(tuple(AssetKind), *schedule.asked_before(NOW))
+    assert [one.id for one in due] == [asset.id]
+    assert many.fetched - before == 1

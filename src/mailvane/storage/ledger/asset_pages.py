@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from sqlalchemy import ColumnElement, Text, cast, func, select
+from sqlalchemy import ColumnElement, Text, case, cast, func, select
 
-from mailvane.domain.reputation import NO_REPUTATION, AssetKind, ObservationKind
+from mailvane.domain.reputation import NO_REPUTATION, Asset, AssetKind, AssetStatus, ObservationKind
 from mailvane.storage.ledger.assets import asset_of
 from mailvane.storage.ledger.database import Database
 from mailvane.storage.ledger.documents import plain
@@ -22,6 +22,7 @@ class SqlAssetPages:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._asset_texts = Texts(database)
+        self._asset_data = JsonFields(database, assets.c.document)
         self._traffic = traffic = observations.alias("traffic")
         self._traffic_data = JsonFields(database, traffic.c.data)
 
@@ -37,6 +38,16 @@ class SqlAssetPages:
         counted = select(func.count()).where(assets.c.workspace == workspace, assets.c.kind == kind)
         with self._database.read() as connection:
             return connection.execute(counted).scalar_one()
+
+    def assets_asked_before(self, kinds: Collection[AssetKind], answered: int, failed: int) -> list[Asset]:
+        data, has_failed = self._asset_data, self._asset_data.text("status") == AssetStatus.FAILED
+        wanted = select(assets).where(
+            assets.c.kind.in_(sorted(kinds)),
+            data.flag("verified"),
+            data.integer("asked_at") <= case((has_failed, failed), else_=answered),
+        )
+        with self._database.read() as connection:
+            return [asset_of(row) for row in connection.execute(wanted.order_by(assets.c.name))]
 
     def asset_ids(self, workspace: int, kinds: Collection[AssetKind], ids: Collection[str] | None = None) -> list[str]:
         wanted = select(assets.c.id).where(assets.c.workspace == workspace, assets.c.kind.in_(sorted(kinds)))

@@ -65,6 +65,17 @@ class SqlDomains:
             rows = connection.execute(wanted if workspace is None else wanted.where(domains.c.workspace == workspace))
             return [domain_of(row) for row in rows]
 
+    def domains_made_since(self, workspace: int, since: int) -> list[Domain]:
+        of_time = KNOWN.where(domains.c.workspace == workspace, domains.c.created_at >= since)
+        with self._database.read() as connection:
+            rows = connection.execute(_there(of_time.order_by(domains.c.id.desc()), False))
+            return [domain_of(row) for row in rows]
+
+    def domain_count(self, workspace: int) -> int:
+        counted = select(func.count()).where(domains.c.workspace == workspace, domains.c.removed_at.is_(None))
+        with self._database.read() as connection:
+            return connection.execute(counted).scalar_one()
+
     def domain(self, name: str, workspace: int | None = None) -> Domain | None:
         with self._database.read() as connection:
             found = [domain_of(row) for row in connection.execute(_there(KNOWN.where(domains.c.name == name), False))]

@@ -54,13 +54,14 @@ def usage(services: OutboundServices, principal: Principal, token: str, since: s
     require_master(principal)
     begin = None if since is None else read_moment(since, "query", "since")
     client = _found(services, token)
-    domains = services.governance.domains(client.workspace)
+    governance, owner = services.governance, client.workspace
+    domains = governance.domains(owner) if begin is None else governance.domains_made_since(owner, begin)
     told = KeyUsage(
         partner_ref=_partner(services, client),
         since=optional_moment(begin),
         domains_allowed=client.terms.domains_allowed,
-        domains_used=len(domains),
-        domains=[new_domain(each) for each in domains if begin is None or each.created_at >= begin],
+        domains_used=governance.domain_count(owner),
+        domains=[new_domain(each) for each in domains],
     )
     return encoded(told)
 

@@ -1,0 +1,240 @@
+"""Pages of what is watched, of alerts, and counts of firings, asked of SQLite and of PostgreSQL."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import msgspec
+import pytest
+from sqlalchemy import create_engine, text
+
+from mailvane.domain.alerts import DAY_MS, Alert, FiredRule, LogEntry, Memory
+from mailvane.domain.reputation import (
+    NO_REPUTATION,
+    Asset,
+    AssetKind,
+    AssetStatus,
+    Observation,
+    ObservationKind,
+    new_id,
+)
+from mailvane.services.source_schedule import RETRY_MS, Schedule
+from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.questions import AlertQuestion, AssetQuestion, FiringQuestion, ObservationQuestion, TrafficFilter
+
+NOW = 1_790_000_000_000
+SPAN = TrafficFilter(since=NOW - 10, until=NOW)
+AWKWARD = ["Key", "key 10%", "key_1", "Ä", "ä", "ß", "key\\", "'", "zz", "Zz", "é", "\U0001f600", "a b", "a-b", "ab"]
+
+
+@pytest.fixture
+def one(ledger: SqlLedger) -> int:
+    return ledger.add_workspace("one", NOW).id
+
+
+def asset(workspace: int, name: str, kind: AssetKind, **more: object) -> Asset:
+    made = Asset(id=new_id(), workspace=workspace, kind=kind, name=name, created_at=NOW)
+    return msgspec.structs.replace(made, **more)
+
+
+def names(ledger: SqlLedger, question: AssetQuestion, descending: bool = False) -> list[str]:
+    page = ledger.asset_page(question, 0, 100, descending)
+    assert page.total == len(page.assets)
+    return [each.name for each in page.assets]
+
+
+def test_names_are_sorted_and_searched_by_their_very_letters(ledger: SqlLedger, one: int) -> None:
+    ledger.add_assets([asset(one, name, AssetKind.SNDS) for name in AWKWARD])
+    wanted = AssetQuestion(workspace=one, kind=AssetKind.SNDS)
+    assert names(ledger, wanted) == sorted(AWKWARD)
+    assert names(ledger, wanted, descending=True) == sorted(AWKWARD, reverse=True)
+    for part in ("key", "KEY", "%", "_", "\\", "'", "ä", "Ä", "s", "", "\0", "\ud800"):
+        expected = sorted(name for name in AWKWARD if part in name)
+        assert names(ledger, msgspec.structs.replace(wanted, name_part=part)) == expected, part
+    page = ledger.asset_page(wanted, 3, 4)
+    assert ([each.name for each in page.assets], page.total) == (sorted(AWKWARD)[3:7], len(AWKWARD))
+    assert ledger.asset_count(one, AssetKind.SNDS) == len(AWKWARD)
+    assert ledger.asset_count(one, AssetKind.IP) == 0
+
+
+def test_a_page_is_of_one_workspace_kind_and_profile(ledger: SqlLedger, one: int) -> None:
+    other = ledger.add_workspace("other", NOW).id
+    for workspace in (one, other):
+        ledger.add_assets([asset(workspace, f"a{workspace}", AssetKind.IP, id=f"{workspace:024}")])
+    ledger.add_assets([asset(one, "b", AssetKind.DOMAIN), asset(one, "c", AssetKind.IP, profile_id="p" * 24)])
+    assert names(ledger, AssetQuestion(workspace=one, kind=AssetKind.IP)) == [f"a{one}", "c"]
+    assert names(ledger, AssetQuestion(workspace=one, kind=AssetKind.IP, profile_id="p" * 24)) == ["c"]
+    ids = ledger.asset_ids(one, [AssetKind.IP, AssetKind.DOMAIN])
+    assert len(ids) == 3
+    assert ledger.asset_ids(one, [AssetKind.IP], [*ids, f"{other:024}", "nothing"]) == sorted(
+        each.id for each in ledger.assets(one, [AssetKind.IP])
+    )
+    assert ledger.asset_ids(one, [AssetKind.IP], []) == []
+
+
+def test_domains_are_chosen_by_their_days(ledger: SqlLedger, one: int) -> None:
+    def day(domain: str, at: int, **data: object) -> Observation:
+        return Observation(kind=ObservationKind.TRAFFIC, asset=domain, at=at, seen_at=NOW, data=data)
+
+    ledger.add_assets([asset(one, name, AssetKind.GP_DOMAIN) for name in ("a", "b", "c", "d")])
+    ledger.observe(
+        one,
+        [
+            day("a", NOW - 2, domainReputation="LOW"),
+            day("a", NOW - 1, domainReputation="HIGH", ipReputations=[{"sampleIps": ["192.0.2.1", "2001:db8::1"]}]),
+            day("b", NOW - 1, ipReputations=None),
+            day("b", NOW - 5, domainReputation="BAD", ipReputations=[{"sampleIps": None}, {}]),
+            day("c", NOW - 11, domainReputation="BAD", ipReputations=[{"sampleIps": ["192.0.2.1"]}]),
+            day("c", NOW, domainReputation="BAD"),
+        ],
+    )
+
+    def chosen(**more: object) -> list[str]:
+        traffic = msgspec.structs.replace(SPAN, **more)
+        return names(ledger, AssetQuestion(workspace=one, kind=AssetKind.GP_DOMAIN, traffic=traffic))
+
+    assert chosen() == ["a", "b", "c", "d"]
+    assert chosen(is_needed=True) == ["a", "b"]
+    assert chosen(reputations={"HIGH", "LOW"}) == ["a"]
+    assert chosen(reputations={"BAD"}) == []
+    assert chosen(reputations={NO_REPUTATION}) == ["b", "c", "d"]
+    assert chosen(reputations={NO_REPUTATION, "HIGH"}) == ["a", "b", "c", "d"]
+    assert chosen(address_part="2.1") == ["a"]
+    assert chosen(address_part="2.1", reputations={"LOW"}) == []
+
+
+def test_delivery_errors_have_a_mean_over_the_days_that_have_them(ledger: SqlLedger, one: int) -> None:
+    for number, errors in enumerate([[{"errorClass": "P", "errorType": "X", "errorRatio": 0.25}, {}], [], None, ()]):
+        told = {} if errors == () else {"deliveryErrors": errors}
+        ledger.observe(
+            one, [Observation(kind=ObservationKind.TRAFFIC, asset="a", at=NOW + number, seen_at=NOW, data=told)]
+        )
+    found = ledger.error_ratios(ObservationQuestion(workspace=one, kind=ObservationKind.TRAFFIC))
+    assert [(each.domain, each.error_class, each.error_type, each.mean) for each in found] == [
+        ("a", "", "", 0.0),
+        ("a", "P", "X", 0.25),
+    ]
+
+
+@pytest.mark.parametrize("now", [0, RETRY_MS, NOW])
+def test_whatever_is_due_is_among_what_was_asked_about_long_ago(ledger: SqlLedger, one: int, now: int) -> None:
+    schedule, random = Schedule(DAY_MS), Random(3)
+    states = [AssetStatus.UPDATED, AssetStatus.FAILED, AssetStatus.WAITING]
+    made = [
+        asset(
+            one, f"a{number}", AssetKind.IP, status=random.choice(states), verified=random.random() < 0.8,
+            asked_at=max(0, now - random.choice((0, RETRY_MS - 1, RETRY_MS, int(DAY_MS * 0.93), DAY_MS, NOW))),
+        )
+        for number in range(200)
+    ]  # fmt: skip
+    ledger.add_assets(made)
+    found = ledger.assets_asked_before([AssetKind.IP], *schedule.asked_before(now))
+    due = {each.id for each in made if each.verified and schedule.due_at(each) <= now}
+    assert due <= {each.id for each in found}
+    assert all(each.verified for each in found)
+    assert due
+    if now == NOW:
+        assert len(found) < sum(each.verified for each in made)
+
+
+def test_alerts_are_sorted_by_name_in_any_case_and_equal_ones_by_age(ledger: SqlLedger, one: int) -> None:
+    random = Random(5)
+    made = [
+        Alert(
+            id=f"{random.randrange(10**9):024}", workspace=one, name=random.choice(("B", "a", "É", "é", "Z", "A b")),
+            created_at=random.randrange(4), updated_at=0, rules=(),
+        )
+        for _ in range(40)
+    ]  # fmt: skip
+    for each in made:
+        ledger.add_alert(each)
+    by_age = sorted(made, key=lambda each: (each.created_at, each.id))
+    for by_name in (False, True):
+        for descending in (False, True):
+            question = AlertQuestion(workspace=one, by_name=by_name, descending=descending, limit=100)
+            expected = sorted(
+                by_age, key=lambda each: each.name.lower() if by_name else each.created_at, reverse=descending
+            )
+            assert [each.id for each in ledger.alert_page(question).alerts] == [each.id for each in expected]
+    renamed = ledger.change_alert(one, made[0].id, lambda known: msgspec.structs.replace(known, name="0"))
+    page = ledger.alert_page(AlertQuestion(workspace=one, by_name=True, limit=1))
+    assert (page.alerts, page.total) == ([renamed], 40)
+
+
+def test_firings_are_counted_by_what_matched(ledger: SqlLedger, one: int) -> None:
+    alert = Alert(id="a" * 24, workspace=one, name="new", created_at=0, updated_at=0, rules=())
+    ledger.add_alert(alert)
+    address = {"rbl": "bl.example", "ip": "192.0.2.1", "longer": 2}
+
+    def fired(ident: str, at: int, name: str, *rules: FiredRule) -> None:
+        entry = LogEntry(
+            id=ident * 24, workspace=one, alert_id=alert.id, profile_id=None, name=name, at=at, rules=rules
+        )
+        assert ledger.remember(Memory(alert_id=alert.id, version=len(versions)), entry, [])
+        versions.append(ident)
+
+    versions: list[str] = []
+    matched = FiredRule(type="IP_IN_RBL", snapshot={}, matchings={"items": [address, {**address, "value": 1}]})
+    empty = FiredRule(type="IP_IN_RBL", snapshot={}, matchings={"items": []})
+    odd = FiredRule(type="TRAPS_IP", snapshot={}, matchings={})
+    fired("b", NOW, "second", matched, matched, odd)
+    fired("c", NOW, "third", matched)
+    fired("d", NOW + DAY_MS, "last", empty, odd)
+    question = FiringQuestion(workspace=one, since=0, until=NOW * 2)
+    ((item, count),) = ledger.matched_items(question)
+    assert (list(item), item, count) == (["ip", "longer", "rbl"], address, 6)
+    (rule,) = ledger.fired_rules(question)
+    assert (rule.name, rule.rule_type, rule.count) == ("third", "IP_IN_RBL", 3)
+    assert ledger.firing_days(question) == {NOW // DAY_MS: 2}
+    for more in ({"rule_type": "TRAPS_IP"}, {"ip": "3.0"}, {"domain": "x"}, {"since": NOW + 1}, {"workspace": one + 1}):
+        other = msgspec.structs.replace(question, **more)
+        assert (ledger.matched_items(other), ledger.fired_rules(other), ledger.firing_days(other)) == ([], [], {})
+
+
+def test_lookalikes_are_chosen_by_key(ledger: SqlLedger, one: int) -> None:
+    def seen(key: str, at: int, **data: object) -> Observation:
+        return Observation(kind=ObservationKind.LOOKALIKE, asset="a", key=key, at=at, seen_at=NOW, data=data)
+
+    ledger.observe(
+        one, [seen("x", 1), seen("x", 2, gone=True), seen("y", 1, gone=True), seen("y", 2), seen("-z", 1, gone=False)]
+    )
+    asked = ObservationQuestion(
+        workspace=one, kind=ObservationKind.LOOKALIKE, newest_only=True, assets={"a", "b"}, not_true=("gone",)
+    )
+
+    def keys(**more: object) -> list[str]:
+        page = ledger.keyed_page(msgspec.structs.replace(asked, **more), 0, 10)
+        assert page.total == len(page.observations)
+        return [each.key for each in page.observations]
+
+    assert keys() == sorted(keys()) == ["-z", "y"]
+    assert [each.key for each in ledger.keyed_page(asked, 0, 10, descending=True).observations] == ["y", "-z"]
+    assert keys(not_true=(), true=("gone",)) == ["x"]
+    assert keys(keys={"y", "q"}) == ["y"]
+    assert keys(keys=()) == []
+    assert keys(keys_but={"y"}) == ["-z"]
+    assert keys(keys={str(number) for number in range(50_000)} | {"y"}) == ["y"]
+    assert keys(key_part="-") == ["-z"]
+    assert keys(assets=()) == []
+    assert {name: len(found) for name, found in ledger.observations_by_asset(asked).items()} == {"a": 2}
+
+
+def test_alerts_of_an_older_ledger_are_sorted_by_name(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    ledger = open_ledger(url)
+    workspace = ledger.add_workspace("one", NOW).id
+    for ident, name in pairwise("bÄaZz"):
+        made = Alert(id=ident * 24, workspace=workspace, name=name, created_at=NOW, updated_at=NOW, rules=())
+        ledger.add_alert(made)
+    question = AlertQuestion(workspace=workspace, by_name=True)
+    expected = ledger.alert_page(question)
+    ledger.close()
+    with create_engine(url).begin() as connection:
+        connection.execute(text("ALTER TABLE alerts DROP COLUMN sorted_name"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0009'"))
+    ledger = open_ledger(url)
+    assert ledger.alert_page(question) == expected
+    assert [each.name for each in expected.alerts] == ["a", "z", "Z", "Ä"]
+    ledger.close()
