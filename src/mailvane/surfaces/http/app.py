@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from mailvane.services.followed_logs import FollowedLogs
 from mailvane.services.recognition import Recognition
 from mailvane.services.tenancy import Tenancy
-from mailvane.surfaces.http import operations
+from mailvane.surfaces.http import description, operations
 from mailvane.surfaces.http.bridge import Bridge
 from mailvane.surfaces.http.dmarc_services import DmarcServices
 from mailvane.surfaces.http.door import Door, Proofs, render_error
@@ -42,6 +42,14 @@ _ROUTERS = (
     operations.ROUTER,
 )
 
+_DIALECTS = (
+    mailbaby_routes.DIALECT,
+    emboux_routes.DIALECT,
+    emailconsul_routes.DIALECT,
+    native_routes.DIALECT,
+    operations.DIALECT,
+)
+
 
 @dataclass(frozen=True)
 class HttpServices:
@@ -66,7 +74,12 @@ class HttpServices:
 @lru_cache(maxsize=1)
 def document() -> bytes:
     """The OpenAPI document of everything that the application serves."""
-    return operations.described(_ROUTERS, native_routes.BODIES | emboux_routes.BODIES | emailconsul_routes.BODIES)
+    return description.described(
+        _ROUTERS,
+        native_routes.BODIES | emboux_routes.BODIES | emailconsul_routes.BODIES,
+        native_routes.PARAMETERS | emailconsul_routes.PARAMETERS,
+        _DIALECTS,
+    )
 
 
 def create_app(services: HttpServices, registry: CollectorRegistry | None = None) -> Litestar:
@@ -101,12 +114,5 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
             }
         ),
     )
-    dialects = (
-        mailbaby_routes.DIALECT,
-        emboux_routes.DIALECT,
-        emailconsul_routes.DIALECT,
-        native_routes.DIALECT,
-        operations.DIALECT,
-    )
-    app.asgi_handler = Door(app.asgi_handler, dialects, Proofs(recognition, bridge, services.clock), metrics.observe)
+    app.asgi_handler = Door(app.asgi_handler, _DIALECTS, Proofs(recognition, bridge, services.clock), metrics.observe)
     return app

@@ -59,6 +59,7 @@ class Dialect:
     open_paths: frozenset[str] = frozenset()  # no key needed
     kinds: frozenset[KeyKind] = frozenset(KeyKind)  # of keys that may enter; others count as unknown
     headers: Mapping[str, str] = field(default_factory=dict)  # on every answer
+    refusals: frozenset[int] = frozenset({400, 500, 503})  # statuses that any request with a key may meet
 
     def owns(self, path: str) -> bool:
         return path in self.open_paths or self.needs_key(path)

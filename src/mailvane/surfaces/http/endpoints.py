@@ -5,7 +5,7 @@ A function gets what was asked as a value, and gives its reply as a value. It kn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,13 +28,41 @@ _USUAL_STATUS = {"delete": _NO_CONTENT}
 _USUAL_BODY = 64 * 1024
 
 
+TEXT: Mapping[str, Any] = {"type": "string"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Something of the query, or a header, that a function reads."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: TEXT)
+    required: bool = False
+    place: str = "query"
+
+    def told(self) -> dict[str, Any]:
+        """As the OpenAPI document has it."""
+        return {
+            "name": self.name,
+            "in": self.place,
+            "description": self.description,
+            "required": self.required,
+            "schema": dict(self.schema),
+        }
+
+
+Bodies = Mapping[tuple[str, str], tuple[str, Any]]  # of method and path: media type and model
+Parameters = Mapping[tuple[str, str], Sequence[Parameter]]  # of method and path
+
+
 @dataclass(frozen=True)
 class Asked:
     """A request, as far as a function may look at it."""
 
     principal: Principal
     path: Mapping[str, str]
-    query: Mapping[str, str]
+    query: Mapping[str, str]  # what the row names, and nothing else
     body: bytes
     now: int
     wanted: Wanted = field(default_factory=Wanted)
@@ -70,6 +98,8 @@ class Endpoint:
     media_type: str = JSON  # of the body
     largest: int = _USUAL_BODY
     lengthy: bool = False  # may take many seconds, and must not keep keys from being looked up
+    query: tuple[Parameter, ...] = ()
+    refusals: tuple[int, ...] = ()  # statuses beyond those that any request of its dialect may meet
 
     @property
     def success(self) -> int:
@@ -92,6 +122,11 @@ def bodies(endpoints: Iterable[Endpoint], prefix: str) -> dict[tuple[str, str], 
     }
 
 
+def parameters(endpoints: Iterable[Endpoint], prefix: str) -> dict[tuple[str, str], Sequence[Parameter]]:
+    """What each route reads of the query, for the description of the whole."""
+    return {(each.method, prefix + each.path.replace(":str}", "}")): each.query for each in endpoints if each.query}
+
+
 def _handler(endpoint: Endpoint, services: type[Any], refused: Any, media_type: str) -> HTTPRouteHandler:
     async def handle(request: Request[Any, Any, Any]) -> Response[bytes]:
         return Response(await _reply(endpoint, services, request), status_code=endpoint.success, media_type=JSON)
@@ -107,7 +142,7 @@ def _handler(endpoint: Endpoint, services: type[Any], refused: Any, media_type: 
         operation_id=endpoint.name,
         summary=endpoint.summary,
         status_code=endpoint.success,
-        responses={endpoint.success: told, **dict.fromkeys((400, 401, 403, 404), refusals)},
+        responses={endpoint.success: told, **dict.fromkeys((400, *endpoint.refusals), refusals)},
         request_max_body_size=endpoint.largest,
     )(handle_without_content if endpoint.success == _NO_CONTENT else handle)
     return made
@@ -120,7 +155,9 @@ async def _reply(endpoint: Endpoint, kind: type[Any], request: Request[Any, Any,
     asked = Asked(
         principal=principal,
         path={name: str(value) for name, value in request.path_params.items()},
-        query=request.query_params,
+        query={
+            each.name: request.query_params[each.name] for each in endpoint.query if each.name in request.query_params
+        },
         body=b"" if endpoint.method in {"get", "delete"} else await body_of(request),
         now=clock_of(request)(),
     )

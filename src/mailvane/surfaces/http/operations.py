@@ -5,14 +5,12 @@ data shows here.
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from litestar import Litestar, MediaType, Request, Response, Router, get
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar import MediaType, Request, Response, Router, get
+from litestar.openapi.datastructures import ResponseSpec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 from mailvane import __version__
@@ -20,33 +18,17 @@ from mailvane.services.followed_logs import FollowedLogs, FollowedLogState
 from mailvane.services.recording import Waiting
 from mailvane.surfaces.http.dialect import Dialect
 from mailvane.surfaces.http.maillog_services import MailLogServices
-from mailvane.surfaces.http.native.problem import render
+from mailvane.surfaces.http.native.problem import MEDIA_TYPE, Problem, render
 from mailvane.surfaces.http.readiness import Check
 from mailvane.surfaces.http.services import bridge_of, services_of
 
 AnyRequest = Request[Any, Any, Any]
 
-_PLACEHOLDER = re.compile(r"{(\w+)}")
 _EXPOSITION = "text/plain; version=1.0.0"  # the framework adds the charset
 
 DIALECT = Dialect(name="operations", render=render)
 
-OPENAPI = OpenAPIConfig(
-    title="Mailvane",
-    version=__version__,
-    description=(
-        "The MailBaby mail API, the Emboux API, the EmailConsul alerts API, and Mailvane's own. "
-        "A key goes into `X-API-KEY` or `Authorization: Bearer`."
-    ),
-    components=Components(
-        security_schemes={
-            "apiKeyAuth": SecurityScheme(type="apiKey", name="X-API-KEY", security_scheme_in="header"),
-            "bearerAuth": SecurityScheme(type="http", scheme="bearer"),
-        }
-    ),
-    security=[{"apiKeyAuth": []}, {"bearerAuth": []}],
-    use_handler_docstrings=False,
-)
+_REFUSED = {400: ResponseSpec(Problem, generate_examples=False, description="Refused", media_type=MEDIA_TYPE)}
 
 
 class Metrics:
@@ -96,9 +78,15 @@ class Readiness(msgspec.Struct, frozen=True):
     postfix: list[FollowedLogState] | msgspec.UnsetType = msgspec.UNSET  # how the following of each log stands
 
 
-@get("/healthz", media_type=MediaType.TEXT, summary="The process is alive")
+@get("/healthz", media_type=MediaType.TEXT, summary="The process is alive", responses=_REFUSED)
 async def healthz() -> str:
     return "ok\n"
+
+
+_READY = {
+    200: ResponseSpec(Readiness, generate_examples=False, description="OK", media_type="application/json"),
+    **_REFUSED,
+}
 
 
 class Checks:
@@ -132,47 +120,22 @@ class Checks:
         self._services.maillog.health(measured=False)
 
 
-@get("/readyz", summary="Both stores answer, there is room on the disk, and the logs are followed")
+@get(
+    "/readyz",
+    summary="Both stores answer, there is room on the disk, and the logs are followed",
+    responses=_READY,
+)
 async def readyz(request: AnyRequest) -> Response[bytes]:
     checks: Checks = request.app.state.checks
     return Response(msgspec.json.encode(await checks.passed()), media_type="application/json")
 
 
-@get("/metrics", media_type=MediaType.TEXT, summary="Prometheus metrics")
+@get("/metrics", media_type=MediaType.TEXT, summary="Prometheus metrics", responses=_REFUSED)
 async def metrics(request: AnyRequest) -> Response[bytes]:
     services = services_of(request, MailLogServices)
     waiting = await bridge_of(request).quick(services.recorder.waiting, services.clock())
     counted: Metrics = request.app.state.metrics
     return Response(counted.exposed(waiting), media_type=_EXPOSITION)
-
-
-def described(routers: Sequence[Router], bodies: Mapping[tuple[str, str], tuple[str, Any]]) -> bytes:
-    """The OpenAPI document of these routes, and of the bodies that they read themselves.
-
-    The framework would serve it from pages of its own; a twin of the application that is only asked to describe itself
-    has no pages.
-    """
-    twin = Litestar(route_handlers=[*routers], openapi_config=OPENAPI, logging_config=None)
-    document = twin.openapi_schema.to_schema()
-    models = [model for _, model in bodies.values()]
-    schemas, components = msgspec.json.schema_components(models, ref_template="#/components/schemas/{name}Body")
-    for ((method, path), (media_type, _)), schema in zip(bodies.items(), schemas, strict=True):
-        document["paths"][path][method]["requestBody"] = {"required": True, "content": {media_type: {"schema": schema}}}
-    _name_path_parameters(document["paths"])
-    document["components"]["schemas"].update({f"{name}Body": schema for name, schema in components.items()})
-    return msgspec.json.encode(document)
-
-
-def _name_path_parameters(paths: dict[str, Any]) -> None:
-    """Those that a handler reads from the request itself, which the framework does not see."""
-    for path, item in paths.items():
-        for operation in item.values():
-            known = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "path"}
-            operation.setdefault("parameters", []).extend(
-                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-                for name in _PLACEHOLDER.findall(path)
-                if name not in known
-            )
 
 
 @get("/openapi.json", summary="This document", include_in_schema=False)

@@ -11,6 +11,9 @@ from mailvane.surfaces.http.emailconsul.parameters import draft, period, window
 from mailvane.surfaces.http.endpoints import Asked
 from mailvane.surfaces.http.reputation_services import ReputationServices
 
+ORDERS = ("created_at", "-created_at", "name", "-name")
+LOG_ORDERS = ("-timestamp", "timestamp")
+
 
 def create(services: ReputationServices, asked: Asked) -> shape.AlertObject:
     return _kept(services, services.alerting.create(asked.workspace, draft(asked.body), asked.now))
@@ -31,7 +34,7 @@ def remove(services: ReputationServices, asked: Asked) -> None:
 
 
 def listed(services: ReputationServices, asked: Asked) -> shape.Page:
-    part = window(asked.query, ("created_at", "-created_at", "name", "-name"))
+    part = window(asked.query, ORDERS)
     found = services.alerting.page(
         AlertQuestion(
             workspace=asked.workspace,
@@ -47,7 +50,7 @@ def listed(services: ReputationServices, asked: Asked) -> shape.Page:
 
 
 def log(services: ReputationServices, asked: Asked) -> shape.Page:
-    part = window(asked.query, ("-timestamp", "timestamp"))
+    part = window(asked.query, LOG_ORDERS)
     page = services.alerting.entries(
         EntryQuestion(
             workspace=asked.workspace,

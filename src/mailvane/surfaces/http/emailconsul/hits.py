@@ -30,8 +30,9 @@ from mailvane.surfaces.http.endpoints import Asked
 from mailvane.surfaces.http.reputation_services import ReputationServices
 
 TRAP, TOKEN = ObservationKind.TRAP_HIT, ObservationKind.HONEYTOKEN_HIT
-_GROUPS = {TRAP: ("ip", "domain_from", "data_colorcode"), TOKEN: ("from_email", "to_email")}
-_SEARCHED = {
+ORDERS = ("-timestamp", "timestamp")
+GROUPS = {TRAP: ("ip", "domain_from", "data_colorcode"), TOKEN: ("from_email", "to_email")}
+SEARCHED = {
     TRAP: ("ip", "domain_from", "email_from_header", "email_subject", "smtp_mail_from_domain"),
     TOKEN: ("from_email", "to_email", "domain"),
 }
@@ -94,7 +95,7 @@ def _domains(names: Sequence[str]) -> list[str]:
 
 
 def log(kind: ObservationKind, services: ReputationServices, asked: Asked) -> shape.Page:
-    part = window(asked.query, ("-timestamp", "timestamp"))
+    part = window(asked.query, ORDERS)
     question = _question(kind, asked, recent(asked.query, asked.now))
     found = services.observed.observation_page(question, part.offset, part.limit, newest_first=part.descending)
     return shape.page([_row(hit) for hit in found.observations], found.total, part)
@@ -102,7 +103,7 @@ def log(kind: ObservationKind, services: ReputationServices, asked: Asked) -> sh
 
 def aggregated(kind: ObservationKind, services: ReputationServices, asked: Asked) -> shape.Rows:
     """How many hits each value of `group` has; the most first."""
-    group = chosen(asked.query, "group", _GROUPS[kind])
+    group = chosen(asked.query, "group", GROUPS[kind])
     counts = services.observed.counts_by(_question(kind, asked, period(asked.query)), group)
     return shape.Rows([{group: value, "count": count} for value, count in counts])
 
@@ -121,7 +122,7 @@ def _question(kind: ObservationKind, asked: Asked, span: tuple[int, int]) -> Obs
         kind=kind,
         since=span[0],
         until=span[1],
-        contains={name: asked.query.get(name, "") for name in _SEARCHED[kind]},
+        contains={name: asked.query.get(name, "") for name in SEARCHED[kind]},
         one_of={"data_colorcode": several(asked.query, "data_colorcode")},
     )
 

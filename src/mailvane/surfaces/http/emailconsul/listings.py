@@ -17,6 +17,7 @@ from mailvane.surfaces.http.endpoints import Asked
 from mailvane.surfaces.http.reputation_services import ReputationServices
 
 _LISTING = {AssetKind.IP: ObservationKind.IP_LISTING, AssetKind.DOMAIN: ObservationKind.DOMAIN_LISTING}
+KINDS = ("", "ips", "domains")
 _HEADINGS = frozenset({"ip", "ips", "domain", "domains", "address", "name", "host"})
 
 
@@ -102,7 +103,7 @@ def changes(watch: Watch, services: ReputationServices, asked: Asked) -> Mapping
 
 
 def dictionary(services: ReputationServices, asked: Asked) -> shape.Rows:
-    kind = chosen(asked.query, "type", ("", "ips", "domains"))
+    kind = chosen(asked.query, "type", KINDS)
     return shape.Rows(
         [
             shape.zone(zone, each)

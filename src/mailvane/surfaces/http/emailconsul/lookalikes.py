@@ -11,7 +11,7 @@ from mailvane.domain.reputation import Asset, AssetKind, Observation, Observatio
 from mailvane.errors import NotFound
 from mailvane.storage.questions import ObservationQuestion
 from mailvane.surfaces.http.emailconsul import shape
-from mailvane.surfaces.http.emailconsul.parameters import DomainsBody, StateBody, read, several, window
+from mailvane.surfaces.http.emailconsul.parameters import BY_NAME, DomainsBody, StateBody, read, several, window
 from mailvane.surfaces.http.emailconsul.watched import Watch
 from mailvane.surfaces.http.endpoints import Asked
 from mailvane.surfaces.http.reputation_services import ReputationServices
@@ -45,7 +45,7 @@ BRANDS = Watch(AssetKind.LOOKALIKE, _shown, DomainsBody)
 
 def listed(services: ReputationServices, asked: Asked) -> shape.Page:
     """The lookalikes of a brand that exist."""
-    part = window(asked.query, ("name", "-name"))
+    part = window(asked.query, BY_NAME)
     brand = BRANDS.asset(services, asked)
     question = _existing(
         asked,

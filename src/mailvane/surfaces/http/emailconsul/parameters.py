@@ -12,10 +12,11 @@ from mailvane.errors import InvalidFields
 from mailvane.services.alert_drafts import AlertDraft
 
 MOST_ROWS = 1000
-_USUAL_ROWS = 20
+USUAL_ROWS = 20
 LONGEST_PERIOD_MS = 30 * 86_400_000
 _LATEST_MS = 253_370_764_800_000  # the year 9999: what is told of days beyond it has no date
 _ALL = 2**31 - 1
+BY_NAME = ("name", "-name")
 _NAMING = ("ip", "domain", "email", "ips", "domains", "emails")
 
 
@@ -164,7 +165,7 @@ def window(query: Mapping[str, str], orders: Sequence[str]) -> Window:
     sort = query.get("sort") or orders[0]
     if sort not in orders:
         raise InvalidFields(("sort", f"expected one of {', '.join(orders)}"))
-    return Window(_number(query, "offset", 0, _ALL), _number(query, "limit", _USUAL_ROWS, MOST_ROWS), sort)
+    return Window(_number(query, "offset", 0, _ALL), _number(query, "limit", USUAL_ROWS, MOST_ROWS), sort)
 
 
 def _number(query: Mapping[str, str], name: str, usual: int, most: int) -> int:

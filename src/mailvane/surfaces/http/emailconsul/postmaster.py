@@ -13,16 +13,16 @@ import msgspec
 from mailvane.domain.reputation import Asset, AssetKind, Observation, ObservationKind, Source
 from mailvane.storage.questions import ObservationQuestion, TrafficFilter
 from mailvane.surfaces.http.emailconsul import shape
-from mailvane.surfaces.http.emailconsul.parameters import DomainsBody, period, recent, several, window
+from mailvane.surfaces.http.emailconsul.parameters import BY_NAME, DomainsBody, period, recent, several, window
 from mailvane.surfaces.http.emailconsul.watched import Watch
 from mailvane.surfaces.http.endpoints import Asked
 from mailvane.surfaces.http.reputation_services import ReputationServices
 
-_SPAN = ("stats_date_from", "stats_date_to")
+SPAN = ("stats_date_from", "stats_date_to")
 
 
 def _shown(services: ReputationServices, asked: Asked, assets: Sequence[Asset]) -> list[shape.GpDomainObject]:
-    question = _days(asked, recent(asked.query, asked.now, _SPAN), assets={asset.name for asset in assets})
+    question = _days(asked, recent(asked.query, asked.now, SPAN), assets={asset.name for asset in assets})
     days = services.observed.observations_by_asset(question)
     return [
         shape.GpDomainObject(
@@ -40,8 +40,8 @@ GP_DOMAINS = Watch(AssetKind.GP_DOMAIN, _shown, DomainsBody)
 
 def listed(services: ReputationServices, asked: Asked) -> shape.Page:
     """With the filters that look into the records."""
-    part = window(asked.query, ("name", "-name"))
-    since, until = recent(asked.query, asked.now, _SPAN)
+    part = window(asked.query, BY_NAME)
+    since, until = recent(asked.query, asked.now, SPAN)
     traffic = TrafficFilter(
         since=since,
         until=until,

@@ -11,7 +11,7 @@ from typing import Any
 from mailvane.domain.names import mail_domain
 from mailvane.storage.reputation import ReportQuestion, RowQuestion
 from mailvane.surfaces.http.dmarc_services import DmarcServices
-from mailvane.surfaces.http.emailconsul import shape
+from mailvane.surfaces.http.emailconsul import queries, shape
 from mailvane.surfaces.http.emailconsul.parameters import recent, window
 from mailvane.surfaces.http.endpoints import Asked, Endpoint
 
@@ -23,7 +23,7 @@ def catch_up_email(services: DmarcServices, _asked: Asked) -> Mapping[str, Any]:
 
 def reports(services: DmarcServices, asked: Asked) -> shape.Page:
     """Aggregate reports, the newest first."""
-    part = window(asked.query, ("-date_end",))
+    part = window(asked.query, queries.REPORT_ORDERS)
     since, until = recent(asked.query, asked.now)
     found = services.reports.report_page(
         ReportQuestion(
@@ -53,7 +53,7 @@ def reports(services: DmarcServices, asked: Asked) -> shape.Page:
 
 def rows_of_reports(services: DmarcServices, asked: Asked) -> shape.Page:
     """Rows of aggregate reports, those of the most messages first."""
-    part = window(asked.query, ("-count",))
+    part = window(asked.query, queries.ROW_ORDERS)
     since, until = recent(asked.query, asked.now)
     question = RowQuestion(
         workspace=asked.workspace,
@@ -75,8 +75,14 @@ def _endpoints() -> Iterator[Endpoint]:
         "get", f"{path}/catch_up_email", "dmarc_catch_up_email", "The address for `rua=`", catch_up_email,
         dict[str, Any],
     )  # fmt: skip
-    yield Endpoint("get", f"{path}/reports", "dmarc_reports", "Aggregate reports", reports, shape.Page)
-    yield Endpoint("get", f"{path}/rows", "dmarc_rows", "Rows of the reports", rows_of_reports, shape.Page)
+    yield Endpoint(
+        "get", f"{path}/reports", "dmarc_reports", "Aggregate reports", reports, shape.Page,
+        query=queries.DMARC_REPORTS,
+    )  # fmt: skip
+    yield Endpoint(
+        "get", f"{path}/rows", "dmarc_rows", "Rows of the reports", rows_of_reports, shape.Page,
+        query=queries.DMARC_ROWS,
+    )  # fmt: skip
 
 
 ENDPOINTS = [*_endpoints()]

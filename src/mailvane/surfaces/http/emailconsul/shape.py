@@ -218,6 +218,7 @@ DIALECT = Dialect(
     render=render,
     prefixes=(PREFIX,),
     kinds=frozenset({KeyKind.WORKSPACE, KeyKind.PLATFORM, KeyKind.MASTER}),
+    refusals=frozenset({400, 401, 403, 404, 500, 503}),
 )
 
 

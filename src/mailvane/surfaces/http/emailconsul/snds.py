@@ -32,6 +32,7 @@ from mailvane.surfaces.http.reputation_services import ReputationServices
 _SHOWN_OF_KEY = 4
 _KEY = re.compile(r"[A-Za-z0-9-]{4,200}")
 _SUMS = ("rcpt_commands", "data_commands", "recipients", "bounce", "trap_hits")
+ORDERS = ("-date_timestamp", "date_timestamp")
 _COLOURS = ("GREEN", "YELLOW", "RED")
 
 
@@ -84,7 +85,7 @@ def _checked(key: str) -> str:
 
 def ip_data(services: ReputationServices, asked: Asked) -> shape.Page:
     """The periods of addresses, the newest first."""
-    part = window(asked.query, ("-date_timestamp", "date_timestamp"))
+    part = window(asked.query, ORDERS)
     since, until = recent(asked.query, asked.now)
     colours = several(asked.query, "filter_result")
     question = _question(asked, ObservationKind.SNDS_DATA, since=since, until=until, one_of={"filter_result": colours})
@@ -93,7 +94,7 @@ def ip_data(services: ReputationServices, asked: Asked) -> shape.Page:
 
 def ip_status(services: ReputationServices, asked: Asked) -> shape.Page:
     """Which addresses Microsoft blocks, as said last."""
-    part = window(asked.query, ("-date_timestamp", "date_timestamp"))
+    part = window(asked.query, ORDERS)
     return _page(services, asked, _question(asked, ObservationKind.SNDS_STATUS, newest_only=True), part)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from mailvane.domain.reputation import ASKED_ABOUT, Asset, AssetKind, Source
 from mailvane.errors import InvalidFields
 from mailvane.storage.questions import AssetQuestion
-from mailvane.surfaces.http.emailconsul.parameters import read, window
+from mailvane.surfaces.http.emailconsul.parameters import BY_NAME, read, window
 from mailvane.surfaces.http.emailconsul.shape import Page, Rows, page
 from mailvane.surfaces.http.endpoints import Asked
 from mailvane.surfaces.http.reputation_services import ReputationServices
@@ -33,7 +33,7 @@ class Watch:
         return _SOURCES[self.kind]
 
     def listed(self, services: ReputationServices, asked: Asked) -> Page:
-        part = window(asked.query, ("name", "-name"))
+        part = window(asked.query, BY_NAME)
         found = services.watching.page(self.question(asked), part.offset, part.limit, part.descending)
         return page(self.shown(services, asked, found.assets), found.total, part)
 

@@ -226,7 +226,7 @@ async def key_usage(request: AnyRequest, token: FromPath[str]) -> Response[bytes
     status_code=200,
     summary="Take in a notification of bounces and complaints",
     request_max_body_size=_LARGEST_NOTIFICATION,
-    responses=_answers(shape.Taken, 400),
+    responses=_answers(shape.Taken, 400, 404, 422),
     security=[{}],
 )
 async def take_notification(request: AnyRequest) -> Response[bytes]:

@@ -351,4 +351,5 @@ DIALECT = Dialect(
     render=_render,
     prefixes=("/domains", "/outbound", "/api-keys"),
     open_paths=frozenset({WEBHOOK}),
+    refusals=frozenset({400, 403, 404, 422, 500, 503}),
 )

@@ -80,7 +80,14 @@ class StatsOperation(Operation):
         self.parameters = _stats_parameters()
 
 
-@get("/ping", media_type=MediaType.TEXT, operation_id="ping", summary="Whether the server answers", security=[{}])
+@get(
+    "/ping",
+    media_type=MediaType.TEXT,
+    operation_id="ping",
+    summary="Whether the server answers",
+    responses={400: ResponseSpec(ErrorMessage, generate_examples=False, description="Refused")},
+    security=[{}],
+)
 async def ping() -> str:
     return "Server is up and running"
 

@@ -115,6 +115,7 @@ DIALECT = Dialect(
     prefixes=("/mail",),
     open_paths=frozenset({"/ping"}),
     kinds=frozenset({KeyKind.WORKSPACE, KeyKind.PLATFORM, KeyKind.MASTER}),
+    refusals=frozenset({400, 401, 404, 500, 503}),
     headers={
         "Access-Control-Allow-Origin": "*",  # upstream lets browsers in too; keys are never ambient
         "Access-Control-Allow-Methods": "GET, OPTIONS",

@@ -16,13 +16,19 @@ from mailvane.errors import InvalidFields
 from mailvane.services.alert_drafts import AlertDraft
 from mailvane.services.alerting import Trial
 from mailvane.storage.reputation import EntryPage, EntryQuestion
-from mailvane.surfaces.http.endpoints import Asked
-from mailvane.surfaces.http.native.parameters import Moment, moment, number, read
+from mailvane.surfaces.http.endpoints import Asked, Parameter
+from mailvane.surfaces.http.native.parameters import Moment, moment, number, part, read
 from mailvane.surfaces.http.reputation_services import ReputationServices
 
 _USUAL_STRETCH_MS = 30 * 86_400_000
 _MOST = 1000
+_USUAL_ROWS = 20
 _LONGEST_REASON = 500
+LOG = (
+    Parameter("alert_id", "Only of this alert."),
+    Parameter("profile_id", "Only what belongs to this profile."),
+    *part(_USUAL_ROWS, _MOST),
+)
 
 
 class BacktestBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +108,7 @@ def log(services: ReputationServices, asked: Asked) -> EntryPage:
         alert_id=asked.query.get("alert_id") or None,
         profile_id=asked.query.get("profile_id") or None,
         offset=number(asked, "offset", 0, 2**31 - 1),
-        limit=number(asked, "limit", 20, _MOST),
+        limit=number(asked, "limit", _USUAL_ROWS, _MOST),
     )
     return services.alerting.entries(question)
 

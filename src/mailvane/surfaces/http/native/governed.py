@@ -14,9 +14,11 @@ from mailvane.domain.tenancy import KeyKind, Principal
 from mailvane.errors import InvalidInput, NotAllowed, NotFound
 from mailvane.services.governance import Governance
 from mailvane.storage.domains import BillingPeriod
+from mailvane.surfaces.http.endpoints import Parameter
 
 _USUAL = 100
 _MOST = 1_000
+LIMIT = Parameter("limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": _MOST, "default": _USUAL})
 
 
 class Act(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from mailvane.domain.history import (
 from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import InvalidInput, NotAllowed
 from mailvane.surfaces.http.door import principal_of
-from mailvane.surfaces.http.endpoints import JSON, body_of
+from mailvane.surfaces.http.endpoints import JSON, Parameter, body_of
 from mailvane.surfaces.http.maillog_services import MailLogServices
 from mailvane.surfaces.http.native import maillog
 from mailvane.surfaces.http.native.event import NativeEvent
@@ -40,7 +40,7 @@ NDJSON = frozenset({"", "application/x-ndjson", "application/ndjson", "applicati
     status_code=200,
     summary="Take in mail events",
     request_max_body_size=MAX_BODY,
-    responses=answers(Receipt),
+    responses=answers(Receipt, 413, 415),
 )
 async def take_events(request: AnyRequest) -> Response[bytes]:
     principal = principal_of(request)
@@ -138,7 +138,7 @@ async def retain(request: AnyRequest) -> Response[bytes]:
     operation_id="maillog_upkeep",
     status_code=200,
     summary="Rebuild, back up or restore the mail log",
-    responses=answers(None),
+    responses=answers(None, 409),
 )
 async def upkeep(request: AnyRequest) -> Response[bytes]:
     return await _keep_up(request, maillog.upkeep)
@@ -165,6 +165,13 @@ _MAILLOG = Router(
     path="/maillog", route_handlers=[search, statistics, hourly, life, health, retain, upkeep], tags=["Mail log"]
 )
 HANDLERS: list[Any] = [take_events, _MAILLOG]
+_ENCODING = Parameter(
+    "Content-Encoding",
+    "How the body is packed.",
+    {"type": "string", "enum": ["identity", "gzip", "x-gzip"], "default": "identity"},
+    place="header",
+)
+PARAMETERS = {("post", f"{PREFIX}/events"): (_ENCODING,)}
 BODIES: dict[tuple[str, str], tuple[str, Any]] = {
     ("post", f"{PREFIX}/events"): ("application/x-ndjson", NativeEvent),
     ("post", f"{PREFIX}/maillog/search"): (JSON, LogQuestion),

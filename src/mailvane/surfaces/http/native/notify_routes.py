@@ -12,7 +12,10 @@ from mailvane.surfaces.http.native import telling
 def _telling() -> Iterator[Endpoint]:
     path, slack = "/notifications", "/slack-integrations"
     one = f"{path}/{{notification_id:str}}"
-    yield Endpoint("get", path, "list_notifications", "Messages", telling.notifications, list[Notification])
+    yield Endpoint(
+        "get", path, "list_notifications", "Messages", telling.notifications, list[Notification],
+        query=telling.NOTIFICATIONS,
+    )  # fmt: skip
     yield Endpoint("get", f"{one}/attempts", "list_attempts", "Its deliveries", telling.attempts, list[Attempt])
     yield Endpoint("post", f"{one}/resend", "resend_notification", "Send it again", telling.resend, Notification)
     yield Endpoint("get", "/targets", "list_targets", "Who is told, and how that goes", telling.targets, list[Target])

@@ -11,7 +11,7 @@ from mailvane.storage.domains import BillingPeriod
 from mailvane.surfaces.http.door import principal_of
 from mailvane.surfaces.http.endpoints import JSON
 from mailvane.surfaces.http.native import governed
-from mailvane.surfaces.http.native.problem import answers
+from mailvane.surfaces.http.native.problem import PREFIX, answers
 from mailvane.surfaces.http.outbound_services import OutboundServices
 from mailvane.surfaces.http.services import bridge_of, services_of
 
@@ -45,4 +45,8 @@ async def _look(request: AnyRequest, question: governed.Question) -> Response[by
     return Response(found, status_code=200, media_type=JSON)
 
 
+PARAMETERS = {
+    ("get", f"{PREFIX}/billing/periods"): (governed.LIMIT,),
+    ("get", f"{PREFIX}/domains/{{name}}/audit"): (governed.LIMIT,),
+}
 HANDLERS = [billing_periods, domain_audit]

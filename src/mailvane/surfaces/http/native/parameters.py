@@ -11,7 +11,7 @@ import msgspec
 
 from mailvane.domain.moments import iso_ms
 from mailvane.errors import InvalidFields, InvalidInput
-from mailvane.surfaces.http.endpoints import Asked
+from mailvane.surfaces.http.endpoints import Asked, Parameter
 
 T = TypeVar("T")
 Moment = int | str
@@ -38,6 +38,14 @@ def moment(name: str, given: Moment) -> int:
     if found < 0:
         raise InvalidFields((name, "expected a time since 1970"))
     return found
+
+
+def part(usual: int, most: int) -> tuple[Parameter, Parameter]:
+    """The parameters that say which part of a list is asked for."""
+    return (
+        Parameter("offset", "Rows to pass over.", {"type": "integer", "minimum": 0, "default": 0}),
+        Parameter("limit", "Rows at most.", {"type": "integer", "minimum": 0, "maximum": most, "default": usual}),
+    )
 
 
 def number(asked: Asked, name: str, usual: int, most: int) -> int:

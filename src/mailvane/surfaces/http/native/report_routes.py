@@ -10,10 +10,13 @@ from mailvane.surfaces.http.native import reports
 
 
 def _reports() -> Iterator[Endpoint]:
-    yield Endpoint("get", "/dmarc/tls", "tls_reports", "TLS reports (RFC 8460), with sums", reports.tls, TlsPage)
+    yield Endpoint(
+        "get", "/dmarc/tls", "tls_reports", "TLS reports (RFC 8460), with sums", reports.tls, TlsPage,
+        query=reports.TLS,
+    )  # fmt: skip
     yield Endpoint(
         "get", "/dmarc/abuse", "abuse_reports", "Abuse and authentication failure reports (ARF)", reports.abuse,
-        AbusePage,
+        AbusePage, query=reports.ABUSE,
     )  # fmt: skip
 
 

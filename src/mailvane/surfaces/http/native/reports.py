@@ -8,13 +8,23 @@ from __future__ import annotations
 from mailvane.errors import InvalidFields
 from mailvane.storage.reputation import AbusePage, ReportQuestion, TlsPage
 from mailvane.surfaces.http.dmarc_services import DmarcServices
-from mailvane.surfaces.http.endpoints import Asked
-from mailvane.surfaces.http.native.parameters import Moment, moment, number
+from mailvane.surfaces.http.endpoints import Asked, Parameter
+from mailvane.surfaces.http.native.parameters import Moment, moment, number, part
 
 _USUAL_STRETCH_MS = 30 * 86_400_000
 _LATE_MS = 2 * 86_400_000  # a report may end a little later than our clock says
 _MOST = 1000
 _USUAL = 100
+_FLAG = ("true", "false", "1", "0")
+_TIME = {"oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "format": "date-time"}]}
+_OF_BOTH = (
+    Parameter("since", "Reports that end at this time or later; the last 30 days where nothing is said.", _TIME),
+    Parameter("until", "Reports that end before this time.", _TIME),
+    Parameter("domain", "Only about this domain."),
+    *part(_USUAL, _MOST),
+)
+TLS = (*_OF_BOTH, Parameter("failing", "Only of failed sessions.", {"type": "string", "enum": [*_FLAG, ""]}))
+ABUSE = (*_OF_BOTH, Parameter("type", "Only of this feedback type."))
 
 
 def tls(services: DmarcServices, asked: Asked) -> TlsPage:
@@ -53,6 +63,6 @@ def _moment(asked: Asked, name: str, usual: int) -> int:
 
 def _is_true(asked: Asked, name: str) -> bool:
     given = asked.query.get(name, "").strip().lower()
-    if given not in {"", "true", "false", "1", "0"}:
+    if given not in {"", *_FLAG}:
         raise InvalidFields((name, "expected true or false"))
     return given in {"true", "1"}

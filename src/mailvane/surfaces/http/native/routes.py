@@ -5,16 +5,18 @@ from __future__ import annotations
 from litestar import Router
 
 from mailvane.surfaces.http.dmarc_services import DmarcServices
-from mailvane.surfaces.http.endpoints import bodies, handlers
+from mailvane.surfaces.http.endpoints import bodies, handlers, parameters
 from mailvane.surfaces.http.native import maillog_routes, notify_routes, outbound_routes, report_routes, watchtower
 from mailvane.surfaces.http.native.problem import DIALECT, MEDIA_TYPE, PREFIX, Problem
 from mailvane.surfaces.http.notify_services import NotifyServices
 from mailvane.surfaces.http.reputation_services import ReputationServices
 
+_ROWS = [*watchtower.ENDPOINTS, *notify_routes.ENDPOINTS, *report_routes.ENDPOINTS]
 BODIES = {
     **maillog_routes.BODIES,
-    **bodies([*watchtower.ENDPOINTS, *notify_routes.ENDPOINTS, *report_routes.ENDPOINTS], PREFIX),
+    **bodies(_ROWS, PREFIX),
 }
+PARAMETERS = {**maillog_routes.PARAMETERS, **outbound_routes.PARAMETERS, **parameters(_ROWS, PREFIX)}
 ROUTER = Router(
     path=PREFIX,
     route_handlers=[
@@ -27,4 +29,4 @@ ROUTER = Router(
     tags=["Native"],
 )
 
-__all__ = ["BODIES", "DIALECT", "ROUTER"]
+__all__ = ["BODIES", "DIALECT", "PARAMETERS", "ROUTER"]

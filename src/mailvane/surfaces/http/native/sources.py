@@ -11,13 +11,14 @@ from mailvane.domain.reputation import VERIFIED_AT, Asset, AssetKind, Source, So
 from mailvane.domain.tenancy import KeyKind
 from mailvane.errors import InvalidFields, NotAllowed
 from mailvane.services.domain_changes import checked_name
-from mailvane.surfaces.http.endpoints import Asked
+from mailvane.surfaces.http.endpoints import Asked, Parameter
 from mailvane.surfaces.http.native.parameters import read
 from mailvane.surfaces.http.reputation_services import ReputationServices
 from mailvane.surfaces.http.wanted import WantedFile
 
 _MOST_COMPLAINTS = 100
 _LARGEST_BIT = 255
+IMPORT = (Parameter("name", "The name of the file."),)
 
 
 class RunBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,13 +18,17 @@ from mailvane.domain.alerts import (
 )
 from mailvane.domain.reputation import new_id
 from mailvane.errors import InvalidFields
-from mailvane.surfaces.http.endpoints import Asked
-from mailvane.surfaces.http.native.parameters import number, read
+from mailvane.surfaces.http.endpoints import Asked, Parameter
+from mailvane.surfaces.http.native.parameters import number, part, read
 from mailvane.surfaces.http.notify_services import NotifyServices
 
 _USUAL, _MOST = 100, 1000
 _LONGEST_NAME = 200
 _LONGEST_URL = 2000
+NOTIFICATIONS = (
+    Parameter("state", "Only messages in this state.", {"type": "string", "enum": [*NotificationState, ""]}),
+    *part(_USUAL, _MOST)[1:],
+)
 
 
 class SlackBody(msgspec.Struct, frozen=True, kw_only=True):

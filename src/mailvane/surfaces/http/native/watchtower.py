@@ -37,7 +37,10 @@ def _alerts() -> Iterator[Endpoint]:
         "post", f"{_ALERT}/snooze", "snooze_alert", "Tell nobody for a time", alerting.snooze, Alert,
         alerting.SnoozeBody,
     )  # fmt: skip
-    yield Endpoint("get", "/alerts/log", "all_alerts_log", "When alerts fired, of all", alerting.log, EntryPage)
+    yield Endpoint(
+        "get", "/alerts/log", "all_alerts_log", "When alerts fired, of all", alerting.log, EntryPage,
+        query=alerting.LOG,
+    )  # fmt: skip
     yield Endpoint(
         "post", f"{_ENTRY}/acknowledge", "acknowledge_entry", "Somebody has seen it", alerting.acknowledge, LogEntry
     )
@@ -60,6 +63,7 @@ def _sources() -> Iterator[Endpoint]:
     yield Endpoint(
         "post", f"{one}/import", "import_source", "Take in a file of what it would say", sources.take_in,
         sources.TakenIn, str, 0, "application/octet-stream", _LARGEST_FILE, lengthy=True,
+        query=sources.IMPORT,
     )  # fmt: skip
     yield Endpoint(
         "get", "/blocklists", "list_zones", "The dictionary of blocklists", sources.zones, list[sources.ZoneReply]
