@@ -6,8 +6,8 @@ from pathlib import Path
 
 from litestar.routes import HTTPRoute
 
+from mailvane.surfaces.http.native import notify_routes, report_routes, watchtower
 from mailvane.surfaces.http.native.problem import PREFIX
-from mailvane.surfaces.http.native.watchtower import ENDPOINTS
 from tests.wire.world import opened
 
 
@@ -19,8 +19,9 @@ def test_these_are_the_routes(tmp_path: Path) -> None:
     emboux = {path for path in found if path.startswith(("/domains", "/outbound", "/api-keys", "/webhooks"))}
     assert len(emboux) == 16
     emailconsul = {path for path in found if path.startswith("/api/v1.0")}
-    watchtower = {PREFIX + each.path.replace(":str}", "}") for each in ENDPOINTS}
-    assert found - emboux - emailconsul - watchtower == maillog | {
+    rows = [*watchtower.ENDPOINTS, *notify_routes.ENDPOINTS, *report_routes.ENDPOINTS]
+    native = {PREFIX + each.path.replace(":str}", "}") for each in rows}
+    assert found - emboux - emailconsul - native == maillog | {
         "/ping", "/mail", "/mail/{order_id}", "/mail/stats", "/mail/log",
         "/mailvane/v1/events", "/mailvane/v1/billing/periods", "/mailvane/v1/domains/{name}/audit",
         "/healthz", "/readyz", "/metrics", "/openapi.json",
