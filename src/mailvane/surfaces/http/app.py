@@ -22,7 +22,7 @@ from mailvane.surfaces.http.emailconsul import reports as emailconsul_reports
 from mailvane.surfaces.http.emailconsul import routes as emailconsul_routes
 from mailvane.surfaces.http.emailconsul import shape as emailconsul
 from mailvane.surfaces.http.emboux import routes as emboux_routes
-from mailvane.surfaces.http.endpoints import handlers
+from mailvane.surfaces.http.endpoints import handlers, parameters
 from mailvane.surfaces.http.mailbaby import routes as mailbaby_routes
 from mailvane.surfaces.http.maillog_services import MailLogServices
 from mailvane.surfaces.http.native import routes as native_routes
@@ -34,6 +34,7 @@ from mailvane.surfaces.http.outbound_services import OutboundServices
 from mailvane.surfaces.http.reputation_services import ReputationServices
 
 _LARGEST_QUESTION = 64 * 1024
+_REPORT_PARAMETERS = parameters(emailconsul_reports.ENDPOINTS, emailconsul.PREFIX)
 _ROUTERS = (
     mailbaby_routes.ROUTER,
     emboux_routes.ROUTER,
@@ -77,7 +78,7 @@ def document() -> bytes:
     return description.described(
         _ROUTERS,
         native_routes.BODIES | emboux_routes.BODIES | emailconsul_routes.BODIES,
-        native_routes.PARAMETERS | emailconsul_routes.PARAMETERS,
+        native_routes.PARAMETERS | emailconsul_routes.PARAMETERS | _REPORT_PARAMETERS,
         _DIALECTS,
     )
 

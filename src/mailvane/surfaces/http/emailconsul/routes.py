@@ -20,7 +20,6 @@ from mailvane.surfaces.http.emailconsul import (
     postmaster,
     profiles,
     queries,
-    reports,
     shape,
     snds,
 )
@@ -211,7 +210,7 @@ ENDPOINTS = [
     *_alerts(), *_profiles(), *_listings(), *_postmaster(), *_snds(), *_hits(), *_brands(), *_dmarc(),
 ]  # fmt: skip
 BODIES = bodies(ENDPOINTS, PREFIX)
-PARAMETERS = parameters_of([*ENDPOINTS, *reports.ENDPOINTS], PREFIX)
+PARAMETERS = parameters_of(ENDPOINTS, PREFIX)
 HANDLERS = handlers(ENDPOINTS, ReputationServices, shape.Refused)
 
 
