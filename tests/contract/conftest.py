@@ -1,5 +1,5 @@
 """Fixtures of the contract tests; each store's own stand in a module of their own."""
 
-from tests.contract.ledgers import ledger, ledger_url, postgres
+from tests.contract.ledgers import empty_database, ledger, ledger_url, postgres
 
-__all__ = ["ledger", "ledger_url", "postgres"]
+__all__ = ["empty_database", "ledger", "ledger_url", "postgres"]

@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 
 from mailvane.storage.ledger import SqlLedger, open_ledger
+from tests.ledgers import place_empty
 from tests.waiting import wait_for
 
 ENGINES = ("sqlite", "postgresql")
@@ -39,6 +40,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where there is no desktop
         server = _started(directory / "data")
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # no test takes its power away
+        server.psql(f"ALTER SYSTEM SET {setting} = off")
+    server.psql("SELECT pg_reload_conf()")
     yield server
     server.cleanup()
 
@@ -58,14 +62,25 @@ def _started(data: Path) -> PostgresServer:
     return server
 
 
+@pytest.fixture(scope="session")
+def empty_database(postgres: PostgresServer) -> str:
+    """The name of a database that holds an empty ledger, to be copied."""
+    postgres.psql("CREATE DATABASE empty_ledger")
+    open_ledger(postgres.get_uri("empty_ledger")).close()
+    return "empty_ledger"
+
+
 @pytest.fixture(params=ENGINES)
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a ledger that nobody has opened yet."""
+    """The address of a ledger; of one that nobody has opened yet where a test does not ask for `ledger` as well."""
+    opened = "ledger" in request.fixturenames
+    path = tmp_path / "ledger.sqlite"
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+        return place_empty(path) if opened else f"sqlite:///{path}"
     server: PostgresServer = request.getfixturevalue("postgres")
     name = f"ledger_{uuid4().hex}"
-    server.psql(f"CREATE DATABASE {name}")
+    template = request.getfixturevalue("empty_database") if opened else "template1"
+    server.psql(f"CREATE DATABASE {name} TEMPLATE {template}")
     return server.get_uri(name)
 
 

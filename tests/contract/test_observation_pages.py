@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from mailvane.domain.alerts import DAY_MS
 from mailvane.domain.reputation import Observation, ObservationKind
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
 from mailvane.storage.questions import ObservationQuestion
+from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
 MANY = 100_000
@@ -106,7 +106,7 @@ def test_numbers_add_up_asset_by_asset(ledger: SqlLedger, one: int) -> None:
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlLedger]:
-    ledger = open_ledger(f"sqlite:///{Path(tmp_path_factory.mktemp('many')) / 'ledger.sqlite'}")
+    ledger = fresh_ledger(tmp_path_factory.mktemp("many") / "ledger.sqlite")
     workspace = ledger.add_workspace("one", NOW).id
     told = (hit(f"{number:06}", NOW - number * 1000, ip=f"192.0.2.{number % 250}") for number in range(MANY))
     ledger.observe(workspace, told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,9 +32,11 @@ from mailvane.services.tenancy import Tenancy
 from mailvane.services.verification import Challenge, DnsRecord, Progress, Proving, VerificationStatus
 from mailvane.storage.interface import JournalEntry
 from mailvane.storage.ledger import SqlLedger, open_ledger
-from mailvane.surfaces.http.app import HttpServices, create_app
+from mailvane.surfaces.http.app import HttpServices
 from mailvane.surfaces.http.maillog_services import MailLogServices
 from mailvane.surfaces.http.outbound_services import OutboundServices
+from tests.ledgers import fresh_ledger
+from tests.wire.applications import application
 from tests.wire.memory_maillog import MemoryMailLog
 
 MASTER = "master-token-of-the-tests"
@@ -78,7 +80,7 @@ class World:
 @contextmanager
 def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
     """A running world."""
-    ledger = open_ledger(ledger_url or f"sqlite:///{directory / 'ledger.sqlite'}")
+    ledger = open_ledger(ledger_url) if ledger_url else fresh_ledger(directory / "ledger.sqlite")
     maillog = MemoryMailLog()
     tenancy = Tenancy(ledger, MASTER)
     recorder = Recorder(ledger, maillog)
@@ -96,10 +98,11 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
     )
     platform = tenancy.create_key(KeyKind.PLATFORM, None, NOW).token
     try:
-        app = create_app(services)
-        app.on_startup.append(services.outbound.desk.start)
-        app.on_shutdown.append(services.outbound.desk.stop)
-        with TestClient(app, raise_server_exceptions=False) as client:
+        with ExitStack() as running:
+            app = running.enter_context(application(services))
+            app.on_startup.append(services.outbound.desk.start)
+            app.on_shutdown.append(services.outbound.desk.stop)
+            client = running.enter_context(TestClient(app, raise_server_exceptions=False))
             yield World(client, services, ledger, maillog, tenant(tenancy, "ours"), tenant(tenancy, "theirs"), platform)
     finally:
         ledger.close()

@@ -16,7 +16,8 @@ from mailvane.collectors.dmarc import DmarcReports, mailbox
 from mailvane.dmarc_config import DmarcSettings, ImapMailbox, ReportDirectory
 from mailvane.domain.reputation import ObservationKind, Source, SourceHealth
 from mailvane.services.watching import Watching
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
+from tests.ledgers import fresh_ledger
 from tests.unit.collectors.dmarc.imap_server import ImapServer
 from tests.unit.collectors.dmarc.reports import aggregate, complaint, mail_with
 from tests.unit.collectors.dmarc.test_containers import zipped
@@ -27,7 +28,7 @@ NOW = 1_790_000_000_000
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger' / 'ledger.sqlite'}")
+    opened = fresh_ledger(tmp_path / "ledger" / "ledger.sqlite")
     opened.add_workspace("one", NOW)
     yield opened
     opened.close()

@@ -14,7 +14,8 @@ from mailvane.domain.mail import EventBatch, EventType, MailEvent
 from mailvane.domain.reputation import ObservationKind
 from mailvane.errors import StoreUnavailable
 from mailvane.storage.interface import JournalEntry
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
+from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
 DAY = 86_400_000
@@ -52,7 +53,7 @@ class Ledger:
 
 
 def test_an_event_id_is_known_for_35_days_and_then_forgotten(tmp_path: Path) -> None:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     tell(ledger, "old", NOW - EVENT_IDS_DAYS * DAY - 1)
     tell(ledger, "known", NOW - EVENT_IDS_DAYS * DAY)
     Housekeeping(ledger, lambda: NOW).tidy()

@@ -10,8 +10,9 @@ from mailvane.app.watching_settings import WatchingSettings
 from mailvane.domain.alerts import Alert
 from mailvane.domain.reputation import AssetKind, Observation, ObservationKind
 from mailvane.services.periodic import in_background
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
 from mailvane.storage.reputation import EntryQuestion
+from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
 LISTED = {"type": "DOMAIN_IN_RBL", "domains": ["shop.example"], "rbls": ["bl.example"]}
@@ -32,7 +33,7 @@ def run_until_something_fired(ledger: SqlLedger, workspace: int) -> None:
 
 
 def test_what_was_kept_before_alerts_heard_of_it_is_told_after_a_restart(tmp_path: Path) -> None:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     workspace = ledger.add_workspace("one", NOW).id
     ledger.add_alert(Alert(id="a" * 24, workspace=workspace, name="x", created_at=NOW, updated_at=NOW, rules=(LISTED,)))
     kept = Observation(

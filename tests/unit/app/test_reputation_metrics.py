@@ -17,7 +17,8 @@ from mailvane.app.watching_settings import WatchingSettings
 from mailvane.domain.reputation import AssetKind, Observation, ObservationKind, Refresh, Source
 from mailvane.services.alert_drafts import AlertDraft
 from mailvane.services.tenancy import Tenancy
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
+from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
 LISTED = {"type": "IP_IN_RBL", "ips": ["ALL_IPS"], "rbls": ["bl.example"]}
@@ -25,7 +26,7 @@ LISTED = {"type": "IP_IN_RBL", "ips": ["ALL_IPS"], "rbls": ["bl.example"]}
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> SqlLedger:
-    found = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    found = fresh_ledger(tmp_path / "ledger.sqlite")
     Tenancy(found, "master").create_workspace("acme", NOW)
     return found
 

@@ -17,7 +17,8 @@ from mailvane.errors import CollectionFailed
 from mailvane.services.leasing import LEASE_MS, Leasing
 from mailvane.services.source_schedule import HOUR_MS, Schedule
 from mailvane.services.watching import Watching
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
+from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
 
@@ -81,7 +82,7 @@ class Setting:
 
 @pytest.fixture
 def setting(tmp_path: Path) -> Iterator[Setting]:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     yield Setting(ledger)
     ledger.close()
 

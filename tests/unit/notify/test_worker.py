@@ -18,6 +18,7 @@ from mailvane.notify import worker as worker_module
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
 from mailvane.notify.worker import AT_ONCE, GIVE_UP_MS, HOLD_MS, PATIENCE_MS, Worker
 from mailvane.storage.ledger import SqlLedger, open_ledger
+from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
 HOUR = 3_600_000
@@ -74,7 +75,7 @@ def message(workspace: int, ident: str, target: str) -> Notification:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     yield ledger
     ledger.close()
 

@@ -13,8 +13,9 @@ from mailvane.domain.alerts import DAY_MS, Alert, FiredRule, LogEntry, Memory
 from mailvane.domain.reputation import new_id
 from mailvane.errors import InvalidFields
 from mailvane.services.alert_statistics import AlertStatistics
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
 from mailvane.storage.questions import FiringQuestion
+from tests.ledgers import fresh_ledger
 
 NOON = 20_000 * DAY_MS + DAY_MS // 2
 ALERT = "a" * 24
@@ -48,7 +49,7 @@ class Counted:
 
 @pytest.fixture
 def counted(tmp_path: Path) -> Iterator[Counted]:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     found = Counted(ledger)
     one, two = {"ip": "192.0.2.1", "rbl": "bl.example"}, {"ip": "198.51.100.2", "rbl": "bl.example"}
     found.fired(NOON, one, two)

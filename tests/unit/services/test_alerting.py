@@ -15,8 +15,9 @@ from mailvane.errors import InvalidFields, NotFound
 from mailvane.services.alert_drafts import AlertDraft
 from mailvane.services.alerting import Alerting
 from mailvane.services.watching import Watching
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
 from mailvane.storage.reputation import EntryQuestion
+from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
 LISTED = {"type": "IP_IN_RBL", "ips": ["ALL_IPS"], "rbls": ["HIGH_REPUTATION"]}
@@ -61,7 +62,7 @@ def draft(**fields: Any) -> AlertDraft:
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Iterator[Installed]:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     yield Installed(ledger)
     ledger.close()
 

@@ -22,7 +22,8 @@ from mailvane.errors import (
 )
 from mailvane.services.client_keys import ClientKeys, check_token
 from mailvane.services.governance import Governance
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
+from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
 MINUTE = 60_000
@@ -31,7 +32,7 @@ TOKEN = "emb_0123456789abcdef"
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    opened = fresh_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
 

@@ -16,7 +16,8 @@ from mailvane.domain.outbound import Guillotine, OutboundStatus, Passage
 from mailvane.services.complaints import Complaints
 from mailvane.services.governance import Governance
 from mailvane.services.recording import Recorder
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
+from tests.ledgers import fresh_ledger
 from tests.wire.memory_maillog import MemoryMailLog
 
 NOW = 1_795_000_000_000
@@ -67,7 +68,7 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     yield Place(ledger)
     ledger.close()
 

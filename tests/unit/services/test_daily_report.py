@@ -13,7 +13,8 @@ from mailvane.domain.alerts import Alert, EntryState, FiredRule, LogEntry, Memor
 from mailvane.domain.reputation import Asset, AssetKind, Profile, Source, new_id
 from mailvane.domain.tenancy import Workspace
 from mailvane.services.daily_report import MOST_ALERTS, DailyReport, DailyReports, Day, daily_report
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
+from tests.ledgers import fresh_ledger
 
 HOUR = 3_600_000
 SINCE = 1_789_948_800_000
@@ -60,7 +61,7 @@ class Office:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     yield ledger
     ledger.close()
 

@@ -15,7 +15,8 @@ from mailvane.domain.mail import EventBatch, EventType, MailEvent, MailKind
 from mailvane.domain.outbound import OutboundStatus, Passage
 from mailvane.services.feedback import PostfixFeedback
 from mailvane.services.governance import Governance
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
+from tests.ledgers import fresh_ledger
 
 NOW = 1_795_000_000_000  # 18 November 2026
 DAY = 86_400_000
@@ -35,7 +36,7 @@ BOUNCE = MailEvent(
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    opened = fresh_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
 

@@ -28,14 +28,15 @@ from mailvane.domain.outbound import (
 from mailvane.errors import AlreadyExists, InvalidInput, NotFound
 from mailvane.services.governance import Governance
 from mailvane.storage.domains import MinuteOfDecisions
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
+from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    opened = fresh_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
 

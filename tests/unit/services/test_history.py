@@ -18,7 +18,8 @@ from mailvane.domain.mail import EventBatch, EventType, MailEvent
 from mailvane.domain.tenancy import Price, Relay
 from mailvane.errors import InvalidInput
 from mailvane.services.history import WINDOWS, Charge, History, billing_cycle, cost, merged, window_start
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
+from tests.ledgers import fresh_ledger
 from tests.unit.services.memory import MemoryMailLog
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -58,7 +59,7 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     yield Place(ledger)
     ledger.close()
 

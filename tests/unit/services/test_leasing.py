@@ -10,7 +10,8 @@ import pytest
 
 from mailvane.services import leasing
 from mailvane.services.leasing import LEASE_MS, Held, Leasing
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
+from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
 
@@ -30,7 +31,7 @@ class Nodes:
 
 @pytest.fixture
 def nodes(tmp_path: Path) -> Iterator[Nodes]:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     yield Nodes(ledger)
     ledger.close()
 

@@ -15,7 +15,8 @@ from mailvane.errors import StoreUnavailable
 from mailvane.services import recording
 from mailvane.services.recording import Carrier, Recorder, Waiting
 from mailvane.storage.interface import JournalEntry
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
+from tests.ledgers import fresh_ledger
 from tests.unit.services.memory import MemoryMailLog
 
 NOW = 1_790_000_000_000
@@ -36,7 +37,7 @@ def numbers(maillog: MemoryMailLog) -> list[int]:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    opened = fresh_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
 

@@ -24,8 +24,9 @@ from mailvane.services.report_intake import (
     Unread,
 )
 from mailvane.services.watching import Watching
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
 from mailvane.storage.reputation import RowQuestion
+from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
 DAY = 86_400_000
@@ -86,7 +87,7 @@ class Kept:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Iterator[Kept]:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     yield Kept(ledger)
     ledger.close()
 

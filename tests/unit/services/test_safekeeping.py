@@ -13,6 +13,7 @@ from mailvane.services.recording import Recorder
 from mailvane.services.safekeeping import AttendedMailLog
 from mailvane.storage.interface import JournalEntry
 from mailvane.storage.ledger import SqlLedger, open_ledger
+from tests.ledgers import fresh_ledger
 from tests.unit.services.memory import MemoryMailLog
 
 NOW = 1_790_000_000_000
@@ -20,7 +21,7 @@ NOW = 1_790_000_000_000
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    opened = fresh_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
 

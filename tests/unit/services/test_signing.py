@@ -13,14 +13,14 @@ from standardwebhooks import Webhook
 
 from mailvane.services.signing import OVERLAP_MS, Signing
 from mailvane.services.tenancy import Tenancy
-from mailvane.storage.ledger import open_ledger
+from tests.ledgers import fresh_ledger
 
 NOW = 1_700_000_000_000
 
 
 @pytest.fixture
 def signing(tmp_path: Path) -> Signing:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     Tenancy(ledger, "master").create_workspace("acme", NOW)
     return Signing(ledger)
 

@@ -11,7 +11,8 @@ import pytest
 from mailvane.domain.reputation import Asset, AssetKind, AssetStatus, Refresh, Source, SourceHealth
 from mailvane.services.source_schedule import HOUR_MS, RETRY_MS, Schedule, SourceSchedule, lease_name
 from mailvane.services.watching import Watching
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
+from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
 DAY = Schedule(24 * HOUR_MS)
@@ -51,7 +52,7 @@ def test_it_is_asked_when_the_first_asset_is_due_and_the_pause_is_over() -> None
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     yield ledger
     ledger.close()
 

@@ -13,7 +13,8 @@ import pytest
 from mailvane.domain.tenancy import KeyKind, Price, Principal
 from mailvane.errors import AlreadyExists, InvalidInput, NotAllowed, NotAuthenticated, NotFound
 from mailvane.services.tenancy import Tenancy
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
+from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
 MASTER = "mk_master"
@@ -21,7 +22,7 @@ MASTER = "mk_master"
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    opened = fresh_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
 

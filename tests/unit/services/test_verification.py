@@ -12,7 +12,7 @@ from mailvane.domain.outbound import Domain, Passage, Reason, Verification
 from mailvane.errors import NotAllowed, NotFound, ProviderUnavailable
 from mailvane.services.governance import Governance
 from mailvane.services.verification import Challenge, DnsRecord, NoProvider, Progress, Proving, VerificationStatus
-from mailvane.storage.ledger import open_ledger
+from tests.ledgers import fresh_ledger
 
 NOW = 1_795_000_000_000
 SUCCESS = VerificationStatus.SUCCESS
@@ -45,7 +45,7 @@ def judge() -> Judge:
 
 @pytest.fixture
 def book(tmp_path: Path) -> Iterator[Governance]:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     governance = Governance(ledger, ledger, ledger, GovernanceRules())
     governance.create("shop.example", None, NOW)
     yield governance

@@ -19,7 +19,8 @@ from mailvane.domain.reputation import (
 )
 from mailvane.errors import InvalidFields, NotFound
 from mailvane.services.watching import Watching
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
+from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
 HOUR = 3_600_000
@@ -62,7 +63,7 @@ def answer(now: int, listed: bool, codes: tuple[str, ...] = ()) -> Observation:
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     yield Watched(ledger)
     ledger.close()
 

@@ -21,9 +21,10 @@ from mailvane.listening import Listen
 from mailvane.outbound_config import OutboundSettings
 from mailvane.services.decision_desk import DecisionDesk
 from mailvane.services.governance import Governance
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
 from mailvane.surfaces.connections import ConnectionLimits
 from mailvane.surfaces.policy.server import PolicyServer
+from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
 TRANSCRIPTS = yaml.safe_load((Path(__file__).parent / "transcripts.yaml").read_text())
@@ -56,7 +57,7 @@ class Governed:
 
 @asynccontextmanager
 async def governed(place: Path, domains: dict[str, Any], rules: dict[str, Any]) -> AsyncIterator[Governed]:
-    ledger = open_ledger(f"sqlite:///{place / 'ledger.sqlite'}")
+    ledger = fresh_ledger(place / "ledger.sqlite")
     governance = Governance(ledger, ledger, ledger, GovernanceRules())
     for name, told in domains.items():
         governance.create(name, None, NOW)

@@ -21,8 +21,9 @@ from mailvane.services.tenancy import Tenancy
 from mailvane.sources.ses.fetching import Unreachable
 from mailvane.sources.ses.intake import SnsIntake
 from mailvane.sources.ses.sns import SnsGate
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.ledger import SqlLedger
 from mailvane.world.sns_topic import SnsTopic
+from tests.ledgers import fresh_ledger
 from tests.unit.services.memory import MemoryMailLog
 from tests.unit.sources.ses.conftest import HOST, NOW, Internet
 from tests.unit.sources.ses.examples import bounce, notification
@@ -62,7 +63,7 @@ class House:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    opened = fresh_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
 
