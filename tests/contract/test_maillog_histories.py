@@ -74,7 +74,7 @@ questions = st.fixed_dictionaries(
         "kinds": st.sampled_from(((MailKind.MAIL,), tuple(MailKind), (MailKind.NOTIFICATION,))),
     },
 )
-thorough = settings(max_examples=15, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=8, suppress_health_check=list(HealthCheck))
 
 
 def tell(maillog: ClickHouseMailLog, batches: list[list[MailEvent]], seed: int) -> int:
@@ -106,7 +106,7 @@ def test_every_answer_is_what_the_events_say(
     assert maillog.hourly(hours) == remembered.hourly(events, hours)
 
 
-@settings(thorough, max_examples=10)
+@settings(thorough, max_examples=5)
 @given(
     batches=histories(),
     settling=st.lists(st.booleans(), min_size=4, max_size=4),
@@ -138,7 +138,7 @@ def contents(maillog: ClickHouseMailLog, workspace: int) -> list[list[tuple[obje
     ]
 
 
-@settings(thorough, max_examples=4)
+@settings(thorough, max_examples=2)
 @given(batches=histories(), seed=st.integers(0, 99))
 def test_a_rebuild_gives_identical_rows(maillog: ClickHouseMailLog, batches: list[list[MailEvent]], seed: int) -> None:
     workspace = tell(maillog, batches, seed)
