@@ -21,6 +21,7 @@ from mailvane.domain.blocklists import ListingCheck
 from mailvane.domain.reputation import AssetKind
 from mailvane.services.alerting import Alerting
 from mailvane.services.governance import Governance
+from mailvane.services.ownership import Ownership
 from mailvane.services.report_intake import Taken
 from mailvane.services.tenancy import Tenancy
 from mailvane.storage.interface import MailLog
@@ -74,6 +75,10 @@ class Mailvane:
 
     def maillog(self) -> AbstractContextManager[MailLog]:
         found: AbstractContextManager[MailLog] = _part("stores").maillog_anywhere(self._settings, "a mailvane command")
+        return found
+
+    def ownership(self) -> AbstractContextManager[Ownership]:
+        found: AbstractContextManager[Ownership] = _part("stores").ownership_here(self._settings, "a mailvane command")
         return found
 
     def import_postfix(self, request: ImportRequest, report: Callable[[ImportProgress], None]) -> ImportSummary:

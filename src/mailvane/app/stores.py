@@ -10,6 +10,7 @@ import msgspec
 from mailvane.app.data_directory import owned
 from mailvane.app.ledgers import is_embedded, ledger_of, serving
 from mailvane.config import Settings, master_token
+from mailvane.services.ownership import Ownership
 from mailvane.services.recording import Carrier, Recorder
 from mailvane.services.safekeeping import AttendedMailLog
 from mailvane.storage.interface import MailLog
@@ -29,18 +30,24 @@ class Stores(msgspec.Struct, frozen=True):
 
 @contextmanager
 def stores_here(settings: Settings, purpose: str, http: str = "") -> Iterator[Stores]:
-    """Both stores, opened by this process. Raises StoreInUse when another process owns the embedded mail log."""
+    """Both stores, opened by this process.
+
+    Raises StoreInUse when another process owns the embedded mail log,
+    LedgerMismatch when the mail log holds mail of workspaces that the ledger does not know.
+    """
     with ExitStack() as open_things:
         if is_embedded(settings):
             open_things.enter_context(owned(settings.data, purpose, http))
         ledger = open_things.enter_context(ledger_of(settings))
         maillog = open_maillog(settings.maillog)
         open_things.callback(maillog.close)
-        recorder = Recorder(ledger, maillog)
+        ownership = Ownership(ledger, maillog)
+        ownership.check()
+        recorder = Recorder(ledger, ownership)
         carrier = Carrier(recorder)
         carrier.start()
         open_things.callback(carrier.stop)
-        yield Stores(ledger, AttendedMailLog(maillog, recorder, ledger), recorder, carrier)
+        yield Stores(ledger, AttendedMailLog(maillog, recorder, ledger, ownership.check), recorder, carrier)
 
 
 @contextmanager
@@ -54,3 +61,15 @@ def maillog_anywhere(settings: Settings, purpose: str) -> Iterator[MailLog]:
         with stores_here(settings, purpose) as stores:
             stores.recorder.drain()
             yield stores.maillog
+
+
+@contextmanager
+def ownership_here(settings: Settings, purpose: str) -> Iterator[Ownership]:
+    """Both stores, whether they belong together or not, to say whose mail it is. Nothing is carried."""
+    with ExitStack() as open_things:
+        if is_embedded(settings):
+            open_things.enter_context(owned(settings.data, purpose))
+        ledger = open_things.enter_context(ledger_of(settings))
+        maillog = open_maillog(settings.maillog)
+        open_things.callback(maillog.close)
+        yield Ownership(ledger, maillog)

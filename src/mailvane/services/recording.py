@@ -17,7 +17,7 @@ from time import monotonic
 import msgspec
 
 from mailvane.errors import MailvaneError, Transient
-from mailvane.storage.interface import Journal, JournalEntry, MailLog, PendingBatch
+from mailvane.storage.interface import EventStore, Journal, JournalEntry, PendingBatch
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
 class Recorder:
     """Safe to share between threads."""
 
-    def __init__(self, journal: Journal, maillog: MailLog, held_events: int = _HELD_EVENTS) -> None:
+    def __init__(self, journal: Journal, maillog: EventStore, held_events: int = _HELD_EVENTS) -> None:
         self._journal = journal
         self._maillog = maillog
         self._held: dict[int, PendingBatch] = {}  # fresh from this process, so they need not be read back

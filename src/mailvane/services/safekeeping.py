@@ -5,6 +5,7 @@ A copy must hold every batch either in the journal or in the mail log, never in 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -29,10 +30,17 @@ class Copyable(Protocol):
 class AttendedMailLog:
     """The mail log of a process that records into it: a `MailLog` whose upkeep stops the carrying for its length."""
 
-    def __init__(self, maillog: MailLog, recorder: Recorder, ledger: Copyable) -> None:
+    def __init__(
+        self,
+        maillog: MailLog,
+        recorder: Recorder,
+        ledger: Copyable,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         self._maillog = maillog
         self._recorder = recorder
         self._ledger = ledger
+        self._check = check  # of whether the two stores belong together; raises LedgerMismatch
         self.append = maillog.append
         self.search = maillog.search
         self.statistics = maillog.statistics
@@ -67,6 +75,7 @@ class AttendedMailLog:
             raise InvalidInput("the mail log is not empty: restore into a new data directory")
         self._maillog.upkeep("restore", directory / _MAILLOG)
         self._ledger.copy_from(directory / _LEDGER)
+        self._check()
 
 
 def _directory(target: Path | None) -> Path:

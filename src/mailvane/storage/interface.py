@@ -25,8 +25,8 @@ from mailvane.domain.mail import EventBatch, MailEvent, MailKey
 from mailvane.domain.tenancy import Key, KeyKind, Relay, Workspace
 
 
-class MailLog(Protocol):
-    """The append-only record of mail events and every view of it."""
+class EventStore(Protocol):
+    """Where batches of mail events end."""
 
     def append(self, batch: EventBatch, doubtful: bool = False) -> None:
         """Store a batch durably, whole or not at all; a token seen before changes nothing.
@@ -34,6 +34,10 @@ class MailLog(Protocol):
         Doubtful is one that was perhaps tried before, by a process that was killed or in an attempt that failed: then
         what is there counts, not what the token says. Raises StoreUnavailable.
         """
+
+
+class MailLog(EventStore, Protocol):
+    """The append-only record of mail events and every view of it."""
 
     def search(self, question: LogQuestion) -> LogPage:
         """One page of deliveries and the exact total."""
@@ -55,6 +59,63 @@ class MailLog(Protocol):
 
     def health(self, measured: bool = True) -> MailLogHealth:
         """What it is and, when measured, how large, which takes a while. Raises StoreUnavailable."""
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Whose mail is in the mail log. A ledger that begins anew gives ids out again, but never at the same moment."""
+
+    workspace: int
+    created_at: int  # when the ledger made the workspace, in ms; 0: the mail log never heard
+    name: str = ""  # at that time, for people
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """What the mail log has of one workspace."""
+
+    events: int
+    relays: tuple[int, ...]
+    retention_days: int  # 0: for ever
+
+
+class OwnedMail(Protocol):
+    """What the mail log knows of the workspaces whose mail it holds. All raise StoreUnavailable."""
+
+    def owners(self) -> list[Owner]:
+        """Those whose mail is here, by id; more than one of an id when several ledgers wrote here."""
+
+    def holders(self) -> list[int]:
+        """Every workspace that an event names, by id: for a mail log that was never told who its owners are."""
+
+    def own(self, owner: Owner) -> None:
+        """Note, durably, whose mail will be stored. Twice is once."""
+
+    def adopt(self, owner: Owner) -> None:
+        """Give all mail of this id to this owner, whoever had it before."""
+
+    def drop(self, workspace: int) -> None:
+        """Delete all mail of a workspace, in the events and in every view."""
+
+    def holding(self, workspace: int) -> Holding:
+        """How much there is of a workspace, by which relays."""
+
+    def greatest_ids(self) -> tuple[int, int]:
+        """The greatest id of a workspace and of a relay that an event names; 0 when there are none."""
+
+
+class Adoption(Protocol):
+    """The ledger's part in giving mail of another ledger to a workspace of this one."""
+
+    def workspaces(self) -> list[Workspace]:
+        """All of them, by id."""
+
+    def adopt_workspace(self, workspace: Workspace, relays: Sequence[int], now: int) -> None:
+        """Make what is missing of a workspace and its relays, under just these ids. Raises AlreadyExists."""
+
+    def reserve_ids(self, workspace: int, relay: int) -> None:
+        """Never give out an id up to these again."""
+
+    def forget_batches(self, workspace: int) -> None:
+        """Delete what the journal holds of a workspace, and the ids of its events."""
 
 
 class Tenants(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mailvane.errors import MailvaneError
+from mailvane.storage.ledger.adopting import SqlAdoption
 from mailvane.storage.ledger.alerts import SqlAlertLog, SqlAlerts
 from mailvane.storage.ledger.asset_pages import SqlAssetPages
 from mailvane.storage.ledger.assets import SqlAssets
@@ -54,11 +55,12 @@ class SqlLedger(
     SqlReportPages,
     SqlReportSums,
     SqlCopies,
+    SqlAdoption,
 ):
     """Every role of `storage.interface`, `domains`, `clients` and `reputation` on one database, which can be copied."""
 
     def __init__(self, database: Database) -> None:
-        for role in (SqlTenants, SqlJournal, *_OUTBOUND, *_REPUTATION, SqlCopies):
+        for role in (SqlTenants, SqlJournal, *_OUTBOUND, *_REPUTATION, SqlCopies, SqlAdoption):
             role.__init__(self, database)
 
     def close(self) -> None:

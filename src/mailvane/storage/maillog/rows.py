@@ -15,6 +15,8 @@ EVENT_COLUMNS = MailEvent.__struct_fields__
 BATCH_COLUMNS = ("workspace", "keep_days", "batch")
 COLUMNS = (*BATCH_COLUMNS, *EVENT_COLUMNS)
 FOR_EVER = 65535
+# The engine's times end in 2106, and a sum beyond begins anew in 1970: whoever keeps for fifty years keeps for ever.
+_LONGEST = 20_000
 
 STATUSES = (
     DeliveryStatus.QUEUED,
@@ -94,8 +96,8 @@ def batch_mark(batch: EventBatch) -> int:
 
 
 def kept_days(retention_days: int) -> int:
-    """As stored: 0 keeps for ever, and so does what no calendar reaches; the greatest number then keeps longest."""
-    return retention_days if 0 < retention_days < FOR_EVER else FOR_EVER
+    """As stored: 0 keeps for ever, and so does what the engine cannot reckon. The greatest number keeps longest."""
+    return retention_days if 0 < retention_days <= _LONGEST else FOR_EVER
 
 
 def _storable(event: MailEvent) -> MailEvent:

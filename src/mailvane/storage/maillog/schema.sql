@@ -231,3 +231,17 @@ WHERE kind = 'mail' AND type IN ('delivered', 'deferred', 'bounced', 'expired', 
 
 -- Batches that came with a backup, which brings rows but not the marks by which a table recognises a batch.
 CREATE TABLE IF NOT EXISTS restored (batch UInt64) ENGINE = ReplacingMergeTree ORDER BY batch;
+
+-- Whose mail this is: a workspace's id, and when the ledger made it, which tells it from one of another ledger that has
+-- the same id. The row of the greatest version holds. Former: its mail was given to another; dropped: it was deleted.
+CREATE TABLE IF NOT EXISTS workspaces
+(
+    workspace UInt32,
+    created_at Int64,
+    name String,
+    state Enum8('owner' = 1, 'former' = 2, 'dropped' = 3),
+    version UInt64
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (workspace, created_at)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;

@@ -23,7 +23,8 @@ from mailvane.domain.history import (
 )
 from mailvane.domain.mail import EventBatch, MailEvent, MailKey
 from mailvane.errors import InvalidInput
-from mailvane.storage.maillog import doubt, schema, upkeep
+from mailvane.storage.interface import Holding, Owner
+from mailvane.storage.maillog import doubt, owners, schema, upkeep
 from mailvane.storage.maillog.engine import Engine, parse_address
 from mailvane.storage.maillog.questions import (
     FOUND,
@@ -100,7 +101,12 @@ class ClickHouseMailLog:
         self._writing = threading.Lock()
         self._remembered = Remembered()
         self._settles = may_settle(self._engine)
+        self._recall()
+
+    def _recall(self) -> None:
+        """What `append` has to know of what was stored before."""
         self._any_restored = self._number(Statement("SELECT count() FROM {restored}", {})) > 0
+        self._begun_anew = owners.begun_anew(self._engines)
 
     def append(self, batch: EventBatch, doubtful: bool = False) -> None:
         """Store a batch durably, whole or not at all; a token seen before changes nothing.
@@ -109,6 +115,9 @@ class ClickHouseMailLog:
         """
         if not batch.events:
             return
+        if created_at := self._begun_anew.get(batch.workspace):
+            # The mail of an earlier owner of this id was deleted, but not the marks of its batches.
+            batch = msgspec.structs.replace(batch, token=f"{created_at}/{batch.token}")
         if self._came_with_backup(batch):
             return
         if doubtful and self._engine.embedded:
@@ -275,7 +284,40 @@ class ClickHouseMailLog:
                 # Servers of a cluster each keep their share in a directory of their own.
                 place = target / f"server{number}" if target is not None and len(self._engines) > 1 else target
                 upkeep.perform(engine, task, place)
-        self._any_restored = True
+        self._recall()
+
+    def owners(self) -> list[Owner]:
+        """Those whose mail is here, by id; more than one of an id when several ledgers wrote here."""
+        return owners.owners(self._engines)
+
+    def holders(self) -> list[int]:
+        """Every workspace that an event names, by id."""
+        return owners.holders(self._engine, f"{self._scope}events")
+
+    def own(self, owner: Owner) -> None:
+        """Note, durably, whose mail will be stored. Twice is once."""
+        for engine in self._engines:
+            owners.note(engine, owner)
+        self._begun_anew = owners.begun_anew(self._engines)
+
+    def adopt(self, owner: Owner) -> None:
+        """Give all mail of this id to this owner, whoever had it before."""
+        for engine in self._engines:
+            owners.adopt(engine, owner)
+
+    def drop(self, workspace: int) -> None:
+        """Delete all mail of a workspace, in the events and in every view."""
+        with self._writing:
+            for engine in self._engines:
+                owners.drop(engine, workspace)
+
+    def holding(self, workspace: int) -> Holding:
+        """How much there is of a workspace, by which relays."""
+        return owners.holding(self._engine, f"{self._scope}events", workspace)
+
+    def greatest_ids(self) -> tuple[int, int]:
+        """The greatest id of a workspace and of a relay that an event names; 0 when there are none."""
+        return owners.greatest_ids(self._engine, f"{self._scope}events")
 
     def health(self, measured: bool = True) -> MailLogHealth:
         """What it is and, when measured, how large, which takes a while. Raises StoreUnavailable."""

@@ -1,4 +1,4 @@
-"""`mailvane workspace`: create, list, set."""
+"""`mailvane workspace`: create, list, set; adopt and drop for mail whose ledger was lost."""
 
 from __future__ import annotations
 
@@ -60,3 +60,42 @@ def set_(
         print_json(found)
     else:
         print_record(found.name, {"id": found.id, "keeps mail events (days, 0: for ever)": found.retention_days})
+
+
+@group.command()
+def adopt(
+    context: typer.Context,
+    workspace: int = typer.Argument(min=0, help="The id that the mail log knows it by."),
+    name: str = typer.Argument("", help="Its name; by default the one that it had."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Give mail that the ledger does not know to a workspace of the same id, made anew if it is missing.
+
+    Its relays are made anew, too, under the ids that the mail names. Keys are not: create new ones.
+    """
+    place = program(context)
+    with place.ownership() as ownership:
+        found = ownership.adopt(workspace, name, place.now())
+    if as_json:
+        print_json(found)
+    else:
+        relays = ", ".join(map(str, found.holding.relays)) or "none"
+        print_record(found.workspace.name, {"id": workspace, "events": found.holding.events, "relays": relays})
+
+
+@group.command()
+def drop(
+    context: typer.Context,
+    workspace: int = typer.Argument(min=0, help="The id that the mail log knows it by."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Delete mail that the ledger does not know: events, every view of them, and what waits in the journal.
+
+    There is no way back. Mail of a workspace that the ledger knows is left alone.
+    """
+    with program(context).ownership() as ownership:
+        held = ownership.drop(workspace)
+    if as_json:
+        print_json(held)
+    else:
+        typer.echo(f"dropped {held.events:,} events of workspace {workspace}")
