@@ -96,6 +96,10 @@ class StoreTooNew(Permanent):
     """The stored data was written by a newer engine than this one."""
 
 
+class StoreDamaged(Permanent):
+    """Something of what was stored is broken or gone."""
+
+
 class LedgerMismatch(Permanent):
     """The mail log holds mail of workspaces that the ledger does not know."""
 

@@ -98,6 +98,9 @@ class MemoryMailLog:
     def upkeep(self, task: str, target: Path | None = None) -> None:
         self.upkeeps.append((task, target))
 
+    def verify(self) -> list[str]:
+        return []
+
     def health(self, measured: bool = True) -> MailLogHealth:
         return MailLogHealth("memory", sum(map(len, self._events.values())), 0, 0)
 

@@ -34,6 +34,7 @@ _FREE_WARNING = 5 * _GIB
 _BACKLOG_WARNING = 1000
 _LATE_MS = 5 * 60_000  # a batch is on its way for less than a second where all is well
 _TOLERANCE = 15 * 60_000  # milliseconds; zones differ by no less
+_SHOWN = 5  # findings
 _MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
 
 
@@ -45,9 +46,10 @@ class _Ready(msgspec.Struct):
     postfix: list[FollowedLogState] = []
 
 
-def checks(settings: Settings) -> Iterator[Check]:
-    """Every check, in the order in which one depends on the other."""
-    for check in (_versions, _settings, _data, _token, _disk, _ledger, _outbound, _server, _maillog, _sources):
+def checks(settings: Settings, deep: bool = False) -> Iterator[Check]:
+    """Every check, in the order in which one depends on the other; deep: what is stored is read, too."""
+    stored = (_maillog, _contents) if deep else (_maillog,)
+    for check in (_versions, _settings, _data, _token, _disk, _ledger, _outbound, _server, *stored, _sources):
         yield from _guarded(check, settings)
     for number in range(len(settings.postfix)):
         yield _source(settings, number)
@@ -168,7 +170,30 @@ def _maillog(settings: Settings) -> Check:
     size = health.bytes_on_disk / (1 << 20)
     where = "embedded" if is_embedded(settings) else "served"
     told = f"{where} {health.engine}: {health.events:,} events, {health.deliveries:,} deliveries, {size:,.1f} MiB"
+    if health.damage:
+        return Check("maillog", CheckResult.BAD, f"{told}; {health.damage}")
     return Check("maillog", CheckResult.GOOD, told)
+
+
+def _contents(settings: Settings) -> Check:
+    """Whether all that is stored can be read, and the views have what the events have."""
+    with maillog_anywhere(settings, "mailvane doctor") as maillog:
+        found = maillog.verify()
+    if not found:
+        told = "all that is there can be read, and the views have what the events have"
+        return Check("contents", CheckResult.GOOD, told)
+    more = f"; {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    events = any("events:" in each for each in found)
+    advice = (
+        "`mailvane restore` a backup into a new data directory; without one, `mailvane doctor --accept-loss` goes on"
+        " with what is left"
+    )
+    return Check(
+        "contents",
+        CheckResult.BAD,
+        "the mail log is damaged: " + "; ".join(found[:_SHOWN]) + more,
+        advice if events else "`mailvane rebuild` makes the views anew from the events",
+    )
 
 
 def _sources(settings: Settings) -> Check:

@@ -98,8 +98,8 @@ class Mailvane:
         with self.maillog() as maillog:
             maillog.upkeep("restore", directory)
 
-    def checks(self) -> Iterator[Check]:
-        found: Iterator[Check] = _part("examination").checks(self._settings)
+    def checks(self, deep: bool = False) -> Iterator[Check]:
+        found: Iterator[Check] = _part("examination").checks(self._settings, deep)
         return found
 
     def close(self) -> None:

@@ -122,7 +122,15 @@ def _services(
     history = History(stores.maillog, stores.ledger)
     return HttpServices(
         tenancy=tenancy,
-        maillog=MailLogServices(stores.maillog, tenancy, history, stores.recorder, settings.timezone, _clock),
+        maillog=MailLogServices(
+            stores.maillog,
+            tenancy,
+            history,
+            stores.recorder,
+            settings.timezone,
+            _clock,
+            lambda: stores.integrity.damage,
+        ),
         outbound=outbound,
         reputation=reputation.services,
         dmarc=reputation.dmarc,

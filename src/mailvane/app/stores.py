@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -10,6 +11,7 @@ import msgspec
 from mailvane.app.data_directory import owned
 from mailvane.app.ledgers import is_embedded, ledger_of, serving
 from mailvane.config import Settings, master_token
+from mailvane.services.integrity import Integrity
 from mailvane.services.ownership import Ownership
 from mailvane.services.recording import Carrier, Recorder
 from mailvane.services.safekeeping import AttendedMailLog
@@ -26,6 +28,7 @@ class Stores(msgspec.Struct, frozen=True):
     maillog: MailLog
     recorder: Recorder
     carrier: Carrier
+    integrity: Integrity
 
 
 @contextmanager
@@ -43,11 +46,15 @@ def stores_here(settings: Settings, purpose: str, http: str = "") -> Iterator[St
         open_things.callback(maillog.close)
         ownership = Ownership(ledger, maillog)
         ownership.check()
+        integrity = Integrity(ledger, maillog, _clock, alone=is_embedded(settings))
+        integrity.look()
+        open_things.enter_context(integrity.watched())
         recorder = Recorder(ledger, ownership)
         carrier = Carrier(recorder)
         carrier.start()
         open_things.callback(carrier.stop)
-        yield Stores(ledger, AttendedMailLog(maillog, recorder, ledger, ownership.check), recorder, carrier)
+        attended = AttendedMailLog(maillog, recorder, ledger, ownership.check, integrity)
+        yield Stores(ledger, attended, recorder, carrier, integrity)
 
 
 @contextmanager
@@ -72,4 +79,10 @@ def ownership_here(settings: Settings, purpose: str) -> Iterator[Ownership]:
         ledger = open_things.enter_context(ledger_of(settings))
         maillog = open_maillog(settings.maillog)
         open_things.callback(maillog.close)
-        yield Ownership(ledger, maillog)
+        integrity = Integrity(ledger, maillog, _clock, alone=is_embedded(settings))
+        with integrity.changing():
+            yield Ownership(ledger, maillog)
+
+
+def _clock() -> int:
+    return time.time_ns() // 1_000_000

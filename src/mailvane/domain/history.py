@@ -143,3 +143,4 @@ class MailLogHealth(msgspec.Struct, frozen=True):
     events: int
     deliveries: int
     bytes_on_disk: int
+    damage: str = ""  # what is lost and what to do about it; empty when nothing is known to be

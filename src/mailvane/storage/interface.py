@@ -21,6 +21,7 @@ from mailvane.domain.history import (
     Statistics,
     StatisticsQuestion,
 )
+from mailvane.domain.inventory import Record, TableParts
 from mailvane.domain.mail import EventBatch, MailEvent, MailKey
 from mailvane.domain.tenancy import Key, KeyKind, Relay, Workspace
 
@@ -55,7 +56,10 @@ class MailLog(EventStore, Protocol):
         """Apply a new retention to what is stored already; 0 keeps for ever."""
 
     def upkeep(self, task: str, target: Path | None = None) -> None:
-        """`rebuild` every view from the events, `backup` to, or `restore` from, a directory."""
+        """`rebuild` every view from the events, `backup` to, or `restore` from, a directory; `accept` what is lost."""
+
+    def verify(self) -> list[str]:
+        """Read everything that is stored: what is broken or lacking, a line each. Raises StoreUnavailable."""
 
     def health(self, measured: bool = True) -> MailLogHealth:
         """What it is and, when measured, how large, which takes a while. Raises StoreUnavailable."""
@@ -100,6 +104,34 @@ class OwnedMail(Protocol):
 
     def greatest_ids(self) -> tuple[int, int]:
         """The greatest id of a workspace and of a relay that an event names; 0 when there are none."""
+
+
+class KeptRecord(msgspec.Struct, frozen=True):
+    """The record of what the mail log was made of, and which revision of it this is; 0: none was ever kept."""
+
+    revision: int
+    changing_until: int  # until then somebody rewrites what is stored, and nobody else compares; 0: nobody
+    record: Record
+
+
+class RecordBook(Protocol):
+    """Keeps what the mail log was made of when it was last looked at."""
+
+    def maillog_record(self) -> KeptRecord:
+        """The newest."""
+
+    def keep_maillog_record(self, kept: KeptRecord) -> bool:
+        """Replace the revision that this one was made of; False when another did so before."""
+
+
+class Inventoried(Protocol):
+    """A mail log that tells what it is made of."""
+
+    def inventory(self) -> dict[str, dict[str, TableParts]]:
+        """The parts of every table, by server and table. Raises StoreUnavailable."""
+
+    def is_changing(self) -> bool:
+        """Whether stored rows are being rewritten or deleted. Raises StoreUnavailable."""
 
 
 class Adoption(Protocol):

@@ -85,5 +85,8 @@ class MemoryMailLog:
         if target is not None:
             target.mkdir(exist_ok=True)
 
+    def verify(self) -> list[str]:
+        return []
+
     def health(self, measured: bool = True) -> MailLogHealth:
         return MailLogHealth("memory", len(self.events), 0, 0)

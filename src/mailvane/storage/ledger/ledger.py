@@ -15,6 +15,7 @@ from mailvane.storage.ledger.domains import SqlDomains
 from mailvane.storage.ledger.firing_counts import SqlFiringCounts
 from mailvane.storage.ledger.journal import SqlJournal
 from mailvane.storage.ledger.leases import SqlLeases
+from mailvane.storage.ledger.maillog_record import SqlMaillogRecord
 from mailvane.storage.ledger.migration import migrate
 from mailvane.storage.ledger.observation_pages import SqlObservationPages
 from mailvane.storage.ledger.observations import SqlObservations
@@ -56,11 +57,12 @@ class SqlLedger(
     SqlReportSums,
     SqlCopies,
     SqlAdoption,
+    SqlMaillogRecord,
 ):
     """Every role of `storage.interface`, `domains`, `clients` and `reputation` on one database, which can be copied."""
 
     def __init__(self, database: Database) -> None:
-        for role in (SqlTenants, SqlJournal, *_OUTBOUND, *_REPUTATION, SqlCopies, SqlAdoption):
+        for role in (SqlTenants, SqlJournal, *_OUTBOUND, *_REPUTATION, SqlCopies, SqlAdoption, SqlMaillogRecord):
             role.__init__(self, database)
 
     def close(self) -> None:

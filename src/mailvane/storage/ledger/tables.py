@@ -131,6 +131,16 @@ event_ids = Table(
     sqlite_with_rowid=False,
 )
 
+# What the mail log was made of when it was last looked at: one row.
+maillog_record = Table(
+    "maillog_record",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("changing_until", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),  # JSON
+)
+
 # A key of kind client without a row here has the default terms.
 client_terms = Table(
     "client_terms",

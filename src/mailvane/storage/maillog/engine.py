@@ -20,7 +20,7 @@ import msgspec
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error, OperationalError
 
-from mailvane.errors import InvalidSetting, MailvaneError, StoreInUse, StoreUnavailable
+from mailvane.errors import InvalidSetting, MailvaneError, StoreDamaged, StoreInUse, StoreUnavailable
 
 DATABASE = "mailvane"
 
@@ -29,6 +29,9 @@ DATABASE = "mailvane"
 _TRANSIENT = frozenset(
     {75, 76, 77, 159, 160, 164, 173, 202, 209, 210, 241, 242, 243, 252, 279, 394, 425, 439, 573, 999}
 )
+
+# Files that are not as they were written: checksums, lengths, tables and parts that are not there any more.
+_DAMAGED = frozenset({32, 33, 40, 60, 79, 107, 117, 226, 227, 228, 231, 246, 271, 272, 432})
 
 # The embedded engine is a guest in a small process: caches stay small (the operating system's page cache serves the
 # same bytes) and merges are left to two threads.
@@ -71,6 +74,9 @@ _SESSION_SETTINGS = {
     # that came first, not of the joined one, and hides it.
     "optimize_on_insert": "0",
 }
+
+
+_NOT_OPENED = "Unable to open the chdb engine"
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -133,6 +139,10 @@ def translated() -> Generator[None]:
         text = str(error).splitlines()[0][:500] if str(error) else type(error).__name__
         if (isinstance(error, OperationalError) and code is None) or code in _TRANSIENT:
             raise StoreUnavailable(f"the mail log does not answer: {text}") from error
+        if code in _DAMAGED:
+            raise StoreDamaged(
+                f"the mail log is damaged: `mailvane doctor --deep` tells what is broken: {text}"
+            ) from error
         raise MailvaneError(f"the mail log refused: {text}") from error
     except OSError as error:
         raise StoreUnavailable(f"the mail log does not answer: {error}") from error
@@ -148,10 +158,17 @@ class Engine:
         self._lock_file: int | None = None
         if address.path is not None:
             self._lock_file = _own(Path(address.path))
+        try:
+            self._create_database()
+        except BaseException:
+            self.close()
+            raise
+
+    def _create_database(self) -> None:
         with translated():
-            first = self._connect("system" if address.path is None else None)
+            first = self._connect("system" if self.address.path is None else None)
             try:
-                first.command(f"CREATE DATABASE IF NOT EXISTS `{address.database}` ENGINE = Atomic")
+                first.command(f"CREATE DATABASE IF NOT EXISTS `{self.address.database}` ENGINE = Atomic")
             finally:
                 first.close()
 
@@ -161,13 +178,7 @@ class Engine:
 
     def _connect(self, database: str | None) -> Client:
         if self.address.path is not None:
-            return clickhouse_connect.get_client(
-                interface="chdb",
-                path=self.address.path,
-                database=database,
-                chdb_options=_EMBEDDED_OPTIONS,
-                settings=_SESSION_SETTINGS,
-            )
+            return _embedded_client(self.address.path, database)
         host, port = self.address.servers[self._server]
         return clickhouse_connect.get_client(
             host=host,
@@ -237,6 +248,21 @@ class Engine:
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
+
+
+def _embedded_client(path: str, database: str | None) -> Client:
+    try:
+        return clickhouse_connect.get_client(
+            interface="chdb", path=path, database=database, chdb_options=_EMBEDDED_OPTIONS, settings=_SESSION_SETTINGS
+        )
+    except Error as error:
+        if _NOT_OPENED not in str(error):
+            raise
+        # The reason is said on standard error, by the engine itself.
+        raise StoreDamaged(
+            f"the mail log in {path} cannot be opened: if its disk is not full, something of it is damaged, and"
+            " `mailvane restore` brings back a backup, into a new data directory"
+        ) from error
 
 
 def _quoted(text: str) -> str:

@@ -50,6 +50,11 @@ def feeds() -> dict[str, str]:
     return {found[1]: found[2] for statement in statements() if (found := _FEED.match(statement))}
 
 
+def month_of(column: str) -> str:
+    """The number of the month, such as 202609, of a time in a column."""
+    return _TIMES["month"].format(column)
+
+
 def prepare(engine: Engine) -> None:
     """Create what is missing. Raises StoreTooNew when a newer Mailvane or engine wrote here."""
     engine.command(

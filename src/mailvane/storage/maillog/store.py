@@ -21,10 +21,11 @@ from mailvane.domain.history import (
     Statistics,
     StatisticsQuestion,
 )
+from mailvane.domain.inventory import TableParts
 from mailvane.domain.mail import EventBatch, MailEvent, MailKey
 from mailvane.errors import InvalidInput
 from mailvane.storage.interface import Holding, Owner
-from mailvane.storage.maillog import doubt, owners, schema, upkeep
+from mailvane.storage.maillog import doubt, inventory, owners, schema, upkeep
 from mailvane.storage.maillog.engine import Engine, parse_address
 from mailvane.storage.maillog.questions import (
     FOUND,
@@ -285,6 +286,26 @@ class ClickHouseMailLog:
                 place = target / f"server{number}" if target is not None and len(self._engines) > 1 else target
                 upkeep.perform(engine, task, place)
         self._recall()
+
+    def inventory(self) -> dict[str, dict[str, TableParts]]:
+        """What every server's tables are made of."""
+        return {self._server(number): inventory.take(engine) for number, engine in enumerate(self._engines)}
+
+    def is_changing(self) -> bool:
+        """Whether stored rows are being rewritten or deleted."""
+        return any(inventory.is_changing(engine) for engine in self._engines)
+
+    def verify(self) -> list[str]:
+        """Read everything that is stored; what is broken or lacking, a line each. This takes as long as it takes."""
+        found: list[str] = []
+        for number, engine in enumerate(self._engines):
+            server = self._server(number)
+            found += [f"{server} {each}".strip() for each in inventory.verify(engine)]
+        return found
+
+    def _server(self, number: int) -> str:
+        """A name for the server: it has none where there is one."""
+        return ":".join(map(str, self._engine.address.servers[number])) if len(self._engines) > 1 else ""
 
     def owners(self) -> list[Owner]:
         """Those whose mail is here, by id; more than one of an id when several ledgers wrote here."""

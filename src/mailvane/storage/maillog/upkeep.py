@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mailvane.errors import AlreadyExists, InvalidInput, NotFound
 from mailvane.storage.maillog.engine import DATABASE, Engine
+from mailvane.storage.maillog.inventory import set_aside_broken
 from mailvane.storage.maillog.schema import KEPT, feeds, prepare
 
 
@@ -94,6 +95,8 @@ def perform(engine: Engine, task: str, target: Path | None) -> None:
     """Raises InvalidInput when there is no such task, or it lacks its directory."""
     if task == "rebuild":
         rebuild(engine)
+    elif task == "accept":
+        set_aside_broken(engine)
     elif task not in {"backup", "restore"}:
         raise InvalidInput(f"no such upkeep: {task}")
     elif target is None:

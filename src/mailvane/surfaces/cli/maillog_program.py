@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 import typer
 
+from mailvane.services.ownership import Ownership
 from mailvane.storage.interface import MailLog
 from mailvane.surfaces.cli.program import Program, program
 
@@ -52,6 +53,9 @@ class ImportSummary(msgspec.Struct, frozen=True):
 class MailLogProgram(Program, Protocol):
     def maillog(self) -> AbstractContextManager[MailLog]:
         """The mail log: through the running server when there is one, opened here otherwise."""
+
+    def ownership(self) -> AbstractContextManager[Ownership]:
+        """Whose mail it is, of stores that need not belong together; no server may have the mail log open."""
 
     def import_postfix(self, request: ImportRequest, report: Callable[[ImportProgress], None]) -> ImportSummary:
         """Read Postfix logs; returns when every event can be queried."""

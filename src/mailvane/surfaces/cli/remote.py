@@ -94,6 +94,9 @@ class RemoteMailLog:
     def health(self, measured: bool = True) -> MailLogHealth:  # noqa: ARG002 - the server measures in any case
         return self._ask("health", {}, MailLogHealth)
 
+    def verify(self) -> list[str]:
+        return self._ask("verify", {}, list[str], patient=True)
+
     def retain(self, workspace: int, days: int) -> None:
         self._ask("retain", {"workspace": workspace, "days": days}, None, patient=True)
 

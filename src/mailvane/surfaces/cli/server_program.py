@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 import typer
 
+from mailvane.storage.interface import MailLog
 from mailvane.surfaces.cli.program import Program, program
 
 
@@ -33,8 +35,11 @@ class ServerProgram(Program, Protocol):
     def serve(self, roles: frozenset[str]) -> None:
         """Run until told to stop."""
 
-    def checks(self) -> Iterator[Check]:
-        """Look at everything that can be wrong."""
+    def maillog(self) -> AbstractContextManager[MailLog]:
+        """The mail log: through the running server when there is one, opened here otherwise."""
+
+    def checks(self, deep: bool = False) -> Iterator[Check]:
+        """Look at everything that can be wrong; deep: read everything that is stored."""
 
 
 def server_program(context: typer.Context) -> ServerProgram:

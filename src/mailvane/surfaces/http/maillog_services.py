@@ -24,3 +24,4 @@ class MailLogServices:
     recorder: Recorder
     zone: ZoneInfo  # of dates without a zone, of days and months
     clock: Callable[[], int]  # milliseconds since the epoch, UTC
+    damage: Callable[[], str] = lambda: ""  # of the mail log, for people; empty when it is whole

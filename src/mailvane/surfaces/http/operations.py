@@ -14,6 +14,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 from mailvane import __version__
+from mailvane.errors import StoreDamaged
 from mailvane.services.followed_logs import FollowedLogs, FollowedLogState
 from mailvane.services.recording import Waiting
 from mailvane.surfaces.http.dialect import Dialect
@@ -52,6 +53,9 @@ class Metrics:
         self._refused = Gauge(
             "mailvane_journal_refused", "Batches that the mail log refused, to be tried again", registry=registry
         )
+        self._damaged = Gauge(
+            "mailvane_maillog_damaged", "1 when something of the mail log is known to be lost", registry=registry
+        )
         Info("mailvane_build", "Which Mailvane this is", registry=registry).info({"version": __version__})
 
     def observe(self, surface: str, route: str, status: int, seconds: float) -> None:
@@ -61,7 +65,8 @@ class Metrics:
     def recorded(self, events: int) -> None:
         self._recorded.inc(events)
 
-    def exposed(self, waiting: Waiting) -> bytes:
+    def exposed(self, waiting: Waiting, damaged: bool = False) -> bytes:
+        self._damaged.set(damaged)
         self._backlog.set(waiting.batches)
         self._oldest.set(waiting.oldest_ms / 1000)
         self._refused.set(waiting.refused)
@@ -117,12 +122,14 @@ class Checks:
         self._journal = self._services.recorder.waiting(self._services.clock())
 
     def _ask_maillog(self) -> None:
+        if damage := self._services.damage():
+            raise StoreDamaged(damage)
         self._services.maillog.health(measured=False)
 
 
 @get(
     "/readyz",
-    summary="Both stores answer, there is room on the disk, and the logs are followed",
+    summary="Both stores answer and are whole, there is room on the disk, and the logs are followed",
     responses=_READY,
 )
 async def readyz(request: AnyRequest) -> Response[bytes]:
@@ -135,7 +142,7 @@ async def metrics(request: AnyRequest) -> Response[bytes]:
     services = services_of(request, MailLogServices)
     waiting = await bridge_of(request).quick(services.recorder.waiting, services.clock())
     counted: Metrics = request.app.state.metrics
-    return Response(counted.exposed(waiting), media_type=_EXPOSITION)
+    return Response(counted.exposed(waiting, bool(services.damage())), media_type=_EXPOSITION)
 
 
 @get("/openapi.json", summary="This document", include_in_schema=False)

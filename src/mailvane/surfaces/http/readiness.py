@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from mailvane.errors import StoreFull, StoreUnavailable
+from mailvane.errors import StoreDamaged, StoreFull, StoreUnavailable
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -53,6 +53,8 @@ class Check:
             await loop.run_in_executor(self._thread, self._look)
         except StoreFull:
             raise
+        except StoreDamaged as error:
+            raise StoreUnavailable(error.message) from error
         except Exception as error:
             raise StoreUnavailable(self._failure) from error
         self._passed_at = loop.time()

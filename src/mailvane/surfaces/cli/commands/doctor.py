@@ -19,9 +19,19 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
-def doctor(context: typer.Context, as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
+def doctor(
+    context: typer.Context,
+    deep: bool = typer.Option(False, "--deep", help="Read the whole mail log, too; this takes a while."),
+    accept_loss: bool = typer.Option(
+        False, "--accept-loss", help="First take what is left of a damaged mail log for all that there is."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
     """Check settings, stores, server and sources; ends with status 1 when something is bad."""
-    checks = list(server_program(context).checks())
+    if accept_loss:
+        with server_program(context).maillog() as maillog:
+            maillog.upkeep("accept")
+    checks = list(server_program(context).checks(deep))
     if as_json:
         print_json(checks)
     else:

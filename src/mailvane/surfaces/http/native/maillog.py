@@ -42,7 +42,7 @@ class Retention(msgspec.Struct, frozen=True):
 class Upkeep(msgspec.Struct, frozen=True, omit_defaults=True):
     """What to do with the whole store; the target is a directory of the server's machine."""
 
-    task: Literal["rebuild", "backup", "restore"]
+    task: Literal["rebuild", "backup", "restore", "accept"]
     target: str | None = None
 
 
@@ -81,6 +81,11 @@ def life(maillog: MailLog, principal: Principal, body: bytes) -> Any:
 def health(maillog: MailLog, principal: Principal, _body: bytes) -> Any:
     _check_master(principal)
     return maillog.health()
+
+
+def verify(maillog: MailLog, principal: Principal, _body: bytes) -> Any:
+    _check_master(principal)
+    return maillog.verify()
 
 
 def retain(maillog: MailLog, principal: Principal, body: bytes) -> Any:

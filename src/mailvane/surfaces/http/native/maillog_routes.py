@@ -123,6 +123,17 @@ async def health(request: AnyRequest) -> Response[bytes]:
 
 
 @post(
+    "/verify",
+    operation_id="maillog_verify",
+    status_code=200,
+    summary="Read the whole mail log; what is broken or lacking",
+    responses=answers(list[str]),
+)
+async def verify(request: AnyRequest) -> Response[bytes]:
+    return await _keep_up(request, maillog.verify)
+
+
+@post(
     "/retain",
     operation_id="maillog_retain",
     status_code=200,
@@ -137,7 +148,7 @@ async def retain(request: AnyRequest) -> Response[bytes]:
     "/upkeep",
     operation_id="maillog_upkeep",
     status_code=200,
-    summary="Rebuild, back up or restore the mail log",
+    summary="Rebuild, back up or restore the mail log, or accept what is lost of it",
     responses=answers(None, 409),
 )
 async def upkeep(request: AnyRequest) -> Response[bytes]:
@@ -162,7 +173,9 @@ def _json(content: bytes) -> Response[bytes]:
 
 
 _MAILLOG = Router(
-    path="/maillog", route_handlers=[search, statistics, hourly, life, health, retain, upkeep], tags=["Mail log"]
+    path="/maillog",
+    route_handlers=[search, statistics, hourly, life, health, verify, retain, upkeep],
+    tags=["Mail log"],
 )
 HANDLERS: list[Any] = [take_events, _MAILLOG]
 _ENCODING = Parameter(

@@ -1,0 +1,248 @@
+"""A mail log that lost something says so, on every engine; and none that did not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mailvane.domain.mail import EventBatch, EventType, MailEvent
+from mailvane.errors import StoreDamaged
+from mailvane.services.integrity import Integrity
+from mailvane.services.recording import Recorder
+from mailvane.services.safekeeping import AttendedMailLog
+from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.storage.maillog import ClickHouseMailLog, open_maillog
+from mailvane.storage.maillog.engine import Engine, parse_address
+from tests.contract.maillogs import maillog_dsn
+from tests.contract.test_ownership import dsn
+
+__all__ = ["dsn", "maillog_dsn"]
+
+NOW = 1_790_000_000_000
+DAY = 86_400_000
+
+
+def batch(token: str, mails: int = 40, at: int = NOW, days: int = 0) -> EventBatch:
+    """Mails that are accepted, deferred and delivered, a day apart; the last one waits."""
+    events = []
+    for n in range(mails):
+        when = at + n * DAY
+        told = [
+            (EventType.ACCEPTED, 1, ""),
+            (EventType.DEFERRED, -1, "a@b.example"),
+            (EventType.DELIVERED, 0, "a@b.example"),
+        ]
+        events += [
+            MailEvent(relay=1, accepted_at=when, number=n, type=kind, at=when + i, waiting=waiting, recipient=recipient)
+            for i, (kind, waiting, recipient) in enumerate(told if n + 1 < mails else told[:1])
+        ]
+    return EventBatch(token, 1, days, events)
+
+
+class Watched:
+    """A mail log of which a record is kept."""
+
+    def __init__(self, ledger: SqlLedger, maillog: ClickHouseMailLog) -> None:
+        self.ledger = ledger
+        self.maillog = maillog
+        self.clock = NOW
+        self.integrity = self.looking()
+        self.attended = AttendedMailLog(maillog, Recorder(ledger, maillog), ledger, integrity=self.integrity)
+
+    def looking(self, alone: bool = False) -> Integrity:
+        return Integrity(self.ledger, self.maillog, lambda: self.clock, alone=alone)
+
+    def damage(self, alone: bool = False) -> str:
+        """As a process finds it that is started now."""
+        found = self.looking(alone)
+        found.look()
+        return found.damage
+
+    def each(self, statement: str) -> None:
+        for engine in self.maillog._engines:
+            engine.command(statement)
+
+
+@pytest.fixture
+def watched(ledger: SqlLedger, dsn: str) -> Iterator[Watched]:
+    with open_maillog(dsn) as maillog:
+        found = Watched(ledger, maillog)
+        for n in range(3):
+            maillog.append(batch(f"t{n}"))
+        found.integrity.look()
+        yield found
+
+
+def test_what_grows_merges_expires_or_is_mended_is_not_missed(watched: Watched, ledger: SqlLedger) -> None:
+    maillog = watched.maillog
+    for n in range(3):
+        maillog.append(batch(f"later {n}", mails=5, days=10_000))
+        assert watched.damage() == ""
+    for table in ("events", "deliveries", "mails", "hourly", "waiting"):
+        watched.each(f"OPTIMIZE TABLE {table} FINAL")
+        assert watched.damage() == ""
+    watched.attended.upkeep("rebuild")
+    assert watched.damage() == ""
+    watched.attended.retain(1, 10_000)
+    assert watched.damage() == ""
+    watched.attended.retain(1, 1)
+    watched.clock = NOW + 400 * DAY
+    watched.each("ALTER TABLE events MATERIALIZE TTL SETTINGS mutations_sync = 2")
+    watched.each("OPTIMIZE TABLE events FINAL")
+    assert watched.damage() == ""
+    assert watched.integrity.damage == ""
+    assert maillog.verify() == []
+
+
+@pytest.mark.parametrize("table", ["events", "deliveries", "mails", "hourly"])
+def test_what_is_lost_is_told_until_it_is_mended_or_accepted(watched: Watched, table: str) -> None:
+    watched.each(f"TRUNCATE TABLE {table}")
+    watched.maillog.append(batch("afterwards", mails=1))
+    for alone in (False, True):
+        assert f"rows of {table} (2026" in watched.damage(alone), "however often it is looked at"
+    assert watched.attended.health().damage == ""
+    watched.integrity.look()
+    assert watched.attended.health().damage == watched.damage()
+    watched.attended.retain(1, 10_000)
+    assert watched.damage()
+    if table == "events":
+        assert "mailvane restore" in watched.damage()
+        with pytest.raises(StoreDamaged):
+            watched.attended.upkeep("rebuild")
+        assert watched.maillog.health().deliveries == 40, "what was made of lost events is kept"
+        watched.attended.upkeep("accept")
+    else:
+        assert "mailvane rebuild" in watched.damage()
+        assert watched.maillog.verify()[0].split(":")[-2].endswith(table)
+        watched.attended.upkeep("rebuild")
+        assert watched.maillog.health().deliveries == 40
+    assert watched.damage() == watched.attended.health().damage == ""
+    assert watched.maillog.verify() == []
+
+
+def test_a_lost_row_of_events_is_told(watched: Watched) -> None:
+    watched.each("ALTER TABLE events DELETE WHERE number = 3 AND type = 'delivered' SETTINGS mutations_sync = 2")
+    assert "3 rows of events (202609)" in watched.damage()
+
+
+def test_while_one_changes_what_is_stored_the_others_do_not_compare(watched: Watched) -> None:
+    with watched.integrity.changing():
+        watched.each("TRUNCATE TABLE deliveries")
+        assert watched.damage() == ""
+        assert watched.looking().damage == ""
+    assert watched.damage() == "", "what is there after it is what it made of it"
+
+
+def test_one_that_was_killed_while_it_changed_what_is_stored_raises_no_alarm(watched: Watched) -> None:
+    def killed() -> None:
+        with watched.integrity.changing():
+            watched.each("TRUNCATE TABLE deliveries")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        killed()
+    assert watched.damage() == ""
+    kept = watched.ledger.maillog_record()
+    assert kept.changing_until == 0
+
+
+def test_two_nodes_keep_one_record(watched: Watched) -> None:
+    one, two = watched.looking(), watched.looking()
+    stale = watched.ledger.maillog_record()
+    watched.maillog.append(batch("more", mails=2))
+    one.look()
+    assert not watched.ledger.keep_maillog_record(stale), "a newer one is not overwritten"
+    two.look()
+    assert (one.damage, two.damage) == ("", "")
+
+
+# What a disk may do to files. Each gets the directory of the embedded mail log, and that of one table.
+
+
+def a_part(table: Path) -> Path:
+    return min(path for path in table.iterdir() if path.name[0] == "2" and any(path.iterdir()))
+
+
+def delete_part(_: Path, table: Path) -> None:
+    shutil.rmtree(a_part(table))
+
+
+def truncate_column(_: Path, table: Path) -> None:
+    with (a_part(table) / "data.bin").open("r+b") as file:
+        file.truncate(10)
+
+
+def lose_list_of_columns(_: Path, table: Path) -> None:
+    (a_part(table) / "columns.txt").unlink()
+
+
+def lose_definition(directory: Path, table: Path) -> None:
+    (found,) = (path for path in directory.glob("metadata/*/*.sql") if table.name in path.read_text())
+    found.unlink()
+
+
+def lose_table(_: Path, table: Path) -> None:
+    shutil.rmtree(table)
+
+
+def lose_everything(directory: Path, _: Path) -> None:
+    shutil.rmtree(directory)
+
+
+Damage = Callable[[Path, Path], None]
+SEEN_AT_START = (delete_part, truncate_column, lose_list_of_columns, lose_definition, lose_table, lose_everything)
+
+
+def stored(directory: Path, ledger: SqlLedger, table: str) -> Path:
+    """A mail log that was closed; where a table of it lies."""
+    with open_maillog(f"chdb://{directory}") as maillog:
+        for n in range(3):
+            maillog.append(batch(f"t{n}"))
+        Integrity(ledger, maillog, lambda: NOW, alone=True).look()
+        ((path,),) = maillog._engine.rows(f"SELECT data_paths[1] FROM system.tables WHERE name = '{table}'")
+    return Path(str(path))
+
+
+@pytest.mark.parametrize("table", ["events", "deliveries"])
+@pytest.mark.parametrize("damage", SEEN_AT_START)
+def test_a_damaged_directory_is_told_at_the_start(tmp_path: Path, damage: Damage, table: str) -> None:
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    directory = tmp_path / "maillog"
+    damage(directory, stored(directory, ledger, table))
+    for _ in range(2):
+        with open_maillog(f"chdb://{directory}") as maillog:
+            integrity = Integrity(ledger, maillog, lambda: NOW, alone=True)
+            integrity.look()
+            assert f"rows of {table} (2026" in integrity.damage
+            maillog.append(batch("afterwards", mails=1))
+    ledger.close()
+
+
+@pytest.mark.parametrize("table", ["events", "deliveries"])
+def test_a_byte_that_changed_is_found_by_reading(tmp_path: Path, ledger: SqlLedger, table: str) -> None:
+    directory = tmp_path / "maillog"
+    damaged = a_part(stored(directory, ledger, table)) / "data.bin"
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    damaged.write_bytes(content)
+    with open_maillog(f"chdb://{directory}") as maillog:
+        (found,) = maillog.verify()
+        assert found.startswith(f"{table}: part {damaged.parent.name} is broken: ")
+        with pytest.raises(StoreDamaged, match="doctor --deep"):
+            maillog._engine.rows(f"SELECT * FROM {table}")
+        maillog.upkeep("accept")
+        maillog.upkeep("rebuild")
+        assert maillog.verify() == []
+
+
+def test_a_definition_that_cannot_be_read_is_one_line(tmp_path: Path, ledger: SqlLedger) -> None:
+    directory = tmp_path / "maillog"
+    stored(directory, ledger, "events")
+    (definition,) = directory.glob("metadata/*/events.sql")
+    definition.write_text("ATTACH TABLE")
+    for _ in range(2):
+        with pytest.raises(StoreDamaged, match=r"cannot be opened: .*`mailvane restore`"):
+            Engine(parse_address(f"chdb://{directory}"))
