@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.acceptance.installation import PATIENCE, Installation, stop
+from tests.acceptance.installation import Installation, stop
 from tests.acceptance.test_lost_ledger import MAILS, accepted, write_log
+from tests.waiting import PATIENCE, wait_for
 
 ROUNDS = 6
 
@@ -30,19 +29,18 @@ def filled(tmp_path: Path) -> Installation:
 
 
 @contextmanager
-def alive(installation: Installation) -> Iterator[subprocess.Popen[str]]:
+def alive(installation: Installation) -> Iterator[None]:
     """A server that runs, ready or not."""
-    process = installation.start("serve")
-    deadline = time.monotonic() + PATIENCE
-    while process.poll() is None and time.monotonic() < deadline:
+
+    def answers() -> bool:
         try:
-            if httpx.get(f"{installation.url}/healthz", timeout=PATIENCE).is_success:
-                break
+            return httpx.get(f"{installation.url}/healthz", timeout=PATIENCE).is_success
         except httpx.TransportError:
-            time.sleep(0.05)
-    try:
-        yield process
-    finally:
+            return False
+
+    with installation.running("serve") as process:
+        installation.wait_for(answers)
+        yield
         stop(process)
 
 
@@ -111,17 +109,12 @@ def test_no_kill_looks_like_damage(filled: Installation, tmp_path: Path) -> None
     lines = write_log(tmp_path / "more.log").read_text().replace("ABCDE", "FEDCB").splitlines(keepends=True)
     dice = random.Random(7)
     for number in range(ROUNDS):
-        process = filled.start("serve")
-        with log.open("a") as file:
+        with filled.running("serve"), log.open("a") as file:
             file.writelines(lines[number * 20 : (number + 1) * 20])
-        time.sleep(dice.uniform(1.0, 4.0))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+            file.flush()
+            time.sleep(dice.uniform(1.0, 4.0))
     with filled.serving():
-        deadline = time.monotonic() + PATIENCE
-        while accepted(filled, "acme") < 2 * MAILS and time.monotonic() < deadline:
-            time.sleep(0.2)
+        wait_for(lambda: accepted(filled, "acme") == 2 * MAILS, filled.said)
         found = findings(filled, "--deep")
-    assert accepted(filled, "acme") == 2 * MAILS
     assert (found["server"][0], found["maillog"][0], found["contents"][0]) == ("good", "good", "good")
     assert "damaged" not in filled.log.read_text()

@@ -11,9 +11,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.acceptance.installation import PATIENCE, Installation
+from tests.acceptance.installation import Installation
 from tests.contract import clickhouse_server
 from tests.contract.ledgers import PostgresServer, postgres
+from tests.waiting import PATIENCE
 
 __all__ = ["postgres"]
 
@@ -51,11 +52,9 @@ def filled(tmp_path: Path, log: Path) -> Installation:
 
 def fill(installation: Installation, log: Path) -> None:
     installation.tenant("acme")
-    process = installation.start("serve")
-    installation.wait_until_ready(process)
-    installation.run("import", "postfix", str(log), "--workspace", "acme")
-    process.kill()
-    process.wait()
+    with installation.running("serve"):
+        installation.wait_until_ready()
+        installation.run("import", "postfix", str(log), "--workspace", "acme")
 
 
 def lose_ledger(installation: Installation) -> None:

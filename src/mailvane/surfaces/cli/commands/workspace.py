@@ -73,7 +73,7 @@ def adopt(
 
     Its relays are made anew, too, under the ids that the mail names. Keys are not: create new ones.
     """
-    place = program(context)
+    place = maillog_program(context)
     with place.ownership() as ownership:
         found = ownership.adopt(workspace, name, place.now())
     if as_json:
@@ -93,7 +93,7 @@ def drop(
 
     There is no way back. Mail of a workspace that the ledger knows is left alone.
     """
-    with program(context).ownership() as ownership:
+    with maillog_program(context).ownership() as ownership:
         held = ownership.drop(workspace)
     if as_json:
         print_json(held)
