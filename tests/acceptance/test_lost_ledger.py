@@ -105,10 +105,11 @@ def test_adopted_mail_is_answered_as_before(filled: Installation) -> None:
     before = filled.everything("acme")
     lose_ledger(filled)
     assert_refused(filled, "serve")
-    filled.run("workspace", "create", "new")
+    assert filled.run("workspace", "create", "new").stdout == "2\n", "no id is given out that old mail bears"
     filled.run("workspace", "adopt", "1")
     with filled.serving():
         assert filled.everything("acme") == before
+        filled.run("relay", "create", "--workspace", "new")
         assert accepted(filled, "new") == 0
 
 

@@ -7,6 +7,7 @@ callers ask. The embedded engine serves one data directory per process and one p
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sys
 from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -21,6 +22,8 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error, OperationalError
 
 from mailvane.errors import InvalidSetting, MailvaneError, StoreDamaged, StoreInUse, StoreUnavailable
+
+log = logging.getLogger(__name__)
 
 DATABASE = "mailvane"
 
@@ -140,9 +143,8 @@ def translated() -> Generator[None]:
         if (isinstance(error, OperationalError) and code is None) or code in _TRANSIENT:
             raise StoreUnavailable(f"the mail log does not answer: {text}") from error
         if code in _DAMAGED:
-            raise StoreDamaged(
-                f"the mail log is damaged: `mailvane doctor --deep` tells what is broken: {text}"
-            ) from error
+            log.error("the mail log is damaged: %s", text)
+            raise StoreDamaged("the mail log is damaged: `mailvane doctor --deep` tells what is broken") from error
         raise MailvaneError(f"the mail log refused: {text}") from error
     except OSError as error:
         raise StoreUnavailable(f"the mail log does not answer: {error}") from error

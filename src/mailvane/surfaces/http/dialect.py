@@ -23,6 +23,7 @@ from mailvane.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    StoreDamaged,
     Transient,
 )
 
@@ -35,6 +36,7 @@ _STATUS: tuple[tuple[type[MailvaneError], int], ...] = (
     (NotFound, 404),
     (AlreadyExists, 409),
     (Transient, 503),
+    (StoreDamaged, 503),
 )
 
 
