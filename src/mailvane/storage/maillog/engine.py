@@ -143,7 +143,7 @@ def translated() -> Generator[None]:
         if (isinstance(error, OperationalError) and code is None) or code in _TRANSIENT:
             raise StoreUnavailable(f"the mail log does not answer: {text}") from error
         if code in _DAMAGED:
-            log.error("the mail log is damaged: %s", text)
+            log.error("the mail log is damaged: %s", text)  # noqa: TRY400  the line says it all
             raise StoreDamaged("the mail log is damaged: `mailvane doctor --deep` tells what is broken") from error
         raise MailvaneError(f"the mail log refused: {text}") from error
     except OSError as error:
