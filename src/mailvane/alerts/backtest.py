@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -42,12 +42,18 @@ def kinds_read(alert: Alert) -> set[ObservationKind]:
 
 
 def backtest(
-    alert: Alert, observations: Iterable[Observation], watched: Watched, span: tuple[int, int], stale_ms: int
+    alert: Alert,
+    observations: Iterable[Observation],
+    watched: Watched,
+    span: tuple[int, int],
+    stale_ms: int,
+    check: Callable[[], None] = lambda: None,
 ) -> Backtest:
     """Replay a stretch of time. The observations are of the kinds that the alert reads, also from before.
 
     It is evaluated whenever something new had come in, and once a day, as a source that is asked daily would have it.
-    What is watched is taken to have been watched all the time.
+    What is watched is taken to have been watched all the time. `check` is called before each evaluation, and raises
+    when nobody wants to know any more.
     """
     since, until = span
     arriving = sorted(observations, key=lambda one: one.seen_at)
@@ -56,6 +62,7 @@ def backtest(
     firings: list[Firing] = []
     place = evaluations = 0
     for moment in _moments(arriving, since, until):
+        check()
         while place < len(arriving) and arriving[place].seen_at <= moment:
             one = arriving[place]
             known[_slot(one)] = one

@@ -18,6 +18,7 @@ from mailvane.collectors.dnsbl.zones import dictionary
 from mailvane.collectors.runner import Runner
 from mailvane.domain.reputation import Source, Zone
 from mailvane.services.alert_statistics import AlertStatistics
+from mailvane.services.coalescing import Coalescing
 from mailvane.services.complaints import Complaints
 from mailvane.services.leasing import Leasing
 from mailvane.services.periodic import Background, until_done
@@ -72,7 +73,8 @@ def reputation_of(
     metrics = ReputationMetrics(registry or CollectorRegistry())
     alerting = alerting_of(settings, ledger, metrics.failing)
     evaluate = metrics.evaluating(alerting)
-    watching = watching_of(ledger, evaluate)
+    coalescing = Coalescing(evaluate)
+    watching = watching_of(ledger, coalescing)
     collecting = Collecting(settings, ledger, watching, complaints)
     leasing = Leasing(ledger, clock)
     schedule = schedule_of(settings.reputation)
@@ -96,5 +98,6 @@ def reputation_of(
         runner.run,
         partial(collecting.fetch_reports, leasing, clock),
         partial(metrics.look, ledger, clock),
+        coalescing.run,
     )
     return Reputation(services, dmarc, notify, Telling(settings, ledger, clock, registry), asking)

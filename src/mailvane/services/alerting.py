@@ -214,13 +214,15 @@ class Alerting:
             self._ledger.post(_notifications(marked, entry_of(marked, found.fired, now, new_id()), now))
         return found
 
-    def backtest(self, workspace: int, draft: AlertDraft, since: int, until: int) -> Backtest:
-        """What it would have said in a stretch of time, by what is stored. Raises InvalidFields."""
+    def backtest(
+        self, workspace: int, draft: AlertDraft, since: int, until: int, check: Callable[[], None] = lambda: None
+    ) -> Backtest:
+        """What it would have said in a stretch of time, by what is stored. Raises InvalidFields, or as `check` does."""
         if not 0 < until - since <= LONGEST_BACKTEST_MS:
             raise InvalidFields(("period_to", "expected a later time than period_from, by 400 days at most"))
         alert = self._unsaved(workspace, draft, until)
         stored = self._ledger.between(workspace, kinds_read(alert), since - 2 * LONGEST_MS, until + LONGEST_MS)
-        return backtest(alert, stored, self._watched(workspace), (since, until), self.stale_ms)
+        return backtest(alert, stored, self._watched(workspace), (since, until), self.stale_ms, check)
 
     def _unsaved(self, workspace: int, draft: AlertDraft, now: int) -> Alert:
         return drafted(draft, Alert(id="", workspace=workspace, name="", created_at=now, updated_at=now, rules=()))

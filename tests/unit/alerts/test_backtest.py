@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,3 +42,16 @@ def test_a_backtest_tells_how_often_a_week() -> None:
     found = backtest(alert(LISTED), said, WATCHED, (NOW, NOW + 14 * DAY_MS), STALE)
     assert (len(found.firings), found.per_week) == (14, 7.0)
     assert kinds_read(BOTH) == {ObservationKind.IP_LISTING, ObservationKind.TRAFFIC}
+
+
+def test_a_backtest_that_nobody_waits_for_any_more_ends_at_the_next_evaluation() -> None:
+    looked = []
+
+    def check() -> None:
+        looked.append(1)
+        if len(looked) == 3:
+            raise TimeoutError("nobody waits")
+
+    with pytest.raises(TimeoutError):
+        backtest(alert(LISTED), [listing(1, NOW)], WATCHED, (NOW, NOW + 14 * DAY_MS), STALE, check)
+    assert len(looked) == 3

@@ -33,7 +33,7 @@ STDIN = "-"
 BLOCK = 24 << 20
 PIECE = 256 << 10  # bytes in memory at a time
 TAIL = 4096  # bytes before a position that prove that a file is the one that was read
-_ARCHIVE_BLOCK = 16 << 10  # small, so that no archive can unfold into much at once
+_ARCHIVE_BLOCK = 16 << 10  # small, as what is left of it is copied for each archive of several in one file
 _LONGEST_FIRST_LINE = 64 << 10
 _PAUSE_IN_PIPE = 0.02  # seconds
 _DAMAGE = (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError, EOFError)
@@ -45,11 +45,35 @@ class _Decompressor(Protocol):
     def eof(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, /) -> bytes: ...
+    @property
+    def needs_input(self) -> bool: ...
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class _Gunzip:
+    """Gzip with the interface that the other decompressors have."""
+
+    def __init__(self) -> None:
+        self._engine = zlib.decompressobj(wbits=31)
+
+    @property
+    def eof(self) -> bool:
+        return self._engine.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._engine.unused_data
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._engine.unconsumed_tail
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return self._engine.decompress(self._engine.unconsumed_tail + data, max_length)
 
 
 _DECOMPRESSORS: dict[Form, Callable[[], _Decompressor]] = {
-    Form.GZIP: lambda: zlib.decompressobj(wbits=31),
+    Form.GZIP: _Gunzip,
     Form.BZIP2: bz2.BZ2Decompressor,
     Form.XZ: lzma.LZMADecompressor,
     Form.ZSTD: zstd.ZstdDecompressor,
@@ -250,6 +274,16 @@ def _cut(pieces: Iterator[bytes]) -> Iterator[bytes]:
             yield piece[start : start + _ARCHIVE_BLOCK]
 
 
+def _unpacked(decompressor: _Decompressor, packed: bytes) -> Iterator[bytes]:
+    """In pieces of bounded size: a few bytes may stand for many megabytes."""
+    chunk = packed
+    while chunk or not (decompressor.eof or decompressor.needs_input):
+        text = decompressor.decompress(chunk, PIECE)
+        chunk = b""
+        if text:
+            yield text
+
+
 def _unfolded(pieces: Iterator[bytes], make: Callable[[], _Decompressor]) -> Iterator[bytes]:
     decompressor = make()
     whole = False
@@ -257,9 +291,7 @@ def _unfolded(pieces: Iterator[bytes], make: Callable[[], _Decompressor]) -> Ite
         chunk = piece
         while chunk:
             whole = False
-            text = decompressor.decompress(chunk)
-            if text:
-                yield text
+            yield from _unpacked(decompressor, chunk)
             chunk = b""
             if decompressor.eof:
                 # Archives may be concatenated, and padded with zeros.

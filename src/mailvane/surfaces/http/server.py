@@ -24,7 +24,7 @@ from mailvane.surfaces.http.connection import HttpConnection, HttpLimits, HttpSt
 log = logging.getLogger(__name__)
 
 _BACKLOG = 1024
-_GRACE_SECONDS = 30.0
+_GRACE_SECONDS = 8.0  # supervisors kill what has not ended ten seconds after they asked it to
 _TICKS_A_SECOND = 10
 
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import lzma
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mailvane.errors import InvalidInput
-from mailvane.sources.postfix_log.files import LogStream, fingerprint, open_log
+from mailvane.sources.postfix_log.files import PIECE, LogStream, fingerprint, open_log
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 TEXT = b"".join(b"line %d\n" % number for number in range(20_000))
 FORMS: list[Callable[[bytes], bytes]] = [bytes, gzip.compress, bz2.compress, lzma.compress]
@@ -82,3 +89,18 @@ def test_trailing_rubbish_is_named_after_all_else_was_read(tmp_path: Path) -> No
 def test_files_that_begin_alike_can_be_told_apart() -> None:
     names = {fingerprint(b"line", attempt) for attempt in range(3)} | {fingerprint(b"other")}
     assert len(names) == 4
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstd.compress])
+def test_an_archive_that_unpacks_to_much_comes_in_pieces_of_bounded_size(
+    pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    text = b"Nov 27 10:00:00 mx1 postfix/qmgr[1]: 4BxT: removed\n" * 200_000  # 10 MB
+    path = tmp_path / "mail.log.packed"
+    path.write_bytes(pack(text) + pack(text))
+    seen = hashlib.sha256()
+    with open_log(str(path)) as stream:
+        while piece := stream.read():
+            assert len(piece) <= PIECE
+            seen.update(piece)
+    assert seen.digest() == hashlib.sha256(text + text).digest()

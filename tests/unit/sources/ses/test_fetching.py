@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Iterable, Iterator
 
 import httpx
@@ -106,3 +107,13 @@ def test_a_name_is_looked_up_once_and_as_registries_know_it() -> None:
     assert asked == ["xn--strae-oqa.example"]
     with pytest.raises(Unreachable):
         Fetcher(resolve=lambda host, port: [])("https://sns.example/")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, gzip"])
+def test_a_packed_answer_is_refused_before_it_is_unpacked(encoding: str) -> None:
+    packed = gzip.compress(bytes(50_000_000))
+    headers = {"Content-Encoding": encoding}
+    with pytest.raises(Refused, match="packed"):
+        fetcher(lambda _: httpx.Response(200, headers=headers, stream=httpx.ByteStream(packed)))(
+            "https://sns.example/a"
+        )

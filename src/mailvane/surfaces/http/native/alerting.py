@@ -75,7 +75,7 @@ def backtest(services: ReputationServices, asked: Asked) -> BacktestReply:
     given = read(BacktestBody, asked.body)
     until = asked.now if given.period_to is None else moment("period_to", given.period_to)
     since = until - _USUAL_STRETCH_MS if given.period_from is None else moment("period_from", given.period_from)
-    found = services.alerting.backtest(asked.workspace, given.alert, since, until)
+    found = services.alerting.backtest(asked.workspace, given.alert, since, until, asked.wanted.check)
     return BacktestReply(
         since=found.since,
         until=found.until,
