@@ -22,7 +22,14 @@ from mailvane.domain.reputation import (
 )
 from mailvane.services.source_schedule import RETRY_MS, Schedule
 from mailvane.storage.ledger import SqlLedger, open_ledger
-from mailvane.storage.questions import AlertQuestion, AssetQuestion, FiringQuestion, ObservationQuestion, TrafficFilter
+from mailvane.storage.questions import (
+    AlertQuestion,
+    AssetQuestion,
+    AssetStanding,
+    FiringQuestion,
+    ObservationQuestion,
+    TrafficFilter,
+)
 
 NOW = 1_790_000_000_000
 SPAN = TrafficFilter(since=NOW - 10, until=NOW)
@@ -137,6 +144,28 @@ def test_whatever_is_due_is_among_what_was_asked_about_long_ago(ledger: SqlLedge
     assert due
     if now == NOW:
         assert len(found) < sum(each.verified for each in made)
+
+
+def test_how_much_is_known_of_what_is_watched(ledger: SqlLedger, one: int) -> None:
+    kinds = (AssetKind.IP, AssetKind.DOMAIN)
+    assert ledger.asset_standing(one, kinds, NOW) == AssetStanding(0, 0, "")
+    old, failed = {"updated_at": NOW - 1}, {"updated_at": 0, "status": AssetStatus.FAILED}
+    ledger.add_assets(
+        [
+            asset(one, "a", AssetKind.IP, updated_at=NOW, error="said of what is known"),
+            asset(one, "b", AssetKind.IP, **old),
+            asset(one, "c", AssetKind.DOMAIN, error="timeout", **failed),
+            asset(one, "d", AssetKind.IP, error="refused", **failed),
+            asset(one, "e", AssetKind.IP, error="refused", verified=False, **failed),
+            asset(one, "f", AssetKind.SNDS, error="refused", **failed),
+        ]
+    )
+    # Of two that are as frequent, the first by name.
+    assert ledger.asset_standing(one, kinds, NOW) == AssetStanding(4, 3, "timeout")
+    assert ledger.asset_standing(one, (AssetKind.IP,), NOW) == AssetStanding(3, 2, "refused")
+    assert ledger.asset_standing(one, kinds, 0) == AssetStanding(4, 0, "")
+    ledger.add_assets([asset(one, "g", AssetKind.IP, error="refused", **failed)])
+    assert ledger.asset_standing(one, kinds, NOW).error == "refused"
 
 
 def test_alerts_are_sorted_by_name_in_any_case_and_equal_ones_by_age(ledger: SqlLedger, one: int) -> None:

@@ -5,7 +5,6 @@ How it looks is the affair of whoever delivers it.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Protocol
@@ -13,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from mailvane.domain.alerts import Alert, Channel, EntryState, LogEntry, Notification
-from mailvane.domain.reputation import ASKED_ABOUT, Asset, Source, SourceHealth
+from mailvane.domain.reputation import ASKED_ABOUT, Source, SourceHealth
 from mailvane.domain.tenancy import Workspace
 from mailvane.storage.interface import Tenants
 from mailvane.storage.reputation import AlertLog, Alerts, Assets, EntryQuestion, Observations, Outbox, Profiles
@@ -227,24 +226,16 @@ def _sources(ledger: ReportedLedger, workspace: int, fresh_since: int) -> tuple[
     health = {one.source: one for one in ledger.health(workspace)}
     lines = []
     for source in Source:
-        assets = [one for one in ledger.assets(workspace, ASKED_ABOUT[source]) if one.verified]
-        unknown = [] if source in _NEVER_ASKED else [one for one in assets if one.updated_at < fresh_since]
+        standing = ledger.asset_standing(workspace, ASKED_ABOUT[source], 0 if source in _NEVER_ASKED else fresh_since)
         known = health.get(source, SourceHealth(source=source))
-        if assets and (unknown or known.failures):
+        if standing.assets and (standing.unknown or known.failures):
             lines.append(
                 SourceLine(
-                    source=source, assets=len(assets), unknown=len(unknown), succeeded_at=known.succeeded_at,
-                    error=_why(known, unknown),
+                    source=source, assets=standing.assets, unknown=standing.unknown, succeeded_at=known.succeeded_at,
+                    error=known.error if known.failures else standing.error,
                 )
             )  # fmt: skip
     return tuple(lines)
-
-
-def _why(health: SourceHealth, unknown: Sequence[Asset]) -> str:
-    if health.failures:
-        return health.error
-    errors = Counter(asset.error for asset in unknown if asset.error)
-    return errors.most_common(1)[0][0] if errors else ""
 
 
 def _unjudged(ledger: AlertLog, alerts: Sequence[Alert]) -> tuple[UnjudgedLine, ...]:

@@ -72,6 +72,14 @@ class AssetSums(msgspec.Struct, frozen=True, kw_only=True):
     values: Mapping[str, int]  # of the counted field: how many observations have each
 
 
+class AssetStanding(msgspec.Struct, frozen=True):
+    """How much is known of the verified assets of some kinds."""
+
+    assets: int
+    unknown: int  # how many of them were not updated since a time
+    error: str  # what most of the unknown ones failed with; empty when none did
+
+
 class ErrorRatio(msgspec.Struct, frozen=True, kw_only=True):
     """The mean ratio of one delivery error of a domain, over the days that have it."""
 

@@ -34,7 +34,7 @@ from mailvane.domain.reputation import (
     Zone,
     ZoneHealth,
 )
-from mailvane.storage.questions import AlertPage, AlertQuestion, AssetPage, AssetQuestion
+from mailvane.storage.questions import AlertPage, AlertQuestion, AssetPage, AssetQuestion, AssetStanding
 
 
 class Profiles(Protocol):
@@ -82,6 +82,9 @@ class Assets(Protocol):
 
         The time for those whose last attempt failed is another one.
         """
+
+    def asset_standing(self, workspace: int, kinds: Collection[AssetKind], fresh_since: int) -> AssetStanding:
+        """Whatever was updated before `fresh_since` is unknown."""
 
     def asset_ids(self, workspace: int, kinds: Collection[AssetKind], ids: Collection[str] | None = None) -> list[str]:
         """Of all of these kinds, or those of them that are named by their ids."""

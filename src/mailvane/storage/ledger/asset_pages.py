@@ -13,7 +13,7 @@ from mailvane.storage.ledger.documents import plain
 from mailvane.storage.ledger.json_fields import JsonFields
 from mailvane.storage.ledger.reputation_tables import assets, observations
 from mailvane.storage.ledger.texts import Texts
-from mailvane.storage.questions import AssetPage, AssetQuestion, TrafficFilter
+from mailvane.storage.questions import AssetPage, AssetQuestion, AssetStanding, TrafficFilter
 
 
 class SqlAssetPages:
@@ -48,6 +48,18 @@ class SqlAssetPages:
         )
         with self._database.read() as connection:
             return [asset_of(row) for row in connection.execute(wanted.order_by(assets.c.name))]
+
+    def asset_standing(self, workspace: int, kinds: Collection[AssetKind], fresh_since: int) -> AssetStanding:
+        data, error = self._asset_data, self._asset_data.text("error").label("error")
+        verified = assets.c.workspace == workspace, assets.c.kind.in_(sorted(kinds)), data.flag("verified")
+        is_unknown = data.integer("updated_at") < fresh_since
+        counted = select(func.count(), func.coalesce(func.sum(case((is_unknown, 1), else_=0)), 0)).where(*verified)
+        failed = select(error).where(*verified, is_unknown, data.text("error") != "").group_by("error")
+        first = self._asset_texts.ordered(func.min(assets.c.name))
+        with self._database.read() as connection:
+            number, unknown = connection.execute(counted.select_from(assets)).one()
+            most = connection.execute(failed.order_by(func.count().desc(), first).limit(1)).scalar()
+        return AssetStanding(number, int(unknown), most or "")
 
     def asset_ids(self, workspace: int, kinds: Collection[AssetKind], ids: Collection[str] | None = None) -> list[str]:
         wanted = select(assets.c.id).where(assets.c.workspace == workspace, assets.c.kind.in_(sorted(kinds)))
