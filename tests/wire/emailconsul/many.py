@@ -26,11 +26,11 @@ DOMAINS = [f"d{number}.{('Alpha', 'beta', 'gamma')[number % 3].lower()}.example"
 NUMBERS: Mapping[ObservationKind, int] = {
     ObservationKind.TRAP_HIT: 35_000,
     ObservationKind.HONEYTOKEN_HIT: 8_000,
-    ObservationKind.SNDS_DATA: 15_000,
+    ObservationKind.SNDS_DATA: 17_500,
     ObservationKind.SNDS_STATUS: 3_000,
     ObservationKind.IP_LISTING: 8_000,
     ObservationKind.DOMAIN_LISTING: 2_000,
-    ObservationKind.TRAFFIC: 15_000,
+    ObservationKind.TRAFFIC: 12_500,
     ObservationKind.LOOKALIKE: 9_000,
     ObservationKind.DMARC: 3_000,
     ObservationKind.TLS: 1_000,
@@ -137,13 +137,13 @@ def _identity(kind: ObservationKind, number: int) -> tuple[str, str, int]:
         case ObservationKind.SNDS_DATA | ObservationKind.SNDS_STATUS:
             return IPS[number // DAYS], "", day
         case ObservationKind.TRAFFIC:
-            return DOMAINS[number // DAYS % 500], "", day
+            return DOMAINS[number // DAYS], "", day
         case ObservationKind.IP_LISTING:
             return IPS[number // 4], f"bl{number // 2 % 2}.example", NOW - DAY * (number % 2)
         case ObservationKind.DOMAIN_LISTING:
             return DOMAINS[number // 4], f"bl{number // 2 % 2}.example", NOW - DAY * (number % 2)
         case ObservationKind.LOOKALIKE:
-            return DOMAINS[number % 3], f"l{number // 6 * 2 + number % 2}.example", NOW - DAY * (number // 3 % 2)
+            return DOMAINS[number % 3], f"l{number // 6}.example", NOW - DAY * (number // 3 % 2)
         case ObservationKind.DMARC | ObservationKind.TLS | ObservationKind.FAILURE:
             return DOMAINS[number % 90], f"r{number}", NOW - 600_000 * number
         case _:
