@@ -43,7 +43,12 @@ def carried_apart(settings: Settings, purpose: str) -> Iterator[CarrierProcess]:
     spawning = multiprocessing.get_context("spawn")
     ours, theirs = spawning.Pipe()
     process = spawning.Process(target=_carry, args=(settings, purpose, theirs), name="carrier", daemon=True)
-    process.start()
+    # Ctrl-C is for the command, from the first moment of the other process on: it tells us when to end.
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process.start()
+    finally:
+        signal.signal(signal.SIGINT, usual)
     theirs.close()
     opened = False
 
@@ -86,7 +91,6 @@ def _carry(settings: Settings, purpose: str, connection: Connection) -> None:
     gc.set_threshold(_RARELY)
     # Arithmetic that nobody asks for keeps a thread for each processor, and they spin.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command; it tells us when to end.
     words: SimpleQueue[str] = SimpleQueue()
     Thread(target=_listen, args=(connection, words), daemon=True).start()
     try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
@@ -88,25 +91,52 @@ def _options(
         context.obj = start({"data": data, "config": config, "http": http})
 
 
+_INTERRUPTED = 128 + signal.SIGINT  # as shells say it
 Start = Callable[[Mapping[str, str | None]], Program]
 
 
 def run(start: Start) -> None:
     """Parse the arguments and run the command on the program that `start` makes of the settings given."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what a terminal has no letter for is still shown
     try:
-        build()(obj=start)
+        _run(start)
+    except KeyboardInterrupt:
+        _complain("interrupted", _INTERRUPTED)
     except MailvaneError as error:
         _complain(error.message)
+    except UnicodeEncodeError:
+        _complain("a value that was given is not Unicode")  # bytes of the command line that are no UTF-8
     except BrokenPipeError:
-        # The reader, `head` for one, has seen enough; closing standard error keeps the interpreter quiet about it.
-        sys.stderr.close()
-        sys.exit(0)
+        _leave_quietly()
     except OSError as error:
         # Of the system, about a file or an address that a person named or a setting led to.
         about = f": {error.filename}" if error.filename else ""
         _complain(f"{error.strerror or error}{about}")
 
 
-def _complain(message: str) -> NoReturn:
+def _run(start: Start) -> None:
+    """As the library runs commands, but for its ends: it says nothing of Ctrl-C, and calls a broken pipe a failure."""
+    try:
+        build()(obj=start)
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):
+            _leave_quietly()
+        if ended.code == _INTERRUPTED:
+            raise KeyboardInterrupt from None
+        sys.stdout.flush()
+        raise
+
+
+def _leave_quietly() -> NoReturn:
+    """The reader, `head` for one, has seen enough. What the interpreter still has to write goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nowhere, number)
+    sys.exit(0)
+
+
+def _complain(message: str, status: int = 1) -> NoReturn:
     Console(stderr=True, highlight=False).print(f"[bold red]mailvane:[/] {escape(message)}", soft_wrap=True)
-    sys.exit(1)
+    sys.exit(status)

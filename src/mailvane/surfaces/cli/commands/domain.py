@@ -152,8 +152,8 @@ def guillotine(  # noqa: PLR0913  each option is a field of the rule
         "probation_daily": probation_daily,
     }
     chosen = {field: value for field, value in given.items() if value is not None}
+    governance = place.governance()
     if chosen or reset:
-        governance = place.governance()
         domain = governance.domain(name)
         basis = governance.rules.guillotine if reset else governance.rules.guillotine_of(domain)
         rule = msgspec.structs.asdict(basis) | chosen if chosen else None
