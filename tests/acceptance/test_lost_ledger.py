@@ -19,6 +19,7 @@ from tests.waiting import PATIENCE
 __all__ = ["postgres"]
 
 MAILS = 30
+SENT = "delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)"
 TOLD = "the mail log holds mail of workspaces that the ledger does not know: 1 (acme, made "
 
 
@@ -30,7 +31,7 @@ def write_log(path: Path) -> Path:
         lines += [
             f"{head}/smtpd[1]: {queue_id}: client=a.example[192.0.2.1]",
             f"{head}/qmgr[2]: {queue_id}: from=<a@example.com>, size=100, nrcpt=1 (queue active)",
-            f"{head}/smtp[3]: {queue_id}: to=<b@example.org>, relay=mx[192.0.2.2]:25, dsn=2.0.0, status=sent (ok)",
+            f"{head}/smtp[3]: {queue_id}: to=<b@example.org>, relay=mx.example.org[192.0.2.2]:25, {SENT}",
             f"{head}/qmgr[2]: {queue_id}: removed",
         ]
     path.write_text("\n".join(lines) + "\n")

@@ -202,7 +202,9 @@ def stored(directory: Path, ledger: SqlLedger, table: str) -> Path:
         for n in range(3):
             maillog.append(batch(f"t{n}"))
         Integrity(ledger, maillog, lambda: NOW, alone=True).look()
-        ((path,),) = maillog._engine.rows(f"SELECT data_paths[1] FROM system.tables WHERE name = '{table}'")
+        ((path,),) = maillog._engine.rows(
+            f"SELECT data_paths[1] FROM system.tables WHERE database = 'mailvane' AND name = '{table}'"
+        )
     return Path(str(path))
 
 
