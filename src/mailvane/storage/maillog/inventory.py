@@ -83,7 +83,8 @@ def _broken(engine: Engine, table: str) -> list[str]:
 def _unreadable(engine: Engine, table: str) -> list[tuple[str, str]]:
     """The parts whose files are not as they were written, and what is wrong with each."""
     answer = engine.lines(f"CHECK TABLE {table} SETTINGS check_query_single_value_result = 0")
-    rows = [json.loads(line) for line in answer.splitlines() if line.strip()]
+    # A message may quote what it could not read.
+    rows = [json.loads(line) for line in answer.decode(errors="replace").split("\n") if line.strip()]
     return [(str(row["part_path"]), str(row["message"])) for row in rows if not int(row["is_passed"])]
 
 
