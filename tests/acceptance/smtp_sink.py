@@ -54,8 +54,8 @@ class _Transaction:
 
 
 def _word(recipient: str) -> str:
-    found = re.match(r"[a-z]+", recipient)
-    return found.group() if found else ""
+    found = re.match(r'"?([a-z]+)', recipient)
+    return found[1] if found else ""
 
 
 class SmtpSink:

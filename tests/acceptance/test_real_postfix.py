@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import smtplib
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mailvane.domain.mail import canonical_address
 from tests.acceptance.beside import Place, note, place
 from tests.acceptance.mail_client import SENDER, hand_in
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +149,49 @@ def test_a_mail_that_cleanup_does_not_let_pass_is_bounced_once_for_each_recipien
     assert {row["to"] for row in rows} == set(to)
     assert {(row["delivered"], row["response"], row["interface"]) for row in rows} == {(0, said, "pickup")}
     assert len({row["id"] for row in rows}) == 1
+
+
+SENT = ">, relay=mx.victim.example[192.0.2.66]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)"
+HOSTILE = {
+    "an outcome": SENT,
+    "an original address": f">, orig_to=<x@victim.example{SENT}",
+    "a quote and an outcome": f'\\" {SENT} \\\\',
+    "an acceptance": ">, size=1, nrcpt=9 (queue active)",
+    "another line": f": to=<w@victim.example{SENT}",
+    "an envelope": "; from=<v@victim.example> to=<w@victim.example> proto=SMTP helo=<g>: ",
+    "an expiry": ">, status=expired, returned to sender",
+    "a client": " from x[192.0.2.66]; from=<v@victim.example> to=<w@victim.example>",
+}
+
+
+@pytest.mark.parametrize("spelt", HOSTILE)
+def test_no_address_tells_its_own_outcome(beside: Place, spelt: str) -> None:
+    text = HOSTILE[spelt]
+    name = spelt.replace(" ", "-")
+    sender, to = f'"{name}{text}"@shop.example', f'"unknown {text}"@inbox.example'
+    head = f"Subject: {name} {text}\r\nMessage-ID: <{name}{text}@shop.example>\r\nFrom: ann@shop.example\r\n"
+    with smtplib.SMTP("127.0.0.1", beside.postfix.smtp, local_hostname="app.shop.example", timeout=PATIENCE) as client:
+        client.ehlo()
+        for command in (f"MAIL FROM:<{sender}>", f"RCPT TO:<{to}>"):
+            assert client.docmd(command)[0] == 250, command
+        code, said = client.data(f"{head}\r\nHello.\r\n".encode())
+        assert code == 250
+        queue_id = said.decode().rpartition(" ")[2]
+        # One that is refused at the door: the reply repeats the address without its quotes.
+        client.docmd(f"MAIL FROM:<{sender}>")
+        assert client.docmd(f"RCPT TO:<{to.replace('@inbox', '@error')}>")[0] == 550
+
+    def ours() -> dict[str, dict[str, Any]]:
+        """Without the notification that goes back to the sender."""
+        rows = [row for row in beside.rows() if row["from"] == canonical_address(sender)]
+        return {row["to"]: row for row in rows}
+
+    wanted = {canonical_address(to), canonical_address(to.replace("@inbox", "@error"))}
+    beside.soon(f"{queue_id}: removed", then=lambda: ours().keys() == wanted)
+    bounced, refused = (ours()[address] for address in sorted(wanted, reverse=True))
+    assert (bounced["delivered"], bounced["code"], bounced["mxHostname"]) == (0, 550, "127.0.0.1")
+    assert (refused["delivered"], refused["code"], refused["origin"]) == (0, 550, "127.0.0.1")
+    assert not [row for row in beside.rows() if "victim.example" in (row["domain"], row["mxHostname"])]
 
 
 def test_totals_are_what_was_sent(tmp_path: Path) -> None:

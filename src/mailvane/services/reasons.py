@@ -14,7 +14,12 @@ from mailvane.domain.mail import ReasonFamily
 _CACHED_REPLIES = 16_384
 # What differs from mail to mail and decides nothing: addresses, IP addresses, queue ids. The rules never see it, so
 # that replies of one kind are decided once.
-_PECULIAR = re.compile(r"<[^<>@]*@[^<>]*>|[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+|[A-Za-z_-]*+[0-9][A-Za-z0-9_-]{7,}|\s+")
+_PECULIAR = re.compile(
+    r"<[^<>@]*+@[^<>]*+>|(?<![0-9])[0-9]++\.[0-9]++\.[0-9]++\.[0-9]++"
+    r"|(?<![A-Za-z0-9_-])[A-Za-z_-]*+[0-9][A-Za-z0-9_-]{7,}+|\s++"
+)
+_LONGEST_REPLY = 4000  # characters that are looked at; of what is left when that is cut out:
+_LONGEST_ESSENCE = 1000
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +62,7 @@ class Reasons:
 
     def sort(self, reply: str, code: int, enhanced: str) -> tuple[ReasonFamily, bool]:
         """`(family, hard)`: hard when trying again cannot help."""
-        return self._cached(_PECULIAR.sub(" ", reply)[:1000], str(code or ""), enhanced)
+        return self._cached(_PECULIAR.sub(" ", reply[:_LONGEST_REPLY])[:_LONGEST_ESSENCE], str(code or ""), enhanced)
 
     def _decide(self, reply: str, code: str, enhanced: str) -> tuple[ReasonFamily, bool]:
         permanent = (code or enhanced)[:1] == "5"

@@ -336,12 +336,13 @@ class Correlation:
             if active is not None:
                 self._active(at, tag, queue_id, life, active)
                 return True
-            if life is not None and "expired, returned to sender" in rest:
+            status = rest.rpartition(">, status=")[2]
+            if life is not None and status.endswith("expired, returned to sender"):
                 self.teller.witness(life)
                 self._settle_acceptance(life)
                 self.teller.undecided(life, EventType.EXPIRED, at)
                 life.seen = at
-            return "status=" in rest
+            return ">, status=" in rest
         if rest.startswith("to="):
             return self._attempted(at, tag, process, queue_id, rest)
         return self._remark(at, tag, queue_id, rest) or is_aside(text)

@@ -15,12 +15,10 @@ from functools import lru_cache
 import msgspec
 
 from mailvane.domain.mail import canonical_address
+from mailvane.sources.postfix_log.records import find_envelope
 
-_LOGGED = re.compile(
-    r"header ([!-9;-~]+): ?(.*) from (?:local|unknown|[^\s;]*\[[^\]\s]*\](?::\d+)?); "
-    r"(?:from=<(.*?)>(?= to=| proto=| helo=|:|$))?(?: to=<.*?>)?(?: proto=(\w+))?",
-    re.DOTALL,
-)
+_NAMED = re.compile(r"header ([!-9;-~]++): ?")
+_CLIENT = re.compile(r"local|unknown|[^\s;]*\[[^\]\s]*\](?::\d++)?")
 _FOLD = re.compile(r"(?<![?\r\n])[?\r\n]++[ \t]+|[\r\n]+")
 _PERHAPS_FOLD = re.compile(r"(\?[ \t]+|[\r\n]+[ \t]*)")
 _LONGEST_VALUE = 1000  # characters of a value that are looked at; Postfix logs 200
@@ -72,17 +70,22 @@ def _envelope(text: str) -> tuple[str, str] | None:
     recipient, _, rest = rest.partition("> proto=")
     protocol, named, helo = rest.partition(" helo=<")
     # What is odd about a line, an action's text behind it or an address in angle brackets, is odd at its end.
-    if not named or ">" in sender or ">" in recipient or helo.find(">") != len(helo) - 1 or " " in text[6:end]:
+    if '"' in text or ">" in sender or ">" in recipient or " " in text[6:end]:
+        return None
+    if not named or helo.find(">") != len(helo) - 1:
         return None
     return sender, protocol
 
 
 def _read_any(text: str) -> LoggedHeader | None:
-    logged = _LOGGED.match(text)
-    if logged is None:
+    named, envelope = _NAMED.match(text), find_envelope(text)
+    if named is None or envelope is None:
         return None
-    name, value, sender, protocol = logged.groups("")
-    return LoggedHeader(name.lower(), value, sender, protocol)
+    client = text.rfind(" from ", named.end() - 1, envelope.start())
+    if client < 0 or not _CLIENT.fullmatch(text, client + 6, envelope.start()):
+        return None
+    value = text[named.end() : max(named.end(), client)]
+    return LoggedHeader(named[1].lower(), value, envelope["sender"] or "", envelope["protocol"] or "")
 
 
 def header_text(value: str) -> str:

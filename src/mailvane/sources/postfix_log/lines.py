@@ -232,7 +232,7 @@ class Lines:
     def _read_json(self, line: str) -> tuple[int, Tag, str, str] | None:
         try:
             record = _RECORDS.decode(line)
-        except (msgspec.DecodeError, UnicodeEncodeError):
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):  # the last for brackets without end
             return None
         if record.message is not None:
             return self._read_journal(record, record.message)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from itertools import islice
 
 import msgspec
 
@@ -19,7 +18,7 @@ _MICROSECONDS = 1_000_000
 
 # An address as Postfix 3.5 and later put it: what is in quotes may be any character (RFC 5321 section 4.1.2).
 _QUOTED = r'"(?:[^"\\]|\\.)*+"'
-_PATH = rf"(?:{_QUOTED}|[^<>\"]++)*+"
+_PATH = rf"(?:{_QUOTED}(?:@[^<>\"]*+)?|[^<>\"]*+)"
 _PEER = re.compile(r"client=([^\[\s]*+)\[([^\]]*+)\](?::\w++)?")
 _ORIGINAL_PEER = re.compile(r"([^\[\s]*+)\[([^\]]*+)\](?::\w++)?")
 _CLIENT_FIELDS = ("sasl_method", "sasl_username", "sasl_sender", "orig_queue_id", "orig_client")
@@ -49,11 +48,10 @@ _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\b")
 _NAMED = re.compile(r"(?:queued|forwarded) as ([0-9A-Za-z]{6,})")
 _TAIL = re.compile(
     rf";(?: from=<(?P<sender>{_PATH})>)?,?(?: to=<(?P<recipient>{_PATH})>)?,?(?: proto=(?P<protocol>\w++))?,?"
-    r"(?: helo=<(?P<helo>[^>]*+)>)?,?(?: sasl_username=<(?P<login>[^>]*+)>)?(?:: (?P<after>.*))?$",
+    r"(?: helo=<(?P<helo>[^<>]*+)>)?,?(?: sasl_username=<(?P<login>[^<>]*+)>)?(?:$|(?=: ))",
     re.DOTALL,
 )
 _TAIL_STARTS = re.compile(r";(?=,? (?:from|to|proto|helo|sasl_username)=|: |$)")
-_MOST_STARTS = 32  # of which the envelope is looked for: in a reply that a stranger wrote there may be any number
 _STAGE = re.compile(
     r"(?P<stage>[A-Z][A-Za-z-]*(?: content)?)(?: from (?P<name>[^\[\s]*)\[(?P<ip>[^\]]*)\](?::\d+)?)?"
     r"(?:: ?(?P<reply>.*))?$",
@@ -195,6 +193,10 @@ def _fields(text: str) -> dict[str, str] | None:
         if not rest.startswith(f", {name}="):
             continue
         rest = rest[len(name) + 3 :]
+        if name == "sasl_sender":
+            # What a client names in AUTH= may spell all that could follow; a filter's XFORWARD names nobody there.
+            found[name], rest = rest, ""
+            break
         ends = (rest.find(f", {later}=") for later in _CLIENT_FIELDS[place + 1 :])
         end = min((end for end in ends if end >= 0), default=len(rest))
         found[name], rest = rest[:end], rest[end:]
@@ -300,12 +302,12 @@ def read_refusal(text: str) -> Refusal | None:
     verdict = _VERDICTS.get(action)
     if verdict is None or not colon:
         return None
-    tail = _tail(rest)
+    tail = find_envelope(rest)
     body = rest[: tail.start()] if tail else rest
     about = _STAGE.match(body)
     found = about.groupdict() if about else _content_stage(body)
     envelope = tail.groupdict() if tail else {}
-    reply = found.get("reply") or envelope.get("after") or ""
+    reply = found.get("reply") or (rest[tail.end() + 2 :] if tail else "")
     code, enhanced = read_reply(reply)
     return Refusal(
         verdict,
@@ -322,10 +324,22 @@ def read_refusal(text: str) -> Refusal | None:
     )
 
 
-def _tail(text: str) -> re.Match[str] | None:
-    """The envelope at the end of a refusal."""
-    starts = islice(_TAIL_STARTS.finditer(text), _MOST_STARTS)
-    return next((tail for start in starts if (tail := _TAIL.match(text, start.start()))), None)
+def find_envelope(text: str) -> re.Match[str] | None:
+    """The envelope behind a reply or a header: `sender`, `recipient`, `protocol`, `helo` and `login`.
+
+    A reply repeats an address without its quotes, and a header is what its writer likes: either may spell an envelope,
+    but not one with which the line ends, and what stands behind the true one, an action's text, spells none.
+    """
+    found = [tail for start in _TAIL_STARTS.finditer(text) if (tail := _TAIL.match(text, start.start()))]
+    found = [tail for tail in found if tail["sender"] is not None] or found
+    true: re.Match[str] | None = None
+    for tail in found:
+        if tail.end() == len(text):
+            return tail
+        # What begins within the envelope is part of an address.
+        if true is None or tail.start() >= true.end():
+            true = tail
+    return true
 
 
 def _content_stage(body: str) -> dict[str, str | None]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
+import random
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailvane.domain.mail import EventType
+from mailvane.domain.mail import EventType, canonical_address
+from mailvane.services.reasons import load_reasons
 from mailvane.sources.postfix_log import headers
 from mailvane.sources.postfix_log.correlation import Correlation
 from mailvane.sources.postfix_log.headers import header_address, header_ids, header_text, read_header
-from mailvane.sources.postfix_log.lines import Lines
+from mailvane.sources.postfix_log.lines import Lines, read_tag
+from mailvane.sources.postfix_log.outcomes import may_be_filter, swallowed
 from mailvane.sources.postfix_log.records import (
+    Attempt,
+    named_queue_id,
     read_active,
     read_attempt,
     read_client,
@@ -26,6 +31,7 @@ from mailvane.sources.postfix_log.records import (
     read_tls,
 )
 from mailvane.sources.postfix_log.stamps import Stamps
+from mailvane.sources.postfix_log.years import survey
 from tests.unit.sources.postfix_log.conftest import NOVEMBER
 
 HEAD = "Oct 10 10:00:00 mx1 postfix/"
@@ -105,6 +111,11 @@ STARTS = [
     "2026-10-10T10:00:00Z a ",
     "a | ",
     '{"log":"',
+    '{"MESSAGE":[',
+    "<22>Oct 10 10:00:00 mx1 postfix/smtp[1]: ",
+    "2026-10-10T10:00:00Z mx1 postfix/smtp[1]: ",
+    "discarded, id=",
+    "550 ",
 ]
 REPEATED = [
     "a",
@@ -163,11 +174,34 @@ REPEATED = [
     "\x00",
     "é",
     "<1>",
+    '{"a":',
+    "[",
+    "a-",
+    "1.",
+    "a1",
+    "user ",
+    "unknown local ",
+    "<a@",
+    "queued as ",
+    "; helo=<",
+    "; sasl_username=<",
+    "@xn--",
+    "ü.",
 ]
+
+
+SORTER = load_reasons()
 
 
 def every_expression(text: str) -> None:
     Lines(Stamps(NOVEMBER)).read(text)
+    SORTER.sort(text, 550, "5.1.1")
+    attempt = Attempt("", "", "", "127.0.0.1", "sent", 250, "", text, 0, "")
+    swallowed(attempt, "pipe")
+    may_be_filter(attempt, "lmtp")
+    named_queue_id(text)
+    survey([text.encode("utf-8", "replace")], Stamps(NOVEMBER))
+    canonical_address(text)
     for read in (read_attempt, read_client, read_active, read_submission, read_refusal, read_tls, read_notification):
         read(text)
     for decode in (read_header, header_text, header_ids, header_address):
@@ -175,23 +209,24 @@ def every_expression(text: str) -> None:
 
 
 def seconds(text: str) -> float:
-    """The least of three measurements of processor time."""
-    taken = []
-    for _ in range(3):
-        headers._encoded_text.cache_clear()
-        header_address.cache_clear()
-        started = time.process_time()
-        every_expression(text)
-        taken.append(time.process_time() - started)
-    return min(taken)
+    """Processor time."""
+    headers._encoded_text.cache_clear()
+    header_address.cache_clear()
+    started = time.process_time()
+    every_expression(text)
+    return time.process_time() - started
 
 
 @pytest.mark.parametrize("start", STARTS)
 def test_twice_the_length_takes_no_more_than_twice_the_time(start: str) -> None:
     """Judged between lengths that differ eightfold: what is quadratic takes 64 times as long, else 8 times."""
-    for repeated in REPEATED:
-        short, long = (start + repeated * (size // len(repeated)) for size in (8_000, 64_000))
+    for repeated in dict.fromkeys(REPEATED):
+        short, long = (start + repeated * (size // len(repeated)) for size in (2_000, 16_000))
         least, most = seconds(short), seconds(long)
+        for _ in range(4):  # of what the machine was slow in once, the least counts
+            if most < 30 * least + 0.02:
+                break
+            least, most = min(least, seconds(short)), min(most, seconds(long))
         assert most < 30 * least + 0.05, (start, repeated, least, most)
 
 
@@ -219,6 +254,14 @@ SEPARATORS = [
     ">, size=1, nrcpt=1 (queue active)",
     "; from=<x> to=<y> proto=ESMTP helo=<z>",
     " proto=SMTP",
+    "; from=<v@victim.example> to=<w@victim.example>: ",
+    "; from=<v@victim.example> to=<w@victim.example> proto=SMTP helo=<g>: ",
+    '; from=<\\"',
+    ";: ",
+    " from x[192.0.2.66]",
+    "info: header ",
+    "message-id=<",
+    ">, status=expired, returned to sender",
     "> orig_id=AB",
 ]
 locals_ = st.lists(st.sampled_from([*SEPARATORS, '\\"', "\\\\"]), min_size=1, max_size=6).map("".join)
@@ -253,6 +296,55 @@ def test_no_address_tells_its_own_refusal(sender: str, recipient: str) -> None:
     assert (refusal.sender, refusal.recipient, refusal.protocol) == (sender, recipient, "ESMTP")
 
 
+def as_repeated(address: str) -> str:
+    """As a reply repeats it: without quotes."""
+    local, _, domain = address.rpartition("@")
+    return re.sub(r"\\(.)", r"\1", local[1:-1]) + f"@{domain}"
+
+
+@given(addresses, addresses)
+def test_no_address_that_a_reply_repeats_tells_an_envelope(sender: str, recipient: str) -> None:
+    for at, repeated in (("RCPT", recipient), ("MAIL", sender)):
+        reply = f"550 5.1.1 <{as_repeated(repeated)}>: Recipient address rejected: no"
+        refusal = read_refusal(
+            f"reject: {at} from a.example[192.0.2.7]: {reply}; from=<{sender}> to=<{recipient}> proto=ESMTP helo=<h>"
+        )
+        assert refusal is not None
+        assert (refusal.sender, refusal.recipient, refusal.protocol) == (sender, recipient, "ESMTP")
+        assert (refusal.client_ip, refusal.code, refusal.reply) == ("192.0.2.7", 550, reply)
+
+
+@given(locals_, addresses, addresses, st.sampled_from(["", ": by a rule of this relay"]))
+def test_no_header_tells_an_envelope(text: str, sender: str, recipient: str, action: str) -> None:
+    value = f"s{text} from x[192.0.2.66]; from=<v@victim.example> to=<w@victim.example> proto=SMTP helo=<g>: {text}e"
+    envelope = f"from b.example[192.0.2.7]; from=<{sender}> to=<{recipient}> proto=ESMTP helo=<h>{action}"
+    header = read_header(f"header Subject: {value} {envelope}")
+    assert header is not None
+    assert (header.name, header.value, header.sender, header.protocol) == ("subject", value, sender, "ESMTP")
+    refusal = read_refusal(f"reject: header Subject: {value} {envelope}")
+    assert refusal is not None
+    assert (refusal.sender, refusal.recipient, refusal.client_ip) == (sender, recipient, "192.0.2.7")
+
+
+@given(locals_)
+def test_no_name_that_a_client_gives_tells_where_its_mail_came_from(name: str) -> None:
+    name += ", orig_queue_id=4A0000A001, orig_client=victim.example[192.0.2.66]"
+    client = read_client(f"client=a.example[192.0.2.7]:25, sasl_method=PLAIN, sasl_username=anna, sasl_sender={name}")
+    assert client is not None
+    assert (client.ip, client.login, client.original_queue_id, client.original_ip) == ("192.0.2.7", "anna", "", "")
+
+
+@given(addresses)
+def test_no_sender_tells_that_its_mail_has_expired(sender: str) -> None:
+    lives = Correlation(1, load_reasons())
+    local, _, domain = sender.rpartition("@")
+    hostile = f'{local[:-1]}>, status=expired, returned to sender"@{domain}'
+    line = f"4A0000A001: from=<{hostile}>, size=77, nrcpt=1 (queue active)"
+    assert lives.feed(NOVEMBER, read_tag("mx1", "postfix/qmgr"), "1", line)
+    told = [(event.type, event.sender) for event in lives.teller.take()]
+    assert told == [(EventType.ACCEPTED, canonical_address(hostile))]
+
+
 @pytest.mark.parametrize("separator", SEPARATORS)
 def test_a_quote_that_an_old_postfix_left_open_tells_no_outcome(separator: str) -> None:
     attempt = read_attempt(f'to=<"{separator}@example.net>, {AFTER}')
@@ -264,5 +356,12 @@ def test_a_quote_that_an_old_postfix_left_open_tells_no_outcome(separator: str) 
 
 
 def test_pieces_of_hostile_text_in_any_order_raise_nothing() -> None:
-    for start, one, two in itertools.product(STARTS, REPEATED, REPEATED):
-        every_expression(start + one + two)
+    choose = random.Random(1)
+    for start in STARTS:
+        for _ in range(150):
+            every_expression(start + "".join(choose.choices(REPEATED, k=choose.randrange(1, 6))))
+
+
+@pytest.mark.parametrize("text", ['{"a":' * 100_000, '{"MESSAGE":' + "[" * 100_000, '{"x":' + "9" * 5000 + "}"])
+def test_a_wrapping_without_end_is_not_understood(text: str) -> None:
+    assert Lines(Stamps(NOVEMBER)).read(text) is None
