@@ -62,3 +62,43 @@ def test_clients_that_leave_take_their_work_with_them(tenants: tuple[Installatio
             client.sendall(head.encode() + LARGE)
     assert installation.get("/api/v1.0/alerts", other)["data"] == []
     assert installation.get("/api/v1.0/alerts", one)["data"] == []
+
+
+def test_what_was_acknowledged_before_the_server_was_told_to_end_is_kept(tmp_path: Path) -> None:
+    installation = Installation(tmp_path)
+    _, key = installation.tenant("one")
+    kept: list[int] = []
+
+    def send(number: int) -> None:
+        names = range(number * 2_000, (number + 1) * 2_000)
+        lines = (
+            f'{{"id":"{name}","type":"accepted","time":1790000000,"mail":"m{name}","recipient":"c@d.example"}}\n'
+            for name in names
+        )
+        try:
+            answer = httpx.post(
+                installation.url + EVENTS,
+                content="".join(lines).encode(),
+                headers={"X-API-KEY": key, "Content-Type": "application/x-ndjson"},
+                timeout=60,
+            )
+        except httpx.TransportError:
+            return  # the server had ended
+        if answer.status_code == 200:
+            kept.append(number)
+
+    with installation.serving() as server, ThreadPoolExecutor(8) as pool:
+        sending = [pool.submit(send, number) for number in range(8)]
+        installation.wait_for(lambda: kept)
+        server.terminate()
+        assert server.wait(60) == 0
+        for each in sending:
+            each.result()
+    with installation.serving():
+        stored = installation.wait_for(lambda: _stored(installation, key, 2_000 * len(kept)))
+        assert stored % 2_000 == 0
+
+
+def _stored(installation: Installation, key: str, least: int) -> int:
+    total = int(installation.get("/mail/log", key, limit=1)["total"])
+    return total if total >= least else 0
