@@ -32,7 +32,9 @@ def installation(tmp_path: Path) -> Installation:
 
 
 def test_the_same_answers_come_with_a_server_and_without(installation: Installation, log: Path) -> None:
-    installation.tenant("acme")
+    installation.run("workspace", "create", "acme")
+    relay = installation.answer("relay", "create", "--workspace", "acme")["id"]
+    token = installation.answer("key", "create", "--workspace", "acme", "--kind", "workspace")["token"]
     summary = installation.answer("import", "postfix", str(log), "--workspace", "acme")
     assert summary["messages"] > 300
     assert summary["not_understood"] == {}
@@ -43,6 +45,7 @@ def test_the_same_answers_come_with_a_server_and_without(installation: Installat
     with installation.serving():
         assert installation.everything("acme") == alone
         assert installation.answer("explain", one) == life
+        assert [order["id"] for order in installation.get("/mail", token)] == [relay]
 
 
 def test_an_import_beside_a_server_can_be_queried_when_it_ends(installation: Installation, log: Path) -> None:
