@@ -205,8 +205,11 @@ class Engine:
                 client = self._connect(self.address.database)
             try:
                 yield client
-            finally:
-                self._idle.put(client)
+            except BaseException:
+                # What it had of the answer that failed would lead the next one.
+                client.close()
+                raise
+            self._idle.put(client)
 
     def lines(self, question: str, values: Mapping[str, object] | None = None, form: str = "JSONEachRow") -> bytes:
         """The answer as one JSON document a line."""
