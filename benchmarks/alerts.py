@@ -18,12 +18,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mailvane.alerts.backtest import backtest
-from mailvane.alerts.engine import evaluate
-from mailvane.alerts.view import View, Watched
-from mailvane.domain.alerts import DAY_MS, HOUR_MS, Alert, Memory
-from mailvane.domain.reputation import Asset, AssetKind, Observation, ObservationKind
-from mailvane.storage.ledger import open_ledger
+from mailvane.core.moments import DAY_MS, HOUR_MS
+from mailvane.reputation.alerts.backtest import backtest
+from mailvane.reputation.alerts.engine import evaluate
+from mailvane.reputation.alerts.model import Alert, Memory
+from mailvane.reputation.alerts.view import View, Watched
+from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind
+from mailvane.server.ledger import open_ledger
 
 NOW = 1_790_000_000_000
 STALE = 48 * HOUR_MS

@@ -24,10 +24,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mailvane.collectors.dmarc.aggregate import read_aggregate
-from mailvane.collectors.dmarc.containers import documents
-from mailvane.collectors.dmarc.reading import read_reports
-from mailvane.services.report_intake import Aggregate
+from mailvane.dmarc.intake import Aggregate
+from mailvane.dmarc.readers.aggregate import read_aggregate
+from mailvane.dmarc.readers.containers import documents
+from mailvane.dmarc.readers.reading import read_reports
 
 GOAL = 20
 ROUNDS = 3  # the best of which counts, for both

@@ -20,9 +20,9 @@ from typing import Any
 
 import httpx
 
-from mailvane.domain.tenancy import KeyKind
-from mailvane.services.tenancy import Tenancy
-from mailvane.storage.ledger import open_ledger
+from mailvane.core.tenants.model import KeyKind
+from mailvane.core.tenants.service import Tenancy
+from mailvane.server.ledger import open_ledger
 
 MAILVANE = Path(sys.executable).with_name("mailvane")
 ADDRESS = "127.0.0.1:8477"

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import psycopg
 
-from mailvane.domain.history import Delivery, LogQuestion, Statistics, StatisticsQuestion
+from mailvane.maillog.queries import Delivery, LogQuestion, Statistics, StatisticsQuestion
 
 COLUMNS = Delivery.__struct_fields__
 _NUMBERS = {"size", "delay", "at", "complained_at", "opened_at", "clicked_at", "replied_at", "unsubscribed_at"}

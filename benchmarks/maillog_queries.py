@@ -22,11 +22,11 @@ from typing import Any
 
 from maillog_postgres import PostgresLog
 
-from mailvane.domain.history import Delivery, HourlyQuestion, LogPage, LogQuestion, StatisticsQuestion
-from mailvane.domain.mail import MailKind, mail_id
-from mailvane.storage.maillog import ClickHouseMailLog, open_maillog
-from mailvane.storage.maillog.engine import Engine, parse_address
-from mailvane.storage.maillog.schema import prepare
+from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog
+from mailvane.maillog.clickhouse.engine import Engine, parse_address
+from mailvane.maillog.clickhouse.schema import prepare
+from mailvane.maillog.model import MailKind, mail_id
+from mailvane.maillog.queries import Delivery, HourlyQuestion, LogPage, LogQuestion, StatisticsQuestion
 
 DAY = 86_400_000
 END = (time.time_ns() // 1_000_000 // DAY + 1) * DAY  # the coming midnight

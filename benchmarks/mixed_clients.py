@@ -24,9 +24,9 @@ from typing import NamedTuple
 import httpx
 from increment import MASTER, length_of, serving
 
-from mailvane.domain.tenancy import KeyKind
-from mailvane.services.tenancy import Tenancy
-from mailvane.storage.ledger import open_ledger
+from mailvane.core.tenants.model import KeyKind
+from mailvane.core.tenants.service import Tenancy
+from mailvane.server.ledger import open_ledger
 
 DAY = 86_400
 FILTERS = (

@@ -29,9 +29,9 @@ from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
-from mailvane.admission.rules import GovernanceRules
-from mailvane.services.governance import Governance
-from mailvane.storage.ledger import open_ledger
+from mailvane.outbound.admission.rules import GovernanceRules
+from mailvane.outbound.governance import Governance
+from mailvane.server.ledger import open_ledger
 
 MAILVANE = Path(sys.executable).with_name("mailvane")
 CONNECTIONS = (1, 16, 64)

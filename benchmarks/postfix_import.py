@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from mailvane.world.postfix import PostfixWorld
+from mailvane_demo.world.postfix import PostfixWorld
 
 DAY = 86_400_000
 MAILVANE = Path(sys.executable).with_name("mailvane")

@@ -13,16 +13,16 @@ from typing import Any
 import typer
 from prometheus_client import CollectorRegistry
 
-from mailvane.app.following import FollowingMetrics
-from mailvane.app.reputation_metrics import ReputationMetrics
-from mailvane.config import declared_reputation, declared_settings
+from mailvane.core.setting_tables import TableKey
 from mailvane.notify.metrics import NotificationMetrics
-from mailvane.outbound_config import declared_outbound
-from mailvane.setting_tables import TableKey
-from mailvane.surfaces.cli.main import build
-from mailvane.surfaces.http.app import document
-from mailvane.surfaces.http.operations import Metrics
-from mailvane.surfaces.policy.metrics import PolicyMetrics
+from mailvane.outbound.policy.metrics import PolicyMetrics
+from mailvane.outbound.settings import declared_outbound
+from mailvane.server.cli import build
+from mailvane.server.following import FollowingMetrics
+from mailvane.server.http import document
+from mailvane.server.operations import Metrics
+from mailvane.server.reputation_metrics import ReputationMetrics
+from mailvane.server.settings import declared_reputation, declared_settings
 
 REFERENCE = Path(__file__).parent / "reference"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.server.ledger import SqlLedger, open_ledger
 
 
 @cache

@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 
 import httpx
 
-from mailvane.domain.tenancy import KeyKind
-from mailvane.services.tenancy import Tenancy
-from mailvane.storage.ledger import open_ledger
+from mailvane.core.tenants.model import KeyKind
+from mailvane.core.tenants.service import Tenancy
+from mailvane.server.ledger import open_ledger
 from tests.ports import free_port
 from tests.waiting import PATIENCE, wait_for
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mailvane.app.alerting import alerting_of
-from mailvane.app.watching_settings import WatchingSettings
-from mailvane.domain.reputation import AssetKind, Observation, ObservationKind, Source
-from mailvane.services.alert_drafts import AlertDraft
-from mailvane.services.watching import Watching
-from mailvane.storage.ledger import open_ledger
+from mailvane.reputation.alerts.drafts import AlertDraft
+from mailvane.reputation.assets import Watching
+from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Source
+from mailvane.server.alerting import alerting_of
+from mailvane.server.ledger import open_ledger
+from mailvane.server.watching_settings import WatchingSettings
 from tests.acceptance.installation import Installation
 
 LISTED = {"type": "IP_IN_RBL", "ips": ["ALL_IPS"], "rbls": ["bl.example"]}

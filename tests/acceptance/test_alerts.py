@@ -11,12 +11,12 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from mailvane.collectors.dnsbl.zones import shipped
-from mailvane.domain.alerts import NotificationState
-from mailvane.storage.ledger import open_ledger
+from mailvane.notify.model import NotificationState
+from mailvane.reputation.sources.dnsbl.zones import shipped
+from mailvane.server.ledger import open_ledger
 from tests.acceptance.installation import Installation, kill, stop
-from tests.unit.collectors.dnsbl.name_server import TEST_POINTS, NameServer
 from tests.unit.notify.receiver import Receiver
+from tests.unit.reputation.sources.dnsbl.name_server import TEST_POINTS, NameServer
 from tests.waiting import PATIENCE
 
 TRUE = "zen.spamhaus.org"

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from mailvane.collectors.dnsbl.zones import shipped
+from mailvane.reputation.sources.dnsbl.zones import shipped
 from tests.acceptance.installation import Installation
-from tests.unit.collectors.dnsbl.name_server import TEST_POINTS, NameServer
+from tests.unit.reputation.sources.dnsbl.name_server import TEST_POINTS, NameServer
 from tests.waiting import PATIENCE, wait_for
 
 LISTED, CLEAR, NAME = "192.0.2.66", "192.0.2.67", "bad.example"

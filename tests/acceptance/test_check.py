@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mailvane.collectors.dnsbl.zones import shipped
+from mailvane.reputation.sources.dnsbl.zones import shipped
 from tests.acceptance.installation import Installation
-from tests.unit.collectors.dnsbl.name_server import TEST_POINTS, NameServer
+from tests.unit.reputation.sources.dnsbl.name_server import TEST_POINTS, NameServer
 
 TRUE = "zen.spamhaus.org"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mailvane.world.postfix import PostfixWorld
+from mailvane_demo.world.postfix import PostfixWorld
 from tests.acceptance.installation import Installation, stop
 from tests.ports import free_port
 from tests.waiting import PATIENCE

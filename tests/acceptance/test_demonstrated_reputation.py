@@ -17,9 +17,9 @@ from tests.waiting import PATIENCE, wait_for
 _BEGIN_AT_ONCE = """
 import sys
 from pathlib import Path
-from mailvane.app import demonstration
-from mailvane.config import load
-from mailvane.surfaces.cli.demo_program import DemoOptions
+from mailvane.server import demonstration
+from mailvane.server.settings import load
+from mailvane_demo.options import DemoOptions
 options = DemoOptions(seed=7, days=2, mails_per_day=300, data=Path(sys.argv[1]))
 demonstration.run(load({"http": sys.argv[2]}, {}), options, pause=0)
 """

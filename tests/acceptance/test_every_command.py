@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 import typer
 
-from mailvane.app.main import Mailvane
-from mailvane.config import load
-from mailvane.surfaces.cli import main as cli
+from mailvane.server import cli
+from mailvane.server.main import Mailvane
+from mailvane.server.settings import load
 from tests.acceptance.installation import COMMAND, Installation
 from tests.waiting import PATIENCE, wait_for
 

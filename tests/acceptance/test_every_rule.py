@@ -17,14 +17,14 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from mailvane.collectors.dnsbl.zones import shipped
-from mailvane.config import load, master_token
+from mailvane.reputation.sources.dnsbl.zones import shipped
+from mailvane.server.settings import load, master_token
 from tests.acceptance.installation import Installation
-from tests.unit.collectors.dnsbl.name_server import TEST_POINTS, NameServer
-from tests.unit.collectors.lookalikes.registry_server import Registry, document
-from tests.unit.collectors.postmaster.google_server import Google, service_account
-from tests.unit.collectors.vendor_server import Asked, Said, VendorServer
 from tests.unit.notify.receiver import Receiver
+from tests.unit.reputation.sources.dnsbl.name_server import TEST_POINTS, NameServer
+from tests.unit.reputation.sources.lookalikes.registry_server import Registry, document
+from tests.unit.reputation.sources.postmaster.google_server import Google, service_account
+from tests.unit.reputation.sources.vendor_server import Asked, Said, VendorServer
 from tests.waiting import PATIENCE
 from tests.wire.emailconsul.examples import EXAMPLES
 

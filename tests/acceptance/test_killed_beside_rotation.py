@@ -12,7 +12,7 @@ from threading import Event, Thread
 
 import pytest
 
-from mailvane.world.postfix import PostfixWorld
+from mailvane_demo.world.postfix import PostfixWorld
 from tests.acceptance.installation import Installation, kill
 from tests.acceptance.test_killed import undisturbed
 

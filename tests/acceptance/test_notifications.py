@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from mailvane.world.certificate_authority import root, signer
-from mailvane.world.sns_topic import SnsTopic, stamp
+from mailvane_demo.world.certificate_authority import root, signer
+from mailvane_demo.world.sns_topic import SnsTopic, stamp
 from tests.acceptance.installation import Installation
 from tests.waiting import PATIENCE
 

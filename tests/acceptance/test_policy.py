@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from mailvane.admission.rules import GovernanceRules
-from mailvane.domain.history import HourlyQuestion
-from mailvane.domain.outbound import DAY_MS
-from mailvane.services.governance import Governance
-from mailvane.storage.ledger import SqlLedger, open_ledger
-from mailvane.surfaces.cli.remote import RemoteMailLog
+from mailvane.maillog.queries import HourlyQuestion
+from mailvane.maillog.remote import RemoteMailLog
+from mailvane.outbound.admission.rules import GovernanceRules
+from mailvane.outbound.governance import Governance
+from mailvane.outbound.model import DAY_MS
+from mailvane.server.ledger import SqlLedger, open_ledger
 from tests.acceptance.installation import Installation
 from tests.acceptance.mail_client import Note, hand_in
 from tests.acceptance.postfix_instance import DEPLOY, Peers, PostfixInstance, cannot_run

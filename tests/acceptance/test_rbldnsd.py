@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mailvane.collectors.dnsbl.zones import shipped
+from mailvane.reputation.sources.dnsbl.zones import shipped
 from tests.acceptance.installation import Installation
 from tests.acceptance.rbldnsd import Rbldnsd, cannot_run, resolver
 from tests.waiting import PATIENCE, wait_for

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from mailvane.domain.mail import EventType, canonical_address
-from mailvane.sources.postfix_log.reading import LogReading, Origin
+from mailvane.core.mailbox import canonical_address
+from mailvane.maillog.model import EventType
+from mailvane.maillog.postfix.reading import LogReading, Origin
 from tests.acceptance.beside import Place, note, place
 from tests.acceptance.mail_client import SENDER, hand_in
 from tests.waiting import PATIENCE

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from mailvane.collectors.dnsbl.zones import shipped
+from mailvane.reputation.sources.dnsbl.zones import shipped
 from tests.acceptance.installation import Installation
-from tests.unit.collectors.dnsbl.name_server import TEST_POINTS, NameServer
+from tests.unit.reputation.sources.dnsbl.name_server import TEST_POINTS, NameServer
 from tests.waiting import PATIENCE
 
 POINTS = {**TEST_POINTS, "2.0.0.0.7.f.0.0.f.f.f.f." + "0." * 19 + "0": "127.0.0.2"}

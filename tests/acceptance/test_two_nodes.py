@@ -12,13 +12,13 @@ import httpx
 import pytest
 
 from mailvane.notify.worker import HOLD_MS
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.server.ledger import SqlLedger, open_ledger
 from tests.acceptance.installation import Installation, kill
 from tests.acceptance.test_alerts import POINTS, RULE, TRUE
 from tests.contract import clickhouse_server
 from tests.contract.ledgers import PostgresServer, postgres
-from tests.unit.collectors.dnsbl.name_server import NameServer
 from tests.unit.notify.receiver import Receiver
+from tests.unit.reputation.sources.dnsbl.name_server import NameServer
 from tests.waiting import PATIENCE
 
 __all__ = ["postgres"]

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from mailvane.domain.mail import EventType, MailKind, ReasonFamily
-from mailvane.sources.postfix_log.reading import LogReading, Origin
-from mailvane.world.log_writer import LogWriter
-from mailvane.world.postfix import PostfixWorld
-from mailvane.world.stamps import LogFormat
-from mailvane.world.truth import Truth
+from mailvane.maillog.model import EventType, MailKind, ReasonFamily
+from mailvane.maillog.postfix.reading import LogReading, Origin
+from mailvane_demo.world.log_writer import LogWriter
+from mailvane_demo.world.postfix import PostfixWorld
+from mailvane_demo.world.stamps import LogFormat
+from mailvane_demo.world.truth import Truth
 
 START = 1_764_460_800_000  # 2025-11-30: the log runs over the end of a month
 END = START + 4 * 86_400_000

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from multiprocessing.connection import Connection
 
-from mailvane.admission.decision import judge_by
-from mailvane.admission.rules import GovernanceRules
-from mailvane.domain.outbound import Domain, Passage, Usage
-from mailvane.storage.domains import HeldDomain, MinuteOfDecisions, Revision
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.outbound.admission.decision import judge_by
+from mailvane.outbound.admission.rules import GovernanceRules
+from mailvane.outbound.interface import HeldDomain, MinuteOfDecisions, Revision
+from mailvane.outbound.model import Domain, Passage, Usage
+from mailvane.server.ledger import SqlLedger, open_ledger
 
 NOW = 1_790_000_000_000
 JUDGE = judge_by(GovernanceRules())

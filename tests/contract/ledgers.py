@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.server.ledger import SqlLedger, open_ledger
 from tests.ledgers import place_empty
 from tests.waiting import wait_for
 

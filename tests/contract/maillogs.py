@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mailvane.storage.maillog import ClickHouseMailLog, open_maillog
+from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog
 from tests.contract import clickhouse_server
 
 NAMED = os.environ.get("TEST_MAILVANE_MAILLOG")

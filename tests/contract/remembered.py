@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from mailvane.domain.history import (
+from mailvane.maillog.model import DeliveryStatus, EventType, MailEvent, MailKey, MailKind
+from mailvane.maillog.queries import (
     Delivery,
     HourlyCounts,
     HourlyQuestion,
@@ -15,7 +16,6 @@ from mailvane.domain.history import (
     Statistics,
     StatisticsQuestion,
 )
-from mailvane.domain.mail import DeliveryStatus, EventType, MailEvent, MailKey, MailKind
 
 _STATES = (
     EventType.ACCEPTED,

@@ -10,19 +10,11 @@ import msgspec
 import pytest
 from sqlalchemy import create_engine, text
 
-from mailvane.domain.alerts import DAY_MS, Alert, FiredRule, LogEntry, Memory
-from mailvane.domain.reputation import (
-    NO_REPUTATION,
-    Asset,
-    AssetKind,
-    AssetStatus,
-    Observation,
-    ObservationKind,
-    new_id,
-)
-from mailvane.services.source_schedule import RETRY_MS, Schedule
-from mailvane.storage.ledger import SqlLedger, open_ledger
-from mailvane.storage.questions import (
+from mailvane.core.identifiers import new_id
+from mailvane.core.moments import DAY_MS
+from mailvane.reputation.alerts.model import Alert, FiredRule, LogEntry, Memory
+from mailvane.reputation.model import NO_REPUTATION, Asset, AssetKind, AssetStatus, Observation, ObservationKind
+from mailvane.reputation.questions import (
     AlertQuestion,
     AssetQuestion,
     AssetStanding,
@@ -30,6 +22,8 @@ from mailvane.storage.questions import (
     ObservationQuestion,
     TrafficFilter,
 )
+from mailvane.reputation.source_schedule import RETRY_MS, Schedule
+from mailvane.server.ledger import SqlLedger, open_ledger
 
 NOW = 1_790_000_000_000
 SPAN = TrafficFilter(since=NOW - 10, until=NOW)

@@ -9,21 +9,12 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, text
 
-from mailvane.admission.rules import GovernanceRules
-from mailvane.domain.outbound import (
-    DAY_MS,
-    Feedback,
-    OutboundStatus,
-    Passage,
-    ProofBegun,
-    Reason,
-    Verdict,
-    Verification,
-)
-from mailvane.errors import AlreadyExists, InvalidInput, NotFound
-from mailvane.services.governance import Governance
-from mailvane.storage.ledger import SqlLedger, open_ledger
-from mailvane.storage.ledger.migration import MIGRATIONS
+from mailvane.core.errors import AlreadyExists, InvalidInput, NotFound
+from mailvane.core.ledger.migration import MIGRATIONS
+from mailvane.outbound.admission.rules import GovernanceRules
+from mailvane.outbound.governance import Governance
+from mailvane.outbound.model import DAY_MS, Feedback, OutboundStatus, Passage, ProofBegun, Reason, Verdict, Verification
+from mailvane.server.ledger import SqlLedger, open_ledger
 from tests.contract.deciding import NOW
 
 NAME = "gmail.com"

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import update
 
-from mailvane.domain.mail import EventBatch, EventType, MailEvent
-from mailvane.errors import StoreTooNew
-from mailvane.storage.interface import JournalEntry, PendingBatch
-from mailvane.storage.ledger import SqlLedger, open_ledger
-from mailvane.storage.ledger.bundling import BUNDLE_EVENTS, SMALL_EVENTS
-from mailvane.storage.ledger.tables import journal
+from mailvane.core.errors import StoreTooNew
+from mailvane.maillog.interface import JournalEntry, PendingBatch
+from mailvane.maillog.model import EventBatch, EventType, MailEvent
+from mailvane.maillog.store.bundling import BUNDLE_EVENTS, SMALL_EVENTS
+from mailvane.maillog.store.tables import journal
+from mailvane.server.ledger import SqlLedger, open_ledger
 from tests.contract.ledgers import PostgresServer
 
 NOW = 1_790_000_000_000

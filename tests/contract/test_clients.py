@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 import pytest
 
-from mailvane.domain.clients import ClientKey, Terms
-from mailvane.domain.tenancy import KeyKind
-from mailvane.errors import AlreadyExists, NotFound
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.core.errors import AlreadyExists, NotFound
+from mailvane.core.tenants.model import KeyKind
+from mailvane.outbound.clients import ClientKey, Terms
+from mailvane.server.ledger import SqlLedger, open_ledger
 
 TOKEN = "emb_0123456789abcdef"
 TERMS = Terms(domains_allowed=5, mailboxes_per_domain=2, aliases_per_mailbox=3, active=False, expires_at=2_000)

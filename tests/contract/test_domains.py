@@ -17,8 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from mailvane.admission.counters import day_reset, month_reset, today
-from mailvane.domain.outbound import (
+from mailvane.core.errors import NotFound
+from mailvane.outbound.admission.counters import day_reset, month_reset, today
+from mailvane.outbound.interface import Domains, MinuteOfDecisions, Periods, Revision
+from mailvane.outbound.model import (
     DAY_MS,
     HOUR_MS,
     AuditEntry,
@@ -35,10 +37,8 @@ from mailvane.domain.outbound import (
     Verification,
     WarmupProfile,
 )
-from mailvane.errors import NotFound
-from mailvane.storage.domains import Domains, MinuteOfDecisions, Periods, Revision
-from mailvane.storage.ledger import SqlLedger, open_ledger
-from mailvane.storage.ledger.domain_tables import answers, decision_minutes, feedback_ids
+from mailvane.outbound.store.tables import answers, decision_minutes, feedback_ids
+from mailvane.server.ledger import SqlLedger, open_ledger
 from tests.contract.deciding import GROUP, JUDGE, NOW, allowed_of, decide_until_killed, decisions, usages
 from tests.contract.deciding import added as new_domain
 

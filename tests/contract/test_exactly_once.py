@@ -10,12 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from mailvane.domain.history import StatisticsQuestion
-from mailvane.domain.mail import EventBatch, EventType, MailEvent
-from mailvane.services.recording import Carrier, Recorder
-from mailvane.storage.interface import JournalEntry, SourceCursor
-from mailvane.storage.ledger import open_ledger
-from mailvane.storage.maillog import open_maillog
+from mailvane.maillog.clickhouse import open_maillog
+from mailvane.maillog.interface import JournalEntry, SourceCursor
+from mailvane.maillog.model import EventBatch, EventType, MailEvent
+from mailvane.maillog.queries import StatisticsQuestion
+from mailvane.maillog.recording import Carrier, Recorder
+from mailvane.server.ledger import open_ledger
 
 NOW = 1_790_000_000_000
 EVENTS = 3000

@@ -14,9 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, text, update
 
-from mailvane.domain.mail import EventBatch, EventType, MailEvent
-from mailvane.domain.tenancy import KeyKind, Price
-from mailvane.errors import (
+from mailvane.core.errors import (
     AlreadyExists,
     InvalidInput,
     InvalidSetting,
@@ -25,10 +23,13 @@ from mailvane.errors import (
     StoreTooNew,
     StoreUnavailable,
 )
-from mailvane.storage.interface import JournalEntry, SourceCursor
-from mailvane.storage.ledger import SqlLedger, open_ledger
-from mailvane.storage.ledger import database as ledger_database
-from mailvane.storage.ledger.tables import journal, metadata
+from mailvane.core.ledger import database as ledger_database
+from mailvane.core.ledger.tables import metadata
+from mailvane.core.tenants.model import KeyKind, Price
+from mailvane.maillog.interface import JournalEntry, SourceCursor
+from mailvane.maillog.model import EventBatch, EventType, MailEvent
+from mailvane.maillog.store.tables import journal
+from mailvane.server.ledger import SqlLedger, open_ledger
 from tests.contract.ledgers import PostgresServer
 
 NOW = 1_790_000_000_000

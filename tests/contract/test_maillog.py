@@ -8,8 +8,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from mailvane.domain.history import Delivery, HourlyQuestion, LogQuestion, StatisticsQuestion
-from mailvane.domain.mail import (
+from mailvane.maillog.clickhouse import ClickHouseMailLog
+from mailvane.maillog.model import (
     DeliveryStatus,
     EventBatch,
     EventType,
@@ -19,7 +19,7 @@ from mailvane.domain.mail import (
     ReasonFamily,
     mail_id,
 )
-from mailvane.storage.maillog import ClickHouseMailLog
+from mailvane.maillog.queries import Delivery, HourlyQuestion, LogQuestion, StatisticsQuestion
 from tests.contract.maillogs import maillog, maillog_dsn, new_workspace, workspace
 
 __all__ = ["maillog", "maillog_dsn", "workspace"]

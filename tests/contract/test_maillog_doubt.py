@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from mailvane.domain.mail import EventBatch, EventType, MailEvent
-from mailvane.storage.maillog import open_maillog
-from mailvane.storage.maillog.doubt import SUMS
-from mailvane.storage.maillog.engine import Engine, parse_address
-from mailvane.storage.maillog.schema import TABLES
+from mailvane.maillog.clickhouse import open_maillog
+from mailvane.maillog.clickhouse.engine import Engine, parse_address
+from mailvane.maillog.clickhouse.repair import SUMS
+from mailvane.maillog.clickhouse.schema import TABLES
+from mailvane.maillog.model import EventBatch, EventType, MailEvent
 
 NOON = 1_790_000_000_000
 DAY = 86_400_000
@@ -109,7 +109,7 @@ def test_what_never_came_is_stored(tmp_path: Path, undisturbed: dict[str, list[t
 
 
 def test_every_sum_of_the_schema_is_known() -> None:
-    text = files("mailvane.storage.maillog").joinpath("schema.sql").read_text("utf-8")
+    text = files("mailvane.maillog.clickhouse").joinpath("schema.sql").read_text("utf-8")
     found: dict[str, tuple[str, ...]] = {}
     for name, body, ending in re.findall(
         r"^CREATE TABLE IF NOT EXISTS (\w+)\n\((.*?)\n\)\n(.*?);$", text, re.DOTALL | re.MULTILINE

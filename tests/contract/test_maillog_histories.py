@@ -7,9 +7,9 @@ import random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailvane.domain.history import HourlyQuestion, LogQuestion, StatisticsQuestion
-from mailvane.domain.mail import DeliveryStatus, EventBatch, EventType, MailEvent, MailKind, ReasonFamily
-from mailvane.storage.maillog import ClickHouseMailLog
+from mailvane.maillog.clickhouse import ClickHouseMailLog
+from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEvent, MailKind, ReasonFamily
+from mailvane.maillog.queries import HourlyQuestion, LogQuestion, StatisticsQuestion
 from tests.contract import remembered
 from tests.contract.maillogs import maillog, maillog_dsn, new_workspace
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from mailvane.domain.mail import EventBatch, EventType, MailEvent
-from mailvane.errors import StoreDamaged
-from mailvane.services.integrity import Integrity
-from mailvane.services.recording import Recorder
-from mailvane.services.safekeeping import AttendedMailLog
-from mailvane.storage.ledger import SqlLedger, open_ledger
-from mailvane.storage.maillog import ClickHouseMailLog, open_maillog
-from mailvane.storage.maillog.engine import Engine, parse_address
+from mailvane.core.errors import StoreDamaged
+from mailvane.maillog.backup import AttendedMailLog
+from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog
+from mailvane.maillog.clickhouse.engine import Engine, parse_address
+from mailvane.maillog.integrity import Integrity
+from mailvane.maillog.model import EventBatch, EventType, MailEvent
+from mailvane.maillog.recording import Recorder
+from mailvane.server.ledger import SqlLedger, open_ledger
 from tests.contract.maillogs import maillog_dsn
 from tests.contract.test_ownership import dsn
 

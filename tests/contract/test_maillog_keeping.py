@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from mailvane.domain.history import LogQuestion
-from mailvane.domain.mail import EventBatch, EventType, MailEvent
-from mailvane.errors import AlreadyExists, InvalidInput, InvalidSetting, NotFound, StoreInUse, StoreTooNew
-from mailvane.storage.maillog import ClickHouseMailLog, open_maillog
-from mailvane.storage.maillog.engine import Engine, parse_address
+from mailvane.core.errors import AlreadyExists, InvalidInput, InvalidSetting, NotFound, StoreInUse, StoreTooNew
+from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog
+from mailvane.maillog.clickhouse.engine import Engine, parse_address
+from mailvane.maillog.model import EventBatch, EventType, MailEvent
+from mailvane.maillog.queries import LogQuestion
 
 NOON = 1_790_000_000_000
 DAY = 86_400_000
@@ -60,7 +60,7 @@ def test_what_was_stored_is_there_after_reopening_and_known_by_its_token(directo
 
 
 def test_a_second_process_is_refused_with_a_reason(directory: Path) -> None:
-    attempt = f"from mailvane.storage.maillog import open_maillog; open_maillog('chdb://{directory}')"
+    attempt = f"from mailvane.maillog.clickhouse import open_maillog; open_maillog('chdb://{directory}')"
     with open_maillog(f"chdb://{directory}"):
         second = subprocess.run([sys.executable, "-c", attempt], capture_output=True, text=True, check=False)
         assert second.returncode != 0
@@ -130,7 +130,7 @@ def test_an_address_names_servers_user_and_cluster() -> None:
 
 WRITER = """
 import sys
-from mailvane.storage.maillog import open_maillog
+from mailvane.maillog.clickhouse import open_maillog
 sys.path.insert(0, {root!r})
 from tests.contract.test_maillog_keeping import batch
 with open_maillog("chdb://" + {directory!r}) as maillog:
@@ -161,7 +161,7 @@ def test_a_killed_writer_loses_nothing_and_doubles_nothing(directory: Path) -> N
 
 MANY_PARTS = """
 import sys, time
-from mailvane.storage.maillog import open_maillog
+from mailvane.maillog.clickhouse import open_maillog
 from tests.contract.test_maillog_keeping import batch
 
 with open_maillog("chdb://" + sys.argv[1]) as maillog:

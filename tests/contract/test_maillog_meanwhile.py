@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailvane.domain.history import Delivery, LogQuestion
-from mailvane.domain.mail import DeliveryStatus, EventBatch, EventType, MailEvent
-from mailvane.storage.maillog import ClickHouseMailLog
-from mailvane.storage.maillog.questions import Statement
+from mailvane.maillog.clickhouse import ClickHouseMailLog
+from mailvane.maillog.clickhouse.questions import Statement
+from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEvent
+from mailvane.maillog.queries import Delivery, LogQuestion
 from tests.contract.maillogs import maillog, maillog_dsn, workspace
 
 __all__ = ["maillog", "maillog_dsn", "workspace"]

@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
-from mailvane.domain.history import LogPage, LogQuestion
-from mailvane.domain.mail import EventBatch, EventType, MailEvent
-from mailvane.storage.maillog import ClickHouseMailLog
-from mailvane.storage.maillog.questions import Search
-from mailvane.storage.maillog.settled import Remembered, Week, may_settle, settled_weeks
+from mailvane.maillog.clickhouse import ClickHouseMailLog
+from mailvane.maillog.clickhouse.merged_partitions import Remembered, Week, may_settle, settled_weeks
+from mailvane.maillog.clickhouse.questions import Search
+from mailvane.maillog.model import EventBatch, EventType, MailEvent
+from mailvane.maillog.queries import LogPage, LogQuestion
 from tests.contract.maillogs import maillog, maillog_dsn, workspace
 
 __all__ = ["maillog", "maillog_dsn", "workspace"]

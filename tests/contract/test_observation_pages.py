@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from mailvane.domain.alerts import DAY_MS
-from mailvane.domain.reputation import Observation, ObservationKind
-from mailvane.storage.ledger import SqlLedger
-from mailvane.storage.questions import ObservationQuestion
+from mailvane.core.moments import DAY_MS
+from mailvane.reputation.model import Observation, ObservationKind
+from mailvane.reputation.questions import ObservationQuestion
+from mailvane.server.ledger import SqlLedger
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000

@@ -9,15 +9,15 @@ from uuid import uuid4
 
 import pytest
 
-from mailvane.domain.history import HourlyQuestion, LogQuestion, StatisticsQuestion
-from mailvane.domain.mail import EventBatch, EventType, MailEvent
-from mailvane.errors import AlreadyExists, InvalidInput, LedgerMismatch, NotFound
-from mailvane.services.ownership import Ownership
-from mailvane.services.recording import Recorder
-from mailvane.storage.interface import JournalEntry
-from mailvane.storage.ledger import SqlLedger, open_ledger
-from mailvane.storage.maillog import ClickHouseMailLog, open_maillog
-from mailvane.storage.maillog.engine import Engine, parse_address
+from mailvane.core.errors import AlreadyExists, InvalidInput, LedgerMismatch, NotFound
+from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog
+from mailvane.maillog.clickhouse.engine import Engine, parse_address
+from mailvane.maillog.interface import JournalEntry
+from mailvane.maillog.model import EventBatch, EventType, MailEvent
+from mailvane.maillog.ownership import Ownership
+from mailvane.maillog.queries import HourlyQuestion, LogQuestion, StatisticsQuestion
+from mailvane.maillog.recording import Recorder
+from mailvane.server.ledger import SqlLedger, open_ledger
 from tests.contract.maillogs import maillog_dsn
 
 __all__ = ["maillog_dsn"]

@@ -8,11 +8,11 @@ from random import Random
 
 import pytest
 
-from mailvane.admission.rules import GovernanceRules
-from mailvane.domain.outbound import DAY_MS, Feedback, OutboundStatus, Passage, Reason, Verdict
-from mailvane.errors import AlreadyExists, NotFound
-from mailvane.services.governance import Governance
-from mailvane.storage.ledger import SqlLedger
+from mailvane.core.errors import AlreadyExists, NotFound
+from mailvane.outbound.admission.rules import GovernanceRules
+from mailvane.outbound.governance import Governance
+from mailvane.outbound.model import DAY_MS, Feedback, OutboundStatus, Passage, Reason, Verdict
+from mailvane.server.ledger import SqlLedger
 from tests.contract.deciding import NOW
 
 NAME = "a.example"

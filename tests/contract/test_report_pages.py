@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailvane.collectors.dmarc.aggregate import MOST_IDENTITY
-from mailvane.domain.reputation import Observation, ObservationKind, new_id
-from mailvane.storage.ledger import SqlLedger
-from mailvane.storage.reputation import AbuseDomain, AggregateReport, ReportQuestion, TlsDomain
+from mailvane.core.identifiers import new_id
+from mailvane.dmarc.interface import AbuseDomain, AggregateReport, ReportQuestion, TlsDomain
+from mailvane.dmarc.readers.aggregate import MOST_IDENTITY
+from mailvane.reputation.model import Observation, ObservationKind
+from mailvane.server.ledger import SqlLedger
 
 NOW = 1_790_000_000_000
 HOUR = 3_600_000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from mailvane.services.tenancy import Tenancy
-from mailvane.storage.ledger import SqlLedger
-from mailvane.storage.reputation import AggregateReport, RowQuestion
+from mailvane.core.tenants.service import Tenancy
+from mailvane.dmarc.interface import AggregateReport, RowQuestion
+from mailvane.server.ledger import SqlLedger
 
 NOW = 1_790_000_000_000
 DAY = 86_400_000

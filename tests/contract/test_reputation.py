@@ -8,23 +8,29 @@ from functools import partial
 import msgspec
 import pytest
 
-from mailvane.domain.alerts import (
-    Alert,
+from mailvane.core.errors import AlreadyExists, NotFound
+from mailvane.core.identifiers import new_id
+from mailvane.dmarc.interface import AggregateReport, RowQuestion
+from mailvane.notify.model import (
     Attempt,
     Channel,
+    Notification,
+    NotificationState,
+    SigningSecret,
+    SlackIntegration,
+    Target,
+)
+from mailvane.reputation.alerts.model import (
+    Alert,
     EntryState,
     FiredRule,
     LogEntry,
     MaintenanceWindow,
     Memory,
-    Notification,
-    NotificationState,
     RuleMemory,
-    SigningSecret,
-    SlackIntegration,
-    Target,
 )
-from mailvane.domain.reputation import (
+from mailvane.reputation.interface import EntryQuestion
+from mailvane.reputation.model import (
     Asset,
     AssetKind,
     AssetStatus,
@@ -34,11 +40,8 @@ from mailvane.domain.reputation import (
     Source,
     Zone,
     ZoneHealth,
-    new_id,
 )
-from mailvane.errors import AlreadyExists, NotFound
-from mailvane.storage.ledger import SqlLedger
-from mailvane.storage.reputation import AggregateReport, EntryQuestion, RowQuestion
+from mailvane.server.ledger import SqlLedger
 
 NOW = 1_790_000_000_000
 HOUR = 3_600_000

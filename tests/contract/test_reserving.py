@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from mailvane.domain.outbound import Counting, Domain, Enforcement, Passage, Usage, Verdict
-from mailvane.storage.domains import MinuteOfDecisions
-from mailvane.storage.ledger import SqlLedger
+from mailvane.outbound.interface import MinuteOfDecisions
+from mailvane.outbound.model import Counting, Domain, Enforcement, Passage, Usage, Verdict
+from mailvane.server.ledger import SqlLedger
 from tests.contract.deciding import JUDGE, NOW, added, decisions, usages
 
 NAME = "a.example"

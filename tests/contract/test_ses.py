@@ -14,23 +14,23 @@ import httpx
 import msgspec
 import pytest
 
-from mailvane.admission.rules import GovernanceRules
-from mailvane.domain.outbound import OutboundStatus, Passage, Reason, Verification
-from mailvane.services.feedback import Answer
-from mailvane.services.governance import Governance
-from mailvane.services.recording import Recorder
-from mailvane.services.tenancy import Tenancy
-from mailvane.services.verification import Proving, VerificationStatus
-from mailvane.sources.ses.certificates import Certificates
-from mailvane.sources.ses.intake import SnsIntake
-from mailvane.sources.ses.provider import SesProvider
-from mailvane.sources.ses.sns import SnsGate
-from mailvane.storage.ledger import SqlLedger, open_ledger
-from mailvane.world.certificate_authority import Signer, root, signer
-from mailvane.world.sns_topic import SnsTopic
+from mailvane.core.tenants.service import Tenancy
+from mailvane.maillog.recording import Recorder
+from mailvane.outbound.admission.rules import GovernanceRules
+from mailvane.outbound.feedback import Answer
+from mailvane.outbound.governance import Governance
+from mailvane.outbound.model import OutboundStatus, Passage, Reason, Verification
+from mailvane.outbound.ses.certificates import Certificates
+from mailvane.outbound.ses.intake import SnsIntake
+from mailvane.outbound.ses.provider import SesProvider
+from mailvane.outbound.ses.sns import SnsGate
+from mailvane.outbound.verification import Proving, VerificationStatus
+from mailvane.server.ledger import SqlLedger, open_ledger
+from mailvane_demo.world.certificate_authority import Signer, root, signer
+from mailvane_demo.world.sns_topic import SnsTopic
 from tests.ports import free_port
-from tests.unit.services.memory import MemoryMailLog
-from tests.unit.sources.ses.examples import bounce
+from tests.unit.core.memory import MemoryMailLog
+from tests.unit.outbound.ses.examples import bounce
 from tests.waiting import PATIENCE, wait_for
 
 NOW = 1_795_000_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mailvane.storage.ledger.migration import MIGRATIONS
+from mailvane.core.ledger.migration import MIGRATIONS
 
 
 def test_each_revision_follows_the_one_before() -> None:

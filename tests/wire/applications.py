@@ -13,8 +13,8 @@ from unittest.mock import patch
 
 from litestar import Litestar
 
-from mailvane.surfaces.http import app as module
-from mailvane.surfaces.http.app import HttpServices, create_app
+from mailvane.server import http as module
+from mailvane.server.http import HttpServices, create_app
 
 _ended: list[Litestar] = []
 _routes: dict[Litestar, Any] = {}

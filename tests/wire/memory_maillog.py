@@ -8,7 +8,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from mailvane.domain.history import (
+from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEvent, MailKey
+from mailvane.maillog.queries import (
     Delivery,
     HourlyCounts,
     HourlyQuestion,
@@ -18,7 +19,6 @@ from mailvane.domain.history import (
     Statistics,
     StatisticsQuestion,
 )
-from mailvane.domain.mail import DeliveryStatus, EventBatch, EventType, MailEvent, MailKey
 
 _EXACT = {
     "origin": "origin", "mx_host": "mx_host", "sender": "sender", "subject": "subject",

@@ -11,14 +11,16 @@ import msgspec
 import pytest
 from litestar.routes import HTTPRoute
 
-from mailvane.domain.alerts import Alert, MaintenanceWindow, SlackIntegration
-from mailvane.domain.clients import Terms
-from mailvane.domain.history import HourlyQuestion, LogQuestion, StatisticsQuestion
-from mailvane.domain.mail import MailKey
-from mailvane.domain.reputation import AssetKind, Observation, ObservationKind, Profile, Source
-from mailvane.domain.tenancy import KeyKind
-from mailvane.storage.reputation import AggregateReport, EntryQuestion
-from mailvane.surfaces.http.native.maillog import LifeQuestion, Retention, Upkeep
+from mailvane.core.tenants.model import KeyKind
+from mailvane.dmarc.interface import AggregateReport
+from mailvane.maillog.api.questions import LifeQuestion, Retention, Upkeep
+from mailvane.maillog.model import MailKey
+from mailvane.maillog.queries import HourlyQuestion, LogQuestion, StatisticsQuestion
+from mailvane.notify.model import SlackIntegration
+from mailvane.outbound.clients import Terms
+from mailvane.reputation.alerts.model import Alert, MaintenanceWindow
+from mailvane.reputation.interface import EntryQuestion
+from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Profile, Source
 from tests.wire.world import ACCEPTED_AT, MAIL_ID, MASTER, NOW, NUMBER, World, opened, populate
 
 THEIR_DOMAIN = "shop.theirs.example"

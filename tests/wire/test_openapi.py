@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from litestar.routes import HTTPRoute
 
-from mailvane.surfaces.http.mailbaby.parameters import PARAMETERS
+from mailvane.maillog.mailbaby.parameters import PARAMETERS
 from tests.wire.world import World
 
 BODILESS = (

@@ -13,28 +13,28 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from msgspec import structs
 
-from mailvane.admission.rules import GovernanceRules
-from mailvane.app.governing import complaints_of
-from mailvane.app.reputation import reputation_of
-from mailvane.app.watching_settings import WatchingSettings
-from mailvane.domain.mail import EventBatch, EventType, MailEvent, ReasonFamily, mail_id
-from mailvane.domain.outbound import Domain, Verification
-from mailvane.domain.tenancy import KeyKind, Relay, Workspace
-from mailvane.outbound_config import OutboundSettings
-from mailvane.reputation_config import ReputationSettings
-from mailvane.services.client_keys import ClientKeys
-from mailvane.services.decision_desk import DecisionDesk
-from mailvane.services.feedback import Answer, Outcome
-from mailvane.services.governance import Governance
-from mailvane.services.history import History
-from mailvane.services.recording import Recorder
-from mailvane.services.tenancy import Tenancy
-from mailvane.services.verification import Challenge, DnsRecord, Progress, Proving, VerificationStatus
-from mailvane.storage.interface import JournalEntry
-from mailvane.storage.ledger import SqlLedger, open_ledger
-from mailvane.surfaces.http.app import HttpServices
-from mailvane.surfaces.http.maillog_services import MailLogServices
-from mailvane.surfaces.http.outbound_services import OutboundServices
+from mailvane.core.tenants.model import KeyKind, Relay, Workspace
+from mailvane.core.tenants.service import Tenancy
+from mailvane.maillog.history import History
+from mailvane.maillog.interface import JournalEntry
+from mailvane.maillog.model import EventBatch, EventType, MailEvent, ReasonFamily, mail_id
+from mailvane.maillog.recording import Recorder
+from mailvane.maillog.services import MailLogServices
+from mailvane.outbound.admission.rules import GovernanceRules
+from mailvane.outbound.client_keys import ClientKeys
+from mailvane.outbound.decisions import DecisionDesk
+from mailvane.outbound.feedback import Answer, Outcome
+from mailvane.outbound.governance import Governance
+from mailvane.outbound.model import Domain, Verification
+from mailvane.outbound.services import OutboundServices
+from mailvane.outbound.settings import OutboundSettings
+from mailvane.outbound.verification import Challenge, DnsRecord, Progress, Proving, VerificationStatus
+from mailvane.reputation.settings import ReputationSettings
+from mailvane.server.governing import complaints_of
+from mailvane.server.http import HttpServices
+from mailvane.server.ledger import SqlLedger, open_ledger
+from mailvane.server.reputation import reputation_of
+from mailvane.server.watching_settings import WatchingSettings
 from tests.ledgers import fresh_ledger
 from tests.wire.applications import application
 from tests.wire.memory_maillog import MemoryMailLog

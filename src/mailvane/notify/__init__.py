@@ -1,1 +1,1 @@
-"""Ways out for notifications: webhook, mail, Slack, and the worker that empties the outbox."""
+"""Telling people: the outbox, and the channels that empty it."""

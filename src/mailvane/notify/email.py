@@ -18,12 +18,11 @@ from pathlib import Path
 import aiosmtplib
 import msgspec
 
-from mailvane.domain.alerts import Channel, Notification
-from mailvane.domain.mail import canonical_address
-from mailvane.domain.mailbox import Mailbox, read_mailbox
-from mailvane.errors import InvalidInput
+from mailvane.core.errors import InvalidInput
+from mailvane.core.mailbox import Mailbox, canonical_address, read_mailbox
+from mailvane.notify.model import Channel, Notification
 from mailvane.notify.notifier import Delivered, Letter, NotDelivered, Refused
-from mailvane.notify_config import OutgoingMail
+from mailvane.notify.settings import OutgoingMail
 
 TIMEOUT_SECONDS = 20.0
 AT_ONCE = 8  # a server that gets an alert for each of hundreds of addresses counts connections

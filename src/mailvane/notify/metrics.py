@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from mailvane.domain.alerts import Channel, Notification
-from mailvane.errors import Permanent
+from mailvane.core.errors import Permanent
+from mailvane.core.periodic import every
+from mailvane.notify.model import Channel, Notification
 from mailvane.notify.notifier import Delivered, Notifier
-from mailvane.services.periodic import every
 
 LOOK_SECONDS = 15.0
 _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

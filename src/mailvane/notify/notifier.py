@@ -6,8 +6,8 @@ from typing import Protocol
 
 import msgspec
 
-from mailvane.domain.alerts import Channel, Notification
-from mailvane.errors import Permanent, Transient
+from mailvane.core.errors import Permanent, Transient
+from mailvane.notify.model import Channel, Notification
 
 
 class NotDelivered(Transient):

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import httpx
 
 from mailvane import __version__
+from mailvane.core.egress import Outside, OutsideTransport, retry_after_ms
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
-from mailvane.services.egress import Outside, OutsideTransport, retry_after_ms
 
 TIMEOUT_SECONDS = 10.0
 LONGEST_ANSWER = 2000  # bytes that are kept of it

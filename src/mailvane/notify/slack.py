@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from mailvane.domain.alerts import Channel, Notification
+from mailvane.core.egress import Outside
+from mailvane.notify.model import Channel, Notification
 from mailvane.notify.notifier import Delivered, Refused
 from mailvane.notify.posting import Posting
-from mailvane.services.egress import Outside
 
 
 class Slack:

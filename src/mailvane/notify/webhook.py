@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from standardwebhooks import Webhook as Signature
 
-from mailvane.domain.alerts import Channel, Notification
+from mailvane.core.egress import Outside
+from mailvane.notify.model import Channel, Notification
 from mailvane.notify.notifier import Delivered
 from mailvane.notify.posting import Posting
-from mailvane.services.egress import Outside
 
 
 class Webhook:

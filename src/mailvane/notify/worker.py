@@ -15,11 +15,11 @@ from functools import partial
 
 import msgspec
 
-from mailvane.domain.alerts import Attempt, Channel, Notification, NotificationState, Target
-from mailvane.errors import Permanent, Transient
+from mailvane.core.errors import Permanent, Transient
+from mailvane.core.periodic import every
+from mailvane.notify.interface import Outbox
+from mailvane.notify.model import Attempt, Channel, Notification, NotificationState, Target
 from mailvane.notify.notifier import NotDelivered, Notifier
-from mailvane.services.periodic import every
-from mailvane.storage.reputation import Outbox
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import msgspec
 
-from mailvane.domain.alerts import Channel, FiredRule, LogEntry, Notification
-from mailvane.domain.reputation import Source
-from mailvane.services.daily_report import (
+from mailvane.notify.model import Channel, Notification
+from mailvane.reputation.alerts.daily_report import (
     AlertLine,
     DailyReport,
     Day,
@@ -18,6 +17,8 @@ from mailvane.services.daily_report import (
     SourceLine,
     UnjudgedLine,
 )
+from mailvane.reputation.alerts.model import FiredRule, LogEntry
+from mailvane.reputation.model import Source
 
 NOW = 1_790_000_000_000  # 2026-09-21 14:13:20 UTC
 HOUR = 3_600_000

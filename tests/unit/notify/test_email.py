@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailvane.domain.alerts import Notification
-from mailvane.errors import InvalidInput
+from mailvane.core.errors import InvalidInput
 from mailvane.notify.email import Email
-from mailvane.notify.letters import letter_of
+from mailvane.notify.model import Notification
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
-from mailvane.notify_config import OutgoingMail
+from mailvane.notify.settings import OutgoingMail
+from mailvane.reputation.texts.email_templates import letter_of
 from tests.unit.notify.letters_sent import BUSY, NOW, entry, notification
 from tests.unit.notify.post_office import PostOffice, certified, parted
 

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mailvane.domain.alerts import Channel, Notification
 from mailvane.notify.metrics import NotificationMetrics
+from mailvane.notify.model import Channel, Notification
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
 from tests.unit.notify.letters_sent import NOW, QUIET, notification
 

@@ -9,13 +9,13 @@ import logging
 import msgspec
 import pytest
 
-from mailvane.domain.alerts import Channel
-from mailvane.errors import NotAllowed
-from mailvane.notify.evidence import evidence_of
+from mailvane.core.egress import Outside
+from mailvane.core.errors import NotAllowed
+from mailvane.notify.model import Channel
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
 from mailvane.notify.slack import Slack
-from mailvane.notify.slack_message import message_of, slack_body
-from mailvane.services.egress import Outside
+from mailvane.reputation.texts.evidence import evidence_of
+from mailvane.reputation.texts.slack_message import message_of, slack_body
 from tests.unit.notify.letters_sent import NOW, entry, fired, notification
 from tests.unit.notify.receiver import Receiver
 

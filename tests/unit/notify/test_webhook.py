@@ -10,11 +10,11 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
-from mailvane.domain.alerts import Channel, Notification
-from mailvane.errors import NotAllowed
+from mailvane.core.egress import HostUnknown, Outside
+from mailvane.core.errors import NotAllowed
+from mailvane.notify.model import Channel, Notification
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
 from mailvane.notify.webhook import Webhook
-from mailvane.services.egress import HostUnknown, Outside
 from tests.unit.notify.receiver import Receiver
 
 SECRETS = ["whsec_bmV3IHNlY3JldCBvZiB0aGUgd29ya3NwYWNl", "whsec_b2xkIHNlY3JldCBvZiB0aGUgd29ya3NwYWNl"]

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from mailvane.domain.alerts import Channel, Notification, NotificationState
-from mailvane.errors import NotAllowed, Transient
+from mailvane.core.errors import NotAllowed, Transient
 from mailvane.notify import email
 from mailvane.notify import worker as worker_module
+from mailvane.notify.model import Channel, Notification, NotificationState
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
 from mailvane.notify.worker import AT_ONCE, GIVE_UP_MS, HOLD_MS, PATIENCE_MS, Worker
-from mailvane.storage.ledger import SqlLedger, open_ledger
+from mailvane.server.ledger import SqlLedger, open_ledger
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000

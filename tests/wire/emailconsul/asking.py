@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mailvane.domain.reputation import SOURCE_OF, AssetKind, Observation, ObservationKind, Refresh
+from mailvane.reputation.model import SOURCE_OF, AssetKind, Observation, ObservationKind, Refresh
 from tests.wire.world import NOW, World
 
 HOUR, DAY = 3_600_000, 86_400_000

@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import event, insert
 
-from mailvane.domain.alerts import Alert, FiredRule, LogEntry
-from mailvane.domain.reputation import Asset, AssetKind, Observation, ObservationKind
-from mailvane.storage.ledger.reputation_tables import alert_log, alerts, observations, report_rows, reports
+from mailvane.dmarc.store.tables import report_rows, reports
+from mailvane.reputation.alerts.model import Alert, FiredRule, LogEntry
+from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind
+from mailvane.reputation.store.tables import alert_log, alerts, observations
 from tests.wire.world import NOW, World
 
 DAY = 86_400_000

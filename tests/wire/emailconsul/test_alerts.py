@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mailvane.domain.reputation import AssetKind, Observation, ObservationKind, Refresh, Source
+from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Refresh, Source
 from tests.wire.emailconsul.examples import ABOVE, EXAMPLES
 from tests.wire.world import NOW, World
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mailvane.domain.reputation import AssetKind, ObservationKind
-from mailvane.storage.reputation import AggregateReport
+from mailvane.dmarc.interface import AggregateReport
+from mailvane.reputation.model import AssetKind, ObservationKind
 from tests.wire.emailconsul.asking import DAY, get, post, said
 from tests.wire.world import NOW, World
 

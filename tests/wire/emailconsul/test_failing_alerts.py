@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from mailvane.domain.reputation import AssetKind, ObservationKind, Source
+from mailvane.reputation.model import AssetKind, ObservationKind, Source
 from tests.wire.emailconsul.asking import get, post, said, send
 from tests.wire.world import NOW, World
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mailvane.domain.reputation import AssetKind, ObservationKind
+from mailvane.reputation.model import AssetKind, ObservationKind
 from tests.wire.emailconsul.asking import HOUR, get, post, said, send
 from tests.wire.world import NOW, World
 

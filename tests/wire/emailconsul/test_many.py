@@ -13,10 +13,10 @@ from uuid import uuid4
 
 import pytest
 
-from mailvane.domain.reputation import NO_REPUTATION, AssetKind
-from mailvane.domain.reputation import Observation as Seen
-from mailvane.domain.reputation import ObservationKind as Kind
-from mailvane.services.source_schedule import Schedule
+from mailvane.reputation.model import NO_REPUTATION, AssetKind
+from mailvane.reputation.model import Observation as Seen
+from mailvane.reputation.model import ObservationKind as Kind
+from mailvane.reputation.source_schedule import Schedule
 from tests.contract.ledgers import ENGINES, postgres
 from tests.wire.emailconsul.asking import get
 from tests.wire.emailconsul.many import COLOURS, DAY, DOMAINS, IPS, NUMBERS, PROFILE, Many, filled

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from mailvane.alerts.catalogue import CATALOGUE
-from mailvane.domain.reputation import AssetKind, ObservationKind, Source
+from mailvane.reputation.alerts.catalogue import CATALOGUE
+from mailvane.reputation.model import AssetKind, ObservationKind, Source
 from tests.wire.emailconsul.asking import DAY, HOUR, get, post, said, send
 from tests.wire.emailconsul.examples import EXAMPLES
 from tests.wire.world import MASTER, NOW, World, opened

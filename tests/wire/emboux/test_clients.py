@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from mailvane.domain.clients import Terms
-from mailvane.domain.tenancy import Principal
-from mailvane.errors import StoreUnavailable
+from mailvane.core.errors import StoreUnavailable
+from mailvane.core.tenants.model import Principal
+from mailvane.outbound.clients import Terms
 from tests.wire.world import MASTER, NOW, World
 
 BASE = "https://mail.emboux.com"

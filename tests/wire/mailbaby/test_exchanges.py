@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mailvane.domain.tenancy import KeyKind
+from mailvane.core.tenants.model import KeyKind
 from tests.wire.world import MASTER, NOW, World, populate
 
 EXCHANGES: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("exchanges.yaml").read_text())

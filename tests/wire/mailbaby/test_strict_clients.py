@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 import pytest
 
-from mailvane.domain.mail import EventType
+from mailvane.maillog.model import EventType
 from tests.wire.world import World, accepted, ended, populate
 
 MailId = Annotated[str, msgspec.Meta(min_length=18, max_length=19, pattern="^[0-9a-f]+$")]

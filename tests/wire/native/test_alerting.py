@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mailvane.domain.alerts import NotificationState
-from mailvane.domain.reputation import AssetKind, Observation, ObservationKind, Refresh, Source
+from mailvane.notify.model import NotificationState
+from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Refresh, Source
 from tests.wire.world import NOW, World
 
 HOUR, DAY = 3_600_000, 86_400_000

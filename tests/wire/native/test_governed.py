@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from mailvane.domain.outbound import Passage
-from mailvane.domain.tenancy import KeyKind
+from mailvane.core.tenants.model import KeyKind
+from mailvane.outbound.model import Passage
 from tests.wire.world import MASTER, NOW, World
 
 PERIODS = "/mailvane/v1/billing/periods"

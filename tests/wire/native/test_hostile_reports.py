@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.collectors.dmarc.test_mails import HOSTILE
+from tests.unit.dmarc.readers.test_mails import HOSTILE
 from tests.wire.world import World
 
 

@@ -10,11 +10,11 @@ import httpx
 import pytest
 from msgspec import structs
 
-from mailvane.domain.mail import EventType, MailKey, MailKind, ReasonFamily, mail_id, mail_number
-from mailvane.domain.tenancy import KeyKind
-from mailvane.errors import StoreUnavailable
-from mailvane.surfaces.http.native.event import NativeEvent
-from mailvane.surfaces.http.native.intake import Intake, Receipt, Told
+from mailvane.core.errors import StoreUnavailable
+from mailvane.core.tenants.model import KeyKind
+from mailvane.maillog.api.event import NativeEvent
+from mailvane.maillog.api.intake import Intake, Receipt, Told
+from mailvane.maillog.model import EventType, MailKey, MailKind, ReasonFamily, mail_id, mail_number
 from tests.wire.world import MASTER, NOW, Tenant, World
 
 URL = "/mailvane/v1/events"

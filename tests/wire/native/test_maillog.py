@@ -8,10 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mailvane.domain.history import HourlyQuestion, LogQuestion, StatisticsQuestion
-from mailvane.domain.mail import EventBatch, MailKey, MailKind
-from mailvane.domain.tenancy import KeyKind
-from mailvane.errors import (
+from mailvane.core.errors import (
     InvalidInput,
     MailvaneError,
     NotAllowed,
@@ -20,7 +17,10 @@ from mailvane.errors import (
     ServerUnreachable,
     StoreUnavailable,
 )
-from mailvane.surfaces.cli.remote import RemoteMailLog
+from mailvane.core.tenants.model import KeyKind
+from mailvane.maillog.model import EventBatch, MailKey, MailKind
+from mailvane.maillog.queries import HourlyQuestion, LogQuestion, StatisticsQuestion
+from mailvane.maillog.remote import RemoteMailLog
 from tests.wire.world import ACCEPTED_AT, MASTER, NOW, NUMBER, World, populate
 
 

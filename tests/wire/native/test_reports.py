@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mailvane.domain.reputation import Observation, ObservationKind
+from mailvane.reputation.model import Observation, ObservationKind
 from tests.wire.world import MASTER, NOW, Tenant, World
 
 HOUR = 3_600_000

@@ -14,16 +14,16 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from mailvane.admission.rules import GovernanceRules
-from mailvane.app.policing import policy_server
-from mailvane.domain.outbound import ProofBegun
-from mailvane.listening import Listen
-from mailvane.outbound_config import OutboundSettings
-from mailvane.services.decision_desk import DecisionDesk
-from mailvane.services.governance import Governance
-from mailvane.storage.ledger import SqlLedger
-from mailvane.surfaces.connections import ConnectionLimits
-from mailvane.surfaces.policy.server import PolicyServer
+from mailvane.core.connections import ConnectionLimits
+from mailvane.core.listening import Listen
+from mailvane.outbound.admission.rules import GovernanceRules
+from mailvane.outbound.decisions import DecisionDesk
+from mailvane.outbound.governance import Governance
+from mailvane.outbound.model import ProofBegun
+from mailvane.outbound.policy.server import PolicyServer
+from mailvane.outbound.settings import OutboundSettings
+from mailvane.server.ledger import SqlLedger
+from mailvane.server.policing import policy_server
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000

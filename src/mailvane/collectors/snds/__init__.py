@@ -1,7 +1,0 @@
-"""Microsoft SNDS: what its two tables say, and how they are fetched with a key."""
-
-from mailvane.collectors.snds.collector import Snds, make
-
-__all__ = ["COLLECTOR", "Snds", "make"]
-
-COLLECTOR = make

@@ -1,0 +1,1 @@
+"""Asking name servers, many questions at once."""

@@ -1,0 +1,1 @@
+"""The ledger's engine: connections, transactions, migrations, copies. Each room has its own tables and stores."""

@@ -1,0 +1,156 @@
+"""The ledger's connection to SQLite or PostgreSQL: transactions, and foreign errors in Mailvane's words.
+
+Knows both engines' manners and no table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import URL, ColumnElement, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.schema import Table
+
+from mailvane.core.errors import InvalidInput, InvalidSetting, StoreUnavailable
+
+BUSY_SECONDS = 20
+_LOG_BYTES = 64 * 1024 * 1024  # what SQLite's write-ahead log shrinks to after a large import
+_WRITES = "mailvane_writes"
+_DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
+
+
+class Database:
+    """One ledger's engine. Safe to share between threads; not between a process and its fork."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._writer = engine.execution_options(**{_WRITES: True})
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        # SQLite has one writer at a time and lets the others sleep and try: threads do better in a queue of their own.
+        self._turn: AbstractContextManager[object] = Lock() if self.is_sqlite else nullcontext()
+        self._place = _place(engine.url)
+        self.insert = sqlite.insert if self.is_sqlite else postgresql.insert
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with self._translated(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is durable when the block is left, and was never there when it is left by an error."""
+        with self._translated(), self._turn, self._writer.begin() as connection:
+            yield connection
+
+    def upsert(self, table: Table, condition: ColumnElement[bool] | None = None) -> Any:
+        """The insert that replaces every other column of a row whose primary key exists, if it fits the condition."""
+        statement = self.insert(table)
+        keys = [column.name for column in table.primary_key]
+        changed = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
+        return statement.on_conflict_do_update(index_elements=keys, set_=changed, where=condition)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def unavailable(self, reason: str) -> StoreUnavailable:
+        return StoreUnavailable(f"the ledger {self._place} does not answer: {reason}")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Say it in Mailvane's words. Broken constraints pass: only the caller knows what they mean."""
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except (DataError, OverflowError) as error:
+            raise InvalidInput("a value cannot be stored: it is too large or holds a NUL character") from error
+        except DBAPIError as error:
+            raise self.unavailable(_plain(error)) from error
+        except PoolTimeout as error:
+            raise self.unavailable("all its connections are busy") from error
+
+
+def connect(url: str) -> Database:
+    """A database for `sqlite:////path` or `postgresql://…`; connects only when first used."""
+    parsed = _ledger_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        _make_directory(Path(str(parsed.database)).parent)
+        engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        arguments = {"connect_timeout": 10, "application_name": "mailvane"}
+        engine = create_engine(parsed, pool_pre_ping=True, pool_size=8, connect_args=arguments)
+        event.listen(engine, "connect", _prepare_postgresql)
+    return Database(engine)
+
+
+def _ledger_url(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        driver = _DRIVERS[parsed.drivername.partition("+")[0]]
+    except (ArgumentError, KeyError, ValueError):
+        raise InvalidSetting("ledger: expected sqlite:////path/to/file or postgresql://host/database") from None
+    if driver.startswith("sqlite") and parsed.database in (None, "", ":memory:"):
+        raise InvalidSetting("ledger: SQLite needs a file, such as sqlite:////var/lib/mailvane/ledger.sqlite")
+    return parsed.set(drivername=driver)
+
+
+def _place(url: URL) -> str:
+    """Where it is, without the user, the password and the parameters."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return f"{url.database} on {url.host or url.query.get('host', 'this host')}"
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"the ledger does not answer: cannot make {path}: {error.strerror}") from error
+
+
+def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
+    # The driver's own habit of opening transactions late would let two writers read the same state.
+    connection.isolation_level = None
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
+    # Its own knows the letters of ASCII only.
+    connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _prepare_postgresql(connection: Any, _record: ConnectionPoolEntry) -> None:
+    # A node that hangs in the middle of a transaction must not make all the others hang.
+    connection.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{3 * BUSY_SECONDS}s'")
+    connection.commit()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer that starts as a reader cannot wait for another writer: SQLite refuses at once. So lock from the start.
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _plain(error: DBAPIError) -> str:
+    """One line for people, without the statement, its values or the address (which may hold a password)."""
+    text = str(error.orig).strip()
+    lowered = text.lower()
+    if "disk is full" in lowered or "no space left" in lowered or "diskfull" in type(error.orig).__name__.lower():
+        return "its disk is full"
+    if "database is locked" in lowered or "lock timeout" in lowered:
+        return f"another process has kept it locked for {BUSY_SECONDS} seconds"
+    return text.splitlines()[0] if text else type(error.orig).__name__

@@ -1,0 +1,1 @@
+"""Workspaces, relays and keys."""

@@ -1,0 +1,145 @@
+"""Workspaces, relays and keys in the ledger. Implements `Tenants` of the storage interface."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from mailvane.core.errors import AlreadyExists, NotFound
+from mailvane.core.ledger.database import Database
+from mailvane.core.ledger.documents import plain
+from mailvane.core.ledger.tables import keys, relays, workspaces
+from mailvane.core.tenants.model import Key, KeyKind, Price, Relay, Workspace
+
+_HINT_CHARACTERS = 12
+_LARGEST_ID = 2**31 - 1  # of a column; PostgreSQL compares it with no larger number
+
+
+class SqlTenants:
+    """Who there is. Nothing is cached, so what one process changes every other sees at once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add_workspace(self, name: str, now: int) -> Workspace:
+        row = {"name": name, "created_at": now, "retention_days": 0}
+        try:
+            with self._database.write() as connection:
+                number = connection.execute(insert(workspaces).values(row).returning(workspaces.c.id)).scalar_one()
+        except IntegrityError as error:
+            raise _taken(name) from error
+        return Workspace(id=number, name=name, created_at=now)
+
+    def workspaces(self) -> list[Workspace]:
+        with self._database.read() as connection:
+            rows = connection.execute(select(workspaces).order_by(workspaces.c.id))
+            return [Workspace(**row) for row in rows.mappings()]
+
+    def workspace(self, workspace: int) -> Workspace | None:
+        return self._one_workspace(workspaces.c.id == workspace) if workspace <= _LARGEST_ID else None
+
+    def workspace_named(self, name: str) -> Workspace | None:
+        # What no column can hold names nobody.
+        return self._one_workspace(workspaces.c.name == name) if plain(name) == name else None
+
+    def _one_workspace(self, condition: ColumnElement[bool]) -> Workspace | None:
+        with self._database.read() as connection:
+            row = connection.execute(select(workspaces).where(condition)).mappings().one_or_none()
+        return None if row is None else Workspace(**row)
+
+    def save_workspace(self, workspace: Workspace) -> None:
+        changed = {"name": workspace.name, "retention_days": workspace.retention_days}
+        statement = update(workspaces).where(workspaces.c.id == workspace.id).values(changed)
+        try:
+            with self._database.write() as connection:
+                found = connection.execute(statement).rowcount
+        except IntegrityError as error:
+            raise _taken(workspace.name) from error
+        if not found:
+            raise _no_workspace(workspace.id)
+
+    def add_relay(self, workspace: int, comment: str, now: int) -> Relay:
+        fresh = Relay(id=0, workspace=workspace, comment=comment, active=True, created_at=now)
+        values = {"workspace": workspace, "created_at": now, **_changeable(fresh)}
+        try:
+            with self._database.write() as connection:
+                row = connection.execute(insert(relays).values(values).returning(*relays.c)).one()
+        except IntegrityError as error:
+            raise _no_workspace(workspace) from error
+        return _relay(row)
+
+    def relays(self, workspace: int) -> list[Relay]:
+        with self._database.read() as connection:
+            rows = connection.execute(select(relays).where(relays.c.workspace == workspace).order_by(relays.c.id)).all()
+        return [_relay(row) for row in rows]
+
+    def relay(self, relay: int) -> Relay | None:
+        if relay > _LARGEST_ID:
+            return None
+        with self._database.read() as connection:
+            row = connection.execute(select(relays).where(relays.c.id == relay)).one_or_none()
+        return None if row is None else _relay(row)
+
+    def save_relay(self, relay: Relay) -> None:
+        own = (relays.c.id == relay.id) & (relays.c.workspace == relay.workspace)
+        with self._database.write() as connection:
+            found = connection.execute(update(relays).where(own).values(_changeable(relay))).rowcount
+        if not found:
+            raise NotFound(f"workspace {relay.workspace} has no relay {relay.id}")
+
+    def add_key(self, kind: KeyKind, workspace: int | None, secret: str, now: int) -> Key:
+        hint = secret[:_HINT_CHARACTERS]
+        values = {"kind": kind.value, "workspace": workspace, "hash": hash_of(secret), "hint": hint, "created_at": now}
+        try:
+            with self._database.write() as connection:
+                number = connection.execute(insert(keys).values(values).returning(keys.c.id)).scalar_one()
+        except IntegrityError as error:
+            raise _no_workspace(workspace) from error
+        return Key(id=number, kind=kind, workspace=workspace, hint=hint, created_at=now)
+
+    def key(self, secret: str) -> Key | None:
+        columns = (keys.c.id, keys.c.kind, keys.c.workspace, keys.c.hint, keys.c.created_at)
+        with self._database.read() as connection:
+            row = connection.execute(select(*columns).where(keys.c.hash == hash_of(secret))).one_or_none()
+        if row is None:
+            return None
+        return Key(id=row.id, kind=KeyKind(row.kind), workspace=row.workspace, hint=row.hint, created_at=row.created_at)
+
+
+def hash_of(secret: str) -> bytes:
+    """The secrets are random and long, so a plain hash cannot be turned back; a slow one would only slow requests."""
+    return sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def _changeable(relay: Relay) -> dict[str, Any]:
+    return {
+        "comment": relay.comment,
+        "active": relay.active,
+        "billing_day": relay.billing_day,
+        "price_base": relay.price.base,
+        "price_per_thousand": relay.price.per_thousand,
+        "price_currency": relay.price.currency,
+    }
+
+
+def _relay(row: Row[Any]) -> Relay:
+    return Relay(
+        id=row.id,
+        workspace=row.workspace,
+        comment=row.comment,
+        active=row.active,
+        created_at=row.created_at,
+        billing_day=row.billing_day,
+        price=Price(row.price_base, row.price_per_thousand, row.price_currency),
+    )
+
+
+def _taken(name: str) -> AlreadyExists:
+    return AlreadyExists(f"a workspace named {name!r} exists already")
+
+
+def _no_workspace(workspace: int | None) -> NotFound:
+    return NotFound(f"there is no workspace {workspace}")

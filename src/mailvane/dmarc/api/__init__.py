@@ -1,0 +1,1 @@
+"""Reports in Mailvane's own interface."""

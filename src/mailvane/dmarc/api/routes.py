@@ -1,0 +1,23 @@
+"""The paths of TLS and abuse reports in Mailvane's own interface, a row each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mailvane.dmarc.api import reports
+from mailvane.dmarc.interface import AbusePage, TlsPage
+from mailvane.web.endpoints import Endpoint
+
+
+def _reports() -> Iterator[Endpoint]:
+    yield Endpoint(
+        "get", "/dmarc/tls", "tls_reports", "TLS reports (RFC 8460), with sums", reports.tls, TlsPage,
+        query=reports.TLS,
+    )  # fmt: skip
+    yield Endpoint(
+        "get", "/dmarc/abuse", "abuse_reports", "Abuse and authentication failure reports (ARF)", reports.abuse,
+        AbusePage, query=reports.ABUSE,
+    )  # fmt: skip
+
+
+ENDPOINTS = [*_reports()]

@@ -1,0 +1,25 @@
+"""What the commands of DMARC, TLS and abuse reports ask of the program around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import typer
+
+from mailvane.core.cli.program import Program, program
+from mailvane.dmarc.intake import Taken
+from mailvane.dmarc.interface import Reports
+
+
+class DmarcProgram(Program, Protocol):
+    def reports(self) -> Reports:
+        """The reports that were taken in."""
+
+    def take_reports(self, workspace: int, files: Sequence[str]) -> Iterator[Taken]:
+        """Take in files of reports; what became of each report in them."""
+
+
+def dmarc_program(context: typer.Context) -> DmarcProgram:
+    found: DmarcProgram = program(context)
+    return found

@@ -1,0 +1,271 @@
+"""Takes reports that others send about a domain's mail: keeps their rows, and tells what they say as observations.
+
+It knows no format: a reader finds the reports in a file. What was kept is durable before `take` returns, and a file
+that comes again changes nothing, so whoever hands in files may do so twice rather than never.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, BinaryIO
+
+import msgspec
+
+from mailvane.core.errors import InvalidInput, MailvaneError, Transient
+from mailvane.core.identifiers import new_id
+from mailvane.dmarc.interface import AggregateReport, Reports
+from mailvane.maillog.complaints import ComplaintIntake, EnclosedMail, is_complaint
+from mailvane.reputation.asset_names import spelled
+from mailvane.reputation.assets import Watching
+from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Refresh, Source
+
+log = logging.getLogger(__name__)
+
+DAY_MS = 86_400_000
+LATEST_MS = 2 * DAY_MS  # how far ahead of our clock a report may end
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages of one aggregate report, by what became of them."""
+
+    messages: int = 0
+    spf_fail: int = 0  # no SPF result is a pass
+    dkim_fail: int = 0  # no signature passes
+    dmarc_fail: int = 0  # neither is aligned
+    spf_alignment_fail: int = 0
+    dkim_alignment_fail: int = 0
+
+
+class Aggregate(msgspec.Struct, frozen=True, kw_only=True):
+    """A DMARC aggregate report as read. Its rows can be gone through until the next report is asked for."""
+
+    name: str
+    organisation: str
+    report_id: str
+    domain: str
+    begins: int
+    ends: int
+    head: Mapping[str, Any]
+    counts: Counts
+    rows: Iterable[Mapping[str, Any]]
+    row_count: int
+    remarks: tuple[str, ...] = ()
+
+
+class TlsSessions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a TLS report says of one policy domain."""
+
+    name: str
+    organisation: str
+    report_id: str
+    domain: str
+    begins: int
+    ends: int
+    succeeded: int
+    failed: int
+    data: Mapping[str, Any]
+    remarks: tuple[str, ...] = ()
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """One complaint, or one mail that failed authentication."""
+
+    name: str
+    domain: str
+    digest: str
+    at: int  # 0: the report names no time
+    data: Mapping[str, Any]
+    mail: EnclosedMail = EnclosedMail(feedback_type="")
+    remarks: tuple[str, ...] = ()
+
+
+class Unread(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a file that could not be read, while others may."""
+
+    name: str
+    reason: str
+
+
+Found = Aggregate | TlsSessions | Failure | Unread
+Reader = Callable[[BinaryIO, str], Iterator[Found]]
+"""Finds the reports of a file. Raises InvalidInput when nothing (more) of it can be read."""
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one report of a file."""
+
+    name: str  # of the file, or of the part of it
+    kind: ObservationKind | None = None  # none: refused
+    new: bool = False
+    organisation: str = ""
+    report_id: str = ""
+    domain: str = ""
+    rows: int = 0
+    messages: int = 0
+    reason: str = ""  # why it was refused
+    remarks: tuple[str, ...] = ()  # what of it was passed over, and why
+
+
+class ReportIntake:
+    """Safe to share between threads."""
+
+    def __init__(
+        self, reports: Reports, watching: Watching, read: Reader, complaints: ComplaintIntake | None = None
+    ) -> None:
+        """Without `complaints`, abuse reports are kept and change nothing else."""
+        self._reports = reports
+        self._watching = watching
+        self._read = read
+        self._complaints = complaints
+
+    def take(self, workspace: int, file: BinaryIO, name: str, now: int) -> list[Taken]:
+        """Keep what a file says; one answer for each report in it, at least one. The file must allow seeking.
+
+        What cannot be kept of one report is refused with the reason; the others are kept. Raises StoreUnavailable.
+        """
+        taken: list[Taken] = []
+        told: list[Observation] = []
+        try:
+            taken.extend(self._guarded(workspace, found, now, told) for found in self._read(file, name))
+        except InvalidInput as error:
+            taken.append(Taken(name=name, reason=error.message))
+        if told:
+            taken += self._tell(workspace, told, name, now)
+        return taken or [Taken(name=name, reason="there is no report in it")]
+
+    def _guarded(self, workspace: int, found: Found, now: int, told: list[Observation]) -> Taken:
+        try:
+            return self._one(workspace, found, now, told)
+        except (Transient, OSError):
+            raise
+        except MailvaneError as error:
+            return Taken(name=found.name, reason=error.message)
+        except Exception as error:
+            log.exception("%s could not be kept", found.name)
+            return Taken(name=found.name, reason=f"it could not be kept: {type(error).__name__}")
+
+    def _tell(self, workspace: int, told: list[Observation], name: str, now: int) -> list[Taken]:
+        """What could not be told: all at once, or each by itself when one of them cannot be stored."""
+        try:
+            self._watching.record(workspace, [_refresh(told, now)], now)
+        except InvalidInput as error:
+            if len(told) == 1:
+                return [Taken(name=name, domain=told[0].asset, reason=error.message)]
+            return [refused for each in told for refused in self._tell(workspace, [each], name, now)]
+        return []
+
+    def _one(self, workspace: int, found: Found, now: int, told: list[Observation]) -> Taken:
+        if isinstance(found, Unread):
+            return Taken(name=found.name, reason=found.reason)
+        try:
+            observation = observation_of(found, now)
+        except InvalidInput as error:
+            return Taken(name=found.name, reason=error.message)
+        if isinstance(found, Aggregate):
+            return self._aggregate(workspace, found, observation, told)
+        new = not self._is_told(workspace, observation)
+        if new and isinstance(found, Failure):
+            found, observation = self._complained(workspace, found, observation)
+        if new:
+            told.append(observation)
+        return _taken(found, observation, new=new)
+
+    def _complained(self, workspace: int, found: Failure, observation: Observation) -> tuple[Failure, Observation]:
+        """With what became of it, if it is a complaint: that is durable before the report is known."""
+        if self._complaints is None or not is_complaint(found.mail.feedback_type):
+            return found, observation
+        became = self._complaints.take(workspace, found.mail, found.digest, observation.seen_at)
+        data = {**observation.data, "complaint": msgspec.to_builtins(became)}
+        remarks = (*found.remarks, *became.remarks)
+        return msgspec.structs.replace(found, remarks=remarks), msgspec.structs.replace(observation, data=data)
+
+    def _aggregate(self, workspace: int, found: Aggregate, observation: Observation, told: list[Observation]) -> Taken:
+        report = _report(found, observation)
+        new = self._reports.add_report(workspace, report, found.rows)
+        is_told = self._is_told(workspace, observation)
+        if new and is_told:
+            # Of two reports of one id that end at one moment, each is told.
+            observation = msgspec.structs.replace(observation, key=f"{observation.key}/{found.begins}")
+        if new or not is_told:
+            # When it is not new: we were stopped after the rows were kept and before alerts heard of them.
+            told.append(observation)
+        if not new:
+            found = self._repeated(workspace, found, report)
+        return _taken(found, observation, new=new)
+
+    def _repeated(self, workspace: int, found: Aggregate, report: AggregateReport) -> Aggregate:
+        """With a remark where the same report said something else before."""
+        known = self._reports.same_report(workspace, report)
+        if known is None or (known.messages, known.rows) == (report.messages, report.rows):
+            return found
+        remark = (
+            f"a report of this organisation, domain, id and time is kept with {known.messages:,} messages in"
+            f" {known.rows:,} rows: this one, with {report.messages:,} in {report.rows:,}, was not counted"
+        )
+        return msgspec.structs.replace(found, remarks=(*found.remarks, remark))
+
+    def _is_told(self, workspace: int, told: Observation) -> bool:
+        # A failure report that names no time is of the moment at which it came.
+        at = None if told.kind is ObservationKind.FAILURE else told.at
+        return self._watching.is_observed(workspace, told.kind, told.asset, told.key, at)
+
+
+def observation_of(found: Aggregate | TlsSessions | Failure, now: int) -> Observation:
+    """Raises InvalidInput for what cannot be believed."""
+    asset = _domain(found.domain)
+    if isinstance(found, Failure):
+        at = min(found.at or now, now)
+        return Observation(
+            kind=ObservationKind.FAILURE, asset=asset, key=found.digest, at=at, seen_at=now, data=found.data
+        )
+    if found.ends > now + LATEST_MS:
+        raise InvalidInput("its time range ends in the future")
+    kind, said = _said(found)
+    data = {**said, "period_from": found.begins, "period_to": found.ends}
+    key = f"{found.organisation}/{found.report_id}"
+    return Observation(kind=kind, asset=asset, key=key, at=found.ends, seen_at=now, data=data)
+
+
+def _said(found: Aggregate | TlsSessions) -> tuple[ObservationKind, Mapping[str, Any]]:
+    named = {"organisation": found.organisation, "report_id": found.report_id}
+    if isinstance(found, Aggregate):
+        return ObservationKind.DMARC, {**named, **msgspec.structs.asdict(found.counts)}
+    return ObservationKind.TLS, {**found.data, **named, "succeeded": found.succeeded, "failed": found.failed}
+
+
+def _domain(text: str) -> str:
+    name = text.strip().rstrip(".")
+    if not name:
+        raise InvalidInput("it names no domain")
+    return spelled(AssetKind.DMARC, name)[0]
+
+
+def _report(found: Aggregate, observation: Observation) -> AggregateReport:
+    return AggregateReport(
+        id=new_id(),
+        organisation=found.organisation,
+        report_id=found.report_id,
+        domain=observation.asset,
+        begins=found.begins,
+        ends=found.ends,
+        received_at=observation.seen_at,
+        head={**found.head, "remarks": list(found.remarks)} if found.remarks else found.head,
+        messages=found.counts.messages,
+        rows=found.row_count,
+    )
+
+
+def _refresh(told: list[Observation], now: int) -> Refresh:
+    # It came by itself: no asset was asked about, so the next question about one is not put off.
+    return Refresh(source=Source.DMARC, kind=AssetKind.DMARC, asset="", at=now, observations=tuple(told))
+
+
+def _taken(found: Aggregate | TlsSessions | Failure, observation: Observation, *, new: bool) -> Taken:
+    taken = Taken(name=found.name, kind=observation.kind, new=new, domain=observation.asset, remarks=found.remarks)
+    if isinstance(found, Failure):
+        return msgspec.structs.replace(taken, messages=1)
+    taken = msgspec.structs.replace(taken, organisation=found.organisation, report_id=found.report_id)
+    if isinstance(found, Aggregate):
+        return msgspec.structs.replace(taken, rows=found.row_count, messages=found.counts.messages)
+    return msgspec.structs.replace(taken, messages=found.succeeded + found.failed)

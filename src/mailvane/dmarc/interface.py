@@ -1,0 +1,146 @@
+"""The ledger's part in reports about one's mail: their rows, and what they come to. Values and a protocol.
+
+Every method is one transaction. Whatever carries a workspace is never read or changed without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from mailvane.reputation.model import Observation
+
+
+class AggregateReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The head of a DMARC aggregate report. Unique by workspace, organisation, report id, policy domain and times."""
+
+    id: str
+    organisation: str
+    report_id: str
+    domain: str
+    begins: int
+    ends: int
+    received_at: int
+    head: Mapping[str, Any]  # metadata and published policy as parsed
+    messages: int
+    rows: int
+
+
+class RowQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows of aggregate reports are wanted; `ends` of their report decides the time."""
+
+    workspace: int
+    since: int
+    until: int  # before
+    domain: str | None = None
+    source_ip: str | None = None
+    failing_only: bool = False
+    offset: int = 0
+    limit: int = 100
+
+
+class ReportQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Which aggregate, TLS or abuse reports: those of a time from `since` to before `until`, the newest first."""
+
+    workspace: int
+    since: int
+    until: int  # before
+    domain: str | None = None
+    failing_only: bool = False  # TLS: with a failed session
+    feedback_type: str | None = None  # abuse: `abuse`, `fraud`, `auth-failure`, ... (RFC 5965 section 7.3)
+    offset: int = 0
+    limit: int = 100
+
+
+class TlsDomain(msgspec.Struct, frozen=True, kw_only=True):
+    """All TLS reports of one policy domain that a question asks for."""
+
+    domain: str
+    reports: int
+    succeeded: int  # sessions
+    failed: int
+
+
+class TlsPage(msgspec.Struct, frozen=True):
+    """A page of TLS reports, and what all of them add up to by domain, those of the most failed sessions first."""
+
+    total: int
+    domains: list[TlsDomain]
+    reports: list[Observation]
+
+
+class AbuseDomain(msgspec.Struct, frozen=True, kw_only=True):
+    """All abuse reports of one domain and feedback type that a question asks for."""
+
+    domain: str
+    feedback_type: str
+    reports: int
+
+
+class AbusePage(msgspec.Struct, frozen=True):
+    """A page of abuse and authentication failure reports, and how many there are by domain and type."""
+
+    total: int
+    domains: list[AbuseDomain]
+    reports: list[Observation]
+
+
+class DomainSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """All reports of one policy domain in a stretch of time."""
+
+    domain: str
+    reports: int
+    organisations: tuple[str, ...]  # those that report the most messages first
+    messages: int
+    policy: str  # of the newest report
+
+
+class SenderSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What one address sent in the name of one domain."""
+
+    domain: str
+    source_ip: str
+    messages: int
+    dkim_aligned: int
+    spf_aligned: int
+    passed: int  # either is aligned
+    dispositions: Mapping[str, int]
+    organisations: tuple[str, ...]
+
+
+class ReportSummary(msgspec.Struct, frozen=True, kw_only=True):
+    domains: tuple[DomainSummary, ...]
+    senders: tuple[SenderSummary, ...]  # those of the most messages first
+
+
+class AggregatePage(msgspec.Struct, frozen=True):
+    total: int
+    reports: list[AggregateReport]
+
+
+class Reports(Protocol):
+    def report_summary(self, question: RowQuestion, most_senders: int) -> ReportSummary:
+        """Of all rows that the question is about; its offset and limit do not matter."""
+
+    def tls_reports(self, question: ReportQuestion) -> TlsPage:
+        """What TLS reports (RFC 8460) say; the end of a report's range decides the time."""
+
+    def abuse_reports(self, question: ReportQuestion) -> AbusePage:
+        """Complaints (RFC 5965) and authentication failures (RFC 6591); the arrival of their mail decides the time."""
+
+    def add_report(self, workspace: int, report: AggregateReport, rows: Iterable[Mapping[str, Any]]) -> bool:
+        """Keep a report with its rows, in memory a few at a time; False when it is known already."""
+
+    def same_report(self, workspace: int, report: AggregateReport) -> AggregateReport | None:
+        """The one that is kept of the same identity."""
+
+    def reports(self, workspace: int, since: int, until: int, domain: str | None = None) -> list[AggregateReport]:
+        """Those that end from `since` to before `until`, the newest first."""
+
+    def report_page(self, question: ReportQuestion) -> AggregatePage:
+        """Aggregate reports by the end of their range."""
+
+    def report_rows(self, question: RowQuestion) -> tuple[int, list[Mapping[str, Any]]]:
+        """How many there are, and a page of them, as parsed, by count of messages."""

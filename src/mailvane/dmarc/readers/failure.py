@@ -1,0 +1,222 @@
+"""Reads reports of single mails: complaints (ARF, RFC 5965) and authentication failures (RFC 6591). Knows no file.
+
+Of the mail that is told of, only what identifies it is kept: its text is nobody's affair.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC
+from email.errors import MessageError
+from email.header import decode_header, make_header
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import msgspec
+
+from mailvane.core.errors import InvalidInput
+from mailvane.core.mailbox import canonical_address, domain_of
+from mailvane.core.names import mail_domain
+from mailvane.dmarc.intake import Failure
+from mailvane.dmarc.readers.mails import Part, read_header, walk
+from mailvane.maillog.complaints import EnclosedMail
+
+_MOST_TEXT = 1000
+_MOST_VALUES = 20
+_MOST_IDS = 10
+_QUEUE_ID = re.compile(r"[0-9A-Za-z]{5,20}")
+_RECEIVED_ID = re.compile(r"\bid\s+<?([0-9A-Za-z]{5,20})\b", re.IGNORECASE)
+_RECEIVED_FOR = re.compile(r"\bfor\s+<([^<>\s]{3,320})>", re.IGNORECASE)
+_ADDRESSES = re.compile(r"[^\s<>,;:\"()@]+@[A-Za-z0-9][A-Za-z0-9.-]*")
+_BRACKETED = re.compile(r"<[^<>\s@]*@[A-Za-z0-9][A-Za-z0-9.-]*>")
+_SIGNED_BY = re.compile(r"(?:^|;)\s*d\s*=\s*([A-Za-z0-9._-]{1,253})")
+_COMMENT = re.compile(r"\s*\([^()]*\)\s*")
+_ORIGINALS = ("message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers")
+
+# What one line each says: name of the field -> our name.
+_TEXTS: Mapping[str, str] = {
+    "Feedback-Type": "feedback_type",
+    "User-Agent": "user_agent",
+    "Version": "version",
+    "Original-Envelope-Id": "original_envelope_id",
+    "Original-Mail-From": "original_mail_from",
+    "Original-Rcpt-To": "original_rcpt_to",
+    "Auth-Failure": "auth_failure",
+    "Delivery-Result": "delivery_result",
+    "Identity-Alignment": "identity_alignment",
+    "DKIM-Domain": "dkim_domain",
+    "DKIM-Identity": "dkim_identity",
+    "DKIM-Selector": "dkim_selector",
+    "DKIM-Selector-DNS": "dkim_selector_dns",
+    "DKIM-ADSP-DNS": "dkim_adsp_dns",
+    "SPF-DNS": "spf_dns",
+}
+_WORDS = frozenset({"feedback_type", "auth_failure", "delivery_result", "identity_alignment"})
+_RECIPIENTS = ("Original-Rcpt-To", "Removal-Recipient")
+_ORIGINAL_RECIPIENTS = ("X-HmXmrOriginalRecipient", "X-Original-To", "Delivered-To", "To", "Cc")
+_ORIGINAL = {"From": "from", "To": "to", "Subject": "subject", "Date": "date", "Message-ID": "message_id"}
+
+
+def report_part(mail: Part) -> Message | None:
+    """The fields of the report, when a mail is one. Raises InvalidInput."""
+    for part in walk(mail, into_mails=False):
+        if part.kind == "message/feedback-report":
+            return _parsed(part.content())
+        if part.kind == "text/plain" and not part.holds_parts:
+            text = part.content().lstrip()
+            if text[:14].lower() == b"feedback-type:":
+                return _parsed(text)
+    return None
+
+
+def read_failure(mail: Part, fields: Message, name: str, enclosed: Message | None = None) -> Failure:
+    """`enclosed`: the header of the mail that is told of, where it is no part by itself. Raises InvalidInput."""
+    message = mail.headers
+    told = _told(fields)
+    if not told.get("feedback_type"):
+        raise InvalidInput("the feedback report does not say of what type it is")
+    headers = _original_headers(mail) if enclosed is None else enclosed
+    original = {name: _unfolded(str(headers[field])) for field, name in _ORIGINAL.items() if headers.get(field)}
+    if original:
+        told["original"] = original
+    domain = _domain(told, original)
+    if not domain:
+        raise InvalidInput("the feedback report names no domain, and neither does the mail that it tells of")
+    written = _moment(message.get("Date", ""))
+    # Two people who complain about one mail may write the same: the reports themselves tell them apart.
+    identity = [told, _bare(str(message.get("Message-ID", "")))]
+    return Failure(
+        name=name,
+        domain=domain,
+        digest=hashlib.sha256(msgspec.json.encode(identity, order="deterministic")).hexdigest()[:32],
+        at=told.get("arrival_date") or written,
+        data=told,
+        mail=_enclosed(told, fields, headers, written),
+    )
+
+
+def _enclosed(told: Mapping[str, Any], fields: Message, headers: Message, written: int) -> EnclosedMail:
+    original: Mapping[str, str] = told.get("original", {})
+    return EnclosedMail(
+        feedback_type=told["feedback_type"],
+        reported_at=written,
+        arrived_at=told.get("arrival_date", 0),
+        message_id=_message_id(original.get("message_id", "")),
+        ids=tuple(_ids(told, headers)),
+        recipients=tuple(_recipients(fields, headers)),
+        domains=tuple(_domains(told, original, headers)),
+        subject=original.get("subject", ""),
+        reporter=told.get("reporting_mta") or told.get("user_agent", ""),
+    )
+
+
+def _message_id(text: str) -> str:
+    bare = text.strip().strip("<>")
+    return f"<{bare}>" if bare else ""
+
+
+def _ids(told: Mapping[str, Any], headers: Message) -> Iterable[str]:
+    """What may be a queue id, or an id of ours: as the reporter, the sender and each server on the way wrote it."""
+    given = str(headers.get("Feedback-ID", "")) + ":" + str(told.get("original_envelope_id", ""))
+    found = [each for each in re.split(r"[^0-9A-Za-z]+", given[:_MOST_TEXT]) if _QUEUE_ID.fullmatch(each)]
+    for received in headers.get_all("Received", [])[:_MOST_VALUES]:
+        found += _RECEIVED_ID.findall(_bare(str(received)))
+    return list(dict.fromkeys(found))[:_MOST_IDS]
+
+
+def _recipients(fields: Message, headers: Message) -> Iterable[str]:
+    given = [each for name in _RECIPIENTS for each in fields.get_all(name, [])[:_MOST_VALUES]]
+    given += [each for name in _ORIGINAL_RECIPIENTS for each in headers.get_all(name, [])[:_MOST_VALUES]]
+    for received in headers.get_all("Received", [])[:_MOST_VALUES]:
+        given += _RECEIVED_FOR.findall(_bare(str(received)))
+    found = [canonical_address(each) for text in given for each in _ADDRESSES.findall(_bare(str(text)))]
+    return list(dict.fromkeys(found))[:_MOST_IDS]
+
+
+def _domains(told: Mapping[str, Any], original: Mapping[str, str], headers: Message) -> Iterable[str]:
+    """That the mail may be of, the likeliest first."""
+    signatures = [_bare(str(each)) for each in headers.get_all("DKIM-Signature", [])[:_MOST_VALUES]]
+    found = [domain_of(_address(original.get("from", "")))]
+    found += [told.get("dkim_domain", ""), *(each for one in signatures for each in _SIGNED_BY.findall(one)[:1])]
+    found += [*told.get("reported_domains", ()), domain_of(_address(told.get("original_mail_from", "")))]
+    return list(dict.fromkeys(name for each in found if (name := mail_domain(str(each).strip().rstrip(".")))))
+
+
+def _address(text: str) -> str:
+    """The address of a field, without a name or comment; nothing where there is none."""
+    bare = _bare(text)
+    found = _BRACKETED.search(bare) or _ADDRESSES.search(bare)
+    return canonical_address(found[0].strip("<>")) if found else ""
+
+
+def _parsed(text: bytes) -> Message:
+    return read_header(text.lstrip())[0]
+
+
+def _told(fields: Message) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for field, name in _TEXTS.items():
+        text = _bare(str(fields.get(field, "")))
+        if text:
+            told[name] = text.lower() if name in _WORDS else text
+    if address := _COMMENT.sub(" ", _bare(str(fields.get("Source-IP", "")))).strip():
+        told["source_ip"] = address[:_MOST_TEXT]
+    if reporter := _bare(str(fields.get("Reporting-MTA", ""))):
+        told["reporting_mta"] = reporter.rpartition(";")[2].strip()
+    for field, name in (("Source-Port", "source_port"), ("Incidents", "incidents")):
+        number = str(fields.get(field, "")).strip()
+        if number.isascii() and number.isdecimal() and len(number) < 12:
+            told[name] = int(number)
+    if arrived := _moment(fields.get("Arrival-Date") or fields.get("Received-Date") or ""):
+        told["arrival_date"] = arrived
+    for field, name in (
+        ("Authentication-Results", "authentication_results"),
+        ("Reported-Domain", "reported_domains"),
+        ("Reported-URI", "reported_uris"),
+    ):
+        if values := [_bare(str(value)) for value in fields.get_all(field, [])[:_MOST_VALUES]]:
+            told[name] = values
+    return told
+
+
+def _original_headers(mail: Part) -> Message:
+    """Of the mail that is told of; empty where the report encloses none."""
+    for part in walk(mail, into_mails=False):
+        if part is not mail and part.kind in _ORIGINALS:
+            return _parsed(part.content())
+    return Message()
+
+
+def _domain(told: Mapping[str, Any], original: Mapping[str, str]) -> str:
+    """The domain that the mail came from, as far as anybody says."""
+    for text in told.get("reported_domains", ()):
+        return mail_domain(str(text))
+    for address in (original.get("from", ""), told.get("original_mail_from", "")):
+        domain = domain_of(_address(str(address)))
+        if "." in domain:
+            return domain
+    return mail_domain(str(told.get("dkim_domain", "")))
+
+
+def _bare(text: str) -> str:
+    # An encoded word may hold half a surrogate pair, which nothing can store.
+    return " ".join(text.split())[:_MOST_TEXT].encode("utf-8", "replace").decode()
+
+
+def _unfolded(text: str) -> str:
+    try:
+        return _bare(str(make_header(decode_header(text))))
+    except (ValueError, LookupError, MessageError):
+        return _bare(text)
+
+
+def _moment(text: object) -> int:
+    """In ms; 0 for what is no date."""
+    try:
+        moment = parsedate_to_datetime(_bare(str(text)))
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return 0

@@ -1,0 +1,187 @@
+"""Reads TLS reports (RFC 8460): JSON, one entry for each policy that was applied. Knows no file and no container."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from mailvane.core.errors import InvalidInput
+from mailvane.core.names import mail_domain
+from mailvane.dmarc.intake import TlsSessions
+from mailvane.dmarc.readers.aggregate import MOST_IDENTITY
+from mailvane.dmarc.readers.loose_tls import as_it_is_meant
+
+MOST_BYTES = 8 * 1024**2
+_MOST_DOMAINS = 100  # of one report; RFC 8460 has one
+_MOST_SESSIONS = 10**12  # of one domain in one report: what stores add up must not overflow
+_MOST_FAILURES = 100  # that are kept of one domain, those of most sessions
+_MOST_TEXT = 500
+_REVERSED = "its time range ends before it begins: taken the other way round"
+_Sessions = Annotated[int, Meta(ge=0, le=10**15)]
+
+
+class _Spelled(msgspec.Struct, frozen=True, rename="kebab"):
+    """Field names as the RFC writes them."""
+
+
+class DateRange(_Spelled, frozen=True, rename="kebab"):
+    start_datetime: str
+    end_datetime: str
+
+
+class Policy(_Spelled, frozen=True, rename="kebab"):
+    policy_type: str = ""
+    policy_string: list[str] | str | None = None
+    policy_domain: str | None = None
+    mx_host: list[str] | str | None = None
+
+
+class Summary(_Spelled, frozen=True, rename="kebab"):
+    total_successful_session_count: _Sessions = 0
+    total_failure_session_count: _Sessions = 0
+
+
+class FailureDetails(_Spelled, frozen=True, rename="kebab"):
+    result_type: str = ""
+    sending_mta_ip: str | None = None
+    receiving_mx_hostname: str | None = None
+    receiving_mx_helo: str | None = None
+    receiving_ip: str | None = None
+    failed_session_count: _Sessions = 0
+    additional_information: str | None = None
+    failure_reason_code: str | None = None
+
+
+class PolicyResult(_Spelled, frozen=True, rename="kebab"):
+    policy: Policy
+    summary: Summary = Summary()
+    failure_details: list[FailureDetails] | None = None
+
+
+class TlsReport(_Spelled, frozen=True, rename="kebab"):
+    organization_name: str
+    date_range: DateRange
+    report_id: str
+    policies: list[PolicyResult]
+    contact_info: str | None = None
+
+
+class Reading(NamedTuple):
+    """A report, and what of it is not as the RFC has it."""
+
+    report: TlsReport
+    remarks: tuple[str, ...] = ()
+
+
+_decoder = msgspec.json.Decoder(TlsReport)
+
+
+def read_tls(content: bytes) -> Reading:
+    """As it is written; else, where the JSON is another than the RFC's, as it is meant. Raises InvalidInput."""
+    text = content.removeprefix(b"\xef\xbb\xbf")
+    try:
+        return Reading(_decoder.decode(text))
+    except msgspec.ValidationError as error:
+        found = _second(text, f"it is not as RFC 8460 has it: {error}")
+        if found is None:
+            raise InvalidInput(f"not a TLS report: {error}") from None
+        return found
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"not a TLS report: {error}") from None
+
+
+def _second(text: bytes, why: str) -> Reading | None:
+    try:
+        told, remarks = as_it_is_meant(msgspec.json.decode(text))
+        return Reading(msgspec.convert(told, TlsReport), (why, *remarks))
+    except (msgspec.MsgspecError, InvalidInput, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def sessions(reading: Reading, name: str, domain: str = "") -> Iterator[TlsSessions]:
+    """By policy domain; `domain` is of those that name none. Raises InvalidInput."""
+    report = reading.report
+    organisation, report_id = report.organization_name.strip(), report.report_id.strip()
+    if not organisation or not report_id:
+        raise InvalidInput("organization-name or report-id is empty")
+    if max(len(each.encode("utf-8", "replace")) for each in (organisation, report_id)) > MOST_IDENTITY:
+        raise InvalidInput(f"organization-name or report-id has more than {MOST_IDENTITY:,} bytes")
+    begins, ends = _moment(report.date_range.start_datetime), _moment(report.date_range.end_datetime)
+    for asset, results in _by_domain(report, domain).items():
+        if not asset:
+            raise InvalidInput("its policies name no policy-domain, and neither does the mail or the file's name")
+        succeeded = sum(each.summary.total_successful_session_count for each in results)
+        failed = sum(each.summary.total_failure_session_count for each in results)
+        if max(succeeded, failed) > _MOST_SESSIONS:
+            raise InvalidInput(f"it tells of more than {_MOST_SESSIONS:,} sessions")
+        yield TlsSessions(
+            name=name,
+            organisation=organisation,
+            report_id=report_id,
+            domain=asset,
+            begins=min(begins, ends),
+            ends=max(begins, ends),
+            succeeded=succeeded,
+            failed=failed,
+            data=_data(report, results),
+            remarks=reading.remarks if begins <= ends else (*reading.remarks, _REVERSED),
+        )
+
+
+def _by_domain(report: TlsReport, domain: str) -> dict[str, list[PolicyResult]]:
+    found: dict[str, list[PolicyResult]] = {}
+    for result in report.policies:
+        found.setdefault(mail_domain((result.policy.policy_domain or domain).strip()), []).append(result)
+    if not found:
+        raise InvalidInput("there is no policy in it")
+    if len(found) > _MOST_DOMAINS:
+        raise InvalidInput(f"its policies are of more than {_MOST_DOMAINS} domains")
+    # Where others are named, those without a name come last, so that they do not hide the others.
+    return dict(sorted(found.items(), key=lambda pair: not pair[0]))
+
+
+def _data(report: TlsReport, results: Sequence[PolicyResult]) -> dict[str, Any]:
+    failures = [(result, each) for result in results for each in result.failure_details or ()]
+    failures.sort(key=lambda pair: -pair[1].failed_session_count)
+    told: dict[str, Any] = {
+        "policy_types": list(dict.fromkeys(each.policy.policy_type[:_MOST_TEXT] for each in results))[:_MOST_FAILURES],
+        "policies": [_policy(each) for each in results[:_MOST_FAILURES]],
+        "failures": [_plain(each) | _type_of(result) for result, each in failures[:_MOST_FAILURES]],
+    }
+    if report.contact_info:
+        told["contact"] = report.contact_info[:_MOST_TEXT]
+    return told
+
+
+def _policy(result: PolicyResult) -> dict[str, Any]:
+    """What became of the sessions to which one policy was applied; a session may be told of under several."""
+    return {
+        **_type_of(result),
+        "succeeded": result.summary.total_successful_session_count,
+        "failed": result.summary.total_failure_session_count,
+    }
+
+
+def _type_of(result: PolicyResult) -> dict[str, str]:
+    return {"policy_type": result.policy.policy_type[:_MOST_TEXT]}
+
+
+def _plain(failure: FailureDetails) -> dict[str, Any]:
+    told = msgspec.structs.asdict(failure)
+    return {
+        name: value[:_MOST_TEXT] if isinstance(value, str) else value
+        for name, value in told.items()
+        if value not in (None, "")
+    }
+
+
+def _moment(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise InvalidInput(f"date-range says {text[:40]!r}, which is no time") from None

@@ -1,0 +1,51 @@
+"""The tables of reports about one's mail. No queries here. Times are milliseconds since the epoch, UTC."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+
+from mailvane.core.ledger.tables import metadata, workspace_column
+
+reports = Table(
+    "aggregate_reports",
+    metadata,
+    Column("id", String(24), primary_key=True),
+    workspace_column(),
+    Column("organisation", Text, nullable=False),
+    Column("report_id", Text, nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("begins", BigInteger, nullable=False),
+    Column("ends", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("messages", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("head", Text, nullable=False),  # JSON
+)
+
+
+Index(
+    "uq_aggregate_reports_identity",
+    reports.c.workspace,
+    reports.c.organisation,
+    reports.c.report_id,
+    reports.c.domain,
+    reports.c.begins,
+    reports.c.ends,
+    unique=True,
+)
+
+
+Index("ix_aggregate_reports_ends", reports.c.workspace, reports.c.ends)
+
+
+report_rows = Table(
+    "aggregate_rows",
+    metadata,
+    Column("report", String(24), ForeignKey(reports.c.id), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("source_ip", Text, nullable=False),
+    Column("messages", BigInteger, nullable=False),
+    Column("failing", Boolean, nullable=False),
+    Column("data", Text, nullable=False),  # JSON
+    sqlite_with_rowid=False,
+)

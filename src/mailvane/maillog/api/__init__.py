@@ -1,0 +1,1 @@
+"""The mail log in Mailvane's own interface."""

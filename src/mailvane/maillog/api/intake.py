@@ -1,0 +1,141 @@
+"""The native intake: a body of NDJSON lines into the journal, all of them or none.
+
+Any mail server can feed Mailvane through it. Sending the same events again is harmless: each is known by its `id`
+within the workspace. This is not the mail log; the answer is given when the events are safe in the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import msgspec
+from litestar.exceptions import HTTPException
+
+from mailvane.core.errors import InvalidEvent, InvalidInput
+from mailvane.core.forms import NEEDED, Form, form_of
+from mailvane.core.tenants.service import Tenancy
+from mailvane.core.unpacking import TooMuch, gunzipped
+from mailvane.maillog.api.event import NativeEvent, mail_event
+from mailvane.maillog.interface import JournalEntry
+from mailvane.maillog.model import EventBatch, MailEvent
+from mailvane.maillog.reasons import load_reasons
+from mailvane.maillog.recording import Recorder
+from mailvane.web.wanted import Wanted, WantedFile
+
+MAX_BODY = 32 * 1024 * 1024
+MAX_LINES = 100_000  # that are events
+LARGE_BODY = 256 * 1024  # bytes; reading more takes long enough to keep others from a quick thread
+MAX_WRITTEN = 2 * MAX_LINES  # with empty ones
+SOURCE = "intake"
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What became of the lines: new ones, and ones that were known already."""
+
+    accepted: int
+    duplicates: int
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What one request told: events, and the id of each."""
+
+    events: list[MailEvent]
+    ids: list[str]
+
+
+class Intake:
+    """Reads requests, and makes several of them durable at once. Blocking."""
+
+    def __init__(self, tenancy: Tenancy, recorder: Recorder) -> None:
+        self._tenancy = tenancy
+        self._recorder = recorder
+        self._reasons = load_reasons()
+        self._decoder = msgspec.json.Decoder(NativeEvent)
+
+    def read(self, workspace: int, body: bytes, wanted: Wanted | None = None) -> Told:
+        """Every line of a request.
+
+        Raises InvalidEvent with the number of the first bad line.
+        """
+        relays = tuple(relay.id for relay in self._tenancy.active_relays(workspace))
+        events: list[MailEvent] = []
+        ids: list[str] = []
+        for number, line in enumerate(WantedFile(body, wanted or Wanted()), 1):
+            if number > MAX_WRITTEN:
+                raise HTTPException(status_code=413, detail=f"a request has at most {MAX_WRITTEN} lines")
+            if not line.strip():
+                continue
+            if len(events) == MAX_LINES:
+                raise HTTPException(status_code=413, detail=f"a request carries at most {MAX_LINES} events")
+            try:
+                told = self._decoder.decode(line)
+                events.append(mail_event(told, _relay(told, relays), SOURCE, number, self._reasons))
+            except (InvalidInput, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                raise InvalidEvent(number, str(error)) from None
+            ids.append(told.id)
+        return Told(events, ids)
+
+    def commit(self, workspace: int, requests: Sequence[Told], now: int) -> list[Receipt]:
+        """Make these requests durable together, or none of them.
+
+        Raises NotFound, StoreUnavailable.
+        """
+        events = [event for told in requests for event in told.events]
+        ids = tuple(event_id for told in requests for event_id in told.ids)
+        if not events:
+            return [Receipt(0, 0) for _ in requests]
+        digest = blake2b("\n".join(ids).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        batch = EventBatch(f"{SOURCE}:{workspace}:{now}:{digest}", workspace, self._retention(workspace), events)
+        pending = self._recorder.record(JournalEntry(batch=batch, event_ids=ids), now)
+        return _receipts(requests, pending.batch.events if pending else [])
+
+    def _retention(self, workspace: int) -> int:
+        return self._tenancy.workspace_of(workspace).retention_days
+
+
+def _receipts(requests: Sequence[Told], kept: Sequence[MailEvent]) -> list[Receipt]:
+    """Shares out what was kept: it stands in the order in which it was told."""
+    receipts, place = [], 0
+    for told in requests:
+        start = place
+        for event in told.events:
+            if place < len(kept) and kept[place] == event:
+                place += 1
+        receipts.append(Receipt(place - start, len(told.events) - (place - start)))
+    return receipts
+
+
+def _relay(told: NativeEvent, relays: tuple[int, ...]) -> int:
+    if told.relay is None:
+        if len(relays) == 1:
+            return relays[0]
+        raise InvalidInput("name the `relay`: the workspace " + ("has several" if relays else "has none yet"))
+    if told.relay not in relays:
+        raise InvalidInput(f"`relay`: the workspace has no active relay {told.relay}")
+    return told.relay
+
+
+def unpacked(body: bytes, encoding: str) -> bytes:
+    """The body without its content encoding, never larger than is accepted.
+
+    Raises an HTTPException, InvalidInput.
+    """
+    if encoding in {"", "identity"}:
+        return _plain(body)
+    if encoding not in {"gzip", "x-gzip"}:
+        raise HTTPException(status_code=415, detail="the body may be sent plain or as gzip")
+    try:
+        return _plain(gunzipped(body, MAX_BODY))
+    except TooMuch as error:
+        raise HTTPException(status_code=413, detail=f"the body: {error.message}") from None
+
+
+def _plain(body: bytes) -> bytes:
+    """Raises an HTTPException: what is sent is something else than lines."""
+    form = form_of(body[:NEEDED])
+    if form not in (Form.PLAIN, Form.NOTHING):
+        raise HTTPException(
+            status_code=415, detail=f"the body is {form}: send lines of JSON in UTF-8, plain or as gzip"
+        )
+    return body

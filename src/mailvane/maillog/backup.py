@@ -1,0 +1,137 @@
+"""Upkeep of a mail log that is in use: nothing is carried into it meanwhile, and the ledger is copied along.
+
+A copy must hold every batch either in the journal or in the mail log, never in neither and never in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from mailvane.core.errors import InvalidInput
+from mailvane.maillog.interface import MailLog
+from mailvane.maillog.inventory import EVENTS, VIEWS
+from mailvane.maillog.queries import MailLogHealth
+from mailvane.maillog.recording import Recorder
+
+_MAILLOG = "maillog"
+_LEDGER = "ledger.sqlite"
+
+
+class Copyable(Protocol):
+    """A ledger that can be copied while it is in use."""
+
+    def copy_to(self, target: Path) -> None:
+        """Write a consistent copy. Raises InvalidInput when this engine has its own tool for that."""
+
+    def copy_from(self, source: Path) -> None:
+        """Take over a copy. Raises InvalidInput."""
+
+
+class Watched(Protocol):
+    """What knows of what the mail log is made."""
+
+    @property
+    def damage(self) -> str:
+        """What is gone, for people; empty when nothing is."""
+
+    def ensure(self, table: str) -> None:
+        """Raises StoreDamaged when something of this table is gone."""
+
+    def changing(self, mended: Collection[str] | None = ()) -> AbstractContextManager[None]:
+        """Rewrite what is stored, for the length of a block; what was lost of the tables `mended` is there again."""
+
+
+class _Unwatched:
+    """Of a mail log of which no record is kept."""
+
+    damage = ""
+
+    def ensure(self, table: str) -> None: ...
+
+    def changing(self, mended: Collection[str] | None = ()) -> AbstractContextManager[None]:  # noqa: ARG002
+        return nullcontext()
+
+
+class AttendedMailLog:
+    """The mail log of a process that records into it: a `MailLog` whose upkeep stops the carrying for its length."""
+
+    def __init__(
+        self,
+        maillog: MailLog,
+        recorder: Recorder,
+        ledger: Copyable,
+        check: Callable[[], None] = lambda: None,
+        integrity: Watched | None = None,
+    ) -> None:
+        self._maillog = maillog
+        self._recorder = recorder
+        self._ledger = ledger
+        self._check = check  # of whether the two stores belong together; raises LedgerMismatch
+        self._integrity = integrity or _Unwatched()
+        self.append = maillog.append
+        self.search = maillog.search
+        self.statistics = maillog.statistics
+        self.hourly = maillog.hourly
+        self.life = maillog.life
+        self.verify = maillog.verify
+
+    def health(self, measured: bool = True) -> MailLogHealth:
+        """As the mail log tells, with what is known to be gone of it."""
+        return msgspec.structs.replace(self._maillog.health(measured), damage=self._integrity.damage)
+
+    def retain(self, workspace: int, days: int) -> None:
+        """Apply a new retention to what is stored already; 0 keeps for ever."""
+        with self._integrity.changing():
+            self._maillog.retain(workspace, days)
+
+    def upkeep(self, task: str, target: Path | None = None) -> None:
+        """`rebuild`, or `backup` to and `restore` from a directory that holds both stores.
+
+        `accept`: what is gone of the mail log is not missed any more.
+        """
+        # What a crash left between storing and settling would be in both copies.
+        self._recorder.drain()
+        with self._recorder.paused():
+            if task == "backup":
+                self._backup(_directory(target))
+            elif task == "restore":
+                with self._integrity.changing(mended=None):
+                    self._restore(_directory(target))
+            elif task == "accept":
+                with self._integrity.changing(mended=None):
+                    self._maillog.upkeep(task)
+            else:
+                self._rebuild(task, target)
+
+    def _rebuild(self, task: str, target: Path | None) -> None:
+        if task == "rebuild":
+            self._integrity.ensure(EVENTS)
+        with self._integrity.changing(mended=VIEWS):
+            self._maillog.upkeep(task, target)
+
+    def _backup(self, directory: Path) -> None:
+        if directory.exists() and any(directory.iterdir()):
+            raise InvalidInput(f"{directory} is not empty")
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._ledger.copy_to(directory / _LEDGER)
+        self._maillog.upkeep("backup", directory / _MAILLOG)
+
+    def _restore(self, directory: Path) -> None:
+        if not (directory / _MAILLOG).exists() or not (directory / _LEDGER).exists():
+            raise InvalidInput(f"{directory} holds no backup")
+        if self._maillog.health().events:
+            raise InvalidInput("the mail log is not empty: restore into a new data directory")
+        self._maillog.upkeep("restore", directory / _MAILLOG)
+        self._ledger.copy_from(directory / _LEDGER)
+        self._check()
+
+
+def _directory(target: Path | None) -> Path:
+    if target is None or not target.is_absolute():
+        raise InvalidInput("name a directory, from the root")
+    return target

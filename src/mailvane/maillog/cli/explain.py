@@ -1,0 +1,97 @@
+"""`mailvane explain`: the whole life of one mail, with the log lines that tell of it."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from mailvane.core.cli.rendering import console, moment, print_json, print_record
+from mailvane.core.cli.selection import chosen_relays, chosen_workspace
+from mailvane.core.errors import NotFound
+from mailvane.maillog.cli.program import maillog_program
+from mailvane.maillog.model import EventType, MailEvent, MailKey, parse_mail_id
+
+_STYLE = {
+    EventType.DELIVERED: "bold green",
+    EventType.DEFERRED: "bold yellow",
+    EventType.BOUNCED: "bold red",
+    EventType.EXPIRED: "bold red",
+    EventType.REJECTED: "bold red",
+}
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(explain)
+
+
+def explain(
+    context: typer.Context,
+    mail_id: str = typer.Argument(help="The mail's id, as in `mailvane log`."),
+    workspace: str | None = typer.Option(None, help="The workspace; by default the only one."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Tell the life of one mail, event by event, with file, line number and the raw lines."""
+    place = maillog_program(context)
+    tenancy = place.tenancy()
+    found = chosen_workspace(tenancy, workspace)
+    accepted_at, number = parse_mail_id(mail_id)
+    with place.maillog() as maillog:
+        lives = [
+            maillog.life(found.id, MailKey(relay, accepted_at, number)) for relay in chosen_relays(tenancy, found, None)
+        ]
+    life = [event for one in lives for event in one]
+    if not life:
+        raise NotFound(f"workspace {found.name} has no mail {mail_id}")
+    if as_json:
+        print_json([{**_named(event), "mail_id": event.mail_id} for event in life])
+        return
+    _print_mail(life, place.zone)
+    for event in life:
+        _print_event(console(), event, place.zone)
+
+
+def _named(event: MailEvent) -> dict[str, object]:
+    return {name: getattr(event, name) for name in MailEvent.__struct_fields__}
+
+
+def _known(life: list[MailEvent], field: str) -> str:
+    return next((str(value) for event in life if (value := getattr(event, field))), "")
+
+
+def _print_mail(life: list[MailEvent], zone: ZoneInfo) -> None:
+    first = life[0]
+    fields = {
+        "accepted": moment(first.accepted_at, zone),
+        "from": _known(life, "sender") or "<>",
+        "subject": _known(life, "subject"),
+        "Message-ID": _known(life, "message_id"),
+        "came from": " ".join(filter(None, (_known(life, "client_name"), _known(life, "origin")))),
+        "through": " ".join(filter(None, (_known(life, "interface"), _known(life, "protocol"), _known(life, "login")))),
+        "size": f"{int(_known(life, 'size') or 0):,} bytes",
+        "queue id": f"{_known(life, 'queue_id')} on {_known(life, 'host')}",
+    }
+    print_record(f"mail {first.mail_id}, relay {first.relay}", fields)
+
+
+def _print_event(out: Console, event: MailEvent, zone: ZoneInfo) -> None:
+    out.print()
+    head = Text.assemble(
+        (moment(event.at, zone), "bold"), "  ", (event.type.value, _STYLE.get(event.type, "bold cyan"))
+    )
+    if event.recipient:
+        head.append(f"  {event.recipient}")
+    if event.original_recipient and event.original_recipient != event.recipient:
+        head.append(f" (was {event.original_recipient})", "dim")
+    if event.mx_host:
+        head.append(f"  by {event.mx_host} {event.mx_ip}".rstrip())
+    out.print(head)
+    if event.family:
+        out.print(Text(f"  {event.family.value.replace('_', ' ')}, {'hard' if event.hard else 'soft'}", "italic"))
+    if event.reply:
+        out.print(Text(f"  {event.reply}"))
+    for line in filter(None, event.raw.split("\n")):
+        number, _, text = line.partition("\t")
+        out.print(Text(f"  {event.source}:{number}  ", "dim").append(text, "dim"), soft_wrap=True)

@@ -1,0 +1,5 @@
+"""The mail log store: ClickHouse SQL through one client, whose DSN picks the embedded engine or a server."""
+
+from mailvane.maillog.clickhouse.store import ClickHouseMailLog, open_maillog
+
+__all__ = ["ClickHouseMailLog", "open_maillog"]

@@ -1,0 +1,465 @@
+"""The questions of `maillog.queries` in ClickHouse SQL. Every value is a bound parameter; nothing is executed here.
+
+A statement names tables as `{deliveries}`: the store puts the local or the cluster-wide name there. Deliveries are read
+with FINAL, which joins the partial rows that are not merged yet, so an answer never depends on merges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from mailvane.maillog.clickhouse.merged_partitions import Week
+from mailvane.maillog.clickhouse.rows import AT_BIAS, EVENT_COLUMNS, REACTIONS, STATUSES, Name
+from mailvane.maillog.model import NUMBER_BITS, DeliveryStatus, MailKey, MailKind, parse_mail_id
+from mailvane.maillog.queries import HourlyQuestion, LogQuestion, StatisticsQuestion
+
+_DELIVERED = f"(bitAnd(state, 15) = {STATUSES.index(DeliveryStatus.DELIVERED)})"
+_MAIL = "relay, accepted_at, number"
+_ROW = f"{_MAIL}, recipient"
+
+_BUCKET_BITS = 26  # of the time of acceptance are left out of `stretch`
+
+# The columns of `deliveries` beside its key, and what those are for a mail that was not tried yet.
+_FACTS = (
+    *("kind", "sender", "subject", "message_id", "header_from", "reply_to", "in_reply_to", "origin", "client_name"),
+    *("login", "protocol", "interface", "size", "queue_id", "host"),
+)
+_UNTRIED = {
+    "original_recipient": "''",
+    "recipient_number": "toUInt32(0)",
+    "stretch": f"toInt32(bitShiftRight(accepted_at, {_BUCKET_BITS}))",
+    "state": f"max(if(e.type = 'held', toUInt64(e.at - e.accepted_at + {AT_BIAS}) * 16 + 1, toUInt64(0)))",
+    "via": "''",
+    "outcome": "''",
+    "attempts": "toUInt64(0)",
+}
+_STORED = (*_FACTS, *_UNTRIED)
+_NOBODY = "(toUInt32(0), '', '')"
+# Of one recipient of a waiting mail: whether a filter has it for them, and whether there is a delivery of theirs.
+_HANDED_ON = (
+    "e.recipient != '' AND max(e.type = 'reinjected') AS handed_on,"
+    " max(e.type IN ('accepted', 'held', 'deferred', 'discarded', 'expired', 'bounced', 'delivered')) AS tried,"
+    " maxIf(e.recipient_number, e.type = 'reinjected') AS place,"
+    " maxIf(e.original_recipient, e.type = 'reinjected') AS instead_of"
+)
+_INSIDE = "accepted_at BETWEEN {first:Int64} AND {last:Int64}"
+_COLUMNS = f"{_ROW}, {', '.join(name for name in _STORED if name != 'stretch')}"
+_THEN = f"{_INSIDE} AND accepted_at IN {{when:Array(Int64)}}"
+MOMENTS = 2000  # at most are handed to a question: more would outgrow it
+FOUND = 10_000  # rows at most are listed by their moments alone, to be put in order here
+NAMED = 1000  # rows at most are asked for by name; beyond that the names would outgrow the question
+
+
+class Statement(NamedTuple):
+    """SQL and the values that are bound to it."""
+
+    sql: str
+    values: dict[str, object]
+
+
+class _Filter(NamedTuple):
+    condition: str
+    values: dict[str, object]
+
+
+def _exact(question: LogQuestion) -> dict[str, _Filter]:
+    """The filters that compare a column with a value."""
+    columns = ("origin", "sender", "subject", "reply_to", "header_from")
+    found = {
+        name: _Filter(f"{name} = {{{name}:String}}", {name: value})
+        for name in columns
+        if (value := getattr(question, name)) is not None
+    }
+    if question.recipient is not None:
+        condition = "(recipient = {recipient:String} OR original_recipient = {recipient:String})"
+        found["recipient"] = _Filter(condition, {"recipient": question.recipient})
+    if question.mx_host is not None:
+        found["mx_host"] = _Filter("substring(via, 17) = {mx_host:String}", {"mx_host": question.mx_host})
+    if question.family is not None:
+        prefix = f"{question.family.value}\x1f"
+        condition = (
+            "(startsWith(substring(outcome, 17), {family:String}) OR (outcome = '' AND {family:String} = '\\x1f'))"
+        )
+        found["family"] = _Filter(condition, {"family": prefix})
+    return found
+
+
+def _selective(question: LogQuestion) -> list[_Filter]:
+    """The filters that few rows pass, those that tend to leave fewest first."""
+    exact = _exact(question)
+    names = ("subject", "recipient", "mx_host", "sender", "header_from", "reply_to", "origin")
+    part = [filter_ for filter_ in _message(question) if {"part", "queue_ids"} & set(filter_.values)]
+    return [*part, *(exact[name] for name in names if name in exact)]
+
+
+def _state(question: LogQuestion) -> list[_Filter]:
+    """What became of the delivery: the low bits of one number answer both filters."""
+    found = []
+    if question.status is not None:
+        rank = STATUSES.index(question.status)
+        found.append(_Filter("bitAnd(state, 15) = {rank:UInt8}", {"rank": rank}))
+    if question.delivered is not None:
+        found.append(_Filter(_DELIVERED if question.delivered else f"NOT {_DELIVERED}", {}))
+    return found
+
+
+def _window(question: LogQuestion | StatisticsQuestion) -> _Filter:
+    """Whose mail, and accepted when: all of it leads the sort key."""
+    conditions = ["workspace = {workspace:UInt32}", "relay IN {relays:Array(UInt32)}"]
+    values: dict[str, object] = {"workspace": question.workspace, "relays": list(question.relays)}
+    if question.since is not None:
+        conditions.append("accepted_at >= {since:Int64}")
+        values["since"] = question.since
+    if question.until is not None:
+        conditions.append("accepted_at <= {until:Int64}")
+        values["until"] = question.until
+    return _Filter(" AND ".join(conditions), values)
+
+
+def _message(question: LogQuestion) -> list[_Filter]:
+    """The filters that look into identifiers. Raises InvalidInput for an impossible mail id."""
+    found = []
+    if question.mail_id is not None:
+        accepted_at, number = parse_mail_id(question.mail_id)
+        condition = "accepted_at = {accepted_at:Int64} AND number = {number:UInt32}"
+        found.append(_Filter(condition, {"accepted_at": accepted_at, "number": number}))
+    if question.message_id_part is not None:
+        part = question.message_id_part
+        position = "positionCaseInsensitive" if part.isascii() else "positionCaseInsensitiveUTF8"
+        found.append(_Filter(f"{position}(message_id, {{part:String}}) > 0", {"part": part}))
+    if question.queue_ids is not None:
+        found.append(_Filter("queue_id IN {queue_ids:Array(String)}", {"queue_ids": list(question.queue_ids)}))
+    if set(question.kinds) != set(MailKind):
+        kinds = [kind.value for kind in question.kinds]
+        found.append(_Filter("kind IN {kinds:Array(String)}", {"kinds": kinds}))
+    return found
+
+
+class Span(NamedTuple):
+    """A stretch of buckets that holds a whole page, and how many rows of it come before the page."""
+
+    first: int
+    last: int
+    skip: int
+    ends: bool  # no row that was counted comes after it
+
+
+def locate(counts: Iterable[tuple[int, int]], question: LogQuestion, spare: int = 0) -> Span | None:
+    """Where the page and that many rows after it lie, given how many rows each bucket has.
+
+    None when it lies beyond the last row.
+    """
+    skip, rows, opened = question.skip, 0, None
+    ordered = sorted(counts, reverse=not question.ascending)
+    for bucket, count in ordered:
+        if opened is None and skip >= count:
+            skip -= count
+            continue
+        opened = bucket if opened is None else opened
+        rows += count
+        if rows >= skip + question.limit + spare:
+            break
+    if opened is None:
+        return None
+    return Span(min(opened, bucket), max(opened, bucket), skip, bucket == ordered[-1][0])
+
+
+def moments_of_page(found: list[int], question: LogQuestion) -> tuple[list[int], int]:
+    """When the rows of a page were accepted, and how many of these moments come before it, given those of all rows."""
+    found = sorted(found, reverse=not question.ascending)
+    page = found[question.skip : question.skip + question.limit]
+    return page, question.skip - found.index(page[0]) if page else 0
+
+
+def _bounds(span: Span) -> dict[str, object]:
+    return {"first": span.first << _BUCKET_BITS, "last": ((span.last + 1) << _BUCKET_BITS) - 1}
+
+
+def _when(moments: Iterable[int]) -> dict[str, object]:
+    when = sorted(set(moments))
+    return {"first": when[0], "last": when[-1], "when": when}
+
+
+class Search:
+    """A log question, as the statements that answer it. Raises InvalidInput when the mail id is impossible.
+
+    Rows are counted by bucket of acceptance time: that gives the total and, with it, the stretch of time in which the
+    page lies, so that no more than that is sorted.
+
+    An index on a filtered column is of little use to FINAL, which must see every partial row of what it joins. So a
+    filter that selects is asked of settled weeks without FINAL; and of the others, at which moments candidates were
+    accepted: whatever passes a comparison once joined has a partial row that passes it. When the moments are few,
+    nothing else of those weeks is looked at.
+    """
+
+    def __init__(self, question: LogQuestion) -> None:
+        window = _window(question)
+        message = _message(question)
+        filters = [window, *message, *_exact(question).values(), *_state(question)]
+        self._question = question
+        self._window = window.condition
+        self._where = " AND ".join(filter_.condition for filter_ in filters)
+        self._values = {name: value for filter_ in filters for name, value in filter_.values.items()}
+        self._selective = next(iter(_selective(question)), None)
+        self._joined = window.condition
+        self._narrow = ""
+        self._apart = False
+        kinds_alone = all("kinds" in filter_.values for filter_ in filters[1:])
+        whole = question.since is None and question.until is None and kinds_alone
+        self.summary = (question.workspace, question.relays, question.kinds, question.by_message) if whole else None
+        """What counts of this question may be remembered by: it asks for everything, whenever accepted."""
+
+    @property
+    def selects(self) -> bool:
+        """Whether a filter may leave so little that looking for it first is worth while."""
+        return self._selective is not None
+
+    def read_apart(self, weeks: Sequence[Week]) -> None:
+        """Read these settled weeks without joining rows, and all others as ever."""
+        self._apart = True
+        self._joined = f"{self._window} AND _partition_id NOT IN {{apart:Array(String)}}"
+        self._values |= {"apart": [week.partition for week in weeks], "parts": [week.part for week in weeks]}
+
+    @property
+    def indexed(self) -> bool:
+        """Whether an index helps to find the many rows that pass; without one, joining while reading costs less."""
+        return self._selective is not None and "reply_to" not in self._selective.values
+
+    @property
+    def sifted(self) -> bool:
+        """Whether few rows are read to find those that pass."""
+        return self._apart or bool(self._narrow)
+
+    def candidates(self) -> Statement | None:
+        """When the candidates for an answer were accepted, up to one more than MOMENTS; None when no filter selects."""
+        if self._selective is None:
+            return None
+        return Statement(
+            f"SELECT DISTINCT accepted_at FROM {{deliveries}} WHERE {self._joined} AND {self._selective.condition}"
+            f" LIMIT {MOMENTS + 1}",
+            self._values,
+        )
+
+    def narrow(self, moments: list[int]) -> None:
+        """Look only at deliveries of mails accepted at these moments."""
+        self._narrow = " AND accepted_at IN {moments:Array(Int64)}"
+        self._values["moments"] = moments
+
+    def waiting(self) -> Statement:
+        """How many mails wait untried in the window; most of the time none does."""
+        return Statement(f"SELECT count() FROM ({self._waiting_mails()})", self._values)
+
+    def counts(self, waiting: bool, known: Sequence[Week] = ()) -> Statement:
+        """How many rows each bucket has, leaving out weeks of which that is known."""
+        others = " AND _partition_id NOT IN {known:Array(String)}" if known else ""
+        values = self._values | ({"known": [week.partition for week in known]} if known else {})
+        return Statement(self._counted(f"FROM {self._source(waiting, others)}", ""), values)
+
+    def counts_apart(self, weeks: Sequence[Week]) -> Statement:
+        """How many rows each bucket of settled weeks has, and in which part they are."""
+        source = f"FROM {{deliveries}} WHERE _part IN {{parts:Array(String)}} AND {self._where}"
+        return Statement(self._counted(source, "_part, "), self._values | {"parts": [week.part for week in weeks]})
+
+    def _counted(self, rows: str, beside: str) -> str:
+        if not self._question.by_message:
+            return f"SELECT {beside}stretch AS bucket, count() {rows} GROUP BY {beside}bucket"
+        # Within a bucket and a relay, time and number of a mail fit into one integer, which is counted faster.
+        mail = f"bitOr(bitShiftLeft(bitAnd(accepted_at, {(1 << _BUCKET_BITS) - 1}), {NUMBER_BITS}), number)"
+        mails = f"SELECT {beside}stretch AS bucket, relay, uniqExact({mail}) AS mails {rows}"
+        return (
+            f"SELECT {beside}bucket, sum(mails) FROM ({mails} GROUP BY {beside}bucket, relay) GROUP BY {beside}bucket"
+        )
+
+    def page(self, waiting: bool, span: Span) -> Statement:
+        """A page too long to name its rows: first which are on it, from few columns, then all there is to say."""
+        values = self._values | _bounds(span) | {"skip": span.skip, "limit": self._question.limit}
+        source = self._source(waiting)
+        order, _ = self._order()
+        rows = f"SELECT {_COLUMNS} FROM {source} WHERE {self._window} AND {_INSIDE}"
+        return Statement(f"{rows} AND ({_ROW}) GLOBAL IN ({self._page_of(source)}) ORDER BY {order}", values)
+
+    def at_once(self, waiting: bool, span: Span) -> Statement:
+        """A page in one pass over its stretch of time: dear, but nothing can change between two looks at a row."""
+        values = self._values | _bounds(span) | {"skip": span.skip, "limit": self._question.limit}
+        return Statement(self._page_of(self._source(waiting), _COLUMNS), values)
+
+    def names(self, waiting: bool, span: Span) -> Statement:
+        """Which rows are on the page, in its order."""
+        values = self._values | _bounds(span) | {"skip": span.skip, "limit": self._question.limit}
+        return Statement(self._page_of(self._source(waiting)), values)
+
+    def few(self, waiting: bool) -> Statement:
+        """When each that passes was accepted, in no order, up to one more than FOUND."""
+        rows = f"FROM {self._source(waiting)}"
+        if self._question.by_message:
+            rows = f"FROM (SELECT DISTINCT {_MAIL} {rows})"
+        return Statement(f"SELECT accepted_at {rows} LIMIT {FOUND + 1}", self._values)
+
+    def whole(self, waiting: bool, moments: Sequence[int], skip: int) -> Statement:
+        """All there is to say of what passes and was accepted at these moments, as much as a page holds."""
+        values = self._values | _when(moments) | {"skip": skip, "limit": self._question.limit}
+        order, first = self._order()
+        rows = self._accepted_then(waiting, f" WHERE {self._where}", f" AND {self._where}")
+        limit = "LIMIT {limit:UInt64} OFFSET {skip:UInt64}"
+        return Statement(f"SELECT * FROM ({rows}) ORDER BY {order}{first} {limit}", values)
+
+    def rows(self, names: Sequence[Name], waiting: bool) -> Statement:
+        """All there is to say of rows with these names that still pass, in order, and perhaps of some others.
+
+        A mail that was named as waiting may have recipients by now, who are read as well.
+        """
+        recipients = sorted({recipient for *_, recipient in names})
+        values = self._values | _when([name[1] for name in names]) | {"recipients": recipients}
+        named = "" if "" in recipients else " AND recipient IN {recipients:Array(String)}"
+        order, first = self._order()
+        rows = self._accepted_then(waiting, f"{named} WHERE {self._where}", f" AND {self._where}")
+        return Statement(f"SELECT * FROM ({rows}) ORDER BY {order}{first}", values)
+
+    def _accepted_then(self, waiting: bool, tried: str, untried: str) -> str:
+        # What is of the key tells before rows are joined whether the other columns need be read at all.
+        condition = f"{self._window} AND {_THEN}"
+        rows = f"SELECT {_COLUMNS} FROM {{deliveries}} FINAL PREWHERE {condition}{tried}"
+        if waiting:
+            rows += f" UNION ALL SELECT {_COLUMNS} FROM ({self._untried()}) WHERE {condition}{untried}"
+        return rows
+
+    def reactions(self, span: Span) -> Statement:
+        """What recipients did with the mails of a stretch of time; most of the time nothing."""
+        return self._reacted(_INSIDE, _bounds(span))
+
+    def reactions_to(self, names: Sequence[Name]) -> Statement:
+        """What recipients did with these mails."""
+        return self._reacted(_THEN, _when([name[1] for name in names]))
+
+    def _reacted(self, when: str, values: dict[str, object]) -> Statement:
+        # Partial rows as they are: the reader takes the greatest of each, for less than a grouping costs to plan.
+        return Statement(
+            f"SELECT {_ROW}, {', '.join(REACTIONS)} FROM {{reactions}} WHERE {self._window} AND {when}",
+            self._values | values,
+        )
+
+    def _page_of(self, source: str, columns: str = _ROW) -> str:
+        order, first = self._order()
+        return (
+            f"SELECT {columns} FROM {source} WHERE {_INSIDE}"
+            f" ORDER BY {order}{first} LIMIT {{limit:UInt64}} OFFSET {{skip:UInt64}}"
+        )
+
+    def _order(self) -> tuple[str, str]:
+        way = "ASC" if self._question.ascending else "DESC"
+        mail = f"accepted_at {way}, number {way}, relay {way}"
+        if self._question.by_message:
+            return f"{mail}, recipient_number, recipient", f" LIMIT 1 BY {_MAIL}"
+        return f"{mail}, recipient_number {way}, recipient {way}", ""
+
+    def _source(self, waiting: bool, others: str = "") -> str:
+        """Everything that passes the filters, of all weeks or only of others than some."""
+        columns = f"workspace, {_ROW}, {', '.join(_STORED)}"
+        # Moments are of the key, which tells before rows are joined whether the other columns need be read at all.
+        sieve = f"PREWHERE {self._window}{self._narrow} WHERE" if self._narrow else "WHERE"
+        branches = [f"SELECT {columns} FROM {{deliveries}} FINAL {sieve} {self._joined}{others} AND {self._where}"]
+        if self._apart:
+            settled = "_part IN {parts:Array(String)}"
+            branches.append(f"SELECT {columns} FROM {{deliveries}} WHERE {settled} AND {self._where}")
+        if waiting:
+            branches.append(f"SELECT {columns} FROM ({self._untried()}) WHERE {self._where}")
+        return f"({' UNION ALL '.join(branches)})"
+
+    def _untried(self) -> str:
+        """The mails that wait, as deliveries: to those for whom a content filter has them, else to nobody."""
+        facts = ", ".join(f"{_UNTRIED.get(name, f'max(e.{name})')} AS {name}" for name in _STORED)
+        by_recipient = (
+            f"SELECT workspace, {_MAIL}, e.recipient AS recipient, {facts}, {_HANDED_ON}"
+            f" FROM {{events}} AS e WHERE {self._window} AND ({_MAIL}) GLOBAL IN ({self._waiting_mails()})"
+            f" AND (e.recipient != '' OR e.type IN ('accepted', 'held')) GROUP BY workspace, {_MAIL}, e.recipient"
+        )
+        known = ", ".join(f"anyIf(r.{name}, r.recipient = '') AS {name}" for name in _STORED)
+        by_mail = (
+            f"SELECT workspace, {_MAIL}, {known},"
+            " groupArrayIf((r.place, r.recipient, r.instead_of), r.handed_on AND NOT r.tried) AS handed"
+            f" FROM ({by_recipient}) AS r GROUP BY workspace, {_MAIL} HAVING countIf(r.recipient = '') > 0"
+        )
+        rewritten = "arrayMap(one -> one.3, arrayFilter(one -> one.2 != one.3, handed))"
+        onward = f"arrayFilter(one -> NOT has({rewritten}, one.2), handed)"
+        others = ", ".join(name for name in _STORED if name not in ("original_recipient", "recipient_number"))
+        return (
+            f"SELECT workspace, {_MAIL}, whom.2 AS recipient, {others},"
+            " whom.3 AS original_recipient, whom.1 AS recipient_number"
+            f" FROM (SELECT *, arrayJoin(if(empty({onward}), [{_NOBODY}], {onward})) AS whom FROM ({by_mail}))"
+        )
+
+    def _waiting_mails(self) -> str:
+        return f"SELECT {_MAIL} FROM {{waiting}} FINAL WHERE {self._window} AND waiting > 0"
+
+
+class Count:
+    """A statistics question, as the statements that answer it."""
+
+    def __init__(self, question: StatisticsQuestion) -> None:
+        window = _window(question)
+        self._where = f"{window.condition} AND kind = 'mail'"
+        self._values = window.values | {"top": question.top}
+
+    def received(self) -> Statement:
+        """Mails accepted."""
+        return Statement(f"SELECT count() FROM {{mails}} FINAL WHERE {self._where}", self._values)
+
+    def sent(self) -> Statement:
+        """Deliveries made."""
+        return Statement(f"SELECT count() FROM {{deliveries}} FINAL WHERE {self._where} AND {_DELIVERED}", self._values)
+
+    def ranked(self, column: str) -> Statement:
+        """The names in a column that count most, with their counts; what is not known has no name."""
+        table = "deliveries" if column == "recipient" else "mails"
+        return Statement(
+            f"SELECT {column} AS name, count() AS counted FROM {{{table}}} FINAL WHERE {self._where} AND {column} != ''"
+            " GROUP BY name ORDER BY counted DESC, name LIMIT {top:UInt64}",
+            self._values,
+        )
+
+
+def by_hour(question: HourlyQuestion) -> Statement:
+    """Acceptances are counted by mail, all else by event."""
+    hour = 3_600_000
+    values: dict[str, object] = {
+        "workspace": question.workspace,
+        "relays": list(question.relays),
+        "since": question.since - question.since % hour,
+        "until": question.until - question.until % hour + hour,
+    }
+    whose = "workspace = {workspace:UInt32} AND relay IN {relays:Array(UInt32)}"
+    inside = ">= {since:Int64} AND %s < {until:Int64}"
+    counts = ("delivered", "deferred", "bounced", "rejected")
+    sums = ", ".join(f"sum({name}) AS {name}" for name in ("accepted", *counts))
+    none = ", ".join(f"toUInt64(0) AS {name}" for name in counts)
+    if question.sender_domain is not None:
+        values["sender"] = f"@{question.sender_domain}"
+        return Statement(
+            f"SELECT accepted_at - positiveModulo(accepted_at, {hour}) AS hour, count() AS accepted, {none}"
+            f" FROM {{mails}} FINAL WHERE {whose} AND accepted_at {inside % 'accepted_at'} AND kind = 'mail'"
+            " AND endsWith(sender, {sender:String}) GROUP BY hour ORDER BY hour",
+            values,
+        )
+    return Statement(
+        f"SELECT hour, {sums} FROM ("
+        f"SELECT accepted_at - positiveModulo(accepted_at, {hour}) AS hour, count() AS accepted, {none}"
+        " FROM {mails} FINAL"
+        f" WHERE {whose} AND accepted_at {inside % 'accepted_at'} AND kind = 'mail' GROUP BY hour"
+        f" UNION ALL SELECT hour, toUInt64(0) AS accepted, {', '.join(counts)} FROM {{hourly}}"
+        f" WHERE {whose} AND hour {inside % 'hour'}"
+        ") GROUP BY hour ORDER BY hour",
+        values,
+    )
+
+
+def life_of(workspace: int, mail: MailKey) -> Statement:
+    """Every event of a mail; what happened at the same time stands in the order in which a mail's life goes."""
+    order = ["accepted", "held", "reinjected", "deferred", "discarded", "delivered", "bounced", "expired"]
+    return Statement(
+        f"SELECT {', '.join(f'`{name}`' for name in EVENT_COLUMNS)} FROM {{events}}"
+        " WHERE workspace = {workspace:UInt32} AND relay = {relay:UInt32}"
+        " AND accepted_at = {accepted_at:Int64} AND number = {number:UInt32}"
+        f" ORDER BY at, indexOf({order}, type), line, recipient_number, recipient",
+        {"workspace": workspace, "relay": mail.relay, "accepted_at": mail.accepted_at, "number": mail.number},
+    )

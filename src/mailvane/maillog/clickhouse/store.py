@@ -1,0 +1,392 @@
+"""The mail log on ClickHouse: which statement answers which question. One server, several, or the embedded engine."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from mailvane.core.errors import InvalidInput
+from mailvane.maillog.clickhouse import inventory, owners, schema, upkeep
+from mailvane.maillog.clickhouse import repair as doubt
+from mailvane.maillog.clickhouse.engine import Engine, parse_address
+from mailvane.maillog.clickhouse.merged_partitions import Counts, Remembered, Week, may_settle, settled_weeks
+from mailvane.maillog.clickhouse.questions import (
+    FOUND,
+    MOMENTS,
+    NAMED,
+    Count,
+    Search,
+    Span,
+    Statement,
+    by_hour,
+    life_of,
+    locate,
+    moments_of_page,
+)
+from mailvane.maillog.clickhouse.rows import (
+    COLUMNS,
+    Name,
+    Stored,
+    batch_mark,
+    decode_events,
+    decode_names,
+    decode_rows,
+    delivery,
+    encode_batch,
+    kept_days,
+    newest_reactions,
+)
+from mailvane.maillog.interface import Holding, Owner
+from mailvane.maillog.inventory import TableParts
+from mailvane.maillog.model import EventBatch, MailEvent, MailKey
+from mailvane.maillog.queries import (
+    Delivery,
+    HourlyCounts,
+    HourlyQuestion,
+    LogPage,
+    LogQuestion,
+    MailLogHealth,
+    Statistics,
+    StatisticsQuestion,
+)
+
+# Each batch becomes one block, formed in one way only: its parts then carry the same marks when it comes again, and
+# every table, the views' included, knows what it has of it.
+_INSERT_SETTINGS = {
+    "deduplicate_blocks_in_dependent_materialized_views": "1",
+    "input_format_parallel_parsing": "0",
+    "max_insert_block_size": "10000000",
+    "min_insert_block_size_rows": "10000000",
+    "min_insert_block_size_bytes": "10000000000",
+    "max_partitions_per_insert_block": "0",
+    "async_insert": "0",
+    "parallel_view_processing": "1",
+    "distributed_foreground_insert": "1",
+}
+_TABLE = re.compile(r"\{(" + "|".join(schema.TABLES) + r")\}")
+_ROUNDS = 10  # at most does one question look for a page that holds what its total says
+_SPARE = 100
+_hours = msgspec.json.Decoder(HourlyCounts)
+
+
+def open_maillog(dsn: str) -> ClickHouseMailLog:
+    """Open the mail log that a DSN names, creating what is missing.
+
+    Raises InvalidSetting, StoreInUse, StoreTooNew, StoreUnavailable.
+    """
+    address = parse_address(dsn)
+    engines: list[Engine] = []
+    try:
+        for server in range(max(1, len(address.servers))):
+            engines.append(Engine(address, server))
+            schema.prepare(engines[-1])
+    except BaseException:
+        for engine in engines:
+            engine.close()
+        raise
+    return ClickHouseMailLog(engines)
+
+
+class ClickHouseMailLog:
+    """The append-only record of mail events and every view of it. Any number of threads may use one."""
+
+    def __init__(self, engines: list[Engine]) -> None:
+        self._engines = engines
+        self._engine = engines[0]
+        self._scope = "all_" if self._engine.address.cluster is not None else ""
+        self._writing = threading.Lock()
+        self._remembered = Remembered()
+        self._settles = may_settle(self._engine)
+        self._recall()
+
+    def _recall(self) -> None:
+        """What `append` has to know of what was stored before."""
+        self._any_restored = self._number(Statement("SELECT count() FROM {restored}", {})) > 0
+        self._begun_anew = owners.begun_anew(self._engines)
+
+    def append(self, batch: EventBatch, doubtful: bool = False) -> None:
+        """Store a batch durably, whole or not at all; a token seen before changes nothing.
+
+        Doubtful is one that was perhaps tried before by a process that was killed. Raises StoreUnavailable.
+        """
+        if not batch.events:
+            return
+        if created_at := self._begun_anew.get(batch.workspace):
+            # The mail of an earlier owner of this id was deleted, but not the marks of its batches.
+            batch = msgspec.structs.replace(batch, token=f"{created_at}/{batch.token}")
+        if self._came_with_backup(batch):
+            return
+        if doubtful and self._engine.embedded:
+            with self._writing:
+                doubt.settle(self._engine, batch, _INSERT_SETTINGS)
+            return
+        settings = _INSERT_SETTINGS | {"insert_deduplication_token": f"{batch.workspace}:{batch.token}"}
+        with self._writing:
+            self._engine.insert(f"{self._scope}events", COLUMNS, encode_batch(batch), settings)
+
+    def _came_with_backup(self, batch: EventBatch) -> bool:
+        if not self._any_restored:
+            return False
+        question = Statement("SELECT 1 FROM {restored} WHERE batch = {batch:UInt64}", {"batch": batch_mark(batch)})
+        return bool(self._rows(question))
+
+    def search(self, question: LogQuestion) -> LogPage:
+        """One page of deliveries and the exact total.
+
+        Rows are counted first and read after; what is written in between may move or drop one. A page that does not
+        hold what the total says is therefore not given out: the question is asked anew.
+        """
+        for _ in range(_ROUNDS):
+            page = self._search(question)
+            missing = _expected(page.total, question) - len(page.deliveries)
+            if not missing:
+                return page
+        # Rows leave the answer faster than they are counted: those that are gone are no longer of the total.
+        return LogPage(page.total - missing, page.deliveries)
+
+    def _search(self, question: LogQuestion) -> LogPage:
+        """An answer that may be short of rows, or have one too many, if some were written meanwhile."""
+        try:
+            search = Search(question)
+        except InvalidInput:
+            return LogPage(0, [])
+        weeks = settled_weeks(self._engine) if self._settles else []
+        page = self._page(search, question, weeks)
+        if search.selects and not self._still(weeks):  # what was read apart is to be joined after all
+            page = self._page(Search(question), question, [])
+        return page
+
+    def _page(self, search: Search, question: LogQuestion, weeks: list[Week]) -> LogPage:
+        """The answer, right if these weeks are settled until it is there."""
+        waiting = self._number(search.waiting()) > 0
+        known: dict[Week, Counts] = {}
+        if search.selects and weeks:
+            search.read_apart(weeks)
+        elif not (question.by_message and waiting):  # one mail may wait and have deliveries, and is to be counted once
+            known = self._known(search, weeks)
+        self._narrow(search)
+        if search.sifted:
+            found = [int(str(moment)) for (moment,) in self._rows(search.few(waiting))]
+            moments, skip = moments_of_page(found, question)
+            if len(found) <= FOUND and len(moments) <= MOMENTS:
+                page = self._accepted_at(search, waiting, moments, skip)
+                ends = question.skip + question.limit >= len(found)
+                return LogPage(question.skip + len(page) if ends and page else len(found), page)
+            if not search.indexed:
+                search = Search(question)
+        counts = Counter[int]()
+        for bucket, count in self._rows(search.counts(waiting, list(known))):
+            counts[int(str(bucket))] += int(str(count))
+        for bucket, count in (pair for pairs in known.values() for pair in pairs):
+            counts[bucket] += count
+        return self._located(search, question, waiting, counts)
+
+    def _located(self, search: Search, question: LogQuestion, waiting: bool, counts: Counter[int]) -> LogPage:
+        """The page that lies where these counts tell."""
+        total = counts.total()
+        span = locate(counts.items(), question)
+        if span is None:
+            return LogPage(total, [])
+        rows = self._rows_of(search, question, waiting, span)
+        if len(rows) != _expected(total, question):
+            # With rows to spare, so that a few may leave the answer before they are read.
+            span = locate(counts.items(), question, 2 * question.limit + _SPARE) or span
+            rows = decode_rows(self._lines(search.at_once(waiting, span)))
+            if span.ends and (rows or not question.skip):
+                total = max(question.skip + len(rows), total if len(rows) == question.limit else 0)
+        if question.limit > NAMED:
+            reactions = newest_reactions(self._rows(search.reactions(span)))
+            return LogPage(total, [delivery(row, reactions) for row in rows.values()])
+        return LogPage(total, self._told(search, rows))
+
+    def _rows_of(self, search: Search, question: LogQuestion, waiting: bool, span: Span) -> dict[Name, Stored]:
+        """The rows of a page; perhaps without some that changed between being named and being read."""
+        if question.limit > NAMED:
+            return decode_rows(self._lines(search.page(waiting, span)))
+        names = decode_names(self._lines(search.names(waiting, span), "JSONCompactEachRow"))
+        if not names:
+            return {}
+        named = set(names)
+        waited = {name[:3] for name in names if not name[3]}
+        rows = decode_rows(self._lines(search.rows(names, waiting)))
+        found = (name for name in rows if name in named or name[:3] in waited)
+        return {name: rows[name] for name in islice(found, question.limit)}
+
+    def _accepted_at(self, search: Search, waiting: bool, moments: list[int], skip: int) -> list[Delivery]:
+        if not moments:
+            return []
+        return self._told(search, decode_rows(self._lines(search.whole(waiting, moments, skip))))
+
+    def _known(self, search: Search, weeks: list[Week]) -> dict[Week, Counts]:
+        """The counts of settled weeks, remembered or made now; what was not settled to the end is left out."""
+        if search.summary is None:
+            return {}
+        known = self._remembered.known(search.summary, weeks)
+        if unknown := [week for week in weeks if week not in known]:
+            rows = [
+                (str(part), int(str(bucket)), int(str(count)))
+                for part, bucket, count in self._rows(search.counts_apart(unknown))
+            ]
+            if self._still(unknown):
+                known |= self._remembered.learn(search.summary, unknown, rows)
+        return known
+
+    def _still(self, weeks: list[Week]) -> bool:
+        return not weeks or set(weeks) <= set(settled_weeks(self._engine))
+
+    def _narrow(self, search: Search) -> None:
+        """Look only at few moments, if a filter leaves few."""
+        if candidates := search.candidates():
+            moments = [int(str(moment)) for (moment,) in self._rows(candidates)]
+            if len(moments) <= MOMENTS:
+                search.narrow(moments)
+
+    def _told(self, search: Search, rows: dict[Name, Stored]) -> list[Delivery]:
+        """These rows, each with what its recipient did."""
+        if not rows:
+            return []
+        reactions = newest_reactions(self._rows(search.reactions_to(list(rows))))
+        return [delivery(row, reactions) for row in rows.values()]
+
+    def statistics(self, question: StatisticsQuestion) -> Statistics:
+        """Counts and ranked tables of a window."""
+        count = Count(question)
+        return Statistics(
+            received=self._number(count.received()),
+            sent=self._number(count.sent()),
+            senders=self._ranked(count.ranked("sender")),
+            recipients=self._ranked(count.ranked("recipient")),
+            origins=self._ranked(count.ranked("origin")),
+        )
+
+    def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
+        """Counts hour by hour, oldest first; hours without events are left out."""
+        return _hours.decode_lines(self._lines(by_hour(question)))
+
+    def life(self, workspace: int, mail: MailKey) -> list[MailEvent]:
+        """Every event of one mail, oldest first; empty when the workspace has no such mail."""
+        return decode_events(self._lines(life_of(workspace, mail), "JSONCompactEachRow"))
+
+    def retain(self, workspace: int, days: int) -> None:
+        """Apply a new retention to what is stored already; 0 keeps for ever."""
+        with self._writing:
+            for engine in self._engines:
+                upkeep.retain(engine, workspace, kept_days(days))
+
+    def upkeep(self, task: str, target: Path | None = None) -> None:
+        """`rebuild` every view from the events, `backup` to, or `restore` from, a directory."""
+        with self._writing:
+            for number, engine in enumerate(self._engines):
+                # Servers of a cluster each keep their share in a directory of their own.
+                place = target / f"server{number}" if target is not None and len(self._engines) > 1 else target
+                upkeep.perform(engine, task, place)
+        self._recall()
+
+    def inventory(self) -> dict[str, dict[str, TableParts]]:
+        """What every server's tables are made of."""
+        return {self._server(number): inventory.take(engine) for number, engine in enumerate(self._engines)}
+
+    def is_changing(self) -> bool:
+        """Whether stored rows are being rewritten or deleted."""
+        return any(inventory.is_changing(engine) for engine in self._engines)
+
+    def verify(self) -> list[str]:
+        """Read everything that is stored; what is broken or lacking, a line each. This takes as long as it takes."""
+        found: list[str] = []
+        for number, engine in enumerate(self._engines):
+            server = self._server(number)
+            found += [f"{server} {each}".strip() for each in inventory.verify(engine)]
+        return found
+
+    def _server(self, number: int) -> str:
+        """A name for the server: it has none where there is one."""
+        return ":".join(map(str, self._engine.address.servers[number])) if len(self._engines) > 1 else ""
+
+    def owners(self) -> list[Owner]:
+        """Those whose mail is here, by id; more than one of an id when several ledgers wrote here."""
+        return owners.owners(self._engines)
+
+    def holders(self) -> list[int]:
+        """Every workspace that an event names, by id."""
+        return owners.holders(self._engine, f"{self._scope}events")
+
+    def own(self, owner: Owner) -> None:
+        """Note, durably, whose mail will be stored. Twice is once."""
+        for engine in self._engines:
+            owners.note(engine, owner)
+        self._begun_anew = owners.begun_anew(self._engines)
+
+    def adopt(self, owner: Owner) -> None:
+        """Give all mail of this id to this owner, whoever had it before."""
+        for engine in self._engines:
+            owners.adopt(engine, owner)
+
+    def drop(self, workspace: int) -> None:
+        """Delete all mail of a workspace, in the events and in every view."""
+        with self._writing:
+            for engine in self._engines:
+                owners.drop(engine, workspace)
+
+    def holding(self, workspace: int) -> Holding:
+        """How much there is of a workspace, by which relays."""
+        return owners.holding(self._engine, f"{self._scope}events", workspace)
+
+    def greatest_ids(self) -> tuple[int, int]:
+        """The greatest id of a workspace and of a relay that an event names; 0 when there are none."""
+        return owners.greatest_ids(self._engine, f"{self._scope}events")
+
+    def health(self, measured: bool = True) -> MailLogHealth:
+        """What it is and, when measured, how large, which takes a while. Raises StoreUnavailable."""
+        version = f"ClickHouse {self._engine.rows('SELECT version()')[0][0]}"
+        name = f"chDB ({version})" if self._engine.embedded else version
+        if not measured:
+            return MailLogHealth(name, 0, 0, 0)
+        sizes = [
+            engine.rows("SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase()")
+            for engine in self._engines
+        ]
+        return MailLogHealth(
+            engine=name,
+            events=self._number(Statement("SELECT count() FROM {events}", {})),
+            deliveries=self._number(Statement("SELECT count() FROM {deliveries} FINAL", {})),
+            bytes_on_disk=sum(int(str(size[0][0])) for size in sizes),
+        )
+
+    def close(self) -> None:
+        """Give the engine back. The mail log must not be used afterwards."""
+        for engine in self._engines:
+            engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _named(self, statement: Statement) -> str:
+        return _TABLE.sub(lambda found: self._scope + found[1], statement.sql)
+
+    def _lines(self, statement: Statement, form: str = "JSONEachRow") -> bytes:
+        return self._engine.lines(self._named(statement), statement.values, form)
+
+    def _rows(self, statement: Statement) -> list[tuple[object, ...]]:
+        return self._engine.rows(self._named(statement), statement.values)
+
+    def _number(self, statement: Statement) -> int:
+        return int(str(self._rows(statement)[0][0]))
+
+    def _ranked(self, statement: Statement) -> dict[str, int]:
+        if not statement.values["top"]:  # the counts alone were asked for
+            return {}
+        return {str(name): int(str(counted)) for name, counted in self._rows(statement)}
+
+
+def _expected(total: int, question: LogQuestion) -> int:
+    """How many rows a page holds when there are so many in all."""
+    return min(question.limit, max(0, total - question.skip))

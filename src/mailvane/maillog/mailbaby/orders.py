@@ -1,0 +1,39 @@
+"""/mail and /mail/{id}: the relays of a workspace, as mail orders. Blocking; the caller brings the thread."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from mailvane.core.errors import InvalidInput, NotFound
+from mailvane.core.tenants.model import Relay
+from mailvane.maillog.mailbaby.shape import MailOrder, MailOrderDetail
+from mailvane.maillog.services import MailLogServices
+
+PASSWORD_MASK = "********"  # noqa: S105 - secrets are kept as hashes, so there is nothing else to show
+
+_ID = re.compile(r"-?\d{1,18}", re.ASCII)
+
+
+def orders(services: MailLogServices, workspace: int) -> bytes:
+    """All orders, canceled ones too."""
+    found = services.tenancy.relays(workspace)
+    return msgspec.json.encode([MailOrder(*_common(relay), comment=relay.comment) for relay in found])
+
+
+def order(services: MailLogServices, workspace: int, text: str) -> bytes:
+    """Raises InvalidInput, NotFound."""
+    if not _ID.fullmatch(text):
+        raise InvalidInput("invalid id: must be an integer")
+    try:
+        relay = services.tenancy.relay(int(text))
+    except NotFound:
+        raise NotFound("no such mail order") from None
+    if relay.workspace != workspace:
+        raise NotFound("no such mail order")
+    return msgspec.json.encode(MailOrderDetail(*_common(relay), PASSWORD_MASK, relay.comment))
+
+
+def _common(relay: Relay) -> tuple[int, str, str]:
+    return relay.id, "active" if relay.active else "canceled", f"mb{relay.id}"

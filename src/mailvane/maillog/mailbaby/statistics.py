@@ -1,0 +1,36 @@
+"""/mail/stats: counts of a window, and the billing cycle's bill. Blocking; the caller brings the thread."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mailvane.core.errors import InvalidInput
+from mailvane.maillog.mailbaby.shape import MailStats, Volume
+from mailvane.maillog.services import MailLogServices
+
+WINDOWS = ("all", "billing", "month", "7d", "24h", "day", "1h")
+DEFAULT_WINDOW = "1h"
+
+
+def stats(services: MailLogServices, workspace: int, window: str | None) -> bytes:
+    """Over all active orders; a window of another name is an hour, as upstream has it.
+
+    Raises InvalidInput when there is no active order, StoreUnavailable.
+    """
+    known = window if window in WINDOWS else DEFAULT_WINDOW
+    now = services.clock()
+    charges = services.history.charges(workspace, now, services.zone)
+    if not charges:
+        raise InvalidInput("no active mail order")
+    counts = services.history.statistics(workspace, known, now, services.zone)
+    return msgspec.json.encode(
+        MailStats(
+            time=known,
+            usage=sum(charge.mails for charge in charges),
+            currency=charges[0].currency,
+            cost=float(charges[0].cost),  # ours: the API has one currency; relays priced in another are not in it
+            received=counts.received,
+            sent=counts.sent,
+            volume=Volume(to=counts.recipients, from_=counts.senders, ip=counts.origins),
+        )
+    )

@@ -1,0 +1,184 @@
+"""A mail's identity, and the mail events that make up its life.
+
+A mail event is one thing that happened to one mail. Every event names its mail by `(relay, accepted_at, number)`,
+so an event that comes days late finds its row without a search. Everything else that Mailvane shows is built
+from these events. This module knows nothing of where events come from or where they are kept.
+
+Times are integers: milliseconds since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+import string
+from enum import StrEnum
+from hashlib import blake2b
+
+import msgspec
+
+from mailvane.core.errors import InvalidInput
+
+NUMBER_BITS = 28
+_ID_DIGITS = 18
+_TIME_DIGITS = 11
+_HEX = frozenset(string.hexdigits)
+
+
+class MailKey(msgspec.Struct, frozen=True, order=True, gc=False):
+    """The identity of one mail within a workspace."""
+
+    relay: int
+    accepted_at: int
+    number: int
+
+    @property
+    def mail_id(self) -> str:
+        return mail_id(self.accepted_at, self.number)
+
+
+def mail_id(accepted_at: int, number: int) -> str:
+    """The public id: 18 hexadecimal digits, 11 of acceptance time in milliseconds and 7 that tell mails apart."""
+    return f"{accepted_at:011x}{number:07x}"
+
+
+def parse_mail_id(text: str) -> tuple[int, int]:
+    """`(accepted_at, number)` of a public id.
+
+    Raises InvalidInput unless the text is 18 hexadecimal digits.
+    """
+    if len(text) != _ID_DIGITS or not _HEX.issuperset(text):
+        raise InvalidInput("a mail id has 18 hexadecimal digits")
+    return int(text[:_TIME_DIGITS], 16), int(text[_TIME_DIGITS:], 16)
+
+
+def mail_number(*parts: str) -> int:
+    """A stable 28-bit number that tells apart mails accepted within the same millisecond."""
+    digest = blake2b("\x00".join(parts).encode("utf-8", "surrogatepass"), digest_size=4).digest()
+    return int.from_bytes(digest, "big") >> (32 - NUMBER_BITS)
+
+
+class EventType(StrEnum):
+    """What happened."""
+
+    ACCEPTED = "accepted"
+    DELIVERED = "delivered"
+    DEFERRED = "deferred"
+    BOUNCED = "bounced"
+    EXPIRED = "expired"
+    HELD = "held"
+    DISCARDED = "discarded"
+    REJECTED = "rejected"
+    REINJECTED = "reinjected"  # handed to a content filter or alias that gave it back under another queue id
+    COMPLAINED = "complained"
+    OPENED = "opened"
+    CLICKED = "clicked"
+    REPLIED = "replied"
+    UNSUBSCRIBED = "unsubscribed"
+
+
+class DeliveryStatus(StrEnum):
+    """The newest state of one mail on its way to one recipient."""
+
+    QUEUED = "queued"
+    DEFERRED = "deferred"
+    HELD = "held"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    EXPIRED = "expired"
+    DISCARDED = "discarded"
+
+
+class MailKind(StrEnum):
+    """Whose mail it is: a person's or program's, the relay's own notification, or an address probe."""
+
+    MAIL = "mail"
+    NOTIFICATION = "notification"
+    PROBE = "probe"
+
+
+class ReasonFamily(StrEnum):
+    """Why a delivery did not succeed, in the words of the field."""
+
+    NONE = ""
+    UNKNOWN_USER = "unknown_user"
+    MAILBOX_FULL = "mailbox_full"
+    POLICY = "policy"
+    SPAM = "spam"
+    RATE_LIMIT = "rate_limit"
+    REPUTATION = "reputation"
+    AUTH = "auth"
+    NETWORK = "network"
+    CONTENT = "content"
+    OTHER = "other"
+
+
+class MailEvent(msgspec.Struct, frozen=True, array_like=True, gc=False, kw_only=True):
+    """One thing that happened to one mail, with all that was known of the mail by then.
+
+    An empty string and a zero mean "not known". `accepted`, `held` and `rejected` may name no recipient; every other
+    type names one.
+    """
+
+    relay: int
+    accepted_at: int
+    number: int
+    type: EventType
+    at: int
+    kind: MailKind = MailKind.MAIL
+    # +1 on an acceptance that names no recipient, -1 on the first event of that mail that does name one: the sum
+    # over a mail tells whether it still waits in the queue untried.
+    waiting: int = 0
+    recipient: str = ""
+    original_recipient: str = ""
+    recipient_number: int = 0  # from 1, in the order in which the recipients of a mail were first seen
+    # -- the mail
+    sender: str = ""
+    subject: str = ""
+    message_id: str = ""  # with angle brackets
+    header_from: str = ""  # bare address
+    reply_to: str = ""  # bare address
+    in_reply_to: str = ""
+    references: str = ""
+    origin: str = ""  # client IP address
+    client_name: str = ""
+    login: str = ""  # SASL user name, or "uid=N" of a local submission
+    protocol: str = ""  # ESMTP, ESMTPSA, ...: RFC 3848
+    interface: str = ""  # the service that took the mail in: smtpd, submission, pickup, ...
+    size: int = 0  # bytes
+    recipients: int = 0
+    queue_id: str = ""
+    host: str = ""
+    # -- the attempt
+    transport: str = ""  # smtp, lmtp, local, virtual, pipe, ...
+    mx_host: str = ""
+    mx_ip: str = ""
+    code: int = 0  # SMTP reply code
+    enhanced_code: str = ""  # RFC 3463
+    reply: str = ""
+    delay: int = 0  # milliseconds since acceptance
+    tls: str = ""
+    family: ReasonFamily = ReasonFamily.NONE
+    hard: bool = False  # trying again cannot help
+    # -- the evidence
+    source: str = ""  # the file, or the name of the intake
+    line: int = 0  # line number of the newest raw line
+    raw: str = ""  # the source lines behind this event, newline-separated, each "LINE_NUMBER<TAB>TEXT"
+
+    @property
+    def key(self) -> MailKey:
+        return MailKey(self.relay, self.accepted_at, self.number)
+
+    @property
+    def mail_id(self) -> str:
+        return mail_id(self.accepted_at, self.number)
+
+
+class EventBatch(msgspec.Struct, frozen=True, gc=False):
+    """Events of one workspace that are stored together or not at all.
+
+    The token makes storing idempotent: a batch with a token that was stored before changes nothing.
+    """
+
+    token: str
+    workspace: int
+    retention_days: int  # 0 keeps them for ever
+    events: list[MailEvent]

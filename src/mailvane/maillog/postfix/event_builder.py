@@ -1,0 +1,294 @@
+"""Mail events out of what is known of a mail: the one place that fills `MailEvent` for this source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypedDict, Unpack
+
+from mailvane.core.mailbox import canonical_address
+from mailvane.maillog.model import EventType, MailEvent, ReasonFamily, mail_number
+from mailvane.maillog.postfix.lines import Tag
+from mailvane.maillog.postfix.records import Attempt, Refusal
+from mailvane.maillog.postfix.state import LONGEST_EVIDENCE, Connection, Life, Mail, Trouble, Withheld
+from mailvane.maillog.reasons import Reasons
+
+_FAILURES = frozenset({EventType.DEFERRED, EventType.BOUNCED, EventType.EXPIRED, EventType.REJECTED})
+_UNDECIDED = frozenset({EventType.DEFERRED, EventType.HELD})
+
+
+class Details(TypedDict, total=False):
+    """What an event says beyond the mail itself."""
+
+    waiting: int
+    recipient: str
+    original_recipient: str
+    recipient_number: int
+    transport: str
+    mx_host: str
+    mx_ip: str
+    code: int
+    enhanced_code: str
+    reply: str
+    delay: int
+    tls: str
+    family: ReasonFamily
+    hard: bool
+
+
+class WithheldDetails(TypedDict, total=False):
+    """Likewise, while it is not known which mail that is."""
+
+    attempt: Attempt
+    transport: str
+    tls: str
+    everyone: bool
+    recipient: str
+    reply: str
+
+
+class Teller:
+    """Collects events. `source`, `line` and `raw` are where the reading stands."""
+
+    def __init__(self, relay: int, reasons: Reasons) -> None:
+        self.relay = relay
+        self.source = ""
+        self.line = 0
+        self.raw = ""
+        self.events: list[MailEvent] = []
+        self._reasons = reasons
+
+    def take(self) -> list[MailEvent]:
+        events, self.events = self.events, []
+        return events
+
+    def witness(self, life: Life) -> None:
+        """Keep the present line until the life's next event."""
+        line = f"{self.line}\t{self.raw}"
+        size = life.evidence_size + len(line) + 1
+        if size < LONGEST_EVIDENCE:
+            life.evidence_size = size
+            life.evidence.append(line)
+
+    def accepted(self, life: Life, at: int) -> None:
+        """Tell of the acceptance, once in the life of a mail."""
+        mail = life.mail
+        if mail.counted:
+            return
+        if mail.doubt is not None:
+            if not mail.doubt.accepted:
+                mail.doubt.accepted = self._withheld(life, EventType.ACCEPTED, at)
+            return
+        mail.counted = True
+        mail.waiting = not mail.recipients
+        self._tell(life, EventType.ACCEPTED, at, {"waiting": int(mail.waiting)})
+
+    def discarded(self, life: Life, at: int, recipient: str, reply: str) -> None:
+        """Taken in, then thrown away by a rule before it reached the queue."""
+        if self._withheld(life, EventType.DISCARDED, at, recipient=recipient, reply=reply):
+            return
+        mail = life.mail
+        more: Details = {"recipient": recipient, "reply": reply}
+        if recipient:
+            more["recipient_number"] = mail.number_of(recipient)
+            more["waiting"] = self._first_recipient(mail)
+        self._tell(life, EventType.DISCARDED, at, more)
+
+    def attempt(self, life: Life, kind: EventType, at: int, attempt: Attempt, *, transport: str, tls: str) -> None:
+        mail = life.mail
+        if mail.doubt is not None and self._withheld(life, kind, at, attempt=attempt, transport=transport, tls=tls):
+            return
+        recipient = attempt.recipient
+        if not recipient.islower():
+            recipient = canonical_address(recipient)
+        original = canonical_address(attempt.original_recipient) if attempt.original_recipient else ""
+        family, hard = ReasonFamily.NONE, False
+        if kind in _FAILURES:
+            family, hard = self._reasons.sort(attempt.reply, attempt.code, attempt.enhanced_code)
+        number = mail.number_of(recipient)
+        if kind is EventType.REINJECTED and transport == "local" and recipient in mail.undecided:
+            kind = EventType.DELIVERED  # forwarded to another address: nothing else will end what was told of this one
+        # A hand-over to a content filter leaves the mail waiting for its first real attempt.
+        handed_over = kind is EventType.REINJECTED and life.children
+        waiting = 0 if handed_over else self._first_recipient(mail)
+        if kind in _UNDECIDED:
+            mail.undecided[recipient] = Trouble(original, attempt.code, attempt.enhanced_code, attempt.reply)
+        elif mail.undecided and kind is not EventType.REINJECTED:
+            mail.undecided.pop(recipient, None)
+        self._tell(
+            life,
+            kind,
+            at,
+            {
+                "waiting": waiting,
+                "recipient": recipient,
+                "original_recipient": original,
+                "recipient_number": number,
+                "transport": transport,
+                "mx_host": attempt.relay,
+                "mx_ip": attempt.address,
+                "code": attempt.code,
+                "enhanced_code": attempt.enhanced_code,
+                "reply": attempt.reply,
+                "delay": attempt.delay,
+                "tls": tls,
+                "family": family,
+                "hard": hard,
+            },
+        )
+
+    def undecided(self, life: Life, kind: EventType, at: int, reply: str = "") -> None:
+        """One event for every recipient that is not decided yet; one for the mail if none was ever tried."""
+        mail = life.mail
+        if self._withheld(life, kind, at, everyone=True, reply=reply):
+            return
+        final = kind is not EventType.HELD
+        raw = life.testify()
+        for recipient, trouble in list(mail.undecided.items()):
+            life.evidence = [raw]
+            self._tell(life, kind, at, self._last_trouble(mail, recipient, trouble, reply, judged=kind in _FAILURES))
+            if final:
+                del mail.undecided[recipient]
+        if mail.waiting and not mail.recipients:
+            life.evidence = [raw]
+            mail.waiting = not final
+            self._tell(life, kind, at, {"reply": reply, "waiting": -1 if final else 0})
+
+    def _withheld(self, life: Life, kind: EventType, at: int, **more: Unpack[WithheldDetails]) -> bool:
+        """Keep what happens to a mail whose identity is in doubt."""
+        doubt = life.mail.doubt
+        if doubt is None:
+            return False
+        kept = Withheld(kind, at, self.source, self.line, life.testify(), life.children, **more)
+        doubt.withheld.append(kept)
+        return True
+
+    def release(self, mail: Mail, withheld: Iterable[Withheld]) -> str:
+        """Tell what was kept, of this mail. Returns the evidence that no event carries."""
+        here = self.source, self.line
+        life = Life("", 0, mail, mail.queue_id, 0, 0)
+        for kept in withheld:
+            self.source, self.line = kept.source, kept.line
+            life.children = kept.children
+            if kept.raw:
+                life.evidence.append(kept.raw)
+            if kept.attempt is not None:
+                self.attempt(life, kept.type, kept.at, kept.attempt, transport=kept.transport, tls=kept.tls)
+            elif kept.everyone:
+                self.undecided(life, kept.type, kept.at, kept.reply)
+            elif kept.type is EventType.ACCEPTED:
+                self.accepted(life, kept.at)
+            else:
+                self.discarded(life, kept.at, kept.recipient, kept.reply)
+        self.source, self.line = here
+        return life.testify()
+
+    def _last_trouble(self, mail: Mail, recipient: str, trouble: Trouble, reply: str, *, judged: bool) -> Details:
+        known: Details = {
+            "recipient": recipient,
+            "original_recipient": trouble.original_recipient,
+            "recipient_number": mail.number_of(recipient),
+            "reply": reply or trouble.reply,
+        }
+        if judged:
+            family, hard = self._reasons.sort(trouble.reply, trouble.code, trouble.enhanced_code)
+            known |= {"code": trouble.code, "enhanced_code": trouble.enhanced_code, "family": family, "hard": hard}
+        return known
+
+    def refused_mail(self, life: Life, at: int, refusal: Refusal) -> None:
+        """A rejection of a mail that has a queue id."""
+        mail = life.mail
+        mail.sender = mail.sender or canonical_address(refusal.sender or "")
+        mail.protocol = mail.protocol or refusal.protocol
+        more = self._refusal(refusal)
+        if refusal.recipient:
+            more["recipient_number"] = mail.number_of(more["recipient"])
+        self._tell(life, EventType.REJECTED, at, more)
+
+    def refused(self, tag: Tag, process: str, at: int, refusal: Refusal, connection: Connection | None) -> None:
+        """A rejection before there was a queue id: a mail of its own, told apart by where its line stands."""
+        login = refusal.login or (connection.login if connection else "")
+        secured = connection is not None and bool(connection.tls)
+        number = mail_number(tag.host, tag.instance, process, str(self.line), self.raw)
+        self.events.append(
+            MailEvent(
+                relay=self.relay,
+                accepted_at=at,
+                number=number,
+                type=EventType.REJECTED,
+                at=at,
+                sender=canonical_address(refusal.sender or ""),
+                origin=refusal.client_ip,
+                client_name=_name(refusal.client_name),
+                login=login,
+                protocol=protocol_of(refusal.protocol, secured=secured, login=login),
+                interface=tag.service,
+                host=tag.host,
+                source=self.source,
+                line=self.line,
+                raw=f"{self.line}\t{self.raw}",
+                **self._refusal(refusal),
+            )
+        )
+
+    def _refusal(self, refusal: Refusal) -> Details:
+        family, hard = self._reasons.sort(refusal.reply, refusal.code, refusal.enhanced_code)
+        return {
+            "recipient": canonical_address(refusal.recipient),
+            "recipient_number": 1 if refusal.recipient else 0,
+            "code": refusal.code,
+            "enhanced_code": refusal.enhanced_code,
+            "reply": refusal.reply,
+            "family": family,
+            "hard": hard,
+        }
+
+    def _first_recipient(self, mail: Mail) -> int:
+        if not mail.waiting:
+            return 0
+        mail.waiting = False
+        return -1
+
+    def _tell(self, life: Life, kind: EventType, at: int, more: Details) -> None:
+        mail = life.mail
+        self.events.append(
+            MailEvent(
+                relay=self.relay,
+                accepted_at=mail.accepted_at,
+                number=mail.number,
+                type=kind,
+                at=max(at, mail.accepted_at),
+                kind=mail.kind,
+                sender=mail.sender,
+                subject=mail.subject,
+                message_id=mail.message_id,
+                header_from=mail.header_from,
+                reply_to=mail.reply_to,
+                in_reply_to=mail.in_reply_to,
+                references=mail.references,
+                origin=mail.origin,
+                client_name=mail.client_name,
+                login=mail.login,
+                protocol=protocol_of(mail.protocol, secured=mail.secured, login=mail.login),
+                interface=mail.interface,
+                size=mail.size,
+                recipients=mail.nrcpt,
+                queue_id=mail.queue_id,
+                host=mail.host,
+                source=self.source,
+                line=self.line,
+                raw=life.testify(),
+                **more,
+            )
+        )
+
+
+def protocol_of(named: str, *, secured: bool, login: str) -> str:
+    """The transmission type of RFC 3848, from what the log tells apart."""
+    if named in ("LOCAL", "SMTP"):
+        return named
+    protected = ("S" if secured else "") + ("A" if login else "")
+    return (named or "ESMTP") + protected if named or protected else ""
+
+
+def _name(name: str) -> str:
+    return "" if name == "unknown" else name

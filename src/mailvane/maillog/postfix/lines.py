@@ -1,0 +1,264 @@
+"""What surrounds the text of a log line: stamp, host, instance, service, daemon and process, in every common wrapping.
+
+Read here: RFC 3164 and RFC 5424 syslog, rsyslog's RFC 3339 form, Postfix's own `maillog_file`, journald's JSON export,
+Docker's `json-file`, and the prefixes of `docker logs -t` and `docker compose logs`. The text itself is left alone.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from mailvane.maillog.postfix.stamps import Stamps
+
+LONGEST_LINE = 32_768  # characters of a line with all that wraps it; what is beyond is cut off
+LONGEST_TEXT = 8_192  # characters of what a daemon wrote, likewise; Postfix itself stops far below
+_CACHED_TAGS = 4096
+_CACHED_TIMES = 65_536
+
+_DAEMONS = frozenset(
+    [
+        "anvil",
+        "bounce",
+        "cleanup",
+        "defer",
+        "discard",
+        "dnsblog",
+        "error",
+        "flush",
+        "lmtp",
+        "local",
+        "master",
+        "oqmgr",
+        "pickup",
+        "pipe",
+        "postalias",
+        "postdrop",
+        "postfix-script",
+        "postlog",
+        "postlogd",
+        "postmap",
+        "postqueue",
+        "postscreen",
+        "postsuper",
+        "proxymap",
+        "proxywrite",
+        "qmgr",
+        "qmqpd",
+        "relay",
+        "retry",
+        "scache",
+        "sendmail",
+        "showq",
+        "smtp",
+        "smtpd",
+        "spawn",
+        "submission",
+        "tlsmgr",
+        "tlsproxy",
+        "trace",
+        "trivial-rewrite",
+        "verify",
+        "virtual",
+    ]
+)
+_HEAD = re.compile(
+    r"(?:<\w+\.\w+> )?"  # FreeBSD's syslogd -v
+    r"(?:([^\s:\[\]]+) +)?"  # host
+    r"([A-Za-z0-9][\w.+-]*(?:/[\w.+:-]+)*)"  # tag
+    r"(?:\[(\d+)\])?: ?"
+    r"(\[ID \d+ [\w.]+\] )?"  # Solaris
+    r"(.*)",
+    re.DOTALL,
+)
+_PLAIN_PREFIX = re.compile(r"[^\s:\[\]]+ [A-Za-z0-9][\w.+:/-]*")
+_PRIORITY = re.compile(r"<\d{1,3}>")
+_VERSIONED = re.compile(r"1 (\S+) (\S+) (\S+) (\S+) \S+ (?:-|(?:\[(?:[^\]\\]|\\.)*\])+) ?\ufeff?(.*)", re.DOTALL)
+_COMPOSE = re.compile(r"[\w.-]+ +\| ")
+
+
+class Tag(msgspec.Struct, frozen=True):
+    """Who wrote a line: `postfix/submission/smtpd` on `mx1` is instance `postfix`, service `submission`."""
+
+    host: str
+    instance: str
+    service: str
+    daemon: str  # empty for the lines of other programs
+    scope: str  # host and instance, in front of a queue id
+
+
+_FOREIGN = Tag("", "", "", "", "")
+
+
+def read_tag(host: str, name: str) -> Tag:
+    """The tag of a syslog name; one without a daemon belongs to another program."""
+    parts = name.split("/")
+    if parts[0].startswith("postfix") or (len(parts) > 1 and parts[-1] in _DAEMONS):
+        service = parts[-2] if len(parts) > 2 else parts[-1]
+        return Tag(host, parts[0], service, parts[-1], f"{host}/{parts[0]}/")
+    return _FOREIGN
+
+
+class _Record(msgspec.Struct):
+    """What matters of a record of journald or of Docker."""
+
+    message: str | list[int] | None = msgspec.field(default=None, name="MESSAGE")
+    identifier: str = msgspec.field(default="", name="SYSLOG_IDENTIFIER")
+    host: str = msgspec.field(default="", name="_HOSTNAME")
+    source_time: str = msgspec.field(default="", name="_SOURCE_REALTIME_TIMESTAMP")
+    time_of_receipt: str = msgspec.field(default="", name="__REALTIME_TIMESTAMP")
+    syslog_process: str = msgspec.field(default="", name="SYSLOG_PID")
+    process: str = msgspec.field(default="", name="_PID")
+    log: str | None = None
+    time: str | None = None
+
+
+_RECORDS = msgspec.json.Decoder(_Record)
+
+
+class Lines:
+    """Reads lines of any of the known wrappings, mixed as they may be."""
+
+    def __init__(self, stamps: Stamps) -> None:
+        self.stamps = stamps
+        self._times: dict[str, int] = {}
+        self._tags: dict[str, Tag] = {}
+        self._writers: dict[str, tuple[Tag, str]] = {}  # tag and process, by host, tag and process as they stand
+
+    def read(self, line: str) -> tuple[int, Tag, str, str] | None:
+        """`(time, tag, process id, text)`, or None if no wrapping is recognised.
+
+        Lines of other programs come back with a tag that is not Postfix's.
+        """
+        stamp = line[:15]
+        time = self._times.get(stamp)
+        if time is None:
+            if line[4:5] == "-":
+                return self._read_internet(line)
+            time = self._learn(stamp) if line[15:16] == " " else None
+        if time is not None:
+            head, end, text = line.partition("]: ")
+            name = head[16:]
+            writer = self._writers.get(name) or self._meet(name)
+            if writer and end:
+                return time, writer[0], writer[1], text
+        return self._read_any(line[:LONGEST_LINE], 0)
+
+    def _meet(self, name: str) -> tuple[Tag, str] | None:
+        """Another process of a tag that was seen before."""
+        prefix, bracket, process = name.partition("[")
+        tag = self._tags.get(prefix)
+        if tag is None or not bracket:
+            return None
+        if len(self._writers) >= _CACHED_TAGS:
+            self._writers.clear()
+        return self._writers.setdefault(name, (tag, process))
+
+    def _learn(self, stamp: str) -> int | None:
+        if self.stamps.new_month(stamp):
+            self._times.clear()
+        time = self.stamps.syslog(stamp)
+        if time is not None and self.stamps.lasting:
+            if len(self._times) >= _CACHED_TIMES:
+                self._times.clear()
+            self._times[stamp] = time
+        return time
+
+    def _read_internet(self, line: str) -> tuple[int, Tag, str, str] | None:
+        space = line.find(" ")
+        time = self.stamps.internet(line[:space])
+        if time is not None:
+            head, end, text = line.partition("]: ")
+            name = head[space + 1 :]
+            writer = self._writers.get(name) or self._meet(name)
+            if writer and end:
+                return time, writer[0], writer[1], text
+        return self._read_any(line[:LONGEST_LINE], 0)
+
+    def _read_any(self, line: str, outer: int, composed: bool = False) -> tuple[int, Tag, str, str] | None:
+        if line[:1] == "{" and not outer:
+            return self._read_json(line)
+        if line[:1] == "<":
+            mark = _PRIORITY.match(line)
+            if mark:
+                line = line[mark.end() :]
+                versioned = _VERSIONED.match(line)
+                if versioned:
+                    return self._read_versioned(versioned)
+        time, rest = self._split_stamp(line)
+        if time is None:
+            prefix = _COMPOSE.match(line) if not composed else None
+            if prefix:
+                return self._read_any(line[prefix.end() :], outer, composed=True)
+            return self._read_head(outer, line) if outer else None
+        if not outer:
+            # `docker logs -t` puts its own stamp before the line; having year and fraction it is the better one.
+            inner, inner_rest = self._split_stamp(rest)
+            if inner is not None:
+                return self._read_head(time, inner_rest)
+        return self._read_head(outer or time, rest)
+
+    def _split_stamp(self, line: str) -> tuple[int | None, str]:
+        if line[3:4] == " ":
+            time = self.stamps.syslog(line[:15])
+            return time, line[15:].partition(" ")[2] if time is not None else line
+        stamp, _, rest = line.partition(" ")
+        return self.stamps.internet(stamp), rest
+
+    def _read_head(self, time: int, text: str) -> tuple[int, Tag, str, str] | None:
+        bracket = text.find("[")
+        known = self._tags.get(text[:bracket])
+        end = text.find("]: ", bracket)
+        if known is not None and end > 0:
+            return time, known, text[bracket + 1 : end], text[end + 3 :]
+        head = _HEAD.match(text)
+        if head is None:
+            return None
+        host, name, process, solaris, message = head.groups()
+        tag = read_tag(host or "", name)
+        prefix = f"{host} {name}"
+        if process and not solaris and _PLAIN_PREFIX.fullmatch(prefix):
+            tag = self._keep_tag(prefix, tag)
+        return time, tag, process or "", message
+
+    def _read_versioned(self, fields: re.Match[str]) -> tuple[int, Tag, str, str] | None:
+        stamp, host, name, process, message = fields.groups()
+        time = self.stamps.internet(stamp)
+        if time is None:
+            return None
+        return time, read_tag("" if host == "-" else host, name), "" if process == "-" else process, message
+
+    def _read_json(self, line: str) -> tuple[int, Tag, str, str] | None:
+        try:
+            record = _RECORDS.decode(line)
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):  # the last for brackets without end
+            return None
+        if record.message is not None:
+            return self._read_journal(record, record.message)
+        if record.log is None or record.time is None:
+            return None
+        time = self.stamps.internet(record.time)
+        return None if time is None else self._read_any(record.log.rstrip("\r\n"), time)
+
+    def _read_journal(self, record: _Record, message: str | list[int]) -> tuple[int, Tag, str, str] | None:
+        if isinstance(message, list):
+            # journald writes a message that is not clean UTF-8 as an array of byte values.
+            try:
+                message = bytes(message).decode("utf-8", "replace")
+            except ValueError:
+                return None
+        micros, name = record.source_time or record.time_of_receipt, record.identifier
+        if not name or not (micros.isdecimal() and micros.isascii() and len(micros) < 18):
+            return None
+        time = int(micros) // 1000
+        if not self.stamps.possible(time):
+            return None
+        prefix = f"{record.host} {name}"
+        tag = self._tags.get(prefix) or self._keep_tag(prefix, read_tag(record.host, name))
+        return time, tag, record.syslog_process or record.process, message
+
+    def _keep_tag(self, prefix: str, tag: Tag) -> Tag:
+        if len(self._tags) >= _CACHED_TAGS:
+            self._tags.clear()
+        return self._tags.setdefault(prefix, tag)

@@ -1,0 +1,380 @@
+"""The door of the Postfix log source: files in, journal entries out.
+
+Each entry holds the events of one block of lines, the cursor behind it and what changed of the mails in flight; whoever
+takes it commits all three together before asking for the next. Started again with what was committed, the reading goes
+on as if it had never stopped, wherever the files were moved and however they were compressed meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from mailvane.core.errors import InvalidInput
+from mailvane.maillog.interface import JournalEntry, SourceCursor
+from mailvane.maillog.model import EventBatch
+from mailvane.maillog.postfix.correlation import Correlation
+from mailvane.maillog.postfix.files import BLOCK, STDIN, TAIL, LogStream, fingerprint, open_log, tail_digest
+from mailvane.maillog.postfix.lines import LONGEST_LINE, LONGEST_TEXT, Lines
+from mailvane.maillog.postfix.stamps import EARLIEST, Stamps
+from mailvane.maillog.postfix.summary import Summary
+from mailvane.maillog.postfix.years import Survey, Written, first_times, rotation_day, survey
+from mailvane.maillog.reasons import load_reasons
+
+log = logging.getLogger(__name__)
+
+_KEPT_OF_A_LONG_LINE = 4 * LONGEST_LINE  # bytes
+_REFERENCE_STEP = 3_600_000
+_DAY = 86_400_000
+_AHEAD = 366 * _DAY  # ours: no clock of a mail server runs further ahead
+_FIRST_LINES = 200
+_SHOWN = 80  # characters of a line
+_CLOCK = "stamps"  # key under which a journal keeps where the stamps stand
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Whose log it is."""
+
+    workspace: int
+    relay: int
+    retention_days: int = 0
+    zone: str = "UTC"  # of stamps that name none
+
+    @property
+    def stream(self) -> str:
+        return f"postfix:{self.relay}"
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One block, read. To be committed before the next is asked for."""
+
+    entry: JournalEntry
+    name: str
+    lines: int
+    consumed: int  # bytes on disk, of all files so far
+    size: int  # bytes on disk of all files; 0 if not known
+    summary: Summary  # of this block
+
+
+class _Clock(msgspec.Struct, array_like=True, frozen=True):
+    """Where the stamps of the file read last stand."""
+
+    file: str
+    near: int | None
+    repeated: int
+
+
+class Position:
+    """How far one file was read."""
+
+    def __init__(self, cursor: SourceCursor, near: int | None = None) -> None:
+        self.file = cursor.file
+        self.name = cursor.name
+        self.offset = cursor.offset
+        self.committed = cursor.offset  # behind the newest journal entry
+        self.line = cursor.line
+        self.understood = cursor.offset > 0  # was any line of the file one of a log?
+        self.reference = cursor.reference
+        self.near = near  # a time not long before the next line, to tell its year by
+        self.after = 0  # what comes next was written after this moment
+        self.last = b""  # the bytes just before the offset
+        self.unfinished = b""  # the start of a line whose end was not seen
+        self.dropped = 0  # bytes of the unfinished line that are not kept
+
+    def add(self, text: bytes) -> bytes:
+        """The complete lines that there are with this text."""
+        self.unfinished += text
+        end = self.unfinished.rfind(b"\n") + 1
+        if not end:
+            excess = len(self.unfinished) - _KEPT_OF_A_LONG_LINE - TAIL
+            if excess > 0:
+                self.unfinished = self.unfinished[:_KEPT_OF_A_LONG_LINE] + self.unfinished[-TAIL:]
+                self.dropped += excess
+            return b""
+        lines, self.unfinished = self.unfinished[:end], self.unfinished[end:]
+        return lines
+
+
+class LogReading:
+    """Reads the logs of one relay."""
+
+    def __init__(
+        self, origin: Origin, cursors: Iterable[SourceCursor] = (), in_flight: Iterable[tuple[str, bytes]] = ()
+    ) -> None:
+        self.origin = origin
+        self._summary = Summary()
+        self.year: int | None = None
+        """The year in which a log begins whose stamps name none; told by the order of its lines when not known."""
+        self.cursors = {cursor.file: cursor for cursor in cursors}
+        self._zone = ZoneInfo(origin.zone)
+        self._correlation = Correlation(origin.relay, load_reasons())
+        records = dict(in_flight)
+        self._clock = _CLOCKS.decode(records.pop(_CLOCK)) if _CLOCK in records else _Clock("", None, 0)
+        self._correlation.restore(records.items())
+        self._lines = Lines(Stamps(0, self._zone))
+        self._file = ""
+        self._reference = 0
+        self._now = 0
+        self._begins: dict[str, int] = {}
+        self.without_lines: set[str] = set()  # names of what was looked at and is empty
+
+    def read_all(self, names: Iterable[str], now: int) -> Iterator[Step]:
+        """Read files, oldest first in any order. A damaged one raises InvalidInput when all else is read."""
+        ordered = self.in_order(names, now)
+        size = sum(Path(name).stat().st_size for name in ordered if name != STDIN)
+        done = 0
+        damage: InvalidInput | None = None
+        for name in ordered:
+            try:
+                for step in self.read(name, now):
+                    yield msgspec.structs.replace(step, consumed=done + step.consumed, size=size)
+            except InvalidInput as error:
+                damage = damage or error
+            done += Path(name).stat().st_size if name != STDIN else 0
+        self._begins = {}
+        if damage is not None:
+            raise damage
+
+    def in_order(self, names: Iterable[str], now: int, closely: bool = True) -> list[str]:
+        """By the first stamp of each file; standard input last. Raises InvalidInput for what cannot be opened.
+
+        Closely: years are told by all that the files say, not only by when they were changed.
+        """
+        self._now = max(self._now, now)
+        names = list(names)
+        self._begins = self._survey([name for name in names if name != STDIN]) if closely else {}
+        return sorted(names, key=lambda name: (name == STDIN, self._first_time(name) if name != STDIN else 0))
+
+    def _survey(self, names: Iterable[str]) -> dict[str, int]:
+        """When each file begins, as its stamps and those of the others tell."""
+        files = [Written(name, self._surveyed(name), _reference(name, self._now)) for name in names]
+        return self._begun(files)
+
+    def _begun(self, files: list[Written]) -> dict[str, int]:
+        begins = first_times(files, self._zone, self.year)
+        if self.year is not None:
+            for file in files:
+                if file.found.days and begins[file.name] > file.reference + _DAY:
+                    raise InvalidInput(f"{file.name}: in {self.year} this was not written yet")
+        return begins
+
+    def _surveyed(self, name: str) -> Survey:
+        with open_log(name) as stream:
+            return survey(_until_damage(stream), self._stamps(_reference(name, self._now), None))
+
+    def _first_time(self, name: str) -> int:
+        """The first stamp in a file; 0 if it has none."""
+        with open_log(name) as stream:
+            lines = Lines(self._stamps(_reference(name, self._now), self._begins.get(name)))
+            first = next(_until_damage(stream), b"")
+        for line in first[:BLOCK].decode("utf-8", "replace").split("\n", _FIRST_LINES)[:_FIRST_LINES]:
+            found = lines.read(line)
+            if found:
+                return found[0]
+        return 0
+
+    def _stamps(self, reference: int, near: int | None, repeated: int = 0) -> Stamps:
+        stamps = Stamps(reference, self._zone, near or None, repeated)
+        stamps.horizon = max(reference, self._now) + _AHEAD
+        return stamps
+
+    def read(self, name: str, now: int) -> Iterator[Step]:
+        """Read what is new in one file."""
+        with open_log(name) as stream:
+            yield from self.read_stream(stream, now, is_judged=True)
+
+    def read_stream(self, stream: LogStream, now: int, *, is_judged: bool = False) -> Iterator[Step]:
+        """Read what is new in a file that is open. Where it is judged, nothing is kept of one without a line of a log.
+
+        Raises InvalidInput behind all that could be read.
+        """
+        self._now = max(self._now, now)
+        position = self.locate(stream, _reference(stream.name, now))
+        if position is None:
+            return
+        damage: InvalidInput | None = None
+        position.understood = position.understood or not is_judged
+        size, before = 0, position.line
+        piece = b"-"
+        while piece:
+            try:
+                piece = stream.read()
+            except InvalidInput as error:
+                damage, piece = error, b""
+            text = position.add(piece)
+            if not piece and position.unfinished and stream.finished and damage is None:
+                text, position.unfinished = position.unfinished, b""
+            if text:
+                self._feed(position, text)
+            size += len(piece)
+            if piece and ((size < BLOCK and not stream.eager) or not position.understood):
+                continue
+            if damage is None and not position.understood:
+                raise self._not_a_log(stream.shown)
+            if position.offset > position.committed:
+                entry = self._entry(position)
+                read = position.line - before
+                yield Step(entry, stream.name, read, stream.consumed, stream.size, self.take_summary())
+            size, before = 0, position.line
+        if damage is not None:
+            raise damage
+
+    def _not_a_log(self, name: str) -> InvalidInput:
+        """Of a file that was read to its end, and nothing of it is kept."""
+        samples = self.take_summary().samples.get("line", [])
+        told = f", such as {samples[0].partition(': ')[2][:_SHOWN]!r}" if samples else ""
+        return InvalidInput(f"{name}: no line of it is one of a mail log{told}")
+
+    def locate(self, stream: LogStream, reference: int) -> Position | None:
+        """Where to go on in a file; None if it holds no line yet, or nothing that was not read."""
+        first = stream.first_line()
+        if first is None:
+            self.without_lines.add(stream.name)
+            return None
+        attempt = 0
+        while True:
+            file = fingerprint(first, attempt)
+            cursor = self.cursors.get(file)
+            if cursor is None:
+                cursor = SourceCursor(self.origin.stream, file, stream.name, 0, 0, b"", reference)
+                return Position(cursor, self._begin(stream, reference))
+            tail = stream.skip(cursor.offset)
+            if tail is None:
+                return None
+            if tail_digest(tail) == cursor.tail:
+                position = Position(cursor, self._clock.near if self._clock.file == file else None)
+                position.name = stream.name
+                position.last = tail
+                position.reference = max(cursor.reference, reference)
+                return position
+            stream.rewind()
+            attempt += 1
+
+    def _begin(self, stream: LogStream, reference: int) -> int | None:
+        """When a file begins of which nothing was read yet."""
+        if stream.name in self._begins:
+            return self._begins[stream.name]
+        if stream.name != STDIN:
+            return self._survey([stream.name])[stream.name]
+        # Of a pipe no more is known than what came first.
+        found = survey([stream.ahead], self._stamps(reference, None))
+        return self._begun([Written(STDIN, found, reference)])[STDIN]
+
+    def take(self, position: Position, text: bytes) -> JournalEntry:
+        """Take in complete lines that follow a position, and move it behind them."""
+        self._feed(position, text)
+        return self._entry(position)
+
+    def take_summary(self) -> Summary:
+        """Of what was read since it was last asked for."""
+        taken, self._summary = self._summary, Summary()
+        return taken
+
+    def _entry(self, position: Position) -> JournalEntry:
+        """All that came of what was taken in since the last entry."""
+        start, position.committed = position.committed, position.offset
+        events = self._correlation.teller.take()
+        self._summary.count(events)
+        opened, closed = self._correlation.changes()
+        stamps = self._lines.stamps
+        clock = _Clock(position.file, stamps.near, stamps.repeated)
+        if clock != self._clock:
+            self._clock = clock
+            opened.append((_CLOCK, msgspec.msgpack.encode(clock)))
+        cursor = SourceCursor(
+            self.origin.stream,
+            position.file,
+            position.name,
+            position.offset,
+            position.line,
+            tail_digest(position.last),
+            position.reference,
+        )
+        self.cursors[position.file] = cursor
+        token = f"{self.origin.stream}:{position.file}:{start}-{position.offset}"
+        batch = EventBatch(token, self.origin.workspace, self.origin.retention_days, events)
+        return JournalEntry(batch=batch, cursor=cursor, follows=start, opened=tuple(opened), closed=tuple(closed))
+
+    def _feed(self, position: Position, text: bytes) -> None:
+        self._read_against(position)
+        position.offset += len(text) + position.dropped
+        position.dropped = 0
+        position.last = (position.last + text[-TAIL:])[-TAIL:]
+        if b"\r" in text:
+            text = text.replace(b"\r\n", b"\n")
+        lines = text.decode("utf-8", "replace").split("\n")
+        if not lines[-1]:
+            lines.pop()
+        if not position.line and lines:
+            lines[0] = lines[0].removeprefix("\ufeff")  # some editors mark UTF-8
+        self._correlation.teller.source = position.name
+        summary = self._summary
+        number, before = position.line, summary.not_understood["line"]
+        for line in lines:
+            number += 1
+            try:
+                missed = self._take_line(line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE], number)
+            except Exception:  # whatever a stranger made Postfix write, the lines after it are read
+                log.debug("%s:%d cannot be read", position.name, number, exc_info=True)
+                missed = "line"
+            if missed:
+                summary.miss(missed, position.name, number, line)
+        if not position.understood:
+            missed_lines = summary.not_understood["line"] - before
+            position.understood = missed_lines + lines.count("") < len(lines)
+        summary.lines += number - position.line
+        position.line = number
+
+    def _take_line(self, line: str, number: int) -> str:
+        """What kind of line was not understood; empty if this one was."""
+        found = self._lines.read(line)
+        if found is None:
+            return "line" if line else ""
+        time, tag, process, text = found
+        if not tag.daemon:
+            return ""
+        teller = self._correlation.teller
+        teller.line = number
+        teller.raw = line
+        understood = self._correlation.feed(
+            time, tag, process, text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT]
+        )
+        return "" if understood else tag.daemon
+
+    def _read_against(self, position: Position) -> None:
+        """Years are guessed anew when the reference has moved; not at every block, for the sake of the cache."""
+        stamps = self._lines.stamps
+        if self._file != position.file or not 0 <= position.reference - self._reference < _REFERENCE_STEP:
+            near = stamps.near if self._file == position.file else position.near
+            repeated = max(stamps.repeated, self._clock.repeated)
+            stamps = self._stamps(position.reference, near, repeated)
+            self._lines = Lines(stamps)
+            self._file, self._reference = position.file, position.reference
+        stamps.reference, stamps.after = position.reference, position.after
+
+
+_CLOCKS = msgspec.msgpack.Decoder(_Clock)
+
+
+def _until_damage(stream: LogStream) -> Iterator[bytes]:
+    """What can be read; an archive that is damaged ends there."""
+    with suppress(InvalidInput):
+        yield from iter(stream.read, b"")
+
+
+def _reference(name: str, now: int) -> int:
+    """A moment at which all lines were written: the file was changed last then, or rotated on the day in its name."""
+    if name == STDIN:
+        return now
+    changed = Path(name).stat().st_mtime_ns // 1_000_000
+    reference = changed if changed > EARLIEST else now
+    day = rotation_day(name)
+    if day is None:
+        return reference
+    return min(reference, int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000 + 2 * _DAY)

@@ -1,0 +1,213 @@
+"""What is remembered between two lines: mails in flight, the queue ids they travel under, and open connections.
+
+Everything here can be written down and read back, so that reading may stop and go on at any line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Generic, TypeVar
+
+import msgspec
+
+from mailvane.core.mailbox import canonical_address
+from mailvane.maillog.model import EventType, MailKind
+from mailvane.maillog.postfix.records import Attempt
+
+LONGEST_EVIDENCE = 65_536  # characters of raw lines kept with one event
+
+
+class Trouble(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Why a recipient was deferred last."""
+
+    original_recipient: str
+    code: int
+    enhanced_code: str
+    reply: str
+
+
+class Withheld(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What happened to a mail while its identity was in doubt, to be told once that is settled."""
+
+    type: EventType
+    at: int
+    source: str
+    line: int
+    raw: str
+    children: int = 0  # of the queue id, by then
+    attempt: Attempt | None = None
+    transport: str = ""
+    tls: str = ""
+    everyone: bool = False  # all recipients that had no final outcome
+    recipient: str = ""
+    reply: str = ""
+
+
+class Doubt(msgspec.Struct, array_like=True, gc=False):
+    """Whether a mail continues one that went to a content filter. Until that is known, nothing is told of it."""
+
+    life: str  # key of the queue id that it began with
+    until: int  # time at which it is taken for a mail of its own
+    awaits: list[str] = []  # keys of queue ids, and of connections, that may yet name it
+    kin: list[str] = []  # keys of queue ids that named no other and may have become it: its recipients decide
+    withheld: list[Withheld] = []
+    accepted: bool = False  # its acceptance is among them
+
+    def recipients(self) -> set[str]:
+        """All that are known so far, before and after rewriting."""
+        tried = [kept.attempt for kept in self.withheld if kept.attempt is not None]
+        return {canonical_address(name) for one in tried for name in (one.recipient, one.original_recipient) if name}
+
+
+class Mail(msgspec.Struct, array_like=True, gc=False):
+    """All that is known of one mail. Several queue ids may share it: the mail before and after a content filter."""
+
+    serial: int  # of the life that it began with
+    accepted_at: int
+    number: int
+    queue_id: str
+    host: str
+    kind: MailKind = MailKind.MAIL
+    counted: bool = False  # its acceptance was told, or happened before the log began
+    waiting: bool = False  # accepted, and no recipient seen since
+    sender: str = ""
+    subject: str = ""
+    message_id: str = ""
+    header_from: str = ""
+    reply_to: str = ""
+    in_reply_to: str = ""
+    references: str = ""
+    origin: str = ""
+    client_name: str = ""
+    login: str = ""
+    protocol: str = ""
+    secured: bool = False
+    interface: str = ""
+    size: int = 0
+    nrcpt: int = 0
+    recipients: dict[str, int] = {}  # number of each recipient
+    undecided: dict[str, Trouble] = {}  # deferred recipients
+    travels: int = 1  # queue ids so far
+    doubt: Doubt | None = None
+
+    def learn(self, other: Mail) -> None:
+        """Fill what is unknown here from the same mail's later queue id."""
+        for field in _FACTS:
+            if not getattr(self, field):
+                setattr(self, field, getattr(other, field))
+
+    def number_of(self, recipient: str) -> int:
+        return self.recipients.setdefault(recipient, len(self.recipients) + 1)
+
+
+_FACTS = ("sender", "subject", "message_id", "header_from", "reply_to", "in_reply_to", "references", "size", "nrcpt")
+
+
+class Birth:
+    """How a queue id came to be."""
+
+    UNSEEN = 0  # before the log began
+    CLIENT = 1  # from another host
+    LOOPBACK = 2  # from this host, by SMTP
+    NEIGHBOUR = 3  # from a private address, by SMTP: perhaps a content filter in another container
+    PICKUP = 4  # from this host, by sendmail(1)
+    WITHIN = 5  # from Postfix itself: a notification, a probe, a forwarded mail
+
+
+class Life(msgspec.Struct, array_like=True, gc=False):
+    """One queue id, from its birth to its removal."""
+
+    key: str
+    serial: int  # order of birth
+    mail: Mail
+    queue_id: str
+    birth: int
+    seen: int  # time of the newest line
+    closed: int = 0  # time of removal; 0 while open
+    active: int = 0  # time of the first "queue active"
+    cleaned: bool = False  # cleanup named its Message-ID, even if it has none
+    message_id: str = ""
+    fate: str = ""  # hold or discard, to be told once the headers are known
+    fate_recipient: str = ""
+    joined: bool = False
+    children: int = 0  # queue ids that continue this one
+    piped: bool = False  # handed to a program, which may give it back by sendmail(1)
+    client: str = ""  # IP address of the SMTP client, which may be a content filter
+    evidence: list[str] = []
+    evidence_size: int = 0
+    recipients: int = 0  # at the newest "queue active"
+    pending: int = 0  # of those, how many have no outcome yet
+    named: str = ""  # queue id that a filter said it has now, and that was not seen yet: the log begins between them
+    unnamed: bool = False  # a filter may have taken it without saying which queue id it has now
+
+    @property
+    def in_progress(self) -> bool:
+        return self.pending > 0 and not self.closed
+
+    def testify(self) -> str:
+        """The raw lines since the last event."""
+        text = "\n".join(self.evidence)
+        self.evidence = []
+        self.evidence_size = 0
+        return text
+
+
+class Connection(msgspec.Struct, array_like=True, gc=False):
+    """What is known of the peer that one smtpd or smtp process is talking to."""
+
+    seen: int
+    peer: str = ""
+    tls: str = ""
+    name: str = ""
+    ip: str = ""
+    login: str = ""
+    fate: str = ""  # of the mail that comes next: hold or discard
+    fate_recipient: str = ""
+    fate_sender: str = ""
+    proxied: bool = False  # a before-queue filter has the mail
+
+
+class Marks(msgspec.Struct, array_like=True):
+    """Where the correlation stands apart from any mail."""
+
+    serial: int = 0
+    next_sweep: int = 0
+
+
+T = TypeVar("T")
+
+
+class Register(Generic[T]):
+    """Values by key, with what changed since it was last written down."""
+
+    def __init__(self, prefix: str, kind: type[T]) -> None:
+        self.values: dict[str, T] = {}
+        self.touched: set[str] = set()
+        self._prefix = prefix
+        self._written: set[str] = set()
+        self._decoder = msgspec.msgpack.Decoder(kind)
+
+    def restore(self, records: Iterable[tuple[str, bytes]]) -> None:
+        for key, record in records:
+            if key.startswith(self._prefix):
+                self.values[key[len(self._prefix) :]] = self._decoder.decode(record)
+        self._written = set(self.values)
+
+    def changes(self) -> tuple[list[tuple[str, bytes]], list[str]]:
+        """`(new or changed, gone)` since the last call."""
+        opened = [(self._prefix + key, _encode(self.values[key])) for key in sorted(self.touched & self.values.keys())]
+        closed = [self._prefix + key for key in self._gone()]
+        self._written.difference_update(self._gone())
+        self._written.update(self.touched & self.values.keys())
+        self.touched.clear()
+        return opened, closed
+
+    def _gone(self) -> list[str]:
+        return sorted(key for key in self.touched & self._written if key not in self.values)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.values.values())
+
+
+def _encode(value: object) -> bytes:
+    return msgspec.msgpack.encode(value)

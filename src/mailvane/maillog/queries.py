@@ -1,0 +1,146 @@
+"""Questions to the mail log, and their answers. No SQL here and no wire names: values only.
+
+Times are milliseconds since the epoch, UTC. Every question names one workspace; there is no way to ask across two.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from mailvane.maillog.model import DeliveryStatus, MailKind, ReasonFamily, mail_id
+
+
+class LogQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which deliveries, in which order, which page. `None` does not filter; all filters are joined by AND."""
+
+    workspace: int
+    relays: tuple[int, ...]  # at least one
+    origin: str | None = None
+    mx_host: str | None = None
+    sender: str | None = None
+    recipient: str | None = None
+    subject: str | None = None
+    mail_id: str | None = None
+    message_id_part: str | None = None  # substring of the Message-ID, any case
+    queue_ids: tuple[str, ...] | None = None  # one of them
+    reply_to: str | None = None
+    header_from: str | None = None
+    delivered: bool | None = None  # False: everything that is not delivered, untried mail included
+    status: DeliveryStatus | None = None
+    family: ReasonFamily | None = None
+    since: int | None = None  # acceptance time, inclusive
+    until: int | None = None  # acceptance time, inclusive
+    kinds: tuple[MailKind, ...] = (MailKind.MAIL,)
+    skip: int = 0
+    limit: int = 100
+    ascending: bool = False  # by acceptance time, then mail, then recipient number
+    by_message: bool = False  # one row per mail: its first recipient that passes the filters
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The newest state of one mail on its way to one recipient (recipient "" while no attempt was seen)."""
+
+    relay: int
+    accepted_at: int
+    number: int
+    recipient: str
+    original_recipient: str
+    recipient_number: int
+    kind: MailKind
+    status: DeliveryStatus
+    at: int  # time of the event that gave the status; 0 before the first attempt
+    attempts: int
+    sender: str
+    subject: str
+    message_id: str
+    header_from: str
+    reply_to: str
+    in_reply_to: str
+    origin: str
+    client_name: str
+    login: str
+    protocol: str
+    interface: str
+    size: int
+    queue_id: str
+    host: str
+    transport: str
+    mx_host: str
+    mx_ip: str
+    code: int
+    enhanced_code: str
+    reply: str
+    delay: int
+    tls: str
+    family: ReasonFamily
+    hard: bool
+    complained_at: int  # 0: never; likewise below
+    opened_at: int
+    clicked_at: int
+    replied_at: int
+    unsubscribed_at: int
+
+    @property
+    def mail_id(self) -> str:
+        return mail_id(self.accepted_at, self.number)
+
+
+class LogPage(msgspec.Struct, frozen=True):
+    """One page of deliveries and the exact number of rows on all pages."""
+
+    total: int
+    deliveries: list[Delivery]
+
+
+class StatisticsQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Counts over the mails accepted in a window. Only mail proper counts: no notifications, no probes."""
+
+    workspace: int
+    relays: tuple[int, ...]
+    since: int | None = None  # inclusive
+    until: int | None = None  # inclusive
+    top: int = 500  # rows of each table; none when only the counts matter
+
+
+class Statistics(msgspec.Struct, frozen=True):
+    """`received` counts mails accepted, `sent` deliveries made of them; the tables are ranked, largest first.
+
+    `senders` and `origins` count mails, `recipients` counts deliveries, whatever became of them.
+    """
+
+    received: int
+    sent: int
+    senders: dict[str, int]
+    recipients: dict[str, int]
+    origins: dict[str, int]
+
+
+class HourlyQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Volume hour by hour; the window is widened to whole hours."""
+
+    workspace: int
+    relays: tuple[int, ...]
+    since: int
+    until: int
+    sender_domain: str | None = None  # with one, only acceptances are counted
+
+
+class HourlyCounts(msgspec.Struct, frozen=True, gc=False):
+    """What happened in one hour, by the time at which it happened."""
+
+    hour: int  # start of the hour
+    accepted: int
+    delivered: int
+    deferred: int
+    bounced: int  # bounced and expired
+    rejected: int
+
+
+class MailLogHealth(msgspec.Struct, frozen=True):
+    """What the mail log is and how large it is."""
+
+    engine: str  # for people, such as "chDB 4.4.0 (ClickHouse 26.9)"
+    events: int
+    deliveries: int
+    bytes_on_disk: int
+    damage: str = ""  # what is lost and what to do about it; empty when nothing is known to be

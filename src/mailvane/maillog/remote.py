@@ -1,0 +1,129 @@
+"""The mail log behind a running server: `MailLog` spoken over HTTP, for the command line.
+
+It asks and maintains; it does not store events (those go through the server's intake or its sources).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+import msgspec
+
+from mailvane.core.errors import (
+    AlreadyExists,
+    InvalidInput,
+    MailvaneError,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    ServerUnreachable,
+    StoreUnavailable,
+)
+from mailvane.maillog.model import EventBatch, MailEvent, MailKey
+from mailvane.maillog.queries import (
+    HourlyCounts,
+    HourlyQuestion,
+    LogPage,
+    LogQuestion,
+    MailLogHealth,
+    Statistics,
+    StatisticsQuestion,
+)
+
+_PATH = "/mailvane/v1/maillog/"
+_CONNECT_SECONDS = 5.0
+_ANSWER_SECONDS = 90.0
+_ERRORS: Mapping[int, type[MailvaneError]] = {
+    400: InvalidInput,
+    401: NotAuthenticated,
+    403: NotAllowed,
+    404: NotFound,
+    409: AlreadyExists,
+    413: InvalidInput,
+    503: StoreUnavailable,
+}
+
+T = TypeVar("T")
+
+
+class _Problem(msgspec.Struct):
+    detail: str = ""
+
+
+class RemoteMailLog:
+    """Errors come back as the exceptions that the server raised."""
+
+    def __init__(self, base_url: str, token: str, transport: httpx.BaseTransport | None = None) -> None:
+        self._client = httpx.Client(
+            base_url=base_url,
+            headers={"X-API-KEY": token, "Content-Type": "application/json"},
+            timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
+            transport=transport,
+            trust_env=False,  # the server is ours and near; a proxy of the environment is not asked
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def append(self, batch: EventBatch, doubtful: bool = False) -> None:  # noqa: ARG002
+        """Not possible from here: a batch is stored by the process that owns its journal. Raises NotAllowed."""
+        raise NotAllowed(f"batch {batch.token} is for the server to store: send mail events to its intake")
+
+    def search(self, question: LogQuestion) -> LogPage:
+        return self._ask("search", question, LogPage)
+
+    def statistics(self, question: StatisticsQuestion) -> Statistics:
+        return self._ask("statistics", question, Statistics)
+
+    def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
+        return self._ask("hourly", question, list[HourlyCounts])
+
+    def life(self, workspace: int, mail: MailKey) -> list[MailEvent]:
+        return self._ask("life", {"workspace": workspace, "mail": mail}, list[MailEvent])
+
+    def health(self, measured: bool = True) -> MailLogHealth:  # noqa: ARG002 - the server measures in any case
+        return self._ask("health", {}, MailLogHealth)
+
+    def verify(self) -> list[str]:
+        return self._ask("verify", {}, list[str], patient=True)
+
+    def retain(self, workspace: int, days: int) -> None:
+        self._ask("retain", {"workspace": workspace, "days": days}, None, patient=True)
+
+    def upkeep(self, task: str, target: Path | None = None) -> None:
+        where = None if target is None else str(target.resolve())
+        self._ask("upkeep", {"task": task, "target": where}, None, patient=True)
+
+    def _ask(self, name: str, question: Any, kind: type[T] | Any, patient: bool = False) -> T:
+        """Raises what the server raised, or ServerUnreachable."""
+        timeout = httpx.Timeout(None, connect=_CONNECT_SECONDS) if patient else httpx.USE_CLIENT_DEFAULT
+        try:
+            answer = self._client.post(_PATH + name, content=msgspec.json.encode(question), timeout=timeout)
+        except httpx.HTTPError as error:
+            raise ServerUnreachable(f"the server at {self._client.base_url} does not answer: {error}") from None
+        if answer.status_code != httpx.codes.OK:
+            raise _error(answer)
+        try:
+            found: T = msgspec.json.decode(answer.content, type=kind)
+        except msgspec.MsgspecError as error:
+            raise MailvaneError(f"the server speaks another version: {error}") from None
+        return found
+
+
+def _error(answer: httpx.Response) -> MailvaneError:
+    try:
+        detail = msgspec.json.decode(answer.content, type=_Problem).detail
+    except msgspec.MsgspecError:
+        detail = ""
+    kind = _ERRORS.get(answer.status_code, MailvaneError)
+    return kind(detail or f"the server answered {answer.status_code}")

@@ -1,0 +1,1 @@
+"""The mail log's part of the ledger: the journal."""

@@ -1,0 +1,231 @@
+"""The journal in the ledger: sources' progress, mails in flight, and batches on their way to the mail log.
+
+Implements `Journal` of the storage interface. It does not carry batches anywhere; it only never forgets one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
+
+from mailvane.core.errors import InvalidInput, SourceMoved
+from mailvane.core.ledger.database import Database
+from mailvane.maillog.interface import JournalEntry, PendingBatch, SourceCursor
+from mailvane.maillog.model import EventBatch
+from mailvane.maillog.store.bundling import Waiting, bundles, joined, within
+from mailvane.maillog.store.payload import pack, unpack
+from mailvane.maillog.store.tables import cursors, event_ids, in_flight, journal
+
+_PRUNE_AT_ONCE = 20_000
+# A claim keeps other writers waiting, and reading back so many small batches takes about a tenth of a second.
+_CLAIM_ROWS = 4_000
+
+
+class SqlJournal:
+    """Exactly once, for any number of threads and processes on one ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def cursors(self, stream: str) -> list[SourceCursor]:
+        with self._database.read() as connection:
+            rows = connection.execute(select(cursors).where(cursors.c.stream == stream).order_by(cursors.c.file))
+            return [SourceCursor(**row) for row in rows.mappings()]
+
+    def in_flight(self, stream: str) -> Iterable[tuple[str, bytes]]:
+        wanted = select(in_flight.c.key, in_flight.c.state).where(in_flight.c.stream == stream)
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.order_by(in_flight.c.key)).all()
+        return [(row.key, row.state) for row in rows]
+
+    def commit(self, entry: JournalEntry, now: int) -> PendingBatch | None:
+        if entry.cursor is None and (entry.opened or entry.closed):
+            raise InvalidInput("mails in flight belong to a stream: the entry needs a cursor")
+        if entry.event_ids is not None and len(entry.event_ids) != len(entry.batch.events):
+            raise InvalidInput("every event needs its id, or none")
+        # Packing before the transaction keeps the lock short; only a batch with repeated events is packed again.
+        payload = pack(entry.batch) if entry.batch.events else b""
+        with self._database.write() as connection:
+            batch = self._unseen(connection, entry, now)
+            self._move_on(connection, entry)
+            if not batch.events:
+                return None
+            row = _row(batch, now, payload if batch is entry.batch else pack(batch), claimed=False)
+            sequence = connection.execute(insert(journal).values(row).returning(journal.c.sequence)).scalar_one()
+        return PendingBatch(sequence, batch)
+
+    def pending(self, limit: int) -> Sequence[PendingBatch]:
+        wanted = select(journal.c.sequence, journal.c.payload).order_by(journal.c.sequence).limit(limit)
+        with self._database.read() as connection:
+            rows = connection.execute(wanted).all()
+        return [PendingBatch(row.sequence, unpack(row.payload)) for row in rows]
+
+    def claim(
+        self,
+        limit: int,
+        held: Mapping[int, PendingBatch],
+        left_behind: bool = True,
+        without: Collection[int] = (),
+    ) -> Sequence[PendingBatch]:
+        with self._database.read() as connection:
+            # Most looks find nothing, and need not make writers wait.
+            if not _waiting(connection, _oldest(1, left_behind, without), without):
+                return []
+        with self._database.write() as connection:
+            # What another node's claim is taking at this moment is that node's.
+            oldest = _oldest(limit, left_behind, without).with_for_update(skip_locked=True)
+            waiting = within(_waiting(connection, oldest, without), limit)
+            batches = _batches(connection, [row.sequence for row in waiting], held)
+            return _claimed(connection, bundles(waiting), batches)
+
+    def settle(self, sequences: Sequence[int]) -> None:
+        if not sequences:
+            return
+        statement = delete(journal).where(journal.c.sequence == bindparam("settled"))
+        with self._database.write() as connection:
+            connection.execute(statement, [{"settled": sequence} for sequence in sorted(sequences)])
+
+    def backlog(self) -> int:
+        with self._database.read() as connection:
+            return connection.execute(select(func.count()).select_from(journal)).scalar_one()
+
+    def pending_since(self) -> int | None:
+        with self._database.read() as connection:
+            oldest: int | None = connection.execute(select(func.min(journal.c.committed_at))).scalar_one()
+        return oldest
+
+    def prune(self, before: int) -> int:
+        """Forget event ids first seen before a time; how many. An event that is sent again after that counts again."""
+        old = select(event_ids.c.workspace, event_ids.c.digest).where(event_ids.c.seen_at < before)
+        own = (event_ids.c.workspace == bindparam("w")) & (event_ids.c.digest == bindparam("d"))
+        pruned = 0
+        while True:
+            with self._database.write() as connection:
+                rows = connection.execute(old.limit(_PRUNE_AT_ONCE)).all()
+                if not rows:
+                    return pruned
+                ordered = sorted(({"w": row.workspace, "d": row.digest} for row in rows), key=lambda row: row["d"])
+                connection.execute(delete(event_ids).where(own), ordered)
+            pruned += len(rows)
+
+    def _unseen(self, connection: Connection, entry: JournalEntry, now: int) -> EventBatch:
+        """The batch without the events whose id was seen before, in this batch or in any other."""
+        if not entry.event_ids:
+            return entry.batch
+        digests = [_digest(event_id) for event_id in entry.event_ids]
+        new = self._first_seen(connection, entry.batch.workspace, set(digests), now)
+        fresh = []
+        for digest, event in zip(digests, entry.batch.events, strict=True):
+            if digest in new:
+                new.remove(digest)
+                fresh.append((digest, event))
+        if len(fresh) == len(digests):
+            return entry.batch
+        # What is left is another batch: under the old token the mail log might take it for one that it has.
+        survivors = blake2b(b"".join(digest for digest, _ in fresh), digest_size=16).hexdigest()
+        token = f"{entry.batch.token}/{survivors}"
+        return msgspec.structs.replace(entry.batch, token=token, events=[event for _, event in fresh])
+
+    def _first_seen(self, connection: Connection, workspace: int, digests: set[bytes], now: int) -> set[bytes]:
+        """Those of the digests that nobody told before. Whoever tells the same ones waits for this transaction."""
+        statement = self._database.insert(event_ids).on_conflict_do_nothing().returning(event_ids.c.digest)
+        # In one order everywhere, so that two transactions never wait for each other.
+        rows = [{"workspace": workspace, "digest": digest, "seen_at": now} for digest in sorted(digests)]
+        return set(connection.execute(statement, rows).scalars())
+
+    def _move_on(self, connection: Connection, entry: JournalEntry) -> None:
+        if entry.cursor is None:
+            return
+        stream = entry.cursor.stream
+        self._advance(connection, entry.cursor, entry.follows)
+        if entry.opened:
+            states = [{"stream": stream, "key": key, "state": state} for key, state in sorted(entry.opened)]
+            connection.execute(self._database.upsert(in_flight), states)
+        if entry.closed:
+            own = (in_flight.c.stream == stream) & (in_flight.c.key == bindparam("gone"))
+            connection.execute(delete(in_flight).where(own), [{"gone": key} for key in sorted(entry.closed)])
+
+    def _advance(self, connection: Connection, cursor: SourceCursor, follows: int) -> None:
+        """Compare and set: of several that read on from one place, one moves the cursor and the others are told."""
+        row = msgspec.structs.asdict(cursor)
+        if follows:
+            own = (cursors.c.stream == cursor.stream) & (cursors.c.file == cursor.file)
+            statement = update(cursors).where(own, cursors.c.offset == follows).values(row)
+        else:
+            statement = self._database.upsert(cursors, cursors.c.offset == 0).values(row)
+        if connection.execute(statement.returning(cursors.c.offset)).first() is None:
+            raise SourceMoved
+
+
+def _digest(event_id: str) -> bytes:
+    return blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _row(batch: EventBatch, committed_at: int, payload: bytes, *, claimed: bool) -> dict[str, Any]:
+    return {
+        "committed_at": committed_at,
+        "workspace": batch.workspace,
+        "retention_days": batch.retention_days,
+        "events": len(batch.events),
+        "claimed": claimed,
+        "payload": payload,
+    }
+
+
+def _oldest(limit: int, left_behind: bool, without: Collection[int]) -> Select[Any]:
+    """Batches have an event each, at least: a limit of events is one of batches, too."""
+    rows = min(limit, _CLAIM_ROWS)
+    wanted = select(*(journal.c[name] for name in Waiting.__struct_fields__))
+    if left_behind:
+        return wanted.order_by(journal.c.claimed.desc(), journal.c.sequence).limit(rows + len(without))
+    return wanted.where(~journal.c.claimed).order_by(journal.c.sequence).limit(rows)
+
+
+def _waiting(connection: Connection, wanted: Select[Any], without: Collection[int]) -> list[Waiting]:
+    rows = [Waiting(*row) for row in connection.execute(wanted)]
+    return [row for row in rows if row.sequence not in without]
+
+
+def _batches(
+    connection: Connection, sequences: Sequence[int], held: Mapping[int, PendingBatch]
+) -> dict[int, EventBatch]:
+    known = {sequence: held[sequence].batch for sequence in sequences if sequence in held}
+    missing = [sequence for sequence in sequences if sequence not in held]
+    if missing:
+        rows = connection.execute(select(journal.c.sequence, journal.c.payload).where(journal.c.sequence.in_(missing)))
+        known |= {row.sequence: unpack(row.payload) for row in rows}
+    return known
+
+
+def _claimed(
+    connection: Connection, groups: Sequence[Sequence[Waiting]], batches: Mapping[int, EventBatch]
+) -> list[PendingBatch]:
+    """Each group as one batch that will never change again."""
+    alone = [group[0] for group in groups if len(group) == 1]
+    several = [group for group in groups if len(group) > 1]
+    fresh = [row.sequence for row in alone if not row.claimed]
+    if fresh:
+        connection.execute(update(journal).where(journal.c.sequence.in_(fresh)).values(claimed=True))
+    found = [PendingBatch(row.sequence, batches[row.sequence], () if row.claimed else (row.sequence,)) for row in alone]
+    return found + _joined(connection, several, batches)
+
+
+def _joined(
+    connection: Connection, groups: Sequence[Sequence[Waiting]], batches: Mapping[int, EventBatch]
+) -> list[PendingBatch]:
+    if not groups:
+        return []
+    members = [tuple(row.sequence for row in group) for group in groups]
+    whole = [joined([batches[sequence] for sequence in sequences]) for sequences in members]
+    rows = [
+        _row(batch, group[0].committed_at, pack(batch), claimed=True)
+        for batch, group in zip(whole, groups, strict=True)
+    ]
+    connection.execute(delete(journal).where(journal.c.sequence.in_([each for part in members for each in part])))
+    made = insert(journal).returning(journal.c.sequence, sort_by_parameter_order=True)
+    sequences = connection.execute(made, rows).scalars().all()
+    return [PendingBatch(*each) for each in zip(sequences, whole, members, strict=True)]

@@ -1,0 +1,372 @@
+"""The grammar of PHP's `strtotime`, as far as people write it: text in, a reading out.
+
+The text is a sequence of phrases in any order ("last monday", "first day of last month 09:00 +0200"); the longest
+phrase that fits at a place wins. A reading only records what was said; `dates.py` turns it into a moment. This is
+not a calendar and knows no clock. Left out: Roman months, working days, "back of" and "front of".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, timedelta, timezone, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from mailvane.core.errors import InvalidInput
+
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh",
+            "twelfth")  # fmt: skip
+
+_SECONDS = {"sec": 1, "min": 60, "hour": 3600}
+_DAYS = {"day": 1, "week": 7, "fortnight": 14}
+_MONTHS_LONG = {"month": 1, "year": 12}
+_ABBREVIATIONS = {
+    "wet": 0, "west": 1, "bst": 1, "cet": 1, "cest": 2, "eet": 2, "eest": 3, "msk": 3, "jst": 9, "kst": 9,
+    "aest": 10, "aedt": 11,
+    "ast": -4, "adt": -3, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7,
+}  # fmt: skip
+
+
+class UnknownPhrase(InvalidInput):
+    """The text is none of the known phrases."""
+
+
+@dataclass
+class Reading:
+    """What a text says. `None` and zero mean that it does not say."""
+
+    date: tuple[int | None, int | None, int | None] | None = None  # year, month, day
+    time: tuple[int, int, int] | None = None
+    zone: tzinfo | None = None
+    timestamp: int | None = None
+    at_midnight: bool = False  # a phrase that names a day, and no time with it
+    names_day: bool = False  # the text means a day rather than an instant
+    months: int = 0
+    days: int = 0
+    seconds: int = 0
+    weekday: tuple[int, int] | None = None  # which, and how many of them ahead; 0: today counts
+    week_shift: int | None = None  # "this week": the weekday is one of that ISO week
+    edge: str = ""  # "first" or "last" day of the month
+    nth_weekday: tuple[int, int] | None = None  # which (-1: last), weekday: of the month
+
+    def set_date(self, year: int | None, month: int | None, day: int | None) -> None:
+        if self.date is not None:
+            raise InvalidInput("the date is given twice")
+        if (month is not None and not 1 <= month <= 12) or (day is not None and not 1 <= day <= 31):
+            raise InvalidInput("there is no such date")
+        self.date = (year, month, day)
+        self.at_midnight = self.names_day = True
+
+    def set_time(self, hour: int, minute: int, second: int) -> None:
+        if self.time is not None:
+            raise InvalidInput("the time is given twice")
+        if not (hour <= 24 and minute <= 59 and second <= 60):
+            raise InvalidInput("there is no such time")
+        self.time = (hour, minute, second)
+
+    def set_zone(self, zone: tzinfo) -> None:
+        if self.zone is not None:
+            raise InvalidInput("the zone is given twice")
+        self.zone = zone
+
+    def set_day(self, shift: int) -> None:
+        self.days += shift
+        self.at_midnight = self.names_day = True
+
+    def set_weekday(self, name: str, ahead: int) -> None:
+        self.weekday = (WEEKDAYS.index(name[:3]), ahead)
+        self.at_midnight = self.names_day = True
+
+    def shift(self, amount: int, unit: str) -> None:
+        if unit in _SECONDS:
+            self.seconds += amount * _SECONDS[unit]
+        elif unit in _DAYS:
+            self.days += amount * _DAYS[unit]
+        elif unit in _MONTHS_LONG:
+            self.months += amount * _MONTHS_LONG[unit]
+        else:
+            self.set_weekday(unit, amount)
+
+    def reverse(self) -> None:
+        self.months, self.days, self.seconds = -self.months, -self.days, -self.seconds
+        if self.weekday:
+            self.weekday = (self.weekday[0], -self.weekday[1])
+
+
+Action = Callable[[Reading, "re.Match[str]"], None]
+_PHRASES: list[tuple[re.Pattern[str], Action]] = []
+
+_MONTH = (
+    r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
+    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
+_WEEKDAY = (
+    r"(?P<weekday>mon(?:day)?|tue(?:s(?:day)?)?|wed(?:s|nesday)?|thu(?:r(?:s(?:day)?)?)?|fri(?:day)?|sat(?:urday)?|"
+    r"sun(?:day)?)"
+)
+_UNIT = r"(?P<unit>sec(?:ond)?|min(?:ute)?|hour|day|week|fortnight|month|year)s?"
+_WHICH = r"(?P<which>next|last|previous|this)"
+_NTH = "(?P<nth>" + "|".join(ORDINALS) + "|last)"
+_Y, _M, _D, _TH = r"(?P<y>\d{4})", r"(?P<m>\d{1,2})", r"(?P<d>\d{1,2})", r"(?:st|nd|rd|th)?"
+_GAP, _END = r"[ \t]+", r"(?![a-z0-9])"
+
+
+def _phrase(*patterns: str) -> Callable[[Action], Action]:
+    def register(action: Action) -> Action:
+        _PHRASES.extend((re.compile(pattern, re.IGNORECASE | re.ASCII), action) for pattern in patterns)
+        return action
+
+    return register
+
+
+def read(text: str) -> Reading:
+    """What the text says.
+
+    Raises UnknownPhrase when a part of it is none of the known phrases, InvalidInput when it contradicts itself.
+    """
+    reading, place = Reading(), 0
+    while place < len(text):
+        if text[place] in " \t,;()":
+            place += 1
+            continue
+        match, action = _longest(text, place)
+        action(reading, match)
+        place = match.end()
+    return reading
+
+
+def _longest(text: str, place: int) -> tuple[re.Match[str], Action]:
+    best: tuple[re.Match[str], Action] | None = None
+    for pattern, action in _PHRASES:
+        match = pattern.match(text, place)
+        if match and match.end() > place and (best is None or match.end() > best[0].end()):
+            best = (match, action)
+    if best is None:
+        raise UnknownPhrase
+    return best
+
+
+def _month_number(name: str) -> int:
+    return MONTHS.index(name[:3].lower()) + 1
+
+
+def _year(digits: str) -> int:
+    short = int(digits)
+    if len(digits) > 2:
+        return short
+    return short + (2000 if short < 70 else 1900)
+
+
+# ---- dates
+
+
+@_phrase(
+    rf"{_Y}-{_M}-{_D}(?!\d)",
+    rf"{_Y}/{_M}/{_D}(?!\d)",
+    rf"{_D}[.-]{_M}[.-]{_Y}(?!\d)",
+    rf"{_D}\.{_M}\.(?P<y>\d\d)(?![\d:])",
+    rf"{_M}/{_D}/(?P<y>\d{{4}}|\d\d)(?!\d)",
+    r"(?P<y>\d{4})(?P<m>\d\d)(?P<d>\d\d)(?=t\d)",
+)
+def _numbers(reading: Reading, match: re.Match[str]) -> None:
+    reading.set_date(_year(match["y"]), int(match["m"]), int(match["d"]))
+
+
+@_phrase(rf"{_Y}-(?P<m>\d\d){_END}")
+def _year_and_month(reading: Reading, match: re.Match[str]) -> None:
+    reading.set_date(int(match["y"]), int(match["m"]), 1)
+
+
+@_phrase(rf"{_M}/{_D}{_END}")
+def _month_and_day(reading: Reading, match: re.Match[str]) -> None:
+    reading.set_date(None, int(match["m"]), int(match["d"]))
+
+
+@_phrase(
+    rf"{_D}{_TH}[ \t.-]*{_MONTH}[ \t.,-]*{_Y}(?![\d:])",
+    rf"{_MONTH}[ \t.-]*{_D}{_TH}[ \t.,-]+{_Y}(?![\d:])",
+    rf"{_Y}-{_MONTH}-{_D}(?!\d)",
+)
+def _named_month(reading: Reading, match: re.Match[str]) -> None:
+    reading.set_date(int(match["y"]), _month_number(match["month"]), int(match["d"]))
+
+
+@_phrase(rf"{_D}{_TH}[ \t.-]*{_MONTH}{_END}", rf"{_MONTH}[ \t.-]*{_D}{_TH}(?![\d:])")
+def _named_month_this_year(reading: Reading, match: re.Match[str]) -> None:
+    reading.set_date(None, _month_number(match["month"]), int(match["d"]))
+
+
+@_phrase(rf"{_MONTH}[ \t.,-]*{_Y}(?![\d:])", rf"{_Y}[ \t.-]*{_MONTH}{_END}")
+def _month_of_year(reading: Reading, match: re.Match[str]) -> None:
+    reading.set_date(int(match["y"]), _month_number(match["month"]), 1)
+
+
+@_phrase(rf"{_MONTH}{_END}")
+def _month_alone(reading: Reading, match: re.Match[str]) -> None:
+    reading.set_date(None, _month_number(match["month"]), None)
+
+
+@_phrase(rf"{_Y}-?w(?P<week>\d\d)(?:-?(?P<day>[1-7]))?{_END}")
+def _iso_week(reading: Reading, match: re.Match[str]) -> None:
+    try:
+        day = date.fromisocalendar(int(match["y"]), int(match["week"]), int(match["day"] or 1))
+    except ValueError:
+        raise InvalidInput("there is no such week") from None
+    reading.set_date(day.year, day.month, day.day)
+
+
+@_phrase(rf"{_Y}[.-](?P<n>\d{{3}}){_END}")
+def _day_of_year(reading: Reading, match: re.Match[str]) -> None:
+    number = int(match["n"])
+    if not 1 <= number <= 366 or not 1 <= int(match["y"]) < 9999:
+        raise InvalidInput("there is no such date")
+    day = date(int(match["y"]), 1, 1) + timedelta(days=number - 1)
+    reading.set_date(day.year, day.month, day.day)
+
+
+# ---- times and zones
+
+
+@_phrase(
+    r"t?(?P<h>\d{1,2}):(?P<min>\d\d)(?::(?P<s>\d\d)(?:[.,]\d{1,9})?)?(?!\d)",
+    r"(?P<h>\d{1,2}):(?P<min>\d\d)(?::(?P<s>\d\d))?[ \t]*(?P<half>[ap])\.?m\.?(?![a-z])",
+    r"t(?P<h>\d\d)(?P<min>\d\d)(?P<s>\d\d)?(?!\d)",
+)
+def _time(reading: Reading, match: re.Match[str]) -> None:
+    said = match.groupdict()
+    reading.set_time(_hour(int(said["h"]), said.get("half")), int(said["min"]), int(said["s"] or 0))
+
+
+@_phrase(r"(?P<h>\d{1,2})[ \t]*(?P<half>[ap])\.?m\.?(?![a-z])")
+def _hour_alone(reading: Reading, match: re.Match[str]) -> None:
+    reading.set_time(_hour(int(match["h"]), match["half"]), 0, 0)
+
+
+def _hour(hour: int, half: str | None) -> int:
+    if half is None:
+        return hour
+    if not 1 <= hour <= 12:
+        raise InvalidInput("there is no such time")
+    return hour % 12 + (12 if half.lower() == "p" else 0)
+
+
+@_phrase(rf"(?:utc|gmt|z){_END}")
+def _utc(reading: Reading, _match: re.Match[str]) -> None:
+    reading.set_zone(UTC)
+
+
+@_phrase(rf"(?:utc|gmt)?(?P<sign>[+-])(?P<h>\d{{1,2}})(?::?(?P<min>\d\d))?{_END}")
+def _offset(reading: Reading, match: re.Match[str]) -> None:
+    hours, minutes = int(match["h"]), int(match["min"] or 0)
+    if hours > 14 or minutes > 59:
+        raise InvalidInput("there is no such zone")
+    size = timedelta(hours=hours, minutes=minutes)
+    reading.set_zone(timezone(-size if match["sign"] == "-" else size))
+
+
+@_phrase("(?P<name>" + "|".join(_ABBREVIATIONS) + f"){_END}")
+def _abbreviation(reading: Reading, match: re.Match[str]) -> None:
+    reading.set_zone(timezone(timedelta(hours=_ABBREVIATIONS[match["name"].lower()])))
+
+
+@lru_cache(maxsize=1)
+def _zone_names() -> dict[str, str]:
+    return {name.lower(): name for name in available_timezones()}
+
+
+@_phrase(r"[a-z]+(?:/[a-z_+-]+\d*)+")
+def _zone_name(reading: Reading, match: re.Match[str]) -> None:
+    name = _zone_names().get(match[0].lower())
+    if name is None:
+        raise InvalidInput("there is no such zone")
+    reading.set_zone(ZoneInfo(name))
+
+
+@_phrase(r"@(?P<seconds>-?\d{1,11})(?:\.\d{1,9})?(?!\d)")
+def _timestamp(reading: Reading, match: re.Match[str]) -> None:
+    if reading.timestamp is not None or reading.date is not None:
+        raise InvalidInput("the date is given twice")
+    reading.timestamp = int(match["seconds"])
+
+
+# ---- words
+
+
+@_phrase(rf"now{_END}")
+def _now(_reading: Reading, _match: re.Match[str]) -> None:
+    """Says nothing but what is so without it."""
+
+
+@_phrase(rf"(?P<day>yesterday|today|tomorrow){_END}")
+def _day_by_word(reading: Reading, match: re.Match[str]) -> None:
+    reading.set_day({"yesterday": -1, "today": 0, "tomorrow": 1}[match["day"].lower()])
+
+
+@_phrase(rf"(?P<hour>midnight|noon){_END}")
+def _hour_by_word(reading: Reading, match: re.Match[str]) -> None:
+    reading.set_time(12 if match["hour"].lower() == "noon" else 0, 0, 0)
+
+
+@_phrase(rf"{_WEEKDAY}{_END}\.?")
+def _weekday_alone(reading: Reading, match: re.Match[str]) -> None:
+    reading.set_weekday(match["weekday"].lower(), 0)
+
+
+# ---- shifts
+
+
+def _steps(which: str) -> int:
+    return {"next": 1, "this": 0}.get(which.lower(), -1)
+
+
+def _unit(name: str) -> str:
+    name = name.lower()
+    return {"second": "sec", "minute": "min"}.get(name, name)
+
+
+@_phrase(rf"(?P<signs>[+-]*)[ \t]*(?P<n>\d{{1,9}})[ \t]*{_UNIT}{_END}")
+def _amount(reading: Reading, match: re.Match[str]) -> None:
+    amount = int(match["n"])
+    reading.shift(-amount if match["signs"].count("-") % 2 else amount, _unit(match["unit"]))
+
+
+@_phrase(rf"(?P<signs>[+-]+)[ \t]*(?P<n>\d{{1,4}})[ \t]*{_WEEKDAY}{_END}")
+def _weekdays_ahead(reading: Reading, match: re.Match[str]) -> None:
+    amount = int(match["n"])
+    reading.set_weekday(match["weekday"].lower(), -amount if match["signs"].count("-") % 2 else amount)
+
+
+@_phrase(rf"{_WHICH}{_GAP}{_UNIT}{_END}")
+def _relative_unit(reading: Reading, match: re.Match[str]) -> None:
+    steps, unit = _steps(match["which"]), _unit(match["unit"])
+    if unit == "week":
+        reading.week_shift = (reading.week_shift or 0) + steps
+    else:
+        reading.shift(steps, unit)
+
+
+@_phrase(rf"{_WHICH}{_GAP}{_WEEKDAY}{_END}")
+def _relative_weekday(reading: Reading, match: re.Match[str]) -> None:
+    reading.set_weekday(match["weekday"].lower(), _steps(match["which"]))
+
+
+@_phrase(rf"(?P<edge>first|last){_GAP}day{_GAP}of{_END}")
+def _edge_of_month(reading: Reading, match: re.Match[str]) -> None:
+    reading.edge = match["edge"].lower()
+
+
+@_phrase(rf"{_NTH}{_GAP}{_WEEKDAY}{_GAP}of{_END}")
+def _weekday_of_month(reading: Reading, match: re.Match[str]) -> None:
+    nth = match["nth"].lower()
+    which = -1 if nth == "last" else ORDINALS.index(nth) + 1
+    reading.nth_weekday = (which, WEEKDAYS.index(match["weekday"].lower()[:3]))
+    reading.at_midnight = reading.names_day = True
+
+
+@_phrase(rf"ago{_END}")
+def _ago(reading: Reading, _match: re.Match[str]) -> None:
+    reading.reverse()

@@ -1,0 +1,1 @@
+"""Notifications in Mailvane's own interface."""

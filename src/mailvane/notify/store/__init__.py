@@ -1,0 +1,1 @@
+"""The ledger's part in telling people."""

@@ -1,0 +1,166 @@
+"""Messages on their way to somebody, in the ledger. Implements `Outbox` of the storage layer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+
+from mailvane.core.errors import NotFound
+from mailvane.core.ledger.database import Database
+from mailvane.core.ledger.documents import plain, text_of, value_of
+from mailvane.notify.model import Attempt, Channel, Notification, NotificationState, Target
+from mailvane.notify.store.tables import attempts, notifications, targets
+
+
+def post(connection: Connection, database: Database, messages: Sequence[Notification]) -> None:
+    """Keep messages in a transaction that somebody else began."""
+    if messages:
+        statement = database.insert(notifications).on_conflict_do_nothing()
+        connection.execute(statement, [_row(message) for message in messages])
+
+
+class SqlOutbox:
+    """For any number of threads and processes on one ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def post(self, messages: Sequence[Notification]) -> None:
+        with self._database.write() as connection:
+            post(connection, self._database, messages)
+
+    def take(self, now: int, limit: int, hold_ms: int) -> list[Notification]:
+        table = notifications.c
+        due = (
+            select(notifications)
+            .where(table.state == NotificationState.PENDING, table.next_at <= now)
+            .order_by(table.next_at)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            if connection.execute(due.limit(1)).first() is None:
+                return []
+        with self._database.write() as connection:
+            taken = [_notification(row) for row in connection.execute(due.with_for_update(skip_locked=True))]
+            held = update(notifications).where(table.id.in_([one.id for one in taken]))
+            connection.execute(held.values(next_at=now + hold_ms))
+        return taken
+
+    def let_go(self, now: int, hold_ms: int, ids: Collection[str] | None = None) -> int:
+        table = notifications.c
+        pending = select(table.id, table.next_at, table.document).where(
+            table.state == NotificationState.PENDING, table.next_at > now, table.next_at <= now + hold_ms
+        )
+        if ids is not None:
+            pending = pending.where(table.id.in_(sorted(ids)))
+        with self._database.write() as connection:
+            # What is held is due later than its document says, which is written when a message is settled.
+            due = {
+                row.id: written
+                for row in connection.execute(pending.with_for_update())
+                if (written := value_of(row.document, Notification).next_at) < row.next_at
+            }
+            for one, at in due.items():
+                connection.execute(update(notifications).where(table.id == one).values(next_at=at))
+        return len(due)
+
+    def settle_notification(self, notification: Notification, attempt: Attempt) -> None:
+        row = {"notification_id": notification.id, **msgspec.structs.asdict(attempt), "detail": plain(attempt.detail)}
+        with self._database.write() as connection:
+            put = update(notifications).where(notifications.c.id == notification.id)
+            if connection.execute(put.values(_row(notification))).rowcount:
+                connection.execute(insert(attempts).values(row))
+
+    def notifications(
+        self, workspace: int, state: NotificationState | None = None, limit: int = 100
+    ) -> list[Notification]:
+        table = notifications.c
+        wanted = select(notifications).where(table.workspace == workspace)
+        if state is not None:
+            wanted = wanted.where(table.state == state)
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.order_by(table.created_at.desc(), table.id).limit(limit))
+            return [_notification(row) for row in rows]
+
+    def attempts(self, workspace: int, notification_id: str) -> list[Attempt]:
+        wanted = select(attempts).where(attempts.c.notification_id == plain(notification_id)).order_by(attempts.c.id)
+        with self._database.read() as connection:
+            if connection.execute(select(notifications.c.id).where(*_one(workspace, notification_id))).first() is None:
+                raise NotFound(f"there is no notification {notification_id}")
+            return [
+                Attempt(at=row.at, took_ms=row.took_ms, outcome=row.outcome, detail=row.detail)
+                for row in connection.execute(wanted)
+            ]
+
+    def resend(self, workspace: int, notification_id: str, now: int) -> Notification:
+        one = _one(workspace, notification_id)
+        with self._database.write() as connection:
+            row = connection.execute(select(notifications).where(*one).with_for_update()).one_or_none()
+            if row is None:
+                raise NotFound(f"there is no notification {notification_id}")
+            again = msgspec.structs.replace(
+                _notification(row), state=NotificationState.PENDING, next_at=now, attempts=0, delivered_at=0
+            )
+            connection.execute(update(notifications).where(*one).values(_row(again)))
+            place = (
+                targets.c.workspace == workspace,
+                targets.c.channel == again.channel,
+                targets.c.target == again.target,
+            )
+            connection.execute(update(targets).where(*place).values(failing_since=0, disabled_at=0))
+        return again
+
+    def notifications_waiting(self) -> int:
+        """How many of all workspaces are pending."""
+        waiting = select(func.count()).where(notifications.c.state == NotificationState.PENDING)
+        with self._database.read() as connection:
+            return connection.execute(waiting).scalar_one()
+
+    def forget_notifications(self, before: int) -> int:
+        """Forget those made before a time, with their delivery logs, unless they are pending; how many."""
+        old = delete(notifications).where(
+            notifications.c.created_at < before, notifications.c.state != NotificationState.PENDING
+        )
+        with self._database.write() as connection:
+            return connection.execute(old).rowcount
+
+    def targets(self, workspace: int) -> list[Target]:
+        wanted = select(targets).where(targets.c.workspace == workspace).order_by(targets.c.channel, targets.c.target)
+        with self._database.read() as connection:
+            return [
+                Target(
+                    workspace=row.workspace,
+                    channel=Channel(row.channel),
+                    target=row.target,
+                    failing_since=row.failing_since,
+                    disabled_at=row.disabled_at,
+                )
+                for row in connection.execute(wanted)
+            ]
+
+    def save_target(self, target: Target) -> None:
+        with self._database.write() as connection:
+            row = {**msgspec.structs.asdict(target), "channel": target.channel.value}
+            connection.execute(self._database.upsert(targets), row)
+
+
+def _one(workspace: int, notification_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return notifications.c.workspace == workspace, notifications.c.id == plain(notification_id)
+
+
+def _row(message: Notification) -> dict[str, Any]:
+    return {
+        "id": message.id,
+        "workspace": message.workspace,
+        "state": message.state.value,
+        "next_at": message.next_at,
+        "created_at": message.created_at,
+        "document": text_of(message),
+    }
+
+
+def _notification(row: Row[Any]) -> Notification:
+    return msgspec.structs.replace(value_of(row.document, Notification), next_at=row.next_at)

@@ -1,0 +1,1 @@
+"""Outgoing mail: what may be sent, what comes back, and what is made of it."""

@@ -1,0 +1,1 @@
+"""Outbound governance in Mailvane's own interface."""

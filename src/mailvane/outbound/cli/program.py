@@ -1,0 +1,25 @@
+"""What the commands of outbound governance ask of the program around them."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import typer
+
+from mailvane.core.cli.program import Program, program
+from mailvane.maillog.interface import MailLog
+from mailvane.outbound.governance import Governance
+
+
+class OutboundProgram(Program, Protocol):
+    def governance(self) -> Governance:
+        """Sending domains, their limits and counters."""
+
+    def maillog(self) -> AbstractContextManager[MailLog]:
+        """The mail log: through the running server when there is one, opened here otherwise."""
+
+
+def outbound_program(context: typer.Context) -> OutboundProgram:
+    found: OutboundProgram = program(context)
+    return found

@@ -1,0 +1,81 @@
+"""Decisions in groups: whoever asks while a transaction is under way is answered by the next one, together.
+
+This decides nothing itself, and belongs to one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from mailvane.core.errors import InvalidInput, MailvaneError, StoreUnavailable
+from mailvane.core.group_commit import GroupCommit
+from mailvane.outbound.model import Passage, Verdict
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 512  # decisions of one transaction: what the last of them waits for stays short
+
+
+class Decides(Protocol):
+    """What the desk needs of governance."""
+
+    def decide(self, passages: Sequence[Passage], now: int) -> list[Verdict]: ...
+
+
+class DecisionDesk:
+    """Start it within the event loop that asks."""
+
+    def __init__(self, governance: Decides, clock: Callable[[], int], at_once: int = _AT_ONCE) -> None:
+        self._governance = governance
+        self._clock = clock
+        self._groups = GroupCommit[None, Passage, Verdict](self._commit, at_once)
+        self._thread: ThreadPoolExecutor | None = None
+        self._stopping = False
+
+    async def start(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "decisions")
+        self._stopping = False
+
+    async def stop(self) -> None:
+        """Answer those who wait, and nobody after them."""
+        self._stopping = True
+        await self._groups.drain()
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None
+
+    async def decide(self, passage: Passage) -> Verdict:
+        """The verdict, once it is durable. Raises StoreUnavailable."""
+        return await self.ask(passage)
+
+    def ask(self, passage: Passage) -> asyncio.Future[Verdict]:
+        """Likewise, for whoever does not wait here."""
+        if self._thread is None or self._stopping:
+            refused: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+            refused.set_exception(StoreUnavailable("nothing is decided: the server is starting or stopping"))
+            return refused
+        return self._groups.add(None, passage)
+
+    async def _commit(self, _key: None, passages: Sequence[Passage]) -> list[Verdict]:
+        """Raises what may be told to everybody of the group."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._decided, passages)
+        except InvalidInput as error:
+            raise _group_failed(error) from error
+        except MailvaneError:
+            raise
+        except Exception as error:
+            raise _group_failed(error) from error
+
+    def _decided(self, passages: Sequence[Passage]) -> list[Verdict]:
+        return self._governance.decide(passages, self._clock())
+
+
+def _group_failed(error: Exception) -> StoreUnavailable:
+    # One of many may be at fault, and none of them is to hear what is wrong with another.
+    log.error("a group of decisions failed", exc_info=error)
+    return StoreUnavailable("the decision failed")

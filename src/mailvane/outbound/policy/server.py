@@ -1,0 +1,306 @@
+"""Answers mail servers over TCP or a Unix socket: many requests on one connection, in order, each once it is decided.
+
+Where no right answer can be given, none is: the connection ends, and the mail server does what its own configuration
+says for that case. Decides nothing itself and keeps nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import deque
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from mailvane.core.connections import ConnectionLimits, Connections, peer_of
+from mailvane.core.errors import InvalidInput, InvalidSetting, MailvaneError
+from mailvane.core.listening import Listen, UnixSocket
+from mailvane.outbound.model import Passage, Verdict
+from mailvane.outbound.policy.decision import DUNNO, PolicyRules, action, passage, ruled
+from mailvane.outbound.policy.metrics import PolicyMetrics
+from mailvane.outbound.policy.protocol import Request, RequestStream, answer
+
+log = logging.getLogger(__name__)
+
+Decide = Callable[[Passage], Awaitable[Verdict]]
+
+_BACKLOG = 1024
+_PIPELINED = 256  # requests of one connection in hand at once; more wait in the kernel
+_LIMITS = ConnectionLimits(total=4096, per_peer=4096)
+_SOCKET_MODE = 0o666  # who may reach a Unix socket is said by its directory
+_DUNNO = answer(DUNNO)
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """How long connections are waited for, in seconds. Postfix lets go of an idle one after 300."""
+
+    idle: float = 900.0
+    unfinished: float = 60.0  # a request that has begun
+    stopping: float = 5.0
+    look: float = 5.0  # how often
+
+
+class PolicyServer:
+    """Listens, and belongs to one event loop."""
+
+    def __init__(
+        self,
+        decide: Decide,
+        rules: PolicyRules,
+        metrics: PolicyMetrics,
+        patience: Patience | None = None,
+        limits: ConnectionLimits = _LIMITS,
+    ) -> None:
+        self.decide = decide
+        self.rules = rules
+        self.metrics = metrics
+        self.connections: Connections[_Connection] = Connections(limits, _Connection.is_idle, _Connection.give_up)
+        self._patience = patience or Patience()
+        self._listening: list[asyncio.Server] = []
+        self._sockets: list[Path] = []
+        self._watching: asyncio.Task[None] | None = None
+        self.stopping = False
+
+    async def listen(self, where: Listen | UnixSocket) -> None:
+        """Begin to answer. Raises InvalidSetting when nobody can listen there."""
+        try:
+            if isinstance(where, UnixSocket):
+                server = await self._listen_unix(where.path)
+            else:
+                server = await self._listen_tcp(where)
+        except OSError as error:
+            raise InvalidSetting(f"cannot listen on {where}: {error.strerror or error}") from None
+        self._listening.append(server)
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch())
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where it listens over TCP, with the ports that the system chose."""
+        sockets = [each for server in self._listening for each in server.sockets if each.family != socket.AF_UNIX]
+        return [each.getsockname()[:2] for each in sockets]
+
+    async def stop(self) -> None:
+        """Accept nothing new; give the answers that are awaited, unless they take longer than the patience."""
+        self.stopping = True
+        for server in self._listening:
+            server.close()
+        for path in self._sockets:
+            path.unlink(missing_ok=True)
+        for connection in self.connections:
+            connection.finish()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._patience.stopping
+        while len(self.connections) and loop.time() < until:
+            await asyncio.sleep(0.01)
+        for connection in self.connections:
+            connection.abort("it did not end in time")
+        if self._watching is not None:
+            self._watching.cancel()
+
+    async def _listen_tcp(self, where: Listen) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(lambda: _Connection(self), where.host, where.port, backlog=_BACKLOG)
+
+    async def _listen_unix(self, path: Path) -> asyncio.Server:
+        # The loop removes a socket that is there, also one that another server listens on.
+        if await _is_answered(path):
+            raise InvalidSetting(f"cannot listen on unix:{path}: another program does")
+        loop = asyncio.get_running_loop()
+        server = await loop.create_unix_server(lambda: _Connection(self), path, backlog=_BACKLOG)
+        path.chmod(_SOCKET_MODE)
+        self._sockets.append(path)
+        return server
+
+    async def _watch(self) -> None:
+        said = 0
+        while True:
+            await asyncio.sleep(self._patience.look)
+            if self.connections.evicted > said:
+                log.warning(
+                    "%d policy connections ended for being too many; %d are open",
+                    self.connections.evicted - said, len(self.connections),
+                )  # fmt: skip
+                said = self.connections.evicted
+            now = asyncio.get_running_loop().time()
+            for connection in self.connections:
+                connection.check(now, self._patience)
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A request whose answer has not been sent yet."""
+
+    request: Request
+    began: float
+    verdict: asyncio.Future[Verdict] | None  # None: needs no decision
+
+
+class _Connection(asyncio.Protocol):
+    """One mail server's connection."""
+
+    def __init__(self, server: PolicyServer) -> None:
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._stream = RequestStream()
+        self._waiting: deque[_Asked] = deque()
+        self._asker = ""
+        self._heard = self._loop.time()
+        self._marked = ""  # the mail that was last given a header
+        self._ending = False
+        self._full = False
+        self._deaf = False  # for now
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # a stream has no other kind
+        peer = transport.get_extra_info("peername")
+        self._asker = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._server.connections.enter(self, peer_of(peer))
+        if self._server.stopping:
+            self.finish()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it was lost makes no difference
+        self._ending = True
+        self._waiting.clear()
+        self._server.connections.leave(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._ending:
+            return
+        self._heard = self._loop.time()
+        try:
+            requests = self._stream.feed(data)
+        except InvalidInput as error:
+            self.abort(error.message)
+            return
+        if requests:
+            self._server.connections.prove(self)
+        for request in requests:
+            self._ask(request)
+        self._reply()
+        self._steer()
+
+    def eof_received(self) -> bool:
+        """Whoever only closed its own side still wants to hear the answers."""
+        self.finish()
+        return True
+
+    def pause_writing(self) -> None:
+        self._full = True
+        self._steer()
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._steer()
+
+    def finish(self) -> None:
+        """Hear no more, and end after the answers that are awaited."""
+        self._ending = True
+        if not self._waiting:
+            self._transport.close()
+
+    def abort(self, why: str) -> None:
+        """End without another word."""
+        log.warning("policy connection of %s ended without an answer: %s", self._asker or "a local program", why)
+        self._server.metrics.failed(len(self._waiting) or 1)
+        self._ending = True
+        self._waiting.clear()
+        self._transport.abort()
+
+    def is_idle(self) -> bool:
+        """Nothing was asked that is not answered."""
+        return not self._waiting and not self._stream.unfinished
+
+    def give_up(self) -> None:
+        """End at once, because there is no room for it. Postfix asks again on a new connection."""
+        self._ending = True
+        self._transport.abort()
+
+    def check(self, now: float, patience: Patience) -> None:
+        """End when nothing has been heard for too long."""
+        silent = now - self._heard
+        if self._stream.unfinished and silent > patience.unfinished:
+            self.abort("a request was begun and not finished")
+        elif not self._waiting and silent > patience.idle:
+            self._transport.abort()
+
+    def _ask(self, request: Request) -> None:
+        asked = passage(request, self._server.rules, self._asker)
+        verdict = None
+        if asked is not None:
+            verdict = asyncio.ensure_future(self._server.decide(asked))
+            verdict.add_done_callback(self._decided)
+        self._waiting.append(_Asked(request, self._heard, verdict))
+
+    def _decided(self, verdict: asyncio.Future[Verdict]) -> None:
+        if not verdict.cancelled():
+            verdict.exception()  # looked at, also when the connection is gone; what was decided stays decided
+        self._reply()
+        self._steer()
+
+    def _reply(self) -> None:
+        """Send the answers that are known, as far as no earlier one is missing."""
+        waiting, answers, problem = self._waiting, [], ""
+        while waiting and (waiting[0].verdict is None or waiting[0].verdict.done()):
+            problem = _problem(waiting[0].verdict)
+            if problem:
+                break
+            answers.append(self._answer(waiting.popleft()))
+        if answers:
+            self._transport.write(answers[0] if len(answers) == 1 else b"".join(answers))
+        if problem:
+            self.abort(problem)
+        elif self._ending and not waiting:
+            self._transport.close()
+
+    def _answer(self, asked: _Asked) -> bytes:
+        seconds = self._loop.time() - asked.began
+        if asked.verdict is None:
+            self._server.metrics.exempted(seconds)
+            return _DUNNO
+        verdict = ruled(asked.verdict.result(), self._server.rules)
+        self._server.metrics.decided(verdict, seconds)
+        if verdict.reason is None:
+            return _DUNNO
+        if verdict.allowed:
+            # Asked at each recipient, a mail is still to be marked once.
+            if asked.request.instance and asked.request.instance == self._marked:
+                return _DUNNO
+            self._marked = asked.request.instance
+        return answer(action(verdict, asked.request.stage, self._server.rules))
+
+    def _steer(self) -> None:
+        """Hear more only while there is room for it."""
+        deaf = self._full or len(self._waiting) >= _PIPELINED
+        if deaf is self._deaf or self._transport.is_closing():
+            return
+        self._deaf = deaf
+        if deaf:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+
+def _problem(verdict: asyncio.Future[Verdict] | None) -> str:
+    """Why there is no answer to a decision that has ended; empty when there is one."""
+    if verdict is None:
+        return ""
+    if verdict.cancelled():
+        return "the decision was given up"
+    error = verdict.exception()
+    if error is None or isinstance(error, MailvaneError):
+        return "" if error is None else error.message
+    log.error("a decision failed", exc_info=error)
+    return "a decision failed"
+
+
+async def _is_answered(path: Path) -> bool:
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return False
+    writer.close()
+    return True

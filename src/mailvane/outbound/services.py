@@ -1,0 +1,28 @@
+"""What the HTTP interfaces of outbound governance need. The composition root fills it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mailvane.core.tenants.service import Tenancy
+from mailvane.outbound.client_keys import ClientKeys
+from mailvane.outbound.decisions import DecisionDesk
+from mailvane.outbound.feedback import NotificationIntake
+from mailvane.outbound.governance import Governance
+from mailvane.outbound.verification import Proving
+
+
+@dataclass(frozen=True)
+class OutboundServices:
+    """Outbound governance. The desk is started and stopped by whoever made it."""
+
+    tenancy: Tenancy
+    governance: Governance
+    desk: DecisionDesk
+    clients: ClientKeys
+    proving: Proving
+    clock: Callable[[], int]  # milliseconds since the epoch, UTC
+    take_notification: NotificationIntake | None = None  # None: notifications are not taken in
+    clients_may_change_limits: bool = False
+    trust_new_domains: bool = False  # a domain that a customer makes is approved

@@ -1,0 +1,1 @@
+"""Outbound's part of the ledger."""

@@ -1,0 +1,189 @@
+"""Sending domains in the ledger, and every decision on a mail. Implements `Domains` of the storage layer.
+
+A transaction locks the rows of the domains it speaks of, so nodes agree; where SQLite is the ledger, writers queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table, bindparam, delete, func, select
+from sqlalchemy.exc import IntegrityError
+
+from mailvane.core.errors import NotFound
+from mailvane.core.ledger.database import Database
+from mailvane.core.ledger.prepared import Prepared, PreparedChoice
+from mailvane.outbound.interface import HeldDomain, Judge, Revise, Revision, Watch, leading, there
+from mailvane.outbound.model import DAY_MS, HOUR_MS, AuditEntry, Domain, Passage, Usage, Verdict
+from mailvane.outbound.store.decision_batch import Sitting
+from mailvane.outbound.store.revisions import add_audit, apply_revision, put_domain
+from mailvane.outbound.store.rows import (
+    COUNTED,
+    KNOWN,
+    SET_COUNTERS,
+    WHOLE,
+    counters_row,
+    domain_of,
+    locked,
+    read_usage,
+    usage_of,
+)
+from mailvane.outbound.store.tables import answers, decision_minutes, domain_audit, domains
+
+# A mail server asks again within one SMTP conversation, or when an answer was lost on the way.
+_ANSWERS_MS = HOUR_MS
+_MINUTES_MS = 100 * DAY_MS
+_NAMES = 0x646F6D61696E73  # seeds the hash of a name, so that its lock is no other program's
+_NAMED = PreparedChoice(lambda named: locked(WHOLE.where(named)), domains.c.name)
+_COUNTED = COUNTED.where(domains.c.id.in_(bindparam("ids", expanding=True)))
+_ANSWERED = PreparedChoice(select(answers.c.digest, answers.c.verdict).where, answers.c.digest)
+_PUT_COUNTERS = Prepared(SET_COUNTERS)
+
+
+class SqlDomains:
+    """For any number of threads and processes on one ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        new = database.insert(decision_minutes)
+        self._add_minutes = Prepared(
+            new.on_conflict_do_update(
+                index_elements=["domain", "minute"],
+                set_={
+                    "asked": decision_minutes.c.asked + new.excluded.asked,
+                    "allowed": decision_minutes.c.allowed + new.excluded.allowed,
+                },
+            )
+        )
+        self._put_answers = Prepared(database.upsert(answers))
+
+    def domains(self, workspace: int | None = None, removed: bool = False) -> list[Domain]:
+        wanted = _there(KNOWN.order_by(domains.c.id.desc()), removed)
+        with self._database.read() as connection:
+            rows = connection.execute(wanted if workspace is None else wanted.where(domains.c.workspace == workspace))
+            return [domain_of(row) for row in rows]
+
+    def domains_made_since(self, workspace: int, since: int) -> list[Domain]:
+        of_time = KNOWN.where(domains.c.workspace == workspace, domains.c.created_at >= since)
+        with self._database.read() as connection:
+            rows = connection.execute(_there(of_time.order_by(domains.c.id.desc()), False))
+            return [domain_of(row) for row in rows]
+
+    def domain_count(self, workspace: int) -> int:
+        counted = select(func.count()).where(domains.c.workspace == workspace, domains.c.removed_at.is_(None))
+        with self._database.read() as connection:
+            return connection.execute(counted).scalar_one()
+
+    def domain(self, name: str, workspace: int | None = None) -> Domain | None:
+        with self._database.read() as connection:
+            found = [domain_of(row) for row in connection.execute(_there(KNOWN.where(domains.c.name == name), False))]
+        return leading(each for each in found if workspace in {None, each.workspace})
+
+    def approved_domain(self, name: str) -> Domain | None:
+        with self._database.read() as connection:
+            row = connection.execute(KNOWN.where(domains.c.name == name, domains.c.approved)).one_or_none()
+        return None if row is None else domain_of(row)
+
+    def change_domain(
+        self, name: str, change: Callable[[Domain], Domain], entry: AuditEntry | None, workspace: int | None = None
+    ) -> Domain:
+        def changed(held: Sequence[HeldDomain]) -> Revision:
+            old = leading(there(held, workspace))
+            if old is None:
+                raise NotFound(f"there is no domain {name}")
+            usage = next(each.usage for each in held if each.domain is old)
+            kept = HeldDomain(domain=change(old), usage=usage)
+            return Revision(kept=(kept,), entries=() if entry is None else (entry,))
+
+        return self.revise(name, changed)[0]
+
+    def revise(self, name: str, revise: Revise) -> tuple[Domain, ...]:
+        try:
+            with self._database.write() as connection:
+                self._lock_name(connection, name)
+                rows = connection.execute(locked(WHOLE.where(domains.c.name == name))).all()
+                before = [HeldDomain(domain=domain_of(row), usage=usage_of(row)) for row in rows]
+                return apply_revision(connection, before, revise(before))
+        except IntegrityError as error:
+            raise NotFound("there is no such workspace") from error
+
+    def _lock_name(self, connection: Connection, name: str) -> None:
+        """Rows that nobody has written yet cannot be locked. Where SQLite is the ledger, writers queue anyhow."""
+        if not self._database.is_sqlite:
+            connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, _NAMES))))
+
+    def usage(self, domains: Sequence[int]) -> Mapping[int, Usage]:
+        with self._database.read() as connection:
+            rows = connection.execute(_COUNTED, {"ids": list(domains)}).all()
+        return {row[0]: read_usage(row[1:]) for row in rows}
+
+    def decide(self, passages: Sequence[Passage], now: int, judge: Judge, watch: Watch | None = None) -> list[Verdict]:
+        names = list({passage.domain for passage in passages})
+        with self._database.write() as connection:
+            rows = _NAMED.rows(connection, names)
+            sitting = Sitting([(domain_of(row), usage_of(row)) for row in rows], now, watch)
+            self._recall(connection, sitting, passages)
+            verdicts = sitting.decide(passages, judge)
+            self._keep(connection, sitting, now)
+        return verdicts
+
+    def audit(self, name: str, limit: int, workspace: int | None = None) -> list[AuditEntry]:
+        columns = [domain_audit.c[field] for field in AuditEntry.__struct_fields__]
+        wanted = select(*columns).where(domain_audit.c.domain == name).order_by(domain_audit.c.id.desc()).limit(limit)
+        if workspace is not None:
+            wanted = wanted.where(domain_audit.c.workspace == workspace)
+        with self._database.read() as connection:
+            return [AuditEntry(**row) for row in connection.execute(wanted).mappings()]
+
+    def _recall(self, connection: Connection, sitting: Sitting, passages: Sequence[Passage]) -> None:
+        identities = sitting.identities(passages)
+        if identities:
+            sitting.remember({row.digest: row.verdict for row in _ANSWERED.rows(connection, identities)})
+
+    def _keep(self, connection: Connection, sitting: Sitting, now: int) -> None:
+        for old, new, entry in sitting.changes():
+            put_domain(connection, old, new)
+            add_audit(connection, entry)
+        if counters := sitting.counters():
+            _PUT_COUNTERS.many(connection, counters)
+        if minutes := sitting.minutes():
+            self._add_minutes.many(connection, minutes)
+            forget(connection, decision_minutes, "minute", now - _MINUTES_MS, 2 * len(minutes))
+        if fresh := sitting.answers():
+            self._put_answers.many(connection, fresh)
+            forget(connection, answers, "answered_at", now - _ANSWERS_MS, 2 * len(fresh))
+
+
+def approved_locked(connection: Connection, name: str) -> tuple[Domain, Usage]:
+    """Raises NotFound."""
+    row = connection.execute(locked(WHOLE.where(domains.c.name == name, domains.c.approved))).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no domain {name}")
+    return domain_of(row), usage_of(row)
+
+
+def _there(wanted: Select[Any], removed: bool) -> Select[Any]:
+    return wanted if removed else wanted.where(domains.c.removed_at.is_(None))
+
+
+def put_usage(connection: Connection, domain: Domain, usage: Usage) -> None:
+    connection.execute(SET_COUNTERS, [{"row_id": domain.id} | counters_row(usage, "new_")])
+
+
+def forget(connection: Connection, table: Table, column: str, before: int, limit: int) -> None:
+    """A few old rows for each new one, so that nobody ever waits for many. What another node forgets is left to it."""
+    old, gone = _forgetting(table, column)
+    rows = old.rows(connection, {"before": before, "at_most": limit})
+    if rows:
+        names = [f"old_{key.name}" for key in table.primary_key]
+        gone.many(connection, [dict(zip(names, row, strict=True)) for row in rows])
+
+
+@cache
+def _forgetting(table: Table, column: str) -> tuple[Prepared, Prepared]:
+    keys: Any = list(table.primary_key)
+    old = select(*keys).where(table.c[column] < bindparam("before")).limit(bindparam("at_most"))
+    gone = delete(table).where(*(key == bindparam(f"old_{key.name}") for key in keys))
+    return Prepared(old.with_for_update(skip_locked=True)), Prepared(gone)

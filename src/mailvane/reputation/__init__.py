@@ -1,0 +1,1 @@
+"""What outside sources say of addresses and domains, and the alerts over it."""

@@ -1,0 +1,95 @@
+"""What an alert would have said: the same engine over stored observations, moment by moment. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from mailvane.core.moments import DAY_MS
+from mailvane.reputation.alerts.catalogue import read_rule
+from mailvane.reputation.alerts.engine import evaluate
+from mailvane.reputation.alerts.model import Alert, FiredRule, Memory
+from mailvane.reputation.alerts.view import COUNTED, LONGEST_MS, View, Watched
+from mailvane.reputation.model import Observation, ObservationKind
+
+_WEEK_MS = 7 * DAY_MS
+
+
+class Firing(msgspec.Struct, frozen=True):
+    """Once that it would have fired."""
+
+    at: int
+    rules: tuple[FiredRule, ...]
+
+
+class Backtest(msgspec.Struct, frozen=True):
+    """All that it would have said."""
+
+    since: int
+    until: int
+    evaluations: int
+    firings: tuple[Firing, ...]
+    failing: dict[str, str]
+
+    @property
+    def per_week(self) -> float:
+        return len(self.firings) * _WEEK_MS / max(_WEEK_MS, self.until - self.since)
+
+
+def kinds_read(alert: Alert) -> set[ObservationKind]:
+    """What an alert's rules look at. Raises InvalidFields."""
+    return {read_rule(raw, f"rules[{place}]").READS for place, raw in enumerate(alert.rules)}
+
+
+def backtest(
+    alert: Alert,
+    observations: Iterable[Observation],
+    watched: Watched,
+    span: tuple[int, int],
+    stale_ms: int,
+    check: Callable[[], None] = lambda: None,
+) -> Backtest:
+    """Replay a stretch of time. The observations are of the kinds that the alert reads, also from before.
+
+    It is evaluated whenever something new had come in, and once a day, as a source that is asked daily would have it.
+    What is watched is taken to have been watched all the time. `check` is called before each evaluation, and raises
+    when nobody wants to know any more.
+    """
+    since, until = span
+    arriving = sorted(observations, key=lambda one: one.seen_at)
+    memory = Memory(alert_id=alert.id)
+    known: dict[tuple[object, ...], Observation] = {}
+    firings: list[Firing] = []
+    place = evaluations = 0
+    for moment in _moments(arriving, since, until):
+        check()
+        while place < len(arriving) and arriving[place].seen_at <= moment:
+            one = arriving[place]
+            known[_slot(one)] = one
+            place += 1
+        view = View((_as_known(one, moment) for one in known.values()), watched, moment, stale_ms)
+        memory, fired = evaluate(alert, view, memory)
+        evaluations += 1
+        if fired:
+            firings.append(Firing(moment, fired))
+        if evaluations % 50 == 0:
+            known = {
+                slot: one for slot, one in known.items() if one.kind not in COUNTED or one.at > moment - LONGEST_MS
+            }
+    return Backtest(since, until, evaluations, tuple(firings), memory.failures)
+
+
+def _moments(arriving: Sequence[Observation], since: int, until: int) -> list[int]:
+    told = {one.seen_at for one in arriving if since <= one.seen_at < until}
+    return sorted(told | set(range(since, until, DAY_MS)))
+
+
+def _slot(one: Observation) -> tuple[object, ...]:
+    """Of states and days the newest is known, of what is counted all."""
+    return (one.kind, one.asset, one.key, one.at) if one.kind in COUNTED else (one.kind, one.asset, one.key)
+
+
+def _as_known(one: Observation, moment: int) -> Observation:
+    """As it stood then: what is confirmed today had been confirmed until then."""
+    return msgspec.structs.replace(one, confirmed_at=moment) if one.confirmed_at > moment else one

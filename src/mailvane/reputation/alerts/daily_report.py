@@ -1,0 +1,250 @@
+"""The report of a day: which alerts that asked for it fired, and what could not be known. Built, and posted once.
+
+How it looks is the affair of whoever delivers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, Protocol
+
+import msgspec
+
+from mailvane.core.tenants.interface import Tenants
+from mailvane.core.tenants.model import Workspace
+from mailvane.notify.interface import Outbox
+from mailvane.notify.model import Channel, Notification
+from mailvane.reputation.alerts.model import Alert, EntryState, LogEntry
+from mailvane.reputation.interface import AlertLog, Alerts, Assets, EntryQuestion, Observations, Profiles
+from mailvane.reputation.model import ASKED_ABOUT, Source, SourceHealth
+
+MOST_ALERTS = 100
+MOST_ITEMS = 5  # of a rule type of an alert
+_PAGE = 50  # entries may be large
+# What these say comes when it comes, not when it is asked for: their silence tells nothing.
+_NEVER_ASKED = frozenset({Source.DMARC, Source.TRAPS, Source.HONEYTOKENS})
+
+
+class Day(msgspec.Struct, frozen=True):
+    """A day of a time zone, from `since` to before `until`: not always 24 hours."""
+
+    name: str  # 2026-11-20
+    zone: str
+    since: int
+    until: int
+
+
+class RuleLine(msgspec.Struct, frozen=True):
+    """What satisfied the rules of one type: the newest, and how many there are."""
+
+    type: str
+    items: tuple[Mapping[str, Any], ...]
+    count: int
+
+
+class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
+    alert_id: str
+    name: str
+    fired: int
+    unattended: int  # of these, how many nobody acknowledged or resolved
+    first_at: int
+    last_at: int
+    rules: tuple[RuleLine, ...]
+
+
+class ProfileLines(msgspec.Struct, frozen=True):
+    profile: str  # empty: of none
+    alerts: tuple[AlertLine, ...]
+
+
+class SourceLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A source that fails, or has said nothing of some assets for too long: what it would say is unknown."""
+
+    source: Source
+    assets: int
+    unknown: int
+    succeeded_at: int = 0
+    error: str = ""
+
+
+class UnjudgedLine(msgspec.Struct, frozen=True):
+    """An alert with a rule that could not be evaluated."""
+
+    name: str
+    reason: str
+
+
+class DailyReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="report", tag="daily"):
+    """A day of a workspace."""
+
+    workspace: str
+    day: Day
+    watching: int  # active alerts that asked to be in the report
+    alerts: int  # that fired
+    firings: int
+    profiles: tuple[ProfileLines, ...]
+    left_out: int  # alerts that fired and are not shown
+    sources: tuple[SourceLine, ...]
+    unjudged: tuple[UnjudgedLine, ...]
+
+
+class ReportedLedger(Alerts, AlertLog, Assets, Observations, Profiles, Protocol):
+    """What a report is read from."""
+
+
+class PostingLedger(ReportedLedger, Tenants, Outbox, Protocol):
+    """What posting them needs besides."""
+
+
+class DailyReports:
+    """Posts the report of a day to every recipient, workspace by workspace. Any number of nodes may do so."""
+
+    def __init__(self, ledger: PostingLedger, recipients: Sequence[str], stale_ms: int) -> None:
+        self._ledger = ledger
+        self._recipients = tuple(dict.fromkeys(recipients))
+        self._stale_ms = stale_ms
+
+    def post(self, day: Day, now: int) -> int:
+        """How many messages; those that were posted before change nothing."""
+        if not self._recipients:
+            return 0
+        posted = 0
+        for workspace in self._ledger.workspaces():
+            report = daily_report(self._ledger, workspace, day, now, self._stale_ms)
+            if report is not None:
+                messages = [_message(report, workspace.id, to, now) for to in self._recipients]
+                self._ledger.post(messages)
+                posted += len(messages)
+        return posted
+
+
+def daily_report(ledger: ReportedLedger, workspace: Workspace, day: Day, now: int, stale_ms: int) -> DailyReport | None:
+    """What there is to tell; None where no alert asked to be in the report."""
+    flagged = [one for one in ledger.alerts(workspace.id) if _is_watching(one, day)]
+    told = _Told()
+    for entry in _entries(ledger, workspace.id, day):
+        told.take(entry)
+    if not flagged and not told.alerts:
+        return None
+    names = {profile.id: profile.name for profile in ledger.profiles(workspace.id)}
+    return DailyReport(
+        workspace=workspace.name,
+        day=day,
+        watching=len(flagged),
+        alerts=len(told.alerts),
+        firings=sum(one.fired for one in told.alerts.values()),
+        profiles=told.profiles(names),
+        left_out=max(0, len(told.alerts) - MOST_ALERTS),
+        sources=_sources(ledger, workspace.id, now - stale_ms),
+        unjudged=_unjudged(ledger, flagged),
+    )
+
+
+def _is_watching(alert: Alert, day: Day) -> bool:
+    return alert.is_active and alert.is_in_daily_report and alert.created_at < day.until
+
+
+def _message(report: DailyReport, workspace: int, recipient: str, now: int) -> Notification:
+    who = sha256(recipient.encode()).hexdigest()[:16]
+    return Notification(
+        id=f"daily_{report.day.name}_{workspace}_{who}",  # the same on every node, and after a restart
+        workspace=workspace,
+        channel=Channel.EMAIL,
+        target=recipient,
+        subject=f"daily report {report.day.name}",
+        body=msgspec.to_builtins(report),
+        created_at=now,
+        next_at=now,
+    )
+
+
+def _entries(ledger: AlertLog, workspace: int, day: Day) -> Iterator[LogEntry]:
+    """The newest first."""
+    offset = 0
+    while True:
+        question = EntryQuestion(
+            workspace=workspace, since=day.since, until=day.until, daily_report_only=True, offset=offset, limit=_PAGE
+        )
+        page = ledger.entries(question)
+        yield from page.entries
+        offset += _PAGE
+        if offset >= page.total or not page.entries:
+            return
+
+
+class _AlertTold:
+    """What is gathered of one alert, from its newest entry to its oldest."""
+
+    def __init__(self, newest: LogEntry) -> None:
+        self.newest = newest
+        self.oldest = newest
+        self.fired = 0
+        self.unattended = 0
+        self._items: dict[str, dict[bytes, Mapping[str, Any]]] = {}
+
+    def take(self, entry: LogEntry) -> None:
+        self.oldest = entry
+        self.fired += 1
+        self.unattended += entry.state is EntryState.OPEN
+        for rule in entry.rules:
+            known = self._items.setdefault(rule.type, {})
+            for item in rule.matchings.get("items") or ():
+                # The number of a later firing replaces that of an earlier one.
+                named = {name: value for name, value in item.items() if name != "value"}
+                known.setdefault(msgspec.json.encode(named, order="sorted"), item)
+
+    def line(self) -> AlertLine:
+        rules = [RuleLine(kind, tuple(items.values())[:MOST_ITEMS], len(items)) for kind, items in self._items.items()]
+        return AlertLine(
+            alert_id=self.newest.alert_id,
+            name=self.newest.name,
+            fired=self.fired,
+            unattended=self.unattended,
+            first_at=self.oldest.at,
+            last_at=self.newest.at,
+            rules=tuple(rules),
+        )
+
+
+class _Told:
+    """What is gathered of a day."""
+
+    def __init__(self) -> None:
+        self.alerts: dict[str, _AlertTold] = {}
+
+    def take(self, entry: LogEntry) -> None:
+        self.alerts.setdefault(entry.alert_id, _AlertTold(entry)).take(entry)
+
+    def profiles(self, names: Mapping[str, str]) -> tuple[ProfileLines, ...]:
+        """By name, those of none first; the alert that fired last comes first."""
+        groups: dict[str, list[AlertLine]] = {}
+        for told in list(self.alerts.values())[:MOST_ALERTS]:
+            groups.setdefault(names.get(told.newest.profile_id or "", ""), []).append(told.line())
+        return tuple(ProfileLines(name, tuple(groups[name])) for name in sorted(groups))
+
+
+def _sources(ledger: ReportedLedger, workspace: int, fresh_since: int) -> tuple[SourceLine, ...]:
+    health = {one.source: one for one in ledger.health(workspace)}
+    lines = []
+    for source in Source:
+        standing = ledger.asset_standing(workspace, ASKED_ABOUT[source], 0 if source in _NEVER_ASKED else fresh_since)
+        known = health.get(source, SourceHealth(source=source))
+        if standing.assets and (standing.unknown or known.failures):
+            lines.append(
+                SourceLine(
+                    source=source, assets=standing.assets, unknown=standing.unknown, succeeded_at=known.succeeded_at,
+                    error=known.error if known.failures else standing.error,
+                )
+            )  # fmt: skip
+    return tuple(lines)
+
+
+def _unjudged(ledger: AlertLog, alerts: Sequence[Alert]) -> tuple[UnjudgedLine, ...]:
+    memories = ledger.memories([alert.id for alert in alerts]) if alerts else {}
+    lines = []
+    for alert in alerts:
+        failures = memories[alert.id].failures if alert.id in memories else {}
+        if failures:
+            lines.append(UnjudgedLine(alert.name, next(iter(failures.values()))))
+    return tuple(lines[:MOST_ALERTS])

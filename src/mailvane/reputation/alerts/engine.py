@@ -1,0 +1,140 @@
+"""Evaluating an alert: what satisfies its rules, whether that is news, and what is logged of it. Pure.
+
+Nothing is said twice within a day. A rule that fails is shown as failing, and stops no other. What is not known does
+not satisfy: it neither fires an alert nor makes it forget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from mailvane.reputation.alerts.catalogue import read_rule
+from mailvane.reputation.alerts.formula import Key, read_formula
+from mailvane.reputation.alerts.model import WINDOW_MS, Alert, FiredRule, LogEntry, Match, Memory, RuleMemory
+from mailvane.reputation.alerts.view import View
+
+MOST_RECORDS = 100  # of a snapshot
+MOST_ITEMS = 1000  # of the matchings of a rule
+_NOTHING = RuleMemory()
+_LONGEST_REASON = 500
+
+OnError = Callable[[str, Exception], None]  # the rule's key, and what came of evaluating it
+
+
+class Evaluation(NamedTuple):
+    """What came of one."""
+
+    memory: Memory
+    fired: tuple[FiredRule, ...]  # empty: the alert is silent
+
+    @property
+    def failing(self) -> Mapping[str, str]:
+        """Why rules could not be evaluated, by their keys."""
+        return self.memory.failures
+
+
+class _Looked(NamedTuple):
+    raw: Mapping[str, Any]
+    matches: Sequence[Match]
+    news: bool
+    memory: RuleMemory
+    error: Exception | None = None
+
+
+def keys_of(rules: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The keys of an alert's rules; one that has none goes by its place."""
+    return [str(raw.get("key") or place) for place, raw in enumerate(rules)]
+
+
+def reason_of(error: Exception) -> str:
+    """What is shown of an error."""
+    return str(error)[:_LONGEST_REASON] or type(error).__name__
+
+
+def evaluate(alert: Alert, view: View, memory: Memory, on_error: OnError = lambda *_: None) -> Evaluation:
+    """What the alert has to say at the view's moment, and what is remembered for the next time."""
+    looked = {
+        key: _look(raw, place, alert, view, memory.rules.get(key, _NOTHING))
+        for place, (key, raw) in enumerate(zip(keys_of(alert.rules), alert.rules, strict=True))
+    }
+    for key, one in looked.items():
+        if one.error is not None:
+            on_error(key, one.error)
+    truth = {key: one.memory.matched_at > view.now - WINDOW_MS for key, one in looked.items()}
+    formula = read_formula(alert.formula, truth) if alert.formula and len(truth) > 1 else Key(next(iter(truth)))
+    fires = formula.holds(truth) and any(one.news for one in looked.values())
+    fired = tuple(one.memory.last for key, one in looked.items() if truth[key] and one.memory.last) if fires else ()
+    rules = {key: _said(one, view.now) if fires else one.memory for key, one in looked.items()}
+    return Evaluation(msgspec.structs.replace(memory, evaluated_at=view.now, rules=rules, failing=""), fired)
+
+
+def entry_of(alert: Alert, fired: tuple[FiredRule, ...], now: int, entry_id: str) -> LogEntry:
+    """What is logged of an alert that fired."""
+    return LogEntry(
+        id=entry_id,
+        workspace=alert.workspace,
+        alert_id=alert.id,
+        profile_id=alert.profile_id,
+        name=alert.name,
+        at=now,
+        rules=fired,
+        in_daily_report=alert.is_in_daily_report,
+    )
+
+
+def _look(raw: Mapping[str, Any], place: int, alert: Alert, view: View, before: RuleMemory) -> _Looked:
+    before = _of(raw, before)
+    said = {identity: at for identity, at in before.said.items() if at > view.now - WINDOW_MS}
+    kept = msgspec.structs.replace(before, said=said, failing="")
+    try:
+        rule = read_rule(raw, f"rules[{place}]")
+        matches = view.kept((rule, alert.profile_id), lambda: tuple(rule.matches(view, alert.profile_id)))
+        news = any(_identity(match) not in said for match in matches)
+        # Nothing is frozen anew while there is nothing to say: thousands of alerts are looked at for each that speaks.
+        last = _frozen(raw, matches) if matches and (news or kept.last is None) else kept.last
+    except Exception as error:  # noqa: BLE001 - one rule's trouble, whatever it is, is shown and stops no other
+        return _Looked(raw, (), False, msgspec.structs.replace(kept, failing=reason_of(error)), error)
+    if not matches:
+        return _Looked(raw, (), False, kept)
+    return _Looked(raw, matches, news, msgspec.structs.replace(kept, matched_at=view.now, last=last))
+
+
+def _of(raw: Mapping[str, Any], before: RuleMemory) -> RuleMemory:
+    """What is remembered, unless that is of a rule that a user has replaced by this one."""
+    if before.last is None or before.last.snapshot.get("rule") == raw:
+        return before
+    # The same type names the same things, and what was said of them was said.
+    return RuleMemory(said=before.said) if before.last.type == raw.get("type") else _NOTHING
+
+
+def _said(looked: _Looked, now: int) -> RuleMemory:
+    said = {**looked.memory.said, **{_identity(match): now for match in looked.matches}}
+    return msgspec.structs.replace(looked.memory, said=said)
+
+
+def _identity(match: Match) -> str:
+    return "\x1f".join(match.identity)
+
+
+def _frozen(raw: Mapping[str, Any], matches: Sequence[Match]) -> FiredRule:
+    records: list[Mapping[str, Any]] = []
+    seen: set[int] = set()
+    for match in matches:
+        # Several matches may come from one record, such as the listings of one address.
+        if id(match.record) not in seen:
+            seen.add(id(match.record))
+            records.append(match.record)
+    snapshot = {
+        "rule": raw,
+        "date_timestamp": max(match.at for match in matches),
+        "data": records[:MOST_RECORDS],
+        "truncated": len(records) > MOST_RECORDS or len(matches) > MOST_ITEMS,
+    }
+    matchings = {"items": [match.item for match in matches[:MOST_ITEMS]], "count": len(matches)}
+    # What no encoder knows must show here, where it is one rule's trouble, and not when the whole is stored or sent.
+    return FiredRule(
+        type=str(raw.get("type")), snapshot=msgspec.to_builtins(snapshot), matchings=msgspec.to_builtins(matchings)
+    )

@@ -1,0 +1,105 @@
+"""What a rule type is: its configuration as fields, its name, what it reads, and what satisfies it. Pure.
+
+Those of one source stand in one module of `rules`. The names of types and fields are those that users write.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, TypeVar, cast
+
+import msgspec
+from msgspec import Meta
+
+from mailvane.reputation.alerts.comparing import Comparison
+from mailvane.reputation.alerts.model import Match
+from mailvane.reputation.alerts.names import plain
+from mailvane.reputation.alerts.view import View
+from mailvane.reputation.model import AssetKind, Observation, ObservationKind
+
+Names = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=253)], ...], Meta(min_length=1, max_length=10_000)]
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule as a user configured it."""
+
+    TYPE: ClassVar[str]
+    READS: ClassVar[ObservationKind]
+
+    def __post_init__(self) -> None:
+        """Whatever a rule holds may become part of a match, and so of documents and messages."""
+        for name in self.__struct_fields__:
+            msgspec.structs.force_setattr(self, name, plain(getattr(self, name)))
+
+    @classmethod
+    def mended(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a user wrote, in the form that is meant; for types that the vendor's own guide spells in two ways."""
+        return raw
+
+    @abstractmethod
+    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
+        """Everything that satisfies it now, of what is watched in the alert's profile."""
+
+
+Compared = TypeVar("Compared")
+
+
+def one_comparison(
+    name: str,
+    reads: ObservationKind,
+    compared: type[Compared],
+    matches: Callable[[View, str | None, Compared], Iterator[Match]],
+) -> type[Rule]:
+    """A type whose one field is what is compared with, under the type's name in lower case."""
+    field = name.lower()
+    body = {
+        "TYPE": name,
+        "READS": reads,
+        "matches": lambda rule, view, profile: matches(view, profile, getattr(rule, field)),
+    }
+    made = msgspec.defstruct(
+        name.title().replace("_", ""), [(field, compared)], bases=(Rule,), namespace=body, frozen=True, kw_only=True
+    )
+    return cast(type[Rule], made)
+
+
+class Field(msgspec.Struct, frozen=True):
+    """A number of a source's record, and how a match shows it."""
+
+    kind: ObservationKind
+    asset: AssetKind
+    name: str  # in the data
+    shown: Sequence[str]  # fields of the record that a snapshot shows
+    label: str = "domain"  # of the asset in an item
+
+
+def records(view: View, kind: ObservationKind, names: Collection[str] | None) -> Iterator[Observation]:
+    """What is known about these assets, or about all; looked up, as most rules name few of many."""
+    if names is None:
+        yield from view.known(kind)
+        return
+    by_asset = view.about(kind)
+    for name in dict.fromkeys(names):
+        yield from by_asset.get(name, ())
+
+
+def comparing(view: View, profile_id: str | None, comparison: Comparison, field: Field) -> Iterator[Match]:
+    """The watched assets whose newest record has a number for which the comparison holds."""
+    numbers = view.numbers(field.kind, field.name)
+    span = comparison.within(numbers.values)
+    watched = view.watched(field.asset, profile_id)
+    for value, observation in zip(numbers.values[span], numbers.observations[span], strict=True):
+        if observation.asset in watched:
+            yield Match(
+                item={field.label: observation.asset, "value": value},
+                record=record_of(observation, field.shown, field.label),
+                identity=(observation.asset,),
+                at=observation.at,
+            )
+
+
+def record_of(observation: Observation, shown: Sequence[str], label: str = "domain") -> Mapping[str, Any]:
+    """What a snapshot keeps of an observation."""
+    record = {label: observation.asset, "date_timestamp": observation.at}
+    return {**record, **{name: observation.data[name] for name in shown if name in observation.data}}

@@ -1,0 +1,82 @@
+"""Types about what Microsoft SNDS tells of addresses, day by day. SNDS knows no profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from mailvane.reputation.alerts.addresses import numbered
+from mailvane.reputation.alerts.comparing import Amount, Comparison, Operator, Percentage
+from mailvane.reputation.alerts.model import Match
+from mailvane.reputation.alerts.names import Addresses, stands_for_all
+from mailvane.reputation.alerts.rule import Rule, one_comparison, record_of, records
+from mailvane.reputation.alerts.view import View
+from mailvane.reputation.model import ObservationKind
+
+
+def _number(name: str, compared: type[Comparison], field: str, shown: tuple[str, ...]) -> type[Rule]:
+    """A number of the newest record."""
+    return one_comparison(
+        name,
+        ObservationKind.SNDS_DATA,
+        compared,
+        lambda view, _profile, comparison: numbered(view, comparison, field, shown),
+    )
+
+
+_SHOWN = ("complaint_rate", "complaint_rate_upper_bound")
+
+
+class SndsComplaintRate(Rule, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "SNDS_COMPLAINT_RATE"
+    READS: ClassVar[ObservationKind] = ObservationKind.SNDS_DATA
+
+    snds_complaint_rate: Percentage
+
+    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:  # noqa: ARG002 - SNDS knows no profiles
+        found = numbered(view, self.snds_complaint_rate, "complaint_rate", _SHOWN)
+        return (match for match in found if self._is_certain(match))
+
+    def _is_certain(self, match: Match) -> bool:
+        if not match.record.get("complaint_rate_upper_bound"):
+            return True
+        how = self.snds_complaint_rate.operator
+        if how in (Operator.GT, Operator.GTE):
+            return self.snds_complaint_rate.holds(0)
+        return how is not Operator.EQ
+
+
+class FilterResult(StrEnum):
+    GREEN = "GREEN"
+    YELLOW = "YELLOW"
+    RED = "RED"
+
+
+class SndsFilterResult(Rule, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "SNDS_FILTER_RESULT"
+    READS: ClassVar[ObservationKind] = ObservationKind.SNDS_DATA
+
+    snds_ips: Addresses
+    snds_filter_result: Annotated[tuple[FilterResult, ...], Meta(min_length=1)]
+
+    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:  # noqa: ARG002 - SNDS knows no profiles
+        for day in records(view, self.READS, None if stands_for_all(self.snds_ips) else self.snds_ips):
+            result = day.data.get("filter_result")
+            if result in self.snds_filter_result:
+                yield Match(
+                    item={"ip": day.asset, "snds_filter_result": result},
+                    record=record_of(day, ("filter_result", "recipients"), "ip"),
+                    identity=(day.asset, str(result)),
+                    at=day.at,
+                )
+
+
+RULES = (
+    _number("SNDS_BOUNCE_RATE", Percentage, "bounce_rate", ("rcpt_commands", "recipients", "bounce", "bounce_rate")),
+    _number("SNDS_TRAP_HITS", Amount, "trap_hits", ("trap_hits", "trap_period_from", "trap_period_to")),
+    SndsComplaintRate,
+    SndsFilterResult,
+)

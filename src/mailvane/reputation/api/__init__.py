@@ -1,0 +1,1 @@
+"""Reputation in Mailvane's own interface."""

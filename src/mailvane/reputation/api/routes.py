@@ -1,0 +1,75 @@
+"""The paths of reputation in Mailvane's own interface, a row each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mailvane.reputation.alerts.drafts import AlertDraft
+from mailvane.reputation.alerts.model import Alert, LogEntry, MaintenanceWindow
+from mailvane.reputation.alerts.service import Trial
+from mailvane.reputation.api import alerting, sources
+from mailvane.reputation.interface import EntryPage
+from mailvane.reputation.model import SourceHealth, Zone
+from mailvane.web.endpoints import Endpoint
+
+_ALERT = "/alerts/{alert_id:str}"
+_ENTRY = "/alerts/log/{entry_id:str}"
+_LARGEST_FILE = 64 << 20
+
+
+def _alerts() -> Iterator[Endpoint]:
+    yield Endpoint(
+        "post", "/alerts/backtest", "backtest_alert", "When an unsaved alert would have fired", alerting.backtest,
+        alerting.BacktestReply, alerting.BacktestBody, lengthy=True,
+    )  # fmt: skip
+    yield Endpoint(
+        "post", "/alerts/test", "test_draft", "What an unsaved alert would say now", alerting.trial, Trial, AlertDraft
+    )
+    yield Endpoint(
+        "post", f"{_ALERT}/test", "test_alert", "What an alert would say now; may tell its channels",
+        alerting.trial_of, Trial, alerting.TrialBody,
+    )  # fmt: skip
+    yield Endpoint(
+        "post", f"{_ALERT}/snooze", "snooze_alert", "Tell nobody for a time", alerting.snooze, Alert,
+        alerting.SnoozeBody,
+    )  # fmt: skip
+    yield Endpoint(
+        "get", "/alerts/log", "all_alerts_log", "When alerts fired, of all", alerting.log, EntryPage,
+        query=alerting.LOG,
+    )  # fmt: skip
+    yield Endpoint(
+        "post", f"{_ENTRY}/acknowledge", "acknowledge_entry", "Somebody has seen it", alerting.acknowledge, LogEntry
+    )
+    yield Endpoint("post", f"{_ENTRY}/resolve", "resolve_entry", "It is over", alerting.resolve, LogEntry)
+    path = "/maintenance-windows"
+    yield Endpoint("get", path, "list_windows", "Times of maintenance", alerting.windows, list[MaintenanceWindow])
+    yield Endpoint(
+        "post", path, "add_window", "Log alerts and tell nobody, for a time", alerting.add_window, MaintenanceWindow,
+        alerting.WindowBody, 201,
+    )  # fmt: skip
+    yield Endpoint(
+        "delete", f"{path}/{{window_id:str}}", "remove_window", "End or cancel it", alerting.remove_window, None
+    )
+
+
+def _sources() -> Iterator[Endpoint]:
+    one, zone = "/sources/{source:str}", "/blocklists/{host:str}"
+    yield Endpoint("get", "/sources", "list_sources", "How sources do", sources.health, list[SourceHealth])
+    yield Endpoint("post", f"{one}/run", "run_source", "Ask it now", sources.run, sources.RunReply, sources.RunBody)
+    yield Endpoint(
+        "post", f"{one}/import", "import_source", "Take in a file of what it would say", sources.take_in,
+        sources.TakenIn, str, 0, "application/octet-stream", _LARGEST_FILE, lengthy=True,
+        query=sources.IMPORT,
+    )  # fmt: skip
+    yield Endpoint(
+        "get", "/blocklists", "list_zones", "The dictionary of blocklists", sources.zones, list[sources.ZoneReply]
+    )
+    yield Endpoint("put", zone, "save_zone", "Change or add a blocklist", sources.save_zone, Zone, sources.ZoneBody)
+    yield Endpoint("delete", zone, "forget_zone", "Back to what is shipped", sources.forget_zone, None)
+    yield Endpoint(
+        "post", "/traps/{asset_id:str}/approve", "approve_trap", "Keep mail to spam traps of it", sources.approve,
+        None, None, 204,
+    )  # fmt: skip
+
+
+ENDPOINTS = [*_alerts(), *_sources()]

@@ -1,0 +1,141 @@
+"""Outside sources: how they do, asking them now, taking in a file; the dictionary of blocklists. Blocking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+
+import msgspec
+
+from mailvane.core.errors import InvalidFields, NotAllowed
+from mailvane.core.names import checked_name
+from mailvane.core.tenants.model import KeyKind
+from mailvane.reputation.model import VERIFIED_AT, Asset, AssetKind, Source, SourceHealth, Zone, ZoneHealth
+from mailvane.reputation.services import ReputationServices
+from mailvane.web.endpoints import Asked, Parameter
+from mailvane.web.parameters import read
+from mailvane.web.wanted import WantedFile
+
+_MOST_COMPLAINTS = 100
+_LARGEST_BIT = 255
+IMPORT = (Parameter("name", "The name of the file."),)
+
+
+class RunBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Which assets to ask about; all of the source's when nothing is said."""
+
+    ids: Sequence[str] | None = None
+
+
+class RunReply(msgspec.Struct, frozen=True):
+    """About how many assets the source is asked."""
+
+    count: int
+
+
+class TakenIn(msgspec.Struct, frozen=True):
+    """How many statements of the file were kept."""
+
+    count: int
+
+
+class ZoneBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A blocklist, as the dictionary should have it."""
+
+    lists: tuple[str, ...] = ("ips",)
+    high_reputation: bool = False
+    enabled: bool = True
+    codes: dict[str, str] = {}
+    refusals: tuple[str, ...] = ()
+    harmless: tuple[str, ...] = ()
+    note: str = ""
+
+
+class ZoneReply(msgspec.Struct, frozen=True):
+    """A blocklist of the dictionary, and whether its answers can be trusted, if it was probed."""
+
+    zone: Zone
+    health: ZoneHealth | None
+
+
+def health(services: ReputationServices, asked: Asked) -> list[SourceHealth]:
+    return services.sources.health(asked.workspace, asked.now)
+
+
+def run(services: ReputationServices, asked: Asked) -> RunReply:
+    source = _source(asked)
+    given = read(RunBody, asked.body)
+    count = services.watching.ask_now(asked.workspace, source, given.ids)
+    services.wake(source)
+    return RunReply(count)
+
+
+def take_in(services: ReputationServices, asked: Asked) -> TakenIn:
+    """Whatever the source would say, as a file; `name` helps where it is not understood."""
+    name = asked.query.get("name") or "the file"
+    return TakenIn(
+        services.take_in(asked.workspace, _source(asked), WantedFile(asked.body, asked.wanted), name[:200], asked.now)
+    )
+
+
+def zones(services: ReputationServices, _asked: Asked) -> list[ZoneReply]:
+    probed = {one.host: one for one in services.zones.zone_health()}
+    return [ZoneReply(zone, probed.get(zone.host)) for zone in services.dictionary()]
+
+
+def save_zone(services: ReputationServices, asked: Asked) -> Zone:
+    _check_master(asked)
+    given = read(ZoneBody, asked.body)
+    if not given.lists or not set(given.lists) <= {"ips", "ipv6", "domains"}:
+        raise InvalidFields(("lists", "expected some of ips, ipv6, domains"))
+    wrong = [
+        (f"{field}.{name}", "expected an IPv4 address, a network, or & and a bit such as &8")
+        for field, names in (("codes", given.codes), ("refusals", given.refusals), ("harmless", given.harmless))
+        for name in names
+        if not _is_answer(name)
+    ]
+    if wrong:
+        # Whoever asks blocklists compares answers with these: one that cannot be would stop asking for everybody.
+        raise InvalidFields(*wrong[:_MOST_COMPLAINTS])
+    zone = Zone(host=checked_name(asked.path["host"]), **msgspec.structs.asdict(given))
+    services.zones.save_zone(zone)
+    return zone
+
+
+def forget_zone(services: ReputationServices, asked: Asked) -> None:
+    """Back to what is shipped."""
+    _check_master(asked)
+    services.zones.forget_zone(asked.path["host"])
+
+
+def approve(services: ReputationServices, asked: Asked) -> None:
+    """Mail to spam traps is kept of this address or domain from now on."""
+    _check_master(asked)
+
+    def approved(trap: Asset) -> Asset:
+        since = {} if trap.verified else {VERIFIED_AT: asked.now}
+        return msgspec.structs.replace(trap, verified=True, details={**trap.details, **since})
+
+    services.watching.change(asked.workspace, AssetKind.TRAP, asked.path["asset_id"], approved)
+
+
+def _is_answer(text: str) -> bool:
+    if text.startswith("&"):
+        return text[1:].isascii() and text[1:].isdecimal() and len(text) <= 4 and 0 < int(text[1:]) <= _LARGEST_BIT
+    try:
+        IPv4Network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _source(asked: Asked) -> Source:
+    try:
+        return Source(asked.path["source"])
+    except ValueError:
+        raise InvalidFields(("source", f"expected one of {', '.join(Source)}")) from None
+
+
+def _check_master(asked: Asked) -> None:
+    if asked.principal.kind is not KeyKind.MASTER:
+        raise NotAllowed("only the master token may do this")

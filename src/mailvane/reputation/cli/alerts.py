@@ -1,0 +1,274 @@
+"""`mailvane alerts`: list, show, log, test, backtest."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from mailvane.core.cli.rendering import console, moment, print_json, print_record
+from mailvane.core.cli.selection import chosen_workspace
+from mailvane.core.errors import InvalidInput
+from mailvane.core.moments import DAY_MS
+from mailvane.reputation.alerts.backtest import Backtest
+from mailvane.reputation.alerts.drafts import AlertDraft
+from mailvane.reputation.alerts.model import Alert, EntryState, FiredRule, LogEntry, Memory
+from mailvane.reputation.alerts.service import Trial
+from mailvane.reputation.cli.program import ReputationProgram, reputation_program
+from mailvane.reputation.interface import EntryQuestion
+
+_UTC = ZoneInfo("UTC")
+_ITEMS = 5  # of a log entry, on a terminal
+_LAST_ENTRIES = 5
+_ID = 24
+_LARGEST_FILE = 1 << 20
+_WORKSPACE = typer.Option(None, help="Whose alerts; not needed when there is one workspace.")
+_JSON = typer.Option(False, "--json", help="Print JSON.")
+_STATE_STYLE = {EntryState.OPEN: "red", EntryState.ACKNOWLEDGED: "yellow", EntryState.RESOLVED: "green"}
+
+group = typer.Typer(help="Reputation alerts: what is watched for, what fired, what would fire.", no_args_is_help=True)
+
+
+class AlertReport(msgspec.Struct, frozen=True):
+    """An alert with what is remembered of it and when it fired last."""
+
+    alert: Alert
+    memory: Memory | None
+    entries: Sequence[LogEntry]
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="alerts")
+
+
+@group.command(name="list")
+def list_(context: typer.Context, workspace: str | None = _WORKSPACE, as_json: bool = _JSON) -> None:
+    """List alerts with what they watch for and whom they tell."""
+    place, alerting = reputation_program(context), reputation_program(context).alerting()
+    found = alerting.alerts(_workspace(place, workspace))
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        typer.echo("there are no alerts yet: POST one to /api/v1.0/alerts")
+        return
+    table = Table(box=None)
+    table.add_column("id", no_wrap=True, min_width=_ID)  # to be pasted
+    for heading in ("name", "watches for", "tells", "state"):
+        table.add_column(heading, overflow="fold")
+    for alert in found:
+        table.add_row(alert.id, alert.name, _rules(alert), _told(alert), _state(place, alert))
+    console().print(table)
+
+
+@group.command()
+def show(
+    context: typer.Context,
+    alert_id: str = typer.Argument(metavar="ALERT_ID", help="As `alerts list` shows it."),
+    workspace: str | None = _WORKSPACE,
+    as_json: bool = _JSON,
+) -> None:
+    """Show an alert whole: its rules, whether they can be evaluated, and when it fired last."""
+    place, alerting = reputation_program(context), reputation_program(context).alerting()
+    owner = _workspace(place, workspace)
+    alert = alerting.alert(owner, alert_id)
+    page = alerting.entries(EntryQuestion(workspace=owner, alert_id=alert_id, limit=_LAST_ENTRIES))
+    report = AlertReport(alert, alerting.memory(alert_id), page.entries)
+    if as_json:
+        print_json(report)
+        return
+    _show_alert(place, report)
+
+
+@group.command()
+def log(
+    context: typer.Context,
+    alert_id: str | None = typer.Argument(None, metavar="[ALERT_ID]", help="Only this one; all when not given."),
+    workspace: str | None = _WORKSPACE,
+    limit: int = typer.Option(20, min=1, max=1000, help="So many entries, the newest first."),
+    as_json: bool = _JSON,
+) -> None:
+    """What fired, when, and by which evidence."""
+    place = reputation_program(context)
+    question = EntryQuestion(workspace=_workspace(place, workspace), alert_id=alert_id, limit=limit)
+    page = place.alerting().entries(question)
+    if as_json:
+        print_json(page)
+        return
+    for entry in page.entries:
+        _show_entry(place, entry)
+    typer.echo(f"{len(page.entries)} of {page.total:,}" if page.total else "nothing has fired")
+
+
+@group.command(name="test")
+def trial(
+    context: typer.Context,
+    alert: str = typer.Argument(
+        metavar="ALERT_ID|FILE", help="An alert, or a JSON file of one; `-` is standard input."
+    ),
+    workspace: str | None = _WORKSPACE,
+    notify: bool = typer.Option(False, help="Tell the alert's channels, marked as a test; a running server does it."),
+    as_json: bool = _JSON,
+) -> None:
+    """What an alert would say now, if it had said nothing before. Nothing is kept."""
+    place, alerting = reputation_program(context), reputation_program(context).alerting()
+    owner = _workspace(place, workspace)
+    if _is_file(alert):
+        if notify:
+            raise InvalidInput("only an alert that is kept has somebody to tell")
+        found = alerting.trial(owner, _draft(alert), place.now())
+    else:
+        found = alerting.rehearse(owner, alert, notify, place.now())
+    if as_json:
+        print_json(found)
+    else:
+        _show_trial(found)
+
+
+@group.command()
+def backtest(
+    context: typer.Context,
+    file: str = typer.Argument(metavar="FILE", help="A JSON file of an alert; `-` is standard input."),
+    workspace: str | None = _WORKSPACE,
+    days: int = typer.Option(30, min=1, max=400, help="So many days up to now."),
+    as_json: bool = _JSON,
+) -> None:
+    """When an alert would have fired by what is stored, with what, and how often a week. Nothing is kept."""
+    place = reputation_program(context)
+    now = place.now()
+    found = place.alerting().backtest(_workspace(place, workspace), _draft(file), now - days * DAY_MS, now)
+    if as_json:
+        print_json({**msgspec.to_builtins(found), "per_week": found.per_week})
+    else:
+        _show_backtest(place, found, days)
+
+
+def _workspace(place: ReputationProgram, name: str | None) -> int:
+    return chosen_workspace(place.tenancy(), name).id
+
+
+def _is_file(text: str) -> bool:
+    return text == "-" or "/" in text or "." in text or Path(text).is_file()
+
+
+def _draft(file: str) -> AlertDraft:
+    """Raises InvalidInput."""
+    try:
+        text = sys.stdin.buffer.read(_LARGEST_FILE) if file == "-" else Path(file).read_bytes()
+        return msgspec.json.decode(text, type=AlertDraft)
+    except OSError as error:
+        raise InvalidInput(f"{file}: {error.strerror}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"{file} is no alert: {error}") from None
+
+
+def _rules(alert: Alert) -> str:
+    types = [str(rule.get("type", "?")) for rule in alert.rules]
+    return alert.formula + " of " + ", ".join(types) if alert.formula and len(types) > 1 else ", ".join(types)
+
+
+def _told(alert: Alert) -> str:
+    channels = (
+        ("webhook", alert.webhook_url),
+        ("mail", alert.instant_alert_email if alert.is_instant_alert else None),
+        ("Slack", alert.slack_integration_id),
+        ("daily report", alert.is_in_daily_report),
+    )
+    return ", ".join(name for name, target in channels if target) or "nobody"
+
+
+def _state(place: ReputationProgram, alert: Alert) -> Text:
+    if not alert.is_active:
+        return Text("switched off", "dim")
+    if alert.snoozed_until > place.now():
+        return Text(f"snoozed until {moment(alert.snoozed_until, place.zone)}", "yellow")
+    return Text("active", "green")
+
+
+def _show_alert(place: ReputationProgram, report: AlertReport) -> None:
+    alert, zone = report.alert, place.zone
+    print_record(
+        alert.name,
+        {
+            "id": alert.id,
+            "state": _state(place, alert).plain,
+            "tells": _told(alert),
+            "formula": alert.formula if len(alert.rules) > 1 else None,
+            "created": moment(alert.created_at, zone),
+            "changed": moment(alert.updated_at, zone),
+        },
+    )
+    failing = report.memory.failures if report.memory else {}
+    if reason := failing.get(""):
+        console().print(Text(f"it cannot be evaluated: {reason}", "red"))
+    for place_of, rule in enumerate(alert.rules):
+        console().print(Text.assemble((f"\n{rule.get('type')}", "bold"), f"  {_configuration(rule)}"))
+        if reason := failing.get(str(rule.get("key") or place_of)):
+            console().print(Text(f"  cannot be evaluated: {reason}", "red"))
+    for entry in report.entries:
+        _show_entry(place, entry)
+    if not report.entries:
+        typer.echo("\nit has not fired")
+
+
+def _configuration(rule: Mapping[str, Any]) -> str:
+    return msgspec.json.encode({name: value for name, value in rule.items() if name != "type"}).decode()
+
+
+def _show_entry(place: ReputationProgram, entry: LogEntry) -> None:
+    console().print(
+        Text.assemble(
+            "\n",
+            (moment(entry.at, place.zone), "bold"),
+            f"  {entry.name}  ",
+            (entry.state.value, _STATE_STYLE[entry.state]),
+            (f" by {entry.state_by}" if entry.state_by else ""),
+            (f"  {entry.id}", "dim"),
+        )
+    )
+    _show_fired(entry.rules)
+
+
+def _show_fired(rules: Sequence[FiredRule]) -> None:
+    for rule in rules:
+        items = rule.matchings.get("items", ())
+        for item in items[:_ITEMS]:
+            said = ", ".join(f"{name} {_shown(rule.type, name, value)}" for name, value in item.items())
+            console().print(Text.assemble("  ", (rule.type, "red"), f"  {said}"))
+        more = int(rule.matchings.get("count") or len(items)) - _ITEMS
+        if more > 0:
+            console().print(Text(f"  and {more:,} more", "dim"))
+
+
+def _shown(rule_type: str, name: str, value: object) -> object:
+    """What a lookalike is compared by is a date."""
+    is_date = name == "value" and rule_type.startswith("LOOKALIKE_")
+    return moment(value, _UTC) if is_date and isinstance(value, int) else value
+
+
+def _show_failing(failing: Mapping[str, str]) -> None:
+    for key, reason in failing.items():
+        console().print(Text(f"{f'rule {key}' if key else 'it'} cannot be evaluated: {reason}", "red"))
+
+
+def _show_trial(found: Trial) -> None:
+    typer.echo("it would fire now:" if found.fired else "it would say nothing now")
+    _show_fired(found.fired)
+    _show_failing(found.failing)
+
+
+def _show_backtest(place: ReputationProgram, found: Backtest, days: int) -> None:
+    number = len(found.firings)
+    times = f"{number} times, {found.per_week:.1f} a week" if number > 1 else "once" if number else "never"
+    typer.echo(f"in the last {days} days it would have fired {times}")
+    for firing in found.firings:
+        console().print(Text(f"\n{moment(firing.at, place.zone)}", "bold"))
+        _show_fired(firing.rules)
+    _show_failing(found.failing)

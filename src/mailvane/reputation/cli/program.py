@@ -1,0 +1,28 @@
+"""What the commands of reputation ask of the program around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import typer
+
+from mailvane.core.cli.program import Program, program
+from mailvane.reputation.alerts.service import Alerting
+from mailvane.reputation.blocklists import ListingCheck
+from mailvane.reputation.model import AssetKind
+
+
+class ReputationProgram(Program, Protocol):
+    """A running server asks sources and tells people; commands look."""
+
+    def alerting(self) -> Alerting:
+        """Alerts, and what they would say."""
+
+    def listings(self, kind: AssetKind, names: Sequence[str]) -> ListingCheck:
+        """Ask blocklists about addresses or domains."""
+
+
+def reputation_program(context: typer.Context) -> ReputationProgram:
+    found: ReputationProgram = program(context)
+    return found

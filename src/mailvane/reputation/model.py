@@ -1,0 +1,199 @@
+"""What is watched, and what outside sources say about it. Values only.
+
+An *asset* is an address or domain that somebody watches. An *observation* is what one source said about it at one time.
+A *refresh* is one attempt to ask a source about one asset: it brings observations, or says why nothing was learned.
+Unknown is not no: what could not be asked keeps its former observations, and they grow old.
+Times are milliseconds since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+
+class AssetKind(StrEnum):
+    """What sort of thing is watched, and so which source is asked about it."""
+
+    IP = "ip"  # blocklists and reverse names
+    DOMAIN = "domain"  # blocklists, SPF, DKIM, DMARC records
+    GP_DOMAIN = "gp_domain"  # Google Postmaster Tools
+    SNDS = "snds"  # a Microsoft SNDS key; its data tell of addresses
+    TRAP = "trap"  # an address or domain of ours whose appearance in trap data is of interest
+    LOOKALIKE = "lookalike"  # a brand's domain that others imitate
+    DMARC = "dmarc"  # a domain whose aggregate reports come here
+    HONEYTOKEN = "honeytoken"  # an address that was given to one party only
+
+
+# What Google says of a domain whose reputation it does not know.
+NO_REPUTATION = "REPUTATION_CATEGORY_UNSPECIFIED"
+
+# Of the details of an asset that has to be approved: when that was done. Nothing from before is kept of it.
+VERIFIED_AT = "verified_at"
+
+
+class AssetStatus(StrEnum):
+    """How the last attempt to ask about an asset ended."""
+
+    WAITING = "WAITING"
+    UPDATED = "UPDATED"
+    FAILED = "FAILED"
+
+
+class Source(StrEnum):
+    """Who says something. Each is refreshed, and grows stale, by itself."""
+
+    BLOCKLISTS = "blocklists"
+    POSTMASTER = "postmaster"
+    SNDS = "snds"
+    LOOKALIKES = "lookalikes"
+    DMARC = "dmarc"
+    TRAPS = "traps"
+    HONEYTOKENS = "honeytokens"
+
+
+class ObservationKind(StrEnum):
+    """What sort of thing was said. `asset`, `key` and the fields of `data` are told beside each."""
+
+    IP_LISTING = "ip_listing"  # address, zone: {listed, codes, reason}; stored when it changes
+    DOMAIN_LISTING = "domain_listing"  # domain, zone: likewise
+    TRAFFIC = "traffic"  # domain, "": a day of Postmaster Tools in Google's v1 words; `at` is the day
+    SNDS_DATA = "snds_data"  # address, "": a period of SNDS (see collectors.snds); `at` is its day
+    SNDS_STATUS = "snds_status"  # address, "": {blocked, details}
+    LOOKALIKE = "lookalike"  # brand, lookalike: {reg_created_date, reg_updated_date, registrar, ...}
+    DMARC = "dmarc"  # policy domain, "organisation/report id": counts of one report; `at` is the end of its range
+    TLS = "tls"  # policy domain, "organisation/report id": sessions that succeeded and failed
+    FAILURE = "failure"  # domain, digest: one ARF complaint or DMARC failure report
+    TRAP_HIT = "trap_hit"  # address or domain, id: one mail that a trap received
+    HONEYTOKEN_HIT = "honeytoken_hit"  # token, id: one mail that a token received, {from_email, to_email, domain}
+
+
+LISTINGS = frozenset({ObservationKind.IP_LISTING, ObservationKind.DOMAIN_LISTING})
+# One mail each. One that concerns two watched names is one hit, kept under the name that it was first known by.
+HITS = frozenset({ObservationKind.TRAP_HIT, ObservationKind.HONEYTOKEN_HIT})
+# Of these a source may say something else later about the same day: the last word counts.
+CORRECTED = frozenset({ObservationKind.TRAFFIC, ObservationKind.SNDS_DATA})
+
+SOURCE_OF: Mapping[ObservationKind, Source] = MappingProxyType(
+    {
+        ObservationKind.IP_LISTING: Source.BLOCKLISTS,
+        ObservationKind.DOMAIN_LISTING: Source.BLOCKLISTS,
+        ObservationKind.TRAFFIC: Source.POSTMASTER,
+        ObservationKind.SNDS_DATA: Source.SNDS,
+        ObservationKind.SNDS_STATUS: Source.SNDS,
+        ObservationKind.LOOKALIKE: Source.LOOKALIKES,
+        ObservationKind.DMARC: Source.DMARC,
+        ObservationKind.TLS: Source.DMARC,
+        ObservationKind.FAILURE: Source.DMARC,
+        ObservationKind.TRAP_HIT: Source.TRAPS,
+        ObservationKind.HONEYTOKEN_HIT: Source.HONEYTOKENS,
+    }
+)
+
+ASKED_ABOUT: Mapping[Source, tuple[AssetKind, ...]] = MappingProxyType(
+    {
+        Source.BLOCKLISTS: (AssetKind.IP, AssetKind.DOMAIN),
+        Source.POSTMASTER: (AssetKind.GP_DOMAIN,),
+        Source.SNDS: (AssetKind.SNDS,),
+        Source.LOOKALIKES: (AssetKind.LOOKALIKE,),
+        Source.DMARC: (AssetKind.DMARC,),
+        Source.TRAPS: (AssetKind.TRAP,),
+        Source.HONEYTOKENS: (AssetKind.HONEYTOKEN,),
+    }
+)
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """A label that groups alerts and assets of a workspace."""
+
+    id: str
+    workspace: int
+    name: str
+    created_at: int
+
+
+class Asset(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is watched. Unique by workspace, kind and name."""
+
+    id: str
+    workspace: int
+    kind: AssetKind
+    name: str  # address in canonical form, domain in lower case (IDNA), or a label for what has a secret
+    created_at: int
+    profile_id: str | None = None
+    status: AssetStatus = AssetStatus.WAITING
+    verified: bool = True  # trap data are collected for verified ones only
+    asked_at: int = 0  # the last attempt
+    updated_at: int = 0  # the last success; 0: never
+    error: str = ""  # of the last attempt, when it failed
+    details: Mapping[str, Any] = {}  # what the last success found besides observations, such as reverse names
+    secret: str = ""  # what its source wants to see, such as an SNDS key; never shown
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a source said. Unique by workspace, kind, asset, key and `at`: the same one again only confirms it.
+
+    What says that it was confirmed later corrects the data of `CORRECTED` kinds.
+    """
+
+    kind: ObservationKind
+    asset: str
+    key: str = ""
+    at: int  # the time it tells of
+    seen_at: int  # when it came to us first
+    confirmed_at: int = 0  # when the source said so last; 0: when it was seen
+    data: Mapping[str, Any]
+
+
+class Refresh(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt to ask a source about one asset."""
+
+    source: Source
+    kind: AssetKind
+    asset: str  # its name
+    at: int
+    error: str = ""  # why nothing was learned; former observations then stay as they are
+    observations: tuple[Observation, ...] = ()
+    details: Mapping[str, Any] = {}
+
+
+class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How a source does for a workspace."""
+
+    source: Source
+    succeeded_at: int = 0
+    failed_at: int = 0
+    error: str = ""  # of the last failure
+    failures: int = 0  # in a row
+    next_at: int = 0  # when it is asked again, at the earliest; 0: about nothing
+    leased_until: int = 0  # a process asks it now, for anybody, and no other does before then; 0: nobody
+    refused: int = 0  # how many reports arrived so far that could not be read
+    refused_at: int = 0  # when the last of them did
+    refusals: tuple[str, ...] = ()  # which, and why: the last few, the newest first
+
+
+class Zone(msgspec.Struct, frozen=True, kw_only=True):
+    """A DNS blocklist, as the dictionary has it."""
+
+    host: str
+    lists: tuple[str, ...] = ("ips",)  # "ips", "ipv6", "domains"
+    high_reputation: bool = False
+    enabled: bool = True
+    codes: Mapping[str, str] = {}  # answer, network, or "&8" for a bit of its last number -> what it means
+    refusals: tuple[str, ...] = ()  # answers that mean "not for you", besides 127.255.255.0/24
+    harmless: tuple[str, ...] = ()  # answers that are no listing, such as those of a white list
+    note: str = ""
+
+
+class ZoneHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the answers of a zone can be trusted, as last probed."""
+
+    host: str
+    usable: bool
+    reason: str = ""  # why not
+    checked_at: int = 0
+    proven: tuple[str, ...] = ()  # of its `lists`, those whose test point was there: their silence is "not listed"

@@ -1,0 +1,31 @@
+"""What the HTTP interfaces of reputation need. The composition root fills it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from mailvane.reputation.alerts.service import Alerting
+from mailvane.reputation.alerts.statistics import AlertStatistics
+from mailvane.reputation.assets import Watching
+from mailvane.reputation.interface import Profiles, Zones
+from mailvane.reputation.model import Source, Zone
+from mailvane.reputation.questions import ObservationPages
+from mailvane.reputation.source_schedule import SourceSchedule
+
+
+@dataclass(frozen=True)
+class ReputationServices:
+    """What is watched, the alerts over it, and a word to whoever asks sources."""
+
+    alerting: Alerting
+    statistics: AlertStatistics
+    watching: Watching
+    sources: SourceSchedule
+    profiles: Profiles
+    observed: ObservationPages
+    zones: Zones
+    dictionary: Callable[[], Sequence[Zone]]  # of blocklists
+    wake: Callable[[Source], None]  # something is due
+    take_in: Callable[[int, Source, BinaryIO, str, int], int]  # a workspace's file of what a source would say

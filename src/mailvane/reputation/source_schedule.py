@@ -1,0 +1,86 @@
+"""When each outside source is asked about what is watched: the interval with jitter, pauses after failures, leases."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Protocol
+from zlib import crc32
+
+import msgspec
+
+from mailvane.core.leases import Leases
+from mailvane.reputation.interface import Assets, Observations
+from mailvane.reputation.model import ASKED_ABOUT, Asset, AssetStatus, Source, SourceHealth
+
+HOUR_MS = 3_600_000
+FIRST_PAUSE_MS = 60_000
+RETRY_MS = 30 * 60_000
+_JITTER = 0.1  # of the interval: thousands of assets that were added together spread out over the days
+# What these say comes when it comes: nobody is asked.
+_NEVER_ASKED = frozenset({Source.TRAPS, Source.HONEYTOKENS})
+
+
+class Schedule(msgspec.Struct, frozen=True):
+    """Pure. Times are milliseconds since the epoch."""
+
+    interval: int
+
+    def due_at(self, asset: Asset) -> int:
+        """What was never asked about is due at once, what failed soon; everything else about once in an interval."""
+        if not asset.asked_at:
+            return 0
+        if asset.status == AssetStatus.FAILED:
+            return asset.asked_at + min(RETRY_MS, self.interval)
+        share = crc32(f"{asset.id}{asset.asked_at}".encode()) / 2**32
+        return asset.asked_at + int(self.interval * (1 - _JITTER * share))
+
+    def asked_before(self, now: int) -> tuple[int, int]:
+        """Nothing is due that was asked about later: what was answered then, and what failed."""
+        return max(0, now - int(self.interval * (1 - _JITTER))), max(0, now - min(RETRY_MS, self.interval))
+
+    def rests_until(self, workspace: int, health: SourceHealth) -> int:
+        """A source that fails is left alone longer and longer; 0: it does not fail."""
+        if not health.failures:
+            return 0
+        pause = min(FIRST_PAUSE_MS * 2 ** min(health.failures - 1, 20), self.interval)
+        share = 0.5 + crc32(f"{workspace}{health.failed_at}".encode()) / 2**33
+        return health.failed_at + int(pause * share)
+
+    def next_at(self, workspace: int, health: SourceHealth, assets: Iterable[Asset], now: int) -> int:
+        """When it is asked for this workspace again; 0: about nothing."""
+        due = [self.due_at(asset) for asset in assets if asset.verified]
+        return max(min(due), self.rests_until(workspace, health), now) if due else 0
+
+
+class Ledger(Assets, Observations, Leases, Protocol):
+    """What is shown is read from."""
+
+
+class SourceSchedule:
+    """Shows when sources are asked next. `asked` are those that somebody asks. Safe to share between threads."""
+
+    def __init__(self, ledger: Ledger, schedule: Schedule, asked: Collection[Source] = tuple(Source)) -> None:
+        self._ledger = ledger
+        self._schedule = schedule
+        self._asked = frozenset(asked) - _NEVER_ASKED
+
+    def health(self, workspace: int, now: int) -> list[SourceHealth]:
+        """Of every source that was ever asked, or is to be asked, for this workspace."""
+        known = {health.source: health for health in self._ledger.health(workspace)}
+        leased = {lease.name: lease.until for lease in self._ledger.leases(now)}
+        assets = self._ledger.assets(workspace, {kind for kinds in ASKED_ABOUT.values() for kind in kinds})
+        watched = {source: [one for one in assets if one.kind in ASKED_ABOUT[source]] for source in Source}
+        return [
+            msgspec.structs.replace(
+                health,
+                next_at=self._schedule.next_at(workspace, health, watched[source], now) if source in self._asked else 0,
+                leased_until=leased.get(lease_name(source), 0),
+            )
+            for source in Source
+            if (health := known.get(source, SourceHealth(source=source))) and (source in known or watched[source])
+        ]
+
+
+def lease_name(source: Source) -> str:
+    """Of the lease under which a source is asked."""
+    return f"collect {source}"

@@ -1,0 +1,40 @@
+"""Alerting and watching as the settings say; apart from what serves them, as a command needs none of that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from mailvane.core.egress import Outside
+from mailvane.reputation.alerts.service import Alerting
+from mailvane.reputation.assets import Watching
+from mailvane.reputation.model import Source
+from mailvane.reputation.settings import ReputationSettings
+from mailvane.reputation.source_schedule import Schedule
+from mailvane.reputation.sources.dnsbl.zones import dictionary
+from mailvane.server.ledger import SqlLedger
+from mailvane.server.watching_settings import WatchingSettings
+
+_HOUR_MS = 3_600_000
+
+
+def alerting_of(
+    settings: WatchingSettings, ledger: SqlLedger, on_failing: Callable[[int], None] = lambda _alerts: None
+) -> Alerting:
+    def high_reputation() -> frozenset[str]:
+        return frozenset(zone.host for zone in dictionary(ledger.zones()) if zone.high_reputation)
+
+    check_host = Outside(settings.notify.allowed_targets).check_written
+    return Alerting(ledger, high_reputation, int(settings.reputation.stale_hours * _HOUR_MS), check_host, on_failing)
+
+
+def watching_of(ledger: SqlLedger, evaluate: Callable[[int, Collection[Source], int], object]) -> Watching:
+    """Whatever is learned lets alerts be evaluated."""
+
+    def evaluated(workspace: int, sources: Collection[Source], now: int) -> None:
+        evaluate(workspace, sources, now)
+
+    return Watching(ledger, ledger, evaluated)
+
+
+def schedule_of(settings: ReputationSettings) -> Schedule:
+    return Schedule(int(settings.refresh_hours * _HOUR_MS))

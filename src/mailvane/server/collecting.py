@@ -1,0 +1,105 @@
+"""The collectors as the settings say, tied to the ledger where one needs more than it is asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import BinaryIO
+
+from mailvane.core.errors import CollectionFailed, InvalidInput
+from mailvane.core.leasing import Leasing
+from mailvane.core.moments import DAY_MS
+from mailvane.core.periodic import every
+from mailvane.dmarc.arrivals import is_refused, reasons
+from mailvane.dmarc.collector import make as make_reports
+from mailvane.dmarc.intake import ReportIntake, Taken
+from mailvane.dmarc.readers.reading import read_reports
+from mailvane.outbound.complaints import Complaints
+from mailvane.reputation.assets import Watching
+from mailvane.reputation.model import AssetKind, Refresh, Source
+from mailvane.reputation.sources import honeytokens, traps
+from mailvane.reputation.sources.catalogue import MAKERS
+from mailvane.reputation.sources.collector import Collector
+from mailvane.reputation.sources.dnsbl import Blocklists
+from mailvane.server.ledger import SqlLedger
+from mailvane.server.watching_settings import WatchingSettings
+
+FETCH_SECONDS = 60.0  # how often the places are looked at where reports arrive
+
+
+class Collecting:
+    """Every collector, and the two ways in besides being asked: files, and reports that arrive."""
+
+    def __init__(
+        self,
+        settings: WatchingSettings,
+        ledger: SqlLedger,
+        watching: Watching,
+        complaints: Complaints | None = None,
+    ) -> None:
+        """Raises InvalidSetting."""
+        self._ledger = ledger
+        self._watching = watching
+        self.intake = ReportIntake(ledger, watching, read_reports, complaints)
+        self.reports = make_reports(settings.dmarc, settings.reputation)
+        self.reports.take, self.reports.refused = self._take, self._refused
+        self.collectors: list[Collector] = [self.reports, *(make(settings.reputation) for make in MAKERS)]
+        for one in self.collectors:
+            if isinstance(one, Blocklists):
+                one.changed, one.proving.probed = ledger.zones, ledger.save_zone_health
+
+    def take_in(self, workspace: int, source: Source, file: BinaryIO, name: str, now: int) -> int:
+        """A file of what a source would say; how many statements were kept. Raises InvalidInput."""
+        if source is Source.DMARC:
+            return _new(self.intake.take(workspace, file, name, now))
+        reader = next(one for one in self.collectors if one.source is source)
+        told = _believed(reader.read(file, name, now), name, now)
+        return self._watching.record(workspace, self._kept(workspace, told, source, now), now)
+
+    def _kept(self, workspace: int, told: Iterable[Refresh], source: Source, now: int) -> Iterable[Refresh]:
+        """Feeds tell of everybody; what is kept concerns somebody who is watched here."""
+        if source is Source.TRAPS:
+            return traps.of_watched(told, self._watching.assets(workspace, AssetKind.TRAP), now)
+        if source is Source.HONEYTOKENS:
+            return honeytokens.of_watched(told, self._watching.assets(workspace, AssetKind.HONEYTOKEN), now)
+        return told
+
+    def _take(self, workspace: str, file: BinaryIO, name: str, now: int) -> Sequence[Taken]:
+        return self.intake.take(self._workspace(workspace), file, name, now)
+
+    def _refused(self, workspace: str, reasons: Sequence[str], now: int) -> None:
+        self._watching.refused(self._workspace(workspace), Source.DMARC, reasons, now)
+
+    def _workspace(self, name: str) -> int:
+        """Raises CollectionFailed: a report must wait for its workspace, and not be set aside for the lack of it."""
+        found = self._ledger.workspace_named(name)
+        if found is None:
+            raise CollectionFailed(f"there is no workspace {name}, which reports are to be taken for")
+        return found.id
+
+    async def fetch_reports(self, leasing: Leasing, clock: Callable[[], int]) -> None:
+        """Take what arrives by mail and in the directory, until cancelled; on one node at a time."""
+        reports = self.reports
+
+        async def fetch() -> None:
+            async with leasing.held("fetch reports") as held:
+                if held is not None:
+                    await reports.fetch(clock())
+
+        if reports.fetches:
+            await every(FETCH_SECONDS, "fetching reports", fetch)
+
+
+def _believed(told: Iterable[Refresh], name: str, now: int) -> Iterator[Refresh]:
+    """What tells of a day to come would be the newest until then, whatever the source says. Raises InvalidInput."""
+    for refresh in told:
+        for one in refresh.observations:
+            if one.at > now + DAY_MS:
+                raise InvalidInput(f"{name}: what it tells of {one.asset[:80]} lies in the future")
+        yield refresh
+
+
+def _new(taken: Sequence[Taken]) -> int:
+    """How many reports were news. Raises InvalidInput where there was none."""
+    if is_refused(taken):
+        raise InvalidInput("; ".join(reasons(taken))[:1000])
+    return sum(each.new for each in taken)

@@ -1,0 +1,1 @@
+"""Commands on the server as a whole."""

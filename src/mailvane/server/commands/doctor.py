@@ -1,0 +1,44 @@
+"""`mailvane doctor`: look at everything that can be wrong."""
+
+from __future__ import annotations
+
+import typer
+from rich.text import Text
+
+from mailvane.core.cli.rendering import console, print_json
+from mailvane.server.program import CheckResult, server_program
+
+_MARKS = {
+    CheckResult.GOOD: Text("✓", "green"),
+    CheckResult.WARNING: Text("!", "yellow"),
+    CheckResult.BAD: Text("✗", "red"),
+}
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(doctor)
+
+
+def doctor(
+    context: typer.Context,
+    deep: bool = typer.Option(False, "--deep", help="Read the whole mail log, too; this takes a while."),
+    accept_loss: bool = typer.Option(
+        False, "--accept-loss", help="First take what is left of a damaged mail log for all that there is."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Check settings, stores, server and sources; ends with status 1 when something is bad."""
+    if accept_loss:
+        with server_program(context).maillog() as maillog:
+            maillog.upkeep("accept")
+    checks = list(server_program(context).checks(deep))
+    if as_json:
+        print_json(checks)
+    else:
+        out = console()
+        for check in checks:
+            out.print(Text.assemble(_MARKS[check.result], " ", (f"{check.name:<16}", "bold"), check.finding))
+            if check.advice:
+                out.print(Text(f"  {'':<16}{check.advice}", "dim"))
+    if any(check.result is CheckResult.BAD for check in checks):
+        raise typer.Exit(1)

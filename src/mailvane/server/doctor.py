@@ -1,0 +1,270 @@
+"""`mailvane doctor`: everything that can be wrong with an installation, looked at one by one, with advice."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from zoneinfo import ZoneInfo
+
+import chdb
+import httpx
+import msgspec
+
+from mailvane import __version__
+from mailvane.core.errors import InvalidInput, MailvaneError
+from mailvane.maillog.followed_logs import FollowedLogState, Standing
+from mailvane.maillog.postfix.newest import newest_line
+from mailvane.maillog.settings import PostfixLog
+from mailvane.outbound.admission.guillotine import advised_volume
+from mailvane.reputation.model import Source, SourceHealth
+from mailvane.reputation.source_schedule import SourceSchedule
+from mailvane.server.alerting import schedule_of
+from mailvane.server.data_directory import owner
+from mailvane.server.ledgers import is_embedded, ledger_of
+from mailvane.server.program import Check, CheckResult
+from mailvane.server.settings import TOKEN_FILE, Settings, shown
+from mailvane.server.stores import maillog_anywhere
+
+_GIB = 1 << 30
+_FREE_WARNING = 5 * _GIB
+_BACKLOG_WARNING = 1000
+_LATE_MS = 5 * 60_000  # a batch is on its way for less than a second where all is well
+_TOLERANCE = 15 * 60_000  # milliseconds; zones differ by no less
+_SHOWN = 5  # findings
+_MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
+
+
+class _Problem(msgspec.Struct):
+    detail: str = ""
+
+
+class _Ready(msgspec.Struct):
+    postfix: list[FollowedLogState] = []
+
+
+def checks(settings: Settings, deep: bool = False) -> Iterator[Check]:
+    """Every check, in the order in which one depends on the other; deep: what is stored is read, too."""
+    stored = (_maillog, _contents) if deep else (_maillog,)
+    for check in (_versions, _settings, _data, _token, _disk, _ledger, _outbound, _server, *stored, _sources):
+        yield from _guarded(check, settings)
+    for number in range(len(settings.postfix)):
+        yield _source(settings, number)
+
+
+def _guarded(check: Callable[[Settings], Check], settings: Settings) -> Iterator[Check]:
+    name = check.__name__.strip("_")
+    try:
+        yield check(settings)
+    except MailvaneError as error:
+        yield Check(name, CheckResult.BAD, error.message)
+
+
+def _versions(_: Settings) -> Check:
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    return Check("versions", CheckResult.GOOD, f"mailvane {__version__}, Python {python}, chDB {chdb.__version__}")
+
+
+def _settings(settings: Settings) -> Check:
+    told = ", ".join(f"{name}={value}" for name, value in shown(settings).items() if name in {"http", "timezone"})
+    return Check("settings", CheckResult.GOOD, f"{told}; {len(settings.postfix)} mail log(s) to follow")
+
+
+def _data(settings: Settings) -> Check:
+    path = settings.data
+    if not path.exists():
+        return Check("data", CheckResult.WARNING, f"{path} is not there yet", "it is made by the first command")
+    if not os.access(path, os.W_OK | os.X_OK):
+        return Check("data", CheckResult.BAD, f"{path} cannot be written by this user")
+    if stat.S_IMODE(path.stat().st_mode) & stat.S_IROTH:
+        return Check("data", CheckResult.WARNING, f"{path} can be read by everybody", f"chmod o-rx {path}")
+    return Check("data", CheckResult.GOOD, str(path))
+
+
+def _token(settings: Settings) -> Check:
+    if settings.master_token is not None:
+        return Check("token", CheckResult.GOOD, "the master token is a setting")
+    path = settings.data / TOKEN_FILE
+    if not path.exists():
+        return Check("token", CheckResult.GOOD, "the master token is made at the first start")
+    if stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
+        return Check("token", CheckResult.BAD, f"{path} can be read by others", f"chmod 600 {path}")
+    return Check("token", CheckResult.GOOD, f"the master token is in {path}")
+
+
+def _disk(settings: Settings) -> Check:
+    path = settings.data if settings.data.exists() else settings.data.parent
+    free = shutil.disk_usage(path).free
+    told = f"{free / _GIB:.1f} GiB free"
+    if free < _FREE_WARNING:
+        return Check("disk", CheckResult.WARNING, told, "make room: merges of the mail log need some")
+    return Check("disk", CheckResult.GOOD, told)
+
+
+def _ledger(settings: Settings) -> Check:
+    with ledger_of(settings) as ledger:
+        workspaces = ledger.workspaces()
+        relays = sum(len(ledger.relays(one.id)) for one in workspaces)
+        backlog, since = ledger.backlog(), ledger.pending_since()
+    told = f"{len(workspaces)} workspace(s), {relays} relay(s), {backlog} batch(es) on their way to the mail log"
+    age = 0 if since is None else max(0, time.time_ns() // 1_000_000 - since)
+    if age > _LATE_MS:
+        told += f", the oldest for {age // 60_000} minutes"
+    if backlog > _BACKLOG_WARNING or age > _LATE_MS:
+        return Check("ledger", CheckResult.WARNING, told, "is the server running, and does the mail log answer?")
+    return Check("ledger", CheckResult.GOOD, told)
+
+
+def _outbound(settings: Settings) -> Check:
+    with ledger_of(settings) as ledger:
+        domains = ledger.domains()
+    usual = settings.outbound.guillotine
+    advised = [volume for each in domains if (volume := advised_volume(each.guillotine or usual))]
+    told = f"{len(domains)} sending domain(s)"
+    if advised:
+        told += f", of which a single bounce or complaint among few mails suspends {len(advised)}"
+        return Check("outbound", CheckResult.WARNING, told, f"set `guillotine.minimum_volume`, say to {max(advised)}")
+    return Check("outbound", CheckResult.GOOD, told)
+
+
+def _server(settings: Settings) -> Check:
+    held = owner(settings.data)
+    if held is None or not held.http:
+        told = f"{held.purpose} owns the data directory" if held else "no server runs on this data directory"
+        return Check("server", CheckResult.WARNING, told, "start it with `mailvane serve`")
+    try:
+        answer = httpx.get(f"{held.http}/readyz", timeout=10)
+    except httpx.HTTPError as error:
+        return Check("server", CheckResult.BAD, f"process {held.pid} does not answer on {held.http}: {error}")
+    told = f"process {held.pid} on {held.http} is {'ready' if answer.is_success else 'not ready'}"
+    if answer.status_code != httpx.codes.OK:
+        return Check("server", CheckResult.BAD, f"{told}: {_said(answer)}")
+    troubled = [state for state in _followed(answer) if state.standing is not Standing.FOLLOWING]
+    if troubled:
+        found = "; ".join(f"{state.log}: {state.standing} {state.error}".rstrip() for state in troubled)
+        return Check("server", CheckResult.WARNING, f"{told}; {found}", "see the server's log and its metrics")
+    return Check("server", CheckResult.GOOD, told)
+
+
+def _said(answer: httpx.Response) -> str:
+    """Why a server is not ready, in its words."""
+    try:
+        return msgspec.json.decode(answer.content, type=_Problem).detail
+    except msgspec.DecodeError:
+        return f"it answers {answer.status_code}"
+
+
+def _followed(answer: httpx.Response) -> list[FollowedLogState]:
+    try:
+        return msgspec.json.decode(answer.content, type=_Ready).postfix
+    except msgspec.DecodeError:
+        return []
+
+
+def _maillog(settings: Settings) -> Check:
+    with maillog_anywhere(settings, "mailvane doctor") as maillog:
+        health = maillog.health()
+    size = health.bytes_on_disk / (1 << 20)
+    where = "embedded" if is_embedded(settings) else "served"
+    told = f"{where} {health.engine}: {health.events:,} events, {health.deliveries:,} deliveries, {size:,.1f} MiB"
+    if health.damage:
+        return Check("maillog", CheckResult.BAD, f"{told}; {health.damage}")
+    return Check("maillog", CheckResult.GOOD, told)
+
+
+def _contents(settings: Settings) -> Check:
+    """Whether all that is stored can be read, and the views have what the events have."""
+    with maillog_anywhere(settings, "mailvane doctor") as maillog:
+        found = maillog.verify()
+    if not found:
+        told = "all that is there can be read, and the views have what the events have"
+        return Check("contents", CheckResult.GOOD, told)
+    more = f"; {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    events = any("events:" in each for each in found)
+    advice = (
+        "`mailvane restore` a backup into a new data directory; without one, `mailvane doctor --accept-loss` goes on"
+        " with what is left"
+    )
+    return Check(
+        "contents",
+        CheckResult.BAD,
+        "the mail log is damaged: " + "; ".join(found[:_SHOWN]) + more,
+        advice if events else "`mailvane rebuild` makes the views anew from the events",
+    )
+
+
+def _sources(settings: Settings) -> Check:
+    """Outside sources: which of them fail, when each is asked next, and who asks one now."""
+    now = time.time_ns() // 1_000_000
+    with ledger_of(settings) as ledger:
+        schedule = SourceSchedule(ledger, schedule_of(settings.reputation))
+        health = [one for workspace in ledger.workspaces() for one in schedule.health(workspace.id, now)]
+        leases = ledger.leases(now)
+    told = [_source_told([one for one in health if one.source is source], now) for source in Source]
+    held = [f"{lease.name} by {lease.holder} (ends {_soon(lease.until - now)} unless renewed)" for lease in leases]
+    finding = "; ".join(filter(None, [*told, "held now: " + ", ".join(held) if held else ""]))
+    failing = [one for one in health if one.failures]
+    if failing:
+        return Check("sources", CheckResult.WARNING, finding, f"{failing[0].source}: {failing[0].error}")
+    return Check("sources", CheckResult.GOOD, finding or "nothing is watched")
+
+
+def _source_told(health: list[SourceHealth], now: int) -> str:
+    """Of one source, over all workspaces."""
+    asked = [one.next_at for one in health if one.next_at]
+    if not asked:
+        return ""
+    failing = sum(1 for one in health if one.failures)
+    fails = f", fails for {failing} of {len(health)} workspace(s)" if failing else ""
+    return f"{health[0].source} is due {_soon(min(asked) - now)}{fails}"
+
+
+def _soon(ms: int) -> str:
+    if ms < _MINUTE_MS:
+        return "now" if ms <= 0 else f"in {ms // 1000 + 1} s"
+    return f"in {ms / _MINUTE_MS:,.0f} min" if ms < 2 * _HOUR_MS else f"in {ms / _HOUR_MS:,.1f} h"
+
+
+def _source(settings: Settings, number: int) -> Check:
+    log = settings.postfix[number]
+    name = f"postfix {number + 1}"
+    if not log.path.exists():
+        return Check(name, CheckResult.BAD, f"{log.path} is not there", "does Postfix log to a file? see maillog_file")
+    if not os.access(log.path, os.R_OK):
+        return Check(name, CheckResult.BAD, f"{log.path} cannot be read", "add this user to the group of the file")
+    return _clock(name, log, log.timezone or settings.timezone)
+
+
+def _clock(name: str, log: PostfixLog, zone: ZoneInfo) -> Check:
+    """Whether the newest stamp is that of the moment at which it was written."""
+    now = time.time_ns() // 1_000_000
+    try:
+        newest = newest_line(log.path, zone, now)
+    except InvalidInput as error:
+        return Check(name, CheckResult.BAD, error.message)
+    told = f"{log.path} for workspace {log.workspace}"
+    if newest.stamped is None:
+        result = CheckResult.GOOD if newest.empty else CheckResult.WARNING
+        return Check(name, result, f"{told}: {'empty' if newest.empty else 'no line near its end is understood'}")
+    advice = (
+        f"stamps that name no zone are read in {zone.key}: set the timezone of this log, or the clock of its writer"
+    )
+    if newest.stamped > now + _TOLERANCE:
+        return Check(
+            name,
+            CheckResult.WARNING,
+            f"{told}: its newest line is stamped {_hours(newest.stamped - now)} ahead",
+            advice,
+        )
+    if newest.early > _TOLERANCE:
+        found = f"its newest line is stamped {_hours(newest.early)} before it was written"
+        return Check(name, CheckResult.WARNING, f"{told}: {found}", advice)
+    return Check(name, CheckResult.GOOD, f"{told}: newest line of {_hours(now - newest.stamped)} ago")
+
+
+def _hours(milliseconds: int) -> str:
+    minutes = max(0, milliseconds) // 60_000
+    return f"{minutes // 60} h {minutes % 60} min"

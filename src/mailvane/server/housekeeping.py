@@ -1,0 +1,68 @@
+"""What a server clears away now and then while it runs. Nothing waits for it, and nothing breaks when it is late."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Protocol
+
+from mailvane.core.errors import MailvaneError
+from mailvane.core.periodic import every
+from mailvane.reputation.model import ObservationKind
+
+log = logging.getLogger(__name__)
+
+# How long an event that is sent to the intake again is known. A queue of a mail server gives up after days; whoever
+# sends a month's file again is known still.
+EVENT_IDS_DAYS = 35
+EVERY_SECONDS = 3600.0
+# Backtests look back so far. What is the newest of its kind is kept for ever: it is what is known.
+OBSERVATIONS_DAYS = 400
+# How long it can be looked up what became of a message, and a message be sent again. The alert's log stays.
+NOTIFICATIONS_DAYS = 90
+_DAY_MS = 86_400_000
+
+
+class Prunable(Protocol):
+    """What grows with everything that was told."""
+
+    def prune(self, before: int) -> int:
+        """Forget event ids first seen before a time; how many. Raises StoreUnavailable."""
+
+    def forget_observations(self, kinds: Collection[ObservationKind], before: int) -> int:
+        """Forget what sources said of a time before; how many. Raises StoreUnavailable."""
+
+    def forget_notifications(self, before: int) -> int:
+        """Forget messages made before a time that are on their way no more; how many. Raises StoreUnavailable."""
+
+
+class Housekeeping:
+    """Several nodes may clear away the same things: it is harmless."""
+
+    def __init__(self, ledger: Prunable, clock: Callable[[], int]) -> None:
+        self._ledger = ledger
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        await every(EVERY_SECONDS, "clearing away what is old", partial(asyncio.to_thread, self.tidy))
+
+    def tidy(self) -> None:
+        now = self._clock()
+        observations = partial(self._ledger.forget_observations, tuple(ObservationKind))
+        for what, forget, days in (
+            ("event ids", self._ledger.prune, EVENT_IDS_DAYS),
+            ("observations", observations, OBSERVATIONS_DAYS),
+            ("notifications", self._ledger.forget_notifications, NOTIFICATIONS_DAYS),
+        ):
+            try:
+                forgotten = forget(now - days * _DAY_MS)
+            except MailvaneError as error:
+                log.warning("old %s are kept for now: %s", what, error)
+            except Exception:
+                log.exception("forgetting old %s failed", what)
+            else:
+                if forgotten:
+                    log.info("forgot %d %s older than %d days", forgotten, what, days)

@@ -1,0 +1,119 @@
+"""The HTTP application: every dialect's routes behind one door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+from litestar import Litestar
+from litestar.datastructures import State
+from prometheus_client import CollectorRegistry
+
+from mailvane.core.tenants.service import Tenancy
+from mailvane.dmarc import emailconsul as emailconsul_reports
+from mailvane.dmarc.services import DmarcServices
+from mailvane.maillog.api.gathering import intake_commits
+from mailvane.maillog.api.intake import Intake, Receipt, Told
+from mailvane.maillog.followed_logs import FollowedLogs
+from mailvane.maillog.mailbaby import routes as mailbaby_routes
+from mailvane.maillog.services import MailLogServices
+from mailvane.notify.services import NotifyServices
+from mailvane.outbound.emboux import routes as emboux_routes
+from mailvane.outbound.services import OutboundServices
+from mailvane.reputation.emailconsul import routes as emailconsul_routes
+from mailvane.reputation.emailconsul import shape as emailconsul
+from mailvane.reputation.services import ReputationServices
+from mailvane.server import native_routes, operations
+from mailvane.server.operations import Checks, Metrics
+from mailvane.web import description
+from mailvane.web.bridge import Bridge
+from mailvane.web.door import Door, Proofs, render_error
+from mailvane.web.endpoints import handlers, parameters
+from mailvane.web.recognition import Recognition
+
+_LARGEST_QUESTION = 64 * 1024
+_REPORT_PARAMETERS = parameters(emailconsul_reports.ENDPOINTS, emailconsul.PREFIX)
+_ROUTERS = (
+    mailbaby_routes.ROUTER,
+    emboux_routes.ROUTER,
+    emailconsul_routes.router(handlers(emailconsul_reports.ENDPOINTS, DmarcServices, emailconsul.Refused)),
+    native_routes.ROUTER,
+    operations.ROUTER,
+)
+
+_DIALECTS = (
+    mailbaby_routes.DIALECT,
+    emboux_routes.DIALECT,
+    emailconsul_routes.DIALECT,
+    native_routes.DIALECT,
+    operations.DIALECT,
+)
+
+
+@dataclass(frozen=True)
+class HttpServices:
+    """What each room handed in for its interfaces, and what all of them share."""
+
+    tenancy: Tenancy
+    maillog: MailLogServices
+    outbound: OutboundServices
+    reputation: ReputationServices
+    dmarc: DmarcServices
+    notify: NotifyServices
+    clock: Callable[[], int]  # milliseconds since the epoch, UTC
+    find_room: Callable[[], None] = lambda: None  # for more data; raises StoreFull where there is none
+    followed: FollowedLogs | None = None  # None: this process follows no logs
+
+    @property
+    def by_type(self) -> Mapping[type[Any], Any]:
+        rooms = (self.maillog, self.outbound, self.reputation, self.dmarc, self.notify)
+        return {type(each): each for each in rooms}
+
+
+@lru_cache(maxsize=1)
+def document() -> bytes:
+    """The OpenAPI document of everything that the application serves."""
+    return description.described(
+        _ROUTERS,
+        native_routes.BODIES | emboux_routes.BODIES | emailconsul_routes.BODIES,
+        native_routes.PARAMETERS | emailconsul_routes.PARAMETERS | _REPORT_PARAMETERS,
+        _DIALECTS,
+    )
+
+
+def create_app(services: HttpServices, registry: CollectorRegistry | None = None) -> Litestar:
+    """The application. A registry that is passed in may carry other parts' metrics; they are shown along."""
+    bridge = Bridge()
+    metrics = Metrics(registry or CollectorRegistry())
+    recognition = Recognition(services.tenancy, services.outbound.clients.admit)
+    checks = Checks(services.maillog, services.find_room, services.followed)
+    intake = Intake(services.tenancy, services.maillog.recorder)
+
+    async def commit(workspace: int, requests: Sequence[Told]) -> list[Receipt]:
+        return await bridge.quick(intake.commit, workspace, requests, services.clock())
+
+    app = Litestar(
+        route_handlers=[*_ROUTERS],
+        exception_handlers={Exception: render_error},
+        request_max_body_size=_LARGEST_QUESTION,
+        openapi_config=None,
+        logging_config=None,
+        on_shutdown=[checks.close, bridge.close],
+        state=State(
+            {
+                "services": services.by_type,
+                "clock": services.clock,
+                "bridge": bridge,
+                "metrics": metrics,
+                "checks": checks,
+                "recognition": recognition,
+                "document": document,
+                "intake": intake,
+                "intake_commits": intake_commits(commit, partial(bridge.quick, services.maillog.recorder.backlog)),
+            }
+        ),
+    )
+    app.asgi_handler = Door(app.asgi_handler, _DIALECTS, Proofs(recognition, bridge, services.clock), metrics.observe)
+    return app

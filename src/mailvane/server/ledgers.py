@@ -1,0 +1,56 @@
+"""Opens the ledger that the settings name, and finds the server that has the mail log open. Loads no engine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mailvane.core.errors import InvalidSetting, StoreInUse
+from mailvane.notify.worker import HOLD_MS
+from mailvane.server.data_directory import owner
+from mailvane.server.ledger import SqlLedger, open_ledger
+from mailvane.server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def is_embedded(settings: Settings) -> bool:
+    """Whether the mail log is a directory of this machine, which only one process may open."""
+    return settings.maillog.startswith("chdb:")
+
+
+@contextmanager
+def ledger_of(settings: Settings) -> Iterator[SqlLedger]:
+    """The ledger, migrated to this version's schema. Any number of processes may have it open."""
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise InvalidSetting(f"data directory {settings.data}: {error.strerror}") from None
+    ledger = open_ledger(settings.ledger)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def serving(settings: Settings) -> str | None:
+    """The base URL of the server that owns the data directory; None when nobody does. Raises StoreInUse."""
+    held = owner(settings.data) if is_embedded(settings) else None
+    if held is None:
+        return None
+    if not held.http:
+        raise StoreInUse(f"data directory {settings.data} is in use by {held.purpose} (process {held.pid})")
+    return held.http
+
+
+def end_what_dead_processes_hold(settings: Settings, ledger: SqlLedger, now: int) -> None:
+    """For the one process that may use the ledger: whatever is held in it was held by one that was killed.
+
+    A ledger that several processes share is left as it is, for what they hold ends by itself.
+    """
+    inside = f"sqlite:///{settings.data}"
+    if is_embedded(settings) and settings.ledger.startswith(inside):
+        leases, messages = ledger.void_leases(), ledger.let_go(now, HOLD_MS)
+        if leases or messages:
+            log.info("ended %d lease(s) and took back %d message(s) of a process that was killed", leases, messages)

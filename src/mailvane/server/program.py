@@ -1,0 +1,47 @@
+"""What the commands of the server as a whole ask of the program around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+import typer
+
+from mailvane.core.cli.program import Program, program
+from mailvane.maillog.interface import MailLog
+
+
+class CheckResult(StrEnum):
+    """How a check of `mailvane doctor` went."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One finding of `mailvane doctor`, with what to do about it."""
+
+    name: str
+    result: CheckResult
+    finding: str
+    advice: str = ""
+
+
+class ServerProgram(Program, Protocol):
+    def serve(self, roles: frozenset[str]) -> None:
+        """Run until told to stop."""
+
+    def maillog(self) -> AbstractContextManager[MailLog]:
+        """The mail log: through the running server when there is one, opened here otherwise."""
+
+    def checks(self, deep: bool = False) -> Iterator[Check]:
+        """Look at everything that can be wrong; deep: read everything that is stored."""
+
+
+def server_program(context: typer.Context) -> ServerProgram:
+    found: ServerProgram = program(context)
+    return found

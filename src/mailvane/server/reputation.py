@@ -1,0 +1,103 @@
+"""Puts reputation together from the settings and the stores: watching, alerting, asking sources, telling people."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from prometheus_client import CollectorRegistry
+
+from mailvane.core.leasing import Leasing
+from mailvane.core.periodic import Background, until_done
+from mailvane.dmarc.services import DmarcServices
+from mailvane.notify.services import NotifyServices
+from mailvane.notify.signing import Signing
+from mailvane.outbound.complaints import Complaints
+from mailvane.reputation.alerts.statistics import AlertStatistics
+from mailvane.reputation.coalescing import Coalescing
+from mailvane.reputation.model import Source, Zone
+from mailvane.reputation.services import ReputationServices
+from mailvane.reputation.source_schedule import SourceSchedule
+from mailvane.reputation.sources.dnsbl.zones import dictionary
+from mailvane.reputation.sources.runner import Runner
+from mailvane.server.alerting import alerting_of, schedule_of, watching_of
+from mailvane.server.collecting import Collecting
+from mailvane.server.ledger import SqlLedger
+from mailvane.server.reputation_metrics import ReputationMetrics
+from mailvane.server.telling import Telling
+from mailvane.server.watching_settings import WatchingSettings
+
+CATCH_UP_SECONDS = 15.0
+Evaluate = Callable[[int, Collection[Source], int], object]
+
+
+@dataclass(frozen=True)
+class Reputation:
+    """The doors for the surfaces, and what runs in the background."""
+
+    services: ReputationServices
+    dmarc: DmarcServices
+    notify: NotifyServices
+    telling: Telling
+    asking: Sequence[Background]
+
+    def background(self) -> Sequence[Background]:
+        """What asks sources and tells people for as long as the server runs."""
+        return [*self.asking, *self.telling.background()]
+
+
+async def _catch_up(ledger: SqlLedger, evaluate: Evaluate, clock: Callable[[], int]) -> None:
+    """Let alerts hear of what was kept by a process that was stopped before it could tell them."""
+
+    async def evaluate_all() -> None:
+        for workspace in await asyncio.to_thread(ledger.workspaces):
+            await asyncio.to_thread(evaluate, workspace.id, tuple(Source), clock())
+
+    await until_done(CATCH_UP_SECONDS, "evaluating alerts at the start", evaluate_all)
+
+
+def reputation_of(
+    settings: WatchingSettings,
+    ledger: SqlLedger,
+    clock: Callable[[], int],
+    registry: CollectorRegistry | None = None,
+    complaints: Complaints | None = None,
+) -> Reputation:
+    """Raises InvalidSetting."""
+
+    def zones() -> Sequence[Zone]:
+        return dictionary(ledger.zones())
+
+    metrics = ReputationMetrics(registry or CollectorRegistry())
+    alerting = alerting_of(settings, ledger, metrics.failing)
+    evaluate = metrics.evaluating(alerting)
+    coalescing = Coalescing(evaluate)
+    watching = watching_of(ledger, coalescing)
+    collecting = Collecting(settings, ledger, watching, complaints)
+    leasing = Leasing(ledger, clock)
+    schedule = schedule_of(settings.reputation)
+    runner = Runner(collecting.collectors, watching, ledger, leasing, clock, schedule)
+    services = ReputationServices(
+        alerting=alerting,
+        statistics=AlertStatistics(ledger),
+        watching=watching,
+        sources=SourceSchedule(ledger, schedule),
+        profiles=ledger,
+        observed=ledger,
+        zones=ledger,
+        dictionary=zones,
+        wake=runner.wake,
+        take_in=collecting.take_in,
+    )
+    dmarc = DmarcServices(ledger, settings.dmarc.reports_address)
+    notify = NotifyServices(ledger, ledger, Signing(ledger))
+    asking: Sequence[Background] = (
+        partial(_catch_up, ledger, evaluate, clock),
+        runner.run,
+        partial(collecting.fetch_reports, leasing, clock),
+        partial(metrics.look, ledger, clock),
+        coalescing.run,
+    )
+    return Reputation(services, dmarc, notify, Telling(settings, ledger, clock, registry), asking)

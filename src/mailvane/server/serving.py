@@ -1,0 +1,214 @@
+"""`mailvane serve`: opens the stores, starts the roles, runs until told to stop, and lets everything in hand end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
+from functools import partial
+from threading import Event, Thread
+from typing import Any
+
+import uvloop
+from litestar import Litestar
+from prometheus_client import CollectorRegistry
+
+from mailvane.core.connections import ConnectionLimits
+from mailvane.core.errors import InvalidSetting
+from mailvane.core.listening import Listen
+from mailvane.core.periodic import Background, in_background
+from mailvane.core.tenants.service import Tenancy
+from mailvane.maillog.followed_logs import FollowedLogs
+from mailvane.maillog.history import History
+from mailvane.maillog.services import MailLogServices
+from mailvane.outbound.policy.server import PolicyServer
+from mailvane.outbound.services import OutboundServices
+from mailvane.server.descriptors import connections_of_a_door, raised
+from mailvane.server.following import Follower, FollowingMetrics
+from mailvane.server.governing import complaints_of
+from mailvane.server.housekeeping import Housekeeping
+from mailvane.server.http import HttpServices, create_app
+from mailvane.server.ledgers import end_what_dead_processes_hold
+from mailvane.server.outbound import outbound_services
+from mailvane.server.policing import policy_server
+from mailvane.server.reputation import Reputation, reputation_of
+from mailvane.server.room import room_finder
+from mailvane.server.settings import Settings, master_token, shown
+from mailvane.server.stores import Stores, stores_here
+from mailvane.server.watching_settings import watching_settings
+from mailvane.web.connection import HttpLimits
+from mailvane.web.server import serve as serve_http
+
+log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], None] | None = None) -> None:
+    """Run the roles until SIGINT or SIGTERM; `ready` is called once, when questions are answered."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log.info("settings: %s", "; ".join(f"{name}={value}" for name, value in shown(settings).items()))
+    limits = connections_of_a_door(raised())
+    if "http" in roles:
+        _refuse_busy(settings.http)
+    if "policy" in roles and isinstance(settings.policy, Listen):
+        _refuse_busy(settings.policy)
+    registry = CollectorRegistry()
+    metrics = FollowingMetrics(registry)
+    with ExitStack() as running:
+        url = base_url(settings) if "http" in roles else ""
+        stores = running.enter_context(stores_here(settings, "mailvane serve", url))
+        end_what_dead_processes_hold(settings, stores.ledger, _clock())
+        followed = FollowedLogs(_clock)
+        if "worker" in roles:
+            followed = running.enter_context(_followers(settings, stores, metrics))
+        tenancy = Tenancy(stores.ledger, master_token(settings))
+        outbound = outbound_services(settings.outbound, stores, tenancy, _clock)
+        complaints = complaints_of(settings.outbound, stores.ledger, lambda: stores.maillog, stores.recorder.record)
+        reputation = reputation_of(watching_settings(settings), stores.ledger, _clock, registry, complaints)
+        services = _services(settings, stores, tenancy, outbound, reputation)
+        services = replace(services, followed=followed)
+        application = create_app(services, registry) if "http" in roles else None
+        policy = policy_server(settings.outbound, outbound.desk, registry, limits) if "policy" in roles else None
+        told = None if ready is None else partial(ready, stores)
+        # A loop in C: a decision is so little work that the standard one would be a good part of it.
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            answering = None if application is None else _answering(settings, application, limits, told)
+            surfaces = _run(settings, answering, policy, outbound)
+            background = [*reputation.background(), Housekeeping(stores.ledger, _clock).run]
+            runner.run(_beside(background, surfaces) if "worker" in roles else surfaces)
+    log.info("stopped")
+
+
+def base_url(settings: Settings) -> str:
+    """Where this machine reaches the server."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.http.host, settings.http.host)  # noqa: S104
+    return f"http://{Listen(host, settings.http.port)}"
+
+
+def _refuse_busy(listen: Listen) -> None:
+    """Said before the stores are opened: a second server on the port should hear it at once."""
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(tuple(listen))
+        except OSError as error:
+            raise InvalidSetting(f"cannot listen on {listen}: {error.strerror}") from None
+
+
+@contextmanager
+def _followers(settings: Settings, stores: Stores, metrics: FollowingMetrics) -> Iterator[FollowedLogs]:
+    stop = Event()
+    followers = [Follower(settings, one, stores, metrics, stop.is_set) for one in settings.postfix]
+    threads = [Thread(target=follower.run, name=f"follow {follower.name}") for follower in followers]
+    for thread in threads:
+        thread.start()
+    try:
+        yield FollowedLogs(_clock, [follower.standing for follower in followers])
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def _services(
+    settings: Settings, stores: Stores, tenancy: Tenancy, outbound: OutboundServices, reputation: Reputation
+) -> HttpServices:
+    history = History(stores.maillog, stores.ledger)
+    return HttpServices(
+        tenancy=tenancy,
+        maillog=MailLogServices(
+            stores.maillog,
+            tenancy,
+            history,
+            stores.recorder,
+            settings.timezone,
+            _clock,
+            lambda: stores.integrity.damage,
+        ),
+        outbound=outbound,
+        reputation=reputation.services,
+        dmarc=reputation.dmarc,
+        notify=reputation.notify,
+        clock=_clock,
+        find_room=room_finder(settings),
+    )
+
+
+async def _beside(background: Sequence[Background], surfaces: Coroutine[Any, Any, None]) -> None:
+    async with in_background(background):
+        await surfaces
+
+
+async def _run(
+    settings: Settings,
+    answering: Callable[[asyncio.Event], Coroutine[Any, Any, None]] | None,
+    policy: PolicyServer | None,
+    outbound: OutboundServices,
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    # What was made until here lives as long as the process. A collector that went through it again and again would stop
+    # every answer for a tenth of a second each time.
+    gc.collect()
+    gc.freeze()
+    await outbound.desk.start()
+    try:
+        async with _policing(settings, policy):
+            await (stop.wait() if answering is None else answering(stop))
+    finally:
+        await outbound.desk.stop()
+
+
+@asynccontextmanager
+async def _policing(settings: Settings, policy: PolicyServer | None) -> AsyncIterator[None]:
+    if policy is None:
+        yield
+        return
+    await policy.listen(settings.policy)
+    log.info("answering mail servers on %s", settings.policy)
+    try:
+        yield
+    finally:
+        await policy.stop()
+
+
+def _answering(
+    settings: Settings, application: Litestar, limits: ConnectionLimits, ready: Callable[[], None] | None
+) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
+    """What answers HTTP until the event is set."""
+
+    async def answer(stop: asyncio.Event) -> None:
+        announcing = asyncio.create_task(_announce(settings, ready))
+        try:
+            await serve_http(application, settings.http, stop, HttpLimits(connections=limits))
+        finally:
+            announcing.cancel()
+
+    return answer
+
+
+async def _announce(settings: Settings, ready: Callable[[], None] | None) -> None:
+    """Say that questions are answered, once they are."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(settings.http.host, settings.http.port)
+        except OSError:
+            await asyncio.sleep(0.02)
+            continue
+        writer.close()
+        break
+    log.info("answering on %s", base_url(settings))
+    if ready is not None:
+        await asyncio.to_thread(ready)
+
+
+def _clock() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,71 @@
+"""Who tells people, as the settings say: webhooks, mail, Slack, and the report of each day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from prometheus_client import CollectorRegistry
+
+from mailvane.core.egress import Outside
+from mailvane.core.mailbox import read_mailbox
+from mailvane.core.periodic import Background
+from mailvane.notify.email import Email
+from mailvane.notify.metrics import NotificationMetrics
+from mailvane.notify.notifier import Notifier
+from mailvane.notify.signing import Signing
+from mailvane.notify.slack import Slack
+from mailvane.notify.webhook import Webhook
+from mailvane.notify.worker import Worker
+from mailvane.reputation.alerts.daily import Daily
+from mailvane.reputation.alerts.daily_report import DailyReports
+from mailvane.reputation.emailconsul.shape import webhook_body
+from mailvane.reputation.texts.email_templates import letter_of
+from mailvane.reputation.texts.slack_message import slack_body
+from mailvane.server.ledger import SqlLedger
+from mailvane.server.watching_settings import WatchingSettings
+
+_HOUR_MS = 3_600_000
+
+
+class Telling:
+    """Made once; what it runs belongs to the event loop that `background` is called in."""
+
+    def __init__(
+        self,
+        settings: WatchingSettings,
+        ledger: SqlLedger,
+        clock: Callable[[], int],
+        registry: CollectorRegistry | None = None,
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._clock = clock
+        self._signing = Signing(ledger)
+        self._metrics = NotificationMetrics(registry or CollectorRegistry())
+
+    def background(self) -> Sequence[Background]:
+        """What runs for as long as the server does."""
+        worker = Worker(self._ledger, [self._metrics.measured(each) for each in self._notifiers()], self._clock)
+        following = partial(self._metrics.follow, self._ledger.notifications_waiting)
+        report = self._settings.reputation.daily_report
+        if not report.to:
+            return [worker.run, following]
+        addresses = [read_mailbox(each).address for each in report.to]
+        reports = DailyReports(self._ledger, addresses, int(self._settings.reputation.stale_hours * _HOUR_MS))
+        return [worker.run, following, Daily(report.hour, report.timezone, reports.post, self._clock).run]
+
+    def _notifiers(self) -> Sequence[Notifier]:
+        mail, outside = self._settings.notify.mail, Outside(self._settings.notify.allowed_targets)
+        notifiers: list[Notifier] = [
+            Webhook(outside, self._secrets, webhook_body),
+            Slack(outside, self._slack_url, slack_body),
+        ]
+        return [*notifiers, Email(mail, letter_of)] if mail.host else notifiers
+
+    def _secrets(self, workspace: int, now: int) -> Sequence[str]:
+        return [each.secret for each in self._signing.living(workspace, now)]
+
+    def _slack_url(self, workspace: int, integration_id: str) -> str | None:
+        known = {each.id: each.url for each in self._ledger.slack_integrations(workspace)}
+        return known.get(integration_id)

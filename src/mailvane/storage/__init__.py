@@ -1,1 +1,0 @@
-"""The two stores, the mail log and the ledger, behind the protocols of `interface`."""

@@ -1,5 +1,0 @@
-"""The mail log store: ClickHouse SQL through one client, whose DSN picks the embedded engine or a server."""
-
-from mailvane.storage.maillog.store import ClickHouseMailLog, open_maillog
-
-__all__ = ["ClickHouseMailLog", "open_maillog"]

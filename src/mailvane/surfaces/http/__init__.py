@@ -1,1 +1,0 @@
-"""Everything that speaks HTTP: one application, one room per dialect."""

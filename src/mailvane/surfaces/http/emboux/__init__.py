@@ -1,1 +1,0 @@
-"""The Emboux API: sending domains, their quotas and verification, and customers' keys."""

@@ -1,1 +1,0 @@
-"""The MailBaby mail API. Its words, shapes, slips and date formats live here and nowhere else."""

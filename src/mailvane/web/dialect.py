@@ -1,0 +1,89 @@
+"""What a dialect is: whose shape a refusal takes, which paths it owns, and whom it lets in.
+
+There is one exception tree and one reading of it, `refusal_of`; every vendor surface renders the result its own way.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import msgspec
+from litestar import Response
+from litestar.exceptions import HTTPException
+
+from mailvane.core.errors import (
+    AlreadyExists,
+    InvalidEvent,
+    InvalidInput,
+    MailvaneError,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    StoreDamaged,
+    Transient,
+)
+from mailvane.core.tenants.model import KeyKind
+
+log = logging.getLogger(__name__)
+
+_STATUS: tuple[tuple[type[MailvaneError], int], ...] = (
+    (InvalidInput, 400),
+    (NotAuthenticated, 401),
+    (NotAllowed, 403),
+    (NotFound, 404),
+    (AlreadyExists, 409),
+    (Transient, 503),
+    (StoreDamaged, 503),
+)
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a request was not served, before any dialect put it into words."""
+
+    status: int
+    message: str
+    line: int | None = None  # of the intake
+    reference: str | None = None  # stands in the server's log beside the cause
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    cause: Exception | None = None  # for a dialect that has words of its own for it; never of an unexpected failure
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one vendor's interface behaves at its edges."""
+
+    name: str
+    render: Callable[[Refusal], Response[bytes]]
+    prefixes: tuple[str, ...] = ()  # a key is needed for these paths and everything below them
+    open_paths: frozenset[str] = frozenset()  # no key needed
+    kinds: frozenset[KeyKind] = frozenset(KeyKind)  # of keys that may enter; others count as unknown
+    headers: Mapping[str, str] = field(default_factory=dict)  # on every answer
+    refusals: frozenset[int] = frozenset({400, 500, 503})  # statuses that any request with a key may meet
+
+    def owns(self, path: str) -> bool:
+        return path in self.open_paths or self.needs_key(path)
+
+    def needs_key(self, path: str) -> bool:
+        if path in self.open_paths:
+            return False
+        return any(path == prefix or path.startswith(prefix + "/") for prefix in self.prefixes)
+
+
+def refusal_of(error: Exception) -> Refusal:
+    """What to tell the client about this error; an unexpected one is logged under an id, and only the id is told."""
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return Refusal(error.status_code, error.detail, headers=error.headers or {}, cause=error)
+    if isinstance(error, MailvaneError):
+        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+        if status == 503:
+            log.warning("answered 503: %s", error.message)
+            return Refusal(status, error.message, headers={"Retry-After": "5"}, cause=error)
+        if status < 500:
+            line = error.line if isinstance(error, InvalidEvent) else None
+            return Refusal(status, error.message, line, cause=error)
+    reference = uuid4().hex[:12]
+    log.error("unexpected failure %s", reference, exc_info=error)
+    return Refusal(500, f"unexpected failure, in the server's log as {reference}", reference=reference)

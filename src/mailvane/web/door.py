@@ -1,0 +1,173 @@
+"""Where every HTTP request comes in: its dialect is chosen, its key is proven, its answer is counted.
+
+This wraps the framework rather than sitting in it, because the framework's own middleware does not see requests for
+unknown paths and wrong methods, and those too are answered in the dialect's shape, and only after the key.
+It routes nothing. A handler that needs a principal asks for it with `principal_of`, which fails closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable, Sequence
+from time import monotonic, perf_counter
+from typing import Any
+
+from litestar import Request, Response
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.utils.path import normalize_path
+
+from mailvane.core.errors import InvalidInput, KeyMissing, NotAuthenticated
+from mailvane.core.tenants.model import Principal
+from mailvane.web.bridge import Bridge
+from mailvane.web.connection import PROVEN
+from mailvane.web.dialect import Dialect, refusal_of
+from mailvane.web.recognition import Recognition
+
+Observe = Callable[[str, str, int, float], None]
+
+_DIALECT, _PRINCIPAL = "mailvane_dialect", "mailvane_principal"
+
+
+def principal_of(request: Request[Any, Any, Any]) -> Principal:
+    """Who is asking. Raises NotAuthenticated when nobody proved anything."""
+    principal = request.scope["state"].get(_PRINCIPAL)
+    if not isinstance(principal, Principal):
+        raise NotAuthenticated
+    return principal
+
+
+def render_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The framework's handler of every exception."""
+    dialect: Dialect = request.scope["state"][_DIALECT]
+    return dialect.render(refusal_of(error))
+
+
+class Proofs:
+    """Proves a key: at once when it was proven a moment ago, otherwise on a thread, once for all who present it."""
+
+    def __init__(self, recognition: Recognition, bridge: Bridge, clock: Callable[[], int]) -> None:
+        self._recognition = recognition
+        self._bridge = bridge
+        self._clock = clock
+        self._under_way: dict[tuple[str, str | None], asyncio.Task[Principal]] = {}
+
+    async def principal(self, token: str, workspace: str | None) -> Principal:
+        moment = monotonic()
+        known = self._recognition.recall(token, workspace, moment)
+        if known is not None:
+            return known
+        presented = token, workspace
+        proof = self._under_way.get(presented)
+        if proof is None:
+            now = self._clock()
+            proof = asyncio.create_task(self._bridge.quick(self._recognition.prove, token, workspace, now, moment))
+            self._under_way[presented] = proof
+            proof.add_done_callback(lambda _: self._under_way.pop(presented))
+        return await asyncio.shield(proof)  # one who goes away does not take the proof from the others
+
+
+class Door:
+    """The outermost ASGI application."""
+
+    def __init__(self, inner: ASGIApp, dialects: Sequence[Dialect], proofs: Proofs, observe: Observe) -> None:
+        self._inner = inner
+        self._dialects = dialects  # the last one takes what no other owns
+        self._proofs = proofs
+        self._observe = observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP:
+            await self._answer(scope, receive, send)
+        else:
+            await self._inner(scope, receive, send)
+
+    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        path = normalize_path(scope["path"])
+        bodiless = scope["method"] == "HEAD"
+        if bodiless:  # in a scope of our own: the server below still has to know
+            scope = {**scope, "method": "GET"}
+        dialect = next((each for each in self._dialects if each.owns(path)), self._dialects[-1])
+        scope["state"][_DIALECT] = dialect
+        answer = _Answer(send, dialect, bodiless=bodiless)
+        try:
+            await self._serve(scope, receive, answer, dialect.needs_key(path))
+        finally:
+            route = scope.get("path_template") or "unmatched"
+            self._observe(dialect.name, str(route), answer.status, perf_counter() - started)
+
+    async def _serve(self, scope: HTTPScope, receive: Receive, answer: _Answer, needs_key: bool) -> None:
+        preflight = scope["method"] == "OPTIONS"
+        try:
+            _check_host(scope)
+            if needs_key and not preflight:
+                scope["state"][_PRINCIPAL] = await self._proven(scope, answer.dialect)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer in its own shape
+            await _send(answer.dialect.render(refusal_of(error)), scope, receive, answer)
+            return
+        if preflight:
+            await _send(Response(b"", status_code=200, media_type="text/plain"), scope, receive, answer)
+        else:
+            await self._inner(scope, receive, answer)
+
+    async def _proven(self, scope: HTTPScope, dialect: Dialect) -> Principal:
+        token, workspace = presented(scope["headers"])
+        if not token:
+            raise KeyMissing
+        principal = await self._proofs.principal(token, workspace)
+        if principal.kind not in dialect.kinds:
+            raise NotAuthenticated
+        prove = scope["state"].get(PROVEN)
+        if prove is not None:
+            prove()
+        return principal
+
+
+def _check_host(scope: HTTPScope) -> None:
+    """Raises InvalidInput where it is not said, or not clearly, which host is meant (RFC 9112, section 3.2)."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if len(hosts) != 1 and (hosts or scope["http_version"] != "1.0"):
+        raise InvalidInput("expected exactly one Host header")
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        raise InvalidInput("the Host header holds no name of a host")
+
+
+def presented(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, str | None]:
+    """The key and the workspace that the headers name; empty when there is none."""
+    found = {name: value.decode("latin-1").strip() for name, value in headers if name in _OURS}
+    workspace = found.get(b"x-workspace-id") or None
+    if found.get(b"x-api-key"):
+        return found[b"x-api-key"], workspace
+    scheme, _, token = found.get(b"authorization", "").partition(" ")
+    return (token.strip() if scheme.lower() == "bearer" else ""), workspace
+
+
+# uri-host [":" port] (RFC 9110, section 7.2), which may be empty.
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?")
+_OURS = frozenset({b"x-api-key", b"authorization", b"x-workspace-id"})
+
+
+class _Answer:
+    """The way back to the client: remembers the status, adds the dialect's headers, drops the body of a HEAD."""
+
+    def __init__(self, send: Send, dialect: Dialect, bodiless: bool) -> None:
+        self._send = send
+        self._bodiless = bodiless
+        self.dialect = dialect
+        self.status = 500
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            extra = [(name.lower().encode(), value.encode()) for name, value in self.dialect.headers.items()]
+            message["headers"] = [*message["headers"], *extra]
+        elif message["type"] == "http.response.body" and self._bodiless:
+            message["body"] = b""
+        await self._send(message)
+
+
+async def _send(response: Response[bytes], scope: HTTPScope, receive: Receive, send: Send) -> None:
+    request: Request[Any, Any, Any] = Request(scope)
+    await response.to_asgi_response(app=None, request=request)(scope, receive, send)

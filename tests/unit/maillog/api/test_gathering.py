@@ -1,0 +1,152 @@
+"""Group commit: who arrives meanwhile goes together, and everyone gets the receipt of his own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from mailvane.core.errors import StoreUnavailable
+from mailvane.maillog.api.gathering import IntakeCommits, intake_commits
+from mailvane.maillog.api.intake import MAX_LINES, Receipt, Told
+from mailvane.maillog.model import EventType, MailEvent
+
+EVENT = MailEvent(relay=1, accepted_at=1, number=1, type=EventType.ACCEPTED, at=1)
+
+
+def told(count: int) -> Told:
+    return Told([EVENT] * count, ["id"] * count)
+
+
+class Committing:
+    """Commits when the test lets it, and remembers who went together."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.groups: list[tuple[int, list[int]]] = []
+        self.released = asyncio.Event()
+        self._error = error
+
+    async def __call__(self, workspace: int, requests: Sequence[Told]) -> list[Receipt]:
+        self.groups.append((workspace, [len(each.events) for each in requests]))
+        await self.released.wait()
+        if self._error:
+            raise self._error
+        return [Receipt(len(each.events), 0) for each in requests]
+
+
+async def nothing() -> int:
+    return 0
+
+
+async def begun(commits: IntakeCommits, *requests: tuple[int, int]) -> list[asyncio.Future[Receipt]]:
+    tasks: list[asyncio.Future[Receipt]] = []
+    for workspace, count in requests:
+        tasks.append(asyncio.ensure_future(commits.add(workspace, told(count))))
+        for _ in range(3):
+            await asyncio.sleep(0)
+    return tasks
+
+
+def test_the_first_goes_at_once_and_those_who_come_meanwhile_go_together() -> None:
+    async def run() -> tuple[list[Receipt], list[tuple[int, list[int]]]]:
+        committing = Committing()
+        tasks = await begun(intake_commits(committing, nothing), (1, 5), (1, 2), (1, 3))
+        committing.released.set()
+        return await asyncio.gather(*tasks), committing.groups
+
+    receipts, groups = asyncio.run(run())
+    assert [receipt.accepted for receipt in receipts] == [5, 2, 3]
+    assert groups == [(1, [5]), (1, [2, 3])]
+
+
+def test_workspaces_do_not_wait_for_each_other() -> None:
+    async def run() -> list[tuple[int, list[int]]]:
+        committing = Committing()
+        tasks = await begun(intake_commits(committing, nothing), (1, 1), (2, 1))
+        before = list(committing.groups)
+        committing.released.set()
+        await asyncio.gather(*tasks)
+        return before
+
+    assert asyncio.run(run()) == [(1, [1]), (2, [1])]
+
+
+def test_a_group_is_no_larger_than_a_request_may_be() -> None:
+    async def run() -> list[tuple[int, list[int]]]:
+        committing = Committing()
+        tasks = await begun(intake_commits(committing, nothing), (1, 1), (1, MAX_LINES), (1, 1), (1, 2))
+        committing.released.set()
+        await asyncio.gather(*tasks)
+        return committing.groups
+
+    assert asyncio.run(run()) == [(1, [1]), (1, [MAX_LINES]), (1, [1, 2])]
+
+
+def test_a_failure_is_everyones_and_the_next_group_goes_on() -> None:
+    async def run() -> tuple[list[Receipt | BaseException], int]:
+        committing = Committing(StoreUnavailable("away"))
+        tasks = await begun(intake_commits(committing, nothing), (1, 1), (1, 1), (1, 1))
+        committing.released.set()
+        return await asyncio.gather(*tasks, return_exceptions=True), len(committing.groups)
+
+    answers, groups = asyncio.run(run())
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 3
+    assert groups == 2
+
+
+def test_one_who_gave_up_waiting_disturbs_nobody() -> None:
+    async def run() -> Receipt:
+        committing = Committing()
+        first, second = await begun(intake_commits(committing, nothing), (1, 1), (1, 2))
+        first.cancel()
+        committing.released.set()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        return await second
+
+    assert asyncio.run(run()) == Receipt(2, 0)
+
+
+def test_after_all_is_done_the_next_goes_at_once_again() -> None:
+    async def run() -> list[tuple[int, list[int]]]:
+        committing = Committing()
+        committing.released.set()
+        commits = intake_commits(committing, nothing)
+        for count in (1, 2):
+            await commits.add(1, told(count))
+        return committing.groups
+
+    assert asyncio.run(run()) == [(1, [1]), (1, [2])]
+
+
+def test_when_the_mail_log_is_behind_groups_grow_but_nothing_is_refused() -> None:
+    asked = 0
+
+    async def behind() -> int:
+        nonlocal asked
+        asked += 1
+        return 1_000_000
+
+    async def run() -> list[tuple[int, list[int]]]:
+        committing = Committing()
+        committing.released.set()
+        tasks = await begun(intake_commits(committing, behind), (1, 1), (1, 2))
+        await asyncio.gather(*tasks)
+        return committing.groups
+
+    assert asyncio.run(run()) == [(1, [1, 2])]
+    assert asked > 1
+
+
+def test_when_the_ledger_is_away_those_who_wait_are_told_by_the_commit() -> None:
+    async def away() -> int:
+        raise StoreUnavailable("away")
+
+    async def run() -> Receipt:
+        committing = Committing(StoreUnavailable("the commit's own words"))
+        committing.released.set()
+        return await intake_commits(committing, away).add(1, told(1))
+
+    with pytest.raises(StoreUnavailable, match="own words"):
+        asyncio.run(run())

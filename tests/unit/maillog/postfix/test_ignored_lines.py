@@ -1,0 +1,28 @@
+"""Which lines may be passed over, and which must be counted as not understood."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailvane.maillog.postfix.ignored_lines import is_aside
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "connect from a.example[192.0.2.1]",
+        "disconnect from a.example[192.0.2.1] ehlo=1 quit=1 commands=2",
+        "statistics: max connection rate 1/60s for (smtp:192.0.2.1) at Oct 10 10:00:00",
+        "PREGREET 6 after 0.1 from [192.0.2.1]:4242: EHLO x",
+        "warning: hostname a.example does not resolve to address 192.0.2.1",
+        "connect to mx.example[192.0.2.1]:25: Connection timed out",
+        "daemon started -- version 3.10.0, configuration /etc/postfix",
+    ],
+)
+def test_lines_that_say_nothing_of_a_mail_are_asides(text: str) -> None:
+    assert is_aside(text)
+
+
+@pytest.mark.parametrize("text", ["", "to=<a@b>, relay=none", "client=a[192.0.2.1]", "something never heard of"])
+def test_other_lines_are_not(text: str) -> None:
+    assert not is_aside(text)

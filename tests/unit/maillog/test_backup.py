@@ -1,0 +1,77 @@
+"""A copy holds every batch once: in the journal's copy or in the mail log's, never in both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mailvane.core.errors import InvalidInput
+from mailvane.maillog.backup import AttendedMailLog
+from mailvane.maillog.interface import JournalEntry
+from mailvane.maillog.model import EventBatch, EventType, MailEvent
+from mailvane.maillog.recording import Recorder
+from mailvane.server.ledger import SqlLedger, open_ledger
+from tests.ledgers import fresh_ledger
+from tests.unit.core.memory import MemoryMailLog
+
+NOW = 1_790_000_000_000
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+    opened = fresh_ledger(tmp_path / "ledger.sqlite")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def maillog() -> MemoryMailLog:
+    return MemoryMailLog()
+
+
+def record(recorder: Recorder, token: str) -> None:
+    event = MailEvent(relay=1, accepted_at=NOW, number=1, type=EventType.ACCEPTED, at=NOW)
+    recorder.record(JournalEntry(batch=EventBatch(token, 1, 0, [event])), NOW)
+
+
+def test_a_backup_first_carries_what_is_pending(tmp_path: Path, ledger: SqlLedger, maillog: MemoryMailLog) -> None:
+    recorder = Recorder(ledger, maillog)
+    record(recorder, "t1")
+    AttendedMailLog(maillog, recorder, ledger).upkeep("backup", tmp_path / "copy")
+    assert maillog.cared == [("backup", 1)]
+    copy = open_ledger(f"sqlite:///{tmp_path / 'copy' / 'ledger.sqlite'}")
+    assert copy.backlog() == 0
+    copy.close()
+
+
+def test_a_backup_does_not_overwrite(tmp_path: Path, ledger: SqlLedger, maillog: MemoryMailLog) -> None:
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "something").touch()
+    with pytest.raises(InvalidInput, match="not empty"):
+        AttendedMailLog(maillog, Recorder(ledger, maillog), ledger).upkeep("backup", tmp_path / "copy")
+    assert maillog.cared == []
+
+
+def test_a_restore_needs_a_backup_and_an_empty_mail_log(
+    tmp_path: Path, ledger: SqlLedger, maillog: MemoryMailLog
+) -> None:
+    recorder = Recorder(ledger, maillog)
+    attended = AttendedMailLog(maillog, recorder, ledger)
+    with pytest.raises(InvalidInput, match="no backup"):
+        attended.upkeep("restore", tmp_path / "copy")
+    attended.upkeep("backup", tmp_path / "copy")
+    record(recorder, "t1")
+    with pytest.raises(InvalidInput, match="not empty"):
+        attended.upkeep("restore", tmp_path / "copy")
+
+
+@pytest.mark.parametrize("target", [None, Path("relative")])
+def test_a_copy_needs_a_full_path(target: Path | None, ledger: SqlLedger, maillog: MemoryMailLog) -> None:
+    with pytest.raises(InvalidInput, match="directory"):
+        AttendedMailLog(maillog, Recorder(ledger, maillog), ledger).upkeep("backup", target)
+
+
+def test_questions_go_straight_through(ledger: SqlLedger, maillog: MemoryMailLog) -> None:
+    assert AttendedMailLog(maillog, Recorder(ledger, maillog), ledger).health() == maillog.health()

@@ -1,0 +1,203 @@
+"""An abuse report is told of the mail it encloses, and counts once for that mail's domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from mailvane.maillog.complaints import Complaint, EnclosedMail, is_complaint
+from mailvane.maillog.model import EventBatch, EventType, MailEvent, mail_id
+from mailvane.maillog.recording import Recorder
+from mailvane.outbound.admission.rules import GovernanceRules
+from mailvane.outbound.complaints import Complaints
+from mailvane.outbound.governance import Governance
+from mailvane.outbound.model import Guillotine, OutboundStatus, Passage
+from mailvane.server.ledger import SqlLedger
+from tests.ledgers import fresh_ledger
+from tests.wire.memory_maillog import MemoryMailLog
+
+NOW = 1_795_000_000_000
+DAY = 86_400_000
+SENT = NOW - 3 * DAY
+MAIL = MailEvent(
+    relay=1, accepted_at=SENT, number=5, type=EventType.DELIVERED, at=SENT + 900, sender="news@Shop.example",
+    recipient="ann@one.example", recipient_number=1, header_from="hello@shop.example", subject="Sale",
+    message_id="<m1@shop.example>", queue_id="4VpXyZ0abcz1", reply="250 ok", code=250,
+)  # fmt: skip
+REPORT = EnclosedMail(
+    feedback_type="abuse", reported_at=NOW - DAY, arrived_at=SENT + 2000, message_id="<m1@shop.example>",
+    recipients=("ann@one.example",), domains=("shop.example",), subject="Sale", reporter="mx.one.example",
+)  # fmt: skip
+UNNAMED = msgspec.structs.replace(REPORT, message_id="")
+
+
+class Place:
+    """Two workspaces with a relay and a domain each, and a mail log."""
+
+    def __init__(self, ledger: SqlLedger) -> None:
+        self.ledger = ledger
+        self.maillog = MemoryMailLog()
+        rules = GovernanceRules(guillotine=Guillotine(complaint_percent=0.1))
+        self.book = Governance(ledger, ledger, ledger, rules)
+        for number, name in enumerate(("shop.example", "theirs.example"), 1):
+            workspace = ledger.add_workspace(name, NOW).id
+            assert (workspace, ledger.add_relay(workspace, "", NOW).id) == (number, number)
+            self.book.create(name, workspace, NOW)
+            self.book.decide([Passage(domain=name)] * 2000, NOW)
+        self.recorder = Recorder(ledger, self.maillog)
+        self.complaints = Complaints(lambda: self.maillog, self.recorder.record, ledger, self.book)
+
+    def sent(self, *events: MailEvent, workspace: int = 1) -> None:
+        self.maillog.append(EventBatch(f"sent {len(self.maillog._tokens)}", workspace, 0, list(events)))
+
+    def take(self, mail: EnclosedMail, digest: str = "d1", workspace: int = 1) -> Complaint:
+        taken = self.complaints.take(workspace, mail, digest, NOW)
+        self.recorder.drain()
+        return taken
+
+    def events(self, workspace: int = 1) -> list[MailEvent]:
+        return [each for each in self.maillog._events.get(workspace, []) if each.type is EventType.COMPLAINED]
+
+    def counted(self, name: str = "shop.example") -> int:
+        return self.book.usage_today(name, NOW).complaints
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    ledger = fresh_ledger(tmp_path / "ledger.sqlite")
+    yield Place(ledger)
+    ledger.close()
+
+
+def changed(report: EnclosedMail = UNNAMED, **fields: Any) -> EnclosedMail:
+    return msgspec.structs.replace(report, **fields)
+
+
+def test_a_complaint_is_told_of_its_mail_and_counted_once_however_often_it_comes(place: Place) -> None:
+    place.sent(MAIL)
+    told = [place.take(REPORT) for _ in range(3)]
+    assert told == [
+        Complaint(
+            mail_id=MAIL.mail_id, relay=1, recipient="ann@one.example", found_by="message_id", counted="shop.example"
+        )
+    ] * 3  # fmt: skip
+    (event,) = place.events()
+    assert (event.key, event.recipient, event.at, event.reply) == (MAIL.key, MAIL.recipient, NOW - DAY, "abuse")
+    assert (event.sender, event.message_id, event.queue_id) == (MAIL.sender, MAIL.message_id, MAIL.queue_id)
+    assert (event.code, event.source) == (0, "abuse report")
+    assert place.counted() == 1
+
+
+def test_two_reports_of_one_mail_are_two_complaints(place: Place) -> None:
+    place.sent(MAIL)
+    place.take(REPORT, "d1")
+    place.take(REPORT, "d2")
+    assert (len(place.events()), place.counted()) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("report", "found_by"),
+    [
+        (changed(message_id="<M1@shop.example>", recipients=(), subject="", arrived_at=0), ""),
+        (changed(ids=("other1", "4VpXyZ0abcz1")), "queue_id"),
+        (changed(ids=("4VpXyZ0abcz1",), domains=(), subject=""), "queue_id"),
+        (changed(ids=("4VpXyZ0abcz1",), domains=("other.example",), recipients=("x@y.example",)), ""),
+        (changed(ids=(mail_id(SENT, 5).upper(),), domains=(), recipients=(), subject=""), "mail_id"),
+        (changed(), "recipient"),
+        (changed(subject="", recipients=("ANN@one.example", "ann@one.example")), "recipient"),
+        (changed(subject="Another"), ""),
+        (changed(message_id="<rewritten@one.example>"), "recipient"),
+        (changed(message_id="<another@shop.example>", subject=""), ""),
+        (changed(domains=("other.example",)), ""),
+        (changed(arrived_at=SENT - 2 * DAY), ""),
+        (changed(arrived_at=0, reported_at=0), "recipient"),
+        (changed(arrived_at=0, subject=""), ""),
+        (changed(message_id="<no@such>", ids=("4VpXyZ0abcz1",)), "queue_id"),
+    ],
+)
+def test_a_mail_is_found_by_whatever_tells_it_from_others(place: Place, report: EnclosedMail, found_by: str) -> None:
+    place.sent(MAIL)
+    told = place.take(report)
+    assert told.found_by == found_by
+    assert told.mail_id == (MAIL.mail_id if found_by else "")
+    assert len(place.events()) == bool(found_by)
+
+
+def test_a_part_of_a_message_id_is_not_it(place: Place) -> None:
+    place.sent(MAIL)
+    assert place.take(changed(message_id="<1@shop.example>", subject="", recipients=())).mail_id == ""
+
+
+def test_the_recipient_who_complained_is_told_or_that_nobody_says_who(place: Place) -> None:
+    bob = msgspec.structs.replace(MAIL, recipient="bob@two.example", recipient_number=2)
+    ann = msgspec.structs.replace(MAIL, recipient="ann@box.example", original_recipient="ann@one.example")
+    place.sent(ann, bob)
+    assert place.take(REPORT, "d1").recipient == "ann@box.example"
+    assert place.take(changed(REPORT, recipients=("BOB@two.example",)), "d2").recipient == "bob@two.example"
+    told = place.take(changed(REPORT, recipients=("redacted@one.example",)), "d3")
+    assert told.recipient == "ann@box.example"
+    assert told.remarks == ("which of the mail's 2 recipients complained is not said: told of the first",)
+    assert len(place.events()) == 3
+
+
+def test_a_mail_that_is_not_known_counts_by_what_the_report_says(place: Place) -> None:
+    told = place.take(changed(REPORT, domains=("nowhere.example", "Shop.example.")))
+    assert (told.mail_id, told.counted) == ("", "shop.example")
+    assert told.remarks == (
+        "the mail log does not know the mail: counted as a complaint of shop.example by what the report says",
+    )
+    assert (place.events(), place.counted()) == ([], 1)
+    place.sent(MAIL)
+    place.take(changed(REPORT, domains=("nowhere.example", "Shop.example.")))
+    assert place.counted() == 1
+
+
+def test_nothing_is_told_or_counted_of_another_workspace(place: Place) -> None:
+    place.sent(MAIL)
+    told = place.take(changed(REPORT, domains=("shop.example",)), workspace=2)
+    assert (told.mail_id, told.counted) == ("", "")
+    assert told.remarks == (
+        "the mail log does not know the mail",
+        "not counted: it tells of shop.example, and no such domain is governed in this workspace",
+    )
+    assert (place.events(1), place.events(2), place.counted()) == ([], [], 0)
+
+
+def test_the_domain_of_the_mail_itself_counts_whatever_the_report_says(place: Place) -> None:
+    place.sent(MAIL)
+    assert place.take(changed(REPORT, domains=("theirs.example",))).counted == "shop.example"
+    assert place.counted("theirs.example") == 0
+
+
+def test_many_complaints_suspend_the_domain_with_evidence(place: Place) -> None:
+    place.sent(MAIL)
+    for number in range(3):
+        place.take(REPORT, f"d{number}")
+    assert place.book.domain("shop.example").status is OutboundStatus.SUSPENDED
+    (entry,) = [each for each in place.book.audit("shop.example", 10) if each.action == "suspended"]
+    told = msgspec.json.decode(entry.evidence)["notification"]
+    assert (told["source"], told["mail"], told["reporter"]) == ("abuse report", MAIL.mail_id, "mx.one.example")
+
+
+def test_without_a_book_the_mail_gets_its_event_and_nothing_counts(place: Place) -> None:
+    place.sent(MAIL)
+    alone = Complaints(lambda: place.maillog, place.recorder.record, place.ledger, None)
+    told = alone.take(1, REPORT, "d1", NOW)
+    place.recorder.drain()
+    assert (told.found_by, told.counted, told.remarks) == ("message_id", "", ())
+    assert (len(place.events()), place.counted()) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("feedback_type", "complaint"),
+    [
+        *((each, True) for each in ("abuse", "Fraud", "virus", "other", "opt-out", "x-odd")),
+        *((each, False) for each in ("not-spam", "auth-failure", "Auth-Failure", "dmarc", "")),
+    ],
+)
+def test_what_nobody_complained_by_is_no_complaint(feedback_type: str, complaint: bool) -> None:
+    assert is_complaint(feedback_type) is complaint

@@ -1,0 +1,151 @@
+"""The desk: who asks at once is decided together, and everybody gets an answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from threading import Event
+
+import pytest
+
+from mailvane.core.errors import InvalidInput, StoreUnavailable
+from mailvane.outbound.decisions import DecisionDesk
+from mailvane.outbound.model import Passage, Verdict
+
+NOW = 1_790_000_000_000
+
+
+class Ledger:
+    """Allows everything, when it is let; `failure` is what the next transaction ends with."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[str]] = []
+        self.let = Event()
+        self.let.set()
+        self.began = Event()
+        self.failure: Exception | None = None
+        self.asked_at: list[int] = []
+
+    def decide(self, passages: Sequence[Passage], now: int) -> list[Verdict]:
+        self.groups.append([passage.domain for passage in passages])
+        self.asked_at.append(now)
+        self.began.set()
+        assert self.let.wait(10)
+        if self.failure is not None:
+            raise self.failure
+        return [Verdict(domain=passage.domain, allowed=True) for passage in passages]
+
+
+def ask(desk: DecisionDesk, name: str) -> asyncio.Task[Verdict]:
+    return asyncio.create_task(desk.decide(Passage(domain=name)))
+
+
+async def opened(ledger: Ledger, at_once: int = 512) -> DecisionDesk:
+    desk = DecisionDesk(ledger, lambda: NOW, at_once)
+    await desk.start()
+    return desk
+
+
+async def busy(ledger: Ledger, desk: DecisionDesk) -> asyncio.Task[Verdict]:
+    """A first question whose transaction does not end before it is let."""
+    ledger.let.clear()
+    first = ask(desk, "first")
+    await asyncio.sleep(0)
+    await asyncio.to_thread(ledger.began.wait, 10)
+    return first
+
+
+def test_the_first_one_waits_for_nobody_and_the_others_go_together() -> None:
+    ledger = Ledger()
+
+    async def run() -> list[str]:
+        desk = await opened(ledger)
+        first = await busy(ledger, desk)
+        others = [ask(desk, str(number)) for number in range(5)]
+        await asyncio.sleep(0)
+        ledger.let.set()
+        answers = [await each for each in [first, *others]]
+        await desk.stop()
+        return [verdict.domain for verdict in answers]
+
+    assert asyncio.run(run()) == ["first", "0", "1", "2", "3", "4"]
+    assert ledger.groups == [["first"], ["0", "1", "2", "3", "4"]]
+    assert ledger.asked_at == [NOW, NOW]
+
+
+def test_a_group_has_a_largest_size() -> None:
+    ledger = Ledger()
+
+    async def run() -> None:
+        desk = await opened(ledger, at_once=2)
+        first = await busy(ledger, desk)
+        others = [ask(desk, str(number)) for number in range(5)]
+        await asyncio.sleep(0)
+        ledger.let.set()
+        await asyncio.gather(first, *others)
+        await desk.stop()
+
+    asyncio.run(run())
+    assert ledger.groups == [["first"], ["0", "1"], ["2", "3"], ["4"]]
+
+
+@pytest.mark.parametrize("failure", [StoreUnavailable("away"), RuntimeError("broken"), InvalidInput("of another")])
+def test_a_failure_is_told_to_all_who_waited_and_the_next_are_decided(failure: Exception) -> None:
+    ledger = Ledger()
+
+    async def run() -> list[object]:
+        desk = await opened(ledger)
+        ledger.failure = failure
+        waiting = [ask(desk, str(number)) for number in range(3)]
+        told = await asyncio.gather(*waiting, return_exceptions=True)
+        ledger.failure = None
+        assert (await ask(desk, "after")).allowed
+        await desk.stop()
+        return list(told)
+
+    told = asyncio.run(run())
+    assert [type(each) for each in told] == [StoreUnavailable] * 3
+    assert isinstance(failure, StoreUnavailable) or "broken" not in str(told[0])
+
+
+def test_who_stops_waiting_takes_no_answer_from_others() -> None:
+    ledger = Ledger()
+
+    async def run() -> bool:
+        desk = await opened(ledger)
+        first = await busy(ledger, desk)
+        gone, stays = ask(desk, "gone"), ask(desk, "stays")
+        await asyncio.sleep(0)
+        gone.cancel()
+        ledger.let.set()
+        answers = await asyncio.gather(first, gone, stays, return_exceptions=True)
+        await desk.stop()
+        assert isinstance(answers[1], asyncio.CancelledError)
+        return isinstance(answers[2], Verdict)
+
+    assert asyncio.run(run())
+
+
+def test_stopping_answers_those_who_wait_and_nobody_after() -> None:
+    ledger = Ledger()
+
+    async def run() -> None:
+        desk = DecisionDesk(ledger, lambda: NOW)
+        with pytest.raises(StoreUnavailable):
+            await desk.decide(Passage(domain="early"))
+        await desk.start()
+        first = await busy(ledger, desk)
+        waiting = ask(desk, "waiting")
+        await asyncio.sleep(0)
+        stopping = asyncio.create_task(desk.stop())
+        await asyncio.sleep(0)
+        with pytest.raises(StoreUnavailable):
+            await desk.decide(Passage(domain="late"))
+        ledger.let.set()
+        await stopping
+        assert (await first).allowed
+        assert (await waiting).allowed
+        await desk.stop()
+
+    asyncio.run(run())
+    assert ledger.groups == [["first"], ["waiting"]]

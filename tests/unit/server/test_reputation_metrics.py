@@ -1,0 +1,99 @@
+"""What Prometheus hears of watching and alerting."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mailvane.core.tenants.service import Tenancy
+from mailvane.reputation.alerts.drafts import AlertDraft
+from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Refresh, Source
+from mailvane.server.alerting import alerting_of, watching_of
+from mailvane.server.ledger import SqlLedger
+from mailvane.server.reputation_metrics import ReputationMetrics
+from mailvane.server.watching_settings import WatchingSettings
+from tests.ledgers import fresh_ledger
+
+NOW = 1_790_000_000_000
+LISTED = {"type": "IP_IN_RBL", "ips": ["ALL_IPS"], "rbls": ["bl.example"]}
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> SqlLedger:
+    found = fresh_ledger(tmp_path / "ledger.sqlite")
+    Tenancy(found, "master").create_workspace("acme", NOW)
+    return found
+
+
+def looked(metrics: ReputationMetrics, ledger: SqlLedger) -> None:
+    async def once() -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(metrics.look(ledger, lambda: NOW), 0.3)
+
+    asyncio.run(once())
+
+
+def test_evaluations_listings_firing_alerts_and_freshness_are_told(ledger: SqlLedger) -> None:
+    registry = CollectorRegistry()
+    metrics = ReputationMetrics(registry)
+    alerting = alerting_of(WatchingSettings(), ledger)
+    watching = watching_of(ledger, metrics.evaluating(alerting))
+    watching.add(1, AssetKind.IP, ["192.0.2.1"], NOW)
+    alerting.create(1, AlertDraft(name="x", rules=[LISTED]), NOW)
+    said = Observation(
+        kind=ObservationKind.IP_LISTING, asset="192.0.2.1", key="bl.example", at=NOW, seen_at=NOW, data={"listed": True}
+    )
+    refresh = Refresh(source=Source.BLOCKLISTS, kind=AssetKind.IP, asset="192.0.2.1", at=NOW, observations=(said,))
+    watching.record(1, [refresh], NOW)
+    looked(metrics, ledger)
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"mailvane_{name}", labels)
+
+    assert value("alert_evaluations_total") == 1
+    assert value("alerts_fired_total") == 1
+    assert value("alert_evaluation_seconds_count") == 1
+    assert value("alerts_failing") == 0
+    assert value("alerts_firing") == 1
+    assert value("listings_open", kind="ip_listing") == 1
+    assert value("observations_oldest_success_timestamp_seconds", source="blocklists") == NOW / 1000
+
+
+def test_alerts_that_fail_are_counted_each_time_and_stand_until_they_are_mended_or_gone(ledger: SqlLedger) -> None:
+    registry = CollectorRegistry()
+    metrics = ReputationMetrics(registry)
+    alerting = alerting_of(WatchingSettings(), ledger, metrics.failing)
+    evaluate = metrics.evaluating(alerting)
+    made = alerting.create(1, AlertDraft(name="x", rules=[LISTED]), NOW)
+    ledger.change_alert(
+        1, made.id, lambda known: msgspec.structs.replace(known, rules=(LISTED, LISTED), formula="nothing")
+    )
+
+    def values() -> tuple[float | None, float | None]:
+        return tuple(  # type: ignore[return-value]
+            registry.get_sample_value(f"mailvane_{name}")
+            for name in ("alerts_failing", "alert_evaluation_failures_total")
+        )
+
+    evaluate(1, [Source.BLOCKLISTS], NOW)
+    assert values() == (1, 1)
+    evaluate(1, [Source.SNDS], NOW + 1)
+    assert values() == (1, 1), "it reads nothing of that source, and fails as before"
+    evaluate(1, [Source.BLOCKLISTS], NOW + 2)
+    assert values() == (1, 2)
+    alerting.remove(1, made.id)
+    evaluate(1, [Source.SNDS], NOW + 3)
+    assert values() == (0, 2)
+
+
+def test_a_ledger_that_is_away_is_said_once_a_look(ledger: SqlLedger, caplog: pytest.LogCaptureFixture) -> None:
+    ledger.close()
+    with caplog.at_level(logging.WARNING):
+        looked(ReputationMetrics(CollectorRegistry()), ledger)
+    assert len(caplog.records) <= 1
