@@ -21,7 +21,7 @@ from typing import Any
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.reputation.alerts.backtest import backtest
 from mailvane.reputation.alerts.engine import evaluate
-from mailvane.reputation.alerts.model import Alert, Memory
+from mailvane.reputation.alerts.model import Alert, AlertState
 from mailvane.reputation.alerts.view import View, Watched
 from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind
 from mailvane.server.ledger import open_ledger
@@ -140,10 +140,10 @@ def main() -> None:
     said, told = list(observations(chosen.observations, dice)), watched(share)
     defined = alerts(chosen.alerts, dice, share)
 
-    def evaluated(memories: dict[str, Memory]) -> dict[str, Memory]:
+    def evaluated(memories: dict[str, AlertState]) -> dict[str, AlertState]:
         view = View(said, told, NOW, STALE)
         found = {
-            alert.id: evaluate(alert, view, memories.get(alert.id, Memory(alert_id=alert.id))) for alert in defined
+            alert.id: evaluate(alert, view, memories.get(alert.id, AlertState(alert_id=alert.id))) for alert in defined
         }
         fired.append(sum(bool(one.fired) for one in found.values()))
         return {name: one.memory for name, one in found.items()}

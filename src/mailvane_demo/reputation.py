@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from mailvane.reputation.alerts.drafts import AlertDraft
-from mailvane.reputation.assets import Watching
+from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import AssetKind, Zone
 from mailvane.reputation.sources import snds as snds_collector
 from mailvane.reputation.sources.dnsbl.zones import shipped
@@ -177,7 +177,7 @@ def watch(world: JudgingWorld, settings: Settings, ledger: SqlLedger, workspace:
         ledger.save_zone(msgspec.structs.replace(zone, enabled=False))
     for blocklist in world.zones:
         ledger.save_zone(_zone(blocklist))
-    watching = Watching(ledger, ledger)
+    watching = WatchedAssets(ledger, ledger)
     for kind, names in _WATCHED.items():
         watching.add(workspace, kind, names, now)
     watching.add(workspace, AssetKind.SNDS, ["the relays"], now, secret=_KEY)
@@ -199,7 +199,7 @@ def _zone(blocklist: Blocklist) -> Zone:
 
 
 def _import_snds(
-    world: JudgingWorld, settings: Settings, watching: Watching, workspace: int, days: int, now: int
+    world: JudgingWorld, settings: Settings, watching: WatchedAssets, workspace: int, days: int, now: int
 ) -> None:
     """The tables of former days, which Microsoft is not asked for, as a user has them saved."""
     newest = newest_day(now)

@@ -15,7 +15,7 @@ from threading import Event
 import httpx
 
 from mailvane.outbound.governance import Governance
-from mailvane.outbound.model import DAY_MS, HOUR_MS, Passage
+from mailvane.outbound.model import DAY_MS, HOUR_MS, SendRequest
 from mailvane.outbound.settings import OutboundSettings
 from mailvane.server.governing import governance_of
 from mailvane.server.ledger import SqlLedger
@@ -64,7 +64,7 @@ def make_domains(settings: Settings, ledger: SqlLedger, workspace: int, now: int
 def _send_in_the_past(governance: Governance, now: int) -> None:
     start = (now // DAY_MS - _DAYS) * DAY_MS
     for hour in range(start + 6 * HOUR_MS, now, 3 * HOUR_MS):
-        passages = [Passage(domain=name) for name, daily in _MAILS_A_DAY.items() for _ in range(daily // 8)]
+        passages = [SendRequest(domain=name) for name, daily in _MAILS_A_DAY.items() for _ in range(daily // 8)]
         governance.decide(passages, hour)
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from mailvane.reputation.alerts.drafts import AlertDraft
-from mailvane.reputation.assets import Watching
+from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Source
 from mailvane.server.alerting import alerting_of
 from mailvane.server.ledger import open_ledger
@@ -29,7 +29,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     then = int(time.time() * 1000) - 86_400_000 - 60_000
     ledger = open_ledger(f"sqlite:///{found.data / 'ledger.sqlite'}")
     alerting = alerting_of(WatchingSettings(), ledger)
-    Watching(ledger, ledger).add(1, AssetKind.IP, ["192.0.2.9"], then)
+    WatchedAssets(ledger, ledger).add(1, AssetKind.IP, ["192.0.2.9"], then)
     said = Observation(
         kind=ObservationKind.IP_LISTING, asset="192.0.2.9", key="bl.example", at=then, seen_at=then,
         data={"listed": True},

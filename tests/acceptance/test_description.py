@@ -72,7 +72,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installati
             yield installation, settled(installation)
 
 
-class Asking:
+class HttpClient:
     """Sends what was generated with the other keys, and keeps what was wrong."""
 
     def __init__(self, keys: Mapping[str, Headers]) -> None:
@@ -108,7 +108,7 @@ def test_every_answer_is_one_that_the_document_tells(place: tuple[Installation, 
     document = httpx.get(f"{installation.url}/openapi.json").json()
     config = schemathesis.Config.from_dict({**CONFIG, "base-url": installation.url, "headers": tenant.keys[ENGINE]})
     schema = schemathesis.openapi.from_dict(completed(document, tenant), config=config)
-    asking = Asking(tenant.keys)
+    asking = HttpClient(tenant.keys)
     errors: list[Any] = []
     for event in from_schema(schema).execute():
         if isinstance(event, events.NonFatalError | events.FatalError):

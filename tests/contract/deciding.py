@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from mailvane.outbound.admission.decision import judge_by
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.interface import HeldDomain, MinuteOfDecisions, Revision
-from mailvane.outbound.model import Domain, Passage, Usage
+from mailvane.outbound.model import Domain, SendRequest, Usage
 from mailvane.server.ledger import SqlLedger, open_ledger
 
 NOW = 1_790_000_000_000
@@ -36,7 +36,7 @@ def decisions(ledger: SqlLedger, name: str, since: int, until: int) -> list[Minu
 def allowed_of(url: str, name: str, asked: int) -> int:
     """How many of so many mails pass, asked for in groups."""
     ledger = open_ledger(url)
-    passages = [Passage(domain=name)] * GROUP
+    passages = [SendRequest(domain=name)] * GROUP
     allowed = 0
     for _ in range(asked // GROUP):
         allowed += sum(verdict.allowed for verdict in ledger.decide(passages, NOW, JUDGE))
@@ -48,5 +48,5 @@ def decide_until_killed(url: str, name: str, answers: Connection) -> None:
     """Tell each answer as soon as it is there."""
     ledger = open_ledger(url)
     while True:
-        verdicts = ledger.decide([Passage(domain=name)] * GROUP, NOW, JUDGE)
+        verdicts = ledger.decide([SendRequest(domain=name)] * GROUP, NOW, JUDGE)
         answers.send(sum(verdict.allowed for verdict in verdicts))

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 
 from mailvane.core.identifiers import new_id
 from mailvane.core.moments import DAY_MS
-from mailvane.reputation.alerts.model import Alert, FiredRule, LogEntry, Memory
+from mailvane.reputation.alerts.model import Alert, AlertState, FiredRule, LogEntry
 from mailvane.reputation.model import NO_REPUTATION, Asset, AssetKind, AssetStatus, Observation, ObservationKind
 from mailvane.reputation.questions import (
     AlertQuestion,
@@ -195,7 +195,7 @@ def test_firings_are_counted_by_what_matched(ledger: SqlLedger, one: int) -> Non
         entry = LogEntry(
             id=ident * 24, workspace=one, alert_id=alert.id, profile_id=None, name=name, at=at, rules=rules
         )
-        assert ledger.remember(Memory(alert_id=alert.id, version=len(versions)), entry, [])
+        assert ledger.remember(AlertState(alert_id=alert.id, version=len(versions)), entry, [])
         versions.append(ident)
 
     versions: list[str] = []

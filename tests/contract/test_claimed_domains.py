@@ -13,7 +13,16 @@ from mailvane.core.errors import AlreadyExists, InvalidInput, NotFound
 from mailvane.core.ledger.migration import MIGRATIONS
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.governance import Governance
-from mailvane.outbound.model import DAY_MS, Feedback, OutboundStatus, Passage, ProofBegun, Reason, Verdict, Verification
+from mailvane.outbound.model import (
+    DAY_MS,
+    Feedback,
+    OutboundStatus,
+    ProofBegun,
+    Reason,
+    SendRequest,
+    Verdict,
+    Verification,
+)
 from mailvane.server.ledger import SqlLedger, open_ledger
 from tests.contract.deciding import NOW
 
@@ -40,11 +49,11 @@ def claim(governance: Governance, workspace: int, now: int = NOW) -> None:
 
 
 def door(governance: Governance, number: int = 1, now: int = NOW) -> list[Verdict]:
-    return governance.decide([Passage(domain=NAME, mail_server=True)] * number, now)
+    return governance.decide([SendRequest(domain=NAME, mail_server=True)] * number, now)
 
 
 def increments(governance: Governance, workspace: int | None, number: int = 1) -> list[Verdict]:
-    return governance.decide([Passage(domain=NAME, workspace=workspace)] * number, NOW)
+    return governance.decide([SendRequest(domain=NAME, workspace=workspace)] * number, NOW)
 
 
 def begin(governance: Governance, workspace: int, token: str, *, own: bool = True) -> None:

@@ -29,8 +29,8 @@ from mailvane.outbound.model import (
     Enforcement,
     Guillotine,
     OutboundStatus,
-    Passage,
     Reason,
+    SendRequest,
     Tier,
     Usage,
     Verdict,
@@ -56,7 +56,7 @@ def added(ledger: SqlLedger, workspace: int, name: str = "a.example", **fields: 
 
 
 def ask(ledger: SqlLedger, *names: str, now: int = NOW, instance: str = "") -> list[Verdict]:
-    return ledger.decide([Passage(domain=name, instance=instance) for name in names], now, JUDGE)
+    return ledger.decide([SendRequest(domain=name, instance=instance) for name in names], now, JUDGE)
 
 
 def drop(ledger: SqlLedger, name: str = "a.example") -> None:
@@ -322,9 +322,9 @@ def test_decisions_are_the_same_whatever_the_grouping(
         added(ledger, workspace, f"b.{mark}", monthly_limit=6, counting=Counting.RECIPIENTS)
         added(ledger, workspace, f"c.{mark}", daily_limit=2, enforcement=Enforcement.SOFT)
         verdicts: list[Verdict] = []
-        group: list[Passage] = []
+        group: list[SendRequest] = []
         for letter, instance, units, ends in told:
-            group.append(Passage(domain=f"{letter}.{mark}", units=units, instance=instance))
+            group.append(SendRequest(domain=f"{letter}.{mark}", units=units, instance=instance))
             if split or (split is None and ends):
                 verdicts += ledger.decide(group, NOW, JUDGE)
                 group = []
@@ -345,7 +345,7 @@ def test_decisions_are_recorded_minute_by_minute(ledger: SqlLedger, workspace: i
     added(ledger, workspace, "b.example")
     start = NOW // 60_000 * 60_000
     for offset, units in ((0, 2), (59_999, 2), (60_000, 1), (180_000, 5)):
-        ledger.decide([Passage(domain="a.example", units=units)], start + offset, JUDGE)
+        ledger.decide([SendRequest(domain="a.example", units=units)], start + offset, JUDGE)
     ask(ledger, "b.example")
     found = decisions(ledger, "a.example", start, start + 180_000)
     assert found == [
@@ -411,7 +411,7 @@ def test_what_watches_the_counters_stops_the_mail_after(ledger: SqlLedger, works
         assert (before.sent_month, now) == (1, NOW)
         return msgspec.structs.replace(domain, status=OutboundStatus.SUSPENDED), entry("suspended")
 
-    passages = [Passage(domain=name) for name in ("a.example", "b.example", "a.example", "a.example")]
+    passages = [SendRequest(domain=name) for name in ("a.example", "b.example", "a.example", "a.example")]
     found = ledger.decide(passages, NOW, JUDGE, watch)
     assert [(each.known, each.reason) for each in found] == [
         (True, None),

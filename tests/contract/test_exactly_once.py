@@ -14,7 +14,7 @@ from mailvane.maillog.clickhouse import open_maillog
 from mailvane.maillog.interface import JournalEntry, SourceCursor
 from mailvane.maillog.model import EventBatch, EventType, MailEvent
 from mailvane.maillog.queries import StatisticsQuestion
-from mailvane.maillog.recording import Carrier, Recorder
+from mailvane.maillog.recording import Recorder, Shipper
 from mailvane.server.ledger import open_ledger
 
 NOW = 1_790_000_000_000
@@ -46,7 +46,7 @@ def read_log(ledger_url: str, maillog_url: str, under_way: Event | None = None) 
     ledger = open_ledger(ledger_url)
     with open_maillog(maillog_url) as maillog:
         recorder = Recorder(ledger, maillog)
-        carrier = Carrier(recorder)
+        carrier = Shipper(recorder)
         carrier.start()
         cursor = next(iter(ledger.cursors("postfix:1")), BEGINNING)
         while cursor.offset < EVENTS:

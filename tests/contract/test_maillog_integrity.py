@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailvane.core.errors import StoreDamaged
-from mailvane.maillog.backup import AttendedMailLog
+from mailvane.maillog.backup import LockedMailLog
 from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog
 from mailvane.maillog.clickhouse.engine import Engine, parse_address
 from mailvane.maillog.integrity import Integrity
@@ -50,7 +50,7 @@ class Watched:
         self.maillog = maillog
         self.clock = NOW
         self.integrity = self.looking()
-        self.attended = AttendedMailLog(maillog, Recorder(ledger, maillog), ledger, integrity=self.integrity)
+        self.attended = LockedMailLog(maillog, Recorder(ledger, maillog), ledger, integrity=self.integrity)
 
     def looking(self, alone: bool = False) -> Integrity:
         return Integrity(self.ledger, self.maillog, lambda: self.clock, alone=alone)

@@ -11,7 +11,7 @@ import pytest
 from mailvane.core.errors import AlreadyExists, NotFound
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.governance import Governance
-from mailvane.outbound.model import DAY_MS, Feedback, OutboundStatus, Passage, Reason, Verdict
+from mailvane.outbound.model import DAY_MS, Feedback, OutboundStatus, Reason, SendRequest, Verdict
 from mailvane.server.ledger import SqlLedger
 from tests.contract.deciding import NOW
 
@@ -34,7 +34,7 @@ def other(ledger: SqlLedger) -> int:
 
 
 def asked(governance: Governance, number: int = 1, now: int = NOW, *, door: bool = True) -> list[Verdict]:
-    return governance.decide([Passage(domain=NAME, mail_server=door)] * number, now)
+    return governance.decide([SendRequest(domain=NAME, mail_server=door)] * number, now)
 
 
 def bills(governance: Governance, now: int = NOW, key: str | None = None) -> dict[tuple[str | None, str], int]:

@@ -22,12 +22,12 @@ from mailvane.notify.model import (
 )
 from mailvane.reputation.alerts.model import (
     Alert,
+    AlertState,
     EntryState,
     FiredRule,
     LogEntry,
     MaintenanceWindow,
-    Memory,
-    RuleMemory,
+    RuleState,
 )
 from mailvane.reputation.interface import EntryQuestion
 from mailvane.reputation.model import (
@@ -204,7 +204,7 @@ def test_an_alert_fires_until_somebody_resolves_it(ledger: SqlLedger, one: int) 
     known = alert(one)
     ledger.add_alert(known)
     fired = entry(known)
-    assert ledger.remember(Memory(alert_id=known.id), fired, [])
+    assert ledger.remember(AlertState(alert_id=known.id), fired, [])
     assert (ledger.firing(fired.at), ledger.firing(fired.at + 1)) == (1, 0)
     ledger.mark_entry(one, fired.id, EntryState.RESOLVED, NOW, "somebody")
     assert ledger.firing(fired.at) == 0
@@ -314,8 +314,8 @@ def test_of_two_evaluations_at_once_one_is_kept(ledger: SqlLedger, one: int) -> 
     ledger.add_alert(of)
 
     def remember(n: int) -> bool:
-        said = {"0": RuleMemory(matched_at=NOW, said={"x": n})}
-        return ledger.remember(Memory(alert_id=of.id, rules=said), entry(of), [message(one)])
+        said = {"0": RuleState(matched_at=NOW, said={"x": n})}
+        return ledger.remember(AlertState(alert_id=of.id, rules=said), entry(of), [message(one)])
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(remember, range(8))) == [False] * 7 + [True]
@@ -331,9 +331,9 @@ def test_why_alerts_could_not_be_evaluated_is_read_without_their_evidence(ledger
     of, well = alert(one), alert(one)
     for each in (of, well):
         ledger.add_alert(each)
-    rules = {"k": RuleMemory(failing="no luck"), "l": RuleMemory(said={"x": NOW})}
-    assert ledger.remember(Memory(alert_id=of.id, rules=rules, failing="broken"), None, [])
-    assert ledger.remember(Memory(alert_id=well.id, rules={"l": RuleMemory(said={"x": NOW})}), None, [])
+    rules = {"k": RuleState(failing="no luck"), "l": RuleState(said={"x": NOW})}
+    assert ledger.remember(AlertState(alert_id=of.id, rules=rules, failing="broken"), None, [])
+    assert ledger.remember(AlertState(alert_id=well.id, rules={"l": RuleState(said={"x": NOW})}), None, [])
     assert ledger.failures([of.id, well.id, "unknown"]) == {of.id: {"": "broken", "k": "no luck"}}
     assert ledger.memories([of.id])[of.id].failures == {"": "broken", "k": "no luck"}
 
@@ -341,9 +341,9 @@ def test_why_alerts_could_not_be_evaluated_is_read_without_their_evidence(ledger
 def test_an_alert_that_is_gone_is_not_remembered(ledger: SqlLedger, one: int) -> None:
     of = alert(one)
     ledger.add_alert(of)
-    assert ledger.remember(Memory(alert_id=of.id), entry(of), [])
+    assert ledger.remember(AlertState(alert_id=of.id), entry(of), [])
     ledger.remove_alert(one, of.id)
-    assert not ledger.remember(Memory(alert_id=of.id, version=1), entry(of), [message(one)])
+    assert not ledger.remember(AlertState(alert_id=of.id, version=1), entry(of), [message(one)])
     assert ledger.memories([of.id]) == {}
     assert ledger.entries(EntryQuestion(workspace=one, alert_id=of.id)).total == 1, "its log stays"
 
@@ -353,8 +353,8 @@ def test_log_entries_are_found_by_alert_profile_time_and_report(ledger: SqlLedge
     for of in (first, second):
         ledger.add_alert(of)
     for n in range(5):
-        assert ledger.remember(Memory(alert_id=first.id, version=n), entry(first, NOW + n * HOUR), [])
-    assert ledger.remember(Memory(alert_id=second.id), entry(second, NOW, in_daily_report=True), [])
+        assert ledger.remember(AlertState(alert_id=first.id, version=n), entry(first, NOW + n * HOUR), [])
+    assert ledger.remember(AlertState(alert_id=second.id), entry(second, NOW, in_daily_report=True), [])
     ask = partial(EntryQuestion, workspace=one)
     page = ledger.entries(ask(alert_id=first.id, offset=1, limit=2))
     assert (page.total, [found.at for found in page.entries]) == (5, [NOW + 3 * HOUR, NOW + 2 * HOUR])
@@ -370,7 +370,7 @@ def test_a_log_entry_is_acknowledged_by_its_workspace_alone(ledger: SqlLedger, o
     of = alert(one)
     ledger.add_alert(of)
     fired = entry(of)
-    ledger.remember(Memory(alert_id=of.id), fired, [])
+    ledger.remember(AlertState(alert_id=of.id), fired, [])
     with pytest.raises(NotFound):
         ledger.mark_entry(two, fired.id, EntryState.ACKNOWLEDGED, NOW, "eve")
     marked = ledger.mark_entry(one, fired.id, EntryState.ACKNOWLEDGED, NOW + 1, "ann")

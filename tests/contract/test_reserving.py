@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from mailvane.outbound.interface import MinuteOfDecisions
-from mailvane.outbound.model import Counting, Domain, Enforcement, Passage, Usage, Verdict
+from mailvane.outbound.model import Counting, Domain, Enforcement, SendRequest, Usage, Verdict
 from mailvane.server.ledger import SqlLedger
 from tests.contract.deciding import JUDGE, NOW, added, decisions, usages
 
@@ -27,8 +27,8 @@ def domain(ledger: SqlLedger) -> Domain:
     return added(ledger, fresh)
 
 
-def asked(instance: str, units: int) -> Passage:
-    return Passage(domain=NAME, instance=instance, units=units)
+def asked(instance: str, units: int) -> SendRequest:
+    return SendRequest(domain=NAME, instance=instance, units=units)
 
 
 def ask(ledger: SqlLedger, instance: str, units: int) -> Verdict:

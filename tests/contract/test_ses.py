@@ -19,7 +19,7 @@ from mailvane.maillog.recording import Recorder
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.feedback import Answer
 from mailvane.outbound.governance import Governance
-from mailvane.outbound.model import OutboundStatus, Passage, Reason, Verification
+from mailvane.outbound.model import OutboundStatus, Reason, SendRequest, Verification
 from mailvane.outbound.ses.certificates import Certificates
 from mailvane.outbound.ses.intake import SnsIntake
 from mailvane.outbound.ses.provider import SesProvider
@@ -88,12 +88,12 @@ def test_verify_then_status_then_verified(governance: Governance, moto: str, cre
     assert len(challenge.dkim_tokens) == 3
     begun = governance.domain(NAME)
     assert (begun.verification, begun.dkim_tokens) == (Verification.PENDING, challenge.dkim_tokens)
-    assert governance.decide([Passage(domain=NAME)], NOW)[0].reason is Reason.UNVERIFIED
+    assert governance.decide([SendRequest(domain=NAME)], NOW)[0].reason is Reason.UNVERIFIED
 
     domain, progress = proving.check(NAME, "key 1", NOW)
     assert progress.complete
     assert domain.verification is Verification.VERIFIED
-    assert governance.decide([Passage(domain=NAME)], NOW)[0].allowed
+    assert governance.decide([SendRequest(domain=NAME)], NOW)[0].allowed
 
 
 def test_a_domain_that_the_account_proved_long_ago_is_verified_at_the_first_look(
@@ -137,21 +137,21 @@ def test_four_bounces_of_a_hundred_stop_a_domain_until_somebody_restores_it(
     ledger: SqlLedger, governance: Governance, authority: Signer, topic: SnsTopic
 ) -> None:
     take = intake(ledger, authority, topic)
-    governance.decide([Passage(domain=NAME)] * 100, NOW)
+    governance.decide([SendRequest(domain=NAME)] * 100, NOW)
     for number in range(3):
         take(topic.notification(bounce(feedbackId=f"f{number}"), NOW, str(number)), NOW)
-    assert governance.decide([Passage(domain="nobody.example")], NOW)[0].allowed
+    assert governance.decide([SendRequest(domain="nobody.example")], NOW)[0].allowed
     assert statuses(governance) == [OutboundStatus.ACTIVE]
     take(topic.notification(bounce(), NOW, "fourth"), NOW)
     assert statuses(governance) == [OutboundStatus.SUSPENDED]
 
-    refused = governance.decide([Passage(domain=NAME)], NOW)[0]
+    refused = governance.decide([SendRequest(domain=NAME)], NOW)[0]
     assert (refused.allowed, refused.word) == (False, "outbound_suspended")
     governance.change(NAME, {"enforcement": "soft"}, "key 1", NOW)
-    softened = governance.decide([Passage(domain=NAME)], NOW)[0]
+    softened = governance.decide([SendRequest(domain=NAME)], NOW)[0]
     assert (softened.allowed, softened.word) == (True, "outbound_suspended_soft")
     governance.change(NAME, {"status": "active"}, "key 1", NOW)
-    assert governance.decide([Passage(domain=NAME)], NOW)[0].word is None
+    assert governance.decide([SendRequest(domain=NAME)], NOW)[0].word is None
 
 
 def statuses(governance: Governance) -> list[OutboundStatus]:
@@ -161,7 +161,7 @@ def statuses(governance: Governance) -> list[OutboundStatus]:
 def test_sent_five_times_in_parallel_to_several_servers_it_counts_once(
     ledger: SqlLedger, ledger_url: str, governance: Governance, authority: Signer, topic: SnsTopic
 ) -> None:
-    governance.decide([Passage(domain=NAME)] * 1000, NOW)
+    governance.decide([SendRequest(domain=NAME)] * 1000, NOW)
     other = open_ledger(ledger_url)
     takers = [intake(each, authority, topic) for each in (ledger, other)]
     try:
@@ -182,7 +182,7 @@ def test_sent_five_times_in_parallel_to_several_servers_it_counts_once(
 def test_a_forged_message_changes_nothing_and_says_why(
     ledger: SqlLedger, governance: Governance, authority: Signer, topic: SnsTopic, flaw: str
 ) -> None:
-    governance.decide([Passage(domain=NAME)] * 10, NOW)
+    governance.decide([SendRequest(domain=NAME)] * 10, NOW)
     body = topic.notification(bounce(), NOW, "a")
     told = json.loads(body)
     forged, why = {

@@ -22,7 +22,7 @@ from mailvane.maillog.recording import Recorder
 from mailvane.maillog.services import MailLogServices
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.client_keys import ClientKeys
-from mailvane.outbound.decisions import DecisionDesk
+from mailvane.outbound.decisions import DecisionQueue
 from mailvane.outbound.feedback import Answer, Outcome
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.model import Domain, Verification
@@ -114,7 +114,7 @@ def outbound(ledger: SqlLedger, tenancy: Tenancy) -> OutboundServices:
         tenancy=tenancy,
         clock=lambda: NOW,
         governance=governance,
-        desk=DecisionDesk(governance, lambda: NOW),
+        desk=DecisionQueue(governance, lambda: NOW),
         clients=ClientKeys(ledger, governance),
         proving=Proving(governance, Judges()),
         take_notification=taken,

@@ -39,7 +39,7 @@ async def resolved(host: str, port: int) -> Collection[str]:
     return [str(address[0]) for *_, address in found]
 
 
-class Outside:
+class EgressGuard:
     """Which addresses may be reached."""
 
     def __init__(self, allowed: Collection[str] = (), resolve: Resolve = resolved) -> None:
@@ -81,10 +81,10 @@ def _is_address(text: str) -> bool:
     return True
 
 
-class OutsideTransport(httpx.AsyncBaseTransport):
+class GuardedTransport(httpx.AsyncBaseTransport):
     """Sends a request to an address that was judged; the server's name and certificate stay those of the URL."""
 
-    def __init__(self, outside: Outside, inner: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, outside: EgressGuard, inner: httpx.AsyncBaseTransport | None = None) -> None:
         self._outside = outside
         self._inner = inner or httpx.AsyncHTTPTransport(retries=0)
 

@@ -16,7 +16,7 @@ import httpx
 import msgspec
 
 from mailvane import __version__
-from mailvane.core.egress import HostUnknown, Outside, OutsideTransport, retry_after_ms
+from mailvane.core.egress import EgressGuard, GuardedTransport, HostUnknown, retry_after_ms
 from mailvane.core.errors import CollectionFailed, InvalidInput, NotAllowed
 from mailvane.core.unpacking import gunzipped
 
@@ -43,7 +43,7 @@ class Answer(msgspec.Struct, frozen=True):
         return "html" in self.headers.get("content-type", "").lower() or self.body.lstrip()[:1] == b"<"
 
 
-class AskedToWait(CollectionFailed):
+class RateLimited(CollectionFailed):
     """The source is asked too often."""
 
     def __init__(self, message: str, wait_ms: int) -> None:
@@ -51,7 +51,7 @@ class AskedToWait(CollectionFailed):
         self.wait_ms = wait_ms
 
 
-class Asking:
+class HttpClient:
     """A connection pool for one source, open as a context. `whom` names the source in errors."""
 
     def __init__(self, whom: str, *, most_bytes: int = MOST_BYTES, pauses: Sequence[float] = _PAUSES) -> None:
@@ -92,7 +92,7 @@ class Asking:
             try:
                 return self._judged(await self._once(client, url, params, content, given))
             except CollectionFailed as error:
-                wait = error.wait_ms / 1000 if isinstance(error, AskedToWait) else 0.0
+                wait = error.wait_ms / 1000 if isinstance(error, RateLimited) else 0.0
                 if pause is None or wait > _LONGEST_PAUSE:
                     raise
             await asyncio.sleep(max(wait, pause * random.uniform(0.5, 1.5)))  # noqa: S311
@@ -100,7 +100,7 @@ class Asking:
 
     def _guarded(self) -> httpx.AsyncClient:
         if self._public is None:
-            self._public = _client(OutsideTransport(Outside()))
+            self._public = _client(GuardedTransport(EgressGuard()))
         return self._public
 
     async def _once(
@@ -148,7 +148,7 @@ class Asking:
     def _judged(self, answer: Answer) -> Answer:
         if answer.status == httpx.codes.TOO_MANY_REQUESTS:
             wait = retry_after_ms(answer.headers.get("retry-after", ""))
-            raise AskedToWait(f"{self._whom} asks for patience (status 429, {wait // 1000} s)", wait)
+            raise RateLimited(f"{self._whom} asks for patience (status 429, {wait // 1000} s)", wait)
         if answer.status >= httpx.codes.INTERNAL_SERVER_ERROR:
             raise CollectionFailed(f"{self._whom} has trouble of its own (status {answer.status})")
         return answer

@@ -17,7 +17,7 @@ from mailvane.core.identifiers import new_id
 from mailvane.dmarc.interface import AggregateReport, Reports
 from mailvane.maillog.complaints import ComplaintIntake, EnclosedMail, is_complaint
 from mailvane.reputation.asset_names import spelled
-from mailvane.reputation.assets import Watching
+from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Refresh, Source
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class ReportIntake:
     """Safe to share between threads."""
 
     def __init__(
-        self, reports: Reports, watching: Watching, read: Reader, complaints: ComplaintIntake | None = None
+        self, reports: Reports, watching: WatchedAssets, read: Reader, complaints: ComplaintIntake | None = None
     ) -> None:
         """Without `complaints`, abuse reports are kept and change nothing else."""
         self._reports = reports

@@ -57,7 +57,7 @@ class _Unwatched:
         return nullcontext()
 
 
-class AttendedMailLog:
+class LockedMailLog:
     """The mail log of a process that records into it: a `MailLog` whose upkeep stops the carrying for its length."""
 
     def __init__(

@@ -1,6 +1,6 @@
 """The one door for mail events: into the journal first, from there into the mail log.
 
-`Recorder` makes events durable and moves them on; `Carrier` is the thread that keeps moving them. A batch may be
+`Recorder` makes events durable and moves them on; `Shipper` is the thread that keeps moving them. A batch may be
 carried twice (by a restart, by two nodes): the mail log knows its token. It is forgotten only when it has been stored.
 """
 
@@ -220,7 +220,7 @@ class Recorder:
             self._changed.notify_all()
 
 
-class Carrier:
+class Shipper:
     """A thread that carries whenever something is pending, and waits longer and longer while the mail log is away."""
 
     def __init__(self, recorder: Recorder) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import httpx
 
 from mailvane import __version__
-from mailvane.core.egress import Outside, OutsideTransport, retry_after_ms
+from mailvane.core.egress import EgressGuard, GuardedTransport, retry_after_ms
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
 
 TIMEOUT_SECONDS = 10.0
@@ -20,9 +20,9 @@ _LONGEST_PAUSE_MS = 24 * 3_600_000
 class Posting:
     """One client for a channel. Belongs to one event loop."""
 
-    def __init__(self, outside: Outside) -> None:
+    def __init__(self, outside: EgressGuard) -> None:
         self._client = httpx.AsyncClient(
-            transport=OutsideTransport(outside), timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False
+            transport=GuardedTransport(outside), timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False
         )
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, now: int) -> Delivered:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from mailvane.core.egress import Outside
+from mailvane.core.egress import EgressGuard
 from mailvane.notify.model import Channel, Notification
 from mailvane.notify.notifier import Delivered, Refused
 from mailvane.notify.posting import Posting
@@ -20,7 +20,7 @@ class Slack:
     channel = Channel.SLACK
 
     def __init__(
-        self, outside: Outside, url_of: Callable[[int, str], str | None], body: Callable[[Notification], bytes]
+        self, outside: EgressGuard, url_of: Callable[[int, str], str | None], body: Callable[[Notification], bytes]
     ) -> None:
         """`url_of` gives the address of a workspace's integration by its id; None when there is no such one.
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from standardwebhooks import Webhook as Signature
 
-from mailvane.core.egress import Outside
+from mailvane.core.egress import EgressGuard
 from mailvane.notify.model import Channel, Notification
 from mailvane.notify.notifier import Delivered
 from mailvane.notify.posting import Posting
@@ -20,7 +20,7 @@ class Webhook:
     channel = Channel.WEBHOOK
 
     def __init__(
-        self, outside: Outside, secrets: Callable[[int, int], Sequence[str]], body: Callable[[Notification], bytes]
+        self, outside: EgressGuard, secrets: Callable[[int, int], Sequence[str]], body: Callable[[Notification], bytes]
     ) -> None:
         """`secrets` gives those of a workspace that live at a time, `body` what is posted."""
         self._secrets = secrets

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from mailvane.core.errors import InvalidInput, MailvaneError, StoreUnavailable
 from mailvane.core.group_commit import GroupCommit
-from mailvane.outbound.model import Passage, Verdict
+from mailvane.outbound.model import SendRequest, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -23,16 +23,16 @@ _AT_ONCE = 512  # decisions of one transaction: what the last of them waits for 
 class Decides(Protocol):
     """What the desk needs of governance."""
 
-    def decide(self, passages: Sequence[Passage], now: int) -> list[Verdict]: ...
+    def decide(self, passages: Sequence[SendRequest], now: int) -> list[Verdict]: ...
 
 
-class DecisionDesk:
+class DecisionQueue:
     """Start it within the event loop that asks."""
 
     def __init__(self, governance: Decides, clock: Callable[[], int], at_once: int = _AT_ONCE) -> None:
         self._governance = governance
         self._clock = clock
-        self._groups = GroupCommit[None, Passage, Verdict](self._commit, at_once)
+        self._groups = GroupCommit[None, SendRequest, Verdict](self._commit, at_once)
         self._thread: ThreadPoolExecutor | None = None
         self._stopping = False
 
@@ -48,11 +48,11 @@ class DecisionDesk:
             self._thread.shutdown()
             self._thread = None
 
-    async def decide(self, passage: Passage) -> Verdict:
+    async def decide(self, passage: SendRequest) -> Verdict:
         """The verdict, once it is durable. Raises StoreUnavailable."""
         return await self.ask(passage)
 
-    def ask(self, passage: Passage) -> asyncio.Future[Verdict]:
+    def ask(self, passage: SendRequest) -> asyncio.Future[Verdict]:
         """Likewise, for whoever does not wait here."""
         if self._thread is None or self._stopping:
             refused: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
@@ -60,7 +60,7 @@ class DecisionDesk:
             return refused
         return self._groups.add(None, passage)
 
-    async def _commit(self, _key: None, passages: Sequence[Passage]) -> list[Verdict]:
+    async def _commit(self, _key: None, passages: Sequence[SendRequest]) -> list[Verdict]:
         """Raises what may be told to everybody of the group."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._decided, passages)
@@ -71,7 +71,7 @@ class DecisionDesk:
         except Exception as error:
             raise _group_failed(error) from error
 
-    def _decided(self, passages: Sequence[Passage]) -> list[Verdict]:
+    def _decided(self, passages: Sequence[SendRequest]) -> list[Verdict]:
         return self._governance.decide(passages, self._clock())
 
 

@@ -31,8 +31,8 @@ from mailvane.outbound.model import (
     Feedback,
     MonthTally,
     OutboundStatus,
-    Passage,
     ProofBegun,
+    SendRequest,
     Usage,
     Verdict,
     Verification,
@@ -58,7 +58,7 @@ class Governance:
     def rules(self) -> GovernanceRules:
         return self._rules
 
-    def decide(self, passages: Sequence[Passage], now: int) -> list[Verdict]:
+    def decide(self, passages: Sequence[SendRequest], now: int) -> list[Verdict]:
         """May these mails pass? One durable transaction; the answers in the same order. Raises StoreUnavailable."""
         return self._domains.decide([_acceptable(passage) for passage in passages], now, self._judge, self._watched)
 
@@ -295,7 +295,7 @@ class Governance:
         return stopped, _entry(domain, now, "suspended", GUILLOTINE, evidence)
 
 
-def _acceptable(passage: Passage) -> Passage:
+def _acceptable(passage: SendRequest) -> SendRequest:
     """In the form that the store knows: one request must not spoil the transaction of those decided with it."""
     name = looked_up_name(passage.domain)
     if name == passage.domain and passage.units <= _MOST_UNITS:

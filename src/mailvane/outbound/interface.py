@@ -10,10 +10,10 @@ from typing import Protocol
 
 import msgspec
 
-from mailvane.outbound.model import AuditEntry, Domain, Passage, Usage, Verdict
+from mailvane.outbound.model import AuditEntry, Domain, SendRequest, Usage, Verdict
 
 # What decides one passage: the domain and its counters in, the verdict and the counters after it out. Pure.
-Judge = Callable[[Domain, Usage, Passage, int], tuple[Verdict, Usage]]
+Judge = Callable[[Domain, Usage, SendRequest, int], tuple[Verdict, Usage]]
 # What becomes of a domain whose counters have changed: before and after in; the domain and what to write down of it, or
 # None where nothing does. Pure.
 Watch = Callable[[Domain, Usage, Usage, int], tuple[Domain, AuditEntry] | None]
@@ -102,7 +102,9 @@ class Domains(Protocol):
     def usage(self, domains: Sequence[int]) -> Mapping[int, Usage]:
         """The counters as stored, by id: whoever reads them brings them to today."""
 
-    def decide(self, passages: Sequence[Passage], now: int, judge: Judge, watch: Watch | None = None) -> list[Verdict]:
+    def decide(
+        self, passages: Sequence[SendRequest], now: int, judge: Judge, watch: Watch | None = None
+    ) -> list[Verdict]:
         """Judge them one after the other in one transaction and keep the counters; the answers in the same order.
 
         A passage whose instance was answered before gets that answer again and is not counted again. Decisions are

@@ -277,7 +277,7 @@ class Reason(StrEnum):
     UNGOVERNED = "domain_not_governed"  # of no domain of this server; only where the settings refuse those
 
 
-class Passage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class SendRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The question: may this mail pass?"""
 
     domain: str  # lower case

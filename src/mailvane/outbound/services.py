@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mailvane.core.tenants.service import Tenancy
 from mailvane.outbound.client_keys import ClientKeys
-from mailvane.outbound.decisions import DecisionDesk
+from mailvane.outbound.decisions import DecisionQueue
 from mailvane.outbound.feedback import NotificationIntake
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.verification import Proving
@@ -19,7 +19,7 @@ class OutboundServices:
 
     tenancy: Tenancy
     governance: Governance
-    desk: DecisionDesk
+    desk: DecisionQueue
     clients: ClientKeys
     proving: Proving
     clock: Callable[[], int]  # milliseconds since the epoch, UTC

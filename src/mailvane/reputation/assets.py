@@ -37,7 +37,7 @@ _MOST_REFUSALS = 20  # that are shown of a source
 _LONGEST_REFUSAL = 300
 
 
-class Watching:
+class WatchedAssets:
     """Safe to share between threads."""
 
     def __init__(

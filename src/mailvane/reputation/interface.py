@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from mailvane.notify.model import Notification
-from mailvane.reputation.alerts.model import Alert, EntryState, LogEntry, MaintenanceWindow, Memory
+from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, LogEntry, MaintenanceWindow
 from mailvane.reputation.model import (
     Asset,
     AssetKind,
@@ -178,13 +178,13 @@ class EntryPage(msgspec.Struct, frozen=True):
 
 
 class AlertLog(Protocol):
-    def memories(self, alert_ids: Collection[str]) -> Mapping[str, Memory]:
+    def memories(self, alert_ids: Collection[str]) -> Mapping[str, AlertState]:
         """Of those that were evaluated before. One that cannot be read any more comes empty, and is begun anew."""
 
     def failures(self, alert_ids: Collection[str]) -> Mapping[str, Mapping[str, str]]:
-        """`Memory.failures` of those that have any."""
+        """`AlertState.failures` of those that have any."""
 
-    def remember(self, memory: Memory, entry: LogEntry | None, notifications: Sequence[Notification]) -> bool:
+    def remember(self, memory: AlertState, entry: LogEntry | None, notifications: Sequence[Notification]) -> bool:
         """Keep what an evaluation brought, the memory as the version after the one it was made from.
 
         The entry and the outbox's rows are kept in the same transaction. False, and nothing is kept, when another

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.alerts.statistics import AlertStatistics
-from mailvane.reputation.assets import Watching
+from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.interface import Profiles, Zones
 from mailvane.reputation.model import Source, Zone
 from mailvane.reputation.questions import ObservationPages
@@ -21,7 +21,7 @@ class ReputationServices:
 
     alerting: Alerting
     statistics: AlertStatistics
-    watching: Watching
+    watching: WatchedAssets
     sources: SourceSchedule
     profiles: Profiles
     observed: ObservationPages

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from mailvane.core.egress import Outside
+from mailvane.core.egress import EgressGuard
 from mailvane.reputation.alerts.service import Alerting
-from mailvane.reputation.assets import Watching
+from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import Source
 from mailvane.reputation.settings import ReputationSettings
 from mailvane.reputation.source_schedule import Schedule
@@ -23,17 +23,17 @@ def alerting_of(
     def high_reputation() -> frozenset[str]:
         return frozenset(zone.host for zone in dictionary(ledger.zones()) if zone.high_reputation)
 
-    check_host = Outside(settings.notify.allowed_targets).check_written
+    check_host = EgressGuard(settings.notify.allowed_targets).check_written
     return Alerting(ledger, high_reputation, int(settings.reputation.stale_hours * _HOUR_MS), check_host, on_failing)
 
 
-def watching_of(ledger: SqlLedger, evaluate: Callable[[int, Collection[Source], int], object]) -> Watching:
+def watching_of(ledger: SqlLedger, evaluate: Callable[[int, Collection[Source], int], object]) -> WatchedAssets:
     """Whatever is learned lets alerts be evaluated."""
 
     def evaluated(workspace: int, sources: Collection[Source], now: int) -> None:
         evaluate(workspace, sources, now)
 
-    return Watching(ledger, ledger, evaluated)
+    return WatchedAssets(ledger, ledger, evaluated)
 
 
 def schedule_of(settings: ReputationSettings) -> Schedule:

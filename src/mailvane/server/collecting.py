@@ -14,7 +14,7 @@ from mailvane.dmarc.collector import make as make_reports
 from mailvane.dmarc.intake import ReportIntake, Taken
 from mailvane.dmarc.readers.reading import read_reports
 from mailvane.outbound.complaints import Complaints
-from mailvane.reputation.assets import Watching
+from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import AssetKind, Refresh, Source
 from mailvane.reputation.sources import honeytokens, traps
 from mailvane.reputation.sources.catalogue import MAKERS
@@ -33,7 +33,7 @@ class Collecting:
         self,
         settings: WatchingSettings,
         ledger: SqlLedger,
-        watching: Watching,
+        watching: WatchedAssets,
         complaints: Complaints | None = None,
     ) -> None:
         """Raises InvalidSetting."""

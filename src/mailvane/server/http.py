@@ -28,10 +28,10 @@ from mailvane.reputation.services import ReputationServices
 from mailvane.server import native_routes, operations
 from mailvane.server.operations import Checks, Metrics
 from mailvane.web import description
-from mailvane.web.bridge import Bridge
-from mailvane.web.door import Door, Proofs, render_error
+from mailvane.web.bridge import ThreadPools
+from mailvane.web.door import Authenticator, Gateway, render_error
 from mailvane.web.endpoints import handlers, parameters
-from mailvane.web.recognition import Recognition
+from mailvane.web.recognition import KeyCache
 
 _LARGEST_QUESTION = 64 * 1024
 _REPORT_PARAMETERS = parameters(emailconsul_reports.ENDPOINTS, emailconsul.PREFIX)
@@ -85,9 +85,9 @@ def document() -> bytes:
 
 def create_app(services: HttpServices, registry: CollectorRegistry | None = None) -> Litestar:
     """The application. A registry that is passed in may carry other parts' metrics; they are shown along."""
-    bridge = Bridge()
+    bridge = ThreadPools()
     metrics = Metrics(registry or CollectorRegistry())
-    recognition = Recognition(services.tenancy, services.outbound.clients.admit)
+    recognition = KeyCache(services.tenancy, services.outbound.clients.admit)
     checks = Checks(services.maillog, services.find_room, services.followed)
     intake = Intake(services.tenancy, services.maillog.recorder)
 
@@ -115,5 +115,7 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
             }
         ),
     )
-    app.asgi_handler = Door(app.asgi_handler, _DIALECTS, Proofs(recognition, bridge, services.clock), metrics.observe)
+    app.asgi_handler = Gateway(
+        app.asgi_handler, _DIALECTS, Authenticator(recognition, bridge, services.clock), metrics.observe
+    )
     return app

@@ -21,7 +21,7 @@ from mailvane.maillog.services import MailLogServices
 from mailvane.web.dialect import Dialect
 from mailvane.web.problem import MEDIA_TYPE, Problem, render
 from mailvane.web.readiness import Check
-from mailvane.web.services import bridge_of, services_of
+from mailvane.web.services import services_of, threads_of
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -140,7 +140,7 @@ async def readyz(request: AnyRequest) -> Response[bytes]:
 @get("/metrics", media_type=MediaType.TEXT, summary="Prometheus metrics", responses=_REFUSED)
 async def metrics(request: AnyRequest) -> Response[bytes]:
     services = services_of(request, MailLogServices)
-    waiting = await bridge_of(request).quick(services.recorder.waiting, services.clock())
+    waiting = await threads_of(request).quick(services.recorder.waiting, services.clock())
     counted: Metrics = request.app.state.metrics
     return Response(counted.exposed(waiting, bool(services.damage())), media_type=_EXPOSITION)
 

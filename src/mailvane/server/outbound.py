@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mailvane.core.tenants.service import Tenancy
 from mailvane.outbound.client_keys import ClientKeys
-from mailvane.outbound.decisions import DecisionDesk
+from mailvane.outbound.decisions import DecisionQueue
 from mailvane.outbound.services import OutboundServices
 from mailvane.outbound.settings import OutboundSettings
 from mailvane.outbound.verification import Proving
@@ -23,7 +23,7 @@ def outbound_services(
     return OutboundServices(
         tenancy=tenancy,
         governance=governance,
-        desk=DecisionDesk(governance, clock),
+        desk=DecisionQueue(governance, clock),
         clients=ClientKeys(stores.ledger, governance),
         clock=clock,
         proving=Proving(governance, verification_provider(settings)),

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from mailvane.core.connections import ConnectionLimits
 from mailvane.core.names import mail_domain
-from mailvane.outbound.decisions import DecisionDesk
+from mailvane.outbound.decisions import DecisionQueue
 from mailvane.outbound.policy.decision import REFUSALS, DomainSource, PolicyRules, Refusal
 from mailvane.outbound.policy.metrics import PolicyMetrics
 from mailvane.outbound.policy.server import PolicyServer
@@ -16,7 +16,7 @@ from mailvane.outbound.settings import OutboundSettings
 
 
 def policy_server(
-    outbound: OutboundSettings, desk: DecisionDesk, registry: CollectorRegistry, limits: ConnectionLimits
+    outbound: OutboundSettings, desk: DecisionQueue, registry: CollectorRegistry, limits: ConnectionLimits
 ) -> PolicyServer:
     """The service, which does not listen yet."""
     return PolicyServer(desk.ask, policy_rules(outbound), PolicyMetrics(registry), limits=limits)

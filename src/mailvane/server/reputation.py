@@ -26,7 +26,7 @@ from mailvane.server.alerting import alerting_of, schedule_of, watching_of
 from mailvane.server.collecting import Collecting
 from mailvane.server.ledger import SqlLedger
 from mailvane.server.reputation_metrics import ReputationMetrics
-from mailvane.server.telling import Telling
+from mailvane.server.telling import Notifying
 from mailvane.server.watching_settings import WatchingSettings
 
 CATCH_UP_SECONDS = 15.0
@@ -40,7 +40,7 @@ class Reputation:
     services: ReputationServices
     dmarc: DmarcServices
     notify: NotifyServices
-    telling: Telling
+    telling: Notifying
     asking: Sequence[Background]
 
     def background(self) -> Sequence[Background]:
@@ -100,4 +100,4 @@ def reputation_of(
         partial(metrics.look, ledger, clock),
         coalescing.run,
     )
-    return Reputation(services, dmarc, notify, Telling(settings, ledger, clock, registry), asking)
+    return Reputation(services, dmarc, notify, Notifying(settings, ledger, clock, registry), asking)

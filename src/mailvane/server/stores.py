@@ -8,12 +8,12 @@ from contextlib import ExitStack, contextmanager
 
 import msgspec
 
-from mailvane.maillog.backup import AttendedMailLog
+from mailvane.maillog.backup import LockedMailLog
 from mailvane.maillog.clickhouse import open_maillog
 from mailvane.maillog.integrity import Integrity
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.ownership import Ownership
-from mailvane.maillog.recording import Carrier, Recorder
+from mailvane.maillog.recording import Recorder, Shipper
 from mailvane.maillog.remote import RemoteMailLog
 from mailvane.server.data_directory import owned
 from mailvane.server.ledger import SqlLedger
@@ -27,7 +27,7 @@ class Stores(msgspec.Struct, frozen=True):
     ledger: SqlLedger
     maillog: MailLog
     recorder: Recorder
-    carrier: Carrier
+    carrier: Shipper
     integrity: Integrity
 
 
@@ -50,10 +50,10 @@ def stores_here(settings: Settings, purpose: str, http: str = "") -> Iterator[St
         integrity.look()
         open_things.enter_context(integrity.watched())
         recorder = Recorder(ledger, ownership)
-        carrier = Carrier(recorder)
+        carrier = Shipper(recorder)
         carrier.start()
         open_things.callback(carrier.stop)
-        attended = AttendedMailLog(maillog, recorder, ledger, ownership.check, integrity)
+        attended = LockedMailLog(maillog, recorder, ledger, ownership.check, integrity)
         yield Stores(ledger, attended, recorder, carrier, integrity)
 
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry
 
-from mailvane.core.egress import Outside
+from mailvane.core.egress import EgressGuard
 from mailvane.core.mailbox import read_mailbox
 from mailvane.core.periodic import Background
 from mailvane.notify.email import Email
@@ -28,7 +28,7 @@ from mailvane.server.watching_settings import WatchingSettings
 _HOUR_MS = 3_600_000
 
 
-class Telling:
+class Notifying:
     """Made once; what it runs belongs to the event loop that `background` is called in."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Telling:
         return [worker.run, following, Daily(report.hour, report.timezone, reports.post, self._clock).run]
 
     def _notifiers(self) -> Sequence[Notifier]:
-        mail, outside = self._settings.notify.mail, Outside(self._settings.notify.allowed_targets)
+        mail, outside = self._settings.notify.mail, EgressGuard(self._settings.notify.allowed_targets)
         notifiers: list[Notifier] = [
             Webhook(outside, self._secrets, webhook_body),
             Slack(outside, self._slack_url, slack_body),

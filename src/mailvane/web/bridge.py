@@ -39,7 +39,7 @@ class _Shared:
         self.begun = False  # it is being asked, and will be until there is an answer
 
 
-class Bridge:
+class ThreadPools:
     """Runs blocking functions on bounded threads."""
 
     def __init__(

@@ -20,10 +20,10 @@ from litestar.utils.path import normalize_path
 
 from mailvane.core.errors import InvalidInput, KeyMissing, NotAuthenticated
 from mailvane.core.tenants.model import Principal
-from mailvane.web.bridge import Bridge
+from mailvane.web.bridge import ThreadPools
 from mailvane.web.connection import PROVEN
 from mailvane.web.dialect import Dialect, refusal_of
-from mailvane.web.recognition import Recognition
+from mailvane.web.recognition import KeyCache
 
 Observe = Callable[[str, str, int, float], None]
 
@@ -44,10 +44,10 @@ def render_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     return dialect.render(refusal_of(error))
 
 
-class Proofs:
+class Authenticator:
     """Proves a key: at once when it was proven a moment ago, otherwise on a thread, once for all who present it."""
 
-    def __init__(self, recognition: Recognition, bridge: Bridge, clock: Callable[[], int]) -> None:
+    def __init__(self, recognition: KeyCache, bridge: ThreadPools, clock: Callable[[], int]) -> None:
         self._recognition = recognition
         self._bridge = bridge
         self._clock = clock
@@ -68,10 +68,10 @@ class Proofs:
         return await asyncio.shield(proof)  # one who goes away does not take the proof from the others
 
 
-class Door:
+class Gateway:
     """The outermost ASGI application."""
 
-    def __init__(self, inner: ASGIApp, dialects: Sequence[Dialect], proofs: Proofs, observe: Observe) -> None:
+    def __init__(self, inner: ASGIApp, dialects: Sequence[Dialect], proofs: Authenticator, observe: Observe) -> None:
         self._inner = inner
         self._dialects = dialects  # the last one takes what no other owns
         self._proofs = proofs

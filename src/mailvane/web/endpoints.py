@@ -18,7 +18,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from mailvane.core.errors import InvalidInput, NotAllowed
 from mailvane.core.tenants.model import KeyKind, Principal
 from mailvane.web.door import principal_of
-from mailvane.web.services import bridge_of, clock_of, services_of
+from mailvane.web.services import clock_of, services_of, threads_of
 from mailvane.web.wanted import Wanted, while_wanted
 
 JSON = "application/json"
@@ -161,7 +161,7 @@ async def _reply(endpoint: Endpoint, kind: type[Any], request: Request[Any, Any,
         body=b"" if endpoint.method in {"get", "delete"} else await body_of(request),
         now=clock_of(request)(),
     )
-    work = bridge_of(request).shared(
+    work = threads_of(request).shared(
         principal.workspace, endpoint.lengthy, _answered, endpoint.function, services, asked
     )
     return await while_wanted(request, asked.wanted, work)

@@ -22,7 +22,7 @@ class _Proof(NamedTuple):
     until: float
 
 
-class Recognition:
+class KeyCache:
     """Who presents a key: remembered, or proven anew. Safe to share between threads."""
 
     def __init__(self, tenancy: Tenancy, admit_client: Callable[[int, int], object], age: float = AGE_SECONDS) -> None:

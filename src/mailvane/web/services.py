@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from litestar import Request
 
-from mailvane.web.bridge import Bridge
+from mailvane.web.bridge import ThreadPools
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ def clock_of(request: Request[Any, Any, Any]) -> Callable[[], int]:
     return clock
 
 
-def bridge_of(request: Request[Any, Any, Any]) -> Bridge:
+def threads_of(request: Request[Any, Any, Any]) -> ThreadPools:
     """The way from the event loop to the blocking core."""
-    bridge: Bridge = request.app.state.bridge
+    bridge: ThreadPools = request.app.state.bridge
     return bridge

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 import httpx
 import pytest
 
-from mailvane.core.egress import HostUnknown, Outside, OutsideTransport, PinnedTransport
+from mailvane.core.egress import EgressGuard, GuardedTransport, HostUnknown, PinnedTransport
 from mailvane.core.errors import NotAllowed
 from tests.unit.notify.receiver import Receiver
 
@@ -22,7 +22,7 @@ from tests.unit.notify.receiver import Receiver
 )  # fmt: skip
 def test_no_spelling_of_this_machine_is_reached(url: str) -> None:
     async def post(port: int) -> None:
-        async with httpx.AsyncClient(transport=OutsideTransport(Outside()), trust_env=False) as client:
+        async with httpx.AsyncClient(transport=GuardedTransport(EgressGuard()), trust_env=False) as client:
             with pytest.raises((NotAllowed, HostUnknown, httpx.InvalidURL)):
                 await client.post(url.format(port))
 
@@ -36,7 +36,7 @@ def test_a_host_of_which_one_address_is_private_is_refused() -> None:
         return ["93.184.215.14", "10.0.0.1"]
 
     with pytest.raises(NotAllowed, match=r"10\.0\.0\.1"):
-        asyncio.run(Outside(resolve=both).address_of("h.example", 443))
+        asyncio.run(EgressGuard(resolve=both).address_of("h.example", 443))
 
 
 def test_a_name_is_looked_up_as_registries_know_it() -> None:
@@ -47,17 +47,17 @@ def test_a_name_is_looked_up_as_registries_know_it() -> None:
         return ["10.0.0.1"]
 
     async def post(url: str, allowed: Sequence[str] = ()) -> None:
-        outside = Outside(allowed, private)
-        async with httpx.AsyncClient(transport=OutsideTransport(outside), trust_env=False) as client:
+        outside = EgressGuard(allowed, private)
+        async with httpx.AsyncClient(transport=GuardedTransport(outside), trust_env=False) as client:
             await client.post(url)
 
     for url in ("http://straße.example/x", "http://xn--strae-oqa.example/x"):
         with pytest.raises(NotAllowed):
             asyncio.run(post(url))
     assert asked == ["xn--strae-oqa.example"] * 2
-    Outside(["Straße.example"]).check_written("xn--strae-oqa.example")
+    EgressGuard(["Straße.example"]).check_written("xn--strae-oqa.example")
     with pytest.raises(NotAllowed):
-        Outside().check_written("\uff11\uff12\uff17.0.0.1")
+        EgressGuard().check_written("\uff11\uff12\uff17.0.0.1")
 
 
 def test_the_connection_goes_to_the_address_that_was_judged() -> None:
@@ -68,8 +68,8 @@ def test_the_connection_goes_to_the_address_that_was_judged() -> None:
         return answers.pop(0)
 
     async def post(port: int) -> int:
-        outside = Outside(["127.0.0.0/8"], changing)
-        async with httpx.AsyncClient(transport=OutsideTransport(outside), trust_env=False) as client:
+        outside = EgressGuard(["127.0.0.0/8"], changing)
+        async with httpx.AsyncClient(transport=GuardedTransport(outside), trust_env=False) as client:
             return (await client.post(f"http://hooks.example:{port}/x")).status_code
 
     with Receiver().running() as receiver:
@@ -84,20 +84,20 @@ def test_what_the_settings_name_is_reached(allowed: str) -> None:
     async def private(_host: str, _port: int) -> Collection[str]:
         return ["10.0.0.1"]
 
-    assert asyncio.run(Outside([allowed], private).address_of("Intern.example", 80)) == "10.0.0.1"
+    assert asyncio.run(EgressGuard([allowed], private).address_of("Intern.example", 80)) == "10.0.0.1"
     with pytest.raises(NotAllowed):
-        asyncio.run(Outside(["10.1.0.0/16", "other.example"], private).address_of("intern.example", 80))
+        asyncio.run(EgressGuard(["10.1.0.0/16", "other.example"], private).address_of("intern.example", 80))
 
 
 def test_a_name_that_does_not_resolve_may_do_so_later() -> None:
     with pytest.raises(HostUnknown):
-        asyncio.run(Outside().address_of("no-such-host.invalid", 80))
+        asyncio.run(EgressGuard().address_of("no-such-host.invalid", 80))
 
     async def nothing(_host: str, _port: int) -> Collection[str]:
         return []
 
     with pytest.raises(HostUnknown):
-        asyncio.run(Outside(resolve=nothing).address_of("h.example", 80))
+        asyncio.run(EgressGuard(resolve=nothing).address_of("h.example", 80))
 
 
 def test_a_pinned_request_goes_to_its_address_under_the_name_of_its_host() -> None:

@@ -12,7 +12,7 @@ import pytest
 from mailvane import __version__
 from mailvane.core.egress import retry_after_ms
 from mailvane.core.errors import CollectionFailed
-from mailvane.core.http_client import Answer, AskedToWait, Asking
+from mailvane.core.http_client import Answer, HttpClient, RateLimited
 from tests.unit.reputation.sources.vendor_server import Asked, Said, VendorServer
 
 SECRET = "c0ffee00-1234"
@@ -20,7 +20,7 @@ SECRET = "c0ffee00-1234"
 
 def ask(url: str, json: object = None, most_bytes: int = 1000) -> Answer:
     async def asked() -> Answer:
-        async with Asking("Vendor", most_bytes=most_bytes, pauses=(0.01, 0.01)) as asking:
+        async with HttpClient("Vendor", most_bytes=most_bytes, pauses=(0.01, 0.01)) as asking:
             return await asking.ask(url, params={"key": SECRET}, json=json)
 
     return asyncio.run(asked())
@@ -44,7 +44,7 @@ def test_trouble_that_passes_is_waited_for() -> None:
 def test_who_asks_for_hours_of_patience_is_not_asked_again() -> None:
     with (
         VendorServer(lambda asked: Said(status=429, headers={"Retry-After": "7200"})).running() as server,
-        pytest.raises(AskedToWait, match="7200 s") as raised,
+        pytest.raises(RateLimited, match="7200 s") as raised,
     ):
         ask(server.url)
     assert len(server.asked) == 1

@@ -14,7 +14,7 @@ from mailvane.core.errors import InvalidInput, StoreUnavailable
 from mailvane.dmarc.intake import Aggregate, Counts, Failure, Found, ReportIntake, Taken, TlsSessions, Unread
 from mailvane.dmarc.interface import RowQuestion
 from mailvane.maillog.complaints import Complaint, EnclosedMail
-from mailvane.reputation.assets import Watching
+from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import AssetKind, AssetStatus, Observation, ObservationKind, Refresh, Source
 from mailvane.server.ledger import SqlLedger
 from tests.ledgers import fresh_ledger
@@ -53,7 +53,7 @@ class Kept:
         self.found: list[Found] = []
         self.broken = ""
         self.heard: list[set[Source]] = []
-        self.watching = Watching(ledger, ledger, self._hear)
+        self.watching = WatchedAssets(ledger, ledger, self._hear)
         self.intake = ReportIntake(ledger, self.watching, self._read)
 
     def _hear(self, _workspace: int, sources: Collection[Source], _now: int) -> None:
@@ -155,7 +155,7 @@ def test_what_says_something_else_of_the_same_time_is_said(kept: Kept) -> None:
 
 
 def test_a_report_whose_rows_were_kept_before_we_were_stopped_is_told_when_it_comes_again(kept: Kept) -> None:
-    class Stopped(Watching):
+    class Stopped(WatchedAssets):
         def record(self, workspace: int, refreshes: object, now: int) -> int:
             raise StoreUnavailable
 

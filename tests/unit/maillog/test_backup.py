@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailvane.core.errors import InvalidInput
-from mailvane.maillog.backup import AttendedMailLog
+from mailvane.maillog.backup import LockedMailLog
 from mailvane.maillog.interface import JournalEntry
 from mailvane.maillog.model import EventBatch, EventType, MailEvent
 from mailvane.maillog.recording import Recorder
@@ -39,7 +39,7 @@ def record(recorder: Recorder, token: str) -> None:
 def test_a_backup_first_carries_what_is_pending(tmp_path: Path, ledger: SqlLedger, maillog: MemoryMailLog) -> None:
     recorder = Recorder(ledger, maillog)
     record(recorder, "t1")
-    AttendedMailLog(maillog, recorder, ledger).upkeep("backup", tmp_path / "copy")
+    LockedMailLog(maillog, recorder, ledger).upkeep("backup", tmp_path / "copy")
     assert maillog.cared == [("backup", 1)]
     copy = open_ledger(f"sqlite:///{tmp_path / 'copy' / 'ledger.sqlite'}")
     assert copy.backlog() == 0
@@ -50,7 +50,7 @@ def test_a_backup_does_not_overwrite(tmp_path: Path, ledger: SqlLedger, maillog:
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "something").touch()
     with pytest.raises(InvalidInput, match="not empty"):
-        AttendedMailLog(maillog, Recorder(ledger, maillog), ledger).upkeep("backup", tmp_path / "copy")
+        LockedMailLog(maillog, Recorder(ledger, maillog), ledger).upkeep("backup", tmp_path / "copy")
     assert maillog.cared == []
 
 
@@ -58,7 +58,7 @@ def test_a_restore_needs_a_backup_and_an_empty_mail_log(
     tmp_path: Path, ledger: SqlLedger, maillog: MemoryMailLog
 ) -> None:
     recorder = Recorder(ledger, maillog)
-    attended = AttendedMailLog(maillog, recorder, ledger)
+    attended = LockedMailLog(maillog, recorder, ledger)
     with pytest.raises(InvalidInput, match="no backup"):
         attended.upkeep("restore", tmp_path / "copy")
     attended.upkeep("backup", tmp_path / "copy")
@@ -70,8 +70,8 @@ def test_a_restore_needs_a_backup_and_an_empty_mail_log(
 @pytest.mark.parametrize("target", [None, Path("relative")])
 def test_a_copy_needs_a_full_path(target: Path | None, ledger: SqlLedger, maillog: MemoryMailLog) -> None:
     with pytest.raises(InvalidInput, match="directory"):
-        AttendedMailLog(maillog, Recorder(ledger, maillog), ledger).upkeep("backup", target)
+        LockedMailLog(maillog, Recorder(ledger, maillog), ledger).upkeep("backup", target)
 
 
 def test_questions_go_straight_through(ledger: SqlLedger, maillog: MemoryMailLog) -> None:
-    assert AttendedMailLog(maillog, Recorder(ledger, maillog), ledger).health() == maillog.health()
+    assert LockedMailLog(maillog, Recorder(ledger, maillog), ledger).health() == maillog.health()

@@ -14,7 +14,7 @@ from mailvane.core.errors import StoreUnavailable
 from mailvane.maillog import recording
 from mailvane.maillog.interface import JournalEntry
 from mailvane.maillog.model import EventBatch, EventType, MailEvent
-from mailvane.maillog.recording import Carrier, Recorder, Waiting
+from mailvane.maillog.recording import Recorder, Shipper, Waiting
 from mailvane.server.ledger import SqlLedger
 from tests.ledgers import fresh_ledger
 from tests.unit.core.memory import MemoryMailLog
@@ -264,7 +264,7 @@ def test_a_refused_batch_is_tried_again_also_while_others_keep_coming(
     busy.carry()
     assert busy.waiting(NOW + 5000) == Waiting(batches=1, oldest_ms=5000, refused=1)
     maillog.refuses = set()
-    carrier = Carrier(busy)
+    carrier = Shipper(busy)
     carrier.start()
     until = monotonic() + PATIENCE
     while "t1" not in maillog.batches and monotonic() < until:
@@ -309,7 +309,7 @@ def test_a_source_does_not_wait_for_what_the_mail_log_refuses(
 
 def test_the_carrier_carries_what_is_recorded_and_ends_when_told(recorder: Recorder, maillog: MemoryMailLog) -> None:
     recorder.record(entry(1), NOW)
-    carrier = Carrier(recorder)
+    carrier = Shipper(recorder)
     carrier.start()
     assert recorder.wait_below(1, PATIENCE)
     recorder.record(entry(2), NOW)
@@ -324,7 +324,7 @@ def test_the_carrier_notices_what_another_process_left(
     ledger: SqlLedger, recorder: Recorder, maillog: MemoryMailLog
 ) -> None:
     recorder.drain()
-    carrier = Carrier(recorder)
+    carrier = Shipper(recorder)
     carrier.start()
     Recorder(ledger, MemoryMailLog()).record(entry(1), NOW)
     carrier.poke()
@@ -338,7 +338,7 @@ def test_the_carrier_outlives_every_failure_and_says_what_troubles_it(
     caplog.set_level(logging.CRITICAL)
     troubles: list[str | None] = []
 
-    class Troubled(Carrier):
+    class Troubled(Shipper):
         def _back_off(self, pause: float, error: Exception) -> float:
             super()._back_off(pause, error)
             troubles.append(self.trouble)
@@ -365,7 +365,7 @@ def test_the_carrier_outlives_every_failure_and_says_what_troubles_it(
 
 def test_pauses_grow_and_end_growing(recorder: Recorder, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
-    carrier = Carrier(recorder)
+    carrier = Shipper(recorder)
     pause = 0.0
     pauses = []
     for _ in range(200):

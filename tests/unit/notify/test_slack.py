@@ -9,7 +9,7 @@ import logging
 import msgspec
 import pytest
 
-from mailvane.core.egress import Outside
+from mailvane.core.egress import EgressGuard
 from mailvane.core.errors import NotAllowed
 from mailvane.notify.model import Channel
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
@@ -30,7 +30,7 @@ def deliver(url: str | None, *allowed: str, sent: object = SENT) -> Delivered:
         return url
 
     async def once() -> Delivered:
-        slack = Slack(Outside(allowed), url_of, slack_body)
+        slack = Slack(EgressGuard(allowed), url_of, slack_body)
         try:
             return await slack.deliver(msgspec.convert(sent, type(SENT), from_attributes=True), NOW)
         finally:

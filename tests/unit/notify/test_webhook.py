@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
-from mailvane.core.egress import HostUnknown, Outside
+from mailvane.core.egress import EgressGuard, HostUnknown
 from mailvane.core.errors import NotAllowed
 from mailvane.notify.model import Channel, Notification
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
@@ -28,7 +28,7 @@ def notification(url: str) -> Notification:
 
 def deliver(url: str, *allowed: str) -> Delivered:
     async def once() -> Delivered:
-        hook = Webhook(Outside(allowed), lambda *_: SECRETS, lambda one: json.dumps(dict(one.body)).encode())
+        hook = Webhook(EgressGuard(allowed), lambda *_: SECRETS, lambda one: json.dumps(dict(one.body)).encode())
         try:
             return await hook.deliver(notification(url), time.time_ns() // 1_000_000)
         finally:

@@ -15,7 +15,7 @@ from mailvane.maillog.recording import Recorder
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.complaints import Complaints
 from mailvane.outbound.governance import Governance
-from mailvane.outbound.model import Guillotine, OutboundStatus, Passage
+from mailvane.outbound.model import Guillotine, OutboundStatus, SendRequest
 from mailvane.server.ledger import SqlLedger
 from tests.ledgers import fresh_ledger
 from tests.wire.memory_maillog import MemoryMailLog
@@ -47,7 +47,7 @@ class Place:
             workspace = ledger.add_workspace(name, NOW).id
             assert (workspace, ledger.add_relay(workspace, "", NOW).id) == (number, number)
             self.book.create(name, workspace, NOW)
-            self.book.decide([Passage(domain=name)] * 2000, NOW)
+            self.book.decide([SendRequest(domain=name)] * 2000, NOW)
         self.recorder = Recorder(ledger, self.maillog)
         self.complaints = Complaints(lambda: self.maillog, self.recorder.record, ledger, self.book)
 

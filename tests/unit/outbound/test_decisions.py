@@ -9,8 +9,8 @@ from threading import Event
 import pytest
 
 from mailvane.core.errors import InvalidInput, StoreUnavailable
-from mailvane.outbound.decisions import DecisionDesk
-from mailvane.outbound.model import Passage, Verdict
+from mailvane.outbound.decisions import DecisionQueue
+from mailvane.outbound.model import SendRequest, Verdict
 
 NOW = 1_790_000_000_000
 
@@ -26,7 +26,7 @@ class Ledger:
         self.failure: Exception | None = None
         self.asked_at: list[int] = []
 
-    def decide(self, passages: Sequence[Passage], now: int) -> list[Verdict]:
+    def decide(self, passages: Sequence[SendRequest], now: int) -> list[Verdict]:
         self.groups.append([passage.domain for passage in passages])
         self.asked_at.append(now)
         self.began.set()
@@ -36,17 +36,17 @@ class Ledger:
         return [Verdict(domain=passage.domain, allowed=True) for passage in passages]
 
 
-def ask(desk: DecisionDesk, name: str) -> asyncio.Task[Verdict]:
-    return asyncio.create_task(desk.decide(Passage(domain=name)))
+def ask(desk: DecisionQueue, name: str) -> asyncio.Task[Verdict]:
+    return asyncio.create_task(desk.decide(SendRequest(domain=name)))
 
 
-async def opened(ledger: Ledger, at_once: int = 512) -> DecisionDesk:
-    desk = DecisionDesk(ledger, lambda: NOW, at_once)
+async def opened(ledger: Ledger, at_once: int = 512) -> DecisionQueue:
+    desk = DecisionQueue(ledger, lambda: NOW, at_once)
     await desk.start()
     return desk
 
 
-async def busy(ledger: Ledger, desk: DecisionDesk) -> asyncio.Task[Verdict]:
+async def busy(ledger: Ledger, desk: DecisionQueue) -> asyncio.Task[Verdict]:
     """A first question whose transaction does not end before it is let."""
     ledger.let.clear()
     first = ask(desk, "first")
@@ -130,9 +130,9 @@ def test_stopping_answers_those_who_wait_and_nobody_after() -> None:
     ledger = Ledger()
 
     async def run() -> None:
-        desk = DecisionDesk(ledger, lambda: NOW)
+        desk = DecisionQueue(ledger, lambda: NOW)
         with pytest.raises(StoreUnavailable):
-            await desk.decide(Passage(domain="early"))
+            await desk.decide(SendRequest(domain="early"))
         await desk.start()
         first = await busy(ledger, desk)
         waiting = ask(desk, "waiting")
@@ -140,7 +140,7 @@ def test_stopping_answers_those_who_wait_and_nobody_after() -> None:
         stopping = asyncio.create_task(desk.stop())
         await asyncio.sleep(0)
         with pytest.raises(StoreUnavailable):
-            await desk.decide(Passage(domain="late"))
+            await desk.decide(SendRequest(domain="late"))
         ledger.let.set()
         await stopping
         assert (await first).allowed

@@ -14,7 +14,7 @@ from mailvane.maillog.model import EventBatch, EventType, MailEvent, MailKind
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.feedback import PostfixFeedback
 from mailvane.outbound.governance import Governance
-from mailvane.outbound.model import OutboundStatus, Passage
+from mailvane.outbound.model import OutboundStatus, SendRequest
 from mailvane.server.ledger import SqlLedger
 from tests.ledgers import fresh_ledger
 
@@ -46,7 +46,7 @@ def book(ledger: SqlLedger) -> Governance:
     governance = Governance(ledger, ledger, ledger, GovernanceRules())
     workspace = ledger.add_workspace("acme", NOW)
     governance.create("shop.example", workspace.id, NOW)
-    governance.decide([Passage(domain="shop.example")] * 100, NOW)
+    governance.decide([SendRequest(domain="shop.example")] * 100, NOW)
     return governance
 
 
@@ -114,7 +114,7 @@ def test_the_line_stops_the_domain_with_the_mail_as_evidence(book: Governance) -
 def test_a_domain_that_somebody_only_claims_is_not_touched(book: Governance, ledger: SqlLedger) -> None:
     claimant = ledger.add_workspace("other", NOW)
     book.create("other.example", claimant.id, NOW, approved=False)
-    book.decide([Passage(domain="other.example")] * 9, NOW)
+    book.decide([SendRequest(domain="other.example")] * 9, NOW)
     other = batch(changed(sender="news@other.example"), workspace=claimant.id)
     assert PostfixFeedback(book)(other, NOW) == 0
     assert book.usage_today("other.example", NOW).bounces == 0

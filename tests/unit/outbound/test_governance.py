@@ -22,9 +22,9 @@ from mailvane.outbound.model import (
     Feedback,
     Guillotine,
     OutboundStatus,
-    Passage,
     ProofBegun,
     Reason,
+    SendRequest,
     Verdict,
     Verification,
 )
@@ -51,7 +51,7 @@ def governed(ledger: SqlLedger, **rules: Any) -> Governance:
 
 
 def send(governance: Governance, number: int = 1, name: str = "a.example", now: int = NOW) -> list[Verdict]:
-    return governance.decide([Passage(domain=name)] * number, now)
+    return governance.decide([SendRequest(domain=name)] * number, now)
 
 
 def bounce(governance: Governance, number: int, name: str = "a.example") -> list[bool]:
@@ -103,10 +103,10 @@ def test_one_impossible_question_does_not_spoil_the_others(governance: Governanc
     governance.create("a.example", None, NOW)
     governance.change("a.example", {"counting": "recipients"}, "key 1", NOW)
     odd = [
-        Passage(domain="\x00.example"),
-        Passage(domain="\udcff"),
-        Passage(domain="a.example", units=10**40),
-        Passage(domain="A.EXAMPLE", instance="\udcff\x00"),
+        SendRequest(domain="\x00.example"),
+        SendRequest(domain="\udcff"),
+        SendRequest(domain="a.example", units=10**40),
+        SendRequest(domain="A.EXAMPLE", instance="\udcff\x00"),
     ]
     found = governance.decide(odd, NOW)
     assert [verdict.known for verdict in found] == [False, False, True, True]

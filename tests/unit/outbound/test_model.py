@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailvane.outbound.model import Counting, Domain, Passage, Reason, Usage, Verdict, percent
+from mailvane.outbound.model import Counting, Domain, Reason, SendRequest, Usage, Verdict, percent
 
 
 def test_rates_have_two_decimals_and_nothing_sent_is_zero() -> None:
@@ -29,6 +29,6 @@ def test_a_softened_reason_says_so(reason: Reason | None, soft: bool, word: str 
 def test_a_mail_counts_once_or_by_its_recipients() -> None:
     messages = Domain(id=1, workspace=1, name="a.example", created_at=0)
     recipients = Domain(id=1, workspace=1, name="a.example", created_at=0, counting=Counting.RECIPIENTS)
-    assert Passage(domain="a.example", units=7).counted_in(messages) == 1
-    assert Passage(domain="a.example", units=7).counted_in(recipients) == 7
-    assert Passage(domain="a.example", units=0).counted_in(recipients) == 1
+    assert SendRequest(domain="a.example", units=7).counted_in(messages) == 1
+    assert SendRequest(domain="a.example", units=7).counted_in(recipients) == 7
+    assert SendRequest(domain="a.example", units=0).counted_in(recipients) == 1

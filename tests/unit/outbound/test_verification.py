@@ -10,7 +10,7 @@ import pytest
 from mailvane.core.errors import NotAllowed, NotFound, ProviderUnavailable
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.governance import Governance
-from mailvane.outbound.model import Domain, Passage, Reason, Verification
+from mailvane.outbound.model import Domain, Reason, SendRequest, Verification
 from mailvane.outbound.verification import Challenge, DnsRecord, NoProvider, Progress, Proving, VerificationStatus
 from tests.ledgers import fresh_ledger
 
@@ -53,7 +53,7 @@ def book(tmp_path: Path) -> Iterator[Governance]:
 
 
 def refusal(book: Governance) -> Reason | None:
-    return book.decide([Passage(domain="shop.example")], NOW)[0].reason
+    return book.decide([SendRequest(domain="shop.example")], NOW)[0].reason
 
 
 def test_a_domain_is_refused_from_the_first_step_until_both_proofs_succeed(book: Governance, judge: Judge) -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from mailvane.core.errors import InvalidFields, NotFound
-from mailvane.reputation.assets import Watching
+from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import (
     AssetKind,
     AssetStatus,
@@ -34,7 +34,7 @@ class Watched:
     def __init__(self, ledger: SqlLedger) -> None:
         self.workspace = ledger.add_workspace("one", NOW).id
         self.heard: list[tuple[int, set[Source], int]] = []
-        self.watching = Watching(ledger, ledger, self._hear)
+        self.watching = WatchedAssets(ledger, ledger, self._hear)
 
     def _hear(self, workspace: int, sources: Collection[Source], now: int) -> None:
         self.heard.append((workspace, set(sources), now))

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mailvane.reputation.assets import Watching
+from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import Asset, AssetKind, AssetStatus, Refresh, Source, SourceHealth
 from mailvane.reputation.source_schedule import HOUR_MS, RETRY_MS, Schedule, SourceSchedule, lease_name
 from mailvane.server.ledger import SqlLedger
@@ -59,7 +59,7 @@ def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
 
 def test_every_source_of_a_workspace_is_shown_before_it_was_ever_asked(ledger: SqlLedger) -> None:
     mine, other = (ledger.add_workspace(name, NOW).id for name in ("mine", "other"))
-    watching, shown = Watching(ledger, ledger), SourceSchedule(ledger, DAY)
+    watching, shown = WatchedAssets(ledger, ledger), SourceSchedule(ledger, DAY)
     assert shown.health(mine, NOW) == []
     watching.add(mine, AssetKind.IP, ["192.0.2.1"], NOW)
     watching.add(mine, AssetKind.HONEYTOKEN, ["a@b.example"], NOW)

@@ -13,7 +13,7 @@ import pytest
 from mailvane.dmarc import mailbox
 from mailvane.dmarc.collector import DmarcReports
 from mailvane.dmarc.settings import DmarcSettings, ImapMailbox, ReportDirectory
-from mailvane.reputation.assets import Watching
+from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import ObservationKind, Source, SourceHealth
 from mailvane.server.collecting import Collecting
 from mailvane.server.ledger import SqlLedger
@@ -36,7 +36,7 @@ def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
 
 
 def collector_of(ledger: SqlLedger, settings: DmarcSettings) -> DmarcReports:
-    return Collecting(WatchingSettings(dmarc=settings), ledger, Watching(ledger, ledger)).reports
+    return Collecting(WatchingSettings(dmarc=settings), ledger, WatchedAssets(ledger, ledger)).reports
 
 
 def fetch(collector: DmarcReports) -> int:

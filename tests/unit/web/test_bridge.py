@@ -9,12 +9,12 @@ import threading
 import pytest
 
 from mailvane.core.errors import NotFound, StoreUnavailable
-from mailvane.web.bridge import Bridge
+from mailvane.web.bridge import ThreadPools
 
 
 def test_work_is_done_on_another_thread_and_its_result_comes_back() -> None:
     async def cross() -> list[str]:
-        bridge = Bridge()
+        bridge = ThreadPools()
         try:
             return [
                 await crossing(lambda: threading.current_thread().name)
@@ -31,7 +31,7 @@ def test_an_exception_comes_back_as_it_is() -> None:
         raise NotFound(f"{name} {times}")
 
     async def cross() -> None:
-        bridge = Bridge()
+        bridge = ThreadPools()
         try:
             await bridge.quick(fail, "nothing", times=2)
         finally:
@@ -45,7 +45,7 @@ def test_quick_work_passes_a_question_that_takes_long() -> None:
     answered = threading.Event()
 
     async def cross() -> bool:
-        bridge = Bridge(analytical_threads=1)
+        bridge = ThreadPools(analytical_threads=1)
         try:
             long = asyncio.create_task(bridge.analytical(answered.wait, 30))
             await bridge.quick(answered.set)  # would wait for ever behind the question on one pool
@@ -60,7 +60,7 @@ def test_quick_work_passes_any_number_of_large_files() -> None:
     answered = threading.Event()
 
     async def cross() -> list[bool]:
-        bridge = Bridge()
+        bridge = ThreadPools()
         try:
             long = [asyncio.create_task(bridge.lengthy(answered.wait, 30)) for _ in range(10)]
             await bridge.quick(answered.set)
@@ -75,7 +75,7 @@ def test_a_question_that_takes_too_long_is_given_up() -> None:
     release = threading.Event()
 
     async def cross() -> None:
-        bridge = Bridge(patience=0.01)
+        bridge = ThreadPools(patience=0.01)
         try:
             await bridge.analytical(release.wait, 30)
         finally:
@@ -95,7 +95,7 @@ def test_equal_questions_that_are_under_way_are_asked_once() -> None:
         return number
 
     async def cross() -> list[int]:
-        bridge = Bridge()
+        bridge = ThreadPools()
         try:
             numbers = [number for number in range(3) for _ in range(100)]
             answers = [asyncio.create_task(bridge.ask(1, number, question, number)) for number in numbers]
@@ -114,7 +114,7 @@ def test_equal_questions_that_are_under_way_are_asked_once() -> None:
 
 def test_a_question_of_nobody_in_particular_is_answered() -> None:
     async def cross() -> int:
-        bridge = Bridge(patience=10)
+        bridge = ThreadPools(patience=10)
         try:
             return await bridge.ask(None, 0, lambda: 7)
         finally:
@@ -128,7 +128,7 @@ def test_a_failure_is_told_to_everybody_who_asked() -> None:
         raise NotFound("nothing")
 
     async def cross() -> list[object]:
-        bridge = Bridge()
+        bridge = ThreadPools()
         try:
             return await asyncio.gather(*(bridge.ask(1, 0, fail) for _ in range(3)), return_exceptions=True)
         finally:
@@ -146,7 +146,7 @@ def test_a_tenant_with_many_questions_keeps_no_other_waiting() -> None:
         release.wait(30)
 
     async def cross() -> None:
-        bridge = Bridge(analytical_threads=2)
+        bridge = ThreadPools(analytical_threads=2)
         try:
             first = [asyncio.create_task(bridge.ask(1, number, question, 1, number)) for number in range(50)]
             await asyncio.sleep(0.05)
@@ -173,7 +173,7 @@ def test_a_question_that_nobody_waits_for_any_more_is_not_asked() -> None:
         release.wait(30)
 
     async def cross() -> None:
-        bridge = Bridge(analytical_threads=1)
+        bridge = ThreadPools(analytical_threads=1)
         try:
             first = asyncio.create_task(bridge.ask(1, "first", question, "first"))
             await asyncio.sleep(0.05)
@@ -196,7 +196,7 @@ def test_a_question_in_the_queue_is_given_up_after_the_same_time() -> None:
     release = threading.Event()
 
     async def cross() -> list[object]:
-        bridge = Bridge(analytical_threads=1, patience=0.05)
+        bridge = ThreadPools(analytical_threads=1, patience=0.05)
         try:
             asking = (bridge.ask(1, number, release.wait, 30) for number in range(3))
             return await asyncio.gather(*asking, return_exceptions=True)
@@ -211,7 +211,7 @@ def test_a_closed_bridge_lets_what_was_begun_end() -> None:
     ended: list[int] = []
 
     async def cross() -> None:
-        bridge = Bridge()
+        bridge = ThreadPools()
         begun = asyncio.create_task(bridge.quick(ended.append, 1))
         await asyncio.sleep(0)
         bridge.close()
@@ -224,7 +224,7 @@ def test_a_closed_bridge_lets_what_was_begun_end() -> None:
 @pytest.mark.parametrize("is_lengthy", [False, True])
 def test_one_workspace_leaves_threads_to_the_others(is_lengthy: bool) -> None:
     async def run() -> str:
-        bridge, going_on = Bridge(), threading.Event()
+        bridge, going_on = ThreadPools(), threading.Event()
         crowd = [asyncio.create_task(bridge.shared(1, is_lengthy, going_on.wait, 30.0)) for _ in range(6)]
         await asyncio.sleep(0.05)
         told = await asyncio.wait_for(bridge.shared(2, is_lengthy, lambda: "told"), 30.0)
@@ -240,7 +240,7 @@ def test_one_workspace_leaves_threads_to_the_others(is_lengthy: bool) -> None:
 
 def test_so_much_that_takes_long_may_wait_and_no_more() -> None:
     async def run() -> int:
-        bridge, going_on = Bridge(), threading.Event()
+        bridge, going_on = ThreadPools(), threading.Event()
         crowd = [asyncio.create_task(bridge.shared(1, True, going_on.wait, 30.0)) for _ in range(30)]
         await asyncio.sleep(0.05)
         refused = sum(task.done() and isinstance(task.exception(), StoreUnavailable) for task in crowd)
@@ -254,7 +254,7 @@ def test_so_much_that_takes_long_may_wait_and_no_more() -> None:
 
 def test_a_thread_of_one_who_left_counts_as_the_workspaces_until_it_is_done() -> None:
     async def run() -> tuple[list[str], list[str]]:
-        bridge, going_on, begun = Bridge(), threading.Event(), list[str]()
+        bridge, going_on, begun = ThreadPools(), threading.Event(), list[str]()
         leaver = asyncio.create_task(bridge.shared(1, True, going_on.wait, 30.0))
         await asyncio.sleep(0.05)
         leaver.cancel()
@@ -273,7 +273,7 @@ def test_a_thread_of_one_who_left_counts_as_the_workspaces_until_it_is_done() ->
 
 def test_what_was_answered_a_moment_ago_is_given_again_while_every_place_is_taken() -> None:
     async def run() -> list[bytes]:
-        bridge, going_on, asked = Bridge(analytical_threads=1), threading.Event(), list[int]()
+        bridge, going_on, asked = ThreadPools(analytical_threads=1), threading.Event(), list[int]()
 
         def count() -> bytes:
             asked.append(1)

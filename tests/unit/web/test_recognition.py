@@ -14,7 +14,7 @@ from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.client_keys import ClientKeys
 from mailvane.outbound.governance import Governance
 from mailvane.server.ledger import SqlLedger
-from mailvane.web.recognition import Recognition
+from mailvane.web.recognition import KeyCache
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
@@ -33,12 +33,12 @@ def tenancy(ledger: SqlLedger) -> Tenancy:
 
 
 @pytest.fixture
-def recognition(ledger: SqlLedger, tenancy: Tenancy) -> Recognition:
+def recognition(ledger: SqlLedger, tenancy: Tenancy) -> KeyCache:
     governance = Governance(ledger, ledger, ledger, GovernanceRules())
-    return Recognition(tenancy, ClientKeys(ledger, governance).admit, age=2.0)
+    return KeyCache(tenancy, ClientKeys(ledger, governance).admit, age=2.0)
 
 
-def test_a_proven_key_is_known_until_its_time_is_over(tenancy: Tenancy, recognition: Recognition) -> None:
+def test_a_proven_key_is_known_until_its_time_is_over(tenancy: Tenancy, recognition: KeyCache) -> None:
     workspace = tenancy.create_workspace("acme", NOW)
     token = tenancy.create_key(KeyKind.WORKSPACE, workspace.id, NOW).token
     assert recognition.recall(token, None, 10.0) is None
@@ -49,7 +49,7 @@ def test_a_proven_key_is_known_until_its_time_is_over(tenancy: Tenancy, recognit
 
 
 def test_what_a_key_proved_for_one_workspace_it_did_not_prove_for_another(
-    tenancy: Tenancy, recognition: Recognition
+    tenancy: Tenancy, recognition: KeyCache
 ) -> None:
     acme, other = (tenancy.create_workspace(name, NOW) for name in ("acme", "other"))
     token = tenancy.create_key(KeyKind.WORKSPACE, acme.id, NOW).token
@@ -59,13 +59,13 @@ def test_what_a_key_proved_for_one_workspace_it_did_not_prove_for_another(
         recognition.prove(token, str(other.id), NOW, 0.1)
 
 
-def test_a_refused_key_is_not_remembered(recognition: Recognition) -> None:
+def test_a_refused_key_is_not_remembered(recognition: KeyCache) -> None:
     with pytest.raises(NotAuthenticated):
         recognition.prove("sk_nobody", None, NOW, 0.0)
     assert recognition.recall("sk_nobody", None, 0.0) is None
 
 
-def test_a_change_of_keys_forgets_everybody(recognition: Recognition) -> None:
+def test_a_change_of_keys_forgets_everybody(recognition: KeyCache) -> None:
     recognition.prove("the-master", None, NOW, 0.0)
     assert recognition.recall("the-master", None, 0.1) is not None
     recognition.forget()

@@ -12,7 +12,7 @@ import pytest
 from litestar import Request
 from litestar.exceptions import HTTPException
 
-from mailvane.web.bridge import Bridge
+from mailvane.web.bridge import ThreadPools
 from mailvane.web.wanted import Wanted, WantedFile, while_wanted
 
 PATIENCE = 30.0
@@ -46,7 +46,7 @@ def test_a_file_of_nobody_cannot_be_read_on() -> None:
 
 def test_work_that_runs_hears_that_its_client_left() -> None:
     async def run() -> bool:
-        bridge, client, wanted, ended = Bridge(), Client(), Wanted(), threading.Event()
+        bridge, client, wanted, ended = ThreadPools(), Client(), Wanted(), threading.Event()
         began = threading.Event()
 
         def work() -> None:
@@ -72,7 +72,7 @@ def test_work_that_runs_hears_that_its_client_left() -> None:
 
 def test_work_that_waits_is_never_begun_when_its_client_left() -> None:
     async def run() -> list[str]:
-        bridge, client, begun, going_on = Bridge(), Client(), list[str](), threading.Event()
+        bridge, client, begun, going_on = ThreadPools(), Client(), list[str](), threading.Event()
         first = asyncio.create_task(bridge.shared(1, True, going_on.wait, PATIENCE))
         await asyncio.sleep(0)
         second = bridge.shared(1, True, begun.append, "of one who left")

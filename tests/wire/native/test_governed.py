@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from mailvane.core.tenants.model import KeyKind
-from mailvane.outbound.model import Passage
+from mailvane.outbound.model import SendRequest
 from tests.wire.world import MASTER, NOW, World
 
 PERIODS = "/mailvane/v1/billing/periods"
@@ -22,7 +22,7 @@ def governed(world: World) -> World:
     for tenant, name, mails in ((world.ours, "ours.example", 3), (world.theirs, "theirs.example", 5)):
         governance.create(name, tenant.workspace.id, NOW)
         governance.change(name, {"daily_limit": 100}, "key 1", NOW)
-        governance.decide([Passage(domain=name)] * mails, NOW)
+        governance.decide([SendRequest(domain=name)] * mails, NOW)
     governance.create("nobodys.example", None, NOW)
     governance.reset_monthly(NOW, "2026-10")
     return world

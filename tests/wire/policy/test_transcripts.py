@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from mailvane.core.connections import ConnectionLimits
 from mailvane.core.listening import Listen
 from mailvane.outbound.admission.rules import GovernanceRules
-from mailvane.outbound.decisions import DecisionDesk
+from mailvane.outbound.decisions import DecisionQueue
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.model import ProofBegun
 from mailvane.outbound.policy.server import PolicyServer
@@ -68,7 +68,7 @@ async def governed(place: Path, domains: dict[str, Any], rules: dict[str, Any]) 
             governance.change(name, {"approved": False}, "test", NOW)
         if told.get("unverified"):
             governance.verification_started(name, ProofBegun(token="token"), "test", NOW)
-    desk = DecisionDesk(governance, lambda: NOW)
+    desk = DecisionQueue(governance, lambda: NOW)
     await desk.start()
     server = policy_server(
         msgspec.convert(rules, OutboundSettings), desk, CollectorRegistry(), ConnectionLimits(total=64, per_peer=64)

@@ -27,7 +27,7 @@ from mailvane.maillog.services import MailLogServices
 from mailvane.web.door import principal_of
 from mailvane.web.endpoints import JSON, Parameter, body_of
 from mailvane.web.problem import PREFIX, answers
-from mailvane.web.services import bridge_of, services_of
+from mailvane.web.services import services_of, threads_of
 from mailvane.web.wanted import Wanted, while_wanted
 
 AnyRequest = Request[Any, Any, Any]
@@ -61,7 +61,7 @@ async def take_events(request: AnyRequest) -> Response[bytes]:
     def read() -> Told:
         return intake.read(workspace, unpacked(body, encoding), wanted)
 
-    told = await while_wanted(request, wanted, bridge_of(request).shared(workspace, is_large, read))
+    told = await while_wanted(request, wanted, threads_of(request).shared(workspace, is_large, read))
     receipt = await commits.add(workspace, told)
     request.app.state.metrics.recorded(receipt.accepted)
     return _json(msgspec.json.encode(receipt))
@@ -158,14 +158,14 @@ async def upkeep(request: AnyRequest) -> Response[bytes]:
 async def _ask(request: AnyRequest, question: maillog.Question) -> Response[bytes]:
     principal, body = principal_of(request), await body_of(request)
     store, same = services_of(request, MailLogServices).maillog, (question, principal, body)
-    asking = bridge_of(request).ask(principal.workspace, same, maillog.encoded, question, store, principal, body)
+    asking = threads_of(request).ask(principal.workspace, same, maillog.encoded, question, store, principal, body)
     return _json(await asking)
 
 
 async def _keep_up(request: AnyRequest, task: maillog.Question) -> Response[bytes]:
     principal, body = principal_of(request), await body_of(request)
     store = services_of(request, MailLogServices).maillog
-    return _json(await bridge_of(request).upkeep(maillog.encoded, task, store, principal, body))
+    return _json(await threads_of(request).upkeep(maillog.encoded, task, store, principal, body))
 
 
 def _json(content: bytes) -> Response[bytes]:

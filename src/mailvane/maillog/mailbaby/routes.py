@@ -27,7 +27,7 @@ from mailvane.maillog.mailbaby.shape import (
 )
 from mailvane.maillog.services import MailLogServices
 from mailvane.web.door import principal_of
-from mailvane.web.services import bridge_of, services_of
+from mailvane.web.services import services_of, threads_of
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -95,7 +95,7 @@ async def ping() -> str:
 @get("/", operation_id="get_mail_orders", summary="All mail orders", responses=_answers(list[MailOrder]))
 async def mail_orders(request: AnyRequest) -> Response[bytes]:
     workspace = workspace_of(principal_of(request))
-    return answer(await bridge_of(request).quick(orders.orders, _services(request), workspace))
+    return answer(await threads_of(request).quick(orders.orders, _services(request), workspace))
 
 
 @get(
@@ -106,7 +106,7 @@ async def mail_orders(request: AnyRequest) -> Response[bytes]:
 )
 async def mail_order(request: AnyRequest, order_id: FromPath[str]) -> Response[bytes]:
     workspace = workspace_of(principal_of(request))
-    return answer(await bridge_of(request).quick(orders.order, _services(request), workspace, order_id))
+    return answer(await threads_of(request).quick(orders.order, _services(request), workspace, order_id))
 
 
 @get(
@@ -119,7 +119,7 @@ async def mail_order(request: AnyRequest, order_id: FromPath[str]) -> Response[b
 async def mail_stats(request: AnyRequest) -> Response[bytes]:
     workspace = workspace_of(principal_of(request))
     window = query_values(request.scope["query_string"]).get("time")
-    asking = bridge_of(request).ask(workspace, window, statistics.stats, _services(request), workspace, window)
+    asking = threads_of(request).ask(workspace, window, statistics.stats, _services(request), workspace, window)
     return answer(await asking)
 
 
@@ -133,7 +133,7 @@ async def mail_stats(request: AnyRequest) -> Response[bytes]:
 async def mail_log(request: AnyRequest) -> Response[bytes]:
     workspace = workspace_of(principal_of(request))
     query = request.scope["query_string"]
-    return answer(await bridge_of(request).ask(workspace, query, log.log_page, _services(request), workspace, query))
+    return answer(await threads_of(request).ask(workspace, query, log.log_page, _services(request), workspace, query))
 
 
 def workspace_of(principal: Principal) -> int:

@@ -17,12 +17,12 @@ from __future__ import annotations
 from mailvane.core.mailbox import canonical_address
 from mailvane.maillog.model import EventType
 from mailvane.maillog.postfix.connections import Connections
-from mailvane.maillog.postfix.event_builder import Teller
+from mailvane.maillog.postfix.event_builder import EventBuilder
 from mailvane.maillog.postfix.lines import Tag
 from mailvane.maillog.postfix.outcomes import DELIVERY_PIPES, is_near, may_be_filter, swallowed
-from mailvane.maillog.postfix.queue_entries import MINUTE, Lives
+from mailvane.maillog.postfix.queue_entries import MINUTE, QueueEntries
 from mailvane.maillog.postfix.records import Attempt, named_queue_id
-from mailvane.maillog.postfix.state import Birth, Doubt, Life, Mail
+from mailvane.maillog.postfix.state import Birth, Doubt, Mail, QueueEntry
 
 LONGEST_DOUBT = 5 * MINUTE  # ours: a filter that has given a mail back has nothing left to do but to answer
 _CONNECTION = "c:"
@@ -32,7 +32,7 @@ _NEAR_BIRTHS = (Birth.LOOPBACK, Birth.NEIGHBOUR, Birth.PICKUP, Birth.WITHIN)
 class Continuations:
     """The doubts about mails in flight."""
 
-    def __init__(self, lives: Lives, connections: Connections, teller: Teller) -> None:
+    def __init__(self, lives: QueueEntries, connections: Connections, teller: EventBuilder) -> None:
         self._lives = lives
         self._connections = connections
         self._teller = teller
@@ -40,7 +40,7 @@ class Continuations:
 
     # -- doubt -----------------------------------------------------------------------------------------------------
 
-    def named(self, life: Life, at: int) -> None:
+    def named(self, life: QueueEntry, at: int) -> None:
         """Cleanup told the Message-ID, or that there is none: perhaps this mail came back from a filter."""
         if life.joined or life.active or life.birth == Birth.UNSEEN or life.mail.doubt is not None:
             return
@@ -64,7 +64,7 @@ class Continuations:
             life.mail.doubt = Doubt(life.key, at + LONGEST_DOUBT, awaits, kin)
             self._lives.note_doubt(life.mail.doubt)
 
-    def _nameless(self, life: Life) -> list[str]:
+    def _nameless(self, life: QueueEntry) -> list[str]:
         """Mails without a Message-ID in progress: a filter, or this host's cleanup, may have given them one."""
         foreign = life.message_id and life.queue_id not in life.message_id and life.birth not in _NEAR_BIRTHS
         return [
@@ -73,13 +73,13 @@ class Continuations:
             if other.serial < life.serial and other.mail is not life.mail and not (foreign and other.cleaned)
         ]
 
-    def unseen(self, life: Life) -> None:
+    def unseen(self, life: QueueEntry) -> None:
         """A queue id that was born before the log began: perhaps a filter's answer named it."""
         first = self._lives.expected(life)
         if first is not None:
             self._lives.join(life, first)
 
-    def active(self, life: Life) -> None:
+    def active(self, life: QueueEntry) -> None:
         """The envelope sender is known now: no filter changes the part of it that stands for the recipient (VERP)."""
         doubt = life.mail.doubt
         if doubt is None or doubt.life != life.key:
@@ -92,13 +92,13 @@ class Continuations:
         if not doubt.awaits:
             self._settle(doubt)
 
-    def own(self, life: Life) -> None:
+    def own(self, life: QueueEntry) -> None:
         """It is known to be a mail of its own."""
         doubt = self._lives.drop_doubt(life.mail)
         if doubt is not None:
             self._release(self._lives.register.values.get(doubt.life, life), life.mail, doubt)
 
-    def drop(self, life: Life) -> None:
+    def drop(self, life: QueueEntry) -> None:
         """It was refused: nothing of it was told, and nothing will be."""
         if life.mail.doubt is not None and life.mail.doubt.life == life.key:
             self._lives.drop_doubt(life.mail)
@@ -118,7 +118,7 @@ class Continuations:
 
     # -- proof -----------------------------------------------------------------------------------------------------
 
-    def outcome(self, tag: Tag, life: Life, attempt: Attempt, *, fresh: bool) -> EventType:
+    def outcome(self, tag: Tag, life: QueueEntry, attempt: Attempt, *, fresh: bool) -> EventType:
         """Who took the mail: its recipient, a filter that gives it back, or one that does not.
 
         `fresh` says that this line is the first that is seen of this queue id.
@@ -141,7 +141,7 @@ class Continuations:
             return gone
         return self._unnamed(life, attempt, tag.daemon)
 
-    def _unnamed(self, life: Life, attempt: Attempt, transport: str) -> EventType:
+    def _unnamed(self, life: QueueEntry, attempt: Attempt, transport: str) -> EventType:
         if not may_be_filter(attempt, transport):
             life.unnamed = life.unnamed or is_near(attempt.address)
             return EventType.DELIVERED
@@ -154,7 +154,7 @@ class Continuations:
         self._join(follower, life)
         return EventType.REINJECTED
 
-    def _follower(self, life: Life, attempt: Attempt) -> Life | None:
+    def _follower(self, life: QueueEntry, attempt: Attempt) -> QueueEntry | None:
         """The first mail in doubt that may be this one given back, if its recipients do not say otherwise."""
         keys = self._lives.awaited.get(life.key, ())
         recipients = {canonical_address(attempt.recipient), canonical_address(attempt.original_recipient)}
@@ -170,7 +170,7 @@ class Continuations:
                 return other
         return None
 
-    def _continues(self, other: Life, life: Life, attempt: Attempt, *, fresh: bool) -> bool:
+    def _continues(self, other: QueueEntry, life: QueueEntry, attempt: Attempt, *, fresh: bool) -> bool:
         """Whether `other`, of which an answer to `life` gave the queue id, is what became of it.
 
         A relay elsewhere gives queue ids of its own, and may say anything.
@@ -187,7 +187,7 @@ class Continuations:
             return True
         return bool(life.message_id) and life.message_id == other.message_id
 
-    def _prove(self, other: Life, life: Life, *, fresh: bool) -> None:
+    def _prove(self, other: QueueEntry, life: QueueEntry, *, fresh: bool) -> None:
         if other.mail is life.mail:
             return
         if not other.mail.counted:
@@ -200,7 +200,7 @@ class Continuations:
             if other.mail.origin == other.client:
                 other.mail.origin = other.mail.client_name = other.mail.login = ""
 
-    def attempted(self, life: Life, kind: EventType, attempt: Attempt, transport: str) -> None:
+    def attempted(self, life: QueueEntry, kind: EventType, attempt: Attempt, transport: str) -> None:
         """An outcome was told, or withheld: it may be the last that others waited for."""
         life.pending -= life.pending > 0 and (transport != "local" or kind is EventType.DEFERRED)
         if kind is EventType.DEFERRED and is_near(attempt.address):
@@ -214,13 +214,13 @@ class Continuations:
         if doubt is not None and not doubt.awaits:
             self._settle(doubt)
 
-    def closed(self, life: Life) -> None:
+    def closed(self, life: QueueEntry) -> None:
         """Its last outcome was told."""
         self._ended(life.key, life)
 
     # -- the end of doubt ------------------------------------------------------------------------------------------
 
-    def _ended(self, key: str, life: Life | None) -> None:
+    def _ended(self, key: str, life: QueueEntry | None) -> None:
         """What others waited for will name none of them any more."""
         roots = [self._lives.register.values.get(root) for root in self._lives.awaited.get(key, ())]
         for root in sorted((root for root in roots if root is not None), key=lambda root: root.serial):
@@ -249,14 +249,14 @@ class Continuations:
                 return
         self.own(root)
 
-    def _join(self, life: Life, first: Life) -> None:
+    def _join(self, life: QueueEntry, first: QueueEntry) -> None:
         mail = life.mail
         doubt = self._lives.drop_doubt(mail)
         self._lives.join(life, first)
         if doubt is not None:
             self._release(self._lives.register.values.get(doubt.life, life), first.mail, doubt)
 
-    def _release(self, root: Life, mail: Mail, doubt: Doubt) -> None:
+    def _release(self, root: QueueEntry, mail: Mail, doubt: Doubt) -> None:
         self._lives.register.touched.add(root.key)
         if mail.doubt is not None:
             mail.doubt.withheld += doubt.withheld
@@ -266,7 +266,7 @@ class Continuations:
         if rest:
             root.evidence.insert(0, rest)
 
-    def _forgotten(self, life: Life) -> None:
+    def _forgotten(self, life: QueueEntry) -> None:
         if life.mail.doubt is not None and life.mail.doubt.life == life.key:
             self.own(life)
         self._ended(life.key, life)
@@ -281,7 +281,7 @@ def _are_variants(one: str, other: str) -> bool:
     return bool(mark) and domain == others_domain and others.partition("+")[0] == first and "+" in others
 
 
-def _are_namesakes(first: Life, later: Life) -> bool:
+def _are_namesakes(first: QueueEntry, later: QueueEntry) -> bool:
     """Whether one Message-ID is the other's; what cleanup puts into a mail without one contains the queue id."""
     if first.birth == Birth.UNSEEN and not first.cleaned:
         return True  # it cannot be told: the log begins behind it
@@ -294,6 +294,6 @@ def _recipients(mail: Mail) -> set[str]:
     return mail.doubt.recipients() | mail.recipients.keys() if mail.doubt else set(mail.recipients)
 
 
-def _is_kin(first: Life, life: Life) -> bool:
+def _is_kin(first: QueueEntry, life: QueueEntry) -> bool:
     """Whether a mail may be the continuation of one that did not name it."""
     return _are_namesakes(first, life) and (first.unnamed or (first.children > 0 and first.recipients > 1))

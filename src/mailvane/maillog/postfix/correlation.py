@@ -12,12 +12,12 @@ from mailvane.core.mailbox import canonical_address
 from mailvane.maillog.model import EventType, MailKind
 from mailvane.maillog.postfix.connections import Connections
 from mailvane.maillog.postfix.continuations import Continuations
-from mailvane.maillog.postfix.event_builder import Teller
+from mailvane.maillog.postfix.event_builder import EventBuilder
 from mailvane.maillog.postfix.headers import header_address, header_ids, header_text, read_header
 from mailvane.maillog.postfix.ignored_lines import is_aside
 from mailvane.maillog.postfix.lines import Tag
 from mailvane.maillog.postfix.outcomes import LOOPBACK, OUTCOMES, PRIVATE, PROBES
-from mailvane.maillog.postfix.queue_entries import Lives
+from mailvane.maillog.postfix.queue_entries import QueueEntries
 from mailvane.maillog.postfix.records import (
     REMARKS,
     Attempt,
@@ -33,7 +33,7 @@ from mailvane.maillog.postfix.records import (
     read_submission,
     read_tls,
 )
-from mailvane.maillog.postfix.state import Birth, Connection, Life
+from mailvane.maillog.postfix.state import Birth, Connection, QueueEntry
 from mailvane.maillog.reasons import Reasons
 
 _LATE_STAGES = frozenset({"DATA", "DATA content", "END-OF-MESSAGE", "BDAT", "header", "body", "mime-error", "milter"})
@@ -46,8 +46,8 @@ class Correlation:
     """The life of every mail, line by line. Set `teller.source`, `teller.line` and `teller.raw` before each line."""
 
     def __init__(self, relay: int, reasons: Reasons) -> None:
-        self.teller = Teller(relay, reasons)
-        self._lives = Lives()
+        self.teller = EventBuilder(relay, reasons)
+        self._lives = QueueEntries()
         self._connections = Connections()
         self._continuations = Continuations(self._lives, self._connections, self.teller)
         self._quiet_from, self._quiet_until = self._lives.quiet()
@@ -126,7 +126,7 @@ class Correlation:
             connection.name, connection.ip, connection.login = client.name, client.ip, client.login
             return True
         life = self._lives.begin(tag, queue_id, _birth(tag, client), at)
-        self.teller.witness(life)
+        self.teller.add_raw_line(life)
         life.client = client.ip
         mail = life.mail
         mail.origin = client.original_ip or client.ip
@@ -148,7 +148,7 @@ class Correlation:
             self._meet_fate(at, life)
         return True
 
-    def _inherit_fate(self, life: Life, connection: Connection) -> None:
+    def _inherit_fate(self, life: QueueEntry, connection: Connection) -> None:
         """What was decided of a recipient before there was a queue id befalls the mail that comes next."""
         life.fate, life.fate_recipient = connection.fate, connection.fate_recipient
         life.mail.sender = connection.fate_sender
@@ -166,7 +166,7 @@ class Correlation:
         mail.login = mail.login or connection.login
         mail.interface = tag.service
         mail.secured = mail.secured or bool(connection.tls)
-        self.teller.witness(life)
+        self.teller.add_raw_line(life)
         self._continuations.own(life)
 
     def _refused(self, at: int, tag: Tag, process: str, queue_id: str, refusal: Refusal) -> None:
@@ -174,8 +174,8 @@ class Correlation:
         connection = self._connections.of(tag.host, process)
         if refusal.verdict != "reject":
             if life is not None:
-                self.teller.witness(life)
-                self._doom(at, life, refusal)
+                self.teller.add_raw_line(life)
+                self._apply_verdict(at, life, refusal)
             elif queue_id == "NOQUEUE":
                 connection = self._connections.note(tag.host, process, at)
                 connection.fate = refusal.verdict
@@ -185,21 +185,21 @@ class Correlation:
         if life is None or life.closed:
             self.teller.refused(tag, process, at, refusal, connection)
             return
-        self.teller.witness(life)
+        self.teller.add_raw_line(life)
         self.teller.refused_mail(life, at, refusal)
         if refusal.stage in _LATE_STAGES and not life.active:
             self._refuse(life)
 
-    def _refuse(self, life: Life) -> None:
+    def _refuse(self, life: QueueEntry) -> None:
         self._continuations.drop(life)
         self._lives.forget(life)
 
-    def _close(self, life: Life, at: int) -> None:
+    def _close(self, life: QueueEntry, at: int) -> None:
         self._lives.close(life, at)
         if self._lives.awaited:
             self._continuations.closed(life)
 
-    def _doom(self, at: int, life: Life, refusal: Refusal) -> None:
+    def _apply_verdict(self, at: int, life: QueueEntry, refusal: Refusal) -> None:
         mail = life.mail
         mail.sender = mail.sender or canonical_address(refusal.sender or "")
         mail.protocol = mail.protocol or refusal.protocol
@@ -209,7 +209,7 @@ class Correlation:
             # Nothing more is logged of a mail that is thrown away; one that is held still gets its Message-ID.
             self._meet_fate(at, life)
 
-    def _meet_fate(self, at: int, life: Life) -> None:
+    def _meet_fate(self, at: int, life: QueueEntry) -> None:
         """Held and discarded mails never become active, so their acceptance is told here."""
         fate, life.fate = life.fate, ""
         self.teller.accepted(life, at)
@@ -226,7 +226,7 @@ class Correlation:
             return self._remark(at, tag, queue_id, rest) or is_aside(text)
         user, sender, requeued = submission
         life = self._lives.begin(tag, queue_id, Birth.PICKUP, at)
-        self.teller.witness(life)
+        self.teller.add_raw_line(life)
         mail = life.mail
         mail.login, mail.protocol, mail.interface = f"uid={user}", "LOCAL", tag.service
         mail.sender = canonical_address(sender)
@@ -248,7 +248,7 @@ class Correlation:
             life = self._lives.begin(tag, queue_id, Birth.WITHIN, at)
         life.seen = at
         if named:
-            self.teller.witness(life)
+            self.teller.add_raw_line(life)
             value = rest[11:]
             if self._lives.name(life, "" if value == "<>" else value) or self._connections.in_filter:
                 self._continuations.named(life, at)
@@ -256,20 +256,20 @@ class Correlation:
                 self._meet_fate(at, life)
             return True
         if rest.startswith(("info: header ", "warning: header ")):
-            self.teller.witness(life)
+            self.teller.add_raw_line(life)
             return self._header(life, rest)
         if rest.startswith("to="):
             return self._cleanup_bounced(at, tag, queue_id, rest)
         return self._cleanup_judged(at, life, rest)
 
-    def _cleanup_judged(self, at: int, life: Life, text: str) -> bool:
+    def _cleanup_judged(self, at: int, life: QueueEntry, text: str) -> bool:
         """A verdict of header_checks or a milter, or a remark."""
-        self.teller.witness(life)
+        self.teller.add_raw_line(life)
         refusal = read_refusal(text)
         if refusal is None:
             return text.startswith("resent-message-id=") or _is_remark(text)
         if refusal.verdict != "reject":
-            self._doom(at, life, refusal)
+            self._apply_verdict(at, life, refusal)
         elif life.birth != Birth.PICKUP or refusal.enhanced_code[:1] == "4":
             self.teller.refused_mail(life, at, refusal)
             self._refuse(life)
@@ -293,14 +293,14 @@ class Correlation:
         life = self._lives.find(tag, queue_id) if reason else None
         if life is None:
             return False
-        self.teller.witness(life)
+        self.teller.add_raw_line(life)
         if life.birth != Birth.PICKUP and not life.active:
             refusal = Refusal("reject", "END-OF-MESSAGE", "", "", 0, "5.4.0", reason, None, "", "", "")
             self.teller.refused_mail(life, at, refusal)
             self._refuse(life)
         return True
 
-    def _header(self, life: Life, text: str) -> bool:
+    def _header(self, life: QueueEntry, text: str) -> bool:
         header = read_header(text.partition(": ")[2])
         if header is None:
             return False
@@ -339,7 +339,7 @@ class Correlation:
                 return True
             status = rest.rpartition(">, status=")[2]
             if life is not None and status.endswith("expired, returned to sender"):
-                self.teller.witness(life)
+                self.teller.add_raw_line(life)
                 self._settle_acceptance(life)
                 self.teller.undecided(life, EventType.EXPIRED, at)
                 life.seen = at
@@ -348,11 +348,11 @@ class Correlation:
             return self._attempted(at, tag, process, queue_id, rest)
         return self._remark(at, tag, queue_id, rest) or is_aside(text)
 
-    def _active(self, at: int, tag: Tag, queue_id: str, life: Life | None, active: tuple[str, int, int]) -> None:
+    def _active(self, at: int, tag: Tag, queue_id: str, life: QueueEntry | None, active: tuple[str, int, int]) -> None:
         if life is None or life.closed:
             life = self._lives.begin(tag, queue_id, Birth.UNSEEN, at)
             self._continuations.unseen(life)
-        self.teller.witness(life)
+        self.teller.add_raw_line(life)
         life.seen = at
         sender, size, recipients = active
         life.recipients = life.pending = recipients
@@ -373,7 +373,7 @@ class Correlation:
             self._continuations.active(life)
         self.teller.accepted(life, at)
 
-    def _is_unsettled_notice(self, life: Life, sender: str) -> bool:
+    def _is_unsettled_notice(self, life: QueueEntry, sender: str) -> bool:
         """Postfix itself wrote it: a notification, or else a probe or a notice to the postmaster, as the next tells."""
         probe = sender.startswith("double-bounce@")
         if probe or not sender:
@@ -382,7 +382,7 @@ class Correlation:
                 self._continuations.own(life)
         return probe
 
-    def _settle_acceptance(self, life: Life) -> None:
+    def _settle_acceptance(self, life: QueueEntry) -> None:
         """Tell of an acceptance that waited for a proof which did not come."""
         if life.active and not life.mail.counted:
             self.teller.accepted(life, life.active)
@@ -407,7 +407,7 @@ class Correlation:
         life = self._lives.find(tag, queue_id)
         if life is None or life.closed:
             return is_queue_id(queue_id) or is_aside(text)
-        self.teller.witness(life)
+        self.teller.add_raw_line(life)
         life.seen = at
         if rest == "placed on hold":
             self._settle_acceptance(life)
@@ -446,7 +446,7 @@ class Correlation:
             life = self._lives.begin(tag, queue_id, Birth.UNSEEN, at, attempt.delay)
             life.mail.counted = True
             self._continuations.unseen(life)
-        self.teller.witness(life)
+        self.teller.add_raw_line(life)
         life.seen = at
         if attempt.status in PROBES:
             life.mail.kind = MailKind.PROBE
@@ -477,7 +477,7 @@ class Correlation:
         life = self._lives.find(tag, queue_id)
         if life is not None and not life.closed:
             life.seen = at
-            self.teller.witness(life)
+            self.teller.add_raw_line(life)
         return _is_remark(rest)
 
 

@@ -9,7 +9,7 @@ from mailvane.core.mailbox import canonical_address
 from mailvane.maillog.model import EventType, MailEvent, ReasonFamily, mail_number
 from mailvane.maillog.postfix.lines import Tag
 from mailvane.maillog.postfix.records import Attempt, Refusal
-from mailvane.maillog.postfix.state import LONGEST_EVIDENCE, Connection, Life, Mail, Trouble, Withheld
+from mailvane.maillog.postfix.state import LONGEST_EVIDENCE, Connection, Mail, QueueEntry, Trouble, Withheld
 from mailvane.maillog.reasons import Reasons
 
 _FAILURES = frozenset({EventType.DEFERRED, EventType.BOUNCED, EventType.EXPIRED, EventType.REJECTED})
@@ -46,7 +46,7 @@ class WithheldDetails(TypedDict, total=False):
     reply: str
 
 
-class Teller:
+class EventBuilder:
     """Collects events. `source`, `line` and `raw` are where the reading stands."""
 
     def __init__(self, relay: int, reasons: Reasons) -> None:
@@ -61,7 +61,7 @@ class Teller:
         events, self.events = self.events, []
         return events
 
-    def witness(self, life: Life) -> None:
+    def add_raw_line(self, life: QueueEntry) -> None:
         """Keep the present line until the life's next event."""
         line = f"{self.line}\t{self.raw}"
         size = life.evidence_size + len(line) + 1
@@ -69,7 +69,7 @@ class Teller:
             life.evidence_size = size
             life.evidence.append(line)
 
-    def accepted(self, life: Life, at: int) -> None:
+    def accepted(self, life: QueueEntry, at: int) -> None:
         """Tell of the acceptance, once in the life of a mail."""
         mail = life.mail
         if mail.counted:
@@ -82,7 +82,7 @@ class Teller:
         mail.waiting = not mail.recipients
         self._tell(life, EventType.ACCEPTED, at, {"waiting": int(mail.waiting)})
 
-    def discarded(self, life: Life, at: int, recipient: str, reply: str) -> None:
+    def discarded(self, life: QueueEntry, at: int, recipient: str, reply: str) -> None:
         """Taken in, then thrown away by a rule before it reached the queue."""
         if self._withheld(life, EventType.DISCARDED, at, recipient=recipient, reply=reply):
             return
@@ -93,7 +93,9 @@ class Teller:
             more["waiting"] = self._first_recipient(mail)
         self._tell(life, EventType.DISCARDED, at, more)
 
-    def attempt(self, life: Life, kind: EventType, at: int, attempt: Attempt, *, transport: str, tls: str) -> None:
+    def attempt(
+        self, life: QueueEntry, kind: EventType, at: int, attempt: Attempt, *, transport: str, tls: str
+    ) -> None:
         mail = life.mail
         if mail.doubt is not None and self._withheld(life, kind, at, attempt=attempt, transport=transport, tls=tls):
             return
@@ -136,13 +138,13 @@ class Teller:
             },
         )
 
-    def undecided(self, life: Life, kind: EventType, at: int, reply: str = "") -> None:
+    def undecided(self, life: QueueEntry, kind: EventType, at: int, reply: str = "") -> None:
         """One event for every recipient that is not decided yet; one for the mail if none was ever tried."""
         mail = life.mail
         if self._withheld(life, kind, at, everyone=True, reply=reply):
             return
         final = kind is not EventType.HELD
-        raw = life.testify()
+        raw = life.take_raw_lines()
         for recipient, trouble in list(mail.undecided.items()):
             life.evidence = [raw]
             self._tell(life, kind, at, self._last_trouble(mail, recipient, trouble, reply, judged=kind in _FAILURES))
@@ -153,19 +155,19 @@ class Teller:
             mail.waiting = not final
             self._tell(life, kind, at, {"reply": reply, "waiting": -1 if final else 0})
 
-    def _withheld(self, life: Life, kind: EventType, at: int, **more: Unpack[WithheldDetails]) -> bool:
+    def _withheld(self, life: QueueEntry, kind: EventType, at: int, **more: Unpack[WithheldDetails]) -> bool:
         """Keep what happens to a mail whose identity is in doubt."""
         doubt = life.mail.doubt
         if doubt is None:
             return False
-        kept = Withheld(kind, at, self.source, self.line, life.testify(), life.children, **more)
+        kept = Withheld(kind, at, self.source, self.line, life.take_raw_lines(), life.children, **more)
         doubt.withheld.append(kept)
         return True
 
     def release(self, mail: Mail, withheld: Iterable[Withheld]) -> str:
         """Tell what was kept, of this mail. Returns the evidence that no event carries."""
         here = self.source, self.line
-        life = Life("", 0, mail, mail.queue_id, 0, 0)
+        life = QueueEntry("", 0, mail, mail.queue_id, 0, 0)
         for kept in withheld:
             self.source, self.line = kept.source, kept.line
             life.children = kept.children
@@ -180,7 +182,7 @@ class Teller:
             else:
                 self.discarded(life, kept.at, kept.recipient, kept.reply)
         self.source, self.line = here
-        return life.testify()
+        return life.take_raw_lines()
 
     def _last_trouble(self, mail: Mail, recipient: str, trouble: Trouble, reply: str, *, judged: bool) -> Details:
         known: Details = {
@@ -194,7 +196,7 @@ class Teller:
             known |= {"code": trouble.code, "enhanced_code": trouble.enhanced_code, "family": family, "hard": hard}
         return known
 
-    def refused_mail(self, life: Life, at: int, refusal: Refusal) -> None:
+    def refused_mail(self, life: QueueEntry, at: int, refusal: Refusal) -> None:
         """A rejection of a mail that has a queue id."""
         mail = life.mail
         mail.sender = mail.sender or canonical_address(refusal.sender or "")
@@ -248,7 +250,7 @@ class Teller:
         mail.waiting = False
         return -1
 
-    def _tell(self, life: Life, kind: EventType, at: int, more: Details) -> None:
+    def _tell(self, life: QueueEntry, kind: EventType, at: int, more: Details) -> None:
         mail = life.mail
         self.events.append(
             MailEvent(
@@ -276,7 +278,7 @@ class Teller:
                 host=mail.host,
                 source=self.source,
                 line=self.line,
-                raw=life.testify(),
+                raw=life.take_raw_lines(),
                 **more,
             )
         )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from mailvane.maillog.model import mail_number
 from mailvane.maillog.postfix.lines import Tag
 from mailvane.maillog.postfix.records import creation_time
-from mailvane.maillog.postfix.state import Birth, Doubt, Life, Mail, Marks, Register
+from mailvane.maillog.postfix.state import Birth, Doubt, Mail, Marks, QueueEntry, Register
 
 MINUTE = 60_000
 GRACE = MINUTE  # a status line may come this much later than the removal of its queue id
@@ -25,11 +25,11 @@ MOST_NAMELESS = 32  # of which each mail without a Message-ID may be the continu
 _FORGET_UNACCEPTED = _DAY  # a client that left before the end of its message leaves nothing else behind
 
 
-class Lives:
+class QueueEntries:
     """All queue ids in flight."""
 
     def __init__(self) -> None:
-        self.register = Register("q:", Life)
+        self.register = Register("q:", QueueEntry)
         self._marks = Register("m:", Marks)
         self.marks = Marks()
         self._closed: dict[str, int] = {}
@@ -40,7 +40,7 @@ class Lives:
         self._expected: dict[str, str] = {}  # lives by the host and queue id that they go on under
         self.awaited: dict[str, dict[str, None]] = {}  # lives in doubt, by the key that may settle it
         self.doubtful: dict[str, int] = {}  # until when each life in doubt is
-        self.before_forgetting: Callable[[Life], None] = _nothing
+        self.before_forgetting: Callable[[QueueEntry], None] = _nothing
 
     def restore(self, records: Iterable[tuple[str, bytes]]) -> None:
         records = list(records)
@@ -77,7 +77,7 @@ class Lives:
         opened += self._marks.changes()[0]
         return opened, closed
 
-    def find(self, tag: Tag, queue_id: str) -> Life | None:
+    def find(self, tag: Tag, queue_id: str) -> QueueEntry | None:
         """The life that a line of this daemon speaks of."""
         key = tag.scope + queue_id
         life = self.register.values.get(key)
@@ -86,11 +86,11 @@ class Lives:
         self.register.touched.add(key)
         return life
 
-    def find_on_host(self, tag: Tag, queue_id: str) -> Life | None:
+    def find_on_host(self, tag: Tag, queue_id: str) -> QueueEntry | None:
         """Likewise, under whichever instance of the host."""
         return next(iter(self.all_on_host(tag, queue_id)), None)
 
-    def all_on_host(self, tag: Tag, queue_id: str) -> Sequence[Life]:
+    def all_on_host(self, tag: Tag, queue_id: str) -> Sequence[QueueEntry]:
         """Under every instance of the host that has such a queue id."""
         scopes = self._scopes.get(tag.host, ())
         ordered = scopes if len(scopes) == 1 else (tag.scope, *sorted(set(scopes) - {tag.scope}))
@@ -99,7 +99,7 @@ class Lives:
         self.register.touched.update(life.key for life in found)
         return found
 
-    def begin(self, tag: Tag, queue_id: str, birth: int, at: int, delay: int = 0) -> Life:
+    def begin(self, tag: Tag, queue_id: str, birth: int, at: int, delay: int = 0) -> QueueEntry:
         """A new life, in place of an older one of that queue id."""
         key = tag.scope + queue_id
         previous = self.register.values.get(key)
@@ -108,7 +108,7 @@ class Lives:
         self.marks.serial += 1
         accepted_at = _accepted_at(queue_id, birth, at, delay)
         mail = Mail(self.marks.serial, accepted_at, mail_number(tag.host, tag.instance, queue_id), queue_id, tag.host)
-        life = Life(key, self.marks.serial, mail, queue_id, birth, at)
+        life = QueueEntry(key, self.marks.serial, mail, queue_id, birth, at)
         self.register.values[key] = life
         self.register.touched.add(key)
         scopes = self._scopes.get(tag.host)
@@ -118,7 +118,7 @@ class Lives:
             scopes.add(tag.scope)
         return life
 
-    def name(self, life: Life, message_id: str) -> bool:
+    def name(self, life: QueueEntry, message_id: str) -> bool:
         """Cleanup told the Message-ID. Returns whether there are others with it, or with none."""
         life.cleaned = True
         if not life.joined:
@@ -128,7 +128,7 @@ class Lives:
         life.message_id = message_id
         return self._index(life) or bool(self._nameless)
 
-    def progress(self, life: Life) -> None:
+    def progress(self, life: QueueEntry) -> None:
         """A queue id became active, or has got an outcome."""
         if life.message_id:
             return
@@ -137,32 +137,32 @@ class Lives:
         elif self._nameless:
             self._leave_nameless(life)
 
-    def _leave_nameless(self, life: Life) -> None:
+    def _leave_nameless(self, life: QueueEntry) -> None:
         nameless = self._nameless.get(life.mail.host)
         if nameless is not None:
             nameless.pop(life.key, None)
             if not nameless:
                 del self._nameless[life.mail.host]
 
-    def namesakes(self, life: Life) -> list[Life]:
+    def namesakes(self, life: QueueEntry) -> list[QueueEntry]:
         """Others with this Message-ID, oldest first."""
         keys = self._by_message_id.get(_name(life), ()) if life.message_id else ()
         if len(keys) < 2:
             return []
         return sorted((self.register.values[key] for key in keys if key != life.key), key=lambda other: other.serial)
 
-    def nameless(self, life: Life) -> list[Life]:
+    def nameless(self, life: QueueEntry) -> list[QueueEntry]:
         """The newest others that are in progress on this host and have no Message-ID, or an unknown one."""
         keys = self._nameless.get(life.mail.host, ())
         found = sorted((self.register.values[key] for key in keys if key != life.key), key=lambda other: other.serial)
         return found[-MOST_NAMELESS:]
 
-    def expect(self, life: Life, queue_id: str) -> None:
+    def expect(self, life: QueueEntry, queue_id: str) -> None:
         """A life goes on under a queue id of this host whose birth the log does not show."""
         life.named = queue_id
         self._expected[f"{life.mail.host}/{queue_id}"] = life.key
 
-    def expected(self, life: Life) -> Life | None:
+    def expected(self, life: QueueEntry) -> QueueEntry | None:
         """The one that goes on under this queue id."""
         key = self._expected.get(f"{life.mail.host}/{life.queue_id}") if self._expected else None
         return self.register.values.get(key) if key is not None else None
@@ -189,7 +189,7 @@ class Lives:
             if not waiting:
                 del self.awaited[key]
 
-    def join(self, life: Life, first: Life) -> None:
+    def join(self, life: QueueEntry, first: QueueEntry) -> None:
         """`life` is `first` under another queue id: it takes over its identity and all that is known of it."""
         if life.mail is first.mail:
             return
@@ -197,7 +197,7 @@ class Lives:
         life.joined = True
         first.children += 1
 
-    def share(self, life: Life, first: Life) -> None:
+    def share(self, life: QueueEntry, first: QueueEntry) -> None:
         """All queue ids of one life's mail are queue ids of another's."""
         given = life.mail
         first.mail.learn(given)
@@ -208,15 +208,15 @@ class Lives:
         self._together.setdefault(first.mail.serial, set()).update((*keys, first.key))
         self._touch_together(life)
 
-    def close(self, life: Life, at: int) -> None:
+    def close(self, life: QueueEntry, at: int) -> None:
         life.closed = at
-        life.testify()
+        life.take_raw_lines()
         self._closed[life.key] = at + (_EXPECT if life.named else 0)
         self.progress(life)
         if not life.piped:
             self._unindex(life)
 
-    def forget(self, life: Life) -> None:
+    def forget(self, life: QueueEntry) -> None:
         if life.mail.doubt is not None or self.awaited:
             self.before_forgetting(life)
         self.register.values.pop(life.key, None)
@@ -248,7 +248,7 @@ class Lives:
                     self.forget(life)
         self.marks.next_sweep = at + _SWEEP_EVERY
 
-    def _adopt(self, tag: Tag, queue_id: str) -> Life | None:
+    def _adopt(self, tag: Tag, queue_id: str) -> QueueEntry | None:
         """A service with a syslog name of its own (`postfix-submission`) bears mails that go on under the main one."""
         for scope in sorted(self._scopes.get(tag.host, ())):
             life = self.register.values.get(scope + queue_id)
@@ -267,18 +267,18 @@ class Lives:
                 return life
         return None
 
-    def _touch_together(self, life: Life) -> None:
+    def _touch_together(self, life: QueueEntry) -> None:
         """What is learnt of a mail under one queue id is to be written down under the others, too."""
         self.register.touched.update(self._together.get(life.mail.serial, ()))
 
-    def _part(self, life: Life) -> None:
+    def _part(self, life: QueueEntry) -> None:
         others = self._together.get(life.mail.serial)
         if others is not None:
             others.discard(life.key)
             if not others:
                 del self._together[life.mail.serial]
 
-    def _index(self, life: Life) -> bool:
+    def _index(self, life: QueueEntry) -> bool:
         """Returns whether there are others with this Message-ID."""
         if not life.message_id:
             return False
@@ -290,7 +290,7 @@ class Lives:
         keys[life.key] = None
         return len(keys) > 1
 
-    def _unindex(self, life: Life) -> None:
+    def _unindex(self, life: QueueEntry) -> None:
         name = _name(life)
         keys = self._by_message_id.get(name)
         if keys is not None:
@@ -299,11 +299,11 @@ class Lives:
                 del self._by_message_id[name]
 
 
-def _nothing(_: Life) -> None:
+def _nothing(_: QueueEntry) -> None:
     """Nobody needs to know."""
 
 
-def _name(life: Life) -> str:
+def _name(life: QueueEntry) -> str:
     return f"{life.mail.host}/{life.message_id}"
 
 

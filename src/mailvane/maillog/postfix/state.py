@@ -114,7 +114,7 @@ class Birth:
     WITHIN = 5  # from Postfix itself: a notification, a probe, a forwarded mail
 
 
-class Life(msgspec.Struct, array_like=True, gc=False):
+class QueueEntry(msgspec.Struct, array_like=True, gc=False):
     """One queue id, from its birth to its removal."""
 
     key: str
@@ -144,7 +144,7 @@ class Life(msgspec.Struct, array_like=True, gc=False):
     def in_progress(self) -> bool:
         return self.pending > 0 and not self.closed
 
-    def testify(self) -> str:
+    def take_raw_lines(self) -> str:
         """The raw lines since the last event."""
         text = "\n".join(self.evidence)
         self.evidence = []

@@ -15,7 +15,7 @@ from mailvane.outbound.admission import checks
 from mailvane.outbound.admission.counters import counted, today
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.interface import Judge
-from mailvane.outbound.model import Domain, Enforcement, Passage, Reason, Usage, Verdict
+from mailvane.outbound.model import Domain, Enforcement, Reason, SendRequest, Usage, Verdict
 
 
 class Check(NamedTuple):
@@ -47,7 +47,7 @@ CHECKS = found_checks()
 def judge_by(rules: GovernanceRules, asked: tuple[Check, ...] = CHECKS) -> Judge:
     """The judge of an installation."""
 
-    def judge(domain: Domain, usage: Usage, passage: Passage, now: int) -> tuple[Verdict, Usage]:
+    def judge(domain: Domain, usage: Usage, passage: SendRequest, now: int) -> tuple[Verdict, Usage]:
         current, units = today(usage, now), passage.counted_in(domain)
         refusal = _refusal(asked, domain, current, units, rules)
         soft = refusal is not None and _softened(refusal, domain)

@@ -13,7 +13,7 @@ from mailvane.outbound.services import OutboundServices
 from mailvane.web.door import principal_of
 from mailvane.web.endpoints import JSON
 from mailvane.web.problem import PREFIX, answers
-from mailvane.web.services import bridge_of, services_of
+from mailvane.web.services import services_of, threads_of
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -41,7 +41,7 @@ async def domain_audit(request: AnyRequest) -> Response[bytes]:
 async def _look(request: AnyRequest, question: governed.Question) -> Response[bytes]:
     governance = services_of(request, OutboundServices).governance
     principal, limit = principal_of(request), request.query_params.get("limit")
-    found = await bridge_of(request).quick(question, governance, principal, limit)
+    found = await threads_of(request).quick(question, governance, principal, limit)
     return Response(found, status_code=200, media_type=JSON)
 
 

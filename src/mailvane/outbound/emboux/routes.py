@@ -27,10 +27,10 @@ from mailvane.outbound.emboux.parameters import (
     OutboundChange,
 )
 from mailvane.outbound.emboux.shape import DIALECT, JSON, WEBHOOK, Detail, answer
-from mailvane.outbound.model import Passage
+from mailvane.outbound.model import SendRequest
 from mailvane.outbound.services import OutboundServices
 from mailvane.web.door import principal_of
-from mailvane.web.services import bridge_of, services_of
+from mailvane.web.services import services_of, threads_of
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -72,7 +72,7 @@ class UsageOperation(Operation):
 
 @get("/domains", summary="All domains that the key opens", responses=_answers(list[shape.NewDomain]))
 async def list_domains(request: AnyRequest) -> Response[bytes]:
-    return answer(await bridge_of(request).quick(domains.listed, _services(request), principal_of(request)))
+    return answer(await threads_of(request).quick(domains.listed, _services(request), principal_of(request)))
 
 
 @post(
@@ -83,7 +83,7 @@ async def list_domains(request: AnyRequest) -> Response[bytes]:
 )
 async def create_domain(request: AnyRequest) -> Response[bytes]:
     principal, body = principal_of(request), await _body(request)
-    return answer(await bridge_of(request).quick(domains.create, _services(request), principal, body), 201)
+    return answer(await threads_of(request).quick(domains.create, _services(request), principal, body), 201)
 
 
 @delete(
@@ -93,23 +93,23 @@ async def create_domain(request: AnyRequest) -> Response[bytes]:
     responses=_answers(None, 404, status=204),
 )
 async def remove_domain(request: AnyRequest, name: FromPath[str]) -> None:
-    await bridge_of(request).quick(domains.remove, _services(request), principal_of(request), name)
+    await threads_of(request).quick(domains.remove, _services(request), principal_of(request), name)
 
 
 @put("/domains/{name:str}/owner", summary="Give a domain to another partner", responses=_answers(shape.Owner, 400, 404))
 async def move_domain(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     principal, body = principal_of(request), await _body(request)
-    return answer(await bridge_of(request).quick(domains.move, _services(request), principal, name, body))
+    return answer(await threads_of(request).quick(domains.move, _services(request), principal, name, body))
 
 
 @put("/domains/{name:str}/suspend", summary="Stop a whole domain", responses=_answers(shape.Lifecycle, 404))
 async def suspend_domain(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
-    return answer(await bridge_of(request).quick(domains.suspend, _services(request), principal_of(request), name))
+    return answer(await threads_of(request).quick(domains.suspend, _services(request), principal_of(request), name))
 
 
 @put("/domains/{name:str}/activate", summary="Start a stopped domain", responses=_answers(shape.Lifecycle, 404))
 async def activate_domain(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
-    return answer(await bridge_of(request).quick(domains.activate, _services(request), principal_of(request), name))
+    return answer(await threads_of(request).quick(domains.activate, _services(request), principal_of(request), name))
 
 
 @put(
@@ -119,18 +119,18 @@ async def activate_domain(request: AnyRequest, name: FromPath[str]) -> Response[
 )
 async def approve_domain(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     principal, body = principal_of(request), await _body(request)
-    return answer(await bridge_of(request).quick(domains.approve, _services(request), principal, name, body))
+    return answer(await threads_of(request).quick(domains.approve, _services(request), principal, name, body))
 
 
 @get("/domains/{name:str}/outbound", summary="Limits and counters", responses=_answers(shape.Outbound, 404))
 async def show_outbound(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
-    return answer(await bridge_of(request).quick(outbound.show, _services(request), principal_of(request), name))
+    return answer(await threads_of(request).quick(outbound.show, _services(request), principal_of(request), name))
 
 
 @put("/domains/{name:str}/outbound", summary="Change limits", responses=_answers(shape.Outbound, 404, 422))
 async def change_outbound(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     principal, body = principal_of(request), await _body(request)
-    return answer(await bridge_of(request).quick(outbound.change, _services(request), principal, name, body))
+    return answer(await threads_of(request).quick(outbound.change, _services(request), principal, name, body))
 
 
 @post(
@@ -141,7 +141,7 @@ async def change_outbound(request: AnyRequest, name: FromPath[str]) -> Response[
 )
 async def increment(request: AnyRequest, name: FromPath[str]) -> ASGIApp:
     services = _services(request)
-    passage = Passage(domain=name, workspace=scope_of(principal_of(request)))
+    passage = SendRequest(domain=name, workspace=scope_of(principal_of(request)))
     verdict = await services.desk.decide(passage)
     if not verdict.known:
         raise NotFound(shape.DOMAIN_NOT_FOUND)
@@ -155,12 +155,12 @@ async def increment(request: AnyRequest, name: FromPath[str]) -> ASGIApp:
     responses=_answers(shape.SesVerification, 404),
 )
 async def begin_verification(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
-    return answer(await bridge_of(request).outside(proof.begin, _services(request), principal_of(request), name))
+    return answer(await threads_of(request).outside(proof.begin, _services(request), principal_of(request), name))
 
 
 @get("/domains/{name:str}/ses-status", summary="How far the proof is", responses=_answers(shape.SesStatus, 404))
 async def verification_status(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
-    return answer(await bridge_of(request).outside(proof.status, _services(request), principal_of(request), name))
+    return answer(await threads_of(request).outside(proof.status, _services(request), principal_of(request), name))
 
 
 @post(
@@ -170,7 +170,7 @@ async def verification_status(request: AnyRequest, name: FromPath[str]) -> Respo
     responses=_answers(shape.DailyReset),
 )
 async def reset_daily(request: AnyRequest) -> Response[bytes]:
-    return answer(await bridge_of(request).quick(outbound.reset_daily, _services(request), principal_of(request)))
+    return answer(await threads_of(request).quick(outbound.reset_daily, _services(request), principal_of(request)))
 
 
 @post(
@@ -182,19 +182,19 @@ async def reset_daily(request: AnyRequest) -> Response[bytes]:
 )
 async def reset_monthly(request: AnyRequest) -> Response[bytes]:
     principal, key = principal_of(request), request.headers.get("idempotency-key")
-    return answer(await bridge_of(request).quick(outbound.reset_monthly, _services(request), principal, key))
+    return answer(await threads_of(request).quick(outbound.reset_monthly, _services(request), principal, key))
 
 
 @post("/api-keys", status_code=201, summary="A customer's key", responses=_answers(shape.ApiKey, 400, 422, status=201))
 async def create_key(request: AnyRequest) -> Response[bytes]:
     principal, body = principal_of(request), await _body(request)
-    return answer(await bridge_of(request).quick(api_keys.create, _services(request), principal, body), 201)
+    return answer(await threads_of(request).quick(api_keys.create, _services(request), principal, body), 201)
 
 
 @put("/api-keys/{token:str}", summary="Change a key's terms", responses=_answers(shape.ApiKey, 404, 422))
 async def change_key(request: AnyRequest, token: FromPath[str]) -> Response[bytes]:
     principal, body = principal_of(request), await _body(request)
-    told = await bridge_of(request).quick(api_keys.change, _services(request), principal, token, body)
+    told = await threads_of(request).quick(api_keys.change, _services(request), principal, token, body)
     request.app.state.recognition.forget()
     return answer(told)
 
@@ -206,7 +206,7 @@ async def change_key(request: AnyRequest, token: FromPath[str]) -> Response[byte
     responses=_answers(None, 404, status=204),
 )
 async def remove_key(request: AnyRequest, token: FromPath[str]) -> None:
-    await bridge_of(request).quick(api_keys.remove, _services(request), principal_of(request), token)
+    await threads_of(request).quick(api_keys.remove, _services(request), principal_of(request), token)
     request.app.state.recognition.forget()
 
 
@@ -218,7 +218,7 @@ async def remove_key(request: AnyRequest, token: FromPath[str]) -> None:
 )
 async def key_usage(request: AnyRequest, token: FromPath[str]) -> Response[bytes]:
     principal, since = principal_of(request), request.query_params.get("since")
-    return answer(await bridge_of(request).quick(api_keys.usage, _services(request), principal, token, since))
+    return answer(await threads_of(request).quick(api_keys.usage, _services(request), principal, token, since))
 
 
 @post(
@@ -231,7 +231,7 @@ async def key_usage(request: AnyRequest, token: FromPath[str]) -> Response[bytes
 )
 async def take_notification(request: AnyRequest) -> Response[bytes]:
     body = await _body(request)
-    return answer(await bridge_of(request).outside(proof.take, _services(request), body))
+    return answer(await threads_of(request).outside(proof.take, _services(request), body))
 
 
 async def _body(request: AnyRequest) -> bytes:

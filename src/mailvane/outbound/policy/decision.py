@@ -14,7 +14,7 @@ from types import MappingProxyType
 import msgspec
 
 from mailvane.core.names import canonical_name
-from mailvane.outbound.model import Passage, Reason, Verdict
+from mailvane.outbound.model import Reason, SendRequest, Verdict
 from mailvane.outbound.policy.protocol import END_OF_MESSAGE, Request
 
 DUNNO = "DUNNO"  # no opinion: whatever else is configured decides
@@ -76,7 +76,7 @@ class PolicyRules(msgspec.Struct, frozen=True, kw_only=True):
     refusals: Mapping[Reason, Refusal] = REFUSALS
 
 
-def passage(request: Request, rules: PolicyRules, asker: str = "") -> Passage | None:
+def passage(request: Request, rules: PolicyRules, asker: str = "") -> SendRequest | None:
     """What to ask about this mail. None: it does not count, and may pass.
 
     Two mail servers may come upon the same instance; `asker` keeps their mails apart.
@@ -89,7 +89,7 @@ def passage(request: Request, rules: PolicyRules, asker: str = "") -> Passage | 
     if not name and not rules.refuse_ungoverned:
         return None
     instance = f"{asker}/{request.instance}" if request.instance else ""
-    return Passage(domain=name, units=request.recipient_count or 1, instance=instance, mail_server=True)
+    return SendRequest(domain=name, units=request.recipient_count or 1, instance=instance, mail_server=True)
 
 
 def ruled(verdict: Verdict, rules: PolicyRules) -> Verdict:

@@ -19,14 +19,14 @@ import msgspec
 from mailvane.core.connections import ConnectionLimits, Connections, peer_of
 from mailvane.core.errors import InvalidInput, InvalidSetting, MailvaneError
 from mailvane.core.listening import Listen, UnixSocket
-from mailvane.outbound.model import Passage, Verdict
+from mailvane.outbound.model import SendRequest, Verdict
 from mailvane.outbound.policy.decision import DUNNO, PolicyRules, action, passage, ruled
 from mailvane.outbound.policy.metrics import PolicyMetrics
 from mailvane.outbound.policy.protocol import Request, RequestStream, answer
 
 log = logging.getLogger(__name__)
 
-Decide = Callable[[Passage], Awaitable[Verdict]]
+Decide = Callable[[SendRequest], Awaitable[Verdict]]
 
 _BACKLOG = 1024
 _PIPELINED = 256  # requests of one connection in hand at once; more wait in the kernel

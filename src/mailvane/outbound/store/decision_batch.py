@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from mailvane.outbound.interface import Judge, Watch, leading
-from mailvane.outbound.model import AuditEntry, Domain, Passage, Usage, Verdict
+from mailvane.outbound.model import AuditEntry, Domain, SendRequest, Usage, Verdict
 from mailvane.outbound.store.rows import counters_row
 
 MINUTE_MS = 60_000
@@ -36,7 +36,7 @@ def digest(domain: Domain, identity: str) -> bytes:
     return blake2b(text, digest_size=16).digest()
 
 
-class Sitting:
+class DecisionBatch:
     """The domains that were asked about, their counters as they change, and the answers."""
 
     def __init__(self, held: Sequence[tuple[Domain, Usage]], now: int, watch: Watch | None = None) -> None:
@@ -52,7 +52,7 @@ class Sitting:
         self._watch = watch
         self._changes: list[tuple[Domain, Domain, AuditEntry]] = []
 
-    def identities(self, passages: Sequence[Passage]) -> list[bytes]:
+    def identities(self, passages: Sequence[SendRequest]) -> list[bytes]:
         """Of the mails that can be recognised when they are asked about again."""
         known = ((self._asked_of(each), each.instance) for each in passages if each.instance)
         return [digest(domain, instance) for domain, instance in known if domain is not None]
@@ -61,7 +61,7 @@ class Sitting:
         """What was answered in earlier transactions."""
         self._answers = {identity: _decoder.decode(answer) for identity, answer in answered.items()}
 
-    def decide(self, passages: Sequence[Passage], judge: Judge) -> list[Verdict]:
+    def decide(self, passages: Sequence[SendRequest], judge: Judge) -> list[Verdict]:
         return [self._answer(passage, judge) for passage in passages]
 
     def counters(self) -> list[dict[str, Any]]:
@@ -89,14 +89,14 @@ class Sitting:
             for identity, answer in self._fresh.items()
         ]
 
-    def _asked_of(self, passage: Passage) -> Domain | None:
+    def _asked_of(self, passage: SendRequest) -> Domain | None:
         """The domain that answers, if any."""
         named = self._named.get(passage.domain, ())
         if len(named) == 1:
             return named[0] if _answers(named[0], passage) else None
         return leading(domain for domain in named if _answers(domain, passage))
 
-    def _answer(self, passage: Passage, judge: Judge) -> Verdict:
+    def _answer(self, passage: SendRequest, judge: Judge) -> Verdict:
         domain = self._asked_of(passage)
         if domain is None:
             return Verdict(domain=passage.domain, allowed=True, known=False)
@@ -114,7 +114,7 @@ class Sitting:
         self._fresh[identity] = Answered(verdict, units if verdict.allowed else 0)
         return verdict
 
-    def _judge(self, domain: Domain, passage: Passage, judge: Judge, reserved: int = 0) -> Verdict:
+    def _judge(self, domain: Domain, passage: SendRequest, judge: Judge, reserved: int = 0) -> Verdict:
         before = self._usages[domain.id]
         verdict, after = judge(domain, _without(before, reserved), passage, self._now)
         self._usages[domain.id] = after
@@ -133,7 +133,7 @@ class Sitting:
             self._changes.append((old, new, entry))
 
 
-def _answers(domain: Domain, passage: Passage) -> bool:
+def _answers(domain: Domain, passage: SendRequest) -> bool:
     """Whether the domain is there for whoever asks."""
     if passage.mail_server:
         return domain.approved

@@ -16,8 +16,8 @@ from mailvane.core.errors import NotFound
 from mailvane.core.ledger.database import Database
 from mailvane.core.ledger.prepared import Prepared, PreparedChoice
 from mailvane.outbound.interface import HeldDomain, Judge, Revise, Revision, Watch, leading, there
-from mailvane.outbound.model import DAY_MS, HOUR_MS, AuditEntry, Domain, Passage, Usage, Verdict
-from mailvane.outbound.store.decision_batch import Sitting
+from mailvane.outbound.model import DAY_MS, HOUR_MS, AuditEntry, Domain, SendRequest, Usage, Verdict
+from mailvane.outbound.store.decision_batch import DecisionBatch
 from mailvane.outbound.store.revisions import add_audit, apply_revision, put_domain
 from mailvane.outbound.store.rows import (
     COUNTED,
@@ -119,11 +119,13 @@ class SqlDomains:
             rows = connection.execute(_COUNTED, {"ids": list(domains)}).all()
         return {row[0]: read_usage(row[1:]) for row in rows}
 
-    def decide(self, passages: Sequence[Passage], now: int, judge: Judge, watch: Watch | None = None) -> list[Verdict]:
+    def decide(
+        self, passages: Sequence[SendRequest], now: int, judge: Judge, watch: Watch | None = None
+    ) -> list[Verdict]:
         names = list({passage.domain for passage in passages})
         with self._database.write() as connection:
             rows = _NAMED.rows(connection, names)
-            sitting = Sitting([(domain_of(row), usage_of(row)) for row in rows], now, watch)
+            sitting = DecisionBatch([(domain_of(row), usage_of(row)) for row in rows], now, watch)
             self._recall(connection, sitting, passages)
             verdicts = sitting.decide(passages, judge)
             self._keep(connection, sitting, now)
@@ -137,12 +139,12 @@ class SqlDomains:
         with self._database.read() as connection:
             return [AuditEntry(**row) for row in connection.execute(wanted).mappings()]
 
-    def _recall(self, connection: Connection, sitting: Sitting, passages: Sequence[Passage]) -> None:
+    def _recall(self, connection: Connection, sitting: DecisionBatch, passages: Sequence[SendRequest]) -> None:
         identities = sitting.identities(passages)
         if identities:
             sitting.remember({row.digest: row.verdict for row in _ANSWERED.rows(connection, identities)})
 
-    def _keep(self, connection: Connection, sitting: Sitting, now: int) -> None:
+    def _keep(self, connection: Connection, sitting: DecisionBatch, now: int) -> None:
         for old, new, entry in sitting.changes():
             put_domain(connection, old, new)
             add_audit(connection, entry)

@@ -9,7 +9,7 @@ import msgspec
 from mailvane.core.moments import DAY_MS
 from mailvane.reputation.alerts.catalogue import read_rule
 from mailvane.reputation.alerts.engine import evaluate
-from mailvane.reputation.alerts.model import Alert, FiredRule, Memory
+from mailvane.reputation.alerts.model import Alert, AlertState, FiredRule
 from mailvane.reputation.alerts.view import COUNTED, LONGEST_MS, View, Watched
 from mailvane.reputation.model import Observation, ObservationKind
 
@@ -58,7 +58,7 @@ def backtest(
     """
     since, until = span
     arriving = sorted(observations, key=lambda one: one.seen_at)
-    memory = Memory(alert_id=alert.id)
+    memory = AlertState(alert_id=alert.id)
     known: dict[tuple[object, ...], Observation] = {}
     firings: list[Firing] = []
     place = evaluations = 0

@@ -13,12 +13,12 @@ import msgspec
 
 from mailvane.reputation.alerts.catalogue import read_rule
 from mailvane.reputation.alerts.formula import Key, read_formula
-from mailvane.reputation.alerts.model import WINDOW_MS, Alert, FiredRule, LogEntry, Match, Memory, RuleMemory
+from mailvane.reputation.alerts.model import WINDOW_MS, Alert, AlertState, FiredRule, LogEntry, Match, RuleState
 from mailvane.reputation.alerts.view import View
 
 MOST_RECORDS = 100  # of a snapshot
 MOST_ITEMS = 1000  # of the matchings of a rule
-_NOTHING = RuleMemory()
+_NOTHING = RuleState()
 _LONGEST_REASON = 500
 
 OnError = Callable[[str, Exception], None]  # the rule's key, and what came of evaluating it
@@ -27,7 +27,7 @@ OnError = Callable[[str, Exception], None]  # the rule's key, and what came of e
 class Evaluation(NamedTuple):
     """What came of one."""
 
-    memory: Memory
+    memory: AlertState
     fired: tuple[FiredRule, ...]  # empty: the alert is silent
 
     @property
@@ -40,7 +40,7 @@ class _Looked(NamedTuple):
     raw: Mapping[str, Any]
     matches: Sequence[Match]
     news: bool
-    memory: RuleMemory
+    memory: RuleState
     error: Exception | None = None
 
 
@@ -54,7 +54,7 @@ def reason_of(error: Exception) -> str:
     return str(error)[:_LONGEST_REASON] or type(error).__name__
 
 
-def evaluate(alert: Alert, view: View, memory: Memory, on_error: OnError = lambda *_: None) -> Evaluation:
+def evaluate(alert: Alert, view: View, memory: AlertState, on_error: OnError = lambda *_: None) -> Evaluation:
     """What the alert has to say at the view's moment, and what is remembered for the next time."""
     looked = {
         key: _look(raw, place, alert, view, memory.rules.get(key, _NOTHING))
@@ -85,7 +85,7 @@ def entry_of(alert: Alert, fired: tuple[FiredRule, ...], now: int, entry_id: str
     )
 
 
-def _look(raw: Mapping[str, Any], place: int, alert: Alert, view: View, before: RuleMemory) -> _Looked:
+def _look(raw: Mapping[str, Any], place: int, alert: Alert, view: View, before: RuleState) -> _Looked:
     before = _of(raw, before)
     said = {identity: at for identity, at in before.said.items() if at > view.now - WINDOW_MS}
     kept = msgspec.structs.replace(before, said=said, failing="")
@@ -102,15 +102,15 @@ def _look(raw: Mapping[str, Any], place: int, alert: Alert, view: View, before: 
     return _Looked(raw, matches, news, msgspec.structs.replace(kept, matched_at=view.now, last=last))
 
 
-def _of(raw: Mapping[str, Any], before: RuleMemory) -> RuleMemory:
+def _of(raw: Mapping[str, Any], before: RuleState) -> RuleState:
     """What is remembered, unless that is of a rule that a user has replaced by this one."""
     if before.last is None or before.last.snapshot.get("rule") == raw:
         return before
     # The same type names the same things, and what was said of them was said.
-    return RuleMemory(said=before.said) if before.last.type == raw.get("type") else _NOTHING
+    return RuleState(said=before.said) if before.last.type == raw.get("type") else _NOTHING
 
 
-def _said(looked: _Looked, now: int) -> RuleMemory:
+def _said(looked: _Looked, now: int) -> RuleState:
     said = {**looked.memory.said, **{_identity(match): now for match in looked.matches}}
     return msgspec.structs.replace(looked.memory, said=said)
 

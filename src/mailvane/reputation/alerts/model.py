@@ -78,7 +78,7 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     state_by: str = ""
 
 
-class RuleMemory(msgspec.Struct, frozen=True, kw_only=True):
+class RuleState(msgspec.Struct, frozen=True, kw_only=True):
     """What is remembered of one rule between evaluations."""
 
     matched_at: int = 0
@@ -87,13 +87,13 @@ class RuleMemory(msgspec.Struct, frozen=True, kw_only=True):
     failing: str = ""  # why it could not be evaluated
 
 
-class Memory(msgspec.Struct, frozen=True, kw_only=True):
+class AlertState(msgspec.Struct, frozen=True, kw_only=True):
     """What is remembered of an alert. The version tells two evaluations at once apart: only one is kept."""
 
     alert_id: str
     version: int = 0
     evaluated_at: int = 0
-    rules: Mapping[str, RuleMemory] = {}  # by the rule's key, or its place ("0") when it has none
+    rules: Mapping[str, RuleState] = {}  # by the rule's key, or its place ("0") when it has none
     failing: str = ""  # why the alert as a whole could not be evaluated
 
     @property

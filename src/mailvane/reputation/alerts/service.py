@@ -21,7 +21,7 @@ from mailvane.reputation.alerts.backtest import Backtest, backtest, kinds_read
 from mailvane.reputation.alerts.catalogue import read_rule
 from mailvane.reputation.alerts.drafts import AlertDraft, drafted
 from mailvane.reputation.alerts.engine import Evaluation, entry_of, evaluate, reason_of
-from mailvane.reputation.alerts.model import Alert, EntryState, FiredRule, LogEntry, MaintenanceWindow, Memory
+from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry, MaintenanceWindow
 from mailvane.reputation.alerts.view import COUNTED, LONGEST_MS, View, Watched
 from mailvane.reputation.interface import AlertLog, Alerts, Assets, EntryPage, EntryQuestion, Observations, Profiles
 from mailvane.reputation.model import SOURCE_OF, AssetKind, Observation, ObservationKind, Source
@@ -122,7 +122,7 @@ class Alerting:
         """A part of a workspace's alerts, and how many there are in all."""
         return self._ledger.alert_page(question)
 
-    def memory(self, alert_id: str) -> Memory | None:
+    def memory(self, alert_id: str) -> AlertState | None:
         """What is remembered of it; None until it was evaluated with something worth keeping."""
         return self._ledger.memories([alert_id]).get(alert_id)
 
@@ -182,7 +182,7 @@ class Alerting:
     def trial(self, workspace: int, draft: AlertDraft, now: int) -> Trial:
         """What it would say now. Nothing is kept and nobody is told. Raises InvalidFields."""
         alert = self._unsaved(workspace, draft, now)
-        found = evaluate(alert, self._view(workspace, kinds_read(alert), now), Memory(alert_id=alert.id))
+        found = evaluate(alert, self._view(workspace, kinds_read(alert), now), AlertState(alert_id=alert.id))
         return Trial(found.fired, dict(found.failing))
 
     def rehearse(self, workspace: int, alert_id: str, notify: bool, now: int) -> Trial:
@@ -232,9 +232,9 @@ class Alerting:
             self._on_failing(len(failing))
         return Evaluated(len(active), sum(bool(found.fired) for _, found in results), failing)
 
-    def _judged(self, alert: Alert, memory: Memory | None, round_: _Round) -> Evaluation:
+    def _judged(self, alert: Alert, memory: AlertState | None, round_: _Round) -> Evaluation:
         """One alert's trouble, whatever it is, is shown on it and stops no other. Raises Transient."""
-        before = memory or Memory(alert_id=alert.id)
+        before = memory or AlertState(alert_id=alert.id)
         try:
             return self._settle(alert, before, round_)
         except Transient:
@@ -242,7 +242,7 @@ class Alerting:
         except Exception as error:  # noqa: BLE001 - as above
             return self._failed(alert, before, error, round_.view.now)
 
-    def _failed(self, alert: Alert, before: Memory, error: Exception, now: int) -> Evaluation:
+    def _failed(self, alert: Alert, before: AlertState, error: Exception, now: int) -> Evaluation:
         """Shown on the alert, with the id under which the log tells more. What is shown already is not said again."""
         reason = reason_of(error)
         if before.failing.startswith(reason):
@@ -259,7 +259,7 @@ class Alerting:
             log.exception("that alert %s fails could not be kept", alert.id)
         return Evaluation(found, ())
 
-    def _settle(self, alert: Alert, before: Memory, round_: _Round) -> Evaluation:
+    def _settle(self, alert: Alert, before: AlertState, round_: _Round) -> Evaluation:
         """Evaluate, and keep what came of it; anew, when another evaluation of the alert was kept meanwhile."""
         found = evaluate(alert, round_.view, before, partial(_on_error, alert, before))
         for _ in range(_TRIES):
@@ -271,7 +271,7 @@ class Alerting:
             if self._ledger.remember(found.memory, entry, told):
                 return found
             known = self._ledger.memories([alert.id]).get(alert.id)
-            before = known or Memory(alert_id=alert.id)
+            before = known or AlertState(alert_id=alert.id)
             found = evaluate(alert, round_.view, before)
         log.warning("alert %s could not be kept: it was evaluated by others again and again, or it is gone", alert.id)
         return Evaluation(before, ())
@@ -323,14 +323,14 @@ def _is_concerned(alert: Alert, sources: Collection[Source]) -> bool:
     return any(kind is None or SOURCE_OF[kind] in sources for kind in _reads(alert))
 
 
-def _on_error(alert: Alert, before: Memory, key: str, error: Exception) -> None:
+def _on_error(alert: Alert, before: AlertState, key: str, error: Exception) -> None:
     """Tell the log of a rule that failed, once for each trouble."""
     if isinstance(error, MailvaneError) or before.failures.get(key) == reason_of(error):
         return
     log.error("alert %s: rule %s could not be evaluated", alert.id, key, exc_info=error)
 
 
-def _is_worth_keeping(alert: Alert, before: Memory, after: Memory) -> bool:
+def _is_worth_keeping(alert: Alert, before: AlertState, after: AlertState) -> bool:
     """Of an alert that said nothing: whether a rule began or ceased to fail, or may join another that matches later.
 
     Most of thousands of alerts have nothing to say, and cost no transaction then.

@@ -19,7 +19,7 @@ from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS
 from mailvane.reputation.alerts.backtest import Backtest
 from mailvane.reputation.alerts.drafts import AlertDraft
-from mailvane.reputation.alerts.model import Alert, EntryState, FiredRule, LogEntry, Memory
+from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry
 from mailvane.reputation.alerts.service import Trial
 from mailvane.reputation.cli.program import ReputationProgram, reputation_program
 from mailvane.reputation.interface import EntryQuestion
@@ -40,7 +40,7 @@ class AlertReport(msgspec.Struct, frozen=True):
     """An alert with what is remembered of it and when it fired last."""
 
     alert: Alert
-    memory: Memory | None
+    memory: AlertState | None
     entries: Sequence[LogEntry]
 
 

@@ -1,6 +1,6 @@
 """When each source is asked: a schedule with jitter, a pause that grows while it fails, a lease against other nodes.
 
-What collectors learn goes through `Watching`; what they are and how they ask is theirs.
+What collectors learn goes through `WatchedAssets`; what they are and how they ask is theirs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import groupby
 from mailvane.core.errors import MailvaneError
 from mailvane.core.leasing import Held, Leasing
 from mailvane.core.periodic import every
-from mailvane.reputation.assets import Watching
+from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.interface import Assets
 from mailvane.reputation.model import ASKED_ABOUT, Asset, Refresh, Source
 from mailvane.reputation.source_schedule import Schedule, lease_name
@@ -33,7 +33,7 @@ class Runner:
     def __init__(
         self,
         collectors: Sequence[Collector],
-        watching: Watching,
+        watching: WatchedAssets,
         assets: Assets,
         leasing: Leasing,
         clock: Callable[[], int],

@@ -15,7 +15,7 @@ from mailvane.core.ledger.documents import in_chunks, plain, text_of, value_of
 from mailvane.core.ledger.texts import Texts
 from mailvane.notify.model import Notification
 from mailvane.notify.store.outbox import post
-from mailvane.reputation.alerts.model import Alert, EntryState, LogEntry, MaintenanceWindow, Memory
+from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, LogEntry, MaintenanceWindow
 from mailvane.reputation.interface import EntryPage, EntryQuestion
 from mailvane.reputation.questions import AlertPage, AlertQuestion
 from mailvane.reputation.store.tables import alert_log, alert_memories, alerts, maintenance_windows
@@ -105,7 +105,7 @@ class SqlAlertLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def memories(self, alert_ids: Collection[str]) -> Mapping[str, Memory]:
+    def memories(self, alert_ids: Collection[str]) -> Mapping[str, AlertState]:
         return {row.alert_id: _memory(row) for row in self._remembered(alert_ids)}
 
     def failures(self, alert_ids: Collection[str]) -> Mapping[str, Mapping[str, str]]:
@@ -117,7 +117,7 @@ class SqlAlertLog:
             for chunk in in_chunks(sorted(alert_ids), _AT_ONCE):
                 yield from connection.execute(select(alert_memories).where(alert_memories.c.alert_id.in_(chunk)))
 
-    def remember(self, memory: Memory, entry: LogEntry | None, notifications: Sequence[Notification]) -> bool:
+    def remember(self, memory: AlertState, entry: LogEntry | None, notifications: Sequence[Notification]) -> bool:
         with self._database.write() as connection:
             if not self._put_memory(connection, memory):
                 return False
@@ -126,7 +126,7 @@ class SqlAlertLog:
             post(connection, self._database, notifications)
         return True
 
-    def _put_memory(self, connection: Connection, memory: Memory) -> bool:
+    def _put_memory(self, connection: Connection, memory: AlertState) -> bool:
         """Whether it was the first evaluation after the one that it was made from."""
         alive = select(alerts.c.id).where(alerts.c.id == memory.alert_id).with_for_update()
         if connection.execute(alive).first() is None:
@@ -225,13 +225,13 @@ def _alert(row: Row[Any]) -> Alert:
     return msgspec.structs.replace(value_of(row.document, Alert), profile_id=row.profile_id)
 
 
-def _memory(row: Row[Any]) -> Memory:
+def _memory(row: Row[Any]) -> AlertState:
     try:
-        memory = value_of(row.document, Memory)
+        memory = value_of(row.document, AlertState)
     except (msgspec.MsgspecError, RecursionError) as error:
         # Said once more rather than never again, and without a word for the alerts beside it.
         log.warning("what is remembered of alert %s cannot be read, and is begun anew: %s", row.alert_id, error)
-        memory = Memory(alert_id=row.alert_id)
+        memory = AlertState(alert_id=row.alert_id)
     return msgspec.structs.replace(memory, version=row.version)
 
 

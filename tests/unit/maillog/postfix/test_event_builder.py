@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from mailvane.maillog.model import EventType
-from mailvane.maillog.postfix.event_builder import Teller, protocol_of
+from mailvane.maillog.postfix.event_builder import EventBuilder, protocol_of
 from mailvane.maillog.postfix.records import Attempt
-from mailvane.maillog.postfix.state import LONGEST_EVIDENCE, Birth, Life, Mail
+from mailvane.maillog.postfix.state import LONGEST_EVIDENCE, Birth, Mail, QueueEntry
 from mailvane.maillog.reasons import load_reasons
 
 
-def life() -> Life:
-    return Life("mx1/postfix/A", 1, Mail(1, 1_000_500, 7, "A", "mx1"), "A", Birth.CLIENT, 1_000_000)
+def life() -> QueueEntry:
+    return QueueEntry("mx1/postfix/A", 1, Mail(1, 1_000_500, 7, "A", "mx1"), "A", Birth.CLIENT, 1_000_000)
 
 
-def teller() -> Teller:
-    made = Teller(3, load_reasons())
+def teller() -> EventBuilder:
+    made = EventBuilder(3, load_reasons())
     made.source, made.line, made.raw = "mail.log", 42, "the line"
     return made
 
@@ -69,7 +69,7 @@ def test_evidence_has_an_end() -> None:
     tells, mail = teller(), life()
     tells.raw = "x" * 1000
     for tells.line in range(1000):
-        tells.witness(mail)
+        tells.add_raw_line(mail)
     tells.accepted(mail, 1_001_000)
     (event,) = tells.take()
     assert LONGEST_EVIDENCE - 2000 < len(event.raw) <= LONGEST_EVIDENCE

@@ -6,7 +6,7 @@ import pytest
 
 from mailvane.maillog.model import mail_number
 from mailvane.maillog.postfix.lines import read_tag
-from mailvane.maillog.postfix.queue_entries import GRACE, Lives
+from mailvane.maillog.postfix.queue_entries import GRACE, QueueEntries
 from mailvane.maillog.postfix.state import Birth, Doubt
 
 DAY = 86_400_000
@@ -19,7 +19,7 @@ SMTPD, SUBMISSION, OTHER_HOST = (
 
 
 def test_a_life_is_found_on_its_host_only() -> None:
-    lives = Lives()
+    lives = QueueEntries()
     life = lives.begin(SMTPD, "1A2B3C4D5E", Birth.CLIENT, NOON)
     assert lives.find(SMTPD, "1A2B3C4D5E") is life
     assert lives.find(OTHER_HOST, "1A2B3C4D5E") is None
@@ -28,18 +28,18 @@ def test_a_life_is_found_on_its_host_only() -> None:
 
 
 def test_the_identity_is_the_birth_with_the_fraction_of_the_queue_id() -> None:
-    mail = Lives().begin(SMTPD, f"{573_000:05X}AB01", Birth.CLIENT, NOON).mail
+    mail = QueueEntries().begin(SMTPD, f"{573_000:05X}AB01", Birth.CLIENT, NOON).mail
     assert (mail.accepted_at, mail.number) == (NOON + 573, mail_number("mx1", "postfix", f"{573_000:05X}AB01"))
-    assert Lives().begin(SMTPD, f"{573_000:05X}AB01", Birth.CLIENT, NOON + 250).mail.accepted_at == NOON + 250
+    assert QueueEntries().begin(SMTPD, f"{573_000:05X}AB01", Birth.CLIENT, NOON + 250).mail.accepted_at == NOON + 250
 
 
 def test_a_mail_whose_birth_was_not_seen_is_dated_by_its_delay() -> None:
-    mail = Lives().begin(SMTPD, f"{573_000:05X}AB01", Birth.UNSEEN, NOON, 10_000).mail
+    mail = QueueEntries().begin(SMTPD, f"{573_000:05X}AB01", Birth.UNSEEN, NOON, 10_000).mail
     assert mail.accepted_at == NOON - 10_000 + 573
 
 
 def test_a_life_of_another_syslog_name_is_adopted_until_cleanup_has_seen_it() -> None:
-    lives = Lives()
+    lives = QueueEntries()
     life = lives.begin(SUBMISSION, "1A2B3C4D5E", Birth.CLIENT, NOON)
     assert lives.find(SMTPD, "1A2B3C4D5E") is life
     assert lives.find(SUBMISSION, "1A2B3C4D5E") is life  # and back, while nothing speaks against it
@@ -48,7 +48,7 @@ def test_a_life_of_another_syslog_name_is_adopted_until_cleanup_has_seen_it() ->
 
 
 def test_the_dead_are_remembered_for_a_minute() -> None:
-    lives = Lives()
+    lives = QueueEntries()
     lives.close(lives.begin(SMTPD, "1A2B3C4D5E", Birth.CLIENT, NOON), NOON)
     lives.sweep(NOON + GRACE - 1)
     assert lives.find(SMTPD, "1A2B3C4D5E") is not None
@@ -58,7 +58,7 @@ def test_the_dead_are_remembered_for_a_minute() -> None:
 
 @pytest.mark.parametrize(("active", "days"), [(True, 30), (False, 1)])
 def test_the_living_are_remembered_for_a_month_if_they_were_accepted(active: bool, days: int) -> None:
-    lives = Lives()
+    lives = QueueEntries()
     life = lives.begin(SMTPD, "1A2B3C4D5E", Birth.CLIENT, NOON)
     life.active = NOON if active else 0
     lives.sweep(NOON + days * DAY)
@@ -68,10 +68,10 @@ def test_the_living_are_remembered_for_a_month_if_they_were_accepted(active: boo
 
 
 def test_lives_that_are_one_mail_still_are_after_a_restart() -> None:
-    lives = Lives()
+    lives = QueueEntries()
     first = lives.begin(SMTPD, "1A2B3C4D5E", Birth.CLIENT, NOON)
     lives.join(lives.begin(SMTPD, "2B3C4D5E6F", Birth.LOOPBACK, NOON), first)
-    restarted = Lives()
+    restarted = QueueEntries()
     restarted.restore(lives.changes()[0])
     one, other = restarted.find(SMTPD, "1A2B3C4D5E"), restarted.find(SMTPD, "2B3C4D5E6F")
     assert one is not None
@@ -81,7 +81,7 @@ def test_lives_that_are_one_mail_still_are_after_a_restart() -> None:
 
 
 def test_namesakes_are_those_of_the_host_with_one_message_id() -> None:
-    lives = Lives()
+    lives = QueueEntries()
     first, second = (lives.begin(SMTPD, queue_id, Birth.CLIENT, NOON) for queue_id in ("1A2B3C4D5E", "2B3C4D5E6F"))
     other, elsewhere = lives.begin(SMTPD, "3C4D5E6F7A", Birth.CLIENT, NOON), lives.begin(OTHER_HOST, "4D", 1, NOON)
     for life, message_id in ((second, "<a@b>"), (first, "<a@b>"), (other, "<c@b>"), (elsewhere, "<a@b>")):
@@ -92,7 +92,7 @@ def test_namesakes_are_those_of_the_host_with_one_message_id() -> None:
 
 
 def test_a_mail_without_a_message_id_is_known_while_recipients_have_no_outcome() -> None:
-    lives = Lives()
+    lives = QueueEntries()
     first, second = (lives.begin(SMTPD, queue_id, Birth.CLIENT, NOON) for queue_id in ("1A2B3C4D5E", "2B3C4D5E6F"))
     lives.name(first, "")
     assert lives.nameless(second) == []
@@ -104,7 +104,7 @@ def test_a_mail_without_a_message_id_is_known_while_recipients_have_no_outcome()
 
 
 def test_queue_ids_that_share_a_mail_all_go_over_to_another() -> None:
-    lives = Lives()
+    lives = QueueEntries()
     first, second, third = (lives.begin(SMTPD, queue_id * 10, Birth.LOOPBACK, NOON) for queue_id in "ABC")
     lives.join(third, second)
     lives.join(second, first)
@@ -113,14 +113,14 @@ def test_queue_ids_that_share_a_mail_all_go_over_to_another() -> None:
 
 
 def test_what_is_in_doubt_is_not_forgotten_and_comes_back_after_a_restart() -> None:
-    lives = Lives()
+    lives = QueueEntries()
     first, second = (lives.begin(SMTPD, queue_id * 10, Birth.LOOPBACK, NOON) for queue_id in "AB")
     second.mail.doubt = Doubt(second.key, NOON + 10 * GRACE, [first.key])
     lives.note_doubt(second.mail.doubt)
     lives.close(first, NOON)
     lives.close(second, NOON)
     lives.sweep(NOON + 2 * GRACE)
-    restarted = Lives()
+    restarted = QueueEntries()
     restarted.restore(lives.changes()[0])
     assert restarted.awaited == {first.key: {second.key: None}}
     found = restarted.find(SMTPD, "B" * 10)

@@ -16,8 +16,8 @@ from mailvane.outbound.model import (
     Domain,
     Enforcement,
     OutboundStatus,
-    Passage,
     Reason,
+    SendRequest,
     Usage,
     Verification,
     WarmupProfile,
@@ -26,7 +26,7 @@ from mailvane.outbound.model import (
 CASES = Path(__file__).parents[3] / "rules" / "admission"
 NOW = 1_790_000_000_000
 RULES = GovernanceRules()
-PASSAGE = Passage(domain="a.example")
+PASSAGE = SendRequest(domain="a.example")
 
 
 def domain(**fields: Any) -> Domain:
@@ -151,15 +151,15 @@ def test_a_softened_reason_does_not_hide_one_that_never_softens() -> None:
 
 def test_recipients_are_counted_where_the_domain_says_so() -> None:
     judge = judge_by(RULES)
-    five = Passage(domain="a.example", units=5)
+    five = SendRequest(domain="a.example", units=5)
     assert judge(domain(), Usage(), five, NOW)[1].sent_today == 1
     by_recipient = domain(counting=Counting.RECIPIENTS, daily_limit=7)
     verdict, usage = judge(by_recipient, Usage(), five, NOW)
     assert (verdict.sent_today, verdict.allowed) == (5, True)
     verdict, usage = judge(by_recipient, usage, five, NOW)
     assert (verdict.sent_today, verdict.allowed) == (5, False), "all recipients or none"
-    assert judge(by_recipient, usage, Passage(domain="a.example", units=2), NOW)[0].sent_today == 7
-    assert judge(by_recipient, usage, Passage(domain="a.example", units=-3), NOW)[0].sent_today == 6
+    assert judge(by_recipient, usage, SendRequest(domain="a.example", units=2), NOW)[0].sent_today == 7
+    assert judge(by_recipient, usage, SendRequest(domain="a.example", units=-3), NOW)[0].sent_today == 6
 
 
 def test_the_seventh_passes_a_limit_of_seven_and_the_eighth_does_not() -> None:

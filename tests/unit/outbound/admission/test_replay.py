@@ -9,7 +9,7 @@ from mailvane.outbound.admission.decision import judge_by
 from mailvane.outbound.admission.replay import Limits, replay
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.interface import MinuteOfDecisions
-from mailvane.outbound.model import DAY_MS, HOUR_MS, Domain, Passage, Reason, Usage
+from mailvane.outbound.model import DAY_MS, HOUR_MS, Domain, Reason, SendRequest, Usage
 
 START = 1_767_225_600_000  # 2026-01-01
 MINUTE = 60_000
@@ -84,7 +84,7 @@ def test_a_replay_stops_what_a_decision_would(
         offset += pause * MINUTE
         minutes.append(minute(offset, asked))
         for _ in range(asked):
-            verdict, usage = judge(limited, usage, Passage(domain="a.example"), START + offset)
+            verdict, usage = judge(limited, usage, SendRequest(domain="a.example"), START + offset)
             stopped += not verdict.allowed
     found = replay(OWN, minutes, Limits(daily=daily, monthly=monthly, hourly_fraction=fraction), START)
     assert found.stopped == stopped

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from mailvane.outbound.model import Passage, Reason, Verdict
+from mailvane.outbound.model import Reason, SendRequest, Verdict
 from mailvane.outbound.policy.decision import REFUSALS, DomainSource, PolicyRules, Refusal, action, passage
 from mailvane.outbound.policy.protocol import Request
 
@@ -126,8 +126,8 @@ def test_at_every_stage_of_a_mail_it_may_be_decided(stage: str) -> None:
     assert domain_of(stage=stage) == "shop.example"
 
 
-def asked(units: int) -> Passage:
-    return Passage(domain="shop.example", units=units, mail_server=True)
+def asked(units: int) -> SendRequest:
+    return SendRequest(domain="shop.example", units=units, mail_server=True)
 
 
 def test_the_units_are_the_recipients_as_far_as_they_are_known() -> None:

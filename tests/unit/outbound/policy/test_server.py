@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from mailvane.core.errors import InvalidSetting, StoreUnavailable
 from mailvane.core.listening import Listen, UnixSocket
-from mailvane.outbound.model import Passage, Reason, Verdict
+from mailvane.outbound.model import Reason, SendRequest, Verdict
 from mailvane.outbound.policy.decision import PolicyRules
 from mailvane.outbound.policy.metrics import PolicyMetrics
 from mailvane.outbound.policy.server import Decide, Patience, PolicyServer
@@ -39,11 +39,11 @@ class Judge:
     """Decides when it is told to, and remembers what it was asked."""
 
     def __init__(self, verdict: Verdict | None = None) -> None:
-        self.asked: list[Passage] = []
+        self.asked: list[SendRequest] = []
         self.verdict = verdict
         self.waiting: dict[str, asyncio.Future[Verdict]] = {}
 
-    async def __call__(self, passage: Passage) -> Verdict:
+    async def __call__(self, passage: SendRequest) -> Verdict:
         self.asked.append(passage)
         if self.verdict is not None:
             return self.verdict

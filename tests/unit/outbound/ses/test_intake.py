@@ -17,7 +17,7 @@ from mailvane.maillog.recording import Recorder
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.feedback import Answer, Outcome
 from mailvane.outbound.governance import Governance
-from mailvane.outbound.model import OutboundStatus, Passage
+from mailvane.outbound.model import OutboundStatus, SendRequest
 from mailvane.outbound.ses.fetching import Unreachable
 from mailvane.outbound.ses.intake import SnsIntake
 from mailvane.outbound.ses.sns import SnsGate
@@ -42,7 +42,7 @@ class House:
         self.governance = Governance(ledger, ledger, ledger, GovernanceRules())
         self.workspace = ledger.add_workspace("acme", NOW)
         self.governance.create(DOMAIN, self.workspace.id, NOW)
-        self.governance.decide([Passage(domain=DOMAIN)] * 100, NOW)
+        self.governance.decide([SendRequest(domain=DOMAIN)] * 100, NOW)
         self.take = SnsIntake(gate, self.governance, self.tenancy, self.recorder)
 
     @property

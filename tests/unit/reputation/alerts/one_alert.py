@@ -6,7 +6,7 @@ from typing import Any
 
 from mailvane.core.moments import HOUR_MS
 from mailvane.reputation.alerts.engine import Evaluation, evaluate
-from mailvane.reputation.alerts.model import Alert, Memory
+from mailvane.reputation.alerts.model import Alert, AlertState
 from mailvane.reputation.alerts.view import View, Watched
 from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind
 
@@ -48,7 +48,7 @@ class Watch:
 
     def __init__(self, of: Alert) -> None:
         self.of = of
-        self.memory = Memory(alert_id=of.id)
+        self.memory = AlertState(alert_id=of.id)
 
     def look(self, hours: float, *said: Observation) -> Evaluation:
         found = evaluate(self.of, View(said, WATCHED, NOW + int(hours * HOUR_MS), STALE), self.memory)

@@ -13,7 +13,7 @@ from mailvane.core.identifiers import new_id
 from mailvane.core.tenants.model import Workspace
 from mailvane.notify.model import NotificationState
 from mailvane.reputation.alerts.daily_report import MOST_ALERTS, DailyReport, DailyReports, Day, daily_report
-from mailvane.reputation.alerts.model import Alert, EntryState, FiredRule, LogEntry, Memory, RuleMemory
+from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry, RuleState
 from mailvane.reputation.model import Asset, AssetKind, Profile, Source
 from mailvane.server.ledger import SqlLedger
 from tests.ledgers import fresh_ledger
@@ -43,7 +43,7 @@ class Office:
             id=new_id(), workspace=alert.workspace, alert_id=alert.id, profile_id=alert.profile_id, name=alert.name,
             at=at, rules=(rule,), in_daily_report=in_report,
         )  # fmt: skip
-        known = self.ledger.memories([alert.id]).get(alert.id) or Memory(alert_id=alert.id)
+        known = self.ledger.memories([alert.id]).get(alert.id) or AlertState(alert_id=alert.id)
         assert self.ledger.remember(known, entry, [])
         return entry
 
@@ -139,7 +139,7 @@ def test_a_source_that_fails_is_told_of_while_what_it_said_is_fresh(office: Offi
 
 def test_a_rule_that_could_not_be_evaluated_is_told_of(office: Office) -> None:
     alert = office.alert("broken")
-    memory = Memory(alert_id=alert.id, rules={"0": RuleMemory(failing="no such type")})
+    memory = AlertState(alert_id=alert.id, rules={"0": RuleState(failing="no such type")})
     assert office.ledger.remember(memory, None, [])
     assert [(line.name, line.reason) for line in office.report().unjudged] == [("broken", "no such type")]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mailvane.core.moments import HOUR_MS
 from mailvane.reputation.alerts.engine import MOST_RECORDS, entry_of, evaluate
-from mailvane.reputation.alerts.model import Match, Memory
+from mailvane.reputation.alerts.model import AlertState, Match
 from mailvane.reputation.alerts.rules import blocklists
 from mailvane.reputation.alerts.view import View
 from mailvane.reputation.model import Observation
@@ -72,7 +72,7 @@ def test_a_snapshot_is_bounded() -> None:
     names = [f"10.0.{n // 256}.{n % 256}" for n in range(MOST_RECORDS + 1)]
     said = [msgspec.structs.replace(listing(1, NOW), asset=name) for name in names]
     view = View(said, WATCHED, NOW, STALE)
-    (fired,) = evaluate(alert({**LISTED, "ips": names}), view, Memory(alert_id="a")).fired
+    (fired,) = evaluate(alert({**LISTED, "ips": names}), view, AlertState(alert_id="a")).fired
     assert (len(fired.snapshot["data"]), fired.snapshot["truncated"]) == (MOST_RECORDS, True)
     assert fired.matchings["count"] == MOST_RECORDS + 1
 

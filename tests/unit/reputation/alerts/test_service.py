@@ -16,7 +16,7 @@ from mailvane.notify.model import Channel, SlackIntegration
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.model import Alert, EntryState, MaintenanceWindow
 from mailvane.reputation.alerts.service import Alerting
-from mailvane.reputation.assets import Watching
+from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.interface import EntryQuestion
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Refresh, Source
 from mailvane.server.ledger import SqlLedger
@@ -34,7 +34,7 @@ class Installed:
         self.ledger = ledger
         self.workspace = ledger.add_workspace("one", NOW).id
         self.alerting = Alerting(ledger, lambda: frozenset({"bl.example"}))
-        self.watching = Watching(ledger, ledger, lambda *heard: self.rounds.append(self.alerting.evaluate(*heard)))
+        self.watching = WatchedAssets(ledger, ledger, lambda *heard: self.rounds.append(self.alerting.evaluate(*heard)))
         self.rounds: list[Any] = []
 
     def alert(self, **fields: Any) -> Alert:

@@ -12,7 +12,7 @@ import pytest
 from mailvane.core.errors import InvalidFields
 from mailvane.core.identifiers import new_id
 from mailvane.core.moments import DAY_MS
-from mailvane.reputation.alerts.model import Alert, FiredRule, LogEntry, Memory
+from mailvane.reputation.alerts.model import Alert, AlertState, FiredRule, LogEntry
 from mailvane.reputation.alerts.statistics import AlertStatistics
 from mailvane.reputation.questions import FiringQuestion
 from mailvane.server.ledger import SqlLedger
@@ -35,7 +35,7 @@ class Counted:
         entry = LogEntry(
             id=new_id(), workspace=self.workspace, alert_id=ALERT, profile_id=None, name="x", at=at, rules=(rule,)
         )
-        assert self.ledger.remember(Memory(alert_id=ALERT, version=self._version), entry, [])
+        assert self.ledger.remember(AlertState(alert_id=ALERT, version=self._version), entry, [])
         self._version += 1
 
     def question(self, **fields: Any) -> FiringQuestion:

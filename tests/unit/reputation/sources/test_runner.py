@@ -12,7 +12,7 @@ import pytest
 
 from mailvane.core.errors import CollectionFailed
 from mailvane.core.leasing import LEASE_MS, Leasing
-from mailvane.reputation.assets import Watching
+from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import Asset, AssetKind, AssetStatus, Refresh, Source
 from mailvane.reputation.source_schedule import HOUR_MS, Schedule
 from mailvane.reputation.sources import runner as module
@@ -55,7 +55,7 @@ class Setting:
         self.ledger = ledger
         self.now = NOW
         self.collector = Blocklists()
-        self.watching = Watching(ledger, ledger)
+        self.watching = WatchedAssets(ledger, ledger)
         self.workspace = ledger.add_workspace("one", NOW).id
         self.runner = self.node()
 

@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from mailvane.core.dns.lookups import Unanswered
 from mailvane.core.errors import CollectionFailed, InvalidInput
-from mailvane.core.http_client import Asking
+from mailvane.core.http_client import HttpClient
 from mailvane.core.names import mail_domain
 from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind, Refresh, Source
 from mailvane.reputation.settings import ReputationSettings
@@ -56,7 +56,7 @@ class Lookalikes:
 
     async def refresh(self, assets: Sequence[Asset], now: int) -> AsyncIterator[Refresh]:
         """Brand by brand."""
-        async with Asking("the registry", most_bytes=_MOST_BYTES) as asking:
+        async with HttpClient("the registry", most_bytes=_MOST_BYTES) as asking:
             for asset in assets:
                 try:
                     observations, details = await self._found(asking, asset, now)
@@ -77,7 +77,7 @@ class Lookalikes:
         for brand, observations in found.items():
             yield _refresh(brand, now, observations=observations)
 
-    async def _found(self, asking: Asking, brand: Asset, now: int) -> tuple[list[Observation], dict[str, Any]]:
+    async def _found(self, asking: HttpClient, brand: Asset, now: int) -> tuple[list[Observation], dict[str, Any]]:
         former = _former(brand)
         thinkable = await asyncio.to_thread(candidates, brand.name)
         fuzzers = {each.name: each.fuzzer for each in thinkable}
@@ -109,14 +109,14 @@ class Lookalikes:
         return observations, details
 
     async def _registered(
-        self, asking: Asking, names: Iterable[str], former: Mapping[str, _Known], now: int
+        self, asking: HttpClient, names: Iterable[str], former: Mapping[str, _Known], now: int
     ) -> dict[str, _Told]:
         """What registries say of those whose turn it is."""
         turn = sorted(names, key=lambda name: former[name].asked_at if name in former else 0)[:MOST_REGISTRATIONS]
         told = await asyncio.gather(*(self._registration(asking, name, now) for name in turn))
         return dict(zip(turn, told, strict=True))
 
-    async def _registration(self, asking: Asking, name: str, now: int) -> _Told:
+    async def _registration(self, asking: HttpClient, name: str, now: int) -> _Told:
         try:
             return await self._registries.registration(asking, str(registrable(name)), now)
         except CollectionFailed as error:

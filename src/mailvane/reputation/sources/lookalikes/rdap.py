@@ -15,7 +15,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import msgspec
 
 from mailvane.core.errors import CollectionFailed
-from mailvane.core.http_client import Answer, AskedToWait, Asking
+from mailvane.core.http_client import Answer, HttpClient, RateLimited
 
 PACE_SECONDS = 1.0  # ours: between two questions to one registry; none publishes what it takes
 _LIST_KEPT_MS = 24 * 3_600_000
@@ -54,7 +54,7 @@ class Registries:
         self._free_at: dict[str, float] = {}
         self._rests_until: dict[str, float] = {}
 
-    async def registration(self, asking: Asking, name: str, now: int) -> Registration | None:
+    async def registration(self, asking: HttpClient, name: str, now: int) -> Registration | None:
         """None: the registry says that nobody has it. Raises NoRegistry, CollectionFailed."""
         base = await self._base(asking, name, now)
         url = f"{base}domain/{quote(name)}"
@@ -67,7 +67,7 @@ class Registries:
             raise CollectionFailed(f"the registry answered with status {answer.status}")
         return read_registration(answer.body, name)
 
-    async def _followed(self, asking: Asking, url: str) -> tuple[Answer, str]:
+    async def _followed(self, asking: HttpClient, url: str) -> tuple[Answer, str]:
         listed = urlsplit(url).hostname
         for _ in range(_MOST_REDIRECTS + 1):
             # Where a registry sends us to is its own word, and no setting: never into this machine's network.
@@ -80,7 +80,7 @@ class Registries:
             url = target
         raise CollectionFailed("the registry redirects without end")
 
-    async def _paced(self, asking: Asking, url: str, *, public: bool) -> Answer:
+    async def _paced(self, asking: HttpClient, url: str, *, public: bool) -> Answer:
         server = urlsplit(url).netloc
         clock = asyncio.get_running_loop().time
         if clock() < self._rests_until.get(server, 0.0):
@@ -92,11 +92,11 @@ class Registries:
             raise CollectionFailed(_NO_PATIENCE)
         try:
             return await asking.ask(url, headers={"Accept": "application/rdap+json, application/json"}, public=public)
-        except AskedToWait as error:
+        except RateLimited as error:
             self._rests_until[server] = clock() + max(error.wait_ms / 1000, _LEAST_REST_SECONDS)
             raise
 
-    async def _base(self, asking: Asking, name: str, now: int) -> str:
+    async def _base(self, asking: HttpClient, name: str, now: int) -> str:
         await self._list(asking, now)
         labels = name.lower().split(".")
         for place in range(1, len(labels)):
@@ -105,7 +105,7 @@ class Registries:
                 return base
         raise NoRegistry(f"no registry of .{labels[-1][:63]} answers by RDAP")
 
-    async def _list(self, asking: Asking, now: int) -> None:
+    async def _list(self, asking: HttpClient, now: int) -> None:
         """An old list is better than none, while a new one cannot be had."""
         if self._servers and now - self._listed_at < _LIST_KEPT_MS:
             return
@@ -121,7 +121,7 @@ class Registries:
             if not self._servers:
                 raise
 
-    async def _bootstrap_text(self, asking: Asking) -> bytes:
+    async def _bootstrap_text(self, asking: HttpClient) -> bytes:
         if "://" not in self._bootstrap:
             try:
                 return await asyncio.to_thread(Path(self._bootstrap).read_bytes)

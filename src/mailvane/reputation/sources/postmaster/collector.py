@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from mailvane.core.errors import CollectionFailed
-from mailvane.core.http_client import Answer, AskedToWait, Asking
+from mailvane.core.http_client import Answer, HttpClient, RateLimited
 from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind, Refresh, Source
 from mailvane.reputation.settings import ReputationSettings
 from mailvane.reputation.sources.postmaster.credentials import Credentials, read_credentials
@@ -42,11 +42,11 @@ class Postmaster:
         if now < self._rests_until:
             raise CollectionFailed("Google asked for patience, which is not over")
         failures = 0
-        async with Asking("Google") as asking:
+        async with HttpClient("Google") as asking:
             for asset in assets:
                 try:
                     found = await self._found(asking, asset, now)
-                except AskedToWait as error:
+                except RateLimited as error:
                     self._rests_until = now + error.wait_ms
                     raise
                 except _Refused as error:
@@ -65,7 +65,7 @@ class Postmaster:
         for domain, days in history(file, name).items():
             yield _refresh(domain, now, days)
 
-    async def _found(self, asking: Asking, asset: Asset, now: int) -> dict[int, dict[str, Any]]:
+    async def _found(self, asking: HttpClient, asset: Asset, now: int) -> dict[int, dict[str, Any]]:
         days = _days(asset, now)
         stats = await self._stats(asking, asset.name, question(days, metrics()))
         loop_ids = loops(stats)
@@ -73,7 +73,7 @@ class Postmaster:
             stats += await self._stats(asking, asset.name, question(days, loop_metrics(loop_ids)))
         return records(asset.name, stats, loop_ids)
 
-    async def _stats(self, asking: Asking, domain: str, body: dict[str, Any]) -> list[Stat]:
+    async def _stats(self, asking: HttpClient, domain: str, body: dict[str, Any]) -> list[Stat]:
         found: list[Stat] = []
         for _ in range(_MOST_PAGES):
             page = await self._page(asking, domain, body)
@@ -83,7 +83,7 @@ class Postmaster:
             body = {**body, "pageToken": page.next_page_token}
         raise CollectionFailed(f"Google answered with more than {_MOST_PAGES} pages")
 
-    async def _page(self, asking: Asking, domain: str, body: Mapping[str, Any]) -> Page:
+    async def _page(self, asking: HttpClient, domain: str, body: Mapping[str, Any]) -> Page:
         answer = await self._answer(asking, domain, body)
         if answer.status == 401 and self._credentials is not None:
             self._credentials.forget()
@@ -99,7 +99,7 @@ class Postmaster:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise CollectionFailed("Google's answer is not understood") from None
 
-    async def _answer(self, asking: Asking, domain: str, body: Mapping[str, Any]) -> Answer:
+    async def _answer(self, asking: HttpClient, domain: str, body: Mapping[str, Any]) -> Answer:
         if self._credentials is None:
             raise _Refused("Google is not asked: `postmaster_credentials` is not set")
         token = await asyncio.to_thread(self._credentials.token)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from mailvane.core.errors import CollectionFailed, InvalidInput
-from mailvane.core.http_client import Answer, Asking
+from mailvane.core.http_client import Answer, HttpClient
 from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind, Refresh, Source
 from mailvane.reputation.settings import ReputationSettings
 from mailvane.reputation.sources.snds.tables import (
@@ -44,7 +44,7 @@ class Snds:
 
     async def refresh(self, assets: Sequence[Asset], now: int) -> AsyncIterator[Refresh]:
         """One after the other; a key that is not accepted fails by itself, one that was switched off is not used."""
-        async with Asking("SNDS", most_bytes=_MOST_BYTES) as asking:
+        async with HttpClient("SNDS", most_bytes=_MOST_BYTES) as asking:
             for asset in assets:
                 if asset.verified:
                     yield await self._refreshed(asking, asset, now)
@@ -62,7 +62,7 @@ class Snds:
             raise InvalidInput(f"{name}: {error.message}") from None
         yield _refresh(name, now, observations=tuple(observations))
 
-    async def _refreshed(self, asking: Asking, asset: Asset, now: int) -> Refresh:
+    async def _refreshed(self, asking: HttpClient, asset: Asset, now: int) -> Refresh:
         if not asset.secret:
             return _refresh(asset.name, now, error="this entry has no key")
         try:
@@ -95,7 +95,7 @@ class Snds:
     def _day(self, moment: int) -> date:
         return datetime.fromtimestamp(moment / 1000, UTC).astimezone(self._zone).date()
 
-    async def _fetched(self, asking: Asking, table: str, key: str, day: date | None = None) -> str:
+    async def _fetched(self, asking: HttpClient, table: str, key: str, day: date | None = None) -> str:
         params = {"key": key} | ({} if day is None else {"date": f"{day:%m%d%y}"})
         return _table(await asking.ask(f"{self._url}/{table}", params=params))
 

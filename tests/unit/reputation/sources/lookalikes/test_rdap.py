@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailvane.core.errors import CollectionFailed
-from mailvane.core.http_client import Asking
+from mailvane.core.http_client import HttpClient
 from mailvane.reputation.sources.lookalikes.rdap import (
     NoRegistry,
     Registration,
@@ -37,14 +37,14 @@ def registry() -> Iterator[Registry]:
 
 
 def ask(registries: Registries, *names: str, now: int = NOW) -> list[Registration | CollectionFailed | None]:
-    async def one(asking: Asking, name: str) -> Registration | CollectionFailed | None:
+    async def one(asking: HttpClient, name: str) -> Registration | CollectionFailed | None:
         try:
             return await registries.registration(asking, name, now)
         except CollectionFailed as error:
             return error
 
     async def asked() -> list[Registration | CollectionFailed | None]:
-        async with Asking("the registry", pauses=(0.01,)) as asking:
+        async with HttpClient("the registry", pauses=(0.01,)) as asking:
             return [await one(asking, name) for name in names]
 
     return asyncio.run(asked())
@@ -138,7 +138,7 @@ def test_questions_to_one_registry_keep_their_distance(registry: Registry) -> No
     registries = Registries(registry.bootstrap, 3600.0)
 
     async def asked() -> None:
-        async with Asking("the registry") as asking:
+        async with HttpClient("the registry") as asking:
             await registries.registration(asking, "shoop.example", NOW)
             await asyncio.wait_for(registries.registration(asking, "free.example", NOW), 0.05)
 
