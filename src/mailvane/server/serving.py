@@ -39,7 +39,7 @@ from mailvane.server.outbound import outbound_services
 from mailvane.server.policing import policy_server
 from mailvane.server.reputation import Reputation, reputation_of
 from mailvane.server.room import room_finder
-from mailvane.server.settings import Settings, master_token, shown
+from mailvane.server.settings import SMTP_DEFAULT, Settings, master_token, shown
 from mailvane.server.stores import Stores, stores_here
 from mailvane.server.watching_settings import watching_settings
 from mailvane.web.connection import HttpLimits
@@ -52,6 +52,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
     """Run the roles until SIGINT or SIGTERM; `ready` is called once, when questions are answered."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     log.info("settings: %s", "; ".join(f"{name}={value}" for name, value in shown(settings).items()))
+    warn_of_no_effect(settings)
     limits = connections_of_a_door(raised())
     if "http" in roles:
         _refuse_busy(settings.http)
@@ -82,6 +83,12 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
             background = [*reputation.background(), Housekeeping(stores.ledger, _clock).run]
             runner.run(_beside(background, surfaces) if "worker" in roles else surfaces)
     log.info("stopped")
+
+
+def warn_of_no_effect(settings: Settings) -> None:
+    """The gateway's address can be set already, as programs around Mailvane do, but nothing listens there."""
+    if str(settings.smtp) != SMTP_DEFAULT:
+        log.warning("smtp=%s has no effect: this version has no SMTP gateway, and nothing listens there", settings.smtp)
 
 
 def base_url(settings: Settings) -> str:

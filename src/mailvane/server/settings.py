@@ -34,6 +34,7 @@ from mailvane.reputation.settings import ReputationSettings
 
 ENVIRONMENT_PREFIX = "MAILVANE_"
 CONFIG_FILE = "mailvane.toml"
+SMTP_DEFAULT = "127.0.0.1:10025"
 TOKEN_FILE = "master-token"  # noqa: S105 - the name of a file
 _TOKEN_BYTES = 32
 _MASK = "•••"
@@ -98,7 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ]
     smtp: Annotated[
         Listen,
-        Declared("Address of the SMTP gateway.", read_listen, "127.0.0.1:10025"),
+        Declared("Address of the SMTP gateway. Without effect yet: there is no gateway.", read_listen, SMTP_DEFAULT),
     ]
     master_token: Annotated[
         str | None,
