@@ -15,7 +15,9 @@ def listed(
     view: View, kind: ObservationKind, names: Collection[str], zones: Collection[str], label: str
 ) -> Iterator[Match]:
     """The open listings of these assets on these blocklists."""
-    wanted = view.high_reputation if HIGH_REPUTATION in zones else frozenset(zone.lower() for zone in zones)
+    wanted = frozenset(zone.lower() for zone in zones if zone != HIGH_REPUTATION)
+    if HIGH_REPUTATION in zones:
+        wanted |= view.high_reputation
     listings = view.kept(("listed", kind), lambda: _open(view, kind))
     for name in dict.fromkeys(names) if len(names) < len(listings) else (name for name in listings if name in names):
         open_listings = listings.get(name, ())

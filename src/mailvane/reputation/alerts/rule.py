@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from mailvane.reputation.alerts.comparing import Comparison
 from mailvane.reputation.alerts.model import Match
-from mailvane.reputation.alerts.names import plain
+from mailvane.reputation.alerts.names import WORDS, plain, stands_for_all
 from mailvane.reputation.alerts.view import View
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind
 
@@ -72,6 +72,15 @@ class Field(msgspec.Struct, frozen=True):
     name: str  # in the data
     shown: Sequence[str]  # fields of the record that a snapshot shows
     label: str = "domain"  # of the asset in an item
+
+
+def meant(view: View, kind: AssetKind, profile_id: str | None, given: Collection[str]) -> Collection[str]:
+    """The names that a rule lists; where a word stands for all that are watched, these too."""
+    if not stands_for_all(given):
+        return given
+    named = WORDS.symmetric_difference(given) - WORDS
+    watched = view.watched(kind, profile_id)
+    return named.union(watched) if named else watched
 
 
 def records(view: View, kind: ObservationKind, names: Collection[str] | None) -> Iterator[Observation]:

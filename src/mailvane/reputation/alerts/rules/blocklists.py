@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from mailvane.reputation.alerts.listings import listed
 from mailvane.reputation.alerts.model import Match
-from mailvane.reputation.alerts.names import Addresses, DomainNames, stands_for_all
-from mailvane.reputation.alerts.rule import Names, Rule
+from mailvane.reputation.alerts.names import Addresses, DomainNames
+from mailvane.reputation.alerts.rule import Names, Rule, meant
 from mailvane.reputation.alerts.view import View
 from mailvane.reputation.model import AssetKind, ObservationKind
 
@@ -21,7 +21,7 @@ class IpInRbl(Rule, frozen=True, kw_only=True):
     rbls: Names
 
     def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
-        names = view.watched(AssetKind.IP, profile_id) if stands_for_all(self.ips) else self.ips
+        names = meant(view, AssetKind.IP, profile_id, self.ips)
         return listed(view, self.READS, names, self.rbls, "ip")
 
 
@@ -33,7 +33,7 @@ class DomainInRbl(Rule, frozen=True, kw_only=True):
     rbls: Names
 
     def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
-        names = view.watched(AssetKind.DOMAIN, profile_id) if stands_for_all(self.domains) else self.domains
+        names = meant(view, AssetKind.DOMAIN, profile_id, self.domains)
         return listed(view, self.READS, names, self.rbls, "domain")
 
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 from mailvane.reputation.alerts.comparing import Ratio
 from mailvane.reputation.alerts.model import Match
 from mailvane.reputation.alerts.names import Addresses, DomainNames, stands_for_all
-from mailvane.reputation.alerts.rule import Field, Rule, comparing, one_comparison, record_of, records
+from mailvane.reputation.alerts.rule import Field, Rule, comparing, meant, one_comparison, record_of, records
 from mailvane.reputation.alerts.traffic import Reputation, addresses
 from mailvane.reputation.alerts.view import View
 from mailvane.reputation.model import AssetKind, ObservationKind
@@ -60,9 +60,7 @@ class GpDomainReputation(Rule, frozen=True, kw_only=True):
     gp_domain_reputations: Annotated[tuple[Reputation, ...], Meta(min_length=1)]
 
     def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
-        everything = stands_for_all(self.gp_domains)
-        names = view.watched(AssetKind.GP_DOMAIN, profile_id) if everything else self.gp_domains
-        for day in records(view, self.READS, names):
+        for day in records(view, self.READS, meant(view, AssetKind.GP_DOMAIN, profile_id, self.gp_domains)):
             reputation = day.data.get("domainReputation")
             if reputation in self.gp_domain_reputations:
                 yield Match(

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from mailvane.reputation.alerts.addresses import numbered
 from mailvane.reputation.alerts.comparing import Amount, Comparison, Operator, Percentage
@@ -37,16 +38,18 @@ class SndsComplaintRate(Rule, frozen=True, kw_only=True):
     snds_complaint_rate: Percentage
 
     def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:  # noqa: ARG002 - SNDS knows no profiles
-        found = numbered(view, self.snds_complaint_rate, "complaint_rate", _SHOWN)
-        return (match for match in found if self._is_certain(match))
+        compared = self.snds_complaint_rate
+        # Less than a bound is below the bound itself: those at the value are looked at, too.
+        wide = replace(compared, operator=Operator.LTE) if compared.operator is Operator.LT else compared
+        return (match for match in numbered(view, wide, "complaint_rate", _SHOWN) if self._holds(match))
 
-    def _is_certain(self, match: Match) -> bool:
+    def _holds(self, match: Match) -> bool:
+        compared, rate = self.snds_complaint_rate, match.item["value"]
         if not match.record.get("complaint_rate_upper_bound"):
-            return True
-        how = self.snds_complaint_rate.operator
-        if how in (Operator.GT, Operator.GTE):
-            return self.snds_complaint_rate.holds(0)
-        return how is not Operator.EQ
+            return compared.holds(rate)
+        if compared.operator in (Operator.GT, Operator.GTE):
+            return compared.holds(0)
+        return compared.operator is not Operator.EQ
 
 
 class FilterResult(StrEnum):
