@@ -110,7 +110,8 @@ class Checks:
 
     async def passed(self) -> Readiness:
         """Raises StoreUnavailable."""
-        await asyncio.gather(*(check.passed() for check in self._checks))
+        if waiting := [check for check in self._checks if not check.holds()]:
+            await asyncio.gather(*(check.passed() for check in waiting))
         states = self._followed.states() if self._followed is not None else []
         return Readiness("ok", "ok", "ok", self._journal, states or msgspec.UNSET)
 

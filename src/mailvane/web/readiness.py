@@ -1,6 +1,7 @@
 """Is the server fit to take work? Asked on a thread of its own, so that no other question is in front of it.
 
-While a check takes long because the machine is busy, what the last one found holds for a few seconds.
+While a check takes long because the machine is busy, what the last one found holds for a few seconds. An answer that
+is no older than a second is then given at once: every wait is a turn of an event loop that is busy, too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ class Patience(msgspec.Struct, frozen=True):
     """Seconds."""
 
     prompt: float = 0.02  # for an answer of now
+    fresh: float = 1.0  # while looks are not prompt, one that ended so long ago is the answer
     believed: float = 10.0  # what was found so long ago still holds
     longest: float = 2.0  # for an answer where nothing is known
 
@@ -31,15 +33,23 @@ class Check:
         self._patience = patience or Patience()
         self._thread = ThreadPoolExecutor(1, "readiness")
         self._under_way: asyncio.Future[None] | None = None
-        self._passed_at = float("-inf")
+        self._passed_at = float("-inf")  # of the last look; of one that failed, never
+        self._is_slow = False
+
+    def holds(self) -> bool:
+        """Whether it passed a moment ago, and a look would take long; it is looked at again in time."""
+        loop = asyncio.get_running_loop()
+        age = loop.time() - self._passed_at
+        if not self._is_slow or age > self._patience.fresh:
+            return False
+        if age > self._patience.fresh / 2:
+            self._look_anew(loop)
+        return True
 
     async def passed(self) -> None:
         """Raises StoreUnavailable."""
         loop = asyncio.get_running_loop()
-        if self._under_way is None:
-            self._under_way = asyncio.ensure_future(self._asked(loop))
-            self._under_way.add_done_callback(self._ended)
-        asked = self._under_way
+        asked = self._look_anew(loop)
         await asyncio.wait({asked}, timeout=self._patience.prompt)
         if not asked.done() and loop.time() - self._passed_at > self._patience.believed:
             await asyncio.wait({asked}, timeout=self._patience.longest)
@@ -48,16 +58,27 @@ class Check:
         if asked.done():
             asked.result()
 
+    def _look_anew(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
+        """The look that is under way, begun now if there is none."""
+        if self._under_way is None:
+            self._under_way = asyncio.ensure_future(self._asked(loop))
+            self._under_way.add_done_callback(self._ended)
+        return self._under_way
+
     async def _asked(self, loop: asyncio.AbstractEventLoop) -> None:
+        began, passed_at = loop.time(), float("-inf")
         try:
             await loop.run_in_executor(self._thread, self._look)
+            passed_at = loop.time()
         except StoreFull:
             raise
         except StoreDamaged as error:
             raise StoreUnavailable(error.message) from error
         except Exception as error:
             raise StoreUnavailable(self._failure) from error
-        self._passed_at = loop.time()
+        finally:
+            self._passed_at = passed_at
+            self._is_slow = loop.time() - began > self._patience.prompt
 
     def _ended(self, asked: asyncio.Future[None]) -> None:
         self._under_way = None

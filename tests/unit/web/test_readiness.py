@@ -57,3 +57,69 @@ def test_a_look_that_hangs_when_nothing_is_known_fails() -> None:
         release.set()
 
     asyncio.run(run())
+
+
+def test_while_looks_are_slow_the_last_one_is_the_answer_until_a_later_one_fails() -> None:
+    release, failing = threading.Event(), threading.Event()
+
+    def look() -> None:
+        if failing.is_set():
+            raise OSError
+        release.wait(30)
+
+    async def run() -> None:
+        check = Check(look, "no", Patience(prompt=0.01, fresh=1000, longest=30))
+        assert not check.holds()  # nothing is known
+        asked = asyncio.create_task(check.passed())
+        await asyncio.sleep(0.05)
+        release.set()
+        await asked
+        assert check.holds()
+        failing.set()
+        with pytest.raises(StoreUnavailable, match="no"):
+            await check.passed()
+        assert not check.holds()
+
+    asyncio.run(run())
+
+
+def test_what_is_half_as_old_as_it_may_be_is_looked_at_again_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, release = [], threading.Event()
+
+    def look() -> None:
+        looks.append(1)
+        release.wait(0.05 if len(looks) == 1 else 30)
+
+    async def run() -> None:
+        check, loop = Check(look, "no", Patience(prompt=0.01, fresh=60, longest=30)), asyncio.get_running_loop()
+        await check.passed()
+        assert check.holds()
+        monkeypatch.setattr(loop, "time", lambda moment=loop.time: moment() + 40)
+        assert check.holds()
+        await asyncio.sleep(0)
+        release.set()
+        await check.passed()
+        assert len(looks) == 2
+
+    asyncio.run(run())
+
+
+def test_a_look_that_failed_is_not_outlived_by_one_that_passed_before_it() -> None:
+    looks, release = [], threading.Event()
+
+    def look() -> None:
+        looks.append(1)
+        if len(looks) == 2:
+            raise OSError
+        if len(looks) > 2:
+            release.wait(30)
+
+    async def run() -> None:
+        check = Check(look, "no", PROMPT)
+        await check.passed()
+        for _ in range(2):  # the second look fails, the third hangs
+            with pytest.raises(StoreUnavailable, match="no"):
+                await check.passed()
+        release.set()
+
+    asyncio.run(run())
