@@ -147,8 +147,13 @@ def lists_of(names: Sequence[str]) -> list[list[str]]:
 
 def places_of(given: Iterable[str], names: Sequence[str]) -> set[int] | None:
     """Which of the three are named; None: all."""
+    return None if set(given) & set(WORDS) else named_beside(given, names)
+
+
+def named_beside(given: Iterable[str], names: Sequence[str]) -> set[int]:
+    """Which of the three are named, whatever words stand beside."""
     spelled = {"2001:DB8:0::3": IPS[2], "Three.EXAMPLE.": DOMAINS[2]}
-    return None if set(given) & set(WORDS) else {names.index(spelled.get(name, name)) for name in given}
+    return {names.index(spelled.get(name, name)) for name in given if name not in WORDS}
 
 
 Case = tuple[dict[str, Any], str | None, set[Any]]  # a rule, the alert's profile, and what must be told
@@ -160,7 +165,7 @@ def about_listings(told: Told, kind: str, field: str, names: Sequence[str]) -> I
     ):
         named = places_of(given, names)
         wanted = {zone.lower() for zone in zones}
-        places = told.places(profile) if named is None else named
+        places = told.places(profile) | named_beside(given, names) if named is None else named
         expected = {(names[place], zone) for place in places for zone in ZONES[place] if zone in wanted}
         yield {"type": kind, field: given, "rbls": zones}, profile, expected
 
@@ -176,7 +181,7 @@ def about_reputations(told: Told, kind: str, names: Sequence[str]) -> Iterator[C
         named = places_of(given, names)
         seen = told.places(profile)
         places = {
-            "GP_DOMAIN_REPUTATION": seen if named is None else named,
+            "GP_DOMAIN_REPUTATION": seen | named_beside(given, names) if named is None else named,
             "GP_IP_REPUTATION": seen & ({0, 1, 2} if named is None else named),
             "SNDS_FILTER_RESULT": {0, 1, 2} if named is None else named,
         }[kind]
