@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from mailvane_demo.world.postfix import PostfixWorld
-from tests.acceptance.installation import Installation, stop
+from tests.acceptance.installation import HTTP, Installation, stop
 from tests.ports import free_port
 from tests.waiting import PATIENCE
 
@@ -94,7 +94,7 @@ def test_a_workspace_sees_nothing_of_another(installation: Installation, log: Pa
         assert installation.get("/mail/log", token)["total"] == 0
         assert installation.get("/mail/stats", token, time="all")["received"] == 0
         assert [order["id"] for order in installation.get("/mail", token)] == [relay]
-        strange = httpx.get(f"{installation.url}/mail/log", params={"id": 1}, headers={"X-API-KEY": token})
+        strange = HTTP.get(f"{installation.url}/mail/log", params={"id": 1}, headers={"X-API-KEY": token})
     assert strange.status_code == httpx.codes.NOT_FOUND
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.acceptance.installation import Installation
+from tests.acceptance.installation import HTTP, Installation
 from tests.waiting import PATIENCE
 
 MEBIBYTE = 1024 * 1024
@@ -29,7 +29,7 @@ class Server:
 
     def answers(self) -> None:
         for path in ("/healthz", "/readyz", "/ping"):
-            assert httpx.get(self.installation.url + path, timeout=PATIENCE).status_code == httpx.codes.OK
+            assert HTTP.get(self.installation.url + path).status_code == httpx.codes.OK
 
     def memory(self) -> int:
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
@@ -127,9 +127,9 @@ def test_a_server_that_can_write_no_more_is_alive_but_not_ready(tmp_path: Path) 
         server.answers()
         before = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (16 * 1024, before[1]))
-        refused = httpx.get(f"{installation.url}/readyz", timeout=PATIENCE)
+        refused = HTTP.get(f"{installation.url}/readyz")
         assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
         assert refused.json()["detail"] == "nothing can be written where the stores are: File too large"
-        assert httpx.get(f"{installation.url}/healthz", timeout=PATIENCE).status_code == httpx.codes.OK
+        assert HTTP.get(f"{installation.url}/healthz").status_code == httpx.codes.OK
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, before)
         server.answers()

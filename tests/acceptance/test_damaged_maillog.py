@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.acceptance.installation import Installation, stop
+from tests.acceptance.installation import HTTP, Installation, stop
 from tests.acceptance.test_lost_ledger import MAILS, accepted, write_log
-from tests.waiting import PATIENCE, wait_for
+from tests.waiting import wait_for
 
 ROUNDS = 6
 
@@ -34,7 +34,7 @@ def alive(installation: Installation) -> Iterator[None]:
 
     def answers() -> bool:
         try:
-            return httpx.get(f"{installation.url}/healthz", timeout=PATIENCE).is_success
+            return HTTP.get(f"{installation.url}/healthz").is_success
         except httpx.TransportError:
             return False
 
@@ -56,7 +56,7 @@ def findings(installation: Installation, *words: str) -> dict[str, tuple[str, st
 
 
 def readiness(installation: Installation) -> tuple[int, str]:
-    answer = httpx.get(f"{installation.url}/readyz", timeout=PATIENCE)
+    answer = HTTP.get(f"{installation.url}/readyz")
     return answer.status_code, answer.text
 
 
@@ -67,7 +67,7 @@ def test_a_lost_view_is_told_and_rebuilt_while_the_server_runs(filled: Installat
         status, text = readiness(filled)
         assert status == 503
         assert f"the mail log is damaged, it lacks what it had: {MAILS} rows of deliveries" in text
-        assert "mailvane_maillog_damaged 1.0" in httpx.get(f"{filled.url}/metrics").text
+        assert "mailvane_maillog_damaged 1.0" in HTTP.get(f"{filled.url}/metrics").text
         found = findings(filled, "--deep")
         assert (found["server"][0], found["maillog"][0], found["contents"][0]) == ("bad", "bad", "bad")
         assert "`mailvane rebuild`" in found["maillog"][1]

@@ -15,7 +15,7 @@ from threading import Thread
 import httpx
 import pytest
 
-from tests.acceptance.installation import Installation, kill
+from tests.acceptance.installation import HTTP, Installation, kill
 from tests.waiting import PATIENCE
 
 ROUNDS = 10
@@ -95,7 +95,7 @@ def test_no_answer_is_forgotten_whenever_the_server_is_killed(
 
 def create(installation: Installation, token: str) -> None:
     headers = {"Authorization": f"Bearer {token}"}
-    made = httpx.post(f"{installation.url}/domains/", headers=headers, json={"name": NAME}, timeout=PATIENCE)
+    made = HTTP.post(f"{installation.url}/domains/", headers=headers, json={"name": NAME})
     assert made.status_code == httpx.codes.CREATED, made.text
 
 

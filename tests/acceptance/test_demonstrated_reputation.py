@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.acceptance.installation import Installation, end, stop
-from tests.waiting import PATIENCE, wait_for
+from tests.acceptance.installation import HTTP, Installation, end, stop
+from tests.waiting import wait_for
 
 _BEGIN_AT_ONCE = """
 import sys
@@ -39,7 +38,7 @@ class Demo:
 
     def told(self) -> set[str]:
         """The names of the alerts of which the webhook has heard."""
-        return {each["body"]["name"] for each in httpx.get(self.receiver, timeout=PATIENCE).json()["messages"]}
+        return {each["body"]["name"] for each in HTTP.get(self.receiver).json()["messages"]}
 
     def log(self) -> list[dict[str, Any]]:
         told = self.installation.answer("--data", str(self.place), "alerts", "log")

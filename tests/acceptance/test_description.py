@@ -12,7 +12,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import httpx
 import pytest
 import requests
 import schemathesis
@@ -27,7 +26,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.acceptance.described_tenant import Headers, Tenant, completed, settled
-from tests.acceptance.installation import Installation
+from tests.acceptance.installation import HTTP, Installation
 
 CHECKS = [
     not_a_server_error,
@@ -105,7 +104,7 @@ class HttpClient:
 
 def test_every_answer_is_one_that_the_document_tells(place: tuple[Installation, Tenant]) -> None:
     installation, tenant = place
-    document = httpx.get(f"{installation.url}/openapi.json").json()
+    document = HTTP.get(f"{installation.url}/openapi.json").json()
     config = schemathesis.Config.from_dict({**CONFIG, "base-url": installation.url, "headers": tenant.keys[ENGINE]})
     schema = schemathesis.openapi.from_dict(completed(document, tenant), config=config)
     asking = HttpClient(tenant.keys)

@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import httpx
 import pytest
 
-from tests.acceptance.installation import Installation
+from tests.acceptance.installation import HTTP, Installation
 from tests.contract import clickhouse_server
 from tests.contract.ledgers import PostgresServer, postgres
-from tests.waiting import PATIENCE
 
 __all__ = ["postgres"]
 
@@ -165,6 +163,6 @@ def test_a_node_with_an_empty_ledger_does_not_join(nodes: tuple[Installation, In
     assert_refused(two, "serve")
     two.environment["MAILVANE_LEDGER"] = one.environment["MAILVANE_LEDGER"]
     with two.serving():
-        refused = httpx.get(f"{two.url}/mail/log", headers={"X-API-KEY": token}, timeout=PATIENCE)
+        refused = HTTP.get(f"{two.url}/mail/log", headers={"X-API-KEY": token})
         assert refused.status_code == 401
         assert accepted(two, "acme") == MAILS

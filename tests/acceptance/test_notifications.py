@@ -15,7 +15,7 @@ import pytest
 
 from mailvane_demo.world.certificate_authority import root, signer
 from mailvane_demo.world.sns_topic import SnsTopic, stamp
-from tests.acceptance.installation import Installation
+from tests.acceptance.installation import HTTP, Installation
 from tests.waiting import PATIENCE
 
 NAME = "shop.example"
@@ -75,7 +75,7 @@ def master(served: Installation) -> Iterator[httpx.Client]:
 def take(served: Installation, body: bytes) -> httpx.Response:
     """As SNS sends it: without a key, and as text."""
     headers = {"Content-Type": "text/plain; charset=UTF-8"}
-    return httpx.post(f"{served.url}/webhooks/ses", content=body, headers=headers, timeout=PATIENCE)
+    return HTTP.post(f"{served.url}/webhooks/ses", content=body, headers=headers)
 
 
 def test_bounces_stop_a_domain_and_stand_in_its_mail_log(

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.acceptance.installation import Installation
+from tests.acceptance.installation import HTTP, Installation
 
 EMPTY_MEMBERS = gzip.compress(b"") * 1_000_000  # 20 MB
 LARGE = b'{"id":"x"}\n' * 90_000
@@ -35,12 +35,12 @@ def test_what_costs_more_than_it_holds_is_refused_and_others_are_answered(
 
     def packed(_: int) -> int:
         headers = {"X-API-KEY": one, "Content-Encoding": "gzip", "Content-Type": "application/x-ndjson"}
-        return httpx.post(installation.url + EVENTS, content=EMPTY_MEMBERS, headers=headers, timeout=60).status_code
+        return HTTP.post(installation.url + EVENTS, content=EMPTY_MEMBERS, headers=headers, timeout=60).status_code
 
     def networks(_: int) -> int:
         names = [f"2001:db8:{n:x}::/116" for n in range(1000)]
         path = installation.url + "/api/v1.0/ips"
-        return httpx.post(path, json={"ips": names}, headers={"X-API-KEY": one}, timeout=60).status_code
+        return HTTP.post(path, json={"ips": names}, headers={"X-API-KEY": one}, timeout=60).status_code
 
     with ThreadPoolExecutor(8) as pool:
         attacks = [*(pool.submit(packed, n) for n in range(4)), *(pool.submit(networks, n) for n in range(4))]
@@ -76,7 +76,7 @@ def test_what_was_acknowledged_before_the_server_was_told_to_end_is_kept(tmp_pat
             for name in names
         )
         try:
-            answer = httpx.post(
+            answer = HTTP.post(
                 installation.url + EVENTS,
                 content="".join(lines).encode(),
                 headers={"X-API-KEY": key, "Content-Type": "application/x-ndjson"},

@@ -17,6 +17,7 @@ from mailvane_demo.world.stamps import LogFormat
 HOUR = 3_600_000
 DAY = 24 * HOUR
 MONDAY = 1_760_313_600_000  # 2025-10-13, 00:00 UTC
+WEEKLY = 7000  # mails of the week that is looked at as a whole
 BUSY_HOURS = (MONDAY + 8 * HOUR, MONDAY + 12 * HOUR)
 
 
@@ -26,7 +27,7 @@ def world(seed: int = 1, mails_per_day: float = 3000) -> PostfixWorld:
 
 @pytest.fixture(scope="module")
 def week() -> list[str]:
-    return list(world().lines(MONDAY, MONDAY + 7 * DAY))
+    return list(world(mails_per_day=WEEKLY / 7).lines(MONDAY, MONDAY + 7 * DAY))
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,7 @@ def test_a_queue_id_is_used_by_one_mail_at_a_time(week: list[str]) -> None:
 
 
 def test_the_truth_is_what_the_log_says(week: list[str]) -> None:
-    truth = world().truth(MONDAY, MONDAY + 7 * DAY)
+    truth = world(mails_per_day=WEEKLY / 7).truth(MONDAY, MONDAY + 7 * DAY)
     own: set[str] = set()  # notifications and probes
     counts: Counter[str] = Counter()
     for line in week:
@@ -112,10 +113,10 @@ def test_the_truth_is_what_the_log_says(week: list[str]) -> None:
             own.discard(queue_id.group(1))
         elif (status := re.search(r"to=.* status=(\w+) ", line)) and queue_id.group(1) not in own:
             counts[status.group(1)] += ":10024," not in line
-    assert truth.accepted == counts["accepted"] > 10_000
+    assert truth.accepted == counts["accepted"] > WEEKLY / 2
     assert truth.delivered == counts["sent"]
-    assert truth.deferred == counts["deferred"] > 300
-    assert truth.bounced == counts["bounced"] == sum(truth.families.values()) > 100
+    assert truth.deferred == counts["deferred"] > 100
+    assert truth.bounced == counts["bounced"] == sum(truth.families.values()) > 50
     assert truth.rejected == counts["rejected"]
     assert truth.screened == counts["screened"]
     assert truth.notifications == counts["notifications"]
@@ -124,7 +125,7 @@ def test_the_truth_is_what_the_log_says(week: list[str]) -> None:
 def test_expired_mails_are_given_back(week: list[str]) -> None:
     expired = [line for line in week if "status=expired, returned to sender" in line]
     assert len(expired) > 3
-    assert world().truth(MONDAY, MONDAY + 7 * DAY).expired >= len(expired)
+    assert world(mails_per_day=WEEKLY / 7).truth(MONDAY, MONDAY + 7 * DAY).expired >= len(expired)
 
 
 def test_asking_for_the_truth_does_not_disturb_the_log(morning: list[str]) -> None:
@@ -144,7 +145,7 @@ def test_nights_are_quiet() -> None:
 
 
 def test_volume_is_about_as_asked() -> None:
-    for mails_per_day in (300, 6000):
+    for mails_per_day in (300, 2000):
         accepted = world(mails_per_day=mails_per_day).truth(MONDAY, MONDAY + 7 * DAY).accepted
         assert 0.6 < accepted / 7 / mails_per_day < 1.4
 
