@@ -205,8 +205,8 @@ def has_shape(answer: Answer, shape: Route) -> bool:
     if answer.headers.get("content-type", "").partition(";")[0] != shape.media_type:
         return False
     refusal = json.loads(answer.body)
-    own = refusal.get("code", refusal.get("status", answer.status))
-    return shape.fields <= refusal.keys() and own == answer.status
+    own: int = refusal.get("code", refusal.get("status", answer.status))
+    return own == answer.status and shape.fields <= refusal.keys()
 
 
 @pytest.fixture(scope="module")
@@ -220,10 +220,11 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 @pytest.mark.parametrize("route", ROUTES, ids=[route.path for route in ROUTES])
 def test_every_answer_is_documented_and_in_its_dialects_shape(installation: Installation, route: Route) -> None:
     paths = httpx.get(f"{installation.url}/openapi.json", timeout=PATIENCE).json()["paths"]
-    master = (("X-API-KEY", (installation.data / "master-token").read_text().strip()),)
-    of_workspace = (*master, ("X-Workspace-Id", "1"))
+    master: Headers = (("X-API-KEY", (installation.data / "master-token").read_text().strip()),)
+    of_workspace: Headers = (*master, ("X-Workspace-Id", "1"))
+    nobody: Headers = ()
     asked = [(sent, of_workspace) for sent in requests_to(route)]
-    asked += [(sent, key) for key in ((), master) for sent in list(requests_to(route))[::4]]
+    asked += [(sent, key) for key in (nobody, master) for sent in list(requests_to(route))[::4]]
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda each: answered(installation.port, each[0].written(each[1])), asked))
     found = [

@@ -33,6 +33,9 @@ STDIN = "-"
 BLOCK = 24 << 20
 PIECE = 256 << 10  # bytes in memory at a time
 TAIL = 4096  # bytes before a position that prove that a file is the one that was read
+MOST_RATIO = 200  # unpacked to packed; ours: logs reach some 20 with gzip, and some 100 where one line comes all day
+_RATIO_MATTERS = 64 << 20  # bytes unpacked
+_MOST_UNPACKED = 1 << 40  # bytes of one archive
 _ARCHIVE_BLOCK = 16 << 10  # small, as what is left of it is copied for each archive of several in one file
 _LONGEST_FIRST_LINE = 64 << 10
 _PAUSE_IN_PIPE = 0.02  # seconds
@@ -241,7 +244,8 @@ def _text(name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
     make = _DECOMPRESSORS.get(form)
     if make is not None:
         outer = form
-        form, pieces = _judged(_unfolded(_cut(pieces), make))
+        packed = _Counted(_cut(pieces))
+        form, pieces = _judged(_in_proportion(f"{name}: {outer}", _unfolded(packed, make), packed))
         if form not in _AS_IT_IS | CODECS.keys():
             raise InvalidInput(f"{name}: {outer} that holds {form}, and no log: unpack it first")
     elif form not in _AS_IT_IS | CODECS.keys():
@@ -266,6 +270,34 @@ def _decoded(pieces: Iterator[bytes], codec: str) -> Iterator[bytes]:
         mark = "" if text else mark
         if text:
             yield text.encode("utf-8", "replace")
+
+
+class _Counted:
+    """Pieces, and how many bytes there were so far."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self.size = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = next(self._pieces)
+        self.size += len(piece)
+        return piece
+
+
+def _in_proportion(whose: str, pieces: Iterator[bytes], packed: _Counted) -> Iterator[bytes]:
+    """What is unpacked, until that is more than any log can be. Raises InvalidInput."""
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > _RATIO_MATTERS and size > MOST_RATIO * packed.size:
+            raise InvalidInput(f"{whose} that unpacks to more than {MOST_RATIO} times its size: no log does")
+        if size > _MOST_UNPACKED:
+            raise InvalidInput(f"{whose} that unpacks to more than {_MOST_UNPACKED >> 40} TiB: import it in parts")
+        yield piece
 
 
 def _cut(pieces: Iterator[bytes]) -> Iterator[bytes]:

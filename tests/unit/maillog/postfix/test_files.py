@@ -104,3 +104,17 @@ def test_an_archive_that_unpacks_to_much_comes_in_pieces_of_bounded_size(
             assert len(piece) <= PIECE
             seen.update(piece)
     assert seen.digest() == hashlib.sha256(text + text).digest()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstd.compress])
+@pytest.mark.parametrize("text", [b"a" * (1 << 20), b"\n" * (1 << 20)], ids=["one line", "empty lines"])
+def test_an_archive_that_unpacks_out_of_proportion_ends_with_a_clear_error(
+    pack: Callable[[bytes], bytes], text: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "mail.log.packed"
+    path.write_bytes(pack(text) * 200)
+    read: list[int] = []
+    told = r"packed: an? \w+ file that unpacks to more than 200 times its size"
+    with open_log(str(path)) as stream, pytest.raises(InvalidInput, match=told):
+        read.extend(len(piece) for piece in iter(stream.read, b""))
+    assert 60 << 20 < sum(read) <= 64 << 20
