@@ -28,6 +28,18 @@ COMMAND = Path(sys.executable).with_name("mailvane")
 HTTP = httpx.Client(verify=False, timeout=PATIENCE, limits=httpx.Limits(max_keepalive_connections=0))
 
 T = TypeVar("T")
+# Runs each command of a list as `mailvane` does, one after the other.
+_SEVERAL = """
+import json, sys
+from mailvane.server.main import main
+for words in json.loads(sys.argv[1]):
+    sys.argv[1:] = words
+    try:
+        main()
+    except SystemExit as ended:
+        if ended.code:
+            raise
+"""
 
 
 class Installation:
@@ -65,14 +77,7 @@ class Installation:
             end(process)
 
     def run(self, *words: str, succeeds: bool = True) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [str(COMMAND), *words],
-            env=self.environment,
-            text=True,
-            capture_output=True,
-            timeout=2 * PATIENCE,
-            check=False,
-        )
+        done = self._done(str(COMMAND), *words)
         if succeeds:
             assert done.returncode == 0, f"mailvane {' '.join(words)}: {done.stderr}"
         return done
@@ -80,6 +85,23 @@ class Installation:
     def answer(self, *words: str) -> Any:
         """What a command prints with --json."""
         return json.loads(self.run(*words, "--json").stdout)
+
+    def answers(self, *commands: tuple[str, ...]) -> list[Any]:
+        """What each prints with --json; in one process, as starting takes longer than answering."""
+        done = self._done(sys.executable, "-c", _SEVERAL, json.dumps([(*words, "--json") for words in commands]))
+        assert done.returncode == 0, f"mailvane {commands}: {done.stderr}"
+        found, decoder, rest = [], json.JSONDecoder(), done.stdout.lstrip()
+        while rest:
+            value, end = decoder.raw_decode(rest)
+            found.append(value)
+            rest = rest[end:].lstrip()
+        assert len(found) == len(commands)
+        return found
+
+    def _done(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words, env=self.environment, text=True, capture_output=True, timeout=2 * PATIENCE, check=False
+        )
 
     def tenant(self, name: str) -> tuple[int, str]:
         """A workspace with one relay: the relay's id, and a workspace key.
@@ -134,8 +156,10 @@ class Installation:
 
     def everything(self, workspace: str) -> dict[str, Any]:
         """All that a workspace's mail log answers, to compare with that of another installation."""
-        rows = self.answer("log", "--workspace", workspace, "--notifications", "--oldest-first", "--limit", "10000")
-        told = self.answer("stats", "--workspace", workspace, "--window", "all", "--top", "500")
+        rows, told = self.answers(
+            ("log", "--workspace", workspace, "--notifications", "--oldest-first", "--limit", "10000"),
+            ("stats", "--workspace", workspace, "--window", "all", "--top", "500"),
+        )
         return {"rows": rows, "tables": told["tables"], "all": told["windows"]["all"]}
 
 

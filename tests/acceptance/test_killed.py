@@ -25,6 +25,15 @@ def lines() -> list[str]:
     return list(PostfixWorld(seed=5, start=START, mails_per_day=900).lines(START, START + 8 * DAY))
 
 
+@pytest.fixture(scope="module")
+def wanted(lines: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """What the whole log comes to when nothing disturbs."""
+    place = tmp_path_factory.mktemp("undisturbed")
+    log = place / "mail.log"
+    log.write_text("\n".join(lines) + "\n")
+    return undisturbed(place / "data", log)
+
+
 def undisturbed(place: Path, log: Path) -> dict[str, object]:
     installation = Installation(place)
     installation.tenant("acme")
@@ -32,7 +41,9 @@ def undisturbed(place: Path, log: Path) -> dict[str, object]:
     return installation.everything("acme")
 
 
-def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(tmp_path: Path, lines: list[str]) -> None:
+def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(
+    tmp_path: Path, lines: list[str], wanted: dict[str, object]
+) -> None:
     log = tmp_path / "mail.log"
     log.write_text("\n".join(lines) + "\n")
     installation = Installation(tmp_path / "killed")
@@ -46,10 +57,12 @@ def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(tmp_pa
             hits += kill(process)
     installation.run("import", "postfix", str(log), "--workspace", "acme")
     assert hits >= ROUNDS // 4, "too few rounds were killed in the middle to prove anything"
-    assert installation.everything("acme") == undisturbed(tmp_path / "whole", log)
+    assert installation.everything("acme") == wanted
 
 
-def test_imports_of_one_log_that_run_at_once_share_the_work(tmp_path: Path, lines: list[str]) -> None:
+def test_imports_of_one_log_that_run_at_once_share_the_work(
+    tmp_path: Path, lines: list[str], wanted: dict[str, object]
+) -> None:
     log = tmp_path / "mail.log"
     log.write_text("\n".join(lines) + "\n")
     installation = Installation(tmp_path / "shared")
@@ -62,7 +75,7 @@ def test_imports_of_one_log_that_run_at_once_share_the_work(tmp_path: Path, line
         assert [process.returncode for process in imports] == [0, 0, 0], told
         assert sum(json.loads(out)["lines"] for out, _ in told) == len(lines)
         found = installation.everything("acme")
-    assert found == undisturbed(tmp_path / "whole", log)
+    assert found == wanted
 
 
 def append_slowly(log: Path, lines: list[str], stop: Event) -> None:
@@ -79,7 +92,9 @@ def append_slowly(log: Path, lines: list[str], stop: Event) -> None:
             time.sleep(0.1)
 
 
-def test_a_followed_log_is_taken_in_once_however_often_the_server_is_killed(tmp_path: Path, lines: list[str]) -> None:
+def test_a_followed_log_is_taken_in_once_however_often_the_server_is_killed(
+    tmp_path: Path, lines: list[str], wanted: dict[str, object]
+) -> None:
     log = tmp_path / "mail.log"
     log.touch()
     data = tmp_path / "killed"
@@ -101,4 +116,4 @@ def test_a_followed_log_is_taken_in_once_however_often_the_server_is_killed(tmp_
     with installation.serving():
         installation.run("import", "postfix", str(log), "--workspace", "acme")
         found = installation.everything("acme")
-    assert found == undisturbed(tmp_path / "whole", log)
+    assert found == wanted

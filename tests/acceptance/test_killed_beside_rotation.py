@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
@@ -64,14 +65,25 @@ def copied_and_cut(log: Path, number: int) -> None:
     pack(copy)
 
 
+@pytest.fixture(scope="module")
+def text() -> bytes:
+    world = PostfixWorld(seed=7, start=START, mails_per_day=300)
+    return "".join(f"{line}\n" for line in world.lines(START, START + 3 * DAY)).encode()
+
+
+@pytest.fixture(scope="module")
+def wanted(text: bytes, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the whole log comes to when nothing disturbs."""
+    place = tmp_path_factory.mktemp("undisturbed")
+    log = place / "mail.log"
+    log.write_bytes(text)
+    return undisturbed(place / "data", log)
+
+
 @pytest.mark.parametrize("rotate", [numbered, dated, copied_and_cut])
 def test_a_log_that_is_rotated_and_compressed_is_taken_in_once_however_often_the_server_is_killed(
-    tmp_path: Path, rotate: Rotate
+    tmp_path: Path, text: bytes, wanted: dict[str, Any], rotate: Rotate
 ) -> None:
-    world = PostfixWorld(seed=7, start=START, mails_per_day=300)
-    text = "".join(f"{line}\n" for line in world.lines(START, START + 3 * DAY)).encode()
-    whole = tmp_path / "whole.log"
-    whole.write_bytes(text)
     log = tmp_path / "logs" / "mail.log"
     log.parent.mkdir()
     first = text.index(b"\n") + 1
@@ -79,7 +91,7 @@ def test_a_log_that_is_rotated_and_compressed_is_taken_in_once_however_often_the
     data = tmp_path / "killed"
     installation = Installation(data)
     (data / "mailvane.toml").write_text(f'[[postfix]]\npath = "{log}"\nworkspace = "acme"\n')
-    installation.tenant("acme")
+    _, token = installation.tenant("acme")
     with installation.serving():
         time.sleep(1)  # it has begun with this log
     written = Event()
@@ -111,6 +123,7 @@ def test_a_log_that_is_rotated_and_compressed_is_taken_in_once_however_often_the
     finally:
         writer.join()
     assert written.is_set()
-    wanted = undisturbed(tmp_path / "whole", whole)
+    received = wanted["all"]["received"]
     with installation.serving():
+        installation.wait_for(lambda: installation.get("/mail/stats", token, time="all")["received"] == received)
         installation.wait_for(lambda: installation.everything("acme") == wanted)
