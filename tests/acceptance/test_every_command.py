@@ -23,6 +23,7 @@ from mailvane.server import cli
 from mailvane.server.main import Mailvane
 from mailvane.server.settings import load
 from tests.acceptance.installation import COMMAND, Installation
+from tests.ledgers import place_empty
 from tests.waiting import PATIENCE, wait_for
 
 MOST_LINES = 12  # with the usage and the box around a complaint
@@ -59,7 +60,7 @@ Run = Callable[..., tuple[object, str]]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     environment = {"MAILVANE_DATA": str(tmp_path / "data"), "MAILVANE_HTTP": "127.0.0.1:9"}
-    (tmp_path / "data").mkdir()
+    place_empty(tmp_path / "data" / "ledger.sqlite")
     monkeypatch.chdir(tmp_path)
 
     def made(*words: str) -> tuple[object, str]:
