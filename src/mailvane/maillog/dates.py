@@ -94,10 +94,26 @@ def _resolve(reading: strtotime.Reading, now: int, zone: ZoneInfo) -> Moment:
         hour, minute, second = today.hour, today.minute, today.second
     local = midnight + timedelta(hours=hour, minutes=minute, seconds=second)
     return Moment(
-        int(local.timestamp()) + reading.seconds,
+        _shifted(local, today, reading),
         names_day,
         int((midnight + timedelta(days=1)).timestamp()) if names_day else 0,
     )
+
+
+def _shifted(local: datetime, today: datetime, reading: strtotime.Reading) -> int:
+    """Hours that are added to a date are those of its clock, as PHP counts them.
+
+    # ours: those that are added to now pass, summer time or not.
+    """
+    if reading.time is None and not reading.at_midnight:
+        is_now = local.replace(tzinfo=None) == today.replace(tzinfo=None)
+        return (int(today.timestamp()) if is_now else _epoch(local)) + reading.seconds
+    return _epoch(local + timedelta(seconds=reading.seconds))
+
+
+def _epoch(local: datetime) -> int:
+    """An hour that comes twice is the second one; one that is skipped is as long after the clocks have jumped."""
+    return int(max(local.replace(fold=fold).timestamp() for fold in (0, 1)))
 
 
 def _day(reading: strtotime.Reading, today: date) -> date:
@@ -106,6 +122,9 @@ def _day(reading: strtotime.Reading, today: date) -> date:
         year=today.year if year is None else year, month=today.month if month is None else month, day=1
     )
     offset = (today.day if number is None else number) - 1
+    if reading.edge and reading.week_shift is not None:
+        edge = _add_months(start, 1) - timedelta(days=1) if reading.edge == "last" else start
+        start = (edge + timedelta(weeks=reading.week_shift, days=-edge.weekday())).replace(day=1)
     if reading.edge == "first":
         return _add_months(start, reading.months) + timedelta(days=reading.days)
     if reading.edge == "last":
@@ -114,7 +133,10 @@ def _day(reading: strtotime.Reading, today: date) -> date:
         return _nth_weekday(_add_months(start, reading.months), *reading.nth_weekday) + timedelta(days=reading.days)
     weeks = timedelta(weeks=reading.week_shift or 0)
     if reading.weekday is None:
-        return _add_months(start, reading.months) + timedelta(days=offset + reading.days) + weeks
+        day = _add_months(start, reading.months) + timedelta(days=offset + reading.days) + weeks
+        if reading.week_shift is not None:
+            day -= timedelta(days=day.weekday())
+        return _add_workdays(day, reading.workdays)
     day = _to_weekday(start + timedelta(days=offset), reading)
     return _add_months(day.replace(day=1), reading.months) + timedelta(days=day.day - 1 + reading.days) + weeks
 
@@ -122,6 +144,16 @@ def _day(reading: strtotime.Reading, today: date) -> date:
 def _add_months(first: date, months: int) -> date:
     year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
     return date(year, month + 1, 1)
+
+
+def _add_workdays(day: date, count: int) -> date:
+    step = -1 if count < 0 else 1
+    weeks, left = divmod(abs(count), 5)
+    day += timedelta(weeks=step * weeks)
+    while left or (count and day.weekday() > 4):
+        day += timedelta(days=step)
+        left -= left > 0 and day.weekday() <= 4
+    return day
 
 
 def _to_weekday(day: date, reading: strtotime.Reading) -> date:

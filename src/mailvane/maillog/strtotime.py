@@ -2,13 +2,13 @@
 
 The text is a sequence of phrases in any order ("last monday", "first day of last month 09:00 +0200"); the longest
 phrase that fits at a place wins. A reading only records what was said; `dates.py` turns it into a moment. This is
-not a calendar and knows no clock. Left out: Roman months, working days, "back of" and "front of".
+not a calendar and knows no clock.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta, timezone, tzinfo
 from functools import lru_cache
@@ -47,9 +47,10 @@ class Reading:
     names_day: bool = False  # the text means a day rather than an instant
     months: int = 0
     days: int = 0
+    workdays: int = 0  # Monday to Friday
     seconds: int = 0
     weekday: tuple[int, int] | None = None  # which, and how many of them ahead; 0: today counts
-    week_shift: int | None = None  # "this week": the weekday is one of that ISO week
+    week_shift: int | None = None  # "this week": the weekday is one of that ISO week, its Monday where none is named
     edge: str = ""  # "first" or "last" day of the month
     nth_weekday: tuple[int, int] | None = None  # which (-1: last), weekday: of the month
 
@@ -75,10 +76,15 @@ class Reading:
 
     def set_day(self, shift: int) -> None:
         self.days += shift
-        self.at_midnight = self.names_day = True
+        self.begin_day()
 
     def set_weekday(self, name: str, ahead: int) -> None:
         self.weekday = (WEEKDAYS.index(name[:3]), ahead)
+        self.begin_day()
+
+    def begin_day(self) -> None:
+        """A word for a day takes back a time that stands before it."""
+        self.time = None
         self.at_midnight = self.names_day = True
 
     def shift(self, amount: int, unit: str) -> None:
@@ -86,6 +92,8 @@ class Reading:
             self.seconds += amount * _SECONDS[unit]
         elif unit in _DAYS:
             self.days += amount * _DAYS[unit]
+        elif unit == "weekday":
+            self.workdays += amount
         elif unit in _MONTHS_LONG:
             self.months += amount * _MONTHS_LONG[unit]
         else:
@@ -93,6 +101,7 @@ class Reading:
 
     def reverse(self) -> None:
         self.months, self.days, self.seconds = -self.months, -self.days, -self.seconds
+        self.workdays = -self.workdays
         if self.weekday:
             self.weekday = (self.weekday[0], -self.weekday[1])
 
@@ -104,11 +113,13 @@ _MONTH = (
     r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
     r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 )
+_ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
+_ANY_MONTH = _MONTH[:-1] + "|" + "|".join(sorted(_ROMAN, key=len, reverse=True)) + r")(?![a-z])"
 _WEEKDAY = (
     r"(?P<weekday>mon(?:day)?|tue(?:s(?:day)?)?|wed(?:s|nesday)?|thu(?:r(?:s(?:day)?)?)?|fri(?:day)?|sat(?:urday)?|"
     r"sun(?:day)?)"
 )
-_UNIT = r"(?P<unit>sec(?:ond)?|min(?:ute)?|hour|day|week|fortnight|month|year)s?"
+_UNIT = r"(?P<unit>sec(?:ond)?|min(?:ute)?|hour|day|weekday|week|fortnight|month|year)s?"
 _WHICH = r"(?P<which>next|last|previous|this)"
 _NTH = "(?P<nth>" + "|".join(ORDINALS) + "|last)"
 _Y, _M, _D, _TH = r"(?P<y>\d{4})", r"(?P<m>\d{1,2})", r"(?P<d>\d{1,2})", r"(?:st|nd|rd|th)?"
@@ -133,15 +144,15 @@ def read(text: str) -> Reading:
         if text[place] in " \t,;()":
             place += 1
             continue
-        match, action = _longest(text, place)
+        match, action = _longest(text, place, _PHRASES if reading.date is None else _AFTER_A_DATE)
         action(reading, match)
         place = match.end()
     return reading
 
 
-def _longest(text: str, place: int) -> tuple[re.Match[str], Action]:
+def _longest(text: str, place: int, phrases: Sequence[tuple[re.Pattern[str], Action]]) -> tuple[re.Match[str], Action]:
     best: tuple[re.Match[str], Action] | None = None
-    for pattern, action in _PHRASES:
+    for pattern, action in phrases:
         match = pattern.match(text, place)
         if match and match.end() > place and (best is None or match.end() > best[0].end()):
             best = (match, action)
@@ -151,7 +162,8 @@ def _longest(text: str, place: int) -> tuple[re.Match[str], Action]:
 
 
 def _month_number(name: str) -> int:
-    return MONTHS.index(name[:3].lower()) + 1
+    name = name.lower()
+    return (_ROMAN.index(name) if name in _ROMAN else MONTHS.index(name[:3])) + 1
 
 
 def _year(digits: str) -> int:
@@ -170,6 +182,7 @@ def _year(digits: str) -> int:
     rf"{_D}[.-]{_M}[.-]{_Y}(?!\d)",
     rf"{_D}\.{_M}\.(?P<y>\d\d)(?![\d:])",
     rf"{_M}/{_D}/(?P<y>\d{{4}}|\d\d)(?!\d)",
+    rf"(?P<y>\d\d)-{_M}-{_D}(?!\d)",
     r"(?P<y>\d{4})(?P<m>\d\d)(?P<d>\d\d)(?=t\d)",
 )
 def _numbers(reading: Reading, match: re.Match[str]) -> None:
@@ -187,12 +200,20 @@ def _month_and_day(reading: Reading, match: re.Match[str]) -> None:
 
 
 @_phrase(
-    rf"{_D}{_TH}[ \t.-]*{_MONTH}[ \t.,-]*{_Y}(?![\d:])",
+    rf"{_D}{_TH}[ \t.-]*{_ANY_MONTH}[ \t.,-]*{_Y}(?![\d:])",
+    rf"{_MONTH}-{_D}-(?P<y>\d\d)(?!\d)",
+    rf"(?P<y>\d\d)-{_MONTH}-{_D}(?!\d)",
     rf"{_MONTH}[ \t.-]*{_D}{_TH}[ \t.,-]+{_Y}(?![\d:])",
     rf"{_Y}-{_MONTH}-{_D}(?!\d)",
 )
 def _named_month(reading: Reading, match: re.Match[str]) -> None:
+    reading.set_date(_year(match["y"]), _month_number(match["month"]), int(match["d"]))
+
+
+@_phrase(rf"{_D}/{_MONTH}/{_Y}:(?P<h>\d{{1,2}}):(?P<min>\d\d):(?P<s>\d\d)(?!\d)")
+def _common_log_format(reading: Reading, match: re.Match[str]) -> None:
     reading.set_date(int(match["y"]), _month_number(match["month"]), int(match["d"]))
+    reading.set_time(int(match["h"]), int(match["min"]), int(match["s"]))
 
 
 @_phrase(rf"{_D}{_TH}[ \t.-]*{_MONTH}{_END}", rf"{_MONTH}[ \t.-]*{_D}{_TH}(?![\d:])")
@@ -200,7 +221,7 @@ def _named_month_this_year(reading: Reading, match: re.Match[str]) -> None:
     reading.set_date(None, _month_number(match["month"]), int(match["d"]))
 
 
-@_phrase(rf"{_MONTH}[ \t.,-]*{_Y}(?![\d:])", rf"{_Y}[ \t.-]*{_MONTH}{_END}")
+@_phrase(rf"{_ANY_MONTH}[ \t.,-]*{_Y}(?![\d:])", rf"{_Y}[ \t.-]*{_MONTH}{_END}")
 def _month_of_year(reading: Reading, match: re.Match[str]) -> None:
     reading.set_date(int(match["y"]), _month_number(match["month"]), 1)
 
@@ -246,6 +267,13 @@ def _hour_alone(reading: Reading, match: re.Match[str]) -> None:
     reading.set_time(_hour(int(match["h"]), match["half"]), 0, 0)
 
 
+@_phrase(rf"(?P<side>back|front){_GAP}of{_GAP}(?P<h>\d{{1,2}})[ \t]*(?:(?P<half>[ap])\.?m\.?)?(?![a-z\d])")
+def _side_of_hour(reading: Reading, match: re.Match[str]) -> None:
+    """A quarter past, or a quarter to."""
+    reading.set_time(_hour(int(match["h"]), match["half"]), 0, 0)
+    reading.seconds += 15 * 60 if match["side"].lower() == "back" else -15 * 60
+
+
 def _hour(hour: int, half: str | None) -> int:
     if half is None:
         return hour
@@ -271,6 +299,13 @@ def _offset(reading: Reading, match: re.Match[str]) -> None:
 @_phrase("(?P<name>" + "|".join(_ABBREVIATIONS) + f"){_END}")
 def _abbreviation(reading: Reading, match: re.Match[str]) -> None:
     reading.set_zone(timezone(timedelta(hours=_ABBREVIATIONS[match["name"].lower()])))
+
+
+@_phrase(rf"(?P<letter>[a-ik-y]){_END}")
+def _military(reading: Reading, match: re.Match[str]) -> None:
+    """A is an hour ahead of UTC, M twelve; N is an hour behind, Y twelve; J is none."""
+    place = "abcdefghiklmnopqrstuvwxy".index(match["letter"].lower()) + 1
+    reading.set_zone(timezone(timedelta(hours=place if place <= 12 else 12 - place)))
 
 
 @lru_cache(maxsize=1)
@@ -308,6 +343,7 @@ def _day_by_word(reading: Reading, match: re.Match[str]) -> None:
 
 @_phrase(rf"(?P<hour>midnight|noon){_END}")
 def _hour_by_word(reading: Reading, match: re.Match[str]) -> None:
+    reading.time = None
     reading.set_time(12 if match["hour"].lower() == "noon" else 0, 0, 0)
 
 
@@ -345,8 +381,22 @@ def _relative_unit(reading: Reading, match: re.Match[str]) -> None:
     steps, unit = _steps(match["which"]), _unit(match["unit"])
     if unit == "week":
         reading.week_shift = (reading.week_shift or 0) + steps
+    elif unit == "weekday":
+        reading.workdays += steps
+        reading.begin_day()
     else:
         reading.shift(steps, unit)
+
+
+@_phrase(rf"weekdays?{_END}")
+def _weekday_to_come(reading: Reading, _match: re.Match[str]) -> None:
+    reading.workdays += 1
+    reading.begin_day()
+
+
+@_phrase(rf"(?P<nth>{'|'.join(ORDINALS)}){_GAP}{_UNIT}{_END}")
+def _ordinal_unit(reading: Reading, match: re.Match[str]) -> None:
+    reading.shift(ORDINALS.index(match["nth"].lower()) + 1, _unit(match["unit"]))
 
 
 @_phrase(rf"{_WHICH}{_GAP}{_WEEKDAY}{_END}")
@@ -364,9 +414,21 @@ def _weekday_of_month(reading: Reading, match: re.Match[str]) -> None:
     nth = match["nth"].lower()
     which = -1 if nth == "last" else ORDINALS.index(nth) + 1
     reading.nth_weekday = (which, WEEKDAYS.index(match["weekday"].lower()[:3]))
-    reading.at_midnight = reading.names_day = True
+    reading.begin_day()
 
 
 @_phrase(rf"ago{_END}")
 def _ago(reading: Reading, _match: re.Match[str]) -> None:
     reading.reverse()
+
+
+# ---- where the date is told already
+
+
+def _dotted_time(reading: Reading, match: re.Match[str]) -> None:
+    reading.set_time(int(match["h"]), int(match["min"]), int(match["s"] or 0))
+
+
+# Without a date before them, points stand between day, month and year.
+_DOTTED = re.compile(r"(?P<h>\d{1,2})\.(?P<min>\d{1,2})(?:\.(?P<s>\d{1,2}))?(?![\d.])", re.ASCII)
+_AFTER_A_DATE = [(_DOTTED, _dotted_time), *_PHRASES]

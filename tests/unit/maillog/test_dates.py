@@ -60,9 +60,18 @@ def test_the_zone_of_the_server_rules_dates_without_one() -> None:
     assert earliest("2024-01-15", NOW, ZONE) - berlin == 6 * 3_600_000
 
 
-def test_hours_are_counted_in_real_time_across_a_clock_change() -> None:
-    noon = "2024-03-10 00:30:00"
-    assert earliest(f"{noon} +3 hours", NOW, ZONE) - earliest(noon, NOW, ZONE) == 3 * 3_600_000
+def test_hours_from_now_pass_across_a_clock_change_and_hours_from_a_date_are_of_its_clock() -> None:
+    """PHP counts the second so; the first is what somebody means who looks at the last three hours."""
+    change = 1_710_054_000_000  # 2024-03-10 03:00 in New York, which was 02:00
+    assert earliest("3 hours ago", change + 60_000, ZONE) == change + 60_000 - 3 * 3_600_000
+    assert earliest("2024-03-10 00:30:00 +3 hours", NOW, ZONE) == change + 30 * 60_000
+
+
+def test_now_is_now_in_an_hour_that_comes_twice() -> None:
+    first = 1_730_611_800_000  # 2024-11-03 01:30 in New York, for the first time
+    for now in (first, first + 3_600_000):
+        assert earliest("now", now, ZONE) == now
+        assert earliest("5 minutes ago", now, ZONE) == now - 300_000
 
 
 @given(st.integers(0, MAX_SECONDS))
