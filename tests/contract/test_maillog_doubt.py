@@ -8,11 +8,12 @@ import shutil
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from mailvane.maillog.clickhouse import open_maillog
-from mailvane.maillog.clickhouse.engine import Engine, parse_address
+from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog
+from mailvane.maillog.clickhouse.engine import Engine
 from mailvane.maillog.clickhouse.repair import SUMS
 from mailvane.maillog.clickhouse.schema import TABLES
 from mailvane.maillog.model import EventBatch, EventType, MailEvent
@@ -50,62 +51,73 @@ def contents(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
     return {**said, "events": engine.rows("SELECT * FROM events ORDER BY ALL")}
 
 
-def parts(engine: Engine) -> dict[Path, str]:
+class Cut(NamedTuple):
+    """A mail log with both batches in it, closed; and the parts, by table, that the insert of the last one made."""
+
+    directory: Path
+    made: dict[Path, str]
+
+    def lacking(self, directory: Path, lost: Callable[[str], bool]) -> ClickHouseMailLog:
+        """A copy whose tables lost, of that insert, what a cut in the middle of it may have lost; open."""
+        shutil.copytree(self.directory, directory, symlinks=True)
+        for part, table in self.made.items():
+            if lost(table):
+                shutil.rmtree(directory / part)
+        return open_maillog(f"chdb://{directory}")
+
+
+def parts(engine: Engine, directory: Path) -> dict[Path, str]:
     question = "SELECT path, table FROM system.parts WHERE active AND database = currentDatabase()"
-    return {Path(str(path)): str(table) for path, table in engine.rows(question)}
+    return {Path(str(path)).relative_to(directory): str(table) for path, table in engine.rows(question)}
 
 
-def cut_short(directory: Path, lost: Callable[[str], bool], last: EventBatch) -> dict[str, list[tuple[object, ...]]]:
-    """What the tables hold when the parts of tables that `lost` says vanish in an insert, and it is done again."""
-    with open_maillog(f"chdb://{directory}") as maillog:
-        maillog.append(batches()[0])
-    engine = Engine(parse_address(f"chdb://{directory}"))
-    before = parts(engine)
-    engine.close()
-    with open_maillog(f"chdb://{directory}") as maillog:
-        maillog.append(last)
-    engine = Engine(parse_address(f"chdb://{directory}"))
-    gone = [path for path, table in parts(engine).items() if path not in before and lost(table)]
-    engine.close()
-    for path in gone:
-        shutil.rmtree(path)
-    with open_maillog(f"chdb://{directory}") as maillog:
-        for _ in range(2):
-            maillog.append(batches()[1], doubtful=True)
-    engine = Engine(parse_address(f"chdb://{directory}"))
-    try:
-        return contents(engine)
-    finally:
-        engine.close()
+def contents_of(maillog: ClickHouseMailLog) -> dict[str, list[tuple[object, ...]]]:
+    (engine,) = maillog._engines
+    return contents(engine)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[object, ...]]]:
-    directory = tmp_path_factory.mktemp("undisturbed") / "maillog"
+def cut(tmp_path_factory: pytest.TempPathFactory) -> Cut:
+    directory = (tmp_path_factory.mktemp("cut") / "maillog").resolve()
     with open_maillog(f"chdb://{directory}") as maillog:
-        for batch in batches():
-            maillog.append(batch)
-    engine = Engine(parse_address(f"chdb://{directory}"))
-    try:
-        return contents(engine)
-    finally:
-        engine.close()
+        (engine,) = maillog._engines
+        engine.command("SYSTEM STOP MERGES")  # the parts of an insert stay its own
+        maillog.append(batches()[0])
+        before = parts(engine, directory)
+        maillog.append(batches()[1])
+        after = parts(engine, directory)
+    assert before.keys() < after.keys()
+    return Cut(directory, {part: table for part, table in after.items() if part not in before})
+
+
+@pytest.fixture(scope="module")
+def undisturbed(cut: Cut, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[object, ...]]]:
+    with cut.lacking(tmp_path_factory.mktemp("undisturbed") / "maillog", lambda _: False) as maillog:
+        return contents_of(maillog)
 
 
 @pytest.mark.parametrize("table", [*(table for table in TABLES if table != "restored"), "none", "all", "some"])
 def test_what_a_cut_lost_is_made_good(
-    table: str, tmp_path: Path, undisturbed: dict[str, list[tuple[object, ...]]]
+    table: str, tmp_path: Path, cut: Cut, undisturbed: dict[str, list[tuple[object, ...]]]
 ) -> None:
     dice = random.Random(table)
 
     def lost(name: str) -> bool:
         return {"none": False, "all": True, "some": dice.random() < 0.5}.get(table, name == table)
 
-    assert cut_short(tmp_path / "maillog", lost, batches()[1]) == undisturbed
+    with cut.lacking(tmp_path / "maillog", lost) as maillog:
+        for _ in range(2):
+            maillog.append(batches()[1], doubtful=True)
+        assert contents_of(maillog) == undisturbed
 
 
 def test_what_never_came_is_stored(tmp_path: Path, undisturbed: dict[str, list[tuple[object, ...]]]) -> None:
-    assert cut_short(tmp_path / "maillog", lambda _: False, EventBatch("nothing", 7, 0, [])) == undisturbed
+    with open_maillog(f"chdb://{tmp_path / 'maillog'}") as maillog:
+        for batch in (batches()[0], EventBatch("nothing", 7, 0, [])):
+            maillog.append(batch)
+        for _ in range(2):
+            maillog.append(batches()[1], doubtful=True)
+        assert contents_of(maillog) == undisturbed
 
 
 def test_every_sum_of_the_schema_is_known() -> None:
