@@ -301,13 +301,6 @@ def _abbreviation(reading: Reading, match: re.Match[str]) -> None:
     reading.set_zone(timezone(timedelta(hours=_ABBREVIATIONS[match["name"].lower()])))
 
 
-@_phrase(rf"(?P<letter>[a-ik-y]){_END}")
-def _military(reading: Reading, match: re.Match[str]) -> None:
-    """A is an hour ahead of UTC, M twelve; N is an hour behind, Y twelve; J is none."""
-    place = "abcdefghiklmnopqrstuvwxy".index(match["letter"].lower()) + 1
-    reading.set_zone(timezone(timedelta(hours=place if place <= 12 else 12 - place)))
-
-
 @lru_cache(maxsize=1)
 def _zone_names() -> dict[str, str]:
     return {name.lower(): name for name in available_timezones()}
@@ -429,6 +422,13 @@ def _dotted_time(reading: Reading, match: re.Match[str]) -> None:
     reading.set_time(int(match["h"]), int(match["min"]), int(match["s"] or 0))
 
 
+def _military(reading: Reading, match: re.Match[str]) -> None:
+    """A is an hour ahead of UTC, M twelve; N is an hour behind, Y twelve; J is none."""
+    place = "abcdefghiklmnopqrstuvwxy".index(match["letter"].lower()) + 1
+    reading.set_zone(timezone(timedelta(hours=place if place <= 12 else 12 - place)))
+
+
+_LETTER = re.compile(rf"(?P<letter>[a-ik-y]){_END}", re.IGNORECASE | re.ASCII)
 # Without a date before them, points stand between day, month and year.
 _DOTTED = re.compile(r"(?P<h>\d{1,2})\.(?P<min>\d{1,2})(?:\.(?P<s>\d{1,2}))?(?![\d.])", re.ASCII)
-_AFTER_A_DATE = [(_DOTTED, _dotted_time), *_PHRASES]
+_AFTER_A_DATE = [(_DOTTED, _dotted_time), (_LETTER, _military), *_PHRASES]
