@@ -20,6 +20,7 @@ BODILESS = (
     "/acknowledge",
     "/resolve",
     "/health",
+    "/verify",
     "/increment",
     "/ses-verify",
     "/reset-daily",

@@ -13,7 +13,7 @@ from mailvane.dmarc.interface import ReportQuestion, RowQuestion
 from mailvane.dmarc.services import DmarcServices
 from mailvane.reputation.emailconsul import queries, shape
 from mailvane.reputation.emailconsul.parameters import recent, window
-from mailvane.web.endpoints import Asked, Endpoint
+from mailvane.web.endpoints import Asked, Endpoint, RouteTable
 
 
 def catch_up_email(services: DmarcServices, _asked: Asked) -> Mapping[str, Any]:
@@ -85,4 +85,4 @@ def _endpoints() -> Iterator[Endpoint]:
     )  # fmt: skip
 
 
-ENDPOINTS = [*_endpoints()]
+ROUTES = RouteTable([*_endpoints()], DmarcServices, shape.DIALECT, ("EmailConsul",), shape.PREFIX)

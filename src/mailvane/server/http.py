@@ -13,41 +13,49 @@ from prometheus_client import CollectorRegistry
 
 from mailvane.core.tenants.service import Tenancy
 from mailvane.dmarc import emailconsul as emailconsul_reports
+from mailvane.dmarc.api import routes as report_routes
 from mailvane.dmarc.services import DmarcServices
+from mailvane.maillog.api import routes as maillog_routes
 from mailvane.maillog.api.gathering import intake_commits
 from mailvane.maillog.api.intake import Intake, Receipt, Told
 from mailvane.maillog.followed_logs import FollowedLogs
 from mailvane.maillog.mailbaby import routes as mailbaby_routes
 from mailvane.maillog.services import MailLogServices
+from mailvane.notify.api import routes as notify_routes
 from mailvane.notify.services import NotifyServices
+from mailvane.outbound.api import routes as outbound_routes
 from mailvane.outbound.emboux import routes as emboux_routes
 from mailvane.outbound.services import OutboundServices
+from mailvane.reputation.api import routes as reputation_routes
 from mailvane.reputation.emailconsul import routes as emailconsul_routes
-from mailvane.reputation.emailconsul import shape as emailconsul
 from mailvane.reputation.services import ReputationServices
-from mailvane.server import native_routes, operations
+from mailvane.server import operations
 from mailvane.server.operations import Checks, Metrics
-from mailvane.web import description
+from mailvane.web import description, problem
 from mailvane.web.bridge import ThreadPools
 from mailvane.web.door import Authenticator, Gateway, render_error
-from mailvane.web.endpoints import handlers, parameters
+from mailvane.web.handlers import handlers
 from mailvane.web.recognition import KeyCache
 
 _LARGEST_QUESTION = 64 * 1024
-_REPORT_PARAMETERS = parameters(emailconsul_reports.ENDPOINTS, emailconsul.PREFIX)
-_ROUTERS = (
-    mailbaby_routes.ROUTER,
-    emboux_routes.ROUTER,
-    emailconsul_routes.router(handlers(emailconsul_reports.ENDPOINTS, DmarcServices, emailconsul.Refused)),
-    native_routes.ROUTER,
-    operations.ROUTER,
+_TABLES = (
+    mailbaby_routes.ROUTES,
+    emboux_routes.ROUTES,
+    emailconsul_routes.ROUTES,
+    emailconsul_reports.ROUTES,
+    outbound_routes.ROUTES,
+    reputation_routes.ROUTES,
+    notify_routes.ROUTES,
+    report_routes.ROUTES,
+    *maillog_routes.TABLES,
+    operations.ROUTES,
 )
 
 _DIALECTS = (
     mailbaby_routes.DIALECT,
     emboux_routes.DIALECT,
     emailconsul_routes.DIALECT,
-    native_routes.DIALECT,
+    problem.DIALECT,
     operations.DIALECT,
 )
 
@@ -75,12 +83,7 @@ class HttpServices:
 @lru_cache(maxsize=1)
 def document() -> bytes:
     """The OpenAPI document of everything that the application serves."""
-    return description.described(
-        _ROUTERS,
-        native_routes.BODIES | emboux_routes.BODIES | emailconsul_routes.BODIES,
-        native_routes.PARAMETERS | emailconsul_routes.PARAMETERS | _REPORT_PARAMETERS,
-        _DIALECTS,
-    )
+    return description.described(_TABLES)
 
 
 def create_app(services: HttpServices, registry: CollectorRegistry | None = None) -> Litestar:
@@ -95,7 +98,7 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
         return await bridge.quick(intake.commit, workspace, requests, services.clock())
 
     app = Litestar(
-        route_handlers=[*_ROUTERS],
+        route_handlers=handlers(_TABLES),
         exception_handlers={Exception: render_error},
         request_max_body_size=_LARGEST_QUESTION,
         openapi_config=None,

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from litestar import MediaType, Request, Response, Router, get
-from litestar.openapi.datastructures import ResponseSpec
+from litestar import Request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 from mailvane import __version__
@@ -19,17 +18,16 @@ from mailvane.maillog.followed_logs import FollowedLogs, FollowedLogState
 from mailvane.maillog.recording import Waiting
 from mailvane.maillog.services import MailLogServices
 from mailvane.web.dialect import Dialect
+from mailvane.web.endpoints import PLAIN, Endpoint, Pool, RouteTable
 from mailvane.web.problem import MEDIA_TYPE, Problem, render
 from mailvane.web.readiness import Check
-from mailvane.web.services import services_of, threads_of
+from mailvane.web.services import threads_of
 
 AnyRequest = Request[Any, Any, Any]
 
-_EXPOSITION = "text/plain; version=1.0.0"  # the framework adds the charset
+_EXPOSITION = f"{PLAIN}; version=1.0.0"
 
-DIALECT = Dialect(name="operations", render=render)
-
-_REFUSED = {400: ResponseSpec(Problem, generate_examples=False, description="Refused", media_type=MEDIA_TYPE)}
+DIALECT = Dialect(name="operations", render=render, refused=Problem, refusal_type=MEDIA_TYPE)
 
 
 class Metrics:
@@ -83,17 +81,6 @@ class Readiness(msgspec.Struct, frozen=True):
     postfix: list[FollowedLogState] | msgspec.UnsetType = msgspec.UNSET  # how the following of each log stands
 
 
-@get("/healthz", media_type=MediaType.TEXT, summary="The process is alive", responses=_REFUSED)
-async def healthz() -> str:
-    return "ok\n"
-
-
-_READY = {
-    200: ResponseSpec(Readiness, generate_examples=False, description="OK", media_type="application/json"),
-    **_REFUSED,
-}
-
-
 class Checks:
     """What has to be in order for the server to be ready."""
 
@@ -128,27 +115,47 @@ class Checks:
         self._services.maillog.health(measured=False)
 
 
-@get(
-    "/readyz",
-    summary="Both stores answer and are whole, there is room on the disk, and the logs are followed",
-    responses=_READY,
-)
-async def readyz(request: AnyRequest) -> Response[bytes]:
+async def healthz(_services: MailLogServices, _request: AnyRequest) -> str:
+    return "ok\n"
+
+
+async def readyz(_services: MailLogServices, request: AnyRequest) -> Readiness:
+    """Raises StoreUnavailable, StoreDamaged."""
     checks: Checks = request.app.state.checks
-    return Response(msgspec.json.encode(await checks.passed()), media_type="application/json")
+    return await checks.passed()
 
 
-@get("/metrics", media_type=MediaType.TEXT, summary="Prometheus metrics", responses=_REFUSED)
-async def metrics(request: AnyRequest) -> Response[bytes]:
-    services = services_of(request, MailLogServices)
+async def metrics(services: MailLogServices, request: AnyRequest) -> str:
     waiting = await threads_of(request).quick(services.recorder.waiting, services.clock())
     counted: Metrics = request.app.state.metrics
-    return Response(counted.exposed(waiting, bool(services.damage())), media_type=_EXPOSITION)
+    return counted.exposed(waiting, bool(services.damage())).decode()
 
 
-@get("/openapi.json", summary="This document", include_in_schema=False)
-async def openapi(request: AnyRequest) -> Response[bytes]:
-    return Response(request.app.state.document(), media_type="application/json")
+async def openapi(_services: MailLogServices, request: AnyRequest) -> msgspec.Raw:
+    return msgspec.Raw(request.app.state.document())
 
 
-ROUTER = Router(path="/", route_handlers=[healthz, readyz, metrics, openapi], tags=["Operations"], security=[{}])
+ROUTES = RouteTable(
+    [
+        Endpoint(
+            "get", "/healthz", "HealthzHealthz", "The process is alive", healthz, str, pool=Pool.LOOP,
+            answer_type=PLAIN,
+        ),
+        Endpoint(
+            "get", "/readyz", "ReadyzReadyz",
+            "Both stores answer and are whole, there is room on the disk, and the logs are followed", readyz,
+            Readiness, pool=Pool.LOOP,
+        ),
+        Endpoint(
+            "get", "/metrics", "MetricsMetrics", "Prometheus metrics", metrics, str, pool=Pool.LOOP,
+            answer_type=_EXPOSITION,
+        ),
+        Endpoint(
+            "get", "/openapi.json", "openapi", "This document", openapi, dict[str, Any], pool=Pool.LOOP,
+            is_described=False,
+        ),
+    ],
+    services=MailLogServices,
+    dialect=DIALECT,
+    tags=("Operations",),
+)  # fmt: skip

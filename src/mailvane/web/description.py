@@ -1,23 +1,21 @@
-"""The OpenAPI document of the application: what the framework knows of the routes, and what only we know.
+"""The OpenAPI document of the application, made from the rows of its tables.
 
-Handlers read bodies, queries and headers themselves, and refusals are made outside of them; all of that is added here.
+It tells of each route what its row says, and what any request of the dialect may meet before a row is looked at.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Router
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme
 
 from mailvane import __version__
-from mailvane.web.dialect import Dialect
-from mailvane.web.endpoints import Bodies, Parameter, Parameters
+from mailvane.web.endpoints import Endpoint, Parameter, RouteTable
+
+Schema = Mapping[str, Any]
 
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 _EXAMPLES = {"name": "shop.example", "host": "bl.example.org", "source": "dmarc", "rule_type": "IP_IN_RBL"}
@@ -27,70 +25,103 @@ _WORKSPACE = Parameter(
     {"type": "integer", "minimum": 1},
     place="header",
 )
-_OF_ANY = (400, 500, 503)  # of what needs no key
+_OF_ANY = frozenset({400, 500, 503})  # statuses that a request may meet which needs no key
+_TOO_LARGE = 413
 _RETRY = {"Retry-After": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer"}}}
-
-OPENAPI = OpenAPIConfig(
-    title="Mailvane",
-    version=__version__,
-    description=(
-        "The MailBaby mail API, the Emboux API, the EmailConsul alerts API, and Mailvane's own. "
-        "A key goes into `X-API-KEY` or `Authorization: Bearer`."
-    ),
-    components=Components(
-        security_schemes={
-            "apiKeyAuth": SecurityScheme(type="apiKey", name="X-API-KEY", security_scheme_in="header"),
-            "bearerAuth": SecurityScheme(type="http", scheme="bearer"),
-        }
-    ),
-    security=[{"apiKeyAuth": []}, {"bearerAuth": []}],
-    use_handler_docstrings=False,
-)
-
-
-def described(routers: Sequence[Router], bodies: Bodies, parameters: Parameters, dialects: Sequence[Dialect]) -> bytes:
-    """The OpenAPI document of these routes, and of the bodies and parameters that they read themselves.
-
-    The framework would serve it from pages of its own; a twin of the application that is only asked to describe itself
-    has no pages.
-    """
-    twin = Litestar(route_handlers=[*routers], openapi_config=OPENAPI, logging_config=None)
-    document = twin.openapi_schema.to_schema()
-    models = [model for _, model in bodies.values()]
-    schemas, components = msgspec.json.schema_components(models, ref_template="#/components/schemas/{name}Body")
-    for ((method, path), (media_type, _)), schema in zip(bodies.items(), schemas, strict=True):
-        document["paths"][path][method]["requestBody"] = {"required": True, "content": {media_type: {"schema": schema}}}
-    for path, item in document["paths"].items():
-        dialect = next((each for each in dialects if each.owns(path)), dialects[-1])
-        for method, operation in item.items():
-            _name_parameters(path, operation, dialect, parameters.get((method, path), ()))
-            _name_refusals(operation, dialect.refusals if dialect.needs_key(path) else _OF_ANY)
-    document["components"]["schemas"].update({f"{name}Body": schema for name, schema in components.items()})
-    return msgspec.json.encode(document)
+_DOCUMENT = {
+    "info": {
+        "title": "Mailvane",
+        "version": __version__,
+        "description": (
+            "The MailBaby mail API, the Emboux API, the EmailConsul alerts API, and Mailvane's own. "
+            "A key goes into `X-API-KEY` or `Authorization: Bearer`."
+        ),
+    },
+    "openapi": "3.1.0",
+    "servers": [{"url": "/"}],
+    "security": [{"apiKeyAuth": []}, {"bearerAuth": []}],
+}
+_KEYS = {
+    "apiKeyAuth": {"type": "apiKey", "name": "X-API-KEY", "in": "header"},
+    "bearerAuth": {"type": "http", "scheme": "bearer"},
+}
 
 
-def _name_parameters(path: str, operation: dict[str, Any], dialect: Dialect, more: Sequence[Parameter]) -> None:
-    """Those that a handler reads from the request itself, which the framework does not see."""
-    told: list[dict[str, Any]] = operation.setdefault("parameters", [])
-    known = {each["name"] for each in told if each["in"] == "path"}
-    told += [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in _PLACEHOLDER.findall(path)
-        if name not in known
-    ]
-    told += [each.told() for each in more]
-    if dialect.needs_key(path):
-        told.append(_WORKSPACE.told())
-    for each in told:
-        if each["in"] == "path" and each["name"] in _EXAMPLES:
-            each["example"] = _EXAMPLES[each["name"]]
+class Models:
+    """The schemas of what the rows answer and read. Readers and answers of one name are told apart by a suffix."""
+
+    def __init__(self, rows: Iterable[Endpoint], refused: Iterable[Any]) -> None:
+        told = [*rows]
+        answers, bodies = [*(row.answer for row in told), *refused], [row.body for row in told if row.body is not None]
+        schemas, self._answers = msgspec.json.schema_components(answers, ref_template="#/components/schemas/{name}")
+        self._by_answer = dict(zip(map(_key, answers), schemas, strict=True))
+        schemas, self._bodies = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}Body")
+        self._by_body = dict(zip(map(_key, bodies), schemas, strict=True))
+
+    @property
+    def components(self) -> dict[str, Any]:
+        return {**self._answers, **{f"{name}Body": schema for name, schema in self._bodies.items()}}
+
+    def of_answer(self, model: Any) -> Schema:
+        return self._by_answer[_key(model)]
+
+    def of_body(self, model: Any) -> Schema:
+        return self._by_body[_key(model)]
 
 
-def _name_refusals(operation: dict[str, Any], usual: Collection[int]) -> None:
-    """Those that any request may meet, in the shape of the one that the route itself tells."""
-    responses: dict[str, Any] = operation["responses"]
-    shape = next(responses[status]["content"] for status in ("403", "401", "400") if status in responses)
-    for status in {*usual, 413} if "requestBody" in operation else usual:
-        # The framework tells a 400 of its own, in its own shape, where it reads something.
-        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": shape}
-    responses["503"]["headers"] = _RETRY
+def described(tables: Sequence[RouteTable]) -> bytes:
+    """The OpenAPI document of these tables."""
+    models = Models((row for table in tables for row in table.rows), (table.dialect.refused for table in tables))
+    paths: dict[str, dict[str, Any]] = {}
+    for table in tables:
+        for row in table.rows:
+            if row.is_described:
+                path = table.path(row).replace(":str}", "}")
+                paths.setdefault(path, {})[row.method] = _operation(path, row, table, models)
+    components = {"schemas": models.components, "securitySchemes": _KEYS}
+    return msgspec.json.encode({**_DOCUMENT, "paths": paths, "components": components})
+
+
+def _operation(path: str, row: Endpoint, table: RouteTable, models: Models) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "tags": table.tags,
+        "summary": row.summary,
+        "operationId": row.name,
+        "parameters": _parameters(path, row, table),
+        "responses": _responses(row, table, models),
+    }
+    if table.is_open(row):
+        told["security"] = [{}]
+    if row.body is not None:
+        content = {row.media_type: {"schema": models.of_body(row.body)}}
+        told["requestBody"] = {"required": True, "content": content}
+    return told
+
+
+def _parameters(path: str, row: Endpoint, table: RouteTable) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = []
+    for name in _PLACEHOLDER.findall(path):
+        of_path = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        told.append(of_path | ({"example": _EXAMPLES[name]} if name in _EXAMPLES else {}))
+    more = row.query if table.is_open(row) else (*row.query, _WORKSPACE)
+    return told + [each.told() for each in more]
+
+
+def _responses(row: Endpoint, table: RouteTable, models: Models) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": "OK"}
+    if row.answer is not None:
+        success["content"] = {row.answer_type.partition(";")[0]: {"schema": models.of_answer(row.answer)}}
+    content = {table.dialect.refusal_type: {"schema": models.of_answer(table.dialect.refused)}}
+    statuses = {*row.refusals, *(_OF_ANY if table.is_open(row) else table.dialect.refusals)}
+    if row.body is not None:
+        statuses.add(_TOO_LARGE)
+    refused = {
+        str(status): {"description": HTTPStatus(status).phrase, "content": content} for status in sorted(statuses)
+    }
+    refused["503"] = {**refused["503"], "headers": _RETRY}
+    return {str(row.success): success, **refused}
+
+
+def _key(model: Any) -> str:
+    """Models need not be hashable."""
+    return repr(model)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import msgspec
@@ -28,6 +30,8 @@ from mailvane.core.errors import (
 from mailvane.core.tenants.model import KeyKind
 
 log = logging.getLogger(__name__)
+
+JSON = "application/json"
 
 _STATUS: tuple[tuple[type[MailvaneError], int], ...] = (
     (InvalidInput, 400),
@@ -62,6 +66,14 @@ class Dialect:
     kinds: frozenset[KeyKind] = frozenset(KeyKind)  # of keys that may enter; others count as unknown
     headers: Mapping[str, str] = field(default_factory=dict)  # on every answer
     refusals: frozenset[int] = frozenset({400, 500, 503})  # statuses that any request with a key may meet
+    refused: Any = None  # model of a refusal
+    refusal_type: str = JSON  # its media type
+    last_counts: bool = False  # of a name that the query repeats; otherwise the first
+
+    def query_values(self, query: bytes) -> dict[str, str]:
+        """Names and values of a query string; bytes that are not UTF-8 become U+FFFD. An empty value is a value."""
+        pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+        return dict(pairs if self.last_counts else reversed(pairs))
 
     def owns(self, path: str) -> bool:
         return path in self.open_paths or self.needs_key(path)

@@ -1,34 +1,39 @@
-"""Routes as rows of a table: each says what is asked for, and which blocking function of a room answers.
+"""Routes as rows of a table: each says what is asked for, which function of a room answers, and where it runs.
 
-A function gets what was asked as a value, and gives its reply as a value. It knows no framework.
+A function gets what was asked as a value, and gives its reply as a value. It knows no framework. Only where that does
+not do (a body that is read in parts, the most frequent question of all) a function on the event loop takes the request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any
 
-import msgspec
-from litestar import Request, Response
-from litestar.exceptions import HTTPException, InternalServerException
-from litestar.handlers import HTTPRouteHandler, delete, get, patch, post, put
-from litestar.openapi.datastructures import ResponseSpec
-
-from mailvane.core.errors import InvalidInput, NotAllowed
+from mailvane.core.errors import InvalidInput, NotAuthenticated
 from mailvane.core.tenants.model import KeyKind, Principal
-from mailvane.web.door import principal_of
-from mailvane.web.services import clock_of, services_of, threads_of
-from mailvane.web.wanted import Wanted, while_wanted
+from mailvane.web.dialect import JSON, Dialect
+from mailvane.web.wanted import Wanted
 
-JSON = "application/json"
-_METHODS = {"get": get, "post": post, "put": put, "patch": patch, "delete": delete}
-_NO_CONTENT = 204
-_USUAL_STATUS = {"delete": _NO_CONTENT}
+PLAIN = "text/plain"
+NO_CONTENT = 204
+_USUAL_STATUS = {"delete": NO_CONTENT}
 _USUAL_BODY = 64 * 1024
 
 
 TEXT: Mapping[str, Any] = {"type": "string"}
+
+
+class Pool(Enum):
+    """Where a function runs: a pool of threads (`bridge.ThreadPools`), or the event loop."""
+
+    LEDGER = auto()  # a moment, in the workspace's turn; given up when the client leaves
+    LENGTHY = auto()  # the same for what may take many seconds, and must not keep keys from being looked up
+    MAIL_LOG = auto()  # a question to the mail log, in the workspace's turn; equal ones are asked once
+    OUTSIDE = auto()  # waits for a server of somebody else
+    UPKEEP = auto()  # minutes, one at a time
+    LOOP = auto()  # no thread: a coroutine function of the services and the framework's request
 
 
 @dataclass(frozen=True)
@@ -52,20 +57,24 @@ class Parameter:
         }
 
 
-Bodies = Mapping[tuple[str, str], tuple[str, Any]]  # of method and path: media type and model
-Parameters = Mapping[tuple[str, str], Sequence[Parameter]]  # of method and path
-
-
 @dataclass(frozen=True)
 class Asked:
     """A request, as far as a function may look at it."""
 
-    principal: Principal
+    proven: Principal | None  # None: the route is open to all
     path: Mapping[str, str]
     query: Mapping[str, str]  # what the row names, and nothing else
     body: bytes
     now: int
     wanted: Wanted = field(default_factory=Wanted)
+    headers: Mapping[str, str] = field(default_factory=dict)  # what the row names
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks. Raises NotAuthenticated when nobody proved anything."""
+        if self.proven is None:
+            raise NotAuthenticated
+        return self.proven
 
     @property
     def workspace(self) -> int:
@@ -80,7 +89,8 @@ class Asked:
         return "master token" if self.principal.kind is KeyKind.MASTER else f"key {self.principal.key}"
 
 
-Function = Callable[[Any, Asked], object]  # the first is the services value of the room
+# Of the services value of the room and an Asked, blocking; for Pool.LOOP a coroutine function of services and request.
+Function = Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True)
@@ -97,85 +107,33 @@ class Endpoint:
     status: int = 0  # of success; 0: 200, or 204 for what removes
     media_type: str = JSON  # of the body
     largest: int = _USUAL_BODY
-    lengthy: bool = False  # may take many seconds, and must not keep keys from being looked up
+    pool: Pool = Pool.LEDGER
     query: tuple[Parameter, ...] = ()
     refusals: tuple[int, ...] = ()  # statuses beyond those that any request of its dialect may meet
+    answer_type: str = JSON  # media type of the answer; of another type than JSON it is text
+    forgets_keys: bool = False  # when done, what was known of keys is looked up again
+    is_described: bool = True  # in the OpenAPI document
 
     @property
     def success(self) -> int:
         return self.status or _USUAL_STATUS.get(self.method, 200)
 
 
-def handlers(
-    endpoints: Iterable[Endpoint], services: type[Any], refused: Any, media_type: str = JSON
-) -> list[HTTPRouteHandler]:
-    """What the framework serves. `services` is what the functions take; `refused` models a refusal in this dialect."""
-    return [_handler(each, services, refused, media_type) for each in endpoints]
+@dataclass(frozen=True)
+class RouteTable:
+    """The rows that one room serves in a dialect."""
 
+    rows: Sequence[Endpoint]
+    services: type[Any]  # what the functions take
+    dialect: Dialect
+    tags: tuple[str, ...]
+    prefix: str = ""
+    clients: bool = False  # whether functions see requests with a client's key, and refuse them themselves
 
-def bodies(endpoints: Iterable[Endpoint], prefix: str) -> dict[tuple[str, str], tuple[str, Any]]:
-    """What each route reads, for the description of the whole."""
-    return {
-        (each.method, prefix + each.path.replace(":str}", "}")): (each.media_type, each.body)
-        for each in endpoints
-        if each.body is not None
-    }
+    def path(self, row: Endpoint) -> str:
+        """Where it is served, as the framework writes it."""
+        return self.prefix + row.path
 
-
-def parameters(endpoints: Iterable[Endpoint], prefix: str) -> dict[tuple[str, str], Sequence[Parameter]]:
-    """What each route reads of the query, for the description of the whole."""
-    return {(each.method, prefix + each.path.replace(":str}", "}")): each.query for each in endpoints if each.query}
-
-
-def _handler(endpoint: Endpoint, services: type[Any], refused: Any, media_type: str) -> HTTPRouteHandler:
-    async def handle(request: Request[Any, Any, Any]) -> Response[bytes]:
-        return Response(await _reply(endpoint, services, request), status_code=endpoint.success, media_type=JSON)
-
-    async def handle_without_content(request: Request[Any, Any, Any]) -> None:
-        await _reply(endpoint, services, request)
-
-    refusals = ResponseSpec(refused, generate_examples=False, description="Refused", media_type=media_type)
-    told = ResponseSpec(endpoint.answer, generate_examples=False, description="OK", media_type=JSON)
-    made: HTTPRouteHandler = _METHODS[endpoint.method](
-        endpoint.path,
-        name=endpoint.name,
-        operation_id=endpoint.name,
-        summary=endpoint.summary,
-        status_code=endpoint.success,
-        responses={endpoint.success: told, **dict.fromkeys((400, *endpoint.refusals), refusals)},
-        request_max_body_size=endpoint.largest,
-    )(handle_without_content if endpoint.success == _NO_CONTENT else handle)
-    return made
-
-
-async def _reply(endpoint: Endpoint, kind: type[Any], request: Request[Any, Any, Any]) -> bytes:
-    services, principal = services_of(request, kind), principal_of(request)
-    if principal.kind is KeyKind.CLIENT:
-        raise NotAllowed("a client key may not do this")
-    asked = Asked(
-        principal=principal,
-        path={name: str(value) for name, value in request.path_params.items()},
-        query={
-            each.name: request.query_params[each.name] for each in endpoint.query if each.name in request.query_params
-        },
-        body=b"" if endpoint.method in {"get", "delete"} else await body_of(request),
-        now=clock_of(request)(),
-    )
-    work = threads_of(request).shared(
-        principal.workspace, endpoint.lengthy, _answered, endpoint.function, services, asked
-    )
-    return await while_wanted(request, asked.wanted, work)
-
-
-def _answered(function: Function, services: object, asked: Asked) -> bytes:
-    """Encoded where it blocks nobody."""
-    return msgspec.json.encode(function(services, asked))
-
-
-async def body_of(request: Request[Any, Any, Any]) -> bytes:
-    """The body, read to its end."""
-    try:
-        return await request.body()
-    except InternalServerException:
-        # The framework's word for a client that went away.
-        raise HTTPException(status_code=400, detail="the body ended early") from None
+    def is_open(self, row: Endpoint) -> bool:
+        """No key is needed."""
+        return not self.dialect.needs_key(self.path(row))

@@ -1,28 +1,17 @@
-"""What Mailvane's own interface reads of a request: bodies as values, times, numbers.
+"""What Mailvane's own interface reads of a request: times, numbers.
 
 Times are ISO 8601, or milliseconds since the epoch.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
-
-from mailvane.core.errors import InvalidFields, InvalidInput
+from mailvane.core.errors import InvalidFields
 from mailvane.core.moments import iso_ms
 from mailvane.web.endpoints import Asked, Parameter
 
-T = TypeVar("T")
 Moment = int | str
-
-
-def read(model: type[T], body: bytes) -> T:
-    """Raises InvalidInput."""
-    try:
-        return msgspec.json.decode(body or b"{}", type=model)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(str(error)) from None
 
 
 def moment(name: str, given: Moment) -> int:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 from litestar import Response
-from litestar.openapi.datastructures import ResponseSpec
 
 from mailvane.web.dialect import Dialect, Refusal
 
@@ -34,13 +32,11 @@ def render(refusal: Refusal) -> Response[bytes]:
     return Response(msgspec.json.encode(problem), status_code=refusal.status, media_type=MEDIA_TYPE, headers=headers)
 
 
-DIALECT = Dialect(name="native", render=render, prefixes=(PREFIX,), refusals=frozenset({400, 401, 403, 404, 500, 503}))
-
-
-def answers(model: Any, *refusals: int) -> dict[int, ResponseSpec]:
-    """What a route of Mailvane's own interface answers, for its description."""
-    refused = ResponseSpec(Problem, generate_examples=False, description="Refused", media_type=MEDIA_TYPE)
-    return {
-        200: ResponseSpec(model, generate_examples=False, description="OK", media_type="application/json"),
-        **dict.fromkeys((400, *refusals), refused),
-    }
+DIALECT = Dialect(
+    name="native",
+    render=render,
+    prefixes=(PREFIX,),
+    refusals=frozenset({400, 401, 403, 404, 500, 503}),
+    refused=Problem,
+    refusal_type=MEDIA_TYPE,
+)

@@ -9,20 +9,19 @@ from litestar.routes import HTTPRoute
 from mailvane.dmarc.api import routes as report_routes
 from mailvane.notify.api import routes as notify_routes
 from mailvane.reputation.api import routes as watchtower
-from mailvane.web.problem import PREFIX
 from tests.wire.world import opened
 
 
 def test_these_are_the_routes(tmp_path: Path) -> None:
     with opened(tmp_path) as world:
         found = {route.path_format for route in world.client.app.routes if isinstance(route, HTTPRoute)}
-    names = ("search", "statistics", "hourly", "life", "health", "retain", "upkeep")
+    names = ("search", "statistics", "hourly", "life", "health", "verify", "retain", "upkeep")
     maillog = {f"/mailvane/v1/maillog/{name}" for name in names}
     emboux = {path for path in found if path.startswith(("/domains", "/outbound", "/api-keys", "/webhooks"))}
     assert len(emboux) == 16
     emailconsul = {path for path in found if path.startswith("/api/v1.0")}
-    rows = [*watchtower.ENDPOINTS, *notify_routes.ENDPOINTS, *report_routes.ENDPOINTS]
-    native = {PREFIX + each.path.replace(":str}", "}") for each in rows}
+    tables = [watchtower.ROUTES, notify_routes.ROUTES, report_routes.ROUTES]
+    native = {each.path(row).replace(":str}", "}") for each in tables for row in each.rows}
     assert found - emboux - emailconsul - native == maillog | {
         "/ping", "/mail", "/mail/{order_id}", "/mail/stats", "/mail/log",
         "/mailvane/v1/events", "/mailvane/v1/billing/periods", "/mailvane/v1/domains/{name}/audit",

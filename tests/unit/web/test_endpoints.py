@@ -6,7 +6,7 @@ import pytest
 
 from mailvane.core.errors import InvalidInput
 from mailvane.core.tenants.model import KeyKind, Principal
-from mailvane.web.endpoints import Asked, Endpoint, bodies
+from mailvane.web.endpoints import Asked, Endpoint
 
 
 def asked(principal: Principal) -> Asked:
@@ -28,11 +28,3 @@ def test_what_removes_answers_nothing_unless_it_says_otherwise() -> None:
     row = Endpoint("delete", "/x", "x", "", lambda _services, _asked: None, None)
     assert row.success == 204
     assert Endpoint("post", "/x", "x", "", lambda _services, _asked: None, None, status=201).success == 201
-
-
-def test_bodies_are_described_under_the_path_as_it_is_served() -> None:
-    rows = [
-        Endpoint("put", "/x/{name:str}", "x", "", lambda _services, _asked: None, None, dict),
-        Endpoint("get", "/y", "y", "", lambda _services, _asked: None, None),
-    ]
-    assert bodies(rows, "/v1") == {("put", "/v1/x/{name}"): ("application/json", dict)}

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from mailvane.dmarc.api import reports
 from mailvane.dmarc.interface import AbusePage, TlsPage
-from mailvane.web.endpoints import Endpoint
+from mailvane.dmarc.services import DmarcServices
+from mailvane.web.endpoints import Endpoint, RouteTable
+from mailvane.web.problem import DIALECT, PREFIX
 
 
 def _reports() -> Iterator[Endpoint]:
@@ -20,4 +22,4 @@ def _reports() -> Iterator[Endpoint]:
     )  # fmt: skip
 
 
-ENDPOINTS = [*_reports()]
+ROUTES = RouteTable([*_reports()], DmarcServices, DIALECT, ("Native",), PREFIX)

@@ -6,17 +6,27 @@ workspace only; what changes or moves the whole store is the master's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
 from mailvane.core.errors import InvalidInput, NotAllowed, NotFound
 from mailvane.core.tenants.model import KeyKind, Principal
-from mailvane.maillog.interface import MailLog
-from mailvane.maillog.model import MailKey
-from mailvane.maillog.queries import HourlyQuestion, LogQuestion, StatisticsQuestion
+from mailvane.maillog.model import MailEvent, MailKey
+from mailvane.maillog.queries import (
+    HourlyCounts,
+    HourlyQuestion,
+    LogPage,
+    LogQuestion,
+    MailLogHealth,
+    Statistics,
+    StatisticsQuestion,
+)
+from mailvane.maillog.services import MailLogServices
+from mailvane.web.endpoints import Asked
+from mailvane.web.json_body import read_json
 
 MAX_LIMIT = 10_000
 _MAX_SKIP = 2**31 - 1
@@ -46,69 +56,65 @@ class Upkeep(msgspec.Struct, frozen=True, omit_defaults=True):
     target: str | None = None
 
 
-def search(maillog: MailLog, principal: Principal, body: bytes) -> Any:
-    question = _asked(LogQuestion, body)
-    _checked(principal, question.workspace, question.relays)
+def search(services: MailLogServices, asked: Asked) -> LogPage:
+    question = _read(LogQuestion, asked)
+    _checked(asked.principal, question.workspace, question.relays)
     _check_times(question.since, question.until)
     if not 0 <= question.limit <= MAX_LIMIT or not 0 <= question.skip <= _MAX_SKIP:
         raise InvalidInput(f"`limit` is at most {MAX_LIMIT}, `skip` at most {_MAX_SKIP}, and neither is negative")
-    return maillog.search(question)
+    return services.maillog.search(question)
 
 
-def statistics(maillog: MailLog, principal: Principal, body: bytes) -> Any:
-    question = _asked(StatisticsQuestion, body)
-    _checked(principal, question.workspace, question.relays)
+def statistics(services: MailLogServices, asked: Asked) -> Statistics:
+    question = _read(StatisticsQuestion, asked)
+    _checked(asked.principal, question.workspace, question.relays)
     _check_times(question.since, question.until)
     if not 0 <= question.top <= MAX_LIMIT:
         raise InvalidInput(f"`top` is from 0 to {MAX_LIMIT}")
-    return maillog.statistics(question)
+    return services.maillog.statistics(question)
 
 
-def hourly(maillog: MailLog, principal: Principal, body: bytes) -> Any:
-    question = _asked(HourlyQuestion, body)
-    _checked(principal, question.workspace, question.relays)
+def hourly(services: MailLogServices, asked: Asked) -> Sequence[HourlyCounts]:
+    question = _read(HourlyQuestion, asked)
+    _checked(asked.principal, question.workspace, question.relays)
     _check_times(question.since, question.until)
-    return maillog.hourly(question)
+    return services.maillog.hourly(question)
 
 
-def life(maillog: MailLog, principal: Principal, body: bytes) -> Any:
-    question = _asked(LifeQuestion, body)
-    _checked(principal, question.workspace, (question.mail.relay, question.mail.number))
+def life(services: MailLogServices, asked: Asked) -> Sequence[MailEvent]:
+    question = _read(LifeQuestion, asked)
+    _checked(asked.principal, question.workspace, (question.mail.relay, question.mail.number))
     _check_times(question.mail.accepted_at)
-    return maillog.life(question.workspace, question.mail)
+    return services.maillog.life(question.workspace, question.mail)
 
 
-def health(maillog: MailLog, principal: Principal, _body: bytes) -> Any:
-    _check_master(principal)
-    return maillog.health()
+def health(services: MailLogServices, asked: Asked) -> MailLogHealth:
+    _check_master(asked.principal)
+    return services.maillog.health()
 
 
-def verify(maillog: MailLog, principal: Principal, _body: bytes) -> Any:
-    _check_master(principal)
-    return maillog.verify()
+def verify(services: MailLogServices, asked: Asked) -> Sequence[str]:
+    _check_master(asked.principal)
+    return services.maillog.verify()
 
 
-def retain(maillog: MailLog, principal: Principal, body: bytes) -> Any:
-    _check_master(principal)
-    retention = _asked(Retention, body)
-    _checked(principal, retention.workspace, ())
+def retain(services: MailLogServices, asked: Asked) -> None:
+    _check_master(asked.principal)
+    retention = _read(Retention, asked)
+    _checked(asked.principal, retention.workspace, ())
     if not 0 <= retention.days <= _LONGEST_DAYS:
         raise InvalidInput(f"`days` is from 0 to {_LONGEST_DAYS}")
-    return maillog.retain(retention.workspace, retention.days)
+    services.maillog.retain(retention.workspace, retention.days)
 
 
-def upkeep(maillog: MailLog, principal: Principal, body: bytes) -> Any:
-    _check_master(principal)
-    wanted = _asked(Upkeep, body)
-    return maillog.upkeep(wanted.task, None if wanted.target is None else Path(wanted.target))
+def upkeep(services: MailLogServices, asked: Asked) -> None:
+    _check_master(asked.principal)
+    wanted = _read(Upkeep, asked)
+    services.maillog.upkeep(wanted.task, None if wanted.target is None else Path(wanted.target))
 
 
-Question = Callable[[MailLog, Principal, bytes], Any]
-
-
-def encoded(question: Question, maillog: MailLog, principal: Principal, body: bytes) -> bytes:
-    """The question asked, and its answer in bytes."""
-    return msgspec.json.encode(question(maillog, principal, body))
+def _read(kind: type[T], asked: Asked) -> T:
+    return read_json(kind, asked.body, empty=b"")
 
 
 def _checked(principal: Principal, workspace: int, relays: Iterable[int]) -> None:
@@ -120,13 +126,6 @@ def _checked(principal: Principal, workspace: int, relays: Iterable[int]) -> Non
 def _check_times(*times: int | None) -> None:
     if not all(time is None or abs(time) < _FAR for time in times):
         raise InvalidInput("a time is a number of milliseconds")
-
-
-def _asked(kind: type[T], body: bytes) -> T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(str(error)) from None
 
 
 def _check_workspace(principal: Principal, workspace: int) -> None:

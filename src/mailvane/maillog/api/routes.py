@@ -1,16 +1,15 @@
-"""The paths of the mail log in Mailvane's own interface: the intake of events, questions, upkeep."""
+"""The paths of the mail log in Mailvane's own interface, a row each: the intake of events, questions, upkeep."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-from litestar import Request, Response, Router, post
+from litestar import Request
 from litestar.exceptions import HTTPException
 
 from mailvane.core.errors import InvalidInput, NotAllowed
 from mailvane.core.tenants.model import KeyKind
-from mailvane.maillog.api import questions as maillog
+from mailvane.maillog.api import questions
 from mailvane.maillog.api.event import NativeEvent
 from mailvane.maillog.api.gathering import IntakeCommits
 from mailvane.maillog.api.intake import LARGE_BODY, MAX_BODY, Intake, Receipt, Told, unpacked
@@ -25,24 +24,24 @@ from mailvane.maillog.queries import (
 )
 from mailvane.maillog.services import MailLogServices
 from mailvane.web.door import principal_of
-from mailvane.web.endpoints import JSON, Parameter, body_of
-from mailvane.web.problem import PREFIX, answers
-from mailvane.web.services import services_of, threads_of
+from mailvane.web.endpoints import Endpoint, Parameter, Pool, RouteTable
+from mailvane.web.handlers import body_of
+from mailvane.web.problem import DIALECT, PREFIX
+from mailvane.web.services import threads_of
 from mailvane.web.wanted import Wanted, while_wanted
 
-AnyRequest = Request[Any, Any, Any]
 _LARGE_PACKED = 16 * 1024
 NDJSON = frozenset({"", "application/x-ndjson", "application/ndjson", "application/jsonl", "text/plain"})
-
-
-@post(
-    "/events",
-    status_code=200,
-    summary="Take in mail events",
-    request_max_body_size=MAX_BODY,
-    responses=answers(Receipt, 413, 415),
+_ENCODING = Parameter(
+    "Content-Encoding",
+    "How the body is packed.",
+    {"type": "string", "enum": ["identity", "gzip", "x-gzip"], "default": "identity"},
+    place="header",
 )
-async def take_events(request: AnyRequest) -> Response[bytes]:
+
+
+async def take_events(_services: MailLogServices, request: Request[Any, Any, Any]) -> Receipt:
+    """Reads on a thread, and waits on the loop for what is committed together."""
     principal = principal_of(request)
     if principal.kind is KeyKind.CLIENT:
         raise NotAllowed("a client key may not send mail events")
@@ -64,133 +63,49 @@ async def take_events(request: AnyRequest) -> Response[bytes]:
     told = await while_wanted(request, wanted, threads_of(request).shared(workspace, is_large, read))
     receipt = await commits.add(workspace, told)
     request.app.state.metrics.recorded(receipt.accepted)
-    return _json(msgspec.json.encode(receipt))
+    return receipt
 
 
-@post(
-    "/search",
-    operation_id="maillog_search",
-    status_code=200,
-    summary="One page of deliveries",
-    responses=answers(LogPage),
+_EVENTS = Endpoint(
+    "post", "/events", "MailvaneV1EventsTakeEvents", "Take in mail events", take_events, Receipt, NativeEvent,
+    media_type="application/x-ndjson", largest=MAX_BODY, pool=Pool.LOOP, query=(_ENCODING,), refusals=(413, 415),
+)  # fmt: skip
+_QUESTIONS = [
+    Endpoint(
+        "post", "/search", "maillog_search", "One page of deliveries", questions.search, LogPage, LogQuestion,
+        pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "post", "/statistics", "maillog_statistics", "Counts and ranked tables", questions.statistics, Statistics,
+        StatisticsQuestion, pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "post", "/hourly", "maillog_hourly", "Counts hour by hour", questions.hourly, list[HourlyCounts],
+        HourlyQuestion, pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "post", "/life", "maillog_life", "Every event of one mail", questions.life, list[list[Any]],
+        questions.LifeQuestion, pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "post", "/health", "maillog_health", "What and how large the mail log is", questions.health, MailLogHealth,
+        pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "post", "/verify", "maillog_verify", "Read the whole mail log; what is broken or lacking", questions.verify,
+        list[str], pool=Pool.UPKEEP,
+    ),
+    Endpoint(
+        "post", "/retain", "maillog_retain", "Apply a new retention to what is stored", questions.retain, None,
+        questions.Retention, pool=Pool.UPKEEP,
+    ),
+    Endpoint(
+        "post", "/upkeep", "maillog_upkeep",
+        "Rebuild, back up or restore the mail log, or accept what is lost of it", questions.upkeep, None,
+        questions.Upkeep, pool=Pool.UPKEEP, refusals=(409,),
+    ),
+]  # fmt: skip
+TABLES = (
+    RouteTable([_EVENTS], MailLogServices, DIALECT, ("Native",), PREFIX, clients=True),
+    RouteTable(_QUESTIONS, MailLogServices, DIALECT, ("Mail log", "Native"), f"{PREFIX}/maillog", clients=True),
 )
-async def search(request: AnyRequest) -> Response[bytes]:
-    return await _ask(request, maillog.search)
-
-
-@post(
-    "/statistics",
-    operation_id="maillog_statistics",
-    status_code=200,
-    summary="Counts and ranked tables",
-    responses=answers(Statistics),
-)
-async def statistics(request: AnyRequest) -> Response[bytes]:
-    return await _ask(request, maillog.statistics)
-
-
-@post(
-    "/hourly",
-    operation_id="maillog_hourly",
-    status_code=200,
-    summary="Counts hour by hour",
-    responses=answers(list[HourlyCounts]),
-)
-async def hourly(request: AnyRequest) -> Response[bytes]:
-    return await _ask(request, maillog.hourly)
-
-
-@post(
-    "/life",
-    operation_id="maillog_life",
-    status_code=200,
-    summary="Every event of one mail",
-    responses=answers(list[list[Any]]),
-)
-async def life(request: AnyRequest) -> Response[bytes]:
-    return await _ask(request, maillog.life)
-
-
-@post(
-    "/health",
-    operation_id="maillog_health",
-    status_code=200,
-    summary="What and how large the mail log is",
-    responses=answers(MailLogHealth),
-)
-async def health(request: AnyRequest) -> Response[bytes]:
-    return await _ask(request, maillog.health)
-
-
-@post(
-    "/verify",
-    operation_id="maillog_verify",
-    status_code=200,
-    summary="Read the whole mail log; what is broken or lacking",
-    responses=answers(list[str]),
-)
-async def verify(request: AnyRequest) -> Response[bytes]:
-    return await _keep_up(request, maillog.verify)
-
-
-@post(
-    "/retain",
-    operation_id="maillog_retain",
-    status_code=200,
-    summary="Apply a new retention to what is stored",
-    responses=answers(None),
-)
-async def retain(request: AnyRequest) -> Response[bytes]:
-    return await _keep_up(request, maillog.retain)
-
-
-@post(
-    "/upkeep",
-    operation_id="maillog_upkeep",
-    status_code=200,
-    summary="Rebuild, back up or restore the mail log, or accept what is lost of it",
-    responses=answers(None, 409),
-)
-async def upkeep(request: AnyRequest) -> Response[bytes]:
-    return await _keep_up(request, maillog.upkeep)
-
-
-async def _ask(request: AnyRequest, question: maillog.Question) -> Response[bytes]:
-    principal, body = principal_of(request), await body_of(request)
-    store, same = services_of(request, MailLogServices).maillog, (question, principal, body)
-    asking = threads_of(request).ask(principal.workspace, same, maillog.encoded, question, store, principal, body)
-    return _json(await asking)
-
-
-async def _keep_up(request: AnyRequest, task: maillog.Question) -> Response[bytes]:
-    principal, body = principal_of(request), await body_of(request)
-    store = services_of(request, MailLogServices).maillog
-    return _json(await threads_of(request).upkeep(maillog.encoded, task, store, principal, body))
-
-
-def _json(content: bytes) -> Response[bytes]:
-    return Response(content, status_code=200, media_type=JSON)
-
-
-_MAILLOG = Router(
-    path="/maillog",
-    route_handlers=[search, statistics, hourly, life, health, verify, retain, upkeep],
-    tags=["Mail log"],
-)
-HANDLERS: list[Any] = [take_events, _MAILLOG]
-_ENCODING = Parameter(
-    "Content-Encoding",
-    "How the body is packed.",
-    {"type": "string", "enum": ["identity", "gzip", "x-gzip"], "default": "identity"},
-    place="header",
-)
-PARAMETERS = {("post", f"{PREFIX}/events"): (_ENCODING,)}
-BODIES: dict[tuple[str, str], tuple[str, Any]] = {
-    ("post", f"{PREFIX}/events"): ("application/x-ndjson", NativeEvent),
-    ("post", f"{PREFIX}/maillog/search"): (JSON, LogQuestion),
-    ("post", f"{PREFIX}/maillog/statistics"): (JSON, StatisticsQuestion),
-    ("post", f"{PREFIX}/maillog/hourly"): (JSON, HourlyQuestion),
-    ("post", f"{PREFIX}/maillog/life"): (JSON, maillog.LifeQuestion),
-    ("post", f"{PREFIX}/maillog/retain"): (JSON, maillog.Retention),
-    ("post", f"{PREFIX}/maillog/upkeep"): (JSON, maillog.Upkeep),
-}  # what each route reads, which the framework does not

@@ -10,27 +10,26 @@ import msgspec
 
 from mailvane.core.errors import NotFound
 from mailvane.core.mailbox import domain_of
-from mailvane.maillog.mailbaby.parameters import LogQuery, When, query_values, read_log_query
+from mailvane.maillog.mailbaby.parameters import LogQuery, When, read_log_query
 from mailvane.maillog.mailbaby.shape import MailLogEntry, MailLogPage
 from mailvane.maillog.model import DeliveryStatus
 from mailvane.maillog.queries import Delivery, LogPage, LogQuestion
 from mailvane.maillog.services import MailLogServices
+from mailvane.web.endpoints import Asked
 
 _OWN_ID = re.compile(r"[0-9a-f]{18}")
 _UNTRIED = frozenset({DeliveryStatus.QUEUED, DeliveryStatus.HELD})
 _NUMBER_BITS_OF_ROW = 10  # leaves room for acceptance times up to the year 2248
 
 
-def log_page(services: MailLogServices, workspace: int, query_string: bytes) -> bytes:
-    """The whole answer, encoded.
-
-    Raises InvalidInput, NotFound, StoreUnavailable.
-    """
-    query = read_log_query(query_values(query_string), When(services.clock(), services.zone))
+def log_page(services: MailLogServices, asked: Asked) -> MailLogPage:
+    """Raises InvalidInput, NotFound, StoreUnavailable."""
+    workspace = asked.workspace
+    query = read_log_query(asked.query, When(asked.now, services.zone))
     page = _search(services, workspace, query)
     rows = Rows(services.zone)
     entries = [rows.entry(delivery) for delivery in page.deliveries]
-    return msgspec.json.encode(MailLogPage(page.total, query.skip, query.limit, entries))
+    return MailLogPage(page.total, query.skip, query.limit, entries)
 
 
 def _search(services: MailLogServices, workspace: int, query: LogQuery) -> LogPage:

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import re
 
-import msgspec
-
 from mailvane.core.errors import InvalidInput, NotFound
 from mailvane.core.tenants.model import Relay
 from mailvane.maillog.mailbaby.shape import MailOrder, MailOrderDetail
 from mailvane.maillog.services import MailLogServices
+from mailvane.web.endpoints import Asked
 
 PASSWORD_MASK = "********"  # noqa: S105 - secrets are kept as hashes, so there is nothing else to show
 
 _ID = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
-def orders(services: MailLogServices, workspace: int) -> bytes:
+def orders(services: MailLogServices, asked: Asked) -> list[MailOrder]:
     """All orders, canceled ones too."""
-    found = services.tenancy.relays(workspace)
-    return msgspec.json.encode([MailOrder(*_common(relay), comment=relay.comment) for relay in found])
+    found = services.tenancy.relays(asked.workspace)
+    return [MailOrder(*_common(relay), comment=relay.comment) for relay in found]
 
 
-def order(services: MailLogServices, workspace: int, text: str) -> bytes:
+def order(services: MailLogServices, asked: Asked) -> MailOrderDetail:
     """Raises InvalidInput, NotFound."""
+    workspace, text = asked.workspace, asked.path["order_id"]
     if not _ID.fullmatch(text):
         raise InvalidInput("invalid id: must be an integer")
     try:
@@ -32,7 +32,7 @@ def order(services: MailLogServices, workspace: int, text: str) -> bytes:
         raise NotFound("no such mail order") from None
     if relay.workspace != workspace:
         raise NotFound("no such mail order")
-    return msgspec.json.encode(MailOrderDetail(*_common(relay), PASSWORD_MASK, relay.comment))
+    return MailOrderDetail(*_common(relay), PASSWORD_MASK, relay.comment)
 
 
 def _common(relay: Relay) -> tuple[int, str, str]:

@@ -7,11 +7,10 @@ repeated name the last value counts. This is also what the OpenAPI document says
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -69,12 +68,7 @@ class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 100
 
 
-def query_values(query: bytes) -> dict[str, str]:
-    """Names and values of a query string; bytes that are not UTF-8 become U+FFFD."""
-    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
-
-
-def read_log_query(values: dict[str, str], when: When) -> LogQuery:
+def read_log_query(values: Mapping[str, str], when: When) -> LogQuery:
     """The query, checked.
 
     Raises InvalidInput for the first value that is not accepted.

@@ -6,9 +6,7 @@ import msgspec
 from litestar import Response
 
 from mailvane.core.tenants.model import KeyKind
-from mailvane.web.dialect import Dialect, Refusal
-
-JSON = "application/json"
+from mailvane.web.dialect import JSON, Dialect, Refusal
 
 
 class ErrorMessage(msgspec.Struct, frozen=True):
@@ -96,17 +94,12 @@ class MailStats(msgspec.Struct, frozen=True):
     volume: Volume
 
 
-def answer(content: bytes, status: int = 200) -> Response[bytes]:
-    return Response(content, status_code=status, media_type=JSON)
-
-
 def _render(refusal: Refusal) -> Response[bytes]:
     status, message = refusal.status, refusal.message
     if status in {401, 403}:  # the API has no 403: a key that may not do this is no key here
         status, message = 401, "API key is missing or invalid"
-    response = answer(msgspec.json.encode(ErrorMessage(status, message)), status)
-    response.headers.update(refusal.headers)
-    return response
+    content = msgspec.json.encode(ErrorMessage(status, message))
+    return Response(content, status_code=status, media_type=JSON, headers=dict(refusal.headers))
 
 
 DIALECT = Dialect(
@@ -116,6 +109,8 @@ DIALECT = Dialect(
     open_paths=frozenset({"/ping"}),
     kinds=frozenset({KeyKind.WORKSPACE, KeyKind.PLATFORM, KeyKind.MASTER}),
     refusals=frozenset({400, 401, 404, 500, 503}),
+    refused=ErrorMessage,
+    last_counts=True,
     headers={
         "Access-Control-Allow-Origin": "*",  # upstream lets browsers in too; keys are never ambient
         "Access-Control-Allow-Methods": "GET, OPTIONS",

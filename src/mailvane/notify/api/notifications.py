@@ -20,7 +20,8 @@ from mailvane.notify.model import (
 )
 from mailvane.notify.services import NotifyServices
 from mailvane.web.endpoints import Asked, Parameter
-from mailvane.web.parameters import number, part, read
+from mailvane.web.json_body import read_json
+from mailvane.web.parameters import number, part
 
 _USUAL, _MOST = 100, 1000
 _LONGEST_NAME = 200
@@ -84,7 +85,7 @@ def slack_integrations(services: NotifyServices, asked: Asked) -> list[SlackObje
 
 
 def add_slack_integration(services: NotifyServices, asked: Asked) -> SlackObject:
-    given = read(SlackBody, asked.body)
+    given = read_json(SlackBody, asked.body)
     if not 0 < len(given.name.strip()) <= _LONGEST_NAME:
         raise InvalidFields(("name", f"1 to {_LONGEST_NAME} characters are required"))
     if not _is_web_address(given.url):

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from mailvane.notify.api import notifications as telling
 from mailvane.notify.model import Attempt, Notification, SigningSecret, Target
-from mailvane.web.endpoints import Endpoint
+from mailvane.notify.services import NotifyServices
+from mailvane.web.endpoints import Endpoint, RouteTable
+from mailvane.web.problem import DIALECT, PREFIX
 
 
 def _telling() -> Iterator[Endpoint]:
@@ -40,4 +42,4 @@ def _telling() -> Iterator[Endpoint]:
     )  # fmt: skip
 
 
-ENDPOINTS = [*_telling()]
+ROUTES = RouteTable([*_telling()], NotifyServices, DIALECT, ("Native",), PREFIX)

@@ -5,7 +5,7 @@ A key of one workspace reads of that workspace only; the master reads of all, or
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
 
 import msgspec
 
@@ -14,7 +14,8 @@ from mailvane.core.tenants.model import KeyKind, Principal
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.interface import BillingPeriod
 from mailvane.outbound.model import AuditEntry
-from mailvane.web.endpoints import Parameter
+from mailvane.outbound.services import OutboundServices
+from mailvane.web.endpoints import Asked, Parameter
 
 _USUAL = 100
 _MOST = 1_000
@@ -32,28 +33,22 @@ class Act(msgspec.Struct, frozen=True):
     evidence: msgspec.Raw  # JSON already
 
 
-class Question(Protocol):
-    """One of the functions below."""
-
-    def __call__(self, governance: Governance, principal: Principal, limit: str | None) -> bytes: ...
-
-
-def periods(governance: Governance, principal: Principal, limit: str | None) -> bytes:
+def periods(services: OutboundServices, asked: Asked) -> Sequence[BillingPeriod]:
     """Raises NotAllowed, InvalidInput."""
-    workspace = _scope(principal)
-    found = governance.periods(_number(limit))
+    workspace = _scope(asked.principal)
+    found = services.governance.periods(_number(asked.query.get(LIMIT.name)))
     if workspace is not None:
         found = [_of(workspace, period) for period in found]
-    return msgspec.json.encode(found)
+    return found
 
 
-def audit(governance: Governance, principal: Principal, limit: str | None, *, name: str) -> bytes:
+def audit(services: OutboundServices, asked: Asked) -> list[Act]:
     """Raises NotAllowed, InvalidInput, NotFound."""
-    workspace = _scope(principal)
-    found = governance.audit(name, _number(limit), workspace)
+    workspace, name = _scope(asked.principal), asked.path["name"]
+    found = services.governance.audit(name, _number(asked.query.get(LIMIT.name)), workspace)
     if not found:
-        _check_there(governance, name, workspace)
-    return msgspec.json.encode([_act(entry) for entry in found])
+        _check_there(services.governance, name, workspace)
+    return [_act(entry) for entry in found]
 
 
 def _of(workspace: int, period: BillingPeriod) -> BillingPeriod:

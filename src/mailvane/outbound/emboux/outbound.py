@@ -1,20 +1,38 @@
-"""/domains/{name}/outbound and the resets. Blocking; the caller brings the thread. The increment is not here: it waits
-on the event loop for the group that it is decided with.
-"""
+"""/domains/{name}/outbound, the increment and the resets. Blocking, but for the increment."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from litestar import Request
+
+from mailvane.core.errors import NotFound
 from mailvane.core.tenants.model import Principal
-from mailvane.outbound.emboux.access import actor_of, as_said_by, is_master, owned, require_master
+from mailvane.outbound.emboux.access import actor_of, as_said_by, is_master, owned, require_master, scope_of
 from mailvane.outbound.emboux.parameters import OutboundChange, read
-from mailvane.outbound.emboux.shape import DailyReset, encoded, monthly_reset, outbound, unprocessable
-from mailvane.outbound.model import Domain, OutboundStatus
+from mailvane.outbound.emboux.shape import (
+    DOMAIN_NOT_FOUND,
+    DailyReset,
+    Increment,
+    MonthlyReset,
+    Outbound,
+    monthly_reset,
+    outbound,
+    unprocessable,
+)
+from mailvane.outbound.model import Domain, OutboundStatus, SendRequest
 from mailvane.outbound.services import OutboundServices
+from mailvane.web.door import principal_of
+from mailvane.web.endpoints import Asked, Parameter
 
 _LONGEST_IDEMPOTENCY_KEY = 255  # ours
+IDEMPOTENCY_KEY = Parameter(
+    "Idempotency-Key",
+    "A reset that was made under this key is told again, and not made again.",
+    {"type": "string", "minLength": 1, "maxLength": _LONGEST_IDEMPOTENCY_KEY},
+    place="header",
+)
 
 # The vendor's name of a field to ours, and whether it is always the master's.
 _FIELDS = {
@@ -29,20 +47,29 @@ _FIELDS = {
 }
 
 
-def show(services: OutboundServices, principal: Principal, name: str) -> bytes:
+async def increment(services: OutboundServices, request: Request[Any, Any, Any]) -> Increment:
+    """May one mail pass? Asked for every outgoing mail: it waits on the loop for its group's transaction."""
+    wanted = SendRequest(domain=request.path_params["name"], workspace=scope_of(principal_of(request)))
+    verdict = await services.desk.decide(wanted)
+    if not verdict.known:
+        raise NotFound(DOMAIN_NOT_FOUND)
+    return Increment(verdict.domain, verdict.sent_today, verdict.sent_month, verdict.allowed, verdict.word)
+
+
+def show(services: OutboundServices, asked: Asked) -> Outbound:
     """Raises NotFound."""
-    return _shown(services, owned(services.governance, principal, name))
+    return _shown(services, asked, owned(services.governance, asked.principal, asked.path["name"]))
 
 
-def change(services: OutboundServices, principal: Principal, name: str, body: bytes) -> bytes:
+def change(services: OutboundServices, asked: Asked) -> Outbound:
     """Change what the body names, all of it or nothing. Raises Unprocessable, NotAllowed, NotFound."""
-    governance = services.governance
-    domain = owned(governance, principal, name)
-    changes = _permitted(services, principal, domain, read(OutboundChange, body))
+    governance, principal = services.governance, asked.principal
+    domain = owned(governance, principal, asked.path["name"])
+    changes = _permitted(services, principal, domain, read(OutboundChange, asked.body))
     if changes:
         said = as_said_by(principal, governance, domain, changes)
-        domain = governance.change(domain.name, said, actor_of(principal), services.clock(), domain.workspace)
-    return _shown(services, domain)
+        domain = governance.change(domain.name, said, actor_of(principal), asked.now, domain.workspace)
+    return _shown(services, asked, domain)
 
 
 def _permitted(
@@ -65,22 +92,21 @@ def _permitted(
     return changes
 
 
-def _shown(services: OutboundServices, domain: Domain) -> bytes:
-    usage = services.governance.usage_today(domain.name, services.clock(), domain.workspace)
-    return encoded(outbound(domain, usage))
+def _shown(services: OutboundServices, asked: Asked, domain: Domain) -> Outbound:
+    return outbound(domain, services.governance.usage_today(domain.name, asked.now, domain.workspace))
 
 
-def reset_daily(services: OutboundServices, principal: Principal) -> bytes:
+def reset_daily(services: OutboundServices, asked: Asked) -> DailyReset:
     """Raises NotAllowed."""
-    require_master(principal)
-    return encoded(DailyReset(services.governance.reset_daily(services.clock())))
+    require_master(asked.principal)
+    return DailyReset(services.governance.reset_daily(asked.now))
 
 
-def reset_monthly(services: OutboundServices, principal: Principal, key: str | None) -> bytes:
+def reset_monthly(services: OutboundServices, asked: Asked) -> MonthlyReset:
     """Freeze and reset; with the key of a reset before, that one again. Raises NotAllowed, Unprocessable."""
-    require_master(principal)
-    period = services.governance.reset_monthly(services.clock(), _idempotency_key(key))
-    return encoded(monthly_reset(period))
+    require_master(asked.principal)
+    key = _idempotency_key(asked.headers.get(IDEMPOTENCY_KEY.name))
+    return monthly_reset(services.governance.reset_monthly(asked.now, key))
 
 
 def _idempotency_key(key: str | None) -> str | None:

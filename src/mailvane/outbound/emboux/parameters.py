@@ -17,6 +17,7 @@ from msgspec import UNSET, Meta, UnsetType
 from mailvane.core.errors import InvalidInput
 from mailvane.outbound.emboux.shape import Complaint, Unprocessable, unprocessable
 from mailvane.outbound.model import Enforcement, OutboundStatus, Tier, WarmupProfile
+from mailvane.web.json_body import NotJson, read_json
 
 _MOST = 2**31 - 1  # ours
 _Count = Annotated[int, Meta(ge=0, le=_MOST)]
@@ -115,8 +116,8 @@ def read_moment(text: str, *place: str) -> int:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        given = msgspec.json.decode(body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        given = read_json(object, body)
+    except NotJson:
         raise unprocessable(("body",), "JSON decode error", "json_invalid") from None
     if not isinstance(given, dict):
         raise unprocessable(("body",), "expected an object")

@@ -1,6 +1,4 @@
-"""/domains/{name}/ses-verify and ses-status, and the door for notifications. Blocking, for seconds; the caller brings
-the thread.
-"""
+"""/domains/{name}/ses-verify and ses-status, and the door for notifications. Blocking, for seconds."""
 
 from __future__ import annotations
 
@@ -10,27 +8,29 @@ from contextlib import contextmanager
 from litestar.exceptions import HTTPException
 
 from mailvane.core.errors import NotAllowed, ProviderRefused, Transient
-from mailvane.core.tenants.model import Principal
 from mailvane.outbound.emboux.access import actor_of, owned
-from mailvane.outbound.emboux.shape import Taken, encoded, ses_status, ses_verification
+from mailvane.outbound.emboux.shape import SesStatus, SesVerification, Taken, ses_status, ses_verification
 from mailvane.outbound.feedback import Answer
 from mailvane.outbound.services import OutboundServices
+from mailvane.web.endpoints import Asked
 
 
-def begin(services: OutboundServices, principal: Principal, name: str) -> bytes:
+def begin(services: OutboundServices, asked: Asked) -> SesVerification:
     """Raises NotFound, and what the provider raises."""
-    domain = owned(services.governance, principal, name)
+    actor = actor_of(asked.principal)
+    domain = owned(services.governance, asked.principal, asked.path["name"])
     with _refusing():
-        challenge = services.proving.begin(domain.name, actor_of(principal), services.clock(), domain.workspace)
-    return encoded(ses_verification(domain.name, challenge))
+        challenge = services.proving.begin(domain.name, actor, asked.now, domain.workspace)
+    return ses_verification(domain.name, challenge)
 
 
-def status(services: OutboundServices, principal: Principal, name: str) -> bytes:
+def status(services: OutboundServices, asked: Asked) -> SesStatus:
     """Raises NotFound, and what the provider raises."""
-    domain = owned(services.governance, principal, name)
+    actor = actor_of(asked.principal)
+    domain = owned(services.governance, asked.principal, asked.path["name"])
     with _refusing():
-        checked, progress = services.proving.check(domain.name, actor_of(principal), services.clock(), domain.workspace)
-    return encoded(ses_status(checked, progress))
+        checked, progress = services.proving.check(domain.name, actor, asked.now, domain.workspace)
+    return ses_status(checked, progress)
 
 
 @contextmanager
@@ -42,18 +42,18 @@ def _refusing() -> Iterator[None]:
         raise HTTPException(status_code=400, detail=error.message) from None
 
 
-def take(services: OutboundServices, body: bytes) -> bytes:
+def take(services: OutboundServices, asked: Asked) -> Taken:
     """A notification, judged by whoever the program handed in. Raises NotAllowed, Transient.
 
     # ours: the vendor does not say what it answers. Whoever sends it tries again after a 503.
     """
     if services.take_notification is None:
         raise HTTPException(status_code=404, detail="Not Found")
-    outcome = services.take_notification(body, services.clock())
+    outcome = services.take_notification(asked.body, asked.now)
     if outcome.answer is Answer.MALFORMED:
         raise HTTPException(status_code=400, detail=outcome.why)
     if outcome.answer is Answer.REFUSED:
         raise NotAllowed(outcome.why)
     if outcome.answer is Answer.LATER:
         raise Transient(outcome.why)
-    return encoded(Taken("ok"))
+    return Taken("ok")

@@ -18,7 +18,8 @@ from mailvane.reputation.alerts.service import Trial
 from mailvane.reputation.interface import EntryPage, EntryQuestion
 from mailvane.reputation.services import ReputationServices
 from mailvane.web.endpoints import Asked, Parameter
-from mailvane.web.parameters import Moment, moment, number, part, read
+from mailvane.web.json_body import read_json
+from mailvane.web.parameters import Moment, moment, number, part
 
 _USUAL_STRETCH_MS = 30 * 86_400_000
 _MOST = 1000
@@ -72,7 +73,7 @@ class WindowBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def backtest(services: ReputationServices, asked: Asked) -> BacktestReply:
-    given = read(BacktestBody, asked.body)
+    given = read_json(BacktestBody, asked.body)
     until = asked.now if given.period_to is None else moment("period_to", given.period_to)
     since = until - _USUAL_STRETCH_MS if given.period_from is None else moment("period_from", given.period_from)
     found = services.alerting.backtest(asked.workspace, given.alert, since, until, asked.wanted.check)
@@ -88,16 +89,16 @@ def backtest(services: ReputationServices, asked: Asked) -> BacktestReply:
 
 def trial(services: ReputationServices, asked: Asked) -> Trial:
     """Of an alert that is not kept yet."""
-    return services.alerting.trial(asked.workspace, read(AlertDraft, asked.body), asked.now)
+    return services.alerting.trial(asked.workspace, read_json(AlertDraft, asked.body), asked.now)
 
 
 def trial_of(services: ReputationServices, asked: Asked) -> Trial:
-    given = read(TrialBody, asked.body)
+    given = read_json(TrialBody, asked.body)
     return services.alerting.rehearse(asked.workspace, asked.path["alert_id"], given.notify, asked.now)
 
 
 def snooze(services: ReputationServices, asked: Asked) -> Alert:
-    until = moment("until", read(SnoozeBody, asked.body).until)
+    until = moment("until", read_json(SnoozeBody, asked.body).until)
     return services.alerting.snooze(asked.workspace, asked.path["alert_id"], until)
 
 
@@ -126,7 +127,7 @@ def windows(services: ReputationServices, asked: Asked) -> list[MaintenanceWindo
 
 
 def add_window(services: ReputationServices, asked: Asked) -> MaintenanceWindow:
-    given = read(WindowBody, asked.body)
+    given = read_json(WindowBody, asked.body)
     if len(given.reason) > _LONGEST_REASON:
         raise InvalidFields(("reason", f"longer than {_LONGEST_REASON} characters"))
     window = MaintenanceWindow(

@@ -10,7 +10,9 @@ from mailvane.reputation.alerts.service import Trial
 from mailvane.reputation.api import alerting, sources
 from mailvane.reputation.interface import EntryPage
 from mailvane.reputation.model import SourceHealth, Zone
-from mailvane.web.endpoints import Endpoint
+from mailvane.reputation.services import ReputationServices
+from mailvane.web.endpoints import Endpoint, Pool, RouteTable
+from mailvane.web.problem import DIALECT, PREFIX
 
 _ALERT = "/alerts/{alert_id:str}"
 _ENTRY = "/alerts/log/{entry_id:str}"
@@ -20,7 +22,7 @@ _LARGEST_FILE = 64 << 20
 def _alerts() -> Iterator[Endpoint]:
     yield Endpoint(
         "post", "/alerts/backtest", "backtest_alert", "When an unsaved alert would have fired", alerting.backtest,
-        alerting.BacktestReply, alerting.BacktestBody, lengthy=True,
+        alerting.BacktestReply, alerting.BacktestBody, pool=Pool.LENGTHY,
     )  # fmt: skip
     yield Endpoint(
         "post", "/alerts/test", "test_draft", "What an unsaved alert would say now", alerting.trial, Trial, AlertDraft
@@ -58,7 +60,7 @@ def _sources() -> Iterator[Endpoint]:
     yield Endpoint("post", f"{one}/run", "run_source", "Ask it now", sources.run, sources.RunReply, sources.RunBody)
     yield Endpoint(
         "post", f"{one}/import", "import_source", "Take in a file of what it would say", sources.take_in,
-        sources.TakenIn, str, 0, "application/octet-stream", _LARGEST_FILE, lengthy=True,
+        sources.TakenIn, str, 0, "application/octet-stream", _LARGEST_FILE, pool=Pool.LENGTHY,
         query=sources.IMPORT,
     )  # fmt: skip
     yield Endpoint(
@@ -72,4 +74,4 @@ def _sources() -> Iterator[Endpoint]:
     )  # fmt: skip
 
 
-ENDPOINTS = [*_alerts(), *_sources()]
+ROUTES = RouteTable([*_alerts(), *_sources()], ReputationServices, DIALECT, ("Native",), PREFIX)

@@ -13,7 +13,7 @@ from mailvane.core.tenants.model import KeyKind
 from mailvane.reputation.model import VERIFIED_AT, Asset, AssetKind, Source, SourceHealth, Zone, ZoneHealth
 from mailvane.reputation.services import ReputationServices
 from mailvane.web.endpoints import Asked, Parameter
-from mailvane.web.parameters import read
+from mailvane.web.json_body import read_json
 from mailvane.web.wanted import WantedFile
 
 _MOST_COMPLAINTS = 100
@@ -64,7 +64,7 @@ def health(services: ReputationServices, asked: Asked) -> list[SourceHealth]:
 
 def run(services: ReputationServices, asked: Asked) -> RunReply:
     source = _source(asked)
-    given = read(RunBody, asked.body)
+    given = read_json(RunBody, asked.body)
     count = services.watching.ask_now(asked.workspace, source, given.ids)
     services.wake(source)
     return RunReply(count)
@@ -85,7 +85,7 @@ def zones(services: ReputationServices, _asked: Asked) -> list[ZoneReply]:
 
 def save_zone(services: ReputationServices, asked: Asked) -> Zone:
     _check_master(asked)
-    given = read(ZoneBody, asked.body)
+    given = read_json(ZoneBody, asked.body)
     if not given.lists or not set(given.lists) <= {"ips", "ipv6", "domains"}:
         raise InvalidFields(("lists", "expected some of ips, ipv6, domains"))
     wrong = [

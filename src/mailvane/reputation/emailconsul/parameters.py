@@ -10,6 +10,7 @@ import msgspec
 from mailvane.core.errors import InvalidFields
 from mailvane.core.moments import iso_ms
 from mailvane.reputation.alerts.drafts import AlertDraft
+from mailvane.web.json_body import InvalidBody, NotJson, TooDeep, read_json
 
 MOST_ROWS = 1000
 USUAL_ROWS = 20
@@ -132,14 +133,13 @@ class Window(msgspec.Struct, frozen=True):
 def read(model: type[msgspec.Struct], body: bytes) -> Any:
     """Raises InvalidFields."""
     try:
-        return msgspec.json.decode(body or b"{}", type=model)
-    except msgspec.ValidationError as error:
-        told, _, place = str(error).partition(" - at ")
-        raise InvalidFields((place.strip("`").removeprefix("$").lstrip(".") or "body", told)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise InvalidFields(("body", "is not JSON")) from None
-    except RecursionError:
+        return read_json(model, body)
+    except InvalidBody as error:
+        raise InvalidFields((error.field or "body", error.complaint)) from None
+    except TooDeep:
         raise InvalidFields(("body", "is nested too deeply")) from None
+    except NotJson:
+        raise InvalidFields(("body", "is not JSON")) from None
 
 
 def draft(body: bytes) -> AlertDraft:

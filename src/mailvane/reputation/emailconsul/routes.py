@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
-
-from litestar import Router
-from litestar.handlers import HTTPRouteHandler
 
 from mailvane.reputation.emailconsul import (
     alerts,
@@ -26,10 +23,9 @@ from mailvane.reputation.emailconsul import (
 from mailvane.reputation.emailconsul.shape import DIALECT, PREFIX
 from mailvane.reputation.emailconsul.watched import Watch
 from mailvane.reputation.services import ReputationServices
-from mailvane.web.endpoints import Endpoint, Function, bodies, handlers
-from mailvane.web.endpoints import parameters as parameters_of
+from mailvane.web.endpoints import Endpoint, Function, RouteTable
 
-__all__ = ["BODIES", "DIALECT", "ENDPOINTS", "PARAMETERS", "router"]
+__all__ = ["DIALECT", "ROUTES"]
 
 _LARGEST_LIST = 4 << 20
 _ONE = "/{asset_id:str}"
@@ -206,14 +202,7 @@ def _dmarc() -> Iterator[Endpoint]:
     yield _refreshed(path, "dmarc", "DNS for the policy", watch)
 
 
-ENDPOINTS = [
+_ROWS = [
     *_alerts(), *_profiles(), *_listings(), *_postmaster(), *_snds(), *_hits(), *_brands(), *_dmarc(),
 ]  # fmt: skip
-BODIES = bodies(ENDPOINTS, PREFIX)
-PARAMETERS = parameters_of(ENDPOINTS, PREFIX)
-HANDLERS = handlers(ENDPOINTS, ReputationServices, shape.Refused)
-
-
-def router(others: Sequence[HTTPRouteHandler]) -> Router:
-    """The whole API: what is served here, and what another room serves of it."""
-    return Router(path=PREFIX, route_handlers=[*HANDLERS, *others], tags=["EmailConsul"])
+ROUTES = RouteTable(_ROWS, ReputationServices, DIALECT, ("EmailConsul",), PREFIX)

@@ -18,8 +18,7 @@ from mailvane.notify.model import Notification
 from mailvane.reputation.alerts.model import Alert, FiredRule, LogEntry
 from mailvane.reputation.emailconsul.parameters import Window
 from mailvane.reputation.model import Asset, Observation, Profile, Zone
-from mailvane.web.dialect import Dialect, Refusal
-from mailvane.web.endpoints import JSON
+from mailvane.web.dialect import JSON, Dialect, Refusal
 
 PREFIX = "/api/v1.0"
 _DATES = frozenset(
@@ -220,6 +219,7 @@ DIALECT = Dialect(
     prefixes=(PREFIX,),
     kinds=frozenset({KeyKind.WORKSPACE, KeyKind.PLATFORM, KeyKind.MASTER}),
     refusals=frozenset({400, 401, 403, 404, 500, 503}),
+    refused=Refused,
 )
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mailvane.core.errors import InvalidInput
 from mailvane.core.mailbox import canonical_address
-from mailvane.maillog.mailbaby.parameters import PARAMETERS, LogQuery, When, query_values, read_log_query
+from mailvane.maillog.mailbaby.parameters import PARAMETERS, LogQuery, When, read_log_query
+from mailvane.maillog.mailbaby.shape import DIALECT
 
 WHEN = When(1_705_521_600_000, ZoneInfo("UTC"))
 
@@ -68,17 +69,17 @@ def test_without_a_query_the_defaults_hold() -> None:
 
 
 def test_a_query_string_keeps_empty_values_and_the_last_of_repeated_ones() -> None:
-    assert query_values(b"from=&to=a%40b&to=c+d%20e&x") == {"from": "", "to": "c d e", "x": ""}
+    assert DIALECT.query_values(b"from=&to=a%40b&to=c+d%20e&x") == {"from": "", "to": "c d e", "x": ""}
 
 
 def test_bytes_that_are_not_utf8_do_no_harm() -> None:
-    assert read_log_query(query_values(b"subject=%ff%fe\xff"), WHEN).subject is not None
+    assert read_log_query(DIALECT.query_values(b"subject=%ff%fe\xff"), WHEN).subject is not None
 
 
 @given(st.binary(max_size=200))
 def test_no_query_string_breaks_the_reader(query: bytes) -> None:
     try:
-        read_log_query(query_values(query), WHEN)
+        read_log_query(DIALECT.query_values(query), WHEN)
     except InvalidInput:
         return
 
