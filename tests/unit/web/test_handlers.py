@@ -69,7 +69,8 @@ async def in_words(_services: Services, _request: object) -> str:
 
 
 def row(method: str, path: str, **more: Any) -> Endpoint:
-    return Endpoint(method, path, f"{method} {path}", "", **({"function": told, "answer": dict[str, Any]} | more))
+    fields: dict[str, Any] = {"function": told, "answer": dict[str, Any]} | more
+    return Endpoint(method, path, f"{method} {path}", "", **fields)
 
 
 @contextmanager
