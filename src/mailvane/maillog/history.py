@@ -76,7 +76,7 @@ class History:
         owed: dict[str, list[tuple[Price, int]]] = {}
         for ((since, until), price), relays in alike.items():
             question = StatisticsQuestion(
-                workspace=workspace, relays=tuple(relays), since=since, until=until - 1, top=0
+                workspace=workspace, relays=tuple(relays), since=since, until=until - 1, top=0, deliveries=False
             )
             mails = self._maillog.statistics(question).received
             bases = msgspec.structs.replace(price, base=price.base * len(relays))

@@ -100,6 +100,7 @@ class StatisticsQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_default
     since: int | None = None  # inclusive
     until: int | None = None  # inclusive
     top: int = 500  # rows of each table; none when only the counts matter
+    deliveries: bool = True  # where only the counts matter: whether `sent` does, too
 
 
 class Statistics(msgspec.Struct, frozen=True):

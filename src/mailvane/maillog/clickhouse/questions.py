@@ -47,6 +47,7 @@ _INSIDE = "accepted_at BETWEEN {first:Int64} AND {last:Int64}"
 _COLUMNS = f"{_ROW}, {', '.join(name for name in _STORED if name != 'stretch')}"
 _THEN = f"{_INSIDE} AND accepted_at IN {{when:Array(Int64)}}"
 MOMENTS = 2000  # at most are handed to a question: more would outgrow it
+AT_ONCE = 20_000  # rows at most are read whole to find the page among them
 FOUND = 10_000  # rows at most are listed by their moments alone, to be put in order here
 NAMED = 1000  # rows at most are asked for by name; beyond that the names would outgrow the question
 
@@ -143,6 +144,7 @@ class Span(NamedTuple):
     last: int
     skip: int
     ends: bool  # no row that was counted comes after it
+    rows: int  # that it holds
 
 
 def locate(counts: Iterable[tuple[int, int]], question: LogQuestion, spare: int = 0) -> Span | None:
@@ -162,7 +164,7 @@ def locate(counts: Iterable[tuple[int, int]], question: LogQuestion, spare: int 
             break
     if opened is None:
         return None
-    return Span(min(opened, bucket), max(opened, bucket), skip, bucket == ordered[-1][0])
+    return Span(min(opened, bucket), max(opened, bucket), skip, bucket == ordered[-1][0], rows)
 
 
 def moments_of_page(found: list[int], question: LogQuestion) -> tuple[list[int], int]:
@@ -198,15 +200,18 @@ class Search:
         message = _message(question)
         filters = [window, *message, *_exact(question).values(), *_state(question)]
         self._question = question
+        self.workspace = question.workspace
         self._window = window.condition
         self._where = " AND ".join(filter_.condition for filter_ in filters)
         self._values = {name: value for filter_ in filters for name, value in filter_.values.items()}
         self._selective = next(iter(_selective(question)), None)
-        self._joined = window.condition
+        self._joined = ""
         self._narrow = ""
         self._apart = False
         kinds_alone = all("kinds" in filter_.values for filter_ in filters[1:])
         whole = question.since is None and question.until is None and kinds_alone
+        self.passes_all = kinds_alone
+        """Whether all that is read for an answer passes, but for notifications and probes."""
         self.summary = (question.workspace, question.relays, question.kinds, question.by_message) if whole else None
         """What counts of this question may be remembered by: it asks for everything, whenever accepted."""
 
@@ -218,7 +223,7 @@ class Search:
     def read_apart(self, weeks: Sequence[Week]) -> None:
         """Read these settled weeks without joining rows, and all others as ever."""
         self._apart = True
-        self._joined = f"{self._window} AND _partition_id NOT IN {{apart:Array(String)}}"
+        self._joined = " AND _partition_id NOT IN {apart:Array(String)}"
         self._values |= {"apart": [week.partition for week in weeks], "parts": [week.part for week in weeks]}
 
     @property
@@ -236,8 +241,8 @@ class Search:
         if self._selective is None:
             return None
         return Statement(
-            f"SELECT DISTINCT accepted_at FROM {{deliveries}} WHERE {self._joined} AND {self._selective.condition}"
-            f" LIMIT {MOMENTS + 1}",
+            f"SELECT DISTINCT accepted_at FROM {{deliveries}} WHERE {self._window}{self._joined}"
+            f" AND {self._selective.condition} LIMIT {MOMENTS + 1}",
             self._values,
         )
 
@@ -248,13 +253,13 @@ class Search:
 
     def waiting(self) -> Statement:
         """How many mails wait untried in the window; most of the time none does."""
-        return Statement(f"SELECT count() FROM ({self._waiting_mails()})", self._values)
+        return Statement(f"SELECT count() FROM {self._waiting_rows()}", self._values)
 
     def counts(self, waiting: bool, known: Sequence[Week] = ()) -> Statement:
         """How many rows each bucket has, leaving out weeks of which that is known."""
         others = " AND _partition_id NOT IN {known:Array(String)}" if known else ""
         values = self._values | ({"known": [week.partition for week in known]} if known else {})
-        return Statement(self._counted(f"FROM {self._source(waiting, others)}", ""), values)
+        return Statement(self._counted(self._passing(waiting, f"{_MAIL}, stretch", others=others), ""), values)
 
     def counts_apart(self, weeks: Sequence[Week]) -> Statement:
         """How many rows each bucket of settled weeks has, and in which part they are."""
@@ -274,24 +279,23 @@ class Search:
     def page(self, waiting: bool, span: Span) -> Statement:
         """A page too long to name its rows: first which are on it, from few columns, then all there is to say."""
         values = self._values | _bounds(span) | {"skip": span.skip, "limit": self._question.limit}
-        source = self._source(waiting)
         order, _ = self._order()
-        rows = f"SELECT {_COLUMNS} FROM {source} WHERE {self._window} AND {_INSIDE}"
-        return Statement(f"{rows} AND ({_ROW}) GLOBAL IN ({self._page_of(source)}) ORDER BY {order}", values)
+        inside = f"{_INSIDE} AND ({_ROW}) GLOBAL IN ({self._page_of(waiting)})"
+        return Statement(f"SELECT {_COLUMNS} {self._passing(waiting, _COLUMNS, inside)} ORDER BY {order}", values)
 
     def at_once(self, waiting: bool, span: Span) -> Statement:
         """A page in one pass over its stretch of time: dear, but nothing can change between two looks at a row."""
         values = self._values | _bounds(span) | {"skip": span.skip, "limit": self._question.limit}
-        return Statement(self._page_of(self._source(waiting), _COLUMNS), values)
+        return Statement(self._page_of(waiting, _COLUMNS), values)
 
     def names(self, waiting: bool, span: Span) -> Statement:
         """Which rows are on the page, in its order."""
         values = self._values | _bounds(span) | {"skip": span.skip, "limit": self._question.limit}
-        return Statement(self._page_of(self._source(waiting)), values)
+        return Statement(self._page_of(waiting), values)
 
     def few(self, waiting: bool) -> Statement:
         """When each that passes was accepted, in no order, up to one more than FOUND."""
-        rows = f"FROM {self._source(waiting)}"
+        rows = self._passing(waiting, _MAIL)
         if self._question.by_message:
             rows = f"FROM (SELECT DISTINCT {_MAIL} {rows})"
         return Statement(f"SELECT accepted_at {rows} LIMIT {FOUND + 1}", self._values)
@@ -302,7 +306,7 @@ class Search:
         order, first = self._order()
         rows = self._accepted_then(waiting, f" WHERE {self._where}", f" AND {self._where}")
         limit = "LIMIT {limit:UInt64} OFFSET {skip:UInt64}"
-        return Statement(f"SELECT * FROM ({rows}) ORDER BY {order}{first} {limit}", values)
+        return Statement(f"{rows} ORDER BY {order}{first} {limit}", values)
 
     def rows(self, names: Sequence[Name], waiting: bool) -> Statement:
         """All there is to say of rows with these names that still pass, in order, and perhaps of some others.
@@ -314,15 +318,16 @@ class Search:
         named = "" if "" in recipients else " AND recipient IN {recipients:Array(String)}"
         order, first = self._order()
         rows = self._accepted_then(waiting, f"{named} WHERE {self._where}", f" AND {self._where}")
-        return Statement(f"SELECT * FROM ({rows}) ORDER BY {order}{first}", values)
+        # An index would be asked for every recipient, to find what the moments tell already.
+        return Statement(f"{rows} ORDER BY {order}{first} SETTINGS use_skip_indexes = 0", values)
 
     def _accepted_then(self, waiting: bool, tried: str, untried: str) -> str:
         # What is of the key tells before rows are joined whether the other columns need be read at all.
         condition = f"{self._window} AND {_THEN}"
         rows = f"SELECT {_COLUMNS} FROM {{deliveries}} FINAL PREWHERE {condition}{tried}"
-        if waiting:
-            rows += f" UNION ALL SELECT {_COLUMNS} FROM ({self._untried()}) WHERE {condition}{untried}"
-        return rows
+        if not waiting:
+            return rows
+        return f"SELECT * FROM ({rows} UNION ALL SELECT {_COLUMNS} FROM ({self._untried()}) WHERE {condition}{untried})"
 
     def reactions(self, span: Span) -> Statement:
         """What recipients did with the mails of a stretch of time; most of the time nothing."""
@@ -332,6 +337,10 @@ class Search:
         """What recipients did with these mails."""
         return self._reacted(_THEN, _when([name[1] for name in names]))
 
+    def any_reaction(self) -> Statement:
+        """How many rows there are of reactions in the whole workspace."""
+        return Statement("SELECT count() FROM {reactions} WHERE workspace = {workspace:UInt32}", self._values)
+
     def _reacted(self, when: str, values: dict[str, object]) -> Statement:
         # Partial rows as they are: the reader takes the greatest of each, for less than a grouping costs to plan.
         return Statement(
@@ -339,10 +348,11 @@ class Search:
             self._values | values,
         )
 
-    def _page_of(self, source: str, columns: str = _ROW) -> str:
+    def _page_of(self, waiting: bool, columns: str = _ROW) -> str:
         order, first = self._order()
+        read = columns if columns == _COLUMNS else f"{columns}, recipient_number"
         return (
-            f"SELECT {columns} FROM {source} WHERE {_INSIDE}"
+            f"SELECT {columns} {self._passing(waiting, read, _INSIDE)}"
             f" ORDER BY {order}{first} LIMIT {{limit:UInt64}} OFFSET {{skip:UInt64}}"
         )
 
@@ -353,18 +363,23 @@ class Search:
             return f"{mail}, recipient_number, recipient", f" LIMIT 1 BY {_MAIL}"
         return f"{mail}, recipient_number {way}, recipient {way}", ""
 
-    def _source(self, waiting: bool, others: str = "") -> str:
-        """Everything that passes the filters, of all weeks or only of others than some."""
-        columns = f"workspace, {_ROW}, {', '.join(_STORED)}"
+    def _passing(self, waiting: bool, columns: str, inside: str = "", others: str = "") -> str:
+        """FROM and WHERE of everything that passes the filters, of all weeks or only of others than some.
+
+        No more than the columns can be selected from it: each one that is named costs, whether it is used or not.
+        """
         # Moments are of the key, which tells before rows are joined whether the other columns need be read at all.
         sieve = f"PREWHERE {self._window}{self._narrow} WHERE" if self._narrow else "WHERE"
-        branches = [f"SELECT {columns} FROM {{deliveries}} FINAL {sieve} {self._joined}{others} AND {self._where}"]
+        joined = f"{{deliveries}} FINAL {sieve} {self._where}{self._joined}{others}"
+        if not waiting and not self._apart:
+            return f"FROM {joined}{f' AND {inside}' if inside else ''}"
+        branches = [f"SELECT {columns} FROM {joined}"]
         if self._apart:
             settled = "_part IN {parts:Array(String)}"
             branches.append(f"SELECT {columns} FROM {{deliveries}} WHERE {settled} AND {self._where}")
         if waiting:
             branches.append(f"SELECT {columns} FROM ({self._untried()}) WHERE {self._where}")
-        return f"({' UNION ALL '.join(branches)})"
+        return f"FROM ({' UNION ALL '.join(branches)}){f' WHERE {inside}' if inside else ''}"
 
     def _untried(self) -> str:
         """The mails that wait, as deliveries: to those for whom a content filter has them, else to nobody."""
@@ -390,7 +405,10 @@ class Search:
         )
 
     def _waiting_mails(self) -> str:
-        return f"SELECT {_MAIL} FROM {{waiting}} FINAL WHERE {self._window} AND waiting > 0"
+        return f"SELECT {_MAIL} FROM {self._waiting_rows()}"
+
+    def _waiting_rows(self) -> str:
+        return f"{{waiting}} FINAL WHERE {self._window} AND waiting > 0"
 
 
 class Count:
@@ -409,12 +427,20 @@ class Count:
         """Deliveries made."""
         return Statement(f"SELECT count() FROM {{deliveries}} FINAL WHERE {self._where} AND {_DELIVERED}", self._values)
 
-    def ranked(self, column: str) -> Statement:
-        """The names in a column that count most, with their counts; what is not known has no name."""
-        table = "deliveries" if column == "recipient" else "mails"
+    def ranked(self, table: str, columns: Sequence[str]) -> Statement:
+        """How many rows there are, how many of them delivered, and the names in these columns that count most.
+
+        Rows are the columns; for each column 0 when this is one of its names, else 1; the number; how many delivered.
+        """
+        names = ", ".join(columns)
+        of = ", ".join(f"grouping({column}) AS beside_{column}" for column in columns)
+        nameless = " OR ".join(f"(grouping({column}) = 0 AND {column} = '')" for column in columns)
+        sets = ", ".join(f"({column})" for column in columns)
+        delivered = f"countIf({_DELIVERED})" if table == "deliveries" else "0"
         return Statement(
-            f"SELECT {column} AS name, count() AS counted FROM {{{table}}} FINAL WHERE {self._where} AND {column} != ''"
-            " GROUP BY name ORDER BY counted DESC, name LIMIT {top:UInt64}",
+            f"SELECT {names}, {of}, count() AS counted, {delivered} FROM {{{table}}} FINAL WHERE {self._where}"
+            f" GROUP BY GROUPING SETS ({sets}, ()) HAVING NOT ({nameless}) ORDER BY counted DESC, {names}"
+            f" LIMIT {{top:UInt64}} BY {', '.join(f'beside_{column}' for column in columns)}",
             self._values,
         )
 

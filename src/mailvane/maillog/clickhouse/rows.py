@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from mailvane.maillog.model import DeliveryStatus, EventBatch, MailEvent, MailKind, ReasonFamily
+from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEvent, MailKind, ReasonFamily
 from mailvane.maillog.queries import Delivery
 
 EVENT_COLUMNS = MailEvent.__struct_fields__
@@ -29,6 +29,9 @@ STATUSES = (
 )  # by how final they are: the place of a status is its rank in `state`
 AT_BIAS = 1 << 44  # added to the time since acceptance, so that stamps of a wrong clock stay positive
 REACTIONS = ("complained_at", "opened_at", "clicked_at", "replied_at", "unsubscribed_at")
+REACTIVE = frozenset(
+    {EventType.COMPLAINED, EventType.OPENED, EventType.CLICKED, EventType.REPLIED, EventType.UNSUBSCRIBED}
+)  # what sets them
 _PREFIX = 16  # hexadecimal digits that lead `via` and `outcome`
 _SEPARATOR = "\x1f"
 

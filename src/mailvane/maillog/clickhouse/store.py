@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Self
@@ -17,6 +19,7 @@ from mailvane.maillog.clickhouse import repair as doubt
 from mailvane.maillog.clickhouse.engine import Engine, parse_address
 from mailvane.maillog.clickhouse.merged_partitions import Counts, Remembered, Week, may_settle, settled_weeks
 from mailvane.maillog.clickhouse.questions import (
+    AT_ONCE,
     FOUND,
     MOMENTS,
     NAMED,
@@ -31,6 +34,7 @@ from mailvane.maillog.clickhouse.questions import (
 )
 from mailvane.maillog.clickhouse.rows import (
     COLUMNS,
+    REACTIVE,
     Name,
     Stored,
     batch_mark,
@@ -42,6 +46,7 @@ from mailvane.maillog.clickhouse.rows import (
     kept_days,
     newest_reactions,
 )
+from mailvane.maillog.clickhouse.since_written import SinceWritten
 from mailvane.maillog.interface import Holding, Owner
 from mailvane.maillog.inventory import TableParts
 from mailvane.maillog.model import EventBatch, MailEvent, MailKey
@@ -103,6 +108,9 @@ class ClickHouseMailLog:
         self._writing = threading.Lock()
         self._remembered = Remembered()
         self._settles = may_settle(self._engine)
+        # Of a server it is not known what others write.
+        self._waiting = SinceWritten(self._engine.embedded)
+        self._reacted = SinceWritten(self._engine.embedded)
         self._recall()
 
     def _recall(self) -> None:
@@ -122,13 +130,27 @@ class ClickHouseMailLog:
             batch = msgspec.structs.replace(batch, token=f"{created_at}/{batch.token}")
         if self._came_with_backup(batch):
             return
-        if doubtful and self._engine.embedded:
-            with self._writing:
+        with self._writing, self._told_of(batch):
+            if doubtful and self._engine.embedded:
                 doubt.settle(self._engine, batch, _INSERT_SETTINGS)
-            return
-        settings = _INSERT_SETTINGS | {"insert_deduplication_token": f"{batch.workspace}:{batch.token}"}
-        with self._writing:
+                return
+            settings = _INSERT_SETTINGS | {"insert_deduplication_token": f"{batch.workspace}:{batch.token}"}
             self._engine.insert(f"{self._scope}events", COLUMNS, encode_batch(batch), settings)
+
+    @contextmanager
+    def _told_of(self, batch: EventBatch) -> Generator[None]:
+        """What was asked before this batch was written, or while it is, is to be asked anew."""
+        with ExitStack() as writing:
+            if any(event.waiting for event in batch.events):
+                writing.enter_context(self._waiting.writing(batch.workspace))
+            if any(event.type in REACTIVE for event in batch.events):
+                writing.enter_context(self._reacted.writing(batch.workspace))
+            yield
+
+    @contextmanager
+    def _rewriting(self) -> Generator[None]:
+        with self._waiting.writing(None), self._reacted.writing(None):
+            yield
 
     def _came_with_backup(self, batch: EventBatch) -> bool:
         if not self._any_restored:
@@ -156,7 +178,7 @@ class ClickHouseMailLog:
             search = Search(question)
         except InvalidInput:
             return LogPage(0, [])
-        weeks = settled_weeks(self._engine) if self._settles else []
+        weeks = settled_weeks(self._engine) if self._settles and (search.selects or search.summary) else []
         page = self._page(search, question, weeks)
         if search.selects and not self._still(weeks):  # what was read apart is to be joined after all
             page = self._page(Search(question), question, [])
@@ -164,7 +186,8 @@ class ClickHouseMailLog:
 
     def _page(self, search: Search, question: LogQuestion, weeks: list[Week]) -> LogPage:
         """The answer, right if these weeks are settled until it is there."""
-        waiting = self._number(search.waiting()) > 0
+        window = (question.relays, question.since, question.until)
+        waiting = self._waiting.ask(question.workspace, window, lambda: self._number(search.waiting())) > 0
         known: dict[Week, Counts] = {}
         if search.selects and weeks:
             search.read_apart(weeks)
@@ -201,12 +224,14 @@ class ClickHouseMailLog:
             if span.ends and (rows or not question.skip):
                 total = max(question.skip + len(rows), total if len(rows) == question.limit else 0)
         if question.limit > NAMED:
-            reactions = newest_reactions(self._rows(search.reactions(span)))
+            reactions = newest_reactions(self._rows(search.reactions(span))) if self._has_reactions(search) else {}
             return LogPage(total, [delivery(row, reactions) for row in rows.values()])
         return LogPage(total, self._told(search, rows))
 
     def _rows_of(self, search: Search, question: LogQuestion, waiting: bool, span: Span) -> dict[Name, Stored]:
         """The rows of a page; perhaps without some that changed between being named and being read."""
+        if search.passes_all and span.rows <= AT_ONCE:
+            return decode_rows(self._lines(search.at_once(waiting, span)))
         if question.limit > NAMED:
             return decode_rows(self._lines(search.page(waiting, span)))
         names = decode_names(self._lines(search.names(waiting, span), "JSONCompactEachRow"))
@@ -251,19 +276,21 @@ class ClickHouseMailLog:
         """These rows, each with what its recipient did."""
         if not rows:
             return []
-        reactions = newest_reactions(self._rows(search.reactions_to(list(rows))))
+        reactions = newest_reactions(self._rows(search.reactions_to(list(rows)))) if self._has_reactions(search) else {}
         return [delivery(row, reactions) for row in rows.values()]
+
+    def _has_reactions(self, search: Search) -> bool:
+        return self._reacted.ask(search.workspace, None, lambda: self._number(search.any_reaction())) > 0
 
     def statistics(self, question: StatisticsQuestion) -> Statistics:
         """Counts and ranked tables of a window."""
         count = Count(question)
-        return Statistics(
-            received=self._number(count.received()),
-            sent=self._number(count.sent()),
-            senders=self._ranked(count.ranked("sender")),
-            recipients=self._ranked(count.ranked("recipient")),
-            origins=self._ranked(count.ranked("origin")),
-        )
+        if not question.top:
+            sent = self._number(count.sent()) if question.deliveries else 0
+            return Statistics(self._number(count.received()), sent, {}, {}, {})
+        received, _, (senders, origins) = self._ranked(count, "mails", ("sender", "origin"))
+        _, sent, (recipients,) = self._ranked(count, "deliveries", ("recipient",))
+        return Statistics(received, sent, senders, recipients, origins)
 
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
         """Counts hour by hour, oldest first; hours without events are left out."""
@@ -281,7 +308,7 @@ class ClickHouseMailLog:
 
     def upkeep(self, task: str, target: Path | None = None) -> None:
         """`rebuild` every view from the events, `backup` to, or `restore` from, a directory."""
-        with self._writing:
+        with self._writing, self._rewriting():
             for number, engine in enumerate(self._engines):
                 # Servers of a cluster each keep their share in a directory of their own.
                 place = target / f"server{number}" if target is not None and len(self._engines) > 1 else target
@@ -329,7 +356,7 @@ class ClickHouseMailLog:
 
     def drop(self, workspace: int) -> None:
         """Delete all mail of a workspace, in the events and in every view."""
-        with self._writing:
+        with self._writing, self._rewriting():
             for engine in self._engines:
                 owners.drop(engine, workspace)
 
@@ -381,10 +408,18 @@ class ClickHouseMailLog:
     def _number(self, statement: Statement) -> int:
         return int(str(self._rows(statement)[0][0]))
 
-    def _ranked(self, statement: Statement) -> dict[str, int]:
-        if not statement.values["top"]:  # the counts alone were asked for
-            return {}
-        return {str(name): int(str(counted)) for name, counted in self._rows(statement)}
+    def _ranked(self, count: Count, table: str, columns: tuple[str, ...]) -> tuple[int, int, list[dict[str, int]]]:
+        """How many rows there are, how many of them delivered, and each column's names that count most."""
+        tables: list[dict[str, int]] = [{} for _ in columns]
+        rows = delivered = 0
+        for *row, counted, made in self._rows(count.ranked(table, columns)):
+            names, besides = row[: len(columns)], row[len(columns) :]
+            if all(besides):
+                rows, delivered = int(str(counted)), int(str(made))
+            for name, beside, ranked in zip(names, besides, tables, strict=True):
+                if not beside:
+                    ranked[str(name)] = int(str(counted))
+        return rows, delivered, tables
 
 
 def _expected(total: int, question: LogQuestion) -> int:
