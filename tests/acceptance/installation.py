@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import httpx
 
@@ -28,18 +28,30 @@ COMMAND = Path(sys.executable).with_name("mailvane")
 HTTP = httpx.Client(verify=False, timeout=PATIENCE, limits=httpx.Limits(max_keepalive_connections=0))
 
 T = TypeVar("T")
-# Runs each command of a list as `mailvane` does, one after the other.
+# Runs each command of a list as `mailvane` does, one after the other, and prints how each ended and what it said.
 _SEVERAL = """
-import json, sys
+import contextlib, io, json, sys
 from mailvane.server.main import main
+done = []
 for words in json.loads(sys.argv[1]):
     sys.argv[1:] = words
-    try:
-        main()
-    except SystemExit as ended:
-        if ended.code:
-            raise
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as told:
+        status = 0
+        try:
+            main()
+        except SystemExit as ended:
+            status = ended.code or 0
+    done.append((status, out.getvalue(), told.getvalue()))
+print(json.dumps(done))
 """
+
+
+class Done(NamedTuple):
+    """How a command ended, and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 class Installation:
@@ -86,17 +98,17 @@ class Installation:
         """What a command prints with --json."""
         return json.loads(self.run(*words, "--json").stdout)
 
-    def answers(self, *commands: tuple[str, ...]) -> list[Any]:
-        """What each prints with --json; in one process, as starting takes longer than answering."""
-        done = self._done(sys.executable, "-c", _SEVERAL, json.dumps([(*words, "--json") for words in commands]))
+    def run_several(self, *commands: tuple[str, ...]) -> list[Done]:
+        """Commands in one process, as starting takes longer than most of them."""
+        done = self._done(sys.executable, "-c", _SEVERAL, json.dumps(commands))
         assert done.returncode == 0, f"mailvane {commands}: {done.stderr}"
-        found, decoder, rest = [], json.JSONDecoder(), done.stdout.lstrip()
-        while rest:
-            value, end = decoder.raw_decode(rest)
-            found.append(value)
-            rest = rest[end:].lstrip()
-        assert len(found) == len(commands)
-        return found
+        return [Done(*each) for each in json.loads(done.stdout)]
+
+    def answers(self, *commands: tuple[str, ...]) -> list[Any]:
+        """What each prints with --json."""
+        done = self.run_several(*((*words, "--json") for words in commands))
+        assert not any(each.returncode for each in done), f"mailvane {commands}: {done}"
+        return [json.loads(each.stdout) for each in done]
 
     def _done(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
