@@ -20,6 +20,7 @@ import httpx
 from mailvane.core.tenants.model import KeyKind
 from mailvane.core.tenants.service import Tenancy
 from mailvane.server.ledger import open_ledger
+from tests.acceptance import warm_commands
 from tests.ports import free_port
 from tests.waiting import PATIENCE, wait_for
 
@@ -89,7 +90,7 @@ class Installation:
             end(process)
 
     def run(self, *words: str, succeeds: bool = True) -> subprocess.CompletedProcess[str]:
-        done = self._done(str(COMMAND), *words)
+        done = warm_commands.run(words, self.environment)
         if succeeds:
             assert done.returncode == 0, f"mailvane {' '.join(words)}: {done.stderr}"
         return done
@@ -100,7 +101,14 @@ class Installation:
 
     def run_several(self, *commands: tuple[str, ...]) -> list[Done]:
         """Commands in one process, as starting takes longer than most of them."""
-        done = self._done(sys.executable, "-c", _SEVERAL, json.dumps(commands))
+        done = subprocess.run(
+            (sys.executable, "-c", _SEVERAL, json.dumps(commands)),
+            env=self.environment,
+            text=True,
+            capture_output=True,
+            timeout=2 * PATIENCE,
+            check=False,
+        )
         assert done.returncode == 0, f"mailvane {commands}: {done.stderr}"
         return [Done(*each) for each in json.loads(done.stdout)]
 
@@ -109,11 +117,6 @@ class Installation:
         done = self.run_several(*((*words, "--json") for words in commands))
         assert not any(each.returncode for each in done), f"mailvane {commands}: {done}"
         return [json.loads(each.stdout) for each in done]
-
-    def _done(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            words, env=self.environment, text=True, capture_output=True, timeout=2 * PATIENCE, check=False
-        )
 
     def tenant(self, name: str) -> tuple[int, str]:
         """A workspace with one relay: the relay's id, and a workspace key.
