@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from mailvane.core.setting_tables import TableKey
 from mailvane.notify.metrics import NotificationMetrics
-from mailvane.outbound.policy.metrics import PolicyMetrics
+from mailvane.outbound.policy.server import PolicyMetrics
 from mailvane.outbound.settings import declared_outbound
 from mailvane.server.cli import build
 from mailvane.server.following import FollowingMetrics

@@ -14,8 +14,9 @@ from threading import Event
 
 import httpx
 
+from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.outbound.governance import Governance
-from mailvane.outbound.model import DAY_MS, HOUR_MS, SendRequest
+from mailvane.outbound.model import SendRequest
 from mailvane.outbound.settings import OutboundSettings
 from mailvane.server.governing import governance_of
 from mailvane.server.ledger import SqlLedger

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from mailvane.core.moments import DAY_MS
 from mailvane.maillog.queries import HourlyQuestion
 from mailvane.maillog.remote import RemoteMailLog
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.governance import Governance
-from mailvane.outbound.model import DAY_MS
 from mailvane.server.ledger import SqlLedger, open_ledger
 from tests.acceptance.installation import Installation
 from tests.acceptance.mail_client import Note, hand_in

@@ -11,18 +11,10 @@ from sqlalchemy import create_engine, text
 
 from mailvane.core.errors import AlreadyExists, InvalidInput, NotFound
 from mailvane.core.ledger.migration import MIGRATIONS
+from mailvane.core.moments import DAY_MS
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.governance import Governance
-from mailvane.outbound.model import (
-    DAY_MS,
-    Feedback,
-    OutboundStatus,
-    ProofBegun,
-    Reason,
-    SendRequest,
-    Verdict,
-    Verification,
-)
+from mailvane.outbound.model import Feedback, OutboundStatus, ProofBegun, Reason, SendRequest, Verdict, Verification
 from mailvane.server.ledger import SqlLedger, open_ledger
 from tests.contract.deciding import NOW
 

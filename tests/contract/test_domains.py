@@ -18,11 +18,10 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from mailvane.core.errors import NotFound
+from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.outbound.admission.counters import day_reset, month_reset, today
 from mailvane.outbound.interface import Domains, MinuteOfDecisions, Periods, Revision
 from mailvane.outbound.model import (
-    DAY_MS,
-    HOUR_MS,
     AuditEntry,
     Counting,
     Domain,

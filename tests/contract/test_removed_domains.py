@@ -9,9 +9,10 @@ from random import Random
 import pytest
 
 from mailvane.core.errors import AlreadyExists, NotFound
+from mailvane.core.moments import DAY_MS
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.governance import Governance
-from mailvane.outbound.model import DAY_MS, Feedback, OutboundStatus, Reason, SendRequest, Verdict
+from mailvane.outbound.model import Feedback, OutboundStatus, Reason, SendRequest, Verdict
 from mailvane.server.ledger import SqlLedger
 from tests.contract.deciding import NOW
 

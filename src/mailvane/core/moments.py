@@ -1,8 +1,12 @@
-"""Moments as texts of ISO 8601. Everything inside is in milliseconds since the epoch, UTC."""
+"""Moments in milliseconds since the epoch, UTC, as everything inside has them; and stretches of time likewise."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
 
 
 def iso_ms(text: str) -> int:
@@ -12,9 +16,3 @@ def iso_ms(text: str) -> int:
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
     except OverflowError:
         raise ValueError(f"{text[:40]!r} is out of the range of dates") from None
-
-
-HOUR_MS = 3_600_000
-
-
-DAY_MS = 86_400_000

@@ -14,6 +14,7 @@ import msgspec
 
 from mailvane.core.errors import InvalidInput, MailvaneError, Transient
 from mailvane.core.identifiers import new_id
+from mailvane.core.moments import DAY_MS
 from mailvane.dmarc.interface import AggregateReport, Reports
 from mailvane.maillog.complaints import ComplaintIntake, EnclosedMail, is_complaint
 from mailvane.reputation.asset_names import spelled
@@ -22,7 +23,6 @@ from mailvane.reputation.model import AssetKind, Observation, ObservationKind, R
 
 log = logging.getLogger(__name__)
 
-DAY_MS = 86_400_000
 LATEST_MS = 2 * DAY_MS  # how far ahead of our clock a report may end
 
 

@@ -12,8 +12,9 @@ from threading import Lock
 import msgspec
 
 from mailvane.core.errors import StoreUnavailable
+from mailvane.core.moments import MINUTE_MS
 
-BEHIND_MS = 60_000  # ours: so long ago the end of the log was reached last
+BEHIND_MS = MINUTE_MS  # ours: so long ago the end of the log was reached last
 STALLED_MS = 300_000  # ours: for so long nothing was read although there is something to read
 FAILING_MS = 10_000  # ours: it is tried again every few seconds; a try that fails once is no outage
 

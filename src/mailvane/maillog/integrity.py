@@ -14,6 +14,7 @@ from threading import Event, RLock, Thread
 import msgspec
 
 from mailvane.core.errors import MailvaneError, StoreDamaged
+from mailvane.core.moments import HOUR_MS
 from mailvane.maillog.interface import Inventoried, KeptRecord, RecordBook
 from mailvane.maillog.inventory import Loss, Record, losses, told
 
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 15.0
 # A rebuild that takes longer is rare; one that was killed keeps others from comparing for so long.
-_CHANGING_MS = 6 * 3_600_000
+_CHANGING_MS = 6 * HOUR_MS
 _TRIES = 5
 
 

@@ -10,11 +10,12 @@ import httpx
 
 from mailvane import __version__
 from mailvane.core.egress import EgressGuard, GuardedTransport, retry_after_ms
+from mailvane.core.moments import DAY_MS
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
 
 TIMEOUT_SECONDS = 10.0
 LONGEST_ANSWER = 2000  # bytes that are kept of it
-_LONGEST_PAUSE_MS = 24 * 3_600_000
+_LONGEST_PAUSE_MS = DAY_MS
 
 
 class Posting:

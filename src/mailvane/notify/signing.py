@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mailvane.core.moments import DAY_MS
 from mailvane.notify.interface import Channels
 from mailvane.notify.model import SigningSecret
 
-OVERLAP_MS = 24 * 3_600_000  # receivers have so long to learn the new one
+OVERLAP_MS = DAY_MS  # receivers have so long to learn the new one
 _BYTES = 24  # Standard Webhooks: 24 to 64
 
 

@@ -16,6 +16,7 @@ from functools import partial
 import msgspec
 
 from mailvane.core.errors import Permanent, Transient
+from mailvane.core.moments import DAY_MS
 from mailvane.core.periodic import every
 from mailvane.notify.interface import Outbox
 from mailvane.notify.model import Attempt, Channel, Notification, NotificationState, Target
@@ -27,7 +28,7 @@ LOOK_SECONDS = 1.0
 PARTING_SECONDS = 2.0  # for what is under way when the server stops
 HOLD_MS = 120_000  # longer than any try may take that begins within the patience
 PATIENCE_MS = 30_000  # a message whose turn comes later is left to be taken again
-GIVE_UP_MS = 5 * 86_400_000  # a target that failed for so long is not tried any more
+GIVE_UP_MS = 5 * DAY_MS  # a target that failed for so long is not tried any more
 _TOGETHER = 100
 AT_ONCE = 32
 # Seconds after the first try, the second, …; then always the last.

@@ -12,6 +12,7 @@ from threading import Lock
 import msgspec
 
 from mailvane.core.errors import InvalidInput, KeyDeactivated, KeyExpired, NotAuthenticated, NotFound, QuotaExceeded
+from mailvane.core.moments import MINUTE_MS
 from mailvane.outbound.client_interface import ClientTerms
 from mailvane.outbound.clients import ClientKey, Terms
 from mailvane.outbound.governance import Governance
@@ -19,7 +20,7 @@ from mailvane.outbound.model import Domain
 
 SHORTEST_TOKEN = 16  # ours: the caller chooses the token, and a plain hash protects only what cannot be guessed
 LONGEST_TOKEN = 512  # ours
-_USE_KEPT_MS = 60_000  # a write a minute and key at most, however busy it is
+_USE_KEPT_MS = MINUTE_MS  # a write a minute and key at most, however busy it is
 
 
 class ClientKeys:

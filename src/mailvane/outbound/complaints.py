@@ -14,6 +14,7 @@ import msgspec
 
 from mailvane.core.errors import NotFound
 from mailvane.core.mailbox import domain_of
+from mailvane.core.moments import DAY_MS
 from mailvane.core.tenants.interface import Tenants
 from mailvane.maillog.complaints import Complaint, EnclosedMail
 from mailvane.maillog.interface import JournalEntry, MailLog
@@ -23,10 +24,9 @@ from mailvane.outbound.feedback import FeedbackBook
 from mailvane.outbound.model import Domain, Feedback
 
 SOURCE = "abuse report"
-_DAY_MS = 86_400_000
-_SEARCHED_MS = 60 * _DAY_MS  # before a report whose mail's time is not known
-_AROUND_MS = 7 * _DAY_MS  # before the arrival that a report names: mail may have waited in the queue
-_LATER_MS = _DAY_MS  # after it: clocks and zones differ
+_SEARCHED_MS = 60 * DAY_MS  # before a report whose mail's time is not known
+_AROUND_MS = 7 * DAY_MS  # before the arrival that a report names: mail may have waited in the queue
+_LATER_MS = DAY_MS  # after it: clocks and zones differ
 _MOST_ROWS = 500
 _MAIL_ID = 18
 _HEXADECIMAL = frozenset(string.hexdigits)

@@ -13,8 +13,9 @@ import msgspec
 
 from mailvane.core.errors import NotFound
 from mailvane.core.mailbox import domain_of
+from mailvane.core.moments import DAY_MS
 from mailvane.maillog.model import EventBatch, EventType, MailEvent, MailKind
-from mailvane.outbound.model import DAY_MS, Counting, Domain, Feedback
+from mailvane.outbound.model import Counting, Domain, Feedback
 
 _LONGEST_QUEUED_MS = 30 * DAY_MS  # ours: six times what Postfix keeps mail by default
 

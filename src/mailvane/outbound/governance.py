@@ -12,6 +12,7 @@ from functools import partial
 import msgspec
 
 from mailvane.core.errors import AlreadyExists, InvalidInput, NotFound
+from mailvane.core.moments import HOUR_MS
 from mailvane.core.names import checked_name, looked_up_name
 from mailvane.core.tenants.interface import Tenants
 from mailvane.outbound.admission.charging import Charge, charged, month_text
@@ -25,7 +26,6 @@ from mailvane.outbound.domain_claims import DISPLACED, Note, altered, approved, 
 from mailvane.outbound.interface import BillingPeriod, Domains, MinuteOfDecisions, Periods, Revise
 from mailvane.outbound.model import (
     DEFAULT_WORKSPACE,
-    HOUR_MS,
     AuditEntry,
     Domain,
     Feedback,

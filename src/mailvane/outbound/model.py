@@ -13,8 +13,6 @@ from typing import Annotated
 
 import msgspec
 
-HOUR_MS = 3_600_000
-DAY_MS = 86_400_000
 DEFAULT_WORKSPACE = "default"  # where a domain belongs that belongs to nobody in particular
 
 

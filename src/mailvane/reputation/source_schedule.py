@@ -9,12 +9,12 @@ from zlib import crc32
 import msgspec
 
 from mailvane.core.leases import Leases
+from mailvane.core.moments import MINUTE_MS
 from mailvane.reputation.interface import Assets, Observations
 from mailvane.reputation.model import ASKED_ABOUT, Asset, AssetStatus, Source, SourceHealth
 
-HOUR_MS = 3_600_000
-FIRST_PAUSE_MS = 60_000
-RETRY_MS = 30 * 60_000
+FIRST_PAUSE_MS = MINUTE_MS
+RETRY_MS = 30 * MINUTE_MS
 _JITTER = 0.1  # of the interval: thousands of assets that were added together spread out over the days
 # What these say comes when it comes: nobody is asked.
 _NEVER_ASKED = frozenset({Source.TRAPS, Source.HONEYTOKENS})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from mailvane.core.egress import EgressGuard
+from mailvane.core.moments import HOUR_MS
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import Source
@@ -14,8 +15,6 @@ from mailvane.reputation.sources.dnsbl.zones import dictionary
 from mailvane.server.ledger import SqlLedger
 from mailvane.server.watching_settings import WatchingSettings
 
-_HOUR_MS = 3_600_000
-
 
 def alerting_of(
     settings: WatchingSettings, ledger: SqlLedger, on_failing: Callable[[int], None] = lambda _alerts: None
@@ -24,7 +23,7 @@ def alerting_of(
         return frozenset(zone.host for zone in dictionary(ledger.zones()) if zone.high_reputation)
 
     check_host = EgressGuard(settings.notify.allowed_targets).check_written
-    return Alerting(ledger, high_reputation, int(settings.reputation.stale_hours * _HOUR_MS), check_host, on_failing)
+    return Alerting(ledger, high_reputation, int(settings.reputation.stale_hours * HOUR_MS), check_host, on_failing)
 
 
 def watching_of(ledger: SqlLedger, evaluate: Callable[[int, Collection[Source], int], object]) -> WatchedAssets:
@@ -37,4 +36,4 @@ def watching_of(ledger: SqlLedger, evaluate: Callable[[int, Collection[Source], 
 
 
 def schedule_of(settings: ReputationSettings) -> Schedule:
-    return Schedule(int(settings.refresh_hours * _HOUR_MS))
+    return Schedule(int(settings.refresh_hours * HOUR_MS))

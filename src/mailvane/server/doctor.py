@@ -16,6 +16,7 @@ import msgspec
 
 from mailvane import __version__
 from mailvane.core.errors import InvalidInput, MailvaneError
+from mailvane.core.moments import HOUR_MS, MINUTE_MS
 from mailvane.maillog.followed_logs import FollowedLogState, Standing
 from mailvane.maillog.postfix.newest import newest_line
 from mailvane.maillog.settings import PostfixLog
@@ -32,10 +33,9 @@ from mailvane.server.stores import maillog_anywhere
 _GIB = 1 << 30
 _FREE_WARNING = 5 * _GIB
 _BACKLOG_WARNING = 1000
-_LATE_MS = 5 * 60_000  # a batch is on its way for less than a second where all is well
-_TOLERANCE = 15 * 60_000  # milliseconds; zones differ by no less
+_LATE_MS = 5 * MINUTE_MS  # a batch is on its way for less than a second where all is well
+_TOLERANCE = 15 * MINUTE_MS  # milliseconds; zones differ by no less
 _SHOWN = 5  # findings
-_MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
 
 
 class _Problem(msgspec.Struct):
@@ -112,7 +112,7 @@ def _ledger(settings: Settings) -> Check:
     told = f"{len(workspaces)} workspace(s), {relays} relay(s), {backlog} batch(es) on their way to the mail log"
     age = 0 if since is None else max(0, time.time_ns() // 1_000_000 - since)
     if age > _LATE_MS:
-        told += f", the oldest for {age // 60_000} minutes"
+        told += f", the oldest for {age // MINUTE_MS} minutes"
     if backlog > _BACKLOG_WARNING or age > _LATE_MS:
         return Check("ledger", CheckResult.WARNING, told, "is the server running, and does the mail log answer?")
     return Check("ledger", CheckResult.GOOD, told)
@@ -223,9 +223,9 @@ def _source_told(health: list[SourceHealth], now: int) -> str:
 
 
 def _soon(ms: int) -> str:
-    if ms < _MINUTE_MS:
+    if ms < MINUTE_MS:
         return "now" if ms <= 0 else f"in {ms // 1000 + 1} s"
-    return f"in {ms / _MINUTE_MS:,.0f} min" if ms < 2 * _HOUR_MS else f"in {ms / _HOUR_MS:,.1f} h"
+    return f"in {ms / MINUTE_MS:,.0f} min" if ms < 2 * HOUR_MS else f"in {ms / HOUR_MS:,.1f} h"
 
 
 def _source(settings: Settings, number: int) -> Check:
@@ -266,5 +266,5 @@ def _clock(name: str, log: PostfixLog, zone: ZoneInfo) -> Check:
 
 
 def _hours(milliseconds: int) -> str:
-    minutes = max(0, milliseconds) // 60_000
+    minutes = max(0, milliseconds) // MINUTE_MS
     return f"{minutes // 60} h {minutes % 60} min"

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from mailvane.core.errors import MailvaneError
+from mailvane.core.moments import DAY_MS
 from mailvane.core.periodic import every
 from mailvane.reputation.model import ObservationKind
 
@@ -22,7 +23,6 @@ EVERY_SECONDS = 3600.0
 OBSERVATIONS_DAYS = 400
 # How long it can be looked up what became of a message, and a message be sent again. The alert's log stays.
 NOTIFICATIONS_DAYS = 90
-_DAY_MS = 86_400_000
 
 
 class Prunable(Protocol):
@@ -58,7 +58,7 @@ class Housekeeping:
             ("notifications", self._ledger.forget_notifications, NOTIFICATIONS_DAYS),
         ):
             try:
-                forgotten = forget(now - days * _DAY_MS)
+                forgotten = forget(now - days * DAY_MS)
             except MailvaneError as error:
                 log.warning("old %s are kept for now: %s", what, error)
             except Exception:

@@ -10,8 +10,7 @@ from mailvane.core.connections import ConnectionLimits
 from mailvane.core.names import mail_domain
 from mailvane.outbound.decisions import DecisionQueue
 from mailvane.outbound.policy.decision import REFUSALS, DomainSource, PolicyRules, Refusal
-from mailvane.outbound.policy.metrics import PolicyMetrics
-from mailvane.outbound.policy.server import PolicyServer
+from mailvane.outbound.policy.server import PolicyMetrics, PolicyServer
 from mailvane.outbound.settings import OutboundSettings
 
 

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from mailvane.core.egress import EgressGuard
 from mailvane.core.mailbox import read_mailbox
+from mailvane.core.moments import HOUR_MS
 from mailvane.core.periodic import Background
 from mailvane.notify.email import Email
 from mailvane.notify.metrics import NotificationMetrics
@@ -24,8 +25,6 @@ from mailvane.reputation.texts.email_templates import letter_of
 from mailvane.reputation.texts.slack_message import slack_body
 from mailvane.server.ledger import SqlLedger
 from mailvane.server.watching_settings import WatchingSettings
-
-_HOUR_MS = 3_600_000
 
 
 class Notifying:
@@ -52,7 +51,7 @@ class Notifying:
         if not report.to:
             return [worker.run, following]
         addresses = [read_mailbox(each).address for each in report.to]
-        reports = DailyReports(self._ledger, addresses, int(self._settings.reputation.stale_hours * _HOUR_MS))
+        reports = DailyReports(self._ledger, addresses, int(self._settings.reputation.stale_hours * HOUR_MS))
         return [worker.run, following, Daily(report.hour, report.timezone, reports.post, self._clock).run]
 
     def _notifiers(self) -> Sequence[Notifier]:

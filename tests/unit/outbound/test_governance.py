@@ -10,14 +10,13 @@ import msgspec
 import pytest
 
 from mailvane.core.errors import AlreadyExists, InvalidInput, NotFound
+from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.outbound.admission.replay import Limits
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.interface import MinuteOfDecisions
 from mailvane.outbound.model import (
-    DAY_MS,
     DEFAULT_WORKSPACE,
-    HOUR_MS,
     Enforcement,
     Feedback,
     Guillotine,

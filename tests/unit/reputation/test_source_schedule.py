@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from mailvane.core.moments import HOUR_MS
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import Asset, AssetKind, AssetStatus, Refresh, Source, SourceHealth
-from mailvane.reputation.source_schedule import HOUR_MS, RETRY_MS, Schedule, SourceSchedule, lease_name
+from mailvane.reputation.source_schedule import RETRY_MS, Schedule, SourceSchedule, lease_name
 from mailvane.server.ledger import SqlLedger
 from tests.ledgers import fresh_ledger
 

@@ -6,13 +6,14 @@ Times are ISO 8601, or milliseconds since the epoch; answers are in milliseconds
 from __future__ import annotations
 
 from mailvane.core.errors import InvalidFields
+from mailvane.core.moments import DAY_MS
 from mailvane.dmarc.interface import AbusePage, ReportQuestion, TlsPage
 from mailvane.dmarc.services import DmarcServices
 from mailvane.web.endpoints import Asked, Parameter
 from mailvane.web.parameters import Moment, moment, number, part
 
-_USUAL_STRETCH_MS = 30 * 86_400_000
-_LATE_MS = 2 * 86_400_000  # a report may end a little later than our clock says
+_USUAL_STRETCH_MS = 30 * DAY_MS
+_LATE_MS = 2 * DAY_MS  # a report may end a little later than our clock says
 _MOST = 1000
 _USUAL = 100
 _FLAG = ("true", "false", "1", "0")

@@ -12,11 +12,11 @@ from rich.text import Text
 
 from mailvane.core.cli.rendering import console, print_json, rate, sparkline
 from mailvane.core.cli.selection import chosen_relays, chosen_workspace
+from mailvane.core.moments import HOUR_MS
 from mailvane.maillog.cli.program import maillog_program
 from mailvane.maillog.history import WINDOWS, window_start
 from mailvane.maillog.queries import HourlyCounts, HourlyQuestion, Statistics, StatisticsQuestion
 
-HOUR = 3_600_000
 PLOT_HOURS = 48
 
 
@@ -42,7 +42,7 @@ def stats(
     chosen = StatisticsQuestion(
         workspace=found.id, relays=relays, since=window_start(window, now, zone), until=now, top=top
     )
-    volume = HourlyQuestion(workspace=found.id, relays=relays, since=now - PLOT_HOURS * HOUR, until=now)
+    volume = HourlyQuestion(workspace=found.id, relays=relays, since=now - PLOT_HOURS * HOUR_MS, until=now)
     with place.maillog() as maillog:
         tables = maillog.statistics(chosen)
         hours = maillog.hourly(volume)
@@ -75,8 +75,8 @@ def _print_windows(windows: dict[str, Statistics]) -> None:
 
 def _print_plot(hours: list[HourlyCounts], now: int, zone: ZoneInfo) -> None:
     by_hour = {one.hour: one for one in hours}
-    first = (now - PLOT_HOURS * HOUR) // HOUR * HOUR
-    starts = range(first, now + 1, HOUR)
+    first = (now - PLOT_HOURS * HOUR_MS) // HOUR_MS * HOUR_MS
+    starts = range(first, now + 1, HOUR_MS)
     out = console()
     began = datetime.fromtimestamp(first / 1000, UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
     out.print(Text.assemble(("\nevents an hour", "bold"), f" since {began}"))

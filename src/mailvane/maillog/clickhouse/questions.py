@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from mailvane.core.moments import HOUR_MS
 from mailvane.maillog.clickhouse.merged_partitions import Week
 from mailvane.maillog.clickhouse.rows import AT_BIAS, EVENT_COLUMNS, REACTIONS, STATUSES, Name
 from mailvane.maillog.model import NUMBER_BITS, DeliveryStatus, MailKey, MailKind, parse_mail_id
@@ -447,7 +448,7 @@ class Count:
 
 def by_hour(question: HourlyQuestion) -> Statement:
     """Acceptances are counted by mail, all else by event."""
-    hour = 3_600_000
+    hour = HOUR_MS
     values: dict[str, object] = {
         "workspace": question.workspace,
         "relays": list(question.relays),

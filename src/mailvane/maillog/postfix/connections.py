@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mailvane.core.moments import HOUR_MS
 from mailvane.maillog.postfix.state import Connection, Register
 
-_IDLE = 6 * 3_600_000
+_IDLE = 6 * HOUR_MS
 
 
 class Connections:

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.maillog.model import mail_number
 from mailvane.maillog.postfix.lines import Tag
 from mailvane.maillog.postfix.records import creation_time
 from mailvane.maillog.postfix.state import Birth, Doubt, Mail, Marks, QueueEntry, Register
 
-MINUTE = 60_000
-GRACE = MINUTE  # a status line may come this much later than the removal of its queue id
-_SWEEP_EVERY = MINUTE
-_LONG_SWEEP_EVERY = 60 * MINUTE
-_DAY = 24 * 60 * MINUTE
-_EXPECT = 60 * MINUTE  # the queue id that a mail goes on under may be deferred when the log begins
-_FORGET_OPEN = 30 * _DAY
+GRACE = MINUTE_MS  # a status line may come this much later than the removal of its queue id
+_SWEEP_EVERY = MINUTE_MS
+_LONG_SWEEP_EVERY = HOUR_MS
+_EXPECT = HOUR_MS  # the queue id that a mail goes on under may be deferred when the log begins
+_FORGET_OPEN = 30 * DAY_MS
 MOST_NAMELESS = 32  # of which each mail without a Message-ID may be the continuation
-_FORGET_UNACCEPTED = _DAY  # a client that left before the end of its message leaves nothing else behind
+_FORGET_UNACCEPTED = DAY_MS  # a client that left before the end of its message leaves nothing else behind
 
 
 class QueueEntries:
@@ -234,7 +233,7 @@ class QueueEntries:
 
     def quiet(self) -> tuple[int, int]:
         """Between which times no sweep is due; one is due also when the log's clock went far back."""
-        return self.marks.next_sweep - _DAY, self.marks.next_sweep
+        return self.marks.next_sweep - DAY_MS, self.marks.next_sweep
 
     def sweep(self, at: int) -> None:
         """Forget what no line will speak of any more."""
@@ -310,7 +309,7 @@ def _name(life: QueueEntry) -> str:
 def _accepted_at(queue_id: str, birth: int, at: int, delay: int) -> int:
     created, fraction = creation_time(queue_id)
     if birth == Birth.UNSEEN:
-        if created is not None and abs(at - delay - created) < _DAY * 60:
+        if created is not None and abs(at - delay - created) < DAY_MS * 60:
             return created
         if fraction is None:
             return at - delay

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from mailvane.core.errors import InvalidInput
+from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.maillog.interface import JournalEntry, SourceCursor
 from mailvane.maillog.model import EventBatch
 from mailvane.maillog.postfix.correlation import Correlation
@@ -30,9 +31,8 @@ from mailvane.maillog.reasons import load_reasons
 log = logging.getLogger(__name__)
 
 _KEPT_OF_A_LONG_LINE = 4 * LONGEST_LINE  # bytes
-_REFERENCE_STEP = 3_600_000
-_DAY = 86_400_000
-_AHEAD = 366 * _DAY  # ours: no clock of a mail server runs further ahead
+_REFERENCE_STEP = HOUR_MS
+_AHEAD = 366 * DAY_MS  # ours: no clock of a mail server runs further ahead
 _FIRST_LINES = 200
 _SHOWN = 80  # characters of a line
 _CLOCK = "stamps"  # key under which a journal keeps where the stamps stand
@@ -160,7 +160,7 @@ class LogReading:
         begins = first_times(files, self._zone, self.year)
         if self.year is not None:
             for file in files:
-                if file.found.days and begins[file.name] > file.reference + _DAY:
+                if file.found.days and begins[file.name] > file.reference + DAY_MS:
                     raise InvalidInput(f"{file.name}: in {self.year} this was not written yet")
         return begins
 
@@ -377,4 +377,4 @@ def _reference(name: str, now: int) -> int:
     day = rotation_day(name)
     if day is None:
         return reference
-    return min(reference, int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000 + 2 * _DAY)
+    return min(reference, int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000 + 2 * DAY_MS)

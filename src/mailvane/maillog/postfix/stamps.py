@@ -13,6 +13,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from mailvane.core.moments import HOUR_MS, MINUTE_MS
+
 _DAY = timedelta(days=1)
 _MILLISECOND = timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,8 +28,8 @@ LEAP_CYCLE = 8  # years between two 29ths of February, at most
 EARLIEST = 631_152_000_000  # 1990-01-01; ours: an older time is a broken one
 _LATEST = 7_258_118_400_000  # 2200-01-01; ours: likewise
 _CACHED_MINUTES = 20_000
-_DISORDER = 60_000  # milliseconds by which lines of several programs may stand in the wrong order
-_TWO_HOURS = 7_200_000
+_DISORDER = MINUTE_MS  # milliseconds by which lines of several programs may stand in the wrong order
+_TWO_HOURS = 2 * HOUR_MS
 
 
 class Stamps:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from mailvane.core.errors import InvalidInput
+from mailvane.core.moments import DAY_MS
 from mailvane.maillog.postfix.stamps import LEAP_CYCLE, MONTHS, Stamps, day_of
 
 _STAMP = re.compile(
@@ -25,7 +26,7 @@ _STAMP = re.compile(
 _DAY_WIDTH = 7  # characters of `Oct  1 `
 _LONGEST_REST = 1024  # bytes of a line that are looked at
 _HALF_A_YEAR = 183
-_HALF_A_DAY = 43_200_000
+_HALF_A_DAY = DAY_MS // 2
 _LEAP_YEAR = 2024  # any
 _ONE_DAY = timedelta(days=1)
 _ADJACENT = timedelta(days=2)

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.outbound.admission.counters import month_of, today, with_month
-from mailvane.outbound.model import DAY_MS, HOUR_MS, Baseline, Feedback, MonthTally, Usage
+from mailvane.outbound.model import Baseline, Feedback, MonthTally, Usage
 
 OLDEST_MS = 62 * DAY_MS  # ours: feedback on mail that was sent before then counts nowhere
 

@@ -12,11 +12,12 @@ from functools import lru_cache
 
 import msgspec
 
-from mailvane.outbound.model import DAY_MS, HOUR_MS, Baseline, DayTally, HourTally, MonthTally, Usage
+from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
+from mailvane.outbound.model import Baseline, DayTally, HourTally, MonthTally, Usage
 
 _HISTORY_DAYS = 7
 _HOURS_A_DAY = 24
-_SKEW_MS = 60_000  # that clocks of nodes differ by
+_SKEW_MS = MINUTE_MS  # that clocks of nodes differ by
 _MOST_TALLIES = 4  # of each kind
 
 

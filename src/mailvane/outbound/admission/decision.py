@@ -6,42 +6,11 @@ refusal which never softens.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Callable
-from typing import NamedTuple
-
-from mailvane.outbound.admission import checks
+from mailvane.outbound.admission.checks import CHECKS, Check
 from mailvane.outbound.admission.counters import counted, today
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.interface import Judge
-from mailvane.outbound.model import Domain, Enforcement, Reason, SendRequest, Usage, Verdict
-
-
-class Check(NamedTuple):
-    """A check as its file declares it."""
-
-    order: int
-    name: str
-    reason: Reason
-    softens: bool
-    refuses: Callable[[Domain, Usage, int, GovernanceRules], bool]
-
-
-def found_checks() -> tuple[Check, ...]:
-    """Every check of the folder, the one that is asked first first."""
-    modules = (
-        importlib.import_module(f"{checks.__name__}.{each.name}") for each in pkgutil.iter_modules(checks.__path__)
-    )
-    return tuple(
-        sorted(
-            Check(each.ORDER, each.__name__.rpartition(".")[2], each.REASON, each.SOFTENS, each.refuses)
-            for each in modules
-        )
-    )
-
-
-CHECKS = found_checks()
+from mailvane.outbound.model import Domain, Enforcement, SendRequest, Usage, Verdict
 
 
 def judge_by(rules: GovernanceRules, asked: tuple[Check, ...] = CHECKS) -> Judge:

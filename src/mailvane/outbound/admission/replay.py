@@ -10,10 +10,11 @@ from collections.abc import Iterable
 
 import msgspec
 
-from mailvane.outbound.admission.checks import hourly
+from mailvane.core.moments import DAY_MS, HOUR_MS
+from mailvane.outbound.admission.checks import hourly_cap
 from mailvane.outbound.admission.counters import month_of
 from mailvane.outbound.interface import MinuteOfDecisions
-from mailvane.outbound.model import DAY_MS, HOUR_MS, Domain, Reason
+from mailvane.outbound.model import Domain, Reason
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +85,7 @@ class _Bench:
         self.daily = daily
         self.monthly = monthly
         self.hourly_fraction = hourly_fraction
-        self._hourly = hourly.cap(daily, hourly_fraction)
+        self._hourly = hourly_cap(daily, hourly_fraction)
         self._sent: dict[Reason, tuple[int, int]] = {}
 
     def take(self, minute: MinuteOfDecisions) -> tuple[int, Reason | None]:

@@ -8,12 +8,12 @@ import typer
 from rich.table import Table
 
 from mailvane.core.cli.rendering import console, moment, print_json, rate
+from mailvane.core.moments import DAY_MS
 from mailvane.maillog.queries import HourlyQuestion
 from mailvane.outbound.admission.counters import day_start, month_start
 from mailvane.outbound.admission.replay import Limits, Replay
 from mailvane.outbound.cli.program import OutboundProgram, outbound_program
 from mailvane.outbound.interface import MinuteOfDecisions
-from mailvane.outbound.model import DAY_MS
 
 _UTC = ZoneInfo("UTC")
 

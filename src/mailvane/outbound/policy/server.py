@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import cast
 
 import msgspec
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from mailvane.core.connections import ConnectionLimits, Connections, peer_of
 from mailvane.core.errors import InvalidInput, InvalidSetting, MailvaneError
 from mailvane.core.listening import Listen, UnixSocket
 from mailvane.outbound.model import SendRequest, Verdict
 from mailvane.outbound.policy.decision import DUNNO, PolicyRules, action, passage, ruled
-from mailvane.outbound.policy.metrics import PolicyMetrics
 from mailvane.outbound.policy.protocol import Request, RequestStream, answer
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,40 @@ _PIPELINED = 256  # requests of one connection in hand at once; more wait in the
 _LIMITS = ConnectionLimits(total=4096, per_peer=4096)
 _SOCKET_MODE = 0o666  # who may reach a Unix socket is said by its directory
 _DUNNO = answer(DUNNO)
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)  # seconds
+
+
+class PolicyMetrics:
+    """Requests of mail servers, by what they were told."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._decisions = Counter(
+            "mailvane_policy_decisions",
+            "Requests of mail servers: allowed, soft, refused, unknown (domain), exempt, failed",
+            ["answer", "reason"],
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "mailvane_policy_seconds",
+            "Time from a mail server's request to its answer",
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self._known = {answer: self._decisions.labels(answer, "") for answer in ("allowed", "unknown", "exempt")}
+
+    def decided(self, verdict: Verdict, seconds: float) -> None:
+        self._seconds.observe(seconds)
+        if verdict.reason is not None:
+            self._decisions.labels("soft" if verdict.allowed else "refused", verdict.reason.value).inc()
+        else:
+            self._known["allowed" if verdict.known else "unknown"].inc()
+
+    def exempted(self, seconds: float) -> None:
+        self._seconds.observe(seconds)
+        self._known["exempt"].inc()
+
+    def failed(self, requests: int) -> None:
+        self._decisions.labels("failed", "").inc(requests)
 
 
 class Patience(msgspec.Struct, frozen=True):

@@ -25,14 +25,15 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from mailvane.core.errors import InvalidSetting
+from mailvane.core.moments import DAY_MS, MINUTE_MS
 from mailvane.outbound.ses.fetching import Fetch, Refused, Unreachable
 
 _HOST = re.compile(r"sns\.(?P<region>[a-z]{2}(?:-[a-z]+)+-\d{1,2})\.(?P<suffix>amazonaws\.com(?:\.cn)?)")
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _ISSUERS = 3  # from a leaf to any root known today there are one or two
 _KEPT = 32
-_KEPT_MS = 24 * 3_600_000
-_FAILED_MS = 60_000
+_KEPT_MS = DAY_MS
+_FAILED_MS = MINUTE_MS
 _FETCHES_A_MINUTE = 20  # anybody can name any certificate of SNS; that must not become a load on SNS or on us
 _WAIT_SECONDS = 20.0
 
@@ -132,7 +133,7 @@ class Certificates:
         return self._fetch_rarely(url, now)
 
     def _fetch_rarely(self, url: str, now: int) -> bytes:
-        if len(self._fetched) == _FETCHES_A_MINUTE and now - self._fetched[0] < 60_000:
+        if len(self._fetched) == _FETCHES_A_MINUTE and now - self._fetched[0] < MINUTE_MS:
             raise Unreachable("too many certificates were asked for in this minute")
         self._fetched.append(now)
         return self._fetch(url)

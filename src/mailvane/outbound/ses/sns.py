@@ -15,11 +15,12 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 
+from mailvane.core.moments import HOUR_MS
 from mailvane.outbound.ses.certificates import Certificates, sns_host
 from mailvane.outbound.ses.envelope import Envelope, EnvelopeType, read_envelope
 from mailvane.outbound.ses.fetching import Fetch, Refused
 
-WINDOW_MS = 3_600_000  # ours: SNS tries again for up to an hour at its slowest delivery policy
+WINDOW_MS = HOUR_MS  # ours: SNS tries again for up to an hour at its slowest delivery policy
 _HASHES: dict[str, HashAlgorithm] = {"1": SHA1(), "2": SHA256()}  # noqa: S303 - what SNS signs with by default
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
+from mailvane.core.moments import MINUTE_MS
 from mailvane.outbound.interface import Judge, Watch, leading
 from mailvane.outbound.model import AuditEntry, Domain, SendRequest, Usage, Verdict
 from mailvane.outbound.store.rows import counters_row
 
-MINUTE_MS = 60_000
 _encoder = msgspec.msgpack.Encoder()
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from mailvane.core.errors import InvalidFields, MailvaneError, NotAllowed, NotFound, Transient
 from mailvane.core.identifiers import new_id
+from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.notify.interface import Channels, Outbox
 from mailvane.notify.model import Channel, Notification
 from mailvane.reputation.alerts.backtest import Backtest, backtest, kinds_read
@@ -30,7 +31,7 @@ from mailvane.reputation.questions import AlertPage, AlertQuestion
 log = logging.getLogger(__name__)
 
 _TRIES = 3  # of an evaluation that another one came before
-LONGEST_BACKTEST_MS = 400 * 86_400_000
+LONGEST_BACKTEST_MS = 400 * DAY_MS
 
 
 class Ledger(Alerts, AlertLog, Observations, Assets, Profiles, Channels, Outbox, Protocol):
@@ -67,7 +68,7 @@ class Alerting:
         self,
         ledger: Ledger,
         high_reputation: Callable[[], frozenset[str]],
-        stale_ms: int = 48 * 3_600_000,
+        stale_ms: int = 48 * HOUR_MS,
         check_host: Callable[[str], None] = lambda _host: None,
         on_failing: Callable[[int], None] = lambda _alerts: None,
     ) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from mailvane.core.errors import InvalidFields
 from mailvane.core.identifiers import new_id
+from mailvane.core.moments import DAY_MS
 from mailvane.reputation.alerts.backtest import Firing
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.model import Alert, LogEntry, MaintenanceWindow
@@ -21,7 +22,7 @@ from mailvane.web.endpoints import Asked, Parameter
 from mailvane.web.json_body import read_json
 from mailvane.web.parameters import Moment, moment, number, part
 
-_USUAL_STRETCH_MS = 30 * 86_400_000
+_USUAL_STRETCH_MS = 30 * DAY_MS
 _MOST = 1000
 _USUAL_ROWS = 20
 _LONGEST_REASON = 500

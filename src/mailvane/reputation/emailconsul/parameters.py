@@ -8,13 +8,13 @@ from typing import Any, Literal
 import msgspec
 
 from mailvane.core.errors import InvalidFields
-from mailvane.core.moments import iso_ms
+from mailvane.core.moments import DAY_MS, iso_ms
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.web.json_body import InvalidBody, NotJson, TooDeep, read_json
 
 MOST_ROWS = 1000
 USUAL_ROWS = 20
-LONGEST_PERIOD_MS = 30 * 86_400_000
+LONGEST_PERIOD_MS = 30 * DAY_MS
 _LATEST_MS = 253_370_764_800_000  # the year 9999: what is told of days beyond it has no date
 _ALL = 2**31 - 1
 BY_NAME = ("name", "-name")

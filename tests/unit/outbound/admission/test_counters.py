@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.outbound.admission.counters import (
     counted,
     day_reset,
@@ -16,7 +17,7 @@ from mailvane.outbound.admission.counters import (
     month_start,
     today,
 )
-from mailvane.outbound.model import DAY_MS, HOUR_MS, Usage
+from mailvane.outbound.model import Usage
 
 
 def at(text: str) -> int:

@@ -12,9 +12,10 @@ import pytest
 
 from mailvane.core.errors import CollectionFailed
 from mailvane.core.leasing import LEASE_MS, Leasing
+from mailvane.core.moments import HOUR_MS
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import Asset, AssetKind, AssetStatus, Refresh, Source
-from mailvane.reputation.source_schedule import HOUR_MS, Schedule
+from mailvane.reputation.source_schedule import Schedule
 from mailvane.reputation.sources import runner as module
 from mailvane.reputation.sources.runner import Runner
 from mailvane.server.ledger import SqlLedger

@@ -16,10 +16,11 @@ import msgspec
 
 from mailvane.core.errors import CollectionFailed
 from mailvane.core.http_client import Answer, HttpClient, RateLimited
+from mailvane.core.moments import DAY_MS, MINUTE_MS
 
 PACE_SECONDS = 1.0  # ours: between two questions to one registry; none publishes what it takes
-_LIST_KEPT_MS = 24 * 3_600_000
-_LIST_RETRY_MS = 10 * 60_000
+_LIST_KEPT_MS = DAY_MS
+_LIST_RETRY_MS = 10 * MINUTE_MS
 _LEAST_REST_SECONDS = 60.0  # after a server asked for patience
 _NO_PATIENCE = "the registry asked for patience, which is not over"
 _MOST_REDIRECTS = 5

@@ -14,6 +14,7 @@ import msgspec
 
 from mailvane.core.errors import CollectionFailed
 from mailvane.core.http_client import Answer, HttpClient, RateLimited
+from mailvane.core.moments import DAY_MS
 from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind, Refresh, Source
 from mailvane.reputation.settings import ReputationSettings
 from mailvane.reputation.sources.postmaster.credentials import Credentials, read_credentials
@@ -121,7 +122,7 @@ def _days(asset: Asset, now: int) -> list[date]:
     newest = datetime.fromtimestamp(now / 1000, UTC).date() - timedelta(days=DELAY_DAYS)
     count = MOST_DAYS
     if asset.updated_at:
-        missed = (now - asset.updated_at) // 86_400_000
+        missed = (now - asset.updated_at) // DAY_MS
         count = min(MOST_DAYS, AGAIN_DAYS + 1 + max(0, missed))
     return [newest - timedelta(days=back) for back in reversed(range(count))]
 
