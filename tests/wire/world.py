@@ -112,7 +112,6 @@ def outbound(ledger: SqlLedger, tenancy: Tenancy) -> OutboundServices:
     governance = Governance(ledger, ledger, ledger, GovernanceRules())
     return OutboundServices(
         tenancy=tenancy,
-        clock=lambda: NOW,
         governance=governance,
         desk=DecisionQueue(governance, lambda: NOW),
         clients=ClientKeys(ledger, governance),

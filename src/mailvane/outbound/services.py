@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailvane.core.tenants.service import Tenancy
@@ -22,7 +21,6 @@ class OutboundServices:
     desk: DecisionQueue
     clients: ClientKeys
     proving: Proving
-    clock: Callable[[], int]  # milliseconds since the epoch, UTC
     take_notification: NotificationIntake | None = None  # None: notifications are not taken in
     clients_may_change_limits: bool = False
     trust_new_domains: bool = False  # a domain that a customer makes is approved

@@ -25,7 +25,6 @@ def outbound_services(
         governance=governance,
         desk=DecisionQueue(governance, clock),
         clients=ClientKeys(stores.ledger, governance),
-        clock=clock,
         proving=Proving(governance, verification_provider(settings)),
         take_notification=notification_intake(settings, stores, governance),
         clients_may_change_limits=settings.client_may_change_limits,
