@@ -1,7 +1,8 @@
 """What surrounds the text of a log line: stamp, host, instance, service, daemon and process, in every common wrapping.
 
 Read here: RFC 3164 and RFC 5424 syslog, rsyslog's RFC 3339 form, Postfix's own `maillog_file`, journald's JSON export,
-Docker's `json-file`, and the prefixes of `docker logs -t` and `docker compose logs`. The text itself is left alone.
+Docker's `json-file`, the prefixes of `docker logs -t`, `docker compose logs` and `kubectl logs --prefix`, the files of
+Kubernetes (CRI), `journalctl -o short-full` and `short-unix`, and full stamps of syslog-ng. The text is left alone.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 
 import msgspec
 
-from mailvane.maillog.postfix.stamps import Stamps
+from mailvane.maillog.postfix.stamps import MONTHS, Stamps
 
 LONGEST_LINE = 32_768  # characters of a line with all that wraps it; what is beyond is cut off
 LONGEST_TEXT = 8_192  # characters of what a daemon wrote, likewise; Postfix itself stops far below
@@ -65,7 +66,8 @@ _DAEMONS = frozenset(
 )
 _HEAD = re.compile(
     r"(?:<\w+\.\w+> )?"  # FreeBSD's syslogd -v
-    r"(?:([^\s:\[\]]+) +)?"  # host
+    r"(?:([^\s:\[\]]++|[0-9A-Fa-f]*+:[0-9A-Fa-f:.]++) +)?"  # host
+    r"(?:(?:mail|daemon|user|local[0-7])\.\w+ +)?"  # busybox: facility and severity
     r"([A-Za-z0-9][\w.+-]*(?:/[\w.+:-]+)*)"  # tag
     r"(?:\[(\d+)\])?: ?"
     r"(\[ID \d+ [\w.]+\] )?"  # Solaris
@@ -75,7 +77,15 @@ _HEAD = re.compile(
 _PLAIN_PREFIX = re.compile(r"[^\s:\[\]]+ [A-Za-z0-9][\w.+:/-]*")
 _PRIORITY = re.compile(r"<\d{1,3}>")
 _VERSIONED = re.compile(r"1 (\S+) (\S+) (\S+) (\S+) \S+ (?:-|(?:\[(?:[^\]\\]|\\.)*\])+) ?\ufeff?(.*)", re.DOTALL)
-_COMPOSE = re.compile(r"[\w.-]+ +\| ")
+_COMPOSE = re.compile(r"[\w.-]+ +\| |\[pod/[^\s\]]+\] ")
+_COLOUR = re.compile(r"\x1b\[[0-9;]{0,20}m")
+_CONTAINER_STREAM = re.compile(r"(?:stdout|stderr) [FP](?::\S*)? ")
+_FULL_STAMP = re.compile(
+    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d{1,9})?) ([A-Z]{2,5}|[+-]\d\d) "
+)
+_YEAR_FIRST = re.compile(r"(\d{4}) ([A-Z][a-z]{2}) +(\d{1,2}) (\d\d:\d\d:\d\d(?:\.\d{1,9})?) ")
+_UNIX_STAMP = re.compile(r"(\d{9,10})\.(\d{3})\d{0,6} ")
+_SHORT_DAY = re.compile(r"([A-Z][a-z]{2}) (\d) (\d\d:\d\d:\d\d) ")
 
 
 class Tag(msgspec.Struct, frozen=True):
@@ -179,6 +189,8 @@ class Lines:
     def _read_any(self, line: str, outer: int, composed: bool = False) -> tuple[int, Tag, str, str] | None:
         if line[:1] == "{" and not outer:
             return self._read_json(line)
+        if "\x1b" in line:
+            line = _COLOUR.sub("", line)
         if line[:1] == "<":
             mark = _PRIORITY.match(line)
             if mark:
@@ -194,6 +206,8 @@ class Lines:
             return self._read_head(outer, line) if outer else None
         if not outer:
             # `docker logs -t` puts its own stamp before the line; having year and fraction it is the better one.
+            stream = _CONTAINER_STREAM.match(rest)
+            rest = rest[stream.end() :] if stream else rest
             inner, inner_rest = self._split_stamp(rest)
             if inner is not None:
                 return self._read_head(time, inner_rest)
@@ -202,9 +216,29 @@ class Lines:
     def _split_stamp(self, line: str) -> tuple[int | None, str]:
         if line[3:4] == " ":
             time = self.stamps.syslog(line[:15])
-            return time, line[15:].partition(" ")[2] if time is not None else line
+            if time is not None:
+                return time, line[15:].partition(" ")[2]
+        time, end = self._rare_stamp(line)
+        if time is not None:
+            return time, line[end:]
         stamp, _, rest = line.partition(" ")
         return self.stamps.internet(stamp), rest
+
+    def _rare_stamp(self, line: str) -> tuple[int | None, int]:
+        """Other forms: the time, and where what follows begins."""
+        if found := _SHORT_DAY.match(line):
+            return self.stamps.syslog(f"{found[1]}  {found[2]} {found[3]}"), found.end()
+        if found := _FULL_STAMP.match(line):
+            # Names of zones are ambiguous: all but UTC are taken for that of the log.
+            zone = {"UTC": "+00:00", "GMT": "+00:00"}.get(found[3], found[3] if found[3][0] in "+-" else "")
+            return self.stamps.internet(f"{found[1]}T{found[2]}{zone}"), found.end()
+        if (found := _YEAR_FIRST.match(line)) and found[2] in MONTHS:
+            day = f"{found[1]}-{MONTHS[found[2]]:02}-{int(found[3]):02}"
+            return self.stamps.internet(f"{day}T{found[4]}"), found.end()
+        if found := _UNIX_STAMP.match(line):
+            time = int(found[1] + found[2])
+            return time if self.stamps.possible(time) else None, found.end()
+        return None, 0
 
     def _read_head(self, time: int, text: str) -> tuple[int, Tag, str, str] | None:
         bracket = text.find("[")

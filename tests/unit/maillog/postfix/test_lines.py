@@ -36,6 +36,12 @@ def test_a_wrapping_is_understood(case: dict[str, Any]) -> None:
         assert (process, text) == ("123", "connect from a[192.0.2.1]")
 
 
+def test_one_space_may_stand_before_a_day_of_one_digit() -> None:
+    found = lines().read("Oct 9 10:00:00 mx1 postfix/smtpd[123]: connect from a[192.0.2.1]")
+    assert found is not None
+    assert found[0] == MOMENT - 86_400_000
+
+
 @pytest.mark.parametrize(
     "line",
     [
