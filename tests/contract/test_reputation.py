@@ -195,9 +195,13 @@ def test_how_all_stand_names_nobody(ledger: SqlLedger, one: int, two: int) -> No
     ledger.observe(two, [listing("192.0.2.2", NOW)])
     for workspace, succeeded in ((one, NOW), (two, NOW - HOUR)):
         ledger.save_health(workspace, Source.BLOCKLISTS, partial(msgspec.structs.replace, succeeded_at=succeeded))
+        refused = partial(msgspec.structs.replace, succeeded_at=NOW, refused=2, refused_at=succeeded)
+        ledger.save_health(workspace, Source.DMARC, refused)
     standing = ledger.standing()
     assert standing.open_listings == {ObservationKind.IP_LISTING: 2}
-    assert standing.oldest_success == {Source.BLOCKLISTS: NOW - HOUR}
+    assert standing.oldest_success == {Source.BLOCKLISTS: NOW - HOUR, Source.DMARC: NOW}
+    assert standing.refused == {Source.BLOCKLISTS: 0, Source.DMARC: 4}
+    assert standing.refused_at == {Source.BLOCKLISTS: 0, Source.DMARC: NOW}
 
 
 def test_an_alert_fires_until_somebody_resolves_it(ledger: SqlLedger, one: int) -> None:

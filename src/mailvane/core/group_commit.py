@@ -6,12 +6,27 @@ Nobody waits for company: the first request is committed at once. An answer is g
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
+
+import msgspec
+
+from mailvane.core.errors import StoreUnavailable
 
 Key = TypeVar("Key")
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
+
+
+class CommitLimits(msgspec.Struct, frozen=True):
+    """The largest sums of sizes that may wait or be under way: of one key, and of all together."""
+
+    of_key: int
+    total: int
+
+
+_UNLIMITED = CommitLimits(2**63, 2**63)
 
 
 def _one(_request: object) -> int:
@@ -31,6 +46,7 @@ class GroupCommit(Generic[Key, Request, Answer]):
         largest: int,
         size: Callable[[Request], int] = _one,
         before: Callable[[], Awaitable[None]] = _at_once,
+        limits: CommitLimits = _UNLIMITED,
     ) -> None:
         """`largest` bounds the sum of the sizes of a group, but for a single request that is larger. `before` is
         awaited before each group is taken: while it waits, the group grows."""
@@ -38,11 +54,22 @@ class GroupCommit(Generic[Key, Request, Answer]):
         self._largest = largest
         self._size = size
         self._before = before
+        self._limits = limits
+        self._held: Counter[Key] = Counter()  # sizes of what has no answer yet
         self._waiting: dict[Key, list[tuple[Request, asyncio.Future[Answer]]]] = {}
         self._running: dict[Key, asyncio.Task[None]] = {}
 
+    def check(self, key: Key, size: int = 1) -> None:
+        """Raises StoreUnavailable where so much more would be too much."""
+        limits = self._limits
+        if self._held[key] + size > limits.of_key or self._held.total() + size > limits.total:
+            raise StoreUnavailable("too much waits to be stored: send it again later")
+
     def add(self, key: Key, request: Request) -> asyncio.Future[Answer]:
-        """The answer of the commit, or what it raised."""
+        """The answer of the commit, or what it raised. Raises StoreUnavailable as `check` does."""
+        size = self._size(request)
+        self.check(key, size)
+        self._held[key] += size
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, []).append((request, answer))
         if key not in self._running:
@@ -74,7 +101,7 @@ class GroupCommit(Generic[Key, Request, Answer]):
 
     async def _commit_group(self, key: Key, group: list[tuple[Request, asyncio.Future[Answer]]]) -> None:
         try:
-            answers = await self._commit(key, [request for request, _ in group])
+            answers = await self._commit_held(key, [request for request, _ in group])
         except Exception as error:  # noqa: BLE001 - it belongs to those who wait, whatever it is
             for _, waiter in group:
                 if not waiter.done():
@@ -83,3 +110,11 @@ class GroupCommit(Generic[Key, Request, Answer]):
         for (_, waiter), answer in zip(group, answers, strict=True):
             if not waiter.done():
                 waiter.set_result(answer)
+
+    async def _commit_held(self, key: Key, requests: Sequence[Request]) -> Sequence[Answer]:
+        try:
+            return await self._commit(key, requests)
+        finally:
+            self._held[key] -= sum(map(self._size, requests))
+            if not self._held[key]:
+                del self._held[key]

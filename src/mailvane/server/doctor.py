@@ -16,7 +16,8 @@ import msgspec
 
 from mailvane import __version__
 from mailvane.core.errors import InvalidInput, MailvaneError
-from mailvane.core.moments import HOUR_MS, MINUTE_MS
+from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
+from mailvane.dmarc.readers.containers import visible
 from mailvane.maillog.followed_logs import FollowedLogState, Standing
 from mailvane.maillog.postfix.newest import newest_line
 from mailvane.maillog.settings import PostfixLog
@@ -197,18 +198,21 @@ def _contents(settings: Settings) -> Check:
 
 
 def _sources(settings: Settings) -> Check:
-    """Outside sources: which of them fail, when each is asked next, and who asks one now."""
+    """Outside sources: which fail, when each is asked next, what reports were refused, and who asks one now."""
     now = time.time_ns() // 1_000_000
     with ledger_of(settings) as ledger:
         schedule = SourceSchedule(ledger, schedule_of(settings.reputation))
         health = [one for workspace in ledger.workspaces() for one in schedule.health(workspace.id, now)]
         leases = ledger.leases(now)
-    told = [_source_told([one for one in health if one.source is source], now) for source in Source]
+    by_source = [[one for one in health if one.source is source] for source in Source]
+    told = [tell(found, now) for tell in (_source_told, _refused_told) for found in by_source]
     held = [f"{lease.name} by {lease.holder} (ends {_soon(lease.until - now)} unless renewed)" for lease in leases]
     finding = "; ".join(filter(None, [*told, "held now: " + ", ".join(held) if held else ""]))
     failing = [one for one in health if one.failures]
     if failing:
         return Check("sources", CheckResult.WARNING, finding, f"{failing[0].source}: {failing[0].error}")
+    if any(now - one.refused_at < DAY_MS for one in health):
+        return Check("sources", CheckResult.WARNING, finding, "`GET /mailvane/v1/sources` lists what was refused last")
     return Check("sources", CheckResult.GOOD, finding or "nothing is watched")
 
 
@@ -220,6 +224,17 @@ def _source_told(health: list[SourceHealth], now: int) -> str:
     failing = sum(1 for one in health if one.failures)
     fails = f", fails for {failing} of {len(health)} workspace(s)" if failing else ""
     return f"{health[0].source} is due {_soon(min(asked) - now)}{fails}"
+
+
+def _refused_told(health: list[SourceHealth], now: int) -> str:
+    """Reports of one source that arrived and could not be read, over all workspaces."""
+    refused = [one for one in health if one.refused]
+    if not refused:
+        return ""
+    newest = max(refused, key=lambda one: one.refused_at)
+    told = f"{newest.source}: {sum(one.refused for one in refused):,} report(s) refused so far"
+    why = f": {visible(newest.refusals[0])}" if newest.refusals else ""
+    return f"{told}, the last {_hours(now - newest.refused_at)} ago{why}"
 
 
 def _soon(ms: int) -> str:

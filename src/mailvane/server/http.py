@@ -88,8 +88,8 @@ def document() -> bytes:
 
 def create_app(services: HttpServices, registry: CollectorRegistry | None = None) -> Litestar:
     """The application. A registry that is passed in may carry other parts' metrics; they are shown along."""
-    bridge = ThreadPools()
     metrics = Metrics(registry or CollectorRegistry())
+    bridge = ThreadPools(on_abandoned=metrics.abandoned)
     recognition = KeyCache(services.tenancy, services.outbound.clients.admit)
     checks = Checks(services.maillog, services.find_room, services.followed)
     intake = Intake(services.tenancy, services.maillog.recorder)

@@ -41,6 +41,11 @@ class Metrics:
         self._seconds = Histogram(
             "mailvane_http_request_seconds", "Time to answer a request", ["surface", "route"], registry=registry
         )
+        self._abandoned = Counter(
+            "mailvane_http_abandoned",
+            "Work that was ended on its thread because the client had left",
+            registry=registry,
+        )
         self._recorded = Counter("mailvane_intake_events", "New mail events taken in over HTTP", registry=registry)
         self._backlog = Gauge(
             "mailvane_journal_backlog", "Batches on their way from the journal to the mail log", registry=registry
@@ -59,6 +64,9 @@ class Metrics:
     def observe(self, surface: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(surface, route, str(status)).inc()
         self._seconds.labels(surface, route).observe(seconds)
+
+    def abandoned(self) -> None:
+        self._abandoned.inc()
 
     def recorded(self, events: int) -> None:
         self._recorded.inc(events)

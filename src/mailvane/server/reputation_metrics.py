@@ -27,6 +27,18 @@ class ReputationMetrics:
             ["source"],
             registry=registry,
         )
+        self._refused = Gauge(
+            "mailvane_reports_refused",
+            "Reports that arrived and could not be read, so far",
+            ["source"],
+            registry=registry,
+        )
+        self._refused_at = Gauge(
+            "mailvane_reports_refused_timestamp_seconds",
+            "When a report arrived last that could not be read; `mailvane doctor` says which, and why",
+            ["source"],
+            registry=registry,
+        )
         self._listings = Gauge(
             "mailvane_listings_open", "Addresses or domains that blocklists list, one each", ["kind"], registry=registry
         )
@@ -80,6 +92,10 @@ class ReputationMetrics:
         standing = ledger.standing()
         for source, moment in standing.oldest_success.items():
             self._freshness.labels(source.value).set(moment / 1000)
+        for source, count in standing.refused.items():
+            if count:
+                self._refused.labels(source.value).set(count)
+                self._refused_at.labels(source.value).set(standing.refused_at[source] / 1000)
         for kind in LISTINGS:
             self._listings.labels(kind.value).set(standing.open_listings.get(kind, 0))
         self._firing.set(ledger.firing(now - WINDOW_MS))

@@ -12,11 +12,12 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import monotonic
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from mailvane.core.errors import StoreUnavailable
 from mailvane.web.recent import Recent
 from mailvane.web.turns import Turns
+from mailvane.web.wanted import ClientGone
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,13 +48,16 @@ class ThreadPools:
         analytical_threads: int = _ANALYTICAL_THREADS,
         quick_threads: int = _QUICK_THREADS,
         patience: float = _PATIENCE_SECONDS,
+        on_abandoned: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_abandoned` hears of each piece of work that ended on its thread because its client had left."""
         self._analytical = ThreadPoolExecutor(analytical_threads, "analytical")
         self._quick = ThreadPoolExecutor(quick_threads, "quick")
         self._upkeep = ThreadPoolExecutor(1, "upkeep")
         self._lengthy = ThreadPoolExecutor(_LENGTHY_THREADS, "lengthy")
         self._outside = ThreadPoolExecutor(_OUTSIDE_THREADS, "outside")
         self._patience = patience
+        self._on_abandoned = on_abandoned
         self._turns = Turns(analytical_threads)
         # One quick thread is left for keys and for the journal.
         self._quick_turns = Turns(max(1, quick_threads - 1))
@@ -137,9 +141,16 @@ class ThreadPools:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            if not begun.is_set():
+            if begun.is_set():
+                task.add_done_callback(self._abandoned)
+            else:
                 task.cancel()
             raise
+
+    def _abandoned(self, task: asyncio.Future[Any]) -> None:
+        """It is off its thread."""
+        if not task.cancelled() and isinstance(task.exception(), ClientGone):
+            self._on_abandoned()
 
     async def quick(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Work on the ledger: looking up a key, committing to the journal."""

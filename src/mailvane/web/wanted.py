@@ -12,7 +12,12 @@ from litestar.exceptions import HTTPException
 
 T = TypeVar("T")
 
-_GONE = "the client went away"
+
+class ClientGone(HTTPException):
+    """Nobody waits for the answer any more."""
+
+    status_code = 400
+    detail = "the client went away"
 
 
 class Wanted:
@@ -22,9 +27,9 @@ class Wanted:
         self.is_gone = False
 
     def check(self) -> None:
-        """Raises an HTTPException when nobody waits any more."""
+        """Raises ClientGone when nobody waits any more."""
         if self.is_gone:
-            raise HTTPException(status_code=400, detail=_GONE)
+            raise ClientGone
 
 
 class WantedFile(BytesIO):
@@ -55,7 +60,7 @@ async def while_wanted(request: Request[Any, Any, Any], wanted: Wanted, work: Co
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        raise HTTPException(status_code=400, detail=_GONE)
+        raise ClientGone
     finally:
         if not working.done():
             wanted.is_gone = True

@@ -51,6 +51,7 @@ def test_evaluations_listings_firing_alerts_and_freshness_are_told(ledger: SqlLe
     )
     refresh = Refresh(source=Source.BLOCKLISTS, kind=AssetKind.IP, asset="192.0.2.1", at=NOW, observations=(said,))
     watching.record(1, [refresh], NOW)
+    watching.refused(1, Source.DMARC, ["one.xml: it is empty", "two.xml: it is empty"], NOW - 1000)
     looked(metrics, ledger)
 
     def value(name: str, **labels: str) -> float | None:
@@ -63,6 +64,9 @@ def test_evaluations_listings_firing_alerts_and_freshness_are_told(ledger: SqlLe
     assert value("alerts_firing") == 1
     assert value("listings_open", kind="ip_listing") == 1
     assert value("observations_oldest_success_timestamp_seconds", source="blocklists") == NOW / 1000
+    assert value("reports_refused", source="dmarc") == 2
+    assert value("reports_refused_timestamp_seconds", source="dmarc") == NOW / 1000 - 1
+    assert value("reports_refused", source="blocklists") is None
 
 
 def test_alerts_that_fail_are_counted_each_time_and_stand_until_they_are_mended_or_gone(ledger: SqlLedger) -> None:

@@ -46,8 +46,9 @@ def test_a_file_of_nobody_cannot_be_read_on() -> None:
 
 def test_work_that_runs_hears_that_its_client_left() -> None:
     async def run() -> bool:
-        bridge, client, wanted, ended = ThreadPools(), Client(), Wanted(), threading.Event()
-        began = threading.Event()
+        abandoned = threading.Event()
+        bridge, client, wanted = ThreadPools(on_abandoned=abandoned.set), Client(), Wanted()
+        began, ended = threading.Event(), threading.Event()
 
         def work() -> None:
             began.set()
@@ -63,7 +64,7 @@ def test_work_that_runs_hears_that_its_client_left() -> None:
         client.left.set()
         with pytest.raises(HTTPException):
             await asking
-        over = await asyncio.to_thread(ended.wait, PATIENCE)
+        over = await asyncio.to_thread(abandoned.wait, PATIENCE) and ended.is_set()
         bridge.close()
         return over
 

@@ -2,6 +2,7 @@
 batch each, and run away from the mail log.
 
 Only when the mail log is far behind does each commit pause a little, so that groups grow; nothing is refused for that.
+What waits for its commit has a bound for each workspace and in all, beyond which senders are told to come again.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
-from mailvane.core.group_commit import GroupCommit
+from mailvane.core.group_commit import CommitLimits, GroupCommit
 from mailvane.maillog.api.intake import MAX_LINES, Receipt, Told
 
 _COMFORTABLE_BACKLOG = 256  # batches
+# Events that are decoded and not in the journal yet, some 1 KB each in memory; one request has MAX_LINES at most.
+WAITING_EVENTS = CommitLimits(of_key=150_000, total=300_000)
 _PAUSES = 10
 _PAUSE_SECONDS = 0.02
 
@@ -25,7 +28,11 @@ IntakeCommits = GroupCommit[int, Told, Receipt]
 
 def intake_commits(commit: Commit, backlog: Backlog) -> IntakeCommits:
     """Commits of each workspace, in groups of as many events as one batch takes."""
-    return GroupCommit(commit, MAX_LINES, lambda told: len(told.events), partial(_pause, backlog))
+    return GroupCommit(commit, MAX_LINES, _size, partial(_pause, backlog), WAITING_EVENTS)
+
+
+def _size(told: Told) -> int:
+    return len(told.events)
 
 
 async def _pause(backlog: Backlog) -> None:

@@ -50,10 +50,11 @@ async def take_events(_services: MailLogServices, request: Request[Any, Any, Any
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in NDJSON:
         raise HTTPException(status_code=415, detail="send mail events as application/x-ndjson")
     encoding = request.headers.get("content-encoding", "").strip().lower()
-    body = await body_of(request)
     intake: Intake = request.app.state.intake
     commits: IntakeCommits = request.app.state.intake_commits
     workspace = principal.workspace
+    commits.check(workspace)
+    body = await body_of(request)
     is_large = len(body) > LARGE_BODY or (encoding not in {"", "identity"} and len(body) > _LARGE_PACKED)
     wanted = Wanted()
 

@@ -102,10 +102,15 @@ class SqlObservations:
         with self._database.read() as connection:
             listed_by_kind = connection.execute(wanted.group_by(observations.c.kind)).all()
             documents = connection.execute(select(source_health.c.document)).scalars().all()
-        oldest: dict[Source, int] = {}
+        by_source: dict[Source, list[SourceHealth]] = {}
         for health in (value_of(document, SourceHealth) for document in documents):
-            oldest[health.source] = min(health.succeeded_at, oldest.get(health.source, health.succeeded_at))
-        return Standing({ObservationKind(kind): count for kind, count in listed_by_kind}, oldest)
+            by_source.setdefault(health.source, []).append(health)
+        return Standing(
+            {ObservationKind(kind): count for kind, count in listed_by_kind},
+            {source: min(each.succeeded_at for each in found) for source, found in by_source.items()},
+            {source: sum(each.refused for each in found) for source, found in by_source.items()},
+            {source: max(each.refused_at for each in found) for source, found in by_source.items()},
+        )
 
     def health(self, workspace: int) -> list[SourceHealth]:
         wanted = select(source_health.c.document).where(source_health.c.workspace == workspace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -150,3 +151,36 @@ def test_when_the_ledger_is_away_those_who_wait_are_told_by_the_commit() -> None
 
     with pytest.raises(StoreUnavailable, match="own words"):
         asyncio.run(run())
+
+
+def test_what_waits_for_a_commit_is_bounded_for_a_workspace_and_in_all() -> None:
+    async def run() -> list[Receipt]:
+        committing = Committing()
+        commits = intake_commits(committing, nothing)
+        tasks = await begun(commits, (1, MAX_LINES), (1, MAX_LINES // 2))
+        for ask in (partial(commits.check, 1), partial(commits.add, 1, told(1))):
+            with pytest.raises(StoreUnavailable, match="too much waits to be stored"):
+                ask()
+        tasks += await begun(commits, (2, MAX_LINES), (3, MAX_LINES // 2))
+        with pytest.raises(StoreUnavailable):
+            commits.add(4, told(1))
+        committing.released.set()
+        receipts = await asyncio.gather(*tasks)
+        for workspace in (1, 4):
+            receipts.append(await commits.add(workspace, told(MAX_LINES)))
+        return receipts
+
+    halves = [MAX_LINES, MAX_LINES // 2]
+    assert [receipt.accepted for receipt in asyncio.run(run())] == [*halves, *halves, MAX_LINES, MAX_LINES]
+
+
+def test_what_could_not_be_committed_waits_no_more() -> None:
+    async def run() -> None:
+        committing = Committing(StoreUnavailable())
+        committing.released.set()
+        commits = intake_commits(committing, nothing)
+        for _ in range(4):
+            with pytest.raises(StoreUnavailable, match=f"^{StoreUnavailable().message}$"):
+                await commits.add(1, told(MAX_LINES))
+
+    asyncio.run(run())
