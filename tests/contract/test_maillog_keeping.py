@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from mailvane.core.errors import AlreadyExists, InvalidInput, InvalidSetting, NotFound, StoreInUse, StoreTooNew
-from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog
+from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog, upkeep
 from mailvane.maillog.clickhouse.engine import Engine, parse_address
+from mailvane.maillog.clickhouse.schema import KEPT, TABLES
 from mailvane.maillog.model import EventBatch, EventType, MailEvent
 from mailvane.maillog.queries import LogQuestion
 
@@ -57,6 +59,37 @@ def test_what_was_stored_is_there_after_reopening_and_known_by_its_token(directo
         maillog.append(batch("one"))
         maillog.append(batch("two"))
         assert seen(maillog) == (3, 6)
+
+
+@pytest.mark.parametrize(("days", "stored"), [(20_000, 20_000), (20_001, 65_535), (36_500, 65_535), (0, 65_535)])
+def test_more_days_than_can_be_reckoned_are_for_ever(directory: Path, days: int, stored: int) -> None:
+    """A row that the engine takes for expired is gone with the next merge."""
+    with open_maillog(f"chdb://{directory}") as maillog:
+        engine = maillog._engine
+        maillog.append(structs.replace(batch("one"), retention_days=days))
+        maillog.append(structs.replace(batch("two"), workspace=8, retention_days=30))
+        maillog.retain(8, days)
+        for table in set(KEPT) - {"reactions"}:  # there were none
+            assert engine.rows(f"SELECT DISTINCT keep_days FROM {table}") == [(stored,)]
+            engine.command(f"OPTIMIZE TABLE {table} FINAL")
+        assert seen(maillog) == (3, 3)
+
+
+def test_no_table_starts_a_crowd_of_threads_also_when_a_rebuild_has_made_it(directory: Path) -> None:
+    question = (
+        "SELECT name, position(engine_full, 'concurrent_part_removal_threshold = 1000000') > 0 FROM system.tables"
+        " WHERE database = currentDatabase() AND endsWith(engine, 'MergeTree')"
+    )
+    with open_maillog(f"chdb://{directory}") as maillog:
+        maillog.append(batch("one"))
+        maillog.upkeep("rebuild")
+        found = {str(name): bool(is_set) for name, is_set in maillog._engine.rows(question)}
+        with upkeep.fresh_table(maillog._engine, "deliveries") as fresh:
+            made = {str(name): bool(is_set) for name, is_set in maillog._engine.rows(question)}
+        assert seen(maillog) == (3, 3)
+    assert set(TABLES) <= found.keys()
+    assert all(found.values())
+    assert made[fresh]
 
 
 def test_a_second_process_is_refused_with_a_reason(directory: Path) -> None:
