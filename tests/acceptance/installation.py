@@ -56,10 +56,14 @@ class Done(NamedTuple):
 
 
 class Installation:
-    """One data directory. Commands run as processes of their own, with no setting from outside."""
+    """One data directory. Commands run as processes of their own, with no setting from outside.
 
-    def __init__(self, data: Path) -> None:
+    A test may put another program in the place of the installed one.
+    """
+
+    def __init__(self, data: Path, program: Path = COMMAND) -> None:
         self.data = data
+        self._program = program
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.log = data / "server.log"
         self._process: subprocess.Popen[str] | None = None  # the one that was started last
@@ -82,7 +86,7 @@ class Installation:
         """
         with self.log.open("a") as log:
             options = {"stderr": log, **options}
-            process = subprocess.Popen([str(COMMAND), *words], env=self.environment, text=True, **options)
+            process = subprocess.Popen([str(self._program), *words], env=self.environment, text=True, **options)
         self._process = process
         try:
             yield process
@@ -90,7 +94,7 @@ class Installation:
             end(process)
 
     def run(self, *words: str, succeeds: bool = True) -> subprocess.CompletedProcess[str]:
-        done = warm_commands.run(words, self.environment)
+        done = self._done(words)
         if succeeds:
             assert done.returncode == 0, f"mailvane {' '.join(words)}: {done.stderr}"
         return done
@@ -101,14 +105,8 @@ class Installation:
 
     def run_several(self, *commands: tuple[str, ...]) -> list[Done]:
         """Commands in one process, as starting takes longer than most of them."""
-        done = subprocess.run(
-            (sys.executable, "-c", _SEVERAL, json.dumps(commands)),
-            env=self.environment,
-            text=True,
-            capture_output=True,
-            timeout=2 * PATIENCE,
-            check=False,
-        )
+        assert self._program == COMMAND
+        done = self._started(sys.executable, "-c", _SEVERAL, json.dumps(commands))
         assert done.returncode == 0, f"mailvane {commands}: {done.stderr}"
         return [Done(*each) for each in json.loads(done.stdout)]
 
@@ -117,6 +115,16 @@ class Installation:
         done = self.run_several(*((*words, "--json") for words in commands))
         assert not any(each.returncode for each in done), f"mailvane {commands}: {done}"
         return [json.loads(each.stdout) for each in done]
+
+    def _done(self, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+        if self._program == COMMAND:
+            return warm_commands.run(words, self.environment)
+        return self._started(str(self._program), *words)
+
+    def _started(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words, env=self.environment, text=True, capture_output=True, timeout=2 * PATIENCE, check=False
+        )
 
     def tenant(self, name: str) -> tuple[int, str]:
         """A workspace with one relay: the relay's id, and a workspace key.

@@ -54,7 +54,7 @@ def a_copy(place: Path, smtp_port: int) -> Iterator[Installation]:
     program = place / "mailvane"
     program.write_text(PROGRAM.format(behind=time.time_ns() - (THEN["made_at"] + 2000) * 1_000_000))
     program.chmod(0o755)
-    found = Installation(place / "data")
+    found = Installation(place / "data", program)
     found.environment["TZ"] = "UTC"
     with tarfile.open(FIXTURE / "data.tar.xz") as archive:
         archive.extractall(found.data, filter="data")
@@ -64,9 +64,7 @@ def a_copy(place: Path, smtp_port: int) -> Iterator[Installation]:
         ((leases,),) = ledger.execute("SELECT count(*) FROM leases WHERE holder = 'killed-process'")
         ((messages,),) = ledger.execute("SELECT count(*) FROM notifications WHERE state = 'pending'")
     assert (batches, leases, messages) == (1, 1, 1), "the fixture holds what is to be gone on with"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tests.acceptance.installation.COMMAND", program)
-        yield found
+    yield found
 
 
 @pytest.fixture(scope="module")
