@@ -315,37 +315,37 @@ class LogReading:
             lines[0] = lines[0].removeprefix("\ufeff")  # some editors mark UTF-8
         self._correlation.teller.source = position.name
         summary = self._summary
-        number, before = position.line, summary.not_understood["line"]
+        before, missed_before = position.line, summary.not_understood["line"]
+        self._take_lines(position, lines)
+        if not position.understood:
+            missed_lines = summary.not_understood["line"] - missed_before
+            position.understood = missed_lines + lines.count("") < len(lines)
+        summary.lines += position.line - before
+
+    def _take_lines(self, position: Position, lines: list[str]) -> None:
+        """Every line passes here: what is done for each is done in place."""
+        read, feed, teller = self._lines.read, self._correlation.feed, self._correlation.teller
+        number = position.line
         for line in lines:
             number += 1
+            is_long = len(line) > LONGEST_TEXT  # a text is no longer than its line
+            missed = ""
             try:
-                missed = self._take_line(line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE], number)
+                found = read(line[:LONGEST_LINE] if is_long else line)
+                if found is None:
+                    missed = "line" if line else ""
+                elif found[1].daemon:
+                    time, tag, process, text = found
+                    teller.line = number
+                    teller.raw = line[:LONGEST_LINE] if is_long else line
+                    if not feed(time, tag, process, text[:LONGEST_TEXT] if is_long else text):
+                        missed = tag.daemon
             except Exception:  # whatever a stranger made Postfix write, the lines after it are read
                 log.debug("%s:%d cannot be read", position.name, number, exc_info=True)
                 missed = "line"
             if missed:
-                summary.miss(missed, position.name, number, line)
-        if not position.understood:
-            missed_lines = summary.not_understood["line"] - before
-            position.understood = missed_lines + lines.count("") < len(lines)
-        summary.lines += number - position.line
+                self._summary.miss(missed, position.name, number, line)
         position.line = number
-
-    def _take_line(self, line: str, number: int) -> str:
-        """What kind of line was not understood; empty if this one was."""
-        found = self._lines.read(line)
-        if found is None:
-            return "line" if line else ""
-        time, tag, process, text = found
-        if not tag.daemon:
-            return ""
-        teller = self._correlation.teller
-        teller.line = number
-        teller.raw = line
-        understood = self._correlation.feed(
-            time, tag, process, text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT]
-        )
-        return "" if understood else tag.daemon
 
     def _read_against(self, position: Position) -> None:
         """Years are guessed anew when the reference has moved; not at every block, for the sake of the cache."""

@@ -173,7 +173,12 @@ def read_client(text: str) -> Client | None:
     peer = _PEER.match(text)
     if peer is None:
         return None
-    fields = _fields(text[peer.end() :]) if peer.end() < len(text) else {}
+    rest = text[peer.end() :]
+    if not rest:
+        return Client(peer[1], peer[2], "", "", "", "")
+    if rest.startswith(", sasl_method=") and ", sasl_sender=" not in rest and ", orig_" not in rest:
+        return Client(peer[1], peer[2], rest.partition(", sasl_username=")[2], "", "", "")
+    fields = _fields(rest)
     if fields is None:
         return None
     original = _ORIGINAL_PEER.fullmatch(fields.get("orig_client", ""))
