@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import os
 import subprocess
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol, cast
 from uuid import uuid4
 
@@ -31,20 +31,18 @@ class PostgresServer(Protocol):
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    directory = tmp_path_factory.mktemp("postgres")
-    if os.geteuid() == 0:
-        # Then the server runs as another user, who must reach the directory.
-        for parent in (directory, *directory.parents[:2]):
-            parent.chmod(0o755)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns where there is no desktop
-        server = _started(directory / "data")
-    for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # no test takes its power away
-        server.psql(f"ALTER SYSTEM SET {setting} = off")
-    server.psql("SELECT pg_reload_conf()")
-    yield server
-    server.cleanup()
+def postgres() -> Iterator[PostgresServer]:
+    # Not in pytest's own directory, which each new session of pytest closes to other users again.
+    with TemporaryDirectory(prefix="postgres-") as directory:
+        Path(directory).chmod(0o755)  # as root, the server runs as another user
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns where there is no desktop
+            server = _started(Path(directory) / "data")
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # no test takes its power away
+            server.psql(f"ALTER SYSTEM SET {setting} = off")
+        server.psql("SELECT pg_reload_conf()")
+        yield server
+        server.cleanup()
 
 
 def _started(data: Path) -> PostgresServer:
