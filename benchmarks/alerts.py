@@ -157,9 +157,9 @@ def main() -> None:
     print(f"evaluated again, no news     {again:6.2f} s   (goal: 2)")
     with tempfile.TemporaryDirectory() as place:
         ledger = open_ledger(f"sqlite:///{Path(place) / 'ledger.sqlite'}")
-        workspace = ledger.add_workspace("one", NOW).id
-        ledger.observe(workspace, said)
-        read = timed(lambda: ledger.latest(workspace, tuple(ObservationKind)), chosen.rounds)
+        workspace = ledger.tenants.add_workspace("one", NOW).id
+        ledger.observations.observe(workspace, said)
+        read = timed(lambda: ledger.observations.latest(workspace, tuple(ObservationKind)), chosen.rounds)
         ledger.close()
     print(f"read from the ledger         {read:6.2f} s")
     history = a_year()

@@ -36,7 +36,7 @@ PATIENCE = 120.0
 def prepare(data: Path) -> str:
     """The workspace and relays that the fill speaks of; a key to the largest."""
     ledger = open_ledger(f"sqlite:///{data.absolute()}/ledger.sqlite")
-    tenancy = Tenancy(ledger, "")
+    tenancy = Tenancy(ledger.tenants, "")
     largest = tenancy.ensure_workspace("largest", NOW)
     if not tenancy.relays(largest.id):
         other = tenancy.ensure_workspace("other", NOW)

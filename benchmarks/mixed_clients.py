@@ -183,7 +183,7 @@ def wait_until_carried(port: int) -> None:
 def workspaces(directory: Path, count: int) -> list[str]:
     """Their keys."""
     ledger = open_ledger(f"sqlite:///{directory}/ledger.sqlite")
-    tenancy, now, keys = Tenancy(ledger, ""), time.time_ns() // 1_000_000, []
+    tenancy, now, keys = Tenancy(ledger.tenants, ""), time.time_ns() // 1_000_000, []
     for number in range(count):
         workspace = tenancy.ensure_workspace(f"tenant{number}", now)
         tenancy.create_relay(workspace.id, "", now)

@@ -169,7 +169,10 @@ def mailvane(scratch: Path, domains: int) -> Iterator[int]:
     data, port = scratch / "data", free_port()
     data.mkdir()
     ledger = open_ledger(f"sqlite:///{data / 'ledger.sqlite'}")
-    governance, now = Governance(ledger, ledger, ledger, GovernanceRules()), time.time_ns() // 1_000_000
+    governance, now = (
+        Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules()),
+        time.time_ns() // 1_000_000,
+    )
     for name in domain_names(domains):
         governance.create(name, None, now)
         governance.change(name, {"daily_limit": LIMIT, "monthly_limit": LIMIT}, "benchmark", now)

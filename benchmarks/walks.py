@@ -32,7 +32,7 @@ import httpx
 import mailvane
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import AssetKind
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from mailvane.server.serving import serve
 from mailvane.server.settings import load
 from mailvane.server.stores import Stores
@@ -211,7 +211,7 @@ class Walker:
         """An address that nobody asked about yet; the runner finds it by itself."""
         ip = f"192.0.2.{number + 1}"
         self._listed.add(".".join(reversed(ip.split("."))) + f".{ZONE}")
-        ledger: SqlLedger = self._stores.ledger
+        ledger: Ledger = self._stores.ledger
         before = len(ledger.notifications(1))
         WatchedAssets(ledger, ledger).add(1, AssetKind.IP, [ip], now())
         until(lambda: len(ledger.notifications(1)) > before)

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from mailvane.server.ledger import SqlLedger, open_ledger
+from mailvane.server.ledger import Ledger, open_ledger
 
 
 @cache
@@ -32,10 +32,10 @@ def place_empty(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def fresh_ledger(path: Path) -> SqlLedger:
+def fresh_ledger(path: Path) -> Ledger:
     """A new one in this file, open."""
     opened = open_ledger(place_empty(path))
-    event.listen(opened._database.engine, "checkout", _do_not_wait)
+    event.listen(opened.database.engine, "checkout", _do_not_wait)
     return opened
 
 

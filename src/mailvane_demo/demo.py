@@ -83,7 +83,7 @@ def _place(data: Path | None) -> Iterator[Path]:
 def _tenant(settings: Settings, judging: JudgingWorld, days: int) -> str:
     """Make the demo's workspace, with all that is its own; the token of a key to it."""
     with ledger_of(settings) as ledger:
-        tenancy = Tenancy(ledger, master_token(settings))
+        tenancy = Tenancy(ledger.tenants, master_token(settings))
         workspace = tenancy.ensure_workspace(WORKSPACE, _clock())
         tenancy.create_relay(workspace.id, "the simulated Postfix", _clock())
         sending.make_domains(settings, ledger, workspace.id, _clock())
@@ -109,7 +109,7 @@ def _welcome(settings: Settings, stores: Stores, guide: str, living: Iterable[Th
     """Called when questions are answered: wait for the history, start the present, tell people what to try."""
     size = settings.postfix[0].path.stat().st_size
     with _progress("reading the log", size) as advance:
-        while (done := _taken_in(stores)) < size or stores.ledger.backlog():
+        while (done := _taken_in(stores)) < size or stores.ledger.journal.backlog():
             advance(done)
             time.sleep(_LOOK_SECONDS)
     for thread in living:
@@ -118,8 +118,8 @@ def _welcome(settings: Settings, stores: Stores, guide: str, living: Iterable[Th
 
 
 def _taken_in(stores: Stores) -> int:
-    relays = [relay for one in stores.ledger.workspaces() for relay in stores.ledger.relays(one.id)]
-    return sum(cursor.offset for relay in relays for cursor in stores.ledger.cursors(f"postfix:{relay.id}"))
+    relays = [relay for one in stores.ledger.tenants.workspaces() for relay in stores.ledger.tenants.relays(one.id)]
+    return sum(cursor.offset for relay in relays for cursor in stores.ledger.journal.cursors(f"postfix:{relay.id}"))
 
 
 def _guide(settings: Settings, token: str, judging: JudgingWorld) -> str:

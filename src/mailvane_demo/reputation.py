@@ -25,7 +25,7 @@ from mailvane.reputation.model import AssetKind, Zone
 from mailvane.reputation.sources import snds as snds_collector
 from mailvane.reputation.sources.dnsbl.zones import shipped
 from mailvane.server.alerting import alerting_of
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from mailvane.server.settings import CONFIG_FILE, Settings
 from mailvane.server.watching_settings import watching_settings
 from mailvane_demo.world.blocklists import Blocklist, blocklists
@@ -171,13 +171,13 @@ def judging_world(
             world.stopped.set()
 
 
-def watch(world: JudgingWorld, settings: Settings, ledger: SqlLedger, workspace: int, days: int, now: int) -> None:
+def watch(world: JudgingWorld, settings: Settings, ledger: Ledger, workspace: int, days: int, now: int) -> None:
     """What a user would set up: which blocklists are asked, what is watched, and what is told."""
     for zone in shipped():
-        ledger.save_zone(msgspec.structs.replace(zone, enabled=False))
+        ledger.zones.save_zone(msgspec.structs.replace(zone, enabled=False))
     for blocklist in world.zones:
-        ledger.save_zone(_zone(blocklist))
-    watching = WatchedAssets(ledger, ledger)
+        ledger.zones.save_zone(_zone(blocklist))
+    watching = WatchedAssets(ledger.assets, ledger.observations)
     for kind, names in _WATCHED.items():
         watching.add(workspace, kind, names, now)
     watching.add(workspace, AssetKind.SNDS, ["the relays"], now, secret=_KEY)

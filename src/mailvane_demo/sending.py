@@ -19,7 +19,7 @@ from mailvane.outbound.governance import Governance
 from mailvane.outbound.model import SendRequest
 from mailvane.outbound.settings import OutboundSettings
 from mailvane.server.governing import governance_of
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from mailvane.server.settings import Settings
 from mailvane_demo.world.certificate_authority import root, signer
 from mailvane_demo.world.sending_account import NEWSLETTER, SHOP, SPAM_RUN, Mailing, SendingAccount
@@ -48,7 +48,7 @@ def signed_topic(place: Path, now: int) -> tuple[SnsTopic, OutboundSettings]:
     )
 
 
-def make_domains(settings: Settings, ledger: SqlLedger, workspace: int, now: int) -> None:
+def make_domains(settings: Settings, ledger: Ledger, workspace: int, now: int) -> None:
     """Three domains: one about to meet its daily limit, one whose limit is soft, and one that nobody knows yet."""
     governance = governance_of(settings.outbound, ledger)
     for name in (SHOP.name, NEWSLETTER.name, SPAM_RUN.name):

@@ -134,7 +134,7 @@ class Installation:
         now = time.time_ns() // 1_000_000
         address = self.environment.get("MAILVANE_LEDGER", f"sqlite:///{self.data / 'ledger.sqlite'}")
         with closing(open_ledger(address)) as ledger:
-            tenancy = Tenancy(ledger, "")
+            tenancy = Tenancy(ledger.tenants, "")
             workspace = tenancy.create_workspace(name, now).id
             relay = tenancy.create_relay(workspace, "", now).id
             return relay, tenancy.create_key(KeyKind.WORKSPACE, workspace, now).token

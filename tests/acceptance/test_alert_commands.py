@@ -29,12 +29,12 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     then = int(time.time() * 1000) - 86_400_000 - 60_000
     ledger = open_ledger(f"sqlite:///{found.data / 'ledger.sqlite'}")
     alerting = alerting_of(WatchingSettings(), ledger)
-    WatchedAssets(ledger, ledger).add(1, AssetKind.IP, ["192.0.2.9"], then)
+    WatchedAssets(ledger.assets, ledger.observations).add(1, AssetKind.IP, ["192.0.2.9"], then)
     said = Observation(
         kind=ObservationKind.IP_LISTING, asset="192.0.2.9", key="bl.example", at=then, seen_at=then,
         data={"listed": True},
     )  # fmt: skip
-    ledger.observe(1, [said])
+    ledger.observations.observe(1, [said])
     alerting.create(1, AlertDraft(name="listed", rules=[LISTED], webhook_url="https://receiver.example/hook"), then)
     alerting.evaluate(1, [Source.BLOCKLISTS], then)
     ledger.close()
@@ -59,7 +59,7 @@ def test_one_that_cannot_be_evaluated_says_so_where_it_is_shown(installation: In
     alerting, now = alerting_of(WatchingSettings(), ledger), int(time.time() * 1000)
     made = alerting.create(1, AlertDraft(name="broken", rules=[LISTED], is_active=False), now)
     both = (LISTED, LISTED)
-    ledger.change_alert(
+    ledger.alerts.change_alert(
         1, made.id, lambda known: msgspec.structs.replace(known, rules=both, formula="(", is_active=True)
     )
     alerting.evaluate(1, [Source.BLOCKLISTS], now - 86_400_000)  # when the other one has nothing new to say

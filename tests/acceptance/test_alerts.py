@@ -51,8 +51,8 @@ def test_a_listing_is_told_once_signed_and_read_back(tmp_path: Path, killed: boo
             installation.wait_until_ready()
         ledger = open_ledger(f"sqlite:///{installation.data / 'ledger.sqlite'}")
         stack.callback(ledger.close)
-        (message,) = installation.wait_for(lambda: ledger.notifications(1, NotificationState.DELIVERED))
-        secret = ledger.signing_secrets(1, 0)[0].secret
+        (message,) = installation.wait_for(lambda: ledger.outbox.notifications(1, NotificationState.DELIVERED))
+        secret = ledger.channels.signing_secrets(1, 0)[0].secret
         last = receiver.received[-1]
         told = Webhook(secret).verify(last.body, last.headers)
         assert {one.headers["webhook-id"] for one in receiver.received} == {message.id}
@@ -70,6 +70,6 @@ def test_a_listing_is_told_once_signed_and_read_back(tmp_path: Path, killed: boo
 def soon(installation: Installation) -> None:
     """What was taken by the killed process, or waits for its next try, is due at once."""
     ledger = open_ledger(f"sqlite:///{installation.data / 'ledger.sqlite'}")
-    (message,) = ledger.notifications(1)
-    ledger.resend(1, message.id, 0)
+    (message,) = ledger.outbox.notifications(1)
+    ledger.outbox.resend(1, message.id, 0)
     ledger.close()

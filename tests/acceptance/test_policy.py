@@ -18,7 +18,7 @@ from mailvane.maillog.queries import HourlyQuestion
 from mailvane.maillog.remote import RemoteMailLog
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.governance import Governance
-from mailvane.server.ledger import SqlLedger, open_ledger
+from mailvane.server.ledger import Ledger, open_ledger
 from tests.acceptance.installation import Installation
 from tests.acceptance.mail_client import Note, hand_in
 from tests.acceptance.postfix_instance import DEPLOY, Peers, PostfixInstance, cannot_run
@@ -49,7 +49,7 @@ class Place:
     postfix: PostfixInstance
     installation: Installation
     sink: SmtpSink
-    ledger: SqlLedger
+    ledger: Ledger
     token: str
 
     @property

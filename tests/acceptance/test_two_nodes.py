@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from mailvane.notify.worker import HOLD_MS
-from mailvane.server.ledger import SqlLedger, open_ledger
+from mailvane.server.ledger import Ledger, open_ledger
 from tests.acceptance.installation import Installation, kill
 from tests.acceptance.test_alerts import POINTS, RULE, TRUE
 from tests.contract import clickhouse_server
@@ -45,7 +45,7 @@ def nodes(tmp_path: Path, postgres: PostgresServer) -> Iterator[tuple[Installati
 
 
 @pytest.fixture
-def ledger(nodes: tuple[Installation, Installation]) -> Iterator[SqlLedger]:
+def ledger(nodes: tuple[Installation, Installation]) -> Iterator[Ledger]:
     """Theirs."""
     opened = open_ledger(nodes[0].environment["MAILVANE_LEDGER"])
     yield opened
@@ -94,7 +94,7 @@ def test_an_alert_is_told_once_though_both_watch(nodes: tuple[Installation, Inst
 
 @pytest.mark.parametrize("within", [True, False], ids=["within a try", "between two tries"])
 def test_what_a_killed_node_had_to_tell_the_other_tells(
-    nodes: tuple[Installation, Installation], ledger: SqlLedger, within: bool
+    nodes: tuple[Installation, Installation], ledger: Ledger, within: bool
 ) -> None:
     one, two = nodes
     with ExitStack() as running:
@@ -111,14 +111,14 @@ def test_what_a_killed_node_had_to_tell_the_other_tells(
             api.post("/api/v1.0/ips", json={"ips": ["192.0.2.9"]})
         tried = one.wait_for(lambda: receiver.received)[0].headers["webhook-id"]
         if not within:
-            one.wait_for(lambda: ledger.notifications(1)[0].attempts)
+            one.wait_for(lambda: ledger.outbox.notifications(1)[0].attempts)
         kill(process)
         receiver.answers.clear()
         receiver.answering.set()
         seen = len(receiver.received)
         running.enter_context(two.serving())
         # Nobody knows that the other is dead: what it took is taken again when the time is over that a try may take.
-        held = ledger.let_go(time.time_ns() // 1_000_000, HOLD_MS)
+        held = ledger.outbox.let_go(time.time_ns() // 1_000_000, HOLD_MS)
         assert held or not within
         two.wait_for(lambda: len(receiver.received) > seen)
         assert {one.headers["webhook-id"] for one in receiver.received} == {tried}

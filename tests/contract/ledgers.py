@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from mailvane.server.ledger import SqlLedger, open_ledger
+from mailvane.server.ledger import Ledger, open_ledger
 from tests.ledgers import place_empty
 from tests.waiting import wait_for
 
@@ -83,7 +83,7 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def ledger(ledger_url: str) -> Iterator[SqlLedger]:
+def ledger(ledger_url: str) -> Iterator[Ledger]:
     opened = open_ledger(ledger_url)
     yield opened
     opened.close()

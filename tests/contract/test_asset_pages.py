@@ -26,7 +26,7 @@ from mailvane.reputation.questions import (
     TrafficFilter,
 )
 from mailvane.reputation.source_schedule import RETRY_MS, Schedule
-from mailvane.server.ledger import SqlLedger, open_ledger
+from mailvane.server.ledger import Ledger, open_ledger
 
 NOW = 1_790_000_000_000
 SPAN = TrafficFilter(since=NOW - 10, until=NOW)
@@ -34,7 +34,7 @@ AWKWARD = ["Key", "key 10%", "key_1", "Ä", "ä", "ß", "key\\", "'", "zz", "Zz"
 
 
 @pytest.fixture
-def one(ledger: SqlLedger) -> int:
+def one(ledger: Ledger) -> int:
     return ledger.add_workspace("one", NOW).id
 
 
@@ -43,13 +43,13 @@ def asset(workspace: int, name: str, kind: AssetKind, **more: object) -> Asset:
     return msgspec.structs.replace(made, **more)
 
 
-def names(ledger: SqlLedger, question: AssetQuestion, descending: bool = False) -> list[str]:
+def names(ledger: Ledger, question: AssetQuestion, descending: bool = False) -> list[str]:
     page = ledger.asset_page(question, 0, 100, descending)
     assert page.total == len(page.assets)
     return [each.name for each in page.assets]
 
 
-def test_names_are_sorted_and_searched_by_their_very_letters(ledger: SqlLedger, one: int) -> None:
+def test_names_are_sorted_and_searched_by_their_very_letters(ledger: Ledger, one: int) -> None:
     ledger.add_assets([asset(one, name, AssetKind.SNDS) for name in AWKWARD])
     wanted = AssetQuestion(workspace=one, kind=AssetKind.SNDS)
     assert names(ledger, wanted) == sorted(AWKWARD)
@@ -63,7 +63,7 @@ def test_names_are_sorted_and_searched_by_their_very_letters(ledger: SqlLedger, 
     assert ledger.asset_count(one, AssetKind.IP) == 0
 
 
-def test_a_page_is_of_one_workspace_kind_and_profile(ledger: SqlLedger, one: int) -> None:
+def test_a_page_is_of_one_workspace_kind_and_profile(ledger: Ledger, one: int) -> None:
     other = ledger.add_workspace("other", NOW).id
     for workspace in (one, other):
         ledger.add_assets([asset(workspace, f"a{workspace}", AssetKind.IP, id=f"{workspace:024}")])
@@ -78,7 +78,7 @@ def test_a_page_is_of_one_workspace_kind_and_profile(ledger: SqlLedger, one: int
     assert ledger.asset_ids(one, [AssetKind.IP], []) == []
 
 
-def test_domains_are_chosen_by_their_days(ledger: SqlLedger, one: int) -> None:
+def test_domains_are_chosen_by_their_days(ledger: Ledger, one: int) -> None:
     def day(domain: str, at: int, **data: object) -> Observation:
         return Observation(kind=ObservationKind.TRAFFIC, asset=domain, at=at, seen_at=NOW, data=data)
 
@@ -109,7 +109,7 @@ def test_domains_are_chosen_by_their_days(ledger: SqlLedger, one: int) -> None:
     assert chosen(address_part="2.1", reputations={"LOW"}) == []
 
 
-def test_delivery_errors_have_a_mean_over_the_days_that_have_them(ledger: SqlLedger, one: int) -> None:
+def test_delivery_errors_have_a_mean_over_the_days_that_have_them(ledger: Ledger, one: int) -> None:
     for number, errors in enumerate([[{"errorClass": "P", "errorType": "X", "errorRatio": 0.25}, {}], [], None, ()]):
         told = {} if errors == () else {"deliveryErrors": errors}
         ledger.observe(
@@ -123,7 +123,7 @@ def test_delivery_errors_have_a_mean_over_the_days_that_have_them(ledger: SqlLed
 
 
 @pytest.mark.parametrize("now", [0, RETRY_MS, NOW])
-def test_whatever_is_due_is_among_what_was_asked_about_long_ago(ledger: SqlLedger, one: int, now: int) -> None:
+def test_whatever_is_due_is_among_what_was_asked_about_long_ago(ledger: Ledger, one: int, now: int) -> None:
     schedule, random = Schedule(DAY_MS), Random(3)
     states = [AssetStatus.UPDATED, AssetStatus.FAILED, AssetStatus.WAITING]
     made = [
@@ -143,7 +143,7 @@ def test_whatever_is_due_is_among_what_was_asked_about_long_ago(ledger: SqlLedge
         assert len(found) < sum(each.verified for each in made)
 
 
-def test_how_much_is_known_of_what_is_watched(ledger: SqlLedger, one: int) -> None:
+def test_how_much_is_known_of_what_is_watched(ledger: Ledger, one: int) -> None:
     kinds = (AssetKind.IP, AssetKind.DOMAIN)
     assert ledger.asset_standing(one, kinds, NOW) == AssetStanding(0, 0, "")
     old, failed = {"updated_at": NOW - 1}, {"updated_at": 0, "status": AssetStatus.FAILED}
@@ -165,7 +165,7 @@ def test_how_much_is_known_of_what_is_watched(ledger: SqlLedger, one: int) -> No
     assert ledger.asset_standing(one, kinds, NOW).error == "refused"
 
 
-def test_alerts_are_sorted_by_name_in_any_case_and_equal_ones_by_age(ledger: SqlLedger, one: int) -> None:
+def test_alerts_are_sorted_by_name_in_any_case_and_equal_ones_by_age(ledger: Ledger, one: int) -> None:
     random = Random(5)
     made = [
         Alert(
@@ -189,7 +189,7 @@ def test_alerts_are_sorted_by_name_in_any_case_and_equal_ones_by_age(ledger: Sql
     assert (page.alerts, page.total) == ([renamed], 40)
 
 
-def test_firings_are_counted_by_what_matched(ledger: SqlLedger, one: int) -> None:
+def test_firings_are_counted_by_what_matched(ledger: Ledger, one: int) -> None:
     alert = Alert(id="a" * 24, workspace=one, name="new", created_at=0, updated_at=0, rules=())
     ledger.add_alert(alert)
     address = {"rbl": "bl.example", "ip": "192.0.2.1", "longer": 2}
@@ -219,7 +219,7 @@ def test_firings_are_counted_by_what_matched(ledger: SqlLedger, one: int) -> Non
         assert (ledger.matched_items(other), ledger.fired_rules(other), ledger.firing_days(other)) == ([], [], {})
 
 
-def test_lookalikes_are_chosen_by_key(ledger: SqlLedger, one: int) -> None:
+def test_lookalikes_are_chosen_by_key(ledger: Ledger, one: int) -> None:
     def seen(key: str, at: int, **data: object) -> Observation:
         return Observation(kind=ObservationKind.LOOKALIKE, asset="a", key=key, at=at, seen_at=NOW, data=data)
 

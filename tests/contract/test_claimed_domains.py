@@ -15,24 +15,24 @@ from mailvane.core.moments import DAY_MS
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.model import Feedback, OutboundStatus, ProofBegun, Reason, SendRequest, Verdict, Verification
-from mailvane.server.ledger import SqlLedger, open_ledger
+from mailvane.server.ledger import Ledger, open_ledger
 from tests.contract.deciding import NOW
 
 NAME = "gmail.com"
 
 
 @pytest.fixture
-def governance(ledger: SqlLedger) -> Governance:
+def governance(ledger: Ledger) -> Governance:
     return Governance(ledger, ledger, ledger, GovernanceRules())
 
 
 @pytest.fixture
-def squatter(ledger: SqlLedger) -> int:
+def squatter(ledger: Ledger) -> int:
     return ledger.add_workspace("squatter", NOW).id
 
 
 @pytest.fixture
-def owner(ledger: SqlLedger) -> int:
+def owner(ledger: Ledger) -> int:
     return ledger.add_workspace("owner", NOW).id
 
 
@@ -244,7 +244,7 @@ def test_what_is_given_to_another_workspace_is_approved_there(
     assert [each.id for each in governance.domains()] == [given.id]
 
 
-def test_of_approvals_at_once_one_is_made(governance: Governance, ledger: SqlLedger) -> None:
+def test_of_approvals_at_once_one_is_made(governance: Governance, ledger: Ledger) -> None:
     workspaces = [ledger.add_workspace(f"w{number}", NOW).id for number in range(6)]
 
     def take(workspace: int) -> bool:

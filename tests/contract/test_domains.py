@@ -20,15 +20,16 @@ from sqlalchemy import func, select
 from mailvane.core.errors import NotFound
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.outbound.admission.counters import day_reset, month_reset, today
-from mailvane.outbound.interface import Domains, MinuteOfDecisions, Periods, Revision
 from mailvane.outbound.model import (
     AuditEntry,
     Counting,
     Domain,
     Enforcement,
     Guillotine,
+    MinuteOfDecisions,
     OutboundStatus,
     Reason,
+    Revision,
     SendRequest,
     Tier,
     Usage,
@@ -37,7 +38,7 @@ from mailvane.outbound.model import (
     WarmupProfile,
 )
 from mailvane.outbound.store.tables import answers, decision_minutes, feedback_ids
-from mailvane.server.ledger import SqlLedger, open_ledger
+from mailvane.server.ledger import Ledger, open_ledger
 from tests.contract.deciding import GROUP, JUDGE, NOW, allowed_of, decide_until_killed, decisions, usages
 from tests.contract.deciding import added as new_domain
 
@@ -45,37 +46,35 @@ ROUNDS = 20
 
 
 @pytest.fixture
-def workspace(ledger: SqlLedger) -> int:
-    return ledger.add_workspace("acme", NOW).id
+def workspace(ledger: Ledger) -> int:
+    return ledger.tenants.add_workspace("acme", NOW).id
 
 
-def added(ledger: SqlLedger, workspace: int, name: str = "a.example", **fields: object) -> Domain:
+def added(ledger: Ledger, workspace: int, name: str = "a.example", **fields: object) -> Domain:
     fresh = Domain(id=0, workspace=workspace, name=name, created_at=NOW)
     return new_domain(ledger, msgspec.structs.replace(fresh, **fields))
 
 
-def ask(ledger: SqlLedger, *names: str, now: int = NOW, instance: str = "") -> list[Verdict]:
-    return ledger.decide([SendRequest(domain=name, instance=instance) for name in names], now, JUDGE)
+def ask(ledger: Ledger, *names: str, now: int = NOW, instance: str = "") -> list[Verdict]:
+    return ledger.domains.decide([SendRequest(domain=name, instance=instance) for name in names], now, JUDGE)
 
 
-def drop(ledger: SqlLedger, name: str = "a.example") -> None:
-    ledger.revise(name, lambda held: Revision(dropped=tuple(each.domain.id for each in held)))
+def drop(ledger: Ledger, name: str = "a.example") -> None:
+    ledger.domains.revise(name, lambda held: Revision(dropped=tuple(each.domain.id for each in held)))
 
 
 def entry(action: str, name: str = "a.example") -> AuditEntry:
     return AuditEntry(domain=name, workspace=1, at=NOW, action=action, actor="key 7", evidence='{"why": "ö"}')
 
 
-def test_the_ledger_plays_both_roles(ledger: SqlLedger) -> None:
-    domains: Domains = ledger
-    periods: Periods = ledger
-    assert (domains.domains(), periods.periods(5)) == ([], [])
+def test_a_new_ledger_knows_no_domain_and_no_period(ledger: Ledger) -> None:
+    assert (ledger.domains.domains(), ledger.billing.periods(5)) == ([], [])
 
 
 # -- domains
 
 
-def test_a_domain_is_found_as_it_was_added(ledger: SqlLedger, workspace: int) -> None:
+def test_a_domain_is_found_as_it_was_added(ledger: Ledger, workspace: int) -> None:
     told = added(
         ledger,
         workspace,
@@ -94,61 +93,63 @@ def test_a_domain_is_found_as_it_was_added(ledger: SqlLedger, workspace: int) ->
         guillotine=Guillotine(bounce_percent=5.5, confident=True),
     )
     assert told.id > 0
-    assert ledger.domain("a.example") == told
-    assert ledger.domain("b.example") is None
+    assert ledger.domains.domain("a.example") == told
+    assert ledger.domains.domain("b.example") is None
 
 
-def test_domains_are_listed_the_newest_first_and_by_workspace(ledger: SqlLedger, workspace: int) -> None:
-    other = ledger.add_workspace("other", NOW).id
+def test_domains_are_listed_the_newest_first_and_by_workspace(ledger: Ledger, workspace: int) -> None:
+    other = ledger.tenants.add_workspace("other", NOW).id
     first, second = added(ledger, workspace, "one.example"), added(ledger, other, "two.example")
     third = added(ledger, workspace, "three.example")
-    assert ledger.domains() == [third, second, first]
-    assert ledger.domains(workspace) == [third, first]
-    assert ledger.domains(999) == []
+    assert ledger.domains.domains() == [third, second, first]
+    assert ledger.domains.domains(workspace) == [third, first]
+    assert ledger.domains.domains(999) == []
 
 
-def test_a_domain_belongs_to_a_workspace(ledger: SqlLedger, workspace: int) -> None:
+def test_a_domain_belongs_to_a_workspace(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace)
     with pytest.raises(NotFound, match="workspace"):
         added(ledger, 999, "b.example")
     with pytest.raises(NotFound, match="workspace"):
-        ledger.change_domain("a.example", lambda old: msgspec.structs.replace(old, workspace=999), entry("moved"))
-    assert ledger.audit("a.example", 5) == []
+        ledger.domains.change_domain(
+            "a.example", lambda old: msgspec.structs.replace(old, workspace=999), entry("moved")
+        )
+    assert ledger.domains.audit("a.example", 5) == []
 
 
-def test_a_change_and_its_audit_entry_come_together(ledger: SqlLedger, workspace: int) -> None:
+def test_a_change_and_its_audit_entry_come_together(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace)
     ask(ledger, "a.example")
-    changed = ledger.change_domain(
+    changed = ledger.domains.change_domain(
         "a.example", lambda old: msgspec.structs.replace(old, daily_limit=5), entry("limits_changed")
     )
-    assert (changed.daily_limit, ledger.domain("a.example")) == (5, changed)
-    assert ledger.audit("a.example", 5) == [entry("limits_changed")]
+    assert (changed.daily_limit, ledger.domains.domain("a.example")) == (5, changed)
+    assert ledger.domains.audit("a.example", 5) == [entry("limits_changed")]
     assert usages(ledger, "a.example")["a.example"].sent_today == 1
 
     def broken(_old: Domain) -> Domain:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        ledger.change_domain("a.example", broken, entry("never"))
+        ledger.domains.change_domain("a.example", broken, entry("never"))
     with pytest.raises(NotFound):
-        ledger.change_domain("b.example", lambda old: old, entry("never"))
-    ledger.change_domain("a.example", lambda old: old, None)
-    assert ledger.audit("a.example", 5) == [entry("limits_changed")]
+        ledger.domains.change_domain("b.example", lambda old: old, entry("never"))
+    ledger.domains.change_domain("a.example", lambda old: old, None)
+    assert ledger.domains.audit("a.example", 5) == [entry("limits_changed")]
 
 
-def test_audit_entries_come_the_newest_first_and_outlive_the_domain(ledger: SqlLedger, workspace: int) -> None:
+def test_audit_entries_come_the_newest_first_and_outlive_the_domain(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace)
     for action in ("suspended", "restored", "moved"):
-        ledger.change_domain("a.example", lambda old: old, entry(action))
+        ledger.domains.change_domain("a.example", lambda old: old, entry(action))
     drop(ledger)
-    assert [each.action for each in ledger.audit("a.example", 2)] == ["moved", "restored"]
+    assert [each.action for each in ledger.domains.audit("a.example", 2)] == ["moved", "restored"]
 
 
-def test_of_a_dropped_domain_nothing_is_left_to_a_new_one_of_that_name(ledger: SqlLedger, workspace: int) -> None:
+def test_of_a_dropped_domain_nothing_is_left_to_a_new_one_of_that_name(ledger: Ledger, workspace: int) -> None:
     old = added(ledger, workspace)
     ask(ledger, "a.example", instance="m1")
-    ledger.feedback("a.example", "n1", lambda domain, usage: (domain, usage, None), NOW)
+    ledger.billing.feedback("a.example", "n1", lambda domain, usage: (domain, usage, None), NOW)
     drop(ledger)
     assert ask(ledger, "a.example") == [Verdict(domain="a.example", allowed=True, known=False)]
     assert decisions(ledger, "a.example", 0, NOW * 2) == []
@@ -157,14 +158,14 @@ def test_of_a_dropped_domain_nothing_is_left_to_a_new_one_of_that_name(ledger: S
     assert usages(ledger, "a.example") == {"a.example": Usage()}
     assert ask(ledger, "a.example", instance="m1")[0].sent_today == 1
     assert decisions(ledger, "a.example", 0, NOW * 2)[0].asked == 1
-    assert ledger.feedback("a.example", "n1", lambda domain, usage: (domain, usage, None), NOW)
+    assert ledger.billing.feedback("a.example", "n1", lambda domain, usage: (domain, usage, None), NOW)
     assert closed(ledger) == {"a.example": 2}, "what it owed is owed"
 
 
 # -- decisions
 
 
-def test_verdicts_come_in_the_order_of_the_questions(ledger: SqlLedger, workspace: int) -> None:
+def test_verdicts_come_in_the_order_of_the_questions(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace, daily_limit=2)
     added(ledger, workspace, "b.example", status=OutboundStatus.SUSPENDED)
     found = ask(ledger, "a.example", "b.example", "c.example", "a.example", "a.example")
@@ -175,10 +176,10 @@ def test_verdicts_come_in_the_order_of_the_questions(ledger: SqlLedger, workspac
         ("a.example", True, None, 2, True),
         ("a.example", False, Reason.DAILY, 2, True),
     ]
-    assert ledger.decide([], NOW, JUDGE) == []
+    assert ledger.domains.decide([], NOW, JUDGE) == []
 
 
-def test_counters_survive_and_every_other_opening_sees_them(ledger: SqlLedger, ledger_url: str, workspace: int) -> None:
+def test_counters_survive_and_every_other_opening_sees_them(ledger: Ledger, ledger_url: str, workspace: int) -> None:
     added(ledger, workspace)
     ask(ledger, "a.example", now=NOW - DAY_MS)
     ask(ledger, *["a.example"] * 3)
@@ -191,18 +192,16 @@ def test_counters_survive_and_every_other_opening_sees_them(ledger: SqlLedger, l
     other.close()
 
 
-def test_a_change_by_another_node_holds_for_the_next_decision(
-    ledger: SqlLedger, ledger_url: str, workspace: int
-) -> None:
+def test_a_change_by_another_node_holds_for_the_next_decision(ledger: Ledger, ledger_url: str, workspace: int) -> None:
     added(ledger, workspace)
     assert ask(ledger, "a.example")[0].allowed
     other = open_ledger(ledger_url)
-    other.change_domain("a.example", lambda old: msgspec.structs.replace(old, daily_limit=1), None)
+    other.domains.change_domain("a.example", lambda old: msgspec.structs.replace(old, daily_limit=1), None)
     other.close()
     assert ask(ledger, "a.example")[0].reason is Reason.DAILY
 
 
-def test_sixty_four_threads_never_pass_a_limit(ledger: SqlLedger, workspace: int) -> None:
+def test_sixty_four_threads_never_pass_a_limit(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace, daily_limit=1_000)
     added(ledger, workspace, "b.example")
 
@@ -218,7 +217,7 @@ def test_sixty_four_threads_never_pass_a_limit(ledger: SqlLedger, workspace: int
     assert (usage["a.example"].sent_today, usage["b.example"].sent_today) == (1_000, 1_280)
 
 
-def test_two_processes_never_pass_a_limit(ledger: SqlLedger, ledger_url: str, workspace: int) -> None:
+def test_two_processes_never_pass_a_limit(ledger: Ledger, ledger_url: str, workspace: int) -> None:
     added(ledger, workspace, daily_limit=1_000)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
         runs = [processes.submit(allowed_of, ledger_url, "a.example", 800) for _ in range(2)]
@@ -228,7 +227,7 @@ def test_two_processes_never_pass_a_limit(ledger: SqlLedger, ledger_url: str, wo
 
 
 def test_an_answer_given_is_never_forgotten_whenever_the_process_is_killed(
-    ledger: SqlLedger, ledger_url: str, workspace: int
+    ledger: Ledger, ledger_url: str, workspace: int
 ) -> None:
     added(ledger, workspace)
     context = get_context("spawn")
@@ -264,7 +263,7 @@ def told(receiving: object) -> Iterator[int]:
 
 
 def test_the_same_mail_asked_about_again_is_answered_again_and_counted_once(
-    ledger: SqlLedger, ledger_url: str, workspace: int
+    ledger: Ledger, ledger_url: str, workspace: int
 ) -> None:
     added(ledger, workspace, daily_limit=3)
     first, again = ask(ledger, "a.example", "a.example", instance="7.1")
@@ -277,16 +276,16 @@ def test_the_same_mail_asked_about_again_is_answered_again_and_counted_once(
     assert [each.asked for each in decisions(ledger, "a.example", 0, NOW * 2)] == [2]
 
 
-def test_a_refused_mail_asked_about_again_stays_refused(ledger: SqlLedger, workspace: int) -> None:
+def test_a_refused_mail_asked_about_again_stays_refused(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace, daily_limit=1)
     ask(ledger, "a.example")
     refused = ask(ledger, "a.example", instance="7.1")
-    ledger.change_domain("a.example", lambda old: msgspec.structs.replace(old, daily_limit=0), None)
+    ledger.domains.change_domain("a.example", lambda old: msgspec.structs.replace(old, daily_limit=0), None)
     assert ask(ledger, "a.example", instance="7.1") == refused
     assert ask(ledger, "a.example", instance="7.2")[0].allowed
 
 
-def test_an_instance_names_a_mail_of_one_domain_only(ledger: SqlLedger, workspace: int) -> None:
+def test_an_instance_names_a_mail_of_one_domain_only(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace)
     added(ledger, workspace, "b.example")
     odd = "\udcff\x00" + "x" * 5_000
@@ -295,7 +294,7 @@ def test_an_instance_names_a_mail_of_one_domain_only(ledger: SqlLedger, workspac
     assert {usage.sent_today for usage in usages(ledger, "a.example", "b.example").values()} == {1}
 
 
-def test_one_mail_asked_about_by_many_at_once_counts_once(ledger: SqlLedger, workspace: int) -> None:
+def test_one_mail_asked_about_by_many_at_once_counts_once(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace)
     with ThreadPoolExecutor(16) as threads:
         found = list(threads.map(lambda _: ask(ledger, "a.example", instance="7.1")[0], range(32)))
@@ -310,10 +309,8 @@ def test_one_mail_asked_about_by_many_at_once_counts_once(ledger: SqlLedger, wor
         max_size=25,
     )
 )
-def test_decisions_are_the_same_whatever_the_grouping(
-    ledger: SqlLedger, told: list[tuple[str, str, int, bool]]
-) -> None:
-    workspace = ledger.add_workspace(uuid4().hex, NOW).id
+def test_decisions_are_the_same_whatever_the_grouping(ledger: Ledger, told: list[tuple[str, str, int, bool]]) -> None:
+    workspace = ledger.tenants.add_workspace(uuid4().hex, NOW).id
     outcomes = []
     for split in (False, True, None):
         mark = uuid4().hex
@@ -325,9 +322,9 @@ def test_decisions_are_the_same_whatever_the_grouping(
         for letter, instance, units, ends in told:
             group.append(SendRequest(domain=f"{letter}.{mark}", units=units, instance=instance))
             if split or (split is None and ends):
-                verdicts += ledger.decide(group, NOW, JUDGE)
+                verdicts += ledger.domains.decide(group, NOW, JUDGE)
                 group = []
-        verdicts += ledger.decide(group, NOW, JUDGE)
+        verdicts += ledger.domains.decide(group, NOW, JUDGE)
         names = [f"{letter}.{mark}" for letter in "abc"]
         usage = usages(ledger, *names)
         minutes = [[(each.asked, each.allowed) for each in decisions(ledger, name, 0, NOW * 2)] for name in names]
@@ -339,12 +336,12 @@ def test_decisions_are_the_same_whatever_the_grouping(
 # -- what is recorded, and for how long
 
 
-def test_decisions_are_recorded_minute_by_minute(ledger: SqlLedger, workspace: int) -> None:
+def test_decisions_are_recorded_minute_by_minute(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace, daily_limit=3, counting=Counting.RECIPIENTS)
     added(ledger, workspace, "b.example")
     start = NOW // 60_000 * 60_000
     for offset, units in ((0, 2), (59_999, 2), (60_000, 1), (180_000, 5)):
-        ledger.decide([SendRequest(domain="a.example", units=units)], start + offset, JUDGE)
+        ledger.domains.decide([SendRequest(domain="a.example", units=units)], start + offset, JUDGE)
     ask(ledger, "b.example")
     found = decisions(ledger, "a.example", start, start + 180_000)
     assert found == [
@@ -353,17 +350,17 @@ def test_decisions_are_recorded_minute_by_minute(ledger: SqlLedger, workspace: i
     ]
 
 
-def test_what_is_old_is_forgotten_a_little_at_a_time(ledger: SqlLedger, workspace: int) -> None:
+def test_what_is_old_is_forgotten_a_little_at_a_time(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace)
     unchanged = lambda domain, usage: (domain, usage, None)  # noqa: E731
     for number in range(40):
         ask(ledger, "a.example", now=NOW + number * 60_000, instance=f"old {number}")
-        ledger.feedback("a.example", f"old {number}", unchanged, NOW)
+        ledger.billing.feedback("a.example", f"old {number}", unchanged, NOW)
     later = NOW + 101 * DAY_MS
     for number in range(20):
         ask(ledger, "a.example", now=later + number * 60_000, instance=f"new {number}")
-        ledger.feedback("a.example", f"new {number}", unchanged, later)
-    with ledger._database.read() as connection:
+        ledger.billing.feedback("a.example", f"new {number}", unchanged, later)
+    with ledger.database.read() as connection:
         kept = [
             connection.execute(select(func.count()).select_from(table)).scalar_one()
             for table in (answers, decision_minutes, feedback_ids)
@@ -371,7 +368,7 @@ def test_what_is_old_is_forgotten_a_little_at_a_time(ledger: SqlLedger, workspac
     assert kept == [20, 20, 20]
 
 
-def test_threads_that_forget_at_once_do_not_block_each_other(ledger: SqlLedger, workspace: int) -> None:
+def test_threads_that_forget_at_once_do_not_block_each_other(ledger: Ledger, workspace: int) -> None:
     names = [f"d{number}.example" for number in range(8)]
     for name in names:
         added(ledger, workspace, name)
@@ -388,7 +385,7 @@ def test_threads_that_forget_at_once_do_not_block_each_other(ledger: SqlLedger, 
     assert {usage.sent_today for usage in usages(ledger, *names).values()} == {25}
 
 
-def test_a_clock_that_jumps_ahead_and_back_passes_no_limit(ledger: SqlLedger, workspace: int) -> None:
+def test_a_clock_that_jumps_ahead_and_back_passes_no_limit(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace, daily_limit=3, monthly_limit=5)
     assert [each.allowed for each in ask(ledger, *["a.example"] * 4)] == [True] * 3 + [False]
     for ahead in (DAY_MS, 45 * DAY_MS, 3 * DAY_MS):
@@ -400,9 +397,11 @@ def test_a_clock_that_jumps_ahead_and_back_passes_no_limit(ledger: SqlLedger, wo
     assert month[-1].reason is Reason.MONTHLY
 
 
-def test_what_watches_the_counters_stops_the_mail_after(ledger: SqlLedger, workspace: int) -> None:
+def test_what_watches_the_counters_stops_the_mail_after(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace)
-    ledger.feedback("a.example", "m1", lambda domain, usage: (domain, bounced(domain, today(usage, NOW))[1], None), NOW)
+    ledger.billing.feedback(
+        "a.example", "m1", lambda domain, usage: (domain, bounced(domain, today(usage, NOW))[1], None), NOW
+    )
 
     def watch(domain: Domain, before: Usage, after: Usage, now: int) -> tuple[Domain, AuditEntry] | None:
         if after.sent_month < 2 or domain.status is OutboundStatus.SUSPENDED:
@@ -411,15 +410,15 @@ def test_what_watches_the_counters_stops_the_mail_after(ledger: SqlLedger, works
         return msgspec.structs.replace(domain, status=OutboundStatus.SUSPENDED), entry("suspended")
 
     passages = [SendRequest(domain=name) for name in ("a.example", "b.example", "a.example", "a.example")]
-    found = ledger.decide(passages, NOW, JUDGE, watch)
+    found = ledger.domains.decide(passages, NOW, JUDGE, watch)
     assert [(each.known, each.reason) for each in found] == [
         (True, None),
         (False, None),
         (True, None),
         (True, Reason.SUSPENDED),
     ]
-    assert ledger.audit("a.example", 9) == [entry("suspended")]
-    stopped = ledger.domain("a.example")
+    assert ledger.domains.audit("a.example", 9) == [entry("suspended")]
+    stopped = ledger.domains.domain("a.example")
     assert stopped is not None
     assert stopped.status is OutboundStatus.SUSPENDED
 
@@ -432,88 +431,88 @@ def bounced(domain: Domain, usage: Usage) -> tuple[Domain, Usage, AuditEntry | N
     return stopped, msgspec.structs.replace(usage, bounces=usage.bounces + 1), entry("suspended")
 
 
-def test_feedback_changes_domain_counters_and_audit_together(ledger: SqlLedger, workspace: int) -> None:
+def test_feedback_changes_domain_counters_and_audit_together(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace)
-    assert ledger.feedback("a.example", "m1", bounced, NOW)
-    changed = ledger.domain("a.example")
+    assert ledger.billing.feedback("a.example", "m1", bounced, NOW)
+    changed = ledger.domains.domain("a.example")
     assert changed is not None
     assert changed.status is OutboundStatus.SUSPENDED
     assert usages(ledger, "a.example")["a.example"].bounces == 1
-    assert ledger.audit("a.example", 9) == [entry("suspended")]
-    assert not ledger.feedback("b.example", "m1", bounced, NOW)
+    assert ledger.domains.audit("a.example", 9) == [entry("suspended")]
+    assert not ledger.billing.feedback("b.example", "m1", bounced, NOW)
 
 
-def test_a_message_sent_five_times_at_once_counts_once(ledger: SqlLedger, workspace: int) -> None:
+def test_a_message_sent_five_times_at_once_counts_once(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace)
     with ThreadPoolExecutor(5) as threads:
-        first = list(threads.map(lambda _: ledger.feedback("a.example", "m1", bounced, NOW), range(5)))
+        first = list(threads.map(lambda _: ledger.billing.feedback("a.example", "m1", bounced, NOW), range(5)))
     assert sorted(first) == [False] * 4 + [True]
     assert usages(ledger, "a.example")["a.example"].bounces == 1
-    assert len(ledger.audit("a.example", 9)) == 1
+    assert len(ledger.domains.audit("a.example", 9)) == 1
 
 
-def test_feedback_that_fails_can_come_again(ledger: SqlLedger, workspace: int) -> None:
+def test_feedback_that_fails_can_come_again(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace)
 
     def broken(_domain: Domain, _usage: Usage) -> tuple[Domain, Usage, AuditEntry | None]:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        ledger.feedback("a.example", "m1", broken, NOW)
-    assert ledger.feedback("a.example", "m1", bounced, NOW)
+        ledger.billing.feedback("a.example", "m1", broken, NOW)
+    assert ledger.billing.feedback("a.example", "m1", bounced, NOW)
 
 
 # -- resets and billing
 
 
-def test_a_daily_reset_renews_every_domain(ledger: SqlLedger, workspace: int) -> None:
+def test_a_daily_reset_renews_every_domain(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace)
     added(ledger, workspace, "b.example")
     ask(ledger, "a.example", "b.example")
-    assert ledger.reset_day(partial(day_reset, now=NOW)) == 2
+    assert ledger.billing.reset_day(partial(day_reset, now=NOW)) == 2
     assert {usage.sent_today for usage in usages(ledger, "a.example", "b.example").values()} == {0}
     assert usages(ledger, "a.example")["a.example"].sent_month == 1
 
 
-def closed(ledger: SqlLedger, now: int = NOW, key: str | None = None) -> dict[str, int]:
-    period = ledger.close_month(now, key, partial(month_reset, now=now))
+def closed(ledger: Ledger, now: int = NOW, key: str | None = None) -> dict[str, int]:
+    period = ledger.billing.close_month(now, key, partial(month_reset, now=now))
     bills: dict[str, int] = {}
     for each in period.domains:
         bills[each.name] = bills.get(each.name, 0) + each.sent_month
     return bills
 
 
-def test_a_month_is_frozen_for_every_domain_and_kept(ledger: SqlLedger, workspace: int) -> None:
-    default = ledger.add_workspace("default", NOW).id
+def test_a_month_is_frozen_for_every_domain_and_kept(ledger: Ledger, workspace: int) -> None:
+    default = ledger.tenants.add_workspace("default", NOW).id
     added(ledger, workspace, monthly_limit=500)
     added(ledger, default, "b.example")
     ask(ledger, *["a.example"] * 3)
-    ledger.feedback("a.example", "m1", bounced, NOW)
-    period = ledger.close_month(NOW, None, partial(month_reset, now=NOW))
+    ledger.billing.feedback("a.example", "m1", bounced, NOW)
+    period = ledger.billing.close_month(NOW, None, partial(month_reset, now=NOW))
     assert [(each.name, each.partner, each.sent_month, each.monthly_limit) for each in period.domains] == [
         ("a.example", "acme", 3, 500),
         ("b.example", None, 0, 0),
     ]
     assert (period.domains[0].bounces, period.domains[0].bounce_rate) == (1, 33.33)
     assert usages(ledger, "a.example")["a.example"].bounces == 0
-    second = ledger.close_month(NOW + 1, None, partial(month_reset, now=NOW))
+    second = ledger.billing.close_month(NOW + 1, None, partial(month_reset, now=NOW))
     assert [each.sent_month for each in second.domains] == [0, 0]
-    assert ledger.periods(9) == [second, period]
-    assert ledger.periods(1) == [second]
+    assert ledger.billing.periods(9) == [second, period]
+    assert ledger.billing.periods(1) == [second]
 
 
-def test_a_key_that_was_used_gives_the_same_period_and_changes_nothing(ledger: SqlLedger, workspace: int) -> None:
+def test_a_key_that_was_used_gives_the_same_period_and_changes_nothing(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace)
     ask(ledger, "a.example")
     assert closed(ledger, key="2026-09") == {"a.example": 1}
     ask(ledger, "a.example")
     assert closed(ledger, NOW + 99, key="2026-09") == {"a.example": 1}
     assert usages(ledger, "a.example")["a.example"].sent_month == 1
-    assert len(ledger.periods(9)) == 1
+    assert len(ledger.billing.periods(9)) == 1
 
 
 @pytest.mark.parametrize("domains", [0, 3])
-def test_of_freezes_with_one_key_at_once_one_is_made(ledger: SqlLedger, workspace: int, domains: int) -> None:
+def test_of_freezes_with_one_key_at_once_one_is_made(ledger: Ledger, workspace: int, domains: int) -> None:
     names = [f"d{number}.example" for number in range(domains)]
     for name in names:
         added(ledger, workspace, name)
@@ -521,10 +520,10 @@ def test_of_freezes_with_one_key_at_once_one_is_made(ledger: SqlLedger, workspac
     with ThreadPoolExecutor(6) as threads:
         found = list(threads.map(lambda _: closed(ledger, key="k"), range(6)))
     assert found == [dict.fromkeys(reversed(names), 1)] * 6 or found == [dict.fromkeys(names, 1)] * 6
-    assert len(ledger.periods(9)) == 1
+    assert len(ledger.billing.periods(9)) == 1
 
 
-def test_a_freeze_that_comes_late_bills_the_month_before_too(ledger: SqlLedger, workspace: int) -> None:
+def test_a_freeze_that_comes_late_bills_the_month_before_too(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace)
     ask(ledger, *["a.example"] * 5)
     month_later = NOW + 31 * DAY_MS
@@ -534,7 +533,7 @@ def test_a_freeze_that_comes_late_bills_the_month_before_too(ledger: SqlLedger, 
     assert closed(ledger, month_later) == {"a.example": 0}
 
 
-def test_every_mail_is_billed_once_however_freezes_and_decisions_meet(ledger: SqlLedger, workspace: int) -> None:
+def test_every_mail_is_billed_once_however_freezes_and_decisions_meet(ledger: Ledger, workspace: int) -> None:
     added(ledger, workspace)
     added(ledger, workspace, "b.example")
 

@@ -11,8 +11,7 @@ from pathlib import Path
 import msgspec
 
 from mailvane.maillog.clickhouse import open_maillog
-from mailvane.maillog.interface import JournalEntry, SourceCursor
-from mailvane.maillog.model import EventBatch, EventType, MailEvent
+from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent, SourceCursor
 from mailvane.maillog.queries import StatisticsQuestion
 from mailvane.maillog.recording import Recorder, Shipper
 from mailvane.server.ledger import open_ledger
@@ -45,10 +44,10 @@ def read_log(ledger_url: str, maillog_url: str, under_way: Event | None = None) 
     """Read on from wherever an earlier process came; what is there in the end."""
     ledger = open_ledger(ledger_url)
     with open_maillog(maillog_url) as maillog:
-        recorder = Recorder(ledger, maillog)
+        recorder = Recorder(ledger.journal, maillog)
         carrier = Shipper(recorder)
         carrier.start()
-        cursor = next(iter(ledger.cursors("postfix:1")), BEGINNING)
+        cursor = next(iter(ledger.journal.cursors("postfix:1")), BEGINNING)
         while cursor.offset < EVENTS:
             entry = step(cursor)
             assert entry.cursor is not None
@@ -62,8 +61,8 @@ def read_log(ledger_url: str, maillog_url: str, under_way: Event | None = None) 
         carrier.stop()
         recorder.drain()
         found = maillog.statistics(StatisticsQuestion(workspace=1, relays=(1,)))
-        states = [key for key, _ in ledger.in_flight("postfix:1")]
-        answer = found.received, maillog.health().events, ledger.backlog(), states
+        states = [key for key, _ in ledger.journal.in_flight("postfix:1")]
+        answer = found.received, maillog.health().events, ledger.journal.backlog(), states
     ledger.close()
     return answer
 

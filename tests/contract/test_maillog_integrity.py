@@ -15,7 +15,7 @@ from mailvane.maillog.clickhouse.engine import Engine, parse_address
 from mailvane.maillog.integrity import Integrity
 from mailvane.maillog.model import EventBatch, EventType, MailEvent
 from mailvane.maillog.recording import Recorder
-from mailvane.server.ledger import SqlLedger, open_ledger
+from mailvane.server.ledger import Ledger, open_ledger
 from tests.contract.maillogs import maillog_dsn
 from tests.contract.test_ownership import dsn
 
@@ -45,15 +45,17 @@ def batch(token: str, mails: int = 40, at: int = NOW, days: int = 0) -> EventBat
 class Watched:
     """A mail log of which a record is kept."""
 
-    def __init__(self, ledger: SqlLedger, maillog: ClickHouseMailLog) -> None:
+    def __init__(self, ledger: Ledger, maillog: ClickHouseMailLog) -> None:
         self.ledger = ledger
         self.maillog = maillog
         self.clock = NOW
         self.integrity = self.looking()
-        self.attended = LockedMailLog(maillog, Recorder(ledger, maillog), ledger, integrity=self.integrity)
+        self.attended = LockedMailLog(
+            maillog, Recorder(ledger.journal, maillog), ledger.copies, integrity=self.integrity
+        )
 
     def looking(self, alone: bool = False) -> Integrity:
-        return Integrity(self.ledger, self.maillog, lambda: self.clock, alone=alone)
+        return Integrity(self.ledger.maillog_record, self.maillog, lambda: self.clock, alone=alone)
 
     def damage(self, alone: bool = False) -> str:
         """As a process finds it that is started now."""
@@ -67,7 +69,7 @@ class Watched:
 
 
 @pytest.fixture
-def watched(ledger: SqlLedger, dsn: str) -> Iterator[Watched]:
+def watched(ledger: Ledger, dsn: str) -> Iterator[Watched]:
     with open_maillog(dsn) as maillog:
         found = Watched(ledger, maillog)
         for n in range(3):
@@ -76,7 +78,7 @@ def watched(ledger: SqlLedger, dsn: str) -> Iterator[Watched]:
         yield found
 
 
-def test_what_grows_merges_expires_or_is_mended_is_not_missed(watched: Watched, ledger: SqlLedger) -> None:
+def test_what_grows_merges_expires_or_is_mended_is_not_missed(watched: Watched, ledger: Ledger) -> None:
     maillog = watched.maillog
     for n in range(3):
         maillog.append(batch(f"later {n}", mails=5, days=10_000))
@@ -145,16 +147,16 @@ def test_one_that_was_killed_while_it_changed_what_is_stored_raises_no_alarm(wat
     with pytest.raises(KeyboardInterrupt):
         killed()
     assert watched.damage() == ""
-    kept = watched.ledger.maillog_record()
+    kept = watched.ledger.maillog_record.maillog_record()
     assert kept.changing_until == 0
 
 
 def test_two_nodes_keep_one_record(watched: Watched) -> None:
     one, two = watched.looking(), watched.looking()
-    stale = watched.ledger.maillog_record()
+    stale = watched.ledger.maillog_record.maillog_record()
     watched.maillog.append(batch("more", mails=2))
     one.look()
-    assert not watched.ledger.keep_maillog_record(stale), "a newer one is not overwritten"
+    assert not watched.ledger.maillog_record.keep_maillog_record(stale), "a newer one is not overwritten"
     two.look()
     assert (one.damage, two.damage) == ("", "")
 
@@ -196,12 +198,12 @@ Damage = Callable[[Path, Path], None]
 SEEN_AT_START = (delete_part, truncate_column, lose_list_of_columns, lose_definition, lose_table, lose_everything)
 
 
-def stored(directory: Path, ledger: SqlLedger, table: str) -> Path:
+def stored(directory: Path, ledger: Ledger, table: str) -> Path:
     """A mail log that was closed; where a table of it lies."""
     with open_maillog(f"chdb://{directory}") as maillog:
         for n in range(3):
             maillog.append(batch(f"t{n}"))
-        Integrity(ledger, maillog, lambda: NOW, alone=True).look()
+        Integrity(ledger.maillog_record, maillog, lambda: NOW, alone=True).look()
         ((path,),) = maillog._engine.rows(
             f"SELECT data_paths[1] FROM system.tables WHERE database = 'mailvane' AND name = '{table}'"
         )
@@ -216,7 +218,7 @@ def test_a_damaged_directory_is_told_at_the_start(tmp_path: Path, damage: Damage
     damage(directory, stored(directory, ledger, table))
     for _ in range(2):
         with open_maillog(f"chdb://{directory}") as maillog:
-            integrity = Integrity(ledger, maillog, lambda: NOW, alone=True)
+            integrity = Integrity(ledger.maillog_record, maillog, lambda: NOW, alone=True)
             integrity.look()
             assert f"rows of {table} (2026" in integrity.damage
             maillog.append(batch("afterwards", mails=1))
@@ -224,7 +226,7 @@ def test_a_damaged_directory_is_told_at_the_start(tmp_path: Path, damage: Damage
 
 
 @pytest.mark.parametrize("table", ["events", "deliveries"])
-def test_a_byte_that_changed_is_found_by_reading(tmp_path: Path, ledger: SqlLedger, table: str) -> None:
+def test_a_byte_that_changed_is_found_by_reading(tmp_path: Path, ledger: Ledger, table: str) -> None:
     directory = tmp_path / "maillog"
     damaged = a_part(stored(directory, ledger, table)) / "data.bin"
     content = bytearray(damaged.read_bytes())
@@ -240,7 +242,7 @@ def test_a_byte_that_changed_is_found_by_reading(tmp_path: Path, ledger: SqlLedg
         assert maillog.verify() == []
 
 
-def test_a_definition_that_cannot_be_read_is_one_line(tmp_path: Path, ledger: SqlLedger) -> None:
+def test_a_definition_that_cannot_be_read_is_one_line(tmp_path: Path, ledger: Ledger) -> None:
     directory = tmp_path / "maillog"
     stored(directory, ledger, "events")
     (definition,) = directory.glob("metadata/*/events.sql")

@@ -13,24 +13,24 @@ from mailvane.core.moments import DAY_MS
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.model import Feedback, OutboundStatus, Reason, SendRequest, Verdict
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from tests.contract.deciding import NOW
 
 NAME = "a.example"
 
 
 @pytest.fixture
-def governance(ledger: SqlLedger) -> Governance:
+def governance(ledger: Ledger) -> Governance:
     return Governance(ledger, ledger, ledger, GovernanceRules())
 
 
 @pytest.fixture
-def workspace(ledger: SqlLedger) -> int:
+def workspace(ledger: Ledger) -> int:
     return ledger.add_workspace("acme", NOW).id
 
 
 @pytest.fixture
-def other(ledger: SqlLedger) -> int:
+def other(ledger: Ledger) -> int:
     return ledger.add_workspace("other", NOW).id
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from mailvane.core.errors import AlreadyExists, NotFound
 from mailvane.core.identifiers import new_id
-from mailvane.dmarc.interface import AggregateReport, RowQuestion
+from mailvane.dmarc.model import AggregateReport, RowQuestion
 from mailvane.notify.model import (
     Attempt,
     Channel,
@@ -29,7 +29,7 @@ from mailvane.reputation.alerts.model import (
     MaintenanceWindow,
     RuleState,
 )
-from mailvane.reputation.interface import EntryQuestion
+from mailvane.reputation.questions import EntryQuestion
 from mailvane.reputation.model import (
     Asset,
     AssetKind,
@@ -41,7 +41,7 @@ from mailvane.reputation.model import (
     Zone,
     ZoneHealth,
 )
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 
 NOW = 1_790_000_000_000
 HOUR = 3_600_000
@@ -50,12 +50,12 @@ ODD = 'NUL \0, half a pair \ud800, "quotes", ünïcödé'
 
 
 @pytest.fixture
-def one(ledger: SqlLedger) -> int:
+def one(ledger: Ledger) -> int:
     return ledger.add_workspace("one", NOW).id
 
 
 @pytest.fixture
-def two(ledger: SqlLedger) -> int:
+def two(ledger: Ledger) -> int:
     return ledger.add_workspace("two", NOW).id
 
 
@@ -91,7 +91,7 @@ def message(workspace: int, next_at: int = NOW, ident: str | None = None) -> Not
     )  # fmt: skip
 
 
-def test_profiles_have_names_of_their_own_within_a_workspace(ledger: SqlLedger, one: int, two: int) -> None:
+def test_profiles_have_names_of_their_own_within_a_workspace(ledger: Ledger, one: int, two: int) -> None:
     for workspace in (one, two):
         ledger.add_profile(Profile(id=new_id(), workspace=workspace, name="clients", created_at=NOW))
     with pytest.raises(AlreadyExists):
@@ -105,7 +105,7 @@ def test_profiles_have_names_of_their_own_within_a_workspace(ledger: SqlLedger, 
         ledger.remove_profile(two, known.id)
 
 
-def test_what_had_a_profile_that_is_removed_has_none(ledger: SqlLedger, one: int) -> None:
+def test_what_had_a_profile_that_is_removed_has_none(ledger: Ledger, one: int) -> None:
     profile = ledger.add_profile(Profile(id=new_id(), workspace=one, name="clients", created_at=NOW))
     (watched,) = ledger.add_assets([asset(one, "192.0.2.1", profile_id=profile.id)])
     ledger.add_alert(alert(one, profile_id=profile.id))
@@ -116,7 +116,7 @@ def test_what_had_a_profile_that_is_removed_has_none(ledger: SqlLedger, one: int
     assert [known.profile_id for known in ledger.alerts(one)] == [None]
 
 
-def test_an_asset_that_is_watched_already_stays_as_it_is(ledger: SqlLedger, one: int, two: int) -> None:
+def test_an_asset_that_is_watched_already_stays_as_it_is(ledger: Ledger, one: int, two: int) -> None:
     first, second = ledger.add_assets([asset(one, "192.0.2.2"), asset(one, "192.0.2.1")])
     assert (first.name, second.name) == ("192.0.2.2", "192.0.2.1")
     again = ledger.add_assets([asset(one, "192.0.2.1"), asset(two, "192.0.2.1"), asset(one, "192.0.2.3")])
@@ -127,7 +127,7 @@ def test_an_asset_that_is_watched_already_stays_as_it_is(ledger: SqlLedger, one:
     assert ledger.assets(one, {AssetKind.DOMAIN}) == []
 
 
-def test_an_asset_is_changed_and_removed_by_its_workspace_alone(ledger: SqlLedger, one: int, two: int) -> None:
+def test_an_asset_is_changed_and_removed_by_its_workspace_alone(ledger: Ledger, one: int, two: int) -> None:
     (known,) = ledger.add_assets([asset(one, "192.0.2.1")])
     changed = ledger.change_asset(
         one, known.id, lambda it: msgspec.structs.replace(it, status=AssetStatus.FAILED, error=ODD, details={"a": [1]})
@@ -146,12 +146,12 @@ def test_an_asset_is_changed_and_removed_by_its_workspace_alone(ledger: SqlLedge
     assert ledger.asset(one, AssetKind.IP, known.id) is None
 
 
-def test_thousands_of_assets_are_added_at_once(ledger: SqlLedger, one: int) -> None:
+def test_thousands_of_assets_are_added_at_once(ledger: Ledger, one: int) -> None:
     new = [asset(one, f"10.0.{n // 256}.{n % 256}") for n in range(1500)]
     assert [known.id for known in ledger.add_assets(new)] == [each.id for each in new]
 
 
-def test_many_assets_are_changed_at_once_by_their_workspace_alone(ledger: SqlLedger, one: int, two: int) -> None:
+def test_many_assets_are_changed_at_once_by_their_workspace_alone(ledger: Ledger, one: int, two: int) -> None:
     names = [f"10.0.{n // 256}.{n % 256}" for n in range(1100)]
     ours = ledger.add_assets([asset(one, name) for name in names])
     (theirs,) = ledger.add_assets([asset(two, "192.0.2.1")])
@@ -170,7 +170,7 @@ def marked_with(text: str, known: Asset) -> Asset:
     return msgspec.structs.replace(known, error=text)
 
 
-def test_the_same_observation_again_is_confirmed_only(ledger: SqlLedger, one: int) -> None:
+def test_the_same_observation_again_is_confirmed_only(ledger: Ledger, one: int) -> None:
     ledger.observe(one, [listing("192.0.2.1", NOW)])
     again = msgspec.structs.replace(listing("192.0.2.1", NOW), confirmed_at=NOW + HOUR, data={"listed": False})
     ledger.observe(one, [again])
@@ -179,7 +179,7 @@ def test_the_same_observation_again_is_confirmed_only(ledger: SqlLedger, one: in
     assert (known.confirmed_at, known.data, known.seen_at) == (NOW + HOUR, {"listed": True}, NOW)
 
 
-def test_a_day_that_its_source_corrects_is_as_it_was_said_last(ledger: SqlLedger, one: int) -> None:
+def test_a_day_that_its_source_corrects_is_as_it_was_said_last(ledger: Ledger, one: int) -> None:
     day = Observation(kind=ObservationKind.TRAFFIC, asset="a.example", at=NOW, seen_at=NOW, data={"spfSuccessRatio": 1})
     ledger.observe(one, [day])
     corrected = msgspec.structs.replace(day, confirmed_at=NOW + HOUR, data={"spfSuccessRatio": 0.5})
@@ -189,7 +189,7 @@ def test_a_day_that_its_source_corrects_is_as_it_was_said_last(ledger: SqlLedger
     assert known.data == {"spfSuccessRatio": 0.5}
 
 
-def test_how_all_stand_names_nobody(ledger: SqlLedger, one: int, two: int) -> None:
+def test_how_all_stand_names_nobody(ledger: Ledger, one: int, two: int) -> None:
     ledger.observe(one, [listing("192.0.2.1", NOW), listing("192.0.2.2", NOW), listing("192.0.2.3", NOW, listed=False)])
     ledger.observe(one, [listing("192.0.2.2", NOW + 1, listed=False)])
     ledger.observe(two, [listing("192.0.2.2", NOW)])
@@ -204,7 +204,7 @@ def test_how_all_stand_names_nobody(ledger: SqlLedger, one: int, two: int) -> No
     assert standing.refused_at == {Source.BLOCKLISTS: 0, Source.DMARC: NOW}
 
 
-def test_an_alert_fires_until_somebody_resolves_it(ledger: SqlLedger, one: int) -> None:
+def test_an_alert_fires_until_somebody_resolves_it(ledger: Ledger, one: int) -> None:
     known = alert(one)
     ledger.add_alert(known)
     fired = entry(known)
@@ -214,7 +214,7 @@ def test_an_alert_fires_until_somebody_resolves_it(ledger: SqlLedger, one: int) 
     assert ledger.firing(fired.at) == 0
 
 
-def test_the_newest_of_each_asset_and_key_is_found_as_it_was_seen_then(ledger: SqlLedger, one: int, two: int) -> None:
+def test_the_newest_of_each_asset_and_key_is_found_as_it_was_seen_then(ledger: Ledger, one: int, two: int) -> None:
     ledger.observe(
         one,
         [
@@ -237,7 +237,7 @@ def test_the_newest_of_each_asset_and_key_is_found_as_it_was_seen_then(ledger: S
     assert ledger.latest(one, (ObservationKind.TRAFFIC,)) == []
 
 
-def test_observations_of_a_time_are_found_oldest_first(ledger: SqlLedger, one: int, two: int) -> None:
+def test_observations_of_a_time_are_found_oldest_first(ledger: Ledger, one: int, two: int) -> None:
     ledger.observe(one, [listing("192.0.2.1", NOW + n * HOUR, zone=f"z{n}") for n in (3, 1, 2)])
     found = ledger.between(one, LISTING, NOW + HOUR, NOW + 3 * HOUR)
     assert [known.key for known in found] == ["z1", "z2"]
@@ -245,7 +245,7 @@ def test_observations_of_a_time_are_found_oldest_first(ledger: SqlLedger, one: i
     assert ledger.between(two, LISTING, 0, NOW * 2) == []
 
 
-def test_old_observations_are_forgotten_but_for_the_newest(ledger: SqlLedger, one: int) -> None:
+def test_old_observations_are_forgotten_but_for_the_newest(ledger: Ledger, one: int) -> None:
     ledger.observe(one, [listing("192.0.2.1", NOW + n) for n in range(3)] + [listing("192.0.2.2", NOW)])
     assert ledger.forget_observations(LISTING, NOW + HOUR) == 2
     assert [(known.asset, known.at) for known in ledger.latest(one, LISTING)] == [
@@ -254,7 +254,7 @@ def test_old_observations_are_forgotten_but_for_the_newest(ledger: SqlLedger, on
     ]
 
 
-def test_odd_texts_come_back_as_far_as_a_store_can_hold_them(ledger: SqlLedger, one: int) -> None:
+def test_odd_texts_come_back_as_far_as_a_store_can_hold_them(ledger: Ledger, one: int) -> None:
     told = Observation(kind=ObservationKind.FAILURE, asset=ODD, key=ODD, at=NOW, seen_at=NOW, data={"text": ODD})
     ledger.observe(one, [told])
     (known,) = ledger.latest(one, (ObservationKind.FAILURE,))
@@ -262,7 +262,7 @@ def test_odd_texts_come_back_as_far_as_a_store_can_hold_them(ledger: SqlLedger, 
     assert known.asset == ODD.replace("\ud800", "\ufffd").replace("\0", "\ufffd")
 
 
-def test_the_health_of_a_source_is_changed_where_it_stands(ledger: SqlLedger, one: int, two: int) -> None:
+def test_the_health_of_a_source_is_changed_where_it_stands(ledger: Ledger, one: int, two: int) -> None:
     assert ledger.health(one) == []
     for _ in range(3):
         ledger.save_health(
@@ -272,7 +272,7 @@ def test_the_health_of_a_source_is_changed_where_it_stands(ledger: SqlLedger, on
     assert ledger.health(two) == []
 
 
-def test_changed_zones_and_their_health_are_kept(ledger: SqlLedger) -> None:
+def test_changed_zones_and_their_health_are_kept(ledger: Ledger) -> None:
     ledger.save_zone(Zone(host="bl.example", enabled=False))
     ledger.save_zone(Zone(host="bl.example", codes={"127.0.0.2": "spam"}))
     assert ledger.zones() == [Zone(host="bl.example", codes={"127.0.0.2": "spam"})]
@@ -285,7 +285,7 @@ def test_changed_zones_and_their_health_are_kept(ledger: SqlLedger) -> None:
         ledger.forget_zone("bl.example")
 
 
-def test_an_alert_is_kept_changed_and_removed_by_its_workspace_alone(ledger: SqlLedger, one: int, two: int) -> None:
+def test_an_alert_is_kept_changed_and_removed_by_its_workspace_alone(ledger: Ledger, one: int, two: int) -> None:
     first = alert(one, ODD.replace("\ud800", ""))
     ledger.add_alert(first)
     assert ledger.alert(one, first.id) == first
@@ -300,7 +300,7 @@ def test_an_alert_is_kept_changed_and_removed_by_its_workspace_alone(ledger: Sql
     assert ledger.alerts(one) == []
 
 
-def test_windows_are_found_while_they_are_open(ledger: SqlLedger, one: int, two: int) -> None:
+def test_windows_are_found_while_they_are_open(ledger: Ledger, one: int, two: int) -> None:
     window = MaintenanceWindow(id=new_id(), workspace=one, since=NOW, until=NOW + HOUR, reason="move")
     ledger.add_window(window)
     assert ledger.windows(one, NOW) == [window]
@@ -313,7 +313,7 @@ def test_windows_are_found_while_they_are_open(ledger: SqlLedger, one: int, two:
     assert ledger.windows(one) == []
 
 
-def test_of_two_evaluations_at_once_one_is_kept(ledger: SqlLedger, one: int) -> None:
+def test_of_two_evaluations_at_once_one_is_kept(ledger: Ledger, one: int) -> None:
     of = alert(one)
     ledger.add_alert(of)
 
@@ -331,7 +331,7 @@ def test_of_two_evaluations_at_once_one_is_kept(ledger: SqlLedger, one: int) -> 
     assert len(ledger.notifications(one)) == 1
 
 
-def test_why_alerts_could_not_be_evaluated_is_read_without_their_evidence(ledger: SqlLedger, one: int) -> None:
+def test_why_alerts_could_not_be_evaluated_is_read_without_their_evidence(ledger: Ledger, one: int) -> None:
     of, well = alert(one), alert(one)
     for each in (of, well):
         ledger.add_alert(each)
@@ -342,7 +342,7 @@ def test_why_alerts_could_not_be_evaluated_is_read_without_their_evidence(ledger
     assert ledger.memories([of.id])[of.id].failures == {"": "broken", "k": "no luck"}
 
 
-def test_an_alert_that_is_gone_is_not_remembered(ledger: SqlLedger, one: int) -> None:
+def test_an_alert_that_is_gone_is_not_remembered(ledger: Ledger, one: int) -> None:
     of = alert(one)
     ledger.add_alert(of)
     assert ledger.remember(AlertState(alert_id=of.id), entry(of), [])
@@ -352,7 +352,7 @@ def test_an_alert_that_is_gone_is_not_remembered(ledger: SqlLedger, one: int) ->
     assert ledger.entries(EntryQuestion(workspace=one, alert_id=of.id)).total == 1, "its log stays"
 
 
-def test_log_entries_are_found_by_alert_profile_time_and_report(ledger: SqlLedger, one: int, two: int) -> None:
+def test_log_entries_are_found_by_alert_profile_time_and_report(ledger: Ledger, one: int, two: int) -> None:
     first, second = alert(one), alert(one, profile_id="p" * 24)
     for of in (first, second):
         ledger.add_alert(of)
@@ -370,7 +370,7 @@ def test_log_entries_are_found_by_alert_profile_time_and_report(ledger: SqlLedge
     assert ledger.entries(EntryQuestion(workspace=two)).total == 0
 
 
-def test_a_log_entry_is_acknowledged_by_its_workspace_alone(ledger: SqlLedger, one: int, two: int) -> None:
+def test_a_log_entry_is_acknowledged_by_its_workspace_alone(ledger: Ledger, one: int, two: int) -> None:
     of = alert(one)
     ledger.add_alert(of)
     fired = entry(of)
@@ -383,7 +383,7 @@ def test_a_log_entry_is_acknowledged_by_its_workspace_alone(ledger: SqlLedger, o
     assert ledger.entry(two, fired.id) is None
 
 
-def test_a_message_is_taken_by_one_and_comes_again_when_that_one_dies(ledger: SqlLedger, one: int) -> None:
+def test_a_message_is_taken_by_one_and_comes_again_when_that_one_dies(ledger: Ledger, one: int) -> None:
     ledger.post([message(one, NOW + n) for n in range(40)] + [message(one, NOW + HOUR)])
     with ThreadPoolExecutor(4) as pool:
         taken = [each.id for batch in pool.map(lambda _: ledger.take(NOW + 100, 10, HOUR), range(4)) for each in batch]
@@ -395,7 +395,7 @@ def test_a_message_is_taken_by_one_and_comes_again_when_that_one_dies(ledger: Sq
     assert len(again) == 41
 
 
-def test_a_settled_message_has_its_attempts_and_is_not_taken_again(ledger: SqlLedger, one: int, two: int) -> None:
+def test_a_settled_message_has_its_attempts_and_is_not_taken_again(ledger: Ledger, one: int, two: int) -> None:
     ledger.post([message(one, ident="report-2026-11-20"), message(one, ident="report-2026-11-20")])
     (taken,) = ledger.take(NOW, 10, HOUR)
     late = msgspec.structs.replace(taken, attempts=1, next_at=NOW + 5)
@@ -413,7 +413,7 @@ def test_a_settled_message_has_its_attempts_and_is_not_taken_again(ledger: SqlLe
 
 
 def test_old_messages_are_forgotten_with_their_attempts_unless_they_are_on_their_way(
-    ledger: SqlLedger, one: int
+    ledger: Ledger, one: int
 ) -> None:
     waiting = ledger.notifications_waiting()
     ledger.post([message(one), message(one), message(one, NOW + HOUR)])
@@ -430,7 +430,7 @@ def test_old_messages_are_forgotten_with_their_attempts_unless_they_are_on_their
         ledger.attempts(one, told.id)
 
 
-def test_a_message_is_sent_again_by_hand_also_to_a_target_that_was_switched_off(ledger: SqlLedger, one: int) -> None:
+def test_a_message_is_sent_again_by_hand_also_to_a_target_that_was_switched_off(ledger: Ledger, one: int) -> None:
     ledger.post([message(one)])
     (taken,) = ledger.take(NOW, 1, HOUR)
     off = msgspec.structs.replace(taken, state=NotificationState.DISABLED, attempts=9)
@@ -446,7 +446,7 @@ def test_a_message_is_sent_again_by_hand_also_to_a_target_that_was_switched_off(
         ledger.resend(one + 1, taken.id, NOW)
 
 
-def test_two_secrets_live_while_one_is_replaced(ledger: SqlLedger, one: int, two: int) -> None:
+def test_two_secrets_live_while_one_is_replaced(ledger: Ledger, one: int, two: int) -> None:
     old = SigningSecret(workspace=one, secret="whsec_old", created_at=NOW, expires_at=NOW + HOUR)
     new = SigningSecret(workspace=one, secret="whsec_new", created_at=NOW + 1)
     ledger.change_signing_secrets(one, NOW, lambda _: [old, new])
@@ -455,7 +455,7 @@ def test_two_secrets_live_while_one_is_replaced(ledger: SqlLedger, one: int, two
     assert ledger.signing_secrets(two, NOW) == []
 
 
-def test_slack_integrations_belong_to_a_workspace(ledger: SqlLedger, one: int, two: int) -> None:
+def test_slack_integrations_belong_to_a_workspace(ledger: Ledger, one: int, two: int) -> None:
     integration = SlackIntegration(id=new_id(), workspace=one, name="ops", url="https://h.example", created_at=NOW)
     ledger.add_slack_integration(integration)
     assert ledger.slack_integrations(one) == [integration]
@@ -472,7 +472,7 @@ def report(domain: str = "a.example", report_id: str = "r1", ends: int = NOW) ->
     )  # fmt: skip
 
 
-def test_a_report_is_kept_once_with_its_rows(ledger: SqlLedger, one: int, two: int) -> None:
+def test_a_report_is_kept_once_with_its_rows(ledger: Ledger, one: int, two: int) -> None:
     rows = [
         {"source_ip": "192.0.2.1", "count": 1, "dkim_aligned": True, "spf_aligned": False},
         {"source_ip": "192.0.2.2", "count": 2, "dkim_aligned": False, "spf_aligned": False},
@@ -494,7 +494,7 @@ def test_a_report_is_kept_once_with_its_rows(ledger: SqlLedger, one: int, two: i
     assert ledger.report_rows(ask(offset=1, limit=1))[1] == found[1:]
 
 
-def test_of_a_report_that_cannot_be_read_to_its_end_nothing_is_kept(ledger: SqlLedger, one: int) -> None:
+def test_of_a_report_that_cannot_be_read_to_its_end_nothing_is_kept(ledger: Ledger, one: int) -> None:
     def broken() -> object:
         yield {"source_ip": "192.0.2.1", "count": 1}
         raise ValueError("truncated")
@@ -504,7 +504,7 @@ def test_of_a_report_that_cannot_be_read_to_its_end_nothing_is_kept(ledger: SqlL
     assert ledger.reports(one, 0, NOW * 2) == []
 
 
-def test_a_lease_is_held_by_one_until_it_ends(ledger: SqlLedger) -> None:
+def test_a_lease_is_held_by_one_until_it_ends(ledger: Ledger) -> None:
     assert ledger.hold("collect", "a", NOW, HOUR)
     assert not ledger.hold("collect", "b", NOW + 1, HOUR)
     assert ledger.hold("collect", "a", NOW + 2, HOUR)
@@ -513,7 +513,7 @@ def test_a_lease_is_held_by_one_until_it_ends(ledger: SqlLedger) -> None:
     assert ledger.hold("other", "a", NOW, HOUR)
 
 
-def test_a_lease_is_given_back_by_its_holder_alone(ledger: SqlLedger) -> None:
+def test_a_lease_is_given_back_by_its_holder_alone(ledger: Ledger) -> None:
     assert ledger.hold("collect", "a", NOW, HOUR)
     ledger.give_back("collect", "b")
     assert [(one.name, one.holder, one.until) for one in ledger.leases(NOW)] == [("collect", "a", NOW + HOUR)]
@@ -522,19 +522,19 @@ def test_a_lease_is_given_back_by_its_holder_alone(ledger: SqlLedger) -> None:
     assert ledger.leases(NOW + HOUR) == []
 
 
-def test_a_lease_taken_by_a_clock_that_was_ahead_does_not_last_for_ever(ledger: SqlLedger) -> None:
+def test_a_lease_taken_by_a_clock_that_was_ahead_does_not_last_for_ever(ledger: Ledger) -> None:
     assert ledger.hold("collect", "a", NOW + 24 * HOUR, 1000)
     assert ledger.hold("collect", "b", NOW, 1000)
 
 
-def test_leases_of_the_dead_are_void(ledger: SqlLedger) -> None:
+def test_leases_of_the_dead_are_void(ledger: Ledger) -> None:
     assert ledger.hold("collect", "a", NOW, HOUR)
     assert ledger.hold("fetch", "a", NOW, HOUR)
     assert ledger.void_leases() == 2
     assert ledger.hold("collect", "b", NOW, HOUR)
 
 
-def test_messages_that_were_taken_and_not_settled_can_be_let_go(ledger: SqlLedger, one: int) -> None:
+def test_messages_that_were_taken_and_not_settled_can_be_let_go(ledger: Ledger, one: int) -> None:
     ledger.post([message(one, ident=name) for name in ("a", "b", "later")])
     later = msgspec.structs.replace(message(one, ident="later"), next_at=NOW + 500, attempts=1)
     ledger.settle_notification(later, Attempt(at=NOW, took_ms=1, outcome="transient", detail=""))

@@ -25,7 +25,7 @@ from mailvane.outbound.ses.intake import SnsIntake
 from mailvane.outbound.ses.provider import SesProvider
 from mailvane.outbound.ses.sns import SnsGate
 from mailvane.outbound.verification import Proving, VerificationStatus
-from mailvane.server.ledger import SqlLedger, open_ledger
+from mailvane.server.ledger import Ledger, open_ledger
 from mailvane_demo.world.certificate_authority import Signer, root, signer
 from mailvane_demo.world.sns_topic import SnsTopic
 from tests.ports import free_port
@@ -68,9 +68,9 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def governance(ledger: SqlLedger) -> Governance:
-    found = Governance(ledger, ledger, ledger, GovernanceRules())
-    workspace = ledger.add_workspace("acme", NOW)
+def governance(ledger: Ledger) -> Governance:
+    found = Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
+    workspace = ledger.tenants.add_workspace("acme", NOW)
     found.create(NAME, workspace.id, NOW)
     return found
 
@@ -125,16 +125,16 @@ def topic(authority: Signer) -> SnsTopic:
     return SnsTopic(signer=signer(NOW, authority, ["sns.amazonaws.com"]))
 
 
-def intake(ledger: SqlLedger, authority: Signer, topic: SnsTopic) -> SnsIntake:
+def intake(ledger: Ledger, authority: Signer, topic: SnsTopic) -> SnsIntake:
     """As every process of a server has one."""
     certificates = Certificates(lambda url: topic.signer.pem, [authority.certificate])
     gate = SnsGate(certificates, [topic.arn], lambda url: b"")
-    book = Governance(ledger, ledger, ledger, GovernanceRules())
-    return SnsIntake(gate, book, Tenancy(ledger, ""), Recorder(ledger, MemoryMailLog()))
+    book = Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
+    return SnsIntake(gate, book, Tenancy(ledger.tenants, ""), Recorder(ledger.journal, MemoryMailLog()))
 
 
 def test_four_bounces_of_a_hundred_stop_a_domain_until_somebody_restores_it(
-    ledger: SqlLedger, governance: Governance, authority: Signer, topic: SnsTopic
+    ledger: Ledger, governance: Governance, authority: Signer, topic: SnsTopic
 ) -> None:
     take = intake(ledger, authority, topic)
     governance.decide([SendRequest(domain=NAME)] * 100, NOW)
@@ -159,7 +159,7 @@ def statuses(governance: Governance) -> list[OutboundStatus]:
 
 
 def test_sent_five_times_in_parallel_to_several_servers_it_counts_once(
-    ledger: SqlLedger, ledger_url: str, governance: Governance, authority: Signer, topic: SnsTopic
+    ledger: Ledger, ledger_url: str, governance: Governance, authority: Signer, topic: SnsTopic
 ) -> None:
     governance.decide([SendRequest(domain=NAME)] * 1000, NOW)
     other = open_ledger(ledger_url)
@@ -174,13 +174,13 @@ def test_sent_five_times_in_parallel_to_several_servers_it_counts_once(
     finally:
         other.close()
     assert governance.usage_today(NAME, NOW).bounces == 5
-    assert len({event.number for batch in ledger.pending(100) for event in batch.batch.events}) == 1
-    assert sum(len(batch.batch.events) for batch in ledger.pending(100)) == 5
+    assert len({event.number for batch in ledger.journal.pending(100) for event in batch.batch.events}) == 1
+    assert sum(len(batch.batch.events) for batch in ledger.journal.pending(100)) == 5
 
 
 @pytest.mark.parametrize("flaw", ["signature", "host", "topic", "old"])
 def test_a_forged_message_changes_nothing_and_says_why(
-    ledger: SqlLedger, governance: Governance, authority: Signer, topic: SnsTopic, flaw: str
+    ledger: Ledger, governance: Governance, authority: Signer, topic: SnsTopic, flaw: str
 ) -> None:
     governance.decide([SendRequest(domain=NAME)] * 10, NOW)
     body = topic.notification(bounce(), NOW, "a")
@@ -199,7 +199,7 @@ def test_a_forged_message_changes_nothing_and_says_why(
     assert outcome.answer is Answer.REFUSED
     assert why in outcome.why
     assert (governance.domain(NAME), governance.usage_today(NAME, NOW)) == before
-    assert list(ledger.pending(10)) == []
+    assert list(ledger.journal.pending(10)) == []
 
 
 def test_what_the_account_proved_before_does_not_make_a_claim_the_claimants(

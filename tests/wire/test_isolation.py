@@ -12,15 +12,15 @@ import pytest
 from litestar.routes import HTTPRoute
 
 from mailvane.core.tenants.model import KeyKind
-from mailvane.dmarc.interface import AggregateReport
+from mailvane.dmarc.model import AggregateReport
 from mailvane.maillog.api.questions import LifeQuestion, Retention, Upkeep
 from mailvane.maillog.model import MailKey
 from mailvane.maillog.queries import HourlyQuestion, LogQuestion, StatisticsQuestion
 from mailvane.notify.model import SlackIntegration
 from mailvane.outbound.clients import Terms
 from mailvane.reputation.alerts.model import Alert, MaintenanceWindow
-from mailvane.reputation.interface import EntryQuestion
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Profile, Source
+from mailvane.reputation.questions import EntryQuestion
 from tests.wire.world import ACCEPTED_AT, MAIL_ID, MASTER, NOW, NUMBER, World, opened, populate
 
 THEIR_DOMAIN = "shop.theirs.example"
@@ -103,10 +103,12 @@ def watch(world: World) -> None:
     """Theirs: one thing of each kind, something that was said of each, and an alert that fired and was told."""
     theirs = world.theirs.workspace.id
     watching = world.services.reputation.watching
-    world.ledger.add_profile(Profile(id=THEIR_PROFILE, workspace=theirs, name="secret@theirs.example", created_at=NOW))
+    world.ledger.profiles.add_profile(
+        Profile(id=THEIR_PROFILE, workspace=theirs, name="secret@theirs.example", created_at=NOW)
+    )
     for kind, name in WATCHED.values():
         watching.add(theirs, kind, [name], NOW)
-    world.ledger.observe(
+    world.ledger.observations.observe(
         theirs,
         [
             Observation(kind=kind, asset=name, key=key, at=NOW, seen_at=NOW, data=data)
@@ -117,22 +119,22 @@ def watch(world: World) -> None:
         id="r", organisation="isp", report_id="1", domain=THEIR_DOMAIN, begins=NOW, ends=NOW, received_at=NOW, head={},
         messages=1, rows=1,
     )  # fmt: skip
-    world.ledger.add_report(theirs, report, [{"source_ip": THEIR_ADDRESS, "count": 1}])
-    world.ledger.add_slack_integration(
+    world.ledger.reports.add_report(theirs, report, [{"source_ip": THEIR_ADDRESS, "count": 1}])
+    world.ledger.channels.add_slack_integration(
         SlackIntegration(id=THEIR_SLACK, workspace=theirs, name="secret@theirs.example", url="", created_at=NOW)
     )
-    world.ledger.add_window(
+    world.ledger.alerts.add_window(
         MaintenanceWindow(id=THEIR_WINDOW, workspace=theirs, since=1, until=2, reason="secret@theirs.example")
     )
     (made,) = world.services.notify.signing.living(theirs, NOW)
     secret = msgspec.structs.replace(made, secret=THEIR_SECRET)
-    world.ledger.change_signing_secrets(theirs, NOW, lambda _: [secret])
+    world.ledger.channels.change_signing_secrets(theirs, NOW, lambda _: [secret])
     rule = {**LISTED, "rbls": ["theirs.bl.example"]}
     alert = Alert(
         id=THEIR_ALERT, workspace=theirs, name="boss@theirs.example", created_at=NOW, updated_at=NOW, rules=(rule,),
         webhook_url="https://theirs.example/hook",
     )  # fmt: skip
-    world.ledger.add_alert(alert)
+    world.ledger.alerts.add_alert(alert)
     world.services.reputation.alerting.evaluate(theirs, [Source.BLOCKLISTS], NOW)
 
 
@@ -146,10 +148,10 @@ def ident_of_asset(world: World, path: str) -> str:
 def ident_of(world: World, path: str) -> dict[str, str]:
     theirs = world.theirs.workspace.id
     if "{entry_id}" in path:
-        entries = world.ledger.entries(EntryQuestion(workspace=theirs, limit=1)).entries
+        entries = world.ledger.alert_log.entries(EntryQuestion(workspace=theirs, limit=1)).entries
         return {"{entry_id}": entries[0].id if entries else "none"}
     if "{notification_id}" in path:
-        messages = world.ledger.notifications(theirs)
+        messages = world.ledger.outbox.notifications(theirs)
         return {"{notification_id}": messages[0].id if messages else "none"}
     if "{asset_id}" in path:
         return {"{asset_id}": ident_of_asset(world, path)}

@@ -16,8 +16,7 @@ from msgspec import structs
 from mailvane.core.tenants.model import KeyKind, Relay, Workspace
 from mailvane.core.tenants.service import Tenancy
 from mailvane.maillog.history import History
-from mailvane.maillog.interface import JournalEntry
-from mailvane.maillog.model import EventBatch, EventType, MailEvent, ReasonFamily, mail_id
+from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent, ReasonFamily, mail_id
 from mailvane.maillog.recording import Recorder
 from mailvane.maillog.services import MailLogServices
 from mailvane.outbound.admission.rules import GovernanceRules
@@ -32,7 +31,7 @@ from mailvane.outbound.verification import Challenge, DnsRecord, Progress, Provi
 from mailvane.reputation.settings import ReputationSettings
 from mailvane.server.governing import complaints_of
 from mailvane.server.http import HttpServices
-from mailvane.server.ledger import SqlLedger, open_ledger
+from mailvane.server.ledger import Ledger, open_ledger
 from mailvane.server.reputation import reputation_of
 from mailvane.server.watching_settings import WatchingSettings
 from tests.ledgers import fresh_ledger
@@ -63,7 +62,7 @@ class World:
 
     client: TestClient[Litestar]
     services: HttpServices
-    ledger: SqlLedger
+    ledger: Ledger
     maillog: MemoryMailLog
     ours: Tenant
     theirs: Tenant
@@ -82,14 +81,14 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
     """A running world."""
     ledger = open_ledger(ledger_url) if ledger_url else fresh_ledger(directory / "ledger.sqlite")
     maillog = MemoryMailLog()
-    tenancy = Tenancy(ledger, MASTER)
-    recorder = Recorder(ledger, maillog)
+    tenancy = Tenancy(ledger.tenants, MASTER)
+    recorder = Recorder(ledger.journal, maillog)
     complaints = complaints_of(OutboundSettings(), ledger, lambda: maillog, recorder.record)
     settings = WatchingSettings(ReputationSettings(resolvers=("127.0.0.1:9",)))
     reputation = reputation_of(settings, ledger, lambda: NOW, complaints=complaints)
     services = HttpServices(
         tenancy=tenancy,
-        maillog=MailLogServices(maillog, tenancy, History(maillog, ledger), recorder, ZONE, lambda: NOW),
+        maillog=MailLogServices(maillog, tenancy, History(maillog, ledger.tenants), recorder, ZONE, lambda: NOW),
         outbound=outbound(ledger, tenancy),
         reputation=reputation.services,
         dmarc=reputation.dmarc,
@@ -108,13 +107,13 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
         ledger.close()
 
 
-def outbound(ledger: SqlLedger, tenancy: Tenancy) -> OutboundServices:
-    governance = Governance(ledger, ledger, ledger, GovernanceRules())
+def outbound(ledger: Ledger, tenancy: Tenancy) -> OutboundServices:
+    governance = Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
     return OutboundServices(
         tenancy=tenancy,
         governance=governance,
         desk=DecisionQueue(governance, lambda: NOW),
-        clients=ClientKeys(ledger, governance),
+        clients=ClientKeys(ledger.clients, governance),
         proving=Proving(governance, Judges()),
         take_notification=taken,
     )

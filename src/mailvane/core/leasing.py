@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from mailvane.core.errors import MailvaneError
-from mailvane.core.leases import Leases
+from mailvane.core.ledger.leases import LeaseStore
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Held:
 class Leasing:
     """Of one process, which `holder` names to people. Belongs to one event loop."""
 
-    def __init__(self, leases: Leases, clock: Callable[[], int], holder: str = "") -> None:
+    def __init__(self, leases: LeaseStore, clock: Callable[[], int], holder: str = "") -> None:
         self._leases = leases
         self._clock = clock
         self.holder = holder or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"

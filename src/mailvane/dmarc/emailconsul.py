@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mailvane.core.names import mail_domain
-from mailvane.dmarc.interface import ReportQuestion, RowQuestion
+from mailvane.dmarc.model import ReportQuestion, RowQuestion
 from mailvane.dmarc.services import DmarcServices
 from mailvane.reputation.emailconsul import queries, shape
 from mailvane.reputation.emailconsul.parameters import recent, window

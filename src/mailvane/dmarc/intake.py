@@ -15,7 +15,8 @@ import msgspec
 from mailvane.core.errors import InvalidInput, MailvaneError, Transient
 from mailvane.core.identifiers import new_id
 from mailvane.core.moments import DAY_MS
-from mailvane.dmarc.interface import AggregateReport, Reports
+from mailvane.dmarc.model import AggregateReport
+from mailvane.dmarc.store.reports import ReportStore
 from mailvane.maillog.complaints import ComplaintIntake, EnclosedMail, is_complaint
 from mailvane.reputation.asset_names import spelled
 from mailvane.reputation.assets import WatchedAssets
@@ -111,7 +112,7 @@ class ReportIntake:
     """Safe to share between threads."""
 
     def __init__(
-        self, reports: Reports, watching: WatchedAssets, read: Reader, complaints: ComplaintIntake | None = None
+        self, reports: ReportStore, watching: WatchedAssets, read: Reader, complaints: ComplaintIntake | None = None
     ) -> None:
         """Without `complaints`, abuse reports are kept and change nothing else."""
         self._reports = reports

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mailvane.dmarc.interface import Reports
+from mailvane.dmarc.store.reports import ReportStore
 
 
 @dataclass(frozen=True)
 class DmarcServices:
     """The reports that were taken in, and where they are sent to."""
 
-    reports: Reports
+    reports: ReportStore
     reports_address: str  # for `rua=`; empty when there is none

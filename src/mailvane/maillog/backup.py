@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from mailvane.core.errors import InvalidInput
+from mailvane.core.ledger.copying import LedgerCopies
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.inventory import EVENTS, VIEWS
 from mailvane.maillog.queries import MailLogHealth
@@ -20,16 +21,6 @@ from mailvane.maillog.recording import Recorder
 
 _MAILLOG = "maillog"
 _LEDGER = "ledger.sqlite"
-
-
-class Copyable(Protocol):
-    """A ledger that can be copied while it is in use."""
-
-    def copy_to(self, target: Path) -> None:
-        """Write a consistent copy. Raises InvalidInput when this engine has its own tool for that."""
-
-    def copy_from(self, source: Path) -> None:
-        """Take over a copy. Raises InvalidInput."""
 
 
 class Watched(Protocol):
@@ -64,13 +55,13 @@ class LockedMailLog:
         self,
         maillog: MailLog,
         recorder: Recorder,
-        ledger: Copyable,
+        copies: LedgerCopies,
         check: Callable[[], None] = lambda: None,
         integrity: Watched | None = None,
     ) -> None:
         self._maillog = maillog
         self._recorder = recorder
-        self._ledger = ledger
+        self._copies = copies
         self._check = check  # of whether the two stores belong together; raises LedgerMismatch
         self._integrity = integrity or _Unwatched()
         self.append = maillog.append
@@ -118,7 +109,7 @@ class LockedMailLog:
         if directory.exists() and any(directory.iterdir()):
             raise InvalidInput(f"{directory} is not empty")
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._ledger.copy_to(directory / _LEDGER)
+        self._copies.copy_to(directory / _LEDGER)
         self._maillog.upkeep("backup", directory / _MAILLOG)
 
     def _restore(self, directory: Path) -> None:
@@ -127,7 +118,7 @@ class LockedMailLog:
         if self._maillog.health().events:
             raise InvalidInput("the mail log is not empty: restore into a new data directory")
         self._maillog.upkeep("restore", directory / _MAILLOG)
-        self._ledger.copy_from(directory / _LEDGER)
+        self._copies.copy_from(directory / _LEDGER)
         self._check()
 
 

@@ -14,8 +14,8 @@ from decimal import ROUND_CEILING, Decimal
 import msgspec
 
 from mailvane.core.errors import InvalidInput
-from mailvane.core.tenants.interface import Tenants
 from mailvane.core.tenants.model import Price, Relay
+from mailvane.core.tenants.store import TenantStore
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.queries import LogPage, LogQuestion, Statistics, StatisticsQuestion
 
@@ -40,7 +40,7 @@ class Charge(msgspec.Struct, frozen=True):
 class History:
     """The past of one workspace, through its active relays."""
 
-    def __init__(self, maillog: MailLog, tenants: Tenants) -> None:
+    def __init__(self, maillog: MailLog, tenants: TenantStore) -> None:
         self._maillog = maillog
         self._tenants = tenants
 

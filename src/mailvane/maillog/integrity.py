@@ -15,7 +15,9 @@ import msgspec
 
 from mailvane.core.errors import MailvaneError, StoreDamaged
 from mailvane.core.moments import HOUR_MS
-from mailvane.maillog.interface import Inventoried, KeptRecord, RecordBook
+from mailvane.maillog.interface import Inventoried
+from mailvane.maillog.inventory import KeptRecord
+from mailvane.maillog.store.maillog_record import MailLogRecordStore
 from mailvane.maillog.inventory import Loss, Record, losses, told
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,7 @@ _TRIES = 5
 class Integrity:
     """Safe to share between threads. One that is alone may say so: then nobody else can be changing what is stored."""
 
-    def __init__(self, ledger: RecordBook, maillog: Inventoried, clock: Callable[[], int], alone: bool) -> None:
+    def __init__(self, ledger: MailLogRecordStore, maillog: Inventoried, clock: Callable[[], int], alone: bool) -> None:
         self._ledger = ledger
         self._maillog = maillog
         self._clock = clock

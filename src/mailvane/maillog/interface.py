@@ -1,20 +1,15 @@
-"""The narrow waist: what the layers above may ask of the two stores, and nothing of how they do it.
+"""What rooms ask of the mail log, and nothing of how it does it.
 
-`MailLog` keeps mail events and answers questions about them. The ledger keeps everything small and mutable; it plays
-two roles, `Tenants` (who may do what) and `Journal` (how far each source was read, what is on its way to the mail log).
+It has three implementations: the store itself, the store of a process that records into it, and one behind HTTP.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
-
-from mailvane.core.tenants.model import Workspace
-from mailvane.maillog.inventory import Record, TableParts
-from mailvane.maillog.model import EventBatch, MailEvent, MailKey
+from mailvane.maillog.inventory import TableParts
+from mailvane.maillog.model import EventBatch, Holding, MailEvent, MailKey, Owner
 from mailvane.maillog.queries import (
     HourlyCounts,
     HourlyQuestion,
@@ -65,22 +60,6 @@ class MailLog(EventStore, Protocol):
         """What it is and, when measured, how large, which takes a while. Raises StoreUnavailable."""
 
 
-class Owner(msgspec.Struct, frozen=True):
-    """Whose mail is in the mail log. A ledger that begins anew gives ids out again, but never at the same moment."""
-
-    workspace: int
-    created_at: int  # when the ledger made the workspace, in ms; 0: the mail log never heard
-    name: str = ""  # at that time, for people
-
-
-class Holding(msgspec.Struct, frozen=True):
-    """What the mail log has of one workspace."""
-
-    events: int
-    relays: tuple[int, ...]
-    retention_days: int  # 0: for ever
-
-
 class OwnedMail(Protocol):
     """What the mail log knows of the workspaces whose mail it holds. All raise StoreUnavailable."""
 
@@ -106,24 +85,6 @@ class OwnedMail(Protocol):
         """The greatest id of a workspace and of a relay that an event names; 0 when there are none."""
 
 
-class KeptRecord(msgspec.Struct, frozen=True):
-    """The record of what the mail log was made of, and which revision of it this is; 0: none was ever kept."""
-
-    revision: int
-    changing_until: int  # until then somebody rewrites what is stored, and nobody else compares; 0: nobody
-    record: Record
-
-
-class RecordBook(Protocol):
-    """Keeps what the mail log was made of when it was last looked at."""
-
-    def maillog_record(self) -> KeptRecord:
-        """The newest."""
-
-    def keep_maillog_record(self, kept: KeptRecord) -> bool:
-        """Replace the revision that this one was made of; False when another did so before."""
-
-
 class Inventoried(Protocol):
     """A mail log that tells what it is made of."""
 
@@ -132,95 +93,3 @@ class Inventoried(Protocol):
 
     def is_changing(self) -> bool:
         """Whether stored rows are being rewritten or deleted. Raises StoreUnavailable."""
-
-
-class Adoption(Protocol):
-    """The ledger's part in giving mail of another ledger to a workspace of this one."""
-
-    def workspaces(self) -> list[Workspace]:
-        """All of them, by id."""
-
-    def adopt_workspace(self, workspace: Workspace, relays: Sequence[int], now: int) -> None:
-        """Make what is missing of a workspace and its relays, under just these ids. Raises AlreadyExists."""
-
-    def reserve_ids(self, workspace: int, relay: int) -> None:
-        """Never give out an id up to these again."""
-
-    def forget_batches(self, workspace: int) -> None:
-        """Delete what the journal holds of a workspace, and the ids of its events."""
-
-
-class SourceCursor(msgspec.Struct, frozen=True):
-    """How far one file (or other input) of a stream was read; all before it is in the journal or the mail log."""
-
-    stream: str  # which source, such as "postfix:3"
-    file: str  # fingerprint of the file, stable across renaming and compressing
-    name: str  # where it was last seen, for people
-    offset: int  # bytes of the uncompressed text that were taken in
-    line: int  # number of the last line that was taken in
-    tail: bytes  # digest of the last bytes before the offset, to tell a rewritten file from a grown one
-    reference: int  # the time that year-less stamps of this file are read against
-
-
-class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """What one step of a source hands over, in one transaction."""
-
-    batch: EventBatch
-    cursor: SourceCursor | None = None
-    follows: int = 0  # the offset that the cursor must still have for this entry to count
-    opened: tuple[tuple[str, bytes], ...] = ()  # new or changed state of mails in flight, by key
-    closed: tuple[str, ...] = ()  # keys of mails no longer in flight
-    event_ids: tuple[str, ...] | None = None  # one per event: those seen before in this workspace are dropped
-
-
-class PendingBatch(msgspec.Struct, frozen=True):
-    """A batch that is safe in the journal and on its way to the mail log."""
-
-    sequence: int
-    batch: EventBatch
-    members: tuple[int, ...] = ()  # when it was claimed just now: the sequences under which it was committed
-
-
-class Journal(Protocol):
-    """Exactly once: a source's progress and the events it yielded are committed together, then carried to the mail log.
-
-    A batch stays pending until it is settled; carrying it twice is harmless, because the mail log knows its token.
-    It must be claimed before it is carried: until then it may be joined with others under a new token, never after.
-    """
-
-    def cursors(self, stream: str) -> list[SourceCursor]:
-        """Every file of a stream that was ever read."""
-
-    def in_flight(self, stream: str) -> Iterable[tuple[str, bytes]]:
-        """The state of the stream's mails in flight, as last committed."""
-
-    def commit(self, entry: JournalEntry, now: int) -> PendingBatch | None:
-        """Make it durable, in one transaction. None when no event was left to carry.
-
-        Raises SourceMoved when the cursor is not where the entry begins: somebody else has read those lines.
-        """
-
-    def pending(self, limit: int) -> Sequence[PendingBatch]:
-        """The oldest batches that are not settled, claimed or not."""
-
-    def claim(
-        self,
-        limit: int,
-        held: Mapping[int, PendingBatch],
-        left_behind: bool = True,
-        without: Collection[int] = (),
-    ) -> Sequence[PendingBatch]:
-        """Make the oldest batches ready to be carried, durably; up to so many events, but one batch at least.
-
-        Small ones of one workspace become one. `left_behind`: those that were claimed before come first, exactly as
-        they are, except the sequences `without`; somebody else may be carrying them, too. What is `held` is not read.
-        """
-
-    def settle(self, sequences: Sequence[int]) -> None:
-        """Forget batches that the mail log has stored."""
-
-    def backlog(self) -> int:
-        """How many batches are pending."""
-
-    def pending_since(self) -> int | None:
-        """When the oldest pending batch was committed; None when none is pending."""

@@ -138,3 +138,11 @@ def _covered(part: Part, here: Sequence[Part]) -> bool:
         return True
     inside = sum(each.rows for each in here if part.first <= each.first and each.last <= part.last)
     return inside >= part.rows
+
+
+class KeptRecord(msgspec.Struct, frozen=True):
+    """The record of what the mail log was made of, and which revision of it this is; 0: none was ever kept."""
+
+    revision: int
+    changing_until: int  # until then somebody rewrites what is stored, and nobody else compares; 0: nobody
+    record: Record

@@ -182,3 +182,50 @@ class EventBatch(msgspec.Struct, frozen=True, gc=False):
     workspace: int
     retention_days: int  # 0 keeps them for ever
     events: list[MailEvent]
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Whose mail is in the mail log. A ledger that begins anew gives ids out again, but never at the same moment."""
+
+    workspace: int
+    created_at: int  # when the ledger made the workspace, in ms; 0: the mail log never heard
+    name: str = ""  # at that time, for people
+
+
+class Holding(msgspec.Struct, frozen=True):
+    """What the mail log has of one workspace."""
+
+    events: int
+    relays: tuple[int, ...]
+    retention_days: int  # 0: for ever
+
+
+class SourceCursor(msgspec.Struct, frozen=True):
+    """How far one file (or other input) of a stream was read; all before it is in the journal or the mail log."""
+
+    stream: str  # which source, such as "postfix:3"
+    file: str  # fingerprint of the file, stable across renaming and compressing
+    name: str  # where it was last seen, for people
+    offset: int  # bytes of the uncompressed text that were taken in
+    line: int  # number of the last line that was taken in
+    tail: bytes  # digest of the last bytes before the offset, to tell a rewritten file from a grown one
+    reference: int  # the time that year-less stamps of this file are read against
+
+
+class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What one step of a source hands over, in one transaction."""
+
+    batch: EventBatch
+    cursor: SourceCursor | None = None
+    follows: int = 0  # the offset that the cursor must still have for this entry to count
+    opened: tuple[tuple[str, bytes], ...] = ()  # new or changed state of mails in flight, by key
+    closed: tuple[str, ...] = ()  # keys of mails no longer in flight
+    event_ids: tuple[str, ...] | None = None  # one per event: those seen before in this workspace are dropped
+
+
+class PendingBatch(msgspec.Struct, frozen=True):
+    """A batch that is safe in the journal and on its way to the mail log."""
+
+    sequence: int
+    batch: EventBatch
+    members: tuple[int, ...] = ()  # when it was claimed just now: the sequences under which it was committed

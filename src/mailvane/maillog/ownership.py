@@ -14,8 +14,10 @@ import msgspec
 
 from mailvane.core.errors import InvalidInput, LedgerMismatch, NotFound
 from mailvane.core.tenants.model import Workspace
-from mailvane.maillog.interface import Adoption, EventStore, Holding, OwnedMail, Owner
-from mailvane.maillog.model import EventBatch
+from mailvane.core.tenants.store import TenantStore
+from mailvane.maillog.interface import EventStore, OwnedMail
+from mailvane.maillog.model import EventBatch, Holding, Owner
+from mailvane.maillog.store.adopting import AdoptionStore
 
 _SHOWN = 5
 
@@ -34,8 +36,9 @@ class Adopted(msgspec.Struct, frozen=True):
 class Ownership:
     """Both stores of one process. Safe to share between threads."""
 
-    def __init__(self, ledger: Adoption, maillog: OwnedStore) -> None:
-        self._ledger = ledger
+    def __init__(self, tenants: TenantStore, adoption: AdoptionStore, maillog: OwnedStore) -> None:
+        self._tenants = tenants
+        self._adoption = adoption
         self._maillog = maillog
         self._noted: set[int] = set()
 
@@ -45,7 +48,7 @@ class Ownership:
         strangers = self._strangers()
         if strangers:
             # Whatever is decided, nobody new is to get an id that old mail bears.
-            self._ledger.reserve_ids(*self._maillog.greatest_ids())
+            self._adoption.reserve_ids(*self._maillog.greatest_ids())
             raise LedgerMismatch(_told(strangers))
 
     def append(self, batch: EventBatch, doubtful: bool = False) -> None:
@@ -73,7 +76,7 @@ class Ownership:
             raise InvalidInput(
                 f"workspace {workspace} of the ledger is {known.name!r}: name it to give it the old mail"
             )
-        self._ledger.adopt_workspace(known, holding.relays, now)
+        self._adoption.adopt_workspace(known, holding.relays, now)
         self._maillog.adopt(_owner(known))
         return Adopted(known, holding)
 
@@ -81,14 +84,14 @@ class Ownership:
         """Delete mail that the ledger does not know; how much it was. Raises NotFound."""
         self._stranger(workspace)
         holding = self._maillog.holding(workspace)
-        self._ledger.reserve_ids(*self._maillog.greatest_ids())
+        self._adoption.reserve_ids(*self._maillog.greatest_ids())
         self._maillog.drop(workspace)
         if workspace not in self._known():
-            self._ledger.forget_batches(workspace)
+            self._adoption.forget_batches(workspace)
         return holding
 
     def _known(self) -> dict[int, Workspace]:
-        return {each.id: each for each in self._ledger.workspaces()}
+        return {each.id: each for each in self._tenants.workspaces()}
 
     def _strangers(self) -> list[Owner]:
         known = self._known()

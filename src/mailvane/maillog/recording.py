@@ -17,7 +17,9 @@ from time import monotonic
 import msgspec
 
 from mailvane.core.errors import MailvaneError, Transient
-from mailvane.maillog.interface import EventStore, Journal, JournalEntry, PendingBatch
+from mailvane.maillog.interface import EventStore
+from mailvane.maillog.model import JournalEntry, PendingBatch
+from mailvane.maillog.store.journal import JournalStore
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
 class Recorder:
     """Safe to share between threads."""
 
-    def __init__(self, journal: Journal, maillog: EventStore, held_events: int = _HELD_EVENTS) -> None:
+    def __init__(self, journal: JournalStore, maillog: EventStore, held_events: int = _HELD_EVENTS) -> None:
         self._journal = journal
         self._maillog = maillog
         self._held: dict[int, PendingBatch] = {}  # fresh from this process, so they need not be read back

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mailvane.notify.interface import Channels, Outbox
 from mailvane.notify.signing import Signing
+from mailvane.notify.store.channels import ChannelStore
+from mailvane.notify.store.outbox import OutboxStore
 
 
 @dataclass(frozen=True)
 class NotifyServices:
     """Messages on their way, where they go, and what they are signed with."""
 
-    outbox: Outbox
-    channels: Channels
+    outbox: OutboxStore
+    channels: ChannelStore
     signing: Signing

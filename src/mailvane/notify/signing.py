@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mailvane.core.moments import DAY_MS
-from mailvane.notify.interface import Channels
+from mailvane.notify.store.channels import ChannelStore
 from mailvane.notify.model import SigningSecret
 
 OVERLAP_MS = DAY_MS  # receivers have so long to learn the new one
@@ -19,7 +19,7 @@ _BYTES = 24  # Standard Webhooks: 24 to 64
 class Signing:
     """For any number of threads."""
 
-    def __init__(self, channels: Channels) -> None:
+    def __init__(self, channels: ChannelStore) -> None:
         self._channels = channels
 
     def living(self, workspace: int, now: int) -> Sequence[SigningSecret]:

@@ -18,9 +18,9 @@ import msgspec
 from mailvane.core.errors import Permanent, Transient
 from mailvane.core.moments import DAY_MS
 from mailvane.core.periodic import every
-from mailvane.notify.interface import Outbox
 from mailvane.notify.model import Attempt, Channel, Notification, NotificationState, Target
 from mailvane.notify.notifier import NotDelivered, Notifier
+from mailvane.notify.store.outbox import OutboxStore
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ _PAUSES = (5, 15, 60, 300, 1800, 7200, 18_000, 36_000)
 class Worker:
     """Belongs to one event loop; any number of nodes may run one."""
 
-    def __init__(self, outbox: Outbox, notifiers: Sequence[Notifier], clock: Callable[[], int]) -> None:
+    def __init__(self, outbox: OutboxStore, notifiers: Sequence[Notifier], clock: Callable[[], int]) -> None:
         self._outbox = outbox
         self._notifiers: Mapping[Channel, Notifier] = {each.channel: each for each in notifiers}
         self._clock = clock

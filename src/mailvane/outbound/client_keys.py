@@ -13,7 +13,7 @@ import msgspec
 
 from mailvane.core.errors import InvalidInput, KeyDeactivated, KeyExpired, NotAuthenticated, NotFound, QuotaExceeded
 from mailvane.core.moments import MINUTE_MS
-from mailvane.outbound.client_interface import ClientTerms
+from mailvane.outbound.store.clients import ClientStore
 from mailvane.outbound.clients import ClientKey, Terms
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.model import Domain
@@ -26,7 +26,7 @@ _USE_KEPT_MS = MINUTE_MS  # a write a minute and key at most, however busy it is
 class ClientKeys:
     """Customers' keys and what they allow."""
 
-    def __init__(self, terms: ClientTerms, governance: Governance) -> None:
+    def __init__(self, terms: ClientStore, governance: Governance) -> None:
         self._terms = terms
         self._governance = governance
         self._creating = Lock()

@@ -15,9 +15,10 @@ import msgspec
 from mailvane.core.errors import NotFound
 from mailvane.core.mailbox import domain_of
 from mailvane.core.moments import DAY_MS
-from mailvane.core.tenants.interface import Tenants
+from mailvane.core.tenants.store import TenantStore
 from mailvane.maillog.complaints import Complaint, EnclosedMail
-from mailvane.maillog.interface import JournalEntry, MailLog
+from mailvane.maillog.model import JournalEntry
+from mailvane.maillog.interface import MailLog
 from mailvane.maillog.model import EventBatch, EventType, MailEvent
 from mailvane.maillog.queries import Delivery, LogQuestion
 from mailvane.outbound.feedback import FeedbackBook
@@ -45,7 +46,7 @@ class Complaints:
         self,
         maillog: Callable[[], MailLog],
         record: Callable[[JournalEntry, int], object],
-        tenants: Tenants,
+        tenants: TenantStore,
         book: FeedbackBook | None,
     ) -> None:
         """`maillog` is called when a mail is looked for. Without a book, events are told and nothing is counted."""

@@ -11,8 +11,18 @@ from msgspec import UNSET, Meta, UnsetType
 from mailvane.core.errors import InvalidInput
 from mailvane.outbound.admission.charging import restored
 from mailvane.outbound.admission.counters import today
-from mailvane.outbound.interface import HeldDomain, Revise, Revision
-from mailvane.outbound.model import Counting, Domain, Enforcement, Guillotine, OutboundStatus, Tier, WarmupProfile
+from mailvane.outbound.model import (
+    Counting,
+    Domain,
+    Enforcement,
+    Guillotine,
+    HeldDomain,
+    OutboundStatus,
+    Revise,
+    Revision,
+    Tier,
+    WarmupProfile,
+)
 
 _Limit = Annotated[int, Meta(ge=0, le=10**15)]
 

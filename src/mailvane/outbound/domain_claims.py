@@ -16,8 +16,17 @@ from typing import Any
 import msgspec
 
 from mailvane.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound
-from mailvane.outbound.interface import HeldDomain, Revision, leading, there
-from mailvane.outbound.model import AuditEntry, Domain, OutboundStatus, Usage, Verification
+from mailvane.outbound.model import (
+    AuditEntry,
+    Domain,
+    HeldDomain,
+    OutboundStatus,
+    Revision,
+    Usage,
+    Verification,
+    leading,
+    there,
+)
 
 # The audit entry of something that was done to a domain, with its evidence.
 Note = Callable[[Domain, str, Mapping[str, object]], AuditEntry]

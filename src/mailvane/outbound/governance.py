@@ -14,7 +14,7 @@ import msgspec
 from mailvane.core.errors import AlreadyExists, InvalidInput, NotFound
 from mailvane.core.moments import HOUR_MS
 from mailvane.core.names import checked_name, looked_up_name
-from mailvane.core.tenants.interface import Tenants
+from mailvane.core.tenants.store import TenantStore
 from mailvane.outbound.admission.charging import Charge, charged, month_text
 from mailvane.outbound.admission.counters import day_reset, month_reset, month_start, today
 from mailvane.outbound.admission.decision import judge_by
@@ -23,20 +23,24 @@ from mailvane.outbound.admission.replay import Limits, Replay, replay
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.domain_changes import action_of, changed, counting_anew, read_changes
 from mailvane.outbound.domain_claims import DISPLACED, Note, altered, approved, made, proven, removed, rewritten
-from mailvane.outbound.interface import BillingPeriod, Domains, MinuteOfDecisions, Periods, Revise
 from mailvane.outbound.model import (
     DEFAULT_WORKSPACE,
     AuditEntry,
+    BillingPeriod,
     Domain,
     Feedback,
+    MinuteOfDecisions,
     MonthTally,
     OutboundStatus,
     ProofBegun,
+    Revise,
     SendRequest,
     Usage,
     Verdict,
     Verification,
 )
+from mailvane.outbound.store.billing import BillingStore
+from mailvane.outbound.store.domains import DomainStore
 
 _MOST_UNITS = 1_000_000
 _LONGEST_KEY = 255
@@ -47,7 +51,9 @@ GUILLOTINE = "guillotine"  # the actor of a suspension that nobody asked for
 class Governance:
     """Safe to share between threads and, with their ledger, between processes."""
 
-    def __init__(self, domains: Domains, periods: Periods, tenants: Tenants, rules: GovernanceRules) -> None:
+    def __init__(
+        self, domains: DomainStore, periods: BillingStore, tenants: TenantStore, rules: GovernanceRules
+    ) -> None:
         self._domains = domains
         self._periods = periods
         self._tenants = tenants

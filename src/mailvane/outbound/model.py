@@ -6,7 +6,7 @@ Times are milliseconds since the epoch, UTC.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated
@@ -325,3 +325,77 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     action: str  # created, removed, approved, suspended, warned, restored, limits_changed, verified, ...
     actor: str  # "guillotine", "key 7", "command line", ...
     evidence: str  # JSON: the counts, the rule, the notifications
+
+
+# What decides one passage: the domain and its counters in, the verdict and the counters after it out. Pure.
+Judge = Callable[[Domain, Usage, SendRequest, int], tuple[Verdict, Usage]]
+
+
+# What becomes of a domain whose counters have changed: before and after in; the domain and what to write down of it, or
+# None where nothing does. Pure.
+Watch = Callable[[Domain, Usage, Usage, int], tuple[Domain, AuditEntry] | None]
+
+
+class FrozenUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """A domain's month as it is billed."""
+
+    name: str
+    partner: str | None  # the workspace's name; None when the domain belongs to nobody in particular
+    sent_month: int
+    monthly_limit: int
+    bounces: int
+    complaints: int
+    bounce_rate: float
+    complaint_rate: float
+    workspace: int = 0  # whose it was; names may change
+
+
+class BillingPeriod(msgspec.Struct, frozen=True, kw_only=True):
+    """One freeze, kept for ever."""
+
+    id: int
+    frozen_at: int
+    idempotency_key: str | None
+    domains: tuple[FrozenUsage, ...]
+
+
+class MinuteOfDecisions(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What was asked of a domain within one minute, for replaying under other limits."""
+
+    domain: str
+    minute: int  # start, milliseconds since the epoch
+    asked: int  # units asked for, whatever the answer
+    allowed: int
+
+
+class HeldDomain(msgspec.Struct, frozen=True, kw_only=True):
+    """A domain with its counters, as it is stored or is to be stored."""
+
+    domain: Domain
+    usage: Usage = Usage()
+
+
+class Revision(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to become of all domains of one name. Those that are not named stay as they are."""
+
+    kept: tuple[HeldDomain, ...] = ()  # as they are to be; an id of 0: a new one
+    dropped: tuple[int, ...] = ()  # ids
+    entries: tuple[AuditEntry, ...] = ()
+
+
+Revise = Callable[[Sequence[HeldDomain]], Revision]
+
+
+def leading(found: Iterable[Domain]) -> Domain | None:
+    """Which domain is meant by a name alone: the approved one, else the one that was claimed first.
+
+    A claim that its workspace stopped comes last, so that nobody stops a name for others who claim it.
+    """
+    return min(found, key=lambda each: (not each.approved, each.stopped, each.id), default=None)
+
+
+def there(held: Iterable[HeldDomain], workspace: int | None = None) -> list[Domain]:
+    """Those that were not removed; with a workspace, its own."""
+    return [
+        each.domain for each in held if each.domain.removed_at is None and workspace in {None, each.domain.workspace}
+    ]

@@ -16,7 +16,6 @@ import msgspec
 from mailvane.core.errors import InvalidFields, InvalidInput, NotFound
 from mailvane.core.identifiers import new_id
 from mailvane.reputation.asset_names import names_in, spelled
-from mailvane.reputation.interface import Assets, Observations
 from mailvane.reputation.model import (
     ASKED_ABOUT,
     LISTINGS,
@@ -30,6 +29,8 @@ from mailvane.reputation.model import (
     SourceHealth,
 )
 from mailvane.reputation.questions import AssetPage, AssetQuestion
+from mailvane.reputation.store.assets import AssetStore
+from mailvane.reputation.store.observations import ObservationStore
 
 MOST_AT_ONCE = 10_000  # assets that one request may add; of networks that overlap, each counts
 _MOST_COMPLAINTS = 100
@@ -42,8 +43,8 @@ class WatchedAssets:
 
     def __init__(
         self,
-        assets: Assets,
-        observations: Observations,
+        assets: AssetStore,
+        observations: ObservationStore,
         on_refreshed: Callable[[int, Collection[Source], int], None] = lambda *_: None,
     ) -> None:
         self._assets = assets

@@ -5,13 +5,12 @@ Whoever shows a list asks for the part that is shown. Times are milliseconds sin
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Collection, Mapping
 
 import msgspec
 
-from mailvane.reputation.alerts.model import Alert
-from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind
+from mailvane.reputation.alerts.model import Alert, LogEntry
+from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind, Source
 
 
 class TrafficFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,35 +88,6 @@ class ErrorRatio(msgspec.Struct, frozen=True, kw_only=True):
     mean: float
 
 
-class ObservationPages(Protocol):
-    def observation_page(
-        self, question: ObservationQuestion, offset: int, limit: int, newest_first: bool = True
-    ) -> ObservationPage:
-        """A part of them in the order of their times, and how many there are in all."""
-
-    def keyed_page(
-        self, question: ObservationQuestion, offset: int, limit: int, descending: bool = False
-    ) -> ObservationPage:
-        """A part of them in the order of their keys, and how many there are in all."""
-
-    def observations_by_asset(self, question: ObservationQuestion) -> dict[str, list[Observation]]:
-        """All of them, by key and time; for questions that name few assets."""
-
-    def error_ratios(self, question: ObservationQuestion) -> list[ErrorRatio]:
-        """The delivery errors of days of Postmaster Tools, by domain, class and type."""
-
-    def counts_by(self, question: ObservationQuestion, field: str) -> list[tuple[str, int]]:
-        """How many have each value of a field of the data, the most first."""
-
-    def counts_by_day(self, question: ObservationQuestion) -> dict[int, int]:
-        """How many each day of UTC has, by days since the epoch."""
-
-    def sums_by_asset(
-        self, question: ObservationQuestion, fields: Sequence[str], counted: str | None = None
-    ) -> list[AssetSums]:
-        """Numeric fields of the data added up, asset by asset in order; and how often each value of one more field."""
-
-
 class AlertQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """Which alerts, in which order: by creation or by name, in any case; of equal ones the oldest comes first."""
 
@@ -156,14 +126,27 @@ class FiredRules(msgspec.Struct, frozen=True, kw_only=True):
     count: int
 
 
-class FiringCounts(Protocol):
-    """Counts over the alert log."""
+class Standing(msgspec.Struct, frozen=True):
+    """How all workspaces together stand. Says nothing of any one of them."""
 
-    def matched_items(self, question: FiringQuestion) -> list[tuple[Mapping[str, Any], int]]:
-        """What matched, without the value that was compared, and how often; in no order."""
+    open_listings: Mapping[ObservationKind, int]
+    oldest_success: Mapping[Source, int]  # of the workspace that has waited longest for each source; 0: never
 
-    def fired_rules(self, question: FiringQuestion) -> list[FiredRules]:
-        """By alert and rule type, in no order; a rule counts when something of it matches."""
 
-    def firing_days(self, question: FiringQuestion) -> dict[int, int]:
-        """How many entries each day of UTC has, by days since the epoch."""
+class EntryQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Which log entries are wanted."""
+
+    workspace: int
+    alert_id: str | None = None
+    profile_id: str | None = None
+    since: int | None = None
+    until: int | None = None  # before
+    daily_report_only: bool = False
+    newest_first: bool = True
+    offset: int = 0
+    limit: int = 20
+
+
+class EntryPage(msgspec.Struct, frozen=True):
+    total: int
+    entries: list[LogEntry]

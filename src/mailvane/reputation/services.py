@@ -9,10 +9,11 @@ from typing import BinaryIO
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.alerts.statistics import AlertStatistics
 from mailvane.reputation.assets import WatchedAssets
-from mailvane.reputation.interface import Profiles, Zones
 from mailvane.reputation.model import Source, Zone
-from mailvane.reputation.questions import ObservationPages
 from mailvane.reputation.source_schedule import SourceSchedule
+from mailvane.reputation.store.observations import ObservationStore
+from mailvane.reputation.store.profiles import ProfileStore
+from mailvane.reputation.store.zones import ZoneStore
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,9 @@ class ReputationServices:
     statistics: AlertStatistics
     watching: WatchedAssets
     sources: SourceSchedule
-    profiles: Profiles
-    observed: ObservationPages
-    zones: Zones
+    profiles: ProfileStore
+    observed: ObservationStore
+    zones: ZoneStore
     dictionary: Callable[[], Sequence[Zone]]  # of blocklists
     wake: Callable[[Source], None]  # something is due
     take_in: Callable[[int, Source, BinaryIO, str, int], int]  # a workspace's file of what a source would say

@@ -8,9 +8,10 @@ from zlib import crc32
 
 import msgspec
 
-from mailvane.core.leases import Leases
+from mailvane.core.ledger.leases import LeaseStore
 from mailvane.core.moments import MINUTE_MS
-from mailvane.reputation.interface import Assets, Observations
+from mailvane.reputation.store.assets import AssetStore
+from mailvane.reputation.store.observations import ObservationStore
 from mailvane.reputation.model import ASKED_ABOUT, Asset, AssetStatus, Source, SourceHealth
 
 FIRST_PAUSE_MS = MINUTE_MS
@@ -52,7 +53,7 @@ class Schedule(msgspec.Struct, frozen=True):
         return max(min(due), self.rests_until(workspace, health), now) if due else 0
 
 
-class Ledger(Assets, Observations, Leases, Protocol):
+class Ledger(AssetStore, ObservationStore, LeaseStore, Protocol):
     """What is shown is read from."""
 
 

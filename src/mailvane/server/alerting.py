@@ -12,12 +12,12 @@ from mailvane.reputation.model import Source
 from mailvane.reputation.settings import ReputationSettings
 from mailvane.reputation.source_schedule import Schedule
 from mailvane.reputation.sources.dnsbl.zones import dictionary
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from mailvane.server.watching_settings import WatchingSettings
 
 
 def alerting_of(
-    settings: WatchingSettings, ledger: SqlLedger, on_failing: Callable[[int], None] = lambda _alerts: None
+    settings: WatchingSettings, ledger: Ledger, on_failing: Callable[[int], None] = lambda _alerts: None
 ) -> Alerting:
     def high_reputation() -> frozenset[str]:
         return frozenset(zone.host for zone in dictionary(ledger.zones()) if zone.high_reputation)
@@ -26,7 +26,7 @@ def alerting_of(
     return Alerting(ledger, high_reputation, int(settings.reputation.stale_hours * HOUR_MS), check_host, on_failing)
 
 
-def watching_of(ledger: SqlLedger, evaluate: Callable[[int, Collection[Source], int], object]) -> WatchedAssets:
+def watching_of(ledger: Ledger, evaluate: Callable[[int, Collection[Source], int], object]) -> WatchedAssets:
     """Whatever is learned lets alerts be evaluated."""
 
     def evaluated(workspace: int, sources: Collection[Source], now: int) -> None:

@@ -20,7 +20,7 @@ from mailvane.reputation.sources import honeytokens, traps
 from mailvane.reputation.sources.catalogue import MAKERS
 from mailvane.reputation.sources.collector import Collector
 from mailvane.reputation.sources.dnsbl import Blocklists
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from mailvane.server.watching_settings import WatchingSettings
 
 FETCH_SECONDS = 60.0  # how often the places are looked at where reports arrive
@@ -32,20 +32,20 @@ class Collecting:
     def __init__(
         self,
         settings: WatchingSettings,
-        ledger: SqlLedger,
+        ledger: Ledger,
         watching: WatchedAssets,
         complaints: Complaints | None = None,
     ) -> None:
         """Raises InvalidSetting."""
-        self._ledger = ledger
+        self._tenants = ledger.tenants
         self._watching = watching
-        self.intake = ReportIntake(ledger, watching, read_reports, complaints)
+        self.intake = ReportIntake(ledger.reports, watching, read_reports, complaints)
         self.reports = make_reports(settings.dmarc, settings.reputation)
         self.reports.take, self.reports.refused = self._take, self._refused
         self.collectors: list[Collector] = [self.reports, *(make(settings.reputation) for make in MAKERS)]
         for one in self.collectors:
             if isinstance(one, Blocklists):
-                one.changed, one.proving.probed = ledger.zones, ledger.save_zone_health
+                one.changed, one.proving.probed = ledger.zones.zones, ledger.zones.save_zone_health
 
     def take_in(self, workspace: int, source: Source, file: BinaryIO, name: str, now: int) -> int:
         """A file of what a source would say; how many statements were kept. Raises InvalidInput."""
@@ -71,7 +71,7 @@ class Collecting:
 
     def _workspace(self, name: str) -> int:
         """Raises CollectionFailed: a report must wait for its workspace, and not be set aside for the lack of it."""
-        found = self._ledger.workspace_named(name)
+        found = self._tenants.workspace_named(name)
         if found is None:
             raise CollectionFailed(f"there is no workspace {name}, which reports are to be taken for")
         return found.id

@@ -75,7 +75,7 @@ class Follower:
         self._followed = followed
         self._zone = followed.timezone or settings.timezone
         self._stores = stores
-        self._tenancy = Tenancy(stores.ledger, "")
+        self._tenancy = Tenancy(stores.ledger.tenants, "")
         self._feedback = postfix_feedback(settings.outbound, governance_of(settings.outbound, stores.ledger))
         self._metrics = metrics
         self._stop = stop
@@ -109,7 +109,7 @@ class Follower:
 
     def _follow(self) -> None:
         origin, ledger = self._origin(), self._stores.ledger
-        reading = LogReading(origin, ledger.cursors(origin.stream), ledger.in_flight(origin.stream))
+        reading = LogReading(origin, ledger.journal.cursors(origin.stream), ledger.journal.in_flight(origin.stream))
         log.info("following %s into relay %d of workspace %s", self.name, origin.relay, self._followed.workspace)
         for step in Following(reading, self.name, _clock).run(self._idle):
             self._record(step)
@@ -118,7 +118,7 @@ class Follower:
                 return
 
     def _record(self, step: Step) -> None:
-        while self._stores.ledger.backlog() >= MOST_PENDING and not self._stop():
+        while self._stores.ledger.journal.backlog() >= MOST_PENDING and not self._stop():
             time.sleep(_BACKLOG_SECONDS)
         while True:
             try:

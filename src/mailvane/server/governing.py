@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mailvane.maillog.interface import JournalEntry, MailLog
+from mailvane.maillog.interface import MailLog
+from mailvane.maillog.model import JournalEntry
 from mailvane.outbound.admission.rules import rules_of
 from mailvane.outbound.complaints import Complaints
 from mailvane.outbound.feedback import FeedbackBook, PostfixFeedback
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.settings import OutboundSettings
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 
 
-def governance_of(settings: OutboundSettings, ledger: SqlLedger) -> Governance:
-    return Governance(ledger, ledger, ledger, rules_of(settings))
+def governance_of(settings: OutboundSettings, ledger: Ledger) -> Governance:
+    return Governance(ledger.domains, ledger.billing, ledger.tenants, rules_of(settings))
 
 
 def postfix_feedback(settings: OutboundSettings, book: FeedbackBook) -> PostfixFeedback | None:
@@ -24,9 +25,9 @@ def postfix_feedback(settings: OutboundSettings, book: FeedbackBook) -> PostfixF
 
 def complaints_of(
     settings: OutboundSettings,
-    ledger: SqlLedger,
+    ledger: Ledger,
     maillog: Callable[[], MailLog],
     record: Callable[[JournalEntry, int], object],
 ) -> Complaints:
     book = governance_of(settings, ledger) if settings.count_abuse_reports else None
-    return Complaints(maillog, record, ledger, book)
+    return Complaints(maillog, record, ledger.tenants, book)

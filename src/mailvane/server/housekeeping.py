@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 from mailvane.core.errors import MailvaneError
 from mailvane.core.moments import DAY_MS
 from mailvane.core.periodic import every
 from mailvane.reputation.model import ObservationKind
+from mailvane.server.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
@@ -25,24 +25,21 @@ OBSERVATIONS_DAYS = 400
 NOTIFICATIONS_DAYS = 90
 
 
-class Prunable(Protocol):
-    """What grows with everything that was told."""
-
-    def prune(self, before: int) -> int:
-        """Forget event ids first seen before a time; how many. Raises StoreUnavailable."""
-
-    def forget_observations(self, kinds: Collection[ObservationKind], before: int) -> int:
-        """Forget what sources said of a time before; how many. Raises StoreUnavailable."""
-
-    def forget_notifications(self, before: int) -> int:
-        """Forget messages made before a time that are on their way no more; how many. Raises StoreUnavailable."""
+Forget = Callable[[int], int]
+"""Forgets what is of before a time; how many that was. Raises StoreUnavailable."""
 
 
 class Housekeeping:
     """Several nodes may clear away the same things: it is harmless."""
 
-    def __init__(self, ledger: Prunable, clock: Callable[[], int]) -> None:
-        self._ledger = ledger
+    def __init__(
+        self, event_ids: Forget, observations: Forget, notifications: Forget, clock: Callable[[], int]
+    ) -> None:
+        self._kept = (
+            ("event ids", event_ids, EVENT_IDS_DAYS),
+            ("observations", observations, OBSERVATIONS_DAYS),
+            ("notifications", notifications, NOTIFICATIONS_DAYS),
+        )
         self._clock = clock
 
     async def run(self) -> None:
@@ -51,12 +48,7 @@ class Housekeeping:
 
     def tidy(self) -> None:
         now = self._clock()
-        observations = partial(self._ledger.forget_observations, tuple(ObservationKind))
-        for what, forget, days in (
-            ("event ids", self._ledger.prune, EVENT_IDS_DAYS),
-            ("observations", observations, OBSERVATIONS_DAYS),
-            ("notifications", self._ledger.forget_notifications, NOTIFICATIONS_DAYS),
-        ):
+        for what, forget, days in self._kept:
             try:
                 forgotten = forget(now - days * DAY_MS)
             except MailvaneError as error:
@@ -66,3 +58,8 @@ class Housekeeping:
             else:
                 if forgotten:
                     log.info("forgot %d %s older than %d days", forgotten, what, days)
+
+
+def housekeeping_of(ledger: Ledger, clock: Callable[[], int]) -> Housekeeping:
+    observations = partial(ledger.observations.forget_observations, tuple(ObservationKind))
+    return Housekeeping(ledger.journal.prune, observations, ledger.outbox.forget_notifications, clock)

@@ -22,7 +22,7 @@ from mailvane.maillog.postfix.reading import LogReading, Origin, Step
 from mailvane.maillog.postfix.summary import Summary
 from mailvane.server.governing import governance_of, postfix_feedback
 from mailvane.server.import_worker import CarrierProcess, carried_apart
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from mailvane.server.ledgers import serving
 from mailvane.server.settings import Settings
 
@@ -35,7 +35,7 @@ _RARELY = 200_000
 class Importer:
     """One run of the command."""
 
-    def __init__(self, settings: Settings, ledger: SqlLedger, tenancy: Tenancy, clock: Callable[[], int]) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, tenancy: Tenancy, clock: Callable[[], int]) -> None:
         self._settings = settings
         self._ledger = ledger
         self._tenancy = tenancy
@@ -92,14 +92,16 @@ class Importer:
     def _commit(self, step: Step, carrier: CarrierProcess) -> Summary:
         if self._feedback is not None:
             self._feedback(step.entry.batch, self._clock())
-        self._ledger.commit(step.entry, self._clock())
+        self._ledger.journal.commit(step.entry, self._clock())
         carrier.poke()
         return step.summary
 
     def _reading(self, request: ImportRequest, workspace: Workspace, relay: Relay) -> LogReading:
         zone = time_zone(request.timezone) if request.timezone else self._settings.timezone
         origin = Origin(workspace.id, relay.id, workspace.retention_days, zone.key)
-        reading = LogReading(origin, self._ledger.cursors(origin.stream), self._ledger.in_flight(origin.stream))
+        reading = LogReading(
+            origin, self._ledger.journal.cursors(origin.stream), self._ledger.journal.in_flight(origin.stream)
+        )
         reading.year = request.year
         return reading
 
@@ -124,8 +126,8 @@ class Importer:
 
     def _wait(self, batches: int, carrier: CarrierProcess) -> None:
         """Until fewer batches are on their way, so that a fast reader does not run away from the mail log."""
-        least, moved = self._ledger.backlog(), time.monotonic()
-        while (left := self._ledger.backlog()) >= batches:
+        least, moved = self._ledger.journal.backlog(), time.monotonic()
+        while (left := self._ledger.journal.backlog()) >= batches:
             if left < least:
                 least, moved = left, time.monotonic()
             if time.monotonic() - moved > _PATIENCE_SECONDS or not carrier.lives():

@@ -1,75 +1,99 @@
-"""One object that plays every role of the ledger, and the door that opens it."""
+"""The ledger: the store of each room, all on one database. What needs one is given that one, not all of them."""
 
 from __future__ import annotations
 
+import msgspec
+
 from mailvane.core.errors import MailvaneError
-from mailvane.core.ledger.copying import SqlCopies
+from mailvane.core.ledger.copying import LedgerCopies
 from mailvane.core.ledger.database import Database, connect
-from mailvane.core.ledger.leases import SqlLeases
+from mailvane.core.ledger.leases import LeaseStore
 from mailvane.core.ledger.migration import migrate
-from mailvane.core.tenants.store import SqlTenants
-from mailvane.dmarc.store.report_pages import SqlReportPages
-from mailvane.dmarc.store.report_sums import SqlReportSums
-from mailvane.dmarc.store.reports import SqlReports
-from mailvane.maillog.store.adopting import SqlAdoption
-from mailvane.maillog.store.journal import SqlJournal
-from mailvane.maillog.store.maillog_record import SqlMaillogRecord
-from mailvane.notify.store.channels import SqlChannels
-from mailvane.notify.store.outbox import SqlOutbox
-from mailvane.outbound.store.clients import SqlClients
-from mailvane.outbound.store.domains import SqlDomains
-from mailvane.outbound.store.periods import SqlPeriods
-from mailvane.reputation.store.alerts import SqlAlertLog, SqlAlerts
-from mailvane.reputation.store.asset_pages import SqlAssetPages
-from mailvane.reputation.store.assets import SqlAssets
-from mailvane.reputation.store.firing_counts import SqlFiringCounts
-from mailvane.reputation.store.observation_pages import SqlObservationPages
-from mailvane.reputation.store.observations import SqlObservations
-from mailvane.reputation.store.zones import SqlZones
-
-_OUTBOUND = (SqlDomains, SqlPeriods, SqlClients)
-_REPUTATION = (
-    *(SqlAssets, SqlObservations, SqlZones, SqlAlerts, SqlAlertLog, SqlOutbox, SqlChannels),
-    *(SqlReports, SqlReportPages, SqlReportSums, SqlObservationPages, SqlLeases),
-    *(SqlAssetPages, SqlFiringCounts),
-)
+from mailvane.core.tenants.store import TenantStore
+from mailvane.dmarc.store.reports import ReportStore
+from mailvane.maillog.store.adopting import AdoptionStore
+from mailvane.maillog.store.journal import JournalStore
+from mailvane.maillog.store.maillog_record import MailLogRecordStore
+from mailvane.notify.store.channels import ChannelStore
+from mailvane.notify.store.outbox import OutboxStore
+from mailvane.outbound.store.billing import BillingStore
+from mailvane.outbound.store.clients import ClientStore
+from mailvane.outbound.store.domains import DomainStore
+from mailvane.reputation.alerts.stores import AlertingStores
+from mailvane.reputation.store.alert_log import AlertLogStore
+from mailvane.reputation.store.alerts import AlertStore
+from mailvane.reputation.store.assets import AssetStore
+from mailvane.reputation.store.observations import ObservationStore
+from mailvane.reputation.store.profiles import ProfileStore
+from mailvane.reputation.store.zones import ZoneStore
 
 
-class SqlLedger(
-    SqlTenants,
-    SqlJournal,
-    SqlDomains,
-    SqlPeriods,
-    SqlClients,
-    SqlAssets,
-    SqlAssetPages,
-    SqlObservations,
-    SqlObservationPages,
-    SqlZones,
-    SqlAlerts,
-    SqlAlertLog,
-    SqlFiringCounts,
-    SqlOutbox,
-    SqlChannels,
-    SqlReports,
-    SqlLeases,
-    SqlReportPages,
-    SqlReportSums,
-    SqlCopies,
-    SqlAdoption,
-    SqlMaillogRecord,
-):
-    """Every role of `maillog.interface`, `domains`, `clients` and `reputation` on one database, which can be copied."""
+class Ledger(msgspec.Struct, frozen=True, kw_only=True):
+    """One database and every store on it. Every method of a store is one transaction."""
 
-    def __init__(self, database: Database) -> None:
-        for role in (SqlTenants, SqlJournal, *_OUTBOUND, *_REPUTATION, SqlCopies, SqlAdoption, SqlMaillogRecord):
-            role.__init__(self, database)
+    database: Database
+    copies: LedgerCopies
+    leases: LeaseStore
+    tenants: TenantStore
+    journal: JournalStore
+    adoption: AdoptionStore
+    maillog_record: MailLogRecordStore
+    domains: DomainStore
+    billing: BillingStore
+    clients: ClientStore
+    profiles: ProfileStore
+    assets: AssetStore
+    observations: ObservationStore
+    zones: ZoneStore
+    alerts: AlertStore
+    alert_log: AlertLogStore
+    reports: ReportStore
+    outbox: OutboxStore
+    channels: ChannelStore
+
+    @property
+    def alerting(self) -> AlertingStores:
+        """Those that alerts are evaluated with."""
+        return AlertingStores(
+            alerts=self.alerts,
+            alert_log=self.alert_log,
+            observations=self.observations,
+            assets=self.assets,
+            profiles=self.profiles,
+            channels=self.channels,
+            outbox=self.outbox,
+        )
 
     def close(self) -> None:
-        self._database.close()
+        self.database.close()
 
 
-def open_ledger(url: str) -> SqlLedger:
+def ledger_on(database: Database) -> Ledger:
+    """Every store on a database that has this version's schema."""
+    return Ledger(
+        database=database,
+        copies=LedgerCopies(database),
+        leases=LeaseStore(database),
+        tenants=TenantStore(database),
+        journal=JournalStore(database),
+        adoption=AdoptionStore(database),
+        maillog_record=MailLogRecordStore(database),
+        domains=DomainStore(database),
+        billing=BillingStore(database),
+        clients=ClientStore(database),
+        profiles=ProfileStore(database),
+        assets=AssetStore(database),
+        observations=ObservationStore(database),
+        zones=ZoneStore(database),
+        alerts=AlertStore(database),
+        alert_log=AlertLogStore(database),
+        reports=ReportStore(database),
+        outbox=OutboxStore(database),
+        channels=ChannelStore(database),
+    )
+
+
+def open_ledger(url: str) -> Ledger:
     """The ledger at `sqlite:////path` or `postgresql://…`, brought to this version's schema.
 
     Raises InvalidSetting, StoreTooNew or StoreUnavailable, each with one line that says what is wrong.
@@ -80,4 +104,4 @@ def open_ledger(url: str) -> SqlLedger:
     except MailvaneError:
         database.close()
         raise
-    return SqlLedger(database)
+    return ledger_on(database)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from mailvane.core.errors import InvalidSetting, StoreInUse
 from mailvane.notify.worker import HOLD_MS
 from mailvane.server.data_directory import owner
-from mailvane.server.ledger import SqlLedger, open_ledger
+from mailvane.server.ledger import Ledger, open_ledger
 from mailvane.server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ def is_embedded(settings: Settings) -> bool:
 
 
 @contextmanager
-def ledger_of(settings: Settings) -> Iterator[SqlLedger]:
+def ledger_of(settings: Settings) -> Iterator[Ledger]:
     """The ledger, migrated to this version's schema. Any number of processes may have it open."""
     try:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -44,13 +44,13 @@ def serving(settings: Settings) -> str | None:
     return held.http
 
 
-def end_what_dead_processes_hold(settings: Settings, ledger: SqlLedger, now: int) -> None:
+def end_what_dead_processes_hold(settings: Settings, ledger: Ledger, now: int) -> None:
     """For the one process that may use the ledger: whatever is held in it was held by one that was killed.
 
     A ledger that several processes share is left as it is, for what they hold ends by itself.
     """
     inside = f"sqlite:///{settings.data}"
     if is_embedded(settings) and settings.ledger.startswith(inside):
-        leases, messages = ledger.void_leases(), ledger.let_go(now, HOLD_MS)
+        leases, messages = ledger.leases.void_leases(), ledger.outbox.let_go(now, HOLD_MS)
         if leases or messages:
             log.info("ended %d lease(s) and took back %d message(s) of a process that was killed", leases, messages)

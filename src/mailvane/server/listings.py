@@ -39,4 +39,4 @@ def _changed(settings: Settings) -> Iterable[Zone]:
     if settings.ledger.startswith("sqlite:") and not (settings.data / "ledger.sqlite").exists():
         return ()
     with ledger_of(settings) as ledger:
-        return ledger.zones()
+        return ledger.zones.zones()

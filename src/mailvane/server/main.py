@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from mailvane.core.tenants.service import Tenancy
 from mailvane.dmarc.intake import Taken
-from mailvane.dmarc.interface import Reports
+from mailvane.dmarc.store.reports import ReportStore
 from mailvane.maillog.cli.program import ImportProgress, ImportRequest, ImportSummary
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.ownership import Ownership
@@ -25,7 +25,7 @@ from mailvane.reputation.model import AssetKind
 from mailvane.server import cli
 from mailvane.server.governing import governance_of
 from mailvane.server.importing import Importer
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from mailvane.server.ledgers import ledger_of
 from mailvane.server.program import Check
 from mailvane.server.settings import Settings, load, master_token
@@ -52,11 +52,11 @@ class Mailvane:
         return time.time_ns() // 1_000_000
 
     @cached_property
-    def _ledger(self) -> SqlLedger:
+    def _ledger(self) -> Ledger:
         return self._open.enter_context(ledger_of(self._settings))
 
     def tenancy(self) -> Tenancy:
-        return Tenancy(self._ledger, master_token(self._settings))
+        return Tenancy(self._ledger.tenants, master_token(self._settings))
 
     def governance(self) -> Governance:
         return governance_of(self._settings.outbound, self._ledger)
@@ -69,8 +69,8 @@ class Mailvane:
         found: ListingCheck = _part("listings").check(self._settings, kind, names, self.now())
         return found
 
-    def reports(self) -> Reports:
-        return self._ledger
+    def reports(self) -> ReportStore:
+        return self._ledger.reports
 
     def take_reports(self, workspace: int, files: Sequence[str]) -> Iterator[Taken]:
         taking = _part("report_files").ReportFiles(self._settings, self._ledger, self.alerting(), self.now)

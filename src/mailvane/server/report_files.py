@@ -14,14 +14,14 @@ from mailvane.maillog.interface import MailLog
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.server.alerting import watching_of
 from mailvane.server.governing import complaints_of
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from mailvane.server.settings import Settings
 
 
 class ReportFiles:
     """One run of the command."""
 
-    def __init__(self, settings: Settings, ledger: SqlLedger, alerting: Alerting, clock: Callable[[], int]) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, alerting: Alerting, clock: Callable[[], int]) -> None:
         self._settings = settings
         self._ledger = ledger
         self._alerting = alerting
@@ -39,8 +39,10 @@ class ReportFiles:
                 # Only a complaint needs it, and opening it takes a while.
                 return opened.enter_context(open_maillog())
 
-            complaints = complaints_of(self._settings.outbound, ledger, maillog, ledger.commit)
-            intake = ReportIntake(ledger, watching_of(ledger, self._alerting.evaluate), read_reports, complaints)
+            complaints = complaints_of(self._settings.outbound, ledger, maillog, ledger.journal.commit)
+            intake = ReportIntake(
+                ledger.reports, watching_of(ledger, self._alerting.evaluate), read_reports, complaints
+            )
             for name in files:
                 try:
                     with Path(name).open("rb") as file:

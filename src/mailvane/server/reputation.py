@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from mailvane.core.leasing import Leasing
 from mailvane.core.periodic import Background, until_done
+from mailvane.core.tenants.store import TenantStore
 from mailvane.dmarc.services import DmarcServices
 from mailvane.notify.services import NotifyServices
 from mailvane.notify.signing import Signing
@@ -24,7 +25,7 @@ from mailvane.reputation.sources.dnsbl.zones import dictionary
 from mailvane.reputation.sources.runner import Runner
 from mailvane.server.alerting import alerting_of, schedule_of, watching_of
 from mailvane.server.collecting import Collecting
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from mailvane.server.reputation_metrics import ReputationMetrics
 from mailvane.server.telling import Notifying
 from mailvane.server.watching_settings import WatchingSettings
@@ -48,11 +49,11 @@ class Reputation:
         return [*self.asking, *self.telling.background()]
 
 
-async def _catch_up(ledger: SqlLedger, evaluate: Evaluate, clock: Callable[[], int]) -> None:
+async def _catch_up(tenants: TenantStore, evaluate: Evaluate, clock: Callable[[], int]) -> None:
     """Let alerts hear of what was kept by a process that was stopped before it could tell them."""
 
     async def evaluate_all() -> None:
-        for workspace in await asyncio.to_thread(ledger.workspaces):
+        for workspace in await asyncio.to_thread(tenants.workspaces):
             await asyncio.to_thread(evaluate, workspace.id, tuple(Source), clock())
 
     await until_done(CATCH_UP_SECONDS, "evaluating alerts at the start", evaluate_all)
@@ -60,7 +61,7 @@ async def _catch_up(ledger: SqlLedger, evaluate: Evaluate, clock: Callable[[], i
 
 def reputation_of(
     settings: WatchingSettings,
-    ledger: SqlLedger,
+    ledger: Ledger,
     clock: Callable[[], int],
     registry: CollectorRegistry | None = None,
     complaints: Complaints | None = None,
@@ -68,7 +69,7 @@ def reputation_of(
     """Raises InvalidSetting."""
 
     def zones() -> Sequence[Zone]:
-        return dictionary(ledger.zones())
+        return dictionary(ledger.zones.zones())
 
     metrics = ReputationMetrics(registry or CollectorRegistry())
     alerting = alerting_of(settings, ledger, metrics.failing)
@@ -76,28 +77,28 @@ def reputation_of(
     coalescing = Coalescing(evaluate)
     watching = watching_of(ledger, coalescing)
     collecting = Collecting(settings, ledger, watching, complaints)
-    leasing = Leasing(ledger, clock)
+    leasing = Leasing(ledger.leases, clock)
     schedule = schedule_of(settings.reputation)
-    runner = Runner(collecting.collectors, watching, ledger, leasing, clock, schedule)
+    runner = Runner(collecting.collectors, watching, ledger.assets, leasing, clock, schedule)
     services = ReputationServices(
         alerting=alerting,
-        statistics=AlertStatistics(ledger),
+        statistics=AlertStatistics(ledger.alert_log),
         watching=watching,
-        sources=SourceSchedule(ledger, schedule),
-        profiles=ledger,
-        observed=ledger,
-        zones=ledger,
+        sources=SourceSchedule(ledger.assets, ledger.observations, ledger.leases, schedule),
+        profiles=ledger.profiles,
+        observed=ledger.observations,
+        zones=ledger.zones,
         dictionary=zones,
         wake=runner.wake,
         take_in=collecting.take_in,
     )
-    dmarc = DmarcServices(ledger, settings.dmarc.reports_address)
-    notify = NotifyServices(ledger, ledger, Signing(ledger))
+    dmarc = DmarcServices(ledger.reports, settings.dmarc.reports_address)
+    notify = NotifyServices(ledger.outbox, ledger.channels, Signing(ledger.channels))
     asking: Sequence[Background] = (
-        partial(_catch_up, ledger, evaluate, clock),
+        partial(_catch_up, ledger.tenants, evaluate, clock),
         runner.run,
         partial(collecting.fetch_reports, leasing, clock),
-        partial(metrics.look, ledger, clock),
+        partial(metrics.look, ledger.observations, ledger.alert_log, clock),
         coalescing.run,
     )
     return Reputation(services, dmarc, notify, Notifying(settings, ledger, clock, registry), asking)

@@ -12,7 +12,8 @@ from mailvane.core.periodic import every
 from mailvane.reputation.alerts.model import WINDOW_MS
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.model import LISTINGS, Source
-from mailvane.server.ledger import SqlLedger
+from mailvane.reputation.store.alert_log import AlertLogStore
+from mailvane.reputation.store.observations import ObservationStore
 
 LOOK_SECONDS = 30.0
 
@@ -80,16 +81,16 @@ class ReputationMetrics:
 
         return evaluated
 
-    async def look(self, ledger: SqlLedger, clock: Callable[[], int]) -> None:
+    async def look(self, observations: ObservationStore, alert_log: AlertLogStore, clock: Callable[[], int]) -> None:
         """Until it is cancelled."""
 
         async def look() -> None:
-            await asyncio.to_thread(self._look, ledger, clock())
+            await asyncio.to_thread(self._look, observations, alert_log, clock())
 
         await every(LOOK_SECONDS, "looking up how reputation stands", look)
 
-    def _look(self, ledger: SqlLedger, now: int) -> None:
-        standing = ledger.standing()
+    def _look(self, observations: ObservationStore, alert_log: AlertLogStore, now: int) -> None:
+        standing = observations.standing()
         for source, moment in standing.oldest_success.items():
             self._freshness.labels(source.value).set(moment / 1000)
         for source, count in standing.refused.items():
@@ -98,4 +99,4 @@ class ReputationMetrics:
                 self._refused_at.labels(source.value).set(standing.refused_at[source] / 1000)
         for kind in LISTINGS:
             self._listings.labels(kind.value).set(standing.open_listings.get(kind, 0))
-        self._firing.set(ledger.firing(now - WINDOW_MS))
+        self._firing.set(alert_log.firing(now - WINDOW_MS))

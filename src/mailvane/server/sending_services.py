@@ -34,7 +34,7 @@ def notification_intake(settings: OutboundSettings, stores: Stores, book: Feedba
     return SnsIntake(
         SnsGate(Certificates(fetch, roots, at_hand), settings.sns_topics, fetch),
         book,
-        Tenancy(stores.ledger, ""),
+        Tenancy(stores.ledger.tenants, ""),
         stores.recorder,
         settings.count_all_bounces,
         settings.ses_relay,

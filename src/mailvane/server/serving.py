@@ -32,7 +32,7 @@ from mailvane.outbound.services import OutboundServices
 from mailvane.server.descriptors import connections_of_a_door, raised
 from mailvane.server.following import Follower, FollowingMetrics
 from mailvane.server.governing import complaints_of
-from mailvane.server.housekeeping import Housekeeping
+from mailvane.server.housekeeping import housekeeping_of
 from mailvane.server.http import HttpServices, create_app
 from mailvane.server.ledgers import end_what_dead_processes_hold
 from mailvane.server.outbound import outbound_services
@@ -67,7 +67,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         followed = FollowedLogs(_clock)
         if "worker" in roles:
             followed = running.enter_context(_followers(settings, stores, metrics))
-        tenancy = Tenancy(stores.ledger, master_token(settings))
+        tenancy = Tenancy(stores.ledger.tenants, master_token(settings))
         outbound = outbound_services(settings.outbound, stores, tenancy, _clock)
         complaints = complaints_of(settings.outbound, stores.ledger, lambda: stores.maillog, stores.recorder.record)
         reputation = reputation_of(watching_settings(settings), stores.ledger, _clock, registry, complaints)
@@ -80,7 +80,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             answering = None if application is None else _answering(settings, application, limits, told)
             surfaces = _run(settings, answering, policy, outbound)
-            background = [*reputation.background(), Housekeeping(stores.ledger, _clock).run]
+            background = [*reputation.background(), housekeeping_of(stores.ledger, _clock).run]
             runner.run(_beside(background, surfaces) if "worker" in roles else surfaces)
     log.info("stopped")
 
@@ -126,7 +126,7 @@ def _followers(settings: Settings, stores: Stores, metrics: FollowingMetrics) ->
 def _services(
     settings: Settings, stores: Stores, tenancy: Tenancy, outbound: OutboundServices, reputation: Reputation
 ) -> HttpServices:
-    history = History(stores.maillog, stores.ledger)
+    history = History(stores.maillog, stores.ledger.tenants)
     return HttpServices(
         tenancy=tenancy,
         maillog=MailLogServices(

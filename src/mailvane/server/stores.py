@@ -16,7 +16,7 @@ from mailvane.maillog.ownership import Ownership
 from mailvane.maillog.recording import Recorder, Shipper
 from mailvane.maillog.remote import RemoteMailLog
 from mailvane.server.data_directory import owned
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from mailvane.server.ledgers import is_embedded, ledger_of, serving
 from mailvane.server.settings import Settings, master_token
 
@@ -24,7 +24,7 @@ from mailvane.server.settings import Settings, master_token
 class Stores(msgspec.Struct, frozen=True):
     """Both stores, open in this process, with the thread that carries events from the one to the other."""
 
-    ledger: SqlLedger
+    ledger: Ledger
     maillog: MailLog
     recorder: Recorder
     carrier: Shipper
@@ -44,16 +44,16 @@ def stores_here(settings: Settings, purpose: str, http: str = "") -> Iterator[St
         ledger = open_things.enter_context(ledger_of(settings))
         maillog = open_maillog(settings.maillog)
         open_things.callback(maillog.close)
-        ownership = Ownership(ledger, maillog)
+        ownership = Ownership(ledger.tenants, ledger.adoption, maillog)
         ownership.check()
-        integrity = Integrity(ledger, maillog, _clock, alone=is_embedded(settings))
+        integrity = Integrity(ledger.maillog_record, maillog, _clock, alone=is_embedded(settings))
         integrity.look()
         open_things.enter_context(integrity.watched())
-        recorder = Recorder(ledger, ownership)
+        recorder = Recorder(ledger.journal, ownership)
         carrier = Shipper(recorder)
         carrier.start()
         open_things.callback(carrier.stop)
-        attended = LockedMailLog(maillog, recorder, ledger, ownership.check, integrity)
+        attended = LockedMailLog(maillog, recorder, ledger.copies, ownership.check, integrity)
         yield Stores(ledger, attended, recorder, carrier, integrity)
 
 
@@ -79,9 +79,9 @@ def ownership_here(settings: Settings, purpose: str) -> Iterator[Ownership]:
         ledger = open_things.enter_context(ledger_of(settings))
         maillog = open_maillog(settings.maillog)
         open_things.callback(maillog.close)
-        integrity = Integrity(ledger, maillog, _clock, alone=is_embedded(settings))
+        integrity = Integrity(ledger.maillog_record, maillog, _clock, alone=is_embedded(settings))
         with integrity.changing():
-            yield Ownership(ledger, maillog)
+            yield Ownership(ledger.tenants, ledger.adoption, maillog)
 
 
 def _clock() -> int:

@@ -23,7 +23,7 @@ from mailvane.reputation.alerts.daily_report import DailyReports
 from mailvane.reputation.emailconsul.shape import webhook_body
 from mailvane.reputation.texts.email_templates import letter_of
 from mailvane.reputation.texts.slack_message import slack_body
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from mailvane.server.watching_settings import WatchingSettings
 
 
@@ -33,7 +33,7 @@ class Notifying:
     def __init__(
         self,
         settings: WatchingSettings,
-        ledger: SqlLedger,
+        ledger: Ledger,
         clock: Callable[[], int],
         registry: CollectorRegistry | None = None,
     ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from mailvane.core import leasing
 from mailvane.core.leasing import LEASE_MS, Held, Leasing
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
@@ -19,14 +19,14 @@ NOW = 1_790_000_000_000
 class Nodes:
     """Two processes on one ledger, and the clock of both."""
 
-    def __init__(self, ledger: SqlLedger) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.now = NOW
-        self.one = Leasing(ledger, lambda: self.now, "one")
-        self.other = Leasing(ledger, lambda: self.now, "other")
+        self.one = Leasing(ledger.leases, lambda: self.now, "one")
+        self.other = Leasing(ledger.leases, lambda: self.now, "other")
 
     def holders(self) -> list[str]:
-        return [lease.holder for lease in self.ledger.leases(self.now)]
+        return [lease.holder for lease in self.ledger.leases.leases(self.now)]
 
 
 @pytest.fixture
@@ -70,11 +70,11 @@ def test_it_is_renewed_while_the_block_lasts_and_known_to_be_lost_when_it_was_no
             assert held is not None
             nodes.now += LEASE_MS - 1
             async with asyncio.timeout(10):
-                while nodes.ledger.leases(nodes.now)[0].until < nodes.now + LEASE_MS:
+                while nodes.ledger.leases.leases(nodes.now)[0].until < nodes.now + LEASE_MS:
                     await asyncio.sleep(0.01)
             assert not held.lost
-            nodes.ledger.void_leases()
-            assert nodes.ledger.hold("x", "other", nodes.now, LEASE_MS)
+            nodes.ledger.leases.void_leases()
+            assert nodes.ledger.leases.hold("x", "other", nodes.now, LEASE_MS)
             await lost(held)
         assert nodes.holders() == ["other"]
 
@@ -82,6 +82,6 @@ def test_it_is_renewed_while_the_block_lasts_and_known_to_be_lost_when_it_was_no
 
 
 def test_a_process_is_named_so_that_people_find_it(nodes: Nodes) -> None:
-    first, second = (Leasing(nodes.ledger, lambda: NOW).holder for _ in range(2))
+    first, second = (Leasing(nodes.ledger.leases, lambda: NOW).holder for _ in range(2))
     assert first != second
     assert first.split(":")[1].isdecimal()

@@ -12,11 +12,11 @@ import pytest
 
 from mailvane.core.errors import InvalidInput, StoreUnavailable
 from mailvane.dmarc.intake import Aggregate, Counts, Failure, Found, ReportIntake, Taken, TlsSessions, Unread
-from mailvane.dmarc.interface import RowQuestion
+from mailvane.dmarc.model import RowQuestion
 from mailvane.maillog.complaints import Complaint, EnclosedMail
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import AssetKind, AssetStatus, Observation, ObservationKind, Refresh, Source
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
@@ -47,14 +47,14 @@ COMPLAINT = Failure(name="three", domain="shop.example", digest="d1", at=NOW - D
 class Kept:
     """A workspace, what is in the files that come, and what alerts heard."""
 
-    def __init__(self, ledger: SqlLedger) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.workspace = ledger.add_workspace("one", NOW).id
+        self.workspace = ledger.tenants.add_workspace("one", NOW).id
         self.found: list[Found] = []
         self.broken = ""
         self.heard: list[set[Source]] = []
-        self.watching = WatchedAssets(ledger, ledger, self._hear)
-        self.intake = ReportIntake(ledger, self.watching, self._read)
+        self.watching = WatchedAssets(ledger.assets, ledger.observations, self._hear)
+        self.intake = ReportIntake(ledger.reports, self.watching, self._read)
 
     def _hear(self, _workspace: int, sources: Collection[Source], _now: int) -> None:
         self.heard.append(set(sources))
@@ -73,7 +73,7 @@ class Kept:
 
     def rows(self) -> list[Any]:
         question = RowQuestion(workspace=self.workspace, since=0, until=NOW * 2)
-        return self.ledger.report_rows(question)[1]
+        return self.ledger.reports.report_rows(question)[1]
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_report_is_kept_with_its_rows_and_told_once(kept: Kept) -> None:
         "period_to": NOW - DAY,
     }
     assert [row["count"] for row in kept.rows()] == [5, 2]
-    (report,) = kept.ledger.reports(kept.workspace, 0, NOW)
+    (report,) = kept.ledger.reports.reports(kept.workspace, 0, NOW)
     assert (report.domain, report.messages, report.rows, report.received_at) == ("shop.example", 7, 2, NOW)
     assert report.head == {"policy": {"p": "none"}}
     assert kept.heard == [{Source.DMARC}]
@@ -141,7 +141,7 @@ def test_one_id_of_two_times_is_two_reports(kept: Kept, other: dict[str, int]) -
     assert not kept.take(REPORT)[0].new
     assert not kept.take(second)[0].new
     assert sorted(told.data["messages"] for told in kept.told()) == [4, 7]
-    assert len(kept.ledger.reports(kept.workspace, 0, NOW * 2)) == 2
+    assert len(kept.ledger.reports.reports(kept.workspace, 0, NOW * 2)) == 2
     assert len(kept.rows()) == 4
 
 
@@ -160,7 +160,7 @@ def test_a_report_whose_rows_were_kept_before_we_were_stopped_is_told_when_it_co
             raise StoreUnavailable
 
     kept.found = [REPORT, TLS]
-    stopped = ReportIntake(kept.ledger, Stopped(kept.ledger, kept.ledger), kept._read)
+    stopped = ReportIntake(kept.ledger.reports, Stopped(kept.ledger.assets, kept.ledger.observations), kept._read)
     with pytest.raises(StoreUnavailable):
         stopped.take(kept.workspace, io.BytesIO(), "file", NOW)
     assert kept.told() == []
@@ -232,7 +232,7 @@ def test_rows_that_cannot_be_read_leave_nothing_of_their_report(kept: Kept) -> N
 def test_remarks_are_kept_with_the_report(kept: Kept) -> None:
     (taken,) = kept.take(changed(REPORT, remarks=("a record was passed over",)))
     assert taken.remarks == ("a record was passed over",)
-    (report,) = kept.ledger.reports(kept.workspace, 0, NOW)
+    (report,) = kept.ledger.reports.reports(kept.workspace, 0, NOW)
     assert report.head["remarks"] == ["a record was passed over"]
 
 
@@ -245,10 +245,10 @@ def test_reports_do_not_put_off_the_question_about_a_domains_policy(kept: Kept) 
 
 def test_workspaces_know_nothing_of_each_other(kept: Kept) -> None:
     kept.take(REPORT)
-    other = kept.ledger.add_workspace("two", NOW).id
+    other = kept.ledger.tenants.add_workspace("two", NOW).id
     (taken,) = kept.intake.take(other, io.BytesIO(), "file", NOW)
     assert taken.new
-    assert kept.ledger.reports(other, 0, NOW)[0].messages == 7
+    assert kept.ledger.reports.reports(other, 0, NOW)[0].messages == 7
 
 
 class Remembering:
@@ -272,7 +272,7 @@ def abuse(digest: str = "d1", feedback_type: str = "abuse", at: int = NOW - DAY)
 
 def test_a_complaint_is_handed_on_once_and_kept_with_what_became_of_it(kept: Kept) -> None:
     complaints = Remembering()
-    kept.intake = ReportIntake(kept.ledger, kept.watching, kept._read, complaints)
+    kept.intake = ReportIntake(kept.ledger.reports, kept.watching, kept._read, complaints)
     (taken,) = kept.take(abuse())
     assert (taken.new, taken.remarks) == (True, ("said so",))
     assert not kept.take(abuse())[0].new
@@ -284,7 +284,7 @@ def test_a_complaint_is_handed_on_once_and_kept_with_what_became_of_it(kept: Kep
 
 def test_a_complaint_that_could_not_be_kept_comes_again(kept: Kept) -> None:
     complaints = Remembering()
-    kept.intake = ReportIntake(kept.ledger, kept.watching, kept._read, complaints)
+    kept.intake = ReportIntake(kept.ledger.reports, kept.watching, kept._read, complaints)
     complaints.away = True
     with pytest.raises(StoreUnavailable):
         kept.take(abuse())
@@ -298,7 +298,7 @@ def test_a_report_without_a_time_is_known_when_it_comes_again_later(kept: Kept) 
     assert len(kept.told(ObservationKind.FAILURE)) == 1
 
 
-def steps_of(ledger: SqlLedger, take: Callable[[], object]) -> int:
+def steps_of(ledger: Ledger, take: Callable[[], object]) -> int:
     """How many steps SQLite's machine takes meanwhile, in hundreds: work, whatever the time."""
     count = 0
 
@@ -307,12 +307,12 @@ def steps_of(ledger: SqlLedger, take: Callable[[], object]) -> int:
         count += 1
         return 0
 
-    with ledger._database.engine.connect() as connection:
+    with ledger.database.engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert driver is not None
         driver.set_progress_handler(step, 100)
     take()
-    with ledger._database.engine.connect() as connection:
+    with ledger.database.engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert driver is not None
         driver.set_progress_handler(None, 100)
@@ -359,7 +359,7 @@ def test_a_report_that_makes_us_fail_is_refused_and_the_others_are_kept(
     def failing(*_: object) -> bool:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(kept.ledger, "add_report", failing)
+    monkeypatch.setattr(kept.ledger.reports, "add_report", failing)
     first, second = kept.take(REPORT, TLS)
     assert (first.kind, first.reason) == (None, "it could not be kept: ZeroDivisionError")
     assert second.new

@@ -9,10 +9,9 @@ import pytest
 
 from mailvane.core.errors import InvalidInput
 from mailvane.maillog.backup import LockedMailLog
-from mailvane.maillog.interface import JournalEntry
-from mailvane.maillog.model import EventBatch, EventType, MailEvent
+from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent
 from mailvane.maillog.recording import Recorder
-from mailvane.server.ledger import SqlLedger, open_ledger
+from mailvane.server.ledger import Ledger, open_ledger
 from tests.ledgers import fresh_ledger
 from tests.unit.core.memory import MemoryMailLog
 
@@ -20,7 +19,7 @@ NOW = 1_790_000_000_000
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened = fresh_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
@@ -36,29 +35,27 @@ def record(recorder: Recorder, token: str) -> None:
     recorder.record(JournalEntry(batch=EventBatch(token, 1, 0, [event])), NOW)
 
 
-def test_a_backup_first_carries_what_is_pending(tmp_path: Path, ledger: SqlLedger, maillog: MemoryMailLog) -> None:
-    recorder = Recorder(ledger, maillog)
+def test_a_backup_first_carries_what_is_pending(tmp_path: Path, ledger: Ledger, maillog: MemoryMailLog) -> None:
+    recorder = Recorder(ledger.journal, maillog)
     record(recorder, "t1")
-    LockedMailLog(maillog, recorder, ledger).upkeep("backup", tmp_path / "copy")
+    LockedMailLog(maillog, recorder, ledger.copies).upkeep("backup", tmp_path / "copy")
     assert maillog.cared == [("backup", 1)]
     copy = open_ledger(f"sqlite:///{tmp_path / 'copy' / 'ledger.sqlite'}")
-    assert copy.backlog() == 0
+    assert copy.journal.backlog() == 0
     copy.close()
 
 
-def test_a_backup_does_not_overwrite(tmp_path: Path, ledger: SqlLedger, maillog: MemoryMailLog) -> None:
+def test_a_backup_does_not_overwrite(tmp_path: Path, ledger: Ledger, maillog: MemoryMailLog) -> None:
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "something").touch()
     with pytest.raises(InvalidInput, match="not empty"):
-        LockedMailLog(maillog, Recorder(ledger, maillog), ledger).upkeep("backup", tmp_path / "copy")
+        LockedMailLog(maillog, Recorder(ledger.journal, maillog), ledger.copies).upkeep("backup", tmp_path / "copy")
     assert maillog.cared == []
 
 
-def test_a_restore_needs_a_backup_and_an_empty_mail_log(
-    tmp_path: Path, ledger: SqlLedger, maillog: MemoryMailLog
-) -> None:
-    recorder = Recorder(ledger, maillog)
-    attended = LockedMailLog(maillog, recorder, ledger)
+def test_a_restore_needs_a_backup_and_an_empty_mail_log(tmp_path: Path, ledger: Ledger, maillog: MemoryMailLog) -> None:
+    recorder = Recorder(ledger.journal, maillog)
+    attended = LockedMailLog(maillog, recorder, ledger.copies)
     with pytest.raises(InvalidInput, match="no backup"):
         attended.upkeep("restore", tmp_path / "copy")
     attended.upkeep("backup", tmp_path / "copy")
@@ -68,10 +65,10 @@ def test_a_restore_needs_a_backup_and_an_empty_mail_log(
 
 
 @pytest.mark.parametrize("target", [None, Path("relative")])
-def test_a_copy_needs_a_full_path(target: Path | None, ledger: SqlLedger, maillog: MemoryMailLog) -> None:
+def test_a_copy_needs_a_full_path(target: Path | None, ledger: Ledger, maillog: MemoryMailLog) -> None:
     with pytest.raises(InvalidInput, match="directory"):
-        LockedMailLog(maillog, Recorder(ledger, maillog), ledger).upkeep("backup", target)
+        LockedMailLog(maillog, Recorder(ledger.journal, maillog), ledger.copies).upkeep("backup", target)
 
 
-def test_questions_go_straight_through(ledger: SqlLedger, maillog: MemoryMailLog) -> None:
-    assert LockedMailLog(maillog, Recorder(ledger, maillog), ledger).health() == maillog.health()
+def test_questions_go_straight_through(ledger: Ledger, maillog: MemoryMailLog) -> None:
+    assert LockedMailLog(maillog, Recorder(ledger.journal, maillog), ledger.copies).health() == maillog.health()

@@ -18,7 +18,7 @@ from mailvane.core.tenants.model import Price, Relay
 from mailvane.maillog.history import WINDOWS, Charge, History, billing_cycle, cost, merged, window_start
 from mailvane.maillog.model import EventBatch, EventType, MailEvent
 from mailvane.maillog.queries import LogQuestion, Statistics
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
 from tests.unit.core.memory import MemoryMailLog
 
@@ -41,15 +41,15 @@ def accepted(relay: int, when: int, sender: str = "a@example.com") -> MailEvent:
 class Place:
     """A workspace with relays, and a mail log to fill."""
 
-    def __init__(self, ledger: SqlLedger) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.maillog = MemoryMailLog()
-        self.workspace = ledger.add_workspace("acme", NOW).id
-        self.history = History(self.maillog, ledger)
+        self.workspace = ledger.tenants.add_workspace("acme", NOW).id
+        self.history = History(self.maillog, ledger.tenants)
 
     def relay(self, **changed: object) -> Relay:
-        relay = msgspec.structs.replace(self.ledger.add_relay(self.workspace, "", NOW), **changed)
-        self.ledger.save_relay(relay)
+        relay = msgspec.structs.replace(self.ledger.tenants.add_relay(self.workspace, "", NOW), **changed)
+        self.ledger.tenants.save_relay(relay)
         return relay
 
     def store(self, *events: MailEvent) -> None:
@@ -230,14 +230,14 @@ def test_tables_are_ranked_again_when_joined() -> None:
 
 def test_a_search_stays_within_the_relays_of_its_workspace(place: Place) -> None:
     mine = place.relay(active=False)
-    theirs = place.ledger.add_relay(place.ledger.add_workspace("theirs", NOW).id, "", NOW)
+    theirs = place.ledger.tenants.add_relay(place.ledger.tenants.add_workspace("theirs", NOW).id, "", NOW)
     question = LogQuestion(workspace=place.workspace, relays=(theirs.id, mine.id), sender="a@example.com")
     place.history.search(question)
     assert place.maillog.searched == [msgspec.structs.replace(question, relays=(mine.id,))]
 
 
 def test_a_search_among_foreign_relays_finds_nothing_and_asks_nothing(place: Place) -> None:
-    theirs = place.ledger.add_relay(place.ledger.add_workspace("theirs", NOW).id, "", NOW)
+    theirs = place.ledger.tenants.add_relay(place.ledger.tenants.add_workspace("theirs", NOW).id, "", NOW)
     place.store(accepted(theirs.id, NOW))
     for relays in ((theirs.id,), ()):
         page = place.history.search(LogQuestion(workspace=place.workspace, relays=relays))

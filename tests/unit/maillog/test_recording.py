@@ -12,10 +12,9 @@ import pytest
 
 from mailvane.core.errors import StoreUnavailable
 from mailvane.maillog import recording
-from mailvane.maillog.interface import JournalEntry
-from mailvane.maillog.model import EventBatch, EventType, MailEvent
+from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent
 from mailvane.maillog.recording import Recorder, Shipper, Waiting
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
 from tests.unit.core.memory import MemoryMailLog
 
@@ -36,7 +35,7 @@ def numbers(maillog: MemoryMailLog) -> list[int]:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened = fresh_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
@@ -48,15 +47,15 @@ def maillog() -> MemoryMailLog:
 
 
 @pytest.fixture
-def recorder(ledger: SqlLedger, maillog: MemoryMailLog) -> Recorder:
-    return Recorder(ledger, maillog)
+def recorder(ledger: Ledger, maillog: MemoryMailLog) -> Recorder:
+    return Recorder(ledger.journal, maillog)
 
 
 def test_what_is_recorded_is_in_the_journal_and_not_yet_in_the_mail_log(
-    recorder: Recorder, ledger: SqlLedger, maillog: MemoryMailLog
+    recorder: Recorder, ledger: Ledger, maillog: MemoryMailLog
 ) -> None:
     pending = recorder.record(entry(1), NOW)
-    assert ledger.pending(10) == [pending]
+    assert ledger.journal.pending(10) == [pending]
     assert maillog.offered == []
 
 
@@ -86,18 +85,18 @@ def test_an_entry_without_events_leaves_nothing_to_carry(recorder: Recorder) -> 
     assert recorder.carry() == 0
 
 
-def test_what_an_earlier_process_left_behind_is_carried(ledger: SqlLedger, maillog: MemoryMailLog) -> None:
-    Recorder(ledger, MemoryMailLog()).record(entry(1), NOW)
-    after = Recorder(ledger, maillog)
+def test_what_an_earlier_process_left_behind_is_carried(ledger: Ledger, maillog: MemoryMailLog) -> None:
+    Recorder(ledger.journal, MemoryMailLog()).record(entry(1), NOW)
+    after = Recorder(ledger.journal, maillog)
     after.record(entry(2), NOW)
     after.drain()
     assert numbers(maillog) == [1, 2]
 
 
 def test_a_batch_fresh_from_this_process_is_not_read_back(
-    ledger: SqlLedger, maillog: MemoryMailLog, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, maillog: MemoryMailLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorder = Recorder(ledger, maillog)
+    recorder = Recorder(ledger.journal, maillog)
     recorder.drain()
     monkeypatch.setattr("mailvane.maillog.store.journal.unpack", lambda payload: pytest.fail("read back"))
     recorder.record(entry(1), NOW)
@@ -106,21 +105,21 @@ def test_a_batch_fresh_from_this_process_is_not_read_back(
     assert numbers(maillog) == [1, 2]
 
 
-def test_what_another_carrier_took_is_not_remembered(ledger: SqlLedger, recorder: Recorder) -> None:
+def test_what_another_carrier_took_is_not_remembered(ledger: Ledger, recorder: Recorder) -> None:
     recorder.drain()
     recorder.record(entry(1), NOW)
-    Recorder(ledger, MemoryMailLog()).drain()
+    Recorder(ledger.journal, MemoryMailLog()).drain()
     assert recorder.wait_for_work(0)
     assert recorder.carry() == 0
     assert not recorder.wait_for_work(0)
 
 
 def test_steady_work_does_not_keep_a_recorder_from_what_a_dead_node_left(
-    ledger: SqlLedger, recorder: Recorder, maillog: MemoryMailLog
+    ledger: Ledger, recorder: Recorder, maillog: MemoryMailLog
 ) -> None:
     recorder.drain()
-    Recorder(ledger, MemoryMailLog()).record(entry(0), NOW)
-    ledger.claim(1, {})
+    Recorder(ledger.journal, MemoryMailLog()).record(entry(0), NOW)
+    ledger.journal.claim(1, {})
     rounds = 0
     while 0 not in numbers(maillog):
         rounds += 1
@@ -130,8 +129,8 @@ def test_steady_work_does_not_keep_a_recorder_from_what_a_dead_node_left(
     assert rounds > 1
 
 
-def test_more_than_fits_in_memory_is_read_back(ledger: SqlLedger, maillog: MemoryMailLog) -> None:
-    recorder = Recorder(ledger, maillog, held_events=5)
+def test_more_than_fits_in_memory_is_read_back(ledger: Ledger, maillog: MemoryMailLog) -> None:
+    recorder = Recorder(ledger.journal, maillog, held_events=5)
     recorder.drain()
     for number in range(6):
         recorder.record(entry(number, events=2), NOW)
@@ -159,7 +158,7 @@ def test_while_the_mail_log_is_away_nothing_is_lost_and_nothing_counts_twice(
 
 
 def test_a_bundle_that_was_offered_is_offered_again_as_it_was(
-    ledger: SqlLedger, recorder: Recorder, maillog: MemoryMailLog
+    ledger: Ledger, recorder: Recorder, maillog: MemoryMailLog
 ) -> None:
     recorder.record(entry(1), NOW)
     recorder.record(entry(2), NOW)
@@ -168,16 +167,16 @@ def test_a_bundle_that_was_offered_is_offered_again_as_it_was(
         recorder.carry()
     recorder.record(entry(3), NOW)
     maillog.down = False
-    Recorder(ledger, maillog).drain()
+    Recorder(ledger.journal, maillog).drain()
     recorder.drain()
     assert maillog.offered[1] == maillog.offered[0]
     assert numbers(maillog) == [1, 2, 3]
 
 
 def test_what_an_earlier_process_left_is_tried_again_when_the_mail_log_comes_back(
-    ledger: SqlLedger, recorder: Recorder, maillog: MemoryMailLog
+    ledger: Ledger, recorder: Recorder, maillog: MemoryMailLog
 ) -> None:
-    Recorder(ledger, MemoryMailLog()).record(entry(1), NOW)
+    Recorder(ledger.journal, MemoryMailLog()).record(entry(1), NOW)
     maillog.down = True
     with pytest.raises(StoreUnavailable):
         recorder.carry()
@@ -186,25 +185,25 @@ def test_what_an_earlier_process_left_is_tried_again_when_the_mail_log_comes_bac
 
 
 def test_a_batch_stored_before_a_crash_is_offered_again_and_counts_once(
-    ledger: SqlLedger, maillog: MemoryMailLog, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, maillog: MemoryMailLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(_: Sequence[int]) -> None:
         raise StoreUnavailable
 
-    dying = Recorder(ledger, maillog)
+    dying = Recorder(ledger.journal, maillog)
     dying.record(entry(1), NOW)
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "settle", crash)
+        patch.setattr(ledger.journal, "settle", crash)
         with pytest.raises(StoreUnavailable):
             dying.carry()
-    Recorder(ledger, maillog).drain()
+    Recorder(ledger.journal, maillog).drain()
     assert maillog.offered == ["t1", "t1"]
     assert len(maillog.events) == 1
-    assert ledger.backlog() == 0
+    assert ledger.journal.backlog() == 0
 
 
-def test_two_carriers_of_one_journal_count_everything_once(ledger: SqlLedger, maillog: MemoryMailLog) -> None:
-    one, two = Recorder(ledger, maillog), Recorder(ledger, maillog)
+def test_two_carriers_of_one_journal_count_everything_once(ledger: Ledger, maillog: MemoryMailLog) -> None:
+    one, two = Recorder(ledger.journal, maillog), Recorder(ledger.journal, maillog)
     for number in range(20):
         (one if number % 2 else two).record(entry(number), NOW)
     threads = [Thread(target=each.drain) for each in (one, two)]
@@ -212,7 +211,7 @@ def test_two_carriers_of_one_journal_count_everything_once(ledger: SqlLedger, ma
         thread.start()
     for thread in threads:
         thread.join()
-    assert ledger.backlog() == 0
+    assert ledger.journal.backlog() == 0
     assert len(maillog.events) == 20
 
 
@@ -234,14 +233,14 @@ def test_a_batch_that_the_mail_log_refuses_does_not_hold_up_the_others(
 
 
 def test_refused_batches_of_an_earlier_process_do_not_hide_those_behind_them(
-    ledger: SqlLedger, recorder: Recorder, maillog: MemoryMailLog, caplog: pytest.LogCaptureFixture
+    ledger: Ledger, recorder: Recorder, maillog: MemoryMailLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL)
-    earlier = Recorder(ledger, MemoryMailLog())
+    earlier = Recorder(ledger.journal, MemoryMailLog())
     for number in range(50):
         earlier.record(entry(number, workspace=number), NOW)
     maillog.refuses = {f"t{number}" for number in range(40)}
-    ledger.claim(100, {})
+    ledger.journal.claim(100, {})
     while recorder.carry(5) or recorder.wait_for_work(0):
         pass
     assert len(maillog.batches) == 10
@@ -249,7 +248,7 @@ def test_refused_batches_of_an_earlier_process_do_not_hide_those_behind_them(
 
 
 def test_a_refused_batch_is_tried_again_also_while_others_keep_coming(
-    ledger: SqlLedger, maillog: MemoryMailLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ledger: Ledger, maillog: MemoryMailLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     monkeypatch.setattr(recording, "_FIRST_RETRY_SECONDS", 0.0)
@@ -258,7 +257,7 @@ def test_a_refused_batch_is_tried_again_also_while_others_keep_coming(
         def wait_for_work(self, patience: float) -> bool:
             return not Event().wait(0.001)
 
-    busy = Busy(ledger, maillog)
+    busy = Busy(ledger.journal, maillog)
     maillog.refuses = {"t1"}
     busy.record(entry(1), NOW)
     busy.carry()
@@ -321,12 +320,12 @@ def test_the_carrier_carries_what_is_recorded_and_ends_when_told(recorder: Recor
 
 
 def test_the_carrier_notices_what_another_process_left(
-    ledger: SqlLedger, recorder: Recorder, maillog: MemoryMailLog
+    ledger: Ledger, recorder: Recorder, maillog: MemoryMailLog
 ) -> None:
     recorder.drain()
     carrier = Shipper(recorder)
     carrier.start()
-    Recorder(ledger, MemoryMailLog()).record(entry(1), NOW)
+    Recorder(ledger.journal, MemoryMailLog()).record(entry(1), NOW)
     carrier.poke()
     assert recorder.wait_below(1, PATIENCE)
     carrier.stop()

@@ -21,8 +21,8 @@ NOW = 1_700_000_000_000
 @pytest.fixture
 def signing(tmp_path: Path) -> Signing:
     ledger = fresh_ledger(tmp_path / "ledger.sqlite")
-    Tenancy(ledger, "master").create_workspace("acme", NOW)
-    return Signing(ledger)
+    Tenancy(ledger.tenants, "master").create_workspace("acme", NOW)
+    return Signing(ledger.channels)
 
 
 def texts(secrets: Sequence[object]) -> list[str]:

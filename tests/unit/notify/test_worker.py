@@ -17,7 +17,7 @@ from mailvane.notify import worker as worker_module
 from mailvane.notify.model import Channel, Notification, NotificationState
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
 from mailvane.notify.worker import AT_ONCE, GIVE_UP_MS, HOLD_MS, PATIENCE_MS, Worker
-from mailvane.server.ledger import SqlLedger, open_ledger
+from mailvane.server.ledger import Ledger, open_ledger
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
@@ -43,18 +43,18 @@ class Hook:
 
 
 class Post:
-    def __init__(self, ledger: SqlLedger, hook: Hook) -> None:
+    def __init__(self, ledger: Ledger, hook: Hook) -> None:
         self.ledger = ledger
         self.hook = hook
         self.now = NOW
-        self.workspace = ledger.add_workspace("one", NOW).id
+        self.workspace = ledger.tenants.add_workspace("one", NOW).id
 
     def post(self, ident: str = "msg_1", target: str = "https://h.example/") -> None:
-        self.ledger.post([message(self.workspace, ident, target)])
+        self.ledger.outbox.post([message(self.workspace, ident, target)])
 
     def rounds(self, count: int, hours: float = 0) -> None:
         async def several() -> None:
-            worker = Worker(self.ledger, [self.hook], lambda: self.now)
+            worker = Worker(self.ledger.outbox, [self.hook], lambda: self.now)
             for _ in range(count):
                 await worker.round()
                 await worker.settled()
@@ -63,7 +63,7 @@ class Post:
         asyncio.run(several())
 
     def state(self, ident: str = "msg_1") -> tuple[NotificationState, int]:
-        (found,) = [one for one in self.ledger.notifications(self.workspace) if one.id == ident]
+        (found,) = [one for one in self.ledger.outbox.notifications(self.workspace) if one.id == ident]
         return found.state, found.attempts
 
 
@@ -74,23 +74,27 @@ def message(workspace: int, ident: str, target: str) -> Notification:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     yield ledger
     ledger.close()
 
 
-def test_a_receiver_that_fails_twice_gets_it_once(ledger: SqlLedger) -> None:
+def test_a_receiver_that_fails_twice_gets_it_once(ledger: Ledger) -> None:
     post = Post(ledger, Hook(NotDelivered("503"), NotDelivered("no answer")))
     post.post()
     post.rounds(10, hours=0.1)
     assert post.hook.delivered == ["msg_1"]
     assert post.state() == (NotificationState.DELIVERED, 3)
-    assert [one.outcome for one in ledger.attempts(post.workspace, "msg_1")] == ["transient", "transient", "delivered"]
-    assert [target.failing_since for target in ledger.targets(post.workspace)] == [0]
+    assert [one.outcome for one in ledger.outbox.attempts(post.workspace, "msg_1")] == [
+        "transient",
+        "transient",
+        "delivered",
+    ]
+    assert [target.failing_since for target in ledger.outbox.targets(post.workspace)] == [0]
 
 
-def test_pauses_grow_and_a_receiver_that_names_one_is_obeyed(ledger: SqlLedger) -> None:
+def test_pauses_grow_and_a_receiver_that_names_one_is_obeyed(ledger: Ledger) -> None:
     post = Post(ledger, Hook(*[NotDelivered("503")] * 20, NotDelivered("429", 20 * HOUR)))
     post.post()
     post.rounds(24 * 60, hours=1 / 60)
@@ -98,22 +102,22 @@ def test_pauses_grow_and_a_receiver_that_names_one_is_obeyed(ledger: SqlLedger) 
 
 
 @pytest.mark.parametrize("error", [Refused("404"), NotAllowed("10.0.0.1 is not a public address")])
-def test_what_will_not_be_taken_is_not_tried_again(ledger: SqlLedger, error: Exception) -> None:
+def test_what_will_not_be_taken_is_not_tried_again(ledger: Ledger, error: Exception) -> None:
     post = Post(ledger, Hook(error))
     post.post()
     post.rounds(5, hours=24)
     assert (post.hook.tried, post.state()) == (1, (NotificationState.FAILED, 1))
-    assert ledger.attempts(post.workspace, "msg_1")[0].detail == str(error)
+    assert ledger.outbox.attempts(post.workspace, "msg_1")[0].detail == str(error)
 
 
-def test_what_nobody_foresaw_is_tried_again(ledger: SqlLedger) -> None:
+def test_what_nobody_foresaw_is_tried_again(ledger: Ledger) -> None:
     post = Post(ledger, Hook(RuntimeError("bug"), Transient("away")))
     post.post()
     post.rounds(5, hours=1)
     assert post.hook.delivered == ["msg_1"]
 
 
-def test_a_target_that_failed_for_days_is_left_alone_until_somebody_asks(ledger: SqlLedger) -> None:
+def test_a_target_that_failed_for_days_is_left_alone_until_somebody_asks(ledger: Ledger) -> None:
     post = Post(ledger, Hook(*[NotDelivered("no answer")] * 1000))
     post.post()
     post.rounds(GIVE_UP_MS // HOUR + 20, hours=1)
@@ -123,12 +127,12 @@ def test_a_target_that_failed_for_days_is_left_alone_until_somebody_asks(ledger:
     post.rounds(3, hours=24)
     assert (post.hook.tried, post.state("msg_2")[0]) == (tried, NotificationState.DISABLED)
     post.hook.outcomes.clear()
-    ledger.resend(post.workspace, "msg_2", post.now)
+    ledger.outbox.resend(post.workspace, "msg_2", post.now)
     post.rounds(1)
     assert post.hook.delivered == ["msg_2"]
 
 
-def test_a_slow_target_makes_no_other_wait(ledger: SqlLedger) -> None:
+def test_a_slow_target_makes_no_other_wait(ledger: Ledger) -> None:
     arrived: list[str] = []
 
     class Slow(Hook):
@@ -145,7 +149,7 @@ def test_a_slow_target_makes_no_other_wait(ledger: SqlLedger) -> None:
     release = asyncio.Event()
 
     async def scene() -> None:
-        worker = Worker(ledger, [post.hook], lambda: NOW)
+        worker = Worker(ledger.outbox, [post.hook], lambda: NOW)
         await worker.round()
         async with asyncio.timeout(10):
             while arrived != ["quick"]:
@@ -157,22 +161,22 @@ def test_a_slow_target_makes_no_other_wait(ledger: SqlLedger) -> None:
     assert sorted(arrived) == ["quick", *(f"slow{number}" for number in range(5))]
 
 
-def test_a_channel_that_is_not_configured_says_so(ledger: SqlLedger) -> None:
+def test_a_channel_that_is_not_configured_says_so(ledger: Ledger) -> None:
     post = Post(ledger, Hook())
 
     async def once() -> None:
-        worker = Worker(ledger, [], lambda: NOW)
+        worker = Worker(ledger.outbox, [], lambda: NOW)
         await worker.round()
         await worker.settled()
 
     post.post()
     asyncio.run(once())
     assert post.state()[0] is NotificationState.FAILED
-    assert ledger.attempts(post.workspace, "msg_1")[0].detail == "webhook is not configured"
+    assert ledger.outbox.attempts(post.workspace, "msg_1")[0].detail == "webhook is not configured"
 
 
 def take_and_die(url: str) -> None:
-    open_ledger(url).take(NOW, 10, HOLD_MS)
+    open_ledger(url).outbox.take(NOW, 10, HOLD_MS)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -200,7 +204,7 @@ def test_the_longest_try_ends_before_its_message_is_taken_again() -> None:
 
 
 def test_a_worker_that_is_stopped_leaves_what_it_could_not_tell_to_the_next(
-    ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Slow(Hook):
         async def deliver(self, notification: Notification, now: int) -> Delivered:
@@ -213,7 +217,7 @@ def test_a_worker_that_is_stopped_leaves_what_it_could_not_tell_to_the_next(
     post.post()
 
     async def scene() -> None:
-        running = asyncio.create_task(Worker(ledger, [post.hook], lambda: post.now).run())
+        running = asyncio.create_task(Worker(ledger.outbox, [post.hook], lambda: post.now).run())
         await begun.wait()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):

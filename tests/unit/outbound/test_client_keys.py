@@ -22,7 +22,7 @@ from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.client_keys import ClientKeys, check_token
 from mailvane.outbound.clients import Terms
 from mailvane.outbound.governance import Governance
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
@@ -31,24 +31,24 @@ TOKEN = "emb_0123456789abcdef"
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened = fresh_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def workspace(ledger: SqlLedger) -> int:
-    return ledger.add_workspace("acme", NOW).id
+def workspace(ledger: Ledger) -> int:
+    return ledger.tenants.add_workspace("acme", NOW).id
 
 
-def keys_on(ledger: SqlLedger) -> ClientKeys:
+def keys_on(ledger: Ledger) -> ClientKeys:
     """As another process would have them."""
-    return ClientKeys(ledger, Governance(ledger, ledger, ledger, GovernanceRules()))
+    return ClientKeys(ledger.clients, Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules()))
 
 
 @pytest.fixture
-def keys(ledger: SqlLedger) -> ClientKeys:
+def keys(ledger: Ledger) -> ClientKeys:
     return keys_on(ledger)
 
 
@@ -114,10 +114,10 @@ def test_a_key_without_a_quota_makes_any_number(keys: ClientKeys, workspace: int
 
 
 def test_the_quota_counts_what_the_workspace_has_whoever_made_it(
-    keys: ClientKeys, ledger: SqlLedger, workspace: int
+    keys: ClientKeys, ledger: Ledger, workspace: int
 ) -> None:
-    other = ledger.add_workspace("other", NOW).id
-    governance = Governance(ledger, ledger, ledger, GovernanceRules())
+    other = ledger.tenants.add_workspace("other", NOW).id
+    governance = Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
     governance.create("other.example", other, NOW)
     governance.create("a.example", workspace, NOW)
     key = keys.issue(workspace, TOKEN, Terms(domains_allowed=2), NOW).id
@@ -153,8 +153,8 @@ def test_many_at_once_never_pass_a_quota_and_use_it_up(keys: ClientKeys, workspa
 class Together(ClientKeys):
     """Looks, and then waits until another process has looked, too."""
 
-    def __init__(self, ledger: SqlLedger, looked: Barrier) -> None:
-        super().__init__(ledger, Governance(ledger, ledger, ledger, GovernanceRules()))
+    def __init__(self, ledger: Ledger, looked: Barrier) -> None:
+        super().__init__(ledger.clients, Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules()))
         self._looked = looked
 
     def domains_used(self, workspace: int) -> int:
@@ -164,7 +164,7 @@ class Together(ClientKeys):
 
 
 def test_two_processes_that_see_the_same_last_place_do_not_both_take_it(
-    ledger: SqlLedger, keys: ClientKeys, workspace: int
+    ledger: Ledger, keys: ClientKeys, workspace: int
 ) -> None:
     key = keys.issue(workspace, TOKEN, Terms(domains_allowed=1), NOW).id
     looked = Barrier(2)

@@ -16,7 +16,7 @@ from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.complaints import Complaints
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.model import Guillotine, OutboundStatus, SendRequest
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
 from tests.wire.memory_maillog import MemoryMailLog
 
@@ -38,18 +38,18 @@ UNNAMED = msgspec.structs.replace(REPORT, message_id="")
 class Place:
     """Two workspaces with a relay and a domain each, and a mail log."""
 
-    def __init__(self, ledger: SqlLedger) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.maillog = MemoryMailLog()
         rules = GovernanceRules(guillotine=Guillotine(complaint_percent=0.1))
-        self.book = Governance(ledger, ledger, ledger, rules)
+        self.book = Governance(ledger.domains, ledger.billing, ledger.tenants, rules)
         for number, name in enumerate(("shop.example", "theirs.example"), 1):
-            workspace = ledger.add_workspace(name, NOW).id
-            assert (workspace, ledger.add_relay(workspace, "", NOW).id) == (number, number)
+            workspace = ledger.tenants.add_workspace(name, NOW).id
+            assert (workspace, ledger.tenants.add_relay(workspace, "", NOW).id) == (number, number)
             self.book.create(name, workspace, NOW)
             self.book.decide([SendRequest(domain=name)] * 2000, NOW)
-        self.recorder = Recorder(ledger, self.maillog)
-        self.complaints = Complaints(lambda: self.maillog, self.recorder.record, ledger, self.book)
+        self.recorder = Recorder(ledger.journal, self.maillog)
+        self.complaints = Complaints(lambda: self.maillog, self.recorder.record, ledger.tenants, self.book)
 
     def sent(self, *events: MailEvent, workspace: int = 1) -> None:
         self.maillog.append(EventBatch(f"sent {len(self.maillog._tokens)}", workspace, 0, list(events)))
@@ -185,7 +185,7 @@ def test_many_complaints_suspend_the_domain_with_evidence(place: Place) -> None:
 
 def test_without_a_book_the_mail_gets_its_event_and_nothing_counts(place: Place) -> None:
     place.sent(MAIL)
-    alone = Complaints(lambda: place.maillog, place.recorder.record, place.ledger, None)
+    alone = Complaints(lambda: place.maillog, place.recorder.record, place.ledger.tenants, None)
     told = alone.take(1, REPORT, "d1", NOW)
     place.recorder.drain()
     assert (told.found_by, told.counted, told.remarks) == ("message_id", "", ())

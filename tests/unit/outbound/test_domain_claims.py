@@ -10,8 +10,16 @@ import pytest
 
 from mailvane.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound
 from mailvane.outbound.domain_claims import altered, approved, made, proven, removed
-from mailvane.outbound.interface import HeldDomain, Revision
-from mailvane.outbound.model import AuditEntry, Domain, Guillotine, OutboundStatus, Usage, Verification
+from mailvane.outbound.model import (
+    AuditEntry,
+    Domain,
+    Guillotine,
+    HeldDomain,
+    OutboundStatus,
+    Revision,
+    Usage,
+    Verification,
+)
 
 NOW = 1_790_000_000_000
 DOMAIN = Domain(id=7, workspace=1, name="a.example", created_at=NOW)

@@ -15,7 +15,7 @@ from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.feedback import PostfixFeedback
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.model import OutboundStatus, SendRequest
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
 
 NOW = 1_795_000_000_000  # 18 November 2026
@@ -35,16 +35,16 @@ BOUNCE = MailEvent(
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened = fresh_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def book(ledger: SqlLedger) -> Governance:
-    governance = Governance(ledger, ledger, ledger, GovernanceRules())
-    workspace = ledger.add_workspace("acme", NOW)
+def book(ledger: Ledger) -> Governance:
+    governance = Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
+    workspace = ledger.tenants.add_workspace("acme", NOW)
     governance.create("shop.example", workspace.id, NOW)
     governance.decide([SendRequest(domain="shop.example")] * 100, NOW)
     return governance
@@ -97,8 +97,8 @@ def test_nothing_else_counts(book: Governance, fields: dict[str, Any]) -> None:
     assert bounces(book) == 0
 
 
-def test_a_log_of_another_workspace_does_not_touch_the_domain(book: Governance, ledger: SqlLedger) -> None:
-    other = ledger.add_workspace("other", NOW)
+def test_a_log_of_another_workspace_does_not_touch_the_domain(book: Governance, ledger: Ledger) -> None:
+    other = ledger.tenants.add_workspace("other", NOW)
     assert PostfixFeedback(book)(batch(BOUNCE, workspace=other.id), NOW) == 0
     assert bounces(book) == 0
 
@@ -111,8 +111,8 @@ def test_the_line_stops_the_domain_with_the_mail_as_evidence(book: Governance) -
     assert evidence["notification"]["mail"] == changed(number=3).mail_id
 
 
-def test_a_domain_that_somebody_only_claims_is_not_touched(book: Governance, ledger: SqlLedger) -> None:
-    claimant = ledger.add_workspace("other", NOW)
+def test_a_domain_that_somebody_only_claims_is_not_touched(book: Governance, ledger: Ledger) -> None:
+    claimant = ledger.tenants.add_workspace("other", NOW)
     book.create("other.example", claimant.id, NOW, approved=False)
     book.decide([SendRequest(domain="other.example")] * 9, NOW)
     other = batch(changed(sender="news@other.example"), workspace=claimant.id)

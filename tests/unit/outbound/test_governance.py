@@ -14,12 +14,12 @@ from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.outbound.admission.replay import Limits
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.governance import Governance
-from mailvane.outbound.interface import MinuteOfDecisions
 from mailvane.outbound.model import (
     DEFAULT_WORKSPACE,
     Enforcement,
     Feedback,
     Guillotine,
+    MinuteOfDecisions,
     OutboundStatus,
     ProofBegun,
     Reason,
@@ -27,26 +27,26 @@ from mailvane.outbound.model import (
     Verdict,
     Verification,
 )
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened = fresh_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def governance(ledger: SqlLedger) -> Governance:
+def governance(ledger: Ledger) -> Governance:
     return governed(ledger)
 
 
-def governed(ledger: SqlLedger, **rules: Any) -> Governance:
-    return Governance(ledger, ledger, ledger, GovernanceRules(**rules))
+def governed(ledger: Ledger, **rules: Any) -> Governance:
+    return Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules(**rules))
 
 
 def send(governance: Governance, number: int = 1, name: str = "a.example", now: int = NOW) -> list[Verdict]:
@@ -65,14 +65,14 @@ def told(governance: Governance, name: str = "a.example") -> list[tuple[str, str
 # -- domains
 
 
-def test_a_domain_of_nobody_belongs_to_the_default_workspace(governance: Governance, ledger: SqlLedger) -> None:
+def test_a_domain_of_nobody_belongs_to_the_default_workspace(governance: Governance, ledger: Ledger) -> None:
     first, second = governance.create("A.Example.", None, NOW), governance.create("b.example", None, NOW)
     assert (first.name, first.workspace) == ("a.example", second.workspace)
-    assert [each.name for each in ledger.workspaces()] == [DEFAULT_WORKSPACE]
+    assert [each.name for each in ledger.tenants.workspaces()] == [DEFAULT_WORKSPACE]
 
 
-def test_a_domain_is_found_under_any_spelling(governance: Governance, ledger: SqlLedger) -> None:
-    made = governance.create("bücher.example", ledger.add_workspace("acme", NOW).id, NOW)
+def test_a_domain_is_found_under_any_spelling(governance: Governance, ledger: Ledger) -> None:
+    made = governance.create("bücher.example", ledger.tenants.add_workspace("acme", NOW).id, NOW)
     assert governance.domain("BÜCHER.example") == made
     assert send(governance, name="Bücher.Example")[0].known
     with pytest.raises(AlreadyExists):
@@ -156,7 +156,7 @@ def test_from_the_first_step_of_verification_to_its_end_nothing_is_sent(governan
     assert "secret" not in governance.audit("a.example", 9)[1].evidence
 
 
-def test_where_all_must_be_verified_a_new_domain_waits(ledger: SqlLedger) -> None:
+def test_where_all_must_be_verified_a_new_domain_waits(ledger: Ledger) -> None:
     strict = governed(ledger, require_verification=True)
     strict.create("a.example", None, NOW)
     assert send(strict)[0].reason is Reason.UNVERIFIED
@@ -312,7 +312,7 @@ def test_the_rule_is_judged_when_mail_is_counted_too(governance: Governance) -> 
     assert (evidence["counted"], evidence["crossed"]["count"], evidence["crossed"]["sent"]) == ("mail", 1, 1)
 
 
-def test_a_rule_that_waits_for_mail_acts_with_the_mail_it_waited_for(ledger: SqlLedger) -> None:
+def test_a_rule_that_waits_for_mail_acts_with_the_mail_it_waited_for(ledger: Ledger) -> None:
     for warn_only, expected in ((False, ["suspended"]), (True, ["warned"])):
         governance = governed(ledger, guillotine=Guillotine(minimum_volume=50, warn_only=warn_only))
         name = f"{warn_only}.example".lower()
@@ -333,7 +333,7 @@ def test_a_suspended_domain_is_not_suspended_again(governance: Governance) -> No
     assert governance.usage_today("a.example", NOW).bounces == 5
 
 
-def test_complaints_have_a_line_of_their_own(ledger: SqlLedger) -> None:
+def test_complaints_have_a_line_of_their_own(ledger: Ledger) -> None:
     governance = governed(ledger, guillotine=Guillotine(complaint_percent=0.5))
     governance.create("a.example", None, NOW)
     send(governance, 100)
@@ -341,7 +341,7 @@ def test_complaints_have_a_line_of_their_own(ledger: SqlLedger) -> None:
     assert governance.domain("a.example").status is OutboundStatus.SUSPENDED
 
 
-def test_a_warning_is_given_once_and_stops_nothing(ledger: SqlLedger) -> None:
+def test_a_warning_is_given_once_and_stops_nothing(ledger: Ledger) -> None:
     governance = governed(ledger, guillotine=Guillotine(warn_only=True))
     governance.create("a.example", None, NOW)
     send(governance, 10)

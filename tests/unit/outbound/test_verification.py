@@ -46,7 +46,7 @@ def judge() -> Judge:
 @pytest.fixture
 def book(tmp_path: Path) -> Iterator[Governance]:
     ledger = fresh_ledger(tmp_path / "ledger.sqlite")
-    governance = Governance(ledger, ledger, ledger, GovernanceRules())
+    governance = Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
     governance.create("shop.example", None, NOW)
     yield governance
     ledger.close()

@@ -19,7 +19,7 @@ from mailvane.reputation.model import (
     Source,
     SourceHealth,
 )
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
@@ -31,10 +31,10 @@ ZONE = "bl.example"
 class Watched:
     """A workspace that is watched, and what alerts heard."""
 
-    def __init__(self, ledger: SqlLedger) -> None:
-        self.workspace = ledger.add_workspace("one", NOW).id
+    def __init__(self, ledger: Ledger) -> None:
+        self.workspace = ledger.tenants.add_workspace("one", NOW).id
         self.heard: list[tuple[int, set[Source], int]] = []
-        self.watching = WatchedAssets(ledger, ledger, self._hear)
+        self.watching = WatchedAssets(ledger.assets, ledger.observations, self._hear)
 
     def _hear(self, workspace: int, sources: Collection[Source], now: int) -> None:
         self.heard.append((workspace, set(sources), now))

@@ -12,7 +12,7 @@ from mailvane.core.moments import HOUR_MS
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import Asset, AssetKind, AssetStatus, Refresh, Source, SourceHealth
 from mailvane.reputation.source_schedule import RETRY_MS, Schedule, SourceSchedule, lease_name
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
@@ -52,13 +52,13 @@ def test_it_is_asked_when_the_first_asset_is_due_and_the_pause_is_over() -> None
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     yield ledger
     ledger.close()
 
 
-def test_every_source_of_a_workspace_is_shown_before_it_was_ever_asked(ledger: SqlLedger) -> None:
+def test_every_source_of_a_workspace_is_shown_before_it_was_ever_asked(ledger: Ledger) -> None:
     mine, other = (ledger.add_workspace(name, NOW).id for name in ("mine", "other"))
     watching, shown = WatchedAssets(ledger, ledger), SourceSchedule(ledger, DAY)
     assert shown.health(mine, NOW) == []

@@ -16,7 +16,7 @@ from mailvane.dmarc.settings import DmarcSettings, ImapMailbox, ReportDirectory
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import ObservationKind, Source, SourceHealth
 from mailvane.server.collecting import Collecting
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from mailvane.server.watching_settings import WatchingSettings
 from tests.ledgers import fresh_ledger
 from tests.unit.dmarc.imap_server import ImapServer
@@ -28,27 +28,29 @@ NOW = 1_790_000_000_000
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened = fresh_ledger(tmp_path / "ledger" / "ledger.sqlite")
-    opened.add_workspace("one", NOW)
+    opened.tenants.add_workspace("one", NOW)
     yield opened
     opened.close()
 
 
-def collector_of(ledger: SqlLedger, settings: DmarcSettings) -> DmarcReports:
-    return Collecting(WatchingSettings(dmarc=settings), ledger, WatchedAssets(ledger, ledger)).reports
+def collector_of(ledger: Ledger, settings: DmarcSettings) -> DmarcReports:
+    return Collecting(
+        WatchingSettings(dmarc=settings), ledger, WatchedAssets(ledger.assets, ledger.observations)
+    ).reports
 
 
 def fetch(collector: DmarcReports) -> int:
     return asyncio.run(collector.fetch(NOW))
 
 
-def kept(ledger: SqlLedger) -> list[str]:
-    return sorted(one.key for one in ledger.latest(1, [ObservationKind.DMARC]))
+def kept(ledger: Ledger) -> list[str]:
+    return sorted(one.key for one in ledger.observations.latest(1, [ObservationKind.DMARC]))
 
 
-def health(ledger: SqlLedger) -> SourceHealth:
-    return next(one for one in ledger.health(1) if one.source is Source.DMARC)
+def health(ledger: Ledger) -> SourceHealth:
+    return next(one for one in ledger.observations.health(1) if one.source is Source.DMARC)
 
 
 def report(number: int) -> bytes:
@@ -56,7 +58,7 @@ def report(number: int) -> bytes:
 
 
 def test_hostile_mail_is_refused_once_and_the_newest_report_does_not_wait(
-    ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(mailbox, "MOST_MESSAGES", 10)
     hostile = [make(3000) for make, _ in HOSTILE.values()]
@@ -78,7 +80,7 @@ def test_hostile_mail_is_refused_once_and_the_newest_report_does_not_wait(
     assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
 
 
-def test_a_file_with_a_report_that_cannot_be_read_is_read_and_moved(ledger: SqlLedger, tmp_path: Path) -> None:
+def test_a_file_with_a_report_that_cannot_be_read_is_read_and_moved(ledger: Ledger, tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(zipped(("bad", b"<html>"), ("r.xml", aggregate(report_id="r1"))))
     (tmp_path / "b.xml").write_bytes(b"<feedback>")
     (tmp_path / "c.xml").write_bytes(aggregate(report_id="r2"))
@@ -95,12 +97,12 @@ def test_a_file_with_a_report_that_cannot_be_read_is_read_and_moved(ledger: SqlL
     assert {each.name for each in (tmp_path / "refused").iterdir()} == {"b.xml", "b.xml.reason"}
 
 
-def test_reports_wait_for_a_workspace_that_is_not_there_yet(ledger: SqlLedger, tmp_path: Path) -> None:
+def test_reports_wait_for_a_workspace_that_is_not_there_yet(ledger: Ledger, tmp_path: Path) -> None:
     (tmp_path / "c.xml").write_bytes(aggregate())
     os.utime(tmp_path / "c.xml", (0, 0))
     settings = DmarcSettings(reports_directory=ReportDirectory(path=str(tmp_path), workspace="later"))
     collector = collector_of(ledger, settings)
     with pytest.raises(Exception, match="there is no workspace later"):
         fetch(collector)
-    ledger.add_workspace("later", NOW)
+    ledger.tenants.add_workspace("later", NOW)
     assert fetch(collector) == 1

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from threading import Event
 
 import pytest
 
 from mailvane.core.errors import StoreUnavailable
-from mailvane.maillog.interface import JournalEntry
-from mailvane.maillog.model import EventBatch, EventType, MailEvent
+from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent
 from mailvane.reputation.model import ObservationKind
-from mailvane.server.housekeeping import EVENT_IDS_DAYS, NOTIFICATIONS_DAYS, OBSERVATIONS_DAYS, Housekeeping
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.housekeeping import (
+    EVENT_IDS_DAYS,
+    NOTIFICATIONS_DAYS,
+    OBSERVATIONS_DAYS,
+    Housekeeping,
+    housekeeping_of,
+)
+from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
@@ -22,12 +28,15 @@ DAY = 86_400_000
 PATIENCE = 20.0
 
 
-def tell(ledger: SqlLedger, event_id: str, at: int) -> bool:
+def tell(ledger: Ledger, event_id: str, at: int) -> bool:
     event = MailEvent(relay=1, accepted_at=NOW, number=1, type=EventType.ACCEPTED, at=NOW)
-    return ledger.commit(JournalEntry(batch=EventBatch(event_id, 1, 0, [event]), event_ids=(event_id,)), at) is not None
+    return (
+        ledger.journal.commit(JournalEntry(batch=EventBatch(event_id, 1, 0, [event]), event_ids=(event_id,)), at)
+        is not None
+    )
 
 
-class Ledger:
+class Failing:
     """Fails in turn in every way, then works."""
 
     def __init__(self, failures: list[Exception]) -> None:
@@ -56,15 +65,16 @@ def test_an_event_id_is_known_for_35_days_and_then_forgotten(tmp_path: Path) -> 
     ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     tell(ledger, "old", NOW - EVENT_IDS_DAYS * DAY - 1)
     tell(ledger, "known", NOW - EVENT_IDS_DAYS * DAY)
-    Housekeeping(ledger, lambda: NOW).tidy()
+    housekeeping_of(ledger, lambda: NOW).tidy()
     assert tell(ledger, "old", NOW)
     assert not tell(ledger, "known", NOW)
     ledger.close()
 
 
 def test_a_ledger_that_fails_is_tidied_later(caplog: pytest.LogCaptureFixture) -> None:
-    ledger = Ledger([StoreUnavailable("the ledger is away"), RuntimeError("a mistake")])
-    housekeeping = Housekeeping(ledger, lambda: NOW)
+    ledger = Failing([StoreUnavailable("the ledger is away"), RuntimeError("a mistake")])
+    observations = partial(ledger.forget_observations, tuple(ObservationKind))
+    housekeeping = Housekeeping(ledger.prune, observations, ledger.forget_notifications, lambda: NOW)
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             housekeeping.tidy()

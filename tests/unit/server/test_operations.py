@@ -14,8 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from mailvane import __version__
 from mailvane.core.errors import StoreUnavailable
 from mailvane.maillog.followed_logs import FollowedLog, FollowedLogs
-from mailvane.maillog.interface import JournalEntry
-from mailvane.maillog.model import EventBatch
+from mailvane.maillog.model import EventBatch, JournalEntry
 from mailvane.maillog.recording import Waiting
 from mailvane.server.http import create_app
 from mailvane.server.operations import Metrics

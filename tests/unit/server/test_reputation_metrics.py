@@ -15,7 +15,7 @@ from mailvane.core.tenants.service import Tenancy
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Refresh, Source
 from mailvane.server.alerting import alerting_of, watching_of
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from mailvane.server.reputation_metrics import ReputationMetrics
 from mailvane.server.watching_settings import WatchingSettings
 from tests.ledgers import fresh_ledger
@@ -25,21 +25,21 @@ LISTED = {"type": "IP_IN_RBL", "ips": ["ALL_IPS"], "rbls": ["bl.example"]}
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> SqlLedger:
+def ledger(tmp_path: Path) -> Ledger:
     found = fresh_ledger(tmp_path / "ledger.sqlite")
-    Tenancy(found, "master").create_workspace("acme", NOW)
+    Tenancy(found.tenants, "master").create_workspace("acme", NOW)
     return found
 
 
-def looked(metrics: ReputationMetrics, ledger: SqlLedger) -> None:
+def looked(metrics: ReputationMetrics, ledger: Ledger) -> None:
     async def once() -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(metrics.look(ledger, lambda: NOW), 0.3)
+            await asyncio.wait_for(metrics.look(ledger.observations, ledger.alert_log, lambda: NOW), 0.3)
 
     asyncio.run(once())
 
 
-def test_evaluations_listings_firing_alerts_and_freshness_are_told(ledger: SqlLedger) -> None:
+def test_evaluations_listings_firing_alerts_and_freshness_are_told(ledger: Ledger) -> None:
     registry = CollectorRegistry()
     metrics = ReputationMetrics(registry)
     alerting = alerting_of(WatchingSettings(), ledger)
@@ -69,13 +69,13 @@ def test_evaluations_listings_firing_alerts_and_freshness_are_told(ledger: SqlLe
     assert value("reports_refused", source="blocklists") is None
 
 
-def test_alerts_that_fail_are_counted_each_time_and_stand_until_they_are_mended_or_gone(ledger: SqlLedger) -> None:
+def test_alerts_that_fail_are_counted_each_time_and_stand_until_they_are_mended_or_gone(ledger: Ledger) -> None:
     registry = CollectorRegistry()
     metrics = ReputationMetrics(registry)
     alerting = alerting_of(WatchingSettings(), ledger, metrics.failing)
     evaluate = metrics.evaluating(alerting)
     made = alerting.create(1, AlertDraft(name="x", rules=[LISTED]), NOW)
-    ledger.change_alert(
+    ledger.alerts.change_alert(
         1, made.id, lambda known: msgspec.structs.replace(known, rules=(LISTED, LISTED), formula="nothing")
     )
 
@@ -96,7 +96,7 @@ def test_alerts_that_fail_are_counted_each_time_and_stand_until_they_are_mended_
     assert values() == (0, 2)
 
 
-def test_a_ledger_that_is_away_is_said_once_a_look(ledger: SqlLedger, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_ledger_that_is_away_is_said_once_a_look(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
     ledger.close()
     with caplog.at_level(logging.WARNING):
         looked(ReputationMetrics(CollectorRegistry()), ledger)

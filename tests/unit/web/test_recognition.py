@@ -13,7 +13,7 @@ from mailvane.core.tenants.service import Tenancy
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.client_keys import ClientKeys
 from mailvane.outbound.governance import Governance
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from mailvane.web.recognition import KeyCache
 from tests.ledgers import fresh_ledger
 
@@ -21,21 +21,21 @@ NOW = 1_790_000_000_000
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened = fresh_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def tenancy(ledger: SqlLedger) -> Tenancy:
-    return Tenancy(ledger, "the-master")
+def tenancy(ledger: Ledger) -> Tenancy:
+    return Tenancy(ledger.tenants, "the-master")
 
 
 @pytest.fixture
-def recognition(ledger: SqlLedger, tenancy: Tenancy) -> KeyCache:
-    governance = Governance(ledger, ledger, ledger, GovernanceRules())
-    return KeyCache(tenancy, ClientKeys(ledger, governance).admit, age=2.0)
+def recognition(ledger: Ledger, tenancy: Tenancy) -> KeyCache:
+    governance = Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
+    return KeyCache(tenancy, ClientKeys(ledger.clients, governance).admit, age=2.0)
 
 
 def test_a_proven_key_is_known_until_its_time_is_over(tenancy: Tenancy, recognition: KeyCache) -> None:

@@ -72,7 +72,7 @@ class Many:
 
     def count_rows(self) -> None:
         """From now on."""
-        engine = self.world.ledger._database.engine
+        engine = self.world.ledger.database.engine
         make = self._sqlite_row if engine.dialect.name == "sqlite" else self._postgresql_rows
         event.listen(engine, "checkout", lambda connection, *_: setattr(connection, "row_factory", make))
 
@@ -89,7 +89,7 @@ def filled(world: World) -> Many:
     many, random = Many(world), Random(7)
     workspace = world.ours.workspace.id
     for watched, names in _WATCHED.items():
-        many.assets[watched] = world.ledger.add_assets(
+        many.assets[watched] = world.ledger.assets.add_assets(
             [_asset(workspace, watched, number, name) for number, name in enumerate(names)]
         )
     for kind in NUMBERS:
@@ -98,7 +98,7 @@ def filled(world: World) -> Many:
     foreign = [_row(world.theirs.workspace.id, told[0]) for told in many.told.values()]
     _fill_alerts(many, random)
     _fill_reports(many, random)
-    with world.ledger._database.write() as connection:
+    with world.ledger.database.write() as connection:
         connection.execute(insert(observations), rows + foreign)
         connection.execute(insert(alerts), [_alert_row(one) for one in many.alerts])
         connection.execute(insert(alert_log), [_entry_row(one) for one in many.entries])

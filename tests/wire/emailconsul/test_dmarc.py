@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailvane.dmarc.interface import AggregateReport
+from mailvane.dmarc.model import AggregateReport
 from mailvane.reputation.model import AssetKind, ObservationKind
 from tests.wire.emailconsul.asking import DAY, get, post, said
 from tests.wire.world import NOW, World
@@ -26,7 +26,7 @@ def test_reports_and_their_rows_are_listed(world: World) -> None:
         {"source_ip": "192.0.2.1", "count": 3, "dkim_aligned": True, "spf_aligned": False},
         {"source_ip": "192.0.2.2", "count": 2, "dkim_aligned": False, "spf_aligned": False},
     ]
-    world.ledger.add_report(world.ours.workspace.id, report, rows)
+    world.ledger.reports.add_report(world.ours.workspace.id, report, rows)
     page = get(world, "/dmarc/reports", domain="ours.example")
     assert [(one["org_name"], one["messages"]) for one in page["data"]] == [("isp.example", 5)]
     assert [row["source_ip"] for row in get(world, "/dmarc/rows")["data"]] == ["192.0.2.1", "192.0.2.2"]

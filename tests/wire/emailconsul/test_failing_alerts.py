@@ -29,13 +29,13 @@ def entries(world: World, alert: dict[str, Any]) -> int:
 
 def broken(world: World, alert: dict[str, Any], **changes: Any) -> None:
     """As an older version, or a hand in the database, could have left it."""
-    world.ledger.change_alert(
+    world.ledger.alerts.change_alert(
         world.ours.workspace.id, alert["id"], lambda known: msgspec.structs.replace(known, **changes)
     )
 
 
 def executed(world: World, statement: str) -> None:
-    with world.ledger._database.write() as connection:
+    with world.ledger.database.write() as connection:
         connection.execute(text(statement))
 
 
@@ -57,7 +57,7 @@ def test_an_alert_for_one_of_two_that_are_listed_fires_for_that_one(world: World
     found = [entry["rules"][0]["matchings"]["items"] for entry in get(world, f"/alerts/{made['id']}/log")["data"]]
     label = field[:-1]
     assert sorted(item[label] for (item,) in found) == names
-    (message,) = world.ledger.notifications(world.ours.workspace.id)
+    (message,) = world.ledger.outbox.notifications(world.ours.workspace.id)
     assert message.body["rules"][0]["matchings"]["items"] == [{label: names[0], "rbl": "bl.example"}]
 
 

@@ -336,6 +336,6 @@ def test_one_asset_among_many_is_asked_about_without_the_others(many: Many) -> N
     assert answer.json()["data"][0]["status"] == "WAITING"
     assert many.fetched - before <= 2 * BESIDE
     before, schedule = many.fetched, Schedule(DAY)
-    due = many.world.ledger.assets_asked_before(tuple(AssetKind), *schedule.asked_before(NOW))
+    due = many.world.ledger.assets.assets_asked_before(tuple(AssetKind), *schedule.asked_before(NOW))
     assert [one.id for one in due] == [asset.id]
     assert many.fetched - before == 1

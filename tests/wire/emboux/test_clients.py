@@ -128,7 +128,7 @@ def test_a_ledger_that_is_away_is_a_503_and_never_a_pass(world: World, monkeypat
 
     headers = {"Authorization": f"Bearer {MASTER}"}
     assert world.client.post(INCREMENT, headers=headers).json()["allowed"]
-    monkeypatch.setattr(world.ledger, "decide", away)
+    monkeypatch.setattr(world.ledger.domains, "decide", away)
     answer = world.client.post(INCREMENT, headers=headers)
     assert (answer.status_code, answer.json()) == (503, {"detail": "the ledger does not answer"})
     assert answer.headers["retry-after"] == "5"
@@ -149,7 +149,7 @@ def test_a_token_in_a_path_shows_neither_in_the_log_nor_in_metrics_nor_in_refusa
             world.client.get(f"/api-keys/{TOKEN}/no/such/path", headers=headers),
             world.client.delete(f"/api-keys/{TOKEN}x", headers=headers),
         ]
-        monkeypatch.setattr(world.ledger, "remove_client", broken)
+        monkeypatch.setattr(world.ledger.clients, "remove_client", broken)
         answers.append(world.client.delete(f"/api-keys/{TOKEN}", headers=headers))
     assert [answer.status_code for answer in answers] == [422, 403, 404, 404, 500]
     assert not any(TOKEN in answer.text for answer in answers)

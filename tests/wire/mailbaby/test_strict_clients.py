@@ -123,7 +123,7 @@ def test_orders_are_accepted_with_and_without_a_comment(world: World) -> None:
 
 def test_a_canceled_order_is_listed_but_no_longer_asked(world: World) -> None:
     relay = world.ours.relay
-    world.ledger.save_relay(msgspec.structs.replace(relay, active=False))
+    world.ledger.tenants.save_relay(msgspec.structs.replace(relay, active=False))
     orders = world.client.get("/mail", headers=world.ours.headers).json()
     assert [order["status"] for order in orders] == ["canceled"]
     log = world.client.get("/mail/log", headers=world.ours.headers)

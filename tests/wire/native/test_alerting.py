@@ -116,7 +116,7 @@ def test_a_failed_message_is_sent_again_by_hand(world: World) -> None:
     ident = alert(world, webhook_url="https://receiver.example/hook")
     asked(world, "POST", f"/alerts/{ident}/test", {"notify": True})
     (message,) = asked(world, "GET", "/notifications")
-    (taken,) = world.ledger.take(NOW, 1, HOUR)
+    (taken,) = world.ledger.outbox.take(NOW, 1, HOUR)
     assert taken.id == message["id"]
     sent = asked(world, "POST", f"/notifications/{message['id']}/resend")
     assert (sent["state"], sent["next_at"]) == (NotificationState.PENDING.value, NOW)

@@ -231,7 +231,7 @@ def test_a_workspace_with_several_relays_must_name_one(world: World) -> None:
 
 
 def test_a_relay_that_is_canceled_takes_nothing_in(world: World) -> None:
-    world.ledger.save_relay(structs.replace(world.ours.relay, active=False))
+    world.ledger.tenants.save_relay(structs.replace(world.ours.relay, active=False))
     assert send(world, lines(event())).status_code == 400
     assert send(world, lines(event(relay=world.ours.relay.id))).status_code == 400
 
@@ -239,7 +239,7 @@ def test_a_relay_that_is_canceled_takes_nothing_in(world: World) -> None:
 def test_the_retention_of_the_workspace_goes_along(world: World) -> None:
     world.services.tenancy.keep("ours", 30)
     send(world, lines(event()))
-    assert [pending.batch.retention_days for pending in world.ledger.pending(9)] == [30]
+    assert [pending.batch.retention_days for pending in world.ledger.journal.pending(9)] == [30]
 
 
 def test_a_gzip_body_is_unpacked(world: World) -> None:

@@ -23,7 +23,7 @@ def tell(world: World, tenant: Tenant, kind: ObservationKind, number: int, **dat
     told = Observation(
         kind=kind, asset="shop.example", key=f"r{number}", at=NOW - number * HOUR, seen_at=NOW, data=data
     )
-    world.ledger.observe(tenant.workspace.id, [told])
+    world.ledger.observations.observe(tenant.workspace.id, [told])
 
 
 def test_tls_reports_are_paged_with_the_sums_of_all(world: World) -> None:

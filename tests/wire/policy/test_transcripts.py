@@ -22,7 +22,7 @@ from mailvane.outbound.governance import Governance
 from mailvane.outbound.model import ProofBegun
 from mailvane.outbound.policy.server import PolicyServer
 from mailvane.outbound.settings import OutboundSettings
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from mailvane.server.policing import policy_server
 from tests.ledgers import fresh_ledger
 
@@ -34,9 +34,9 @@ SECONDS = 60.0
 class Governed:
     """A ledger with domains, and the service in front of it."""
 
-    def __init__(self, ledger: SqlLedger, server: PolicyServer) -> None:
+    def __init__(self, ledger: Ledger, server: PolicyServer) -> None:
         self.server = server
-        self.governance = Governance(ledger, ledger, ledger, GovernanceRules())
+        self.governance = Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
 
     def sent_today(self, name: str) -> int:
         return self.governance.usage_today(name, NOW).sent_today
@@ -58,7 +58,7 @@ class Governed:
 @asynccontextmanager
 async def governed(place: Path, domains: dict[str, Any], rules: dict[str, Any]) -> AsyncIterator[Governed]:
     ledger = fresh_ledger(place / "ledger.sqlite")
-    governance = Governance(ledger, ledger, ledger, GovernanceRules())
+    governance = Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
     for name, told in domains.items():
         governance.create(name, None, NOW)
         governance.change(

@@ -14,7 +14,7 @@ from mailvane.core.ledger.database import Database
 from mailvane.core.ledger.migration import check_revision, migrate
 
 
-class SqlCopies:
+class LedgerCopies:
     """A ledger that can be copied to a file and taken over from one."""
 
     def __init__(self, database: Database) -> None:

@@ -13,8 +13,8 @@ from hmac import compare_digest
 import msgspec
 
 from mailvane.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotAuthenticated, NotFound
-from mailvane.core.tenants.interface import Tenants
 from mailvane.core.tenants.model import Key, KeyKind, Price, Principal, Relay, Workspace
+from mailvane.core.tenants.store import TenantStore
 
 PREFIXES = {
     KeyKind.WORKSPACE: "sk_",
@@ -38,7 +38,7 @@ class IssuedKey(msgspec.Struct, frozen=True):
 class Tenancy:
     """Workspaces, relays, keys, and what a presented key proves."""
 
-    def __init__(self, tenants: Tenants, master_token: str) -> None:
+    def __init__(self, tenants: TenantStore, master_token: str) -> None:
         self._tenants = tenants
         self._master_token = master_token.encode()
 

@@ -18,13 +18,14 @@ _HINT_CHARACTERS = 12
 _LARGEST_ID = 2**31 - 1  # of a column; PostgreSQL compares it with no larger number
 
 
-class SqlTenants:
+class TenantStore:
     """Who there is. Nothing is cached, so what one process changes every other sees at once."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add_workspace(self, name: str, now: int) -> Workspace:
+        """Raises AlreadyExists."""
         row = {"name": name, "created_at": now, "retention_days": 0}
         try:
             with self._database.write() as connection:
@@ -34,11 +35,13 @@ class SqlTenants:
         return Workspace(id=number, name=name, created_at=now)
 
     def workspaces(self) -> list[Workspace]:
+        """All of them, by id."""
         with self._database.read() as connection:
             rows = connection.execute(select(workspaces).order_by(workspaces.c.id))
             return [Workspace(**row) for row in rows.mappings()]
 
     def workspace(self, workspace: int) -> Workspace | None:
+        """The one of that id."""
         return self._one_workspace(workspaces.c.id == workspace) if workspace <= _LARGEST_ID else None
 
     def workspace_named(self, name: str) -> Workspace | None:
@@ -51,6 +54,7 @@ class SqlTenants:
         return None if row is None else Workspace(**row)
 
     def save_workspace(self, workspace: Workspace) -> None:
+        """Store changed name or retention. Raises NotFound, AlreadyExists."""
         changed = {"name": workspace.name, "retention_days": workspace.retention_days}
         statement = update(workspaces).where(workspaces.c.id == workspace.id).values(changed)
         try:
@@ -62,6 +66,7 @@ class SqlTenants:
             raise _no_workspace(workspace.id)
 
     def add_relay(self, workspace: int, comment: str, now: int) -> Relay:
+        """A new active relay; ids are unique across workspaces and count from 1. Raises NotFound."""
         fresh = Relay(id=0, workspace=workspace, comment=comment, active=True, created_at=now)
         values = {"workspace": workspace, "created_at": now, **_changeable(fresh)}
         try:
@@ -72,11 +77,13 @@ class SqlTenants:
         return _relay(row)
 
     def relays(self, workspace: int) -> list[Relay]:
+        """All relays of a workspace, by id, inactive ones too."""
         with self._database.read() as connection:
             rows = connection.execute(select(relays).where(relays.c.workspace == workspace).order_by(relays.c.id)).all()
         return [_relay(row) for row in rows]
 
     def relay(self, relay: int) -> Relay | None:
+        """The one of that id, of whichever workspace."""
         if relay > _LARGEST_ID:
             return None
         with self._database.read() as connection:
@@ -84,6 +91,7 @@ class SqlTenants:
         return None if row is None else _relay(row)
 
     def save_relay(self, relay: Relay) -> None:
+        """Store changed comment, activity, billing day or price. Raises NotFound."""
         own = (relays.c.id == relay.id) & (relays.c.workspace == relay.workspace)
         with self._database.write() as connection:
             found = connection.execute(update(relays).where(own).values(_changeable(relay))).rowcount
@@ -91,6 +99,7 @@ class SqlTenants:
             raise NotFound(f"workspace {relay.workspace} has no relay {relay.id}")
 
     def add_key(self, kind: KeyKind, workspace: int | None, secret: str, now: int) -> Key:
+        """Keep the hash of a new secret. Raises NotFound."""
         hint = secret[:_HINT_CHARACTERS]
         values = {"kind": kind.value, "workspace": workspace, "hash": hash_of(secret), "hint": hint, "created_at": now}
         try:
@@ -101,6 +110,7 @@ class SqlTenants:
         return Key(id=number, kind=kind, workspace=workspace, hint=hint, created_at=now)
 
     def key(self, secret: str) -> Key | None:
+        """The key that a presented secret belongs to."""
         columns = (keys.c.id, keys.c.kind, keys.c.workspace, keys.c.hint, keys.c.created_at)
         with self._database.read() as connection:
             row = connection.execute(select(*columns).where(keys.c.hash == hash_of(secret))).one_or_none()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mailvane.core.errors import InvalidFields
 from mailvane.core.moments import DAY_MS
-from mailvane.dmarc.interface import AbusePage, ReportQuestion, TlsPage
+from mailvane.dmarc.model import AbusePage, ReportQuestion, TlsPage
 from mailvane.dmarc.services import DmarcServices
 from mailvane.web.endpoints import Asked, Parameter
 from mailvane.web.parameters import Moment, moment, number, part

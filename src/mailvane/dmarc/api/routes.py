@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mailvane.dmarc.api import reports
-from mailvane.dmarc.interface import AbusePage, TlsPage
+from mailvane.dmarc.model import AbusePage, TlsPage
 from mailvane.dmarc.services import DmarcServices
 from mailvane.web.endpoints import Endpoint, RouteTable
 from mailvane.web.problem import DIALECT, PREFIX

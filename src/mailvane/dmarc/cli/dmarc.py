@@ -14,7 +14,7 @@ from mailvane.core.names import mail_domain
 from mailvane.dmarc.cli.mail_reports import show_abuse, show_tls
 from mailvane.dmarc.cli.program import dmarc_program
 from mailvane.dmarc.intake import Taken
-from mailvane.dmarc.interface import ReportQuestion, ReportSummary, RowQuestion, SenderSummary
+from mailvane.dmarc.model import ReportQuestion, ReportSummary, RowQuestion, SenderSummary
 from mailvane.reputation.model import ObservationKind
 
 _ORGANISATIONS = 3

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mailvane.core.cli.rendering import console, moment
-from mailvane.dmarc.interface import AbusePage, TlsPage
+from mailvane.dmarc.model import AbusePage, TlsPage
 from mailvane.reputation.model import Observation
 
 _MOST_RESULTS = 3

@@ -9,11 +9,11 @@ import typer
 
 from mailvane.core.cli.program import Program, program
 from mailvane.dmarc.intake import Taken
-from mailvane.dmarc.interface import Reports
+from mailvane.dmarc.store.reports import ReportStore
 
 
 class DmarcProgram(Program, Protocol):
-    def reports(self) -> Reports:
+    def reports(self) -> ReportStore:
         """The reports that were taken in."""
 
     def take_reports(self, workspace: int, files: Sequence[str]) -> Iterator[Taken]:

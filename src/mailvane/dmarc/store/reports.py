@@ -1,30 +1,56 @@
-"""DMARC aggregate reports in the ledger. Implements `Reports` of the storage layer."""
+"""Reports about one's mail in the ledger: aggregate reports with their rows and sums, pages of TLS and abuse reports.
+
+TLS and abuse reports are observations: what is filtered and summed stands in their JSON.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, case, func, insert, select, tuple_
 
 from mailvane.core.ledger.database import Database
 from mailvane.core.ledger.documents import in_chunks, plain, text_of
-from mailvane.dmarc.interface import AggregatePage, AggregateReport, ReportQuestion, RowQuestion
+from mailvane.core.ledger.json_fields import JsonFields
+from mailvane.dmarc.model import (
+    AbuseDomain,
+    AbusePage,
+    AggregatePage,
+    AggregateReport,
+    DomainSummary,
+    ReportQuestion,
+    ReportSummary,
+    RowQuestion,
+    SenderSummary,
+    TlsDomain,
+    TlsPage,
+)
 from mailvane.dmarc.store.tables import report_rows, reports
+from mailvane.reputation.model import ObservationKind
+from mailvane.reputation.store.observations import observation_of
+from mailvane.reputation.store.tables import observations
 
 _AT_ONCE = 2000
+_MOST_DOMAINS = 1000
+_SENDERS_AT_ONCE = 200
+_JOINED = report_rows.join(reports, report_rows.c.report == reports.c.id)
+_SENDER = (reports.c.domain, report_rows.c.source_ip)
 
 
-class SqlReports:
+class ReportStore:
     """For any number of threads and processes on one ledger."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._observation_database = database
+        self._observation_data = JsonFields(database, observations.c.data)
+        self._row_data = JsonFields(database, report_rows.c.data)
 
     def add_report(self, workspace: int, report: AggregateReport, rows: Iterable[Mapping[str, Any]]) -> bool:
-        with self._database.write() as connection:
-            new = self._database.insert(reports).values(_row(workspace, report)).on_conflict_do_nothing()
+        """Keep a report with its rows, in memory a few at a time; False when it is known already."""
+        with self._observation_database.write() as connection:
+            new = self._observation_database.insert(reports).values(_row(workspace, report)).on_conflict_do_nothing()
             if connection.execute(new.returning(reports.c.id)).first() is None:
                 return False
             number = 0
@@ -36,27 +62,31 @@ class SqlReports:
         return True
 
     def same_report(self, workspace: int, report: AggregateReport) -> AggregateReport | None:
+        """The one that is kept of the same identity."""
         row = _row(workspace, report)
         identity = ("workspace", "organisation", "report_id", "domain", "begins", "ends")
         wanted = select(reports).where(*(reports.c[name] == row[name] for name in identity))
-        with self._database.read() as connection:
+        with self._observation_database.read() as connection:
             found = connection.execute(wanted).first()
         return None if found is None else _report(found)
 
     def reports(self, workspace: int, since: int, until: int, domain: str | None = None) -> list[AggregateReport]:
+        """Those that end from `since` to before `until`, the newest first."""
         wanted = select(reports).where(*_of_time(workspace, since, until, domain))
-        with self._database.read() as connection:
+        with self._observation_database.read() as connection:
             return [_report(row) for row in connection.execute(wanted.order_by(reports.c.ends.desc(), reports.c.id))]
 
     def report_page(self, question: ReportQuestion) -> AggregatePage:
+        """Aggregate reports by the end of their range."""
         wanted = _of_time(question.workspace, question.since, question.until, question.domain)
         page = select(reports).where(*wanted).order_by(reports.c.ends.desc(), reports.c.id)
-        with self._database.read() as connection:
+        with self._observation_database.read() as connection:
             total = connection.execute(select(func.count()).select_from(reports).where(*wanted)).scalar_one()
             rows = connection.execute(page.offset(question.offset).limit(question.limit))
             return AggregatePage(total, [_report(row) for row in rows])
 
     def report_rows(self, question: RowQuestion) -> tuple[int, list[Mapping[str, Any]]]:
+        """How many there are, and a page of them, as parsed, by count of messages."""
         wanted = rows_conditions(question)
         joined = report_rows.join(reports, report_rows.c.report == reports.c.id)
         counted = select(func.count()).select_from(joined).where(*wanted)
@@ -66,10 +96,82 @@ class SqlReports:
             .where(*wanted)
             .order_by(report_rows.c.messages.desc(), report_rows.c.report, report_rows.c.number)
         )
-        with self._database.read() as connection:
+        with self._observation_database.read() as connection:
             total = connection.execute(counted).scalar_one()
             rows = connection.execute(page.offset(question.offset).limit(question.limit))
             return total, [_shown(row) for row in rows]
+
+    def tls_reports(self, question: ReportQuestion) -> TlsPage:
+        """What TLS reports (RFC 8460) say; the end of a report's range decides the time."""
+        succeeded, failed = self._observation_data.integer("succeeded"), self._observation_data.integer("failed")
+        wanted = _chosen(question, ObservationKind.TLS)
+        if question.failing_only:
+            wanted.append(failed > 0)
+        sums = select(observations.c.asset, func.count(), func.sum(succeeded), func.sum(failed)).where(*wanted)
+        ranked = sums.group_by(observations.c.asset).order_by(func.sum(failed).desc(), observations.c.asset)
+        with self._observation_database.read() as connection:
+            domains = [
+                TlsDomain(domain=domain, reports=reports, succeeded=int(good), failed=int(bad))
+                for domain, reports, good, bad in connection.execute(ranked.limit(_MOST_DOMAINS))
+            ]
+            return TlsPage(_total(connection, wanted), domains, _page(connection, wanted, question))
+
+    def abuse_reports(self, question: ReportQuestion) -> AbusePage:
+        """Complaints (RFC 5965) and authentication failures (RFC 6591); the arrival of their mail decides the time."""
+        told = self._observation_data.text("feedback_type")
+        wanted = _chosen(question, ObservationKind.FAILURE)
+        if question.feedback_type is not None:
+            wanted.append(told == plain(question.feedback_type))
+        counts = select(observations.c.asset, told, func.count()).where(*wanted)
+        ranked = counts.group_by(observations.c.asset, told).order_by(func.count().desc(), observations.c.asset, told)
+        with self._observation_database.read() as connection:
+            domains = [
+                AbuseDomain(domain=domain, feedback_type=kind or "", reports=reports)
+                for domain, kind, reports in connection.execute(ranked.limit(_MOST_DOMAINS))
+            ]
+            return AbusePage(_total(connection, wanted), domains, _page(connection, wanted, question))
+
+    def report_summary(self, question: RowQuestion, most_senders: int) -> ReportSummary:
+        """Of all rows that the question is about; its offset and limit do not matter."""
+        with self._observation_database.read() as connection:
+            return ReportSummary(
+                domains=tuple(_domains(connection, question)),
+                senders=tuple(self._senders(connection, question, most_senders)),
+            )
+
+    def _senders(self, connection: Connection, question: RowQuestion, most: int) -> list[SenderSummary]:
+        """Those of the most messages first."""
+        conditions = rows_conditions(question)
+        messages = func.sum(report_rows.c.messages)
+        wanted = select(
+            *_SENDER,
+            messages,
+            self._aligned("dkim_aligned"),
+            self._aligned("spf_aligned"),
+            func.sum(case((report_rows.c.failing, 0), else_=report_rows.c.messages)),
+        )
+        wanted = wanted.select_from(_JOINED).where(*conditions).group_by(*_SENDER)
+        ranked = connection.execute(wanted.order_by(messages.desc(), *_SENDER).limit(most)).all()
+        places = [(domain, address) for domain, address, *_ in ranked]
+        disposition = func.coalesce(func.nullif(self._row_data.text("disposition"), ""), "unknown")
+        dispositions = _messages_by(connection, conditions, disposition, places)
+        organisations = _messages_by(connection, conditions, reports.c.organisation, places)
+        return [
+            SenderSummary(
+                domain=domain,
+                source_ip=address,
+                messages=int(total),
+                dkim_aligned=int(dkim),
+                spf_aligned=int(spf),
+                passed=int(passed),
+                dispositions=dict(dispositions[domain, address]),
+                organisations=tuple(name for name, _ in organisations[domain, address]),
+            )
+            for domain, address, total, dkim, spf, passed in ranked
+        ]
+
+    def _aligned(self, name: str) -> ColumnElement[int]:
+        return func.sum(case((self._row_data.flag(name), report_rows.c.messages), else_=0))
 
 
 def rows_conditions(question: RowQuestion) -> list[ColumnElement[bool]]:
@@ -116,3 +218,75 @@ def _report(row: Row[Any]) -> AggregateReport:
 def _shown(row: Row[Any, Any, Any, Any]) -> Mapping[str, Any]:
     data: dict[str, Any] = msgspec.json.decode(row.data)
     return {"organisation": row.organisation, "report_id": row.report_id, "domain": row.domain, **data}
+
+
+def _chosen(question: ReportQuestion, kind: ObservationKind) -> list[ColumnElement[bool]]:
+    chosen = [
+        observations.c.workspace == question.workspace,
+        observations.c.kind == kind,
+        observations.c.at >= question.since,
+        observations.c.at < question.until,
+    ]
+    if question.domain is not None:
+        chosen.append(observations.c.asset == plain(question.domain))
+    return chosen
+
+
+def _total(connection: Connection, wanted: list[ColumnElement[bool]]) -> int:
+    return connection.execute(select(func.count()).select_from(observations).where(*wanted)).scalar_one()
+
+
+def _page(connection: Connection, wanted: list[ColumnElement[bool]], question: ReportQuestion) -> list[Any]:
+    newest = select(observations).where(*wanted)
+    ordered = newest.order_by(observations.c.at.desc(), observations.c.asset, observations.c.key)
+    return [observation_of(row) for row in connection.execute(ordered.offset(question.offset).limit(question.limit))]
+
+
+def _messages_by(
+    connection: Connection,
+    conditions: Sequence[ColumnElement[bool]],
+    value: ColumnElement[str],
+    senders: Sequence[tuple[str, str]],
+) -> dict[tuple[str, str], list[tuple[str, int]]]:
+    """How many messages of these senders have each value, the most first."""
+    found: dict[tuple[str, str], list[tuple[str, int]]] = {sender: [] for sender in senders}
+    messages = func.sum(report_rows.c.messages)
+    named = value.label("value")
+    for chunk in in_chunks(senders, _SENDERS_AT_ONCE):
+        chosen = select(*_SENDER, named, messages).select_from(_JOINED).where(*conditions, tuple_(*_SENDER).in_(chunk))
+        rows = connection.execute(chosen.group_by(*_SENDER, named).order_by(messages.desc(), named))
+        for domain, address, told, count in rows:
+            found[domain, address].append((told, int(count)))
+    return found
+
+
+def _domains(connection: Connection, question: RowQuestion) -> list[DomainSummary]:
+    """By name; of all reports of that time, whichever rows are asked about."""
+    conditions = rows_conditions(msgspec.structs.replace(question, source_ip=None, failing_only=False))
+    messages = func.sum(reports.c.messages)
+    by_organisation = select(reports.c.domain, reports.c.organisation, func.count(), messages).where(*conditions)
+    rows = connection.execute(
+        by_organisation.group_by(reports.c.domain, reports.c.organisation).order_by(
+            reports.c.domain, messages.desc(), reports.c.organisation
+        )
+    )
+    found: dict[str, list[tuple[str, int, int]]] = {}
+    for domain, organisation, count, total in rows:
+        found.setdefault(domain, []).append((organisation, count, int(total)))
+    return [
+        DomainSummary(
+            domain=domain,
+            reports=sum(count for _, count, _ in told),
+            organisations=tuple(organisation for organisation, _, _ in told),
+            messages=sum(total for _, _, total in told),
+            policy=_newest_policy(connection, [*conditions, reports.c.domain == domain]),
+        )
+        for domain, told in found.items()
+    ]
+
+
+def _newest_policy(connection: Connection, conditions: Sequence[ColumnElement[bool]]) -> str:
+    newest = select(reports.c.head).where(*conditions).order_by(reports.c.ends.desc(), reports.c.id).limit(1)
+    head: dict[str, Any] = msgspec.json.decode(connection.execute(newest).scalar_one())
+    published = head.get("policy")
+    return str(published.get("p") or "") if isinstance(published, dict) else ""

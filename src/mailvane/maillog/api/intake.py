@@ -17,8 +17,7 @@ from mailvane.core.forms import NEEDED, Form, form_of
 from mailvane.core.tenants.service import Tenancy
 from mailvane.core.unpacking import TooMuch, gunzipped
 from mailvane.maillog.api.event import NativeEvent, mail_event
-from mailvane.maillog.interface import JournalEntry
-from mailvane.maillog.model import EventBatch, MailEvent
+from mailvane.maillog.model import EventBatch, JournalEntry, MailEvent
 from mailvane.maillog.reasons import load_reasons
 from mailvane.maillog.recording import Recorder
 from mailvane.web.wanted import Wanted, WantedFile

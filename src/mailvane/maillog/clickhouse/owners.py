@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from mailvane.maillog.clickhouse.engine import Engine
 from mailvane.maillog.clickhouse.rows import FOR_EVER
 from mailvane.maillog.clickhouse.schema import KEPT
-from mailvane.maillog.interface import Holding, Owner
+from mailvane.maillog.model import Holding, Owner
 
 _OWNED = "owner"
 _FORMER = "former"

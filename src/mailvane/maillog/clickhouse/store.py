@@ -47,9 +47,8 @@ from mailvane.maillog.clickhouse.rows import (
     newest_reactions,
 )
 from mailvane.maillog.clickhouse.since_written import SinceWritten
-from mailvane.maillog.interface import Holding, Owner
 from mailvane.maillog.inventory import TableParts
-from mailvane.maillog.model import EventBatch, MailEvent, MailKey
+from mailvane.maillog.model import EventBatch, Holding, MailEvent, MailKey, Owner
 from mailvane.maillog.queries import (
     Delivery,
     HourlyCounts,

@@ -1,4 +1,4 @@
-"""The ledger's part in taking over mail of another ledger. Implements `Adoption` of the storage interface."""
+"""The ledger's part in taking over mail of another ledger."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from mailvane.maillog.store.tables import event_ids, journal
 _COMMENT = "adopted"
 
 
-class SqlAdoption:
+class AdoptionStore:
     """Gives workspaces and relays ids that were given out before, and keeps ids from being given out again."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def adopt_workspace(self, workspace: Workspace, relay_ids: Sequence[int], now: int) -> None:
+        """Make what is missing of a workspace and its relays, under just these ids. Raises AlreadyExists."""
         try:
             with self._database.write() as connection:
                 known = select(workspaces.c.id).where(workspaces.c.id == workspace.id)
@@ -35,6 +36,7 @@ class SqlAdoption:
         self.reserve_ids(workspace.id, max(relay_ids, default=0))
 
     def reserve_ids(self, workspace: int, relay: int) -> None:
+        """Never give out an id up to these again."""
         with self._database.write() as connection:
             for table, greatest in ((workspaces, workspace), (relays, relay)):
                 if self._database.is_sqlite:
@@ -43,6 +45,7 @@ class SqlAdoption:
                     _reserve_postgresql(connection, table, greatest)
 
     def forget_batches(self, workspace: int) -> None:
+        """Delete what the journal holds of a workspace, and the ids of its events."""
         with self._database.write() as connection:
             for table in (journal, event_ids):
                 connection.execute(delete(table).where(table.c.workspace == workspace))

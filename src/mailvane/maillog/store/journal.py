@@ -14,8 +14,7 @@ from sqlalchemy import Connection, Select, bindparam, delete, func, insert, sele
 
 from mailvane.core.errors import InvalidInput, SourceMoved
 from mailvane.core.ledger.database import Database
-from mailvane.maillog.interface import JournalEntry, PendingBatch, SourceCursor
-from mailvane.maillog.model import EventBatch
+from mailvane.maillog.model import EventBatch, JournalEntry, PendingBatch, SourceCursor
 from mailvane.maillog.store.bundling import Waiting, bundles, joined, within
 from mailvane.maillog.store.payload import pack, unpack
 from mailvane.maillog.store.tables import cursors, event_ids, in_flight, journal
@@ -25,24 +24,30 @@ _PRUNE_AT_ONCE = 20_000
 _CLAIM_ROWS = 4_000
 
 
-class SqlJournal:
+class JournalStore:
     """Exactly once, for any number of threads and processes on one ledger."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def cursors(self, stream: str) -> list[SourceCursor]:
+        """Every file of a stream that was ever read."""
         with self._database.read() as connection:
             rows = connection.execute(select(cursors).where(cursors.c.stream == stream).order_by(cursors.c.file))
             return [SourceCursor(**row) for row in rows.mappings()]
 
     def in_flight(self, stream: str) -> Iterable[tuple[str, bytes]]:
+        """The state of the stream's mails in flight, as last committed."""
         wanted = select(in_flight.c.key, in_flight.c.state).where(in_flight.c.stream == stream)
         with self._database.read() as connection:
             rows = connection.execute(wanted.order_by(in_flight.c.key)).all()
         return [(row.key, row.state) for row in rows]
 
     def commit(self, entry: JournalEntry, now: int) -> PendingBatch | None:
+        """Make it durable, in one transaction. None when no event was left to carry.
+
+        Raises SourceMoved when the cursor is not where the entry begins: somebody else has read those lines.
+        """
         if entry.cursor is None and (entry.opened or entry.closed):
             raise InvalidInput("mails in flight belong to a stream: the entry needs a cursor")
         if entry.event_ids is not None and len(entry.event_ids) != len(entry.batch.events):
@@ -59,6 +64,7 @@ class SqlJournal:
         return PendingBatch(sequence, batch)
 
     def pending(self, limit: int) -> Sequence[PendingBatch]:
+        """The oldest batches that are not settled, claimed or not."""
         wanted = select(journal.c.sequence, journal.c.payload).order_by(journal.c.sequence).limit(limit)
         with self._database.read() as connection:
             rows = connection.execute(wanted).all()
@@ -71,6 +77,11 @@ class SqlJournal:
         left_behind: bool = True,
         without: Collection[int] = (),
     ) -> Sequence[PendingBatch]:
+        """Make the oldest batches ready to be carried, durably; up to so many events, but one batch at least.
+
+        Small ones of one workspace become one. `left_behind`: those that were claimed before come first, exactly as
+        they are, except the sequences `without`; somebody else may be carrying them, too. What is `held` is not read.
+        """
         with self._database.read() as connection:
             # Most looks find nothing, and need not make writers wait.
             if not _waiting(connection, _oldest(1, left_behind, without), without):
@@ -83,6 +94,7 @@ class SqlJournal:
             return _claimed(connection, bundles(waiting), batches)
 
     def settle(self, sequences: Sequence[int]) -> None:
+        """Forget batches that the mail log has stored."""
         if not sequences:
             return
         statement = delete(journal).where(journal.c.sequence == bindparam("settled"))
@@ -90,10 +102,12 @@ class SqlJournal:
             connection.execute(statement, [{"settled": sequence} for sequence in sorted(sequences)])
 
     def backlog(self) -> int:
+        """How many batches are pending."""
         with self._database.read() as connection:
             return connection.execute(select(func.count()).select_from(journal)).scalar_one()
 
     def pending_since(self) -> int | None:
+        """When the oldest pending batch was committed; None when none is pending."""
         with self._database.read() as connection:
             oldest: int | None = connection.execute(select(func.min(journal.c.committed_at))).scalar_one()
         return oldest

@@ -1,4 +1,4 @@
-"""What the mail log was made of, kept in the ledger. Implements `RecordBook` of the storage interface."""
+"""What the mail log was made of, kept in the ledger."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from sqlalchemy import select, update
 
 from mailvane.core.ledger.database import Database
 from mailvane.core.ledger.tables import maillog_record
-from mailvane.maillog.interface import KeptRecord
-from mailvane.maillog.inventory import Record
+from mailvane.maillog.inventory import KeptRecord, Record
 
 _ONE = 1
 _NOTHING = KeptRecord(0, 0, Record())
 
 
-class SqlMaillogRecord:
+class MailLogRecordStore:
     """One row, for any number of nodes on one mail log."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def maillog_record(self) -> KeptRecord:
+        """The newest."""
         with self._database.read() as connection:
             row = connection.execute(select(maillog_record)).first()
         if row is None:
@@ -28,6 +28,7 @@ class SqlMaillogRecord:
         return KeptRecord(row.revision, row.changing_until, msgspec.json.decode(row.document, type=Record))
 
     def keep_maillog_record(self, kept: KeptRecord) -> bool:
+        """Replace the revision that this one was made of; False when another did so before."""
         values = {
             "revision": kept.revision + 1,
             "changing_until": kept.changing_until,

@@ -1,4 +1,4 @@
-"""What notifications need besides a target, in the ledger. Implements `Channels` of the storage layer."""
+"""What notifications need besides a target, in the ledger."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from mailvane.notify.model import SigningSecret, SlackIntegration
 from mailvane.notify.store.tables import signing_secrets, slack_integrations
 
 
-class SqlChannels:
+class ChannelStore:
     """For any number of threads and processes on one ledger."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def signing_secrets(self, workspace: int, now: int) -> list[SigningSecret]:
+        """Those that live, the current one first."""
         with self._database.read() as connection:
             return _living(connection, workspace, now)
 
     def change_signing_secrets(
         self, workspace: int, now: int, change: Callable[[Sequence[SigningSecret]], Sequence[SigningSecret]]
     ) -> list[SigningSecret]:
+        """Replace those that live; what lives then, the current one first. Two changes at once follow one another."""
         with self._database.write() as connection:
             # A workspace without any has no row of its own that could be locked.
             connection.execute(select(workspaces.c.id).where(workspaces.c.id == workspace).with_for_update())
@@ -48,6 +50,7 @@ class SqlChannels:
             connection.execute(insert(slack_integrations).values(msgspec.structs.asdict(integration)))
 
     def remove_slack_integration(self, workspace: int, integration_id: str) -> None:
+        """Raises NotFound."""
         table = slack_integrations.c
         gone = delete(slack_integrations).where(table.workspace == workspace, table.id == plain(integration_id))
         with self._database.write() as connection:

@@ -1,4 +1,4 @@
-"""Messages on their way to somebody, in the ledger. Implements `Outbox` of the storage layer."""
+"""Messages on their way to somebody, in the ledger."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ def post(connection: Connection, database: Database, messages: Sequence[Notifica
         connection.execute(statement, [_row(message) for message in messages])
 
 
-class SqlOutbox:
+class OutboxStore:
     """For any number of threads and processes on one ledger."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def post(self, messages: Sequence[Notification]) -> None:
+        """Keep messages that no alert caused, such as a daily report. An id that is known changes nothing."""
         with self._database.write() as connection:
             post(connection, self._database, messages)
 
     def take(self, now: int, limit: int, hold_ms: int) -> list[Notification]:
+        """Pending ones that are due, the oldest first; nobody else takes them within `hold_ms`."""
         table = notifications.c
         due = (
             select(notifications)
@@ -50,6 +52,7 @@ class SqlOutbox:
         return taken
 
     def let_go(self, now: int, hold_ms: int, ids: Collection[str] | None = None) -> int:
+        """End the holds of those taken within `hold_ms` and not settled, of all when None; how many are due again."""
         table = notifications.c
         pending = select(table.id, table.next_at, table.document).where(
             table.state == NotificationState.PENDING, table.next_at > now, table.next_at <= now + hold_ms
@@ -68,6 +71,7 @@ class SqlOutbox:
         return len(due)
 
     def settle_notification(self, notification: Notification, attempt: Attempt) -> None:
+        """Keep state, attempts and next_at as they now are, and add to its delivery log."""
         row = {"notification_id": notification.id, **msgspec.structs.asdict(attempt), "detail": plain(attempt.detail)}
         with self._database.write() as connection:
             put = update(notifications).where(notifications.c.id == notification.id)
@@ -77,6 +81,7 @@ class SqlOutbox:
     def notifications(
         self, workspace: int, state: NotificationState | None = None, limit: int = 100
     ) -> list[Notification]:
+        """The newest first."""
         table = notifications.c
         wanted = select(notifications).where(table.workspace == workspace)
         if state is not None:
@@ -86,6 +91,7 @@ class SqlOutbox:
             return [_notification(row) for row in rows]
 
     def attempts(self, workspace: int, notification_id: str) -> list[Attempt]:
+        """Oldest first. Raises NotFound."""
         wanted = select(attempts).where(attempts.c.notification_id == plain(notification_id)).order_by(attempts.c.id)
         with self._database.read() as connection:
             if connection.execute(select(notifications.c.id).where(*_one(workspace, notification_id))).first() is None:
@@ -96,6 +102,7 @@ class SqlOutbox:
             ]
 
     def resend(self, workspace: int, notification_id: str, now: int) -> Notification:
+        """Make it pending and due again, whatever became of it. Raises NotFound."""
         one = _one(workspace, notification_id)
         with self._database.write() as connection:
             row = connection.execute(select(notifications).where(*one).with_for_update()).one_or_none()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailvane.outbound.api import governed
-from mailvane.outbound.interface import BillingPeriod
+from mailvane.outbound.model import BillingPeriod
 from mailvane.outbound.services import OutboundServices
 from mailvane.web.endpoints import Endpoint, RouteTable
 from mailvane.web.problem import DIALECT, PREFIX

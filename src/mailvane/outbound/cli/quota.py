@@ -13,7 +13,7 @@ from mailvane.maillog.queries import HourlyQuestion
 from mailvane.outbound.admission.counters import day_start, month_start
 from mailvane.outbound.admission.replay import Limits, Replay
 from mailvane.outbound.cli.program import OutboundProgram, outbound_program
-from mailvane.outbound.interface import MinuteOfDecisions
+from mailvane.outbound.model import MinuteOfDecisions
 
 _UTC = ZoneInfo("UTC")
 

@@ -13,8 +13,7 @@ from threading import Lock
 from mailvane.core.errors import NotFound, Transient
 from mailvane.core.tenants.model import Relay, Workspace
 from mailvane.core.tenants.service import Tenancy
-from mailvane.maillog.interface import JournalEntry
-from mailvane.maillog.model import EventBatch
+from mailvane.maillog.model import EventBatch, JournalEntry
 from mailvane.maillog.reasons import load_reasons
 from mailvane.maillog.recording import Recorder
 from mailvane.outbound.feedback import Answer, FeedbackBook, Outcome

@@ -1,4 +1,4 @@
-"""Customers' keys and their terms in the ledger. Implements `ClientTerms` of the storage interface."""
+"""Customers' keys and their terms in the ledger."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ _HINT_CHARACTERS = 4  # the caller chose the secret, and it may be short
 _TERMS = Terms.__struct_fields__
 
 
-class SqlClients:
+class ClientStore:
     """Keys of kind client, each with its terms beside it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add_client(self, workspace: int, secret: str, terms: Terms, now: int) -> ClientKey:
+        """Keep the hash of a secret and its terms. Raises AlreadyExists for a secret in use, NotFound."""
         row = {
             "kind": KeyKind.CLIENT.value,
             "workspace": workspace,
@@ -46,17 +47,20 @@ class SqlClients:
         return ClientKey(id=number, workspace=workspace, created_at=now, terms=terms)
 
     def client(self, secret: str) -> ClientKey | None:
+        """The customer's key that a secret belongs to; None for keys of other kinds, too."""
         return self._one(keys.c.hash == hash_of(secret))
 
     def client_numbered(self, key: int) -> ClientKey | None:
         return self._one(keys.c.id == key)
 
     def clients(self, workspace: int) -> list[ClientKey]:
+        """By id."""
         with self._database.read() as connection:
             rows = connection.execute(_clients(keys.c.workspace == workspace).order_by(keys.c.id)).all()
         return [_client(row) for row in rows]
 
     def change_client(self, key: int, change: Callable[[Terms], Terms]) -> ClientKey:
+        """Read, change and write under a lock. Raises NotFound."""
         with self._database.write() as connection:
             found = _locked(connection, key)
             changed = msgspec.structs.replace(found, terms=change(found.terms))
@@ -64,12 +68,14 @@ class SqlClients:
         return changed
 
     def remove_client(self, key: int) -> None:
+        """Forget the key; what its holder made stays. Raises NotFound."""
         with self._database.write() as connection:
             _locked(connection, key)
             connection.execute(delete(client_terms).where(client_terms.c.key == key))
             connection.execute(delete(keys).where(keys.c.id == key))
 
     def client_used(self, key: int, now: int) -> None:
+        """Remember when a key was last used."""
         with self._database.write() as connection:
             found = _locked(connection, key)
             self._save(connection, msgspec.structs.replace(found, last_used_at=max(now, found.last_used_at or 0)))

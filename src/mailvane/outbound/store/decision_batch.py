@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from mailvane.core.moments import MINUTE_MS
-from mailvane.outbound.interface import Judge, Watch, leading
+from mailvane.outbound.model import Judge, Watch, leading
 from mailvane.outbound.model import AuditEntry, Domain, SendRequest, Usage, Verdict
 from mailvane.outbound.store.rows import counters_row
 

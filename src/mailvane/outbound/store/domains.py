@@ -16,7 +16,7 @@ from mailvane.core.errors import NotFound
 from mailvane.core.ledger.database import Database
 from mailvane.core.ledger.prepared import Prepared, PreparedChoice
 from mailvane.core.moments import DAY_MS, HOUR_MS
-from mailvane.outbound.interface import HeldDomain, Judge, Revise, Revision, Watch, leading, there
+from mailvane.outbound.model import HeldDomain, Judge, Revise, Revision, Watch, leading, there
 from mailvane.outbound.model import AuditEntry, Domain, SendRequest, Usage, Verdict
 from mailvane.outbound.store.decision_batch import DecisionBatch
 from mailvane.outbound.store.revisions import add_audit, apply_revision, put_domain
@@ -43,7 +43,7 @@ _ANSWERED = PreparedChoice(select(answers.c.digest, answers.c.verdict).where, an
 _PUT_COUNTERS = Prepared(SET_COUNTERS)
 
 
-class SqlDomains:
+class DomainStore:
     """For any number of threads and processes on one ledger."""
 
     def __init__(self, database: Database) -> None:

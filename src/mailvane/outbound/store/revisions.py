@@ -12,8 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
-from mailvane.outbound.interface import HeldDomain, Revision
-from mailvane.outbound.model import AuditEntry, Domain, Usage
+from mailvane.outbound.model import AuditEntry, Domain, HeldDomain, Revision, Usage
 from mailvane.outbound.store.rows import SET_COUNTERS, counters_row, settings_row
 from mailvane.outbound.store.tables import decision_minutes, domain_audit, domains, outstanding_usage
 

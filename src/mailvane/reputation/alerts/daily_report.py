@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from mailvane.core.tenants.interface import Tenants
 from mailvane.core.tenants.model import Workspace
-from mailvane.notify.interface import Outbox
+from mailvane.core.tenants.store import TenantStore
 from mailvane.notify.model import Channel, Notification
 from mailvane.reputation.alerts.model import Alert, EntryState, LogEntry
-from mailvane.reputation.interface import AlertLog, Alerts, Assets, EntryQuestion, Observations, Profiles
+from mailvane.reputation.alerts.stores import AlertingStores
 from mailvane.reputation.model import ASKED_ABOUT, Source, SourceHealth
+from mailvane.reputation.questions import EntryQuestion
+from mailvane.reputation.store.alert_log import AlertLogStore
 
 MOST_ALERTS = 100
 MOST_ITEMS = 5  # of a rule type of an alert
@@ -89,19 +90,12 @@ class DailyReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="report",
     unjudged: tuple[UnjudgedLine, ...]
 
 
-class ReportedLedger(Alerts, AlertLog, Assets, Observations, Profiles, Protocol):
-    """What a report is read from."""
-
-
-class PostingLedger(ReportedLedger, Tenants, Outbox, Protocol):
-    """What posting them needs besides."""
-
-
 class DailyReports:
     """Posts the report of a day to every recipient, workspace by workspace. Any number of nodes may do so."""
 
-    def __init__(self, ledger: PostingLedger, recipients: Sequence[str], stale_ms: int) -> None:
-        self._ledger = ledger
+    def __init__(self, stores: AlertingStores, tenants: TenantStore, recipients: Sequence[str], stale_ms: int) -> None:
+        self._stores = stores
+        self._tenants = tenants
         self._recipients = tuple(dict.fromkeys(recipients))
         self._stale_ms = stale_ms
 
@@ -110,24 +104,24 @@ class DailyReports:
         if not self._recipients:
             return 0
         posted = 0
-        for workspace in self._ledger.workspaces():
-            report = daily_report(self._ledger, workspace, day, now, self._stale_ms)
+        for workspace in self._tenants.workspaces():
+            report = daily_report(self._stores, workspace, day, now, self._stale_ms)
             if report is not None:
                 messages = [_message(report, workspace.id, to, now) for to in self._recipients]
-                self._ledger.post(messages)
+                self._stores.outbox.post(messages)
                 posted += len(messages)
         return posted
 
 
-def daily_report(ledger: ReportedLedger, workspace: Workspace, day: Day, now: int, stale_ms: int) -> DailyReport | None:
+def daily_report(stores: AlertingStores, workspace: Workspace, day: Day, now: int, stale_ms: int) -> DailyReport | None:
     """What there is to tell; None where no alert asked to be in the report."""
-    flagged = [one for one in ledger.alerts(workspace.id) if _is_watching(one, day)]
+    flagged = [one for one in stores.alerts.alerts(workspace.id) if _is_watching(one, day)]
     told = _Told()
-    for entry in _entries(ledger, workspace.id, day):
+    for entry in _entries(stores.alert_log, workspace.id, day):
         told.take(entry)
     if not flagged and not told.alerts:
         return None
-    names = {profile.id: profile.name for profile in ledger.profiles(workspace.id)}
+    names = {profile.id: profile.name for profile in stores.profiles.profiles(workspace.id)}
     return DailyReport(
         workspace=workspace.name,
         day=day,
@@ -136,8 +130,8 @@ def daily_report(ledger: ReportedLedger, workspace: Workspace, day: Day, now: in
         firings=sum(one.fired for one in told.alerts.values()),
         profiles=told.profiles(names),
         left_out=max(0, len(told.alerts) - MOST_ALERTS),
-        sources=_sources(ledger, workspace.id, now - stale_ms),
-        unjudged=_unjudged(ledger, flagged),
+        sources=_sources(stores, workspace.id, now - stale_ms),
+        unjudged=_unjudged(stores.alert_log, flagged),
     )
 
 
@@ -159,14 +153,14 @@ def _message(report: DailyReport, workspace: int, recipient: str, now: int) -> N
     )
 
 
-def _entries(ledger: AlertLog, workspace: int, day: Day) -> Iterator[LogEntry]:
+def _entries(alert_log: AlertLogStore, workspace: int, day: Day) -> Iterator[LogEntry]:
     """The newest first."""
     offset = 0
     while True:
         question = EntryQuestion(
             workspace=workspace, since=day.since, until=day.until, daily_report_only=True, offset=offset, limit=_PAGE
         )
-        page = ledger.entries(question)
+        page = alert_log.entries(question)
         yield from page.entries
         offset += _PAGE
         if offset >= page.total or not page.entries:
@@ -224,11 +218,13 @@ class _Told:
         return tuple(ProfileLines(name, tuple(groups[name])) for name in sorted(groups))
 
 
-def _sources(ledger: ReportedLedger, workspace: int, fresh_since: int) -> tuple[SourceLine, ...]:
-    health = {one.source: one for one in ledger.health(workspace)}
+def _sources(stores: AlertingStores, workspace: int, fresh_since: int) -> tuple[SourceLine, ...]:
+    health = {one.source: one for one in stores.observations.health(workspace)}
     lines = []
     for source in Source:
-        standing = ledger.asset_standing(workspace, ASKED_ABOUT[source], 0 if source in _NEVER_ASKED else fresh_since)
+        standing = stores.assets.asset_standing(
+            workspace, ASKED_ABOUT[source], 0 if source in _NEVER_ASKED else fresh_since
+        )
         known = health.get(source, SourceHealth(source=source))
         if standing.assets and (standing.unknown or known.failures):
             lines.append(
@@ -240,8 +236,8 @@ def _sources(ledger: ReportedLedger, workspace: int, fresh_since: int) -> tuple[
     return tuple(lines)
 
 
-def _unjudged(ledger: AlertLog, alerts: Sequence[Alert]) -> tuple[UnjudgedLine, ...]:
-    memories = ledger.memories([alert.id for alert in alerts]) if alerts else {}
+def _unjudged(alert_log: AlertLogStore, alerts: Sequence[Alert]) -> tuple[UnjudgedLine, ...]:
+    memories = alert_log.memories([alert.id for alert in alerts]) if alerts else {}
     lines = []
     for alert in alerts:
         failures = memories[alert.id].failures if alert.id in memories else {}

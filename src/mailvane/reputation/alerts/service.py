@@ -16,7 +16,8 @@ import msgspec
 from mailvane.core.errors import InvalidFields, MailvaneError, NotAllowed, NotFound, Transient
 from mailvane.core.identifiers import new_id
 from mailvane.core.moments import DAY_MS, HOUR_MS
-from mailvane.notify.interface import Channels, Outbox
+from mailvane.notify.store.channels import ChannelStore
+from mailvane.notify.store.outbox import OutboxStore
 from mailvane.notify.model import Channel, Notification
 from mailvane.reputation.alerts.backtest import Backtest, backtest, kinds_read
 from mailvane.reputation.alerts.catalogue import read_rule
@@ -24,7 +25,12 @@ from mailvane.reputation.alerts.drafts import AlertDraft, drafted
 from mailvane.reputation.alerts.engine import Evaluation, entry_of, evaluate, reason_of
 from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry, MaintenanceWindow
 from mailvane.reputation.alerts.view import COUNTED, LONGEST_MS, View, Watched
-from mailvane.reputation.interface import AlertLog, Alerts, Assets, EntryPage, EntryQuestion, Observations, Profiles
+from mailvane.reputation.store.alert_log import AlertLogStore
+from mailvane.reputation.store.alerts import AlertStore
+from mailvane.reputation.store.assets import AssetStore
+from mailvane.reputation.questions import EntryPage, EntryQuestion
+from mailvane.reputation.store.observations import ObservationStore
+from mailvane.reputation.store.profiles import ProfileStore
 from mailvane.reputation.model import SOURCE_OF, AssetKind, Observation, ObservationKind, Source
 from mailvane.reputation.questions import AlertPage, AlertQuestion
 
@@ -34,7 +40,7 @@ _TRIES = 3  # of an evaluation that another one came before
 LONGEST_BACKTEST_MS = 400 * DAY_MS
 
 
-class Ledger(Alerts, AlertLog, Observations, Assets, Profiles, Channels, Outbox, Protocol):
+class Ledger(AlertStore, AlertLogStore, ObservationStore, AssetStore, ProfileStore, ChannelStore, OutboxStore, Protocol):
     """What alerting needs of the ledger."""
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from mailvane.core.errors import InvalidFields
 from mailvane.core.moments import DAY_MS
 from mailvane.reputation.alerts.catalogue import CATALOGUE
-from mailvane.reputation.questions import FiringCounts, FiringQuestion
+from mailvane.reputation.questions import FiringQuestion
+from mailvane.reputation.store.alert_log import AlertLogStore
 
 LONGEST_MS = 366 * DAY_MS
 
@@ -20,7 +21,7 @@ LONGEST_MS = 366 * DAY_MS
 class AlertStatistics:
     """Safe to share between threads."""
 
-    def __init__(self, counts: FiringCounts) -> None:
+    def __init__(self, counts: AlertLogStore) -> None:
         self._counts = counts
 
     def aggregated(self, question: FiringQuestion) -> list[dict[str, Any]]:

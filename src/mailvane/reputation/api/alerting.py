@@ -16,7 +16,7 @@ from mailvane.reputation.alerts.backtest import Firing
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.model import Alert, LogEntry, MaintenanceWindow
 from mailvane.reputation.alerts.service import Trial
-from mailvane.reputation.interface import EntryPage, EntryQuestion
+from mailvane.reputation.questions import EntryPage, EntryQuestion
 from mailvane.reputation.services import ReputationServices
 from mailvane.web.endpoints import Asked, Parameter
 from mailvane.web.json_body import read_json

@@ -22,7 +22,7 @@ from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry
 from mailvane.reputation.alerts.service import Trial
 from mailvane.reputation.cli.program import ReputationProgram, reputation_program
-from mailvane.reputation.interface import EntryQuestion
+from mailvane.reputation.questions import EntryQuestion
 
 _UTC = ZoneInfo("UTC")
 _ITEMS = 5  # of a log entry, on a terminal

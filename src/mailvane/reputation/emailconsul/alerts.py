@@ -6,8 +6,7 @@ from mailvane.core.errors import Transient
 from mailvane.reputation.alerts.model import Alert
 from mailvane.reputation.emailconsul import shape
 from mailvane.reputation.emailconsul.parameters import draft, period, window
-from mailvane.reputation.interface import EntryQuestion
-from mailvane.reputation.questions import AlertQuestion, FiringQuestion
+from mailvane.reputation.questions import AlertQuestion, EntryQuestion, FiringQuestion
 from mailvane.reputation.services import ReputationServices
 from mailvane.web.endpoints import Asked
 

@@ -15,10 +15,10 @@ from mailvane.core.errors import MailvaneError
 from mailvane.core.leasing import Held, Leasing
 from mailvane.core.periodic import every
 from mailvane.reputation.assets import WatchedAssets
-from mailvane.reputation.interface import Assets
 from mailvane.reputation.model import ASKED_ABOUT, Asset, Refresh, Source
 from mailvane.reputation.source_schedule import Schedule, lease_name
 from mailvane.reputation.sources.collector import Collector
+from mailvane.reputation.store.assets import AssetStore
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Runner:
         self,
         collectors: Sequence[Collector],
         watching: WatchedAssets,
-        assets: Assets,
+        assets: AssetStore,
         leasing: Leasing,
         clock: Callable[[], int],
         schedule: Schedule,

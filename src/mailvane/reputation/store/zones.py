@@ -1,4 +1,4 @@
-"""The operator's changes to the dictionary of blocklists, in the ledger. Implements `Zones` of the storage layer."""
+"""The operator's changes to the dictionary of blocklists, in the ledger."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from mailvane.reputation.model import Zone, ZoneHealth
 from mailvane.reputation.store.tables import blocklist_zones, zone_health
 
 
-class SqlZones:
+class ZoneStore:
     """For any number of threads and processes on one ledger."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def zones(self) -> list[Zone]:
+        """Those that were changed or added here."""
         wanted = select(blocklist_zones.c.document).order_by(blocklist_zones.c.host)
         with self._database.read() as connection:
             return [value_of(row.document, Zone) for row in connection.execute(wanted)]
@@ -30,6 +31,7 @@ class SqlZones:
             connection.execute(self._database.upsert(blocklist_zones), row)
 
     def forget_zone(self, host: str) -> None:
+        """Back to what is shipped. Raises NotFound."""
         with self._database.write() as connection:
             if not connection.execute(delete(blocklist_zones).where(blocklist_zones.c.host == host)).rowcount:
                 raise NotFound(f"nothing was changed of {host}")

@@ -13,7 +13,7 @@ import pytest
 from mailvane.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotAuthenticated, NotFound
 from mailvane.core.tenants.model import KeyKind, Price, Principal
 from mailvane.core.tenants.service import Tenancy
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
@@ -21,15 +21,15 @@ MASTER = "mk_master"
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened = fresh_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def tenancy(ledger: SqlLedger) -> Tenancy:
-    return Tenancy(ledger, MASTER)
+def tenancy(ledger: Ledger) -> Tenancy:
+    return Tenancy(ledger.tenants, MASTER)
 
 
 def test_a_workspace_is_found_by_its_name(tenancy: Tenancy) -> None:
@@ -151,9 +151,9 @@ def test_an_unknown_token_proves_nothing(tenancy: Tenancy, token: str) -> None:
         tenancy.authenticate(token)
 
 
-def test_without_a_master_token_nobody_is_master(ledger: SqlLedger) -> None:
+def test_without_a_master_token_nobody_is_master(ledger: Ledger) -> None:
     with pytest.raises(NotAuthenticated):
-        Tenancy(ledger, "").authenticate("")
+        Tenancy(ledger.tenants, "").authenticate("")
 
 
 def test_keys_belong_where_they_must(tenancy: Tenancy) -> None:

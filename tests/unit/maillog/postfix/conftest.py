@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from mailvane.maillog.interface import SourceCursor
-from mailvane.maillog.model import MailEvent
+from mailvane.maillog.model import MailEvent, SourceCursor
 from mailvane.maillog.postfix.reading import LogReading, Origin, Step
 
 NOVEMBER = 1_793_491_200_000  # 2026-11-01

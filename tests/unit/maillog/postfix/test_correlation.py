@@ -12,8 +12,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailvane.maillog.interface import SourceCursor
-from mailvane.maillog.model import MailEvent
+from mailvane.maillog.model import MailEvent, SourceCursor
 from mailvane.maillog.postfix.reading import LogReading, Origin, Position
 
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.yaml"))

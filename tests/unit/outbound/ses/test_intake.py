@@ -21,7 +21,7 @@ from mailvane.outbound.model import OutboundStatus, SendRequest
 from mailvane.outbound.ses.fetching import Unreachable
 from mailvane.outbound.ses.intake import SnsIntake
 from mailvane.outbound.ses.sns import SnsGate
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from mailvane_demo.world.sns_topic import SnsTopic
 from tests.ledgers import fresh_ledger
 from tests.unit.core.memory import MemoryMailLog
@@ -34,13 +34,13 @@ DOMAIN = "shop.example"
 class House:
     """A server with one domain that has sent a hundred mails."""
 
-    def __init__(self, ledger: SqlLedger, gate: SnsGate) -> None:
+    def __init__(self, ledger: Ledger, gate: SnsGate) -> None:
         self.ledger = ledger
         self.maillog = MemoryMailLog()
-        self.recorder = Recorder(ledger, self.maillog)
-        self.tenancy = Tenancy(ledger, "")
-        self.governance = Governance(ledger, ledger, ledger, GovernanceRules())
-        self.workspace = ledger.add_workspace("acme", NOW)
+        self.recorder = Recorder(ledger.journal, self.maillog)
+        self.tenancy = Tenancy(ledger.tenants, "")
+        self.governance = Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
+        self.workspace = ledger.tenants.add_workspace("acme", NOW)
         self.governance.create(DOMAIN, self.workspace.id, NOW)
         self.governance.decide([SendRequest(domain=DOMAIN)] * 100, NOW)
         self.take = SnsIntake(gate, self.governance, self.tenancy, self.recorder)
@@ -62,14 +62,14 @@ class House:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened = fresh_ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def house(ledger: SqlLedger, gate: SnsGate) -> House:
+def house(ledger: Ledger, gate: SnsGate) -> House:
     return House(ledger, gate)
 
 
@@ -225,12 +225,12 @@ def test_a_failure_between_event_and_feedback_is_made_good_when_it_is_sent_again
 def test_mail_is_told_of_the_first_active_relay_of_the_domains_workspace(
     house: House, topic: SnsTopic, gate: SnsGate
 ) -> None:
-    stranger = house.ledger.add_workspace("other", NOW)
-    foreign = house.ledger.add_relay(stranger.id, "theirs", NOW)
-    old = house.ledger.add_relay(house.workspace.id, "old", NOW)
-    house.ledger.save_relay(msgspec.structs.replace(old, active=False))
-    first = house.ledger.add_relay(house.workspace.id, "first", NOW)
-    second = house.ledger.add_relay(house.workspace.id, "second", NOW)
+    stranger = house.ledger.tenants.add_workspace("other", NOW)
+    foreign = house.ledger.tenants.add_relay(stranger.id, "theirs", NOW)
+    old = house.ledger.tenants.add_relay(house.workspace.id, "old", NOW)
+    house.ledger.tenants.save_relay(msgspec.structs.replace(old, active=False))
+    first = house.ledger.tenants.add_relay(house.workspace.id, "first", NOW)
+    second = house.ledger.tenants.add_relay(house.workspace.id, "second", NOW)
     for number, chosen in enumerate((None, second.id, foreign.id, old.id)):
         take = SnsIntake(gate, house.governance, house.tenancy, house.recorder, relay=chosen)
         take(topic.notification(notification("Open"), NOW, str(number)), NOW)

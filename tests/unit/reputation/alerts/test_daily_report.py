@@ -15,7 +15,7 @@ from mailvane.notify.model import NotificationState
 from mailvane.reputation.alerts.daily_report import MOST_ALERTS, DailyReport, DailyReports, Day, daily_report
 from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry, RuleState
 from mailvane.reputation.model import Asset, AssetKind, Profile, Source
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
 
 HOUR = 3_600_000
@@ -26,14 +26,14 @@ STALE = 48 * HOUR
 
 
 class Office:
-    def __init__(self, ledger: SqlLedger) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.workspace = ledger.add_workspace("one", SINCE - 100 * HOUR)
+        self.workspace = ledger.tenants.add_workspace("one", SINCE - 100 * HOUR)
 
     def alert(self, name: str = "listed", **more: Any) -> Alert:
         given = {"is_in_daily_report": True, "created_at": SINCE - HOUR, **more}
         alert = Alert(id=new_id(), workspace=self.workspace.id, name=name, updated_at=0, rules=(), **given)
-        self.ledger.add_alert(alert)
+        self.ledger.alerts.add_alert(alert)
         return alert
 
     def fires(self, alert: Alert, at: int, *addresses: str, in_report: bool = True) -> LogEntry:
@@ -43,12 +43,12 @@ class Office:
             id=new_id(), workspace=alert.workspace, alert_id=alert.id, profile_id=alert.profile_id, name=alert.name,
             at=at, rules=(rule,), in_daily_report=in_report,
         )  # fmt: skip
-        known = self.ledger.memories([alert.id]).get(alert.id) or AlertState(alert_id=alert.id)
-        assert self.ledger.remember(known, entry, [])
+        known = self.ledger.alert_log.memories([alert.id]).get(alert.id) or AlertState(alert_id=alert.id)
+        assert self.ledger.alert_log.remember(known, entry, [])
         return entry
 
     def watch(self, *names: str, kind: AssetKind = AssetKind.IP, **more: Any) -> None:
-        self.ledger.add_assets(
+        self.ledger.assets.add_assets(
             [
                 Asset(id=new_id(), workspace=self.workspace.id, kind=kind, name=name, created_at=SINCE, **more)
                 for name in names
@@ -56,20 +56,20 @@ class Office:
         )
 
     def report(self) -> DailyReport:
-        report = daily_report(self.ledger, self.workspace, DAY, NOW, STALE)
+        report = daily_report(self.ledger.alerting, self.workspace, DAY, NOW, STALE)
         assert report is not None
         return report
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     ledger = fresh_ledger(tmp_path / "ledger.sqlite")
     yield ledger
     ledger.close()
 
 
 @pytest.fixture
-def office(ledger: SqlLedger) -> Office:
+def office(ledger: Ledger) -> Office:
     return Office(ledger)
 
 
@@ -79,7 +79,7 @@ def test_the_firings_of_the_day_are_told_alert_by_alert(office: Office) -> None:
     first = office.fires(alert, SINCE, "192.0.2.2", "192.0.2.3")
     office.fires(alert, DAY.until - 1, "192.0.2.3", "192.0.2.4")
     office.fires(alert, DAY.until, "192.0.2.5")
-    office.ledger.mark_entry(office.workspace.id, first.id, EntryState.ACKNOWLEDGED, NOW, "somebody")
+    office.ledger.alert_log.mark_entry(office.workspace.id, first.id, EntryState.ACKNOWLEDGED, NOW, "somebody")
     report = office.report()
     assert (report.alerts, report.firings, report.watching) == (1, 2, 1)
     ((line,),) = (group.alerts for group in report.profiles)
@@ -97,7 +97,9 @@ def test_what_did_not_ask_to_be_in_the_report_is_not(office: Office) -> None:
 
 
 def test_alerts_are_grouped_by_profile(office: Office) -> None:
-    profile = office.ledger.add_profile(Profile(id=new_id(), workspace=office.workspace.id, name="shop", created_at=0))
+    profile = office.ledger.profiles.add_profile(
+        Profile(id=new_id(), workspace=office.workspace.id, name="shop", created_at=0)
+    )
     for name, of in (("a", profile.id), ("b", None), ("c", profile.id)):
         office.fires(office.alert(name, profile_id=of), SINCE, "192.0.2.1")
     groups = {group.profile: sorted(line.name for line in group.alerts) for group in office.report().profiles}
@@ -105,10 +107,10 @@ def test_alerts_are_grouped_by_profile(office: Office) -> None:
 
 
 def test_a_quiet_day_is_told_and_an_unwatched_one_is_not(office: Office) -> None:
-    assert daily_report(office.ledger, office.workspace, DAY, NOW, STALE) is None
+    assert daily_report(office.ledger.alerting, office.workspace, DAY, NOW, STALE) is None
     office.alert("inactive", is_active=False)
     office.alert("newer", created_at=DAY.until)
-    assert daily_report(office.ledger, office.workspace, DAY, NOW, STALE) is None
+    assert daily_report(office.ledger.alerting, office.workspace, DAY, NOW, STALE) is None
     office.alert()
     report = office.report()
     assert (report.watching, report.alerts, report.sources, report.unjudged) == (1, 0, (), ())
@@ -128,7 +130,7 @@ def test_what_is_stale_or_was_never_asked_is_unknown(office: Office) -> None:
 def test_a_source_that_fails_is_told_of_while_what_it_said_is_fresh(office: Office) -> None:
     office.alert()
     office.watch("192.0.2.1", updated_at=NOW - HOUR)
-    office.ledger.save_health(
+    office.ledger.observations.save_health(
         office.workspace.id,
         Source.BLOCKLISTS,
         lambda known: msgspec.structs.replace(known, failures=3, error="no resolver", succeeded_at=NOW - HOUR),
@@ -140,7 +142,7 @@ def test_a_source_that_fails_is_told_of_while_what_it_said_is_fresh(office: Offi
 def test_a_rule_that_could_not_be_evaluated_is_told_of(office: Office) -> None:
     alert = office.alert("broken")
     memory = AlertState(alert_id=alert.id, rules={"0": RuleState(failing="no such type")})
-    assert office.ledger.remember(memory, None, [])
+    assert office.ledger.alert_log.remember(memory, None, [])
     assert [(line.name, line.reason) for line in office.report().unjudged] == [("broken", "no such type")]
 
 
@@ -152,15 +154,17 @@ def test_very_many_alerts_are_counted_and_not_all_shown(office: Office) -> None:
     assert sum(len(group.alerts) for group in report.profiles) == MOST_ALERTS
 
 
-def posted(ledger: SqlLedger, workspace: Workspace) -> list[tuple[str, str]]:
-    return sorted((one.target, one.body["workspace"]) for one in ledger.notifications(workspace.id))
+def posted(ledger: Ledger, workspace: Workspace) -> list[tuple[str, str]]:
+    return sorted((one.target, one.body["workspace"]) for one in ledger.outbox.notifications(workspace.id))
 
 
 def test_nodes_and_restarts_post_a_report_once(office: Office) -> None:
-    other = office.ledger.add_workspace("two", 0)
+    other = office.ledger.tenants.add_workspace("two", 0)
     office.alert()
     for _node in range(3):
-        reports = DailyReports(office.ledger, ["a@example.org", "b@example.org", "a@example.org"], STALE)
+        reports = DailyReports(
+            office.ledger.alerting, office.ledger.tenants, ["a@example.org", "b@example.org", "a@example.org"], STALE
+        )
         assert reports.post(DAY, NOW) == 2
     assert posted(office.ledger, office.workspace) == [("a@example.org", "one"), ("b@example.org", "one")]
     assert posted(office.ledger, other) == []
@@ -168,19 +172,19 @@ def test_nodes_and_restarts_post_a_report_once(office: Office) -> None:
 
 def test_a_report_that_was_delivered_is_not_posted_again(office: Office) -> None:
     office.alert()
-    reports = DailyReports(office.ledger, ["a@example.org"], STALE)
+    reports = DailyReports(office.ledger.alerting, office.ledger.tenants, ["a@example.org"], STALE)
     reports.post(DAY, NOW)
-    (taken,) = office.ledger.take(NOW, 10, HOUR)
+    (taken,) = office.ledger.outbox.take(NOW, 10, HOUR)
     told = msgspec.convert(taken.body, DailyReport)
     assert (told.day, told.workspace) == (DAY, "one")
     reports.post(DAY, NOW)
-    assert [one.id for one in office.ledger.notifications(office.workspace.id)] == [taken.id]
-    assert office.ledger.notifications(office.workspace.id)[0].state is NotificationState.PENDING
+    assert [one.id for one in office.ledger.outbox.notifications(office.workspace.id)] == [taken.id]
+    assert office.ledger.outbox.notifications(office.workspace.id)[0].state is NotificationState.PENDING
     next_day = msgspec.structs.replace(DAY, name="2026-09-22", since=DAY.until, until=DAY.until + 24 * HOUR)
     reports.post(next_day, NOW)
-    assert len(office.ledger.notifications(office.workspace.id)) == 2
+    assert len(office.ledger.outbox.notifications(office.workspace.id)) == 2
 
 
 def test_without_recipients_there_is_no_report(office: Office) -> None:
     office.alert()
-    assert DailyReports(office.ledger, [], STALE).post(DAY, NOW) == 0
+    assert DailyReports(office.ledger.alerting, office.ledger.tenants, [], STALE).post(DAY, NOW) == 0

@@ -17,9 +17,9 @@ from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.model import Alert, EntryState, MaintenanceWindow
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.assets import WatchedAssets
-from mailvane.reputation.interface import EntryQuestion
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Refresh, Source
-from mailvane.server.ledger import SqlLedger
+from mailvane.reputation.questions import EntryQuestion
+from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
@@ -30,11 +30,13 @@ HOOK = "https://hooks.example/x"
 class Installed:
     """Watching and alerting together, as a server has them."""
 
-    def __init__(self, ledger: SqlLedger) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.workspace = ledger.add_workspace("one", NOW).id
-        self.alerting = Alerting(ledger, lambda: frozenset({"bl.example"}))
-        self.watching = WatchedAssets(ledger, ledger, lambda *heard: self.rounds.append(self.alerting.evaluate(*heard)))
+        self.workspace = ledger.tenants.add_workspace("one", NOW).id
+        self.alerting = Alerting(ledger.alerting, lambda: frozenset({"bl.example"}))
+        self.watching = WatchedAssets(
+            ledger.assets, ledger.observations, lambda *heard: self.rounds.append(self.alerting.evaluate(*heard))
+        )
         self.rounds: list[Any] = []
 
     def alert(self, **fields: Any) -> Alert:
@@ -56,7 +58,7 @@ class Installed:
         return [entry.at - NOW for entry in page.entries]
 
     def outbox(self) -> list[tuple[Channel, str]]:
-        return sorted((one.channel, one.target) for one in self.ledger.notifications(self.workspace))
+        return sorted((one.channel, one.target) for one in self.ledger.outbox.notifications(self.workspace))
 
 
 def draft(**fields: Any) -> AlertDraft:
@@ -77,7 +79,9 @@ def test_a_listing_is_logged_once_and_told_where_the_alert_says(installed: Insta
     installed.told("192.0.2.1", NOW + HOUR_MS)
     assert installed.log(of) == [1]
     assert installed.outbox() == [(Channel.EMAIL, "ops@example.org"), (Channel.WEBHOOK, HOOK)]
-    (told,) = [one for one in installed.ledger.notifications(installed.workspace) if one.channel is Channel.WEBHOOK]
+    (told,) = [
+        one for one in installed.ledger.outbox.notifications(installed.workspace) if one.channel is Channel.WEBHOOK
+    ]
     assert told.body["rules"][0]["matchings"]["items"] == [{"ip": "192.0.2.1", "rbl": "bl.example"}]
     assert [round_.fired for round_ in installed.rounds] == [1, 0]
 
@@ -111,7 +115,7 @@ def test_alerts_that_read_another_source_are_not_looked_at(installed: Installed)
 def test_in_maintenance_or_snoozed_it_is_logged_and_nobody_is_told(installed: Installed) -> None:
     of = installed.alert(webhook_url=HOOK)
     installed.watch("192.0.2.1", "192.0.2.2", "192.0.2.3")
-    installed.ledger.add_window(
+    installed.ledger.alerts.add_window(
         MaintenanceWindow(id=new_id(), workspace=installed.workspace, since=NOW, until=NOW + HOUR_MS)
     )
     installed.told("192.0.2.1", NOW + 1)
@@ -178,7 +182,7 @@ def test_what_an_alert_refers_to_must_be_there(installed: Installed) -> None:
         installed.alert(profile_id="p" * 24, slack_integration_id="s" * 24)
     assert {field for field, _ in refused.value.fields} == {"profile_id", "slack_integration_id"}
     slack = SlackIntegration(id=new_id(), workspace=installed.workspace, name="ops", url=HOOK, created_at=NOW)
-    installed.ledger.add_slack_integration(slack)
+    installed.ledger.channels.add_slack_integration(slack)
     installed.watch("192.0.2.1")
     installed.told("192.0.2.1", NOW)
     installed.alert(slack_integration_id=slack.id)
@@ -188,7 +192,7 @@ def test_what_an_alert_refers_to_must_be_there(installed: Installed) -> None:
 def test_a_rule_of_a_newer_version_is_shown_as_failing(installed: Installed) -> None:
     of = installed.alert()
     gone = ({"type": "NEWER"}, LISTED)
-    installed.ledger.change_alert(
+    installed.ledger.alerts.change_alert(
         installed.workspace, of.id, lambda known: msgspec.structs.replace(known, rules=gone, formula="0 OR 1")
     )
     found = installed.alerting.evaluate(installed.workspace, [Source.BLOCKLISTS], NOW)

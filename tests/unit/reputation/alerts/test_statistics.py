@@ -15,7 +15,7 @@ from mailvane.core.moments import DAY_MS
 from mailvane.reputation.alerts.model import Alert, AlertState, FiredRule, LogEntry
 from mailvane.reputation.alerts.statistics import AlertStatistics
 from mailvane.reputation.questions import FiringQuestion
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
 
 NOON = 20_000 * DAY_MS + DAY_MS // 2
@@ -23,19 +23,21 @@ ALERT = "a" * 24
 
 
 class Counted:
-    def __init__(self, ledger: SqlLedger) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.workspace = ledger.add_workspace("one", NOON).id
-        self.statistics = AlertStatistics(ledger)
+        self.workspace = ledger.tenants.add_workspace("one", NOON).id
+        self.statistics = AlertStatistics(ledger.alert_log)
         self._version = 0
-        ledger.add_alert(Alert(id=ALERT, workspace=self.workspace, name="x", created_at=0, updated_at=0, rules=()))
+        ledger.alerts.add_alert(
+            Alert(id=ALERT, workspace=self.workspace, name="x", created_at=0, updated_at=0, rules=())
+        )
 
     def fired(self, at: int, *items: Mapping[str, Any], rule_type: str = "IP_IN_RBL") -> None:
         rule = FiredRule(type=rule_type, snapshot={}, matchings={"items": items, "count": len(items)})
         entry = LogEntry(
             id=new_id(), workspace=self.workspace, alert_id=ALERT, profile_id=None, name="x", at=at, rules=(rule,)
         )
-        assert self.ledger.remember(AlertState(alert_id=ALERT, version=self._version), entry, [])
+        assert self.ledger.alert_log.remember(AlertState(alert_id=ALERT, version=self._version), entry, [])
         self._version += 1
 
     def question(self, **fields: Any) -> FiringQuestion:

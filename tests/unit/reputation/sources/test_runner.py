@@ -18,7 +18,7 @@ from mailvane.reputation.model import Asset, AssetKind, AssetStatus, Refresh, So
 from mailvane.reputation.source_schedule import Schedule
 from mailvane.reputation.sources import runner as module
 from mailvane.reputation.sources.runner import Runner
-from mailvane.server.ledger import SqlLedger
+from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000
@@ -52,20 +52,20 @@ class Blocklists:
 
 
 class Setting:
-    def __init__(self, ledger: SqlLedger) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.now = NOW
         self.collector = Blocklists()
-        self.watching = WatchedAssets(ledger, ledger)
-        self.workspace = ledger.add_workspace("one", NOW).id
+        self.watching = WatchedAssets(ledger.assets, ledger.observations)
+        self.workspace = ledger.tenants.add_workspace("one", NOW).id
         self.runner = self.node()
 
     def node(self) -> Runner:
         def clock() -> int:
             return self.now
 
-        leasing = Leasing(self.ledger, clock)
-        return Runner([self.collector], self.watching, self.ledger, leasing, clock, Schedule(24 * HOUR_MS))
+        leasing = Leasing(self.ledger.leases, clock)
+        return Runner([self.collector], self.watching, self.ledger.assets, leasing, clock, Schedule(24 * HOUR_MS))
 
     def watch(self, *names: str, workspace: int | None = None) -> None:
         self.watching.add(workspace or self.workspace, AssetKind.IP, names, self.now)
@@ -106,7 +106,7 @@ def test_assets_added_together_drift_apart(setting: Setting) -> None:
 
 
 def test_workspaces_are_asked_for_apart(setting: Setting) -> None:
-    other = setting.ledger.add_workspace("two", NOW).id
+    other = setting.ledger.tenants.add_workspace("two", NOW).id
     setting.watch("192.0.2.1")
     setting.watch("192.0.2.1", workspace=other)
     assert setting.round() == 2
@@ -190,18 +190,18 @@ def test_a_node_that_is_stopped_while_it_asks_gives_its_lease_back(setting: Sett
         setting.collector.meanwhile = meanwhile
         asking = asyncio.create_task(setting.runner.round(setting.collector))
         await begun.wait()
-        assert [lease.name for lease in setting.ledger.leases(setting.now)] == ["collect blocklists"]
+        assert [lease.name for lease in setting.ledger.leases.leases(setting.now)] == ["collect blocklists"]
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
 
     asyncio.run(scene())
-    assert setting.ledger.leases(setting.now) == []
+    assert setting.ledger.leases.leases(setting.now) == []
 
 
 def test_what_a_dead_node_held_is_free_within_a_minute(setting: Setting) -> None:
     setting.watch("192.0.2.1")
-    assert setting.ledger.hold("collect blocklists", "killed", NOW, LEASE_MS)
+    assert setting.ledger.leases.hold("collect blocklists", "killed", NOW, LEASE_MS)
     assert LEASE_MS <= 60_000
     assert setting.round() == 0
     assert setting.round(after_hours=60 / 3600) == 1

@@ -12,7 +12,7 @@ from mailvane.core.errors import NotFound
 from mailvane.core.ledger.database import Database
 from mailvane.core.ledger.tables import workspaces
 from mailvane.core.moments import DAY_MS
-from mailvane.outbound.interface import BillingPeriod, FrozenUsage, MinuteOfDecisions
+from mailvane.outbound.model import BillingPeriod, FrozenUsage, MinuteOfDecisions
 from mailvane.outbound.model import DEFAULT_WORKSPACE, AuditEntry, Domain, Usage, percent
 from mailvane.outbound.store.decision_batch import digest
 from mailvane.outbound.store.domains import approved_locked, forget, put_usage
@@ -24,7 +24,7 @@ _FEEDBACK_MS = 35 * DAY_MS
 _frozen = msgspec.json.Decoder(tuple[FrozenUsage, ...])
 
 
-class SqlPeriods:
+class BillingStore:
     """For any number of threads and processes on one ledger."""
 
     def __init__(self, database: Database) -> None:

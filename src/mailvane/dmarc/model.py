@@ -1,12 +1,9 @@
-"""The ledger's part in reports about one's mail: their rows, and what they come to. Values and a protocol.
-
-Every method is one transaction. Whatever carries a workspace is never read or changed without it.
-"""
+"""Reports about one's mail: what is kept of them, what is asked of them, and what they come to. Values only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -118,29 +115,3 @@ class ReportSummary(msgspec.Struct, frozen=True, kw_only=True):
 class AggregatePage(msgspec.Struct, frozen=True):
     total: int
     reports: list[AggregateReport]
-
-
-class Reports(Protocol):
-    def report_summary(self, question: RowQuestion, most_senders: int) -> ReportSummary:
-        """Of all rows that the question is about; its offset and limit do not matter."""
-
-    def tls_reports(self, question: ReportQuestion) -> TlsPage:
-        """What TLS reports (RFC 8460) say; the end of a report's range decides the time."""
-
-    def abuse_reports(self, question: ReportQuestion) -> AbusePage:
-        """Complaints (RFC 5965) and authentication failures (RFC 6591); the arrival of their mail decides the time."""
-
-    def add_report(self, workspace: int, report: AggregateReport, rows: Iterable[Mapping[str, Any]]) -> bool:
-        """Keep a report with its rows, in memory a few at a time; False when it is known already."""
-
-    def same_report(self, workspace: int, report: AggregateReport) -> AggregateReport | None:
-        """The one that is kept of the same identity."""
-
-    def reports(self, workspace: int, since: int, until: int, domain: str | None = None) -> list[AggregateReport]:
-        """Those that end from `since` to before `until`, the newest first."""
-
-    def report_page(self, question: ReportQuestion) -> AggregatePage:
-        """Aggregate reports by the end of their range."""
-
-    def report_rows(self, question: RowQuestion) -> tuple[int, list[Mapping[str, Any]]]:
-        """How many there are, and a page of them, as parsed, by count of messages."""
