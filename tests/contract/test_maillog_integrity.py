@@ -86,7 +86,7 @@ def test_what_grows_merges_expires_or_is_mended_is_not_missed(watched: Watched, 
     for table in ("events", "deliveries", "mails", "hourly", "waiting"):
         watched.each(f"OPTIMIZE TABLE {table} FINAL")
         assert watched.damage() == ""
-    watched.attended.upkeep("rebuild")
+    watched.attended.rebuild()
     assert watched.damage() == ""
     watched.attended.retain(1, 10_000)
     assert watched.damage() == ""
@@ -113,13 +113,13 @@ def test_what_is_lost_is_told_until_it_is_mended_or_accepted(watched: Watched, t
     if table == "events":
         assert "mailvane restore" in watched.damage()
         with pytest.raises(StoreDamaged):
-            watched.attended.upkeep("rebuild")
+            watched.attended.rebuild()
         assert watched.maillog.health().deliveries == 39, "what was made of lost events is kept"
-        watched.attended.upkeep("accept")
+        watched.attended.accept_losses()
     else:
         assert "mailvane rebuild" in watched.damage()
         assert watched.maillog.verify()[0].split(":")[-2].endswith(table)
-        watched.attended.upkeep("rebuild")
+        watched.attended.rebuild()
         assert watched.maillog.health().deliveries == 39
     assert watched.damage() == watched.attended.health().damage == ""
     assert watched.maillog.verify() == []
@@ -237,8 +237,8 @@ def test_a_byte_that_changed_is_found_by_reading(tmp_path: Path, ledger: Ledger,
         assert found.startswith(f"{table}: part {damaged.parent.name} is broken: ")
         with pytest.raises(StoreDamaged, match="doctor --deep"):
             maillog._engine.rows(f"SELECT * FROM {table}")
-        maillog.upkeep("accept")
-        maillog.upkeep("rebuild")
+        maillog.accept_losses()
+        maillog.rebuild()
         assert maillog.verify() == []
 
 

@@ -95,7 +95,19 @@ class MemoryMailLog:
     def retain(self, workspace: int, days: int) -> None:
         self.retentions.append((workspace, days))
 
-    def upkeep(self, task: str, target: Path | None = None) -> None:
+    def rebuild(self) -> None:
+        self._note("rebuild")
+
+    def backup(self, target: Path) -> None:
+        self._note("backup", target)
+
+    def restore(self, source: Path) -> None:
+        self._note("restore", source)
+
+    def accept_losses(self) -> None:
+        self._note("accept")
+
+    def _note(self, task: str, target: Path | None = None) -> None:
         self.upkeeps.append((task, target))
 
     def verify(self) -> list[str]:

@@ -5,8 +5,8 @@ A copy must hold every batch either in the journal or in the mail log, never in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -80,49 +80,55 @@ class LockedMailLog:
         with self._integrity.changing():
             self._maillog.retain(workspace, days)
 
-    def upkeep(self, task: str, target: Path | None = None) -> None:
-        """`rebuild`, or `backup` to and `restore` from a directory that holds both stores.
+    def rebuild(self) -> None:
+        """Make every view anew from the events. Raises StoreDamaged when some of those are gone."""
+        with self._nothing_on_its_way():
+            self._integrity.ensure(EVENTS)
+            with self._integrity.changing(mended=VIEWS):
+                self._maillog.rebuild()
 
-        `accept`: what is gone of the mail log is not missed any more.
-        """
+    def backup(self, target: Path) -> None:
+        """Write both stores to a directory that is new or empty. Raises InvalidInput."""
+        _check_whole(target)
+        with self._nothing_on_its_way():
+            self._backup(target)
+
+    def restore(self, source: Path) -> None:
+        """Take both stores from such a directory. Raises InvalidInput, LedgerMismatch."""
+        _check_whole(source)
+        with self._nothing_on_its_way(), self._integrity.changing(mended=None):
+            self._restore(source)
+
+    def accept_losses(self) -> None:
+        """What is gone of the mail log is not missed any more."""
+        with self._nothing_on_its_way(), self._integrity.changing(mended=None):
+            self._maillog.accept_losses()
+
+    @contextmanager
+    def _nothing_on_its_way(self) -> Iterator[None]:
         # What a crash left between storing and settling would be in both copies.
         self._recorder.drain()
         with self._recorder.paused():
-            if task == "backup":
-                self._backup(_directory(target))
-            elif task == "restore":
-                with self._integrity.changing(mended=None):
-                    self._restore(_directory(target))
-            elif task == "accept":
-                with self._integrity.changing(mended=None):
-                    self._maillog.upkeep(task)
-            else:
-                self._rebuild(task, target)
-
-    def _rebuild(self, task: str, target: Path | None) -> None:
-        if task == "rebuild":
-            self._integrity.ensure(EVENTS)
-        with self._integrity.changing(mended=VIEWS):
-            self._maillog.upkeep(task, target)
+            yield
 
     def _backup(self, directory: Path) -> None:
         if directory.exists() and any(directory.iterdir()):
             raise InvalidInput(f"{directory} is not empty")
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._copies.copy_to(directory / _LEDGER)
-        self._maillog.upkeep("backup", directory / _MAILLOG)
+        self._maillog.backup(directory / _MAILLOG)
 
     def _restore(self, directory: Path) -> None:
         if not (directory / _MAILLOG).exists() or not (directory / _LEDGER).exists():
             raise InvalidInput(f"{directory} holds no backup")
         if self._maillog.health().events:
             raise InvalidInput("the mail log is not empty: restore into a new data directory")
-        self._maillog.upkeep("restore", directory / _MAILLOG)
+        self._maillog.restore(directory / _MAILLOG)
         self._copies.copy_from(directory / _LEDGER)
         self._check()
 
 
-def _directory(target: Path | None) -> Path:
-    if target is None or not target.is_absolute():
+def _check_whole(directory: Path) -> None:
+    """A server and whoever asks it may stand in different places."""
+    if not directory.is_absolute():
         raise InvalidInput("name a directory, from the root")
-    return target

@@ -50,8 +50,17 @@ class MailLog(EventStore, Protocol):
     def retain(self, workspace: int, days: int) -> None:
         """Apply a new retention to what is stored already; 0 keeps for ever."""
 
-    def upkeep(self, task: str, target: Path | None = None) -> None:
-        """`rebuild` every view from the events, `backup` to, or `restore` from, a directory; `accept` what is lost."""
+    def rebuild(self) -> None:
+        """Make every view anew from the events. Raises StoreDamaged when some of those are gone."""
+
+    def backup(self, target: Path) -> None:
+        """Write everything to a new directory. Raises InvalidInput, AlreadyExists."""
+
+    def restore(self, source: Path) -> None:
+        """Take everything from it, into an empty mail log. Raises InvalidInput, AlreadyExists, NotFound."""
+
+    def accept_losses(self) -> None:
+        """Take what is left for all that there is: what is gone is not missed any more, what is broken is set aside."""
 
     def verify(self) -> list[str]:
         """Read everything that is stored: what is broken or lacking, a line each. Raises StoreUnavailable."""

@@ -100,8 +100,20 @@ class RemoteMailLog:
     def retain(self, workspace: int, days: int) -> None:
         self._ask("retain", {"workspace": workspace, "days": days}, None, patient=True)
 
-    def upkeep(self, task: str, target: Path | None = None) -> None:
-        where = None if target is None else str(target.resolve())
+    def rebuild(self) -> None:
+        self._keep_up("rebuild")
+
+    def backup(self, target: Path) -> None:
+        self._keep_up("backup", target)
+
+    def restore(self, source: Path) -> None:
+        self._keep_up("restore", source)
+
+    def accept_losses(self) -> None:
+        self._keep_up("accept")
+
+    def _keep_up(self, task: str, directory: Path | None = None) -> None:
+        where = None if directory is None else str(directory.resolve())
         self._ask("upkeep", {"task": task, "target": where}, None, patient=True)
 
     def _ask(self, name: str, question: Any, kind: type[T] | Any, patient: bool = False) -> T:

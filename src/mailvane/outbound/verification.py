@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from mailvane.core.errors import NotAllowed
+from mailvane.outbound.governance import Governance
 from mailvane.outbound.model import Domain, ProofBegun, Verification
 
 
@@ -65,20 +66,6 @@ class VerificationProvider(Protocol):
         """Raises ProviderUnavailable, ProviderRefused."""
 
 
-class DomainBook(Protocol):
-    """What is written down of a domain's proof; `Governance` is one."""
-
-    def domain(self, name: str, workspace: int | None = None) -> Domain:
-        """What a workspace has of that name. Raises NotFound."""
-
-    def verification_started(
-        self, name: str, begun: ProofBegun, actor: str, now: int, workspace: int | None = None
-    ) -> Domain:
-        """From now on the domain is refused until it is verified."""
-
-    def verified(self, name: str, actor: str, now: int, workspace: int | None = None) -> Domain: ...
-
-
 class NoProvider:
     """Where the settings say that nobody judges."""
 
@@ -92,8 +79,8 @@ class NoProvider:
 class Proving:
     """The two steps of a proof, written down as they are taken. Blocking."""
 
-    def __init__(self, book: DomainBook, provider: VerificationProvider) -> None:
-        self._book = book
+    def __init__(self, governance: Governance, provider: VerificationProvider) -> None:
+        self._governance = governance
         self._provider = provider
 
     def begin(self, name: str, actor: str, now: int, workspace: int | None = None) -> Challenge:
@@ -102,11 +89,11 @@ class Proving:
         What is published already was published by somebody else, and proves nothing of who begins now: one account of
         a sending service asks everybody for the same records.
         """
-        domain = self._book.domain(name, workspace)
+        domain = self._governance.domain(name, workspace)
         published = self._provider.status(domain).complete
         challenge = self._provider.begin(domain)
         begun = ProofBegun(token=challenge.token, dkim_tokens=challenge.dkim_tokens, own=not published)
-        self._book.verification_started(name, begun, actor, now, workspace)
+        self._governance.verification_started(name, begun, actor, now, workspace)
         return challenge
 
     def check(self, name: str, actor: str, now: int, workspace: int | None = None) -> tuple[Domain, Progress]:
@@ -115,8 +102,8 @@ class Proving:
         Also of a domain whose proof was begun elsewhere, such as one that the SES account has sent from for years.
         Raises NotFound, ProviderUnavailable, ProviderRefused.
         """
-        domain = self._book.domain(name, workspace)
+        domain = self._governance.domain(name, workspace)
         progress = self._provider.status(domain)
         if progress.complete and not (domain.verification is Verification.VERIFIED and domain.approved):
-            domain = self._book.verified(name, actor, now, workspace)
+            domain = self._governance.verified(name, actor, now, workspace)
         return domain, progress

@@ -93,11 +93,11 @@ class Mailvane:
 
     def backup(self, directory: Path) -> None:
         with self.maillog() as maillog:
-            maillog.upkeep("backup", directory)
+            maillog.backup(directory)
 
     def restore(self, directory: Path) -> None:
         with self.maillog() as maillog:
-            maillog.upkeep("restore", directory)
+            maillog.restore(directory)
 
     def checks(self, deep: bool = False) -> Iterator[Check]:
         found: Iterator[Check] = _part("doctor").checks(self._settings, deep)

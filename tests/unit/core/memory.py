@@ -79,7 +79,19 @@ class MemoryMailLog:
     def retain(self, workspace: int, days: int) -> None:
         raise NotImplementedError
 
-    def upkeep(self, task: str, target: Path | None = None) -> None:
+    def rebuild(self) -> None:
+        self._note("rebuild")
+
+    def backup(self, target: Path) -> None:
+        self._note("backup", target)
+
+    def restore(self, source: Path) -> None:
+        self._note("restore", source)
+
+    def accept_losses(self) -> None:
+        self._note("accept")
+
+    def _note(self, task: str, target: Path | None = None) -> None:
         """Notes what was asked, and how many batches were there then."""
         self.cared.append((task, len(self.batches)))
         if target is not None:

@@ -38,7 +38,7 @@ def record(recorder: Recorder, token: str) -> None:
 def test_a_backup_first_carries_what_is_pending(tmp_path: Path, ledger: Ledger, maillog: MemoryMailLog) -> None:
     recorder = Recorder(ledger.journal, maillog)
     record(recorder, "t1")
-    LockedMailLog(maillog, recorder, ledger.copies).upkeep("backup", tmp_path / "copy")
+    LockedMailLog(maillog, recorder, ledger.copies).backup(tmp_path / "copy")
     assert maillog.cared == [("backup", 1)]
     copy = open_ledger(f"sqlite:///{tmp_path / 'copy' / 'ledger.sqlite'}")
     assert copy.journal.backlog() == 0
@@ -49,7 +49,7 @@ def test_a_backup_does_not_overwrite(tmp_path: Path, ledger: Ledger, maillog: Me
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "something").touch()
     with pytest.raises(InvalidInput, match="not empty"):
-        LockedMailLog(maillog, Recorder(ledger.journal, maillog), ledger.copies).upkeep("backup", tmp_path / "copy")
+        LockedMailLog(maillog, Recorder(ledger.journal, maillog), ledger.copies).backup(tmp_path / "copy")
     assert maillog.cared == []
 
 
@@ -57,17 +57,16 @@ def test_a_restore_needs_a_backup_and_an_empty_mail_log(tmp_path: Path, ledger: 
     recorder = Recorder(ledger.journal, maillog)
     attended = LockedMailLog(maillog, recorder, ledger.copies)
     with pytest.raises(InvalidInput, match="no backup"):
-        attended.upkeep("restore", tmp_path / "copy")
-    attended.upkeep("backup", tmp_path / "copy")
+        attended.restore(tmp_path / "copy")
+    attended.backup(tmp_path / "copy")
     record(recorder, "t1")
     with pytest.raises(InvalidInput, match="not empty"):
-        attended.upkeep("restore", tmp_path / "copy")
+        attended.restore(tmp_path / "copy")
 
 
-@pytest.mark.parametrize("target", [None, Path("relative")])
-def test_a_copy_needs_a_full_path(target: Path | None, ledger: Ledger, maillog: MemoryMailLog) -> None:
+def test_a_copy_needs_a_full_path(ledger: Ledger, maillog: MemoryMailLog) -> None:
     with pytest.raises(InvalidInput, match="directory"):
-        LockedMailLog(maillog, Recorder(ledger.journal, maillog), ledger.copies).upkeep("backup", target)
+        LockedMailLog(maillog, Recorder(ledger.journal, maillog), ledger.copies).backup(Path("relative"))
 
 
 def test_questions_go_straight_through(ledger: Ledger, maillog: MemoryMailLog) -> None:

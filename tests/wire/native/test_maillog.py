@@ -64,8 +64,8 @@ def test_every_question_gets_the_same_answer_as_at_home(world: World, asked: Rem
 
 
 def test_upkeep_and_retention_reach_the_mail_log(world: World, asked: RemoteMailLog, tmp_path: Path) -> None:
-    asked.upkeep("rebuild")
-    asked.upkeep("backup", tmp_path)
+    asked.rebuild()
+    asked.backup(tmp_path)
     asked.retain(1, 30)
     assert world.maillog.upkeeps == [("rebuild", None), ("backup", tmp_path)]
     assert world.maillog.retentions == [(1, 30)]
@@ -94,7 +94,7 @@ def test_only_the_master_looks_after_the_store(world: World, kind: KeyKind) -> N
     with pytest.raises(NotAllowed):
         client.retain(world.ours.workspace.id, 1)
     with pytest.raises(NotAllowed):
-        client.upkeep("rebuild")
+        client.rebuild()
     with pytest.raises(NotAllowed):
         client.health()
     assert (world.maillog.upkeeps, world.maillog.retentions) == ([], [])
@@ -125,8 +125,9 @@ def test_bad_questions_are_refused(world: World, asked: RemoteMailLog) -> None:
     for days in (-1, 100_000):
         with pytest.raises(InvalidInput):
             asked.retain(1, days)
-    with pytest.raises(InvalidInput, match="task"):
-        asked.upkeep("destroy")
+    for task, told in (("destroy", "task"), ("backup", "directory"), ("restore", "directory")):
+        answer = world.client.post("/mailvane/v1/maillog/upkeep", json={"task": task}, headers={"X-API-KEY": MASTER})
+        assert (answer.status_code, told in answer.json()["detail"]) == (400, True)
     for body in (b"", b"[]", b'{"x": ' + b"[" * 50_000, b"\xff", b'{"workspace": "1", "relays": [1]}'):
         answer = world.client.post("/mailvane/v1/maillog/search", content=body, headers={"X-API-KEY": MASTER})
         assert answer.status_code == 400

@@ -1,4 +1,4 @@
-"""Who does what alone for a time, in the ledger. Implements `Leases` of the storage layer."""
+"""Who does what alone for a time, in the ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workspaces, relays and keys in the ledger. Implements `Tenants` of the storage interface."""
+"""Workspaces, relays and keys in the ledger."""
 
 from __future__ import annotations
 

@@ -110,7 +110,16 @@ def retain(services: MailLogServices, asked: Asked) -> None:
 def upkeep(services: MailLogServices, asked: Asked) -> None:
     _check_master(asked.principal)
     wanted = _read(Upkeep, asked)
-    services.maillog.upkeep(wanted.task, None if wanted.target is None else Path(wanted.target))
+    if wanted.task == "rebuild":
+        services.maillog.rebuild()
+    elif wanted.task == "accept":
+        services.maillog.accept_losses()
+    elif wanted.target is None:
+        raise InvalidInput("name a directory, from the root")
+    elif wanted.task == "backup":
+        services.maillog.backup(Path(wanted.target))
+    else:
+        services.maillog.restore(Path(wanted.target))
 
 
 def _read(kind: type[T], asked: Asked) -> T:

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 def rebuild(context: typer.Context) -> None:
     """Make every view of the mail log anew from its events; totals and rows stay the same."""
     with maillog_program(context).maillog() as maillog:
-        maillog.upkeep("rebuild")
+        maillog.rebuild()
         health = maillog.health()
     typer.echo(f"rebuilt {health.deliveries:,} deliveries from {health.events:,} events")
 

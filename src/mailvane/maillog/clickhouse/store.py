@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -305,14 +305,31 @@ class ClickHouseMailLog:
             for engine in self._engines:
                 upkeep.retain(engine, workspace, kept_days(days))
 
-    def upkeep(self, task: str, target: Path | None = None) -> None:
-        """`rebuild` every view from the events, `backup` to, or `restore` from, a directory."""
+    def rebuild(self) -> None:
+        """Make every view anew from the events."""
+        self._on_every_server(lambda engine, _number: upkeep.rebuild(engine))
+
+    def backup(self, target: Path) -> None:
+        """Write everything to a new directory. Raises AlreadyExists."""
+        self._on_every_server(lambda engine, number: upkeep.backup(engine, self._share(target, number)))
+
+    def restore(self, source: Path) -> None:
+        """Take everything from a backup into an empty mail log. Raises AlreadyExists, NotFound."""
+        self._on_every_server(lambda engine, number: upkeep.restore(engine, self._share(source, number)))
+
+    def accept_losses(self) -> None:
+        """Set aside what is broken."""
+        self._on_every_server(lambda engine, _number: inventory.set_aside_broken(engine))
+
+    def _on_every_server(self, keep_up: Callable[[Engine, int], None]) -> None:
         with self._writing, self._rewriting():
             for number, engine in enumerate(self._engines):
-                # Servers of a cluster each keep their share in a directory of their own.
-                place = target / f"server{number}" if target is not None and len(self._engines) > 1 else target
-                upkeep.perform(engine, task, place)
+                keep_up(engine, number)
         self._recall()
+
+    def _share(self, directory: Path, number: int) -> Path:
+        """Servers of a cluster each keep their share in a directory of their own."""
+        return directory / f"server{number}" if len(self._engines) > 1 else directory
 
     def inventory(self) -> dict[str, dict[str, TableParts]]:
         """What every server's tables are made of."""

@@ -9,9 +9,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mailvane.core.errors import AlreadyExists, InvalidInput, NotFound
+from mailvane.core.errors import AlreadyExists, NotFound
 from mailvane.maillog.clickhouse.engine import DATABASE, Engine
-from mailvane.maillog.clickhouse.inventory import set_aside_broken
 from mailvane.maillog.clickhouse.schema import KEPT, feeds, prepare
 
 
@@ -89,17 +88,3 @@ def restore(engine: Engine, target: Path) -> None:
 def _quoted(path: Path) -> str:
     text = str(path.absolute()).replace("\\", "\\\\").replace("'", "\\'")
     return f"'{text}'"
-
-
-def perform(engine: Engine, task: str, target: Path | None) -> None:
-    """Raises InvalidInput when there is no such task, or it lacks its directory."""
-    if task == "rebuild":
-        rebuild(engine)
-    elif task == "accept":
-        set_aside_broken(engine)
-    elif task not in {"backup", "restore"}:
-        raise InvalidInput(f"no such upkeep: {task}")
-    elif target is None:
-        raise InvalidInput(f"{task} needs a directory")
-    else:
-        (backup if task == "backup" else restore)(engine, target)

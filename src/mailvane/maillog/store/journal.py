@@ -1,6 +1,6 @@
 """The journal in the ledger: sources' progress, mails in flight, and batches on their way to the mail log.
 
-Implements `Journal` of the storage interface. It does not carry batches anywhere; it only never forgets one.
+It does not carry batches anywhere; it only never forgets one.
 """
 
 from __future__ import annotations

@@ -12,8 +12,7 @@ import msgspec
 from mailvane.core.errors import InvalidInput, NotAllowed, NotFound
 from mailvane.core.tenants.model import KeyKind, Principal
 from mailvane.outbound.governance import Governance
-from mailvane.outbound.model import BillingPeriod
-from mailvane.outbound.model import AuditEntry
+from mailvane.outbound.model import AuditEntry, BillingPeriod
 from mailvane.outbound.services import OutboundServices
 from mailvane.web.endpoints import Asked, Parameter
 

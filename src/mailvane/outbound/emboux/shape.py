@@ -18,8 +18,7 @@ from mailvane.core.errors import (
     QuotaExceeded,
 )
 from mailvane.outbound.clients import ClientKey
-from mailvane.outbound.model import BillingPeriod, FrozenUsage
-from mailvane.outbound.model import Domain, Usage, Verification
+from mailvane.outbound.model import BillingPeriod, Domain, FrozenUsage, Usage, Verification
 from mailvane.outbound.verification import Challenge, Progress
 from mailvane.web.dialect import JSON, Dialect, Refusal
 

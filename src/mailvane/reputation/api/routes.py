@@ -8,8 +8,8 @@ from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.model import Alert, LogEntry, MaintenanceWindow
 from mailvane.reputation.alerts.service import Trial
 from mailvane.reputation.api import alerting, sources
-from mailvane.reputation.questions import EntryPage
 from mailvane.reputation.model import SourceHealth, Zone
+from mailvane.reputation.questions import EntryPage
 from mailvane.reputation.services import ReputationServices
 from mailvane.web.endpoints import Endpoint, Pool, RouteTable
 from mailvane.web.problem import DIALECT, PREFIX

@@ -30,7 +30,7 @@ def doctor(
     """Check settings, stores, server and sources; ends with status 1 when something is bad."""
     if accept_loss:
         with server_program(context).maillog() as maillog:
-            maillog.upkeep("accept")
+            maillog.accept_losses()
     checks = list(server_program(context).checks(deep))
     if as_json:
         print_json(checks)
