@@ -116,7 +116,7 @@ def test_the_commands_answer_as_the_earlier_version_did(served: Installation, na
 
 def test_the_lease_of_the_killed_process_is_free(served: Installation) -> None:
     with closing(open_ledger(f"sqlite:///{served.data / 'ledger.sqlite'}")) as ledger:
-        assert "killed-process" not in {lease.holder for lease in ledger.leases(THEN["made_at"])}
+        assert "killed-process" not in {lease.holder for lease in ledger.leases.leases(THEN["made_at"])}
 
 
 def test_what_was_pending_goes_on_once(tmp_path: Path) -> None:
