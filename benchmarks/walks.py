@@ -212,9 +212,9 @@ class Walker:
         ip = f"192.0.2.{number + 1}"
         self._listed.add(".".join(reversed(ip.split("."))) + f".{ZONE}")
         ledger: Ledger = self._stores.ledger
-        before = len(ledger.notifications(1))
-        WatchedAssets(ledger, ledger).add(1, AssetKind.IP, [ip], now())
-        until(lambda: len(ledger.notifications(1)) > before)
+        before = len(ledger.outbox.notifications(1))
+        WatchedAssets(ledger.assets, ledger.observations).add(1, AssetKind.IP, [ip], now())
+        until(lambda: len(ledger.outbox.notifications(1)) > before)
 
     def report(self, number: int) -> None:
         end = now() // 1000 - 3600 - number

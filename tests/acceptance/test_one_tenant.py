@@ -131,7 +131,7 @@ def test_a_backtest_ends_on_its_thread_when_its_client_leaves(tmp_path: Path) ->
     _, other = installation.tenant("other")
     now = time.time_ns() // 1_000_000
     with closing(open_ledger(f"sqlite:///{installation.data / 'ledger.sqlite'}")) as ledger:
-        ledger.observe(1, [_listing(number, now - number * 60_000) for number in range(6_000)])
+        ledger.observations.observe(1, [_listing(number, now - number * 60_000) for number in range(6_000)])
     rule = {"type": "IP_IN_RBL", "ips": ["ALL_IPS"], "rbls": ["HIGH_REPUTATION"]}
     body = json.dumps({"alert": {"name": "x", "rules": [rule]}}).encode()
     with installation.serving():

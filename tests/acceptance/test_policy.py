@@ -54,7 +54,7 @@ class Place:
 
     @property
     def governance(self) -> Governance:
-        return Governance(self.ledger, self.ledger, self.ledger, GovernanceRules())
+        return Governance(self.ledger.domains, self.ledger.billing, self.ledger.tenants, GovernanceRules())
 
     def domain(self, name: str, **limits: object) -> None:
         now = time.time_ns() // 1_000_000

@@ -23,17 +23,17 @@ NAME = "gmail.com"
 
 @pytest.fixture
 def governance(ledger: Ledger) -> Governance:
-    return Governance(ledger, ledger, ledger, GovernanceRules())
+    return Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
 
 
 @pytest.fixture
 def squatter(ledger: Ledger) -> int:
-    return ledger.add_workspace("squatter", NOW).id
+    return ledger.tenants.add_workspace("squatter", NOW).id
 
 
 @pytest.fixture
 def owner(ledger: Ledger) -> int:
-    return ledger.add_workspace("owner", NOW).id
+    return ledger.tenants.add_workspace("owner", NOW).id
 
 
 def claim(governance: Governance, workspace: int, now: int = NOW) -> None:
@@ -245,7 +245,7 @@ def test_what_is_given_to_another_workspace_is_approved_there(
 
 
 def test_of_approvals_at_once_one_is_made(governance: Governance, ledger: Ledger) -> None:
-    workspaces = [ledger.add_workspace(f"w{number}", NOW).id for number in range(6)]
+    workspaces = [ledger.tenants.add_workspace(f"w{number}", NOW).id for number in range(6)]
 
     def take(workspace: int) -> bool:
         try:
@@ -289,7 +289,7 @@ def upgraded_to(url: str, revision: str) -> None:
 def test_the_domains_of_an_older_ledger_are_approved(ledger_url: str) -> None:
     upgraded_to(ledger_url, "0004")
     ledger = open_ledger(ledger_url)
-    governance = Governance(ledger, ledger, ledger, GovernanceRules())
+    governance = Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
     found = governance.domain("one.example")
     assert (found.id, found.approved, found.own_proof, found.removed_at) == (1, True, False, None)
     assert (found.daily_limit, found.hourly_fraction, found.closed) == (7, 0.125, False)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from mailvane.core.errors import AlreadyExists, InvalidInput, InvalidSetting, NotFound, StoreInUse, StoreTooNew
+from mailvane.core.errors import AlreadyExists, InvalidSetting, NotFound, StoreInUse, StoreTooNew
 from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog, upkeep
 from mailvane.maillog.clickhouse.engine import Engine, parse_address
 from mailvane.maillog.clickhouse.schema import KEPT, TABLES
@@ -82,7 +82,7 @@ def test_no_table_starts_a_crowd_of_threads_also_when_a_rebuild_has_made_it(dire
     )
     with open_maillog(f"chdb://{directory}") as maillog:
         maillog.append(batch("one"))
-        maillog.upkeep("rebuild")
+        maillog.rebuild()
         found = {str(name): bool(is_set) for name, is_set in maillog._engine.rows(question)}
         with upkeep.fresh_table(maillog._engine, "deliveries") as fresh:
             made = {str(name): bool(is_set) for name, is_set in maillog._engine.rows(question)}
@@ -116,30 +116,25 @@ def test_what_a_newer_one_wrote_is_refused(directory: Path, stamp: str) -> None:
 def test_a_backup_is_restored_into_an_empty_mail_log(directory: Path, tmp_path: Path) -> None:
     with open_maillog(f"chdb://{directory}") as maillog:
         maillog.append(batch("one"))
-        maillog.upkeep("backup", tmp_path / "backup")
+        maillog.backup(tmp_path / "backup")
         with pytest.raises(AlreadyExists):
-            maillog.upkeep("backup", tmp_path / "backup")
+            maillog.backup(tmp_path / "backup")
         with pytest.raises(AlreadyExists):
-            maillog.upkeep("restore", tmp_path / "backup")
+            maillog.restore(tmp_path / "backup")
     with open_maillog(f"chdb://{tmp_path / 'other'}") as other:
-        other.upkeep("restore", tmp_path / "backup")
+        other.restore(tmp_path / "backup")
         assert seen(other) == (3, 3)
         other.append(batch("one"))
         assert seen(other) == (3, 3), "a batch of the backup is still known by its token"
         other.append(batch("two"))
         assert seen(other) == (3, 6)
-        other.upkeep("rebuild")
+        other.rebuild()
         assert seen(other) == (3, 6)
 
 
 def test_upkeep_says_what_it_cannot_do(directory: Path, tmp_path: Path) -> None:
-    with open_maillog(f"chdb://{directory}") as maillog:
-        with pytest.raises(InvalidInput):
-            maillog.upkeep("polish")
-        with pytest.raises(InvalidInput):
-            maillog.upkeep("backup")
-        with pytest.raises(NotFound):
-            maillog.upkeep("restore", tmp_path / "nothing")
+    with open_maillog(f"chdb://{directory}") as maillog, pytest.raises(NotFound):
+        maillog.restore(tmp_path / "nothing")
 
 
 @pytest.mark.parametrize(

@@ -21,17 +21,17 @@ NAME = "a.example"
 
 @pytest.fixture
 def governance(ledger: Ledger) -> Governance:
-    return Governance(ledger, ledger, ledger, GovernanceRules())
+    return Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
 
 
 @pytest.fixture
 def workspace(ledger: Ledger) -> int:
-    return ledger.add_workspace("acme", NOW).id
+    return ledger.tenants.add_workspace("acme", NOW).id
 
 
 @pytest.fixture
 def other(ledger: Ledger) -> int:
-    return ledger.add_workspace("other", NOW).id
+    return ledger.tenants.add_workspace("other", NOW).id
 
 
 def asked(governance: Governance, number: int = 1, now: int = NOW, *, door: bool = True) -> list[Verdict]:

@@ -16,9 +16,8 @@ import msgspec
 from mailvane.core.errors import MailvaneError, StoreDamaged
 from mailvane.core.moments import HOUR_MS
 from mailvane.maillog.interface import Inventoried
-from mailvane.maillog.inventory import KeptRecord
+from mailvane.maillog.inventory import KeptRecord, Loss, Record, losses, told
 from mailvane.maillog.store.maillog_record import MailLogRecordStore
-from mailvane.maillog.inventory import Loss, Record, losses, told
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +30,10 @@ _TRIES = 5
 class Integrity:
     """Safe to share between threads. One that is alone may say so: then nobody else can be changing what is stored."""
 
-    def __init__(self, ledger: MailLogRecordStore, maillog: Inventoried, clock: Callable[[], int], alone: bool) -> None:
-        self._ledger = ledger
+    def __init__(
+        self, records: MailLogRecordStore, maillog: Inventoried, clock: Callable[[], int], alone: bool
+    ) -> None:
+        self._records = records
         self._maillog = maillog
         self._clock = clock
         self._alone = alone
@@ -55,7 +56,7 @@ class Integrity:
         """Compare, and keep what is there. Raises StoreUnavailable."""
         with self._lock:
             for _ in range(_TRIES):
-                kept = self._ledger.maillog_record()
+                kept = self._records.maillog_record()
                 now = self._clock()
                 if now < kept.changing_until and not self._alone:
                     return
@@ -65,7 +66,7 @@ class Integrity:
                 if record == kept.record and not kept.changing_until:
                     return
                 # When rows expire that are being rewritten is not known yet.
-                if self._maillog.is_changing() or self._ledger.keep_maillog_record(
+                if self._maillog.is_changing() or self._records.keep_maillog_record(
                     KeptRecord(kept.revision, 0, record)
                 ):
                     return
@@ -92,8 +93,8 @@ class Integrity:
 
     def _keep(self, record: Record, until: int) -> None:
         for _ in range(_TRIES):
-            revision = self._ledger.maillog_record().revision
-            if self._ledger.keep_maillog_record(KeptRecord(revision, until, record)):
+            revision = self._records.maillog_record().revision
+            if self._records.keep_maillog_record(KeptRecord(revision, until, record)):
                 return
 
     def _tell(self, found: tuple[Loss, ...]) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import msgspec
 
 from mailvane.core.moments import DAY_MS
-from mailvane.notify.store.channels import ChannelStore
 from mailvane.notify.model import SigningSecret
+from mailvane.notify.store.channels import ChannelStore
 
 OVERLAP_MS = DAY_MS  # receivers have so long to learn the new one
 _BYTES = 24  # Standard Webhooks: 24 to 64

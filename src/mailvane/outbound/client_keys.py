@@ -13,10 +13,10 @@ import msgspec
 
 from mailvane.core.errors import InvalidInput, KeyDeactivated, KeyExpired, NotAuthenticated, NotFound, QuotaExceeded
 from mailvane.core.moments import MINUTE_MS
-from mailvane.outbound.store.clients import ClientStore
 from mailvane.outbound.clients import ClientKey, Terms
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.model import Domain
+from mailvane.outbound.store.clients import ClientStore
 
 SHORTEST_TOKEN = 16  # ours: the caller chooses the token, and a plain hash protects only what cannot be guessed
 LONGEST_TOKEN = 512  # ours

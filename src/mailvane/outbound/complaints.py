@@ -17,9 +17,8 @@ from mailvane.core.mailbox import domain_of
 from mailvane.core.moments import DAY_MS
 from mailvane.core.tenants.store import TenantStore
 from mailvane.maillog.complaints import Complaint, EnclosedMail
-from mailvane.maillog.model import JournalEntry
 from mailvane.maillog.interface import MailLog
-from mailvane.maillog.model import EventBatch, EventType, MailEvent
+from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent
 from mailvane.maillog.queries import Delivery, LogQuestion
 from mailvane.outbound.feedback import FeedbackBook
 from mailvane.outbound.model import Domain, Feedback

@@ -131,6 +131,8 @@ class Standing(msgspec.Struct, frozen=True):
 
     open_listings: Mapping[ObservationKind, int]
     oldest_success: Mapping[Source, int]  # of the workspace that has waited longest for each source; 0: never
+    refused: Mapping[Source, int]  # how many reports arrived so far that could not be read
+    refused_at: Mapping[Source, int]  # when the last of them did; 0: none did
 
 
 class EntryQuestion(msgspec.Struct, frozen=True, kw_only=True):

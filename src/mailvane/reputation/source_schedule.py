@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Protocol
 from zlib import crc32
 
 import msgspec
 
 from mailvane.core.ledger.leases import LeaseStore
 from mailvane.core.moments import MINUTE_MS
+from mailvane.reputation.model import ASKED_ABOUT, Asset, AssetStatus, Source, SourceHealth
 from mailvane.reputation.store.assets import AssetStore
 from mailvane.reputation.store.observations import ObservationStore
-from mailvane.reputation.model import ASKED_ABOUT, Asset, AssetStatus, Source, SourceHealth
 
 FIRST_PAUSE_MS = MINUTE_MS
 RETRY_MS = 30 * MINUTE_MS
@@ -53,23 +52,28 @@ class Schedule(msgspec.Struct, frozen=True):
         return max(min(due), self.rests_until(workspace, health), now) if due else 0
 
 
-class Ledger(AssetStore, ObservationStore, LeaseStore, Protocol):
-    """What is shown is read from."""
-
-
 class SourceSchedule:
     """Shows when sources are asked next. `asked` are those that somebody asks. Safe to share between threads."""
 
-    def __init__(self, ledger: Ledger, schedule: Schedule, asked: Collection[Source] = tuple(Source)) -> None:
-        self._ledger = ledger
+    def __init__(
+        self,
+        assets: AssetStore,
+        observations: ObservationStore,
+        leases: LeaseStore,
+        schedule: Schedule,
+        asked: Collection[Source] = tuple(Source),
+    ) -> None:
+        self._assets = assets
+        self._observations = observations
+        self._leases = leases
         self._schedule = schedule
         self._asked = frozenset(asked) - _NEVER_ASKED
 
     def health(self, workspace: int, now: int) -> list[SourceHealth]:
         """Of every source that was ever asked, or is to be asked, for this workspace."""
-        known = {health.source: health for health in self._ledger.health(workspace)}
-        leased = {lease.name: lease.until for lease in self._ledger.leases(now)}
-        assets = self._ledger.assets(workspace, {kind for kinds in ASKED_ABOUT.values() for kind in kinds})
+        known = {health.source: health for health in self._observations.health(workspace)}
+        leased = {lease.name: lease.until for lease in self._leases.leases(now)}
+        assets = self._assets.assets(workspace, {kind for kinds in ASKED_ABOUT.values() for kind in kinds})
         watched = {source: [one for one in assets if one.kind in ASKED_ABOUT[source]] for source in Source}
         return [
             msgspec.structs.replace(

@@ -20,10 +20,12 @@ def alerting_of(
     settings: WatchingSettings, ledger: Ledger, on_failing: Callable[[int], None] = lambda _alerts: None
 ) -> Alerting:
     def high_reputation() -> frozenset[str]:
-        return frozenset(zone.host for zone in dictionary(ledger.zones()) if zone.high_reputation)
+        return frozenset(zone.host for zone in dictionary(ledger.zones.zones()) if zone.high_reputation)
 
     check_host = EgressGuard(settings.notify.allowed_targets).check_written
-    return Alerting(ledger, high_reputation, int(settings.reputation.stale_hours * HOUR_MS), check_host, on_failing)
+    return Alerting(
+        ledger.alerting, high_reputation, int(settings.reputation.stale_hours * HOUR_MS), check_host, on_failing
+    )
 
 
 def watching_of(ledger: Ledger, evaluate: Callable[[int, Collection[Source], int], object]) -> WatchedAssets:
@@ -32,7 +34,7 @@ def watching_of(ledger: Ledger, evaluate: Callable[[int, Collection[Source], int
     def evaluated(workspace: int, sources: Collection[Source], now: int) -> None:
         evaluate(workspace, sources, now)
 
-    return WatchedAssets(ledger, ledger, evaluated)
+    return WatchedAssets(ledger.assets, ledger.observations, evaluated)
 
 
 def schedule_of(settings: ReputationSettings) -> Schedule:

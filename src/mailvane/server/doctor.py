@@ -107,9 +107,9 @@ def _disk(settings: Settings) -> Check:
 
 def _ledger(settings: Settings) -> Check:
     with ledger_of(settings) as ledger:
-        workspaces = ledger.workspaces()
-        relays = sum(len(ledger.relays(one.id)) for one in workspaces)
-        backlog, since = ledger.backlog(), ledger.pending_since()
+        workspaces = ledger.tenants.workspaces()
+        relays = sum(len(ledger.tenants.relays(one.id)) for one in workspaces)
+        backlog, since = ledger.journal.backlog(), ledger.journal.pending_since()
     told = f"{len(workspaces)} workspace(s), {relays} relay(s), {backlog} batch(es) on their way to the mail log"
     age = 0 if since is None else max(0, time.time_ns() // 1_000_000 - since)
     if age > _LATE_MS:
@@ -121,7 +121,7 @@ def _ledger(settings: Settings) -> Check:
 
 def _outbound(settings: Settings) -> Check:
     with ledger_of(settings) as ledger:
-        domains = ledger.domains()
+        domains = ledger.domains.domains()
     usual = settings.outbound.guillotine
     advised = [volume for each in domains if (volume := advised_volume(each.guillotine or usual))]
     told = f"{len(domains)} sending domain(s)"
@@ -201,9 +201,9 @@ def _sources(settings: Settings) -> Check:
     """Outside sources: which fail, when each is asked next, what reports were refused, and who asks one now."""
     now = time.time_ns() // 1_000_000
     with ledger_of(settings) as ledger:
-        schedule = SourceSchedule(ledger, schedule_of(settings.reputation))
-        health = [one for workspace in ledger.workspaces() for one in schedule.health(workspace.id, now)]
-        leases = ledger.leases(now)
+        schedule = SourceSchedule(ledger.assets, ledger.observations, ledger.leases, schedule_of(settings.reputation))
+        health = [one for workspace in ledger.tenants.workspaces() for one in schedule.health(workspace.id, now)]
+        leases = ledger.leases.leases(now)
     by_source = [[one for one in health if one.source is source] for source in Source]
     told = [tell(found, now) for tell in (_source_told, _refused_told) for found in by_source]
     held = [f"{lease.name} by {lease.holder} (ends {_soon(lease.until - now)} unless renewed)" for lease in leases]

@@ -24,7 +24,7 @@ def outbound_services(
         tenancy=tenancy,
         governance=governance,
         desk=DecisionQueue(governance, clock),
-        clients=ClientKeys(stores.ledger, governance),
+        clients=ClientKeys(stores.ledger.clients, governance),
         proving=Proving(governance, verification_provider(settings)),
         take_notification=notification_intake(settings, stores, governance),
         clients_may_change_limits=settings.client_may_change_limits,

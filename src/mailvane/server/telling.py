@@ -40,18 +40,20 @@ class Notifying:
         self._settings = settings
         self._ledger = ledger
         self._clock = clock
-        self._signing = Signing(ledger)
+        self._signing = Signing(ledger.channels)
         self._metrics = NotificationMetrics(registry or CollectorRegistry())
 
     def background(self) -> Sequence[Background]:
         """What runs for as long as the server does."""
-        worker = Worker(self._ledger, [self._metrics.measured(each) for each in self._notifiers()], self._clock)
-        following = partial(self._metrics.follow, self._ledger.notifications_waiting)
+        worker = Worker(self._ledger.outbox, [self._metrics.measured(each) for each in self._notifiers()], self._clock)
+        following = partial(self._metrics.follow, self._ledger.outbox.notifications_waiting)
         report = self._settings.reputation.daily_report
         if not report.to:
             return [worker.run, following]
         addresses = [read_mailbox(each).address for each in report.to]
-        reports = DailyReports(self._ledger, addresses, int(self._settings.reputation.stale_hours * HOUR_MS))
+        reports = DailyReports(
+            self._ledger.alerting, self._ledger.tenants, addresses, int(self._settings.reputation.stale_hours * HOUR_MS)
+        )
         return [worker.run, following, Daily(report.hour, report.timezone, reports.post, self._clock).run]
 
     def _notifiers(self) -> Sequence[Notifier]:
@@ -66,5 +68,5 @@ class Notifying:
         return [each.secret for each in self._signing.living(workspace, now)]
 
     def _slack_url(self, workspace: int, integration_id: str) -> str | None:
-        known = {each.id: each.url for each in self._ledger.slack_integrations(workspace)}
+        known = {each.id: each.url for each in self._ledger.channels.slack_integrations(workspace)}
         return known.get(integration_id)

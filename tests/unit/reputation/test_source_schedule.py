@@ -59,12 +59,15 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def test_every_source_of_a_workspace_is_shown_before_it_was_ever_asked(ledger: Ledger) -> None:
-    mine, other = (ledger.add_workspace(name, NOW).id for name in ("mine", "other"))
-    watching, shown = WatchedAssets(ledger, ledger), SourceSchedule(ledger, DAY)
+    mine, other = (ledger.tenants.add_workspace(name, NOW).id for name in ("mine", "other"))
+    watching, shown = (
+        WatchedAssets(ledger.assets, ledger.observations),
+        SourceSchedule(ledger.assets, ledger.observations, ledger.leases, DAY),
+    )
     assert shown.health(mine, NOW) == []
     watching.add(mine, AssetKind.IP, ["192.0.2.1"], NOW)
     watching.add(mine, AssetKind.HONEYTOKEN, ["a@b.example"], NOW)
-    assert ledger.hold(lease_name(Source.BLOCKLISTS), "a node", NOW, 1000)
+    assert ledger.leases.hold(lease_name(Source.BLOCKLISTS), "a node", NOW, 1000)
     blocklists, tokens = shown.health(mine, NOW)
     assert (blocklists.source, blocklists.next_at, blocklists.leased_until) == (Source.BLOCKLISTS, NOW, NOW + 1000)
     assert (tokens.source, tokens.next_at, tokens.leased_until) == (Source.HONEYTOKENS, 0, 0), "nobody asks"

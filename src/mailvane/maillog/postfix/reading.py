@@ -18,8 +18,7 @@ import msgspec
 
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS, HOUR_MS
-from mailvane.maillog.model import JournalEntry, SourceCursor
-from mailvane.maillog.model import EventBatch
+from mailvane.maillog.model import EventBatch, JournalEntry, SourceCursor
 from mailvane.maillog.postfix.correlation import Correlation
 from mailvane.maillog.postfix.files import BLOCK, STDIN, TAIL, LogStream, fingerprint, open_log, tail_digest
 from mailvane.maillog.postfix.lines import LONGEST_LINE, LONGEST_TEXT, Lines

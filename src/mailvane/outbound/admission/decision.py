@@ -9,8 +9,7 @@ from __future__ import annotations
 from mailvane.outbound.admission.checks import CHECKS, Check
 from mailvane.outbound.admission.counters import counted, today
 from mailvane.outbound.admission.rules import GovernanceRules
-from mailvane.outbound.model import Judge
-from mailvane.outbound.model import Domain, Enforcement, SendRequest, Usage, Verdict
+from mailvane.outbound.model import Domain, Enforcement, Judge, SendRequest, Usage, Verdict
 
 
 def judge_by(rules: GovernanceRules, asked: tuple[Check, ...] = CHECKS) -> Judge:

@@ -13,8 +13,7 @@ import msgspec
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.outbound.admission.checks import hourly_cap
 from mailvane.outbound.admission.counters import month_of
-from mailvane.outbound.model import MinuteOfDecisions
-from mailvane.outbound.model import Domain, Reason
+from mailvane.outbound.model import Domain, MinuteOfDecisions, Reason
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

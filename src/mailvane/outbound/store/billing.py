@@ -12,8 +12,16 @@ from mailvane.core.errors import NotFound
 from mailvane.core.ledger.database import Database
 from mailvane.core.ledger.tables import workspaces
 from mailvane.core.moments import DAY_MS
-from mailvane.outbound.model import BillingPeriod, FrozenUsage, MinuteOfDecisions
-from mailvane.outbound.model import DEFAULT_WORKSPACE, AuditEntry, Domain, Usage, percent
+from mailvane.outbound.model import (
+    DEFAULT_WORKSPACE,
+    AuditEntry,
+    BillingPeriod,
+    Domain,
+    FrozenUsage,
+    MinuteOfDecisions,
+    Usage,
+    percent,
+)
 from mailvane.outbound.store.decision_batch import digest
 from mailvane.outbound.store.domains import approved_locked, forget, put_usage
 from mailvane.outbound.store.revisions import Outstanding, add_audit, drop_rows, owed, put_domain, take_outstanding

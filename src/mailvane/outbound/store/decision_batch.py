@@ -13,8 +13,7 @@ from typing import Any
 import msgspec
 
 from mailvane.core.moments import MINUTE_MS
-from mailvane.outbound.model import Judge, Watch, leading
-from mailvane.outbound.model import AuditEntry, Domain, SendRequest, Usage, Verdict
+from mailvane.outbound.model import AuditEntry, Domain, Judge, SendRequest, Usage, Verdict, Watch, leading
 from mailvane.outbound.store.rows import counters_row
 
 _encoder = msgspec.msgpack.Encoder()

@@ -16,8 +16,20 @@ from mailvane.core.errors import NotFound
 from mailvane.core.ledger.database import Database
 from mailvane.core.ledger.prepared import Prepared, PreparedChoice
 from mailvane.core.moments import DAY_MS, HOUR_MS
-from mailvane.outbound.model import HeldDomain, Judge, Revise, Revision, Watch, leading, there
-from mailvane.outbound.model import AuditEntry, Domain, SendRequest, Usage, Verdict
+from mailvane.outbound.model import (
+    AuditEntry,
+    Domain,
+    HeldDomain,
+    Judge,
+    Revise,
+    Revision,
+    SendRequest,
+    Usage,
+    Verdict,
+    Watch,
+    leading,
+    there,
+)
 from mailvane.outbound.store.decision_batch import DecisionBatch
 from mailvane.outbound.store.revisions import add_audit, apply_revision, put_domain
 from mailvane.outbound.store.rows import (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,32 +16,21 @@ import msgspec
 from mailvane.core.errors import InvalidFields, MailvaneError, NotAllowed, NotFound, Transient
 from mailvane.core.identifiers import new_id
 from mailvane.core.moments import DAY_MS, HOUR_MS
-from mailvane.notify.store.channels import ChannelStore
-from mailvane.notify.store.outbox import OutboxStore
 from mailvane.notify.model import Channel, Notification
 from mailvane.reputation.alerts.backtest import Backtest, backtest, kinds_read
 from mailvane.reputation.alerts.catalogue import read_rule
 from mailvane.reputation.alerts.drafts import AlertDraft, drafted
 from mailvane.reputation.alerts.engine import Evaluation, entry_of, evaluate, reason_of
 from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry, MaintenanceWindow
+from mailvane.reputation.alerts.stores import AlertingStores
 from mailvane.reputation.alerts.view import COUNTED, LONGEST_MS, View, Watched
-from mailvane.reputation.store.alert_log import AlertLogStore
-from mailvane.reputation.store.alerts import AlertStore
-from mailvane.reputation.store.assets import AssetStore
-from mailvane.reputation.questions import EntryPage, EntryQuestion
-from mailvane.reputation.store.observations import ObservationStore
-from mailvane.reputation.store.profiles import ProfileStore
 from mailvane.reputation.model import SOURCE_OF, AssetKind, Observation, ObservationKind, Source
-from mailvane.reputation.questions import AlertPage, AlertQuestion
+from mailvane.reputation.questions import AlertPage, AlertQuestion, EntryPage, EntryQuestion
 
 log = logging.getLogger(__name__)
 
 _TRIES = 3  # of an evaluation that another one came before
 LONGEST_BACKTEST_MS = 400 * DAY_MS
-
-
-class Ledger(AlertStore, AlertLogStore, ObservationStore, AssetStore, ProfileStore, ChannelStore, OutboxStore, Protocol):
-    """What alerting needs of the ledger."""
 
 
 class Evaluated(msgspec.Struct, frozen=True):
@@ -72,7 +61,7 @@ class Alerting:
 
     def __init__(
         self,
-        ledger: Ledger,
+        stores: AlertingStores,
         high_reputation: Callable[[], frozenset[str]],
         stale_ms: int = 48 * HOUR_MS,
         check_host: Callable[[str], None] = lambda _host: None,
@@ -83,7 +72,7 @@ class Alerting:
         `check_host` raises NotAllowed for a host of a webhook that must not be reached. `on_failing`
         hears how many alerts of a round could not be evaluated, wholly or by a rule.
         """
-        self._ledger = ledger
+        self._stores = stores
         self._check_host = check_host
         self._on_failing = on_failing
         self._high_reputation = high_reputation
@@ -96,7 +85,7 @@ class Alerting:
         empty = Alert(id=new_id(), workspace=workspace, name="", created_at=now, updated_at=now, rules=())
         alert = drafted(draft, empty)
         self._check_references(workspace, draft)
-        self._ledger.add_alert(alert)
+        self._stores.alerts.add_alert(alert)
         self._look_at_once(alert, now)
         return alert
 
@@ -104,7 +93,7 @@ class Alerting:
         """Everything that the draft says. Raises NotFound, InvalidFields."""
         drafted(draft, self.alert(workspace, alert_id))
         self._check_references(workspace, draft)
-        alert = self._ledger.change_alert(
+        alert = self._stores.alerts.change_alert(
             workspace, alert_id, lambda known: msgspec.structs.replace(drafted(draft, known), updated_at=now)
         )
         self._look_at_once(alert, now)
@@ -112,76 +101,78 @@ class Alerting:
 
     def remove(self, workspace: int, alert_id: str) -> None:
         """Its log stays. Raises NotFound."""
-        self._ledger.remove_alert(workspace, alert_id)
+        self._stores.alerts.remove_alert(workspace, alert_id)
 
     def alert(self, workspace: int, alert_id: str) -> Alert:
         """Raises NotFound."""
-        found = self._ledger.alert(workspace, alert_id)
+        found = self._stores.alerts.alert(workspace, alert_id)
         if found is None:
             raise NotFound(f"there is no alert {alert_id}")
         return found
 
     def alerts(self, workspace: int, profile_id: str | None = None) -> list[Alert]:
         """By creation."""
-        return self._ledger.alerts(workspace, profile_id)
+        return self._stores.alerts.alerts(workspace, profile_id)
 
     def page(self, question: AlertQuestion) -> AlertPage:
         """A part of a workspace's alerts, and how many there are in all."""
-        return self._ledger.alert_page(question)
+        return self._stores.alerts.alert_page(question)
 
     def memory(self, alert_id: str) -> AlertState | None:
         """What is remembered of it; None until it was evaluated with something worth keeping."""
-        return self._ledger.memories([alert_id]).get(alert_id)
+        return self._stores.alert_log.memories([alert_id]).get(alert_id)
 
     def failures(self, alert_ids: Collection[str]) -> Mapping[str, Mapping[str, str]]:
         """Of those that could not be evaluated last: why, by the keys of rules, and by "" of the alert as a whole."""
-        return self._ledger.failures(alert_ids)
+        return self._stores.alert_log.failures(alert_ids)
 
     def snooze(self, workspace: int, alert_id: str, until: int) -> Alert:
         """Tell nobody until then; what happens is logged. Raises NotFound."""
-        return self._ledger.change_alert(
+        return self._stores.alerts.change_alert(
             workspace, alert_id, lambda known: msgspec.structs.replace(known, snoozed_until=until)
         )
 
     def windows(self, workspace: int) -> list[MaintenanceWindow]:
         """The latest first."""
-        return self._ledger.windows(workspace)
+        return self._stores.alerts.windows(workspace)
 
     def add_window(self, window: MaintenanceWindow) -> MaintenanceWindow:
         """Raises InvalidFields."""
         if window.until <= window.since:
             raise InvalidFields(("until", "expected a later time than since"))
-        if window.profile_id and window.profile_id not in {one.id for one in self._ledger.profiles(window.workspace)}:
+        if window.profile_id and window.profile_id not in {
+            one.id for one in self._stores.profiles.profiles(window.workspace)
+        }:
             raise InvalidFields(("profile_id", "there is no such profile"))
-        self._ledger.add_window(window)
+        self._stores.alerts.add_window(window)
         return window
 
     def remove_window(self, workspace: int, window_id: str) -> None:
         """Raises NotFound."""
-        self._ledger.remove_window(workspace, window_id)
+        self._stores.alerts.remove_window(workspace, window_id)
 
     # -- logged ----------------------------------------------------------------------------------------------------
 
     def entries(self, question: EntryQuestion) -> EntryPage:
         """Raises NotFound when the question names an alert that there is not and never was a log of."""
-        page = self._ledger.entries(question)
+        page = self._stores.alert_log.entries(question)
         if not page.total and question.alert_id is not None:
             self.alert(question.workspace, question.alert_id)
         return page
 
     def acknowledge(self, workspace: int, entry_id: str, by: str, now: int) -> LogEntry:
         """Raises NotFound."""
-        return self._ledger.mark_entry(workspace, entry_id, EntryState.ACKNOWLEDGED, now, by)
+        return self._stores.alert_log.mark_entry(workspace, entry_id, EntryState.ACKNOWLEDGED, now, by)
 
     def resolve(self, workspace: int, entry_id: str, by: str, now: int) -> LogEntry:
         """Raises NotFound."""
-        return self._ledger.mark_entry(workspace, entry_id, EntryState.RESOLVED, now, by)
+        return self._stores.alert_log.mark_entry(workspace, entry_id, EntryState.RESOLVED, now, by)
 
     # -- evaluated -------------------------------------------------------------------------------------------------
 
     def evaluate(self, workspace: int, sources: Collection[Source], now: int) -> Evaluated:
         """Every active alert that reads one of the sources."""
-        active = [alert for alert in self._ledger.alerts(workspace) if alert.is_active]
+        active = [alert for alert in self._stores.alerts.alerts(workspace) if alert.is_active]
         concerned = [alert for alert in active if _is_concerned(alert, sources)]
         others = frozenset(alert.id for alert in active) - {alert.id for alert in concerned}
         return msgspec.structs.replace(self._evaluate(concerned, now), others=others)
@@ -202,7 +193,7 @@ class Alerting:
         found = self.trial(workspace, AlertDraft(**{name: getattr(alert, name) for name in fields}), now)
         if notify:
             marked = msgspec.structs.replace(alert, name=f"[test] {alert.name}")
-            self._ledger.post(_notifications(marked, entry_of(marked, found.fired, now, new_id()), now))
+            self._stores.outbox.post(_notifications(marked, entry_of(marked, found.fired, now, new_id()), now))
         return found
 
     def backtest(
@@ -212,7 +203,9 @@ class Alerting:
         if not 0 < until - since <= LONGEST_BACKTEST_MS:
             raise InvalidFields(("period_to", "expected a later time than period_from, by 400 days at most"))
         alert = self._unsaved(workspace, draft, until)
-        stored = self._ledger.between(workspace, kinds_read(alert), since - 2 * LONGEST_MS, until + LONGEST_MS)
+        stored = self._stores.observations.between(
+            workspace, kinds_read(alert), since - 2 * LONGEST_MS, until + LONGEST_MS
+        )
         return backtest(alert, stored, self._watched(workspace), (since, until), self.stale_ms, check)
 
     def _unsaved(self, workspace: int, draft: AlertDraft, now: int) -> Alert:
@@ -231,8 +224,8 @@ class Alerting:
             return Evaluated(0, 0, {})
         workspace = active[0].workspace
         view = self._view(workspace, set().union(*map(_kinds, active)), now)
-        round_ = _Round(view, self._ledger.windows(workspace, now))
-        memories = self._ledger.memories([alert.id for alert in active])
+        round_ = _Round(view, self._stores.alerts.windows(workspace, now))
+        memories = self._stores.alert_log.memories([alert.id for alert in active])
         results = [(alert, self._judged(alert, memories.get(alert.id), round_)) for alert in active]
         failing = {alert.id: dict(found.failing) for alert, found in results if found.failing}
         if failing:
@@ -259,7 +252,7 @@ class Alerting:
         failing = f"{reason} (in the server's log as {reference})"
         found = msgspec.structs.replace(before, evaluated_at=now, failing=failing)
         try:
-            self._ledger.remember(found, None, [])
+            self._stores.alert_log.remember(found, None, [])
         except Transient:
             raise
         except Exception:
@@ -275,9 +268,9 @@ class Alerting:
             now = round_.view.now
             entry = entry_of(alert, found.fired, now, new_id()) if found.fired else None
             told = _notifications(alert, entry, now) if entry and not _is_silent(alert, round_, now) else []
-            if self._ledger.remember(found.memory, entry, told):
+            if self._stores.alert_log.remember(found.memory, entry, told):
                 return found
-            known = self._ledger.memories([alert.id]).get(alert.id)
+            known = self._stores.alert_log.memories([alert.id]).get(alert.id)
             before = known or AlertState(alert_id=alert.id)
             found = evaluate(alert, round_.view, before)
         log.warning("alert %s could not be kept: it was evaluated by others again and again, or it is gone", alert.id)
@@ -288,19 +281,23 @@ class Alerting:
     def _view(self, workspace: int, kinds: Collection[ObservationKind], now: int) -> View:
         counted = [kind for kind in kinds if kind in COUNTED]
         states = [kind for kind in kinds if kind not in COUNTED]
-        known: list[Observation] = self._ledger.latest(workspace, states) if states else []
+        known: list[Observation] = self._stores.observations.latest(workspace, states) if states else []
         if counted:
-            known = [*known, *self._ledger.between(workspace, counted, now - LONGEST_MS, now + LONGEST_MS)]
+            known = [*known, *self._stores.observations.between(workspace, counted, now - LONGEST_MS, now + LONGEST_MS)]
         return View(known, self._watched(workspace), now, self.stale_ms)
 
     def _watched(self, workspace: int) -> Watched:
-        return Watched(self._ledger.assets(workspace, tuple(AssetKind)), self._high_reputation())
+        return Watched(self._stores.assets.assets(workspace, tuple(AssetKind)), self._high_reputation())
 
     def _check_references(self, workspace: int, draft: AlertDraft) -> None:
         wrong = []
-        if draft.profile_id and draft.profile_id not in {each.id for each in self._ledger.profiles(workspace)}:
+        if draft.profile_id and draft.profile_id not in {each.id for each in self._stores.profiles.profiles(workspace)}:
             wrong.append(("profile_id", "there is no such profile"))
-        known = {each.id for each in self._ledger.slack_integrations(workspace)} if draft.slack_integration_id else ()
+        known = (
+            {each.id for each in self._stores.channels.slack_integrations(workspace)}
+            if draft.slack_integration_id
+            else ()
+        )
         if draft.slack_integration_id and draft.slack_integration_id not in known:
             wrong.append(("slack_integration_id", "there is no such Slack integration"))
         try:

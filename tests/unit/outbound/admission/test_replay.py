@@ -9,8 +9,7 @@ from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.outbound.admission.decision import judge_by
 from mailvane.outbound.admission.replay import Limits, replay
 from mailvane.outbound.admission.rules import GovernanceRules
-from mailvane.outbound.model import MinuteOfDecisions
-from mailvane.outbound.model import Domain, Reason, SendRequest, Usage
+from mailvane.outbound.model import Domain, MinuteOfDecisions, Reason, SendRequest, Usage
 
 START = 1_767_225_600_000  # 2026-01-01
 MINUTE = 60_000
