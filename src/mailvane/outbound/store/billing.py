@@ -1,4 +1,4 @@
-"""Feedback, resets and billing in the ledger. Implements `Periods` of the storage layer."""
+"""Feedback, resets and billing in the ledger."""
 
 from __future__ import annotations
 
@@ -45,6 +45,10 @@ class BillingStore:
         change: Callable[[Domain, Usage], tuple[Domain, Usage, AuditEntry | None]],
         now: int,
     ) -> bool:
+        """Apply a bounce or complaint to an approved domain and its counters, once per message id.
+
+        False when that message was applied before, or the domain is not known.
+        """
         with self._database.write() as connection:
             try:
                 domain, usage = approved_locked(connection, name)
@@ -59,12 +63,18 @@ class BillingStore:
         return True
 
     def reset_day(self, renew: Callable[[Usage], Usage]) -> int:
+        """Renew every domain's counters; how many domains there are, without those that were removed."""
         with self._database.write() as connection:
             before = _all_locked(connection)
             _renew(connection, before, renew)
         return sum(domain.removed_at is None for domain, _ in before)
 
     def close_month(self, now: int, key: str | None, renew: Callable[[Usage], Usage]) -> BillingPeriod:
+        """Freeze what every domain counted since the last freeze, then renew the counters, in one transaction.
+
+        Domains that were removed are billed a last time and forgotten. With an idempotency key that was used before,
+        the stored period comes back and nothing changes.
+        """
         try:
             with self._database.write() as connection:
                 # Looked for when the rows are locked: whoever came first with this key has committed by then.
@@ -84,11 +94,13 @@ class BillingStore:
             return known
 
     def periods(self, limit: int) -> list[BillingPeriod]:
+        """The newest first."""
         wanted = select(billing_periods).order_by(billing_periods.c.id.desc()).limit(limit)
         with self._database.read() as connection:
             return [_billing_period(row) for row in connection.execute(wanted)]
 
     def decisions(self, domain: int, since: int, until: int) -> list[MinuteOfDecisions]:
+        """What was asked of a domain, minute by minute, oldest first."""
         minutes = decision_minutes.c
         wanted = (
             select(domains.c.name, minutes.minute, minutes.asked, minutes.allowed)

@@ -1,4 +1,4 @@
-"""Sending domains in the ledger, and every decision on a mail. Implements `Domains` of the storage layer.
+"""Sending domains in the ledger, and every decision on a mail.
 
 A transaction locks the rows of the domains it speaks of, so nodes agree; where SQLite is the ledger, writers queue.
 """
@@ -73,28 +73,33 @@ class DomainStore:
         self._put_answers = Prepared(database.upsert(answers))
 
     def domains(self, workspace: int | None = None, removed: bool = False) -> list[Domain]:
+        """The domains of a workspace, or all; the newest first. `removed`: also those that were."""
         wanted = _there(KNOWN.order_by(domains.c.id.desc()), removed)
         with self._database.read() as connection:
             rows = connection.execute(wanted if workspace is None else wanted.where(domains.c.workspace == workspace))
             return [domain_of(row) for row in rows]
 
     def domains_made_since(self, workspace: int, since: int) -> list[Domain]:
+        """Those of a workspace that were created then or later; the newest first."""
         of_time = KNOWN.where(domains.c.workspace == workspace, domains.c.created_at >= since)
         with self._database.read() as connection:
             rows = connection.execute(_there(of_time.order_by(domains.c.id.desc()), False))
             return [domain_of(row) for row in rows]
 
     def domain_count(self, workspace: int) -> int:
+        """How many a workspace has, without those that were removed."""
         counted = select(func.count()).where(domains.c.workspace == workspace, domains.c.removed_at.is_(None))
         with self._database.read() as connection:
             return connection.execute(counted).scalar_one()
 
     def domain(self, name: str, workspace: int | None = None) -> Domain | None:
+        """What a workspace has of that name; without one, the approved one, else what was claimed first."""
         with self._database.read() as connection:
             found = [domain_of(row) for row in connection.execute(_there(KNOWN.where(domains.c.name == name), False))]
         return leading(each for each in found if workspace in {None, each.workspace})
 
     def approved_domain(self, name: str) -> Domain | None:
+        """The one that holds for mail servers and feedback, also one that was removed, as long as it is kept."""
         with self._database.read() as connection:
             row = connection.execute(KNOWN.where(domains.c.name == name, domains.c.approved)).one_or_none()
         return None if row is None else domain_of(row)
@@ -102,6 +107,8 @@ class DomainStore:
     def change_domain(
         self, name: str, change: Callable[[Domain], Domain], entry: AuditEntry | None, workspace: int | None = None
     ) -> Domain:
+        """Read, change and write what `domain` finds, under a lock, with the audit entry. Raises NotFound."""
+
         def changed(held: Sequence[HeldDomain]) -> Revision:
             old = leading(there(held, workspace))
             if old is None:
@@ -113,6 +120,11 @@ class DomainStore:
         return self.revise(name, changed)[0]
 
     def revise(self, name: str, revise: Revise) -> tuple[Domain, ...]:
+        """Hand what there is of a name to a pure function, under a lock, and do what it says; the domains it keeps.
+
+        Removed ones are there, too. What a domain has sent and no freeze has billed stays owed by its workspace when
+        it is dropped or goes to another one. Raises NotFound for a workspace that is not there.
+        """
         try:
             with self._database.write() as connection:
                 self._lock_name(connection, name)
@@ -128,6 +140,7 @@ class DomainStore:
             connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, _NAMES))))
 
     def usage(self, domains: Sequence[int]) -> Mapping[int, Usage]:
+        """The counters as stored, by id: whoever reads them brings them to today."""
         with self._database.read() as connection:
             rows = connection.execute(_COUNTED, {"ids": list(domains)}).all()
         return {row[0]: read_usage(row[1:]) for row in rows}
@@ -135,6 +148,13 @@ class DomainStore:
     def decide(
         self, passages: Sequence[SendRequest], now: int, judge: Judge, watch: Watch | None = None
     ) -> list[Verdict]:
+        """Judge them one after the other in one transaction and keep the counters; the answers in the same order.
+
+        A passage whose instance was answered before gets that answer again and is not counted again. Decisions are
+        added to the minutes that `decisions` reads. A domain that is not of the workspace that the passage names is
+        not known. Mail servers know the approved one of a name, others none that was removed. What `watch` says of a
+        domain holds for the passages after that one.
+        """
         names = list({passage.domain for passage in passages})
         with self._database.write() as connection:
             rows = _NAMED.rows(connection, names)
@@ -145,6 +165,7 @@ class DomainStore:
         return verdicts
 
     def audit(self, name: str, limit: int, workspace: int | None = None) -> list[AuditEntry]:
+        """What was done to a domain, as long as it was of that workspace if one is named; the newest first."""
         columns = [domain_audit.c[field] for field in AuditEntry.__struct_fields__]
         wanted = select(*columns).where(domain_audit.c.domain == name).order_by(domain_audit.c.id.desc()).limit(limit)
         if workspace is not None:
