@@ -16,11 +16,11 @@ from tests.waiting import wait_for
 _BEGIN_AT_ONCE = """
 import sys
 from pathlib import Path
-from mailvane.server import demonstration
+from mailvane_demo import demo
 from mailvane.server.settings import load
 from mailvane_demo.options import DemoOptions
 options = DemoOptions(seed=7, days=2, mails_per_day=300, data=Path(sys.argv[1]))
-demonstration.run(load({"http": sys.argv[2]}, {}), options, pause=0)
+demo.run(load({"http": sys.argv[2]}, {}), options, pause=0)
 """
 
 
