@@ -16,7 +16,7 @@ run: .venv/installed  ## Start the demo: a server with a living simulated mail w
 	$(BIN)/mailvane demo
 
 test: .venv/installed lint  ## Run every check
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed  ## Style, types and import contracts
 	$(BIN)/ruff format --check src tests benchmarks
