@@ -133,6 +133,7 @@ def test_a_server_that_can_write_no_more_is_alive_but_not_ready(tmp_path: Path) 
         before = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (16 * 1024, before[1]))
         refused = wait_for(lambda: server.readiness(httpx.codes.SERVICE_UNAVAILABLE))
+        assert refused is not None
         assert refused.json()["detail"] == "nothing can be written where the stores are: File too large"
         assert HTTP.get(f"{installation.url}/healthz").status_code == httpx.codes.OK
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, before)
