@@ -24,10 +24,9 @@ from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import AssetKind, Zone
 from mailvane.reputation.sources import snds as snds_collector
 from mailvane.reputation.sources.dnsbl.zones import shipped
-from mailvane.server.alerting import alerting_of
+from mailvane.server.alerting import alerting_of, watching_settings
 from mailvane.server.ledger import Ledger
 from mailvane.server.settings import CONFIG_FILE, Settings
-from mailvane.server.watching_settings import watching_settings
 from mailvane_demo.world.blocklists import Blocklist, blocklists
 from mailvane_demo.world.dmarc_reporters import SPOOFED_MESSAGES, Report, Reporters
 from mailvane_demo.world.incidents import Incidents

@@ -12,9 +12,8 @@ import pytest
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Source
-from mailvane.server.alerting import alerting_of
+from mailvane.server.alerting import WatchingSettings, alerting_of
 from mailvane.server.ledger import open_ledger
-from mailvane.server.watching_settings import WatchingSettings
 from tests.acceptance.installation import Installation
 
 LISTED = {"type": "IP_IN_RBL", "ips": ["ALL_IPS"], "rbls": ["bl.example"]}

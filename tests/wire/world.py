@@ -29,11 +29,11 @@ from mailvane.outbound.services import OutboundServices
 from mailvane.outbound.settings import OutboundSettings
 from mailvane.outbound.verification import Challenge, DnsRecord, Progress, Proving, VerificationStatus
 from mailvane.reputation.settings import ReputationSettings
+from mailvane.server.alerting import WatchingSettings
 from mailvane.server.governing import complaints_of
 from mailvane.server.http import HttpServices
 from mailvane.server.ledger import Ledger, open_ledger
 from mailvane.server.reputation import reputation_of
-from mailvane.server.watching_settings import WatchingSettings
 from tests.ledgers import fresh_ledger
 from tests.wire.applications import application
 from tests.wire.memory_maillog import MemoryMailLog

@@ -17,8 +17,7 @@ from pathlib import Path
 from time import monotonic
 
 from mailvane.core.errors import CollectionFailed, MailvaneError, Transient
-from mailvane.dmarc.arrivals import Deliver, Refuse, failed_at, is_refused, nobody, reasons, refusals
-from mailvane.dmarc.intake import Taken
+from mailvane.dmarc.intake import Deliver, Refuse, Taken, failed_at, is_refused, nobody, reasons, refusals
 from mailvane.dmarc.settings import ImapMailbox
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from mailvane.core.errors import InvalidInput
-from mailvane.outbound.admission.charging import restored
-from mailvane.outbound.admission.counters import today
+from mailvane.outbound.admission.counters import restored, today
 from mailvane.outbound.model import (
     Counting,
     Domain,

@@ -11,9 +11,8 @@ from mailvane.reputation.alerts.statistics import AlertStatistics
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import Source, Zone
 from mailvane.reputation.source_schedule import SourceSchedule
+from mailvane.reputation.store.assets import ProfileStore, ZoneStore
 from mailvane.reputation.store.observations import ObservationStore
-from mailvane.reputation.store.profiles import ProfileStore
-from mailvane.reputation.store.zones import ZoneStore
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import NamedTuple
 
 from mailvane.core.egress import EgressGuard
 from mailvane.core.moments import HOUR_MS
+from mailvane.dmarc.settings import DmarcSettings
+from mailvane.notify.settings import NotifySettings
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import Source
@@ -13,7 +16,19 @@ from mailvane.reputation.settings import ReputationSettings
 from mailvane.reputation.source_schedule import Schedule
 from mailvane.reputation.sources.dnsbl.zones import dictionary
 from mailvane.server.ledger import Ledger
-from mailvane.server.watching_settings import WatchingSettings
+from mailvane.server.settings import Settings
+
+
+class WatchingSettings(NamedTuple):
+    """The table `[reputation]` of the settings file, part by part."""
+
+    reputation: ReputationSettings = ReputationSettings()
+    dmarc: DmarcSettings = DmarcSettings()
+    notify: NotifySettings = NotifySettings()
+
+
+def watching_settings(settings: Settings) -> WatchingSettings:
+    return WatchingSettings(settings.reputation, settings.dmarc, settings.notify)
 
 
 def alerting_of(

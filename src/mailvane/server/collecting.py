@@ -9,9 +9,8 @@ from mailvane.core.errors import CollectionFailed, InvalidInput
 from mailvane.core.leasing import Leasing
 from mailvane.core.moments import DAY_MS
 from mailvane.core.periodic import every
-from mailvane.dmarc.arrivals import is_refused, reasons
 from mailvane.dmarc.collector import make as make_reports
-from mailvane.dmarc.intake import ReportIntake, Taken
+from mailvane.dmarc.intake import ReportIntake, Taken, is_refused, reasons
 from mailvane.dmarc.readers.reading import read_reports
 from mailvane.outbound.complaints import Complaints
 from mailvane.reputation.assets import WatchedAssets
@@ -20,8 +19,8 @@ from mailvane.reputation.sources import honeytokens, traps
 from mailvane.reputation.sources.catalogue import MAKERS
 from mailvane.reputation.sources.collector import Collector
 from mailvane.reputation.sources.dnsbl import Blocklists
+from mailvane.server.alerting import WatchingSettings
 from mailvane.server.ledger import Ledger
-from mailvane.server.watching_settings import WatchingSettings
 
 FETCH_SECONDS = 60.0  # how often the places are looked at where reports arrive
 

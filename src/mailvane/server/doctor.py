@@ -19,9 +19,9 @@ from mailvane.core.errors import InvalidInput, MailvaneError
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.dmarc.readers.containers import visible
 from mailvane.maillog.followed_logs import FollowedLogState, Standing
-from mailvane.maillog.postfix.newest import newest_line
+from mailvane.maillog.postfix.rotation import newest_line
 from mailvane.maillog.settings import PostfixLog
-from mailvane.outbound.admission.guillotine import advised_volume
+from mailvane.outbound.admission.rules import advised_volume
 from mailvane.reputation.model import Source, SourceHealth
 from mailvane.reputation.source_schedule import SourceSchedule
 from mailvane.server.alerting import schedule_of

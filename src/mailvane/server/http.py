@@ -31,11 +31,11 @@ from mailvane.reputation.emailconsul import routes as emailconsul_routes
 from mailvane.reputation.services import ReputationServices
 from mailvane.server import operations
 from mailvane.server.operations import Checks, Metrics
-from mailvane.web import description, problem
+from mailvane.web import description
 from mailvane.web.bridge import ThreadPools
-from mailvane.web.door import Authenticator, Gateway, render_error
+from mailvane.web.dialect import NATIVE
+from mailvane.web.gateway import Authenticator, Gateway, KeyCache, render_error
 from mailvane.web.handlers import handlers
-from mailvane.web.recognition import KeyCache
 
 _LARGEST_QUESTION = 64 * 1024
 _TABLES = (
@@ -55,7 +55,7 @@ _DIALECTS = (
     mailbaby_routes.DIALECT,
     emboux_routes.DIALECT,
     emailconsul_routes.DIALECT,
-    problem.DIALECT,
+    NATIVE,
     operations.DIALECT,
 )
 

@@ -18,8 +18,7 @@ from mailvane.maillog.cli.program import ImportProgress, ImportRequest, ImportSu
 from mailvane.maillog.model import EventType
 from mailvane.maillog.postfix.files import STDIN
 from mailvane.maillog.postfix.following import Following
-from mailvane.maillog.postfix.reading import LogReading, Origin, Step
-from mailvane.maillog.postfix.summary import Summary
+from mailvane.maillog.postfix.reading import LogReading, Origin, Step, Summary
 from mailvane.server.governing import governance_of, postfix_feedback
 from mailvane.server.import_worker import CarrierProcess, carried_apart
 from mailvane.server.ledger import Ledger

@@ -22,10 +22,8 @@ from mailvane.outbound.store.domains import DomainStore
 from mailvane.reputation.alerts.stores import AlertingStores
 from mailvane.reputation.store.alert_log import AlertLogStore
 from mailvane.reputation.store.alerts import AlertStore
-from mailvane.reputation.store.assets import AssetStore
+from mailvane.reputation.store.assets import AssetStore, ProfileStore, ZoneStore
 from mailvane.reputation.store.observations import ObservationStore
-from mailvane.reputation.store.profiles import ProfileStore
-from mailvane.reputation.store.zones import ZoneStore
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,13 +23,13 @@ from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.blocklists import ListingCheck
 from mailvane.reputation.model import AssetKind
 from mailvane.server import cli
+from mailvane.server.alerting import watching_settings
 from mailvane.server.governing import governance_of
 from mailvane.server.importing import Importer
 from mailvane.server.ledger import Ledger
 from mailvane.server.ledgers import ledger_of
 from mailvane.server.program import Check
 from mailvane.server.settings import Settings, load, master_token
-from mailvane.server.watching_settings import watching_settings
 
 
 class Mailvane:

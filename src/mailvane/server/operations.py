@@ -17,17 +17,15 @@ from mailvane.core.errors import StoreDamaged
 from mailvane.maillog.followed_logs import FollowedLogs, FollowedLogState
 from mailvane.maillog.recording import Waiting
 from mailvane.maillog.services import MailLogServices
-from mailvane.web.dialect import Dialect
-from mailvane.web.endpoints import PLAIN, Endpoint, Pool, RouteTable
-from mailvane.web.problem import MEDIA_TYPE, Problem, render
+from mailvane.web.dialect import PROBLEM_JSON, Dialect, Problem, render_problem
+from mailvane.web.endpoints import PLAIN, Endpoint, Pool, RouteTable, threads_of
 from mailvane.web.readiness import Check
-from mailvane.web.services import threads_of
 
 AnyRequest = Request[Any, Any, Any]
 
 _EXPOSITION = f"{PLAIN}; version=1.0.0"
 
-DIALECT = Dialect(name="operations", render=render, refused=Problem, refusal_type=MEDIA_TYPE)
+DIALECT = Dialect(name="operations", render=render_problem, refused=Problem, refusal_type=PROBLEM_JSON)
 
 
 class Metrics:

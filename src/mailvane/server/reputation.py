@@ -23,12 +23,11 @@ from mailvane.reputation.services import ReputationServices
 from mailvane.reputation.source_schedule import SourceSchedule
 from mailvane.reputation.sources.dnsbl.zones import dictionary
 from mailvane.reputation.sources.runner import Runner
-from mailvane.server.alerting import alerting_of, schedule_of, watching_of
+from mailvane.server.alerting import WatchingSettings, alerting_of, schedule_of, watching_of
 from mailvane.server.collecting import Collecting
 from mailvane.server.ledger import Ledger
 from mailvane.server.reputation_metrics import ReputationMetrics
 from mailvane.server.telling import Notifying
-from mailvane.server.watching_settings import WatchingSettings
 
 CATCH_UP_SECONDS = 15.0
 Evaluate = Callable[[int, Collection[Source], int], object]

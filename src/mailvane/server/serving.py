@@ -29,19 +29,18 @@ from mailvane.maillog.history import History
 from mailvane.maillog.services import MailLogServices
 from mailvane.outbound.policy.server import PolicyServer
 from mailvane.outbound.services import OutboundServices
+from mailvane.server.alerting import watching_settings
 from mailvane.server.descriptors import connections_of_a_door, raised
 from mailvane.server.following import Follower, FollowingMetrics
 from mailvane.server.governing import complaints_of
 from mailvane.server.housekeeping import housekeeping_of
 from mailvane.server.http import HttpServices, create_app
 from mailvane.server.ledgers import end_what_dead_processes_hold
-from mailvane.server.outbound import outbound_services
-from mailvane.server.policing import policy_server
+from mailvane.server.outbound import outbound_services, policy_server
 from mailvane.server.reputation import Reputation, reputation_of
 from mailvane.server.room import room_finder
 from mailvane.server.settings import SMTP_DEFAULT, Settings, master_token, shown
 from mailvane.server.stores import Stores, stores_here
-from mailvane.server.watching_settings import watching_settings
 from mailvane.web.connection import HttpLimits
 from mailvane.web.server import serve as serve_http
 

@@ -18,13 +18,12 @@ from mailvane.notify.signing import Signing
 from mailvane.notify.slack import Slack
 from mailvane.notify.webhook import Webhook
 from mailvane.notify.worker import Worker
-from mailvane.reputation.alerts.daily import Daily
-from mailvane.reputation.alerts.daily_report import DailyReports
+from mailvane.reputation.alerts.daily_report import Daily, DailyReports
 from mailvane.reputation.emailconsul.shape import webhook_body
 from mailvane.reputation.texts.email_templates import letter_of
 from mailvane.reputation.texts.slack_message import slack_body
+from mailvane.server.alerting import WatchingSettings
 from mailvane.server.ledger import Ledger
-from mailvane.server.watching_settings import WatchingSettings
 
 
 class Notifying:

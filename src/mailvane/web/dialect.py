@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -99,3 +100,38 @@ def refusal_of(error: Exception) -> Refusal:
     reference = uuid4().hex[:12]
     log.error("unexpected failure %s", reference, exc_info=error)
     return Refusal(500, f"unexpected failure, in the server's log as {reference}", reference=reference)
+
+
+# Refusals of Mailvane's own interface: problem details as in RFC 9457.
+
+PROBLEM_JSON = "application/problem+json"
+NATIVE_PREFIX = "/mailvane/v1"
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What went wrong. The type is `about:blank`: the status says it all."""
+
+    title: str
+    status: int
+    detail: str
+    line: int | None = None  # the first bad line of an intake, from 1
+    reference: str | None = None  # of an unexpected failure, in the server's log
+
+
+def render_problem(refusal: Refusal) -> Response[bytes]:
+    title = HTTPStatus(refusal.status).phrase
+    problem = Problem(title, refusal.status, refusal.message, refusal.line, refusal.reference)
+    headers = dict(refusal.headers)
+    if refusal.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="mailvane"'
+    return Response(msgspec.json.encode(problem), status_code=refusal.status, media_type=PROBLEM_JSON, headers=headers)
+
+
+NATIVE = Dialect(
+    name="native",
+    render=render_problem,
+    prefixes=(NATIVE_PREFIX,),
+    refusals=frozenset({400, 401, 403, 404, 500, 503}),
+    refused=Problem,
+    refusal_type=PROBLEM_JSON,
+)

@@ -15,9 +15,18 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from mailvane.core.errors import NotAllowed
 from mailvane.core.tenants.model import KeyKind, Principal
 from mailvane.web.dialect import JSON
-from mailvane.web.door import principal_of
-from mailvane.web.endpoints import NO_CONTENT, Asked, Endpoint, Function, Pool, RouteTable
-from mailvane.web.services import clock_of, services_of, threads_of
+from mailvane.web.endpoints import (
+    NO_CONTENT,
+    Asked,
+    Endpoint,
+    Function,
+    Pool,
+    RouteTable,
+    clock_of,
+    services_of,
+    threads_of,
+)
+from mailvane.web.gateway import principal_of
 from mailvane.web.wanted import while_wanted
 
 AnyRequest = Request[Any, Any, Any]

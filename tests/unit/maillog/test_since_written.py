@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailvane.maillog.clickhouse.since_written import SinceWritten
+from mailvane.maillog.clickhouse.engine import SinceWritten
 
 
 def test_a_number_is_asked_once_until_its_workspace_is_written_to() -> None:

@@ -15,9 +15,9 @@ from mailvane.dmarc.collector import DmarcReports
 from mailvane.dmarc.settings import DmarcSettings, ImapMailbox, ReportDirectory
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import ObservationKind, Source, SourceHealth
+from mailvane.server.alerting import WatchingSettings
 from mailvane.server.collecting import Collecting
 from mailvane.server.ledger import Ledger
-from mailvane.server.watching_settings import WatchingSettings
 from tests.ledgers import fresh_ledger
 from tests.unit.dmarc.imap_server import ImapServer
 from tests.unit.dmarc.readers.test_containers import zipped

@@ -9,9 +9,9 @@ from mailvane.core.periodic import in_background
 from mailvane.reputation.alerts.model import Alert
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind
 from mailvane.reputation.questions import EntryQuestion
+from mailvane.server.alerting import WatchingSettings
 from mailvane.server.ledger import Ledger
 from mailvane.server.reputation import reputation_of
-from mailvane.server.watching_settings import WatchingSettings
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000

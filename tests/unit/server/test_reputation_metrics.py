@@ -14,10 +14,9 @@ from prometheus_client import CollectorRegistry
 from mailvane.core.tenants.service import Tenancy
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Refresh, Source
-from mailvane.server.alerting import alerting_of, watching_of
+from mailvane.server.alerting import WatchingSettings, alerting_of, watching_of
 from mailvane.server.ledger import Ledger
 from mailvane.server.reputation_metrics import ReputationMetrics
-from mailvane.server.watching_settings import WatchingSettings
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000

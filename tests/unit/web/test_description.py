@@ -8,9 +8,8 @@ from typing import Any
 import msgspec
 
 from mailvane.web.description import described
-from mailvane.web.dialect import Dialect
+from mailvane.web.dialect import Dialect, render_problem
 from mailvane.web.endpoints import PLAIN, Endpoint, Parameter, Pool, RouteTable
-from mailvane.web.problem import render
 
 
 class Thing(msgspec.Struct):
@@ -31,7 +30,7 @@ def nothing(_services: object, _asked: object) -> None:
 
 
 DIALECT = Dialect(
-    "some", render, prefixes=("/v1",), open_paths=frozenset({"/v1/open"}), refusals=frozenset({400, 401, 503}),
+    "some", render_problem, prefixes=("/v1",), open_paths=frozenset({"/v1/open"}), refusals=frozenset({400, 401, 503}),
     refused=No, refusal_type="application/no",
 )  # fmt: skip
 TABLE = RouteTable(

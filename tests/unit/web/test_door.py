@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailvane.core.errors import StoreUnavailable
-from mailvane.web.door import presented
+from mailvane.web.gateway import presented
 from tests.wire.world import World, opened
 
 

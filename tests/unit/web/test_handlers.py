@@ -19,11 +19,10 @@ from mailvane.core.errors import NotAuthenticated
 from mailvane.core.tenants.model import KeyKind, Principal
 from mailvane.server.operations import Metrics
 from mailvane.web.bridge import ThreadPools
-from mailvane.web.dialect import Dialect
-from mailvane.web.door import Gateway, render_error
+from mailvane.web.dialect import Dialect, render_problem
 from mailvane.web.endpoints import PLAIN, Asked, Endpoint, Parameter, Pool, RouteTable
+from mailvane.web.gateway import Gateway, render_error
 from mailvane.web.handlers import handlers
-from mailvane.web.problem import render
 
 NOW = 1_700_000_000_000
 KEYS = {
@@ -77,7 +76,9 @@ def row(method: str, path: str, **more: Any) -> Endpoint:
 def served(
     *rows: Endpoint, clients: bool = False, last_counts: bool = False, clock: Callable[[], int] = lambda: NOW
 ) -> Iterator[tuple[TestClient[Any], Services, Keys]]:
-    dialect = Dialect("some", render, prefixes=("/v1",), open_paths=frozenset({"/v1/open"}), last_counts=last_counts)
+    dialect = Dialect(
+        "some", render_problem, prefixes=("/v1",), open_paths=frozenset({"/v1/open"}), last_counts=last_counts
+    )
     services, keys, bridge = Services(), Keys(), ThreadPools()
     table = RouteTable(rows, Services, dialect, (), "/v1", clients=clients)
     state = {"services": {Services: services}, "clock": clock, "bridge": bridge, "recognition": keys}

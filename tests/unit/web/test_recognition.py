@@ -14,7 +14,7 @@ from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.client_keys import ClientKeys
 from mailvane.outbound.governance import Governance
 from mailvane.server.ledger import Ledger
-from mailvane.web.recognition import KeyCache
+from mailvane.web.gateway import KeyCache
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000

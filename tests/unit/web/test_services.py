@@ -9,7 +9,7 @@ from litestar import Request
 from litestar.testing import RequestFactory
 
 from mailvane.maillog.services import MailLogServices
-from mailvane.web.services import clock_of, services_of, threads_of
+from mailvane.web.endpoints import clock_of, services_of, threads_of
 from tests.wire.world import opened
 
 

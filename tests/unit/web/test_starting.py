@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from mailvane.web.starting import Starting
+from mailvane.web.connection import Starting
 
 
 def test_others_have_their_turn_between_requests_that_arrived_together() -> None:

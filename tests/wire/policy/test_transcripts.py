@@ -23,7 +23,7 @@ from mailvane.outbound.model import ProofBegun
 from mailvane.outbound.policy.server import PolicyServer
 from mailvane.outbound.settings import OutboundSettings
 from mailvane.server.ledger import Ledger
-from mailvane.server.policing import policy_server
+from mailvane.server.outbound import policy_server
 from tests.ledgers import fresh_ledger
 
 NOW = 1_790_000_000_000

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import msgspec
 from sqlalchemy import delete, select
 
-from mailvane.core.leases import Lease
 from mailvane.core.ledger.database import Database
 from mailvane.core.ledger.tables import leases
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """What one process does alone until then, unless it renews it."""
+
+    name: str
+    holder: str
+    until: int
 
 
 class LeaseStore:

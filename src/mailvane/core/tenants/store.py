@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mailvane.core.errors import AlreadyExists, NotFound
+from mailvane.core.ledger.columns import plain
 from mailvane.core.ledger.database import Database
-from mailvane.core.ledger.documents import plain
 from mailvane.core.ledger.tables import keys, relays, workspaces
 from mailvane.core.tenants.model import Key, KeyKind, Price, Relay, Workspace
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from mailvane.dmarc.api import reports
 from mailvane.dmarc.model import AbusePage, TlsPage
 from mailvane.dmarc.services import DmarcServices
+from mailvane.web.dialect import NATIVE, NATIVE_PREFIX
 from mailvane.web.endpoints import Endpoint, RouteTable
-from mailvane.web.problem import DIALECT, PREFIX
 
 
 def _reports() -> Iterator[Endpoint]:
@@ -22,4 +22,4 @@ def _reports() -> Iterator[Endpoint]:
     )  # fmt: skip
 
 
-ROUTES = RouteTable([*_reports()], DmarcServices, DIALECT, ("Native",), PREFIX)
+ROUTES = RouteTable([*_reports()], DmarcServices, NATIVE, ("Native",), NATIVE_PREFIX)

@@ -13,7 +13,7 @@ from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -24,7 +24,51 @@ from mailvane.dmarc.intake import Failure
 from mailvane.dmarc.readers.mails import Part, read_header, walk
 from mailvane.maillog.complaints import EnclosedMail
 
-_MOST_TEXT = 1000
+_MOST_TEXT = 64 * 1024  # bytes
+_SAID = re.compile(r"^[ \t]{0,20}([A-Za-z]{2,10}(?: [A-Za-z]{2,10}){1,2}):[ \t]*([^\n]{0,500})$", re.MULTILINE)
+_COPY = re.compile(r"^-{2,20} This is a copy of the headers[^\n]*\n(?:[^\n]+\n){0,5}\n", re.MULTILINE)
+_NEEDED = {"sender domain", "sender ip address"}
+
+
+class Worded(NamedTuple):
+    """The fields as RFC 6591 names them, and the header of the mail that failed."""
+
+    fields: Message
+    headers: Message
+
+
+def in_words(mail: Part) -> Worded | None:
+    """None for a mail that is no such report. Raises InvalidInput."""
+    for part in walk(mail, into_mails=False):
+        if part.kind != "text/plain" or part.holds_parts:
+            continue
+        text = part.content()[:_MOST_TEXT].decode("utf-8", "replace").replace("\r\n", "\n")
+        copied = _COPY.search(text)
+        said = text[: copied.start()] if copied else text
+        told = {name.lower(): value.strip() for name, value in _SAID.findall(said)}
+        if told.keys() >= _NEEDED:
+            return Worded(_fields(told), read_header(text[copied.end() :].encode() if copied else b"")[0])
+    return None
+
+
+def _fields(told: Mapping[str, str]) -> Message:
+    aligned = [kind for kind in ("spf", "dkim") if told.get(f"{kind} alignment", "").lower() == "yes"]
+    fields = Message()
+    for name, value in (
+        ("Feedback-Type", "auth-failure"),
+        ("Auth-Failure", "dmarc"),
+        ("Reported-Domain", told["sender domain"]),
+        ("Source-IP", told["sender ip address"]),
+        ("Arrival-Date", told.get("received date", "")),
+        ("Delivery-Result", told.get("dmarc results", "").rpartition(",")[2].strip()),
+        ("Identity-Alignment", ", ".join(aligned) or "none"),
+    ):
+        if value:
+            fields[name] = value
+    return fields
+
+
+_MOST_BODY = 1000
 _MOST_VALUES = 20
 _MOST_IDS = 10
 _QUEUE_ID = re.compile(r"[0-9A-Za-z]{5,20}")
@@ -121,7 +165,7 @@ def _message_id(text: str) -> str:
 def _ids(told: Mapping[str, Any], headers: Message) -> Iterable[str]:
     """What may be a queue id, or an id of ours: as the reporter, the sender and each server on the way wrote it."""
     given = str(headers.get("Feedback-ID", "")) + ":" + str(told.get("original_envelope_id", ""))
-    found = [each for each in re.split(r"[^0-9A-Za-z]+", given[:_MOST_TEXT]) if _QUEUE_ID.fullmatch(each)]
+    found = [each for each in re.split(r"[^0-9A-Za-z]+", given[:_MOST_BODY]) if _QUEUE_ID.fullmatch(each)]
     for received in headers.get_all("Received", [])[:_MOST_VALUES]:
         found += _RECEIVED_ID.findall(_bare(str(received)))
     return list(dict.fromkeys(found))[:_MOST_IDS]
@@ -163,7 +207,7 @@ def _told(fields: Message) -> dict[str, Any]:
         if text:
             told[name] = text.lower() if name in _WORDS else text
     if address := _COMMENT.sub(" ", _bare(str(fields.get("Source-IP", "")))).strip():
-        told["source_ip"] = address[:_MOST_TEXT]
+        told["source_ip"] = address[:_MOST_BODY]
     if reporter := _bare(str(fields.get("Reporting-MTA", ""))):
         told["reporting_mta"] = reporter.rpartition(";")[2].strip()
     for field, name in (("Source-Port", "source_port"), ("Incidents", "incidents")):
@@ -203,7 +247,7 @@ def _domain(told: Mapping[str, Any], original: Mapping[str, str]) -> str:
 
 def _bare(text: str) -> str:
     # An encoded word may hold half a surrogate pair, which nothing can store.
-    return " ".join(text.split())[:_MOST_TEXT].encode("utf-8", "replace").decode()
+    return " ".join(text.split())[:_MOST_BODY].encode("utf-8", "replace").decode()
 
 
 def _unfolded(text: str) -> str:

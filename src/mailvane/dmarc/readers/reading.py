@@ -18,13 +18,12 @@ from mailvane.core.errors import InvalidInput, MailvaneError
 from mailvane.dmarc.intake import Aggregate, Found, Unread
 from mailvane.dmarc.readers.aggregate import Head, NotWellFormed, read_aggregate
 from mailvane.dmarc.readers.containers import Budget, Document, Form, Remembered, documents, form_of, visible
-from mailvane.dmarc.readers.failure import read_failure, report_part
+from mailvane.dmarc.readers.failure import in_words, read_failure, report_part
 from mailvane.dmarc.readers.mails import MOST_PARTS, Part, walk
 from mailvane.dmarc.readers.mending import MOST_BYTES as MOST_MENDED
 from mailvane.dmarc.readers.mending import mended
-from mailvane.dmarc.readers.spool import Spool
+from mailvane.dmarc.readers.records import Spool
 from mailvane.dmarc.readers.tls import MOST_BYTES, read_tls, sessions
-from mailvane.dmarc.readers.worded import in_words
 
 log = logging.getLogger(__name__)
 

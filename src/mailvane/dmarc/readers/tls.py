@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 
@@ -13,7 +13,119 @@ from mailvane.core.errors import InvalidInput
 from mailvane.core.names import mail_domain
 from mailvane.dmarc.intake import TlsSessions
 from mailvane.dmarc.readers.aggregate import MOST_IDENTITY
-from mailvane.dmarc.readers.loose_tls import as_it_is_meant
+
+_MOST_REMARKS = 10
+_MOST_COUNT = 10**15
+_COUNTS = frozenset({"total-successful-session-count", "total-failure-session-count", "failed-session-count"})
+_LISTS = frozenset({"policy-string", "mx-host"})
+
+
+class _Remarks:
+    """Each once, and not too many."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, None] = {}
+
+    def __call__(self, text: str) -> None:
+        if len(self.told) < _MOST_REMARKS:
+            self.told[text] = None
+
+
+def as_it_is_meant(told: object) -> tuple[dict[str, Any], list[str]]:
+    """The report with every field of the kind that the RFC gives it. Raises InvalidInput where there is no report."""
+    if not isinstance(told, Mapping):
+        raise InvalidInput("not an object")
+    remark = _Remarks()
+    report: dict[str, Any] = {
+        name: _text(told.get(name), name, remark) for name in ("organization-name", "report-id", "contact-info")
+    }
+    given = told.get("date-range")
+    span = given if isinstance(given, Mapping) else {}
+    report["date-range"] = {name: _moment(span.get(name)) for name in ("start-datetime", "end-datetime")}
+    report["policies"] = list(_policies(told.get("policies"), remark))
+    return report, list(remark.told)
+
+
+def _policies(told: object, remark: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    for number, each in _objects(told, "policies", remark):
+        if isinstance(each.get("policy"), Mapping):
+            yield _policy(each, f"policies[{number}]", remark)
+        else:
+            remark(f"policies[{number}] was passed over: it does not say which policy it is of")
+
+
+def _policy(told: Mapping[str, Any], place: str, remark: Callable[[str], None]) -> dict[str, Any]:
+    policy = {
+        name: _texts(value, f"{place}.{name}", remark) if name in _LISTS else _text(value, f"{place}.{name}", remark)
+        for name, value in told["policy"].items()
+        if value is not None
+    }
+    given = told.get("summary")
+    summary = given if isinstance(given, Mapping) else {}
+    if summary is not given:
+        remark(f"{place}.summary is missing: no session of it is counted")
+    return {
+        "policy": policy,
+        "summary": {name: _count(summary[name], f"{place}.{name}", remark) for name in _COUNTS & set(summary)},
+        "failure-details": [
+            {name: _field(name, value, f"{place}.{name}", remark) for name, value in each.items() if value is not None}
+            for _, each in _objects(told.get("failure-details"), f"{place}.failure-details", remark)
+        ],
+    }
+
+
+def _objects(told: object, place: str, remark: Callable[[str], None]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    if isinstance(told, Mapping):
+        remark(f"{place} is one object: taken as a list of one")
+        told = [told]
+    if not isinstance(told, list):
+        return
+    for number, each in enumerate(told):
+        if isinstance(each, Mapping):
+            yield number, each
+        else:
+            remark(f"{place}[{number}] was passed over: it is no object")
+
+
+def _field(name: str, told: object, place: str, remark: Callable[[str], None]) -> object:
+    return _count(told, place, remark) if name in _COUNTS else _text(told, place, remark)
+
+
+def _text(told: object, place: str, remark: Callable[[str], None]) -> str:
+    if isinstance(told, str):
+        return told
+    if isinstance(told, int | float) and not isinstance(told, bool):
+        remark(f"{place} is a number: taken as text")
+        return str(told)
+    if told is not None:
+        remark(f"{place} was passed over: it is no text")
+    return ""
+
+
+def _texts(told: object, place: str, remark: Callable[[str], None]) -> list[str]:
+    return [_text(each, place, remark) for each in (told if isinstance(told, list) else [told])]
+
+
+def _count(told: object, place: str, remark: Callable[[str], None]) -> int:
+    if isinstance(told, int) and not isinstance(told, bool) and 0 <= told <= _MOST_COUNT:
+        return told
+    text = str(told).strip().removesuffix(".0")
+    if isinstance(told, str | float) and text.isascii() and text.isdecimal() and len(text) <= 15:
+        remark(f"{place} is not written as a whole number: taken as {int(text):,}")
+        return int(text)
+    remark(f"{place} was passed over: it is no number of sessions")
+    return 0
+
+
+def _moment(told: object) -> str:
+    """ISO 8601; some write seconds since 1970."""
+    if isinstance(told, int | float) and not isinstance(told, bool):
+        try:
+            return datetime.fromtimestamp(told, UTC).isoformat()
+        except (ValueError, OverflowError, OSError):
+            return str(told)
+    return told if isinstance(told, str) else ""
+
 
 MOST_BYTES = 8 * 1024**2
 _MOST_DOMAINS = 100  # of one report; RFC 8460 has one
@@ -110,7 +222,7 @@ def sessions(reading: Reading, name: str, domain: str = "") -> Iterator[TlsSessi
         raise InvalidInput("organization-name or report-id is empty")
     if max(len(each.encode("utf-8", "replace")) for each in (organisation, report_id)) > MOST_IDENTITY:
         raise InvalidInput(f"organization-name or report-id has more than {MOST_IDENTITY:,} bytes")
-    begins, ends = _moment(report.date_range.start_datetime), _moment(report.date_range.end_datetime)
+    begins, ends = _second_of(report.date_range.start_datetime), _second_of(report.date_range.end_datetime)
     for asset, results in _by_domain(report, domain).items():
         if not asset:
             raise InvalidInput("its policies name no policy-domain, and neither does the mail or the file's name")
@@ -149,7 +261,7 @@ def _data(report: TlsReport, results: Sequence[PolicyResult]) -> dict[str, Any]:
     failures.sort(key=lambda pair: -pair[1].failed_session_count)
     told: dict[str, Any] = {
         "policy_types": list(dict.fromkeys(each.policy.policy_type[:_MOST_TEXT] for each in results))[:_MOST_FAILURES],
-        "policies": [_policy(each) for each in results[:_MOST_FAILURES]],
+        "policies": [_policy_result(each) for each in results[:_MOST_FAILURES]],
         "failures": [_plain(each) | _type_of(result) for result, each in failures[:_MOST_FAILURES]],
     }
     if report.contact_info:
@@ -157,7 +269,7 @@ def _data(report: TlsReport, results: Sequence[PolicyResult]) -> dict[str, Any]:
     return told
 
 
-def _policy(result: PolicyResult) -> dict[str, Any]:
+def _policy_result(result: PolicyResult) -> dict[str, Any]:
     """What became of the sessions to which one policy was applied; a session may be told of under several."""
     return {
         **_type_of(result),
@@ -179,7 +291,7 @@ def _plain(failure: FailureDetails) -> dict[str, Any]:
     }
 
 
-def _moment(text: str) -> int:
+def _second_of(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text.strip())
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

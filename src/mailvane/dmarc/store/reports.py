@@ -11,9 +11,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, case, func, insert, select, tuple_
 
+from mailvane.core.ledger.columns import JsonFields, in_chunks, plain, text_of
 from mailvane.core.ledger.database import Database
-from mailvane.core.ledger.documents import in_chunks, plain, text_of
-from mailvane.core.ledger.json_fields import JsonFields
 from mailvane.dmarc.model import (
     AbuseDomain,
     AbusePage,

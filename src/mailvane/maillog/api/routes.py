@@ -23,11 +23,10 @@ from mailvane.maillog.queries import (
     StatisticsQuestion,
 )
 from mailvane.maillog.services import MailLogServices
-from mailvane.web.door import principal_of
-from mailvane.web.endpoints import Endpoint, Parameter, Pool, RouteTable
+from mailvane.web.dialect import NATIVE, NATIVE_PREFIX
+from mailvane.web.endpoints import Endpoint, Parameter, Pool, RouteTable, threads_of
+from mailvane.web.gateway import principal_of
 from mailvane.web.handlers import body_of
-from mailvane.web.problem import DIALECT, PREFIX
-from mailvane.web.services import threads_of
 from mailvane.web.wanted import Wanted, while_wanted
 
 _LARGE_PACKED = 16 * 1024
@@ -107,6 +106,6 @@ _QUESTIONS = [
     ),
 ]  # fmt: skip
 TABLES = (
-    RouteTable([_EVENTS], MailLogServices, DIALECT, ("Native",), PREFIX, clients=True),
-    RouteTable(_QUESTIONS, MailLogServices, DIALECT, ("Mail log", "Native"), f"{PREFIX}/maillog", clients=True),
+    RouteTable([_EVENTS], MailLogServices, NATIVE, ("Native",), NATIVE_PREFIX, clients=True),
+    RouteTable(_QUESTIONS, MailLogServices, NATIVE, ("Mail log", "Native"), f"{NATIVE_PREFIX}/maillog", clients=True),
 )

@@ -16,7 +16,7 @@ import msgspec
 from mailvane.core.errors import InvalidInput
 from mailvane.maillog.clickhouse import inventory, owners, schema, upkeep
 from mailvane.maillog.clickhouse import repair as doubt
-from mailvane.maillog.clickhouse.engine import Engine, parse_address
+from mailvane.maillog.clickhouse.engine import Engine, SinceWritten, parse_address
 from mailvane.maillog.clickhouse.merged_partitions import Counts, Remembered, Week, may_settle, settled_weeks
 from mailvane.maillog.clickhouse.questions import (
     AT_ONCE,
@@ -46,7 +46,6 @@ from mailvane.maillog.clickhouse.rows import (
     kept_days,
     newest_reactions,
 )
-from mailvane.maillog.clickhouse.since_written import SinceWritten
 from mailvane.maillog.inventory import TableParts
 from mailvane.maillog.model import EventBatch, Holding, MailEvent, MailKey, Owner
 from mailvane.maillog.queries import (

@@ -10,19 +10,17 @@ from collections.abc import Callable, Iterable
 
 from mailvane.core.mailbox import canonical_address
 from mailvane.maillog.model import EventType, MailKind
-from mailvane.maillog.postfix.connections import Connections
 from mailvane.maillog.postfix.continuations import Continuations
-from mailvane.maillog.postfix.event_builder import EventBuilder
+from mailvane.maillog.postfix.event_builder import LOOPBACK, OUTCOMES, PRIVATE, PROBES, EventBuilder
 from mailvane.maillog.postfix.headers import header_address, header_ids, header_text, read_header
-from mailvane.maillog.postfix.ignored_lines import is_aside
 from mailvane.maillog.postfix.lines import Tag
-from mailvane.maillog.postfix.outcomes import LOOPBACK, OUTCOMES, PRIVATE, PROBES
 from mailvane.maillog.postfix.queue_entries import QueueEntries
 from mailvane.maillog.postfix.records import (
     REMARKS,
     Attempt,
     Client,
     Refusal,
+    is_aside,
     is_queue_id,
     named_queue_id,
     read_active,
@@ -33,7 +31,7 @@ from mailvane.maillog.postfix.records import (
     read_submission,
     read_tls,
 )
-from mailvane.maillog.postfix.state import Birth, Connection, QueueEntry
+from mailvane.maillog.postfix.state import Birth, Connection, Connections, QueueEntry
 from mailvane.maillog.reasons import Reasons
 
 _LATE_STAGES = frozenset({"DATA", "DATA content", "END-OF-MESSAGE", "BDAT", "header", "body", "mime-error", "milter"})

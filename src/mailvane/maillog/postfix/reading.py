@@ -8,6 +8,7 @@ on as if it had never stopped, wherever the files were moved and however they we
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,16 +19,47 @@ import msgspec
 
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS, HOUR_MS
-from mailvane.maillog.model import EventBatch, JournalEntry, SourceCursor
+from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent, MailKind, SourceCursor
 from mailvane.maillog.postfix.correlation import Correlation
 from mailvane.maillog.postfix.files import BLOCK, STDIN, TAIL, LogStream, fingerprint, open_log, tail_digest
 from mailvane.maillog.postfix.lines import LONGEST_LINE, LONGEST_TEXT, Lines
 from mailvane.maillog.postfix.stamps import EARLIEST, Stamps
-from mailvane.maillog.postfix.summary import Summary
 from mailvane.maillog.postfix.years import Survey, Written, first_times, rotation_day, survey
 from mailvane.maillog.reasons import load_reasons
 
 log = logging.getLogger(__name__)
+
+
+_SAMPLES = 20  # of each kind
+
+
+class Summary:
+    """Counts of what was read, and samples of what was not understood."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.events: Counter[EventType] = Counter()  # of mail proper: no notifications, no probes
+        self.not_understood: Counter[str] = Counter()  # by daemon; "line" where not even the wrapping was
+        self.samples: dict[str, list[str]] = {}
+
+    def miss(self, kind: str, source: str, number: int, line: str) -> None:
+        self.not_understood[kind] += 1
+        samples = self.samples.setdefault(kind, [])
+        if len(samples) < _SAMPLES:
+            samples.append(f"{source}:{number}: {line[:500]}")
+
+    def add(self, other: Summary) -> None:
+        """Count what another summary counted, too."""
+        self.lines += other.lines
+        self.events += other.events
+        self.not_understood += other.not_understood
+        for kind, found in other.samples.items():
+            samples = self.samples.setdefault(kind, [])
+            samples.extend(found[: _SAMPLES - len(samples)])
+
+    def count(self, events: list[MailEvent]) -> None:
+        self.events.update(event.type for event in events if event.kind is MailKind.MAIL)
+
 
 _KEPT_OF_A_LONG_LINE = 4 * LONGEST_LINE  # bytes
 _REFERENCE_STEP = HOUR_MS

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from mailvane.notify.api import notifications as telling
 from mailvane.notify.model import Attempt, Notification, SigningSecret, Target
 from mailvane.notify.services import NotifyServices
+from mailvane.web.dialect import NATIVE, NATIVE_PREFIX
 from mailvane.web.endpoints import Endpoint, RouteTable
-from mailvane.web.problem import DIALECT, PREFIX
 
 
 def _telling() -> Iterator[Endpoint]:
@@ -42,4 +42,4 @@ def _telling() -> Iterator[Endpoint]:
     )  # fmt: skip
 
 
-ROUTES = RouteTable([*_telling()], NotifyServices, DIALECT, ("Native",), PREFIX)
+ROUTES = RouteTable([*_telling()], NotifyServices, NATIVE, ("Native",), NATIVE_PREFIX)

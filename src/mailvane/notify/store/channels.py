@@ -8,8 +8,8 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select
 
 from mailvane.core.errors import NotFound
+from mailvane.core.ledger.columns import plain
 from mailvane.core.ledger.database import Database
-from mailvane.core.ledger.documents import plain
 from mailvane.core.ledger.tables import workspaces
 from mailvane.notify.model import SigningSecret, SlackIntegration
 from mailvane.notify.store.tables import signing_secrets, slack_integrations

@@ -9,8 +9,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 
 from mailvane.core.errors import NotFound
+from mailvane.core.ledger.columns import plain, text_of, value_of
 from mailvane.core.ledger.database import Database
-from mailvane.core.ledger.documents import plain, text_of, value_of
 from mailvane.notify.model import Attempt, Channel, Notification, NotificationState, Target
 from mailvane.notify.store.tables import attempts, notifications, targets
 

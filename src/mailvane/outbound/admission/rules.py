@@ -3,11 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
+from math import ceil, sqrt
 
 import msgspec
 
-from mailvane.outbound.model import WARMUPS, Domain, Guillotine, Warmup, WarmupProfile
+from mailvane.outbound.model import WARMUPS, Domain, Guillotine, MonthTally, Usage, Warmup, WarmupProfile, percent
 from mailvane.outbound.settings import OutboundSettings
+
+_LEAST_ADVISED = 100  # ours
+_Z = 1.959963984540054  # of 95 %, two-sided
+
+
+class Line(StrEnum):
+    """What is counted against a line."""
+
+    BOUNCES = "bounces"
+    COMPLAINTS = "complaints"
+
+
+class Crossing(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that was crossed, with the figures that say so."""
+
+    line: Line
+    count: int
+    sent: int
+    rate: float  # percent, as it is shown
+    lower_bound: float  # percent
+    limit: float  # percent
+
+
+def crossing(counted: Usage | MonthTally, rule: Guillotine) -> Crossing | None:
+    """The first line that the month's figures are above, if any."""
+    if not (counted.bounces or counted.complaints):
+        return None
+    figures = counted.figures
+    lines = (
+        (Line.BOUNCES, figures.bounces, rule.bounce_percent),
+        (Line.COMPLAINTS, figures.complaints, rule.complaint_percent),
+    )
+    for line, count, limit in lines:
+        if limit and _above(count, figures.sent, limit, rule):
+            return Crossing(
+                line=line,
+                count=count,
+                sent=figures.sent,
+                rate=percent(count, figures.sent),
+                lower_bound=round(lower_bound(count, figures.sent), 2),
+                limit=limit,
+            )
+    return None
+
+
+def advised_volume(rule: Guillotine) -> int:
+    """The minimum volume that a rule should have, which is more than the one it has; 0: the rule is as it should be.
+
+    Below it a single bounce or complaint stops a domain, whatever else it sends.
+    """
+    if rule.confident or rule.warn_only:
+        return 0
+    limits = [limit for limit in (rule.bounce_percent, rule.complaint_percent) if limit]
+    if not limits or rule.minimum_volume >= (least := ceil(100 / min(limits))):
+        return 0
+    return max(_LEAST_ADVISED, least)
+
+
+def lower_bound(count: int, whole: int) -> float:
+    """Wilson's lower bound of a share, in percent; 0.0 of nothing."""
+    if not whole:
+        return 0.0
+    share, square = min(1.0, count / whole), _Z * _Z
+    spread = _Z * sqrt(share * (1 - share) / whole + square / (4 * whole * whole))
+    return max(0.0, 100 * (share + square / (2 * whole) - spread) / (1 + square / whole))
+
+
+def _above(count: int, sent: int, limit: float, rule: Guillotine) -> bool:
+    if not sent or sent < rule.minimum_volume:
+        return False
+    return lower_bound(count, sent) > limit if rule.confident else 100 * count > limit * sent
 
 
 class GovernanceRules(msgspec.Struct, frozen=True, kw_only=True):

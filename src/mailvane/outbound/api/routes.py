@@ -5,8 +5,8 @@ from __future__ import annotations
 from mailvane.outbound.api import governed
 from mailvane.outbound.model import BillingPeriod
 from mailvane.outbound.services import OutboundServices
+from mailvane.web.dialect import NATIVE, NATIVE_PREFIX
 from mailvane.web.endpoints import Endpoint, RouteTable
-from mailvane.web.problem import DIALECT, PREFIX
 
 _ROWS = [
     Endpoint(
@@ -18,4 +18,4 @@ _ROWS = [
         governed.audit, list[governed.Act], query=(governed.LIMIT,),
     ),
 ]  # fmt: skip
-ROUTES = RouteTable(_ROWS, OutboundServices, DIALECT, ("Native",), PREFIX, clients=True)
+ROUTES = RouteTable(_ROWS, OutboundServices, NATIVE, ("Native",), NATIVE_PREFIX, clients=True)

@@ -23,8 +23,8 @@ from mailvane.outbound.emboux.shape import (
 )
 from mailvane.outbound.model import Domain, OutboundStatus, SendRequest
 from mailvane.outbound.services import OutboundServices
-from mailvane.web.door import principal_of
 from mailvane.web.endpoints import Asked, Parameter
+from mailvane.web.gateway import principal_of
 
 _LONGEST_IDEMPOTENCY_KEY = 255  # ours
 IDEMPOTENCY_KEY = Parameter(

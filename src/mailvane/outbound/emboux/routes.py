@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mailvane.outbound.emboux import api_keys, domains, outbound, proof, shape
+from mailvane.outbound.emboux import api_keys, domains, outbound, shape
 from mailvane.outbound.emboux.parameters import (
     DomainApproval,
     DomainCreation,
@@ -66,11 +66,11 @@ def _sending() -> Iterator[Endpoint]:
     )  # fmt: skip
     yield Endpoint(
         "post", f"{_DOMAIN}/ses-verify", "DomainsNameSesVerifyBeginVerification", "Begin to prove a domain",
-        proof.begin, shape.SesVerification, pool=Pool.OUTSIDE,
+        domains.begin, shape.SesVerification, pool=Pool.OUTSIDE,
     )  # fmt: skip
     yield Endpoint(
         "get", f"{_DOMAIN}/ses-status", "DomainsNameSesStatusVerificationStatus", "How far the proof is",
-        proof.status, shape.SesStatus, pool=Pool.OUTSIDE,
+        domains.status, shape.SesStatus, pool=Pool.OUTSIDE,
     )  # fmt: skip
     yield Endpoint(
         "post", "/outbound/reset-daily", "OutboundResetDailyResetDaily", "Begin every domain's day anew",
@@ -83,7 +83,7 @@ def _sending() -> Iterator[Endpoint]:
     )  # fmt: skip
     yield Endpoint(
         "post", WEBHOOK, "WebhooksSesTakeNotification", "Take in a notification of bounces and complaints",
-        proof.take, shape.Taken, dict[str, Any], largest=_LARGEST_NOTIFICATION, pool=Pool.OUTSIDE,
+        domains.take, shape.Taken, dict[str, Any], largest=_LARGEST_NOTIFICATION, pool=Pool.OUTSIDE,
         refusals=(403, 404, 422),
     )  # fmt: skip
 

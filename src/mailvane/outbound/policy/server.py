@@ -21,8 +21,7 @@ from mailvane.core.connections import ConnectionLimits, Connections, peer_of
 from mailvane.core.errors import InvalidInput, InvalidSetting, MailvaneError
 from mailvane.core.listening import Listen, UnixSocket
 from mailvane.outbound.model import SendRequest, Verdict
-from mailvane.outbound.policy.decision import DUNNO, PolicyRules, action, passage, ruled
-from mailvane.outbound.policy.protocol import Request, RequestStream, answer
+from mailvane.outbound.policy.protocol import DUNNO, PolicyRules, Request, RequestStream, action, answer, passage, ruled
 
 log = logging.getLogger(__name__)
 

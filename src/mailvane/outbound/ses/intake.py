@@ -18,11 +18,10 @@ from mailvane.maillog.reasons import load_reasons
 from mailvane.maillog.recording import Recorder
 from mailvane.outbound.feedback import Answer, FeedbackBook, Outcome
 from mailvane.outbound.model import Domain, Feedback
-from mailvane.outbound.ses.envelope import Envelope, EnvelopeType, Malformed
 from mailvane.outbound.ses.fetching import Refused
 from mailvane.outbound.ses.notifications import feedback_of, mail_events, sending_domains, sent_at
 from mailvane.outbound.ses.record import Record, read_record
-from mailvane.outbound.ses.sns import SnsGate
+from mailvane.outbound.ses.sns import Envelope, EnvelopeType, Malformed, SnsGate
 
 log = logging.getLogger(__name__)
 

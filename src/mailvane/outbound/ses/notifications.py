@@ -13,8 +13,8 @@ import msgspec
 from mailvane.core.mailbox import canonical_address, domain_of
 from mailvane.maillog.model import EventType, MailEvent, ReasonFamily, mail_number
 from mailvane.maillog.reasons import Reasons
-from mailvane.outbound.ses.envelope import Envelope, milliseconds
 from mailvane.outbound.ses.record import CommonHeaders, Mail, Recipient, Record
+from mailvane.outbound.ses.sns import Envelope, milliseconds
 
 SOURCE = "ses"
 _PERMANENT = "Permanent"

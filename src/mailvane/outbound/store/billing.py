@@ -22,8 +22,7 @@ from mailvane.outbound.model import (
     Usage,
     percent,
 )
-from mailvane.outbound.store.decision_batch import digest
-from mailvane.outbound.store.domains import approved_locked, forget, put_usage
+from mailvane.outbound.store.domains import approved_locked, digest, forget, put_usage
 from mailvane.outbound.store.revisions import Outstanding, add_audit, drop_rows, owed, put_domain, take_outstanding
 from mailvane.outbound.store.rows import SET_COUNTERS, WHOLE, counters_row, domain_of, locked, usage_of
 from mailvane.outbound.store.tables import billing_periods, decision_minutes, domains, feedback_ids

@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 
 from mailvane.core.errors import InvalidFields
-from mailvane.reputation.alerts.names import spelled
-from mailvane.reputation.alerts.rule import Rule
+from mailvane.reputation.alerts.rule import Rule, spelled
 from mailvane.reputation.alerts.rules import blocklists, dmarc, google_postmaster, lookalikes, snds, traps
 
 _MISSING = re.compile(r"Object missing required field `(\w+)`")

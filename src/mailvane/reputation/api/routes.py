@@ -11,8 +11,8 @@ from mailvane.reputation.api import alerting, sources
 from mailvane.reputation.model import SourceHealth, Zone
 from mailvane.reputation.questions import EntryPage
 from mailvane.reputation.services import ReputationServices
+from mailvane.web.dialect import NATIVE, NATIVE_PREFIX
 from mailvane.web.endpoints import Endpoint, Pool, RouteTable
-from mailvane.web.problem import DIALECT, PREFIX
 
 _ALERT = "/alerts/{alert_id:str}"
 _ENTRY = "/alerts/log/{entry_id:str}"
@@ -74,4 +74,4 @@ def _sources() -> Iterator[Endpoint]:
     )  # fmt: skip
 
 
-ROUTES = RouteTable([*_alerts(), *_sources()], ReputationServices, DIALECT, ("Native",), PREFIX)
+ROUTES = RouteTable([*_alerts(), *_sources()], ReputationServices, NATIVE, ("Native",), NATIVE_PREFIX)

@@ -26,10 +26,8 @@ from sqlalchemy import (
 )
 
 from mailvane.core.errors import NotFound
+from mailvane.core.ledger.columns import JsonFields, Texts, in_chunks, plain, text_of, value_of
 from mailvane.core.ledger.database import Database
-from mailvane.core.ledger.documents import in_chunks, plain, text_of, value_of
-from mailvane.core.ledger.json_fields import JsonFields
-from mailvane.core.ledger.texts import Texts
 from mailvane.core.moments import DAY_MS
 from mailvane.notify.model import Notification
 from mailvane.notify.store.outbox import post

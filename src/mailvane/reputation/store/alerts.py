@@ -9,9 +9,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 
 from mailvane.core.errors import NotFound
+from mailvane.core.ledger.columns import Texts, plain, text_of, value_of
 from mailvane.core.ledger.database import Database
-from mailvane.core.ledger.documents import plain, text_of, value_of
-from mailvane.core.ledger.texts import Texts
 from mailvane.reputation.alerts.model import Alert, MaintenanceWindow
 from mailvane.reputation.questions import AlertPage, AlertQuestion
 from mailvane.reputation.store.tables import alerts, maintenance_windows

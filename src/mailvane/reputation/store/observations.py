@@ -8,10 +8,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, case, cast, delete, func, or_, select
 
+from mailvane.core.ledger.columns import JsonFields, Texts, in_chunks, plain, text_of, value_of
 from mailvane.core.ledger.database import Database
-from mailvane.core.ledger.documents import in_chunks, plain, text_of, value_of
-from mailvane.core.ledger.json_fields import JsonFields
-from mailvane.core.ledger.texts import Texts
 from mailvane.core.moments import DAY_MS
 from mailvane.reputation.model import CORRECTED, HITS, LISTINGS, Observation, ObservationKind, Source, SourceHealth
 from mailvane.reputation.questions import AssetSums, ErrorRatio, ObservationPage, ObservationQuestion, Standing

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import ParseError, tostring
 import pytest
 
 from mailvane.core.errors import InvalidInput
-from mailvane.dmarc.readers.elements import children
+from mailvane.dmarc.readers.aggregate import children
 
 
 def pieces(content: bytes, size: int) -> Iterator[bytes]:

@@ -9,8 +9,7 @@ import pytest
 
 from mailvane.core.errors import InvalidInput
 from mailvane.dmarc.intake import TlsSessions
-from mailvane.dmarc.readers.loose_tls import as_it_is_meant
-from mailvane.dmarc.readers.tls import read_tls, sessions
+from mailvane.dmarc.readers.tls import as_it_is_meant, read_tls, sessions
 from tests.unit.dmarc.reports import policy, tls
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailvane.dmarc.intake import Counts
-from mailvane.dmarc.readers.tally import Tally, alignment_pattern, result_pattern
+from mailvane.dmarc.readers.records import Tally, alignment_pattern, result_pattern
 
 
 def test_a_failure_of_both_alignments_is_a_failure_of_dmarc() -> None:

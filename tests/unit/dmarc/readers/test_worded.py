@@ -7,9 +7,9 @@ import io
 import pytest
 
 from mailvane.dmarc.intake import Failure
+from mailvane.dmarc.readers.failure import in_words
 from mailvane.dmarc.readers.mails import Part
 from mailvane.dmarc.readers.reading import read_reports
-from mailvane.dmarc.readers.worded import in_words
 
 WORDS = """\
 A message claiming to be from you has failed the published DMARC policy for your domain.

@@ -16,9 +16,9 @@ from mailvane.core.mailbox import canonical_address
 from mailvane.maillog.model import EventType
 from mailvane.maillog.postfix import headers
 from mailvane.maillog.postfix.correlation import Correlation
+from mailvane.maillog.postfix.event_builder import may_be_filter, swallowed
 from mailvane.maillog.postfix.headers import header_address, header_ids, header_text, read_header
 from mailvane.maillog.postfix.lines import Lines, read_tag
-from mailvane.maillog.postfix.outcomes import may_be_filter, swallowed
 from mailvane.maillog.postfix.records import (
     Attempt,
     named_queue_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailvane.maillog.model import EventType
-from mailvane.maillog.postfix.outcomes import is_near, may_be_filter, swallowed
+from mailvane.maillog.postfix.event_builder import is_near, may_be_filter, swallowed
 from mailvane.maillog.postfix.records import Attempt
 
 

@@ -9,8 +9,7 @@ import msgspec
 import pytest
 import yaml
 
-from mailvane.outbound.admission.checks import CHECKS
-from mailvane.outbound.admission.decision import judge_by
+from mailvane.outbound.admission.checks import CHECKS, judge_by
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.model import (
     Counting,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailvane.outbound.admission.guillotine import Line, advised_volume, crossing, lower_bound
+from mailvane.outbound.admission.rules import Line, advised_volume, crossing, lower_bound
 from mailvane.outbound.model import Baseline, Guillotine, Usage
 
 

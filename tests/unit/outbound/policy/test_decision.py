@@ -7,8 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from mailvane.outbound.model import Reason, SendRequest, Verdict
-from mailvane.outbound.policy.decision import REFUSALS, DomainSource, PolicyRules, Refusal, action, passage
-from mailvane.outbound.policy.protocol import Request
+from mailvane.outbound.policy.protocol import REFUSALS, DomainSource, PolicyRules, Refusal, Request, action, passage
 
 SASL, SENDER, CLIENT = DomainSource.SASL, DomainSource.SENDER, DomainSource.CLIENT
 RULES = PolicyRules()

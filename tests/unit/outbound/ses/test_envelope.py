@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailvane.outbound.ses.envelope import LARGEST_BODY, Malformed, milliseconds, read_envelope
+from mailvane.outbound.ses.sns import LARGEST_BODY, Malformed, milliseconds, read_envelope
 
 FIELDS: dict[str, Any] = {
     "Type": "Notification",

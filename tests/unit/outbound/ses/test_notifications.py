@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from mailvane.maillog.model import EventType, MailEvent, ReasonFamily, mail_number
 from mailvane.maillog.reasons import load_reasons
-from mailvane.outbound.ses.envelope import Envelope, EnvelopeType
 from mailvane.outbound.ses.notifications import Counted, feedback_of, mail_events, sending_domains
 from mailvane.outbound.ses.record import Record, read_record
+from mailvane.outbound.ses.sns import Envelope, EnvelopeType
 from mailvane_demo.world.sns_topic import stamp
 from tests.unit.outbound.ses.conftest import NOW
 from tests.unit.outbound.ses.examples import MAIL, PARTS, SENT, bounce, notification

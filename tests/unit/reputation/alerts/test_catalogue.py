@@ -8,7 +8,7 @@ import pytest
 
 from mailvane.core.errors import InvalidFields
 from mailvane.reputation.alerts.catalogue import read_rule
-from mailvane.reputation.alerts.names import Address
+from mailvane.reputation.alerts.rule import Address
 from mailvane.reputation.alerts.rules.blocklists import IpInRbl
 
 

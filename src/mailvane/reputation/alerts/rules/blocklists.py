@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import ClassVar
 
-from mailvane.reputation.alerts.listings import listed
 from mailvane.reputation.alerts.model import Match
-from mailvane.reputation.alerts.names import Addresses, DomainNames
-from mailvane.reputation.alerts.rule import Names, Rule, meant
+from mailvane.reputation.alerts.rule import Addresses, DomainNames, Names, Rule, meant
 from mailvane.reputation.alerts.view import View
-from mailvane.reputation.model import AssetKind, ObservationKind
+from mailvane.reputation.model import AssetKind, Observation, ObservationKind
+
+HIGH_REPUTATION = "HIGH_REPUTATION"
+
+
+def listed(
+    view: View, kind: ObservationKind, names: Collection[str], zones: Collection[str], label: str
+) -> Iterator[Match]:
+    """The open listings of these assets on these blocklists."""
+    wanted = frozenset(zone.lower() for zone in zones if zone != HIGH_REPUTATION)
+    if HIGH_REPUTATION in zones:
+        wanted |= view.high_reputation
+    listings = view.kept(("listed", kind), lambda: _open(view, kind))
+    for name in dict.fromkeys(names) if len(names) < len(listings) else (name for name in listings if name in names):
+        open_listings = listings.get(name, ())
+        if not any(one.key in wanted for one in open_listings):
+            continue
+        record = {
+            label: name,
+            "blacklisted": True,
+            "rbl_result": [{"lookup_host": one.key} for one in open_listings],
+            "updated_at": max(one.confirmed_at for one in open_listings),
+        }
+        for one in open_listings:
+            if one.key in wanted:
+                yield Match(item={label: name, "rbl": one.key}, record=record, identity=(name, one.key), at=one.at)
+
+
+def _open(view: View, kind: ObservationKind) -> dict[str, Sequence[Observation]]:
+    found = {
+        name: [one for one in observations if one.data.get("listed")] for name, observations in view.about(kind).items()
+    }
+    return {name: observations for name, observations in found.items() if observations}
 
 
 class IpInRbl(Rule, frozen=True, kw_only=True):

@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
 from mailvane.reputation.alerts.comparing import Ratio
 from mailvane.reputation.alerts.model import Match
-from mailvane.reputation.alerts.names import Addresses, DomainNames, stands_for_all
-from mailvane.reputation.alerts.rule import Field, Rule, comparing, meant, one_comparison, record_of, records
-from mailvane.reputation.alerts.traffic import Reputation, addresses
+from mailvane.reputation.alerts.rule import (
+    Addresses,
+    DomainNames,
+    Field,
+    Rule,
+    comparing,
+    meant,
+    one_comparison,
+    record_of,
+    records,
+    stands_for_all,
+)
 from mailvane.reputation.alerts.view import View
-from mailvane.reputation.model import AssetKind, ObservationKind
+from mailvane.reputation.model import AssetKind, Observation, ObservationKind
+
+
+class Reputation(StrEnum):
+    REPUTATION_CATEGORY_UNSPECIFIED = "REPUTATION_CATEGORY_UNSPECIFIED"
+    HIGH = "HIGH"
+    MEDIUM = "MEDIUM"
+    LOW = "LOW"
+    BAD = "BAD"
+
+
+def addresses(day: Observation) -> Iterator[tuple[str, str]]:
+    """Each address that a day's record names, behind its reputation."""
+    for group in day.data.get("ipReputations") or ():
+        for address in group.get("sampleIps") or ():
+            yield str(group.get("reputation", "")), str(address)
 
 
 def _share(name: str, field: str) -> type[Rule]:

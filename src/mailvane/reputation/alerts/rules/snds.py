@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 from msgspec.structs import replace
 
-from mailvane.reputation.alerts.addresses import numbered
 from mailvane.reputation.alerts.comparing import Amount, Comparison, Operator, Percentage
 from mailvane.reputation.alerts.model import Match
-from mailvane.reputation.alerts.names import Addresses, stands_for_all
-from mailvane.reputation.alerts.rule import Rule, one_comparison, record_of, records
+from mailvane.reputation.alerts.rule import Addresses, Rule, one_comparison, record_of, records, stands_for_all
 from mailvane.reputation.alerts.view import View
 from mailvane.reputation.model import ObservationKind
+
+
+def numbered(view: View, comparison: Comparison, field: str, shown: Sequence[str]) -> Iterator[Match]:
+    """The addresses whose newest record has a number for which the comparison holds."""
+    numbers = view.numbers(ObservationKind.SNDS_DATA, field)
+    span = comparison.within(numbers.values)
+    for value, day in zip(numbers.values[span], numbers.observations[span], strict=True):
+        yield Match(
+            item={"ip": day.asset, "value": value},
+            record=record_of(day, shown, "ip"),
+            identity=(day.asset,),
+            at=day.at,
+        )
 
 
 def _number(name: str, compared: type[Comparison], field: str, shown: tuple[str, ...]) -> type[Rule]:

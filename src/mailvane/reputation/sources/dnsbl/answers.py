@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 
-from mailvane.reputation.blocklists import Outcome, Verdict
-from mailvane.reputation.model import Zone
+import msgspec
+
+from mailvane.reputation.blocklists import Findings, Outcome, Verdict
+from mailvane.reputation.model import Zone, ZoneHealth
+from mailvane.reputation.sources.dnsbl.zones import LISTS, family
 
 _ANSWERS = IPv4Network("127.0.0.0/8")
 _REFUSALS = IPv4Network("127.255.255.0/24")
@@ -73,3 +76,42 @@ def _network(name: str) -> IPv4Network:
 def _meaning(codes: Sequence[str], zone: Zone) -> str:
     found = dict.fromkeys(told for code in codes for name, told in zone.codes.items() if _fits(code, name))
     return "; ".join(found)
+
+
+# What is believed of the answers that came between two probes. Unknown is not no: doubted silence is unknown. Pure.
+
+
+class Judge:
+    """Knows how the zones did on both sides of the questions, by host."""
+
+    def __init__(self, health: Mapping[str, ZoneHealth]) -> None:
+        self._health = health
+        # Where no test point at all was there, nothing that the resolver does not find is believed to be missing.
+        self._resolver_proven = any(one.usable and one.proven for one in health.values())
+        self._proven = {
+            lists: frozenset(one.host for one in health.values() if one.usable and lists in one.proven)
+            for lists in LISTS
+        }
+
+    def believed(self, found: Findings) -> Findings:
+        """With no verdict left that its zone, or the resolver, gives no ground for."""
+        proven = self._proven[family(found.kind, found.name)]
+        verdicts = found.verdicts
+        if any(verdict.zone not in proven for verdict in verdicts):
+            verdicts = tuple(self._judged(verdict, proven) for verdict in verdicts)
+        outcomes = {verdict.outcome for verdict in verdicts}
+        return msgspec.structs.replace(
+            found,
+            verdicts=verdicts,
+            details=found.details if self._resolver_proven else {},
+            outcome=next((one for one in (Outcome.LISTED, Outcome.CLEAR) if one in outcomes), Outcome.UNKNOWN),
+        )
+
+    def _judged(self, verdict: Verdict, proven: frozenset[str]) -> Verdict:
+        """A list without its test point can list, and cannot clear."""
+        health = self._health[verdict.zone]
+        if verdict.outcome is Outcome.UNKNOWN or verdict.zone in proven:
+            return verdict
+        if verdict.outcome is Outcome.LISTED and health.usable:
+            return verdict
+        return Verdict(zone=verdict.zone, outcome=Outcome.UNKNOWN, codes=verdict.codes, reason=health.reason)

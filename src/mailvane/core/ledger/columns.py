@@ -1,0 +1,148 @@
+"""Columns of text: values as JSON and the fields of that, and texts compared by characters. Knows no table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Float,
+    TableValuedAlias,
+    Text,
+    case,
+    cast,
+    collate,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from mailvane.core.ledger.database import Database
+
+_T = TypeVar("_T")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def text_of(value: object) -> str:
+    """As JSON. What no encoding knows, half a surrogate pair, becomes U+FFFD."""
+    try:
+        return _encoder.encode(value).decode()
+    except UnicodeEncodeError:
+        return _encoder.encode(_mended(msgspec.to_builtins(value))).decode()
+
+
+def plain(text: str) -> str:
+    """As a column of text can hold it: NUL is the one character that PostgreSQL refuses."""
+    return _SURROGATES.sub("\ufffd", text).replace("\0", "\ufffd")
+
+
+def value_of(text: str, kind: type[_T]) -> _T:
+    return msgspec.json.decode(text, type=kind)
+
+
+def in_chunks(values: Iterable[_T], size: int) -> Iterator[Sequence[_T]]:
+    """A few at a time, so that a stream of any length passes through little memory."""
+    remaining = iter(values)
+    while chunk := list(islice(remaining, size)):
+        yield chunk
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SURROGATES.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_mended(name): _mended(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_mended(each) for each in value]
+    return value
+
+
+# Texts compared character by character on SQLite and PostgreSQL, whatever collation a database has. Knows no table.
+
+
+class Texts:
+    """Expressions for one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._is_sqlite = database.is_sqlite
+
+    def holds(self, column: ColumnElement[str], part: str) -> ColumnElement[bool]:
+        """Whether the part stands in it, in exactly these letters."""
+        find = func.instr if self._is_sqlite else func.strpos
+        return find(column, plain(part)) > 0
+
+    def ordered(self, column: ColumnElement[str], descending: bool = False) -> ColumnElement[Any]:
+        """By code points, as Python sorts."""
+        bytewise = collate(column, "BINARY" if self._is_sqlite else "C")
+        return bytewise.desc() if descending else bytewise.asc()
+
+    def is_one_of(self, column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
+        """Of any number of values: one parameter carries them all."""
+        listed = msgspec.json.encode(sorted(plain(value) for value in values)).decode()
+        if self._is_sqlite:
+            return column.in_(select(func.json_each(listed).table_valued("value").c.value))
+        array = cast(literal(listed, Text), JSON)
+        return column.in_(select(func.json_array_elements_text(array).column_valued()))
+
+
+# Fields of JSON that is kept in a column of text, as SQL expressions for SQLite and PostgreSQL. Knows no table.
+
+
+class JsonFields:
+    """Of one column."""
+
+    def __init__(self, database: Database, column: ColumnElement[str]) -> None:
+        self._is_sqlite = database.is_sqlite
+        self._column = column
+
+    def text(self, name: str) -> ColumnElement[str]:
+        """Empty where there is no such field, or null."""
+        return func.coalesce(self._value(name), literal(""))
+
+    def integer(self, name: str) -> ColumnElement[int]:
+        """0 where there is no such field, or null."""
+        return func.coalesce(cast(self._value(name), BigInteger), 0)
+
+    def number(self, name: str) -> ColumnElement[float]:
+        """0 where there is no such field, or null."""
+        return func.coalesce(cast(self._value(name), Float), 0.0)
+
+    def flag(self, name: str) -> ColumnElement[bool]:
+        """Whether the field is true."""
+        # SQLite reads true out of JSON as 1, PostgreSQL as its name.
+        return self.text(name).in_(["1", "true"])
+
+    def elements(self, *path: str) -> TableValuedAlias:
+        """The elements of the array at a path, as rows with a `value`: JSON of an object or array, or a plain text.
+
+        No rows where there is no such field, or null. Belongs into FROM, behind the table of the column.
+        """
+        if self._is_sqlite:
+            place = "$" + "".join(f'."{name}"' for name in path)
+            arrays = case((func.json_type(self._column, place) == "array", self._column), else_="{}")
+            return func.json_each(arrays, place).table_valued("value", joins_implicitly=True)
+        found: ColumnElement[Any] = cast(self._column, JSON)
+        for name in path:
+            found = found[name]
+        arrays = case((func.json_typeof(found) == "array", found))
+        return func.json_array_elements(arrays).table_valued("value", joins_implicitly=True)
+
+    def without(self, name: str) -> ColumnElement[str]:
+        """The column's object without a field, as JSON; its fields come in any order."""
+        if self._is_sqlite:
+            return func.json_remove(self._column, f'$."{name}"')
+        return cast(cast(self._column, JSONB).op("-")(name), Text)
+
+    def _value(self, name: str) -> ColumnElement[str]:
+        if self._is_sqlite:
+            return cast(func.json_extract(self._column, f'$."{name}"'), Text)
+        told: ColumnElement[str] = cast(self._column, JSON)[name].as_string()
+        return told
