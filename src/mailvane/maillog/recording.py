@@ -106,6 +106,11 @@ class Recorder:
         self._left_behind = self._journal_has_more = True
         self._tell()
 
+    def notice(self) -> None:
+        """A batch was put into the journal beside other rows of this process: let the next `carry` look for it."""
+        self._journal_has_more = True
+        self._tell()
+
     def reconsider(self, moment: float | None = None) -> None:
         """Let the next `carry` try the batches again that the mail log refused; with a moment, those that are due."""
         due = [sequence for sequence, at in self._refused.items() if moment is None or at <= moment]

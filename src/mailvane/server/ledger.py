@@ -11,6 +11,16 @@ from mailvane.core.ledger.leases import LeaseStore
 from mailvane.core.ledger.migration import migrate
 from mailvane.core.tenants.store import TenantStore
 from mailvane.dmarc.store.reports import ReportStore
+from mailvane.inbound.store.addresses import AddressStore
+from mailvane.inbound.store.audit import InboundAuditStore
+from mailvane.inbound.store.contacts import ContactStore
+from mailvane.inbound.store.domains import InboundDomainStore
+from mailvane.inbound.store.filters import FilterStore
+from mailvane.inbound.store.message_pages import MessagePages
+from mailvane.inbound.store.messages import MessageStore
+from mailvane.inbound.store.queue import QueueStore
+from mailvane.inbound.store.teams import TeamStore
+from mailvane.inbound.stores import InboundStores
 from mailvane.maillog.store.adopting import AdoptionStore
 from mailvane.maillog.store.journal import JournalStore
 from mailvane.maillog.store.maillog_record import MailLogRecordStore
@@ -48,6 +58,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     reports: ReportStore
     outbox: OutboxStore
     channels: ChannelStore
+    inbound: InboundStores
 
     @property
     def alerting(self) -> AlertingStores:
@@ -88,6 +99,21 @@ def ledger_on(database: Database) -> Ledger:
         reports=ReportStore(database),
         outbox=OutboxStore(database),
         channels=ChannelStore(database),
+        inbound=_inbound_on(database),
+    )
+
+
+def _inbound_on(database: Database) -> InboundStores:
+    return InboundStores(
+        teams=TeamStore(database),
+        domains=InboundDomainStore(database),
+        addresses=AddressStore(database),
+        contacts=ContactStore(database),
+        messages=MessageStore(database),
+        pages=MessagePages(database),
+        queue=QueueStore(database),
+        filters=FilterStore(database),
+        audit=InboundAuditStore(database),
     )
 
 

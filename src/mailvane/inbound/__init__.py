@@ -1,0 +1,1 @@
+"""Inbound mail: the SMTP gateway before people's mailboxes, contacts, filters, quarantine, delivery onward."""

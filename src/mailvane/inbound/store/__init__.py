@@ -1,0 +1,1 @@
+"""What the ledger holds of inbound mail, a store for each subject."""

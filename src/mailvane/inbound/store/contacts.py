@@ -1,0 +1,191 @@
+"""Who has sent mail to a workspace, and what it decided about them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, or_, select, update
+
+from mailvane.core.errors import NotFound
+from mailvane.core.identifiers import ordered_uuid
+from mailvane.core.ledger.database import Database
+from mailvane.core.ledger.documents import in_chunks, plain
+from mailvane.core.ledger.texts import Texts
+from mailvane.inbound.model import AuditEntry, Contact, ContactState
+from mailvane.inbound.questions import ContactPage, ContactQuestion
+from mailvane.inbound.store import audit, tallies
+from mailvane.inbound.store.tables import contacts
+from mailvane.inbound.store.tallies import TallyKey
+
+_AT_ONCE = 500
+
+
+class Seen(NamedTuple):
+    """Mail of one sender that came in one go."""
+
+    mails: int
+    at: int  # of the newest
+    name: str
+
+
+class ContactStore:
+    """For any number of threads and processes on one ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._texts = Texts(database)
+
+    def contact(self, workspace: int, contact_id: str) -> Contact | None:
+        """By id, or by address."""
+        known_by = contacts.c.email if "@" in contact_id else contacts.c.id
+        wanted = select(contacts).where(contacts.c.workspace == workspace, known_by == plain(contact_id))
+        with self._database.read() as connection:
+            row = connection.execute(wanted).one_or_none()
+        return None if row is None else _contact(row)
+
+    def by_id(self, workspace: int, ids: Sequence[str]) -> dict[str, Contact]:
+        """Those of these ids, by id."""
+        found: dict[str, Contact] = {}
+        with self._database.read() as connection:
+            for some in in_chunks(ids, _AT_ONCE):
+                own = contacts.c.workspace == workspace, contacts.c.id.in_([plain(each) for each in some])
+                found |= {row.id: _contact(row) for row in connection.execute(select(contacts).where(*own))}
+        return found
+
+    def states(self, workspace: int, emails: Sequence[str]) -> dict[str, ContactState]:
+        """Of those that are known, by address."""
+        found: dict[str, ContactState] = {}
+        with self._database.read() as connection:
+            for some in in_chunks(emails, _AT_ONCE):
+                own = contacts.c.workspace == workspace, contacts.c.email.in_([plain(each) for each in some])
+                rows = connection.execute(select(contacts.c.email, contacts.c.state).where(*own))
+                found |= {row.email: ContactState(row.state) for row in rows}
+        return found
+
+    def counts(self, workspace: int) -> dict[ContactState, int]:
+        """How many are in each state."""
+        names = {tallies.of_contacts(state): state for state in ContactState}
+        with self._database.read() as connection:
+            found = tallies.by_what(connection, workspace, names)
+        return {state: found.get(name, 0) for name, state in names.items()}
+
+    def page(self, question: ContactQuestion, offset: int = 0, limit: int = 25) -> ContactPage:
+        """A part of them, and how many there are in all."""
+        conditions = self._conditions(question)
+        with self._database.read() as connection:
+            if question.text:
+                total = connection.execute(select(func.count()).select_from(contacts).where(*conditions)).scalar_one()
+            else:
+                total = tallies.total(connection, question.workspace, [tallies.of_contacts(question.state)])
+            if offset >= total or limit <= 0:
+                return ContactPage(total, [])
+            # What lies behind the middle is nearer to the end.
+            backwards = offset > total // 2
+            count = min(limit, total - offset)
+            skip = total - offset - count if backwards else offset
+            order = self._order(question, descending=question.ascending == backwards)
+            wanted = select(contacts).where(*conditions).order_by(*order).offset(skip).limit(count)
+            found = [_contact(row) for row in connection.execute(wanted)]
+        return ContactPage(total, found[::-1] if backwards else found)
+
+    def change(
+        self, workspace: int, contact_id: str, change: Callable[[Contact], Contact], entry: AuditEntry | None = None
+    ) -> Contact:
+        """Store what the function makes of it: name, state or category. By id or address. Raises NotFound."""
+        known_by = contacts.c.email if "@" in contact_id else contacts.c.id
+        one = contacts.c.workspace == workspace, known_by == plain(contact_id)
+        with self._database.write() as connection:
+            row = connection.execute(select(contacts).where(*one).with_for_update()).one_or_none()
+            if row is None:
+                raise NotFound(f"there is no contact {contact_id}")
+            before = _contact(row)
+            after = change(before)
+            values = {"name": plain(after.name), "state": after.state.value, "category": plain(after.category)}
+            connection.execute(update(contacts).where(contacts.c.id == before.id).values(values))
+            moved = Counter({TallyKey(workspace, tallies.of_contacts(after.state)): 1})
+            moved[TallyKey(workspace, tallies.of_contacts(before.state))] -= 1
+            tallies.add(connection, self._database, moved)
+            if entry is not None:
+                audit.write(connection, workspace, [entry])
+        return msgspec.structs.replace(before, name=after.name, state=after.state, category=after.category)
+
+    def meet(self, workspace: int, seen: Mapping[str, Seen]) -> dict[str, str]:
+        """Note mail of senders by address, whether they are known or not; their ids, by address."""
+        with self._database.write() as connection:
+            return meet(connection, self._database, workspace, seen)
+
+    def _conditions(self, question: ContactQuestion) -> list[ColumnElement[bool]]:
+        conditions: list[ColumnElement[bool]] = [contacts.c.workspace == question.workspace]
+        if question.state is not None:
+            conditions.append(contacts.c.state == question.state.value)
+        if question.text:
+            part = plain(question.text)
+            conditions.append(
+                or_(contacts.c.email.icontains(part, autoescape=True), contacts.c.name.icontains(part, autoescape=True))
+            )
+        return conditions
+
+    def _order(self, question: ContactQuestion, *, descending: bool) -> list[ColumnElement[Any]]:
+        column = contacts.c[question.order]
+        order = (
+            self._texts.ordered(column, descending)
+            if question.order in ("email", "name")
+            else (column.desc() if descending else column.asc())
+        )
+        return [order, contacts.c.id.desc() if descending else contacts.c.id.asc()]
+
+
+def meet(connection: Connection, database: Database, workspace: int, seen: Mapping[str, Seen]) -> dict[str, str]:
+    """Within a transaction: note mail of senders by address; their ids, by address."""
+    emails = sorted(map(plain, seen))
+    fresh = [_fresh(workspace, email, seen[email]) for email in emails if email in seen]
+    statement = database.insert(contacts).on_conflict_do_nothing(index_elements=["workspace", "email"])
+    made = set(connection.execute(statement.returning(contacts.c.email), fresh).scalars())
+    if made:
+        new = Counter({TallyKey(workspace, tallies.of_contacts(None)): len(made)})
+        new[TallyKey(workspace, tallies.of_contacts(ContactState.UNSET))] = len(made)
+        tallies.add(connection, database, new)
+    known = [
+        {"e": email, "n": one.mails, "at": one.at, "called": plain(one.name)}
+        for email, one in sorted(seen.items())
+        if email not in made
+    ]
+    if known:
+        connection.execute(_more(workspace), known)
+    ids: dict[str, str] = {}
+    for some in in_chunks(emails, _AT_ONCE):
+        own = contacts.c.workspace == workspace, contacts.c.email.in_(some)
+        ids |= {row.email: row.id for row in connection.execute(select(contacts.c.email, contacts.c.id).where(*own))}
+    return ids
+
+
+def _more(workspace: int) -> Any:
+    later = case((contacts.c.last_seen_at < bindparam("at"), bindparam("at")), else_=contacts.c.last_seen_at)
+    named = case((contacts.c.name == "", bindparam("called")), else_=contacts.c.name)
+    return (
+        update(contacts)
+        .where(contacts.c.workspace == workspace, contacts.c.email == bindparam("e"))
+        .values(email_count=contacts.c.email_count + bindparam("n"), last_seen_at=later, name=named)
+    )
+
+
+def _fresh(workspace: int, email: str, seen: Seen) -> dict[str, object]:
+    return {
+        "id": ordered_uuid(seen.at),
+        "workspace": workspace,
+        "email": email,
+        "name": plain(seen.name),
+        "state": ContactState.UNSET.value,
+        "category": "",
+        "email_count": seen.mails,
+        "first_seen_at": seen.at,
+        "last_seen_at": seen.at,
+    }
+
+
+def _contact(row: Row[Any]) -> Contact:
+    values = dict(row._mapping)  # noqa: SLF001 - the documented way, in spite of its name
+    return Contact(**{**values, "state": ContactState(values["state"])})

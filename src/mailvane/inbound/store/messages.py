@@ -1,0 +1,233 @@
+"""Messages in the ledger: taken in, in hand of a process, changed step by step. Lists of them are `message_pages`.
+
+What is counted changes with the messages, in the same transaction: contacts, weeks, numbers of the lists, and the
+events on their way to the mail log. So whatever kills the process, all of them agree.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from mailvane.core.ledger.database import Database
+from mailvane.core.ledger.documents import in_chunks, plain
+from mailvane.core.ledger.tables import workspaces
+from mailvane.inbound.model import AuditEntry, Message, MessageStatus
+from mailvane.inbound.store import audit, contacts, tallies, teams
+from mailvane.inbound.store.contacts import Seen
+from mailvane.inbound.store.rows import COLUMNS, Change, NewMail, message_of, row_of
+from mailvane.inbound.store.tables import messages
+from mailvane.inbound.store.tallies import TallyKey
+from mailvane.inbound.store.teams import WHOLE, WeekKey
+from mailvane.maillog.model import EventBatch, MailEvent
+from mailvane.maillog.store import journal
+
+_AT_ONCE = 500
+_CHANGED = tuple(
+    name
+    for name in Message.__struct_fields__
+    if name
+    in {
+        "status", "target", "score", "reason", "filter", "content", "hop", "marks", "attempts", "next_at", "holder",
+        "reply", "delivered_at", "changed_at", "expires_at", "trained",
+    }
+)  # fmt: skip
+
+
+class MessageStore:
+    """For any number of threads and processes on one ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def take_in(self, mails: Sequence[NewMail], now: int) -> list[str | None]:
+        """Keep mails, all in one transaction; of each, None, or whose weekly limit it would have gone over.
+
+        The latter, the id of an address or "" for the workspace, is not kept. Raises StoreUnavailable.
+        """
+        with self._database.write() as connection:
+            refused = self._within_limits(connection, mails)
+            taken = [mail for mail, over in zip(mails, refused, strict=True) if over is None]
+            ids = self._meet(connection, taken)
+            rows = [
+                {**row_of(message), "contact": ids[mail.workspace, contact_email(message)]}
+                for mail in taken
+                for message in mail.messages
+            ]
+            if rows:
+                connection.execute(insert(messages), rows)
+            changes: Counter[TallyKey] = Counter()
+            for mail in taken:
+                for one in mail.messages:
+                    tallies.count_message(changes, mail.workspace, one.received_at, one.status, 1)
+            tallies.add(connection, self._database, changes)
+            self._post(connection, ((mail.workspace, mail.events) for mail in taken), now)
+        return refused
+
+    def message(self, workspace: int, message_id: str) -> Message | None:
+        """The one of that id."""
+        own = messages.c.workspace == workspace, messages.c.id == plain(message_id)
+        with self._database.read() as connection:
+            row = connection.execute(select(*COLUMNS).where(*own)).one_or_none()
+        return None if row is None else message_of(row)
+
+    def by_id(self, workspace: int, ids: Sequence[str]) -> dict[str, Message]:
+        """Those of these ids, by id."""
+        found: dict[str, Message] = {}
+        with self._database.read() as connection:
+            for some in in_chunks(ids, _AT_ONCE):
+                own = messages.c.workspace == workspace, messages.c.id.in_([plain(each) for each in some])
+                found |= {row.id: message_of(row) for row in connection.execute(select(*COLUMNS).where(*own))}
+        return found
+
+    def change(
+        self, steps: Sequence[Change], now: int, entries: Mapping[int, Sequence[AuditEntry]] | None = None
+    ) -> set[str]:
+        """Take those steps whose message still is what it was before: same status, same holder. The ids of those.
+
+        All in one transaction, with audit entries by workspace. Raises StoreUnavailable.
+        """
+        with self._database.write() as connection:
+            unchanged = _unchanged(connection, [step.before for step in steps])
+            taken = [step for step in steps if step.before.id in unchanged]
+            if taken:
+                connection.execute(_CHANGE, [_values(step.after) for step in taken])
+            counted: Counter[TallyKey] = Counter()
+            for step in taken:
+                before, after = step.before, step.after
+                if before.status is not after.status:
+                    tallies.count_message(counted, before.workspace, before.received_at, before.status, -1)
+                    tallies.count_message(counted, before.workspace, before.received_at, after.status, 1)
+            tallies.add(connection, self._database, counted)
+            self._post(connection, ((step.before.workspace, step.events) for step in taken), now)
+            for workspace, written in (entries or {}).items():
+                audit.write(connection, workspace, [one for one in written if one.subject in unchanged])
+        return {step.before.id for step in taken}
+
+    def remove(self, gone: Sequence[Message], entries: Mapping[int, Sequence[AuditEntry]] | None = None) -> set[str]:
+        """Forget messages that still are what they were; the ids of those that are forgotten now."""
+        with self._database.write() as connection:
+            unchanged = _unchanged(connection, gone)
+            counted: Counter[TallyKey] = Counter()
+            for message in gone:
+                if message.id in unchanged:
+                    tallies.count_message(counted, message.workspace, message.received_at, message.status, -1)
+            for some in in_chunks(sorted(unchanged), _AT_ONCE):
+                connection.execute(delete(messages).where(messages.c.id.in_(some)))
+            tallies.add(connection, self._database, counted)
+            for workspace, written in (entries or {}).items():
+                audit.write(connection, workspace, [one for one in written if one.subject in unchanged])
+        return unchanged
+
+    def old(self, statuses: Collection[MessageStatus], before: int, limit: int) -> list[Message]:
+        """The oldest of these statuses that came before a time, of all workspaces, the oldest first."""
+        wanted = select(*COLUMNS).where(
+            messages.c.status.in_(sorted(statuses)), messages.c.received_at < before, messages.c.next_at.is_(None)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.order_by(messages.c.received_at).limit(limit))
+            return [message_of(row) for row in rows]
+
+    def expired(self, now: int, limit: int) -> list[Message]:
+        """Held ones whose time is over."""
+        wanted = select(*COLUMNS).where(messages.c.expires_at <= now).order_by(messages.c.expires_at).limit(limit)
+        with self._database.read() as connection:
+            return [message_of(row) for row in connection.execute(wanted)]
+
+    def uses(self, contents: Collection[str]) -> set[str]:
+        """Those of these contents that a message still refers to."""
+        found: set[str] = set()
+        with self._database.read() as connection:
+            for some in in_chunks(sorted(contents), _AT_ONCE):
+                wanted = select(messages.c.content).where(messages.c.content.in_(some)).distinct()
+                found |= {row.content for row in connection.execute(wanted)}
+        return found
+
+    def _within_limits(self, connection: Connection, mails: Sequence[NewMail]) -> list[str | None]:
+        """Of each mail whose limit it is over, in the order in which they came; the others are counted."""
+        limited = {
+            WeekKey(mail.workspace, address, mail.week) for mail in mails for address, limit in mail.limits if limit
+        }
+        used = teams.locked(connection, self._database, limited)
+        more: Counter[WeekKey] = Counter()
+        answers: list[str | None] = []
+        for mail in mails:
+            wanted = Counter({WeekKey(mail.workspace, WHOLE, mail.week): len(mail.messages)})
+            wanted.update(
+                WeekKey(mail.workspace, one.address, mail.week) for one in mail.messages if one.address is not None
+            )
+            over = next(
+                (address for address, limit in mail.limits if limit and _is_over(mail, address, limit, wanted, used)),
+                None,
+            )
+            answers.append(over)
+            if over is None:
+                more.update(wanted)
+                used.update(wanted)
+        teams.count(connection, self._database, more)
+        return answers
+
+    def _meet(self, connection: Connection, mails: Sequence[NewMail]) -> dict[tuple[int, str], str]:
+        """The ids of the senders, by workspace and address."""
+        seen: dict[int, dict[str, Seen]] = {}
+        for mail in sorted(mails, key=lambda each: each.workspace):
+            first = mail.messages[0]
+            senders, email = seen.setdefault(mail.workspace, {}), contact_email(first)
+            before = senders.get(email, Seen(0, 0, ""))
+            senders[email] = Seen(before.mails + 1, max(before.at, first.received_at), before.name or first.from_name)
+        return {
+            (workspace, email): contact
+            for workspace, senders in seen.items()
+            for email, contact in contacts.meet(connection, self._database, workspace, senders).items()
+        }
+
+    def _post(self, connection: Connection, told: Iterable[tuple[int, Sequence[MailEvent]]], now: int) -> None:
+        """Put events into the journal, a batch for each workspace."""
+        events: dict[int, list[MailEvent]] = {}
+        for workspace, some in told:
+            events.setdefault(workspace, []).extend(some)
+        for workspace, found in sorted(events.items()):
+            days = select(workspaces.c.retention_days).where(workspaces.c.id == workspace)
+            kept = connection.execute(days).scalar() or 0
+            journal.post(connection, EventBatch(f"inbound/{uuid4().hex}", workspace, kept, found), now)
+
+
+def contact_email(message: Message) -> str:
+    """Who a message is from, as contacts are known: the address in From, else that of the envelope."""
+    return plain((message.from_address or message.sender)[:320].lower())
+
+
+def _is_over(
+    mail: NewMail, address: str, limit: int, wanted: Mapping[WeekKey, int], used: Mapping[WeekKey, int]
+) -> bool:
+    key = WeekKey(mail.workspace, address, mail.week)
+    return used[key] + wanted[key] > limit
+
+
+def _unchanged(connection: Connection, before: Sequence[Message]) -> set[str]:
+    """The ids of those that still are what they were; nobody else changes them until the transaction ends."""
+    expected = {message.id: message for message in before}
+    found: set[str] = set()
+    for some in in_chunks(sorted(expected), _AT_ONCE):
+        wanted = select(messages.c.id, messages.c.status, messages.c.holder).where(messages.c.id.in_(some))
+        for row in connection.execute(wanted.order_by(messages.c.id).with_for_update()):
+            message = expected[row.id]
+            if row.status == message.status.value and row.holder == message.holder:
+                found.add(row.id)
+    return found
+
+
+_CHANGE = (
+    update(messages)
+    .where(messages.c.id == bindparam("changed"))
+    .values({name: bindparam(f"new_{name}") for name in _CHANGED})
+)
+
+
+def _values(message: Message) -> dict[str, Any]:
+    row = row_of(message)
+    return {"changed": message.id, **{f"new_{name}": row[name] for name in _CHANGED}}

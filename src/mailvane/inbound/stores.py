@@ -1,0 +1,34 @@
+"""The stores of inbound mail, for a service that needs them together. `server.ledger` makes them, as `Ledger.inbound`.
+
+What is where: `teams` (limits and weekly numbers of a workspace), `domains` (with their next hop), `addresses`
+(mailboxes, aliases, relay addresses), `contacts` (senders and their state), `messages` (taken in and changed), `pages`
+(lists of messages), `queue` (on the way to a next hop), `filters` (in their order), `audit` (who changed what).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from mailvane.inbound.store.addresses import AddressStore
+from mailvane.inbound.store.audit import InboundAuditStore
+from mailvane.inbound.store.contacts import ContactStore
+from mailvane.inbound.store.domains import InboundDomainStore
+from mailvane.inbound.store.filters import FilterStore
+from mailvane.inbound.store.message_pages import MessagePages
+from mailvane.inbound.store.messages import MessageStore
+from mailvane.inbound.store.queue import QueueStore
+from mailvane.inbound.store.teams import TeamStore
+
+
+class InboundStores(msgspec.Struct, frozen=True, kw_only=True):
+    """On one ledger."""
+
+    teams: TeamStore
+    domains: InboundDomainStore
+    addresses: AddressStore
+    contacts: ContactStore
+    messages: MessageStore
+    pages: MessagePages
+    queue: QueueStore
+    filters: FilterStore
+    audit: InboundAuditStore
