@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, sel
 from sqlalchemy.exc import IntegrityError
 
 from mailvane.core.errors import AlreadyExists, InvalidInput, NotFound
+from mailvane.core.ledger.columns import plain
 from mailvane.core.ledger.database import Database
-from mailvane.core.ledger.documents import plain
 from mailvane.inbound.model import Address, AddressType
 from mailvane.inbound.questions import AddressPage, AddressQuestion
 from mailvane.inbound.store.tables import addresses

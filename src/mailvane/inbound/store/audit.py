@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from mailvane.core.ledger.columns import plain
 from mailvane.core.ledger.database import Database
-from mailvane.core.ledger.documents import plain
 from mailvane.inbound.model import AuditEntry
 from mailvane.inbound.questions import AuditPage
 from mailvane.inbound.store.tables import audit

@@ -11,9 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, or
 
 from mailvane.core.errors import NotFound
 from mailvane.core.identifiers import ordered_uuid
+from mailvane.core.ledger.columns import Texts, in_chunks, plain
 from mailvane.core.ledger.database import Database
-from mailvane.core.ledger.documents import in_chunks, plain
-from mailvane.core.ledger.texts import Texts
 from mailvane.inbound.model import AuditEntry, Contact, ContactState
 from mailvane.inbound.questions import ContactPage, ContactQuestion
 from mailvane.inbound.store import audit, tallies

@@ -6,8 +6,8 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mailvane.core.errors import AlreadyExists, InvalidInput, NotFound
+from mailvane.core.ledger.columns import plain, text_of, value_of
 from mailvane.core.ledger.database import Database
-from mailvane.core.ledger.documents import plain, text_of, value_of
 from mailvane.inbound.model import InboundDomain
 from mailvane.inbound.store.tables import addresses, domains
 

@@ -8,8 +8,8 @@ import msgspec
 from sqlalchemy import Connection, delete, select, update
 
 from mailvane.core.errors import InvalidInput, NotFound
+from mailvane.core.ledger.columns import plain, text_of, value_of
 from mailvane.core.ledger.database import Database
-from mailvane.core.ledger.documents import plain, text_of, value_of
 from mailvane.inbound.model import Filter
 from mailvane.inbound.store.tables import filters
 

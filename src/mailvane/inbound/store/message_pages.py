@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
+from mailvane.core.ledger.columns import plain
 from mailvane.core.ledger.database import Database
-from mailvane.core.ledger.documents import plain
 from mailvane.inbound.model import Message, MessageStatus
 from mailvane.inbound.questions import MessagePage, MessageQuestion
 from mailvane.inbound.store import tallies

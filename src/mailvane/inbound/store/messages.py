@@ -13,8 +13,8 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
+from mailvane.core.ledger.columns import in_chunks, plain
 from mailvane.core.ledger.database import Database
-from mailvane.core.ledger.documents import in_chunks, plain
 from mailvane.core.ledger.tables import workspaces
 from mailvane.inbound.model import AuditEntry, Message, MessageStatus
 from mailvane.inbound.store import audit, contacts, tallies, teams

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row
 
-from mailvane.core.ledger.documents import plain
+from mailvane.core.ledger.columns import plain
 from mailvane.inbound.model import Message, MessageStatus
 from mailvane.inbound.store.tables import messages
 from mailvane.maillog.model import MailEvent

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
+from mailvane.core.ledger.columns import text_of, value_of
 from mailvane.core.ledger.database import Database
-from mailvane.core.ledger.documents import text_of, value_of
 from mailvane.inbound.model import Team
 from mailvane.inbound.store.tables import teams, weeks
 
