@@ -1,0 +1,260 @@
+"""What the Cleanbox API looks like on the wire: objects, lists, refusals, dates. The vendor's words stand here.
+
+The vendor publishes `usage` and `limits` of the team, `data` and `total_pages` of lists, `email`, `email_count` and
+`state` of contacts, and `error.message`. # ours: the other fields, in the same style.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from litestar import Response
+
+from mailvane.core.errors import InvalidFields
+from mailvane.core.tenants.model import KeyKind
+from mailvane.web.dialect import JSON, Dialect, Refusal
+from mailvane.web.json_body import InvalidBody
+
+PREFIX = "/v1"
+
+_CODES = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    409: "conflict",
+    413: "too_large",
+    422: "validation_failed",
+    429: "rate_limited",
+}
+
+
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a request was not served; `fields` names what is wrong with the input."""
+
+    code: str
+    message: str
+    fields: Mapping[str, str] | None = None
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A refusal."""
+
+    error: Fault
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page of a list, counted from 1. `total_pages` is 0 when nothing matches."""
+
+    data: Sequence[Any]
+    page: int
+    per_page: int
+    total: int
+    total_pages: int
+
+
+class WeeklyUsage(msgspec.Struct, frozen=True):
+    """Mails taken in since the week began. A limit of 0 is none."""
+
+    weekly_used: int
+    weekly_limit: int
+    week_started_at: str
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """How many there are, and how many there may be; 0 is no limit."""
+
+    used: int
+    limit: int
+
+
+class TeamLimits(msgspec.Struct, frozen=True):
+    aliases: Limit
+    mailboxes: Limit
+    domains: Limit
+
+
+class Team(msgspec.Struct, frozen=True):
+    """A workspace."""
+
+    uuid: str
+    name: str
+    usage: WeeklyUsage
+    limits: TeamLimits
+
+
+class PlanPrice(msgspec.Struct, frozen=True):
+    amount: int
+    currency: str
+    interval: str
+
+
+class Specifications(msgspec.Struct, frozen=True):
+    weekly_limit: int
+    aliases: int
+    mailboxes: int
+    domains: int
+    retention_days: int
+    cloud_bytes: int
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """What the team may use: one plan, without a price, on a server of one's own."""
+
+    plan: str
+    status: str
+    price: PlanPrice
+    specifications: Specifications
+
+
+class ContactOfMessage(msgspec.Struct, frozen=True):
+    uuid: str | None
+    email: str
+    state: str
+
+
+class MessageObject(msgspec.Struct, frozen=True, kw_only=True):
+    """One mail to one address."""
+
+    uuid: str
+    status: str
+    from_: str = msgspec.field(name="from")
+    from_name: str
+    subject: str
+    address: str
+    contact: ContactOfMessage
+    spam_score: float | None  # null: not scored
+    size: int
+    received_at: str
+    delivered_at: str | None
+    error: str | None
+
+
+class QuarantineObject(MessageObject, frozen=True, kw_only=True):
+    """A mail that is held for a decision."""
+
+    reason: str
+    symbols: Sequence[str]
+    expires_at: str | None
+
+
+class ContactObject(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who writes."""
+
+    uuid: str
+    email: str
+    name: str
+    state: str
+    category: str | None
+    email_count: int
+    first_seen_at: str | None
+    last_seen_at: str | None
+    subscriptions: Sequence[Any] = ()
+
+
+class AddressObject(msgspec.Struct, frozen=True, kw_only=True):
+    """An address that mail may be sent to."""
+
+    uuid: str
+    type: str
+    email: str
+    label: str
+    active: bool
+    mailbox: str | None  # uuid of the mailbox that an alias leads to
+    quarantine_threshold: float | None
+    reject_threshold: float | None
+    weekly_limit: int
+    created_at: str
+
+
+class DomainObject(msgspec.Struct, frozen=True):
+    uuid: str
+    name: str
+    verified: bool
+    active: bool
+
+
+class RelayObject(msgspec.Struct, frozen=True):
+    """A domain whose mail is passed on to a server, and its addresses."""
+
+    domain: str
+    active: bool
+    host: str
+    port: int
+    addresses: Sequence[str]
+
+
+class Cloud(msgspec.Struct, frozen=True):
+    """Room taken by the content of mails that is kept. A limit of 0 is none."""
+
+    used_bytes: int
+    limit_bytes: int
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """An item that was decided, and what became of it."""
+
+    uuid: str
+    status: str
+
+
+class Unsettled(msgspec.Struct, frozen=True):
+    """An item that could not be decided: `not_found`, `not_quarantined`, `expired` or `delivery_failed`."""
+
+    uuid: str
+    code: str
+    message: str
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    accepted: int
+    data: Sequence[Settled]
+    failed: Sequence[Unsettled]
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    rejected: int
+    data: Sequence[Settled]
+    failed: Sequence[Unsettled]
+
+
+def date(ms: int) -> str:
+    """ISO 8601 with milliseconds and Z."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+
+
+def optional_date(ms: int) -> str | None:
+    """0 is not known."""
+    return date(ms) if ms else None
+
+
+def page(rows: Sequence[Any], number: int, per_page: int, total: int) -> Page:
+    return Page(rows, number, per_page, total, -(-total // per_page))
+
+
+def render(refusal: Refusal) -> Response[bytes]:
+    status, cause = refusal.status, refusal.cause
+    fields = None
+    if isinstance(cause, InvalidFields):
+        status, fields = 422, dict(cause.fields)
+    elif isinstance(cause, InvalidBody):
+        status, fields = 422, {cause.field: cause.complaint} if cause.field else None
+    code = _CODES.get(status, "server_error" if status >= 500 else "bad_request")
+    content = msgspec.json.encode(Refused(Fault(code, refusal.message, fields)))
+    return Response(content, status_code=status, media_type=JSON, headers=dict(refusal.headers))
+
+
+DIALECT = Dialect(
+    name="cleanbox",
+    render=render,
+    prefixes=tuple(
+        f"{PREFIX}/{path}"
+        for path in ("team", "quarantine", "messages", "contacts", "addresses", "domains", "relay", "cloud")
+    ),
+    kinds=frozenset({KeyKind.WORKSPACE, KeyKind.PLATFORM, KeyKind.MASTER}),
+    refusals=frozenset({400, 401, 403, 404, 422, 500, 503}),
+    refused=Refused,
+)
