@@ -14,6 +14,19 @@ MOST_ROWS = 100  # larger values count as this
 QUARANTINE_ROWS, MESSAGE_ROWS, USUAL_ROWS = 50, 25, 25
 MOST_ITEMS = 100  # of one decision
 _LATEST_PAGE = 2**31 - 1
+# Words of the wire, and the columns that they mean; the first is the usual one. Snake case is taken as well.
+MESSAGE_ORDERS = {
+    "receivedAt": "received_at",
+    "spamScore": "score",
+    "received_at": "received_at",
+    "spam_score": "score",
+}
+ADDRESS_ORDERS = {"createdAt": "created_at"}
+CONTACT_ORDERS = {
+    "lastSeenAt": "last_seen_at", "emailCount": "email_count", "email": "email", "name": "name",
+    "firstSeenAt": "first_seen_at", "last_seen_at": "last_seen_at", "email_count": "email_count",
+    "first_seen_at": "first_seen_at",
+}  # fmt: skip
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -69,8 +82,8 @@ class AddressChange(msgspec.Struct, frozen=True, kw_only=True):
     label: str | msgspec.UnsetType = msgspec.UNSET
     active: bool | msgspec.UnsetType = msgspec.UNSET
     mailbox: str | msgspec.UnsetType = msgspec.UNSET
-    quarantine_threshold: float | None | msgspec.UnsetType = msgspec.UNSET
-    reject_threshold: float | None | msgspec.UnsetType = msgspec.UNSET
+    quarantine_threshold: float | msgspec.UnsetType | None = msgspec.UNSET
+    reject_threshold: float | msgspec.UnsetType | None = msgspec.UNSET
     weekly_limit: int | msgspec.UnsetType = msgspec.UNSET
 
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID, uuid5
 
 import msgspec
 from litestar import Response
 
 from mailvane.core.errors import InvalidFields
 from mailvane.core.tenants.model import KeyKind
+from mailvane.inbound.model import Address, Contact, ContactState, InboundDomain, Message, MessageStatus
 from mailvane.web.dialect import JSON, Dialect, Refusal
 from mailvane.web.json_body import InvalidBody
 
 PREFIX = "/v1"
+_TEAMS = UUID("6d61696c-7661-4e65-8000-7465616d7300")  # ours: any that no other program takes
 
 _CODES = {
     400: "bad_request",
@@ -229,6 +232,86 @@ def date(ms: int) -> str:
 def optional_date(ms: int) -> str | None:
     """0 is not known."""
     return date(ms) if ms else None
+
+
+def team_id(workspace: int) -> str:
+    """A UUID that stays the same: of the workspace's number."""
+    return str(uuid5(_TEAMS, str(workspace)))
+
+
+def message(found: Message, contact: Contact | None) -> MessageObject:
+    return MessageObject(**_message(found, contact))
+
+
+def quarantined(found: Message, contact: Contact | None) -> QuarantineObject:
+    symbols = [str(each.get("name", "")) for each in msgspec.json.decode(found.symbols, type=list[dict[str, Any]])]
+    return QuarantineObject(
+        **_message(found, contact),
+        reason=found.reason,
+        symbols=symbols,
+        expires_at=optional_date(found.expires_at or 0),
+    )
+
+
+def _message(found: Message, contact: Contact | None) -> dict[str, Any]:
+    email = found.from_address or found.sender
+    known = ContactOfMessage(contact.id, contact.email, contact.state.value) if contact else None
+    has_failed = found.status in {MessageStatus.FAILED, MessageStatus.BOUNCED, MessageStatus.PENDING}
+    return {
+        "uuid": found.id,
+        "status": found.status.value,
+        "from_": email,
+        "from_name": found.from_name,
+        "subject": found.subject,
+        "address": found.recipient,
+        "contact": known or ContactOfMessage(None, email, ContactState.UNSET.value),
+        "spam_score": found.score,
+        "size": found.size,
+        "received_at": date(found.received_at),
+        "delivered_at": optional_date(found.delivered_at),
+        "error": (found.reply or found.reason or None) if has_failed else None,
+    }
+
+
+def contact(found: Contact) -> ContactObject:
+    return ContactObject(
+        uuid=found.id,
+        email=found.email,
+        name=found.name,
+        state=found.state.value,
+        category=found.category or None,
+        email_count=found.email_count,
+        first_seen_at=optional_date(found.first_seen_at),
+        last_seen_at=optional_date(found.last_seen_at),
+    )
+
+
+def address(found: Address) -> AddressObject:
+    return AddressObject(
+        uuid=found.id,
+        type=found.type.value,
+        email=found.address,
+        label=found.label,
+        active=found.active,
+        mailbox=found.mailbox,
+        quarantine_threshold=found.quarantine_at,
+        reject_threshold=found.reject_at,
+        weekly_limit=found.weekly_limit,
+        created_at=date(found.created_at),
+    )
+
+
+def domain(found: InboundDomain) -> DomainObject:
+    return DomainObject(found.id, found.name, found.verified, found.active)
+
+
+def relay(found: InboundDomain, addresses: Sequence[str]) -> RelayObject:
+    return RelayObject(found.name, found.active, found.hop.host, found.hop.port, addresses)
+
+
+def whole(rows: Sequence[Any]) -> Page:
+    """A list that is never parted."""
+    return Page(rows, 1, max(len(rows), 1), len(rows), 1 if rows else 0)
 
 
 def page(rows: Sequence[Any], number: int, per_page: int, total: int) -> Page:

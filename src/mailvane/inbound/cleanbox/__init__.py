@@ -1,0 +1,1 @@
+"""The Cleanbox API, as unmodified clients of it ask."""
