@@ -13,6 +13,8 @@ from litestar.routes import HTTPRoute
 
 from mailvane.core.tenants.model import KeyKind
 from mailvane.dmarc.model import AggregateReport
+from mailvane.inbound.model import MessageStatus
+from mailvane.inbound.questions import AddressQuestion, ContactQuestion, MessageQuestion
 from mailvane.maillog.api.questions import LifeQuestion, Retention, Upkeep
 from mailvane.maillog.model import MailKey
 from mailvane.maillog.queries import HourlyQuestion, LogQuestion, StatisticsQuestion
@@ -21,6 +23,7 @@ from mailvane.outbound.clients import Terms
 from mailvane.reputation.alerts.model import Alert, MaintenanceWindow
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Profile, Source
 from mailvane.reputation.questions import EntryQuestion
+from tests.wire.inbound import addresses, message, taken_in
 from tests.wire.world import ACCEPTED_AT, MAIL_ID, MASTER, NOW, NUMBER, World, opened, populate
 
 THEIR_DOMAIN = "shop.theirs.example"
@@ -73,7 +76,19 @@ def world(shared_world: World) -> World:
     outbound.governance.reset_monthly(NOW)
     outbound.clients.issue(shared_world.theirs.workspace.id, THEIR_CLIENT, Terms(), NOW)
     watch(shared_world)
+    receive(shared_world)
     return shared_world
+
+
+def receive(world: World) -> None:
+    """Theirs: a domain with two addresses, and a message that is held."""
+    theirs, stores = world.theirs.workspace.id, world.ledger.inbound
+    addresses(stores, theirs, "in.theirs.example", NOW)
+    held = message(
+        theirs, NOW, status=MessageStatus.QUARANTINED, from_address="secret@theirs.example", content="ab" * 32,
+        recipient="team@in.theirs.example",
+    )  # fmt: skip
+    taken_in(stores, theirs, NOW, held)
 
 
 OBSERVED: list[tuple[ObservationKind, str, str, dict[str, Any]]] = [
@@ -145,8 +160,22 @@ def ident_of_asset(world: World, path: str) -> str:
     return next((asset.id for asset in found if asset.name == name), "none")
 
 
+def uuid_of(world: World, path: str) -> str:
+    theirs, stores = world.theirs.workspace.id, world.ledger.inbound
+    if "/contacts/" in path:
+        contacts = stores.contacts.page(ContactQuestion(workspace=theirs)).contacts
+        return contacts[0].id if contacts else "none"
+    if "/addresses/" in path:
+        found = stores.addresses.page(AddressQuestion(workspace=theirs)).addresses
+        return found[0].id if found else "none"
+    messages = stores.pages.page(MessageQuestion(workspace=theirs)).messages
+    return messages[0].id if messages else "none"
+
+
 def ident_of(world: World, path: str) -> dict[str, str]:
     theirs = world.theirs.workspace.id
+    if "{uuid}" in path:
+        return {"{uuid}": uuid_of(world, path)}
     if "{entry_id}" in path:
         entries = world.ledger.alert_log.entries(EntryQuestion(workspace=theirs, limit=1)).entries
         return {"{entry_id}": entries[0].id if entries else "none"}
@@ -207,6 +236,11 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
         "/mailvane/v1/maintenance-windows": {"since": 1, "until": 2},
         "/mailvane/v1/slack-integrations": {"name": "mine", "url": "https://hooks.example/"},
         "/mailvane/v1/blocklists/{host}": {"high_reputation": True},
+        "/v1/quarantine/accept": {"uuid": uuid_of(world, "/v1/quarantine")},
+        "/v1/quarantine/reject": {"uuid": uuid_of(world, "/v1/quarantine")},
+        "/v1/contacts/{uuid}": {"state": "blocked"},
+        "/v1/addresses": {"domain": "in.theirs.example"},
+        "/v1/addresses/{uuid}": {"label": "taken"},
         "/api/v1.0/profiles": {"name": "mine"},
         "/api/v1.0/profiles/{profile_id}": {"name": "taken"},
     }
@@ -333,6 +367,14 @@ def test_the_owner_does_see_it(world: World) -> None:
         "/mailvane/v1/signing-secrets/rotate",
         "/mailvane/v1/slack-integrations",
         "/mailvane/v1/targets",
+        "/v1/addresses",
+        "/v1/contacts",
+        "/v1/domains",
+        "/v1/messages",
+        "/v1/messages/{uuid}",
+        "/v1/quarantine",
+        "/v1/quarantine/{uuid}",
+        "/v1/team",
     }
 
 

@@ -12,6 +12,7 @@ from mailvane.maillog.mailbaby.parameters import PARAMETERS
 from tests.wire.world import World
 
 BODILESS = (
+    "/redeliver",
     "/refresh",
     "/run",
     "/resend",

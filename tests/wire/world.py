@@ -32,6 +32,7 @@ from mailvane.reputation.settings import ReputationSettings
 from mailvane.server.alerting import WatchingSettings
 from mailvane.server.governing import complaints_of
 from mailvane.server.http import HttpServices
+from mailvane.server.inbound import inbound_services
 from mailvane.server.ledger import Ledger, open_ledger
 from mailvane.server.reputation import reputation_of
 from tests.ledgers import fresh_ledger
@@ -90,6 +91,7 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
         tenancy=tenancy,
         maillog=MailLogServices(maillog, tenancy, History(maillog, ledger.tenants), recorder, ZONE, lambda: NOW),
         outbound=outbound(ledger, tenancy),
+        inbound=inbound_services(ledger, tenancy),
         reputation=reputation.services,
         dmarc=reputation.dmarc,
         notify=reputation.notify,

@@ -15,6 +15,8 @@ from mailvane.core.tenants.service import Tenancy
 from mailvane.dmarc import emailconsul as emailconsul_reports
 from mailvane.dmarc.api import routes as report_routes
 from mailvane.dmarc.services import DmarcServices
+from mailvane.inbound.cleanbox import routes as cleanbox_routes
+from mailvane.inbound.services import InboundServices
 from mailvane.maillog.api import routes as maillog_routes
 from mailvane.maillog.api.gathering import intake_commits
 from mailvane.maillog.api.intake import Intake, Receipt, Told
@@ -41,6 +43,7 @@ _LARGEST_QUESTION = 64 * 1024
 _TABLES = (
     mailbaby_routes.ROUTES,
     emboux_routes.ROUTES,
+    cleanbox_routes.ROUTES,
     emailconsul_routes.ROUTES,
     emailconsul_reports.ROUTES,
     outbound_routes.ROUTES,
@@ -54,6 +57,7 @@ _TABLES = (
 _DIALECTS = (
     mailbaby_routes.DIALECT,
     emboux_routes.DIALECT,
+    cleanbox_routes.DIALECT,
     emailconsul_routes.DIALECT,
     NATIVE,
     operations.DIALECT,
@@ -67,6 +71,7 @@ class HttpServices:
     tenancy: Tenancy
     maillog: MailLogServices
     outbound: OutboundServices
+    inbound: InboundServices
     reputation: ReputationServices
     dmarc: DmarcServices
     notify: NotifyServices
@@ -76,7 +81,7 @@ class HttpServices:
 
     @property
     def by_type(self) -> Mapping[type[Any], Any]:
-        rooms = (self.maillog, self.outbound, self.reputation, self.dmarc, self.notify)
+        rooms = (self.maillog, self.outbound, self.inbound, self.reputation, self.dmarc, self.notify)
         return {type(each): each for each in rooms}
 
 

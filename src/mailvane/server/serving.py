@@ -35,6 +35,7 @@ from mailvane.server.following import Follower, FollowingMetrics
 from mailvane.server.governing import complaints_of
 from mailvane.server.housekeeping import housekeeping_of
 from mailvane.server.http import HttpServices, create_app
+from mailvane.server.inbound import inbound_services
 from mailvane.server.ledgers import end_what_dead_processes_hold
 from mailvane.server.outbound import outbound_services, policy_server
 from mailvane.server.reputation import Reputation, reputation_of
@@ -138,6 +139,7 @@ def _services(
             lambda: stores.integrity.damage,
         ),
         outbound=outbound,
+        inbound=inbound_services(stores.ledger, tenancy),
         reputation=reputation.services,
         dmarc=reputation.dmarc,
         notify=reputation.notify,

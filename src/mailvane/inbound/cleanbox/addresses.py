@@ -30,7 +30,7 @@ _LETTERS = string.ascii_lowercase + string.digits
 _LONGEST_LABEL = 200
 
 
-def listed(services: InboundServices, asked: Asked) -> shape.Page:
+def listed(services: InboundServices, asked: Asked) -> shape.Listing:
     wanted = part(asked.query, USUAL_ROWS, ADDRESS_ORDERS)
     types = several(asked.query, "type", TYPES)
     if len(types) > 1:

@@ -20,7 +20,7 @@ _AT_ONCE = 1000
 _Order = Literal["email_count", "email", "name", "first_seen_at", "last_seen_at"]
 
 
-def listed(services: InboundServices, asked: Asked) -> shape.Page:
+def listed(services: InboundServices, asked: Asked) -> shape.Listing:
     wanted = part(asked.query, USUAL_ROWS, CONTACT_ORDERS)
     states = several(asked.query, "state", STATES)
     if len(states) > 1:

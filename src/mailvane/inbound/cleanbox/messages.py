@@ -28,7 +28,7 @@ STATUSES = tuple(status.value for status in MessageStatus)
 _Order = Literal["received_at", "score"]
 
 
-def listed(services: InboundServices, asked: Asked) -> shape.Page:
+def listed(services: InboundServices, asked: Asked) -> shape.Listing:
     wanted = part(asked.query, MESSAGE_ROWS, MESSAGE_ORDERS)
     statuses = tuple(MessageStatus(each) for each in several(asked.query, "status", STATUSES)) or None
     address, contact = asked.query.get("address"), asked.query.get("contact")
@@ -53,7 +53,7 @@ def listed(services: InboundServices, asked: Asked) -> shape.Page:
     return shape.page(rows, wanted.page, wanted.per_page, found.total)
 
 
-def held(services: InboundServices, asked: Asked) -> shape.Page:
+def held(services: InboundServices, asked: Asked) -> shape.Listing:
     """The quarantine, newest first."""
     wanted = part(asked.query, QUARANTINE_ROWS, MESSAGE_ORDERS)
     question = MessageQuestion(

@@ -42,15 +42,15 @@ def _team() -> Iterator[Endpoint]:
         "get", "/team/subscription", "cleanbox_subscription", "What the team may use", team.subscription,
         shape.Subscription,
     )  # fmt: skip
-    yield Endpoint("get", "/domains", "cleanbox_domains", "Domains whose mail is taken", team.domains, shape.Page)
-    yield Endpoint("get", "/relay", "cleanbox_relays", "Domains whose mail is passed on", team.relays, shape.Page)
+    yield Endpoint("get", "/domains", "cleanbox_domains", "Domains whose mail is taken", team.domains, shape.Listing)
+    yield Endpoint("get", "/relay", "cleanbox_relays", "Domains whose mail is passed on", team.relays, shape.Listing)
     yield Endpoint("get", "/cloud", "cleanbox_cloud", "Room that kept content takes", team.cloud, shape.Cloud)
 
 
 def _quarantine() -> Iterator[Endpoint]:
     path, one = "/quarantine", f"/quarantine{_ONE}"
     yield Endpoint(
-        "get", path, "cleanbox_quarantine", "Mail that is held for a decision", messages.held, shape.Page,
+        "get", path, "cleanbox_quarantine", "Mail that is held for a decision", messages.held, shape.Listing,
         query=paged(QUARANTINE_ROWS, MESSAGE_ORDERS),
     )  # fmt: skip
     yield Endpoint("get", one, "cleanbox_held_message", "One that is held", messages.show_held, shape.QuarantineObject)
@@ -69,7 +69,7 @@ def _quarantine() -> Iterator[Endpoint]:
 def _messages() -> Iterator[Endpoint]:
     path, one = "/messages", f"/messages{_ONE}"
     yield Endpoint(
-        "get", path, "cleanbox_messages", "Mail of every status", messages.listed, shape.Page,
+        "get", path, "cleanbox_messages", "Mail of every status", messages.listed, shape.Listing,
         query=(*_FILTERS, *paged(MESSAGE_ROWS, MESSAGE_ORDERS)),
     )  # fmt: skip
     yield Endpoint("get", one, "cleanbox_message", "One message", messages.show, shape.MessageObject)
@@ -87,7 +87,7 @@ def _contacts() -> Iterator[Endpoint]:
     states = Parameter("state", "Only in this state.", {"type": "string", "enum": list(contacts.STATES)})
     text = Parameter("q", "Only with this text in address or name.")
     yield Endpoint(
-        "get", "/contacts", "cleanbox_contacts", "Who writes", contacts.listed, shape.Page,
+        "get", "/contacts", "cleanbox_contacts", "Who writes", contacts.listed, shape.Listing,
         query=(states, text, *paged(USUAL_ROWS, CONTACT_ORDERS)),
     )  # fmt: skip
     yield Endpoint(
@@ -100,7 +100,7 @@ def _addresses() -> Iterator[Endpoint]:
     one = f"/addresses{_ONE}"
     kinds = Parameter("type", "Only of this type.", {"type": "string", "enum": list(addresses.TYPES)})
     yield Endpoint(
-        "get", "/addresses", "cleanbox_addresses", "Addresses that mail is taken for", addresses.listed, shape.Page,
+        "get", "/addresses", "cleanbox_addresses", "Addresses that mail is taken for", addresses.listed, shape.Listing,
         query=(kinds, *paged(USUAL_ROWS, ADDRESS_ORDERS)),
     )  # fmt: skip
     yield Endpoint(

@@ -43,13 +43,13 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     fields: Mapping[str, str] | None = None
 
 
-class Refused(msgspec.Struct, frozen=True):
+class Failure(msgspec.Struct, frozen=True):
     """A refusal."""
 
     error: Fault
 
 
-class Page(msgspec.Struct, frozen=True):
+class Listing(msgspec.Struct, frozen=True):
     """A page of a list, counted from 1. `total_pages` is 0 when nothing matches."""
 
     data: Sequence[Any]
@@ -173,7 +173,7 @@ class AddressObject(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
 
 
-class DomainObject(msgspec.Struct, frozen=True):
+class InboundDomainObject(msgspec.Struct, frozen=True):
     uuid: str
     name: str
     verified: bool
@@ -301,21 +301,21 @@ def address(found: Address) -> AddressObject:
     )
 
 
-def domain(found: InboundDomain) -> DomainObject:
-    return DomainObject(found.id, found.name, found.verified, found.active)
+def domain(found: InboundDomain) -> InboundDomainObject:
+    return InboundDomainObject(found.id, found.name, found.verified, found.active)
 
 
 def relay(found: InboundDomain, addresses: Sequence[str]) -> RelayObject:
     return RelayObject(found.name, found.active, found.hop.host, found.hop.port, addresses)
 
 
-def whole(rows: Sequence[Any]) -> Page:
+def whole(rows: Sequence[Any]) -> Listing:
     """A list that is never parted."""
-    return Page(rows, 1, max(len(rows), 1), len(rows), 1 if rows else 0)
+    return Listing(rows, 1, max(len(rows), 1), len(rows), 1 if rows else 0)
 
 
-def page(rows: Sequence[Any], number: int, per_page: int, total: int) -> Page:
-    return Page(rows, number, per_page, total, -(-total // per_page))
+def page(rows: Sequence[Any], number: int, per_page: int, total: int) -> Listing:
+    return Listing(rows, number, per_page, total, -(-total // per_page))
 
 
 def render(refusal: Refusal) -> Response[bytes]:
@@ -326,7 +326,7 @@ def render(refusal: Refusal) -> Response[bytes]:
     elif isinstance(cause, InvalidBody):
         status, fields = 422, {cause.field: cause.complaint} if cause.field else None
     code = _CODES.get(status, "server_error" if status >= 500 else "bad_request")
-    content = msgspec.json.encode(Refused(Fault(code, refusal.message, fields)))
+    content = msgspec.json.encode(Failure(Fault(code, refusal.message, fields)))
     return Response(content, status_code=status, media_type=JSON, headers=dict(refusal.headers))
 
 
@@ -339,5 +339,5 @@ DIALECT = Dialect(
     ),
     kinds=frozenset({KeyKind.WORKSPACE, KeyKind.PLATFORM, KeyKind.MASTER}),
     refusals=frozenset({400, 401, 403, 404, 422, 500, 503}),
-    refused=Refused,
+    refused=Failure,
 )

@@ -48,12 +48,12 @@ def subscription(services: InboundServices, asked: Asked) -> shape.Subscription:
     )
 
 
-def domains(services: InboundServices, asked: Asked) -> shape.Page:
+def domains(services: InboundServices, asked: Asked) -> shape.Listing:
     found = services.stores.domains.domains(asked.workspace)
     return shape.whole([shape.domain(one) for one in found])
 
 
-def relays(services: InboundServices, asked: Asked) -> shape.Page:
+def relays(services: InboundServices, asked: Asked) -> shape.Listing:
     """The domains whose mail is passed on, with the addresses that have settings of their own."""
     question = AddressQuestion(workspace=asked.workspace, type=AddressType.RELAY)
     listed = services.stores.addresses.page(question, 0, _MOST_ADDRESSES).addresses
