@@ -19,6 +19,7 @@ from mailvane.reputation.asset_names import names_in, spelled
 from mailvane.reputation.model import (
     ASKED_ABOUT,
     LISTINGS,
+    TOLD_BY,
     Asset,
     AssetKind,
     AssetStatus,
@@ -188,7 +189,7 @@ class WatchedAssets:
 
     def _merged(self, workspace: int, told: Sequence[Refresh]) -> list[Observation]:
         """Listings become the opening and the closing of one; everything else stays as it is."""
-        given = [observation for refresh in told if not refresh.error for observation in refresh.observations]
+        given = [observation for refresh in told if not refresh.error for observation in _signed(refresh)]
         listings = [observation for observation in given if observation.kind in LISTINGS]
         if not listings:
             return given
@@ -244,6 +245,13 @@ def _check_number(kind: AssetKind, names: Iterable[str]) -> None:
             number += names_in(kind, name)
         if number > MOST_AT_ONCE:
             raise InvalidFields(("names", f"more than {MOST_AT_ONCE} at once"))
+
+
+def _signed(refresh: Refresh) -> Iterable[Observation]:
+    """What a key of SNDS brought tells of addresses that nobody need watch: whose they are is said by the key."""
+    if refresh.kind is not AssetKind.SNDS:
+        return refresh.observations
+    return [msgspec.structs.replace(one, data={**one.data, TOLD_BY: refresh.asset}) for one in refresh.observations]
 
 
 def _listing(told: Observation, known: Observation | None) -> Observation | None:

@@ -32,6 +32,9 @@ class AssetKind(StrEnum):
 # What Google says of a domain whose reputation it does not know.
 NO_REPUTATION = "REPUTATION_CATEGORY_UNSPECIFIED"
 
+# Of the data of what a key of SNDS brought: the name of that key.
+TOLD_BY = "told_by"
+
 # Of the details of an asset that has to be approved: when that was done. Nothing from before is kept of it.
 VERIFIED_AT = "verified_at"
 

@@ -64,7 +64,7 @@ class Dialect:
     render: Callable[[Refusal], Response[bytes]]
     prefixes: tuple[str, ...] = ()  # a key is needed for these paths and everything below them
     open_paths: frozenset[str] = frozenset()  # no key needed
-    kinds: frozenset[KeyKind] = frozenset(KeyKind)  # of keys that may enter; others count as unknown
+    kinds: frozenset[KeyKind] = frozenset(KeyKind)  # of keys that may enter; others: 403, or unknown
     headers: Mapping[str, str] = field(default_factory=dict)  # on every answer
     refusals: frozenset[int] = frozenset({400, 500, 503})  # statuses that any request with a key may meet
     refused: Any = None  # model of a refusal
@@ -75,6 +75,11 @@ class Dialect:
         """Names and values of a query string; bytes that are not UTF-8 become U+FFFD. An empty value is a value."""
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
         return dict(pairs if self.last_counts else reversed(pairs))
+
+    @property
+    def knows_403(self) -> bool:
+        """Whether the interface tells a key that is known and not allowed from one that is unknown."""
+        return 403 in self.refusals
 
     def owns(self, path: str) -> bool:
         return path in self.open_paths or self.needs_key(path)

@@ -23,7 +23,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from litestar.utils.path import normalize_path
 
-from mailvane.core.errors import InvalidInput, KeyMissing, NotAuthenticated
+from mailvane.core.errors import InvalidInput, KeyMissing, NotAllowed, NotAuthenticated
 from mailvane.core.tenants.model import KeyKind, Principal
 from mailvane.core.tenants.service import Tenancy
 from mailvane.web.bridge import ThreadPools
@@ -167,7 +167,7 @@ class Gateway:
             raise KeyMissing
         principal = await self._proofs.principal(token, workspace)
         if principal.kind not in dialect.kinds:
-            raise NotAuthenticated
+            raise NotAllowed("a key of this kind may not do this") if dialect.knows_403 else NotAuthenticated
         prove = scope["state"].get(PROVEN)
         if prove is not None:
             prove()

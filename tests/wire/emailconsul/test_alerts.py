@@ -66,6 +66,14 @@ def test_an_alert_is_changed_listed_and_removed(world: World) -> None:
     assert (gone.status_code, gone.json()["code"]) == (404, 404)
 
 
+def test_a_change_that_does_not_say_so_neither_starts_nor_stops_an_alert(world: World) -> None:
+    alert = created(world)
+    for said, active in ((False, False), (None, False), ("left out", False), (True, True), ("left out", True)):
+        body = {"name": "x", "rules": [LISTED]} | ({} if said == "left out" else {"is_active": said})
+        changed = world.client.put(f"{PATH}/{alert['id']}", json=body, headers=world.ours.headers).json()
+        assert changed["is_active"] is active, said
+
+
 @pytest.mark.parametrize(
     ("body", "fields"),
     [
@@ -84,6 +92,19 @@ def test_an_alert_is_changed_listed_and_removed(world: World) -> None:
             for host in ("127.0.0.1", "10.1.2.3", "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]", "localhost")
         ),
         ({"name": 5, "rules": [LISTED]}, {"name"}),
+        *(
+            ({"name": "x", "rules": [{"type": "DOMAIN_IN_RBL", "domains": [name], "rbls": ["bl.example"]}]},
+             {"rules[0].domains[0]"})
+            for name in ("1.1.1.1", "2001:db8::1", "https://shop.example", "a b.example", "shop.example/x", "")
+        ),
+        *(
+            ({"name": "x", "rules": [LISTED | {"rbls": [zone]}]}, {"rules[0].rbls[0]"})
+            for zone in ("1.1.1.1", "https://bl.example", "no host", "ALL_IPS", "high_reputation", "-", "a..b", "")
+        ),
+        *(
+            ({"name": "x", "rules": [LISTED | {"ips": [address]}]}, {"rules[0].ips[0]"})
+            for address in ("bl.example", "192.0.2.0/24", "1.2.3", "fe80::1%eth0", "")
+        ),
         (
             {"name": "x", "rules": [{"type": "GP_SPF_SUCCESS_RATIO", "gp_spf_success_ratio": ABOVE | {"value": 2}}]},
             {"rules[0].gp_spf_success_ratio.value"},

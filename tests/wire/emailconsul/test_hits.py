@@ -6,7 +6,7 @@ from typing import Any
 
 from mailvane.reputation.model import AssetKind, ObservationKind
 from tests.wire.emailconsul.asking import DAY, get, post, said, send
-from tests.wire.world import NOW, World
+from tests.wire.world import MASTER, NOW, World
 
 SPAN: dict[str, Any] = {"period_from": "2024-01-16T00:00:00.000Z", "period_to": "2024-01-18T00:00:00.000Z"}
 
@@ -64,3 +64,22 @@ def test_a_token_tells_who_leaked_it(world: World) -> None:
     assert changed["data"][0]["trusted_domains"] == ["other.example"]
     send(world, "PUT", f"/honeytoken/{token['id']}", {"trusted_domains": ["not a domain"]}, 400)
     post(world, "/honeytoken", {"email": "nobody"}, 400)
+
+
+def test_the_evidence_of_an_alert_names_each_mail_by_its_id_and_time_as_the_log_does(world: World) -> None:
+    operator = {"X-API-KEY": MASTER, "X-Workspace-Id": str(world.ours.workspace.id)}
+    assert world.client.post("/api/v1.0/traps", json={"ip": "192.0.2.1"}, headers=operator).status_code == 201
+    post(world, "/honeytoken", {"email": "token@ours.example"})
+    counted = {"value": 0, "operator": "gt", "time_range": "ONE_DAY"}
+    rules = (
+        {"type": "TRAPS_IP", "traps_ips": ["ALL_TRAPS_IPS"]},
+        {"type": "HONEYTOKEN_DOMAIN_COUNT_PER_PERIOD", "honeytoken_domain_count_per_period": counted},
+    )
+    alerts = [post(world, "/alerts", {"name": rule["type"], "rules": [rule]})["id"] for rule in rules]
+    trapped(world, "a")
+    leaked(world, "b", at=NOW - 1)
+    for alert, log in zip(alerts, ("/traps/log", "/honeytoken/log"), strict=True):
+        (entry,) = get(world, f"/alerts/{alert}/log")["data"]
+        (record,) = entry["rules"][0]["snapshot"]["data"]
+        assert record["hits"] == get(world, log)["data"]
+        assert record["hits"][0]["timestamp"].startswith("2024-01-17T20:30:4")

@@ -183,7 +183,7 @@ def about_reputations(told: Told, kind: str, names: Sequence[str]) -> Iterator[C
         places = {
             "GP_DOMAIN_REPUTATION": seen | named_beside(given, names) if named is None else named,
             "GP_IP_REPUTATION": seen & ({0, 1, 2} if named is None else named),
-            "SNDS_FILTER_RESULT": {0, 1, 2} if named is None else named,
+            "SNDS_FILTER_RESULT": seen | named_beside(given, names) if named is None else named,
         }[kind]
         yield (
             {"type": kind, field: given, chosen_by: chosen},
@@ -202,8 +202,7 @@ def about_traps(told: Told, kind: str, field: str, names: Sequence[str]) -> Iter
 
 def about_numbers(told: Told, kind: str, names: Sequence[str], values: Sequence[float]) -> Iterator[Case]:
     for how, value, profile in product(HOLDS, (*values, 0), (*told.profiles[:2], None)):
-        places = {0, 1, 2} if kind.startswith("SNDS") else told.places(profile)
-        expected = {names[place] for place in places if HOLDS[how](values[place], value)}
+        expected = {names[place] for place in told.places(profile) if HOLDS[how](values[place], value)}
         yield {"type": kind, kind.lower(): {"value": value, "operator": how}}, profile, expected
 
 

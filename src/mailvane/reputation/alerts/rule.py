@@ -32,6 +32,8 @@ WORDS = frozenset(
         "ALL_TRAPS_DOMAINS",
     }
 )
+# All blocklists that the dictionary holds in high esteem.
+HIGH_REPUTATION = "HIGH_REPUTATION"
 _MOST = 10_000
 
 
@@ -47,8 +49,15 @@ class DomainName(str):
     __slots__ = ()
 
 
+class ZoneName(str):
+    """The host name of a blocklist in its one spelling, or the word for many. Marks what `spelled` has to read."""
+
+    __slots__ = ()
+
+
 Addresses = Annotated[tuple[Address, ...], Meta(min_length=1, max_length=_MOST)]
 DomainNames = Annotated[tuple[DomainName, ...], Meta(min_length=1, max_length=_MOST)]
+ZoneNames = Annotated[tuple[ZoneName, ...], Meta(min_length=1, max_length=_MOST)]
 
 
 def stands_for_all(names: Collection[str]) -> bool:
@@ -57,38 +66,52 @@ def stands_for_all(names: Collection[str]) -> bool:
 
 def spelled(kind: type, told: object) -> object:
     """From what a user wrote. Raises ValueError."""
-    if kind is not Address and kind is not DomainName:
+    read = _READ.get(kind)
+    if read is None:
         raise NotImplementedError
     if not isinstance(told, str):
         raise ValueError(f"Expected `str`, got `{type(told).__name__}`")  # noqa: TRY004 - becomes the field's complaint
-    if told in WORDS:
-        return kind(told)
-    return Address(_address(told)) if kind is Address else DomainName(_domain(told))
+    return kind(told if told in _WORDS_OF[kind] else read(told))
 
 
 def plain(value: object) -> object:
     """Without the mark of its reading: what a rule tells of is encoded, and no encoder knows subclasses of text."""
     if isinstance(value, tuple):
         return tuple(plain(each) for each in value)
-    return str(value) if isinstance(value, Address | DomainName) else value
+    return str(value) if isinstance(value, Address | DomainName | ZoneName) else value
 
 
 @lru_cache(maxsize=65_536)
 def _address(text: str) -> str:
     try:
-        return str(ip_address(text.strip()))
+        # A zone (`%eth0`) names an interface of one machine: no source tells of such an address.
+        return str(ip_address(text.strip() if "%" not in text else ""))
     except ValueError:
         raise ValueError(f"{text[:80]!r} is no IP address") from None
 
 
 def _domain(text: str) -> str:
     name = canonical_name(text)
-    if not name:
+    if not name or _is_number(name):
         raise ValueError(f"{text[:80]!r} is not the name of a domain")
     return name
 
 
-Names = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=253)], ...], Meta(min_length=1, max_length=10_000)]
+def _is_number(name: str) -> bool:
+    """No top-level domain is a number (RFC 3696, section 2): what ends in one is an address."""
+    return name.rpartition(".")[2].isdigit()
+
+
+def _zone(text: str) -> str:
+    """A host name has letters, digits and hyphens (RFC 1123, section 2.1), and is no address."""
+    name = canonical_name(text)
+    if not name or "_" in name or _is_number(name):
+        raise ValueError(f"{text[:80]!r} is not the host name of a blocklist")
+    return name
+
+
+_READ: Mapping[type, Callable[[str], str]] = {Address: _address, DomainName: _domain, ZoneName: _zone}
+_WORDS_OF: Mapping[type, Collection[str]] = {Address: WORDS, DomainName: WORDS, ZoneName: frozenset({HIGH_REPUTATION})}
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

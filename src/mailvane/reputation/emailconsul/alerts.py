@@ -23,8 +23,8 @@ def show(services: ReputationServices, asked: Asked) -> shape.AlertObject:
 
 
 def update(services: ReputationServices, asked: Asked) -> shape.AlertObject:
-    services.alerting.alert(asked.workspace, asked.path["alert_id"])
-    given = draft(asked.body)
+    known = services.alerting.alert(asked.workspace, asked.path["alert_id"])
+    given = draft(asked.body, known)
     return _kept(services, services.alerting.update(asked.workspace, asked.path["alert_id"], given, asked.now))
 
 

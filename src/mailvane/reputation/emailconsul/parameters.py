@@ -10,6 +10,7 @@ import msgspec
 from mailvane.core.errors import InvalidFields
 from mailvane.core.moments import DAY_MS, iso_ms
 from mailvane.reputation.alerts.drafts import AlertDraft
+from mailvane.reputation.alerts.model import Alert
 from mailvane.web.json_body import InvalidBody, NotJson, TooDeep, read_json
 
 MOST_ROWS = 1000
@@ -142,15 +143,15 @@ def read(model: type[msgspec.Struct], body: bytes) -> Any:
         raise InvalidFields(("body", "is not JSON")) from None
 
 
-def draft(body: bytes) -> AlertDraft:
-    """Raises InvalidFields."""
+def draft(body: bytes, known: Alert | None = None) -> AlertDraft:
+    """A body that does not say whether the alert is active leaves a known one as it is. Raises InvalidFields."""
     given: AlertBody = read(AlertBody, body)
     return AlertDraft(
         name=given.name,
         rules=tuple(given.rules),
         formula=given.formula or None,
         profile_id=given.profile_id or None,
-        is_active=given.is_active is not False,
+        is_active=(known is None or known.is_active) if given.is_active is None else given.is_active,
         is_in_daily_report=bool(given.is_in_daily_report),
         is_instant_alert=bool(given.is_instant_alert),
         is_on_dashboards=bool(given.is_on_dashboards),

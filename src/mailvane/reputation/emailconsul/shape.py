@@ -24,7 +24,7 @@ PREFIX = "/api/v1.0"
 _DATES = frozenset(
     {
         *("date_timestamp", "updated_at", "reg_created_date", "reg_updated_date"),
-        *("period_from", "period_to", "trap_period_from", "trap_period_to"),
+        *("period_from", "period_to", "trap_period_from", "trap_period_to", "timestamp"),
     }
 )  # of the evidence of alerts
 _VALUED_BY_DATE = frozenset({"LOOKALIKE_REG_CREATED_DATE", "LOOKALIKE_REG_UPDATED_DATE"})
@@ -266,15 +266,20 @@ def webhook_body(notification: Notification) -> bytes:
 
 def _fired(rule: FiredRule) -> FiredRuleObject:
     """Times are milliseconds inside, and dates on the wire, wherever they stand."""
-    records = [_dated(record) for record in rule.snapshot.get("data", ())]
     items = rule.matchings.get("items", ())
     if rule.type in _VALUED_BY_DATE:
         items = [{**item, "value": maybe_date(item.get("value"))} for item in items]
-    return FiredRuleObject(rule.type, _dated({**rule.snapshot, "data": records}), {**rule.matchings, "items": items})
+    return FiredRuleObject(rule.type, _dated(rule.snapshot), {**rule.matchings, "items": items})
 
 
 def _dated(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {name: maybe_date(value) if name in _DATES else value for name, value in record.items()}
+    return {name: _told(name, value) for name, value in record.items()}
+
+
+def _told(name: str, value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_dated(each) if isinstance(each, Mapping) else each for each in value]
+    return maybe_date(value) if name in _DATES else value
 
 
 def watched(found: Asset) -> dict[str, Any]:

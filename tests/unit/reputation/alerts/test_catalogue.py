@@ -8,13 +8,13 @@ import pytest
 
 from mailvane.core.errors import InvalidFields
 from mailvane.reputation.alerts.catalogue import read_rule
-from mailvane.reputation.alerts.rule import Address
+from mailvane.reputation.alerts.rule import Address, ZoneName
 from mailvane.reputation.alerts.rules.blocklists import IpInRbl
 
 
 def test_a_rule_is_read_whatever_else_stands_beside_its_fields() -> None:
     raw = {"type": "IP_IN_RBL", "key": "r1", "ips": ["192.0.2.1"], "rbls": ["bl.example"], "colour": "red"}
-    assert read_rule(raw, "rules[0]") == IpInRbl(ips=(Address("192.0.2.1"),), rbls=("bl.example",))
+    assert read_rule(raw, "rules[0]") == IpInRbl(ips=(Address("192.0.2.1"),), rbls=(ZoneName("bl.example"),))
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,16 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import ClassVar
 
 from mailvane.reputation.alerts.model import Match
-from mailvane.reputation.alerts.rule import Addresses, DomainNames, Names, Rule, meant
+from mailvane.reputation.alerts.rule import HIGH_REPUTATION, Addresses, DomainNames, Rule, ZoneNames, meant
 from mailvane.reputation.alerts.view import View
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind
-
-HIGH_REPUTATION = "HIGH_REPUTATION"
 
 
 def listed(
     view: View, kind: ObservationKind, names: Collection[str], zones: Collection[str], label: str
 ) -> Iterator[Match]:
     """The open listings of these assets on these blocklists."""
-    wanted = frozenset(zone.lower() for zone in zones if zone != HIGH_REPUTATION)
+    wanted = frozenset(zones) - {HIGH_REPUTATION}
     if HIGH_REPUTATION in zones:
         wanted |= view.high_reputation
     listings = view.kept(("listed", kind), lambda: _open(view, kind))
@@ -48,7 +46,7 @@ class IpInRbl(Rule, frozen=True, kw_only=True):
     READS: ClassVar[ObservationKind] = ObservationKind.IP_LISTING
 
     ips: Addresses
-    rbls: Names
+    rbls: ZoneNames
 
     def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
         names = meant(view, AssetKind.IP, profile_id, self.ips)
@@ -60,7 +58,7 @@ class DomainInRbl(Rule, frozen=True, kw_only=True):
     READS: ClassVar[ObservationKind] = ObservationKind.DOMAIN_LISTING
 
     domains: DomainNames
-    rbls: Names
+    rbls: ZoneNames
 
     def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
         names = meant(view, AssetKind.DOMAIN, profile_id, self.domains)

@@ -1,8 +1,11 @@
-"""Types about what Microsoft SNDS tells of addresses, day by day. SNDS knows no profiles."""
+"""Types about what Microsoft SNDS tells of addresses, day by day.
+
+An address is of a profile when an SNDS key of that profile told of it, or when it is watched in that profile.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
@@ -13,14 +16,27 @@ from mailvane.reputation.alerts.comparing import Amount, Comparison, Operator, P
 from mailvane.reputation.alerts.model import Match
 from mailvane.reputation.alerts.rule import Addresses, Rule, one_comparison, record_of, records, stands_for_all
 from mailvane.reputation.alerts.view import View
-from mailvane.reputation.model import ObservationKind
+from mailvane.reputation.model import TOLD_BY, AssetKind, Observation, ObservationKind
 
 
-def numbered(view: View, comparison: Comparison, field: str, shown: Sequence[str]) -> Iterator[Match]:
-    """The addresses whose newest record has a number for which the comparison holds."""
+def of_profile(view: View, profile_id: str | None) -> Callable[[Observation], bool]:
+    """Whether an address is of an alert's profile: a key of the profile told of it, or it is watched there itself."""
+    if profile_id is None:
+        return lambda _day: True
+    keys, watched = view.watched(AssetKind.SNDS, profile_id), view.watched(AssetKind.IP, profile_id)
+    return lambda day: day.asset in watched or day.data.get(TOLD_BY) in keys
+
+
+def numbered(
+    view: View, profile_id: str | None, comparison: Comparison, field: str, shown: Sequence[str]
+) -> Iterator[Match]:
+    """The addresses of the profile whose newest record has a number for which the comparison holds."""
+    is_meant = of_profile(view, profile_id)
     numbers = view.numbers(ObservationKind.SNDS_DATA, field)
     span = comparison.within(numbers.values)
     for value, day in zip(numbers.values[span], numbers.observations[span], strict=True):
+        if not is_meant(day):
+            continue
         yield Match(
             item={"ip": day.asset, "value": value},
             record=record_of(day, shown, "ip"),
@@ -35,7 +51,7 @@ def _number(name: str, compared: type[Comparison], field: str, shown: tuple[str,
         name,
         ObservationKind.SNDS_DATA,
         compared,
-        lambda view, _profile, comparison: numbered(view, comparison, field, shown),
+        lambda view, profile, comparison: numbered(view, profile, comparison, field, shown),
     )
 
 
@@ -48,11 +64,11 @@ class SndsComplaintRate(Rule, frozen=True, kw_only=True):
 
     snds_complaint_rate: Percentage
 
-    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:  # noqa: ARG002 - SNDS knows no profiles
+    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
         compared = self.snds_complaint_rate
         # Less than a bound is below the bound itself: those at the value are looked at, too.
         wide = replace(compared, operator=Operator.LTE) if compared.operator is Operator.LT else compared
-        return (match for match in numbered(view, wide, "complaint_rate", _SHOWN) if self._holds(match))
+        return (match for match in numbered(view, profile_id, wide, "complaint_rate", _SHOWN) if self._holds(match))
 
     def _holds(self, match: Match) -> bool:
         compared, rate = self.snds_complaint_rate, match.item["value"]
@@ -76,10 +92,12 @@ class SndsFilterResult(Rule, frozen=True, kw_only=True):
     snds_ips: Addresses
     snds_filter_result: Annotated[tuple[FilterResult, ...], Meta(min_length=1)]
 
-    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:  # noqa: ARG002 - SNDS knows no profiles
-        for day in records(view, self.READS, None if stands_for_all(self.snds_ips) else self.snds_ips):
+    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
+        everything, is_meant = stands_for_all(self.snds_ips), of_profile(view, profile_id)
+        for day in records(view, self.READS, None if everything else self.snds_ips):
             result = day.data.get("filter_result")
-            if result in self.snds_filter_result:
+            is_named = not everything or day.asset in self.snds_ips
+            if result in self.snds_filter_result and (is_named or is_meant(day)):
                 yield Match(
                     item={"ip": day.asset, "snds_filter_result": result},
                     record=record_of(day, ("filter_result", "recipients"), "ip"),

@@ -13,6 +13,8 @@ from mailvane.reputation.alerts.rule import Addresses, DomainNames, Rule, stands
 from mailvane.reputation.alerts.view import View
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind
 
+_MOST_HITS = 10  # of a name, that a snapshot shows
+
 
 def caught(view: View, profile_id: str | None, given: Collection[str], field: str) -> Iterator[Match]:
     """The watched names that appear in a field of the day's hits."""
@@ -23,10 +25,15 @@ def caught(view: View, profile_id: str | None, given: Collection[str], field: st
         if name in watched and (everything or name in given):
             yield Match(
                 item={label: name, "value": len(hits)},
-                record={label: name, "hits": [dict(hit.data) for hit in hits[-10:]]},
+                record={label: name, "hits": _newest(hits)},
                 identity=(name,),
                 at=hits[-1].at,
             )
+
+
+def _newest(hits: Sequence[Observation]) -> list[dict[str, object]]:
+    """The last of these mails as the log shows them, so that one is found by the other."""
+    return [{"id": hit.key, "timestamp": hit.at, **hit.data} for hit in hits[-_MOST_HITS:]]
 
 
 def _by_field(view: View, field: str) -> dict[str, Sequence[Observation]]:
@@ -81,12 +88,13 @@ class HoneytokenDomainCountPerPeriod(Rule, frozen=True, kw_only=True):
         counts = Counter(str(hit.data.get("domain", "")) for hit in hits)
         for domain, count in counts.items():
             if domain and amount.holds(count):
+                by_domain = [hit for hit in hits if hit.data.get("domain") == domain]
                 stretch = amount.time_range.value
                 yield Match(
                     item={"domain": domain, "time_range": stretch, "honeytoken_domain_count_per_period": count},
-                    record={"domain": domain, "time_range": stretch, "count": count},
+                    record={"domain": domain, "time_range": stretch, "count": count, "hits": _newest(by_domain)},
                     identity=(domain, stretch),
-                    at=max(hit.at for hit in hits if hit.data.get("domain") == domain),
+                    at=by_domain[-1].at,
                 )
 
 
