@@ -22,7 +22,7 @@ from mailvane.server.following import FollowingMetrics
 from mailvane.server.http import document
 from mailvane.server.operations import Metrics
 from mailvane.server.reputation_metrics import ReputationMetrics
-from mailvane.server.settings import declared_reputation, declared_settings
+from mailvane.server.settings import declared_health, declared_reputation, declared_settings
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -106,6 +106,13 @@ def _settings() -> Iterator[str]:
         "| key of `[reputation]` | default | meaning |\n|---|---|---|\n"
     )
     yield from map(_table_key, declared_reputation())
+    yield (
+        "\nThe health report:\n\n"
+        '```toml\n[health]\nmail_to = ["ops@example.net"]\n\n[[health.teams]]\nname = "acme"\n'
+        'url = "https://api.cleanbox.app/v1"\nkey_file = "/etc/mailvane/acme.key"\n```\n\n'
+        "| key of `[health]` | default | meaning |\n|---|---|---|\n"
+    )
+    yield from map(_table_key, declared_health())
 
 
 def _table_key(key: TableKey) -> str:

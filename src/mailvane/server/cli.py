@@ -19,6 +19,7 @@ from mailvane.core.cli import key, relay
 from mailvane.core.cli.program import Program
 from mailvane.core.errors import MailvaneError
 from mailvane.dmarc.cli import dmarc
+from mailvane.inbound.cli import report
 from mailvane.maillog.cli import explain, importing, log, stats, upkeep
 from mailvane.outbound.cli import domain, quota
 from mailvane.reputation.cli import alerts, check
@@ -37,6 +38,7 @@ COMMANDS: Mapping[str, Register] = {
     "log": log.register,
     "quota": quota.register,
     "relay": relay.register,
+    "report": report.register,
     "serve": serve.register,
     "stats": stats.register,
     "upkeep": upkeep.register,

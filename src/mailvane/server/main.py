@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 from mailvane.core.tenants.service import Tenancy
 from mailvane.dmarc.intake import Taken
 from mailvane.dmarc.store.reports import ReportStore
+from mailvane.inbound.health.reporting import AskedTeam, HealthReporting
+from mailvane.inbound.health.settings import HealthSettings
 from mailvane.maillog.cli.program import ImportProgress, ImportRequest, ImportSummary
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.ownership import Ownership
@@ -75,6 +77,18 @@ class Mailvane:
     def take_reports(self, workspace: int, files: Sequence[str]) -> Iterator[Taken]:
         taking = _part("report_files").ReportFiles(self._settings, self._ledger, self.alerting(), self.now)
         found: Iterator[Taken] = taking.take(workspace, files, self.maillog)
+        return found
+
+    @property
+    def health_settings(self) -> HealthSettings:
+        return self._settings.health
+
+    def health(self) -> HealthReporting:
+        found: HealthReporting = _part("health").reporting_of(self._settings.health, self.now)
+        return found
+
+    def teams(self, names: Sequence[str]) -> Sequence[AskedTeam]:
+        found: Sequence[AskedTeam] = _part("health").teams_of(self._settings.health, names)
         return found
 
     def maillog(self) -> AbstractContextManager[MailLog]:

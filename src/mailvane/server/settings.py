@@ -25,6 +25,8 @@ from mailvane.core.machine_zone import machine_zone
 from mailvane.core.setting_tables import TableKey, beside, check_name, declared_parts, read_parts, time_zone
 from mailvane.dmarc import settings as dmarc_config
 from mailvane.dmarc.settings import DmarcSettings
+from mailvane.inbound.health import settings as health_config
+from mailvane.inbound.health.settings import HealthSettings
 from mailvane.maillog.settings import PostfixLog, read_postfix_logs
 from mailvane.notify import settings as notify_config
 from mailvane.notify.settings import NotifySettings
@@ -141,6 +143,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reputation: ReputationSettings = ReputationSettings()
     dmarc: DmarcSettings = DmarcSettings()
     notify: NotifySettings = NotifySettings()
+    health: HealthSettings = HealthSettings()
 
 
 class Setting(NamedTuple):
@@ -163,6 +166,11 @@ def declared_settings() -> list[Setting]:
 def declared_reputation() -> list[TableKey]:
     """Every key of `[reputation]`, in the order in which people should read of them."""
     return declared_parts(_REPUTATION)
+
+
+def declared_health() -> list[TableKey]:
+    """Every key of `[health]`, in the order in which people should read of them."""
+    return declared_parts((health_config.PART,))
 
 
 def load(command_line: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
@@ -192,7 +200,9 @@ def shown(settings: Settings) -> dict[str, str]:
     values |= _changed("outbound", settings.outbound)
     for part in (settings.reputation, settings.dmarc, settings.notify):
         values |= _changed("reputation", part)
-    return values
+    # Keys of teams are secrets, so only their names are shown.
+    named = {"health.teams": ", ".join(team.name for team in settings.health.teams)} if settings.health.teams else {}
+    return values | _changed("health", settings.health) | named
 
 
 def _changed(table: str, given: msgspec.Struct) -> dict[str, str]:
@@ -282,16 +292,18 @@ def _from_file(path: Path) -> tuple[dict[str, _Given], dict[str, Any]]:
     except OSError as error:
         raise InvalidSetting(f"{path}: {error.strerror}") from None
     reputation, dmarc, notify = read_parts(content.pop("reputation", {}), f"{path}: reputation", _REPUTATION)
+    (health,) = read_parts(content.pop("health", {}), f"{path}: health", (health_config.PART,))
     tables = {
         "postfix": read_postfix_logs(path, content.pop("postfix", [])),
         "outbound": read_outbound(content.pop("outbound", {}), f"{path}: outbound"),
         "reputation": reputation,
         "dmarc": dmarc,
         "notify": notify,
+        "health": health,
     }
     given = {}
     for name, value in content.items():
-        check_name(name, [*_names(), "postfix", "outbound", "reputation"], "setting", f"{path}: ")
+        check_name(name, [*_names(), "postfix", "outbound", "reputation", "health"], "setting", f"{path}: ")
         if not isinstance(value, str):
             raise InvalidSetting(f"{path}: {name}: expected text in quotes")
         text = str(beside(path, value)) if name == "data" or name.endswith("_file") else value

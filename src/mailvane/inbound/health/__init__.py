@@ -1,0 +1,1 @@
+"""The health report: collected from this server or any Cleanbox-compatible one, analysed, and told."""

@@ -1,0 +1,1 @@
+"""What health reports say, to Slack, in mails and on terminals."""

@@ -1,0 +1,45 @@
+"""Whom a health report asks: a protocol with two implementations, this server's stores and a server over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from mailvane.core.errors import CollectionFailed
+from mailvane.inbound.health.model import Sender
+
+
+class Unanswered(CollectionFailed):
+    """A question of a health report was not answered, or not in a way that can be understood."""
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What GET /team says; None: it did not say so."""
+
+    weekly_used: int | None = None
+    weekly_limit: int | None = None
+    aliases_used: int | None = None
+    aliases_limit: int | None = None
+    mailboxes_used: int | None = None
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """How many there are."""
+
+    count: int
+    is_estimate: bool = False
+
+
+class Upstream(Protocol):
+    """Each raises Unanswered, or another MailvaneError, with what is to be told to people."""
+
+    async def usage(self) -> Usage: ...
+
+    async def quarantined(self) -> Counted: ...
+
+    async def messages(self, status: str) -> Counted: ...
+
+    async def senders(self, limit: int) -> Sequence[Sender]:
+        """The contacts that sent most, those first."""
