@@ -14,6 +14,7 @@ from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import aiosmtplib
 import msgspec
@@ -109,6 +110,12 @@ def message_of(notification: Notification, letter: Letter, sender: Mailbox) -> E
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence is told to us
     message.set_content(letter.text, cte="quoted-printable")
     message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
+    shown: Any = message.get_payload()
+    for image in letter.images:
+        # Beside the HTML only (RFC 2387), so that no reader lists them as attachments.
+        shown[-1].add_related(
+            image.content, "image", "png", cid=f"<{image.name}>", disposition="inline", filename=f"{image.name}.png"
+        )
     return message
 
 

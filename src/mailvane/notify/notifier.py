@@ -28,12 +28,20 @@ class Delivered(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class Image(msgspec.Struct, frozen=True):
+    """A PNG that the HTML of a mail shows as `cid:name`."""
+
+    name: str
+    content: bytes
+
+
 class Letter(msgspec.Struct, frozen=True):
     """What a mail says."""
 
     subject: str
     text: str
     html: str
+    images: tuple[Image, ...] = ()
 
 
 class Notifier(Protocol):

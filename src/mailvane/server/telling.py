@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from prometheus_client import CollectorRegistry
 
+from mailvane.core.daily import Daily, Day
 from mailvane.core.egress import EgressGuard
 from mailvane.core.mailbox import read_mailbox
 from mailvane.core.moments import HOUR_MS
@@ -18,7 +20,7 @@ from mailvane.notify.signing import Signing
 from mailvane.notify.slack import Slack
 from mailvane.notify.webhook import Webhook
 from mailvane.notify.worker import Worker
-from mailvane.reputation.alerts.daily_report import Daily, DailyReports
+from mailvane.reputation.alerts.daily_report import DailyReports
 from mailvane.reputation.emailconsul.shape import webhook_body
 from mailvane.reputation.texts.email_templates import letter_of
 from mailvane.reputation.texts.slack_message import slack_body
@@ -53,7 +55,15 @@ class Notifying:
         reports = DailyReports(
             self._ledger.alerting, self._ledger.tenants, addresses, int(self._settings.reputation.stale_hours * HOUR_MS)
         )
-        return [worker.run, following, Daily(report.hour, report.timezone, reports.post, self._clock).run]
+
+        async def post(day: Day, now: int) -> None:
+            await asyncio.to_thread(reports.post, day, now)
+
+        return [
+            worker.run,
+            following,
+            Daily(report.hour, report.timezone, post, self._clock).run,
+        ]
 
     def _notifiers(self) -> Sequence[Notifier]:
         mail, outside = self._settings.notify.mail, EgressGuard(self._settings.notify.allowed_targets)

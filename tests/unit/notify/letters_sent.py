@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
+from mailvane.core.daily import Day
 from mailvane.notify.model import Channel, Notification
 from mailvane.reputation.alerts.daily_report import (
     AlertLine,
     DailyReport,
-    Day,
     ProfileLines,
     RuleLine,
     SourceLine,

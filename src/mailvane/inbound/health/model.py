@@ -65,7 +65,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     metric: str
     span: str  # "week": against the week before; "gradual": each week against the one before, over several
     change_pct: float
-    low_pct: float  # 95 % interval
+    low_pct: float  # 99 % interval
     high_pct: float
     days: int  # readings that it rests on
     is_clear: bool  # the interval leaves out no change, and the change is large enough to matter
@@ -76,6 +76,7 @@ class DayCounts(msgspec.Struct, frozen=True):
 
     day: str  # 2026-11-20
     counts: Mapping[str, int]
+    estimates: tuple[str, ...] = ()
 
 
 class TeamReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,16 +5,13 @@ How it looks is the affair of whoever delivers it.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from mailvane.core.periodic import every
+from mailvane.core.daily import Day
 from mailvane.core.tenants.model import Workspace
 from mailvane.core.tenants.store import TenantStore
 from mailvane.notify.model import Channel, Notification
@@ -29,15 +26,6 @@ MOST_ITEMS = 5  # of a rule type of an alert
 _PAGE = 50  # entries may be large
 # What these say comes when it comes, not when it is asked for: their silence tells nothing.
 _NEVER_ASKED = frozenset({Source.DMARC, Source.TRAPS, Source.HONEYTOKENS})
-
-
-class Day(msgspec.Struct, frozen=True):
-    """A day of a time zone, from `since` to before `until`: not always 24 hours."""
-
-    name: str  # 2026-11-20
-    zone: str
-    since: int
-    until: int
 
 
 class RuleLine(msgspec.Struct, frozen=True):
@@ -248,46 +236,3 @@ def _unjudged(alert_log: AlertLogStore, alerts: Sequence[Alert]) -> tuple[Unjudg
         if failures:
             lines.append(UnjudgedLine(alert.name, next(iter(failures.values()))))
     return tuple(lines[:MOST_ALERTS])
-
-
-# When the report of a day is due: the hour of the settings has come in their time zone, summer and winter.
-#
-# What is reported, and that it is posted once only, is the affair of whoever is called.
-
-
-# The clock is looked at, not counted on: machines sleep, and their clocks are set.
-LOOK_SECONDS = 20.0
-
-
-class Daily:
-    """Calls once for each day; again after a restart, and again while calling fails."""
-
-    def __init__(self, hour: int, timezone: str, post: Callable[[Day, int], object], clock: Callable[[], int]) -> None:
-        self._hour = hour
-        self._zone = ZoneInfo(timezone)
-        self._post = post
-        self._clock = clock
-        self._told = ""
-
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        await every(LOOK_SECONDS, "making the daily report", self.look)
-
-    async def look(self) -> None:
-        now = self._clock()
-        day = last_due(now, self._hour, self._zone)
-        if day.name != self._told:
-            await asyncio.to_thread(self._post, day, now)
-            self._told = day.name
-
-
-def last_due(now: int, hour: int, zone: ZoneInfo) -> Day:
-    """The newest day whose report is due: yesterday, and before the hour the day before it."""
-    today = datetime.fromtimestamp(now / 1000, zone).date()
-    # An hour that is skipped in spring comes when the clocks have jumped; one that comes twice counts at first.
-    told = today - timedelta(days=1 if now >= _ms(today, hour, zone) else 2)
-    return Day(told.isoformat(), zone.key, _ms(told, 0, zone), _ms(told + timedelta(days=1), 0, zone))
-
-
-def _ms(day: date, hour: int, zone: ZoneInfo) -> int:
-    return int(datetime.combine(day, time(hour), zone).timestamp() * 1000)

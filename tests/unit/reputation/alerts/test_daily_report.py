@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from mailvane.core.daily import Day
 from mailvane.core.identifiers import new_id
 from mailvane.core.tenants.model import Workspace
 from mailvane.notify.model import NotificationState
-from mailvane.reputation.alerts.daily_report import MOST_ALERTS, DailyReport, DailyReports, Day, daily_report
+from mailvane.reputation.alerts.daily_report import MOST_ALERTS, DailyReport, DailyReports, daily_report
 from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry, RuleState
 from mailvane.reputation.model import Asset, AssetKind, Profile, Source
 from mailvane.server.ledger import Ledger

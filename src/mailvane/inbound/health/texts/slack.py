@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mailvane.inbound.health.model import HealthReport, Status, TeamReport
-from mailvane.inbound.health.texts.words import amount, change, exactness, figure, outcome, unknowns
+from mailvane.inbound.health.texts.words import change, exactness, figure, outcome, unknowns
+from mailvane.notify.letters import amount
 
 MOST_BLOCKS = 50
 LONGEST_HEADER = 150

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mailvane.inbound.health.model import HealthReport, Metrics, Reading, TeamReport
-from mailvane.inbound.health.texts.words import amount, change, exactness, figure, outcome, unknowns
+from mailvane.inbound.health.model import HealthReport, TeamReport
+from mailvane.inbound.health.texts.words import change, counted, exactness, figure, of_limit, outcome, unknowns, usage
+from mailvane.notify.letters import amount
 
 
 def lines_of(report: HealthReport) -> list[str]:
@@ -20,12 +21,12 @@ def lines_of(report: HealthReport) -> list[str]:
 def _team(report: TeamReport) -> Iterator[str]:
     reading, metrics = report.reading, report.reading.metrics
     yield f"{reading.team}: {outcome(report)}"
-    yield f"  weekly usage  {_of(metrics.weekly_used, metrics.weekly_limit)}{_percent(metrics)}"
-    yield f"  aliases       {_of(metrics.aliases_used, metrics.aliases_limit)}"
+    yield f"  weekly usage  {usage(metrics)}"
+    yield f"  aliases       {of_limit(metrics.aliases_used, metrics.aliases_limit)}"
     yield f"  mailboxes     {figure(metrics.mailboxes_used)}"
-    yield f"  quarantine    {_counted(reading, 'quarantine_pending')}"
-    yield f"  failed        {_counted(reading, 'failed_count')}"
-    yield f"  blocked       {_counted(reading, 'denied_count')}"
+    yield f"  quarantine    {counted(reading, 'quarantine_pending')}"
+    yield f"  failed        {counted(reading, 'failed_count')}"
+    yield f"  blocked       {counted(reading, 'denied_count')}"
     if metrics.top_senders is None:
         yield "  contacts      unknown"
     for sender in metrics.top_senders or ():
@@ -35,16 +36,3 @@ def _team(report: TeamReport) -> Iterator[str]:
     yield from (f"  not known     {line}" for line in unknowns(reading))
     if reading.estimates:
         yield f"  {exactness(reading)}"
-
-
-def _of(used: int | None, limit: int | None) -> str:
-    return f"{figure(used)} of {'no limit' if limit == 0 else figure(limit)}"
-
-
-def _percent(metrics: Metrics) -> str:
-    return f" ({metrics.usage_pct} %)" if metrics.usage_pct is not None and metrics.weekly_limit else ""
-
-
-def _counted(reading: Reading, name: str) -> str:
-    value: int | None = getattr(reading.metrics, name)
-    return f"about {value}" if name in reading.estimates else figure(value)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mailvane.inbound.health.model import Change, Reading, Status, TeamReport
+from mailvane.inbound.health.model import Change, Metrics, Reading, Status, TeamReport
+from mailvane.notify.letters import amount
 
 NAMES = {
     "weekly_used": "weekly usage",
@@ -34,10 +35,10 @@ def outcome(report: TeamReport) -> str:
 
 
 def change(found: Change) -> str:
-    """With its 95 % interval."""
+    """With its 99 % interval."""
     return (
         f"{NAMES[found.metric]}: {found.change_pct:+.0f} % {_SPANS[found.span]}"
-        f" (95 %: {found.low_pct:+.0f} to {found.high_pct:+.0f} %, {found.days} days)"
+        f" (99 %: {found.low_pct:+.0f} to {found.high_pct:+.0f} %, {found.days} days)"
     )
 
 
@@ -50,6 +51,22 @@ def unknowns(reading: Reading) -> list[str]:
     return [f"{'everything' if every else _joined(names)}: {reason}" for reason, names in reasons.items()]
 
 
+def usage(metrics: Metrics) -> str:
+    """The week's mail, of how much, and the share of it."""
+    told = of_limit(metrics.weekly_used, metrics.weekly_limit)
+    return f"{told} ({metrics.usage_pct} %)" if metrics.usage_pct is not None and metrics.weekly_limit else told
+
+
+def of_limit(used: int | None, limit: int | None) -> str:
+    return f"{figure(used)} of {'no limit' if limit == 0 else figure(limit)}"
+
+
+def counted(reading: Reading, name: str) -> str:
+    """A count, and whether it is an estimate."""
+    value: int | None = getattr(reading.metrics, name)
+    return f"about {value}" if name in reading.estimates else figure(value)
+
+
 def exactness(reading: Reading) -> str:
     """Whether the counts are counts."""
     if not reading.estimates:
@@ -57,8 +74,10 @@ def exactness(reading: Reading) -> str:
     return f"estimated from a number of pages, as the server gives no count: {_joined(_names(reading.estimates))}"
 
 
-def amount(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def without_mark(alert: str) -> str:
+    """An alert where nobody makes a picture of Slack's name for it."""
+    mark, _, told = alert.partition(" ")
+    return told if mark.startswith(":") and mark.endswith(":") else alert
 
 
 def _names(metrics: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailvane.reputation.alerts.daily_report import Daily, Day, last_due
+from mailvane.core.daily import Daily, Day, last_due
 
 HOUR = 3_600_000
 
@@ -61,7 +61,7 @@ class Told:
         self.days: list[str] = []
         self.failures = failures
 
-    def post(self, day: Day, now: int) -> None:
+    async def post(self, day: Day, now: int) -> None:
         if self.failures:
             self.failures -= 1
             raise OSError("the ledger is away")
@@ -82,7 +82,7 @@ def test_each_day_is_told_once_by_one_process() -> None:
 
 
 def test_what_failed_is_told_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailvane.reputation.alerts.daily_report.LOOK_SECONDS", 0)
+    monkeypatch.setattr("mailvane.core.daily.LOOK_SECONDS", 0)
     told = Told(failures=2)
     daily = Daily(7, "UTC", told.post, lambda: ms("2026-09-21T08:00"))
 

@@ -1,0 +1,1 @@
+"""What health reports keep in the ledger."""
