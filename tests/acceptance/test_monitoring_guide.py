@@ -104,7 +104,7 @@ def test_an_empty_server_raises_no_alert(server: GuideServer, slack: Received, t
 def test_its_numbers_follow_from_what_the_server_holds(server: GuideServer, slack: Received, tmp_path: Path) -> None:
     held = Held(
         weekly_used=805, aliases_used=7, quarantined=2, failed=3, denied=4,
-        contacts=(("offers@shop.example", 51, "unset"), ("a@b.example", 90, "whitelisted"), ("b@b.example", 50, "unset")),
+        contacts=(("offers@shop.example", 51, "unset"), ("a@b.c", 90, "whitelisted"), ("b@b.c", 50, "unset")),
     )  # fmt: skip
     with server(held) as asked:
         assert run(asked, slack, tmp_path) == "Report sent with 4 alerts\n"

@@ -54,7 +54,7 @@ def test_the_exit_status_says_how_the_team_is(installation: Installation, team: 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--team", "nobody"], "there is no team nobody in the settings"),
+        (["--team", "nobody"], "there is no team nobody"),
         (["--url", "http://127.0.0.1:1/v1"], "--url needs --key-file"),
         (["--url", "ftp://x", "--key-file", "k"], "expected an address that begins with"),
         (["--url", "http://127.0.0.1:1/v1", "--key-file", "k", "--team", "acme"], "either --url or --team"),

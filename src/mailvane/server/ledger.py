@@ -11,6 +11,9 @@ from mailvane.core.ledger.leases import LeaseStore
 from mailvane.core.ledger.migration import migrate
 from mailvane.core.tenants.store import TenantStore
 from mailvane.dmarc.store.reports import ReportStore
+from mailvane.inbound.health.store.readings import HealthReportStore, ReadingStore
+from mailvane.inbound.health.store.releases import ReleaseStore
+from mailvane.inbound.health.stores import HealthStores
 from mailvane.inbound.store.addresses import AddressStore
 from mailvane.inbound.store.audit import InboundAuditStore
 from mailvane.inbound.store.contacts import ContactStore
@@ -59,6 +62,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     outbox: OutboxStore
     channels: ChannelStore
     inbound: InboundStores
+    health: HealthStores
 
     @property
     def alerting(self) -> AlertingStores:
@@ -100,6 +104,9 @@ def ledger_on(database: Database) -> Ledger:
         outbox=OutboxStore(database),
         channels=ChannelStore(database),
         inbound=_inbound_on(database),
+        health=HealthStores(
+            readings=ReadingStore(database), reports=HealthReportStore(database), releases=ReleaseStore(database)
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from mailvane.inbound.health.settings import HealthSettings
 from mailvane.maillog.cli.program import ImportProgress, ImportRequest, ImportSummary
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.ownership import Ownership
+from mailvane.notify.settings import OutgoingMail
 from mailvane.outbound.governance import Governance
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.blocklists import ListingCheck
@@ -83,12 +84,16 @@ class Mailvane:
     def health_settings(self) -> HealthSettings:
         return self._settings.health
 
-    def health(self) -> HealthReporting:
-        found: HealthReporting = _part("health").reporting_of(self._settings.health, self.now)
-        return found
+    @property
+    def outgoing_mail(self) -> OutgoingMail:
+        return self._settings.notify.mail
+
+    def health(self, *, keeps: bool = True) -> HealthReporting:
+        readings = self._ledger.health.readings if keeps else None
+        return HealthReporting(self._settings.health, self.now, readings)
 
     def teams(self, names: Sequence[str]) -> Sequence[AskedTeam]:
-        found: Sequence[AskedTeam] = _part("health").teams_of(self._settings.health, names)
+        found: Sequence[AskedTeam] = _part("health").teams_of(self._settings.health, names, self._ledger, self.now)
         return found
 
     def maillog(self) -> AbstractContextManager[MailLog]:

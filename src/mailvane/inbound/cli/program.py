@@ -10,6 +10,7 @@ import typer
 from mailvane.core.cli.program import Program, program
 from mailvane.inbound.health.reporting import AskedTeam, HealthReporting
 from mailvane.inbound.health.settings import HealthSettings
+from mailvane.notify.settings import OutgoingMail
 
 
 class HealthProgram(Program, Protocol):
@@ -18,8 +19,12 @@ class HealthProgram(Program, Protocol):
     @property
     def health_settings(self) -> HealthSettings: ...
 
-    def health(self) -> HealthReporting:
-        """What makes reports."""
+    @property
+    def outgoing_mail(self) -> OutgoingMail:
+        """The SMTP server that mail leaves by."""
+
+    def health(self, *, keeps: bool = True) -> HealthReporting:
+        """What makes reports, and keeps readings for their trends unless told otherwise."""
 
     def teams(self, names: Sequence[str]) -> Sequence[AskedTeam]:
         """Those of the settings, all when none is named. Raises InvalidInput."""

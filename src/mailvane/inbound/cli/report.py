@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 import typer
@@ -17,7 +18,7 @@ from mailvane.inbound.health.document import document_of
 from mailvane.inbound.health.model import HealthReport, Status
 from mailvane.inbound.health.reporting import remote_team
 from mailvane.inbound.health.settings import Team, check_base_url
-from mailvane.inbound.health.slack_posting import post_to_slack, slack_url
+from mailvane.inbound.health.telling import post_to_slack, send_by_mail, slack_url
 from mailvane.inbound.health.texts.slack import messages_of
 from mailvane.inbound.health.texts.terminal import lines_of
 
@@ -38,6 +39,8 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
     as_json: bool
     slack: bool
     slack_url: str | None
+    mail: bool
+    mail_to: tuple[str, ...]
 
 
 @group.callback()
@@ -54,9 +57,20 @@ def health(  # noqa: PLR0913  each option is a place to ask or to tell
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
     slack: bool = typer.Option(False, help="Post it to the Slack webhook of the settings."),
     slack_url: str | None = typer.Option(None, help="Post it to this Slack webhook."),
+    mail: bool = typer.Option(False, help="Mail it to the mailboxes of the settings."),
+    mail_to: list[str] = typer.Option([], help="Mail it to this mailbox; may be repeated."),
 ) -> None:
     """Report on quota, quarantine, failures and senders; exit status 0: healthy, 1: alerts, 2: could not tell."""
-    wanted = _Wanted(teams=tuple(team), url=url, key_file=key_file, as_json=as_json, slack=slack, slack_url=slack_url)
+    wanted = _Wanted(
+        teams=tuple(team),
+        url=url,
+        key_file=key_file,
+        as_json=as_json,
+        slack=slack,
+        slack_url=slack_url,
+        mail=mail,
+        mail_to=tuple(mail_to),
+    )
     try:
         status = asyncio.run(_reported(health_program(context), wanted))
     except MailvaneError as error:
@@ -77,7 +91,7 @@ def _complain(message: str) -> None:
 async def _reported(place: HealthProgram, wanted: _Wanted) -> int:
     """Make it, print it, tell it; the exit status."""
     teams = place.teams(wanted.teams) if wanted.url is None else [remote_team(_named(wanted), _timeout(place))]
-    report = await place.health().report(teams)
+    report = await place.health(keeps=wanted.url is None).report(teams)
     if wanted.as_json:
         print_json(document_of(report))
     else:
@@ -106,12 +120,22 @@ def _named(wanted: _Wanted) -> Team:
 
 async def _told(place: HealthProgram, wanted: _Wanted, report: HealthReport) -> bool:
     """Whether it reached everybody that it was to be told to."""
-    if not wanted.slack and wanted.slack_url is None:
-        return True
-    try:
-        url = wanted.slack_url or slack_url(place.health_settings.slack_url_file)
-        await post_to_slack(url, messages_of(report))
-    except MailvaneError as error:
-        _complain(f"Slack: {error.message}")
-        return False
-    return True
+    settings = place.health_settings
+    ways: list[tuple[str, Coroutine[Any, Any, None]]] = []
+    if wanted.slack or wanted.slack_url is not None:
+        ways.append(("Slack", _to_slack(wanted.slack_url, settings.slack_url_file, report)))
+    if wanted.mail or wanted.mail_to:
+        recipients = [*wanted.mail_to, *(settings.mail_to if wanted.mail else ())]
+        ways.append(("mail", send_by_mail(report, place.outgoing_mail, recipients)))
+    told = True
+    for name, way in ways:
+        try:
+            await way
+        except MailvaneError as error:
+            _complain(f"{name}: {error.message}")
+            told = False
+    return told
+
+
+async def _to_slack(url: str | None, file: str | None, report: HealthReport) -> None:
+    await post_to_slack(url or slack_url(file), messages_of(report))

@@ -112,3 +112,33 @@ def worst(found: Iterable[Status]) -> Status:
     if Status.ALERTS in known:
         return Status.ALERTS
     return Status.HEALTHY if known == {Status.HEALTHY} else Status.UNKNOWN
+
+
+class HeldMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message in quarantine."""
+
+    id: str
+    sender: str  # address of the contact
+    state: str | None = None  # of the contact; None: the server does not say
+    subject: str = ""
+    received_at: str = ""
+
+
+class ReleaseState(StrEnum):
+    ASKED = "asked"  # the server was asked, or was about to be; how it ended is not known
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+    UNDONE = "undone"  # the sender's mail is not released by rule any more
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that a rule let out of quarantine."""
+
+    id: str
+    team: str
+    message: str  # the server's id of it
+    sender: str
+    subject: str
+    state: ReleaseState
+    at: int
+    detail: str = ""  # what the server said

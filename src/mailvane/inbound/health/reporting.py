@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -15,9 +15,11 @@ from mailvane.core.errors import MailvaneError
 from mailvane.core.http_client import HttpClient
 from mailvane.inbound.health.analysis import analyse
 from mailvane.inbound.health.collection import collect, unreadable
-from mailvane.inbound.health.model import HealthReport, Reading, TeamReport
+from mailvane.inbound.health.model import DayCounts, HealthReport, Reading, TeamReport
 from mailvane.inbound.health.remote import MOST_BYTES, CleanboxServer
 from mailvane.inbound.health.settings import HealthSettings, Team
+from mailvane.inbound.health.store.readings import ReadingStore
+from mailvane.inbound.health.trends import DAYS, changes
 from mailvane.inbound.health.upstream import Unanswered, Upstream
 
 log = logging.getLogger(__name__)
@@ -61,9 +63,13 @@ def _key(team: Team) -> str:
 class HealthReporting:
     """For the teams of the settings, or those that a command names."""
 
-    def __init__(self, settings: HealthSettings, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, settings: HealthSettings, clock: Callable[[], int], readings: ReadingStore | None = None
+    ) -> None:
+        """Without a store no reading is kept, and nothing is said of trends."""
         self._settings = settings
         self._clock = clock
+        self._readings = readings
         self._zone = ZoneInfo(settings.timezone)
 
     async def report(self, teams: Sequence[AskedTeam]) -> HealthReport:
@@ -71,7 +77,9 @@ class HealthReporting:
         room = asyncio.Semaphore(AT_ONCE)
         readings = await asyncio.gather(*(self._reading(team, room) for team in teams))
         day = datetime.fromtimestamp(now / 1000, self._zone).date().isoformat()
-        return HealthReport(day=day, at=now, teams=tuple(map(self._analysed, readings)))
+        return HealthReport(
+            day=day, at=now, teams=tuple([await asyncio.to_thread(self._analysed, one, day) for one in readings])
+        )
 
     async def _reading(self, team: AskedTeam, room: asyncio.Semaphore) -> Reading:
         async with room:
@@ -84,5 +92,20 @@ class HealthReporting:
                 log.exception("asking about %s failed", team.name)
                 return unreadable(team.name, f"asking failed: {type(error).__name__}", self._clock())
 
-    def _analysed(self, reading: Reading) -> TeamReport:
-        return TeamReport(reading=reading, alerts=analyse(reading.metrics, self._settings.thresholds))
+    def _analysed(self, reading: Reading, day: str) -> TeamReport:
+        alerts = analyse(reading.metrics, self._settings.thresholds)
+        try:
+            days = self._kept(reading, day)
+        except MailvaneError as error:
+            # The report is about mail: it is told without its trends.
+            log.warning("the reading of %s is not kept: %s", reading.team, error)
+            days = ()
+        return TeamReport(reading=reading, alerts=alerts, trends=changes(days), days=days)
+
+    def _kept(self, reading: Reading, day: str) -> tuple[DayCounts, ...]:
+        """Keep it; what is known of the days until this one."""
+        if self._readings is None:
+            return ()
+        self._readings.keep(day, reading)
+        since = date.fromisoformat(day) - timedelta(days=DAYS)
+        return self._readings.days(reading.team, since.isoformat())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import delete, select, update
 
+from mailvane.core.ledger.columns import plain, text_of, value_of
 from mailvane.core.ledger.database import Database
-from mailvane.core.ledger.documents import plain, text_of, value_of
 from mailvane.inbound.health.model import COUNTS, DayCounts, HealthReport, Reading
 from mailvane.inbound.health.store.tables import health_readings, health_reports
 
