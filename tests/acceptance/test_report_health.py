@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from mailvane.inbound.health.model import Metrics, Reading
+from mailvane.server.ledger import open_ledger
 from tests.acceptance.installation import Installation
 from tests.cleanbox import KEY, Cleanbox, Received, cleanbox, message, receiver
 from tests.ports import free_port
+from tests.unit.notify.post_office import PostOffice
 
 
 @pytest.fixture
@@ -95,3 +99,37 @@ def test_a_report_that_slack_does_not_take_is_no_success(installation: Installat
 def test_keys_are_not_shown(installation: Installation) -> None:
     done = installation.run("report", "health", "--json", succeeds=False)
     assert KEY not in done.stdout + done.stderr
+
+
+def test_the_report_is_mailed_with_its_chart(installation: Installation, team: Cleanbox) -> None:
+    team.messages = [message(number, "failed") for number in range(2)]
+    ledger = open_ledger(f"sqlite:///{installation.data / 'ledger.sqlite'}")
+    today = datetime.now(UTC).date()
+    for back in range(1, 5):
+        metrics = Metrics(failed_count=25 * back)
+        ledger.health.readings.keep((today - timedelta(back)).isoformat(), Reading(team="acme", at=1, metrics=metrics))
+    ledger.close()
+    office = PostOffice()
+    with office.running():
+        with (installation.data / "mailvane.toml").open("a") as file:
+            file.write(f'[reputation.mail]\nhost = "127.0.0.1"\nport = {office.port}\nsecurity = "none"\n')
+        words = ("report", "health", "--team", "acme", "--mail-to", "Ops <ops@example.net>")
+        assert installation.run(*words, succeeds=False).returncode == 1
+    (mail,) = office.taken
+    assert mail["Subject"].startswith("[Mailvane] email health of acme, ")
+    assert mail["To"] == "ops@example.net"
+    kinds = [part.get_content_type() for part in mail.walk()]
+    assert kinds == ["multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png"]
+    picture = list(mail.walk())[-1]
+    assert f'src="cid:{picture["Content-ID"].strip("<>")}"' in list(mail.walk())[3].get_content()
+
+
+def test_every_workspace_of_this_server_is_reported_on_where_no_team_is_set(tmp_path: Path) -> None:
+    found = Installation(tmp_path / "own")
+    found.tenant("acme")
+    found.tenant("globex")
+    told = found.answer("report", "health")
+    assert [(one["team"], one["status"], one["metrics"]["quarantine_pending"]) for one in told["teams"]] == [
+        ("acme", "healthy", 0), ("globex", "healthy", 0),
+    ]  # fmt: skip
+    assert told["rollup"] == {"teams": 2, "alerts": 0, "healthy": 2, "in_alert": 0, "unknown": 0}

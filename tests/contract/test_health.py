@@ -26,7 +26,7 @@ DAY = "2026-11-27"
 
 
 def reading(at: int = NOW, team: str = "acme", **counts: int) -> Reading:
-    return Reading(team=team, at=at, metrics=Metrics(**counts), estimates=("failed_count",))
+    return Reading(team=team, at=at, metrics=msgspec.convert(counts, Metrics), estimates=("failed_count",))
 
 
 def held(number: int, sender: str = "friend@example.org") -> HeldMessage:

@@ -9,6 +9,8 @@ import msgspec
 
 from mailvane.inbound.health.model import HealthReport, Status, TeamReport
 
+_STANDINGS = {Status.HEALTHY: "healthy", Status.ALERTS: "in_alert", Status.UNKNOWN: "unknown"}
+
 
 def document_of(report: HealthReport) -> dict[str, Any]:
     """All of it; times as ISO 8601 in UTC."""
@@ -20,7 +22,7 @@ def document_of(report: HealthReport) -> dict[str, Any]:
         "rollup": {
             "teams": len(report.teams),
             "alerts": sum(len(each.alerts) for each in report.teams),
-            **{status.value: sum(each.status is status for each in report.teams) for status in Status},
+            **{name: sum(each.status is status for each in report.teams) for status, name in _STANDINGS.items()},
         },
     }
 
