@@ -77,15 +77,16 @@ class HttpClient:
         *,
         params: Mapping[str, str] | None = None,
         json: object = None,
+        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         public: bool = False,
     ) -> Answer:
-        """GET, or POST when there is JSON to send. Again after a pause when that may help.
+        """GET, or POST when there is something to send, as JSON or as it is. Again after a pause when that may help.
 
         `public`: only at an address of the public internet, because the URL is somebody else's and not of the settings.
         Whatever the status says is for the caller, except: raises AskedToWait on 429, CollectionFailed on 5xx.
         """
-        content = None if json is None else msgspec.json.encode(json)
+        content = content if json is None else msgspec.json.encode(json)
         given = dict(headers or {}) | ({} if json is None else {"Content-Type": "application/json"})
         client = self._guarded() if public else self._client
         for pause in (*self._pauses, None):

@@ -23,6 +23,8 @@ EVERY_SECONDS = 3600.0
 OBSERVATIONS_DAYS = 400
 # How long it can be looked up what became of a message, and a message be sent again. The alert's log stays.
 NOTIFICATIONS_DAYS = 90
+# Trends look back eight weeks; the rest is for whoever asks how it was a year ago.
+HEALTH_DAYS = 400
 
 
 Forget = Callable[[int], int]
@@ -33,12 +35,18 @@ class Housekeeping:
     """Several nodes may clear away the same things: it is harmless."""
 
     def __init__(
-        self, event_ids: Forget, observations: Forget, notifications: Forget, clock: Callable[[], int]
+        self,
+        event_ids: Forget,
+        observations: Forget,
+        notifications: Forget,
+        health: Forget,
+        clock: Callable[[], int],
     ) -> None:
         self._kept = (
             ("event ids", event_ids, EVENT_IDS_DAYS),
             ("observations", observations, OBSERVATIONS_DAYS),
             ("notifications", notifications, NOTIFICATIONS_DAYS),
+            ("health readings", health, HEALTH_DAYS),
         )
         self._clock = clock
 
@@ -62,4 +70,10 @@ class Housekeeping:
 
 def housekeeping_of(ledger: Ledger, clock: Callable[[], int]) -> Housekeeping:
     observations = partial(ledger.observations.forget_observations, tuple(ObservationKind))
-    return Housekeeping(ledger.journal.prune, observations, ledger.outbox.forget_notifications, clock)
+    return Housekeeping(
+        ledger.journal.prune,
+        observations,
+        ledger.outbox.forget_notifications,
+        ledger.health.readings.forget_readings,
+        clock,
+    )

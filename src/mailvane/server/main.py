@@ -15,12 +15,10 @@ from zoneinfo import ZoneInfo
 from mailvane.core.tenants.service import Tenancy
 from mailvane.dmarc.intake import Taken
 from mailvane.dmarc.store.reports import ReportStore
-from mailvane.inbound.health.reporting import AskedTeam, HealthReporting
-from mailvane.inbound.health.settings import HealthSettings
+from mailvane.inbound.cli.program import HealthDesk
 from mailvane.maillog.cli.program import ImportProgress, ImportRequest, ImportSummary
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.ownership import Ownership
-from mailvane.notify.settings import OutgoingMail
 from mailvane.outbound.governance import Governance
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.blocklists import ListingCheck
@@ -80,20 +78,8 @@ class Mailvane:
         found: Iterator[Taken] = taking.take(workspace, files, self.maillog)
         return found
 
-    @property
-    def health_settings(self) -> HealthSettings:
-        return self._settings.health
-
-    @property
-    def outgoing_mail(self) -> OutgoingMail:
-        return self._settings.notify.mail
-
-    def health(self, *, keeps: bool = True) -> HealthReporting:
-        readings = self._ledger.health.readings if keeps else None
-        return HealthReporting(self._settings.health, self.now, readings)
-
-    def teams(self, names: Sequence[str]) -> Sequence[AskedTeam]:
-        found: Sequence[AskedTeam] = _part("health").teams_of(self._settings.health, names, self._ledger, self.now)
+    def health(self) -> HealthDesk:
+        found: HealthDesk = _part("health").health_of(self._settings, lambda: self._ledger, self.now)
         return found
 
     def maillog(self) -> AbstractContextManager[MailLog]:

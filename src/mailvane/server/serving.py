@@ -33,6 +33,7 @@ from mailvane.server.alerting import watching_settings
 from mailvane.server.descriptors import connections_of_a_door, raised
 from mailvane.server.following import Follower, FollowingMetrics
 from mailvane.server.governing import complaints_of
+from mailvane.server.health import Health
 from mailvane.server.housekeeping import housekeeping_of
 from mailvane.server.http import HttpServices, create_app
 from mailvane.server.inbound import inbound_services
@@ -81,6 +82,8 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
             answering = None if application is None else _answering(settings, application, limits, told)
             surfaces = _run(settings, answering, policy, outbound)
             background = [*reputation.background(), housekeeping_of(stores.ledger, _clock).run]
+            health = Health(settings, lambda: stores.ledger, _clock, lambda _ledger: services.inbound.quarantine)
+            background += health.background(registry)
             runner.run(_beside(background, surfaces) if "worker" in roles else surfaces)
     log.info("stopped")
 

@@ -15,6 +15,7 @@ from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEven
 from mailvane.reputation.model import ObservationKind
 from mailvane.server.housekeeping import (
     EVENT_IDS_DAYS,
+    HEALTH_DAYS,
     NOTIFICATIONS_DAYS,
     OBSERVATIONS_DAYS,
     Housekeeping,
@@ -56,6 +57,10 @@ class Failing:
         assert before == NOW - OBSERVATIONS_DAYS * DAY
         return 0
 
+    def forget_readings(self, before: int) -> int:
+        assert before == NOW - HEALTH_DAYS * DAY
+        return 0
+
     def forget_notifications(self, before: int) -> int:
         assert before == NOW - NOTIFICATIONS_DAYS * DAY
         return 0
@@ -74,7 +79,9 @@ def test_an_event_id_is_known_for_35_days_and_then_forgotten(tmp_path: Path) -> 
 def test_a_ledger_that_fails_is_tidied_later(caplog: pytest.LogCaptureFixture) -> None:
     ledger = Failing([StoreUnavailable("the ledger is away"), RuntimeError("a mistake")])
     observations = partial(ledger.forget_observations, tuple(ObservationKind))
-    housekeeping = Housekeeping(ledger.prune, observations, ledger.forget_notifications, lambda: NOW)
+    housekeeping = Housekeeping(
+        ledger.prune, observations, ledger.forget_notifications, ledger.forget_readings, lambda: NOW
+    )
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             housekeeping.tidy()

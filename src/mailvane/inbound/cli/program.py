@@ -8,28 +8,48 @@ from typing import Protocol
 import typer
 
 from mailvane.core.cli.program import Program, program
-from mailvane.inbound.health.reporting import AskedTeam, HealthReporting
-from mailvane.inbound.health.settings import HealthSettings
-from mailvane.notify.settings import OutgoingMail
+from mailvane.inbound.health.model import HealthReport, Release, Remedied
+from mailvane.inbound.health.settings import Team
 
 
-class HealthProgram(Program, Protocol):
+class HealthDesk(Protocol):
+    """Makes health reports, tells them, and acts on them."""
+
+    async def report(self, names: Sequence[str]) -> HealthReport:
+        """Of these teams, of all when none is named; its readings are kept. Raises InvalidInput."""
+
+    async def report_of(self, team: Team) -> HealthReport:
+        """Of one that the settings need not know; nothing is kept."""
+
+    async def scheduled(self) -> HealthReport:
+        """The report that is due, made and told unless it was. Raises NotTold."""
+
+    async def to_slack(self, report: HealthReport, url: str | None) -> None:
+        """To the webhook of the settings, when none is given. Raises NotDelivered, Refused."""
+
+    async def by_mail(self, report: HealthReport, recipients: Sequence[str]) -> None:
+        """To those of the settings, when none is given. Raises InvalidInput, NotDelivered, Refused."""
+
+    def lines(self, report: HealthReport) -> Sequence[str]:
+        """For a terminal."""
+
+    async def remedy(self, names: Sequence[str], *, applies: bool) -> Sequence[Remedied]:
+        """Accept quarantined mail of whitelisted contacts, or say what would be accepted. Raises InvalidInput."""
+
+    def releases(self, team: str | None, limit: int) -> Sequence[Release]:
+        """What was accepted so, the newest first."""
+
+    async def undo(self, release_id: str) -> Release:
+        """Raises NotFound, InvalidInput."""
+
+
+class InboundProgram(Program, Protocol):
     """A running server reports by its schedule; commands report now."""
 
-    @property
-    def health_settings(self) -> HealthSettings: ...
-
-    @property
-    def outgoing_mail(self) -> OutgoingMail:
-        """The SMTP server that mail leaves by."""
-
-    def health(self, *, keeps: bool = True) -> HealthReporting:
-        """What makes reports, and keeps readings for their trends unless told otherwise."""
-
-    def teams(self, names: Sequence[str]) -> Sequence[AskedTeam]:
-        """Those of the settings, all when none is named. Raises InvalidInput."""
+    def health(self) -> HealthDesk:
+        """The health report."""
 
 
-def health_program(context: typer.Context) -> HealthProgram:
-    found: HealthProgram = program(context)
+def inbound_program(context: typer.Context) -> InboundProgram:
+    found: InboundProgram = program(context)
     return found

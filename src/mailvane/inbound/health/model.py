@@ -121,7 +121,6 @@ class HeldMessage(msgspec.Struct, frozen=True, kw_only=True):
     sender: str  # address of the contact
     state: str | None = None  # of the contact; None: the server does not say
     subject: str = ""
-    received_at: str = ""
 
 
 class ReleaseState(StrEnum):
@@ -142,3 +141,13 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     state: ReleaseState
     at: int
     detail: str = ""  # what the server said
+
+
+class Remedied(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done, or would be, for a team."""
+
+    team: str
+    held: int | None = None  # messages in quarantine; None: not known
+    wanted: tuple[HeldMessage, ...] = ()  # those of whitelisted contacts, the longest held first
+    releases: tuple[Release, ...] = ()  # what was asked for; none in a dry run
+    told: str = ""  # why nothing, or not all, was done

@@ -13,13 +13,15 @@ from typing import Any
 import msgspec
 
 from mailvane.core.http_client import Answer, HttpClient
-from mailvane.inbound.health.model import Sender
+from mailvane.inbound.health.model import HeldMessage, Sender
 from mailvane.inbound.health.upstream import Counted, Unanswered, Usage
 
 QUARANTINE_PAGE = 50  # the guide's sizes of a page
 MESSAGES_PAGE = 25
 MOST_BYTES = 4 * 1024 * 1024
 _LONGEST_TOLD = 200
+_AT_ONCE = 100  # items of a page or a decision
+_MOST_CONTACTS = 5000
 _LONGEST_ADDRESS = 320  # RFC 3696: 64 characters, an at sign, 255
 _MEANINGS = {
     401: "the key is missing or not accepted (status 401)",
@@ -59,6 +61,52 @@ class CleanboxServer:
         found = await self.get("/contacts", {"sort": "emailCount", "dir": "desc", "per_page": str(limit)})
         return [_sender(each) for each in listed(found)[:limit]]
 
+    async def held(self, most: int) -> Sequence[HeldMessage]:
+        """By the state of each message's contact; where the server does not say it, by the list of contacts."""
+        found = [_held(each) for each in await self._pages("/quarantine", {}, most)]
+        if all(one.state is not None for one in found):
+            return found
+        contacts = await self._pages("/contacts", {"state": "whitelisted"}, _MOST_CONTACTS)
+        known = {
+            each["email"].lower() for each in contacts if isinstance(each, dict) and isinstance(each.get("email"), str)
+        }
+        return [
+            msgspec.structs.replace(one, state="whitelisted")
+            if one.state is None and one.sender.lower() in known
+            else one
+            for one in found
+        ]
+
+    async def accept(self, ids: Sequence[str]) -> Mapping[str, str]:
+        return await self._decided("/quarantine/accept", ids)
+
+    async def reject(self, ids: Sequence[str]) -> Mapping[str, str]:
+        return await self._decided("/quarantine/reject", ids)
+
+    async def _decided(self, path: str, ids: Sequence[str]) -> dict[str, str]:
+        # ours: body and answer. The vendor names the path of accepting only.
+        told: dict[str, str] = {}
+        for first in range(0, len(ids), _AT_ONCE):
+            answer = await self.post(path, {"uuids": list(ids[first : first + _AT_ONCE])})
+            told |= {_text(each, "uuid"): "" for each in _list(answer, "data")}
+            told |= {_text(each, "uuid"): _text(each, "message") or "refused" for each in _list(answer, "failed")}
+        return {each: told[each] for each in ids if each in told}
+
+    async def _pages(self, path: str, params: Mapping[str, str], most: int) -> list[Any]:
+        """The items of a list, page by page."""
+        found: list[Any] = []
+        page = 1
+        while True:
+            answer = await self.get(path, {**params, "page": str(page), "per_page": str(_AT_ONCE)})
+            items = listed(answer)
+            found += items
+            pages = whole(answer.get("total_pages"))
+            if pages is None:
+                raise Unanswered("the answer has no `total_pages`")
+            if page >= pages or not items or len(found) >= most:
+                return found[:most]
+            page += 1
+
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> Mapping[str, Any]:
         """The answer's object. Raises Unanswered, CollectionFailed."""
         return await self._asked(path, params=params)
@@ -75,7 +123,7 @@ class CleanboxServer:
                 answer = await self._client.ask(self._url + path, params=params, json=body, headers=self._headers)
         except TimeoutError:
             raise Unanswered(f"no answer to {path} within {self._timeout:g} s") from None
-        if answer.status != 200:
+        if not 200 <= answer.status < 300:
             raise Unanswered(_refusal(answer))
         return _object(answer.body, path)
 
@@ -114,6 +162,30 @@ def _sender(found: object) -> Sender:
         if isinstance(email, str) and isinstance(state, str) and count is not None:
             return Sender(_line(email)[:_LONGEST_ADDRESS], count, state)
     raise Unanswered("a contact lacks its email, email_count or state")
+
+
+def _held(found: object) -> HeldMessage:
+    if not isinstance(found, dict) or not _text(found, "uuid"):
+        raise Unanswered("a message in quarantine has no uuid")
+    contact = _inner(found, "contact")
+    state = contact.get("state")
+    return HeldMessage(
+        id=_text(found, "uuid"),
+        sender=_text(contact, "email") or _text(found, "from"),
+        state=state if isinstance(state, str) else None,
+        subject=_text(found, "subject"),
+    )
+
+
+def _list(found: Mapping[str, Any], name: str) -> list[Any]:
+    items = found.get(name)
+    return items if isinstance(items, list) else []
+
+
+def _text(found: object, name: str) -> str:
+    """A short line; empty where there is none."""
+    value = found.get(name) if isinstance(found, dict) else None
+    return _line(value)[:_LONGEST_ADDRESS] if isinstance(value, str) else ""
 
 
 def _inner(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -38,6 +38,21 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = 50
 
 
+class Remediation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Quarantined mail of whitelisted contacts is accepted without a person."""
+
+    mode: Annotated[
+        Literal["off", "dry-run", "apply"],
+        Meta(description="What the schedule does: nothing, say what it would accept, or accept it."),
+    ] = "off"
+    backlog: Annotated[_Count, Meta(description="It begins when there are more messages than these in quarantine.")] = (
+        10
+    )
+    per_hour: Annotated[
+        Annotated[int, Meta(ge=1, le=10_000)], Meta(description="Messages that are accepted for a team in an hour.")
+    ] = 20
+
+
 class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Who is reported on, to whom, and when."""
 
@@ -48,6 +63,13 @@ class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
             " `url` with `key` or `key_file` of a Cleanbox-compatible one. None: every workspace of this server."
         ),
     ] = ()
+    schedule: Annotated[
+        bool, Meta(description="Whether `mailvane serve` makes the report each day by itself, in the role worker.")
+    ] = False
+    hour: Annotated[
+        Annotated[int, Meta(ge=0, le=23)],
+        Meta(description="Hour of the day at which it is due; also for `mailvane report health --scheduled`."),
+    ] = 8
     timezone: Annotated[str, Meta(description="Time zone of the report's hour and of the days of trends.")] = "UTC"
     slack_url_file: Annotated[
         _Path | None, Meta(description="File that holds the address of the Slack incoming webhook to post to.")
@@ -55,6 +77,18 @@ class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
     mail_to: Annotated[
         tuple[str, ...], Meta(description="Mailboxes that get the report, by the server of `[reputation.mail]`.")
     ] = ()
+    prometheus_minutes: Annotated[
+        Annotated[int, Meta(ge=0, le=1440)],
+        Meta(
+            description="How often the figures at /metrics are collected anew; 0: they are not shown there. Everybody"
+            " may read /metrics, and these name the teams."
+        ),
+    ] = 0
+    influx_url: Annotated[
+        str,
+        Meta(description="Where InfluxDB takes line protocol, such as `http://host:8086/api/v2/write?org=o&bucket=b`."),
+    ] = ""
+    influx_token_file: Annotated[_Path | None, Meta(description="File that holds its token.")] = None
     timeout_seconds: Annotated[
         Annotated[float, Meta(gt=0, le=600)], Meta(description="How long a server may take to answer one question.")
     ] = 30.0
@@ -62,6 +96,9 @@ class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=1, le=100)], Meta(description="How many of the busiest contacts are looked at.")
     ] = 5
     thresholds: Annotated[Thresholds, Meta(description="When there is an alert; its keys are below.")] = Thresholds()
+    remediation: Annotated[
+        Remediation, Meta(description="Whether quarantined mail of whitelisted contacts is accepted; keys below.")
+    ] = Remediation()
 
 
 def _check(read: HealthSettings, where: str) -> None:
@@ -74,6 +111,8 @@ def _check(read: HealthSettings, where: str) -> None:
             read_mailbox(written)
         except InvalidInput as error:
             raise InvalidSetting(f"{where}: mail_to: {error.message}") from None
+    if read.influx_url and urlsplit(read.influx_url).scheme not in {"http", "https"}:
+        raise InvalidSetting(f"{where}: influx_url: expected an address that begins with https:// or http://")
     names = [team.name for team in read.teams]
     for team in read.teams:
         if names.count(team.name) > 1:
@@ -105,4 +144,4 @@ def check_base_url(url: str, where: str) -> None:
         raise InvalidSetting(f"{where}: expected scheme, host, port and path only")
 
 
-PART = Part(HealthSettings, ("thresholds",), _check)
+PART = Part(HealthSettings, ("thresholds", "remediation"), _check)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from mailvane.core.errors import CollectionFailed
-from mailvane.inbound.health.model import Sender
+from mailvane.inbound.health.model import HeldMessage, Sender
 
 
 class Unanswered(CollectionFailed):
@@ -43,3 +43,12 @@ class Upstream(Protocol):
 
     async def senders(self, limit: int) -> Sequence[Sender]:
         """The contacts that sent most, those first."""
+
+    async def held(self, most: int) -> Sequence[HeldMessage]:
+        """What is in quarantine, at most so many."""
+
+    async def accept(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """Let messages out of quarantine: why not, by id, and empty for those that were. What is missing is unknown."""
+
+    async def reject(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """Deny messages in quarantine; answered likewise."""
