@@ -15,7 +15,10 @@ help:  ## Show this list
 run: .venv/installed  ## Start the demo: a server with a living simulated mail world
 	$(BIN)/mailvane demo
 
+# Servers and commands that tests start are compiled once, wherever the machine's settings say that nothing is kept.
+test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/installed lint  ## Run every check
+	$(BIN)/python -m compileall -q src
 	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed  ## Style, types and import contracts

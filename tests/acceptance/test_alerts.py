@@ -35,7 +35,7 @@ def test_a_listing_is_told_once_signed_and_read_back(tmp_path: Path, killed: boo
         settings = f'resolvers = ["127.0.0.1:{names.port}"]\nallowed_targets = ["127.0.0.1"]\n'
         (installation.data / "mailvane.toml").write_text("[reputation]\n" + settings)
         _, token = installation.tenant("acme")
-        process = stack.enter_context(installation.running("serve"))
+        process = stack.enter_context(installation.starting("serve"))
         installation.wait_until_ready()
         api = stack.enter_context(
             httpx.Client(base_url=f"{installation.url}/api/v1.0", headers={"X-API-KEY": token}, timeout=PATIENCE)
@@ -47,7 +47,7 @@ def test_a_listing_is_told_once_signed_and_read_back(tmp_path: Path, killed: boo
             kill(process)
             receiver.answers.clear()
             soon(installation)
-            process = stack.enter_context(installation.running("serve"))
+            process = stack.enter_context(installation.starting("serve"))
             installation.wait_until_ready()
         ledger = open_ledger(f"sqlite:///{installation.data / 'ledger.sqlite'}")
         stack.callback(ledger.close)

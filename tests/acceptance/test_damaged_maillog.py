@@ -15,9 +15,10 @@ import pytest
 
 from tests.acceptance.installation import HTTP, Installation, stop
 from tests.acceptance.test_lost_ledger import MAILS, accepted, write_log
+from tests.depth import rounds
 from tests.waiting import wait_for
 
-ROUNDS = 6
+ROUNDS = rounds(3, deep=6)
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def alive(installation: Installation) -> Iterator[None]:
         except httpx.TransportError:
             return False
 
-    with installation.running("serve") as process:
+    with installation.starting("serve") as process:
         installation.wait_for(answers)
         yield
         stop(process)
@@ -109,10 +110,11 @@ def test_no_kill_looks_like_damage(filled: Installation, tmp_path: Path) -> None
     lines = write_log(tmp_path / "more.log").read_text().replace("ABCDE", "FEDCB").splitlines(keepends=True)
     dice = random.Random(7)
     for number in range(ROUNDS):
-        with filled.running("serve"), log.open("a") as file:
-            file.writelines(lines[number * 20 : (number + 1) * 20])
+        with filled.starting("serve"), log.open("a") as file:
+            filled.wait_for_progress()
+            file.writelines(lines[number * 40 : (number + 1) * 40])
             file.flush()
-            time.sleep(dice.uniform(1.0, 4.0))
+            time.sleep(dice.uniform(0, 1.5))
     with filled.serving():
         wait_for(lambda: accepted(filled, "acme") == 2 * MAILS, filled.said)
         found = findings(filled, "--deep")

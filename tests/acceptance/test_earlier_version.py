@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 import tarfile
 import time
 from collections.abc import Iterator
@@ -22,18 +21,12 @@ import pytest
 from mailvane.server.ledger import open_ledger
 from tests.acceptance.installation import Installation
 from tests.acceptance.smtp_sink import SmtpSink
+from tests.acceptance.warm_commands import CLOCK_BEHIND
 from tests.fixtures.earlier_version.questions import COMMANDS, CONTINUED, HTTP
 from tests.waiting import PATIENCE
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "earlier_version"
 THEN: dict[str, Any] = json.loads((FIXTURE / "answers.json").read_text())
-PROGRAM = f"""#!{sys.executable}
-import time
-now, behind = time.time_ns, {{behind}}
-time.time_ns = lambda: now() - behind
-from mailvane.server.main import main
-main()
-"""
 SETTINGS = """\
 [reputation]
 resolvers = ["127.0.0.1:9"]
@@ -51,10 +44,8 @@ ASKED_SINCE = {"addresses": {"status", "error", "updated_at"}}
 @contextmanager
 def a_copy(place: Path, smtp_port: int) -> Iterator[Installation]:
     """The directory as it was, and today's program with the clock of then."""
-    program = place / "mailvane"
-    program.write_text(PROGRAM.format(behind=time.time_ns() - (THEN["made_at"] + 2000) * 1_000_000))
-    program.chmod(0o755)
-    found = Installation(place / "data", program)
+    found = Installation(place / "data")
+    found.environment[CLOCK_BEHIND] = str(time.time_ns() - (THEN["made_at"] + 2000) * 1_000_000)
     found.environment["TZ"] = "UTC"
     with tarfile.open(FIXTURE / "data.tar.xz") as archive:
         archive.extractall(found.data, filter="data")

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.acceptance.installation import COMMAND, Installation
+from tests.acceptance.installation import Installation
 from tests.waiting import PATIENCE
 
 if sys.version_info >= (3, 14):
@@ -92,15 +92,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installati
 
 
 def imported(installation: Installation, name: str, given: bytes | None = None) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [str(COMMAND), "import", "postfix", name, "--workspace", "acme"],
-        env=installation.environment,
-        input=given,
-        capture_output=True,
-        timeout=2 * PATIENCE,
-        check=False,
-    )
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+    return installation.run("import", "postfix", name, "--workspace", "acme", given=given, succeeds=False)
 
 
 def recipients(installation: Installation, key: str) -> list[str]:

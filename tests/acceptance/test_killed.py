@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import random
-import subprocess
 import time
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Thread
 
@@ -14,15 +12,16 @@ import pytest
 
 from mailvane_demo.world.postfix import PostfixWorld
 from tests.acceptance.installation import Installation, kill
+from tests.depth import rounds
 
-ROUNDS = 16
+ROUNDS = rounds(5, deep=16)
 START = 1_760_000_000_000
 DAY = 86_400_000
 
 
 @pytest.fixture(scope="module")
 def lines() -> list[str]:
-    return list(PostfixWorld(seed=5, start=START, mails_per_day=900).lines(START, START + 8 * DAY))
+    return list(PostfixWorld(seed=5, start=START, mails_per_day=900).lines(START, START + 4 * DAY))
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +50,12 @@ def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(
     dice = random.Random(11)
     hits = 0
     for _ in range(ROUNDS):
-        words = ("import", "postfix", str(log), "--workspace", "acme")
-        with installation.running(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            time.sleep(dice.uniform(0.6, 2.6))
+        with installation.starting("import", "postfix", str(log), "--workspace", "acme") as process:
+            installation.wait_for_progress()
+            time.sleep(dice.uniform(0, 0.3))
             hits += kill(process)
     installation.run("import", "postfix", str(log), "--workspace", "acme")
-    assert hits >= ROUNDS // 4, "too few rounds were killed in the middle to prove anything"
+    assert hits >= ROUNDS // 3, "too few rounds were killed in the middle to prove anything"
     assert installation.everything("acme") == wanted
 
 
@@ -67,29 +66,26 @@ def test_imports_of_one_log_that_run_at_once_share_the_work(
     log.write_text("\n".join(lines) + "\n")
     installation = Installation(tmp_path / "shared")
     installation.tenant("acme")
-    with installation.serving(), ExitStack() as running:
-        words = ("import", "postfix", str(log), "--workspace", "acme", "--json")
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        imports = [running.enter_context(installation.running(*words, **pipes)) for _ in range(3)]
-        told = [process.communicate() for process in imports]
-        assert [process.returncode for process in imports] == [0, 0, 0], told
-        assert sum(json.loads(out)["lines"] for out, _ in told) == len(lines)
+    words = ("import", "postfix", str(log), "--workspace", "acme")
+    with installation.serving(), ThreadPoolExecutor(3) as pool:
+        told = pool.map(lambda _: installation.answer(*words), range(3))
+        assert sum(each["lines"] for each in told) == len(lines)
         found = installation.everything("acme")
     assert found == wanted
 
 
-def append_slowly(log: Path, lines: list[str], stop: Event) -> None:
-    """Write in pieces that end anywhere, as a log daemon does."""
+def append_slowly(log: Path, lines: list[str], hurry: Event) -> None:
+    """Write in pieces that end anywhere, as a log daemon does; slowly, until there is no need to."""
     dice = random.Random(3)
     text = "\n".join(lines) + "\n"
     at = 0
     with log.open("a", buffering=1) as file:
-        while at < len(text) and not stop.is_set():
+        while at < len(text):
             piece = text[at : at + dice.randrange(1, 2 * len(text) // 400)]
             file.write(piece)
             file.flush()
             at += len(piece)
-            time.sleep(0.1)
+            hurry.wait(0.05)
 
 
 def test_a_followed_log_is_taken_in_once_however_often_the_server_is_killed(
@@ -101,18 +97,19 @@ def test_a_followed_log_is_taken_in_once_however_often_the_server_is_killed(
     installation = Installation(data)
     (data / "mailvane.toml").write_text(f'[[postfix]]\npath = "{log}"\nworkspace = "acme"\n')
     installation.tenant("acme")
-    stop = Event()
-    writer = Thread(target=append_slowly, args=(log, lines, stop))
+    hurry = Event()
+    writer = Thread(target=append_slowly, args=(log, lines, hurry))
     writer.start()
     dice = random.Random(13)
     try:
         for _ in range(ROUNDS):
-            with installation.running("serve") as process:
-                time.sleep(dice.uniform(1.2, 3.5))
+            with installation.starting("serve") as process:
+                installation.wait_for_progress()
+                time.sleep(dice.uniform(0, 1.5))
                 assert kill(process), f"the server ended by itself: {installation.said()}"
     finally:
+        hurry.set()
         writer.join()
-        stop.set()
     with installation.serving():
         installation.run("import", "postfix", str(log), "--workspace", "acme")
         found = installation.everything("acme")

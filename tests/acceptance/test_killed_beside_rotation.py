@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -14,10 +15,11 @@ from typing import Any
 import pytest
 
 from mailvane_demo.world.postfix import PostfixWorld
-from tests.acceptance.installation import Installation, kill
+from tests.acceptance.installation import HTTP, Installation, kill
 from tests.acceptance.test_killed import undisturbed
+from tests.depth import rounds
 
-ROUNDS = 4
+ROUNDS = rounds(2, deep=4)
 ROTATIONS = 12
 START = 1_760_000_000_000
 DAY = 86_400_000
@@ -80,6 +82,12 @@ def wanted(text: bytes, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     return undisturbed(place / "data", log)
 
 
+def has_begun(installation: Installation) -> bool:
+    """The server with this log."""
+    told = HTTP.get(f"{installation.url}/metrics").text
+    return re.search(r"^mailvane_postfix_lines_total\{.*\} [1-9]", told, re.MULTILINE) is not None
+
+
 @pytest.mark.parametrize("rotate", [numbered, dated, copied_and_cut])
 def test_a_log_that_is_rotated_and_compressed_is_taken_in_once_however_often_the_server_is_killed(
     tmp_path: Path, text: bytes, wanted: dict[str, Any], rotate: Rotate
@@ -93,7 +101,7 @@ def test_a_log_that_is_rotated_and_compressed_is_taken_in_once_however_often_the
     (data / "mailvane.toml").write_text(f'[[postfix]]\npath = "{log}"\nworkspace = "acme"\n')
     _, token = installation.tenant("acme")
     with installation.serving():
-        time.sleep(1)  # it has begun with this log
+        installation.wait_for(lambda: has_begun(installation))
     written = Event()
 
     def write() -> None:
@@ -117,8 +125,9 @@ def test_a_log_that_is_rotated_and_compressed_is_taken_in_once_however_often_the
     dice = random.Random(17)
     try:
         for _ in range(ROUNDS):
-            with installation.running("serve") as process:
-                time.sleep(dice.uniform(1.5, 4.0))
+            with installation.starting("serve") as process:
+                installation.wait_for_progress()
+                time.sleep(dice.uniform(0, 2.0))
                 assert kill(process), f"the server ended by itself: {installation.said()}"
     finally:
         writer.join()

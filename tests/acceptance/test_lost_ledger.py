@@ -52,7 +52,7 @@ def filled(tmp_path: Path, log: Path) -> Installation:
 
 def fill(installation: Installation, log: Path) -> None:
     installation.tenant("acme")
-    with installation.running("serve"):
+    with installation.starting("serve"):
         installation.wait_until_ready()
         installation.run("import", "postfix", str(log), "--workspace", "acme")
 

@@ -55,7 +55,7 @@ def test_a_source_is_asked_at_once_after_a_restart(
     installation, api = client
     well = resolver.zones
     resolver.zones = dict.fromkeys(well, "silent")  # one question after the other, each until its time is over
-    with installation.running("serve") as process:
+    with installation.starting("serve") as process:
         installation.wait_until_ready()
         assert api.post("/api/v1.0/ips", json={"ips": ["192.0.2.98"]}).status_code == 201
         installation.wait_for(lambda: shown(api)["leased_until"])

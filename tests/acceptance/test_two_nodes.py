@@ -104,7 +104,7 @@ def test_what_a_killed_node_had_to_tell_the_other_tells(
         _, token = one.tenant("acme")
         if within:
             receiver.answering.clear()
-        process = running.enter_context(one.running("serve"))
+        process = running.enter_context(one.starting("serve"))
         one.wait_until_ready()
         with client(one, token) as api:
             api.post("/api/v1.0/alerts", json={"name": "a", "rules": [RULE], "webhook_url": receiver.url})

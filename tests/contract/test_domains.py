@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
-from multiprocessing import get_context
 from uuid import uuid4
 
 import msgspec
@@ -41,8 +40,10 @@ from mailvane.outbound.store.tables import answers, decision_minutes, feedback_i
 from mailvane.server.ledger import Ledger, open_ledger
 from tests.contract.deciding import GROUP, JUDGE, NOW, allowed_of, decide_until_killed, decisions, usages
 from tests.contract.deciding import added as new_domain
+from tests.depth import rounds
+from tests.processes import FORKING
 
-ROUNDS = 20
+ROUNDS = rounds(6, deep=20)
 
 
 @pytest.fixture
@@ -219,7 +220,7 @@ def test_sixty_four_threads_never_pass_a_limit(ledger: Ledger, workspace: int) -
 
 def test_two_processes_never_pass_a_limit(ledger: Ledger, ledger_url: str, workspace: int) -> None:
     added(ledger, workspace, daily_limit=1_000)
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
+    with ProcessPoolExecutor(2, mp_context=FORKING) as processes:
         runs = [processes.submit(allowed_of, ledger_url, "a.example", 800) for _ in range(2)]
         each = [run.result() for run in runs]
     assert sum(each) == 1_000
@@ -230,11 +231,10 @@ def test_an_answer_given_is_never_forgotten_whenever_the_process_is_killed(
     ledger: Ledger, ledger_url: str, workspace: int
 ) -> None:
     added(ledger, workspace)
-    context = get_context("spawn")
     counted = answered = 0
     for number in range(ROUNDS):
-        receiving, sending = context.Pipe(duplex=False)
-        process = context.Process(target=decide_until_killed, args=(ledger_url, "a.example", sending))
+        receiving, sending = FORKING.Pipe(duplex=False)
+        process = FORKING.Process(target=decide_until_killed, args=(ledger_url, "a.example", sending))
         process.start()
         sending.close()
         answered += sum(islice(told(receiving), 1 + number))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -15,12 +14,13 @@ from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEven
 from mailvane.maillog.queries import StatisticsQuestion
 from mailvane.maillog.recording import Recorder, Shipper
 from mailvane.server.ledger import open_ledger
+from tests.depth import rounds
+from tests.processes import FORKING
 
 NOW = 1_790_000_000_000
-EVENTS = 3000
+EVENTS = rounds(1000, deep=3000)
 STEP = 2
 KILLS = 3
-SPAWN = get_context("spawn")
 BEGINNING = SourceCursor(stream="postfix:1", file="f", name="mail.log", offset=0, line=0, tail=b"", reference=NOW)
 
 
@@ -71,14 +71,14 @@ def test_whenever_it_is_killed_every_event_counts_once(ledger_url: str, tmp_path
     maillog_url = f"chdb://{tmp_path / 'maillog'}"
     dice = random.Random(ledger_url.partition(":")[0])
     for _ in range(KILLS):
-        under_way = SPAWN.Event()
-        process = SPAWN.Process(target=read_log, args=(ledger_url, maillog_url, under_way))
+        under_way = FORKING.Event()
+        process = FORKING.Process(target=read_log, args=(ledger_url, maillog_url, under_way))
         process.start()
         assert under_way.wait(60)
         process.join(dice.uniform(0.0, 0.8))
         process.kill()
         process.join()
-    with ProcessPoolExecutor(1, mp_context=SPAWN) as last:
+    with ProcessPoolExecutor(1, mp_context=FORKING) as last:
         received, events, backlog, states = last.submit(read_log, ledger_url, maillog_url).result()
     assert (received, events, backlog) == (EVENTS, EVENTS, 0)
     assert states == [str(EVENTS - STEP)]

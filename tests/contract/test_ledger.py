@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from decimal import Decimal
-from multiprocessing import get_context
 from pathlib import Path
 
 import msgspec
@@ -30,6 +29,7 @@ from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEven
 from mailvane.maillog.store.tables import journal
 from mailvane.server.ledger import Ledger, open_ledger
 from tests.contract.ledgers import PostgresServer
+from tests.processes import FORKING
 
 NOW = 1_790_000_000_000
 CURSOR = SourceCursor(
@@ -354,7 +354,7 @@ def test_threads_that_commit_the_same_ids_count_each_once(ledger: Ledger) -> Non
 
 
 def test_processes_that_start_at_once_on_a_new_ledger_count_each_id_once(ledger_url: str) -> None:
-    with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as processes:
+    with ProcessPoolExecutor(3, mp_context=FORKING) as processes:
         assert sum(processes.map(open_and_claim, [ledger_url] * 3, range(3))) == 200
     ledger = open_ledger(ledger_url)
     assert sorted(numbers_pending(ledger)) == list(range(200))

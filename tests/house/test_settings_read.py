@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -32,7 +33,9 @@ def module(path: Path) -> Module:
     )
 
 
-MODULES = [module(path) for path in sorted(SOURCE.rglob("*.py")) if path.name != "settings.py"]
+@cache
+def modules() -> list[Module]:
+    return [module(path) for path in sorted(SOURCE.rglob("*.py")) if path.name != "settings.py"]
 
 
 def structs_in(hint: Any) -> Iterator[type[msgspec.Struct]]:
@@ -57,5 +60,5 @@ FIELDS = list(declared(Settings, frozenset({"settings", "_settings"})))
     ("kind", "holders", "field"), FIELDS, ids=[f"{kind.__name__}.{field}" for kind, _, field in FIELDS]
 )
 def test_a_setting_is_read_by_the_program(kind: type, holders: frozenset[str], field: str) -> None:
-    knowing = [each for each in MODULES if kind.__name__ in each.names or holders & each.attributes]
+    knowing = [each for each in modules() if kind.__name__ in each.names or holders & each.attributes]
     assert any(field in each.attributes for each in knowing), f"nothing reads {kind.__name__}.{field}"
