@@ -71,9 +71,13 @@ def empty_database(postgres: PostgresServer) -> str:
 @pytest.fixture(params=ENGINES)
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a ledger; of one that nobody has opened yet where a test does not ask for `ledger` as well."""
+    return new_address(request, tmp_path, request.param)
+
+
+def new_address(request: pytest.FixtureRequest, tmp_path: Path, engine: str) -> str:
     opened = "ledger" in request.fixturenames
     path = tmp_path / "ledger.sqlite"
-    if request.param == "sqlite":
+    if engine == "sqlite":
         return place_empty(path) if opened else f"sqlite:///{path}"
     server: PostgresServer = request.getfixturevalue("postgres")
     name = f"ledger_{uuid4().hex}"

@@ -15,6 +15,7 @@ import pytest
 
 from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog
 from tests.contract import clickhouse_server
+from tests.contract.ledgers import new_address
 
 NAMED = os.environ.get("TEST_MAILVANE_MAILLOG")
 ENGINES = ("named",) if NAMED else ("chdb", "server", "cluster")
@@ -47,6 +48,15 @@ def maillog_dsn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 def maillog(maillog_dsn: str) -> Iterator[ClickHouseMailLog]:
     with open_maillog(maillog_dsn) as opened:
         yield opened
+
+
+@pytest.fixture
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path, maillog_dsn: str) -> str:
+    """The address of a ledger beside the mail log: of the engine that it has beside it where it is used.
+
+    Neither store sees the other's engine: each of both is met, but not each pair.
+    """
+    return new_address(request, tmp_path, "sqlite" if maillog_dsn.startswith("chdb:") else "postgresql")
 
 
 @pytest.fixture

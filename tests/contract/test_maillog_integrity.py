@@ -16,10 +16,11 @@ from mailvane.maillog.integrity import Integrity
 from mailvane.maillog.model import EventBatch, EventType, MailEvent
 from mailvane.maillog.recording import Recorder
 from mailvane.server.ledger import Ledger, open_ledger
-from tests.contract.maillogs import maillog_dsn
+from tests.contract.maillogs import ledger_url, maillog_dsn
 from tests.contract.test_ownership import dsn
+from tests.ledgers import fresh_ledger
 
-__all__ = ["dsn", "maillog_dsn"]
+__all__ = ["dsn", "ledger_url", "maillog_dsn"]
 
 NOW = 1_790_000_000_000
 DAY = 86_400_000
@@ -198,24 +199,35 @@ Damage = Callable[[Path, Path], None]
 SEEN_AT_START = (delete_part, truncate_column, lose_list_of_columns, lose_definition, lose_table, lose_everything)
 
 
-def stored(directory: Path, ledger: Ledger, table: str) -> Path:
-    """A mail log that was closed; where a table of it lies."""
-    with open_maillog(f"chdb://{directory}") as maillog:
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An embedded mail log and the ledger beside it, both closed."""
+    directory = tmp_path_factory.mktemp("closed")
+    ledger = fresh_ledger(directory / "ledger.sqlite")
+    with open_maillog(f"chdb://{directory / 'maillog'}") as maillog:
         for n in range(3):
             maillog.append(batch(f"t{n}"))
         Integrity(ledger.maillog_record, maillog, lambda: NOW, alone=True).look()
-        ((path,),) = maillog._engine.rows(
-            f"SELECT data_paths[1] FROM system.tables WHERE database = 'mailvane' AND name = '{table}'"
-        )
-    return Path(str(path))
+    ledger.close()
+    return directory
+
+
+@pytest.fixture
+def directory(closed: Path, tmp_path: Path) -> Path:
+    """A mail log of its own, to be damaged."""
+    shutil.copytree(closed, tmp_path, symlinks=True, dirs_exist_ok=True)
+    return tmp_path / "maillog"
+
+
+def place_of(table: str, directory: Path) -> Path:
+    return (directory / "data" / "mailvane" / table).resolve()
 
 
 @pytest.mark.parametrize("table", ["events", "deliveries"])
 @pytest.mark.parametrize("damage", SEEN_AT_START)
-def test_a_damaged_directory_is_told_at_the_start(tmp_path: Path, damage: Damage, table: str) -> None:
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
-    directory = tmp_path / "maillog"
-    damage(directory, stored(directory, ledger, table))
+def test_a_damaged_directory_is_told_at_the_start(directory: Path, damage: Damage, table: str) -> None:
+    ledger = open_ledger(f"sqlite:///{directory.parent / 'ledger.sqlite'}")
+    damage(directory, place_of(table, directory))
     for _ in range(2):
         with open_maillog(f"chdb://{directory}") as maillog:
             integrity = Integrity(ledger.maillog_record, maillog, lambda: NOW, alone=True)
@@ -226,9 +238,8 @@ def test_a_damaged_directory_is_told_at_the_start(tmp_path: Path, damage: Damage
 
 
 @pytest.mark.parametrize("table", ["events", "deliveries"])
-def test_a_byte_that_changed_is_found_by_reading(tmp_path: Path, ledger: Ledger, table: str) -> None:
-    directory = tmp_path / "maillog"
-    damaged = a_part(stored(directory, ledger, table)) / "data.bin"
+def test_a_byte_that_changed_is_found_by_reading(directory: Path, table: str) -> None:
+    damaged = a_part(place_of(table, directory)) / "data.bin"
     content = bytearray(damaged.read_bytes())
     content[len(content) // 2] ^= 0xFF
     damaged.write_bytes(content)
@@ -242,9 +253,7 @@ def test_a_byte_that_changed_is_found_by_reading(tmp_path: Path, ledger: Ledger,
         assert maillog.verify() == []
 
 
-def test_a_definition_that_cannot_be_read_is_one_line(tmp_path: Path, ledger: Ledger) -> None:
-    directory = tmp_path / "maillog"
-    stored(directory, ledger, "events")
+def test_a_definition_that_cannot_be_read_is_one_line(directory: Path) -> None:
     (definition,) = directory.glob("metadata/*/events.sql")
     definition.write_text("ATTACH TABLE")
     for _ in range(2):

@@ -17,9 +17,9 @@ from mailvane.maillog.ownership import Ownership
 from mailvane.maillog.queries import HourlyQuestion, LogQuestion, StatisticsQuestion
 from mailvane.maillog.recording import Recorder
 from mailvane.server.ledger import Ledger, open_ledger
-from tests.contract.maillogs import maillog_dsn
+from tests.contract.maillogs import ledger_url, maillog_dsn
 
-__all__ = ["maillog_dsn"]
+__all__ = ["ledger_url", "maillog_dsn"]
 
 NOW = 1_790_000_000_000
 
