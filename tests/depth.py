@@ -21,4 +21,5 @@ def thinned(cases: Iterable[T], every: int) -> list[T]:
 
 
 def rounds(usual: int, deep: int) -> int:
+    """How often something is tried at random, or killed in the middle of it."""
     return deep if DEEP else usual

@@ -12,6 +12,7 @@ from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEv
 from mailvane.maillog.queries import HourlyQuestion, LogQuestion, StatisticsQuestion
 from tests.contract import remembered
 from tests.contract.maillogs import maillog, maillog_dsn, new_workspace
+from tests.depth import rounds
 
 __all__ = ["maillog", "maillog_dsn"]
 
@@ -74,7 +75,7 @@ questions = st.fixed_dictionaries(
         "kinds": st.sampled_from(((MailKind.MAIL,), tuple(MailKind), (MailKind.NOTIFICATION,))),
     },
 )
-thorough = settings(max_examples=8, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=rounds(4, deep=100), suppress_health_check=list(HealthCheck))
 
 
 def tell(maillog: ClickHouseMailLog, batches: list[list[MailEvent]], seed: int) -> int:
@@ -106,7 +107,7 @@ def test_every_answer_is_what_the_events_say(
     assert maillog.hourly(hours) == remembered.hourly(events, hours)
 
 
-@settings(thorough, max_examples=5)
+@settings(thorough, max_examples=rounds(3, deep=50))
 @given(
     batches=histories(),
     settling=st.lists(st.booleans(), min_size=4, max_size=4),
@@ -138,7 +139,7 @@ def contents(maillog: ClickHouseMailLog, workspace: int) -> list[list[tuple[obje
     ]
 
 
-@settings(thorough, max_examples=2)
+@settings(thorough, max_examples=rounds(2, deep=20))
 @given(batches=histories(), seed=st.integers(0, 99))
 def test_a_rebuild_gives_identical_rows(maillog: ClickHouseMailLog, batches: list[list[MailEvent]], seed: int) -> None:
     workspace = tell(maillog, batches, seed)
