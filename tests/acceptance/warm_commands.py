@@ -81,7 +81,7 @@ class Started:
     ) -> None:
         nothing = Path(os.devnull)
         around = Surroundings(dict(environment), Path.cwd(), nothing, nothing, log, descriptors)
-        self._process = FORKING.Process(target=_command, args=(words, around), daemon=True)
+        self._process = FORKING.Process(target=_command, args=(words, around))
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
