@@ -34,10 +34,10 @@ from mailvane.reputation.services import ReputationServices
 from mailvane.server import operations
 from mailvane.server.operations import Checks, Metrics
 from mailvane.web import description
-from mailvane.web.bridge import ThreadPools
 from mailvane.web.dialect import NATIVE
 from mailvane.web.gateway import Authenticator, Gateway, KeyCache, render_error
 from mailvane.web.handlers import handlers
+from mailvane.web.thread_pools import ThreadPools
 
 _LARGEST_QUESTION = 64 * 1024
 _TABLES = (
@@ -94,13 +94,13 @@ def document() -> bytes:
 def create_app(services: HttpServices, registry: CollectorRegistry | None = None) -> Litestar:
     """The application. A registry that is passed in may carry other parts' metrics; they are shown along."""
     metrics = Metrics(registry or CollectorRegistry())
-    bridge = ThreadPools(on_abandoned=metrics.abandoned)
+    threads = ThreadPools(on_abandoned=metrics.abandoned)
     recognition = KeyCache(services.tenancy, services.outbound.clients.admit)
     checks = Checks(services.maillog, services.find_room, services.followed)
     intake = Intake(services.tenancy, services.maillog.recorder)
 
     async def commit(workspace: int, requests: Sequence[Told]) -> list[Receipt]:
-        return await bridge.quick(intake.commit, workspace, requests, services.clock())
+        return await threads.quick(intake.commit, workspace, requests, services.clock())
 
     app = Litestar(
         route_handlers=handlers(_TABLES),
@@ -108,22 +108,22 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
         request_max_body_size=_LARGEST_QUESTION,
         openapi_config=None,
         logging_config=None,
-        on_shutdown=[checks.close, bridge.close],
+        on_shutdown=[checks.close, threads.close],
         state=State(
             {
                 "services": services.by_type,
                 "clock": services.clock,
-                "bridge": bridge,
+                "threads": threads,
                 "metrics": metrics,
                 "checks": checks,
                 "recognition": recognition,
                 "document": document,
                 "intake": intake,
-                "intake_commits": intake_commits(commit, partial(bridge.quick, services.maillog.recorder.backlog)),
+                "intake_commits": intake_commits(commit, partial(threads.quick, services.maillog.recorder.backlog)),
             }
         ),
     )
     app.asgi_handler = Gateway(
-        app.asgi_handler, _DIALECTS, Authenticator(recognition, bridge, services.clock), metrics.observe
+        app.asgi_handler, _DIALECTS, Authenticator(recognition, threads, services.clock), metrics.observe
     )
     return app

@@ -15,8 +15,8 @@ from litestar import Request
 
 from mailvane.core.errors import InvalidInput, NotAuthenticated
 from mailvane.core.tenants.model import KeyKind, Principal
-from mailvane.web.bridge import ThreadPools
 from mailvane.web.dialect import JSON, Dialect
+from mailvane.web.thread_pools import ThreadPools
 from mailvane.web.wanted import Wanted
 
 T = TypeVar("T")
@@ -37,8 +37,8 @@ def clock_of(request: Request[Any, Any, Any]) -> Callable[[], int]:
 
 def threads_of(request: Request[Any, Any, Any]) -> ThreadPools:
     """The way from the event loop to the blocking core."""
-    bridge: ThreadPools = request.app.state.bridge
-    return bridge
+    threads: ThreadPools = request.app.state.threads
+    return threads
 
 
 PLAIN = "text/plain"
@@ -51,7 +51,7 @@ TEXT: Mapping[str, Any] = {"type": "string"}
 
 
 class Pool(Enum):
-    """Where a function runs: a pool of threads (`bridge.ThreadPools`), or the event loop."""
+    """Where a function runs: a pool of threads (`thread_pools.ThreadPools`), or the event loop."""
 
     LEDGER = auto()  # a moment, in the workspace's turn; given up when the client leaves
     LENGTHY = auto()  # the same for what may take many seconds, and must not keep keys from being looked up

@@ -26,9 +26,9 @@ from litestar.utils.path import normalize_path
 from mailvane.core.errors import InvalidInput, KeyMissing, NotAllowed, NotAuthenticated
 from mailvane.core.tenants.model import KeyKind, Principal
 from mailvane.core.tenants.service import Tenancy
-from mailvane.web.bridge import ThreadPools
 from mailvane.web.connection import PROVEN
 from mailvane.web.dialect import Dialect, refusal_of
+from mailvane.web.thread_pools import ThreadPools
 
 AGE_SECONDS = 1.0  # ours
 _REMEMBERED = 10_000
@@ -96,9 +96,9 @@ def render_error(request: Request[Any, Any, Any], error: Exception) -> Response[
 class Authenticator:
     """Proves a key: at once when it was proven a moment ago, otherwise on a thread, once for all who present it."""
 
-    def __init__(self, recognition: KeyCache, bridge: ThreadPools, clock: Callable[[], int]) -> None:
+    def __init__(self, recognition: KeyCache, threads: ThreadPools, clock: Callable[[], int]) -> None:
         self._recognition = recognition
-        self._bridge = bridge
+        self._threads = threads
         self._clock = clock
         self._under_way: dict[tuple[str, str | None], asyncio.Task[Principal]] = {}
 
@@ -111,7 +111,7 @@ class Authenticator:
         proof = self._under_way.get(presented)
         if proof is None:
             now = self._clock()
-            proof = asyncio.create_task(self._bridge.quick(self._recognition.prove, token, workspace, now, moment))
+            proof = asyncio.create_task(self._threads.quick(self._recognition.prove, token, workspace, now, moment))
             self._under_way[presented] = proof
             proof.add_done_callback(lambda _: self._under_way.pop(presented))
         return await asyncio.shield(proof)  # one who goes away does not take the proof from the others

@@ -102,7 +102,7 @@ async def _answered(row: Endpoint, table: RouteTable, encode: Encode, request: A
         return await threads.outside(_replied, *work)
     if row.pool is Pool.UPKEEP:
         return await threads.upkeep(_replied, *work)
-    in_turn = threads.shared(workspace, row.pool is Pool.LENGTHY, _replied, *work)
+    in_turn = threads.for_workspace(workspace, row.pool is Pool.LENGTHY, _replied, *work)
     return await while_wanted(request, asked.wanted, in_turn)
 
 

@@ -18,11 +18,11 @@ from prometheus_client import CollectorRegistry
 from mailvane.core.errors import NotAuthenticated
 from mailvane.core.tenants.model import KeyKind, Principal
 from mailvane.server.operations import Metrics
-from mailvane.web.bridge import ThreadPools
 from mailvane.web.dialect import Dialect, render_problem
 from mailvane.web.endpoints import PLAIN, Asked, Endpoint, Parameter, Pool, RouteTable
 from mailvane.web.gateway import Gateway, render_error
 from mailvane.web.handlers import handlers
+from mailvane.web.thread_pools import ThreadPools
 
 NOW = 1_700_000_000_000
 KEYS = {
@@ -79,14 +79,14 @@ def served(
     dialect = Dialect(
         "some", render_problem, prefixes=("/v1",), open_paths=frozenset({"/v1/open"}), last_counts=last_counts
     )
-    services, keys, bridge = Services(), Keys(), ThreadPools()
+    services, keys, threads = Services(), Keys(), ThreadPools()
     table = RouteTable(rows, Services, dialect, (), "/v1", clients=clients)
-    state = {"services": {Services: services}, "clock": clock, "bridge": bridge, "recognition": keys}
+    state = {"services": {Services: services}, "clock": clock, "threads": threads, "recognition": keys}
     app = Litestar(
         route_handlers=handlers([table]),
         exception_handlers={Exception: render_error},
         openapi_config=None,
-        on_shutdown=[bridge.close],
+        on_shutdown=[threads.close],
         state=State(state),
     )
     observe = Metrics(CollectorRegistry()).observe
@@ -99,9 +99,9 @@ def served(
 @pytest.mark.parametrize(
     ("pool", "thread"),
     [
-        (Pool.LEDGER, "quick"),
+        (Pool.LEDGER, "ledger"),
         (Pool.LENGTHY, "lengthy"),
-        (Pool.MAIL_LOG, "analytical"),
+        (Pool.MAIL_LOG, "maillog"),
         (Pool.OUTSIDE, "outside"),
         (Pool.UPKEEP, "upkeep"),
     ],
@@ -118,7 +118,7 @@ def test_a_function_on_the_loop_takes_the_request() -> None:
     with served(row("get", "/x/{name:str}", function=on_loop, pool=Pool.LOOP)) as (client, _, _):
         answer = client.get("/v1/x/shop").json()
     assert answer["path"] == "shop"
-    assert answer["thread"].partition("_")[0] not in {"quick", "lengthy", "analytical", "outside", "upkeep"}
+    assert answer["thread"].partition("_")[0] not in {"quick", "ledger", "lengthy", "maillog", "outside", "upkeep"}
 
 
 def test_a_function_sees_what_its_row_names() -> None:

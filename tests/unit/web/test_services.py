@@ -18,4 +18,4 @@ def test_a_request_leads_to_the_services_of_its_application(tmp_path: Path) -> N
         request: Request[Any, Any, Any] = RequestFactory(app=world.client.app).get("/mail")
         assert services_of(request, MailLogServices) is world.services.maillog
         assert clock_of(request) is world.services.clock
-        assert threads_of(request) is world.client.app.state.bridge
+        assert threads_of(request) is world.client.app.state.threads

@@ -12,7 +12,7 @@ import pytest
 from litestar import Request
 from litestar.exceptions import HTTPException
 
-from mailvane.web.bridge import ThreadPools
+from mailvane.web.thread_pools import ThreadPools
 from mailvane.web.wanted import Wanted, WantedFile, while_wanted
 
 PATIENCE = 30.0
@@ -47,7 +47,7 @@ def test_a_file_of_nobody_cannot_be_read_on() -> None:
 def test_work_that_runs_hears_that_its_client_left() -> None:
     async def run() -> bool:
         abandoned = threading.Event()
-        bridge, client, wanted = ThreadPools(on_abandoned=abandoned.set), Client(), Wanted()
+        threads, client, wanted = ThreadPools(on_abandoned=abandoned.set), Client(), Wanted()
         began, ended = threading.Event(), threading.Event()
 
         def work() -> None:
@@ -59,13 +59,13 @@ def test_work_that_runs_hears_that_its_client_left() -> None:
             finally:
                 ended.set()
 
-        asking = asyncio.create_task(while_wanted(client.request, wanted, bridge.shared(1, True, work)))
+        asking = asyncio.create_task(while_wanted(client.request, wanted, threads.for_workspace(1, True, work)))
         await asyncio.to_thread(began.wait, PATIENCE)
         client.left.set()
         with pytest.raises(HTTPException):
             await asking
         over = await asyncio.to_thread(abandoned.wait, PATIENCE) and ended.is_set()
-        bridge.close()
+        threads.close()
         return over
 
     assert asyncio.run(run())
@@ -73,10 +73,10 @@ def test_work_that_runs_hears_that_its_client_left() -> None:
 
 def test_work_that_waits_is_never_begun_when_its_client_left() -> None:
     async def run() -> list[str]:
-        bridge, client, begun, going_on = ThreadPools(), Client(), list[str](), threading.Event()
-        first = asyncio.create_task(bridge.shared(1, True, going_on.wait, PATIENCE))
+        threads, client, begun, going_on = ThreadPools(), Client(), list[str](), threading.Event()
+        first = asyncio.create_task(threads.for_workspace(1, True, going_on.wait, PATIENCE))
         await asyncio.sleep(0)
-        second = bridge.shared(1, True, begun.append, "of one who left")
+        second = threads.for_workspace(1, True, begun.append, "of one who left")
         asking = asyncio.create_task(while_wanted(client.request, Wanted(), second))
         await asyncio.sleep(0.01)
         client.left.set()
@@ -84,8 +84,8 @@ def test_work_that_waits_is_never_begun_when_its_client_left() -> None:
             await asking
         going_on.set()
         await first
-        await bridge.shared(1, True, begun.append, "of one who stayed")
-        bridge.close()
+        await threads.for_workspace(1, True, begun.append, "of one who stayed")
+        threads.close()
         return begun
 
     assert asyncio.run(run()) == ["of one who stayed"]

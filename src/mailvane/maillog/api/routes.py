@@ -60,7 +60,8 @@ async def take_events(_services: MailLogServices, request: Request[Any, Any, Any
     def read() -> Told:
         return intake.read(workspace, unpacked(body, encoding), wanted)
 
-    told = await while_wanted(request, wanted, threads_of(request).shared(workspace, is_large, read))
+    reading = threads_of(request).for_workspace(workspace, is_large, read)
+    told = await while_wanted(request, wanted, reading)
     receipt = await commits.add(workspace, told)
     request.app.state.metrics.recorded(receipt.accepted)
     return receipt

@@ -1,4 +1,4 @@
-"""The bridge onto threads: the loop keeps turning, pools do not wait for each other, and nothing waits for ever."""
+"""Threads for work that blocks: the loop keeps turning, pools do not wait for each other, nothing waits for ever."""
 
 from __future__ import annotations
 
@@ -9,21 +9,29 @@ import threading
 import pytest
 
 from mailvane.core.errors import NotFound, StoreUnavailable
-from mailvane.web.bridge import ThreadPools
+from mailvane.web.thread_pools import ThreadPools
 
 
 def test_work_is_done_on_another_thread_and_its_result_comes_back() -> None:
+    def name() -> str:
+        return threading.current_thread().name
+
     async def cross() -> list[str]:
-        bridge = ThreadPools()
+        threads = ThreadPools()
         try:
             return [
-                await crossing(lambda: threading.current_thread().name)
-                for crossing in (bridge.analytical, bridge.quick, bridge.lengthy, bridge.upkeep)
+                await threads.ask(1, 0, name),
+                await threads.for_workspace(1, False, name),
+                await threads.for_workspace(1, True, name),
+                await threads.quick(name),
+                await threads.outside(name),
+                await threads.upkeep(name),
             ]
         finally:
-            bridge.close()
+            threads.close()
 
-    assert [name.partition("_")[0] for name in asyncio.run(cross())] == ["analytical", "quick", "lengthy", "upkeep"]
+    pools = ["maillog", "ledger", "lengthy", "quick", "outside", "upkeep"]
+    assert [name.partition("_")[0] for name in asyncio.run(cross())] == pools
 
 
 def test_an_exception_comes_back_as_it_is() -> None:
@@ -31,11 +39,11 @@ def test_an_exception_comes_back_as_it_is() -> None:
         raise NotFound(f"{name} {times}")
 
     async def cross() -> None:
-        bridge = ThreadPools()
+        threads = ThreadPools()
         try:
-            await bridge.quick(fail, "nothing", times=2)
+            await threads.quick(fail, "nothing", times=2)
         finally:
-            bridge.close()
+            threads.close()
 
     with pytest.raises(NotFound, match="nothing 2"):
         asyncio.run(cross())
@@ -45,13 +53,13 @@ def test_quick_work_passes_a_question_that_takes_long() -> None:
     answered = threading.Event()
 
     async def cross() -> bool:
-        bridge = ThreadPools(analytical_threads=1)
+        threads = ThreadPools(maillog_threads=1)
         try:
-            long = asyncio.create_task(bridge.analytical(answered.wait, 30))
-            await bridge.quick(answered.set)  # would wait for ever behind the question on one pool
+            long = asyncio.create_task(threads.ask(1, 0, answered.wait, 30))
+            await threads.quick(answered.set)  # would wait for ever behind the question on one pool
             return await long
         finally:
-            bridge.close()
+            threads.close()
 
     assert asyncio.run(cross())
 
@@ -60,13 +68,13 @@ def test_quick_work_passes_any_number_of_large_files() -> None:
     answered = threading.Event()
 
     async def cross() -> list[bool]:
-        bridge = ThreadPools()
+        threads = ThreadPools()
         try:
-            long = [asyncio.create_task(bridge.lengthy(answered.wait, 30)) for _ in range(10)]
-            await bridge.quick(answered.set)
+            long = [asyncio.create_task(threads.for_workspace(number, True, answered.wait, 30)) for number in range(10)]
+            await threads.quick(answered.set)
             return await asyncio.gather(*long)
         finally:
-            bridge.close()
+            threads.close()
 
     assert asyncio.run(cross()) == [True] * 10
 
@@ -75,12 +83,12 @@ def test_a_question_that_takes_too_long_is_given_up() -> None:
     release = threading.Event()
 
     async def cross() -> None:
-        bridge = ThreadPools(patience=0.01)
+        threads = ThreadPools(patience=0.01)
         try:
-            await bridge.analytical(release.wait, 30)
+            await threads.ask(1, 0, release.wait, 30)
         finally:
             release.set()
-            bridge.close()
+            threads.close()
 
     with pytest.raises(StoreUnavailable, match=r"within 0\.01 s"):
         asyncio.run(cross())
@@ -95,11 +103,11 @@ def test_equal_questions_that_are_under_way_are_asked_once() -> None:
         return number
 
     async def cross() -> list[int]:
-        bridge = ThreadPools()
+        threads = ThreadPools()
         try:
             numbers = [number for number in range(3) for _ in range(100)]
-            answers = [asyncio.create_task(bridge.ask(1, number, question, number)) for number in numbers]
-            others = asyncio.create_task(bridge.ask(2, 0, question, 0))
+            answers = [asyncio.create_task(threads.ask(1, number, question, number)) for number in numbers]
+            others = asyncio.create_task(threads.ask(2, 0, question, 0))
             await asyncio.sleep(0.05)
             release.set()
             found = await asyncio.gather(*answers)
@@ -107,18 +115,18 @@ def test_equal_questions_that_are_under_way_are_asked_once() -> None:
             await others
             return sorted(asked)
         finally:
-            bridge.close()
+            threads.close()
 
     assert asyncio.run(cross()) == [0, 0, 1, 2]
 
 
 def test_a_question_of_nobody_in_particular_is_answered() -> None:
     async def cross() -> int:
-        bridge = ThreadPools(patience=10)
+        threads = ThreadPools(patience=10)
         try:
-            return await bridge.ask(None, 0, lambda: 7)
+            return await threads.ask(None, 0, lambda: 7)
         finally:
-            bridge.close()
+            threads.close()
 
     assert asyncio.run(cross()) == 7
 
@@ -128,40 +136,42 @@ def test_a_failure_is_told_to_everybody_who_asked() -> None:
         raise NotFound("nothing")
 
     async def cross() -> list[object]:
-        bridge = ThreadPools()
+        threads = ThreadPools()
         try:
-            return await asyncio.gather(*(bridge.ask(1, 0, fail) for _ in range(3)), return_exceptions=True)
+            return await asyncio.gather(*(threads.ask(1, 0, fail) for _ in range(3)), return_exceptions=True)
         finally:
-            bridge.close()
+            threads.close()
 
     assert [str(error) for error in asyncio.run(cross())] == ["nothing"] * 3
 
 
 def test_a_tenant_with_many_questions_keeps_no_other_waiting() -> None:
     asked: list[tuple[int, int]] = []
-    release = threading.Event()
+    release = {1: threading.Event(), 2: threading.Event()}
 
     def question(tenant: int, number: int) -> None:
         asked.append((tenant, number))
-        release.wait(30)
+        release[tenant].wait(30)
 
     async def cross() -> None:
-        bridge = ThreadPools(analytical_threads=2)
+        threads = ThreadPools(maillog_threads=2)
         try:
-            first = [asyncio.create_task(bridge.ask(1, number, question, 1, number)) for number in range(50)]
+            first = [asyncio.create_task(threads.ask(1, number, question, 1, number)) for number in range(50)]
             await asyncio.sleep(0.05)
             assert asked == [(1, 0)], "one place is left for others"
-            second = [asyncio.create_task(bridge.ask(2, number, question, 2, number)) for number in range(2)]
+            second = [asyncio.create_task(threads.ask(2, number, question, 2, number)) for number in range(2)]
             await asyncio.sleep(0.05)
             assert asked == [(1, 0), (2, 0)]
-            release.set()
-            await asyncio.gather(*first, *second)
+            release[2].set()
+            await asyncio.gather(*second)  # none of the other's questions has an answer yet
+            release[1].set()
+            await asyncio.gather(*first)
         finally:
-            bridge.close()
+            threads.close()
 
     asyncio.run(cross())
-    assert asked.index((2, 1)) < 25, "it does not wait for all of the other's"
-    assert [each for each in asked if each[0] == 1] == [(1, number) for number in range(50)]
+    assert asked[:3] == [(1, 0), (2, 0), (2, 1)]
+    assert asked[3:] == [(1, number) for number in range(1, 50)]
 
 
 def test_a_question_that_nobody_waits_for_any_more_is_not_asked() -> None:
@@ -173,20 +183,21 @@ def test_a_question_that_nobody_waits_for_any_more_is_not_asked() -> None:
         release.wait(30)
 
     async def cross() -> None:
-        bridge = ThreadPools(analytical_threads=1)
+        threads = ThreadPools(maillog_threads=1)
         try:
-            first = asyncio.create_task(bridge.ask(1, "first", question, "first"))
+            first = asyncio.create_task(threads.ask(1, "first", question, "first"))
             await asyncio.sleep(0.05)
-            given_up = asyncio.create_task(bridge.ask(1, "given up", question, "given up"))
+            given_up = asyncio.create_task(threads.ask(1, "given up", question, "given up"))
             await asyncio.sleep(0)
-            last = asyncio.create_task(bridge.ask(1, "last", question, "last"))
+            last = asyncio.create_task(threads.ask(1, "last", question, "last"))
             await asyncio.sleep(0)
             given_up.cancel()
+            await asyncio.wait({given_up})
             release.set()
             await asyncio.gather(first, last)
-            await bridge.ask(1, "given up", question, "again")
+            await threads.ask(1, "given up", question, "again")
         finally:
-            bridge.close()
+            threads.close()
 
     asyncio.run(cross())
     assert asked == ["first", "last", "again"]
@@ -196,25 +207,25 @@ def test_a_question_in_the_queue_is_given_up_after_the_same_time() -> None:
     release = threading.Event()
 
     async def cross() -> list[object]:
-        bridge = ThreadPools(analytical_threads=1, patience=0.05)
+        threads = ThreadPools(maillog_threads=1, patience=0.05)
         try:
-            asking = (bridge.ask(1, number, release.wait, 30) for number in range(3))
+            asking = (threads.ask(1, number, release.wait, 30) for number in range(3))
             return await asyncio.gather(*asking, return_exceptions=True)
         finally:
             release.set()
-            bridge.close()
+            threads.close()
 
     assert [type(error) for error in asyncio.run(cross())] == [StoreUnavailable] * 3
 
 
-def test_a_closed_bridge_lets_what_was_begun_end() -> None:
+def test_a_closed_pool_lets_what_was_begun_end() -> None:
     ended: list[int] = []
 
     async def cross() -> None:
-        bridge = ThreadPools()
-        begun = asyncio.create_task(bridge.quick(ended.append, 1))
+        threads = ThreadPools()
+        begun = asyncio.create_task(threads.quick(ended.append, 1))
         await asyncio.sleep(0)
-        bridge.close()
+        threads.close()
         await begun
 
     asyncio.run(cross())
@@ -224,15 +235,15 @@ def test_a_closed_bridge_lets_what_was_begun_end() -> None:
 @pytest.mark.parametrize("is_lengthy", [False, True])
 def test_one_workspace_leaves_threads_to_the_others(is_lengthy: bool) -> None:
     async def run() -> str:
-        bridge, going_on = ThreadPools(), threading.Event()
-        crowd = [asyncio.create_task(bridge.shared(1, is_lengthy, going_on.wait, 30.0)) for _ in range(6)]
+        threads, going_on = ThreadPools(), threading.Event()
+        crowd = [asyncio.create_task(threads.for_workspace(1, is_lengthy, going_on.wait, 30.0)) for _ in range(6)]
         await asyncio.sleep(0.05)
-        told = await asyncio.wait_for(bridge.shared(2, is_lengthy, lambda: "told"), 30.0)
-        assert await asyncio.wait_for(bridge.quick(lambda: "a key"), 30.0) == "a key"
+        told = await asyncio.wait_for(threads.for_workspace(2, is_lengthy, lambda: "told"), 30.0)
+        assert await asyncio.wait_for(threads.quick(lambda: "a key"), 30.0) == "a key"
         assert not going_on.is_set()
         going_on.set()
         await asyncio.gather(*crowd)
-        bridge.close()
+        threads.close()
         return told
 
     assert asyncio.run(run()) == "told"
@@ -240,13 +251,13 @@ def test_one_workspace_leaves_threads_to_the_others(is_lengthy: bool) -> None:
 
 def test_so_much_that_takes_long_may_wait_and_no_more() -> None:
     async def run() -> int:
-        bridge, going_on = ThreadPools(), threading.Event()
-        crowd = [asyncio.create_task(bridge.shared(1, True, going_on.wait, 30.0)) for _ in range(30)]
+        threads, going_on = ThreadPools(), threading.Event()
+        crowd = [asyncio.create_task(threads.for_workspace(1, True, going_on.wait, 30.0)) for _ in range(30)]
         await asyncio.sleep(0.05)
         refused = sum(task.done() and isinstance(task.exception(), StoreUnavailable) for task in crowd)
         going_on.set()
         await asyncio.gather(*crowd, return_exceptions=True)
-        bridge.close()
+        threads.close()
         return refused
 
     assert asyncio.run(run()) == 30 - 1 - 8
@@ -254,18 +265,18 @@ def test_so_much_that_takes_long_may_wait_and_no_more() -> None:
 
 def test_a_thread_of_one_who_left_counts_as_the_workspaces_until_it_is_done() -> None:
     async def run() -> tuple[list[str], list[str]]:
-        bridge, going_on, begun = ThreadPools(), threading.Event(), list[str]()
-        leaver = asyncio.create_task(bridge.shared(1, True, going_on.wait, 30.0))
+        threads, going_on, begun = ThreadPools(), threading.Event(), list[str]()
+        leaver = asyncio.create_task(threads.for_workspace(1, True, going_on.wait, 30.0))
         await asyncio.sleep(0.05)
         leaver.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await leaver
-        next_one = asyncio.create_task(bridge.shared(1, True, begun.append, "next"))
+        next_one = asyncio.create_task(threads.for_workspace(1, True, begun.append, "next"))
         await asyncio.sleep(0.05)
         before = list(begun)
         going_on.set()
         await next_one
-        bridge.close()
+        threads.close()
         return before, begun
 
     assert asyncio.run(run()) == ([], ["next"])
@@ -273,22 +284,22 @@ def test_a_thread_of_one_who_left_counts_as_the_workspaces_until_it_is_done() ->
 
 def test_what_was_answered_a_moment_ago_is_given_again_while_every_place_is_taken() -> None:
     async def run() -> list[bytes]:
-        bridge, going_on, asked = ThreadPools(analytical_threads=1), threading.Event(), list[int]()
+        threads, going_on, asked = ThreadPools(maillog_threads=1), threading.Event(), list[int]()
 
         def count() -> bytes:
             asked.append(1)
             return b"answer %d" % len(asked)
 
-        told = [await bridge.ask(1, "same", count), await bridge.ask(1, "same", count)]
-        first = asyncio.create_task(bridge.ask(1, "same", count))
-        slow = [asyncio.create_task(bridge.ask(2, number, going_on.wait, 30.0)) for number in range(2)]
+        told = [await threads.ask(1, "same", count), await threads.ask(1, "same", count)]
+        first = asyncio.create_task(threads.ask(1, "same", count))
+        slow = [asyncio.create_task(threads.ask(2, number, going_on.wait, 30.0)) for number in range(2)]
         told.append(await first)  # the place is taken by the next one now, so it is kept
-        told.append(await asyncio.wait_for(bridge.ask(1, "same", count), 30.0))
+        told.append(await asyncio.wait_for(threads.ask(1, "same", count), 30.0))
         assert not going_on.is_set()
         going_on.set()
         await asyncio.gather(*slow)
-        told.append(await bridge.ask(1, "same", count))
-        bridge.close()
+        told.append(await threads.ask(1, "same", count))
+        threads.close()
         return told
 
     assert asyncio.run(run()) == [b"answer 1", b"answer 2", b"answer 3", b"answer 3", b"answer 4"]

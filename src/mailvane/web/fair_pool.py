@@ -1,0 +1,145 @@
+"""A pool of threads that serves tenants in turn, however much of each waits, and gives no tenant every thread.
+
+Within a tenant, what came first is first. A thread that is done takes the next work itself: under load the event loop
+takes tens of milliseconds for one turn, during which the thread would have nothing to do.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from time import monotonic
+from typing import Any, TypeVar
+
+import msgspec
+
+from mailvane.core.errors import StoreUnavailable
+
+T = TypeVar("T")
+
+_MOST_WAITING = 1_000
+
+
+class _Job(msgspec.Struct, frozen=True, eq=False):
+    """Work that waits."""
+
+    tenant: Hashable
+    work: Callable[[], Any]
+    result: Future[Any]
+    since: float
+
+
+class _Tenant:
+    """What a tenant has: work on threads, and work that waits."""
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.waiting: deque[_Job] = deque()
+
+
+class FairPool:
+    """Safe to share between threads. One thread is left to the other tenants while there is more than one."""
+
+    def __init__(self, name: str, threads: int, most_waiting: int = _MOST_WAITING) -> None:
+        """`most_waiting`: of one tenant."""
+        self._executor = ThreadPoolExecutor(threads, name)
+        self._threads = threads
+        self._of_tenant = max(1, threads - 1)
+        self._most_waiting = most_waiting
+        self._lock = threading.Lock()
+        self._busy = 0  # threads
+        self._is_closed = False
+        self._tenants: dict[Hashable, _Tenant] = {}  # the next in turn first
+        self.waited = 0.0  # seconds, by what was begun last
+
+    def is_full(self, tenant: Hashable) -> bool:
+        """Whatever this tenant asks for now has to wait."""
+        known = self._tenants.get(tenant)
+        return self._busy >= self._threads or (known is not None and known.running >= self._of_tenant)
+
+    def submit(self, tenant: Hashable, work: Callable[[], T]) -> Future[T]:
+        """Do it in the tenant's turn. What has not begun can be cancelled.
+
+        Raises StoreUnavailable: too much of this tenant waits already.
+        """
+        result: Future[T] = Future()
+        job = _Job(tenant, work, result, monotonic())
+        with self._lock:
+            if self._is_closed:
+                raise StoreUnavailable("the server is ending")
+            known = self._tenants.setdefault(tenant, _Tenant())
+            if len(known.waiting) >= self._most_waiting:
+                raise StoreUnavailable(f"{self._most_waiting} questions of this workspace wait already")
+            known.waiting.append(job)
+            begun = self._take() if self._busy < self._threads else None
+            if begun is not None:
+                self._busy += 1
+        result.add_done_callback(partial(self._withdraw, job))
+        if begun is not None:
+            self._executor.submit(self._work, begun)
+        return result
+
+    def _work(self, job: _Job | None) -> None:
+        """What a thread does until nothing waits that it may do."""
+        while job is not None:
+            job = self._do(job)
+
+    def _do(self, job: _Job) -> _Job | None:
+        """Do it, and take what is next before the result is known: then nobody sees a place taken that is not."""
+        try:
+            found = job.work()
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+            following = self._follow(job)
+            job.result.set_exception(error)
+        else:
+            following = self._follow(job)
+            job.result.set_result(found)
+        return following
+
+    def _follow(self, done: _Job) -> _Job | None:
+        with self._lock:
+            self._tenants[done.tenant].running -= 1
+            following = self._take()
+            self._forget(done.tenant)
+            if following is None:
+                self._busy -= 1
+        return following
+
+    def _take(self) -> _Job | None:
+        """Work of the tenant whose turn it is, for a thread that is free."""
+        for name, tenant in self._tenants.items():
+            while tenant.waiting and tenant.running < self._of_tenant:
+                job = tenant.waiting.popleft()
+                if not job.result.set_running_or_notify_cancel():
+                    continue
+                tenant.running += 1
+                del self._tenants[name]
+                self._tenants[name] = tenant  # at the end: the others come first now
+                self.waited = monotonic() - job.since
+                return job
+        return None
+
+    def _withdraw(self, job: _Job, result: Future[Any]) -> None:
+        if result.cancelled():
+            with self._lock:
+                known = self._tenants.get(job.tenant)
+                if known is not None and job in known.waiting:
+                    known.waiting.remove(job)
+                self._forget(job.tenant)
+
+    def _forget(self, name: Hashable) -> None:
+        tenant = self._tenants.get(name)
+        if tenant is not None and not tenant.waiting and not tenant.running:
+            del self._tenants[name]
+
+    def close(self) -> None:
+        """Let what was begun end; the rest is cancelled."""
+        with self._lock:
+            self._is_closed = True
+            waiting = [job for tenant in self._tenants.values() for job in tenant.waiting]
+        for job in waiting:
+            job.result.cancel()
+        self._executor.shutdown(wait=True)
