@@ -7,7 +7,6 @@ import gc
 import logging
 import signal
 import socket
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -48,10 +47,6 @@ from mailvane.web.connection import HttpLimits
 from mailvane.web.server import serve as serve_http
 
 log = logging.getLogger(__name__)
-
-# The event loop waits so long for a thread that computes, each time that it has read or written a socket. Python's own
-# 5 ms would make a turn with a few answers in it longer than the answers may take.
-_SWITCH_SECONDS = 0.0005
 
 
 def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], None] | None = None) -> None:
@@ -175,7 +170,6 @@ async def _run(
     # every answer for a tenth of a second each time.
     gc.collect()
     gc.freeze()
-    sys.setswitchinterval(_SWITCH_SECONDS)
     await outbound.desk.start()
     try:
         async with _policing(settings, policy):

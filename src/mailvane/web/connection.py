@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from time import perf_counter
 from typing import Any, cast
 
 import msgspec
@@ -26,14 +27,17 @@ from mailvane.web.held_bytes import HeldBytes, HeldLimits
 log = logging.getLogger(__name__)
 
 
-AT_ONCE = 4  # in one turn of the loop; each takes about a millisecond until it waits for something
+AT_ONCE = 4  # at least, in one turn of the loop
+_BEGINNING_SECONDS = 0.004  # of one turn, in which more are begun: most wait after a few tenths of a millisecond
 
 
 class Starting:
     """Requests that are waiting to be begun, in the order in which they came."""
 
-    def __init__(self, at_once: int = AT_ONCE) -> None:
+    def __init__(self, at_once: int = AT_ONCE, clock: Callable[[], float] = perf_counter) -> None:
+        """The clock tells seconds."""
         self._at_once = at_once
+        self._clock = clock
         self._waiting: deque[Callable[[], None]] = deque()
         self._is_scheduled = False
 
@@ -48,8 +52,10 @@ class Starting:
             asyncio.get_running_loop().call_soon(self._begin_some)
 
     def _begin_some(self) -> None:
-        for _ in range(min(self._at_once, len(self._waiting))):
+        until, begun = self._clock() + _BEGINNING_SECONDS, 0
+        while self._waiting and (begun < self._at_once or self._clock() < until):
             self._waiting.popleft()()
+            begun += 1
         self._is_scheduled = bool(self._waiting)
         if self._is_scheduled:
             asyncio.get_running_loop().call_soon(self._begin_some)

@@ -36,7 +36,7 @@ def clock_of(request: Request[Any, Any, Any]) -> Callable[[], int]:
 
 
 def threads_of(request: Request[Any, Any, Any]) -> ThreadPools:
-    """The way from the event loop to the blocking core."""
+    """The threads that the application was made with."""
     threads: ThreadPools = request.app.state.threads
     return threads
 

@@ -37,8 +37,15 @@ class Recent:
     def get(self, key: Hashable, now: float, wait: float = 0.0) -> bytes | None:
         """None: there is none, or it is too old. It may be the older, the longer one would `wait` for a new one."""
         found = self._answers.get(key)
-        oldest = now - min(max(self._seconds, _WAITS * wait), _MOST_SECONDS)
-        return found[1] if found is not None and found[0] >= oldest else None
+        return found[1] if found is not None and found[0] >= now - self._longest(wait) else None
+
+    def is_ageing(self, key: Hashable, now: float, wait: float = 0.0) -> bool:
+        """Whether an answer that `get` gives has half of its time behind it, and is to be asked anew meanwhile."""
+        found = self._answers.get(key)
+        return found is not None and found[0] < now - self._longest(wait) / 2
+
+    def _longest(self, wait: float) -> float:
+        return min(max(self._seconds, _WAITS * wait), _MOST_SECONDS)
 
     def forget_old(self, now: float) -> None:
         """Give back the memory of what is too old."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar, cast
@@ -48,8 +49,10 @@ class ThreadPools:
         maillog_threads: int = _MAILLOG_THREADS,
         patience: float = _PATIENCE_SECONDS,
         on_abandoned: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
-        """`on_abandoned` is called for each piece of work that ended on its thread because its client had left."""
+        """`on_abandoned` is called for each piece of work that ended on its thread because its client had left. The
+        clock tells seconds, and only goes forward."""
         self._maillog = FairPool("maillog", maillog_threads)
         self._ledger = FairPool("ledger", _LEDGER_THREADS)
         self._lengthy = FairPool("lengthy", _LENGTHY_THREADS, _LENGTHY_WAITING)
@@ -58,6 +61,7 @@ class ThreadPools:
         self._upkeep = ThreadPoolExecutor(1, "upkeep")
         self._patience = patience
         self._on_abandoned = on_abandoned
+        self._clock = clock
         self._under_way: dict[Hashable, _Question] = {}
         self._recent = Recent()
 
@@ -70,14 +74,11 @@ class ThreadPools:
         together one is asked, and what was answered a moment ago is given again while a question would have to wait.
         Raises StoreUnavailable when it takes too long, or too many wait.
         """
-        key = (function, workspace, same)
-        if self._maillog.is_full(workspace):
-            recent = self._recent.get(key, monotonic(), self._maillog.waited)
-            if recent is not None:
-                return cast("T", recent)
-        question = self._under_way.get(key)
-        if question is None:
-            question = self._begun(key, workspace, partial(function, *args, **kwargs))
+        key, work = (function, workspace, same), partial(function, *args, **kwargs)
+        recent = self._answered(key, workspace, work) if self._maillog.is_full(workspace) else None
+        if recent is not None:
+            return cast("T", recent)
+        question = self._under_way.get(key) or self._begun(key, workspace, work)
         question.waiting += 1
         try:
             done, _ = await asyncio.wait({question.answer}, timeout=self._patience)
@@ -89,9 +90,18 @@ class ThreadPools:
             raise StoreUnavailable(f"the mail log did not answer within {self._patience:g} s")
         return cast("T", question.answer.result()[1])
 
+    def _answered(self, key: Hashable, workspace: int | None, work: Callable[[], object]) -> bytes | None:
+        """What was answered a moment ago. It is asked anew in time: then nobody has to wait when it is too old."""
+        now, waited = self._clock(), self._maillog.waited
+        recent = self._recent.get(key, now, waited)
+        if recent is not None and key not in self._under_way and self._recent.is_ageing(key, now, waited):
+            with suppress(StoreUnavailable):  # so many wait that this one is not asked
+                self._begun(key, workspace, work)
+        return recent
+
     def _begun(self, key: Hashable, workspace: int | None, function: Callable[[], object]) -> _Question:
         def timed() -> tuple[float, object]:
-            return monotonic(), function()
+            return self._clock(), function()
 
         question = self._under_way[key] = _Question(self._maillog.submit(workspace, timed))
         question.answer.add_done_callback(partial(self._ended, key, workspace, question))

@@ -74,8 +74,8 @@ def test_what_was_cancelled_is_not_begun_and_takes_no_place_with_it() -> None:
     assert work.results["a2"].cancel()
     work.submit("a4")  # there is room in the queue again
     assert not work.results["a1"].cancel()
-    work.run("a1", "b1", "a3", "a4")
-    assert work.begun == ["a1", "b1", "a3", "a4"]
+    work.run("a1", "a3", "b1", "a4")
+    assert work.begun == ["a1", "a3", "b1", "a4"]
     work.pool.close()
 
 
@@ -120,7 +120,7 @@ def test_too_many_of_one_tenant_are_refused_and_others_are_not() -> None:
     with pytest.raises(StoreUnavailable, match="2 questions of this workspace wait already"):
         work.submit("a4")
     work.submit("b1")
-    work.run("a1", "b1", "a2", "a3")
+    work.run("a1", "a2", "b1", "a3")
     work.pool.close()
 
 

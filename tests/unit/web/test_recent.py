@@ -22,6 +22,16 @@ def test_an_answer_may_be_the_older_the_longer_one_would_wait_for_a_new_one_up_t
     assert recent.get("question", 110.1, wait=60.0) is None
 
 
+def test_an_answer_ages_in_the_second_half_of_its_time() -> None:
+    recent = Recent(seconds=3.0)
+    recent.keep("question", b"answer", 100.0)
+    assert not recent.is_ageing("question", 101.5)
+    assert recent.is_ageing("question", 101.6)
+    assert not recent.is_ageing("question", 103.0, wait=2.0)
+    assert recent.is_ageing("question", 103.1, wait=2.0)
+    assert not recent.is_ageing("another", 103.1)
+
+
 def test_the_newest_answers_stay_within_the_bound() -> None:
     recent = Recent(most_bytes=10)
     for number in range(4):

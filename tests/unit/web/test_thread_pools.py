@@ -303,3 +303,44 @@ def test_what_was_answered_a_moment_ago_is_given_again_while_every_place_is_take
         return told
 
     assert asyncio.run(run()) == [b"answer 1", b"answer 2", b"answer 3", b"answer 3", b"answer 4"]
+
+
+def test_an_answer_that_ages_is_asked_anew_while_it_is_still_given() -> None:
+    """Whoever asks while it is being asked anew does not wait either; nobody has to when its time is over."""
+    seconds = [0.0]
+    given: list[bytes] = []
+
+    async def run() -> list[int]:
+        threads, going_on, asked = ThreadPools(2, clock=lambda: seconds[0]), threading.Event(), list[int]()
+        anew = threading.Event()
+
+        def count() -> bytes:
+            asked.append(len(asked) + 1)
+            if len(asked) > 1:
+                anew.wait(30.0)
+            return b"answer %d" % len(asked)
+
+        async def given_at(moment: float) -> bytes:
+            seconds[0] = moment
+            return await asyncio.wait_for(threads.ask(1, "same", count), 30.0)
+
+        slow = asyncio.create_task(threads.ask(2, 0, going_on.wait, 30.0))
+        await asyncio.sleep(0)
+        first = asyncio.create_task(threads.ask(1, "same", count))
+        behind = asyncio.create_task(threads.ask(1, "behind", anew.wait, 30.0))  # takes the place of the first
+        given.append(await first)
+        given.append(await given_at(1.0))
+        assert asked == [1], "it is young"
+        given.append(await given_at(2.0))
+        given.append(await given_at(2.9))
+        anew.set()
+        await behind
+        while len(asked) < 2:
+            await asyncio.sleep(0.001)
+        going_on.set()
+        await slow
+        threads.close()
+        return asked
+
+    assert asyncio.run(run()) == [1, 2]
+    assert given == [b"answer 1"] * 4

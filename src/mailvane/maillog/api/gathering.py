@@ -16,8 +16,10 @@ from mailvane.core.group_commit import CommitLimits, GroupCommit
 from mailvane.maillog.api.intake import MAX_LINES, Receipt, Told
 
 _COMFORTABLE_BACKLOG = 256  # batches
-# Events that are decoded and not in the journal yet, some 1 KB each in memory; one request has MAX_LINES at most.
+# Events that are decoded and not in the journal yet, some 1 KB each in memory; one request has MAX_LINES at most. What
+# came in larger lines counts by its bytes: a few of them, well packed, would hold gigabytes.
 WAITING_EVENTS = CommitLimits(of_key=150_000, total=300_000)
+_BYTES_OF_EVENT = 1024
 _PAUSES = 10
 _PAUSE_SECONDS = 0.02
 
@@ -32,7 +34,7 @@ def intake_commits(commit: Commit, backlog: Backlog) -> IntakeCommits:
 
 
 def _size(told: Told) -> int:
-    return len(told.events)
+    return max(len(told.events), told.length // _BYTES_OF_EVENT)
 
 
 async def _pause(backlog: Backlog) -> None:

@@ -41,6 +41,7 @@ class Told(msgspec.Struct, frozen=True):
 
     events: list[MailEvent]
     ids: list[str]
+    length: int = 0  # of the body, unpacked, in bytes
 
 
 class Intake:
@@ -73,7 +74,7 @@ class Intake:
             except (InvalidInput, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise InvalidEvent(number, str(error)) from None
             ids.append(told.id)
-        return Told(events, ids)
+        return Told(events, ids, len(body))
 
     def commit(self, workspace: int, requests: Sequence[Told], now: int) -> list[Receipt]:
         """Make these requests durable together, or none of them.

@@ -10,7 +10,7 @@ import pytest
 
 from mailvane.core.errors import StoreUnavailable
 from mailvane.maillog.api.gathering import IntakeCommits, intake_commits
-from mailvane.maillog.api.intake import MAX_LINES, Receipt, Told
+from mailvane.maillog.api.intake import MAX_BODY, MAX_LINES, Receipt, Told
 from mailvane.maillog.model import EventType, MailEvent
 
 EVENT = MailEvent(relay=1, accepted_at=1, number=1, type=EventType.ACCEPTED, at=1)
@@ -47,6 +47,23 @@ async def begun(commits: IntakeCommits, *requests: tuple[int, int]) -> list[asyn
         for _ in range(3):
             await asyncio.sleep(0)
     return tasks
+
+
+def test_a_few_events_in_large_lines_count_by_their_bytes() -> None:
+    """Four well-packed bodies of 32 MiB, 2,000 events each, wait; the next one is told to come again."""
+    large = Told([EVENT] * 2_000, ["id"] * 2_000, MAX_BODY)
+
+    async def run() -> list[Receipt]:
+        committing = Committing()
+        commits = intake_commits(committing, nothing)
+        waiting = [commits.add(1, large) for _ in range(4)]
+        with pytest.raises(StoreUnavailable):
+            commits.add(1, large)
+        waiting += [commits.add(2, large), commits.add(1, told(1))]
+        committing.released.set()
+        return await asyncio.gather(*waiting)
+
+    assert [receipt.accepted for receipt in asyncio.run(run())] == [2_000] * 5 + [1]
 
 
 def test_the_first_goes_at_once_and_those_who_come_meanwhile_go_together() -> None:
