@@ -52,7 +52,10 @@ class Leasing:
         finally:
             if renewing is not None:
                 renewing.cancel()
-            await self._give_back(name, taking)
+            # Also when the block was cancelled while the lease was being taken.
+            with suppress(MailvaneError):  # it ends by itself
+                if await taking:
+                    await asyncio.to_thread(self._leases.give_back, name, self.holder)
 
     def _take(self, name: str) -> bool:
         return self._leases.hold(name, self.holder, self._clock(), LEASE_MS)
@@ -65,9 +68,3 @@ class Leasing:
             except MailvaneError as error:
                 log.warning("the lease %s could not be renewed: %s", name, error)
         log.warning("another process has taken the lease %s", name)
-
-    async def _give_back(self, name: str, taking: asyncio.Future[bool]) -> None:
-        """Also when the block was cancelled while the lease was being taken."""
-        with suppress(MailvaneError):  # it ends by itself
-            if await taking:
-                await asyncio.to_thread(self._leases.give_back, name, self.holder)

@@ -149,7 +149,12 @@ class ReportIntake:
     def _tell(self, workspace: int, told: list[Observation], name: str, now: int) -> list[Taken]:
         """What could not be told: all at once, or each by itself when one of them cannot be stored."""
         try:
-            self._watching.record(workspace, [_refresh(told, now)], now)
+            # It came by itself: no asset was asked about, so the next question about one is not put off.
+            self._watching.record(
+                workspace,
+                [Refresh(source=Source.DMARC, kind=AssetKind.DMARC, asset="", at=now, observations=tuple(told))],
+                now,
+            )
         except InvalidInput as error:
             if len(told) == 1:
                 return [Taken(name=name, domain=told[0].asset, reason=error.message)]
@@ -214,7 +219,10 @@ class ReportIntake:
 
 def observation_of(found: Aggregate | TlsSessions | Failure, now: int) -> Observation:
     """Raises InvalidInput for what cannot be believed."""
-    asset = _domain(found.domain)
+    name = found.domain.strip().rstrip(".")
+    if not name:
+        raise InvalidInput("it names no domain")
+    asset = spelled(AssetKind.DMARC, name)[0]
     if isinstance(found, Failure):
         at = min(found.at or now, now)
         return Observation(
@@ -235,13 +243,6 @@ def _said(found: Aggregate | TlsSessions) -> tuple[ObservationKind, Mapping[str,
     return ObservationKind.TLS, {**found.data, **named, "succeeded": found.succeeded, "failed": found.failed}
 
 
-def _domain(text: str) -> str:
-    name = text.strip().rstrip(".")
-    if not name:
-        raise InvalidInput("it names no domain")
-    return spelled(AssetKind.DMARC, name)[0]
-
-
 def _report(found: Aggregate, observation: Observation) -> AggregateReport:
     return AggregateReport(
         id=new_id(),
@@ -255,11 +256,6 @@ def _report(found: Aggregate, observation: Observation) -> AggregateReport:
         messages=found.counts.messages,
         rows=found.row_count,
     )
-
-
-def _refresh(told: list[Observation], now: int) -> Refresh:
-    # It came by itself: no asset was asked about, so the next question about one is not put off.
-    return Refresh(source=Source.DMARC, kind=AssetKind.DMARC, asset="", at=now, observations=tuple(told))
 
 
 def _taken(found: Aggregate | TlsSessions | Failure, observation: Observation, *, new: bool) -> Taken:

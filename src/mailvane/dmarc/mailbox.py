@@ -72,7 +72,8 @@ class Mailbox:
             connection = imaplib.IMAP4(chosen.host, chosen.port, timeout=self._timeout)
         try:
             connection.login(chosen.user, self._password())
-            exist = _numbers(_good(connection.select(_quoted(chosen.folder))))
+            escaped = chosen.folder.replace("\\", "\\\\").replace('"', '\\"')
+            exist = _numbers(_good(connection.select(f'"{escaped}"')))
             self._exist = int(exist[0]) if exist else 0
         except _TROUBLES:
             _leave(connection)
@@ -85,11 +86,24 @@ class Mailbox:
         return Path(self._settings.password_file).read_text().strip()
 
     def _read(self, connection: imaplib.IMAP4, deliver: Deliver, refuse: Refuse) -> int:
-        self._see_generation(connection)
+        # Numbers mean nothing any more once the server says that it has counted anew.
+        _, told = connection.response("UIDVALIDITY")
+        generation = next((each for each in told or () if isinstance(each, bytes)), b"")
+        if generation != self._generation:
+            self._generation = generation
+            self._taken.clear()
+            self._postponed.clear()
         ends = monotonic() + self._round_seconds
         troubles: list[MailvaneError] = []
         count = 0
-        for uid in self._unseen(connection):
+        # As many as a round has, the newest first, those last that could not be taken in before.
+        last, found = self._exist, list[bytes]()
+        while last > 0 and len(found) < MOST_MESSAGES + len(self._postponed):
+            first = max(1, last - _SEARCHED_AT_ONCE + 1)
+            answer = _good(connection.uid("SEARCH", f"{first}:{last}", "UNSEEN"))
+            found += sorted(_numbers(answer), key=int, reverse=True)
+            last = first - 1
+        for uid in sorted(found, key=lambda uid: uid in self._postponed)[:MOST_MESSAGES]:
             try:
                 count += self._settle(connection, uid, deliver, refuse)
             except Transient as error:
@@ -100,16 +114,6 @@ class Mailbox:
         if troubles:
             raise troubles[0]
         return count
-
-    def _unseen(self, connection: imaplib.IMAP4) -> list[bytes]:
-        """As many as a round has, the newest first, those last that could not be taken in before."""
-        last, found = self._exist, list[bytes]()
-        while last > 0 and len(found) < MOST_MESSAGES + len(self._postponed):
-            first = max(1, last - _SEARCHED_AT_ONCE + 1)
-            answer = _good(connection.uid("SEARCH", f"{first}:{last}", "UNSEEN"))
-            found += sorted(_numbers(answer), key=int, reverse=True)
-            last = first - 1
-        return sorted(found, key=lambda uid: uid in self._postponed)[:MOST_MESSAGES]
 
     def _settle(self, connection: imaplib.IMAP4, uid: bytes, deliver: Deliver, refuse: Refuse) -> bool:
         """Hand in a message, unless that was done before, and mark it; whether it was handed in now."""
@@ -125,15 +129,6 @@ class Mailbox:
         del self._taken[uid]
         self._postponed.discard(uid)
         return handed
-
-    def _see_generation(self, connection: imaplib.IMAP4) -> None:
-        """Numbers mean nothing any more once the server says that it has counted anew."""
-        _, told = connection.response("UIDVALIDITY")
-        generation = next((each for each in told or () if isinstance(each, bytes)), b"")
-        if generation != self._generation:
-            self._generation = generation
-            self._taken.clear()
-            self._postponed.clear()
 
     def _hand_in(self, connection: imaplib.IMAP4, uid: bytes, deliver: Deliver) -> Sequence[Taken] | None:
         """None when the message went away meanwhile."""
@@ -208,8 +203,3 @@ def _literal(told: Sequence[object]) -> bytes | None:
         if isinstance(each, tuple) and len(each) > 1 and isinstance(each[1], bytes):
             return each[1]
     return None
-
-
-def _quoted(folder: str) -> str:
-    escaped = folder.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

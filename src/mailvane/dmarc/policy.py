@@ -51,10 +51,9 @@ def _details(record: str, found_at: str) -> Mapping[str, Any]:
     tags = tags_of(record)
     details: dict[str, Any] = {"dmarc": record[:2000], "found_at": found_at}
     details |= {name: tags.get(name, "").lower()[:100] for name in _TAGS}
-    details |= {name: _addresses(tags.get(name, "")) for name in _ADDRESSES}
+    # Those that reports go to, without the limit of size that may stand behind one.
+    details |= {
+        name: [uri.strip().partition("!")[0] for uri in tags.get(name, "").split(",") if uri.strip()][:20]
+        for name in _ADDRESSES
+    }
     return details
-
-
-def _addresses(text: str) -> list[str]:
-    """Those that reports go to, without the limit of size that may stand behind one."""
-    return [uri.strip().partition("!")[0] for uri in text.split(",") if uri.strip()][:20]

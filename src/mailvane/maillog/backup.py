@@ -91,13 +91,23 @@ class LockedMailLog:
         """Write both stores to a directory that is new or empty. Raises InvalidInput."""
         _check_whole(target)
         with self._nothing_on_its_way():
-            self._backup(target)
+            if target.exists() and any(target.iterdir()):
+                raise InvalidInput(f"{target} is not empty")
+            target.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._copies.copy_to(target / _LEDGER)
+            self._maillog.backup(target / _MAILLOG)
 
     def restore(self, source: Path) -> None:
         """Take both stores from such a directory. Raises InvalidInput, LedgerMismatch."""
         _check_whole(source)
         with self._nothing_on_its_way(), self._integrity.changing(mended=None):
-            self._restore(source)
+            if not (source / _MAILLOG).exists() or not (source / _LEDGER).exists():
+                raise InvalidInput(f"{source} holds no backup")
+            if self._maillog.health().events:
+                raise InvalidInput("the mail log is not empty: restore into a new data directory")
+            self._maillog.restore(source / _MAILLOG)
+            self._copies.copy_from(source / _LEDGER)
+            self._check()
 
     def accept_losses(self) -> None:
         """What is gone of the mail log is not missed any more."""
@@ -110,22 +120,6 @@ class LockedMailLog:
         self._recorder.drain()
         with self._recorder.paused():
             yield
-
-    def _backup(self, directory: Path) -> None:
-        if directory.exists() and any(directory.iterdir()):
-            raise InvalidInput(f"{directory} is not empty")
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._copies.copy_to(directory / _LEDGER)
-        self._maillog.backup(directory / _MAILLOG)
-
-    def _restore(self, directory: Path) -> None:
-        if not (directory / _MAILLOG).exists() or not (directory / _LEDGER).exists():
-            raise InvalidInput(f"{directory} holds no backup")
-        if self._maillog.health().events:
-            raise InvalidInput("the mail log is not empty: restore into a new data directory")
-        self._maillog.restore(directory / _MAILLOG)
-        self._copies.copy_from(directory / _LEDGER)
-        self._check()
 
 
 def _check_whole(directory: Path) -> None:

@@ -75,7 +75,10 @@ def losses(record: Record, present: Inventory, now: int) -> tuple[Loss, ...]:
 
 def told(found: Sequence[Loss]) -> str:
     """One line for people: what is gone, and what to do."""
-    kinds = [(table, sum(loss.part.rows for loss in found if loss.table == table)) for table in _tables(found)]
+    kinds = [
+        (table, sum(loss.part.rows for loss in found if loss.table == table))
+        for table in sorted({loss.table for loss in found}, key=lambda table: (table != EVENTS, table))
+    ]
     gone = ", ".join(f"{rows:,} rows of {table} ({_partitions(found, table)})" for table, rows in kinds)
     if any(loss.table == EVENTS for loss in found):
         advice = (
@@ -85,10 +88,6 @@ def told(found: Sequence[Loss]) -> str:
     else:
         advice = "`mailvane rebuild` makes them anew from the events"
     return f"the mail log is damaged, it lacks what it had: {gone}; {advice}"
-
-
-def _tables(found: Iterable[Loss]) -> list[str]:
-    return sorted({loss.table for loss in found}, key=lambda table: (table != EVENTS, table))
 
 
 def _partitions(found: Iterable[Loss], table: str) -> str:
@@ -117,15 +116,11 @@ def _gone(table: str, before: TableParts, after: TableParts, now: int) -> Iterab
             gone = [] if any(part.rows for part in here) else known
         yield from gone
         if table == EVENTS and not gone:
-            yield from _short(partition, known, here, now)
-
-
-def _short(partition: str, known: Sequence[Part], here: Sequence[Part], now: int) -> Iterable[Part]:
-    """Rows of events are never joined: there are no fewer than there were, except those that expired."""
-    least = sum(part.rows for part in known if not part.expires_first or part.expires_first > now + _MARGIN)
-    short = least - sum(part.rows for part in here)
-    if short > 0:
-        yield Part(partition, 0, 0, short, 0)
+            # Rows of events are never joined: there are no fewer than there were, except those that expired.
+            least = sum(part.rows for part in known if not part.expires_first or part.expires_first > now + _MARGIN)
+            short = least - sum(part.rows for part in here)
+            if short > 0:
+                yield Part(partition, 0, 0, short, 0)
 
 
 def _expired(part: Part, now: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition, Event, Lock, Thread
 from time import monotonic
@@ -82,7 +82,11 @@ class Recorder:
         stored: list[int] = []
         with self._carrying:
             try:
-                for pending in self._take(limit):
+                # What is to be carried now. What was claimed already keeps its token, so it is carried as it is.
+                if not self._taken and (self._held or self._journal_has_more):
+                    self._rounds += 1
+                    self._claim(limit, self._left_behind or self._rounds % _ROUNDS_BEFORE_SWEEP == 0)
+                for pending in list(self._taken.values()):
                     if self._store(pending):
                         stored.append(pending.sequence)  # noqa: PERF401 - those before a failure are settled too
             finally:
@@ -161,20 +165,6 @@ class Recorder:
             self._room -= len(pending.batch.events)
             self._held[pending.sequence] = pending
 
-    def _release(self, sequences: Iterable[int]) -> None:
-        with self._lock:
-            for sequence in sequences:
-                pending = self._held.pop(sequence, None)
-                if pending is not None:
-                    self._room += len(pending.batch.events)
-
-    def _take(self, limit: int) -> list[PendingBatch]:
-        """What is to be carried now. What was claimed already keeps its token, so it is carried as it is."""
-        if not self._taken and (self._held or self._journal_has_more):
-            self._rounds += 1
-            self._claim(limit, self._left_behind or self._rounds % _ROUNDS_BEFORE_SWEEP == 0)
-        return list(self._taken.values())
-
     def _claim(self, limit: int, left_behind: bool) -> None:
         with self._lock:
             held = dict(self._held)
@@ -191,7 +181,12 @@ class Recorder:
         if found and not fresh and left_behind:
             self._left_behind = True  # they come first, so there may be more of them
         # The others of these were claimed by another node, or at once after they were committed.
-        self._release([sequence for sequence in held if sequence <= fresh or not found])
+        sequences = [sequence for sequence in held if sequence <= fresh or not found]
+        with self._lock:
+            for sequence in sequences:
+                pending = self._held.pop(sequence, None)
+                if pending is not None:
+                    self._room += len(pending.batch.events)
         self._taken = {pending.sequence: pending for pending in found}
 
     def _store(self, pending: PendingBatch) -> bool:

@@ -121,7 +121,9 @@ def _approving(held: Sequence[HeldDomain], found: HeldDomain, new: Domain, note:
     if former is not None and former is not found.domain:
         if former.removed_at is None:
             raise AlreadyExists(f"{new.name} is another workspace's domain")
-        new = _stopped_as(former, new)
+        # Late bounces may have stopped the former domain after it was removed.
+        status = OutboundStatus.SUSPENDED if former.status is OutboundStatus.SUSPENDED else new.status
+        new = msgspec.structs.replace(new, closed=new.closed or former.closed, status=status)
     gone = held if not found.domain.approved else [each for each in held if each.domain.workspace == new.workspace]
     return _revision(HeldDomain(domain=new, usage=found.usage), gone, note, entry)
 
@@ -149,7 +151,8 @@ def _former(held: Sequence[HeldDomain], workspace: int) -> HeldDomain | None:
     gone = [each for each in held if each.domain.removed_at is not None]
     standing = [each for each in gone if each.domain.approved]
     own = [each for each in gone if each.domain.workspace == workspace]
-    ruled = [each for each in reversed(gone) if _is_ruled(each.domain)]
+    # Those of which anything but the proof was set.
+    ruled = [each for each in reversed(gone) if _without_proof(each.domain) != _as_made(each.domain)]
     return next(iter((*standing, *own, *ruled)), None)
 
 
@@ -184,17 +187,6 @@ def _proves(held: Sequence[HeldDomain], domain: Domain) -> bool:
         return False
     others = [each for each in there(held) if each.workspace != domain.workspace]
     return not any(each.approved or each.verification_token == domain.verification_token for each in others)
-
-
-def _stopped_as(former: Domain, new: Domain) -> Domain:
-    """Late bounces may have stopped the former domain after it was removed."""
-    status = OutboundStatus.SUSPENDED if former.status is OutboundStatus.SUSPENDED else new.status
-    return msgspec.structs.replace(new, closed=new.closed or former.closed, status=status)
-
-
-def _is_ruled(domain: Domain) -> bool:
-    """Whether anything but its proof was set."""
-    return _without_proof(domain) != _as_made(domain)
 
 
 def _without_proof(domain: Domain) -> Domain:

@@ -147,11 +147,6 @@ def read_outbound(table: object, where: str) -> OutboundSettings:
         read = msgspec.convert(table, OutboundSettings)
     except msgspec.ValidationError as error:
         raise InvalidSetting(f"{where}: {plain(error)}") from None
-    _check_ranges(read, where)
-    return msgspec.structs.replace(read, warmup={**WARMUPS, **read.warmup})
-
-
-def _check_ranges(read: OutboundSettings, where: str) -> None:
     for profile, schedule in read.warmup.items():
         if schedule.first < 1 or not 1 <= schedule.growth <= 10:
             raise InvalidSetting(f"{where}: warmup: {profile}: begins with one mail at least, and grows 1 to 10 fold")
@@ -160,3 +155,4 @@ def _check_ranges(read: OutboundSettings, where: str) -> None:
             ip_network(network)
         except ValueError:
             raise InvalidSetting(f"{where}: clients: {network!r} is no address and no network") from None
+    return msgspec.structs.replace(read, warmup={**WARMUPS, **read.warmup})

@@ -49,7 +49,11 @@ class Collecting:
     def take_in(self, workspace: int, source: Source, file: BinaryIO, name: str, now: int) -> int:
         """A file of what a source would say; how many statements were kept. Raises InvalidInput."""
         if source is Source.DMARC:
-            return _new(self.intake.take(workspace, file, name, now))
+            # How many reports were news.
+            taken = self.intake.take(workspace, file, name, now)
+            if is_refused(taken):
+                raise InvalidInput("; ".join(reasons(taken))[:1000])
+            return sum(each.new for each in taken)
         reader = next(one for one in self.collectors if one.source is source)
         told = _believed(reader.read(file, name, now), name, now)
         return self._watching.record(workspace, self._kept(workspace, told, source, now), now)
@@ -95,10 +99,3 @@ def _believed(told: Iterable[Refresh], name: str, now: int) -> Iterator[Refresh]
             if one.at > now + DAY_MS:
                 raise InvalidInput(f"{name}: what it tells of {one.asset[:80]} lies in the future")
         yield refresh
-
-
-def _new(taken: Sequence[Taken]) -> int:
-    """How many reports were news. Raises InvalidInput where there was none."""
-    if is_refused(taken):
-        raise InvalidInput("; ".join(reasons(taken))[:1000])
-    return sum(each.new for each in taken)

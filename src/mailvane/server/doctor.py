@@ -7,7 +7,7 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 import chdb
@@ -51,17 +51,13 @@ def checks(settings: Settings, deep: bool = False) -> Iterator[Check]:
     """Every check, in the order in which one depends on the other; deep: what is stored is read, too."""
     stored = (_maillog, _contents) if deep else (_maillog,)
     for check in (_versions, _settings, _data, _token, _disk, _ledger, _outbound, _server, *stored, _sources):
-        yield from _guarded(check, settings)
+        name = check.__name__.strip("_")
+        try:
+            yield check(settings)
+        except MailvaneError as error:
+            yield Check(name, CheckResult.BAD, error.message)
     for number in range(len(settings.postfix)):
         yield _source(settings, number)
-
-
-def _guarded(check: Callable[[Settings], Check], settings: Settings) -> Iterator[Check]:
-    name = check.__name__.strip("_")
-    try:
-        yield check(settings)
-    except MailvaneError as error:
-        yield Check(name, CheckResult.BAD, error.message)
 
 
 def _versions(_: Settings) -> Check:

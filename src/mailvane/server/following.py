@@ -108,7 +108,12 @@ class Follower:
         self._metrics.failures.labels(self.name).inc()
 
     def _follow(self) -> None:
-        origin, ledger = self._origin(), self._stores.ledger
+        now = _clock()
+        workspace = self._tenancy.ensure_workspace(self._followed.workspace, now)
+        if self._followed.relay is None and not self._tenancy.active_relays(workspace.id):
+            self._tenancy.create_relay(workspace.id, self.name, now)
+        relay = self._tenancy.relay_of(workspace.id, self._followed.relay)
+        origin, ledger = Origin(workspace.id, relay.id, workspace.retention_days, self._zone.key), self._stores.ledger
         reading = LogReading(origin, ledger.journal.cursors(origin.stream), ledger.journal.in_flight(origin.stream))
         log.info("following %s into relay %d of workspace %s", self.name, origin.relay, self._followed.workspace)
         for step in Following(reading, self.name, _clock).run(self._idle):
@@ -135,14 +140,6 @@ class Follower:
         self._metrics.lines.labels(self.name).inc(step.lines)
         self._metrics.newest.labels(self.name).set(_clock() / 1000)
         self.standing.read_on(_clock())
-
-    def _origin(self) -> Origin:
-        now = _clock()
-        workspace = self._tenancy.ensure_workspace(self._followed.workspace, now)
-        if self._followed.relay is None and not self._tenancy.active_relays(workspace.id):
-            self._tenancy.create_relay(workspace.id, self.name, now)
-        relay = self._tenancy.relay_of(workspace.id, self._followed.relay)
-        return Origin(workspace.id, relay.id, workspace.retention_days, self._zone.key)
 
     def _idle(self, seconds: float) -> bool:
         if seconds:  # all that there is was read

@@ -18,20 +18,16 @@ _MOST = 1024
 
 def check(settings: Settings, kind: AssetKind, names: Sequence[str], now: int) -> ListingCheck:
     """Raises InvalidInput, InvalidSetting, StoreUnavailable."""
-    wanted = _names(kind, names)
-    changed = _changed(settings)
-    collector = make(settings.reputation)
-    collector.changed = lambda: changed
-    return asyncio.run(collector.check(kind, wanted, now))
-
-
-def _names(kind: AssetKind, names: Sequence[str]) -> list[str]:
     found: dict[str, None] = {}
     for name in names:
         found.update(dict.fromkeys(spelled(kind, name)))
     if len(found) > _MOST:
         raise InvalidInput(f"more than {_MOST} at once")
-    return list(found)
+    wanted = list(found)
+    changed = _changed(settings)
+    collector = make(settings.reputation)
+    collector.changed = lambda: changed
+    return asyncio.run(collector.check(kind, wanted, now))
 
 
 def _changed(settings: Settings) -> Iterable[Zone]:

@@ -23,15 +23,11 @@ _WRITTEN = 64 * 1024  # to see that it can be: a quota shows nowhere else
 
 def room_finder(settings: Settings) -> Callable[[], None]:
     """What raises StoreFull when there is no room for the stores of these settings."""
-    return partial(_find_room, _directories(settings))
-
-
-def _directories(settings: Settings) -> list[Path]:
     found = [settings.data]
     ledger = make_url(settings.ledger)
     if ledger.get_backend_name() == "sqlite" and ledger.database:
         found.append(Path(ledger.database).absolute().parent)
-    return list(dict.fromkeys(found))
+    return partial(_find_room, list(dict.fromkeys(found)))
 
 
 def _find_room(directories: list[Path]) -> None:

@@ -178,7 +178,12 @@ def load(command_line: Mapping[str, str | None], environment: Mapping[str, str])
 
     Raises InvalidSetting with one line that says which setting, where, and what is expected.
     """
-    found = _from_environment(environment) | _from_command_line(command_line)
+    given = {name: text for name, text in command_line.items() if text is not None}
+    for name in given:
+        check_name(name, [*_names(), "config"], "setting")
+    found = _from_environment(environment) | _resolved(
+        {name: _Given(text, f"--{name.replace('_', '-')}") for name, text in given.items()}
+    )
     config = found.pop("config", None)
     data = _read("data", found.get("data"))
     path = data / CONFIG_FILE if config is None else Path(config.text).expanduser()
@@ -188,7 +193,13 @@ def load(command_line: Mapping[str, str | None], environment: Mapping[str, str])
     filed, tables = _from_file(path) if there else ({}, {})
     values = {name: _read(name, (filed | found).get(name)) for name in _DECLARED}
     values["timezone"] = values["timezone"] or machine_zone(environment)
-    return Settings(**_placed(values), **tables)
+    # The stores that nobody placed elsewhere lie in the data directory.
+    data = values["data"]
+    ledger = values["ledger"] or f"sqlite:///{data / 'ledger.sqlite'}"
+    maillog = values["maillog"]
+    if maillog in (None, "chdb://", "chdb:///"):
+        maillog = f"chdb://{data / 'maillog'}"
+    return Settings(**values | {"ledger": ledger, "maillog": maillog}, **tables)
 
 
 def shown(settings: Settings) -> dict[str, str]:
@@ -260,13 +271,6 @@ def _names() -> list[str]:
     return [*_DECLARED, *(f"{name}_file" for name, declared in _DECLARED.items() if declared.secret)]
 
 
-def _from_command_line(command_line: Mapping[str, str | None]) -> dict[str, _Given]:
-    given = {name: text for name, text in command_line.items() if text is not None}
-    for name in given:
-        check_name(name, [*_names(), "config"], "setting")
-    return _resolved({name: _Given(text, f"--{name.replace('_', '-')}") for name, text in given.items()})
-
-
 def _from_environment(environment: Mapping[str, str]) -> dict[str, _Given]:
     names = {_variable(name): name for name in [*_names(), "config"]}
     given = {name: text for name, text in environment.items() if name.startswith(ENVIRONMENT_PREFIX)}
@@ -336,16 +340,6 @@ def _read(name: str, given: _Given | None) -> Any:
         return declared.read(given.text)
     except InvalidSetting as error:
         raise InvalidSetting(f"{given.origin}: {error.message}") from None
-
-
-def _placed(values: dict[str, Any]) -> dict[str, Any]:
-    """The stores that nobody placed elsewhere lie in the data directory."""
-    data = values["data"]
-    ledger = values["ledger"] or f"sqlite:///{data / 'ledger.sqlite'}"
-    maillog = values["maillog"]
-    if maillog in (None, "chdb://", "chdb:///"):
-        maillog = f"chdb://{data / 'maillog'}"
-    return values | {"ledger": ledger, "maillog": maillog}
 
 
 def _shown(declared: Declared, value: Any) -> str:

@@ -337,7 +337,8 @@ class HttpConnection(HttpToolsProtocol):
             self.transport.abort()
         else:
             if self._in_head or (answering is not None and not answering.response_complete):
-                self.transport.write(_refusal(status))
+                retry = b"retry-after: 5\r\n" if status == 503 else b""
+                self.transport.write(STATUS_LINE[status] + retry + b"content-length: 0\r\nconnection: close\r\n\r\n")
             self.transport.close()
         self._say_gone()
 
@@ -348,11 +349,6 @@ class HttpConnection(HttpToolsProtocol):
             self._answering.disconnected = True
             self._answering.message_event.set()
         self.flow.resume_writing()
-
-
-def _refusal(status: int) -> bytes:
-    retry = b"retry-after: 5\r\n" if status == 503 else b""
-    return STATUS_LINE[status] + retry + b"content-length: 0\r\nconnection: close\r\n\r\n"
 
 
 async def _head_too_large(_scope: Scope, _receive: Receive, send: Send) -> None:

@@ -62,7 +62,11 @@ class HeldBytes(Generic[C]):
             self.release(connection)
         self._count(connection, _Held(peer, proven, count))
         if before is None or count > before.count:
-            self._make_room(peer)
+            limits = self.limits
+            self._shrink(peer, limits.unproven_per_peer, (False,))
+            self._shrink(None, limits.unproven, (False,))
+            self._shrink(peer, limits.per_peer, (False, True))
+            self._shrink(None, limits.total, (False, True))
 
     def release(self, connection: C) -> None:
         """It holds nothing any more. May be said twice."""
@@ -83,13 +87,6 @@ class HeldBytes(Generic[C]):
             pool = self._pools.setdefault(key, _Pool())
             pool.total += held.count - (before.count if before else 0)
             pool.holders[connection] = None
-
-    def _make_room(self, peer: str) -> None:
-        limits = self.limits
-        self._shrink(peer, limits.unproven_per_peer, (False,))
-        self._shrink(None, limits.unproven, (False,))
-        self._shrink(peer, limits.per_peer, (False, True))
-        self._shrink(None, limits.total, (False, True))
 
     def _shrink(self, peer: str | None, limit: int, kinds: tuple[bool, ...]) -> None:
         while sum(self._total(peer, proven) for proven in kinds) > limit:

@@ -51,7 +51,8 @@ class Lookups:
         return len(self._resolvers)
 
     def _alone(self, number: int) -> Lookups:
-        return Lookups([_spelled(self._resolvers[number])], self._at_once, self._timeout)
+        host, port = self._resolvers[number]
+        return Lookups([f"[{host}]:{port}" if ":" in host else f"{host}:{port}"], self._at_once, self._timeout)
 
     async def addresses(self, name: str) -> list[str]:
         """Of A records; none when the name is not there. Raises Unanswered."""
@@ -123,11 +124,6 @@ def _resolver(text: str) -> Resolver:
     if not port.isdecimal() or not 0 < int(port) < 65_536 or not dns.inet.is_address(host):
         raise InvalidSetting(f"resolvers: {text!r} is not ADDRESS or ADDRESS:PORT")
     return host, int(port)
-
-
-def _spelled(resolver: Resolver) -> str:
-    host, port = resolver
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _of_this_machine() -> list[Resolver]:

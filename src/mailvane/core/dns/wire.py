@@ -101,7 +101,13 @@ def read(data: bytes, asked: bytes, records: Records) -> Sequence[str] | Trouble
         return Trouble(dns.rcode.to_text(dns.rcode.Rcode(code)))
     try:
         if data[6:8] == b"\0\0":
-            return _nothing(data, code)
+            # An answer without records: the name has none of this kind, or whoever answers does not know.
+            told = dns.message.from_wire(data)
+            if told.rcode() != code:  # it has more bits further back
+                return Trouble(dns.rcode.to_text(told.rcode()))
+            kinds = {rrset.rdtype for rrset in told.authority}
+            elsewhere = dns.rdatatype.NS in kinds and dns.rdatatype.SOA not in kinds and not told.flags & dns.flags.AA
+            return Trouble("it names other servers instead of asking them") if elsewhere else ()
         found = records(data, _START + len(asked))
     except (ValueError, OSError, LookupError, dns.exception.DNSException):
         return MALFORMED
@@ -174,16 +180,6 @@ def _records(data: bytes) -> list[object]:
     if not isinstance(told, dns.message.QueryMessage):
         raise dns.message.NotQueryResponse
     return list(told.resolve_chaining().answer or ())
-
-
-def _nothing(data: bytes, code: int) -> Sequence[str] | Trouble:
-    """An answer without records: the name has none of this kind, or whoever answers does not know."""
-    told = dns.message.from_wire(data)
-    if told.rcode() != code:  # it has more bits further back
-        return Trouble(dns.rcode.to_text(told.rcode()))
-    kinds = {rrset.rdtype for rrset in told.authority}
-    elsewhere = dns.rdatatype.NS in kinds and dns.rdatatype.SOA not in kinds and not told.flags & dns.flags.AA
-    return Trouble("it names other servers instead of asking them") if elsewhere else ()
 
 
 def _parsed(name: str) -> dns.name.Name:

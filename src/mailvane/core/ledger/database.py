@@ -85,7 +85,11 @@ def connect(url: str) -> Database:
     """A database for `sqlite:////path` or `postgresql://…`; connects only when first used."""
     parsed = _ledger_url(url)
     if parsed.get_backend_name() == "sqlite":
-        _make_directory(Path(str(parsed.database)).parent)
+        path = Path(str(parsed.database)).parent
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"the ledger does not answer: cannot make {path}: {error.strerror}") from error
         engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -112,13 +116,6 @@ def _place(url: URL) -> str:
     if url.get_backend_name() == "sqlite":
         return str(url.database)
     return f"{url.database} on {url.host or url.query.get('host', 'this host')}"
-
-
-def _make_directory(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreUnavailable(f"the ledger does not answer: cannot make {path}: {error.strerror}") from error
 
 
 def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:

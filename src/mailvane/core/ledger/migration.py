@@ -24,7 +24,13 @@ _PAUSE = 0.05
 def migrate(database: Database) -> None:
     """Raises StoreTooNew when a newer Mailvane has been here before, StoreUnavailable when nothing answers."""
     if database.is_sqlite:
-        _use_write_ahead_log(database)
+        # SQLite changes the journal mode only when nobody else looks, and does not always wait for that by itself.
+        waited = 0.0
+        while not _write_ahead_log_is_on(database):
+            if waited >= BUSY_SECONDS:
+                raise database.unavailable("another process keeps it locked")
+            time.sleep(_PAUSE)
+            waited += _PAUSE
     with database.read() as connection:
         # Whoever finds nothing to do need not wait until a long import lets go of the lock.
         if _revision(connection) == max(_revisions()):
@@ -32,7 +38,9 @@ def migrate(database: Database) -> None:
     with database.write() as connection:
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _POSTGRESQL_LOCK})
-        _upgrade(connection)
+        check_revision(_revision(connection))
+        # Loaded when there is something to do: the library takes longer to load than all the rest of a ledger.
+        import_module("mailvane.core.ledger.upgrading").upgrade(connection, MIGRATIONS)
 
 
 def check_revision(current: str | None) -> None:
@@ -50,22 +58,6 @@ def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-
-
-def _upgrade(connection: Connection) -> None:
-    check_revision(_revision(connection))
-    # Loaded when there is something to do: the library takes longer to load than all the rest of a ledger.
-    import_module("mailvane.core.ledger.upgrading").upgrade(connection, MIGRATIONS)
-
-
-def _use_write_ahead_log(database: Database) -> None:
-    """SQLite changes the journal mode only when nobody else looks, and does not always wait for that by itself."""
-    waited = 0.0
-    while not _write_ahead_log_is_on(database):
-        if waited >= BUSY_SECONDS:
-            raise database.unavailable("another process keeps it locked")
-        time.sleep(_PAUSE)
-        waited += _PAUSE
 
 
 def _write_ahead_log_is_on(database: Database) -> bool:

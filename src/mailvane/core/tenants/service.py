@@ -13,7 +13,7 @@ from hmac import compare_digest
 import msgspec
 
 from mailvane.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotAuthenticated, NotFound
-from mailvane.core.tenants.model import Key, KeyKind, Price, Principal, Relay, Workspace
+from mailvane.core.tenants.model import Key, KeyKind, Principal, Relay, Workspace
 from mailvane.core.tenants.store import TenantStore
 
 PREFIXES = {
@@ -47,7 +47,10 @@ class Tenancy:
 
     def create_workspace(self, name: str, now: int) -> Workspace:
         """Raises InvalidInput, AlreadyExists."""
-        return self._tenants.add_workspace(_workspace_name(name), now)
+        stripped = _printable(name.strip(), "the name of a workspace")
+        if not stripped:
+            raise InvalidInput("a workspace needs a name")
+        return self._tenants.add_workspace(stripped, now)
 
     def workspace(self, name: str) -> Workspace:
         """The workspace of that name. Raises NotFound."""
@@ -104,7 +107,11 @@ class Tenancy:
         changed = msgspec.structs.replace(relay, comment=_printable(relay.comment.strip(), "the comment"))
         if not 1 <= relay.billing_day <= LAST_BILLING_DAY:
             raise InvalidInput(f"the billing day is a day of every month: 1 to {LAST_BILLING_DAY}")
-        _check_price(relay.price)
+        for amount in (relay.price.base, relay.price.per_thousand):
+            if not amount.is_finite() or not 0 <= amount <= _HIGHEST_PRICE or len(str(amount)) > 40:
+                raise InvalidInput("a price is an amount of money, not below zero")
+        if not re.fullmatch("[A-Z]{3}", relay.price.currency):
+            raise InvalidInput("a currency is named by its three letters, such as USD")
         self._tenants.save_relay(changed)
         return changed
 
@@ -137,7 +144,9 @@ class Tenancy:
         principal = self._bearer(token)
         if not workspace:
             return principal
-        wanted = _workspace_id(workspace)
+        if not (workspace.isascii() and workspace.isdigit() and len(workspace) <= 18):
+            raise InvalidInput("the workspace is named by its id, a whole number")
+        wanted = int(workspace)
         if principal.workspace is None:
             self.workspace_of(wanted)
             return msgspec.structs.replace(principal, workspace=wanted)
@@ -158,30 +167,9 @@ class Tenancy:
         return self._tenants.workspace_named(name.strip())
 
 
-def _workspace_name(name: str) -> str:
-    stripped = _printable(name.strip(), "the name of a workspace")
-    if not stripped:
-        raise InvalidInput("a workspace needs a name")
-    return stripped
-
-
 def _printable(text: str, what: str) -> str:
     if len(text) > _NAME_CHARACTERS:
         raise InvalidInput(f"{what} has at most {_NAME_CHARACTERS} characters")
     if not text.isprintable():
         raise InvalidInput(f"{what} holds a character that cannot be shown")
     return text
-
-
-def _check_price(price: Price) -> None:
-    for amount in (price.base, price.per_thousand):
-        if not amount.is_finite() or not 0 <= amount <= _HIGHEST_PRICE or len(str(amount)) > 40:
-            raise InvalidInput("a price is an amount of money, not below zero")
-    if not re.fullmatch("[A-Z]{3}", price.currency):
-        raise InvalidInput("a currency is named by its three letters, such as USD")
-
-
-def _workspace_id(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise InvalidInput("the workspace is named by its id, a whole number")
-    return int(text)

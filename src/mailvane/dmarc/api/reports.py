@@ -30,7 +30,10 @@ ABUSE = (*_OF_BOTH, Parameter("type", "Only of this feedback type."))
 
 def tls(services: DmarcServices, asked: Asked) -> TlsPage:
     """With `failing=true`, only reports of failed sessions."""
-    return services.reports.tls_reports(_question(asked, failing_only=_is_true(asked, "failing")))
+    given = asked.query.get("failing", "").strip().lower()
+    if given not in {"", *_FLAG}:
+        raise InvalidFields(("failing", "expected true or false"))
+    return services.reports.tls_reports(_question(asked, failing_only=given in {"true", "1"}))
 
 
 def abuse(services: DmarcServices, asked: Asked) -> AbusePage:
@@ -60,10 +63,3 @@ def _moment(asked: Asked, name: str, usual: int) -> int:
     digits = given.isascii() and given.isdecimal() and len(given) < 17
     told: Moment = int(given) if digits else given
     return moment(name, told)
-
-
-def _is_true(asked: Asked, name: str) -> bool:
-    given = asked.query.get(name, "").strip().lower()
-    if given not in {"", *_FLAG}:
-        raise InvalidFields((name, "expected true or false"))
-    return given in {"true", "1"}

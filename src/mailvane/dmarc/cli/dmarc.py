@@ -164,8 +164,13 @@ def _show(found: ReportSummary, days: int) -> None:
         domains.add_column(name, justify="right", no_wrap=True)
     domains.add_column("by")
     for one in found.domains:
+        more = f" and {len(one.organisations) - _ORGANISATIONS} more" if len(one.organisations) > _ORGANISATIONS else ""
         domains.add_row(
-            one.domain, one.policy or "-", f"{one.reports:,}", f"{one.messages:,}", _several(one.organisations)
+            one.domain,
+            one.policy or "-",
+            f"{one.reports:,}",
+            f"{one.messages:,}",
+            ", ".join(one.organisations[:_ORGANISATIONS]) + more,
         )
     console().print(domains)
     typer.echo("")
@@ -198,8 +203,3 @@ def _row(sender: SenderSummary) -> tuple[str | Text, ...]:
 
 def _percent(part: int, whole: int) -> str:
     return rate(part, whole).partition(" of ")[0]
-
-
-def _several(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - _ORGANISATIONS} more" if len(names) > _ORGANISATIONS else ""
-    return ", ".join(names[:_ORGANISATIONS]) + more

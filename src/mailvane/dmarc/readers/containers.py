@@ -169,7 +169,12 @@ def _members(file: BinaryIO, name: str, budget: Budget) -> Iterator[Document]:
     _check_directory(file)
     try:
         with zipfile.ZipFile(file) as archive:
-            members = [member for member in archive.infolist() if _is_content(member)]
+            # A member may have no name at all, which the library takes for impossible.
+            members = [
+                member
+                for member in archive.infolist()
+                if not member.filename.endswith("/") and not member.filename.startswith("__MACOSX/")
+            ]
             if not members:
                 raise InvalidInput("the archive is empty")
             if len(members) > MOST_MEMBERS:
@@ -178,11 +183,6 @@ def _members(file: BinaryIO, name: str, budget: Budget) -> Iterator[Document]:
                 yield _member(archive, member, name, budget)
     except _BROKEN as error:
         raise InvalidInput(f"the zip archive is broken: {error}") from None
-
-
-def _is_content(member: zipfile.ZipInfo) -> bool:
-    """A member may have no name at all, which the library takes for impossible."""
-    return not member.filename.endswith("/") and not member.filename.startswith("__MACOSX/")
 
 
 def _check_directory(file: BinaryIO) -> None:

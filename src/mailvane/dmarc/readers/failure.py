@@ -144,31 +144,24 @@ def read_failure(mail: Part, fields: Message, name: str, enclosed: Message | Non
 
 def _enclosed(told: Mapping[str, Any], fields: Message, headers: Message, written: int) -> EnclosedMail:
     original: Mapping[str, str] = told.get("original", {})
+    text = original.get("message_id", "")
+    bare = text.strip().strip("<>")
+    # What may be a queue id, or an id of ours: as the reporter, the sender and each server on the way wrote it.
+    given = str(headers.get("Feedback-ID", "")) + ":" + str(told.get("original_envelope_id", ""))
+    found = [each for each in re.split(r"[^0-9A-Za-z]+", given[:_MOST_BODY]) if _QUEUE_ID.fullmatch(each)]
+    for received in headers.get_all("Received", [])[:_MOST_VALUES]:
+        found += _RECEIVED_ID.findall(_bare(str(received)))
     return EnclosedMail(
         feedback_type=told["feedback_type"],
         reported_at=written,
         arrived_at=told.get("arrival_date", 0),
-        message_id=_message_id(original.get("message_id", "")),
-        ids=tuple(_ids(told, headers)),
+        message_id=f"<{bare}>" if bare else "",
+        ids=tuple(list(dict.fromkeys(found))[:_MOST_IDS]),
         recipients=tuple(_recipients(fields, headers)),
         domains=tuple(_domains(told, original, headers)),
         subject=original.get("subject", ""),
         reporter=told.get("reporting_mta") or told.get("user_agent", ""),
     )
-
-
-def _message_id(text: str) -> str:
-    bare = text.strip().strip("<>")
-    return f"<{bare}>" if bare else ""
-
-
-def _ids(told: Mapping[str, Any], headers: Message) -> Iterable[str]:
-    """What may be a queue id, or an id of ours: as the reporter, the sender and each server on the way wrote it."""
-    given = str(headers.get("Feedback-ID", "")) + ":" + str(told.get("original_envelope_id", ""))
-    found = [each for each in re.split(r"[^0-9A-Za-z]+", given[:_MOST_BODY]) if _QUEUE_ID.fullmatch(each)]
-    for received in headers.get_all("Received", [])[:_MOST_VALUES]:
-        found += _RECEIVED_ID.findall(_bare(str(received)))
-    return list(dict.fromkeys(found))[:_MOST_IDS]
 
 
 def _recipients(fields: Message, headers: Message) -> Iterable[str]:

@@ -61,7 +61,25 @@ class Part:
 
     def content(self) -> bytes:
         """Without its transfer encoding, as far as it can be undone."""
-        return _decoded(self.headers, self._data[self._begin : self._end])
+        content = self._data[self._begin : self._end]
+        encoding = _encoding(self.headers)
+        if encoding == "base64":
+            # What is no letter of it is passed over; padding may be missing.
+            for tried in (content, content + b"==", content.rstrip()[:-1] + b"=="):
+                try:
+                    return binascii.a2b_base64(tried)
+                except binascii.Error:
+                    continue
+            return content
+        if encoding == "quoted-printable":
+            return binascii.a2b_qp(content)
+        if encoding in _UUENCODED and len(content) <= _MOST_UUENCODED:
+            part = Message()
+            part["Content-Transfer-Encoding"] = encoding
+            part.set_payload(content.decode("ascii", "surrogateescape"))
+            found = part.get_payload(decode=True)
+            return found if isinstance(found, bytes) else content
+        return content
 
     def parts(self) -> Iterator[Part]:
         """What is directly in it; nothing, where it holds something itself."""
@@ -136,7 +154,10 @@ def read_header(data: bytes, begin: int = 0, end: int | None = None) -> tuple[Me
         place = line.end()
         if len(fields) > MOST_FIELDS:
             raise InvalidInput(f"a header of the mail has more than {MOST_FIELDS:,} fields")
-    return _message(fields), place
+    message = Message()
+    for name, value in fields:
+        message[name] = value.decode("utf-8", "replace")
+    return message, place
 
 
 def _take_line(text: bytes, fields: list[tuple[str, bytearray]], *, first: bool) -> bool:
@@ -151,13 +172,6 @@ def _take_line(text: bytes, fields: list[tuple[str, bytearray]], *, first: bool)
         fields.append((found[1].decode("ascii"), bytearray(text[found.end() : found.end() + MOST_FIELD])))
         return True
     return first and _MAILBOX_LINE.match(text) is not None
-
-
-def _message(fields: list[tuple[str, bytearray]]) -> Message:
-    message = Message()
-    for name, value in fields:
-        message[name] = value.decode("utf-8", "replace")
-    return message
 
 
 def _kind(headers: Message) -> str:
@@ -187,32 +201,3 @@ def _without_break(data: bytes, begin: int, end: int) -> int:
 
 def _encoding(headers: Message) -> str:
     return str(headers.get("Content-Transfer-Encoding", "")).strip().lower()
-
-
-def _decoded(headers: Message, content: bytes) -> bytes:
-    encoding = _encoding(headers)
-    if encoding == "base64":
-        return _of_base64(content)
-    if encoding == "quoted-printable":
-        return binascii.a2b_qp(content)
-    if encoding in _UUENCODED and len(content) <= _MOST_UUENCODED:
-        return _of_uuencode(encoding, content)
-    return content
-
-
-def _of_base64(content: bytes) -> bytes:
-    """What is no letter of it is passed over; padding may be missing."""
-    for tried in (content, content + b"==", content.rstrip()[:-1] + b"=="):
-        try:
-            return binascii.a2b_base64(tried)
-        except binascii.Error:
-            continue
-    return content
-
-
-def _of_uuencode(encoding: str, content: bytes) -> bytes:
-    part = Message()
-    part["Content-Transfer-Encoding"] = encoding
-    part.set_payload(content.decode("ascii", "surrogateescape"))
-    found = part.get_payload(decode=True)
-    return found if isinstance(found, bytes) else content

@@ -96,15 +96,11 @@ def _aggregates(document: Document) -> Iterator[Found]:
         if found is None:
             raise
         with Spool() as rows:
-            yield _aggregate(document.name, _second(found, rows), rows)
-
-
-def _second(found: tuple[bytes, list[str]], rows: Spool) -> Head:
-    content, changed = found
-    head = read_aggregate(io.BytesIO(content), rows.add)
-    for what in changed:
-        head.tally.remark(f"it is not well-formed: {what}")
-    return head
+            content, changed = found
+            head = read_aggregate(io.BytesIO(content), rows.add)
+            for what in changed:
+                head.tally.remark(f"it is not well-formed: {what}")
+            yield _aggregate(document.name, head, rows)
 
 
 def _aggregate(name: str, head: Head, rows: Spool) -> Aggregate:

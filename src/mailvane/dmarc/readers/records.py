@@ -35,13 +35,10 @@ class Spool:
     def add(self, row: Mapping[str, Any]) -> None:
         self._rows.append(row)
         if len(self._rows) >= self._in_memory:
-            self._spill()
-
-    def _spill(self) -> None:
-        if self._file is None:
-            self._file = TemporaryFile()  # noqa: SIM115  - closed by `__exit__`
-        self._file.write(_encoder.encode_lines(self._rows))
-        self._rows = []
+            if self._file is None:
+                self._file = TemporaryFile()  # noqa: SIM115  - closed by `__exit__`
+            self._file.write(_encoder.encode_lines(self._rows))
+            self._rows = []
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         if self._file is not None:

@@ -261,21 +261,20 @@ def _data(report: TlsReport, results: Sequence[PolicyResult]) -> dict[str, Any]:
     failures.sort(key=lambda pair: -pair[1].failed_session_count)
     told: dict[str, Any] = {
         "policy_types": list(dict.fromkeys(each.policy.policy_type[:_MOST_TEXT] for each in results))[:_MOST_FAILURES],
-        "policies": [_policy_result(each) for each in results[:_MOST_FAILURES]],
+        # What became of the sessions to which one policy was applied; a session may be told of under several.
+        "policies": [
+            {
+                **_type_of(each),
+                "succeeded": each.summary.total_successful_session_count,
+                "failed": each.summary.total_failure_session_count,
+            }
+            for each in results[:_MOST_FAILURES]
+        ],
         "failures": [_plain(each) | _type_of(result) for result, each in failures[:_MOST_FAILURES]],
     }
     if report.contact_info:
         told["contact"] = report.contact_info[:_MOST_TEXT]
     return told
-
-
-def _policy_result(result: PolicyResult) -> dict[str, Any]:
-    """What became of the sessions to which one policy was applied; a session may be told of under several."""
-    return {
-        **_type_of(result),
-        "succeeded": result.summary.total_successful_session_count,
-        "failed": result.summary.total_failure_session_count,
-    }
 
 
 def _type_of(result: PolicyResult) -> dict[str, str]:

@@ -55,7 +55,18 @@ class ReportStore:
             number = 0
             for chunk in in_chunks(rows, _AT_ONCE):
                 connection.execute(
-                    insert(report_rows), [_line(report.id, number + place, each) for place, each in enumerate(chunk)]
+                    insert(report_rows),
+                    [
+                        {
+                            "report": report.id,
+                            "number": number + place,
+                            "source_ip": plain(str(each.get("source_ip", ""))),
+                            "messages": int(each.get("count", 0)),
+                            "failing": each.get("dkim_aligned") is not True and each.get("spf_aligned") is not True,
+                            "data": text_of(each),
+                        }
+                        for place, each in enumerate(chunk)
+                    ],
                 )
                 number += len(chunk)
         return True
@@ -195,17 +206,6 @@ def _row(workspace: int, report: AggregateReport) -> dict[str, Any]:
     for name in ("organisation", "report_id", "domain"):
         row[name] = plain(row[name])
     return {**row, "workspace": workspace, "head": text_of(report.head)}
-
-
-def _line(report: str, number: int, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "report": report,
-        "number": number,
-        "source_ip": plain(str(row.get("source_ip", ""))),
-        "messages": int(row.get("count", 0)),
-        "failing": row.get("dkim_aligned") is not True and row.get("spf_aligned") is not True,
-        "data": text_of(row),
-    }
 
 
 def _report(row: Row[Any]) -> AggregateReport:

@@ -99,9 +99,15 @@ def mail_event(told: NativeEvent, relay: int, source: str, line: int, reasons: R
     accepted_at, number = _identity(told, at)
     kind = EventType(told.type)
     rest: dict[str, Any] = {name: value for name in _AS_IT_IS if (value := getattr(told, name)) is not None}
-    rest |= {name: _unfolded(text) for name in _FOLDED if (text := rest.get(name))}
+    rest |= {
+        name: text if text.isprintable() else _LINE_BREAKS.sub(" ", text)
+        for name in _FOLDED
+        if (text := rest.get(name))
+    }
     rest |= {name: canonical_address(text) for name in _ADDRESSES if (text := getattr(told, name))}
-    _refuse_controls(told.id, told.mail, rest)
+    for name, text in (("id", told.id), ("mail", told.mail), *rest.items()):
+        if isinstance(text, str) and not text.isprintable() and _CONTROL.search(text):
+            raise InvalidInput(f"`{name}` holds a control character")
     family, hard = _reason(told, kind, rest.get("reply", ""), reasons)
     return MailEvent(
         relay=relay,
@@ -154,16 +160,6 @@ def _identity(told: NativeEvent, at: int) -> tuple[int, int]:
         raise InvalidInput("`mail` needs `accepted_at`: the same for every event of a mail")
     accepted_at = at if told.accepted_at is None else milliseconds(told.accepted_at, "accepted_at")
     return accepted_at, mail_number(told.mail or "")
-
-
-def _unfolded(text: str) -> str:
-    return text if text.isprintable() else _LINE_BREAKS.sub(" ", text)
-
-
-def _refuse_controls(event_id: str, mail: str | None, rest: dict[str, Any]) -> None:
-    for name, text in (("id", event_id), ("mail", mail), *rest.items()):
-        if isinstance(text, str) and not text.isprintable() and _CONTROL.search(text):
-            raise InvalidInput(f"`{name}` holds a control character")
 
 
 def _ip(text: str | None, name: str) -> str:

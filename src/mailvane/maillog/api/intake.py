@@ -86,24 +86,23 @@ class Intake:
         if not events:
             return [Receipt(0, 0) for _ in requests]
         digest = blake2b("\n".join(ids).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-        batch = EventBatch(f"{SOURCE}:{workspace}:{now}:{digest}", workspace, self._retention(workspace), events)
+        batch = EventBatch(
+            f"{SOURCE}:{workspace}:{now}:{digest}",
+            workspace,
+            self._tenancy.workspace_of(workspace).retention_days,
+            events,
+        )
         pending = self._recorder.record(JournalEntry(batch=batch, event_ids=ids), now)
-        return _receipts(requests, pending.batch.events if pending else [])
-
-    def _retention(self, workspace: int) -> int:
-        return self._tenancy.workspace_of(workspace).retention_days
-
-
-def _receipts(requests: Sequence[Told], kept: Sequence[MailEvent]) -> list[Receipt]:
-    """Shares out what was kept: it stands in the order in which it was told."""
-    receipts, place = [], 0
-    for told in requests:
-        start = place
-        for event in told.events:
-            if place < len(kept) and kept[place] == event:
-                place += 1
-        receipts.append(Receipt(place - start, len(told.events) - (place - start)))
-    return receipts
+        # Shares out what was kept: it stands in the order in which it was told.
+        kept = pending.batch.events if pending else []
+        receipts, place = [], 0
+        for told in requests:
+            start = place
+            for event in told.events:
+                if place < len(kept) and kept[place] == event:
+                    place += 1
+            receipts.append(Receipt(place - start, len(told.events) - (place - start)))
+        return receipts
 
 
 def _relay(told: NativeEvent, relays: tuple[int, ...]) -> int:

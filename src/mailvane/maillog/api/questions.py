@@ -127,7 +127,10 @@ def _read(kind: type[T], asked: Asked) -> T:
 
 
 def _checked(principal: Principal, workspace: int, relays: Iterable[int]) -> None:
-    _check_workspace(principal, workspace)
+    if principal.kind is KeyKind.CLIENT:
+        raise NotAllowed("a client key may not read the mail log")
+    if principal.workspace is not None and principal.workspace != workspace:
+        raise NotFound(f"there is no workspace {workspace}")
     if not all(0 <= number < 2**32 for number in (workspace, *relays)):
         raise InvalidInput("there is no workspace or relay of that number")
 
@@ -135,13 +138,6 @@ def _checked(principal: Principal, workspace: int, relays: Iterable[int]) -> Non
 def _check_times(*times: int | None) -> None:
     if not all(time is None or abs(time) < _FAR for time in times):
         raise InvalidInput("a time is a number of milliseconds")
-
-
-def _check_workspace(principal: Principal, workspace: int) -> None:
-    if principal.kind is KeyKind.CLIENT:
-        raise NotAllowed("a client key may not read the mail log")
-    if principal.workspace is not None and principal.workspace != workspace:
-        raise NotFound(f"there is no workspace {workspace}")
 
 
 def _check_master(principal: Principal) -> None:

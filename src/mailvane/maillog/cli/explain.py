@@ -46,15 +46,16 @@ def explain(
     if not life:
         raise NotFound(f"workspace {found.name} has no mail {mail_id}")
     if as_json:
-        print_json([{**_named(event), "mail_id": event.mail_id} for event in life])
+        print_json(
+            [
+                {**{name: getattr(event, name) for name in MailEvent.__struct_fields__}, "mail_id": event.mail_id}
+                for event in life
+            ]
+        )
         return
     _print_mail(life, place.zone)
     for event in life:
         _print_event(console(), event, place.zone)
-
-
-def _named(event: MailEvent) -> dict[str, object]:
-    return {name: getattr(event, name) for name in MailEvent.__struct_fields__}
 
 
 def _known(life: list[MailEvent], field: str) -> str:

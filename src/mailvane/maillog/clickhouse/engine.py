@@ -161,20 +161,26 @@ class Engine:
         self._idle: LifoQueue[Client] = LifoQueue()
         self._lock_file: int | None = None
         if address.path is not None:
-            self._lock_file = _own(Path(address.path))
+            # Hold the directory against other processes: the engine would refuse them too, but without telling why.
+            path = Path(address.path)
+            path.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path / "mailvane.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(descriptor)
+                raise StoreInUse(f"another process owns the mail log in {path}") from None
+            self._lock_file = descriptor
         try:
-            self._create_database()
+            with translated():
+                first = self._connect("system" if self.address.path is None else None)
+                try:
+                    first.command(f"CREATE DATABASE IF NOT EXISTS `{self.address.database}` ENGINE = Atomic")
+                finally:
+                    first.close()
         except BaseException:
             self.close()
             raise
-
-    def _create_database(self) -> None:
-        with translated():
-            first = self._connect("system" if self.address.path is None else None)
-            try:
-                first.command(f"CREATE DATABASE IF NOT EXISTS `{self.address.database}` ENGINE = Atomic")
-            finally:
-                first.close()
 
     @property
     def embedded(self) -> bool:
@@ -274,18 +280,6 @@ def _embedded_client(path: str, database: str | None) -> Client:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _own(path: Path) -> int:
-    """Hold the directory against other processes: the engine would refuse them too, but without telling why."""
-    path.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path / "mailvane.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise StoreInUse(f"another process owns the mail log in {path}") from None
-    return descriptor
 
 
 # Numbers of a workspace that stay right until something is written that changes them. No table is known here.

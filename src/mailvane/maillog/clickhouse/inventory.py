@@ -64,7 +64,11 @@ def is_changing(engine: Engine) -> bool:
 
 def verify(engine: Engine) -> list[str]:
     """Read all of it: what is broken, and which views lack something that the events have."""
-    found = [f"{table}: {problem}" for table in _TABLES for problem in _broken(engine, table)]
+    found = [
+        f"{table}: {problem}"
+        for table in _TABLES
+        for problem in [f"part {part} is broken: {message[:300]}" for part, message in _unreadable(engine, table)]
+    ]
     if not found:  # counting stops at what cannot be read
         found = [f"{table}: {problem}" for table, feed in feeds().items() for problem in _lacking(engine, table, feed)]
     return found
@@ -74,10 +78,6 @@ def set_aside_broken(engine: Engine) -> None:
     """Take the events that cannot be read out of the table; the files stay, in its directory `detached`."""
     for part, _ in _unreadable(engine, EVENTS):
         engine.command(f"ALTER TABLE {EVENTS} DETACH PART '{part}'")
-
-
-def _broken(engine: Engine, table: str) -> list[str]:
-    return [f"part {part} is broken: {message[:300]}" for part, message in _unreadable(engine, table)]
 
 
 def _unreadable(engine: Engine, table: str) -> list[tuple[str, str]]:

@@ -95,17 +95,6 @@ def _selective(question: LogQuestion) -> list[_Filter]:
     return [*part, *(exact[name] for name in names if name in exact)]
 
 
-def _state(question: LogQuestion) -> list[_Filter]:
-    """What became of the delivery: the low bits of one number answer both filters."""
-    found = []
-    if question.status is not None:
-        rank = STATUSES.index(question.status)
-        found.append(_Filter("bitAnd(state, 15) = {rank:UInt8}", {"rank": rank}))
-    if question.delivered is not None:
-        found.append(_Filter(_DELIVERED if question.delivered else f"NOT {_DELIVERED}", {}))
-    return found
-
-
 def _window(question: LogQuestion | StatisticsQuestion) -> _Filter:
     """Whose mail, and accepted when: all of it leads the sort key."""
     conditions = ["workspace = {workspace:UInt32}", "relay IN {relays:Array(UInt32)}"]
@@ -199,7 +188,14 @@ class Search:
     def __init__(self, question: LogQuestion) -> None:
         window = _window(question)
         message = _message(question)
-        filters = [window, *message, *_exact(question).values(), *_state(question)]
+        # What became of the delivery: the low bits of one number answer both filters.
+        found = []
+        if question.status is not None:
+            rank = STATUSES.index(question.status)
+            found.append(_Filter("bitAnd(state, 15) = {rank:UInt8}", {"rank": rank}))
+        if question.delivered is not None:
+            found.append(_Filter(_DELIVERED if question.delivered else f"NOT {_DELIVERED}", {}))
+        filters = [window, *message, *_exact(question).values(), *found]
         self._question = question
         self.workspace = question.workspace
         self._window = window.condition

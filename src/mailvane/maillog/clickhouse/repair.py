@@ -36,19 +36,15 @@ def settle(engine: Engine, batch: EventBatch, settings: dict[str, str]) -> None:
         "last": max(moments),
         "batch": batch_mark(batch),
     }
-    _complete_events(engine, batch, settings, values)
-    for table, feed in feeds().items():
-        _complete(engine, table, feed, values)
-
-
-def _complete_events(engine: Engine, batch: EventBatch, settings: dict[str, str], values: dict[str, object]) -> None:
-    """A partition has all rows of a batch or none. Attaching them does not wake the views."""
+    # A partition has all rows of a batch or none. Attaching them does not wake the views.
     with fresh_table(engine, "events") as fresh:
         engine.insert(fresh, COLUMNS, encode_batch(batch), settings)
         present = engine.rows(f"SELECT DISTINCT _partition_id FROM events WHERE {_OF_BATCH}", values)
         for part in partitions(engine, fresh):
             if (part,) not in present:
                 engine.command(f"ALTER TABLE events ATTACH PARTITION ID '{part}' FROM {fresh}")
+    for table, feed in feeds().items():
+        _complete(engine, table, feed, values)
 
 
 def _complete(engine: Engine, table: str, feed: str, values: dict[str, object]) -> None:

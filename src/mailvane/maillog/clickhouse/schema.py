@@ -61,7 +61,9 @@ def prepare(engine: Engine) -> None:
         "CREATE TABLE IF NOT EXISTS written_by (schema UInt32, engine String, major UInt32, minor UInt32)"
         " ENGINE = MergeTree ORDER BY (schema, major, minor)"
     )
-    here = _version(engine)
+    text = str(engine.rows("SELECT version()")[0][0])
+    major, minor, *_ = text.split(".")
+    here = int(major), int(minor), text
     stamp = engine.rows(
         "SELECT schema, major, minor, engine FROM written_by ORDER BY schema DESC, major DESC, minor DESC LIMIT 1"
     )
@@ -72,31 +74,18 @@ def prepare(engine: Engine) -> None:
     if engine.address.cluster is not None:
         _spread(engine, engine.address.cluster)
     if engine.embedded:
-        _remove_parts_alone(engine)
+        # Let one thread remove the parts that were merged into others.
+        tables = engine.rows(
+            "SELECT name FROM system.tables WHERE database = currentDatabase() AND endsWith(engine, 'MergeTree')"
+            " AND position(engine_full, 'concurrent_part_removal_threshold') = 0"
+        )
+        for (table,) in tables:
+            engine.command(f"ALTER TABLE `{table}` MODIFY SETTING concurrent_part_removal_threshold = {_ANY_NUMBER}")
     if not stamp or stamp[0][:3] != (SCHEMA_VERSION, *here[:2]):
         engine.command(
             "INSERT INTO written_by SELECT {schema:UInt32}, {engine:String}, {major:UInt32}, {minor:UInt32}",
             {"schema": SCHEMA_VERSION, "engine": here[2], "major": here[0], "minor": here[1]},
         )
-
-
-def _remove_parts_alone(engine: Engine) -> None:
-    """Let one thread remove the parts that were merged into others.
-
-    For more than a hundred of them at once, the engine would start 128 threads, which never end: 40 to 70 MiB.
-    """
-    tables = engine.rows(
-        "SELECT name FROM system.tables WHERE database = currentDatabase() AND endsWith(engine, 'MergeTree')"
-        " AND position(engine_full, 'concurrent_part_removal_threshold') = 0"
-    )
-    for (table,) in tables:
-        engine.command(f"ALTER TABLE `{table}` MODIFY SETTING concurrent_part_removal_threshold = {_ANY_NUMBER}")
-
-
-def _version(engine: Engine) -> tuple[int, int, str]:
-    text = str(engine.rows("SELECT version()")[0][0])
-    major, minor, *_ = text.split(".")
-    return int(major), int(minor), text
 
 
 def _refuse_newer(stamp: tuple[object, ...], here: tuple[int, int, str]) -> None:

@@ -31,7 +31,7 @@ from mailvane.maillog.postfix.records import (
     read_submission,
     read_tls,
 )
-from mailvane.maillog.postfix.state import Birth, Connection, Connections, QueueEntry
+from mailvane.maillog.postfix.state import Birth, Connections, QueueEntry
 from mailvane.maillog.reasons import Reasons
 
 _LATE_STAGES = frozenset({"DATA", "DATA content", "END-OF-MESSAGE", "BDAT", "header", "body", "mime-error", "milter"})
@@ -137,7 +137,11 @@ class Correlation:
         if connection is not None:
             mail.secured = mail.secured or bool(connection.tls)
             if connection.fate:
-                self._inherit_fate(life, self._connections.note(tag.host, process, at))
+                # What was decided of a recipient before there was a queue id befalls the mail that comes next.
+                connection = self._connections.note(tag.host, process, at)
+                life.fate, life.fate_recipient = connection.fate, connection.fate_recipient
+                life.mail.sender = connection.fate_sender
+                connection.fate = connection.fate_recipient = connection.fate_sender = ""
         if client.original_queue_id:
             first = self._lives.find_on_host(tag, client.original_queue_id)
             if first is not None and first is not life:
@@ -145,12 +149,6 @@ class Correlation:
         if life.fate == "discard":
             self._meet_fate(at, life)
         return True
-
-    def _inherit_fate(self, life: QueueEntry, connection: Connection) -> None:
-        """What was decided of a recipient before there was a queue id befalls the mail that comes next."""
-        life.fate, life.fate_recipient = connection.fate, connection.fate_recipient
-        life.mail.sender = connection.fate_sender
-        connection.fate = connection.fate_recipient = connection.fate_sender = ""
 
     def _proxied(self, tag: Tag, process: str, text: str) -> None:
         """A before-queue filter answered: the client of the outer smtpd is the mail's real one."""
@@ -425,7 +423,10 @@ class Correlation:
             return is_aside(text)
         if not rest.startswith("to="):
             if " TLS connection " in queue_id:
-                self._encrypted(at, tag, process, text)
+                tls = read_tls(text)
+                if tls:
+                    connection = self._connections.note(tag.host, process, at)
+                    connection.peer, connection.tls = tls
                 return True
             return self._remark(at, tag, queue_id, rest) or is_aside(text)
         return self._attempted(at, tag, process, queue_id, rest)
@@ -455,12 +456,6 @@ class Correlation:
         self.teller.attempt(life, outcome, at, attempt, transport=tag.daemon, tls=tls)
         self._continuations.attempted(life, outcome, attempt, tag.daemon)
         return True
-
-    def _encrypted(self, at: int, tag: Tag, process: str, text: str) -> None:
-        tls = read_tls(text)
-        if tls:
-            connection = self._connections.note(tag.host, process, at)
-            connection.peer, connection.tls = tls
 
     def _encryption(self, tag: Tag, process: str, attempt: Attempt) -> str:
         connection = self._connections.of(tag.host, process)

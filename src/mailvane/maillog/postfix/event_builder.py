@@ -282,7 +282,7 @@ class EventBuilder:
                 at=at,
                 sender=canonical_address(refusal.sender or ""),
                 origin=refusal.client_ip,
-                client_name=_name(refusal.client_name),
+                client_name="" if refusal.client_name == "unknown" else refusal.client_name,
                 login=login,
                 protocol=protocol_of(refusal.protocol, secured=secured, login=login),
                 interface=tag.service,
@@ -352,7 +352,3 @@ def protocol_of(named: str, *, secured: bool, login: str) -> str:
         return named
     protected = ("S" if secured else "") + ("A" if login else "")
     return (named or "ESMTP") + protected if named or protected else ""
-
-
-def _name(name: str) -> str:
-    return "" if name == "unknown" else name

@@ -117,7 +117,11 @@ class Following:
             yield from self._read(current)
             if not later or self._open is None or current.rewritten():
                 return
-            yield from self._finish(current)
+            # Nobody writes to a renamed file any more: a last line without an end is all there will be.
+            position = current.position
+            if position is not None and position.unfinished:
+                text, position.unfinished = position.unfinished, b""
+                yield self._step(position, text)
             self._leave(current, finished=True)
 
     def _close(self) -> None:
@@ -174,13 +178,6 @@ class Following:
         current.position = position
         current.file.seek(position.offset)
         return position
-
-    def _finish(self, current: _Open) -> Iterator[Step]:
-        """Nobody writes to a renamed file any more: a last line without an end is all there will be."""
-        position = current.position
-        if position is not None and position.unfinished:
-            text, position.unfinished = position.unfinished, b""
-            yield self._step(position, text)
 
     def _step(self, position: Position, text: bytes) -> Step:
         before = position.line

@@ -100,7 +100,9 @@ def header_text(value: str) -> str:
 @lru_cache(maxsize=4096)
 def _encoded_text(value: str) -> str:
     value = _BETWEEN_WORDS.sub(r"\1 ", value)
-    value = _unfolded(_without_torn_word(value))
+    start = value.rfind("=?")
+    torn = _TORN_WORD.match(value, start)
+    value = _unfolded(value[:start] if torn and not value.endswith("?=") else value)
     try:
         parts = decode_header(value)
     except (HeaderParseError, ValueError):
@@ -138,12 +140,6 @@ def _unfolded(value: str) -> str:
         else:
             lines[-1] += piece
     return " ".join(lines)
-
-
-def _without_torn_word(value: str) -> str:
-    start = value.rfind("=?")
-    torn = _TORN_WORD.match(value, start)
-    return value[:start] if torn and not value.endswith("?=") else value
 
 
 def _decoded(part: bytes | str, charset: str | None) -> str:

@@ -247,7 +247,10 @@ class LogReading:
             if piece and ((size < BLOCK and not stream.eager) or not position.understood):
                 continue
             if damage is None and not position.understood:
-                raise self._not_a_log(stream.shown)
+                # The file was read to its end, and nothing of it is kept.
+                samples = self.take_summary().samples.get("line", [])
+                told = f", such as {samples[0].partition(': ')[2][:_SHOWN]!r}" if samples else ""
+                raise InvalidInput(f"{stream.shown}: no line of it is one of a mail log{told}")
             if position.offset > position.committed:
                 entry = self._entry(position)
                 read = position.line - before
@@ -255,12 +258,6 @@ class LogReading:
             size, before = 0, position.line
         if damage is not None:
             raise damage
-
-    def _not_a_log(self, name: str) -> InvalidInput:
-        """Of a file that was read to its end, and nothing of it is kept."""
-        samples = self.take_summary().samples.get("line", [])
-        told = f", such as {samples[0].partition(': ')[2][:_SHOWN]!r}" if samples else ""
-        return InvalidInput(f"{name}: no line of it is one of a mail log{told}")
 
     def locate(self, stream: LogStream, reference: int) -> Position | None:
         """Where to go on in a file; None if it holds no line yet, or nothing that was not read."""
@@ -333,7 +330,15 @@ class LogReading:
         return JournalEntry(batch=batch, cursor=cursor, follows=start, opened=tuple(opened), closed=tuple(closed))
 
     def _feed(self, position: Position, text: bytes) -> None:
-        self._read_against(position)
+        # Years are guessed anew when the reference has moved; not at every block, for the sake of the cache.
+        stamps = self._lines.stamps
+        if self._file != position.file or not 0 <= position.reference - self._reference < _REFERENCE_STEP:
+            near = stamps.near if self._file == position.file else position.near
+            repeated = max(stamps.repeated, self._clock.repeated)
+            stamps = self._stamps(position.reference, near, repeated)
+            self._lines = Lines(stamps)
+            self._file, self._reference = position.file, position.reference
+        stamps.reference, stamps.after = position.reference, position.after
         position.offset += len(text) + position.dropped
         position.dropped = 0
         position.last = (position.last + text[-TAIL:])[-TAIL:]
@@ -377,17 +382,6 @@ class LogReading:
             if missed:
                 self._summary.miss(missed, position.name, number, line)
         position.line = number
-
-    def _read_against(self, position: Position) -> None:
-        """Years are guessed anew when the reference has moved; not at every block, for the sake of the cache."""
-        stamps = self._lines.stamps
-        if self._file != position.file or not 0 <= position.reference - self._reference < _REFERENCE_STEP:
-            near = stamps.near if self._file == position.file else position.near
-            repeated = max(stamps.repeated, self._clock.repeated)
-            stamps = self._stamps(position.reference, near, repeated)
-            self._lines = Lines(stamps)
-            self._file, self._reference = position.file, position.reference
-        stamps.reference, stamps.after = position.reference, position.after
 
 
 _CLOCKS = msgspec.msgpack.Decoder(_Clock)

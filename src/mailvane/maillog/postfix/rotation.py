@@ -57,7 +57,12 @@ def rotated_files(path: Path) -> list[RotatedFile]:
 
 def _names(path: Path) -> list[tuple[str, str, tuple[int, ...], str]]:
     """`(name, kind, place, name before it was compressed)` of what is called like a rotated file of this log."""
-    patterns = _patterns(path)
+    # `mail.log.1`, and `mail.1.log` as logrotate's `extension` has it.
+    name, stem, suffix = re.escape(path.name), re.escape(path.stem), re.escape(path.suffix)
+    rotated = rf"(?:{_NUMBER}|{_DATE})"
+    patterns = [re.compile(rf"(?P<plain>{name}(?:{rotated}|(?P<old>\.old))){_ARCHIVE}")]
+    if suffix:
+        patterns.append(re.compile(rf"(?P<plain>{stem}{rotated}{suffix}){_ARCHIVE}"))
     found = []
     for entry in path.parent.iterdir():
         for pattern in patterns:
@@ -66,16 +71,6 @@ def _names(path: Path) -> list[tuple[str, str, tuple[int, ...], str]]:
                 found.append((entry.name, *_placed(named), named["plain"]))
                 break
     return found
-
-
-def _patterns(path: Path) -> list[re.Pattern[str]]:
-    """`mail.log.1`, and `mail.1.log` as logrotate's `extension` has it."""
-    name, stem, suffix = re.escape(path.name), re.escape(path.stem), re.escape(path.suffix)
-    rotated = rf"(?:{_NUMBER}|{_DATE})"
-    patterns = [re.compile(rf"(?P<plain>{name}(?:{rotated}|(?P<old>\.old))){_ARCHIVE}")]
-    if suffix:
-        patterns.append(re.compile(rf"(?P<plain>{stem}{rotated}{suffix}){_ARCHIVE}"))
-    return patterns
 
 
 def _placed(named: re.Match[str]) -> tuple[str, tuple[int, ...]]:

@@ -145,15 +145,16 @@ class Stamps:
         if month is None or text[3] != " " or not day.isdecimal():
             return None
         latest = self._latest.astimezone(self.zone).date()
-        around = latest if self.near is None else min(latest, self._date(self.near))
+        around = (
+            latest
+            if self.near is None
+            else min(latest, (_EPOCH + timedelta(milliseconds=self.near)).astimezone(self.zone).date())
+        )
         found = [each for year in _years_around(around.year) if (each := day_of(year, month, int(day))) is not None]
         found = [each for each in found if each <= latest]
         if self.near is None:
             return max(found, default=None)
         return min(found, key=lambda each: abs(each - around), default=None)
-
-    def _date(self, time: int) -> date:
-        return (_EPOCH + timedelta(milliseconds=time)).astimezone(self.zone).date()
 
 
 def day_of(year: int, month: int, day: int) -> date | None:

@@ -196,7 +196,10 @@ class Register(Generic[T]):
 
     def changes(self) -> tuple[list[tuple[str, bytes]], list[str]]:
         """`(new or changed, gone)` since the last call."""
-        opened = [(self._prefix + key, _encode(self.values[key])) for key in sorted(self.touched & self.values.keys())]
+        opened = [
+            (self._prefix + key, msgspec.msgpack.encode(self.values[key]))
+            for key in sorted(self.touched & self.values.keys())
+        ]
         closed = [self._prefix + key for key in self._gone()]
         self._written.difference_update(self._gone())
         self._written.update(self.touched & self.values.keys())
@@ -208,10 +211,6 @@ class Register(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.values.values())
-
-
-def _encode(value: object) -> bytes:
-    return msgspec.msgpack.encode(value)
 
 
 # What one smtpd or smtp process said of its present peer, before it names the mail: encryption, client, a verdict.

@@ -53,7 +53,10 @@ def survey(pieces: Iterable[bytes], stamps: Stamps) -> Survey:
             continue
         if found[1] is not None:
             today = line[:_DAY_WIDTH]
-            _note(days, found[1])
+            text = found[1]
+            day = MONTHS[text[:3].decode()], int(text[4:])
+            if days[-1:] != [day] and day_of(_LEAP_YEAR, *day) is not None:
+                days.append(day)
         elif (moment := stamps.internet(found[2].decode())) is not None:
             return Survey(tuple(days), moment)
     return Survey(tuple(days), None)
@@ -67,12 +70,6 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
         rest = lines.pop()[:_LONGEST_REST]
         yield from lines
     yield rest
-
-
-def _note(days: list[tuple[int, int]], text: bytes) -> None:
-    day = MONTHS[text[:3].decode()], int(text[4:])
-    if days[-1:] != [day] and day_of(_LEAP_YEAR, *day) is not None:
-        days.append(day)
 
 
 def _past(days: Sequence[tuple[int, int]]) -> list[int]:
@@ -105,7 +102,12 @@ def first_times(files: Sequence[Written], zone: ZoneInfo, year: int | None = Non
     """
     calendar = _Calendar(zone)
     found: dict[str, int] = {}
-    for log in _logs(files):
+    # The files of each log, oldest first by what rotation calls them.
+    logs: dict[str, list[tuple[tuple[int, int], Written]]] = {}
+    for file in files:
+        base, order = rotation_of(file.name)
+        logs.setdefault(base, []).append((order, file))
+    for log in [[file for _, file in sorted(log, key=lambda pair: pair[0])] for log in logs.values()]:
         found |= calendar.onward(log, year) if year is not None else calendar.backward(log)
     if year is None:
         calendar.join_adjacent(files, found)
@@ -192,15 +194,6 @@ class _Calendar:
 
 def _fits(days: Sequence[tuple[int, int]], past: Sequence[int], year: int) -> bool:
     return all(day_of(year + later, *day) is not None for day, later in zip(days, past, strict=True))
-
-
-def _logs(files: Sequence[Written]) -> list[list[Written]]:
-    """The files of each log, oldest first by what rotation calls them."""
-    logs: dict[str, list[tuple[tuple[int, int], Written]]] = {}
-    for file in files:
-        base, order = rotation_of(file.name)
-        logs.setdefault(base, []).append((order, file))
-    return [[file for _, file in sorted(log, key=lambda pair: pair[0])] for log in logs.values()]
 
 
 def rotation_of(name: str) -> tuple[str, tuple[int, int]]:

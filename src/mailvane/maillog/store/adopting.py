@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select, text
+from sqlalchemy import Connection, delete, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from mailvane.core.errors import AlreadyExists
@@ -29,7 +28,16 @@ class AdoptionStore:
             with self._database.write() as connection:
                 known = select(workspaces.c.id).where(workspaces.c.id == workspace.id)
                 if connection.execute(known).first() is None:
-                    connection.execute(insert(workspaces).values(_row(workspace)))
+                    connection.execute(
+                        insert(workspaces).values(
+                            {
+                                "id": workspace.id,
+                                "name": workspace.name,
+                                "created_at": workspace.created_at,
+                                "retention_days": workspace.retention_days,
+                            }
+                        )
+                    )
                 _add_relays(connection, workspace.id, relay_ids, now)
         except IntegrityError as error:
             raise AlreadyExists(f"a workspace named {workspace.name!r} exists already: choose another name") from error
@@ -40,24 +48,29 @@ class AdoptionStore:
         with self._database.write() as connection:
             for table, greatest in ((workspaces, workspace), (relays, relay)):
                 if self._database.is_sqlite:
-                    _reserve_sqlite(connection, table, greatest)
+                    values = {"name": table.name, "greatest": greatest}
+                    moved = text("UPDATE sqlite_sequence SET seq = max(seq, :greatest) WHERE name = :name")
+                    if not connection.execute(moved, values).rowcount:
+                        connection.execute(
+                            text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :greatest)"), values
+                        )
                 else:
-                    _reserve_postgresql(connection, table, greatest)
+                    # A sequence moves at once and never back, whatever becomes of the transaction.
+                    sequence = connection.execute(
+                        text("SELECT pg_get_serial_sequence(:name, 'id')"), {"name": table.name}
+                    ).scalar_one()
+                    last = connection.execute(text(f"SELECT last_value FROM {sequence}")).scalar_one()  # noqa: S608 - a name of the catalogue
+                    if last < greatest:
+                        connection.execute(
+                            text("SELECT setval(CAST(:name AS regclass), :greatest)"),
+                            {"name": sequence, "greatest": greatest},
+                        )
 
     def forget_batches(self, workspace: int) -> None:
         """Delete what the journal holds of a workspace, and the ids of its events."""
         with self._database.write() as connection:
             for table in (journal, event_ids):
                 connection.execute(delete(table).where(table.c.workspace == workspace))
-
-
-def _row(workspace: Workspace) -> dict[str, Any]:
-    return {
-        "id": workspace.id,
-        "name": workspace.name,
-        "created_at": workspace.created_at,
-        "retention_days": workspace.retention_days,
-    }
 
 
 def _add_relays(connection: Connection, workspace: int, relay_ids: Sequence[int], now: int) -> None:
@@ -87,20 +100,3 @@ def _add_relays(connection: Connection, workspace: int, relay_ids: Sequence[int]
     ]
     if rows:
         connection.execute(insert(relays), rows)
-
-
-def _reserve_sqlite(connection: Connection, table: Table, greatest: int) -> None:
-    values = {"name": table.name, "greatest": greatest}
-    moved = text("UPDATE sqlite_sequence SET seq = max(seq, :greatest) WHERE name = :name")
-    if not connection.execute(moved, values).rowcount:
-        connection.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :greatest)"), values)
-
-
-def _reserve_postgresql(connection: Connection, table: Table, greatest: int) -> None:
-    """A sequence moves at once and never back, whatever becomes of the transaction."""
-    sequence = connection.execute(text("SELECT pg_get_serial_sequence(:name, 'id')"), {"name": table.name}).scalar_one()
-    last = connection.execute(text(f"SELECT last_value FROM {sequence}")).scalar_one()  # noqa: S608 - a name of the catalogue
-    if last < greatest:
-        connection.execute(
-            text("SELECT setval(CAST(:name AS regclass), :greatest)"), {"name": sequence, "greatest": greatest}
-        )

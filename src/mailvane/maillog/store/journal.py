@@ -171,7 +171,18 @@ class JournalStore:
             oldest = _oldest(limit, left_behind, without).with_for_update(skip_locked=True)
             waiting = within(_waiting(connection, oldest, without), limit)
             batches = _batches(connection, [row.sequence for row in waiting], held)
-            return _claimed(connection, bundles(waiting), batches)
+            # Each group as one batch that will never change again.
+            groups = bundles(waiting)
+            alone = [group[0] for group in groups if len(group) == 1]
+            several = [group for group in groups if len(group) > 1]
+            fresh = [row.sequence for row in alone if not row.claimed]
+            if fresh:
+                connection.execute(update(journal).where(journal.c.sequence.in_(fresh)).values(claimed=True))
+            found = [
+                PendingBatch(row.sequence, batches[row.sequence], () if row.claimed else (row.sequence,))
+                for row in alone
+            ]
+            return found + _joined(connection, several, batches)
 
     def settle(self, sequences: Sequence[int]) -> None:
         """Forget batches that the mail log has stored."""
@@ -210,7 +221,9 @@ class JournalStore:
         """The batch without the events whose id was seen before, in this batch or in any other."""
         if not entry.event_ids:
             return entry.batch
-        digests = [_digest(event_id) for event_id in entry.event_ids]
+        digests = [
+            blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=16).digest() for event_id in entry.event_ids
+        ]
         new = self._first_seen(connection, entry.batch.workspace, set(digests), now)
         fresh = []
         for digest, event in zip(digests, entry.batch.events, strict=True):
@@ -261,10 +274,6 @@ def post(connection: Connection, batch: EventBatch, now: int) -> None:
         connection.execute(insert(journal).values(_row(batch, now, pack(batch), claimed=False)))
 
 
-def _digest(event_id: str) -> bytes:
-    return blake2b(event_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
 def _row(batch: EventBatch, committed_at: int, payload: bytes, *, claimed: bool) -> dict[str, Any]:
     return {
         "committed_at": committed_at,
@@ -299,19 +308,6 @@ def _batches(
         rows = connection.execute(select(journal.c.sequence, journal.c.payload).where(journal.c.sequence.in_(missing)))
         known |= {row.sequence: unpack(row.payload) for row in rows}
     return known
-
-
-def _claimed(
-    connection: Connection, groups: Sequence[Sequence[Waiting]], batches: Mapping[int, EventBatch]
-) -> list[PendingBatch]:
-    """Each group as one batch that will never change again."""
-    alone = [group[0] for group in groups if len(group) == 1]
-    several = [group for group in groups if len(group) > 1]
-    fresh = [row.sequence for row in alone if not row.claimed]
-    if fresh:
-        connection.execute(update(journal).where(journal.c.sequence.in_(fresh)).values(claimed=True))
-    found = [PendingBatch(row.sequence, batches[row.sequence], () if row.claimed else (row.sequence,)) for row in alone]
-    return found + _joined(connection, several, batches)
 
 
 def _joined(

@@ -7,7 +7,6 @@ time comes. Clocks of nodes differ a little: just before an hour, day or month t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -29,7 +28,11 @@ def today(usage: Usage, now: int) -> Usage:
         return usage
     ahead = (now + _SKEW_MS) // HOUR_MS
     if usage.hour != ahead:
-        usage = _at_hour(usage, hour)
+        found = next((each.sent for each in usage.other.hours if each.hour == hour), 0)
+        left = (HourTally(usage.hour, usage.sent_this_hour),) if usage.sent_this_hour else ()
+        rest = (each for each in usage.other.hours if each.hour not in (hour, usage.hour))
+        other = msgspec.structs.replace(usage.other, hours=(*left, *rest)[:_MOST_TALLIES])
+        usage = msgspec.structs.replace(usage, hour=hour, sent_this_hour=found, other=other)
     day, month = hour // _HOURS_A_DAY, month_of(hour)
     if usage.day not in (day, ahead // _HOURS_A_DAY):
         usage = _at_day(usage, day)
@@ -116,14 +119,6 @@ def day_start(now: int) -> int:
     return now // DAY_MS * DAY_MS
 
 
-def _at_hour(usage: Usage, hour: int) -> Usage:
-    found = next((each.sent for each in usage.other.hours if each.hour == hour), 0)
-    left = (HourTally(usage.hour, usage.sent_this_hour),) if usage.sent_this_hour else ()
-    rest = (each for each in usage.other.hours if each.hour not in (hour, usage.hour))
-    other = msgspec.structs.replace(usage.other, hours=(*left, *rest)[:_MOST_TALLIES])
-    return msgspec.structs.replace(usage, hour=hour, sent_this_hour=found, other=other)
-
-
 def _at_day(usage: Usage, day: int) -> Usage:
     found = next((each for each in usage.other.days if each.day == day), None)
     left = (DayTally(usage.day, usage.sent_today, usage.last_days),) if usage.first_day else ()
@@ -207,7 +202,7 @@ def charged(usage: Usage, feedback: Feedback, now: int) -> Charge | None:
     if _holds(current.tally, at):
         after = _added(current.tally, feedback, at)
         return Charge(with_month(current, after), current.tally, after)
-    place = _place(current.other.months, at)
+    place = next((place for place, each in enumerate(current.other.months) if _holds(each, at)), None)
     if place is None:
         return None
     before = current.other.months[place]
@@ -223,10 +218,6 @@ def restored(usage: Usage, now: int) -> Usage:
     months = tuple(_begun_anew(each, now) for each in current.other.months)
     other = msgspec.structs.replace(current.other, months=months)
     return msgspec.structs.replace(with_month(current, _begun_anew(current.tally, now)), other=other)
-
-
-def _place(months: Sequence[MonthTally], at: int) -> int | None:
-    return next((place for place, each in enumerate(months) if _holds(each, at)), None)
 
 
 def _holds(tally: MonthTally, at: int) -> bool:

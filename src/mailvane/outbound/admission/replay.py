@@ -64,7 +64,13 @@ def replay(domain: Domain, minutes: Iterable[MinuteOfDecisions], limits: Limits,
         asked += minute.asked
         passed_then += minute.allowed
         if reason is not None:
-            _note(days, minute, stopped, reason)
+            start = minute.minute // DAY_MS * DAY_MS
+            known = days.get(start)
+            if known is None:
+                known = StoppedDay(day=start, first=minute.minute, reason=reason, asked=0, stopped=0)
+            days[start] = msgspec.structs.replace(
+                known, asked=known.asked + minute.asked, stopped=known.stopped + stopped
+            )
     return Replay(
         domain=domain.name,
         daily=bench.daily,
@@ -106,11 +112,3 @@ class _Bench:
         sent = sent if known == key else 0
         self._sent[reason] = (key, sent)
         return (max(0, limit - sent) if limit else None), reason
-
-
-def _note(days: dict[int, StoppedDay], minute: MinuteOfDecisions, stopped: int, reason: Reason) -> None:
-    start = minute.minute // DAY_MS * DAY_MS
-    known = days.get(start)
-    if known is None:
-        known = StoppedDay(day=start, first=minute.minute, reason=reason, asked=0, stopped=0)
-    days[start] = msgspec.structs.replace(known, asked=known.asked + minute.asked, stopped=known.stopped + stopped)

@@ -11,8 +11,7 @@ import msgspec
 
 from mailvane.core.errors import InvalidInput, NotAllowed, NotFound
 from mailvane.core.tenants.model import KeyKind, Principal
-from mailvane.outbound.governance import Governance
-from mailvane.outbound.model import AuditEntry, BillingPeriod
+from mailvane.outbound.model import BillingPeriod
 from mailvane.outbound.services import OutboundServices
 from mailvane.web.endpoints import Asked, Parameter
 
@@ -46,25 +45,20 @@ def audit(services: OutboundServices, asked: Asked) -> list[Act]:
     workspace, name = _scope(asked.principal), asked.path["name"]
     found = services.governance.audit(name, _number(asked.query.get(LIMIT.name)), workspace)
     if not found:
-        _check_there(services.governance, name, workspace)
-    return [_act(entry) for entry in found]
+        try:
+            services.governance.domain(name, workspace)
+        except NotFound:
+            raise NotFound("there is no such domain") from None
+    return [
+        Act(entry.domain, entry.workspace, entry.at, entry.action, entry.actor, msgspec.Raw(entry.evidence))
+        for entry in found
+    ]
 
 
 def _of(workspace: int, period: BillingPeriod) -> BillingPeriod:
     """The key of a freeze is the master's own word, and no customer's business."""
     own = tuple(domain for domain in period.domains if domain.workspace == workspace)
     return msgspec.structs.replace(period, domains=own, idempotency_key=None)
-
-
-def _check_there(governance: Governance, name: str, workspace: int | None) -> None:
-    try:
-        governance.domain(name, workspace)
-    except NotFound:
-        raise NotFound("there is no such domain") from None
-
-
-def _act(entry: AuditEntry) -> Act:
-    return Act(entry.domain, entry.workspace, entry.at, entry.action, entry.actor, msgspec.Raw(entry.evidence))
 
 
 def _scope(principal: Principal) -> int | None:

@@ -26,7 +26,10 @@ def create(services: OutboundServices, asked: Asked) -> ApiKey:
     require_master(asked.principal)
     given = read_terms(KeyCreation, asked.body)
     token, partner = given.pop("token"), given.pop("partner_ref")
-    _check(token)
+    try:
+        check_token(token)
+    except InvalidInput as error:
+        raise unprocessable(("body", "token"), error.message) from None
     workspace = partner_workspace(services, partner, asked.now)
     try:
         client = services.clients.issue(workspace, token, Terms(**given), asked.now)
@@ -83,10 +86,3 @@ def _found(services: OutboundServices, token: str) -> ClientKey:
         return services.clients.find(token)
     except NotFound:
         raise NotFound("API key not found") from None  # ours: the words
-
-
-def _check(token: str) -> None:
-    try:
-        check_token(token)
-    except InvalidInput as error:
-        raise unprocessable(("body", "token"), error.message) from None

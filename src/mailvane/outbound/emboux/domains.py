@@ -97,7 +97,12 @@ def move(services: OutboundServices, asked: Asked) -> Owner:
     require_master(principal)
     partner = read(DomainOwner, asked.body)["partner_ref"]
     domain = owned(services.governance, principal, asked.path["name"])
-    workspace = _reachable(services, partner, now)
+    try:
+        workspace = services.tenancy.workspace(partner).id
+    except NotFound:
+        workspace = None
+    if workspace is None or not services.clients.any_opens(workspace, now):
+        raise HTTPException(status_code=400, detail="Partner has no active API key")  # ours: the words
     with _said_to_exist():
         services.governance.change(domain.name, {"workspace": workspace}, actor_of(principal), now, domain.workspace)
     return Owner(domain.name, partner.strip())
@@ -136,16 +141,6 @@ def _said_to_exist() -> Iterator[None]:
         yield
     except AlreadyExists:
         raise AlreadyExists("Domain belongs to another partner") from None  # ours: the words
-
-
-def _reachable(services: OutboundServices, partner: str, now: int) -> int:
-    try:
-        workspace = services.tenancy.workspace(partner).id
-    except NotFound:
-        workspace = None
-    if workspace is None or not services.clients.any_opens(workspace, now):
-        raise HTTPException(status_code=400, detail="Partner has no active API key")  # ours: the words
-    return workspace
 
 
 def suspend(services: OutboundServices, asked: Asked) -> Lifecycle:

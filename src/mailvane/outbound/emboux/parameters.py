@@ -76,12 +76,17 @@ class KeyCreation(KeyTerms, frozen=True, kw_only=True):
 
 def read(model: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
     """The fields of the model that the body names, converted. Raises Unprocessable with everything that is wrong."""
-    given = _object(body)
+    try:
+        given = read_json(object, body)
+    except NotJson:
+        raise unprocessable(("body",), "JSON decode error", "json_invalid") from None
+    if not isinstance(given, dict):
+        raise unprocessable(("body",), "expected an object")
     found: dict[str, Any] = {}
     complaints = []
     for field in msgspec.structs.fields(model):
         name = field.name
-        if given.get(name) is None and not (name in given and _takes_null(field.type)):
+        if given.get(name) is None and not (name in given and (type(None) in getattr(field.type, "__args__", ()))):
             if field.required:
                 complaints.append(Complaint(("body", name), "Field required", "missing"))
             continue
@@ -114,16 +119,6 @@ def read_moment(text: str, *place: str) -> int:
     return at
 
 
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        given = read_json(object, body)
-    except NotJson:
-        raise unprocessable(("body",), "JSON decode error", "json_invalid") from None
-    if not isinstance(given, dict):
-        raise unprocessable(("body",), "expected an object")
-    return given
-
-
 def _converted(value: Any, expected: Any) -> Any:
     if isinstance(value, bool) and expected != bool | UnsetType:
         raise InvalidInput("expected another type than a truth value")
@@ -131,7 +126,3 @@ def _converted(value: Any, expected: Any) -> Any:
         return msgspec.convert(value, expected, strict=False)
     except msgspec.ValidationError as error:
         raise InvalidInput(str(error)) from None
-
-
-def _takes_null(expected: Any) -> bool:
-    return type(None) in getattr(expected, "__args__", ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import msgspec
@@ -288,7 +288,8 @@ def api_key(client: ClientKey, token: str, partner: str, domains_used: int) -> A
 
 def _render(refusal: Refusal) -> Response[bytes]:
     status, detail = _worded(refusal)
-    return _refused(status, detail, refusal.headers)
+    content = msgspec.json.encode(Detail(detail))
+    return Response(content, status_code=status, media_type=JSON, headers=dict(refusal.headers))
 
 
 def _worded(refusal: Refusal) -> tuple[int, str | tuple[Complaint, ...]]:
@@ -304,11 +305,6 @@ def _worded(refusal: Refusal) -> tuple[int, str | tuple[Complaint, ...]]:
     if isinstance(cause, InvalidInput):
         return 422, (Complaint(("body",), refusal.message, "value_error"),)
     return refusal.status, refusal.message
-
-
-def _refused(status: int, detail: str | tuple[Complaint, ...], headers: Mapping[str, str]) -> Response[bytes]:
-    content = msgspec.json.encode(Detail(detail))
-    return Response(content, status_code=status, media_type=JSON, headers=dict(headers))
 
 
 DIALECT = Dialect(

@@ -104,7 +104,8 @@ class PolicyServer:
             if isinstance(where, UnixSocket):
                 server = await self._listen_unix(where.path)
             else:
-                server = await self._listen_tcp(where)
+                loop = asyncio.get_running_loop()
+                server = await loop.create_server(lambda: _Connection(self), where.host, where.port, backlog=_BACKLOG)
         except OSError as error:
             raise InvalidSetting(f"cannot listen on {where}: {error.strerror or error}") from None
         self._listening.append(server)
@@ -134,10 +135,6 @@ class PolicyServer:
             connection.abort("it did not end in time")
         if self._watching is not None:
             self._watching.cancel()
-
-    async def _listen_tcp(self, where: Listen) -> asyncio.Server:
-        loop = asyncio.get_running_loop()
-        return await loop.create_server(lambda: _Connection(self), where.host, where.port, backlog=_BACKLOG)
 
     async def _listen_unix(self, path: Path) -> asyncio.Server:
         # The loop removes a socket that is there, also one that another server listens on.
@@ -212,7 +209,12 @@ class _Connection(asyncio.Protocol):
         if requests:
             self._server.connections.prove(self)
         for request in requests:
-            self._ask(request)
+            asked = passage(request, self._server.rules, self._asker)
+            verdict = None
+            if asked is not None:
+                verdict = asyncio.ensure_future(self._server.decide(asked))
+                verdict.add_done_callback(self._decided)
+            self._waiting.append(_Asked(request, self._heard, verdict))
         self._reply()
         self._steer()
 
@@ -259,14 +261,6 @@ class _Connection(asyncio.Protocol):
             self.abort("a request was begun and not finished")
         elif not self._waiting and silent > patience.idle:
             self._transport.abort()
-
-    def _ask(self, request: Request) -> None:
-        asked = passage(request, self._server.rules, self._asker)
-        verdict = None
-        if asked is not None:
-            verdict = asyncio.ensure_future(self._server.decide(asked))
-            verdict.add_done_callback(self._decided)
-        self._waiting.append(_Asked(request, self._heard, verdict))
 
     def _decided(self, verdict: asyncio.Future[Verdict]) -> None:
         if not verdict.cancelled():

@@ -123,7 +123,7 @@ class Certificates:
             key = _rsa_key(leaf)
         except Refused as refused:
             return Believed(None, refused.message, now + _FAILED_MS)
-        return Believed(key, "", min(now + _KEPT_MS, _milliseconds(leaf.not_valid_after_utc)))
+        return Believed(key, "", min(now + _KEPT_MS, round(leaf.not_valid_after_utc.timestamp() * 1000)))
 
     def _text(self, url: str, now: int) -> bytes:
         if self._at_hand is not None:
@@ -235,7 +235,3 @@ def _issuer_address(certificate: x509.Certificate) -> str | None:
         ):
             return location.value if location.value.startswith(("http://", "https://")) else None
     return None
-
-
-def _milliseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)

@@ -51,7 +51,13 @@ class DnsProvider:
         if not domain.verification_token:
             return Progress(identity=VerificationStatus.NOT_STARTED, dkim=VerificationStatus.NOT_STARTED)
         proof, *signing = self._records(domain.name, domain.verification_token, domain.dkim_tokens)
-        return Progress(identity=self._found(proof), dkim=_together([self._found(record) for record in signing]))
+        # All must succeed; what cannot be known is said first, then what is wrong, then what is missing.
+        statuses = [self._found(record) for record in signing]
+        order = (VerificationStatus.TEMPORARY_FAILURE, VerificationStatus.FAILED, VerificationStatus.PENDING)
+        return Progress(
+            identity=self._found(proof),
+            dkim=next((each for each in order if each in statuses), VerificationStatus.SUCCESS),
+        )
 
     def _records(self, name: str, token: str, selectors: Sequence[str]) -> tuple[DnsRecord, ...]:
         target = self._dkim_domain or f"dkim.{name}"
@@ -87,12 +93,6 @@ def look_up_by(resolvers: Sequence[str]) -> LookUp:
         return [data.target.to_text(omit_final_dot=True).lower() for data in answer]
 
     return look_up
-
-
-def _together(statuses: Sequence[VerificationStatus]) -> VerificationStatus:
-    """All must succeed; what cannot be known is said first, then what is wrong, then what is missing."""
-    order = (VerificationStatus.TEMPORARY_FAILURE, VerificationStatus.FAILED, VerificationStatus.PENDING)
-    return next((each for each in order if each in statuses), VerificationStatus.SUCCESS)
 
 
 def _resolver(addresses: Sequence[str]) -> dns.resolver.Resolver | None:

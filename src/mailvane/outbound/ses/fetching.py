@@ -53,21 +53,26 @@ class Fetcher:
         """The body of a 200 answer. Raises Unreachable, Refused."""
         address = self._judged(url)
         try:
-            with self._client(address) as client, client.stream("GET", url) as response:
-                _check(url, response)
+            # One for each fetch: there are a few a day, and nothing stays open between them.
+            with (
+                httpx.Client(
+                    transport=self._transport or PinnedTransport(address),
+                    trust_env=False,
+                    follow_redirects=False,
+                    timeout=_STEP_SECONDS,
+                    headers={"Accept-Encoding": "identity"},  # a few packed bytes unpack to many at once
+                ) as client,
+                client.stream("GET", url) as response,
+            ):
+                if response.is_redirect:
+                    raise Refused(f"{url} leads elsewhere, and redirects are not followed")
+                if response.status_code >= 500 or response.status_code == 429:
+                    raise Unreachable(f"{url} answers {response.status_code}")
+                if response.status_code != 200:
+                    raise Refused(f"{url} answers {response.status_code}")
                 return _bounded(url, response)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(f"{url} cannot be fetched: {type(error).__name__}") from None
-
-    def _client(self, address: str) -> httpx.Client:
-        # One for each fetch: there are a few a day, and nothing stays open between them.
-        return httpx.Client(
-            transport=self._transport or PinnedTransport(address),
-            trust_env=False,
-            follow_redirects=False,
-            timeout=_STEP_SECONDS,
-            headers={"Accept-Encoding": "identity"},  # a few packed bytes unpack to many at once
-        )
 
     def _judged(self, url: str) -> str:
         """The address to connect to, whatever the name stands for a moment later. Raises Unreachable, Refused."""
@@ -81,15 +86,6 @@ class Fetcher:
         if not all(map(is_public_text, addresses)):
             raise Refused(f"{host} is a private address")
         return addresses[0]
-
-
-def _check(url: str, response: httpx.Response) -> None:
-    if response.is_redirect:
-        raise Refused(f"{url} leads elsewhere, and redirects are not followed")
-    if response.status_code >= 500 or response.status_code == 429:
-        raise Unreachable(f"{url} answers {response.status_code}")
-    if response.status_code != 200:
-        raise Refused(f"{url} answers {response.status_code}")
 
 
 def _bounded(url: str, response: httpx.Response) -> bytes:

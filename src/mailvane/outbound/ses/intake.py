@@ -95,7 +95,11 @@ class SnsIntake:
             workspace = self._tenancy.workspace_of(domain.workspace)
         except NotFound:
             return
-        events = mail_events(record, envelope, self._relay_of(workspace, now), self._reasons)
+        found = self._chosen(workspace)
+        if found is None:
+            with self._making:
+                found = self._chosen(workspace) or self._tenancy.create_relay(workspace.id, _RELAY_COMMENT, now)
+        events = mail_events(record, envelope, found.id, self._reasons)
         if not events:
             log.warning("message %s (%s) tells of no mail", envelope.message_id, record.type)
             return
@@ -103,13 +107,6 @@ class SnsIntake:
         batch = EventBatch(f"{identity}:{workspace.id}", workspace.id, workspace.retention_days, events)
         ids = tuple(f"{identity}:{event.recipient}" for event in events)
         self._recorder.record(JournalEntry(batch=batch, event_ids=ids), now)
-
-    def _relay_of(self, workspace: Workspace, now: int) -> int:
-        found = self._chosen(workspace)
-        if found is None:
-            with self._making:
-                found = self._chosen(workspace) or self._tenancy.create_relay(workspace.id, _RELAY_COMMENT, now)
-        return found.id
 
     def _chosen(self, workspace: Workspace) -> Relay | None:
         relays = list(self._tenancy.active_relays(workspace.id))

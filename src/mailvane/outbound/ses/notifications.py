@@ -119,7 +119,8 @@ def mail_events(record: Record, envelope: Envelope, relay: int, reasons: Reasons
         "raw": "1\t" + _plain(envelope.message)[:_LONGEST_RAW],
     }
     places = {_recipient(address): place for place, address in reversed(list(enumerate(mail.destination or (), 1)))}
-    happenings = list(_happenings(record, reasons))[:_MOST_RECIPIENTS]
+    tell = _TELLERS.get(record.type)
+    happenings = list(tell(record, reasons) if tell is not None else ())[:_MOST_RECIPIENTS]
     return [_event(each, known, places, envelope) for each in happenings if each.recipient]
 
 
@@ -149,10 +150,12 @@ def _known(mail: Mail) -> dict[str, Any]:
     """What SES tells of the mail itself; headers only when the identity is set up to send them."""
     common = mail.common_headers or CommonHeaders()
     headers = {(each.name or "").lower(): each.value or "" for each in mail.headers or ()}
+    text = headers.get("message-id") or common.message_id or ""
+    bare = text.strip()
     texts = {
         "sender": canonical_address(_address(mail.source)),
         "subject": common.subject or headers.get("subject", ""),
-        "message_id": _identifier(headers.get("message-id") or common.message_id or ""),
+        "message_id": bare if not bare or bare.startswith("<") else f"<{bare}>",
         "header_from": _first_address(common.from_, headers.get("from", "")),
         "reply_to": _first_address(common.reply_to, headers.get("reply-to", "")),
         "in_reply_to": headers.get("in-reply-to", ""),
@@ -162,11 +165,6 @@ def _known(mail: Mail) -> dict[str, Any]:
     }
     cut = {name: _plain(text)[: _LONGEST.get(name, _LONGEST_OTHER)] for name, text in texts.items()}
     return cut | {"origin": _ip(mail.source_ip), "recipients": len(mail.destination or ())}
-
-
-def _happenings(record: Record, reasons: Reasons) -> Iterable[Happening]:
-    tell = _TELLERS.get(record.type)
-    return tell(record, reasons) if tell is not None else ()
 
 
 def _sent(record: Record, _: Reasons) -> Iterable[Happening]:
@@ -320,11 +318,6 @@ def _address(text: str | None) -> str:
 
 def _first_address(listed: Sequence[str] | None, header: str) -> str:
     return canonical_address(_address(listed[0] if listed else header))
-
-
-def _identifier(text: str) -> str:
-    bare = text.strip()
-    return bare if not bare or bare.startswith("<") else f"<{bare}>"
 
 
 def _answer(text: str, status: str) -> tuple[int, str, str]:

@@ -71,7 +71,12 @@ class SesProvider:
         name = domain.name
         token = self._ask(lambda ses: ses.verify_domain_identity(Domain=name)["VerificationToken"])
         dkim_tokens = tuple(self._ask(lambda ses: ses.verify_domain_dkim(Domain=name)["DkimTokens"]))
-        return Challenge(token=token, dkim_tokens=dkim_tokens, records=self._records(name, token, dkim_tokens))
+        signing = (
+            DnsRecord("CNAME", f"{each}._domainkey.{name}", f"{each}.{self._dkim_domain}") for each in dkim_tokens
+        )
+        return Challenge(
+            token=token, dkim_tokens=dkim_tokens, records=(DnsRecord("TXT", f"_amazonses.{name}", token), *signing)
+        )
 
     def status(self, domain: Domain) -> Progress:
         name = domain.name
@@ -84,12 +89,6 @@ class SesProvider:
             identity=_status(verified["VerificationStatus"] if verified else None),
             dkim=_status(signing["DkimVerificationStatus"] if signing else None),
         )
-
-    def _records(self, name: str, token: str, dkim_tokens: tuple[str, ...]) -> tuple[DnsRecord, ...]:
-        signing = (
-            DnsRecord("CNAME", f"{each}._domainkey.{name}", f"{each}.{self._dkim_domain}") for each in dkim_tokens
-        )
-        return (DnsRecord("TXT", f"_amazonses.{name}", token), *signing)
 
     def _ask(self, question: Callable[[SESClient], _Found]) -> _Found:
         try:

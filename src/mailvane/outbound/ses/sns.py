@@ -150,7 +150,9 @@ class SnsGate:
     def admit(self, body: bytes, now: int) -> Envelope:
         """The message, believed. Raises Malformed, Refused, Unreachable."""
         envelope = read_envelope(body)
-        self._check_topic(envelope)
+        _ = envelope.region
+        if not any(fnmatchcase(envelope.topic_arn, topic) for topic in self._topics):
+            raise Refused(f"topic {envelope.topic_arn} is not among the allowed ones")
         if abs(now - envelope.sent_at) > WINDOW_MS:
             raise Refused(f"the message is of {envelope.timestamp}, more than an hour away")
         self._check_signature(envelope, now)
@@ -170,11 +172,6 @@ class SnsGate:
         if any(asked.get(name) != value for name, value in wanted.items()):
             raise Refused("SubscribeURL does not confirm this subscription")
         self._fetch(url)
-
-    def _check_topic(self, envelope: Envelope) -> None:
-        _ = envelope.region
-        if not any(fnmatchcase(envelope.topic_arn, topic) for topic in self._topics):
-            raise Refused(f"topic {envelope.topic_arn} is not among the allowed ones")
 
     def _check_signature(self, envelope: Envelope, now: int) -> None:
         algorithm = _HASHES.get(envelope.signature_version)

@@ -147,18 +147,16 @@ class DecisionBatch:
         verdict, after = judge(domain, _without(before, reserved), passage, self._now)
         self._usages[domain.id] = after
         if self._watch is not None and (after.bounces or after.complaints) and after.sent_month != before.sent_month:
-            self._change(domain, self._watch(domain, before, after, self._now))
+            found = self._watch(domain, before, after, self._now)
+            if found is not None:
+                new, entry = found
+                self._named[domain.name] = [new if each.id == new.id else each for each in self._named[domain.name]]
+                self._changes.append((domain, new, entry))
         units = passage.counted_in(domain) - reserved
         minute = self._minutes.setdefault(domain.id, [0, 0])
         minute[0] += units
         minute[1] += units if verdict.allowed else -reserved
         return verdict
-
-    def _change(self, old: Domain, found: tuple[Domain, AuditEntry] | None) -> None:
-        if found is not None:
-            new, entry = found
-            self._named[old.name] = [new if each.id == new.id else each for each in self._named[old.name]]
-            self._changes.append((old, new, entry))
 
 
 def _answers(domain: Domain, passage: SendRequest) -> bool:
@@ -262,17 +260,14 @@ class DomainStore:
         """
         try:
             with self._database.write() as connection:
-                self._lock_name(connection, name)
+                # Rows that nobody has written yet cannot be locked. Where SQLite is the ledger, writers queue anyhow.
+                if not self._database.is_sqlite:
+                    connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, _NAMES))))
                 rows = connection.execute(locked(WHOLE.where(domains.c.name == name))).all()
                 before = [HeldDomain(domain=domain_of(row), usage=usage_of(row)) for row in rows]
                 return apply_revision(connection, before, revise(before))
         except IntegrityError as error:
             raise NotFound("there is no such workspace") from error
-
-    def _lock_name(self, connection: Connection, name: str) -> None:
-        """Rows that nobody has written yet cannot be locked. Where SQLite is the ledger, writers queue anyhow."""
-        if not self._database.is_sqlite:
-            connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, _NAMES))))
 
     def usage(self, domains: Sequence[int]) -> Mapping[int, Usage]:
         """The counters as stored, by id: whoever reads them brings them to today."""
@@ -294,7 +289,9 @@ class DomainStore:
         with self._database.write() as connection:
             rows = _NAMED.rows(connection, names)
             sitting = DecisionBatch([(domain_of(row), usage_of(row)) for row in rows], now, watch)
-            self._recall(connection, sitting, passages)
+            identities = sitting.identities(passages)
+            if identities:
+                sitting.remember({row.digest: row.verdict for row in _ANSWERED.rows(connection, identities)})
             verdicts = sitting.decide(passages, judge)
             self._keep(connection, sitting, now)
         return verdicts
@@ -307,11 +304,6 @@ class DomainStore:
             wanted = wanted.where(domain_audit.c.workspace == workspace)
         with self._database.read() as connection:
             return [AuditEntry(**row) for row in connection.execute(wanted).mappings()]
-
-    def _recall(self, connection: Connection, sitting: DecisionBatch, passages: Sequence[SendRequest]) -> None:
-        identities = sitting.identities(passages)
-        if identities:
-            sitting.remember({row.digest: row.verdict for row in _ANSWERED.rows(connection, identities)})
 
     def _keep(self, connection: Connection, sitting: DecisionBatch, now: int) -> None:
         for old, new, entry in sitting.changes():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -62,7 +62,8 @@ def backtest(
     known: dict[tuple[object, ...], Observation] = {}
     firings: list[Firing] = []
     place = evaluations = 0
-    for moment in _moments(arriving, since, until):
+    told = {one.seen_at for one in arriving if since <= one.seen_at < until}
+    for moment in sorted(told | set(range(since, until, DAY_MS))):
         check()
         while place < len(arriving) and arriving[place].seen_at <= moment:
             one = arriving[place]
@@ -78,11 +79,6 @@ def backtest(
                 slot: one for slot, one in known.items() if one.kind not in COUNTED or one.at > moment - LONGEST_MS
             }
     return Backtest(since, until, evaluations, tuple(firings), memory.failures)
-
-
-def _moments(arriving: Sequence[Observation], since: int, until: int) -> list[int]:
-    told = {one.seen_at for one in arriving if since <= one.seen_at < until}
-    return sorted(told | set(range(since, until, DAY_MS)))
 
 
 def _slot(one: Observation) -> tuple[object, ...]:

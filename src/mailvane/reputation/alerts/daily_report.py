@@ -15,7 +15,7 @@ from mailvane.core.daily import Day
 from mailvane.core.tenants.model import Workspace
 from mailvane.core.tenants.store import TenantStore
 from mailvane.notify.model import Channel, Notification
-from mailvane.reputation.alerts.model import Alert, EntryState, LogEntry
+from mailvane.reputation.alerts.model import EntryState, LogEntry
 from mailvane.reputation.alerts.stores import AlertingStores
 from mailvane.reputation.model import ASKED_ABOUT, Source, SourceHealth
 from mailvane.reputation.questions import EntryQuestion
@@ -107,13 +107,23 @@ class DailyReports:
 
 def daily_report(stores: AlertingStores, workspace: Workspace, day: Day, now: int, stale_ms: int) -> DailyReport | None:
     """What there is to tell; None where no alert asked to be in the report."""
-    flagged = [one for one in stores.alerts.alerts(workspace.id) if _is_watching(one, day)]
+    flagged = [
+        one
+        for one in stores.alerts.alerts(workspace.id)
+        if one.is_active and one.is_in_daily_report and one.created_at < day.until
+    ]
     told = _Told()
     for entry in _entries(stores.alert_log, workspace.id, day):
         told.take(entry)
     if not flagged and not told.alerts:
         return None
     names = {profile.id: profile.name for profile in stores.profiles.profiles(workspace.id)}
+    memories = stores.alert_log.memories([alert.id for alert in flagged]) if flagged else {}
+    lines = []
+    for alert in flagged:
+        failures = memories[alert.id].failures if alert.id in memories else {}
+        if failures:
+            lines.append(UnjudgedLine(alert.name, next(iter(failures.values()))))
     return DailyReport(
         workspace=workspace.name,
         day=day,
@@ -123,12 +133,8 @@ def daily_report(stores: AlertingStores, workspace: Workspace, day: Day, now: in
         profiles=told.profiles(names),
         left_out=max(0, len(told.alerts) - MOST_ALERTS),
         sources=_sources(stores, workspace.id, now - stale_ms),
-        unjudged=_unjudged(stores.alert_log, flagged),
+        unjudged=tuple(lines[:MOST_ALERTS]),
     )
-
-
-def _is_watching(alert: Alert, day: Day) -> bool:
-    return alert.is_active and alert.is_in_daily_report and alert.created_at < day.until
 
 
 def _message(report: DailyReport, workspace: int, recipient: str, now: int) -> Notification:
@@ -226,13 +232,3 @@ def _sources(stores: AlertingStores, workspace: int, fresh_since: int) -> tuple[
                 )
             )  # fmt: skip
     return tuple(lines)
-
-
-def _unjudged(alert_log: AlertLogStore, alerts: Sequence[Alert]) -> tuple[UnjudgedLine, ...]:
-    memories = alert_log.memories([alert.id for alert in alerts]) if alerts else {}
-    lines = []
-    for alert in alerts:
-        failures = memories[alert.id].failures if alert.id in memories else {}
-        if failures:
-            lines.append(UnjudgedLine(alert.name, next(iter(failures.values()))))
-    return tuple(lines[:MOST_ALERTS])

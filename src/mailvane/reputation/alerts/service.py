@@ -173,7 +173,10 @@ class Alerting:
     def evaluate(self, workspace: int, sources: Collection[Source], now: int) -> Evaluated:
         """Every active alert that reads one of the sources."""
         active = [alert for alert in self._stores.alerts.alerts(workspace) if alert.is_active]
-        concerned = [alert for alert in active if _is_concerned(alert, sources)]
+        # Those of which a rule reads one of the sources, or has to be shown as failing.
+        concerned = [
+            alert for alert in active if any(kind is None or SOURCE_OF[kind] in sources for kind in _reads(alert))
+        ]
         others = frozenset(alert.id for alert in active) - {alert.id for alert in concerned}
         return msgspec.structs.replace(self._evaluate(concerned, now), others=others)
 
@@ -320,11 +323,6 @@ def _reads(alert: Alert) -> Iterator[ObservationKind | None]:
             yield read_rule(raw, f"rules[{place}]").READS
         except Exception:  # noqa: BLE001 - one alert's trouble
             yield None
-
-
-def _is_concerned(alert: Alert, sources: Collection[Source]) -> bool:
-    """Whether one of its rules reads one of the sources, or has to be shown as failing."""
-    return any(kind is None or SOURCE_OF[kind] in sources for kind in _reads(alert))
 
 
 def _on_error(alert: Alert, before: AlertState, key: str, error: Exception) -> None:

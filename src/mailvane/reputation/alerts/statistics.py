@@ -45,7 +45,10 @@ class AlertStatistics:
         _check(question)
         counts = self._counts.firing_days(question)
         days = range(question.since // DAY_MS, (question.until - 1) // DAY_MS + 1)
-        return [{"date": _date(day), "count": counts.get(day, 0)} for day in days]
+        return [
+            {"date": datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d"), "count": counts.get(day, 0)}
+            for day in days
+        ]
 
 
 def _check(question: FiringQuestion) -> None:
@@ -53,7 +56,3 @@ def _check(question: FiringQuestion) -> None:
         raise InvalidFields(("rule_type", "there is no such rule type"))
     if not 0 < question.until - question.since <= LONGEST_MS:
         raise InvalidFields(("period_to", "expected a later time than period_from, by 366 days at most"))
-
-
-def _date(day: int) -> str:
-    return datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d")

@@ -17,10 +17,8 @@ from mailvane.core.cli.rendering import console, moment, print_json, print_recor
 from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS
-from mailvane.reputation.alerts.backtest import Backtest
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry
-from mailvane.reputation.alerts.service import Trial
 from mailvane.reputation.cli.program import ReputationProgram, reputation_program
 from mailvane.reputation.questions import EntryQuestion
 
@@ -64,7 +62,14 @@ def list_(context: typer.Context, workspace: str | None = _WORKSPACE, as_json: b
     for heading in ("name", "watches for", "tells", "state"):
         table.add_column(heading, overflow="fold")
     for alert in found:
-        table.add_row(alert.id, alert.name, _rules(alert), _told(alert), _state(place, alert))
+        types = [str(rule.get("type", "?")) for rule in alert.rules]
+        table.add_row(
+            alert.id,
+            alert.name,
+            alert.formula + " of " + ", ".join(types) if alert.formula and len(types) > 1 else ", ".join(types),
+            _told(alert),
+            _state(place, alert),
+        )
     console().print(table)
 
 
@@ -120,7 +125,7 @@ def trial(
     """What an alert would say now, if it had said nothing before. Nothing is kept."""
     place, alerting = reputation_program(context), reputation_program(context).alerting()
     owner = _workspace(place, workspace)
-    if _is_file(alert):
+    if alert == "-" or "/" in alert or "." in alert or Path(alert).is_file():
         if notify:
             raise InvalidInput("only an alert that is kept has somebody to tell")
         found = alerting.trial(owner, _draft(alert), place.now())
@@ -129,7 +134,9 @@ def trial(
     if as_json:
         print_json(found)
     else:
-        _show_trial(found)
+        typer.echo("it would fire now:" if found.fired else "it would say nothing now")
+        _show_fired(found.fired)
+        _show_failing(found.failing)
 
 
 @group.command()
@@ -147,15 +154,17 @@ def backtest(
     if as_json:
         print_json({**msgspec.to_builtins(found), "per_week": found.per_week})
     else:
-        _show_backtest(place, found, days)
+        number = len(found.firings)
+        times = f"{number} times, {found.per_week:.1f} a week" if number > 1 else "once" if number else "never"
+        typer.echo(f"in the last {days} days it would have fired {times}")
+        for firing in found.firings:
+            console().print(Text(f"\n{moment(firing.at, place.zone)}", "bold"))
+            _show_fired(firing.rules)
+        _show_failing(found.failing)
 
 
 def _workspace(place: ReputationProgram, name: str | None) -> int:
     return chosen_workspace(place.tenancy(), name).id
-
-
-def _is_file(text: str) -> bool:
-    return text == "-" or "/" in text or "." in text or Path(text).is_file()
 
 
 def _draft(file: str) -> AlertDraft:
@@ -167,11 +176,6 @@ def _draft(file: str) -> AlertDraft:
         raise InvalidInput(f"{file}: {error.strerror}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"{file} is no alert: {error}") from None
-
-
-def _rules(alert: Alert) -> str:
-    types = [str(rule.get("type", "?")) for rule in alert.rules]
-    return alert.formula + " of " + ", ".join(types) if alert.formula and len(types) > 1 else ", ".join(types)
 
 
 def _told(alert: Alert) -> str:
@@ -256,19 +260,3 @@ def _shown(rule_type: str, name: str, value: object) -> object:
 def _show_failing(failing: Mapping[str, str]) -> None:
     for key, reason in failing.items():
         console().print(Text(f"{f'rule {key}' if key else 'it'} cannot be evaluated: {reason}", "red"))
-
-
-def _show_trial(found: Trial) -> None:
-    typer.echo("it would fire now:" if found.fired else "it would say nothing now")
-    _show_fired(found.fired)
-    _show_failing(found.failing)
-
-
-def _show_backtest(place: ReputationProgram, found: Backtest, days: int) -> None:
-    number = len(found.firings)
-    times = f"{number} times, {found.per_week:.1f} a week" if number > 1 else "once" if number else "never"
-    typer.echo(f"in the last {days} days it would have fired {times}")
-    for firing in found.firings:
-        console().print(Text(f"\n{moment(firing.at, place.zone)}", "bold"))
-        _show_fired(firing.rules)
-    _show_failing(found.failing)

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mailvane.core.cli.rendering import console, print_json
-from mailvane.reputation.blocklists import Findings, ListingCheck, Outcome, Verdict
+from mailvane.reputation.blocklists import Findings, Outcome, Verdict
 from mailvane.reputation.cli.program import reputation_program
 from mailvane.reputation.model import AssetKind
 
@@ -52,7 +52,13 @@ def _check(context: typer.Context, kind: AssetKind, names: list[str], as_json: b
     else:
         for each in found.findings:
             _show(each)
-        _show_unusable(found)
+        if found.doubtful:
+            told = f"{len(found.doubtful)} of these do not list their own test point: their silence is not believed"
+            console().print(Text(told, "yellow"))
+        if found.unusable:
+            console().print(Text(f"not asked: {len(found.unusable)} that cannot be trusted or do not answer", "dim"))
+            for zone in found.unusable:
+                console().print(Text(f"  {zone.host}: {zone.reason}", "dim"))
     if found.listed:
         raise typer.Exit(LISTED)
     if found.unknown:
@@ -78,13 +84,3 @@ def _listings(listed: list[Verdict]) -> Table:
     for verdict in listed:
         table.add_row(Text(verdict.zone, "red"), verdict.meaning or ", ".join(verdict.codes), verdict.reason)
     return table
-
-
-def _show_unusable(found: ListingCheck) -> None:
-    if found.doubtful:
-        told = f"{len(found.doubtful)} of these do not list their own test point: their silence is not believed"
-        console().print(Text(told, "yellow"))
-    if found.unusable:
-        console().print(Text(f"not asked: {len(found.unusable)} that cannot be trusted or do not answer", "dim"))
-        for zone in found.unusable:
-            console().print(Text(f"  {zone.host}: {zone.reason}", "dim"))

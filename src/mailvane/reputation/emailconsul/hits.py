@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
@@ -24,7 +23,7 @@ from mailvane.reputation.emailconsul.parameters import (
     window,
 )
 from mailvane.reputation.emailconsul.watched import Watch
-from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind
+from mailvane.reputation.model import Asset, AssetKind, ObservationKind
 from mailvane.reputation.questions import ObservationQuestion
 from mailvane.reputation.services import ReputationServices
 from mailvane.web.endpoints import Asked
@@ -98,7 +97,9 @@ def log(kind: ObservationKind, services: ReputationServices, asked: Asked) -> sh
     part = window(asked.query, ORDERS)
     question = _question(kind, asked, recent(asked.query, asked.now))
     found = services.observed.observation_page(question, part.offset, part.limit, newest_first=part.descending)
-    return shape.page([_row(hit) for hit in found.observations], found.total, part)
+    return shape.page(
+        [{"id": hit.key, **hit.data, "timestamp": shape.date(hit.at)} for hit in found.observations], found.total, part
+    )
 
 
 def aggregated(kind: ObservationKind, services: ReputationServices, asked: Asked) -> shape.Rows:
@@ -125,7 +126,3 @@ def _question(kind: ObservationKind, asked: Asked, span: tuple[int, int]) -> Obs
         contains={name: asked.query.get(name, "") for name in SEARCHED[kind]},
         one_of={"data_colorcode": several(asked.query, "data_colorcode")},
     )
-
-
-def _row(hit: Observation) -> Mapping[str, Any]:
-    return {"id": hit.key, **hit.data, "timestamp": shape.date(hit.at)}

@@ -7,9 +7,9 @@ watched, and under its domain otherwise: rules read both from its data.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -30,7 +30,13 @@ def of_watched(refreshes: Iterable[Refresh], traps: Iterable[Asset], now: int) -
         msgspec.structs.replace(hit, asset=names[0])
         for refresh in refreshes
         for hit in refresh.observations
-        if (names := [name for name in _names(hit.data) if name in since and hit.at >= since[name]])
+        if (
+            names := [
+                name
+                for name in [name for name in (hit.data["ip"], hit.data["domain_from"]) if name]
+                if name in since and hit.at >= since[name]
+            ]
+        )
     )
     return FEED.told(kept, now)
 
@@ -70,10 +76,6 @@ def _hit(line: _Line, now: int) -> Observation:
     }
     key = line.id or digest(str(at), *map(str, data.values()))
     return Observation(kind=ObservationKind.TRAP_HIT, asset=ip or domain, key=key, at=at, seen_at=now, data=data)
-
-
-def _names(data: Mapping[str, Any]) -> list[str]:
-    return [name for name in (data["ip"], data["domain_from"]) if name]
 
 
 FEED = Feed(Source.TRAPS, AssetKind.TRAP, _Line, _hit)

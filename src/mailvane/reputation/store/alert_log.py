@@ -154,7 +154,11 @@ class AlertLogStore:
             last: dict[str, str] = {}
             for alert_id, _, _, entry in rows:
                 last[alert_id] = max(entry, last.get(alert_id, ""))
-            names = self._names(connection, [entry[_DIGITS:] for entry in last.values()])
+            entry_ids = [entry[_DIGITS:] for entry in last.values()]
+            names: dict[str, str] = {}
+            for chunk in in_chunks(entry_ids, _AT_ONCE):
+                wanted = select(alert_log.c.id, self._entry.text("name").label("name")).where(alert_log.c.id.in_(chunk))
+                names.update((row.id, row.name) for row in connection.execute(wanted))
         return [
             FiredRules(alert_id=alert_id, name=names[last[alert_id][_DIGITS:]], rule_type=kind, count=count)
             for alert_id, kind, count, _ in rows
@@ -169,13 +173,6 @@ class AlertLogStore:
         )
         with self._database.read() as connection:
             return {row.day: row.found for row in connection.execute(wanted.group_by("day"))}
-
-    def _names(self, connection: Connection, entry_ids: list[str]) -> dict[str, str]:
-        names: dict[str, str] = {}
-        for chunk in in_chunks(entry_ids, _AT_ONCE):
-            wanted = select(alert_log.c.id, self._entry.text("name").label("name")).where(alert_log.c.id.in_(chunk))
-            names.update((row.id, row.name) for row in connection.execute(wanted))
-        return names
 
     def _fired(self, question: FiringQuestion) -> list[ColumnElement[bool]]:
         return [*_entries(question), *self._of_type(question)]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Text, bindparam, case, cast, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Text, bindparam, case, cast, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mailvane.core.errors import AlreadyExists, NotFound
@@ -47,7 +47,13 @@ class AssetStore:
                 connection.execute(statement, [_row(asset) for asset in chunk])
             known: dict[tuple[int, str, str], Asset] = {}
             for chunk in in_chunks(new, _AT_ONCE):
-                known |= _named(connection, chunk)
+                wanted = select(assets).where(
+                    assets.c.workspace.in_({asset.workspace for asset in chunk}),
+                    assets.c.kind.in_({asset.kind.value for asset in chunk}),
+                    assets.c.name.in_({asset.name for asset in chunk}),
+                )
+                found = (asset_of(row) for row in connection.execute(wanted))
+                known |= {(asset.workspace, asset.kind, asset.name): asset for asset in found}
         return [known[asset.workspace, asset.kind, asset.name] for asset in new]
 
     def assets(self, workspace: int | None, kinds: Collection[AssetKind], profile_id: str | None = None) -> list[Asset]:
@@ -194,16 +200,6 @@ class AssetStore:
             yield name.in_(select(traffic.c.asset).select_from(traffic, groups, samples).where(*days, holds))
 
 
-def _named(connection: Connection, chunk: Sequence[Asset]) -> dict[tuple[int, str, str], Asset]:
-    wanted = select(assets).where(
-        assets.c.workspace.in_({asset.workspace for asset in chunk}),
-        assets.c.kind.in_({asset.kind.value for asset in chunk}),
-        assets.c.name.in_({asset.name for asset in chunk}),
-    )
-    found = (asset_of(row) for row in connection.execute(wanted))
-    return {(asset.workspace, asset.kind, asset.name): asset for asset in found}
-
-
 def _row(asset: Asset) -> dict[str, Any]:
     return {
         "id": asset.id,
@@ -241,7 +237,10 @@ class ProfileStore:
         """By name."""
         wanted = select(profiles).where(profiles.c.workspace == workspace).order_by(profiles.c.name)
         with self._database.read() as connection:
-            return [_profile(row) for row in connection.execute(wanted)]
+            return [
+                Profile(id=row.id, workspace=row.workspace, name=row.name, created_at=row.created_at)
+                for row in connection.execute(wanted)
+            ]
 
     def save_profile(self, profile: Profile) -> None:
         """Raises NotFound, AlreadyExists."""
@@ -263,10 +262,6 @@ class ProfileStore:
             for table in (assets, alerts):
                 had = table.c.workspace == workspace, table.c.profile_id == profile_id
                 connection.execute(update(table).where(*had).values(profile_id=None))
-
-
-def _profile(row: Row[Any]) -> Profile:
-    return Profile(id=row.id, workspace=row.workspace, name=row.name, created_at=row.created_at)
 
 
 # The operator's changes to the dictionary of blocklists, in the ledger.

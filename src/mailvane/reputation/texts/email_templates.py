@@ -38,15 +38,12 @@ def letter_of(notification: Notification) -> Letter:
     try:
         if notification.body.get("report") == "daily":
             return _daily(msgspec.convert(notification.body, DailyReport))
-        return _alert(msgspec.convert(notification.body, LogEntry))
+        entry = msgspec.convert(notification.body, LogEntry)
+        told = evidence_of(entry)
+        subject = f"[Mailvane] {told.name}: {told.summary}" if told.summary else f"[Mailvane] {told.name}"
+        return _letter("alert", subject, {"told": told})
     except msgspec.ValidationError as error:
         raise InvalidInput(f"this notification cannot be told by mail: {error}") from None
-
-
-def _alert(entry: LogEntry) -> Letter:
-    told = evidence_of(entry)
-    subject = f"[Mailvane] {told.name}: {told.summary}" if told.summary else f"[Mailvane] {told.name}"
-    return _letter("alert", subject, {"told": told})
 
 
 def _daily(report: DailyReport) -> Letter:

@@ -187,19 +187,15 @@ def _formed(value: object, form: Form) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return visible(value)
     if form == "date":
-        return _date(value)
+        try:
+            return written(int(value))[:10]
+        except (ValueError, OverflowError, OSError):
+            return "unknown"  # no calendar goes so far
     if form == "count":
         return f"{value:,.0f}"
     if form in ("share", "percent"):
         return f"{value * 100 if form == 'share' else value:.3f}".rstrip("0").rstrip(".") + " %"
     return visible(value)
-
-
-def _date(ms: float) -> str:
-    try:
-        return written(int(ms))[:10]
-    except (ValueError, OverflowError, OSError):
-        return "unknown"  # no calendar goes so far
 
 
 def _configured(rule: Mapping[str, Any]) -> str:

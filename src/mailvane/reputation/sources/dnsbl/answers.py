@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 
@@ -28,7 +28,8 @@ def verdict_of(zone: Zone, addresses: Collection[str]) -> Verdict:
     telling = [code for code in codes if not _is_named(code, zone.harmless)]
     if not telling:
         return Verdict(zone=zone.host, outcome=Outcome.CLEAR, codes=codes)
-    return Verdict(zone=zone.host, outcome=Outcome.LISTED, codes=codes, meaning=_meaning(telling, zone))
+    found = dict.fromkeys(told for code in telling for name, told in zone.codes.items() if _fits(code, name))
+    return Verdict(zone=zone.host, outcome=Outcome.LISTED, codes=codes, meaning="; ".join(found))
 
 
 @lru_cache(4096)
@@ -71,11 +72,6 @@ def _fits(code: str, name: str) -> bool:
 @lru_cache(4096)
 def _network(name: str) -> IPv4Network:
     return IPv4Network(name)
-
-
-def _meaning(codes: Sequence[str], zone: Zone) -> str:
-    found = dict.fromkeys(told for code in codes for name, told in zone.codes.items() if _fits(code, name))
-    return "; ".join(found)
 
 
 # What is believed of the answers that came between two probes. Unknown is not no: doubted silence is unknown. Pure.

@@ -9,7 +9,6 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from mailvane.core.dns.exchange import Answer
 from mailvane.core.dns.lookups import Lookups, Unanswered
 from mailvane.core.dns.wire import Trouble
 from mailvane.core.errors import CollectionFailed, InvalidInput
@@ -54,7 +53,10 @@ class Blocklists:
         for first in range(0, len(assets), _ASSETS_BETWEEN_PROBES):
             asked = await self.proving.before(enabled, now)
             if not asked:
-                raise CollectionFailed("no blocklist can be used: " + self._troubles(enabled))
+                troubled = [self.health[zone.host] for zone in enabled if not self.health[zone.host].usable]
+                raise CollectionFailed(
+                    "no blocklist can be used: " + "; ".join(f"{each.host}: {each.reason}" for each in troubled)[:400]
+                )
             some = assets[first : first + _ASSETS_BETWEEN_PROBES]
             for found in await self._bracket(asked, [(asset.kind, asset.name) for asset in some], now):
                 yield self._refreshed(found, enabled, now)
@@ -98,10 +100,6 @@ class Blocklists:
         judge = Judge(await self.proving.after(asked, now))
         return [judge.believed(one) for one in findings]
 
-    def _troubles(self, zones: Iterable[Zone]) -> str:
-        troubled = [self.health[zone.host] for zone in zones if not self.health[zone.host].usable]
-        return "; ".join(f"{each.host}: {each.reason}" for each in troubled)[:400]
-
     def _refreshed(self, found: Findings, enabled: Sequence[Zone], now: int) -> Refresh:
         lists = family(found.kind, found.name)
         known = [verdict for verdict in found.verdicts if verdict.outcome is not Outcome.UNKNOWN]
@@ -124,7 +122,10 @@ class Blocklists:
     async def _findings(self, kind: AssetKind, name: str, asked: Sequence[Zone]) -> Findings:
         below = query_name(kind, name)
         answers = await self._lookups.addresses_below(below, [zone.host for zone in asked])
-        verdicts = [_verdict(zone, answer) for zone, answer in zip(asked, answers, strict=True)]
+        verdicts = [
+            unanswered(zone, answer) if isinstance(answer, Trouble) else verdict_of(zone, answer)
+            for zone, answer in zip(asked, answers, strict=True)
+        ]
         if any(verdict.outcome is Outcome.LISTED for verdict in verdicts):
             verdicts = await asyncio.gather(*(self._with_reason(verdict, below) for verdict in verdicts))
         details = await (self._of_address(name) if kind is AssetKind.IP else self._of_domain(name))
@@ -165,10 +166,6 @@ class Blocklists:
 def make(settings: ReputationSettings) -> Blocklists:
     """Raises InvalidSetting."""
     return Blocklists(Lookups(settings.resolvers, settings.lookups_at_once))
-
-
-def _verdict(zone: Zone, answer: Answer) -> Verdict:
-    return unanswered(zone, answer) if isinstance(answer, Trouble) else verdict_of(zone, answer)
 
 
 class _Line(msgspec.Struct):

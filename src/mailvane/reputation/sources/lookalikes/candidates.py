@@ -70,7 +70,11 @@ def candidates(brand: str) -> tuple[Candidate, ...]:
     found: dict[str, Candidate] = {}
     for fuzzer in _FUZZERS:
         names = _fuzzed(label, own.suffix, fuzzer)
-        made = [Candidate(name, fuzzer, likeness(str(own), name)) for name in names if _is_registrable(name)]
+        made = [
+            Candidate(name, fuzzer, likeness(str(own), name))
+            for name in names
+            if name.count(".") == str(registrable(name)).count(".") and str(registrable(name)) == name
+        ]
         for each in sorted(made, key=lambda candidate: (-candidate.score, candidate.name)):
             if each.name != str(own) and len(found) < MOST:
                 found.setdefault(each.name, each)
@@ -87,7 +91,13 @@ def likeness(one: str, other: str) -> int:
 
 def _fuzzed(label: str, suffix: str, fuzzer: str) -> set[str]:
     if fuzzer == "homoglyph" and len(label) > _LONGEST_FOR_PAIRS:
-        return _look_alike_letters(label, suffix) | _taken_for(label, suffix)
+        # One letter exchanged for one that looks like it.
+        glyphs = dnstwist.Fuzzer.glyphs_idn_by_tld.get(suffix, dnstwist.Fuzzer.glyphs_unicode)
+        found: set[str] = set()
+        for place, letter in enumerate(label):
+            for glyph in (*dnstwist.Fuzzer.glyphs_ascii.get(letter, ()), *glyphs.get(letter, ())):
+                found.add(canonical_name(f"{label[:place]}{glyph}{label[place + 1 :]}.{suffix}"))
+        return (found - {""}) | _taken_for(label, suffix)
     made = dnstwist.Fuzzer("brand.com", dictionary=_WORDS, tld_dictionary=_ENDINGS)
     made.subdomain, made.domain, made.tld = "", label, suffix
     made.generate(fuzzers=[fuzzer])
@@ -95,21 +105,7 @@ def _fuzzed(label: str, suffix: str, fuzzer: str) -> set[str]:
     return names | _taken_for(label, suffix) if fuzzer == "homoglyph" else names
 
 
-def _look_alike_letters(label: str, suffix: str) -> set[str]:
-    """One letter exchanged for one that looks like it."""
-    glyphs = dnstwist.Fuzzer.glyphs_idn_by_tld.get(suffix, dnstwist.Fuzzer.glyphs_unicode)
-    found: set[str] = set()
-    for place, letter in enumerate(label):
-        for glyph in (*dnstwist.Fuzzer.glyphs_ascii.get(letter, ()), *glyphs.get(letter, ())):
-            found.add(canonical_name(f"{label[:place]}{glyph}{label[place + 1 :]}.{suffix}"))
-    return found - {""}
-
-
 def _taken_for(label: str, suffix: str) -> set[str]:
     """What programs that still read names by IDNA 2003 make of the label, or would take for it."""
     made = {label.replace(one, other) for pair in _MAPPED_BEFORE for one, other in (pair, pair[::-1])}
     return {canonical_name(f"{each}.{suffix}") for each in made - {label}} - {""}
-
-
-def _is_registrable(name: str) -> bool:
-    return name.count(".") == str(registrable(name)).count(".") and str(registrable(name)) == name

@@ -105,7 +105,13 @@ class Lookalikes:
             data["fuzzer"] = fuzzers.get(name, data["fuzzer"])
             known[name] = _dated(data, former.get(name), told, now)
             observations.append(_observed(brand.name, name, known[name].at, now, data))
-        details = {FOUND: msgspec.to_builtins(known), "registry_error": _troubles(registered)}
+        errors = [told.message for told in registered.values() if isinstance(told, CollectionFailed)]
+        details = {
+            FOUND: msgspec.to_builtins(known),
+            "registry_error": f"{len(errors)} of {len(registered)} could not be asked about: {errors[0]}"
+            if errors
+            else "",
+        }
         return observations, details
 
     async def _registered(
@@ -156,11 +162,6 @@ def _data(
         "spf_detected": before.get("spf_detected") if policy is None else policy.spf_detected,
         "state": _state(brand, name),
     }
-
-
-def _troubles(registered: Mapping[str, _Told]) -> str:
-    errors = [told.message for told in registered.values() if isinstance(told, CollectionFailed)]
-    return f"{len(errors)} of {len(registered)} could not be asked about: {errors[0]}" if errors else ""
 
 
 class _Line(msgspec.Struct):

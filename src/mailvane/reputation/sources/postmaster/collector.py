@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 
 import msgspec
@@ -67,7 +67,12 @@ class Postmaster:
             yield _refresh(domain, now, days)
 
     async def _found(self, asking: HttpClient, asset: Asset, now: int) -> dict[int, dict[str, Any]]:
-        days = _days(asset, now)
+        newest = datetime.fromtimestamp(now / 1000, UTC).date() - timedelta(days=DELAY_DAYS)
+        count = MOST_DAYS
+        if asset.updated_at:
+            missed = (now - asset.updated_at) // DAY_MS
+            count = min(MOST_DAYS, AGAIN_DAYS + 1 + max(0, missed))
+        days = [newest - timedelta(days=back) for back in reversed(range(count))]
         stats = await self._stats(asking, asset.name, question(days, metrics()))
         loop_ids = loops(stats)
         if loop_ids:
@@ -116,15 +121,6 @@ def make(settings: ReputationSettings) -> Postmaster:
 
 class _Refused(CollectionFailed):
     """About this domain nothing is told; about others, perhaps."""
-
-
-def _days(asset: Asset, now: int) -> list[date]:
-    newest = datetime.fromtimestamp(now / 1000, UTC).date() - timedelta(days=DELAY_DAYS)
-    count = MOST_DAYS
-    if asset.updated_at:
-        missed = (now - asset.updated_at) // DAY_MS
-        count = min(MOST_DAYS, AGAIN_DAYS + 1 + max(0, missed))
-    return [newest - timedelta(days=back) for back in reversed(range(count))]
 
 
 class _Status(msgspec.Struct, frozen=True):

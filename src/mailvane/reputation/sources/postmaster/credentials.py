@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import google.auth.exceptions
 import google.auth.transport
@@ -36,21 +35,20 @@ class Credentials:
         """One that is still good, asked for anew when it must be. Blocks. Raises CollectionFailed."""
         with self._lock:
             if not self._google.valid:
-                self._renew()
+                try:
+                    self._google.refresh(_ask)  # type: ignore[no-untyped-call]
+                except google.auth.exceptions.TransportError as error:
+                    raise CollectionFailed(f"Google's token server cannot be reached: {error}") from None
+                except google.auth.exceptions.GoogleAuthError as error:
+                    raise CollectionFailed(
+                        f"Google gives no token for `postmaster_credentials`: {_reason(error)}"
+                    ) from None
             return str(self._google.token)
 
     def forget(self) -> None:
         """Ask for another token the next time: this one was refused."""
         with self._lock:
             self._google.token = None
-
-    def _renew(self) -> None:
-        try:
-            self._google.refresh(_ask)  # type: ignore[no-untyped-call]
-        except google.auth.exceptions.TransportError as error:
-            raise CollectionFailed(f"Google's token server cannot be reached: {error}") from None
-        except google.auth.exceptions.GoogleAuthError as error:
-            raise CollectionFailed(f"Google gives no token for `postmaster_credentials`: {_reason(error)}") from None
 
 
 def read_credentials(path: str) -> Credentials:
@@ -69,22 +67,20 @@ def read_credentials(path: str) -> Credentials:
                 google.oauth2.service_account.Credentials.from_service_account_info(told, scopes=[SCOPE])  # type: ignore[no-untyped-call]
             )
         if kind == "authorized_user":
-            return Credentials(_user(told))
+            # What the user agreed to is part of the refresh token, so no scope is asked for.
+            return Credentials(
+                google.oauth2.credentials.Credentials(  # type: ignore[no-untyped-call]
+                    token=None,
+                    refresh_token=told["refresh_token"],
+                    client_id=told["client_id"],
+                    client_secret=told["client_secret"],
+                    token_uri=told.get("token_uri") or _TOKEN_URL,
+                )
+            )
     except (KeyError, ValueError, TypeError):
         # Their text may carry a part of the key.
         raise InvalidSetting(f"{where}: {path} is no complete file of Google's kind {kind!r}") from None
     raise InvalidSetting(f'{where}: {path}: its "type" is neither "service_account" nor "authorized_user"')
-
-
-def _user(told: Mapping[str, Any]) -> google.oauth2.credentials.Credentials:
-    """What the user agreed to is part of the refresh token, so no scope is asked for."""
-    return google.oauth2.credentials.Credentials(  # type: ignore[no-untyped-call]
-        token=None,
-        refresh_token=told["refresh_token"],
-        client_id=told["client_id"],
-        client_secret=told["client_secret"],
-        token_uri=told.get("token_uri") or _TOKEN_URL,
-    )
 
 
 def _reason(error: google.auth.exceptions.GoogleAuthError) -> str:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from mailvane.core.errors import CollectionFailed, InvalidInput
-from mailvane.core.http_client import Answer, HttpClient
+from mailvane.core.http_client import HttpClient
 from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind, Refresh, Source
 from mailvane.reputation.settings import ReputationSettings
 from mailvane.reputation.sources.snds.tables import (
@@ -97,7 +97,14 @@ class Snds:
 
     async def _fetched(self, asking: HttpClient, table: str, key: str, day: date | None = None) -> str:
         params = {"key": key} | ({} if day is None else {"date": f"{day:%m%d%y}"})
-        return _table(await asking.ask(f"{self._url}/{table}", params=params))
+        answer = await asking.ask(f"{self._url}/{table}", params=params)
+        if answer.status in (400, 401, 403, 404):
+            raise CollectionFailed(f"SNDS does not accept this key (status {answer.status})")
+        if answer.status != 200:
+            raise CollectionFailed(f"SNDS answered with status {answer.status}")
+        if answer.is_page:
+            raise CollectionFailed("SNDS answered with a web page: the key is not valid, or its address has changed")
+        return _text(answer.body)
 
     def _observed(self, text: str, now: int) -> Iterable[Observation]:
         told = list(rows(text))
@@ -108,17 +115,6 @@ class Snds:
 
 def make(settings: ReputationSettings) -> Snds:
     return Snds(settings.snds_url, ZoneInfo(settings.snds_timezone))
-
-
-def _table(answer: Answer) -> str:
-    """Raises CollectionFailed when it is no table."""
-    if answer.status in (400, 401, 403, 404):
-        raise CollectionFailed(f"SNDS does not accept this key (status {answer.status})")
-    if answer.status != 200:
-        raise CollectionFailed(f"SNDS answered with status {answer.status}")
-    if answer.is_page:
-        raise CollectionFailed("SNDS answered with a web page: the key is not valid, or its address has changed")
-    return _text(answer.body)
 
 
 def _text(raw: bytes) -> str:

@@ -97,13 +97,13 @@ def blocked_ranges(told: Iterable[tuple[int, Sequence[str]]]) -> list[BlockedRan
         if len(found) >= MOST_RANGES:
             raise InvalidInput(f"line {line}: more than {MOST_RANGES:,} ranges")
         blocked, reason = (*cells[2:4], "", "")[:2]
-        found.append(BlockedRange(str(first), str(last), reason[:_LONGEST_TEXT], _blocked(blocked)))
+        # ours: that a range is named at all says that it is blocked, unless it says otherwise.
+        found.append(
+            BlockedRange(
+                str(first), str(last), reason[:_LONGEST_TEXT], "No" if blocked.lower() in ("no", "false") else "Yes"
+            )
+        )
     return found
-
-
-def _blocked(text: str) -> str:
-    """# ours: that a range is named at all says that it is blocked, unless it says otherwise."""
-    return "No" if text.lower() in ("no", "false") else "Yes"
 
 
 def _period(cells: Sequence[str], zone: tzinfo) -> Period:
@@ -117,13 +117,17 @@ def _period(cells: Sequence[str], zone: tzinfo) -> Period:
     rcpt, recipients = _count(cell(3)), _count(cell(5))
     rate, is_bound = _rate(cell(7))
     traps_from, traps_to = _moment(cell(8), zone), _moment(cell(9), zone)
+    text = cell(6)
+    colour = (text or "").upper()
+    if colour and colour not in _COLOURS:
+        raise ValueError(f"{colour[:40]!r} is no filter result")
     data = {
         "period_from": _ms(begins),
         "period_to": _ms(ends),
         "rcpt_commands": rcpt,
         "data_commands": _count(cell(4)),
         "recipients": recipients,
-        "filter_result": _colour(cell(6)),
+        "filter_result": colour or None,
         **_bounced(rcpt, recipients),
         "complaint_rate": rate,
         "complaint_rate_upper_bound": is_bound,
@@ -155,9 +159,17 @@ def _together(one: Period, other: Period) -> Period:
         **{name: _sum(first[name], second[name]) for name in _COUNTS},
         "period_from": min(first["period_from"], second["period_from"]),
         "period_to": max(first["period_to"], second["period_to"]),
-        "trap_period_from": _least(first["trap_period_from"], second["trap_period_from"]),
-        "trap_period_to": _greatest(first["trap_period_to"], second["trap_period_to"]),
-        "filter_result": _worse(first["filter_result"], second["filter_result"]),
+        "trap_period_from": min(
+            (each for each in (first["trap_period_from"], second["trap_period_from"]) if each is not None), default=None
+        ),
+        "trap_period_to": max(
+            (each for each in (first["trap_period_to"], second["trap_period_to"]) if each is not None), default=None
+        ),
+        "filter_result": max(
+            (each for each in (first["filter_result"], second["filter_result"]) if each),
+            key=_COLOURS.index,
+            default=None,
+        ),
         "complaint_rate": worse["complaint_rate"],
         "complaint_rate_upper_bound": worse["complaint_rate_upper_bound"],
     }
@@ -169,30 +181,11 @@ def _sum(one: int | None, other: int | None) -> int | None:
     return (one or 0) + (other or 0) if one is not None or other is not None else None
 
 
-def _least(one: int | None, other: int | None) -> int | None:
-    return min((each for each in (one, other) if each is not None), default=None)
-
-
-def _greatest(one: int | None, other: int | None) -> int | None:
-    return max((each for each in (one, other) if each is not None), default=None)
-
-
-def _worse(one: str | None, other: str | None) -> str | None:
-    return max((each for each in (one, other) if each), key=_COLOURS.index, default=None)
-
-
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(text)
     except ValueError:
         return None
-
-
-def _colour(text: str | None) -> str | None:
-    colour = (text or "").upper()
-    if colour and colour not in _COLOURS:
-        raise ValueError(f"{colour[:40]!r} is no filter result")
-    return colour or None
 
 
 def _count(text: str | None) -> int | None:
