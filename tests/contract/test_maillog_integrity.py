@@ -31,14 +31,14 @@ def batch(token: str, mails: int = 40, at: int = NOW, days: int = 0) -> EventBat
     events = []
     for n in range(mails):
         when = at + n * DAY
-        told = [
+        describe_losses = [
             (EventType.ACCEPTED, 1, ""),
             (EventType.DEFERRED, -1, "a@b.example"),
             (EventType.DELIVERED, 0, "a@b.example"),
         ]
         events += [
             MailEvent(relay=1, accepted_at=when, number=n, type=kind, at=when + i, waiting=waiting, recipient=recipient)
-            for i, (kind, waiting, recipient) in enumerate(told if n + 1 < mails else told[:1])
+            for i, (kind, waiting, recipient) in enumerate(describe_losses if n + 1 < mails else describe_losses[:1])
         ]
     return EventBatch(token, 1, days, events)
 

@@ -89,11 +89,11 @@ def _is_tar(beginning: bytes) -> bool:
     """By the sum of the header, as old archives have no magic."""
     if len(beginning) < NEEDED or not beginning[_TAR_NAME].strip(b"\0"):
         return False
-    told = beginning[_TAR_SUM].strip(b" \0")
-    if not told or not set(told) <= set(b"01234567"):
+    checksum = beginning[_TAR_SUM].strip(b" \0")
+    if not checksum or not set(checksum) <= set(b"01234567"):
         return False
     header = beginning[: _TAR_SUM.start] + b" " * 8 + beginning[_TAR_SUM.stop : NEEDED]
-    return int(told, 8) == sum(header)
+    return int(checksum, 8) == sum(header)
 
 
 def _unmarked(beginning: bytes) -> Form:

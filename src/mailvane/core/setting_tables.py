@@ -62,8 +62,8 @@ def time_zone(text: str) -> ZoneInfo:
 
 def plain(error: msgspec.ValidationError) -> str:
     """What is wrong, and where, for people."""
-    told, _, place = str(error).partition(" - at ")
-    return f"{place.strip('`').removeprefix('$.')}: {told}" if place else told
+    reason, _, field = str(error).partition(" - at ")
+    return f"{field.strip('`').removeprefix('$.')}: {reason}" if field else reason
 
 
 def description_of(hint: Any) -> str:

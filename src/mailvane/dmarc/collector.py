@@ -142,8 +142,10 @@ class DmarcReports:
         for found in read_reports(file, name):
             if isinstance(found, Unread):
                 raise InvalidInput(f"{found.name}: {found.reason}")
-            told = observation_of(found, now)
-            yield Refresh(source=self.source, kind=AssetKind.DMARC, asset=told.asset, at=now, observations=(told,))
+            observation = observation_of(found, now)
+            yield Refresh(
+                source=self.source, kind=AssetKind.DMARC, asset=observation.asset, at=now, observations=(observation,)
+            )
 
 
 def make(settings: DmarcSettings, asking: ReputationSettings) -> DmarcReports:

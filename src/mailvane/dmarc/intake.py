@@ -126,18 +126,18 @@ class ReportIntake:
         What cannot be kept of one report is refused with the reason; the others are kept. Raises StoreUnavailable.
         """
         taken: list[Taken] = []
-        told: list[Observation] = []
+        pending: list[Observation] = []
         try:
-            taken.extend(self._guarded(workspace, found, now, told) for found in self._read(file, name))
+            taken.extend(self._guarded(workspace, found, now, pending) for found in self._read(file, name))
         except InvalidInput as error:
             taken.append(Taken(name=name, reason=error.message))
-        if told:
-            taken += self._tell(workspace, told, name, now)
+        if pending:
+            taken += self._tell(workspace, pending, name, now)
         return taken or [Taken(name=name, reason="there is no report in it")]
 
-    def _guarded(self, workspace: int, found: Found, now: int, told: list[Observation]) -> Taken:
+    def _guarded(self, workspace: int, found: Found, now: int, pending: list[Observation]) -> Taken:
         try:
-            return self._one(workspace, found, now, told)
+            return self._one(workspace, found, now, pending)
         except (Transient, OSError):
             raise
         except MailvaneError as error:
@@ -146,22 +146,26 @@ class ReportIntake:
             log.exception("%s could not be kept", found.name)
             return Taken(name=found.name, reason=f"it could not be kept: {type(error).__name__}")
 
-    def _tell(self, workspace: int, told: list[Observation], name: str, now: int) -> list[Taken]:
+    def _tell(self, workspace: int, observations: list[Observation], name: str, now: int) -> list[Taken]:
         """What could not be told: all at once, or each by itself when one of them cannot be stored."""
         try:
             # It came by itself: no asset was asked about, so the next question about one is not put off.
             self._watching.record(
                 workspace,
-                [Refresh(source=Source.DMARC, kind=AssetKind.DMARC, asset="", at=now, observations=tuple(told))],
+                [
+                    Refresh(
+                        source=Source.DMARC, kind=AssetKind.DMARC, asset="", at=now, observations=tuple(observations)
+                    )
+                ],
                 now,
             )
         except InvalidInput as error:
-            if len(told) == 1:
-                return [Taken(name=name, domain=told[0].asset, reason=error.message)]
-            return [refused for each in told for refused in self._tell(workspace, [each], name, now)]
+            if len(observations) == 1:
+                return [Taken(name=name, domain=observations[0].asset, reason=error.message)]
+            return [refused for each in observations for refused in self._tell(workspace, [each], name, now)]
         return []
 
-    def _one(self, workspace: int, found: Found, now: int, told: list[Observation]) -> Taken:
+    def _one(self, workspace: int, found: Found, now: int, pending: list[Observation]) -> Taken:
         if isinstance(found, Unread):
             return Taken(name=found.name, reason=found.reason)
         try:
@@ -169,12 +173,12 @@ class ReportIntake:
         except InvalidInput as error:
             return Taken(name=found.name, reason=error.message)
         if isinstance(found, Aggregate):
-            return self._aggregate(workspace, found, observation, told)
-        new = not self._is_told(workspace, observation)
+            return self._aggregate(workspace, found, observation, pending)
+        new = not self._is_recorded(workspace, observation)
         if new and isinstance(found, Failure):
             found, observation = self._complained(workspace, found, observation)
         if new:
-            told.append(observation)
+            pending.append(observation)
         return _taken(found, observation, new=new)
 
     def _complained(self, workspace: int, found: Failure, observation: Observation) -> tuple[Failure, Observation]:
@@ -186,16 +190,18 @@ class ReportIntake:
         remarks = (*found.remarks, *became.remarks)
         return msgspec.structs.replace(found, remarks=remarks), msgspec.structs.replace(observation, data=data)
 
-    def _aggregate(self, workspace: int, found: Aggregate, observation: Observation, told: list[Observation]) -> Taken:
+    def _aggregate(
+        self, workspace: int, found: Aggregate, observation: Observation, pending: list[Observation]
+    ) -> Taken:
         report = _report(found, observation)
         new = self._reports.add_report(workspace, report, found.rows)
-        is_told = self._is_told(workspace, observation)
-        if new and is_told:
+        is_recorded = self._is_recorded(workspace, observation)
+        if new and is_recorded:
             # Of two reports of one id that end at one moment, each is told.
             observation = msgspec.structs.replace(observation, key=f"{observation.key}/{found.begins}")
-        if new or not is_told:
+        if new or not is_recorded:
             # When it is not new: we were stopped after the rows were kept and before alerts heard of them.
-            told.append(observation)
+            pending.append(observation)
         if not new:
             found = self._repeated(workspace, found, report)
         return _taken(found, observation, new=new)
@@ -211,10 +217,10 @@ class ReportIntake:
         )
         return msgspec.structs.replace(found, remarks=(*found.remarks, remark))
 
-    def _is_told(self, workspace: int, told: Observation) -> bool:
+    def _is_recorded(self, workspace: int, observation: Observation) -> bool:
         # A failure report that names no time is of the moment at which it came.
-        at = None if told.kind is ObservationKind.FAILURE else told.at
-        return self._watching.is_observed(workspace, told.kind, told.asset, told.key, at)
+        at = None if observation.kind is ObservationKind.FAILURE else observation.at
+        return self._watching.is_observed(workspace, observation.kind, observation.asset, observation.key, at)
 
 
 def observation_of(found: Aggregate | TlsSessions | Failure, now: int) -> Observation:
@@ -302,8 +308,8 @@ def refusals(taken: Sequence[Taken]) -> list[str]:
 
 def failed_at(name: str, error: Exception) -> Taken:
     """What is said of a file that made us fail: it is set aside like one that is refused, and not tried again."""
-    told = error.message if isinstance(error, MailvaneError) else f"{type(error).__name__}: {error}"[:300]
-    return Taken(name=name, reason=f"it could not be taken in: {told}")
+    message = error.message if isinstance(error, MailvaneError) else f"{type(error).__name__}: {error}"[:300]
+    return Taken(name=name, reason=f"it could not be taken in: {message}")
 
 
 def reasons(taken: Sequence[Taken]) -> list[str]:

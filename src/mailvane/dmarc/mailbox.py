@@ -50,15 +50,15 @@ class Mailbox:
 
     def read(self, deliver: Deliver, refuse: Refuse = nobody) -> int:
         """Hand in the unseen messages; how many. Raises CollectionFailed, also after some were handed in."""
-        told = f"the mailbox {self._settings.user}@{self._settings.host}"
+        mailbox = f"the mailbox {self._settings.user}@{self._settings.host}"
         try:
             connection = self._connected()
         except _TROUBLES as error:
-            raise CollectionFailed(f"{told} cannot be opened: {self._plain(error)}") from None
+            raise CollectionFailed(f"{mailbox} cannot be opened: {self._plain(error)}") from None
         try:
             return self._read(connection, deliver, refuse)
         except _TROUBLES as error:
-            raise CollectionFailed(f"{told} cannot be read: {self._plain(error)}") from None
+            raise CollectionFailed(f"{mailbox} cannot be read: {self._plain(error)}") from None
         finally:
             _leave(connection)
 
@@ -87,8 +87,8 @@ class Mailbox:
 
     def _read(self, connection: imaplib.IMAP4, deliver: Deliver, refuse: Refuse) -> int:
         # Numbers mean nothing any more once the server says that it has counted anew.
-        _, told = connection.response("UIDVALIDITY")
-        generation = next((each for each in told or () if isinstance(each, bytes)), b"")
+        _, validity = connection.response("UIDVALIDITY")
+        generation = next((each for each in validity or () if isinstance(each, bytes)), b"")
         if generation != self._generation:
             self._generation = generation
             self._taken.clear()
@@ -151,12 +151,12 @@ class Mailbox:
     def _plain(self, error: Exception) -> str:
         """Servers repeat what they were sent: the password must not be in what is told."""
         first = error.args[0] if error.args else ""
-        told = first.decode("utf-8", "replace") if isinstance(first, bytes) else str(error) or type(error).__name__
+        reason = first.decode("utf-8", "replace") if isinstance(first, bytes) else str(error) or type(error).__name__
         try:
             password = self._password()
         except OSError:
             password = ""
-        return (told.replace(password, "…") if password else told)[:300]
+        return (reason.replace(password, "…") if password else reason)[:300]
 
 
 def _delivered(content: bytes, name: str, deliver: Deliver) -> Sequence[Taken]:
@@ -178,19 +178,19 @@ def _leave(connection: imaplib.IMAP4) -> None:
 
 
 def _good(answer: tuple[str, Sequence[object]]) -> Sequence[object]:
-    status, told = answer
+    status, data = answer
     if status != "OK":
-        raise imaplib.IMAP4.error(_flat(told).decode("utf-8", "replace"))
-    return told
+        raise imaplib.IMAP4.error(_flat(data).decode("utf-8", "replace"))
+    return data
 
 
-def _numbers(told: Sequence[object]) -> list[bytes]:
-    return [number for each in told if isinstance(each, bytes) for number in each.split()]
+def _numbers(response: Sequence[object]) -> list[bytes]:
+    return [number for each in response if isinstance(each, bytes) for number in each.split()]
 
 
-def _flat(told: Sequence[object]) -> bytes:
+def _flat(response: Sequence[object]) -> bytes:
     pieces: list[bytes] = []
-    for each in told:
+    for each in response:
         if isinstance(each, bytes):
             pieces.append(each)
         elif isinstance(each, tuple):
@@ -198,8 +198,8 @@ def _flat(told: Sequence[object]) -> bytes:
     return b" ".join(pieces)
 
 
-def _literal(told: Sequence[object]) -> bytes | None:
-    for each in told:
+def _literal(response: Sequence[object]) -> bytes | None:
+    for each in response:
         if isinstance(each, tuple) and len(each) > 1 and isinstance(each[1], bytes):
             return each[1]
     return None

@@ -38,7 +38,7 @@ class FollowedLogState(msgspec.Struct, frozen=True, omit_defaults=True):
     error: str = ""  # of the last failure
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         why = f": {self.error}" if self.error else ""
         return f"{self.log} is not followed ({self.standing} for {self.behind_ms // 1000} s){why}"
 
@@ -126,5 +126,5 @@ class FollowedLogs:
         states = [each.state(now) for each in self._logs]
         broken = [state for each, state in zip(self._logs, states, strict=True) if not each.is_read(now)]
         if broken:
-            raise StoreUnavailable("; ".join(state.told for state in broken))
+            raise StoreUnavailable("; ".join(state.description for state in broken))
         return states

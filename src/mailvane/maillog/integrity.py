@@ -16,7 +16,7 @@ import msgspec
 from mailvane.core.errors import MailvaneError, StoreDamaged
 from mailvane.core.moments import HOUR_MS
 from mailvane.maillog.interface import Inventoried
-from mailvane.maillog.inventory import KeptRecord, Loss, Record, losses, told
+from mailvane.maillog.inventory import KeptRecord, Loss, Record, describe_losses, losses
 from mailvane.maillog.store.maillog_record import MailLogRecordStore
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Integrity:
     def damage(self) -> str:
         """What is gone and what to do about it, for people; empty when nothing is."""
         found = self._losses
-        return told(found) if found else ""
+        return describe_losses(found) if found else ""
 
     def ensure(self, table: str) -> None:
         """Raises StoreDamaged when something of this table is gone: what was made of it is not to be made anew."""
@@ -99,7 +99,7 @@ class Integrity:
 
     def _tell(self, found: tuple[Loss, ...]) -> None:
         if found and found != self._losses:
-            log.error("%s", told(found))
+            log.error("%s", describe_losses(found))
         if self._losses and not found:
             log.info("the mail log lacks nothing any more")
         self._losses = found

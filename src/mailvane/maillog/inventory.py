@@ -73,7 +73,7 @@ def losses(record: Record, present: Inventory, now: int) -> tuple[Loss, ...]:
     return tuple(still)
 
 
-def told(found: Sequence[Loss]) -> str:
+def describe_losses(found: Sequence[Loss]) -> str:
     """One line for people: what is gone, and what to do."""
     kinds = [
         (table, sum(loss.part.rows for loss in found if loss.table == table))

@@ -49,7 +49,7 @@ class Ownership:
         if strangers:
             # Whatever is decided, nobody new is to get an id that old mail bears.
             self._adoption.reserve_ids(*self._maillog.greatest_ids())
-            raise LedgerMismatch(_told(strangers))
+            raise LedgerMismatch(_describe(strangers))
 
     def append(self, batch: EventBatch, doubtful: bool = False) -> None:
         """Store a batch, after it was noted whose it is. Raises LedgerMismatch, NotFound, StoreUnavailable."""
@@ -120,7 +120,7 @@ class Ownership:
             self._maillog.own(_owner(known))
             owners = self._owners_of(workspace)  # another ledger may have been as fast
         if strangers := [owner for owner in owners if not _same(known, owner)]:
-            raise LedgerMismatch(_told(strangers))
+            raise LedgerMismatch(_describe(strangers))
 
     def _owners_of(self, workspace: int) -> list[Owner]:
         return [owner for owner in self._maillog.owners() if owner.workspace == workspace]
@@ -134,7 +134,7 @@ def _owner(workspace: Workspace) -> Owner:
     return Owner(workspace.id, workspace.created_at, workspace.name)
 
 
-def _told(strangers: Sequence[Owner]) -> str:
+def _describe(strangers: Sequence[Owner]) -> str:
     named = [_named(owner) for owner in strangers[:_SHOWN]]
     if len(strangers) > _SHOWN:
         named.append(f"{len(strangers) - _SHOWN} more")

@@ -132,5 +132,5 @@ def _meant(error: Exception) -> NotDelivered | Refused:
 
 
 def _by_code(error: aiosmtplib.SMTPResponseException) -> NotDelivered | Refused:
-    told = f"{error.code} {error.message}"[:500]
-    return Refused(told) if error.code >= 500 else NotDelivered(told)
+    reply = f"{error.code} {error.message}"[:500]
+    return Refused(reply) if error.code >= 500 else NotDelivered(reply)

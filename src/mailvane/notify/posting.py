@@ -51,13 +51,13 @@ async def judged(response: httpx.Response, now: int) -> Delivered:
 
     Every other status may come from a proxy while the receiver is deployed anew, so the message is sent again.
     """
-    told = f"{response.status_code} {await _beginning(response)}".strip()
+    answer = f"{response.status_code} {await _beginning(response)}".strip()
     if response.is_success:
-        return Delivered(told)
+        return Delivered(answer)
     if response.status_code == httpx.codes.GONE:
-        raise Refused(told)
+        raise Refused(answer)
     wait = retry_after_ms(response.headers.get("retry-after", ""), datetime.fromtimestamp(now / 1000, UTC))
-    raise NotDelivered(told, min(wait, _LONGEST_PAUSE_MS))
+    raise NotDelivered(answer, min(wait, _LONGEST_PAUSE_MS))
 
 
 async def _beginning(response: httpx.Response) -> str:

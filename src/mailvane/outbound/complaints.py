@@ -60,13 +60,13 @@ class Complaints:
         if found is not None:
             self._tell(workspace, mail, found, digest, now)
         names = [*_domains(found.row if found else None), *mail.domains]
-        told = Feedback(
+        feedback = Feedback(
             complaints=1,
             message_id=f"arf:{digest}",
             mail_at=found.row.accepted_at if found else mail.arrived_at or None,
             evidence=_evidence(mail, found),
         )
-        counted = self._count(workspace, names, told, now)
+        counted = self._count(workspace, names, feedback, now)
         return Complaint(
             mail_id=found.row.mail_id if found else "",
             relay=found.row.relay if found else 0,
@@ -99,12 +99,12 @@ class Complaints:
 
     # -- the counter -----------------------------------------------------------------------------------------------
 
-    def _count(self, workspace: int, names: Iterable[str], told: Feedback, now: int) -> str:
+    def _count(self, workspace: int, names: Iterable[str], feedback: Feedback, now: int) -> str:
         """The domain whose counter has it now, also when it had it before."""
         if self._book is None:
             return ""
         for domain in self._governed(workspace, self._book, names):
-            self._book.feedback(domain.name, told, now)
+            self._book.feedback(domain.name, feedback, now)
             return domain.name
         return ""
 
@@ -125,8 +125,8 @@ class Complaints:
         elif found is None:
             yield "the mail log does not know the mail"
         if not counted and self._book is not None:
-            told = ", ".join(dict.fromkeys(names)) or "no domain"
-            yield f"not counted: it tells of {told[:200]}, and no such domain is governed in this workspace"
+            listed = ", ".join(dict.fromkeys(names)) or "no domain"
+            yield f"not counted: it tells of {listed[:200]}, and no such domain is governed in this workspace"
 
 
 def _searches(mail: EnclosedMail, now: int) -> Iterator[tuple[str, dict[str, Any], Callable[[Delivery], bool]]]:
@@ -214,7 +214,7 @@ _OF_THE_ATTEMPT = frozenset(
 
 
 def _evidence(mail: EnclosedMail, found: _Found | None) -> dict[str, object]:
-    told: dict[str, object] = {"source": SOURCE, "type": mail.feedback_type, "reporter": mail.reporter}
+    evidence: dict[str, object] = {"source": SOURCE, "type": mail.feedback_type, "reporter": mail.reporter}
     if found is None:
-        return {**told, "message": mail.message_id, "recipients": list(mail.recipients[:10])}
-    return {**told, "mail": found.row.mail_id, "relay": found.row.relay, "recipient": found.row.recipient}
+        return {**evidence, "message": mail.message_id, "recipients": list(mail.recipients[:10])}
+    return {**evidence, "mail": found.row.mail_id, "relay": found.row.relay, "recipient": found.row.recipient}

@@ -92,12 +92,12 @@ def proven(held: Sequence[HeldDomain], workspace: int, note: Note) -> Revision:
     """The proof succeeded, which approves a claim if it is the workspace's own proof. Raises NotFound."""
     found = _found(held, workspace)
     new = msgspec.structs.replace(found.domain, verification=Verification.VERIFIED)
-    told = () if found.domain.verification is Verification.VERIFIED else (note(new, "verified", {}),)
+    entries = () if found.domain.verification is Verification.VERIFIED else (note(new, "verified", {}),)
     if not _proves(held, found.domain):
-        return Revision(kept=(HeldDomain(domain=new, usage=found.usage),), entries=told)
+        return Revision(kept=(HeldDomain(domain=new, usage=found.usage),), entries=entries)
     entry = note(new, "approved", {"approved": [False, True], "token": new.verification_token})
     revision = _approving(held, found, msgspec.structs.replace(new, approved=True), note, entry)
-    return msgspec.structs.replace(revision, entries=(*told, *revision.entries))
+    return msgspec.structs.replace(revision, entries=(*entries, *revision.entries))
 
 
 def approved(held: Sequence[HeldDomain], workspace: int | None, note: Note) -> Revision:

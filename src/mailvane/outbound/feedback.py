@@ -48,7 +48,7 @@ class FeedbackBook(Protocol):
     def governed(self, name: str) -> Domain:
         """Also one that was removed, as long as mail of it is to be billed. Raises NotFound."""
 
-    def feedback(self, name: str, told: Feedback, now: int) -> bool:
+    def feedback(self, name: str, feedback: Feedback, now: int) -> bool:
         """Count it once per message id, in the month of its mail; whether it counted.
 
         It does not when it was counted before, when the domain is not known, or when that month is long over.
@@ -85,8 +85,10 @@ class PostfixFeedback:
             "reply": event.reply[:500],
             "at": event.at,
         }
-        told = Feedback(bounces=1, message_id=_message_id(event, domain), mail_at=event.accepted_at, evidence=evidence)
-        return self._book.feedback(name, told, now)
+        feedback = Feedback(
+            bounces=1, message_id=_message_id(event, domain), mail_at=event.accepted_at, evidence=evidence
+        )
+        return self._book.feedback(name, feedback, now)
 
 
 def _counts(event: MailEvent) -> bool:

@@ -206,7 +206,7 @@ class Governance:
         proving = partial(proven, workspace=domain.workspace, note=_noting(actor, now))
         return self._domains.revise(domain.name, proving)[0]
 
-    def feedback(self, name: str, told: Feedback, now: int) -> bool:
+    def feedback(self, name: str, feedback: Feedback, now: int) -> bool:
         """Count bounces and complaints, once per message id, and suspend the domain that crosses its line by them.
 
         They count in the month in which their mail was sent. False when the message was counted before, when the domain
@@ -218,11 +218,11 @@ class Governance:
         counted: list[bool] = []
 
         def change(domain: Domain, usage: Usage) -> tuple[Domain, Usage, AuditEntry | None]:
-            charge = charged(usage, told, now)
+            charge = charged(usage, feedback, now)
             counted.append(charge is not None)
-            return (domain, usage, None) if charge is None else self._charged(domain, charge, told, now)
+            return (domain, usage, None) if charge is None else self._charged(domain, charge, feedback, now)
 
-        return self._periods.feedback(canonical, told.message_id, change, now) and counted[-1]
+        return self._periods.feedback(canonical, feedback.message_id, change, now) and counted[-1]
 
     def reset_daily(self, now: int) -> int:
         """Nothing sent today, for every domain; how many there are."""
@@ -272,9 +272,9 @@ class Governance:
             return self._default_workspace(now)
 
     def _charged(
-        self, domain: Domain, charge: Charge, told: Feedback, now: int
+        self, domain: Domain, charge: Charge, feedback: Feedback, now: int
     ) -> tuple[Domain, Usage, AuditEntry | None]:
-        facts: dict[str, object] = {"message_id": told.message_id, "notification": dict(told.evidence)}
+        facts: dict[str, object] = {"message_id": feedback.message_id, "notification": dict(feedback.evidence)}
         if charge.after.month != charge.usage.month:
             facts["month"] = month_text(charge.after)
         found = self._line_crossed(domain, charge.before, charge.after, facts, now)

@@ -132,7 +132,9 @@ def declared_outbound() -> list[TableKey]:
         for name, hint in hints.items()
     ]
     rule = defaults["guillotine"]
-    return keys + [TableKey(f"guillotine.{name}", as_toml(rule[name]), told) for name, told in GUILLOTINE_HELP.items()]
+    return keys + [
+        TableKey(f"guillotine.{name}", as_toml(rule[name]), help_text) for name, help_text in GUILLOTINE_HELP.items()
+    ]
 
 
 def read_outbound(table: object, where: str) -> OutboundSettings:

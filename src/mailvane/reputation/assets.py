@@ -131,15 +131,15 @@ class WatchedAssets:
 
     def record(self, workspace: int, refreshes: Iterable[Refresh], now: int) -> int:
         """Keep what was learned, then let alerts hear of it; how many statements came."""
-        told = list(refreshes)
+        received = list(refreshes)
         with self._recording:
-            self._observations.observe(workspace, self._merged(workspace, told))
-            self._mark_assets(workspace, told)
-            self._mark_health(workspace, told, now)
-        learned = {refresh.source for refresh in told if not refresh.error}
+            self._observations.observe(workspace, self._merged(workspace, received))
+            self._mark_assets(workspace, received)
+            self._mark_health(workspace, received, now)
+        learned = {refresh.source for refresh in received if not refresh.error}
         if learned:
             self._on_refreshed(workspace, learned, now)
-        return sum(len(refresh.observations) for refresh in told if not refresh.error)
+        return sum(len(refresh.observations) for refresh in received if not refresh.error)
 
     def failed(self, workspace: int, source: Source, error: str, now: int) -> None:
         """Note that a source as a whole could not be asked."""
@@ -149,14 +149,14 @@ class WatchedAssets:
         """Count reports that arrived and were set aside, a reason for each."""
         if not reasons:
             return
-        told = tuple(reason[:_LONGEST_REFUSAL] for reason in reversed(reasons[-_MOST_REFUSALS:]))
+        shortened = tuple(reason[:_LONGEST_REFUSAL] for reason in reversed(reasons[-_MOST_REFUSALS:]))
 
         def counted(health: SourceHealth) -> SourceHealth:
             return msgspec.structs.replace(
                 health,
                 refused=health.refused + len(reasons),
                 refused_at=now,
-                refusals=(*told, *health.refusals)[:_MOST_REFUSALS],
+                refusals=(*shortened, *health.refusals)[:_MOST_REFUSALS],
             )
 
         self._observations.save_health(workspace, source, counted)
@@ -187,9 +187,13 @@ class WatchedAssets:
         """Whether it is kept already: for that time, or for any."""
         return self._observations.is_observed(workspace, kind, asset, key, at)
 
-    def _merged(self, workspace: int, told: Sequence[Refresh]) -> list[Observation]:
+    def _merged(self, workspace: int, refreshes: Sequence[Refresh]) -> list[Observation]:
         """Listings become the opening and the closing of one; everything else stays as it is."""
-        given = [observation for refresh in told if not refresh.error for observation in _signed(refresh)]
+<<<<<<< HEAD
+        given = [observation for refresh in refreshes if not refresh.error for observation in _signed(refresh)]
+=======
+        given = [observation for refresh in refreshes if not refresh.error for observation in refresh.observations]
+>>>>>>> f0aa9c5 (names: what was 'told' is called what it is: a report, a value, a reason, refreshes)
         listings = [observation for observation in given if observation.kind in LISTINGS]
         if not listings:
             return given
@@ -207,9 +211,9 @@ class WatchedAssets:
                 known[observation.kind, observation.asset, observation.key] = kept
         return merged
 
-    def _mark_assets(self, workspace: int, told: Sequence[Refresh]) -> None:
+    def _mark_assets(self, workspace: int, refreshes: Sequence[Refresh]) -> None:
         named: dict[AssetKind, set[str]] = {}
-        for refresh in told:
+        for refresh in refreshes:
             named.setdefault(refresh.kind, set()).add(refresh.asset)
         watched = {
             (asset.kind, asset.name): asset.id
@@ -217,16 +221,16 @@ class WatchedAssets:
             for asset in self._assets.assets_named(workspace, kind, names)
         }
         changes: dict[str, Callable[[Asset], Asset]] = {}
-        for refresh in told:
+        for refresh in refreshes:
             asset_id = watched.get((refresh.kind, refresh.asset))
             if asset_id is not None:
                 changes[asset_id] = _after(changes.get(asset_id), partial(_asked, refresh))
         # One that was removed while its source was asked is not there to be marked.
         self._assets.change_assets(workspace, changes)
 
-    def _mark_health(self, workspace: int, told: Sequence[Refresh], now: int) -> None:
-        for source in {refresh.source for refresh in told}:
-            errors = [refresh.error for refresh in told if refresh.source == source]
+    def _mark_health(self, workspace: int, refreshes: Sequence[Refresh], now: int) -> None:
+        for source in {refresh.source for refresh in refreshes}:
+            errors = [refresh.error for refresh in refreshes if refresh.source == source]
             if all(errors):
                 self.failed(workspace, source, errors[-1], now)
             else:
@@ -247,6 +251,7 @@ def _check_number(kind: AssetKind, names: Iterable[str]) -> None:
             raise InvalidFields(("names", f"more than {MOST_AT_ONCE} at once"))
 
 
+<<<<<<< HEAD
 def _signed(refresh: Refresh) -> Iterable[Observation]:
     """What a key of SNDS brought tells of addresses that nobody need watch: whose they are is said by the key."""
     if refresh.kind is not AssetKind.SNDS:
@@ -254,16 +259,21 @@ def _signed(refresh: Refresh) -> Iterable[Observation]:
     return [msgspec.structs.replace(one, data={**one.data, TOLD_BY: refresh.asset}) for one in refresh.observations]
 
 
-def _listing(told: Observation, known: Observation | None) -> Observation | None:
+def _listing(observation: Observation, known: Observation | None) -> Observation | None:
+=======
+def _listing(observation: Observation, known: Observation | None) -> Observation | None:
+>>>>>>> f0aa9c5 (names: what was 'told' is called what it is: a report, a value, a reason, refreshes)
     """What is kept of an answer: the opening or closing of a listing, or that an open one was confirmed."""
     open_already = known is not None and bool(known.data.get("listed"))
-    if told.data.get("listed"):
-        if open_already and known is not None and told.at >= known.at:
-            return msgspec.structs.replace(known, confirmed_at=max(told.confirmed_at, told.seen_at, known.confirmed_at))
-        return told
+    if observation.data.get("listed"):
+        if open_already and known is not None and observation.at >= known.at:
+            return msgspec.structs.replace(
+                known, confirmed_at=max(observation.confirmed_at, observation.seen_at, known.confirmed_at)
+            )
+        return observation
     if not open_already or known is None:
         return None
-    return msgspec.structs.replace(told, at=max(told.at, known.at + 1))
+    return msgspec.structs.replace(observation, at=max(observation.at, known.at + 1))
 
 
 def _after(first: Callable[[Asset], Asset] | None, then: Callable[[Asset], Asset]) -> Callable[[Asset], Asset]:

@@ -55,16 +55,16 @@ class Collecting:
                 raise InvalidInput("; ".join(reasons(taken))[:1000])
             return sum(each.new for each in taken)
         reader = next(one for one in self.collectors if one.source is source)
-        told = _believed(reader.read(file, name, now), name, now)
-        return self._watching.record(workspace, self._kept(workspace, told, source, now), now)
+        refreshes = _believed(reader.read(file, name, now), name, now)
+        return self._watching.record(workspace, self._kept(workspace, refreshes, source, now), now)
 
-    def _kept(self, workspace: int, told: Iterable[Refresh], source: Source, now: int) -> Iterable[Refresh]:
+    def _kept(self, workspace: int, refreshes: Iterable[Refresh], source: Source, now: int) -> Iterable[Refresh]:
         """Feeds tell of everybody; what is kept concerns somebody who is watched here."""
         if source is Source.TRAPS:
-            return traps.of_watched(told, self._watching.assets(workspace, AssetKind.TRAP), now)
+            return traps.of_watched(refreshes, self._watching.assets(workspace, AssetKind.TRAP), now)
         if source is Source.HONEYTOKENS:
-            return honeytokens.of_watched(told, self._watching.assets(workspace, AssetKind.HONEYTOKEN), now)
-        return told
+            return honeytokens.of_watched(refreshes, self._watching.assets(workspace, AssetKind.HONEYTOKEN), now)
+        return refreshes
 
     def _take(self, workspace: str, file: BinaryIO, name: str, now: int) -> Sequence[Taken]:
         return self.intake.take(self._workspace(workspace), file, name, now)
@@ -92,9 +92,9 @@ class Collecting:
             await every(FETCH_SECONDS, "fetching reports", fetch)
 
 
-def _believed(told: Iterable[Refresh], name: str, now: int) -> Iterator[Refresh]:
+def _believed(refreshes: Iterable[Refresh], name: str, now: int) -> Iterator[Refresh]:
     """What tells of a day to come would be the newest until then, whatever the source says. Raises InvalidInput."""
-    for refresh in told:
+    for refresh in refreshes:
         for one in refresh.observations:
             if one.at > now + DAY_MS:
                 raise InvalidInput(f"{name}: what it tells of {one.asset[:80]} lies in the future")

@@ -66,8 +66,8 @@ def _versions(_: Settings) -> Check:
 
 
 def _settings(settings: Settings) -> Check:
-    told = ", ".join(f"{name}={value}" for name, value in shown(settings).items() if name in {"http", "timezone"})
-    return Check("settings", CheckResult.GOOD, f"{told}; {len(settings.postfix)} mail log(s) to follow")
+    message = ", ".join(f"{name}={value}" for name, value in shown(settings).items() if name in {"http", "timezone"})
+    return Check("settings", CheckResult.GOOD, f"{message}; {len(settings.postfix)} mail log(s) to follow")
 
 
 def _data(settings: Settings) -> Check:
@@ -95,10 +95,10 @@ def _token(settings: Settings) -> Check:
 def _disk(settings: Settings) -> Check:
     path = settings.data if settings.data.exists() else settings.data.parent
     free = shutil.disk_usage(path).free
-    told = f"{free / _GIB:.1f} GiB free"
+    message = f"{free / _GIB:.1f} GiB free"
     if free < _FREE_WARNING:
-        return Check("disk", CheckResult.WARNING, told, "make room: merges of the mail log need some")
-    return Check("disk", CheckResult.GOOD, told)
+        return Check("disk", CheckResult.WARNING, message, "make room: merges of the mail log need some")
+    return Check("disk", CheckResult.GOOD, message)
 
 
 def _ledger(settings: Settings) -> Check:
@@ -106,13 +106,13 @@ def _ledger(settings: Settings) -> Check:
         workspaces = ledger.tenants.workspaces()
         relays = sum(len(ledger.tenants.relays(one.id)) for one in workspaces)
         backlog, since = ledger.journal.backlog(), ledger.journal.pending_since()
-    told = f"{len(workspaces)} workspace(s), {relays} relay(s), {backlog} batch(es) on their way to the mail log"
+    message = f"{len(workspaces)} workspace(s), {relays} relay(s), {backlog} batch(es) on their way to the mail log"
     age = 0 if since is None else max(0, time.time_ns() // 1_000_000 - since)
     if age > _LATE_MS:
-        told += f", the oldest for {age // MINUTE_MS} minutes"
+        message += f", the oldest for {age // MINUTE_MS} minutes"
     if backlog > _BACKLOG_WARNING or age > _LATE_MS:
-        return Check("ledger", CheckResult.WARNING, told, "is the server running, and does the mail log answer?")
-    return Check("ledger", CheckResult.GOOD, told)
+        return Check("ledger", CheckResult.WARNING, message, "is the server running, and does the mail log answer?")
+    return Check("ledger", CheckResult.GOOD, message)
 
 
 def _outbound(settings: Settings) -> Check:
@@ -120,30 +120,32 @@ def _outbound(settings: Settings) -> Check:
         domains = ledger.domains.domains()
     usual = settings.outbound.guillotine
     advised = [volume for each in domains if (volume := advised_volume(each.guillotine or usual))]
-    told = f"{len(domains)} sending domain(s)"
+    message = f"{len(domains)} sending domain(s)"
     if advised:
-        told += f", of which a single bounce or complaint among few mails suspends {len(advised)}"
-        return Check("outbound", CheckResult.WARNING, told, f"set `guillotine.minimum_volume`, say to {max(advised)}")
-    return Check("outbound", CheckResult.GOOD, told)
+        message += f", of which a single bounce or complaint among few mails suspends {len(advised)}"
+        return Check(
+            "outbound", CheckResult.WARNING, message, f"set `guillotine.minimum_volume`, say to {max(advised)}"
+        )
+    return Check("outbound", CheckResult.GOOD, message)
 
 
 def _server(settings: Settings) -> Check:
     held = owner(settings.data)
     if held is None or not held.http:
-        told = f"{held.purpose} owns the data directory" if held else "no server runs on this data directory"
-        return Check("server", CheckResult.WARNING, told, "start it with `mailvane serve`")
+        message = f"{held.purpose} owns the data directory" if held else "no server runs on this data directory"
+        return Check("server", CheckResult.WARNING, message, "start it with `mailvane serve`")
     try:
         answer = httpx.get(f"{held.http}/readyz", timeout=10)
     except httpx.HTTPError as error:
         return Check("server", CheckResult.BAD, f"process {held.pid} does not answer on {held.http}: {error}")
-    told = f"process {held.pid} on {held.http} is {'ready' if answer.is_success else 'not ready'}"
+    message = f"process {held.pid} on {held.http} is {'ready' if answer.is_success else 'not ready'}"
     if answer.status_code != httpx.codes.OK:
-        return Check("server", CheckResult.BAD, f"{told}: {_said(answer)}")
+        return Check("server", CheckResult.BAD, f"{message}: {_said(answer)}")
     troubled = [state for state in _followed(answer) if state.standing is not Standing.FOLLOWING]
     if troubled:
         found = "; ".join(f"{state.log}: {state.standing} {state.error}".rstrip() for state in troubled)
-        return Check("server", CheckResult.WARNING, f"{told}; {found}", "see the server's log and its metrics")
-    return Check("server", CheckResult.GOOD, told)
+        return Check("server", CheckResult.WARNING, f"{message}; {found}", "see the server's log and its metrics")
+    return Check("server", CheckResult.GOOD, message)
 
 
 def _said(answer: httpx.Response) -> str:
@@ -166,10 +168,10 @@ def _maillog(settings: Settings) -> Check:
         health = maillog.health()
     size = health.bytes_on_disk / (1 << 20)
     where = "embedded" if is_embedded(settings) else "served"
-    told = f"{where} {health.engine}: {health.events:,} events, {health.deliveries:,} deliveries, {size:,.1f} MiB"
+    message = f"{where} {health.engine}: {health.events:,} events, {health.deliveries:,} deliveries, {size:,.1f} MiB"
     if health.damage:
-        return Check("maillog", CheckResult.BAD, f"{told}; {health.damage}")
-    return Check("maillog", CheckResult.GOOD, told)
+        return Check("maillog", CheckResult.BAD, f"{message}; {health.damage}")
+    return Check("maillog", CheckResult.GOOD, message)
 
 
 def _contents(settings: Settings) -> Check:
@@ -177,8 +179,8 @@ def _contents(settings: Settings) -> Check:
     with maillog_anywhere(settings, "mailvane doctor") as maillog:
         found = maillog.verify()
     if not found:
-        told = "all that is there can be read, and the views have what the events have"
-        return Check("contents", CheckResult.GOOD, told)
+        message = "all that is there can be read, and the views have what the events have"
+        return Check("contents", CheckResult.GOOD, message)
     more = f"; {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     events = any("events:" in each for each in found)
     advice = (
@@ -201,9 +203,9 @@ def _sources(settings: Settings) -> Check:
         health = [one for workspace in ledger.tenants.workspaces() for one in schedule.health(workspace.id, now)]
         leases = ledger.leases.leases(now)
     by_source = [[one for one in health if one.source is source] for source in Source]
-    told = [tell(found, now) for tell in (_source_told, _refused_told) for found in by_source]
+    messages = [tell(found, now) for tell in (_source_message, _refused_message) for found in by_source]
     held = [f"{lease.name} by {lease.holder} (ends {_soon(lease.until - now)} unless renewed)" for lease in leases]
-    finding = "; ".join(filter(None, [*told, "held now: " + ", ".join(held) if held else ""]))
+    finding = "; ".join(filter(None, [*messages, "held now: " + ", ".join(held) if held else ""]))
     failing = [one for one in health if one.failures]
     if failing:
         return Check("sources", CheckResult.WARNING, finding, f"{failing[0].source}: {failing[0].error}")
@@ -212,7 +214,7 @@ def _sources(settings: Settings) -> Check:
     return Check("sources", CheckResult.GOOD, finding or "nothing is watched")
 
 
-def _source_told(health: list[SourceHealth], now: int) -> str:
+def _source_message(health: list[SourceHealth], now: int) -> str:
     """Of one source, over all workspaces."""
     asked = [one.next_at for one in health if one.next_at]
     if not asked:
@@ -222,15 +224,15 @@ def _source_told(health: list[SourceHealth], now: int) -> str:
     return f"{health[0].source} is due {_soon(min(asked) - now)}{fails}"
 
 
-def _refused_told(health: list[SourceHealth], now: int) -> str:
+def _refused_message(health: list[SourceHealth], now: int) -> str:
     """Reports of one source that arrived and could not be read, over all workspaces."""
     refused = [one for one in health if one.refused]
     if not refused:
         return ""
     newest = max(refused, key=lambda one: one.refused_at)
-    told = f"{newest.source}: {sum(one.refused for one in refused):,} report(s) refused so far"
+    message = f"{newest.source}: {sum(one.refused for one in refused):,} report(s) refused so far"
     why = f": {visible(newest.refusals[0])}" if newest.refusals else ""
-    return f"{told}, the last {_hours(now - newest.refused_at)} ago{why}"
+    return f"{message}, the last {_hours(now - newest.refused_at)} ago{why}"
 
 
 def _soon(ms: int) -> str:
@@ -256,10 +258,10 @@ def _clock(name: str, log: PostfixLog, zone: ZoneInfo) -> Check:
         newest = newest_line(log.path, zone, now)
     except InvalidInput as error:
         return Check(name, CheckResult.BAD, error.message)
-    told = f"{log.path} for workspace {log.workspace}"
+    message = f"{log.path} for workspace {log.workspace}"
     if newest.stamped is None:
         result = CheckResult.GOOD if newest.empty else CheckResult.WARNING
-        return Check(name, result, f"{told}: {'empty' if newest.empty else 'no line near its end is understood'}")
+        return Check(name, result, f"{message}: {'empty' if newest.empty else 'no line near its end is understood'}")
     advice = (
         f"stamps that name no zone are read in {zone.key}: set the timezone of this log, or the clock of its writer"
     )
@@ -267,13 +269,13 @@ def _clock(name: str, log: PostfixLog, zone: ZoneInfo) -> Check:
         return Check(
             name,
             CheckResult.WARNING,
-            f"{told}: its newest line is stamped {_hours(newest.stamped - now)} ahead",
+            f"{message}: its newest line is stamped {_hours(newest.stamped - now)} ahead",
             advice,
         )
     if newest.early > _TOLERANCE:
         found = f"its newest line is stamped {_hours(newest.early)} before it was written"
-        return Check(name, CheckResult.WARNING, f"{told}: {found}", advice)
-    return Check(name, CheckResult.GOOD, f"{told}: newest line of {_hours(now - newest.stamped)} ago")
+        return Check(name, CheckResult.WARNING, f"{message}: {found}", advice)
+    return Check(name, CheckResult.GOOD, f"{message}: newest line of {_hours(now - newest.stamped)} ago")
 
 
 def _hours(milliseconds: int) -> str:

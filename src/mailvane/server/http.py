@@ -19,7 +19,7 @@ from mailvane.inbound.cleanbox import routes as cleanbox_routes
 from mailvane.inbound.services import InboundServices
 from mailvane.maillog.api import routes as maillog_routes
 from mailvane.maillog.api.gathering import intake_commits
-from mailvane.maillog.api.intake import Intake, Receipt, Told
+from mailvane.maillog.api.intake import DecodedEvents, Intake, Receipt
 from mailvane.maillog.followed_logs import FollowedLogs
 from mailvane.maillog.mailbaby import routes as mailbaby_routes
 from mailvane.maillog.services import MailLogServices
@@ -99,7 +99,7 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
     checks = Checks(services.maillog, services.find_room, services.followed)
     intake = Intake(services.tenancy, services.maillog.recorder)
 
-    async def commit(workspace: int, requests: Sequence[Told]) -> list[Receipt]:
+    async def commit(workspace: int, requests: Sequence[DecodedEvents]) -> list[Receipt]:
         return await threads.quick(intake.commit, workspace, requests, services.clock())
 
     app = Litestar(

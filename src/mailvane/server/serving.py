@@ -76,10 +76,10 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         services = replace(services, followed=followed)
         application = create_app(services, registry) if "http" in roles else None
         policy = policy_server(settings.outbound, outbound.desk, registry, limits) if "policy" in roles else None
-        told = None if ready is None else partial(ready, stores)
+        on_ready = None if ready is None else partial(ready, stores)
         # A loop in C: a decision is so little work that the standard one would be a good part of it.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            answering = None if application is None else _answering(settings, application, limits, told)
+            answering = None if application is None else _answering(settings, application, limits, on_ready)
             surfaces = _run(settings, answering, policy, outbound)
             background = [*reputation.background(), housekeeping_of(stores.ledger, _clock).run]
             health = Health(settings, lambda: stores.ledger, _clock, lambda _ledger: services.inbound.quarantine)

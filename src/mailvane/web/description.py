@@ -51,8 +51,11 @@ class Models:
     """The schemas of what the rows answer and read. Readers and answers of one name are told apart by a suffix."""
 
     def __init__(self, rows: Iterable[Endpoint], refused: Iterable[Any]) -> None:
-        told = [*rows]
-        answers, bodies = [*(row.answer for row in told), *refused], [row.body for row in told if row.body is not None]
+        listed = [*rows]
+        answers, bodies = (
+            [*(row.answer for row in listed), *refused],
+            [row.body for row in listed if row.body is not None],
+        )
         schemas, self._answers = msgspec.json.schema_components(answers, ref_template="#/components/schemas/{name}")
         self._by_answer = dict(zip(map(_key, answers), schemas, strict=True))
         schemas, self._bodies = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}Body")
@@ -83,7 +86,7 @@ def described(tables: Sequence[RouteTable]) -> bytes:
 
 
 def _operation(path: str, row: Endpoint, table: RouteTable, models: Models) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    operation: dict[str, Any] = {
         "tags": table.tags,
         "summary": row.summary,
         "operationId": row.name,
@@ -91,20 +94,20 @@ def _operation(path: str, row: Endpoint, table: RouteTable, models: Models) -> d
         "responses": _responses(row, table, models),
     }
     if table.is_open(row):
-        told["security"] = [{}]
+        operation["security"] = [{}]
     if row.body is not None:
         content = {row.media_type: {"schema": models.of_body(row.body)}}
-        told["requestBody"] = {"required": True, "content": content}
-    return told
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
 
 
 def _parameters(path: str, row: Endpoint, table: RouteTable) -> list[dict[str, Any]]:
-    told: list[dict[str, Any]] = []
+    parameters: list[dict[str, Any]] = []
     for name in _PLACEHOLDER.findall(path):
         of_path = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        told.append(of_path | ({"example": _EXAMPLES[name]} if name in _EXAMPLES else {}))
+        parameters.append(of_path | ({"example": _EXAMPLES[name]} if name in _EXAMPLES else {}))
     more = row.query if table.is_open(row) else (*row.query, _WORKSPACE)
-    return told + [each.told() for each in more]
+    return parameters + [each.described() for each in more]
 
 
 def _responses(row: Endpoint, table: RouteTable, models: Models) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Parameter:
     required: bool = False
     place: str = "query"
 
-    def told(self) -> dict[str, Any]:
+    def described(self) -> dict[str, Any]:
         """As the OpenAPI document has it."""
         return {
             "name": self.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from mailvane.maillog.inventory import Inventory, Loss, Part, Record, TableParts, losses, told
+from mailvane.maillog.inventory import Inventory, Loss, Part, Record, TableParts, describe_losses, losses
 
 NOW = 1_790_000_000_000
 SECONDS = NOW // 1000
@@ -104,9 +104,9 @@ def test_it_is_told_what_to_do() -> None:
     def lost(table: str) -> Loss:
         return Loss("", table, "a", part(1, 1, 2_000))
 
-    assert told([lost("deliveries"), lost("events"), lost("events")]) == (
+    assert describe_losses([lost("deliveries"), lost("events"), lost("events")]) == (
         "the mail log is damaged, it lacks what it had: 4,000 rows of events (202609), 2,000 rows of deliveries"
         " (202609); `mailvane restore` a backup into a new data directory, or go on with what is left:"
         " `mailvane doctor --accept-loss`"
     )
-    assert told([lost("mails")]).endswith("(202609); `mailvane rebuild` makes them anew from the events")
+    assert describe_losses([lost("mails")]).endswith("(202609); `mailvane rebuild` makes them anew from the events")

@@ -13,7 +13,7 @@ from msgspec import structs
 from mailvane.core.errors import StoreUnavailable
 from mailvane.core.tenants.model import KeyKind
 from mailvane.maillog.api.event import NativeEvent
-from mailvane.maillog.api.intake import Intake, Receipt, Told
+from mailvane.maillog.api.intake import DecodedEvents, Intake, Receipt
 from mailvane.maillog.model import EventType, MailKey, MailKind, ReasonFamily, mail_id, mail_number
 from tests.wire.world import MASTER, NOW, Tenant, World
 
@@ -109,7 +109,7 @@ def test_requests_committed_together_get_their_own_receipts(world: World) -> Non
     intake = Intake(world.services.tenancy, world.services.maillog.recorder)
     workspace = world.ours.workspace.id
 
-    def read(*ids: str) -> Told:
+    def read(*ids: str) -> DecodedEvents:
         return intake.read(workspace, lines(*(event(id=one, recipient=f"{one}@isp.example") for one in ids)))
 
     assert intake.commit(workspace, [read("a")], NOW) == [Receipt(1, 0)]

@@ -232,8 +232,8 @@ class Exchange:
         question, resolver = batch.questions[place], self._resolvers[number]
         answer: Answer
         try:
-            told = await dns.asyncquery.tcp(as_message(question), resolver[0], self._timeout, resolver[1])
-            found = read(told.to_wire(), question, batch.records)
+            response = await dns.asyncquery.tcp(as_message(question), resolver[0], self._timeout, resolver[1])
+            found = read(response.to_wire(), question, batch.records)
             answer = MALFORMED if found is None else found
         except dns.exception.Timeout:
             answer = _SILENCE

@@ -102,11 +102,13 @@ def read(data: bytes, asked: bytes, records: Records) -> Sequence[str] | Trouble
     try:
         if data[6:8] == b"\0\0":
             # An answer without records: the name has none of this kind, or whoever answers does not know.
-            told = dns.message.from_wire(data)
-            if told.rcode() != code:  # it has more bits further back
-                return Trouble(dns.rcode.to_text(told.rcode()))
-            kinds = {rrset.rdtype for rrset in told.authority}
-            elsewhere = dns.rdatatype.NS in kinds and dns.rdatatype.SOA not in kinds and not told.flags & dns.flags.AA
+            response = dns.message.from_wire(data)
+            if response.rcode() != code:  # it has more bits further back
+                return Trouble(dns.rcode.to_text(response.rcode()))
+            kinds = {rrset.rdtype for rrset in response.authority}
+            elsewhere = (
+                dns.rdatatype.NS in kinds and dns.rdatatype.SOA not in kinds and not response.flags & dns.flags.AA
+            )
             return Trouble("it names other servers instead of asking them") if elsewhere else ()
         found = records(data, _START + len(asked))
     except (ValueError, OSError, LookupError, dns.exception.DNSException):
@@ -176,10 +178,10 @@ def _strings(record: bytes) -> Iterator[bytes]:
 
 def _records(data: bytes) -> list[object]:
     """Of the name that was asked for, or of the one that it is another name of."""
-    told = dns.message.from_wire(data)
-    if not isinstance(told, dns.message.QueryMessage):
+    response = dns.message.from_wire(data)
+    if not isinstance(response, dns.message.QueryMessage):
         raise dns.message.NotQueryResponse
-    return list(told.resolve_chaining().answer or ())
+    return list(response.resolve_chaining().answer or ())
 
 
 def _parsed(name: str) -> dns.name.Name:

@@ -144,5 +144,5 @@ class JsonFields:
     def _value(self, name: str) -> ColumnElement[str]:
         if self._is_sqlite:
             return cast(func.json_extract(self._column, f'$."{name}"'), Text)
-        told: ColumnElement[str] = cast(self._column, JSON)[name].as_string()
-        return told
+        value: ColumnElement[str] = cast(self._column, JSON)[name].as_string()
+        return value

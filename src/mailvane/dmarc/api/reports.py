@@ -61,5 +61,5 @@ def _moment(asked: Asked, name: str, usual: int) -> int:
     if not given:
         return usual
     digits = given.isascii() and given.isdecimal() and len(given) < 17
-    told: Moment = int(given) if digits else given
-    return moment(name, told)
+    value: Moment = int(given) if digits else given
+    return moment(name, value)

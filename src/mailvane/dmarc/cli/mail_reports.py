@@ -72,14 +72,14 @@ def _table(*names: str, right: tuple[str, ...] = (), last: str = "") -> Table:
 
 def _why(report: Observation) -> str:
     """The kinds of failure (RFC 8460 section 4.3), those of the most sessions first, and where."""
-    told = []
+    reasons = []
     for one in report.data.get("failures", ())[:_MOST_RESULTS]:
         where = one.get("receiving_mx_hostname") or one.get("receiving_ip")
-        told.append(
+        reasons.append(
             f"{one.get('result_type', '?')} {one.get('failed_session_count', 0):,}" + (f" at {where}" if where else "")
         )
-    more = len(report.data.get("failures", ())) - len(told)
-    return ", ".join(told) + (f" and {more} more" if more > 0 else "")
+    more = len(report.data.get("failures", ())) - len(reasons)
+    return ", ".join(reasons) + (f" and {more} more" if more > 0 else "")
 
 
 def _inner(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:

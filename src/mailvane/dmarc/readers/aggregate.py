@@ -123,12 +123,12 @@ class Head:
         return self.policy.get("domain", "")
 
     def as_mapping(self) -> Mapping[str, Any]:
-        told: dict[str, Any] = {"version": self.version, "metadata": self.metadata, "policy": self.policy}
+        document: dict[str, Any] = {"version": self.version, "metadata": self.metadata, "policy": self.policy}
         if self.namespace:
-            told["namespace"] = self.namespace
+            document["namespace"] = self.namespace
         if self.extensions:
-            told["extensions"] = self.extensions
-        return told
+            document["extensions"] = self.extensions
+        return document
 
 
 def read_aggregate(stream: Stream, keep: Callable[[Row], None]) -> Head:
@@ -315,8 +315,8 @@ def _read_metadata(head: Head, part: Element) -> None:
             if len(errors) < _MOST_ERRORS:
                 errors.append(text_of(child))
         elif name == "date_range":
-            told = named(child, ("begin", "end"))
-            head.begins, head.ends = _moment(told.get("begin", "")), _moment(told.get("end", ""))
+            date_range = named(child, ("begin", "end"))
+            head.begins, head.ends = _moment(date_range.get("begin", "")), _moment(date_range.get("end", ""))
 
 
 def _moment(text: str) -> int:

@@ -45,22 +45,22 @@ def in_words(mail: Part) -> Worded | None:
         text = part.content()[:_MOST_TEXT].decode("utf-8", "replace").replace("\r\n", "\n")
         copied = _COPY.search(text)
         said = text[: copied.start()] if copied else text
-        told = {name.lower(): value.strip() for name, value in _SAID.findall(said)}
-        if told.keys() >= _NEEDED:
-            return Worded(_fields(told), read_header(text[copied.end() :].encode() if copied else b"")[0])
+        values = {name.lower(): value.strip() for name, value in _SAID.findall(said)}
+        if values.keys() >= _NEEDED:
+            return Worded(_fields(values), read_header(text[copied.end() :].encode() if copied else b"")[0])
     return None
 
 
-def _fields(told: Mapping[str, str]) -> Message:
-    aligned = [kind for kind in ("spf", "dkim") if told.get(f"{kind} alignment", "").lower() == "yes"]
+def _fields(values: Mapping[str, str]) -> Message:
+    aligned = [kind for kind in ("spf", "dkim") if values.get(f"{kind} alignment", "").lower() == "yes"]
     fields = Message()
     for name, value in (
         ("Feedback-Type", "auth-failure"),
         ("Auth-Failure", "dmarc"),
-        ("Reported-Domain", told["sender domain"]),
-        ("Source-IP", told["sender ip address"]),
-        ("Arrival-Date", told.get("received date", "")),
-        ("Delivery-Result", told.get("dmarc results", "").rpartition(",")[2].strip()),
+        ("Reported-Domain", values["sender domain"]),
+        ("Source-IP", values["sender ip address"]),
+        ("Arrival-Date", values.get("received date", "")),
+        ("Delivery-Result", values.get("dmarc results", "").rpartition(",")[2].strip()),
         ("Identity-Alignment", ", ".join(aligned) or "none"),
     ):
         if value:
@@ -119,48 +119,48 @@ def report_part(mail: Part) -> Message | None:
 def read_failure(mail: Part, fields: Message, name: str, enclosed: Message | None = None) -> Failure:
     """`enclosed`: the header of the mail that is told of, where it is no part by itself. Raises InvalidInput."""
     message = mail.headers
-    told = _told(fields)
-    if not told.get("feedback_type"):
+    report = _report_fields(fields)
+    if not report.get("feedback_type"):
         raise InvalidInput("the feedback report does not say of what type it is")
     headers = _original_headers(mail) if enclosed is None else enclosed
     original = {name: _unfolded(str(headers[field])) for field, name in _ORIGINAL.items() if headers.get(field)}
     if original:
-        told["original"] = original
-    domain = _domain(told, original)
+        report["original"] = original
+    domain = _domain(report, original)
     if not domain:
         raise InvalidInput("the feedback report names no domain, and neither does the mail that it tells of")
     written = _moment(message.get("Date", ""))
     # Two people who complain about one mail may write the same: the reports themselves tell them apart.
-    identity = [told, _bare(str(message.get("Message-ID", "")))]
+    identity = [report, _bare(str(message.get("Message-ID", "")))]
     return Failure(
         name=name,
         domain=domain,
         digest=hashlib.sha256(msgspec.json.encode(identity, order="deterministic")).hexdigest()[:32],
-        at=told.get("arrival_date") or written,
-        data=told,
-        mail=_enclosed(told, fields, headers, written),
+        at=report.get("arrival_date") or written,
+        data=report,
+        mail=_enclosed(report, fields, headers, written),
     )
 
 
-def _enclosed(told: Mapping[str, Any], fields: Message, headers: Message, written: int) -> EnclosedMail:
-    original: Mapping[str, str] = told.get("original", {})
+def _enclosed(report: Mapping[str, Any], fields: Message, headers: Message, written: int) -> EnclosedMail:
+    original: Mapping[str, str] = report.get("original", {})
     text = original.get("message_id", "")
     bare = text.strip().strip("<>")
     # What may be a queue id, or an id of ours: as the reporter, the sender and each server on the way wrote it.
-    given = str(headers.get("Feedback-ID", "")) + ":" + str(told.get("original_envelope_id", ""))
+    given = str(headers.get("Feedback-ID", "")) + ":" + str(report.get("original_envelope_id", ""))
     found = [each for each in re.split(r"[^0-9A-Za-z]+", given[:_MOST_BODY]) if _QUEUE_ID.fullmatch(each)]
     for received in headers.get_all("Received", [])[:_MOST_VALUES]:
         found += _RECEIVED_ID.findall(_bare(str(received)))
     return EnclosedMail(
-        feedback_type=told["feedback_type"],
+        feedback_type=report["feedback_type"],
         reported_at=written,
-        arrived_at=told.get("arrival_date", 0),
+        arrived_at=report.get("arrival_date", 0),
         message_id=f"<{bare}>" if bare else "",
         ids=tuple(list(dict.fromkeys(found))[:_MOST_IDS]),
         recipients=tuple(_recipients(fields, headers)),
-        domains=tuple(_domains(told, original, headers)),
+        domains=tuple(_domains(report, original, headers)),
         subject=original.get("subject", ""),
-        reporter=told.get("reporting_mta") or told.get("user_agent", ""),
+        reporter=report.get("reporting_mta") or report.get("user_agent", ""),
     )
 
 
@@ -173,12 +173,12 @@ def _recipients(fields: Message, headers: Message) -> Iterable[str]:
     return list(dict.fromkeys(found))[:_MOST_IDS]
 
 
-def _domains(told: Mapping[str, Any], original: Mapping[str, str], headers: Message) -> Iterable[str]:
+def _domains(report: Mapping[str, Any], original: Mapping[str, str], headers: Message) -> Iterable[str]:
     """That the mail may be of, the likeliest first."""
     signatures = [_bare(str(each)) for each in headers.get_all("DKIM-Signature", [])[:_MOST_VALUES]]
     found = [domain_of(_address(original.get("from", "")))]
-    found += [told.get("dkim_domain", ""), *(each for one in signatures for each in _SIGNED_BY.findall(one)[:1])]
-    found += [*told.get("reported_domains", ()), domain_of(_address(told.get("original_mail_from", "")))]
+    found += [report.get("dkim_domain", ""), *(each for one in signatures for each in _SIGNED_BY.findall(one)[:1])]
+    found += [*report.get("reported_domains", ()), domain_of(_address(report.get("original_mail_from", "")))]
     return list(dict.fromkeys(name for each in found if (name := mail_domain(str(each).strip().rstrip(".")))))
 
 
@@ -193,30 +193,30 @@ def _parsed(text: bytes) -> Message:
     return read_header(text.lstrip())[0]
 
 
-def _told(fields: Message) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+def _report_fields(fields: Message) -> dict[str, Any]:
+    report: dict[str, Any] = {}
     for field, name in _TEXTS.items():
         text = _bare(str(fields.get(field, "")))
         if text:
-            told[name] = text.lower() if name in _WORDS else text
+            report[name] = text.lower() if name in _WORDS else text
     if address := _COMMENT.sub(" ", _bare(str(fields.get("Source-IP", "")))).strip():
-        told["source_ip"] = address[:_MOST_BODY]
+        report["source_ip"] = address[:_MOST_BODY]
     if reporter := _bare(str(fields.get("Reporting-MTA", ""))):
-        told["reporting_mta"] = reporter.rpartition(";")[2].strip()
+        report["reporting_mta"] = reporter.rpartition(";")[2].strip()
     for field, name in (("Source-Port", "source_port"), ("Incidents", "incidents")):
         number = str(fields.get(field, "")).strip()
         if number.isascii() and number.isdecimal() and len(number) < 12:
-            told[name] = int(number)
+            report[name] = int(number)
     if arrived := _moment(fields.get("Arrival-Date") or fields.get("Received-Date") or ""):
-        told["arrival_date"] = arrived
+        report["arrival_date"] = arrived
     for field, name in (
         ("Authentication-Results", "authentication_results"),
         ("Reported-Domain", "reported_domains"),
         ("Reported-URI", "reported_uris"),
     ):
         if values := [_bare(str(value)) for value in fields.get_all(field, [])[:_MOST_VALUES]]:
-            told[name] = values
-    return told
+            report[name] = values
+    return report
 
 
 def _original_headers(mail: Part) -> Message:
@@ -227,15 +227,15 @@ def _original_headers(mail: Part) -> Message:
     return Message()
 
 
-def _domain(told: Mapping[str, Any], original: Mapping[str, str]) -> str:
+def _domain(report: Mapping[str, Any], original: Mapping[str, str]) -> str:
     """The domain that the mail came from, as far as anybody says."""
-    for text in told.get("reported_domains", ()):
+    for text in report.get("reported_domains", ()):
         return mail_domain(str(text))
-    for address in (original.get("from", ""), told.get("original_mail_from", "")):
+    for address in (original.get("from", ""), report.get("original_mail_from", "")):
         domain = domain_of(_address(str(address)))
         if "." in domain:
             return domain
-    return mail_domain(str(told.get("dkim_domain", "")))
+    return mail_domain(str(report.get("dkim_domain", "")))
 
 
 def _bare(text: str) -> str:

@@ -186,8 +186,8 @@ def _boundary(headers: Message) -> bytes:
         found = headers.get_boundary("")
     except (ValueError, LookupError, TypeError):
         return b""
-    told = (found or "").rstrip().encode("utf-8", "replace")
-    return told if len(told) <= _MOST_BOUNDARY else b""
+    boundary = (found or "").rstrip().encode("utf-8", "replace")
+    return boundary if len(boundary) <= _MOST_BOUNDARY else b""
 
 
 def _without_break(data: bytes, begin: int, end: int) -> int:

@@ -133,31 +133,31 @@ def _is_allowed(number: int) -> bool:
 
 def _balanced(pieces: Iterator[tuple[str, str]], changed: dict[str, None]) -> str | None:
     """Without tags of elements that are not of a report and have no other end; None where a report's own has none."""
-    told: list[str] = []
+    remarks: list[str] = []
     opened: list[tuple[str, int]] = []  # name, place in `told`
     for piece, name in pieces:
-        told.append(piece)
-        if len(told) > _MOST_PIECES or len(opened) > _DEEPEST:
+        remarks.append(piece)
+        if len(remarks) > _MOST_PIECES or len(opened) > _DEEPEST:
             return None
         if not name or name.endswith("/"):
             continue
         if not name.startswith("/"):
-            opened.append((name, len(told) - 1))
+            opened.append((name, len(remarks) - 1))
             continue
         if not any(each == name[1:] for each, _ in opened):
             if _is_reported(name[1:]):
                 return None
-            told[-1] = ""
+            remarks[-1] = ""
             changed[UNCLOSED] = None
             continue
         while opened[-1][0] != name[1:]:
             unclosed, place = opened.pop()
             if _is_reported(unclosed):
                 return None
-            told[place] = ""
+            remarks[place] = ""
             changed[UNCLOSED] = None
         opened.pop()
-    return None if opened else "".join(told)
+    return None if opened else "".join(remarks)
 
 
 def _is_reported(name: str) -> bool:

@@ -151,8 +151,8 @@ def _of_mail(mail: Part, name: str) -> Iterator[Found]:
     worded = in_words(mail)
     if worded is None:
         raise InvalidInput("a mail without a report")
-    told = read_failure(mail, worded.fields, name, worded.headers)
-    yield msgspec.structs.replace(told, remarks=("it is told in words alone, and was read from them",))
+    failure = read_failure(mail, worded.fields, name, worded.headers)
+    yield msgspec.structs.replace(failure, remarks=("it is told in words alone, and was read from them",))
 
 
 def _attached(body: bytes, name: str, budget: Budget, domain: str) -> Iterator[Found]:

@@ -191,10 +191,10 @@ class _Said(NamedTuple):
 
 def row_of(record: Element, tally: Tally) -> Row | None:
     """None, with a remark, for a record that says nothing that can be counted."""
-    told, remark = _told(record)
-    address, count = told.get("source_ip", ""), told.get("count", "")
+    parsed, remark = _parsed(record)
+    address, count = parsed.get("source_ip", ""), parsed.get("count", "")
     meant = address if canonical(address) else as_it_is_meant(address)
-    row = _counted(meant, count, _evaluation(told), _rest(told, remark), tally)
+    row = _counted(meant, count, _evaluation(parsed), _rest(parsed, remark), tally)
     if row is None:
         tally.passed_over(f"count {count[:60]!r} is not a number from 0 to {_MOST_COUNT:,}")
     elif meant is not address:
@@ -226,29 +226,29 @@ def row_of_text(text: bytes, begins: int, ends: int, tally: Tally) -> Row | None
 @lru_cache(_REMEMBERED)
 def _evaluation_of(text: bytes) -> _Said | None:
     """Of what follows the count within `row`; None when there is more than is usual."""
-    told, _ = _told(XML(b"<record><row>" + text + b"</row></record>"))
-    return _evaluation(told) if _EVALUATION.issuperset(told) else None
+    parsed, _ = _parsed(XML(b"<record><row>" + text + b"</row></record>"))
+    return _evaluation(parsed) if _EVALUATION.issuperset(parsed) else None
 
 
 @lru_cache(_REMEMBERED)
 def _rest_of(text: bytes) -> _Said | None:
     """Of what follows `row`; None when there is more than is usual."""
-    told, remark = _told(XML(b"<record>" + text))
-    return _rest(told, remark) if _REST.issuperset(told) else None
+    parsed, remark = _parsed(XML(b"<record>" + text))
+    return _rest(parsed, remark) if _REST.issuperset(parsed) else None
 
 
-def _evaluation(told: Row) -> _Said:
+def _evaluation(parsed: Row) -> _Said:
     row: Row = {"disposition": "", "dkim_aligned": None, "spf_aligned": None}
-    row |= {name: told[name] for name in told if name in _EVALUATION}
+    row |= {name: parsed[name] for name in parsed if name in _EVALUATION}
     unsaid = row["dkim_aligned"] is None or row["spf_aligned"] is None
     return _Said(
         row, alignment_pattern(row), "a record does not say whether DKIM and SPF are aligned" if unsaid else ""
     )
 
 
-def _rest(told: Row, remark: str) -> _Said:
+def _rest(parsed: Row, remark: str) -> _Said:
     row: Row = {"header_from": "", "dkim": [], "spf": []}
-    row |= {name: told[name] for name in told if name in _REST}
+    row |= {name: parsed[name] for name in parsed if name in _REST}
     return _Said(row, result_pattern(row), remark)
 
 
@@ -267,7 +267,7 @@ def _counted(address: str, count: str, evaluation: _Said, rest: _Said, tally: Ta
     return {"source_ip": known, "count": messages, **evaluated, **behind}
 
 
-def _told(record: Element) -> tuple[Row, str]:
+def _parsed(record: Element) -> tuple[Row, str]:
     """What is said, and no more; with a remark, when something of it is passed over."""
     row: Row = {}
     remark = ""

@@ -24,43 +24,43 @@ class _Remarks:
     """Each once, and not too many."""
 
     def __init__(self) -> None:
-        self.told: dict[str, None] = {}
+        self.texts: dict[str, None] = {}
 
     def __call__(self, text: str) -> None:
-        if len(self.told) < _MOST_REMARKS:
-            self.told[text] = None
+        if len(self.texts) < _MOST_REMARKS:
+            self.texts[text] = None
 
 
-def as_it_is_meant(told: object) -> tuple[dict[str, Any], list[str]]:
+def as_it_is_meant(document: object) -> tuple[dict[str, Any], list[str]]:
     """The report with every field of the kind that the RFC gives it. Raises InvalidInput where there is no report."""
-    if not isinstance(told, Mapping):
+    if not isinstance(document, Mapping):
         raise InvalidInput("not an object")
     remark = _Remarks()
     report: dict[str, Any] = {
-        name: _text(told.get(name), name, remark) for name in ("organization-name", "report-id", "contact-info")
+        name: _text(document.get(name), name, remark) for name in ("organization-name", "report-id", "contact-info")
     }
-    given = told.get("date-range")
+    given = document.get("date-range")
     span = given if isinstance(given, Mapping) else {}
     report["date-range"] = {name: _moment(span.get(name)) for name in ("start-datetime", "end-datetime")}
-    report["policies"] = list(_policies(told.get("policies"), remark))
-    return report, list(remark.told)
+    report["policies"] = list(_policies(document.get("policies"), remark))
+    return report, list(remark.texts)
 
 
-def _policies(told: object, remark: Callable[[str], None]) -> Iterator[dict[str, Any]]:
-    for number, each in _objects(told, "policies", remark):
+def _policies(policies: object, remark: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    for number, each in _objects(policies, "policies", remark):
         if isinstance(each.get("policy"), Mapping):
             yield _policy(each, f"policies[{number}]", remark)
         else:
             remark(f"policies[{number}] was passed over: it does not say which policy it is of")
 
 
-def _policy(told: Mapping[str, Any], place: str, remark: Callable[[str], None]) -> dict[str, Any]:
+def _policy(policy_given: Mapping[str, Any], place: str, remark: Callable[[str], None]) -> dict[str, Any]:
     policy = {
         name: _texts(value, f"{place}.{name}", remark) if name in _LISTS else _text(value, f"{place}.{name}", remark)
-        for name, value in told["policy"].items()
+        for name, value in policy_given["policy"].items()
         if value is not None
     }
-    given = told.get("summary")
+    given = policy_given.get("summary")
     summary = given if isinstance(given, Mapping) else {}
     if summary is not given:
         remark(f"{place}.summary is missing: no session of it is counted")
@@ -69,62 +69,62 @@ def _policy(told: Mapping[str, Any], place: str, remark: Callable[[str], None]) 
         "summary": {name: _count(summary[name], f"{place}.{name}", remark) for name in _COUNTS & set(summary)},
         "failure-details": [
             {name: _field(name, value, f"{place}.{name}", remark) for name, value in each.items() if value is not None}
-            for _, each in _objects(told.get("failure-details"), f"{place}.failure-details", remark)
+            for _, each in _objects(policy_given.get("failure-details"), f"{place}.failure-details", remark)
         ],
     }
 
 
-def _objects(told: object, place: str, remark: Callable[[str], None]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    if isinstance(told, Mapping):
+def _objects(values: object, place: str, remark: Callable[[str], None]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    if isinstance(values, Mapping):
         remark(f"{place} is one object: taken as a list of one")
-        told = [told]
-    if not isinstance(told, list):
+        values = [values]
+    if not isinstance(values, list):
         return
-    for number, each in enumerate(told):
+    for number, each in enumerate(values):
         if isinstance(each, Mapping):
             yield number, each
         else:
             remark(f"{place}[{number}] was passed over: it is no object")
 
 
-def _field(name: str, told: object, place: str, remark: Callable[[str], None]) -> object:
-    return _count(told, place, remark) if name in _COUNTS else _text(told, place, remark)
+def _field(name: str, value: object, place: str, remark: Callable[[str], None]) -> object:
+    return _count(value, place, remark) if name in _COUNTS else _text(value, place, remark)
 
 
-def _text(told: object, place: str, remark: Callable[[str], None]) -> str:
-    if isinstance(told, str):
-        return told
-    if isinstance(told, int | float) and not isinstance(told, bool):
+def _text(value: object, place: str, remark: Callable[[str], None]) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
         remark(f"{place} is a number: taken as text")
-        return str(told)
-    if told is not None:
+        return str(value)
+    if value is not None:
         remark(f"{place} was passed over: it is no text")
     return ""
 
 
-def _texts(told: object, place: str, remark: Callable[[str], None]) -> list[str]:
-    return [_text(each, place, remark) for each in (told if isinstance(told, list) else [told])]
+def _texts(value: object, place: str, remark: Callable[[str], None]) -> list[str]:
+    return [_text(each, place, remark) for each in (value if isinstance(value, list) else [value])]
 
 
-def _count(told: object, place: str, remark: Callable[[str], None]) -> int:
-    if isinstance(told, int) and not isinstance(told, bool) and 0 <= told <= _MOST_COUNT:
-        return told
-    text = str(told).strip().removesuffix(".0")
-    if isinstance(told, str | float) and text.isascii() and text.isdecimal() and len(text) <= 15:
+def _count(value: object, place: str, remark: Callable[[str], None]) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_COUNT:
+        return value
+    text = str(value).strip().removesuffix(".0")
+    if isinstance(value, str | float) and text.isascii() and text.isdecimal() and len(text) <= 15:
         remark(f"{place} is not written as a whole number: taken as {int(text):,}")
         return int(text)
     remark(f"{place} was passed over: it is no number of sessions")
     return 0
 
 
-def _moment(told: object) -> str:
+def _moment(value: object) -> str:
     """ISO 8601; some write seconds since 1970."""
-    if isinstance(told, int | float) and not isinstance(told, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         try:
-            return datetime.fromtimestamp(told, UTC).isoformat()
+            return datetime.fromtimestamp(value, UTC).isoformat()
         except (ValueError, OverflowError, OSError):
-            return str(told)
-    return told if isinstance(told, str) else ""
+            return str(value)
+    return value if isinstance(value, str) else ""
 
 
 MOST_BYTES = 8 * 1024**2
@@ -208,8 +208,8 @@ def read_tls(content: bytes) -> Reading:
 
 def _second(text: bytes, why: str) -> Reading | None:
     try:
-        told, remarks = as_it_is_meant(msgspec.json.decode(text))
-        return Reading(msgspec.convert(told, TlsReport), (why, *remarks))
+        document, remarks = as_it_is_meant(msgspec.json.decode(text))
+        return Reading(msgspec.convert(document, TlsReport), (why, *remarks))
     except (msgspec.MsgspecError, InvalidInput, UnicodeDecodeError, RecursionError):
         return None
 
@@ -259,7 +259,7 @@ def _by_domain(report: TlsReport, domain: str) -> dict[str, list[PolicyResult]]:
 def _data(report: TlsReport, results: Sequence[PolicyResult]) -> dict[str, Any]:
     failures = [(result, each) for result in results for each in result.failure_details or ()]
     failures.sort(key=lambda pair: -pair[1].failed_session_count)
-    told: dict[str, Any] = {
+    data: dict[str, Any] = {
         "policy_types": list(dict.fromkeys(each.policy.policy_type[:_MOST_TEXT] for each in results))[:_MOST_FAILURES],
         # What became of the sessions to which one policy was applied; a session may be told of under several.
         "policies": [
@@ -273,8 +273,8 @@ def _data(report: TlsReport, results: Sequence[PolicyResult]) -> dict[str, Any]:
         "failures": [_plain(each) | _type_of(result) for result, each in failures[:_MOST_FAILURES]],
     }
     if report.contact_info:
-        told["contact"] = report.contact_info[:_MOST_TEXT]
-    return told
+        data["contact"] = report.contact_info[:_MOST_TEXT]
+    return data
 
 
 def _type_of(result: PolicyResult) -> dict[str, str]:
@@ -282,10 +282,10 @@ def _type_of(result: PolicyResult) -> dict[str, str]:
 
 
 def _plain(failure: FailureDetails) -> dict[str, Any]:
-    told = msgspec.structs.asdict(failure)
+    fields = msgspec.structs.asdict(failure)
     return {
         name: value[:_MOST_TEXT] if isinstance(value, str) else value
-        for name, value in told.items()
+        for name, value in fields.items()
         if value not in (None, "")
     }
 

@@ -128,12 +128,14 @@ class ReportStore:
 
     def abuse_reports(self, question: ReportQuestion) -> AbusePage:
         """Complaints (RFC 5965) and authentication failures (RFC 6591); the arrival of their mail decides the time."""
-        told = self._observation_data.text("feedback_type")
+        feedback_type = self._observation_data.text("feedback_type")
         wanted = _chosen(question, ObservationKind.FAILURE)
         if question.feedback_type is not None:
-            wanted.append(told == plain(question.feedback_type))
-        counts = select(observations.c.asset, told, func.count()).where(*wanted)
-        ranked = counts.group_by(observations.c.asset, told).order_by(func.count().desc(), observations.c.asset, told)
+            wanted.append(feedback_type == plain(question.feedback_type))
+        counts = select(observations.c.asset, feedback_type, func.count()).where(*wanted)
+        ranked = counts.group_by(observations.c.asset, feedback_type).order_by(
+            func.count().desc(), observations.c.asset, feedback_type
+        )
         with self._observation_database.read() as connection:
             domains = [
                 AbuseDomain(domain=domain, feedback_type=kind or "", reports=reports)
@@ -254,8 +256,8 @@ def _messages_by(
     for chunk in in_chunks(senders, _SENDERS_AT_ONCE):
         chosen = select(*_SENDER, named, messages).select_from(_JOINED).where(*conditions, tuple_(*_SENDER).in_(chunk))
         rows = connection.execute(chosen.group_by(*_SENDER, named).order_by(messages.desc(), named))
-        for domain, address, told, count in rows:
-            found[domain, address].append((told, int(count)))
+        for domain, address, result, count in rows:
+            found[domain, address].append((result, int(count)))
     return found
 
 
@@ -275,12 +277,12 @@ def _domains(connection: Connection, question: RowQuestion) -> list[DomainSummar
     return [
         DomainSummary(
             domain=domain,
-            reports=sum(count for _, count, _ in told),
-            organisations=tuple(organisation for organisation, _, _ in told),
-            messages=sum(total for _, _, total in told),
+            reports=sum(count for _, count, _ in counts),
+            organisations=tuple(organisation for organisation, _, _ in counts),
+            messages=sum(total for _, _, total in counts),
             policy=_newest_policy(connection, [*conditions, reports.c.domain == domain]),
         )
-        for domain, told in found.items()
+        for domain, counts in found.items()
     ]
 
 

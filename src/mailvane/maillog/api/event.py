@@ -34,7 +34,7 @@ Name = Annotated[str, msgspec.Meta(max_length=255)] | None
 Address = Annotated[str, msgspec.Meta(max_length=512)] | None
 HeaderText = Annotated[str, msgspec.Meta(max_length=4096)] | None
 Time = str | int | float
-Told = Literal[
+NativeType = Literal[
     "accepted", "delivered", "deferred", "bounced", "expired", "held", "discarded", "rejected",
     "complained", "opened", "clicked", "replied", "unsubscribed",
 ]  # fmt: skip
@@ -44,7 +44,7 @@ class NativeEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The line as it is written. Times are RFC 3339 text with a zone, or a number of seconds or milliseconds."""
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]  # of the event: told twice, counted once
-    type: Told
+    type: NativeType
     time: Time
     recipient: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
     relay: Annotated[int, msgspec.Meta(ge=1)] | None = None  # may be left out when the workspace has one
@@ -90,34 +90,34 @@ _ADDRESSES = ("recipient", "original_recipient", "sender", "header_from", "reply
 _FOLDED = ("subject", "message_id", "in_reply_to", "references", "reply")  # these may be written over several lines
 
 
-def mail_event(told: NativeEvent, relay: int, source: str, line: int, reasons: Reasons) -> MailEvent:
+def mail_event(native: NativeEvent, relay: int, source: str, line: int, reasons: Reasons) -> MailEvent:
     """The event as the mail log keeps it.
 
     Raises InvalidInput.
     """
-    at = milliseconds(told.time, "time")
-    accepted_at, number = _identity(told, at)
-    kind = EventType(told.type)
-    rest: dict[str, Any] = {name: value for name in _AS_IT_IS if (value := getattr(told, name)) is not None}
+    at = milliseconds(native.time, "time")
+    accepted_at, number = _identity(native, at)
+    kind = EventType(native.type)
+    rest: dict[str, Any] = {name: value for name in _AS_IT_IS if (value := getattr(native, name)) is not None}
     rest |= {
         name: text if text.isprintable() else _LINE_BREAKS.sub(" ", text)
         for name in _FOLDED
         if (text := rest.get(name))
     }
-    rest |= {name: canonical_address(text) for name in _ADDRESSES if (text := getattr(told, name))}
-    for name, text in (("id", told.id), ("mail", told.mail), *rest.items()):
+    rest |= {name: canonical_address(text) for name in _ADDRESSES if (text := getattr(native, name))}
+    for name, text in (("id", native.id), ("mail", native.mail), *rest.items()):
         if isinstance(text, str) and not text.isprintable() and _CONTROL.search(text):
             raise InvalidInput(f"`{name}` holds a control character")
-    family, hard = _reason(told, kind, rest.get("reply", ""), reasons)
+    family, hard = _reason(native, kind, rest.get("reply", ""), reasons)
     return MailEvent(
         relay=relay,
         accepted_at=accepted_at,
         number=number,
         type=kind,
         at=at,
-        origin=_ip(told.origin, "origin"),
-        mx_ip=_ip(told.mx_ip, "mx_ip"),
-        delay=round((told.delay or 0) * 1000),
+        origin=_ip(native.origin, "origin"),
+        mx_ip=_ip(native.mx_ip, "mx_ip"),
+        delay=round((native.delay or 0) * 1000),
         family=family,
         hard=hard,
         source=source,
@@ -146,20 +146,20 @@ def milliseconds(time: Time, name: str) -> int:
     return found
 
 
-def _identity(told: NativeEvent, at: int) -> tuple[int, int]:
-    if (told.mail_id is None) == (told.mail is None):
+def _identity(native: NativeEvent, at: int) -> tuple[int, int]:
+    if (native.mail_id is None) == (native.mail is None):
         raise InvalidInput("name the mail by `mail_id`, or by `mail` and `accepted_at`")
-    if told.mail_id is not None:
-        if told.accepted_at is not None:
+    if native.mail_id is not None:
+        if native.accepted_at is not None:
             raise InvalidInput("`mail_id` tells the time of acceptance already: leave out `accepted_at`")
-        if not _HEX_ID.fullmatch(told.mail_id):
+        if not _HEX_ID.fullmatch(native.mail_id):
             raise InvalidInput("`mail_id` is not 18 hexadecimal digits")
-        accepted_at, number = parse_mail_id(told.mail_id)
+        accepted_at, number = parse_mail_id(native.mail_id)
         return milliseconds(accepted_at / 1000 if accepted_at < _SECONDS_BELOW else accepted_at, "mail_id"), number
-    if told.accepted_at is None and told.type != "accepted":
+    if native.accepted_at is None and native.type != "accepted":
         raise InvalidInput("`mail` needs `accepted_at`: the same for every event of a mail")
-    accepted_at = at if told.accepted_at is None else milliseconds(told.accepted_at, "accepted_at")
-    return accepted_at, mail_number(told.mail or "")
+    accepted_at = at if native.accepted_at is None else milliseconds(native.accepted_at, "accepted_at")
+    return accepted_at, mail_number(native.mail or "")
 
 
 def _ip(text: str | None, name: str) -> str:
@@ -171,11 +171,11 @@ def _ip(text: str | None, name: str) -> str:
         raise InvalidInput(f"`{name}` is not an IP address") from None
 
 
-def _reason(told: NativeEvent, kind: EventType, reply: str, reasons: Reasons) -> tuple[ReasonFamily, bool]:
+def _reason(native: NativeEvent, kind: EventType, reply: str, reasons: Reasons) -> tuple[ReasonFamily, bool]:
     """As it was told; what was not told follows from the reply and its codes."""
     family, hard = ReasonFamily.NONE, False
-    if kind in _FAILED and (told.family is None or told.hard is None):
+    if kind in _FAILED and (native.family is None or native.hard is None):
         # Many servers tell the reply as they got it, with the codes in front, and nothing else.
         code, enhanced = found.groups("") if (found := _REPLY_CODES.match(reply)) else ("", "")
-        family, hard = reasons.sort(reply, told.code or int(code or 0), told.enhanced_code or enhanced)
-    return (family if told.family is None else told.family), (hard if told.hard is None else told.hard)
+        family, hard = reasons.sort(reply, native.code or int(code or 0), native.enhanced_code or enhanced)
+    return (family if native.family is None else native.family), (hard if native.hard is None else native.hard)

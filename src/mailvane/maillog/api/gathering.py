@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 
 from mailvane.core.group_commit import CommitLimits, GroupCommit
-from mailvane.maillog.api.intake import MAX_LINES, Receipt, Told
+from mailvane.maillog.api.intake import MAX_LINES, DecodedEvents, Receipt
 
 _COMFORTABLE_BACKLOG = 256  # batches
 # Events that are decoded and not in the journal yet, some 1 KB each in memory; one request has MAX_LINES at most. What
@@ -23,9 +23,9 @@ _BYTES_OF_EVENT = 1024
 _PAUSES = 10
 _PAUSE_SECONDS = 0.02
 
-Commit = Callable[[int, Sequence[Told]], Awaitable[list[Receipt]]]
+Commit = Callable[[int, Sequence[DecodedEvents]], Awaitable[list[Receipt]]]
 Backlog = Callable[[], Awaitable[int]]
-IntakeCommits = GroupCommit[int, Told, Receipt]
+IntakeCommits = GroupCommit[int, DecodedEvents, Receipt]
 
 
 def intake_commits(commit: Commit, backlog: Backlog) -> IntakeCommits:
@@ -33,8 +33,8 @@ def intake_commits(commit: Commit, backlog: Backlog) -> IntakeCommits:
     return GroupCommit(commit, MAX_LINES, _size, partial(_pause, backlog), WAITING_EVENTS)
 
 
-def _size(told: Told) -> int:
-    return max(len(told.events), told.length // _BYTES_OF_EVENT)
+def _size(request: DecodedEvents) -> int:
+    return max(len(request.events), request.length // _BYTES_OF_EVENT)
 
 
 async def _pause(backlog: Backlog) -> None:

@@ -36,7 +36,7 @@ class Receipt(msgspec.Struct, frozen=True):
     duplicates: int
 
 
-class Told(msgspec.Struct, frozen=True):
+class DecodedEvents(msgspec.Struct, frozen=True):
     """What one request told: events, and the id of each."""
 
     events: list[MailEvent]
@@ -53,7 +53,7 @@ class Intake:
         self._reasons = load_reasons()
         self._decoder = msgspec.json.Decoder(NativeEvent)
 
-    def read(self, workspace: int, body: bytes, wanted: Wanted | None = None) -> Told:
+    def read(self, workspace: int, body: bytes, wanted: Wanted | None = None) -> DecodedEvents:
         """Every line of a request.
 
         Raises InvalidEvent with the number of the first bad line.
@@ -69,20 +69,20 @@ class Intake:
             if len(events) == MAX_LINES:
                 raise HTTPException(status_code=413, detail=f"a request carries at most {MAX_LINES} events")
             try:
-                told = self._decoder.decode(line)
-                events.append(mail_event(told, _relay(told, relays), SOURCE, number, self._reasons))
+                native = self._decoder.decode(line)
+                events.append(mail_event(native, _relay(native, relays), SOURCE, number, self._reasons))
             except (InvalidInput, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise InvalidEvent(number, str(error)) from None
-            ids.append(told.id)
-        return Told(events, ids, len(body))
+            ids.append(native.id)
+        return DecodedEvents(events, ids, len(body))
 
-    def commit(self, workspace: int, requests: Sequence[Told], now: int) -> list[Receipt]:
+    def commit(self, workspace: int, requests: Sequence[DecodedEvents], now: int) -> list[Receipt]:
         """Make these requests durable together, or none of them.
 
         Raises NotFound, StoreUnavailable.
         """
-        events = [event for told in requests for event in told.events]
-        ids = tuple(event_id for told in requests for event_id in told.ids)
+        events = [event for request in requests for event in request.events]
+        ids = tuple(event_id for request in requests for event_id in request.ids)
         if not events:
             return [Receipt(0, 0) for _ in requests]
         digest = blake2b("\n".join(ids).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
@@ -96,23 +96,23 @@ class Intake:
         # Shares out what was kept: it stands in the order in which it was told.
         kept = pending.batch.events if pending else []
         receipts, place = [], 0
-        for told in requests:
+        for request in requests:
             start = place
-            for event in told.events:
+            for event in request.events:
                 if place < len(kept) and kept[place] == event:
                     place += 1
-            receipts.append(Receipt(place - start, len(told.events) - (place - start)))
+            receipts.append(Receipt(place - start, len(request.events) - (place - start)))
         return receipts
 
 
-def _relay(told: NativeEvent, relays: tuple[int, ...]) -> int:
-    if told.relay is None:
+def _relay(native: NativeEvent, relays: tuple[int, ...]) -> int:
+    if native.relay is None:
         if len(relays) == 1:
             return relays[0]
         raise InvalidInput("name the `relay`: the workspace " + ("has several" if relays else "has none yet"))
-    if told.relay not in relays:
-        raise InvalidInput(f"`relay`: the workspace has no active relay {told.relay}")
-    return told.relay
+    if native.relay not in relays:
+        raise InvalidInput(f"`relay`: the workspace has no active relay {native.relay}")
+    return native.relay
 
 
 def unpacked(body: bytes, encoding: str) -> bytes:

@@ -12,7 +12,7 @@ from mailvane.core.tenants.model import KeyKind
 from mailvane.maillog.api import questions
 from mailvane.maillog.api.event import NativeEvent
 from mailvane.maillog.api.gathering import IntakeCommits
-from mailvane.maillog.api.intake import LARGE_BODY, MAX_BODY, Intake, Receipt, Told, unpacked
+from mailvane.maillog.api.intake import LARGE_BODY, MAX_BODY, DecodedEvents, Intake, Receipt, unpacked
 from mailvane.maillog.queries import (
     HourlyCounts,
     HourlyQuestion,
@@ -57,7 +57,7 @@ async def take_events(_services: MailLogServices, request: Request[Any, Any, Any
     is_large = len(body) > LARGE_BODY or (encoding not in {"", "identity"} and len(body) > _LARGE_PACKED)
     wanted = Wanted()
 
-    def read() -> Told:
+    def read() -> DecodedEvents:
         return intake.read(workspace, unpacked(body, encoding), wanted)
 
     reading = threads_of(request).for_workspace(workspace, is_large, read)

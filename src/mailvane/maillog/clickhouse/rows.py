@@ -132,14 +132,14 @@ def newest_reactions(rows: Iterable[tuple[object, ...]]) -> Reactions:
     newest: dict[Name, tuple[int, ...]] = {}
     for relay, accepted_at, number, recipient, *times in rows:
         name = (int(str(relay)), int(str(accepted_at)), int(str(number)), str(recipient))
-        told = tuple(int(str(time)) for time in times)
-        newest[name] = tuple(map(max, newest.get(name, told), told))
+        moments = tuple(int(str(time)) for time in times)
+        newest[name] = tuple(map(max, newest.get(name, moments), moments))
     return newest
 
 
 def delivery(row: Stored, reactions: Reactions) -> Delivery:
     """A row as the domain knows it, with what its recipient did."""
-    told = reactions.get((row.relay, row.accepted_at, row.number, row.recipient), _NO_REACTION)
+    reaction = reactions.get((row.relay, row.accepted_at, row.number, row.recipient), _NO_REACTION)
     family, hard, code, enhanced_code, transport, mx_ip, delay, tls, reply = (
         row.outcome[_PREFIX:].split(_SEPARATOR, 8) if row.outcome else _NO_OUTCOME
     )
@@ -152,6 +152,6 @@ def delivery(row: Stored, reactions: Reactions) -> Delivery:
         client_name=row.client_name, login=row.login, protocol=row.protocol, interface=row.interface, size=row.size,
         queue_id=row.queue_id, host=row.host, transport=transport, mx_host=row.via[_PREFIX:], mx_ip=mx_ip,
         code=int(code or 0), enhanced_code=enhanced_code, reply=reply, delay=int(delay or 0), tls=tls,
-        family=ReasonFamily(family), hard=bool(hard), complained_at=told[0], opened_at=told[1], clicked_at=told[2],
-        replied_at=told[3], unsubscribed_at=told[4],
+        family=ReasonFamily(family), hard=bool(hard), complained_at=reaction[0], opened_at=reaction[1], clicked_at=reaction[2],
+        replied_at=reaction[3], unsubscribed_at=reaction[4],
     )  # fmt: skip

@@ -128,7 +128,7 @@ class ClickHouseMailLog:
             batch = msgspec.structs.replace(batch, token=f"{created_at}/{batch.token}")
         if self._came_with_backup(batch):
             return
-        with self._writing, self._told_of(batch):
+        with self._writing, self._counted_anew(batch):
             if doubtful and self._engine.embedded:
                 doubt.settle(self._engine, batch, _INSERT_SETTINGS)
                 return
@@ -136,7 +136,7 @@ class ClickHouseMailLog:
             self._engine.insert(f"{self._scope}events", COLUMNS, encode_batch(batch), settings)
 
     @contextmanager
-    def _told_of(self, batch: EventBatch) -> Generator[None]:
+    def _counted_anew(self, batch: EventBatch) -> Generator[None]:
         """What was asked before this batch was written, or while it is, is to be asked anew."""
         with ExitStack() as writing:
             if any(event.waiting for event in batch.events):
@@ -224,7 +224,7 @@ class ClickHouseMailLog:
         if question.limit > NAMED:
             reactions = newest_reactions(self._rows(search.reactions(span))) if self._has_reactions(search) else {}
             return LogPage(total, [delivery(row, reactions) for row in rows.values()])
-        return LogPage(total, self._told(search, rows))
+        return LogPage(total, self._deliveries(search, rows))
 
     def _rows_of(self, search: Search, question: LogQuestion, waiting: bool, span: Span) -> dict[Name, Stored]:
         """The rows of a page; perhaps without some that changed between being named and being read."""
@@ -244,7 +244,7 @@ class ClickHouseMailLog:
     def _accepted_at(self, search: Search, waiting: bool, moments: list[int], skip: int) -> list[Delivery]:
         if not moments:
             return []
-        return self._told(search, decode_rows(self._lines(search.whole(waiting, moments, skip))))
+        return self._deliveries(search, decode_rows(self._lines(search.whole(waiting, moments, skip))))
 
     def _known(self, search: Search, weeks: list[Week]) -> dict[Week, Counts]:
         """The counts of settled weeks, remembered or made now; what was not settled to the end is left out."""
@@ -270,7 +270,7 @@ class ClickHouseMailLog:
             if len(moments) <= MOMENTS:
                 search.narrow(moments)
 
-    def _told(self, search: Search, rows: dict[Name, Stored]) -> list[Delivery]:
+    def _deliveries(self, search: Search, rows: dict[Name, Stored]) -> list[Delivery]:
         """These rows, each with what its recipient did."""
         if not rows:
             return []

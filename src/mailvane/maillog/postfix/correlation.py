@@ -278,10 +278,10 @@ class Correlation:
         if life is None:
             life = self._lives.begin(tag, queue_id, Birth.UNSEEN, at)
         self.teller.accepted(life, at)
-        told = self._attempted(at, tag, "", queue_id, text)
+        found = self._attempted(at, tag, "", queue_id, text)
         if not life.closed:
             self._close(life, at)
-        return told
+        return found
 
     def _cleanup_refused(self, at: int, tag: Tag, text: str) -> bool:
         """`warning: QUEUE_ID: message rejected: REASON` is all that is logged of a client's mail with too many hops."""

@@ -249,8 +249,8 @@ class LogReading:
             if damage is None and not position.understood:
                 # The file was read to its end, and nothing of it is kept.
                 samples = self.take_summary().samples.get("line", [])
-                told = f", such as {samples[0].partition(': ')[2][:_SHOWN]!r}" if samples else ""
-                raise InvalidInput(f"{stream.shown}: no line of it is one of a mail log{told}")
+                example = f", such as {samples[0].partition(': ')[2][:_SHOWN]!r}" if samples else ""
+                raise InvalidInput(f"{stream.shown}: no line of it is one of a mail log{example}")
             if position.offset > position.committed:
                 entry = self._entry(position)
                 read = position.line - before

@@ -64,20 +64,20 @@ def answer(action: str) -> bytes:
 
 
 def _request(block: bytes) -> Request:
-    told = _attributes(block)
-    if told.get("request") != _KIND:
+    attributes = _attributes(block)
+    if attributes.get("request") != _KIND:
         raise InvalidInput(f"not a policy request: it has no line request={_KIND}")
-    instance = told.get("instance", "")
+    instance = attributes.get("instance", "")
     if len(instance) > MAX_INSTANCE:
         raise InvalidInput("the instance of a policy request is too long")
     return Request(
-        stage=told.get("protocol_state", ""),
+        stage=attributes.get("protocol_state", ""),
         instance=instance,
-        sender=told.get("sender", ""),
-        recipient=told.get("recipient", ""),
-        recipient_count=_count(told.get("recipient_count", "")),
-        sasl_username=told.get("sasl_username", ""),
-        client_address=told.get("client_address", ""),
+        sender=attributes.get("sender", ""),
+        recipient=attributes.get("recipient", ""),
+        recipient_count=_count(attributes.get("recipient_count", "")),
+        sasl_username=attributes.get("sasl_username", ""),
+        client_address=attributes.get("client_address", ""),
     )
 
 
@@ -196,9 +196,9 @@ def action(verdict: Verdict, stage: str, rules: PolicyRules) -> str:
     if reason is None:
         return DUNNO
     if verdict.allowed:
-        told = f"{verdict.word}; domain={verdict.domain}; today={verdict.sent_today}; month={verdict.sent_month}"
+        summary = f"{verdict.word}; domain={verdict.domain}; today={verdict.sent_today}; month={verdict.sent_month}"
         # By then Postfix has taken the message in and can change no header of it any more.
-        return f"INFO {HEADER}: {told}" if stage == END_OF_MESSAGE else f"PREPEND {HEADER}: {told}"
+        return f"INFO {HEADER}: {summary}" if stage == END_OF_MESSAGE else f"PREPEND {HEADER}: {summary}"
     refusal = rules.refusals[reason]
     code = "4.7.1" if refusal is Refusal.DEFER else "5.7.1"
     return f"{refusal} {code} {_EXPLANATIONS[reason].format(verdict.domain or 'this sender')} ({reason.value})"

@@ -116,14 +116,14 @@ class SnsIntake:
         counted = feedback_of(record, self._count_all_bounces)
         if not (counted.bounces or counted.complaints):
             return False
-        told = Feedback(
+        feedback = Feedback(
             bounces=counted.bounces,
             complaints=counted.complaints,
             message_id=_identity(record, envelope),
             mail_at=sent_at(record),
             evidence=_evidence(record, envelope),
         )
-        return self._book.feedback(domain.name, told, now)
+        return self._book.feedback(domain.name, feedback, now)
 
 
 def _identity(record: Record, envelope: Envelope) -> str:
@@ -131,22 +131,22 @@ def _identity(record: Record, envelope: Envelope) -> str:
 
     An identity and a configuration set may each publish it, to one topic or to several.
     """
-    told = record.bounce or record.complaint
-    if record.type not in ("Bounce", "Complaint") or told is None or not told.feedback_id:
+    report = record.bounce or record.complaint
+    if record.type not in ("Bounce", "Complaint") or report is None or not report.feedback_id:
         return f"sns:{envelope.message_id}"
     mail = record.mail.message_id if record.mail else None
-    return f"ses:{record.type}:{told.feedback_id}:{mail or ''}"
+    return f"ses:{record.type}:{report.feedback_id}:{mail or ''}"
 
 
 def _evidence(record: Record, envelope: Envelope) -> Mapping[str, object]:
-    told = record.bounce or record.complaint
+    report = record.bounce or record.complaint
     found: dict[str, object] = {
         "source": "Amazon SNS",
         "message": envelope.message_id,
         "topic": envelope.topic_arn,
         "type": record.type,
         "mail": record.mail.message_id if record.mail else None,
-        "feedback": told.feedback_id if told else None,
+        "feedback": report.feedback_id if report else None,
     }
     if record.bounce is not None:
         found["bounce"] = f"{record.bounce.bounce_type}/{record.bounce.bounce_sub_type}"

@@ -87,8 +87,8 @@ def feedback_of(record: Record, every_bounce: bool) -> Counted:
         counts = every_bounce or record.bounce.bounce_type == _PERMANENT
         return Counted(bounces=int(counts and record.bounce.bounce_sub_type != _UNSENT))
     if record.type == "Complaint" and record.complaint is not None:
-        told = record.complaint
-        real = told.complaint_feedback_type != _NOT_SPAM and told.complaint_sub_type != _UNSENT
+        complaint = record.complaint
+        real = complaint.complaint_feedback_type != _NOT_SPAM and complaint.complaint_sub_type != _UNSENT
         return Counted(complaints=int(real))
     return Counted()
 

@@ -66,8 +66,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
         Only Message comes before them all and may have several lines, as that of a subscription has.
         """
-        told = (self.subject, self.token, self.subscribe_url)
-        return (self.message_id, self.topic_arn, self.timestamp, *(each for each in told if each is not None))
+        fields = (self.subject, self.token, self.subscribe_url)
+        return (self.message_id, self.topic_arn, self.timestamp, *(each for each in fields if each is not None))
 
     @property
     def region(self) -> str:

@@ -62,8 +62,8 @@ def backtest(
     known: dict[tuple[object, ...], Observation] = {}
     firings: list[Firing] = []
     place = evaluations = 0
-    told = {one.seen_at for one in arriving if since <= one.seen_at < until}
-    for moment in sorted(told | set(range(since, until, DAY_MS))):
+    moments = {one.seen_at for one in arriving if since <= one.seen_at < until}
+    for moment in sorted(moments | set(range(since, until, DAY_MS))):
         check()
         while place < len(arriving) and arriving[place].seen_at <= moment:
             one = arriving[place]

@@ -31,9 +31,9 @@ def read_rule(raw: object, place: str) -> Rule:
         raise InvalidFields(_named(str(error), kind, raw, place)) from None
 
 
-def _named(told: str, kind: type[Rule], raw: Mapping[str, Any], place: str) -> tuple[str, str]:
+def _named(message: str, kind: type[Rule], raw: Mapping[str, Any], place: str) -> tuple[str, str]:
     """Which field is wrong, and how."""
-    reason, _, where = told.partition(" - at ")
+    reason, _, where = message.partition(" - at ")
     if where:
         field = place + "." + where.strip("`").removeprefix("$.").removeprefix("$")
         inner = _MISSING.fullmatch(reason)

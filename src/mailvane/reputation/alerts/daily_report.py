@@ -112,10 +112,10 @@ def daily_report(stores: AlertingStores, workspace: Workspace, day: Day, now: in
         for one in stores.alerts.alerts(workspace.id)
         if one.is_active and one.is_in_daily_report and one.created_at < day.until
     ]
-    told = _Told()
+    fired = _FiredAlerts()
     for entry in _entries(stores.alert_log, workspace.id, day):
-        told.take(entry)
-    if not flagged and not told.alerts:
+        fired.take(entry)
+    if not flagged and not fired.alerts:
         return None
     names = {profile.id: profile.name for profile in stores.profiles.profiles(workspace.id)}
     memories = stores.alert_log.memories([alert.id for alert in flagged]) if flagged else {}
@@ -128,10 +128,10 @@ def daily_report(stores: AlertingStores, workspace: Workspace, day: Day, now: in
         workspace=workspace.name,
         day=day,
         watching=len(flagged),
-        alerts=len(told.alerts),
-        firings=sum(one.fired for one in told.alerts.values()),
-        profiles=told.profiles(names),
-        left_out=max(0, len(told.alerts) - MOST_ALERTS),
+        alerts=len(fired.alerts),
+        firings=sum(one.fired for one in fired.alerts.values()),
+        profiles=fired.profiles(names),
+        left_out=max(0, len(fired.alerts) - MOST_ALERTS),
         sources=_sources(stores, workspace.id, now - stale_ms),
         unjudged=tuple(lines[:MOST_ALERTS]),
     )
@@ -199,7 +199,7 @@ class _AlertTold:
         )
 
 
-class _Told:
+class _FiredAlerts:
     """What is gathered of a day."""
 
     def __init__(self) -> None:
@@ -211,8 +211,8 @@ class _Told:
     def profiles(self, names: Mapping[str, str]) -> tuple[ProfileLines, ...]:
         """By name, those of none first; the alert that fired last comes first."""
         groups: dict[str, list[AlertLine]] = {}
-        for told in list(self.alerts.values())[:MOST_ALERTS]:
-            groups.setdefault(names.get(told.newest.profile_id or "", ""), []).append(told.line())
+        for alert in list(self.alerts.values())[:MOST_ALERTS]:
+            groups.setdefault(names.get(alert.newest.profile_id or "", ""), []).append(alert.line())
         return tuple(ProfileLines(name, tuple(groups[name])) for name in sorted(groups))
 
 

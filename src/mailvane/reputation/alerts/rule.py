@@ -64,14 +64,14 @@ def stands_for_all(names: Collection[str]) -> bool:
     return not WORDS.isdisjoint(names)
 
 
-def spelled(kind: type, told: object) -> object:
+def spelled(kind: type, value: object) -> object:
     """From what a user wrote. Raises ValueError."""
     read = _READ.get(kind)
     if read is None:
         raise NotImplementedError
-    if not isinstance(told, str):
-        raise ValueError(f"Expected `str`, got `{type(told).__name__}`")  # noqa: TRY004 - becomes the field's complaint
-    return kind(told if told in _WORDS_OF[kind] else read(told))
+    if not isinstance(value, str):
+        raise ValueError(f"Expected `str`, got `{type(value).__name__}`")  # noqa: TRY004 - becomes the field's complaint
+    return kind(value if value in _WORDS_OF[kind] else read(value))
 
 
 def plain(value: object) -> object:

@@ -270,8 +270,8 @@ class Alerting:
                 return found
             now = round_.view.now
             entry = entry_of(alert, found.fired, now, new_id()) if found.fired else None
-            told = _notifications(alert, entry, now) if entry and not _is_silent(alert, round_, now) else []
-            if self._stores.alert_log.remember(found.memory, entry, told):
+            notifications = _notifications(alert, entry, now) if entry and not _is_silent(alert, round_, now) else []
+            if self._stores.alert_log.remember(found.memory, entry, notifications):
                 return found
             known = self._stores.alert_log.memories([alert.id]).get(alert.id)
             before = known or AlertState(alert_id=alert.id)

@@ -67,7 +67,7 @@ def list_(context: typer.Context, workspace: str | None = _WORKSPACE, as_json: b
             alert.id,
             alert.name,
             alert.formula + " of " + ", ".join(types) if alert.formula and len(types) > 1 else ", ".join(types),
-            _told(alert),
+            _channels_of(alert),
             _state(place, alert),
         )
     console().print(table)
@@ -178,7 +178,7 @@ def _draft(file: str) -> AlertDraft:
         raise InvalidInput(f"{file} is no alert: {error}") from None
 
 
-def _told(alert: Alert) -> str:
+def _channels_of(alert: Alert) -> str:
     channels = (
         ("webhook", alert.webhook_url),
         ("mail", alert.instant_alert_email if alert.is_instant_alert else None),
@@ -203,7 +203,7 @@ def _show_alert(place: ReputationProgram, report: AlertReport) -> None:
         {
             "id": alert.id,
             "state": _state(place, alert).plain,
-            "tells": _told(alert),
+            "tells": _channels_of(alert),
             "formula": alert.formula if len(alert.rules) > 1 else None,
             "created": moment(alert.created_at, zone),
             "changed": moment(alert.updated_at, zone),

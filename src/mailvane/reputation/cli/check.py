@@ -53,8 +53,8 @@ def _check(context: typer.Context, kind: AssetKind, names: list[str], as_json: b
         for each in found.findings:
             _show(each)
         if found.doubtful:
-            told = f"{len(found.doubtful)} of these do not list their own test point: their silence is not believed"
-            console().print(Text(told, "yellow"))
+            text = f"{len(found.doubtful)} of these do not list their own test point: their silence is not believed"
+            console().print(Text(text, "yellow"))
         if found.unusable:
             console().print(Text(f"not asked: {len(found.unusable)} that cannot be trusted or do not answer", "dim"))
             for zone in found.unusable:
@@ -68,8 +68,8 @@ def _check(context: typer.Context, kind: AssetKind, names: list[str], as_json: b
 def _show(found: Findings) -> None:
     listed, clear, unknown = (found.of(outcome) for outcome in (Outcome.LISTED, Outcome.CLEAR, Outcome.UNKNOWN))
     mark = Text("✗", "red") if listed else Text("✓", "green") if clear else Text("?", "yellow")
-    told = f"listed on {len(listed)} of {len(listed) + len(clear)}" if clear or listed else "unknown"
-    console().print(Text.assemble(mark, " ", (found.name, "bold"), f"  {told}"))
+    text = f"listed on {len(listed)} of {len(listed) + len(clear)}" if clear or listed else "unknown"
+    console().print(Text.assemble(mark, " ", (found.name, "bold"), f"  {text}"))
     if listed:
         console().print(_listings(listed))
     for verdict in unknown:

@@ -97,9 +97,11 @@ def _first_column(rows: Sequence[Sequence[str]]) -> Iterator[tuple[str, str]]:
 def changes(watch: Watch, services: ReputationServices, asked: Asked) -> Mapping[str, object]:
     """When it was listed where, and when that ended; the newest first."""
     found = watch.asset(services, asked)
-    told = services.watching.observations(asked.workspace, (_LISTING[found.kind],), 0, asked.now + 1, found.name)
+    observations = services.watching.observations(
+        asked.workspace, (_LISTING[found.kind],), 0, asked.now + 1, found.name
+    )
     label = "ip" if found.kind is AssetKind.IP else "domain"
-    return {"data": {label: found.name, "data": [shape.change(one) for one in reversed(told)]}}
+    return {"data": {label: found.name, "data": [shape.change(one) for one in reversed(observations)]}}
 
 
 def dictionary(services: ReputationServices, asked: Asked) -> shape.Rows:

@@ -63,9 +63,9 @@ def _alerts() -> Iterator[Endpoint]:
             shape.Rows,
             query=queries.ALERT_STATISTICS,
         )
-        told = f"How often an alert fired, {summary}"
+        title = f"How often an alert fired, {summary}"
         yield Endpoint(
-            "get", f"{_STATS}/{name}{_OF_RULE}", f"{name}_of", told, of_one, shape.Rows, query=queries.ALERT_STATISTICS
+            "get", f"{_STATS}/{name}{_OF_RULE}", f"{name}_of", title, of_one, shape.Rows, query=queries.ALERT_STATISTICS
         )
 
 

@@ -234,14 +234,14 @@ def date(ms: int) -> str:
 
 def alert(found: Alert, failures: Mapping[str, str]) -> AlertObject:
     """`failures` says why it could not be evaluated: by the keys of rules, and by "" of the alert as a whole."""
-    told = "; ".join(f"rule {key}: {reason}" if key else reason for key, reason in failures.items())
+    text = "; ".join(f"rule {key}: {reason}" if key else reason for key, reason in failures.items())
     return AlertObject(
         id=found.id, name=found.name, profile_id=found.profile_id, is_active=found.is_active,
         is_in_daily_report=found.is_in_daily_report, is_instant_alert=found.is_instant_alert,
         is_on_dashboards=found.is_on_dashboards, instant_alert_email=found.instant_alert_email,
         instant_alert_email_email=found.instant_alert_email, slack_integration_id=found.slack_integration_id,
         webhook_url=found.webhook_url, formula=found.formula, rules=found.rules, created_at=date(found.created_at),
-        updated_at=date(found.updated_at), error=told or msgspec.UNSET,
+        updated_at=date(found.updated_at), error=text or msgspec.UNSET,
     )  # fmt: skip
 
 
@@ -258,10 +258,10 @@ def entry(found: LogEntry) -> LogEntryObject:
 
 def webhook_body(notification: Notification) -> bytes:
     """What a webhook posts: the log entry, each rule with its matchings under the older guide's name, too."""
-    told = msgspec.to_builtins(entry(msgspec.convert(notification.body, LogEntry)))
-    for rule in told["rules"]:
+    body = msgspec.to_builtins(entry(msgspec.convert(notification.body, LogEntry)))
+    for rule in body["rules"]:
         rule["matching"] = rule["matchings"]
-    return msgspec.json.encode(told)
+    return msgspec.json.encode(body)
 
 
 def _fired(rule: FiredRule) -> FiredRuleObject:

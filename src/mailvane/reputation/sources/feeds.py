@@ -33,9 +33,9 @@ class Feed(Generic[Line]):
 
     def read(self, file: BinaryIO, name: str, now: int) -> Iterator[Refresh]:
         """Whatever stands in the file, watched or not. Raises InvalidInput."""
-        return self.told(self._hits(file, name, now), now)
+        return self.refreshes(self._hits(file, name, now), now)
 
-    def told(self, hits: Iterable[Observation], now: int) -> Iterator[Refresh]:
+    def refreshes(self, hits: Iterable[Observation], now: int) -> Iterator[Refresh]:
         """A refresh for each asset, of a few hits at a time."""
         remaining = iter(hits)
         while some := list(islice(remaining, _TOGETHER)):

@@ -30,7 +30,7 @@ def of_watched(refreshes: Iterable[Refresh], tokens: Iterable[Asset], now: int) 
         for hit in refresh.observations
         if hit.asset in trusted and hit.data["domain"] not in trusted[hit.asset]
     )
-    return FEED.told(kept, now)
+    return FEED.refreshes(kept, now)
 
 
 class _Line(msgspec.Struct):

@@ -37,13 +37,13 @@ def records(file: BinaryIO, name: str, kind: type[_T]) -> Iterator[tuple[str, _T
                 raise InvalidInput(f"{place}: {error}") from None
 
 
-def moment_ms(told: float | str) -> int:
+def moment_ms(value: float | str) -> int:
     """Milliseconds since the epoch, or a date and time by ISO 8601, UTC unless it says otherwise. Raises ValueError."""
-    if isinstance(told, str):
-        told = iso_ms(told)
-    if not math.isfinite(told) or not 1 <= told < _LATEST:
-        raise ValueError(f"{told} is no time since 1970 in milliseconds")
-    return int(told)
+    if isinstance(value, str):
+        value = iso_ms(value)
+    if not math.isfinite(value) or not 1 <= value < _LATEST:
+        raise ValueError(f"{value} is no time since 1970 in milliseconds")
+    return int(value)
 
 
 def digest(*parts: str) -> str:

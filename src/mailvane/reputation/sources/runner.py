@@ -108,8 +108,8 @@ class Runner:
             await self._failed(collector, workspace, type(error).__name__)
         return asked
 
-    async def _failed(self, collector: Collector, workspace: int, told: str) -> None:
-        await asyncio.to_thread(self._watching.failed, workspace, collector.source, told, self._clock())
+    async def _failed(self, collector: Collector, workspace: int, reason: str) -> None:
+        await asyncio.to_thread(self._watching.failed, workspace, collector.source, reason, self._clock())
 
 
 async def _together(refreshes: AsyncIterator[Refresh]) -> AsyncIterator[list[Refresh]]:

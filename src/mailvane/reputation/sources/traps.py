@@ -38,7 +38,7 @@ def of_watched(refreshes: Iterable[Refresh], traps: Iterable[Asset], now: int) -
             ]
         )
     )
-    return FEED.told(kept, now)
+    return FEED.refreshes(kept, now)
 
 
 def _since(asset: Asset) -> int:

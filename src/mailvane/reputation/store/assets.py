@@ -189,9 +189,9 @@ class AssetStore:
             last = select(traffic.c.asset, func.max(traffic.c.at).label("at")).where(*days)
             newest = last.group_by(traffic.c.asset).subquery()
             is_newest = (traffic.c.asset == newest.c.asset) & (traffic.c.at == newest.c.at)
-            told = func.coalesce(func.nullif(self._traffic_data.text("domainReputation"), ""), NO_REPUTATION)
+            category = func.coalesce(func.nullif(self._traffic_data.text("domainReputation"), ""), NO_REPUTATION)
             fits = select(traffic.c.asset).join(newest, is_newest).where(*kind)
-            has_it = name.in_(fits.where(self._texts.is_one_of(told, wanted.reputations)))
+            has_it = name.in_(fits.where(self._texts.is_one_of(category, wanted.reputations)))
             yield has_it | name.not_in(seen) if NO_REPUTATION in wanted.reputations else has_it
         if wanted.address_part:
             groups = self._traffic_data.elements("ipReputations")

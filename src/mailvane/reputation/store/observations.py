@@ -28,10 +28,10 @@ class ObservationStore:
         self._data = JsonFields(database, observations.c.data)
         self._texts = Texts(database)
 
-    def observe(self, workspace: int, told: Iterable[Observation]) -> None:
+    def observe(self, workspace: int, received: Iterable[Observation]) -> None:
         """Keep them. One that is known gets the later `confirmed_at`, with new data if it is of a corrected kind."""
         with self._database.write() as connection:
-            for chunk in in_chunks(told, _AT_ONCE):
+            for chunk in in_chunks(received, _AT_ONCE):
                 rows = _hits_once(connection, workspace, [_row(workspace, observation) for observation in chunk])
                 if rows:
                     connection.execute(self._confirming(), rows)
@@ -204,8 +204,8 @@ class ObservationStore:
             if counted is not None:
                 value = self._data.text(counted).label("value")
                 by_value = select(observations.c.asset, value, func.count()).where(*conditions)
-                for asset, told, count in connection.execute(by_value.group_by(observations.c.asset, "value")):
-                    values.setdefault(asset, {})[told] = count
+                for asset, group, count in connection.execute(by_value.group_by(observations.c.asset, "value")):
+                    values.setdefault(asset, {})[group] = count
         return [
             AssetSums(
                 asset=asset, count=count, sums=dict(zip(fields, found, strict=True)), values=values.get(asset, {})
@@ -300,16 +300,16 @@ def _latest(workspace: int, kinds: Collection[ObservationKind], seen_until: int 
     )
 
 
-def _row(workspace: int, told: Observation) -> dict[str, Any]:
+def _row(workspace: int, observation: Observation) -> dict[str, Any]:
     return {
         "workspace": workspace,
-        "kind": told.kind.value,
-        "asset": plain(told.asset),
-        "key": plain(told.key),
-        "at": told.at,
-        "seen_at": told.seen_at,
-        "confirmed_at": max(told.confirmed_at, told.seen_at),
-        "data": text_of(told.data),
+        "kind": observation.kind.value,
+        "asset": plain(observation.asset),
+        "key": plain(observation.key),
+        "at": observation.at,
+        "seen_at": observation.seen_at,
+        "confirmed_at": max(observation.confirmed_at, observation.seen_at),
+        "data": text_of(observation.data),
     }
 
 

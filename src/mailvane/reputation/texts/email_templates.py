@@ -39,9 +39,11 @@ def letter_of(notification: Notification) -> Letter:
         if notification.body.get("report") == "daily":
             return _daily(msgspec.convert(notification.body, DailyReport))
         entry = msgspec.convert(notification.body, LogEntry)
-        told = evidence_of(entry)
-        subject = f"[Mailvane] {told.name}: {told.summary}" if told.summary else f"[Mailvane] {told.name}"
-        return _letter("alert", subject, {"told": told})
+        evidence = evidence_of(entry)
+        subject = (
+            f"[Mailvane] {evidence.name}: {evidence.summary}" if evidence.summary else f"[Mailvane] {evidence.name}"
+        )
+        return _letter("alert", subject, {"told": evidence})
     except msgspec.ValidationError as error:
         raise InvalidInput(f"this notification cannot be told by mail: {error}") from None
 

@@ -19,13 +19,13 @@ _LONGEST_TITLE = 150
 _LONGEST_TEXT = 3000
 
 
-def message_of(told: Evidence) -> Mapping[str, Any]:
+def message_of(evidence: Evidence) -> Mapping[str, Any]:
     """`text` is what notifications and readers without blocks show."""
-    blocks: list[dict[str, Any]] = [{"type": "header", "text": _plain(_cut(told.name, _LONGEST_TITLE) or "Alert")}]
-    for finding in told.findings[:_MOST_FINDINGS]:
+    blocks: list[dict[str, Any]] = [{"type": "header", "text": _plain(_cut(evidence.name, _LONGEST_TITLE) or "Alert")}]
+    for finding in evidence.findings[:_MOST_FINDINGS]:
         blocks += _sections(finding)
-    blocks.append({"type": "context", "elements": [_plain(f"Fired {told.at}, log entry {told.entry_id}")]})
-    summary = f"{told.name}: {told.summary}" if told.summary else told.name
+    blocks.append({"type": "context", "elements": [_plain(f"Fired {evidence.at}, log entry {evidence.entry_id}")]})
+    summary = f"{evidence.name}: {evidence.summary}" if evidence.summary else evidence.name
     # Domains that are named here are evidence, and nothing that anybody should be led to.
     return {"text": _escaped(summary), "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
 

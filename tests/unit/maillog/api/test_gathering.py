@@ -10,14 +10,14 @@ import pytest
 
 from mailvane.core.errors import StoreUnavailable
 from mailvane.maillog.api.gathering import IntakeCommits, intake_commits
-from mailvane.maillog.api.intake import MAX_BODY, MAX_LINES, Receipt, Told
+from mailvane.maillog.api.intake import MAX_BODY, MAX_LINES, DecodedEvents, Receipt
 from mailvane.maillog.model import EventType, MailEvent
 
 EVENT = MailEvent(relay=1, accepted_at=1, number=1, type=EventType.ACCEPTED, at=1)
 
 
-def told(count: int) -> Told:
-    return Told([EVENT] * count, ["id"] * count)
+def told(count: int) -> DecodedEvents:
+    return DecodedEvents([EVENT] * count, ["id"] * count)
 
 
 class Committing:
@@ -28,7 +28,7 @@ class Committing:
         self.released = asyncio.Event()
         self._error = error
 
-    async def __call__(self, workspace: int, requests: Sequence[Told]) -> list[Receipt]:
+    async def __call__(self, workspace: int, requests: Sequence[DecodedEvents]) -> list[Receipt]:
         self.groups.append((workspace, [len(each.events) for each in requests]))
         await self.released.wait()
         if self._error:

@@ -34,21 +34,21 @@ def failed_of(view: View, profile_id: str | None, amount: AmountInTime, counted:
     """The watched domains whose reports of the stretch tell of so much that failed. No report: no answer."""
     begins = view.now - amount.time_range.milliseconds
     watched = view.watched(AssetKind.DMARC, profile_id)
-    for domain, told in view.kept(("failing", counted, begins), lambda: _sums(view, counted, begins)).items():
-        if domain not in watched or not amount.holds(told.failed):
+    for domain, sums in view.kept(("failing", counted, begins), lambda: _sums(view, counted, begins)).items():
+        if domain not in watched or not amount.holds(sums.failed):
             continue
         yield Match(
-            item={"domain": domain, "time_range": amount.time_range.value, "value": told.failed},
+            item={"domain": domain, "time_range": amount.time_range.value, "value": sums.failed},
             record={
                 "domain": domain,
                 "time_range": amount.time_range.value,
                 "period_from": begins,
                 "period_to": view.now,
-                counted.name: told.whole,
-                "failed": told.failed,
+                counted.name: sums.whole,
+                "failed": sums.failed,
             },
             identity=(domain, amount.time_range.value),
-            at=told.newest,
+            at=sums.newest,
         )
 
 

@@ -28,7 +28,7 @@ def verdict_of(zone: Zone, addresses: Collection[str]) -> Verdict:
     telling = [code for code in codes if not _is_named(code, zone.harmless)]
     if not telling:
         return Verdict(zone=zone.host, outcome=Outcome.CLEAR, codes=codes)
-    found = dict.fromkeys(told for code in telling for name, told in zone.codes.items() if _fits(code, name))
+    found = dict.fromkeys(meaning for code in telling for name, meaning in zone.codes.items() if _fits(code, name))
     return Verdict(zone=zone.host, outcome=Outcome.LISTED, codes=codes, meaning="; ".join(found))
 
 

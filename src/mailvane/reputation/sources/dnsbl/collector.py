@@ -189,8 +189,8 @@ def _imported(line: _Line, now: int) -> Refresh:
     outcome = Outcome.LISTED if line.listed else Outcome.CLEAR
     verdict = Verdict(zone=line.rbl.lower(), outcome=outcome, reason=line.reason[:500])
     at = line.at or now
-    told = msgspec.structs.replace(_observed(kind, name, verdict, at), seen_at=now)
-    return Refresh(source=Source.BLOCKLISTS, kind=kind, asset=name, at=now, observations=(told,))
+    observation = msgspec.structs.replace(_observed(kind, name, verdict, at), seen_at=now)
+    return Refresh(source=Source.BLOCKLISTS, kind=kind, asset=name, at=now, observations=(observation,))
 
 
 def _observed(kind: AssetKind, name: str, verdict: Verdict, now: int) -> Observation:

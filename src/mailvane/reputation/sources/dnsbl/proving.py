@@ -40,9 +40,9 @@ async def probe(zone: Zone, lookups: Lookups, now: int) -> ZoneHealth:
     if isinstance(invented, list) and invented:
         # A refusal is no listing, and who reads it knows what to do: ask by another resolver, or register.
         return _unusable(zone, now, verdict_of(zone, invented).reason or "it lists everything it is asked about")
-    for told in (invented, *found):
-        if isinstance(told, BaseException):
-            return _unusable(zone, now, _why(told))
+    for result in (invented, *found):
+        if isinstance(result, BaseException):
+            return _unusable(zone, now, _why(result))
     proven = tuple(one for one, there in zip(lists, found, strict=True) if there)
     missing = [f"it does not list its test point {_POINTS[one][1]}" for one in lists if one not in proven]
     return ZoneHealth(host=zone.host, usable=True, reason="; ".join(missing), checked_at=now, proven=proven)
@@ -156,8 +156,8 @@ class Proving:
 
     @staticmethod
     async def _all(zones: Sequence[Zone], lookups: Lookups, now: int) -> dict[str, ZoneHealth]:
-        told = await asyncio.gather(*(probe(zone, lookups, now) for zone in zones))
-        return {health.host: health for health in told}
+        results = await asyncio.gather(*(probe(zone, lookups, now) for zone in zones))
+        return {health.host: health for health in results}
 
     def _is_awaited(self, host: str, at: float) -> bool:
         """What never answers must not hold up everything else each time."""

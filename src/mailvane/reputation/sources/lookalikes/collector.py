@@ -32,7 +32,7 @@ MOST_REGISTRATIONS = 200  # that are asked for at one refresh: never asked ones 
 _MOST_WITNESSES = 4
 _MOST_BYTES = 8 * 1024 * 1024
 
-_Told = Registration | CollectionFailed | None
+_RegistryAnswer = Registration | CollectionFailed | None
 """What a registry says of a domain; None: that nobody has it."""
 _NOT_ASKED = CollectionFailed("its turn has not come")
 
@@ -92,20 +92,20 @@ class Lookalikes:
         known = {name: each for name, each in former.items() if name not in there}  # not answered: as it was
         observations: list[Observation] = []
         for name in left:
-            told = registered.get(name, _NOT_ASKED)
-            if told is None or isinstance(told, NoRegistry):
+            answer = registered.get(name, _NOT_ASKED)
+            if answer is None or isinstance(answer, NoRegistry):
                 observations.append(_observed(brand.name, name, now, now, {"gone": True, "state": _state(brand, name)}))
             else:
                 known[name] = former[name]  # nobody says that it is gone
-                if isinstance(told, Registration):
+                if isinstance(answer, Registration):
                     kept.append(name)  # it is somebody's, without a server at this time
         for name in kept:
-            told = registered.get(name, _NOT_ASKED)
-            data = _data(brand, name, former.get(name), (there[name], told, policies.get(name)))
+            answer = registered.get(name, _NOT_ASKED)
+            data = _data(brand, name, former.get(name), (there[name], answer, policies.get(name)))
             data["fuzzer"] = fuzzers.get(name, data["fuzzer"])
-            known[name] = _dated(data, former.get(name), told, now)
+            known[name] = _dated(data, former.get(name), answer, now)
             observations.append(_observed(brand.name, name, known[name].at, now, data))
-        errors = [told.message for told in registered.values() if isinstance(told, CollectionFailed)]
+        errors = [answer.message for answer in registered.values() if isinstance(answer, CollectionFailed)]
         details = {
             FOUND: msgspec.to_builtins(known),
             "registry_error": f"{len(errors)} of {len(registered)} could not be asked about: {errors[0]}"
@@ -116,13 +116,13 @@ class Lookalikes:
 
     async def _registered(
         self, asking: HttpClient, names: Iterable[str], former: Mapping[str, _Known], now: int
-    ) -> dict[str, _Told]:
+    ) -> dict[str, _RegistryAnswer]:
         """What registries say of those whose turn it is."""
         turn = sorted(names, key=lambda name: former[name].asked_at if name in former else 0)[:MOST_REGISTRATIONS]
-        told = await asyncio.gather(*(self._registration(asking, name, now) for name in turn))
-        return dict(zip(turn, told, strict=True))
+        answers = await asyncio.gather(*(self._registration(asking, name, now) for name in turn))
+        return dict(zip(turn, answers, strict=True))
 
-    async def _registration(self, asking: HttpClient, name: str, now: int) -> _Told:
+    async def _registration(self, asking: HttpClient, name: str, now: int) -> _RegistryAnswer:
         try:
             return await self._registries.registration(asking, str(registrable(name)), now)
         except CollectionFailed as error:
@@ -142,11 +142,11 @@ def make(settings: ReputationSettings) -> Lookalikes:
 
 
 def _data(
-    brand: Asset, name: str, former: _Known | None, told: tuple[Presence, _Told, MailPolicy | None]
+    brand: Asset, name: str, former: _Known | None, answers: tuple[Presence, _RegistryAnswer, MailPolicy | None]
 ) -> dict[str, Any]:
     """What could not be asked is as it was before."""
     before = former.data if former is not None else {}
-    presence, registration, policy = told
+    presence, registration, policy = answers
     unregistered = msgspec.structs.asdict(Registration())
     if isinstance(registration, CollectionFailed):
         registered = {field: before.get(field, unregistered[field]) for field in unregistered}
@@ -206,10 +206,10 @@ def _state(brand: Asset, name: str) -> str:
     return state if state in ("THREAT", "IGNORED") else "UNCLASSIFIED"
 
 
-def _dated(data: Mapping[str, Any], former: _Known | None, told: _Told, now: int) -> _Known:
+def _dated(data: Mapping[str, Any], former: _Known | None, answer: _RegistryAnswer, now: int) -> _Known:
     """As of before when nothing has changed."""
     before = former.asked_at if former is not None else 0
-    asked_at = before if isinstance(told, CollectionFailed) else now
+    asked_at = before if isinstance(answer, CollectionFailed) else now
     return _Known(at=former.at if former is not None and former.data == data else now, data=data, asked_at=asked_at)
 
 

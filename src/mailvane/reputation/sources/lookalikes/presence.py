@@ -56,10 +56,10 @@ class DomainLookups(Lookups):
         witnesses = [*witnesses, *suffixes[:_MOST_SUFFIXES]]
         proven = await self.finds_one_of(witnesses)
         invented = [await self._invented_below(suffixes)]
-        told = await asyncio.gather(*(self.presence(name) for name in names), return_exceptions=True)
+        results = await asyncio.gather(*(self.presence(name) for name in names), return_exceptions=True)
         invented.append(await self._invented_below(suffixes))
         found: dict[str, Presence] = {}
-        for name, each in zip(names, told, strict=True):
+        for name, each in zip(names, results, strict=True):
             if isinstance(each, Presence):
                 found[name] = _without(each, [one.get(name.partition(".")[2]) for one in invented])
             elif not isinstance(each, Unanswered):
@@ -87,10 +87,10 @@ class DomainLookups(Lookups):
 
     async def _invented_below(self, suffixes: Sequence[str]) -> dict[str, Presence | None]:
         """What names have that nobody registered: some endings answer for everything. Raises CollectionFailed."""
-        told = await asyncio.gather(*map(self._invented, suffixes))
-        if any(each is not None and each.name_servers for each in told):
+        results = await asyncio.gather(*map(self._invented, suffixes))
+        if any(each is not None and each.name_servers for each in results):
             raise CollectionFailed("the resolver tells of domains that are not there")
-        return dict(zip(suffixes, told, strict=True))
+        return dict(zip(suffixes, results, strict=True))
 
     async def _invented(self, suffix: str) -> Presence | None:
         try:
@@ -99,12 +99,12 @@ class DomainLookups(Lookups):
             return None
 
 
-def _without(told: Presence, invented: Sequence[Presence | None]) -> Presence:
+def _without(presence: Presence, invented: Sequence[Presence | None]) -> Presence:
     """What everything below an ending has says nothing of this one."""
     everywhere = [each for each in invented if each is not None]
-    if told.name_servers:
-        return told
+    if presence.name_servers:
+        return presence
     return Presence(
-        has_addresses=told.has_addresses and not any(each.has_addresses for each in everywhere),
-        has_exchangers=told.has_exchangers and not any(each.has_exchangers for each in everywhere),
+        has_addresses=presence.has_addresses and not any(each.has_addresses for each in everywhere),
+        has_exchangers=presence.has_exchangers and not any(each.has_exchangers for each in everywhere),
     )

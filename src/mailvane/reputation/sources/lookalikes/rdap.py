@@ -156,40 +156,40 @@ def read_bootstrap(text: bytes) -> dict[str, str]:
 def read_registration(text: bytes, name: str) -> Registration:
     """Raises CollectionFailed when it is not about this domain."""
     try:
-        told = msgspec.json.decode(text)
+        document = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise CollectionFailed("the registry's answer is not understood") from None
-    if not isinstance(told, dict) or str(told.get("ldhName", name)).rstrip(".").lower() != name.lower():
+    if not isinstance(document, dict) or str(document.get("ldhName", name)).rstrip(".").lower() != name.lower():
         raise CollectionFailed("the registry's answer is about something else")
-    if not {"objectClassName", "ldhName", "events", "entities"} & told.keys():
+    if not {"objectClassName", "ldhName", "events", "entities"} & document.keys():
         raise CollectionFailed("the registry's answer is not understood")
-    registrar = next(_with_role(told, "registrar"), {})
-    abuse = next(_with_role(registrar, "abuse"), next(_with_role(told, "abuse"), {}))
-    secure = told.get("secureDNS")
+    registrar = next(_with_role(document, "registrar"), {})
+    abuse = next(_with_role(registrar, "abuse"), next(_with_role(document, "abuse"), {}))
+    secure = document.get("secureDNS")
     signed = secure.get("delegationSigned") if isinstance(secure, dict) else None
     return Registration(
-        reg_created_date=_event(told, "registration"),
+        reg_created_date=_event(document, "registration"),
         # Not "last update of RDAP database": that is of the database, and moves every day.
-        reg_updated_date=_event(told, "last changed"),
+        reg_updated_date=_event(document, "last changed"),
         registrar=_card(registrar, "fn"),
         registrar_abuse_email=_card(abuse, "email"),
         dnssec=signed if isinstance(signed, bool) else None,
     )
 
 
-def _dicts(told: Any) -> Sequence[Mapping[str, Any]]:
-    return [each for each in told if isinstance(each, dict)] if isinstance(told, list) else []
+def _dicts(value: Any) -> Sequence[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def _with_role(told: Mapping[str, Any], role: str) -> Iterator[Mapping[str, Any]]:
-    for entity in _dicts(told.get("entities")):
+def _with_role(document: Mapping[str, Any], role: str) -> Iterator[Mapping[str, Any]]:
+    for entity in _dicts(document.get("entities")):
         roles = entity.get("roles")
         if isinstance(roles, list) and role in roles:
             yield entity
 
 
-def _event(told: Mapping[str, Any], action: str) -> int | None:
-    for event in _dicts(told.get("events")):
+def _event(document: Mapping[str, Any], action: str) -> int | None:
+    for event in _dicts(document.get("events")):
         if event.get("eventAction") == action:
             try:
                 moment = datetime.fromisoformat(str(event.get("eventDate")).strip())

@@ -95,11 +95,13 @@ class Postmaster:
             self._credentials.forget()
             answer = await self._answer(asking, domain, body)
         if answer.status == 401:
-            raise CollectionFailed(f"Google does not accept the credentials (status 401){_told(answer)}")
+            raise CollectionFailed(f"Google does not accept the credentials (status 401){_message_of(answer)}")
         if answer.status in (403, 404):
-            raise _Refused(f"Google tells these credentials nothing of it (status {answer.status}){_told(answer)}")
+            raise _Refused(
+                f"Google tells these credentials nothing of it (status {answer.status}){_message_of(answer)}"
+            )
         if answer.status != 200:
-            raise _Refused(f"Google answered with status {answer.status}{_told(answer)}")
+            raise _Refused(f"Google answered with status {answer.status}{_message_of(answer)}")
         try:
             return msgspec.json.decode(answer.body, type=Page)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -131,7 +133,7 @@ class _Error(msgspec.Struct, frozen=True):
     error: _Status = _Status()
 
 
-def _told(answer: Answer) -> str:
+def _message_of(answer: Answer) -> str:
     """In Google's own words, which say whether the API is off, the scope is wrong, or the domain is not verified."""
     try:
         message = msgspec.json.decode(answer.body, type=_Error).error.message

@@ -55,26 +55,26 @@ def read_credentials(path: str) -> Credentials:
     """Of a service account, or of a user's refresh token. Raises InvalidSetting."""
     where = "postmaster_credentials"
     try:
-        told = msgspec.json.decode(Path(path).read_bytes())
+        document = msgspec.json.decode(Path(path).read_bytes())
     except OSError as error:
         raise InvalidSetting(f"{where}: {path} cannot be read: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise InvalidSetting(f"{where}: {path} is not JSON") from None
-    kind = told.get("type") if isinstance(told, dict) else None
+    kind = document.get("type") if isinstance(document, dict) else None
     try:
         if kind == "service_account":
             return Credentials(
-                google.oauth2.service_account.Credentials.from_service_account_info(told, scopes=[SCOPE])  # type: ignore[no-untyped-call]
+                google.oauth2.service_account.Credentials.from_service_account_info(document, scopes=[SCOPE])  # type: ignore[no-untyped-call]
             )
         if kind == "authorized_user":
             # What the user agreed to is part of the refresh token, so no scope is asked for.
             return Credentials(
                 google.oauth2.credentials.Credentials(  # type: ignore[no-untyped-call]
                     token=None,
-                    refresh_token=told["refresh_token"],
-                    client_id=told["client_id"],
-                    client_secret=told["client_secret"],
-                    token_uri=told.get("token_uri") or _TOKEN_URL,
+                    refresh_token=document["refresh_token"],
+                    client_id=document["client_id"],
+                    client_secret=document["client_secret"],
+                    token_uri=document.get("token_uri") or _TOKEN_URL,
                 )
             )
     except (KeyError, ValueError, TypeError):

@@ -68,14 +68,14 @@ def history(file: BinaryIO, name: str) -> dict[str, dict[int, dict[str, Any]]]:
     if len(raw) > MOST_BYTES:
         raise InvalidInput(f"{name}: more than {MOST_BYTES:,} bytes")
     found: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
-    for place, told in _told(raw, name):
-        for record in _records(told, place):
+    for place, document in _documents(raw, name):
+        for record in _records(document, place):
             domain, at = _domain_and_day(record, place)
             found[domain][at] = {**msgspec.to_builtins(record), "name": record.name}
     return dict(found)
 
 
-def _told(raw: bytes, name: str) -> Iterator[tuple[str, Any]]:
+def _documents(raw: bytes, name: str) -> Iterator[tuple[str, Any]]:
     try:
         yield name, msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -83,13 +83,13 @@ def _told(raw: bytes, name: str) -> Iterator[tuple[str, Any]]:
         yield from records(io.BytesIO(raw), name, object)
 
 
-def _records(told: Any, place: str) -> list[_Record]:
+def _records(document: Any, place: str) -> list[_Record]:
     try:
-        if isinstance(told, list):
-            return msgspec.convert(told, list[_Record])
-        if isinstance(told, dict) and "name" not in told:
-            return msgspec.convert(told, _Answer).traffic_stats
-        return [msgspec.convert(told, _Record)]
+        if isinstance(document, list):
+            return msgspec.convert(document, list[_Record])
+        if isinstance(document, dict) and "name" not in document:
+            return msgspec.convert(document, _Answer).traffic_stats
+        return [msgspec.convert(document, _Record)]
     except msgspec.ValidationError as error:
         raise InvalidInput(f"{place}: {error}") from None
 

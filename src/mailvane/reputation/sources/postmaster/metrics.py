@@ -65,18 +65,18 @@ class Value(msgspec.Struct, frozen=True, rename="camel"):
 
     def number(self) -> float | None:
         """None when it has none that is finite."""
-        for told in (self.double_value, self.float_value, self.int_value):
-            if told is not None:
+        for value in (self.double_value, self.float_value, self.int_value):
+            if value is not None:
                 try:
-                    number = float(told)
+                    number = float(value)
                 except (ValueError, OverflowError):
                     return None
                 return number if math.isfinite(number) else None
         return None
 
     def texts(self) -> list[str]:
-        told = (self.string_list or {}).get("values")
-        return [each for each in told if isinstance(each, str)] if isinstance(told, list) else []
+        values = (self.string_list or {}).get("values")
+        return [each for each in values if isinstance(each, str)] if isinstance(values, list) else []
 
 
 class Day(msgspec.Struct, frozen=True):
@@ -119,7 +119,7 @@ def question(days: Iterable[date], metrics: Sequence[Mapping[str, Any]]) -> dict
 
 def metrics() -> list[dict[str, Any]]:
     """Everything that a record can hold, except the rates of feedback loops."""
-    asked = [_metric(name, standard, told) for name, (standard, told, _) in _RATIOS.items()]
+    asked = [_metric(name, standard, filter_text) for name, (standard, filter_text, _) in _RATIOS.items()]
     asked += [
         _metric(name, "DELIVERY_ERROR_RATE", f'error_type = "{each.kind}" AND error_reason = "{each.reason}"')
         for name, each in _ERRORS.items()
@@ -141,8 +141,8 @@ def loop_metrics(ids: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _metric(name: str, standard: str, told: str) -> dict[str, Any]:
-    return {"name": name, "baseMetric": {"standardMetric": standard}} | ({"filter": told} if told else {})
+def _metric(name: str, standard: str, filter_text: str) -> dict[str, Any]:
+    return {"name": name, "baseMetric": {"standardMetric": standard}} | ({"filter": filter_text} if filter_text else {})
 
 
 def records(domain: str, stats: Iterable[Stat], loop_ids: Sequence[str] = ()) -> dict[int, dict[str, Any]]:
@@ -161,8 +161,8 @@ def records(domain: str, stats: Iterable[Stat], loop_ids: Sequence[str] = ()) ->
             record[_RATIOS[stat.metric][2]] = number
         elif stat.metric in _ERRORS:
             error = _ERRORS[stat.metric]
-            told = {"errorClass": error.error_class, "errorType": error.error_type, "errorRatio": number}
-            record.setdefault("deliveryErrors", []).append(told)
+            delivery_error = {"errorClass": error.error_class, "errorType": error.error_type, "errorRatio": number}
+            record.setdefault("deliveryErrors", []).append(delivery_error)
         elif stat.metric in places:
             loop = {"id": places[stat.metric], "spamRatio": number}
             record.setdefault("spammyFeedbackLoops", []).append(loop)

@@ -66,9 +66,9 @@ class Snds:
         if not asset.secret:
             return _refresh(asset.name, now, error="this entry has no key")
         try:
-            told = [await self._fetched(asking, "data.aspx", asset.secret, day) for day in self._days(asset, now)]
+            texts = [await self._fetched(asking, "data.aspx", asset.secret, day) for day in self._days(asset, now)]
             blocked = blocked_ranges(rows(await self._fetched(asking, "ipStatus.aspx", asset.secret)))
-            found = [period for text in told for period in periods(rows(text), self._zone)]
+            found = [period for text in texts for period in periods(rows(text), self._zone)]
         except CollectionFailed as error:
             return _refresh(asset.name, now, error=error.message.replace(asset.secret, "[key]"))
         except InvalidInput as error:
@@ -107,10 +107,10 @@ class Snds:
         return _text(answer.body)
 
     def _observed(self, text: str, now: int) -> Iterable[Observation]:
-        told = list(rows(text))
-        if told and says_blocked(told[0][1]):
-            return _blocked_observed(blocked_ranges(told), (), (), now)
-        return [_period_observed(period, now) for period in periods(told, self._zone)]
+        lines = list(rows(text))
+        if lines and says_blocked(lines[0][1]):
+            return _blocked_observed(blocked_ranges(lines), (), (), now)
+        return [_period_observed(period, now) for period in periods(lines, self._zone)]
 
 
 def make(settings: ReputationSettings) -> Snds:
@@ -160,11 +160,11 @@ def _period_observed(period: Period, now: int) -> Observation:
 def _blocked_observed(
     ranges: Iterable[BlockedRange], former: Iterable[BlockedRange], known: Iterable[str], now: int
 ) -> Iterator[Observation]:
-    told = dict(_written_out(ranges, known))
-    for address, each in told.items():
+    written = dict(_written_out(ranges, known))
+    for address, each in written.items():
         yield _status(address, each.blocked, each.reason, now)
     for address, each in _written_out(former, known):
-        if each.blocked == "Yes" and address not in told:
+        if each.blocked == "Yes" and address not in written:
             yield _status(address, "No", "", now)
 
 

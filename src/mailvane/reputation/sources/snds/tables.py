@@ -74,10 +74,10 @@ def says_blocked(cells: Sequence[str]) -> bool:
     return len(cells) > 1 and _address(cells[1]) is not None
 
 
-def periods(told: Iterable[tuple[int, Sequence[str]]], zone: tzinfo) -> list[Period]:
+def periods(lines: Iterable[tuple[int, Sequence[str]]], zone: tzinfo) -> list[Period]:
     """One for each address and day; several rows of a day are put together. Raises InvalidInput."""
     found: dict[tuple[str, int], Period] = {}
-    for line, cells in told:
+    for line, cells in lines:
         try:
             period = _period(cells, zone)
         except ValueError as error:
@@ -87,10 +87,10 @@ def periods(told: Iterable[tuple[int, Sequence[str]]], zone: tzinfo) -> list[Per
     return list(found.values())
 
 
-def blocked_ranges(told: Iterable[tuple[int, Sequence[str]]]) -> list[BlockedRange]:
+def blocked_ranges(lines: Iterable[tuple[int, Sequence[str]]]) -> list[BlockedRange]:
     """Raises InvalidInput."""
     found: list[BlockedRange] = []
-    for line, cells in told:
+    for line, cells in lines:
         first, last = _address(cells[0]), _address(cells[1]) if len(cells) > 1 else None
         if first is None or last is None or first.version != last.version or int(first) > int(last):
             raise InvalidInput(f"line {line}: expected the first and the last address of a range")
