@@ -146,7 +146,7 @@ def main() -> None:
             alert.id: evaluate(alert, view, memories.get(alert.id, AlertState(alert_id=alert.id))) for alert in defined
         }
         fired.append(sum(bool(one.fired) for one in found.values()))
-        return {name: one.memory for name, one in found.items()}
+        return {name: one.state for name, one in found.items()}
 
     fired: list[int] = []
     first = timed(lambda: evaluated({}), chosen.rounds)

@@ -24,7 +24,7 @@ from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import AssetKind, Zone
 from mailvane.reputation.sources import snds as snds_collector
 from mailvane.reputation.sources.dnsbl.zones import shipped
-from mailvane.server.alerting import alerting_of, watching_settings
+from mailvane.server.alerting import alerting_of, monitoring_settings
 from mailvane.server.ledger import Ledger
 from mailvane.server.settings import CONFIG_FILE, Settings
 from mailvane_demo.world.blocklists import Blocklist, blocklists
@@ -181,7 +181,7 @@ def watch(world: JudgingWorld, settings: Settings, ledger: Ledger, workspace: in
         watching.add(workspace, kind, names, now)
     watching.add(workspace, AssetKind.SNDS, ["the relays"], now, secret=_KEY)
     _import_snds(world, settings, watching, workspace, days, now)
-    alerting = alerting_of(watching_settings(settings), ledger)
+    alerting = alerting_of(monitoring_settings(settings), ledger)
     for name, rule in _ALERTS.items():
         draft = AlertDraft(name=name, rules=(rule,), webhook_url=f"{world.receiver}/alerts", is_in_daily_report=True)
         alerting.create(workspace, draft, now)

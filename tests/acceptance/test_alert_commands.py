@@ -12,7 +12,7 @@ import pytest
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Source
-from mailvane.server.alerting import WatchingSettings, alerting_of
+from mailvane.server.alerting import MonitoringSettings, alerting_of
 from mailvane.server.ledger import open_ledger
 from tests.acceptance.installation import Installation
 
@@ -27,7 +27,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     found.tenant("acme")
     then = int(time.time() * 1000) - 86_400_000 - 60_000
     ledger = open_ledger(f"sqlite:///{found.data / 'ledger.sqlite'}")
-    alerting = alerting_of(WatchingSettings(), ledger)
+    alerting = alerting_of(MonitoringSettings(), ledger)
     WatchedAssets(ledger.assets, ledger.observations).add(1, AssetKind.IP, ["192.0.2.9"], then)
     said = Observation(
         kind=ObservationKind.IP_LISTING, asset="192.0.2.9", key="bl.example", at=then, seen_at=then,
@@ -55,7 +55,7 @@ def test_an_alert_is_shown_whole_with_its_last_evidence(installation: Installati
 
 def test_one_that_cannot_be_evaluated_says_so_where_it_is_shown(installation: Installation) -> None:
     ledger = open_ledger(f"sqlite:///{installation.data / 'ledger.sqlite'}")
-    alerting, now = alerting_of(WatchingSettings(), ledger), int(time.time() * 1000)
+    alerting, now = alerting_of(MonitoringSettings(), ledger), int(time.time() * 1000)
     made = alerting.create(1, AlertDraft(name="broken", rules=[LISTED], is_active=False), now)
     both = (LISTED, LISTED)
     ledger.alerts.change_alert(

@@ -198,7 +198,7 @@ def test_firings_are_counted_by_what_matched(ledger: Ledger, one: int) -> None:
         entry = LogEntry(
             id=ident * 24, workspace=one, alert_id=alert.id, profile_id=None, name=name, at=at, rules=rules
         )
-        assert ledger.alert_log.remember(AlertState(alert_id=alert.id, version=len(versions)), entry, [])
+        assert ledger.alert_log.save_evaluation(AlertState(alert_id=alert.id, version=len(versions)), entry, [])
         versions.append(ident)
 
     versions: list[str] = []

@@ -45,8 +45,8 @@ def read_log(ledger_url: str, maillog_url: str, under_way: Event | None = None) 
     ledger = open_ledger(ledger_url)
     with open_maillog(maillog_url) as maillog:
         recorder = Recorder(ledger.journal, maillog)
-        carrier = Shipper(recorder)
-        carrier.start()
+        shipper = Shipper(recorder)
+        shipper.start()
         cursor = next(iter(ledger.journal.cursors("postfix:1")), BEGINNING)
         while cursor.offset < EVENTS:
             entry = step(cursor)
@@ -58,7 +58,7 @@ def read_log(ledger_url: str, maillog_url: str, under_way: Event | None = None) 
             recorder.wait_below(40, patience=60)
         if under_way is not None:
             under_way.set()
-        carrier.stop()
+        shipper.stop()
         recorder.drain()
         found = maillog.statistics(StatisticsQuestion(workspace=1, relays=(1,)))
         states = [key for key, _ in ledger.journal.in_flight("postfix:1")]

@@ -81,7 +81,7 @@ def test_an_event_comes_back_as_it_was_stored(maillog: ClickHouseMailLog, append
         tls="TLSv1.3", family=ReasonFamily.UNKNOWN_USER, hard=True, source="/var/log/mail.log", line=2**33, raw="7\tx",
     )  # fmt: skip
     append(full)
-    assert maillog.life(workspace, full.key) == [full]
+    assert maillog.mail_events(workspace, full.key) == [full]
 
 
 def test_a_batch_that_comes_again_changes_nothing(append: Append, rows: Rows, maillog: ClickHouseMailLog) -> None:
@@ -348,7 +348,7 @@ def test_no_workspace_sees_another(maillog: ClickHouseMailLog, append: Append, w
     assert maillog.search(LogQuestion(workspace=other, relays=(1,), mail_id=mail_id(NOON, 1))).total == 0
     assert maillog.statistics(StatisticsQuestion(workspace=other, relays=(1,))).received == 0
     assert maillog.hourly(HourlyQuestion(workspace=other, relays=(1,), since=0, until=2 * NOON)) == []
-    assert maillog.life(other, MailKey(1, NOON, 1)) == []
+    assert maillog.mail_events(other, MailKey(1, NOON, 1)) == []
 
 
 def test_pages_follow_each_other_without_gap_or_overlap(
@@ -486,7 +486,7 @@ def test_old_mail_goes_when_its_time_is_over(
     assert len(rows()) == 2
     maillog.retain(workspace, 30)
     assert [row.number for row in rows()] == [2]
-    assert maillog.life(workspace, MailKey(1, old, 1)) == []
+    assert maillog.mail_events(workspace, MailKey(1, old, 1)) == []
     maillog.retain(workspace, 0)
     assert [row.number for row in rows()] == [2]
 

@@ -218,7 +218,7 @@ def test_an_alert_fires_until_somebody_resolves_it(ledger: Ledger, one: int) -> 
     known = alert(one)
     ledger.alerts.add_alert(known)
     fired = entry(known)
-    assert ledger.alert_log.remember(AlertState(alert_id=known.id), fired, [])
+    assert ledger.alert_log.save_evaluation(AlertState(alert_id=known.id), fired, [])
     assert (ledger.alert_log.firing(fired.at), ledger.alert_log.firing(fired.at + 1)) == (1, 0)
     ledger.alert_log.mark_entry(one, fired.id, EntryState.RESOLVED, NOW, "somebody")
     assert ledger.alert_log.firing(fired.at) == 0
@@ -333,14 +333,14 @@ def test_of_two_evaluations_at_once_one_is_kept(ledger: Ledger, one: int) -> Non
 
     def remember(n: int) -> bool:
         said = {"0": RuleState(matched_at=NOW, said={"x": n})}
-        return ledger.alert_log.remember(AlertState(alert_id=of.id, rules=said), entry(of), [message(one)])
+        return ledger.alert_log.save_evaluation(AlertState(alert_id=of.id, rules=said), entry(of), [message(one)])
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(remember, range(8))) == [False] * 7 + [True]
-    memory = ledger.alert_log.memories([of.id, "unknown"])[of.id]
+    memory = ledger.alert_log.states([of.id, "unknown"])[of.id]
     assert memory.version == 1
-    assert ledger.alert_log.remember(memory, None, [])
-    assert not ledger.alert_log.remember(memory, entry(of), [message(one)])
+    assert ledger.alert_log.save_evaluation(memory, None, [])
+    assert not ledger.alert_log.save_evaluation(memory, entry(of), [message(one)])
     assert ledger.alert_log.entries(EntryQuestion(workspace=one)).total == 1
     assert len(ledger.outbox.notifications(one)) == 1
 
@@ -350,19 +350,21 @@ def test_why_alerts_could_not_be_evaluated_is_read_without_their_evidence(ledger
     for each in (of, well):
         ledger.alerts.add_alert(each)
     rules = {"k": RuleState(failing="no luck"), "l": RuleState(said={"x": NOW})}
-    assert ledger.alert_log.remember(AlertState(alert_id=of.id, rules=rules, failing="broken"), None, [])
-    assert ledger.alert_log.remember(AlertState(alert_id=well.id, rules={"l": RuleState(said={"x": NOW})}), None, [])
+    assert ledger.alert_log.save_evaluation(AlertState(alert_id=of.id, rules=rules, failing="broken"), None, [])
+    assert ledger.alert_log.save_evaluation(
+        AlertState(alert_id=well.id, rules={"l": RuleState(said={"x": NOW})}), None, []
+    )
     assert ledger.alert_log.failures([of.id, well.id, "unknown"]) == {of.id: {"": "broken", "k": "no luck"}}
-    assert ledger.alert_log.memories([of.id])[of.id].failures == {"": "broken", "k": "no luck"}
+    assert ledger.alert_log.states([of.id])[of.id].failures == {"": "broken", "k": "no luck"}
 
 
 def test_an_alert_that_is_gone_is_not_remembered(ledger: Ledger, one: int) -> None:
     of = alert(one)
     ledger.alerts.add_alert(of)
-    assert ledger.alert_log.remember(AlertState(alert_id=of.id), entry(of), [])
+    assert ledger.alert_log.save_evaluation(AlertState(alert_id=of.id), entry(of), [])
     ledger.alerts.remove_alert(one, of.id)
-    assert not ledger.alert_log.remember(AlertState(alert_id=of.id, version=1), entry(of), [message(one)])
-    assert ledger.alert_log.memories([of.id]) == {}
+    assert not ledger.alert_log.save_evaluation(AlertState(alert_id=of.id, version=1), entry(of), [message(one)])
+    assert ledger.alert_log.states([of.id]) == {}
     assert ledger.alert_log.entries(EntryQuestion(workspace=one, alert_id=of.id)).total == 1, "its log stays"
 
 
@@ -371,8 +373,12 @@ def test_log_entries_are_found_by_alert_profile_time_and_report(ledger: Ledger, 
     for of in (first, second):
         ledger.alerts.add_alert(of)
     for n in range(5):
-        assert ledger.alert_log.remember(AlertState(alert_id=first.id, version=n), entry(first, NOW + n * HOUR), [])
-    assert ledger.alert_log.remember(AlertState(alert_id=second.id), entry(second, NOW, in_daily_report=True), [])
+        assert ledger.alert_log.save_evaluation(
+            AlertState(alert_id=first.id, version=n), entry(first, NOW + n * HOUR), []
+        )
+    assert ledger.alert_log.save_evaluation(
+        AlertState(alert_id=second.id), entry(second, NOW, in_daily_report=True), []
+    )
     ask = partial(EntryQuestion, workspace=one)
     page = ledger.alert_log.entries(ask(alert_id=first.id, offset=1, limit=2))
     assert (page.total, [found.at for found in page.entries]) == (5, [NOW + 3 * HOUR, NOW + 2 * HOUR])
@@ -388,7 +394,7 @@ def test_a_log_entry_is_acknowledged_by_its_workspace_alone(ledger: Ledger, one:
     of = alert(one)
     ledger.alerts.add_alert(of)
     fired = entry(of)
-    ledger.alert_log.remember(AlertState(alert_id=of.id), fired, [])
+    ledger.alert_log.save_evaluation(AlertState(alert_id=of.id), fired, [])
     with pytest.raises(NotFound):
         ledger.alert_log.mark_entry(two, fired.id, EntryState.ACKNOWLEDGED, NOW, "eve")
     marked = ledger.alert_log.mark_entry(one, fired.id, EntryState.ACKNOWLEDGED, NOW + 1, "ann")

@@ -24,7 +24,7 @@ from mailvane.outbound.ses.certificates import Certificates
 from mailvane.outbound.ses.intake import SnsIntake
 from mailvane.outbound.ses.provider import SesProvider
 from mailvane.outbound.ses.sns import SnsGate
-from mailvane.outbound.verification import Proving, VerificationStatus
+from mailvane.outbound.verification import DomainVerification, VerificationStatus
 from mailvane.server.ledger import Ledger, open_ledger
 from mailvane_demo.world.certificate_authority import Signer, root, signer
 from mailvane_demo.world.sns_topic import SnsTopic
@@ -76,7 +76,7 @@ def governance(ledger: Ledger) -> Governance:
 
 
 def test_verify_then_status_then_verified(governance: Governance, moto: str, credentials: None) -> None:
-    proving = Proving(governance, SesProvider("eu-central-1", moto))
+    proving = DomainVerification(governance, SesProvider("eu-central-1", moto))
     unknown = SesProvider("eu-west-1", moto).status(governance.domain(NAME))
     assert (unknown.identity, unknown.dkim) == (VerificationStatus.NOT_STARTED, VerificationStatus.NOT_STARTED)
 
@@ -103,7 +103,7 @@ def test_a_domain_that_the_account_proved_long_ago_is_verified_at_the_first_look
     region = "ap-southeast-2"
     ses = boto3.client("ses", region_name=region, endpoint_url=moto)
     ses.delete_identity(Identity=NAME)
-    proving = Proving(governance, SesProvider(region, moto))
+    proving = DomainVerification(governance, SesProvider(region, moto))
     domain, progress = proving.check(NAME, "key 1", NOW)
     assert (domain.verification, progress.identity) == (Verification.NONE, VerificationStatus.NOT_STARTED)
 
@@ -209,7 +209,7 @@ def test_what_the_account_proved_before_does_not_make_a_claim_the_claimants(
     region, name = "sa-east-1", "claimed.example"
     ses = boto3.client("ses", region_name=region, endpoint_url=moto)
     ses.delete_identity(Identity=name)
-    proving = Proving(governance, SesProvider(region, moto))
+    proving = DomainVerification(governance, SesProvider(region, moto))
     governance.create(name, None, NOW, approved=False)
     proving.begin(name, "key 1", NOW)
     assert proving.check(name, "key 1", NOW)[0].approved

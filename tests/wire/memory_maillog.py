@@ -89,7 +89,7 @@ class MemoryMailLog:
         hours = Counter(event.at // 3_600_000 * 3_600_000 for event in self._of(question.workspace, question.relays))
         return [HourlyCounts(hour, count, 0, 0, 0, 0) for hour, count in sorted(hours.items())]
 
-    def life(self, workspace: int, mail: MailKey) -> list[MailEvent]:
+    def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         return sorted((event for event in self._events.get(workspace, []) if event.key == mail), key=lambda e: e.at)
 
     def retain(self, workspace: int, days: int) -> None:

@@ -117,12 +117,12 @@ WATCHED = {
 def watch(world: World) -> None:
     """Theirs: one thing of each kind, something that was said of each, and an alert that fired and was told."""
     theirs = world.theirs.workspace.id
-    watching = world.services.reputation.watching
+    watched_assets = world.services.reputation.watched_assets
     world.ledger.profiles.add_profile(
         Profile(id=THEIR_PROFILE, workspace=theirs, name="secret@theirs.example", created_at=NOW)
     )
     for kind, name in WATCHED.values():
-        watching.add(theirs, kind, [name], NOW)
+        watched_assets.add(theirs, kind, [name], NOW)
     world.ledger.observations.observe(
         theirs,
         [
@@ -156,7 +156,7 @@ def watch(world: World) -> None:
 def ident_of_asset(world: World, path: str) -> str:
     plural = next(plural for plural in sorted(WATCHED, key=len, reverse=True) if f"{plural}/" in path)
     kind, name = WATCHED[plural]
-    found = world.services.reputation.watching.assets(world.theirs.workspace.id, kind)
+    found = world.services.reputation.watched_assets.assets(world.theirs.workspace.id, kind)
     return next((asset.id for asset in found if asset.name == name), "none")
 
 

@@ -27,9 +27,9 @@ from mailvane.outbound.governance import Governance
 from mailvane.outbound.model import Domain, Verification
 from mailvane.outbound.services import OutboundServices
 from mailvane.outbound.settings import OutboundSettings
-from mailvane.outbound.verification import Challenge, DnsRecord, Progress, Proving, VerificationStatus
+from mailvane.outbound.verification import Challenge, DnsRecord, DomainVerification, Progress, VerificationStatus
 from mailvane.reputation.settings import ReputationSettings
-from mailvane.server.alerting import WatchingSettings
+from mailvane.server.alerting import MonitoringSettings
 from mailvane.server.governing import complaints_of
 from mailvane.server.http import HttpServices
 from mailvane.server.inbound import inbound_services
@@ -85,7 +85,7 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
     tenancy = Tenancy(ledger.tenants, MASTER)
     recorder = Recorder(ledger.journal, maillog)
     complaints = complaints_of(OutboundSettings(), ledger, lambda: maillog, recorder.record)
-    settings = WatchingSettings(ReputationSettings(resolvers=("127.0.0.1:9",)))
+    settings = MonitoringSettings(ReputationSettings(resolvers=("127.0.0.1:9",)))
     reputation = reputation_of(settings, ledger, lambda: NOW, complaints=complaints)
     services = HttpServices(
         tenancy=tenancy,
@@ -101,8 +101,8 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
     try:
         with ExitStack() as running:
             app = running.enter_context(application(services))
-            app.on_startup.append(services.outbound.desk.start)
-            app.on_shutdown.append(services.outbound.desk.stop)
+            app.on_startup.append(services.outbound.decision_queue.start)
+            app.on_shutdown.append(services.outbound.decision_queue.stop)
             client = running.enter_context(TestClient(app, raise_server_exceptions=False))
             yield World(client, services, ledger, maillog, tenant(tenancy, "ours"), tenant(tenancy, "theirs"), platform)
     finally:
@@ -114,9 +114,9 @@ def outbound(ledger: Ledger, tenancy: Tenancy) -> OutboundServices:
     return OutboundServices(
         tenancy=tenancy,
         governance=governance,
-        desk=DecisionQueue(governance, lambda: NOW),
+        decision_queue=DecisionQueue(governance, lambda: NOW),
         clients=ClientKeys(ledger.clients, governance),
-        proving=Proving(governance, Judges()),
+        domain_verification=DomainVerification(governance, Judges()),
         take_notification=taken,
     )
 

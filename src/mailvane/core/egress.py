@@ -84,14 +84,14 @@ def _is_address(text: str) -> bool:
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Sends a request to an address that was judged; the server's name and certificate stay those of the URL."""
 
-    def __init__(self, outside: EgressGuard, inner: httpx.AsyncBaseTransport | None = None) -> None:
-        self._outside = outside
+    def __init__(self, guard: EgressGuard, inner: httpx.AsyncBaseTransport | None = None) -> None:
+        self._guard = guard
         self._inner = inner or httpx.AsyncHTTPTransport(retries=0)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host = request.url.raw_host.decode("ascii")  # in Unicode it would be looked up by IDNA 2003
         port = request.url.port or (443 if request.url.scheme == "https" else 80)
-        return await self._inner.handle_async_request(sent_to(request, await self._outside.address_of(host, port)))
+        return await self._inner.handle_async_request(sent_to(request, await self._guard.address_of(host, port)))
 
     async def aclose(self) -> None:
         await self._inner.aclose()

@@ -62,14 +62,14 @@ class DmarcReports:
             # Without the reports nobody knows how a domain does, though its policy may be known.
             trouble = error.message
         room = asyncio.Semaphore(_ASSETS_AT_ONCE)
-        witnesses: list[str] = []
+        known_names: list[str] = []
         without: list[Refresh] = []
         tasks = [asyncio.create_task(self._refreshed(asset.name, now, trouble, room)) for asset in assets]
         try:
             for done in asyncio.as_completed(tasks):
                 refresh = await done
                 if refresh.error or refresh.details["dmarc"]:
-                    witnesses += [f"_dmarc.{refresh.details['found_at']}"] if not refresh.error else []
+                    known_names += [f"_dmarc.{refresh.details['found_at']}"] if not refresh.error else []
                     yield refresh
                 else:
                     without.append(refresh)
@@ -77,7 +77,7 @@ class DmarcReports:
             for task in tasks:
                 task.cancel()
         for refresh in without:
-            yield await self._confirmed(refresh, witnesses[:_MOST_WITNESSES])
+            yield await self._confirmed(refresh, known_names[:_MOST_WITNESSES])
 
     async def fetch(self, now: int) -> int:
         """Take what has arrived; how many files and messages. Raises CollectionFailed where one could not be asked."""
@@ -122,9 +122,9 @@ class DmarcReports:
             except Unanswered as error:
                 return refreshed(error=f"its policy could not be asked for: {error.message}")
 
-    async def _confirmed(self, without: Refresh, witnesses: Sequence[str]) -> Refresh:
+    async def _confirmed(self, without: Refresh, known_names: Sequence[str]) -> Refresh:
         """That there is no policy is believed when the resolver finds other names before and after it says so."""
-        known = [*witnesses, *names_asked(without.asset)]
+        known = [*known_names, *names_asked(without.asset)]
         if not await self._resolver().finds_one_of(known):
             return msgspec.structs.replace(without, error=_FINDS_NOTHING, details={})
         again = await self._refreshed(without.asset, without.at, "", asyncio.Semaphore(1))
@@ -148,6 +148,6 @@ class DmarcReports:
             )
 
 
-def make(settings: DmarcSettings, asking: ReputationSettings) -> DmarcReports:
+def make(settings: DmarcSettings, reputation: ReputationSettings) -> DmarcReports:
     """Policies can be asked for whatever is set; `asking` says by which resolvers."""
-    return DmarcReports(settings, lambda: Lookups(asking.resolvers, asking.lookups_at_once))
+    return DmarcReports(settings, lambda: Lookups(reputation.resolvers, reputation.lookups_at_once))

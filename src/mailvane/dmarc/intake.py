@@ -18,7 +18,7 @@ from mailvane.core.moments import DAY_MS
 from mailvane.dmarc.model import AggregateReport
 from mailvane.dmarc.store.reports import ReportStore
 from mailvane.maillog.complaints import ComplaintIntake, EnclosedMail, is_complaint
-from mailvane.reputation.asset_names import spelled
+from mailvane.reputation.asset_names import normalized
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Refresh, Source
 
@@ -112,11 +112,15 @@ class ReportIntake:
     """Safe to share between threads."""
 
     def __init__(
-        self, reports: ReportStore, watching: WatchedAssets, read: Reader, complaints: ComplaintIntake | None = None
+        self,
+        reports: ReportStore,
+        watched_assets: WatchedAssets,
+        read: Reader,
+        complaints: ComplaintIntake | None = None,
     ) -> None:
         """Without `complaints`, abuse reports are kept and change nothing else."""
         self._reports = reports
-        self._watching = watching
+        self._watched_assets = watched_assets
         self._read = read
         self._complaints = complaints
 
@@ -150,7 +154,7 @@ class ReportIntake:
         """What could not be told: all at once, or each by itself when one of them cannot be stored."""
         try:
             # It came by itself: no asset was asked about, so the next question about one is not put off.
-            self._watching.record(
+            self._watched_assets.record(
                 workspace,
                 [
                     Refresh(
@@ -220,7 +224,7 @@ class ReportIntake:
     def _is_recorded(self, workspace: int, observation: Observation) -> bool:
         # A failure report that names no time is of the moment at which it came.
         at = None if observation.kind is ObservationKind.FAILURE else observation.at
-        return self._watching.is_observed(workspace, observation.kind, observation.asset, observation.key, at)
+        return self._watched_assets.is_observed(workspace, observation.kind, observation.asset, observation.key, at)
 
 
 def observation_of(found: Aggregate | TlsSessions | Failure, now: int) -> Observation:
@@ -228,7 +232,7 @@ def observation_of(found: Aggregate | TlsSessions | Failure, now: int) -> Observ
     name = found.domain.strip().rstrip(".")
     if not name:
         raise InvalidInput("it names no domain")
-    asset = spelled(AssetKind.DMARC, name)[0]
+    asset = normalized(AssetKind.DMARC, name)[0]
     if isinstance(found, Failure):
         at = min(found.at or now, now)
         return Observation(

@@ -33,7 +33,7 @@ class Watched(Protocol):
     def ensure(self, table: str) -> None:
         """Raises StoreDamaged when something of this table is gone."""
 
-    def changing(self, mended: Collection[str] | None = ()) -> AbstractContextManager[None]:
+    def changing(self, repaired: Collection[str] | None = ()) -> AbstractContextManager[None]:
         """Rewrite what is stored, for the length of a block; what was lost of the tables `mended` is there again."""
 
 
@@ -44,7 +44,7 @@ class _Unwatched:
 
     def ensure(self, table: str) -> None: ...
 
-    def changing(self, mended: Collection[str] | None = ()) -> AbstractContextManager[None]:  # noqa: ARG002
+    def changing(self, repaired: Collection[str] | None = ()) -> AbstractContextManager[None]:  # noqa: ARG002
         return nullcontext()
 
 
@@ -68,7 +68,7 @@ class LockedMailLog:
         self.search = maillog.search
         self.statistics = maillog.statistics
         self.hourly = maillog.hourly
-        self.life = maillog.life
+        self.mail_events = maillog.mail_events
         self.verify = maillog.verify
 
     def health(self, measured: bool = True) -> MailLogHealth:
@@ -84,7 +84,7 @@ class LockedMailLog:
         """Make every view anew from the events. Raises StoreDamaged when some of those are gone."""
         with self._nothing_on_its_way():
             self._integrity.ensure(EVENTS)
-            with self._integrity.changing(mended=VIEWS):
+            with self._integrity.changing(repaired=VIEWS):
                 self._maillog.rebuild()
 
     def backup(self, target: Path) -> None:
@@ -100,7 +100,7 @@ class LockedMailLog:
     def restore(self, source: Path) -> None:
         """Take both stores from such a directory. Raises InvalidInput, LedgerMismatch."""
         _check_whole(source)
-        with self._nothing_on_its_way(), self._integrity.changing(mended=None):
+        with self._nothing_on_its_way(), self._integrity.changing(repaired=None):
             if not (source / _MAILLOG).exists() or not (source / _LEDGER).exists():
                 raise InvalidInput(f"{source} holds no backup")
             if self._maillog.health().events:
@@ -111,7 +111,7 @@ class LockedMailLog:
 
     def accept_losses(self) -> None:
         """What is gone of the mail log is not missed any more."""
-        with self._nothing_on_its_way(), self._integrity.changing(mended=None):
+        with self._nothing_on_its_way(), self._integrity.changing(repaired=None):
             self._maillog.accept_losses()
 
     @contextmanager

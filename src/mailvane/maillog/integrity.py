@@ -72,7 +72,7 @@ class Integrity:
                     return
 
     @contextmanager
-    def changing(self, mended: Collection[str] | None = ()) -> Iterator[None]:
+    def changing(self, repaired: Collection[str] | None = ()) -> Iterator[None]:
         """Rewrite or delete what is stored, for the length of a block; nothing is compared meanwhile.
 
         What was lost of the tables `mended` is not missed any more; None: of all tables.
@@ -86,7 +86,7 @@ class Integrity:
                 done = True
             finally:
                 if done:
-                    left = () if mended is None else tuple(one for one in self._losses if one.table not in mended)
+                    left = () if repaired is None else tuple(one for one in self._losses if one.table not in repaired)
                     self._tell(left)
                 self._keep(Record({}, self._losses), 0)
                 self.look()

@@ -44,7 +44,7 @@ class MailLog(EventStore, Protocol):
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
         """Counts hour by hour, oldest first; hours without events are left out."""
 
-    def life(self, workspace: int, mail: MailKey) -> list[MailEvent]:
+    def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         """Every event of one mail, oldest first; empty when the workspace has no such mail."""
 
     def retain(self, workspace: int, days: int) -> None:

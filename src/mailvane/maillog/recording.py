@@ -23,7 +23,7 @@ from mailvane.maillog.store.journal import JournalStore
 
 log = logging.getLogger(__name__)
 
-CARRY_AT_ONCE = 50_000  # events: what is in memory at a time on its way to the mail log
+SHIP_AT_ONCE = 50_000  # events: what is in memory at a time on its way to the mail log
 _HELD_EVENTS = 120_000
 # How soon a batch is noticed that another process, an import, left in the journal.
 _SWEEP_SECONDS = 0.5
@@ -74,7 +74,7 @@ class Recorder:
             self._tell()
         return pending
 
-    def carry(self, limit: int = CARRY_AT_ONCE) -> int:
+    def ship(self, limit: int = SHIP_AT_ONCE) -> int:
         """Move pending batches of up to so many events into the mail log, small ones together; how many then.
 
         Raises StoreUnavailable.
@@ -94,9 +94,9 @@ class Recorder:
         return len(stored)
 
     def drain(self) -> None:
-        """Carry until nothing is pending that can be carried. Raises StoreUnavailable."""
+        """Ship until nothing is pending that can be shipped. Raises StoreUnavailable."""
         self.sweep()
-        while self.carry() or self._journal_has_more:
+        while self.ship() or self._journal_has_more:
             pass
 
     @contextmanager
@@ -106,7 +106,7 @@ class Recorder:
             yield
 
     def sweep(self) -> None:
-        """Let the next `carry` look into the journal for batches that this process does not remember."""
+        """Let the next `ship` look into the journal for batches that this process does not remember."""
         self._left_behind = self._journal_has_more = True
         self._tell()
 
@@ -116,7 +116,7 @@ class Recorder:
         self._tell()
 
     def reconsider(self, moment: float | None = None) -> None:
-        """Let the next `carry` try the batches again that the mail log refused; with a moment, those that are due."""
+        """Let the next `ship` try the batches again that the mail log refused; with a moment, those that are due."""
         due = [sequence for sequence, at in self._refused.items() if moment is None or at <= moment]
         for sequence in due:
             del self._refused[sequence]
@@ -153,7 +153,7 @@ class Recorder:
         return True
 
     def wait_for_work(self, patience: float) -> bool:
-        """Wait until something may be there to carry; False when nothing came within so many seconds."""
+        """Wait until something may be there to ship; False when nothing came within so many seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: bool(self._held or self._taken) or self._journal_has_more, patience)
 
@@ -250,7 +250,7 @@ class Shipper:
             try:
                 began = monotonic()
                 self._recorder.reconsider(began)
-                carried = self._recorder.carry()
+                carried = self._recorder.ship()
                 breath = min(monotonic() - began, _LONGEST_BREATH_SECONDS) if carried else 0.0
                 little = breath > 0 and self._recorder.backlog() < _LITTLE
             except MailvaneError as error:

@@ -88,7 +88,7 @@ class RemoteMailLog:
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
         return self._ask("hourly", question, list[HourlyCounts])
 
-    def life(self, workspace: int, mail: MailKey) -> list[MailEvent]:
+    def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         return self._ask("life", {"workspace": workspace, "mail": mail}, list[MailEvent])
 
     def health(self, measured: bool = True) -> MailLogHealth:  # noqa: ARG002 - the server measures in any case

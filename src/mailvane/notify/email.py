@@ -22,7 +22,7 @@ import msgspec
 from mailvane.core.errors import InvalidInput
 from mailvane.core.mailbox import Mailbox, canonical_address, read_mailbox
 from mailvane.notify.model import Channel, Notification
-from mailvane.notify.notifier import Delivered, Letter, NotDelivered, Refused
+from mailvane.notify.notifier import Delivered, NotDelivered, Refused, RenderedEmail
 from mailvane.notify.settings import OutgoingMail
 
 TIMEOUT_SECONDS = 20.0
@@ -35,13 +35,16 @@ class Email:
     channel = Channel.EMAIL
 
     def __init__(
-        self, mail: OutgoingMail, letter_of: Callable[[Notification], Letter], tls: ssl.SSLContext | None = None
+        self,
+        mail: OutgoingMail,
+        render_email: Callable[[Notification], RenderedEmail],
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`letter_of` says what a mail says, and raises InvalidInput when the notification cannot be told by mail.
+        """`render_email` gives subject and body, and raises InvalidInput when the notification cannot be sent as mail.
 
         `tls` says whom to trust; without it, whom this machine trusts. Raises InvalidInput for no sender.
         """
-        self._letter_of = letter_of
+        self._letter_of = render_email
         self._mail = mail
         self._sender = read_mailbox(mail.sender)
         self._tls = tls
@@ -93,7 +96,7 @@ class Email:
             raise NotDelivered(f"the password file cannot be read: {type(error).__name__}") from None
 
 
-def message_of(notification: Notification, letter: Letter, sender: Mailbox) -> EmailMessage:
+def message_of(notification: Notification, rendered: RenderedEmail, sender: Mailbox) -> EmailMessage:
     """A mail. Its id is that of the notification, so that one that comes twice is known to be the same."""
     # A name of any script is encoded for servers that know ASCII only (RFC 2047); a local part cannot be.
     policy = SMTP if notification.target.isascii() and sender.local.isascii() else SMTPUTF8
@@ -101,7 +104,7 @@ def message_of(notification: Notification, letter: Letter, sender: Mailbox) -> E
     place = sender.domain
     message["From"] = sender.header("Mailvane")
     message["To"] = notification.target
-    message["Subject"] = letter.subject
+    message["Subject"] = rendered.subject
     message["Date"] = format_datetime(datetime.fromtimestamp(notification.created_at // 1000, UTC))
     message["Message-ID"] = f"<{notification.id}@{place}>"
     if notification.alert_id:

@@ -21,9 +21,9 @@ _LONGEST_PAUSE_MS = DAY_MS
 class Posting:
     """One client for a channel. Belongs to one event loop."""
 
-    def __init__(self, outside: EgressGuard) -> None:
+    def __init__(self, guard: EgressGuard) -> None:
         self._client = httpx.AsyncClient(
-            transport=GuardedTransport(outside), timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False
+            transport=GuardedTransport(guard), timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False
         )
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, now: int) -> Delivered:

@@ -20,7 +20,7 @@ class Slack:
     channel = Channel.SLACK
 
     def __init__(
-        self, outside: EgressGuard, url_of: Callable[[int, str], str | None], body: Callable[[Notification], bytes]
+        self, guard: EgressGuard, url_of: Callable[[int, str], str | None], body: Callable[[Notification], bytes]
     ) -> None:
         """`url_of` gives the address of a workspace's integration by its id; None when there is no such one.
 
@@ -28,7 +28,7 @@ class Slack:
         """
         self._body = body
         self._url_of = url_of
-        self._posting = Posting(outside)
+        self._posting = Posting(guard)
 
     async def deliver(self, notification: Notification, now: int) -> Delivered:
         """Raises NotDelivered, Refused, NotAllowed."""

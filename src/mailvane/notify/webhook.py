@@ -20,12 +20,12 @@ class Webhook:
     channel = Channel.WEBHOOK
 
     def __init__(
-        self, outside: EgressGuard, secrets: Callable[[int, int], Sequence[str]], body: Callable[[Notification], bytes]
+        self, guard: EgressGuard, secrets: Callable[[int, int], Sequence[str]], body: Callable[[Notification], bytes]
     ) -> None:
         """`secrets` gives those of a workspace that live at a time, `body` what is posted."""
         self._secrets = secrets
         self._body = body
-        self._posting = Posting(outside)
+        self._posting = Posting(guard)
 
     async def deliver(self, notification: Notification, now: int) -> Delivered:
         """Raises NotDelivered, Refused, NotAllowed."""

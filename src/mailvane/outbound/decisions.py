@@ -21,9 +21,9 @@ _AT_ONCE = 512  # decisions of one transaction: what the last of them waits for 
 
 
 class Decides(Protocol):
-    """What the desk needs of governance."""
+    """What the queue needs of governance."""
 
-    def decide(self, passages: Sequence[SendRequest], now: int) -> list[Verdict]: ...
+    def decide(self, requests: Sequence[SendRequest], now: int) -> list[Verdict]: ...
 
 
 class DecisionQueue:
@@ -48,22 +48,22 @@ class DecisionQueue:
             self._thread.shutdown()
             self._thread = None
 
-    async def decide(self, passage: SendRequest) -> Verdict:
+    async def decide(self, request: SendRequest) -> Verdict:
         """The verdict, once it is durable. Raises StoreUnavailable."""
-        return await self.ask(passage)
+        return await self.ask(request)
 
-    def ask(self, passage: SendRequest) -> asyncio.Future[Verdict]:
+    def ask(self, request: SendRequest) -> asyncio.Future[Verdict]:
         """Likewise, for whoever does not wait here."""
         if self._thread is None or self._stopping:
             refused: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
             refused.set_exception(StoreUnavailable("nothing is decided: the server is starting or stopping"))
             return refused
-        return self._groups.add(None, passage)
+        return self._groups.add(None, request)
 
-    async def _commit(self, _key: None, passages: Sequence[SendRequest]) -> list[Verdict]:
+    async def _commit(self, _key: None, requests: Sequence[SendRequest]) -> list[Verdict]:
         """Raises what may be told to everybody of the group."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._decided, passages)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._decided, requests)
         except InvalidInput as error:
             raise _group_failed(error) from error
         except MailvaneError:
@@ -71,8 +71,8 @@ class DecisionQueue:
         except Exception as error:
             raise _group_failed(error) from error
 
-    def _decided(self, passages: Sequence[SendRequest]) -> list[Verdict]:
-        return self._governance.decide(passages, self._clock())
+    def _decided(self, requests: Sequence[SendRequest]) -> list[Verdict]:
+        return self._governance.decide(requests, self._clock())
 
 
 def _group_failed(error: Exception) -> StoreUnavailable:

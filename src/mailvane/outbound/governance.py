@@ -62,9 +62,9 @@ class Governance:
     def rules(self) -> GovernanceRules:
         return self._rules
 
-    def decide(self, passages: Sequence[SendRequest], now: int) -> list[Verdict]:
+    def decide(self, requests: Sequence[SendRequest], now: int) -> list[Verdict]:
         """May these mails pass? One durable transaction; the answers in the same order. Raises StoreUnavailable."""
-        return self._domains.decide([_acceptable(passage) for passage in passages], now, self._judge, self._watched)
+        return self._domains.decide([_acceptable(request) for request in requests], now, self._judge, self._watched)
 
     def domain(self, name: str, workspace: int | None = None) -> Domain:
         """What a workspace has of that name; without one, the approved domain, else what was claimed first.
@@ -299,12 +299,12 @@ class Governance:
         return stopped, _entry(domain, now, "suspended", GUILLOTINE, evidence)
 
 
-def _acceptable(passage: SendRequest) -> SendRequest:
+def _acceptable(request: SendRequest) -> SendRequest:
     """In the form that the store knows: one request must not spoil the transaction of those decided with it."""
-    name = looked_up_name(passage.domain)
-    if name == passage.domain and passage.units <= _MOST_UNITS:
-        return passage
-    return msgspec.structs.replace(passage, domain=name, units=min(passage.units, _MOST_UNITS))
+    name = looked_up_name(request.domain)
+    if name == request.domain and request.units <= _MOST_UNITS:
+        return request
+    return msgspec.structs.replace(request, domain=name, units=min(request.units, _MOST_UNITS))
 
 
 def _noting(actor: str, now: int) -> Note:

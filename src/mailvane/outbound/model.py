@@ -327,7 +327,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     evidence: str  # JSON: the counts, the rule, the notifications
 
 
-# What decides one passage: the domain and its counters in, the verdict and the counters after it out. Pure.
+# What decides one request: the domain and its counters in, the verdict and the counters after it out. Pure.
 Judge = Callable[[Domain, Usage, SendRequest, int], tuple[Verdict, Usage]]
 
 

@@ -9,7 +9,7 @@ from mailvane.outbound.client_keys import ClientKeys
 from mailvane.outbound.decisions import DecisionQueue
 from mailvane.outbound.feedback import NotificationIntake
 from mailvane.outbound.governance import Governance
-from mailvane.outbound.verification import Proving
+from mailvane.outbound.verification import DomainVerification
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class OutboundServices:
 
     tenancy: Tenancy
     governance: Governance
-    desk: DecisionQueue
+    decision_queue: DecisionQueue
     clients: ClientKeys
-    proving: Proving
+    domain_verification: DomainVerification
     take_notification: NotificationIntake | None = None  # None: notifications are not taken in
     clients_may_change_limits: bool = False
     trust_new_domains: bool = False  # a domain that a customer makes is approved

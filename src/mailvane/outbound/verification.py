@@ -76,7 +76,7 @@ class NoProvider:
         return Progress(identity=VerificationStatus.NOT_STARTED, dkim=VerificationStatus.NOT_STARTED)
 
 
-class Proving:
+class DomainVerification:
     """The two steps of a proof, written down as they are taken. Blocking."""
 
     def __init__(self, governance: Governance, provider: VerificationProvider) -> None:

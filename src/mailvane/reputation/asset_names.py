@@ -14,7 +14,7 @@ LARGEST_NETWORK = 4096  # addresses that one line may stand for
 _LOCAL_PART = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}")
 
 
-def spelled(kind: AssetKind, text: str) -> list[str]:
+def normalized(kind: AssetKind, text: str) -> list[str]:
     """What a line names: one asset, or each address of a network. Raises InvalidInput."""
     return list(_READ[kind](text.strip()))
 

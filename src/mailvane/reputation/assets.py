@@ -15,7 +15,7 @@ import msgspec
 
 from mailvane.core.errors import InvalidFields, InvalidInput, NotFound
 from mailvane.core.identifiers import new_id
-from mailvane.reputation.asset_names import names_in, spelled
+from mailvane.reputation.asset_names import names_in, normalized
 from mailvane.reputation.model import (
     ASKED_ABOUT,
     LISTINGS,
@@ -68,7 +68,7 @@ class WatchedAssets:
 
         Raises InvalidFields, naming each bad one.
         """
-        found = self._spelled(kind, names)
+        found = self._normalized(kind, names)
         return self._assets.add_assets(
             [
                 Asset(
@@ -79,14 +79,14 @@ class WatchedAssets:
             ]
         )  # fmt: skip
 
-    def _spelled(self, kind: AssetKind, names: Sequence[str]) -> list[str]:
+    def _normalized(self, kind: AssetKind, names: Sequence[str]) -> list[str]:
         places = {name: place for place, name in reversed(list(enumerate(names)))}  # where each stands first
         _check_number(kind, places)
         found: dict[str, None] = {}
         wrong: list[tuple[str, str]] = []
         for name, place in sorted(places.items(), key=lambda one: one[1]):
             try:
-                found.update(dict.fromkeys(spelled(kind, name)))
+                found.update(dict.fromkeys(normalized(kind, name)))
             except InvalidInput as error:
                 wrong.append((f"[{place}]", error.message))
             if len(wrong) >= _MOST_COMPLAINTS:

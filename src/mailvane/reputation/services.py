@@ -21,7 +21,7 @@ class ReputationServices:
 
     alerting: Alerting
     statistics: AlertStatistics
-    watching: WatchedAssets
+    watched_assets: WatchedAssets
     sources: SourceSchedule
     profiles: ProfileStore
     observed: ObservationStore

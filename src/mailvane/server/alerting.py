@@ -19,7 +19,7 @@ from mailvane.server.ledger import Ledger
 from mailvane.server.settings import Settings
 
 
-class WatchingSettings(NamedTuple):
+class MonitoringSettings(NamedTuple):
     """The table `[reputation]` of the settings file, part by part."""
 
     reputation: ReputationSettings = ReputationSettings()
@@ -27,12 +27,12 @@ class WatchingSettings(NamedTuple):
     notify: NotifySettings = NotifySettings()
 
 
-def watching_settings(settings: Settings) -> WatchingSettings:
-    return WatchingSettings(settings.reputation, settings.dmarc, settings.notify)
+def monitoring_settings(settings: Settings) -> MonitoringSettings:
+    return MonitoringSettings(settings.reputation, settings.dmarc, settings.notify)
 
 
 def alerting_of(
-    settings: WatchingSettings, ledger: Ledger, on_failing: Callable[[int], None] = lambda _alerts: None
+    settings: MonitoringSettings, ledger: Ledger, on_failing: Callable[[int], None] = lambda _alerts: None
 ) -> Alerting:
     def high_reputation() -> frozenset[str]:
         return frozenset(zone.host for zone in dictionary(ledger.zones.zones()) if zone.high_reputation)
@@ -43,7 +43,7 @@ def alerting_of(
     )
 
 
-def watching_of(ledger: Ledger, evaluate: Callable[[int, Collection[Source], int], object]) -> WatchedAssets:
+def watched_assets_of(ledger: Ledger, evaluate: Callable[[int, Collection[Source], int], object]) -> WatchedAssets:
     """Whatever is learned lets alerts be evaluated."""
 
     def evaluated(workspace: int, sources: Collection[Source], now: int) -> None:

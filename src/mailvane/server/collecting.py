@@ -19,7 +19,7 @@ from mailvane.reputation.sources import honeytokens, traps
 from mailvane.reputation.sources.catalogue import MAKERS
 from mailvane.reputation.sources.collector import Collector
 from mailvane.reputation.sources.dnsbl import Blocklists
-from mailvane.server.alerting import WatchingSettings
+from mailvane.server.alerting import MonitoringSettings
 from mailvane.server.ledger import Ledger
 
 FETCH_SECONDS = 60.0  # how often the places are looked at where reports arrive
@@ -30,21 +30,21 @@ class Collecting:
 
     def __init__(
         self,
-        settings: WatchingSettings,
+        settings: MonitoringSettings,
         ledger: Ledger,
-        watching: WatchedAssets,
+        watched_assets: WatchedAssets,
         complaints: Complaints | None = None,
     ) -> None:
         """Raises InvalidSetting."""
         self._tenants = ledger.tenants
-        self._watching = watching
-        self.intake = ReportIntake(ledger.reports, watching, read_reports, complaints)
+        self._watched_assets = watched_assets
+        self.intake = ReportIntake(ledger.reports, watched_assets, read_reports, complaints)
         self.reports = make_reports(settings.dmarc, settings.reputation)
         self.reports.take, self.reports.refused = self._take, self._refused
         self.collectors: list[Collector] = [self.reports, *(make(settings.reputation) for make in MAKERS)]
         for one in self.collectors:
             if isinstance(one, Blocklists):
-                one.changed, one.proving.probed = ledger.zones.zones, ledger.zones.save_zone_health
+                one.changed, one.zone_probes.probed = ledger.zones.zones, ledger.zones.save_zone_health
 
     def take_in(self, workspace: int, source: Source, file: BinaryIO, name: str, now: int) -> int:
         """A file of what a source would say; how many statements were kept. Raises InvalidInput."""
@@ -56,21 +56,21 @@ class Collecting:
             return sum(each.new for each in taken)
         reader = next(one for one in self.collectors if one.source is source)
         refreshes = _believed(reader.read(file, name, now), name, now)
-        return self._watching.record(workspace, self._kept(workspace, refreshes, source, now), now)
+        return self._watched_assets.record(workspace, self._kept(workspace, refreshes, source, now), now)
 
     def _kept(self, workspace: int, refreshes: Iterable[Refresh], source: Source, now: int) -> Iterable[Refresh]:
         """Feeds tell of everybody; what is kept concerns somebody who is watched here."""
         if source is Source.TRAPS:
-            return traps.of_watched(refreshes, self._watching.assets(workspace, AssetKind.TRAP), now)
+            return traps.of_watched(refreshes, self._watched_assets.assets(workspace, AssetKind.TRAP), now)
         if source is Source.HONEYTOKENS:
-            return honeytokens.of_watched(refreshes, self._watching.assets(workspace, AssetKind.HONEYTOKEN), now)
+            return honeytokens.of_watched(refreshes, self._watched_assets.assets(workspace, AssetKind.HONEYTOKEN), now)
         return refreshes
 
     def _take(self, workspace: str, file: BinaryIO, name: str, now: int) -> Sequence[Taken]:
         return self.intake.take(self._workspace(workspace), file, name, now)
 
     def _refused(self, workspace: str, reasons: Sequence[str], now: int) -> None:
-        self._watching.refused(self._workspace(workspace), Source.DMARC, reasons, now)
+        self._watched_assets.refused(self._workspace(workspace), Source.DMARC, reasons, now)
 
     def _workspace(self, name: str) -> int:
         """Raises CollectionFailed: a report must wait for its workspace, and not be set aside for the lack of it."""

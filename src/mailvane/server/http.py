@@ -95,7 +95,7 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
     """The application. A registry that is passed in may carry other parts' metrics; they are shown along."""
     metrics = Metrics(registry or CollectorRegistry())
     threads = ThreadPools(on_abandoned=metrics.abandoned)
-    recognition = KeyCache(services.tenancy, services.outbound.clients.admit)
+    key_cache = KeyCache(services.tenancy, services.outbound.clients.admit)
     checks = Checks(services.maillog, services.find_room, services.followed)
     intake = Intake(services.tenancy, services.maillog.recorder)
 
@@ -116,7 +116,7 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
                 "threads": threads,
                 "metrics": metrics,
                 "checks": checks,
-                "recognition": recognition,
+                "key_cache": key_cache,
                 "document": document,
                 "intake": intake,
                 "intake_commits": intake_commits(commit, partial(threads.quick, services.maillog.recorder.backlog)),
@@ -124,6 +124,6 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
         ),
     )
     app.asgi_handler = Gateway(
-        app.asgi_handler, _DIALECTS, Authenticator(recognition, threads, services.clock), metrics.observe
+        app.asgi_handler, _DIALECTS, Authenticator(key_cache, threads, services.clock), metrics.observe
     )
     return app

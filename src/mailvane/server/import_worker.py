@@ -1,4 +1,4 @@
-"""A carrier in a process of its own, for a command that fills the journal while no server runs.
+"""The shipper in a process of its own, for a command that fills the journal while no server runs.
 
 Reading a log and storing its events then use a processor each, and a command does the same work beside a server as
 without one. The process is spawned, never forked: a fork of a process that has loaded the engine hangs. It ends with
@@ -27,22 +27,22 @@ _STOP = "stop"
 _LOOK = "look"
 
 
-class CarrierProcess(NamedTuple):
+class ShipperProcess(NamedTuple):
     """What the command sees of whoever carries."""
 
-    lives: Callable[[], bool]  # raises what opening the stores raised: StoreInUse, StoreTooNew, StoreUnavailable
+    is_running: Callable[[], bool]  # raises what opening the stores raised: StoreInUse, StoreTooNew, StoreUnavailable
     poke: Callable[[], None]  # there is something new in the journal
 
 
 @contextmanager
-def carried_apart(settings: Settings, purpose: str) -> Iterator[CarrierProcess]:
+def shipper_process(settings: Settings, purpose: str) -> Iterator[ShipperProcess]:
     """Carry for the length of a block, which need not wait until the stores are open.
 
     The end of the block raises what opening the stores raised: StoreInUse, StoreTooNew, StoreUnavailable.
     """
     spawning = multiprocessing.get_context("spawn")
     ours, theirs = spawning.Pipe()
-    process = spawning.Process(target=_carry, args=(settings, purpose, theirs), name="carrier", daemon=True)
+    process = spawning.Process(target=_ship, args=(settings, purpose, theirs), name="carrier", daemon=True)
     # Ctrl-C is for the command, from the first moment of the other process on: it tells us when to end.
     usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -52,7 +52,7 @@ def carried_apart(settings: Settings, purpose: str) -> Iterator[CarrierProcess]:
     theirs.close()
     opened = False
 
-    def lives() -> bool:
+    def is_running() -> bool:
         nonlocal opened
         # After the news that the stores are open there is none but the end.
         if ours.poll():
@@ -65,7 +65,7 @@ def carried_apart(settings: Settings, purpose: str) -> Iterator[CarrierProcess]:
             ours.send(_LOOK)
 
     try:
-        yield CarrierProcess(lives, poke)
+        yield ShipperProcess(is_running, poke)
         if not opened:
             _hear(ours)
         with suppress(BrokenPipeError):
@@ -85,7 +85,7 @@ def _hear(connection: Connection) -> None:
         raise error
 
 
-def _carry(settings: Settings, purpose: str, connection: Connection) -> None:
+def _ship(settings: Settings, purpose: str, connection: Connection) -> None:
     """The life of the process."""
     # Batches live for a moment each, and none of them holds a circle: looking for garbage among them finds none.
     gc.set_threshold(_RARELY)
@@ -98,7 +98,7 @@ def _carry(settings: Settings, purpose: str, connection: Connection) -> None:
         with import_module("mailvane.server.stores").stores_here(settings, purpose) as stores:
             connection.send(None)
             while words.get() != _STOP:
-                stores.carrier.poke()
+                stores.shipper.poke()
     except MailvaneError as error:
         connection.send(error)
 

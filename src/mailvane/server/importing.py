@@ -20,7 +20,7 @@ from mailvane.maillog.postfix.files import STDIN
 from mailvane.maillog.postfix.following import Following
 from mailvane.maillog.postfix.reading import LogReading, Origin, Step, Summary
 from mailvane.server.governing import governance_of, postfix_feedback
-from mailvane.server.import_worker import CarrierProcess, carried_apart
+from mailvane.server.import_worker import ShipperProcess, shipper_process
 from mailvane.server.ledger import Ledger
 from mailvane.server.ledgers import serving
 from mailvane.server.settings import Settings
@@ -53,23 +53,23 @@ class Importer:
         workspace = self._tenancy.workspace(request.workspace)
         relay = self._tenancy.relay_of(workspace.id, request.relay)
         summary = Summary()
-        with self._carried() as carrier:
+        with self._shipping() as shipper:
             while True:
                 reading = self._reading(request, workspace, relay)
                 try:
-                    self._record(self._steps(request, reading), carrier, summary, report)
+                    self._record(self._steps(request, reading), shipper, summary, report)
                     break
                 except SourceMoved:
                     if STDIN in request.files:
                         raise  # it cannot be read again
                     time.sleep(random.uniform(0, _POLL_SECONDS))  # noqa: S311 - so that the two do not keep step
-            self._wait(1, carrier)
+            self._wait(1, shipper)
         return _summary(summary, request.samples, time.monotonic() - began)
 
     def _record(
         self,
         steps: Iterator[Step],
-        carrier: CarrierProcess,
+        shipper: ShipperProcess,
         summary: Summary,
         report: Callable[[ImportProgress], None],
     ) -> None:
@@ -82,17 +82,17 @@ class Importer:
             for step in steps:
                 if before is not None:
                     summary.add(before.result())
-                self._wait(MOST_PENDING, carrier)
-                before = committing.submit(self._commit, step, carrier)
+                self._wait(MOST_PENDING, shipper)
+                before = committing.submit(self._commit, step, shipper)
                 report(ImportProgress(Path(step.name).name, step.consumed, step.size, summary.lines + step.lines))
             if before is not None:
                 summary.add(before.result())
 
-    def _commit(self, step: Step, carrier: CarrierProcess) -> Summary:
+    def _commit(self, step: Step, shipper: ShipperProcess) -> Summary:
         if self._feedback is not None:
             self._feedback(step.entry.batch, self._clock())
         self._ledger.journal.commit(step.entry, self._clock())
-        carrier.poke()
+        shipper.poke()
         return step.summary
 
     def _reading(self, request: ImportRequest, workspace: Workspace, relay: Relay) -> LogReading:
@@ -115,21 +115,21 @@ class Importer:
                 yield from Following(reading, newest, self._clock).run(_pause)
 
     @contextmanager
-    def _carried(self) -> Iterator[CarrierProcess]:
+    def _shipping(self) -> Iterator[ShipperProcess]:
         """Somebody carries: the server that runs, which looks by itself, or a process of our own."""
         if serving(self._settings):
-            yield CarrierProcess(lambda: serving(self._settings) is not None, lambda: None)
+            yield ShipperProcess(lambda: serving(self._settings) is not None, lambda: None)
         else:
-            with carried_apart(self._settings, "mailvane import") as carrier:
-                yield carrier
+            with shipper_process(self._settings, "mailvane import") as shipper:
+                yield shipper
 
-    def _wait(self, batches: int, carrier: CarrierProcess) -> None:
+    def _wait(self, batches: int, shipper: ShipperProcess) -> None:
         """Until fewer batches are on their way, so that a fast reader does not run away from the mail log."""
         least, moved = self._ledger.journal.backlog(), time.monotonic()
         while (left := self._ledger.journal.backlog()) >= batches:
             if left < least:
                 least, moved = left, time.monotonic()
-            if time.monotonic() - moved > _PATIENCE_SECONDS or not carrier.lives():
+            if time.monotonic() - moved > _PATIENCE_SECONDS or not shipper.is_running():
                 raise StoreUnavailable("the mail log takes nothing in; what was read is safe and waits in the journal")
             time.sleep(_POLL_SECONDS)
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from mailvane.core.errors import InvalidInput
-from mailvane.reputation.asset_names import spelled
+from mailvane.reputation.asset_names import normalized
 from mailvane.reputation.blocklists import ListingCheck
 from mailvane.reputation.model import AssetKind, Zone
 from mailvane.reputation.sources.dnsbl import make
@@ -20,7 +20,7 @@ def check(settings: Settings, kind: AssetKind, names: Sequence[str], now: int) -
     """Raises InvalidInput, InvalidSetting, StoreUnavailable."""
     found: dict[str, None] = {}
     for name in names:
-        found.update(dict.fromkeys(spelled(kind, name)))
+        found.update(dict.fromkeys(normalized(kind, name)))
     if len(found) > _MOST:
         raise InvalidInput(f"more than {_MOST} at once")
     wanted = list(found)

@@ -24,7 +24,7 @@ from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.blocklists import ListingCheck
 from mailvane.reputation.model import AssetKind
 from mailvane.server import cli
-from mailvane.server.alerting import watching_settings
+from mailvane.server.alerting import monitoring_settings
 from mailvane.server.governing import governance_of
 from mailvane.server.importing import Importer
 from mailvane.server.ledger import Ledger
@@ -63,7 +63,7 @@ class Mailvane:
         return governance_of(self._settings.outbound, self._ledger)
 
     def alerting(self) -> Alerting:
-        found: Alerting = _part("alerting").alerting_of(watching_settings(self._settings), self._ledger)
+        found: Alerting = _part("alerting").alerting_of(monitoring_settings(self._settings), self._ledger)
         return found
 
     def listings(self, kind: AssetKind, names: Sequence[str]) -> ListingCheck:

@@ -24,16 +24,16 @@ from mailvane.outbound.ses.intake import SnsIntake
 from mailvane.outbound.ses.provider import SesProvider
 from mailvane.outbound.ses.sns import SnsGate
 from mailvane.outbound.settings import OutboundSettings
-from mailvane.outbound.verification import NoProvider, Proving, VerificationProvider
+from mailvane.outbound.verification import DomainVerification, NoProvider, VerificationProvider
 from mailvane.server.governing import governance_of
 from mailvane.server.stores import Stores
 
 
 def policy_server(
-    outbound: OutboundSettings, desk: DecisionQueue, registry: CollectorRegistry, limits: ConnectionLimits
+    outbound: OutboundSettings, decision_queue: DecisionQueue, registry: CollectorRegistry, limits: ConnectionLimits
 ) -> PolicyServer:
     """The service, which does not listen yet."""
-    return PolicyServer(desk.ask, policy_rules(outbound), PolicyMetrics(registry), limits=limits)
+    return PolicyServer(decision_queue.ask, policy_rules(outbound), PolicyMetrics(registry), limits=limits)
 
 
 def policy_rules(outbound: OutboundSettings) -> PolicyRules:
@@ -88,9 +88,9 @@ def outbound_services(
     return OutboundServices(
         tenancy=tenancy,
         governance=governance,
-        desk=DecisionQueue(governance, clock),
+        decision_queue=DecisionQueue(governance, clock),
         clients=ClientKeys(stores.ledger.clients, governance),
-        proving=Proving(governance, verification_provider(settings)),
+        domain_verification=DomainVerification(governance, verification_provider(settings)),
         take_notification=notification_intake(settings, stores, governance),
         clients_may_change_limits=settings.client_may_change_limits,
         trust_new_domains=settings.trust_new_domains,

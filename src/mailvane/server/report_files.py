@@ -12,7 +12,7 @@ from mailvane.dmarc.intake import ReportIntake, Taken
 from mailvane.dmarc.readers.reading import read_reports
 from mailvane.maillog.interface import MailLog
 from mailvane.reputation.alerts.service import Alerting
-from mailvane.server.alerting import watching_of
+from mailvane.server.alerting import watched_assets_of
 from mailvane.server.governing import complaints_of
 from mailvane.server.ledger import Ledger
 from mailvane.server.settings import Settings
@@ -41,7 +41,7 @@ class ReportFiles:
 
             complaints = complaints_of(self._settings.outbound, ledger, maillog, ledger.journal.commit)
             intake = ReportIntake(
-                ledger.reports, watching_of(ledger, self._alerting.evaluate), read_reports, complaints
+                ledger.reports, watched_assets_of(ledger, self._alerting.evaluate), read_reports, complaints
             )
             for name in files:
                 try:

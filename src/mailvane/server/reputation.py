@@ -23,11 +23,11 @@ from mailvane.reputation.services import ReputationServices
 from mailvane.reputation.source_schedule import SourceSchedule
 from mailvane.reputation.sources.dnsbl.zones import dictionary
 from mailvane.reputation.sources.runner import Runner
-from mailvane.server.alerting import WatchingSettings, alerting_of, schedule_of, watching_of
+from mailvane.server.alerting import MonitoringSettings, alerting_of, schedule_of, watched_assets_of
 from mailvane.server.collecting import Collecting
 from mailvane.server.ledger import Ledger
+from mailvane.server.notifying import Notifying
 from mailvane.server.reputation_metrics import ReputationMetrics
-from mailvane.server.telling import Notifying
 
 CATCH_UP_SECONDS = 15.0
 Evaluate = Callable[[int, Collection[Source], int], object]
@@ -40,12 +40,12 @@ class Reputation:
     services: ReputationServices
     dmarc: DmarcServices
     notify: NotifyServices
-    telling: Notifying
-    asking: Sequence[Background]
+    notifying: Notifying
+    source_tasks: Sequence[Background]
 
     def background(self) -> Sequence[Background]:
         """What asks sources and tells people for as long as the server runs."""
-        return [*self.asking, *self.telling.background()]
+        return [*self.source_tasks, *self.notifying.background()]
 
 
 async def _catch_up(tenants: TenantStore, evaluate: Evaluate, clock: Callable[[], int]) -> None:
@@ -59,7 +59,7 @@ async def _catch_up(tenants: TenantStore, evaluate: Evaluate, clock: Callable[[]
 
 
 def reputation_of(
-    settings: WatchingSettings,
+    settings: MonitoringSettings,
     ledger: Ledger,
     clock: Callable[[], int],
     registry: CollectorRegistry | None = None,
@@ -74,15 +74,15 @@ def reputation_of(
     alerting = alerting_of(settings, ledger, metrics.failing)
     evaluate = metrics.evaluating(alerting)
     coalescing = Coalescing(evaluate)
-    watching = watching_of(ledger, coalescing)
-    collecting = Collecting(settings, ledger, watching, complaints)
+    watched_assets = watched_assets_of(ledger, coalescing)
+    collecting = Collecting(settings, ledger, watched_assets, complaints)
     leasing = Leasing(ledger.leases, clock)
     schedule = schedule_of(settings.reputation)
-    runner = Runner(collecting.collectors, watching, ledger.assets, leasing, clock, schedule)
+    runner = Runner(collecting.collectors, watched_assets, ledger.assets, leasing, clock, schedule)
     services = ReputationServices(
         alerting=alerting,
         statistics=AlertStatistics(ledger.alert_log),
-        watching=watching,
+        watched_assets=watched_assets,
         sources=SourceSchedule(ledger.assets, ledger.observations, ledger.leases, schedule),
         profiles=ledger.profiles,
         observed=ledger.observations,
@@ -93,11 +93,11 @@ def reputation_of(
     )
     dmarc = DmarcServices(ledger.reports, settings.dmarc.reports_address)
     notify = NotifyServices(ledger.outbox, ledger.channels, Signing(ledger.channels))
-    asking: Sequence[Background] = (
+    source_tasks: Sequence[Background] = (
         partial(_catch_up, ledger.tenants, evaluate, clock),
         runner.run,
         partial(collecting.fetch_reports, leasing, clock),
         partial(metrics.look, ledger.observations, ledger.alert_log, clock),
         coalescing.run,
     )
-    return Reputation(services, dmarc, notify, Notifying(settings, ledger, clock, registry), asking)
+    return Reputation(services, dmarc, notify, Notifying(settings, ledger, clock, registry), source_tasks)

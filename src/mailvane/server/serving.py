@@ -29,7 +29,7 @@ from mailvane.maillog.history import History
 from mailvane.maillog.services import MailLogServices
 from mailvane.outbound.policy.server import PolicyServer
 from mailvane.outbound.services import OutboundServices
-from mailvane.server.alerting import watching_settings
+from mailvane.server.alerting import monitoring_settings
 from mailvane.server.descriptors import connections_of_a_door, raised
 from mailvane.server.following import Follower, FollowingMetrics
 from mailvane.server.governing import complaints_of
@@ -71,11 +71,13 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         tenancy = Tenancy(stores.ledger.tenants, master_token(settings))
         outbound = outbound_services(settings.outbound, stores, tenancy, _clock)
         complaints = complaints_of(settings.outbound, stores.ledger, lambda: stores.maillog, stores.recorder.record)
-        reputation = reputation_of(watching_settings(settings), stores.ledger, _clock, registry, complaints)
+        reputation = reputation_of(monitoring_settings(settings), stores.ledger, _clock, registry, complaints)
         services = _services(settings, stores, tenancy, outbound, reputation)
         services = replace(services, followed=followed)
         application = create_app(services, registry) if "http" in roles else None
-        policy = policy_server(settings.outbound, outbound.desk, registry, limits) if "policy" in roles else None
+        policy = (
+            policy_server(settings.outbound, outbound.decision_queue, registry, limits) if "policy" in roles else None
+        )
         on_ready = None if ready is None else partial(ready, stores)
         # A loop in C: a decision is so little work that the standard one would be a good part of it.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -170,12 +172,12 @@ async def _run(
     # every answer for a tenth of a second each time.
     gc.collect()
     gc.freeze()
-    await outbound.desk.start()
+    await outbound.decision_queue.start()
     try:
         async with _policing(settings, policy):
             await (stop.wait() if answering is None else answering(stop))
     finally:
-        await outbound.desk.stop()
+        await outbound.decision_queue.stop()
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ class Stores(msgspec.Struct, frozen=True):
     ledger: Ledger
     maillog: MailLog
     recorder: Recorder
-    carrier: Shipper
+    shipper: Shipper
     integrity: Integrity
 
 
@@ -50,11 +50,11 @@ def stores_here(settings: Settings, purpose: str, http: str = "") -> Iterator[St
         integrity.look()
         open_things.enter_context(integrity.watched())
         recorder = Recorder(ledger.journal, ownership)
-        carrier = Shipper(recorder)
-        carrier.start()
-        open_things.callback(carrier.stop)
+        shipper = Shipper(recorder)
+        shipper.start()
+        open_things.callback(shipper.stop)
         attended = LockedMailLog(maillog, recorder, ledger.copies, ownership.check, integrity)
-        yield Stores(ledger, attended, recorder, carrier, integrity)
+        yield Stores(ledger, attended, recorder, shipper, integrity)
 
 
 @contextmanager

@@ -96,22 +96,22 @@ def render_error(request: Request[Any, Any, Any], error: Exception) -> Response[
 class Authenticator:
     """Proves a key: at once when it was proven a moment ago, otherwise on a thread, once for all who present it."""
 
-    def __init__(self, recognition: KeyCache, threads: ThreadPools, clock: Callable[[], int]) -> None:
-        self._recognition = recognition
+    def __init__(self, key_cache: KeyCache, threads: ThreadPools, clock: Callable[[], int]) -> None:
+        self._key_cache = key_cache
         self._threads = threads
         self._clock = clock
         self._under_way: dict[tuple[str, str | None], asyncio.Task[Principal]] = {}
 
     async def principal(self, token: str, workspace: str | None) -> Principal:
         moment = monotonic()
-        known = self._recognition.recall(token, workspace, moment)
+        known = self._key_cache.recall(token, workspace, moment)
         if known is not None:
             return known
         presented = token, workspace
         proof = self._under_way.get(presented)
         if proof is None:
             now = self._clock()
-            proof = asyncio.create_task(self._threads.quick(self._recognition.prove, token, workspace, now, moment))
+            proof = asyncio.create_task(self._threads.quick(self._key_cache.prove, token, workspace, now, moment))
             self._under_way[presented] = proof
             proof.add_done_callback(lambda _: self._under_way.pop(presented))
         return await asyncio.shield(proof)  # one who goes away does not take the proof from the others

@@ -93,7 +93,7 @@ async def _answered(row: Endpoint, table: RouteTable, encode: Encode, request: A
     proven = None if table.is_open(row) else _admitted(request, table)
     asked = await _asked(row, table, proven, request)
     threads, workspace = threads_of(request), proven.workspace if proven else None
-    forget = request.app.state.recognition.forget if row.forgets_keys else None
+    forget = request.app.state.key_cache.forget if row.forgets_keys else None
     work = row.function, services_of(request, table.services), asked, encode, forget
     if row.pool is Pool.MAIL_LOG:
         same = (row.name, proven.kind if proven else None, asked.body, *asked.path.values(), *asked.query.items())

@@ -73,7 +73,7 @@ class MemoryMailLog:
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
         raise NotImplementedError
 
-    def life(self, workspace: int, mail: MailKey) -> list[MailEvent]:
+    def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         raise NotImplementedError
 
     def retain(self, workspace: int, days: int) -> None:

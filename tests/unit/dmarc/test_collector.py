@@ -106,10 +106,10 @@ def test_what_arrived_is_taken_before_policies_are_asked_for(server: NameServer,
         collector = DmarcReports(
             DmarcSettings(reports_mailbox=mailbox, reports_directory=dropped(tmp_path)), partial(lookups, server)
         )
-        desk = collector.take = Desk()
+        decision_queue = collector.take = Desk()
         refreshed(collector, "shop.example")
     assert collector.fetches
-    assert desk.taken == [("files", "r.xml", b"report", NOW), ("mails", "message 101", b"mail", NOW)]
+    assert decision_queue.taken == [("files", "r.xml", b"report", NOW), ("mails", "message 101", b"mail", NOW)]
 
 
 def test_until_somebody_takes_reports_none_are_fetched(server: NameServer, tmp_path: Path) -> None:
@@ -123,10 +123,10 @@ def test_a_mailbox_that_is_away_keeps_no_file_from_being_taken(server: NameServe
     collector = DmarcReports(
         DmarcSettings(reports_mailbox=mailbox, reports_directory=dropped(tmp_path)), partial(lookups, server)
     )
-    desk = collector.take = Desk()
+    decision_queue = collector.take = Desk()
     with pytest.raises(CollectionFailed, match=r"the mailbox @127\.0\.0\.1 cannot be opened"):
         asyncio.run(collector.fetch(NOW))
-    assert len(desk.taken) == 1
+    assert len(decision_queue.taken) == 1
     (unknown,) = refreshed(collector, "shop.example")
     assert "cannot be opened" in unknown.error
     assert unknown.details == {}

@@ -53,8 +53,8 @@ class Kept:
         self.found: list[Found] = []
         self.broken = ""
         self.heard: list[set[Source]] = []
-        self.watching = WatchedAssets(ledger.assets, ledger.observations, self._hear)
-        self.intake = ReportIntake(ledger.reports, self.watching, self._read)
+        self.watched_assets = WatchedAssets(ledger.assets, ledger.observations, self._hear)
+        self.intake = ReportIntake(ledger.reports, self.watched_assets, self._read)
 
     def _hear(self, _workspace: int, sources: Collection[Source], _now: int) -> None:
         self.heard.append(set(sources))
@@ -69,7 +69,7 @@ class Kept:
         return self.intake.take(self.workspace, io.BytesIO(), "file", now)
 
     def told(self, *kinds: ObservationKind) -> list[Observation]:
-        return self.watching.observations(self.workspace, kinds or tuple(ObservationKind), 0, NOW * 2)
+        return self.watched_assets.observations(self.workspace, kinds or tuple(ObservationKind), 0, NOW * 2)
 
     def rows(self) -> list[Any]:
         question = RowQuestion(workspace=self.workspace, since=0, until=NOW * 2)
@@ -237,9 +237,9 @@ def test_remarks_are_kept_with_the_report(kept: Kept) -> None:
 
 
 def test_reports_do_not_put_off_the_question_about_a_domains_policy(kept: Kept) -> None:
-    kept.watching.add(kept.workspace, AssetKind.DMARC, ["shop.example"], NOW)
+    kept.watched_assets.add(kept.workspace, AssetKind.DMARC, ["shop.example"], NOW)
     kept.take(REPORT)
-    (asset,) = kept.watching.assets(kept.workspace, AssetKind.DMARC)
+    (asset,) = kept.watched_assets.assets(kept.workspace, AssetKind.DMARC)
     assert (asset.asked_at, asset.status) == (0, AssetStatus.WAITING)
 
 
@@ -272,7 +272,7 @@ def abuse(digest: str = "d1", feedback_type: str = "abuse", at: int = NOW - DAY)
 
 def test_a_complaint_is_handed_on_once_and_kept_with_what_became_of_it(kept: Kept) -> None:
     complaints = Remembering()
-    kept.intake = ReportIntake(kept.ledger.reports, kept.watching, kept._read, complaints)
+    kept.intake = ReportIntake(kept.ledger.reports, kept.watched_assets, kept._read, complaints)
     (taken,) = kept.take(abuse())
     assert (taken.new, taken.remarks) == (True, ("said so",))
     assert not kept.take(abuse())[0].new
@@ -284,7 +284,7 @@ def test_a_complaint_is_handed_on_once_and_kept_with_what_became_of_it(kept: Kep
 
 def test_a_complaint_that_could_not_be_kept_comes_again(kept: Kept) -> None:
     complaints = Remembering()
-    kept.intake = ReportIntake(kept.ledger.reports, kept.watching, kept._read, complaints)
+    kept.intake = ReportIntake(kept.ledger.reports, kept.watched_assets, kept._read, complaints)
     complaints.away = True
     with pytest.raises(StoreUnavailable):
         kept.take(abuse())
@@ -338,7 +338,7 @@ def test_reports_of_one_moment_cost_each_the_same_however_many_there_are(
 def test_what_cannot_be_stored_of_one_report_keeps_no_other_from_being_kept(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = kept.watching.record
+    record = kept.watched_assets.record
 
     def refusing(workspace: int, refreshes: Iterable[Refresh], now: int) -> int:
         told = list(refreshes)
@@ -346,7 +346,7 @@ def test_what_cannot_be_stored_of_one_report_keeps_no_other_from_being_kept(
             raise InvalidInput("a value cannot be stored")
         return record(workspace, told, now)
 
-    monkeypatch.setattr(kept.watching, "record", refusing)
+    monkeypatch.setattr(kept.watched_assets, "record", refusing)
     bad = msgspec.structs.replace(TLS, report_id="bad")
     taken = kept.take(TLS, bad, COMPLAINT)
     assert [each.reason for each in taken if each.kind is None] == ["a value cannot be stored"]

@@ -62,18 +62,18 @@ def test_what_is_recorded_is_in_the_journal_and_not_yet_in_the_mail_log(
 def test_carrying_moves_batches_and_settles_them(recorder: Recorder, maillog: MemoryMailLog) -> None:
     for number in range(5):
         recorder.record(entry(number, workspace=number), NOW)
-    assert recorder.carry(2) == 2
+    assert recorder.ship(2) == 2
     assert recorder.backlog() == 3
     recorder.drain()
     assert recorder.backlog() == 0
-    assert recorder.carry() == 0
+    assert recorder.ship() == 0
     assert maillog.offered == [f"t{number}" for number in range(5)]
 
 
 def test_small_batches_of_one_workspace_are_carried_together(recorder: Recorder, maillog: MemoryMailLog) -> None:
     for number in range(100):
         recorder.record(entry(number, workspace=number % 2), NOW)
-    assert recorder.carry() == 2
+    assert recorder.ship() == 2
     assert recorder.backlog() == 0
     assert [len(batch.events) for batch in maillog.batches.values()] == [50, 50]
     assert {batch.workspace for batch in maillog.batches.values()} == {0, 1}
@@ -82,7 +82,7 @@ def test_small_batches_of_one_workspace_are_carried_together(recorder: Recorder,
 
 def test_an_entry_without_events_leaves_nothing_to_carry(recorder: Recorder) -> None:
     assert recorder.record(entry(1, events=0), NOW) is None
-    assert recorder.carry() == 0
+    assert recorder.ship() == 0
 
 
 def test_what_an_earlier_process_left_behind_is_carried(ledger: Ledger, maillog: MemoryMailLog) -> None:
@@ -101,7 +101,7 @@ def test_a_batch_fresh_from_this_process_is_not_read_back(
     monkeypatch.setattr("mailvane.maillog.store.journal.unpack", lambda payload: pytest.fail("read back"))
     recorder.record(entry(1), NOW)
     recorder.record(entry(2), NOW)
-    assert recorder.carry() == 1
+    assert recorder.ship() == 1
     assert numbers(maillog) == [1, 2]
 
 
@@ -110,7 +110,7 @@ def test_what_another_carrier_took_is_not_remembered(ledger: Ledger, recorder: R
     recorder.record(entry(1), NOW)
     Recorder(ledger.journal, MemoryMailLog()).drain()
     assert recorder.wait_for_work(0)
-    assert recorder.carry() == 0
+    assert recorder.ship() == 0
     assert not recorder.wait_for_work(0)
 
 
@@ -124,7 +124,7 @@ def test_steady_work_does_not_keep_a_recorder_from_what_a_dead_node_left(
     while 0 not in numbers(maillog):
         rounds += 1
         recorder.record(entry(rounds), NOW)
-        recorder.carry()
+        recorder.ship()
         assert rounds <= recording._ROUNDS_BEFORE_SWEEP
     assert rounds > 1
 
@@ -146,11 +146,11 @@ def test_while_the_mail_log_is_away_nothing_is_lost_and_nothing_counts_twice(
     recorder.record(entry(2), NOW)
     maillog.down = True
     with pytest.raises(StoreUnavailable):
-        recorder.carry()
+        recorder.ship()
     recorder.record(entry(3), NOW)
     assert recorder.backlog() == 2
     with pytest.raises(StoreUnavailable):
-        recorder.carry()
+        recorder.ship()
     maillog.down = False
     recorder.drain()
     assert recorder.backlog() == 0
@@ -164,7 +164,7 @@ def test_a_bundle_that_was_offered_is_offered_again_as_it_was(
     recorder.record(entry(2), NOW)
     maillog.down = True
     with pytest.raises(StoreUnavailable):
-        recorder.carry()
+        recorder.ship()
     recorder.record(entry(3), NOW)
     maillog.down = False
     Recorder(ledger.journal, maillog).drain()
@@ -179,9 +179,9 @@ def test_what_an_earlier_process_left_is_tried_again_when_the_mail_log_comes_bac
     Recorder(ledger.journal, MemoryMailLog()).record(entry(1), NOW)
     maillog.down = True
     with pytest.raises(StoreUnavailable):
-        recorder.carry()
+        recorder.ship()
     maillog.down = False
-    assert recorder.carry() == 1
+    assert recorder.ship() == 1
 
 
 def test_a_batch_stored_before_a_crash_is_offered_again_and_counts_once(
@@ -195,7 +195,7 @@ def test_a_batch_stored_before_a_crash_is_offered_again_and_counts_once(
     with monkeypatch.context() as patch:
         patch.setattr(ledger.journal, "settle", crash)
         with pytest.raises(StoreUnavailable):
-            dying.carry()
+            dying.ship()
     Recorder(ledger.journal, maillog).drain()
     assert maillog.offered == ["t1", "t1"]
     assert len(maillog.events) == 1
@@ -225,7 +225,7 @@ def test_a_batch_that_the_mail_log_refuses_does_not_hold_up_the_others(
         recorder.drain()
     assert len(maillog.batches) == 20
     assert recorder.backlog() == recorder.refused() == 20
-    assert recorder.carry() == 0
+    assert recorder.ship() == 0
     maillog.refuses = set()
     recorder.reconsider()
     recorder.drain()
@@ -241,7 +241,7 @@ def test_refused_batches_of_an_earlier_process_do_not_hide_those_behind_them(
         earlier.record(entry(number, workspace=number), NOW)
     maillog.refuses = {f"t{number}" for number in range(40)}
     ledger.journal.claim(100, {})
-    while recorder.carry(5) or recorder.wait_for_work(0):
+    while recorder.ship(5) or recorder.wait_for_work(0):
         pass
     assert len(maillog.batches) == 10
     assert recorder.backlog() == recorder.refused() == 40
@@ -260,15 +260,15 @@ def test_a_refused_batch_is_tried_again_also_while_others_keep_coming(
     busy = Busy(ledger.journal, maillog)
     maillog.refuses = {"t1"}
     busy.record(entry(1), NOW)
-    busy.carry()
+    busy.ship()
     assert busy.waiting(NOW + 5000) == Waiting(batches=1, oldest_ms=5000, refused=1)
     maillog.refuses = set()
-    carrier = Shipper(busy)
-    carrier.start()
+    shipper = Shipper(busy)
+    shipper.start()
     until = monotonic() + PATIENCE
     while "t1" not in maillog.batches and monotonic() < until:
         Event().wait(0.01)
-    carrier.stop()
+    shipper.stop()
     assert "t1" in maillog.batches
     assert busy.waiting(NOW) == Waiting(batches=0, oldest_ms=0, refused=0)
 
@@ -276,7 +276,7 @@ def test_a_refused_batch_is_tried_again_also_while_others_keep_coming(
 def test_nothing_is_carried_while_paused(recorder: Recorder, maillog: MemoryMailLog) -> None:
     recorder.record(entry(1), NOW)
     with recorder.paused():
-        thread = Thread(target=recorder.carry)
+        thread = Thread(target=recorder.ship)
         thread.start()
         recorder.record(entry(2), NOW)
         assert maillog.offered == []
@@ -290,7 +290,7 @@ def test_a_source_that_is_too_fast_waits(recorder: Recorder) -> None:
         recorder.record(entry(number), NOW)
     assert recorder.wait_below(4, patience=0)
     assert not recorder.wait_below(3, patience=0)
-    thread = Thread(target=recorder.carry)
+    thread = Thread(target=recorder.ship)
     thread.start()
     assert recorder.wait_below(1, patience=PATIENCE)
     thread.join()
@@ -308,12 +308,12 @@ def test_a_source_does_not_wait_for_what_the_mail_log_refuses(
 
 def test_the_carrier_carries_what_is_recorded_and_ends_when_told(recorder: Recorder, maillog: MemoryMailLog) -> None:
     recorder.record(entry(1), NOW)
-    carrier = Shipper(recorder)
-    carrier.start()
+    shipper = Shipper(recorder)
+    shipper.start()
     assert recorder.wait_below(1, PATIENCE)
     recorder.record(entry(2), NOW)
     assert recorder.wait_below(1, PATIENCE)
-    carrier.stop()
+    shipper.stop()
     recorder.record(entry(3), NOW)
     assert recorder.backlog() == 1
     assert set(maillog.batches) == {"t1", "t2"}
@@ -323,12 +323,12 @@ def test_the_carrier_notices_what_another_process_left(
     ledger: Ledger, recorder: Recorder, maillog: MemoryMailLog
 ) -> None:
     recorder.drain()
-    carrier = Shipper(recorder)
-    carrier.start()
+    shipper = Shipper(recorder)
+    shipper.start()
     Recorder(ledger.journal, MemoryMailLog()).record(entry(1), NOW)
-    carrier.poke()
+    shipper.poke()
     assert recorder.wait_below(1, PATIENCE)
-    carrier.stop()
+    shipper.stop()
 
 
 def test_the_carrier_outlives_every_failure_and_says_what_troubles_it(
@@ -345,30 +345,30 @@ def test_the_carrier_outlives_every_failure_and_says_what_troubles_it(
             return 0.0
 
     maillog.down = True
-    carry = recorder.carry
+    ship = recorder.ship
 
-    def broken(limit: int = recording.CARRY_AT_ONCE) -> int:
+    def broken(limit: int = recording.SHIP_AT_ONCE) -> int:
         if len(troubles) == 1:
             raise RuntimeError("a mistake")
-        return carry(limit)
+        return ship(limit)
 
     monkeypatch.setattr(recorder, "carry", broken)
     recorder.record(entry(1), NOW)
-    carrier = Troubled(recorder)
-    carrier.start()
+    shipper = Troubled(recorder)
+    shipper.start()
     assert recorder.wait_below(1, PATIENCE)
-    carrier.stop()
+    shipper.stop()
     assert troubles == ["the mail log is away", "a mistake"]
-    assert carrier.trouble is None
+    assert shipper.trouble is None
 
 
 def test_pauses_grow_and_end_growing(recorder: Recorder, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
-    carrier = Shipper(recorder)
+    shipper = Shipper(recorder)
     pause = 0.0
     pauses = []
     for _ in range(200):
-        pause = carrier._back_off(pause, StoreUnavailable())
+        pause = shipper._back_off(pause, StoreUnavailable())
         pauses.append(pause)
     assert 0 < pauses[0] <= recording._FIRST_PAUSE_SECONDS
     assert max(pauses) <= recording._LONGEST_PAUSE_SECONDS

@@ -15,7 +15,7 @@ from mailvane.notify.email import Email
 from mailvane.notify.model import Notification
 from mailvane.notify.notifier import Delivered, NotDelivered, Refused
 from mailvane.notify.settings import OutgoingMail
-from mailvane.reputation.texts.email_templates import letter_of
+from mailvane.reputation.texts.email_templates import render_email
 from tests.unit.notify.letters_sent import BUSY, NOW, entry, notification
 from tests.unit.notify.post_office import PostOffice, certified, parted
 
@@ -25,7 +25,7 @@ def deliver(port: int, told: Notification, tls: ssl.SSLContext | None = None, **
 
     async def delivered() -> Delivered:
         try:
-            return await Email(OutgoingMail(port=port, **given), letter_of, tls).deliver(told, NOW)
+            return await Email(OutgoingMail(port=port, **given), render_email, tls).deliver(told, NOW)
         finally:
             await parted()
 

@@ -36,20 +36,20 @@ class Ledger:
         return [Verdict(domain=passage.domain, allowed=True) for passage in passages]
 
 
-def ask(desk: DecisionQueue, name: str) -> asyncio.Task[Verdict]:
-    return asyncio.create_task(desk.decide(SendRequest(domain=name)))
+def ask(decision_queue: DecisionQueue, name: str) -> asyncio.Task[Verdict]:
+    return asyncio.create_task(decision_queue.decide(SendRequest(domain=name)))
 
 
 async def opened(ledger: Ledger, at_once: int = 512) -> DecisionQueue:
-    desk = DecisionQueue(ledger, lambda: NOW, at_once)
-    await desk.start()
-    return desk
+    decision_queue = DecisionQueue(ledger, lambda: NOW, at_once)
+    await decision_queue.start()
+    return decision_queue
 
 
-async def busy(ledger: Ledger, desk: DecisionQueue) -> asyncio.Task[Verdict]:
+async def busy(ledger: Ledger, decision_queue: DecisionQueue) -> asyncio.Task[Verdict]:
     """A first question whose transaction does not end before it is let."""
     ledger.let.clear()
-    first = ask(desk, "first")
+    first = ask(decision_queue, "first")
     await asyncio.sleep(0)
     await asyncio.to_thread(ledger.began.wait, 10)
     return first
@@ -59,13 +59,13 @@ def test_the_first_one_waits_for_nobody_and_the_others_go_together() -> None:
     ledger = Ledger()
 
     async def run() -> list[str]:
-        desk = await opened(ledger)
-        first = await busy(ledger, desk)
-        others = [ask(desk, str(number)) for number in range(5)]
+        decision_queue = await opened(ledger)
+        first = await busy(ledger, decision_queue)
+        others = [ask(decision_queue, str(number)) for number in range(5)]
         await asyncio.sleep(0)
         ledger.let.set()
         answers = [await each for each in [first, *others]]
-        await desk.stop()
+        await decision_queue.stop()
         return [verdict.domain for verdict in answers]
 
     assert asyncio.run(run()) == ["first", "0", "1", "2", "3", "4"]
@@ -77,13 +77,13 @@ def test_a_group_has_a_largest_size() -> None:
     ledger = Ledger()
 
     async def run() -> None:
-        desk = await opened(ledger, at_once=2)
-        first = await busy(ledger, desk)
-        others = [ask(desk, str(number)) for number in range(5)]
+        decision_queue = await opened(ledger, at_once=2)
+        first = await busy(ledger, decision_queue)
+        others = [ask(decision_queue, str(number)) for number in range(5)]
         await asyncio.sleep(0)
         ledger.let.set()
         await asyncio.gather(first, *others)
-        await desk.stop()
+        await decision_queue.stop()
 
     asyncio.run(run())
     assert ledger.groups == [["first"], ["0", "1"], ["2", "3"], ["4"]]
@@ -94,13 +94,13 @@ def test_a_failure_is_told_to_all_who_waited_and_the_next_are_decided(failure: E
     ledger = Ledger()
 
     async def run() -> list[object]:
-        desk = await opened(ledger)
+        decision_queue = await opened(ledger)
         ledger.failure = failure
-        waiting = [ask(desk, str(number)) for number in range(3)]
+        waiting = [ask(decision_queue, str(number)) for number in range(3)]
         told = await asyncio.gather(*waiting, return_exceptions=True)
         ledger.failure = None
-        assert (await ask(desk, "after")).allowed
-        await desk.stop()
+        assert (await ask(decision_queue, "after")).allowed
+        await decision_queue.stop()
         return list(told)
 
     told = asyncio.run(run())
@@ -112,14 +112,14 @@ def test_who_stops_waiting_takes_no_answer_from_others() -> None:
     ledger = Ledger()
 
     async def run() -> bool:
-        desk = await opened(ledger)
-        first = await busy(ledger, desk)
-        gone, stays = ask(desk, "gone"), ask(desk, "stays")
+        decision_queue = await opened(ledger)
+        first = await busy(ledger, decision_queue)
+        gone, stays = ask(decision_queue, "gone"), ask(decision_queue, "stays")
         await asyncio.sleep(0)
         gone.cancel()
         ledger.let.set()
         answers = await asyncio.gather(first, gone, stays, return_exceptions=True)
-        await desk.stop()
+        await decision_queue.stop()
         assert isinstance(answers[1], asyncio.CancelledError)
         return isinstance(answers[2], Verdict)
 
@@ -130,22 +130,22 @@ def test_stopping_answers_those_who_wait_and_nobody_after() -> None:
     ledger = Ledger()
 
     async def run() -> None:
-        desk = DecisionQueue(ledger, lambda: NOW)
+        decision_queue = DecisionQueue(ledger, lambda: NOW)
         with pytest.raises(StoreUnavailable):
-            await desk.decide(SendRequest(domain="early"))
-        await desk.start()
-        first = await busy(ledger, desk)
-        waiting = ask(desk, "waiting")
+            await decision_queue.decide(SendRequest(domain="early"))
+        await decision_queue.start()
+        first = await busy(ledger, decision_queue)
+        waiting = ask(decision_queue, "waiting")
         await asyncio.sleep(0)
-        stopping = asyncio.create_task(desk.stop())
+        stopping = asyncio.create_task(decision_queue.stop())
         await asyncio.sleep(0)
         with pytest.raises(StoreUnavailable):
-            await desk.decide(SendRequest(domain="late"))
+            await decision_queue.decide(SendRequest(domain="late"))
         ledger.let.set()
         await stopping
         assert (await first).allowed
         assert (await waiting).allowed
-        await desk.stop()
+        await decision_queue.stop()
 
     asyncio.run(run())
     assert ledger.groups == [["first"], ["waiting"]]

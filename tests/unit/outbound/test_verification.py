@@ -11,7 +11,14 @@ from mailvane.core.errors import NotAllowed, NotFound, ProviderUnavailable
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.model import Domain, Reason, SendRequest, Verification
-from mailvane.outbound.verification import Challenge, DnsRecord, NoProvider, Progress, Proving, VerificationStatus
+from mailvane.outbound.verification import (
+    Challenge,
+    DnsRecord,
+    DomainVerification,
+    NoProvider,
+    Progress,
+    VerificationStatus,
+)
 from tests.ledgers import fresh_ledger
 
 NOW = 1_795_000_000_000
@@ -57,7 +64,7 @@ def refusal(book: Governance) -> Reason | None:
 
 
 def test_a_domain_is_refused_from_the_first_step_until_both_proofs_succeed(book: Governance, judge: Judge) -> None:
-    proving = Proving(book, judge)
+    proving = DomainVerification(book, judge)
     assert refusal(book) is None
     assert proving.begin("shop.example", "key 1", NOW).token == "t"
     assert refusal(book) is Reason.UNVERIFIED
@@ -78,7 +85,7 @@ def test_a_domain_is_refused_from_the_first_step_until_both_proofs_succeed(book:
 
 
 def test_what_is_verified_stays_so_when_the_proof_fails_later(book: Governance, judge: Judge) -> None:
-    proving = Proving(book, judge)
+    proving = DomainVerification(book, judge)
     proving.begin("shop.example", "key 1", NOW)
     judge.progress = Progress(identity=SUCCESS, dkim=SUCCESS)
     proving.check("shop.example", "key 1", NOW)
@@ -88,7 +95,7 @@ def test_what_is_verified_stays_so_when_the_proof_fails_later(book: Governance, 
 
 
 def test_a_domain_that_was_proved_elsewhere_is_verified_when_somebody_looks(book: Governance, judge: Judge) -> None:
-    proving = Proving(book, judge)
+    proving = DomainVerification(book, judge)
     for progress in (Progress(identity=SUCCESS, dkim=PENDING), Progress(identity=PENDING, dkim=SUCCESS)):
         judge.progress = progress
         assert proving.check("shop.example", "key 1", NOW)[0].verification is Verification.NONE
@@ -102,18 +109,18 @@ def test_a_domain_that_was_proved_elsewhere_is_verified_when_somebody_looks(book
 def test_a_judge_that_is_away_changes_nothing(book: Governance, judge: Judge) -> None:
     judge.away = True
     with pytest.raises(ProviderUnavailable):
-        Proving(book, judge).begin("shop.example", "key 1", NOW)
+        DomainVerification(book, judge).begin("shop.example", "key 1", NOW)
     assert book.domain("shop.example").verification is Verification.NONE
 
 
 def test_an_unknown_domain_is_not_found(book: Governance, judge: Judge) -> None:
-    for step in (Proving(book, judge).begin, Proving(book, judge).check):
+    for step in (DomainVerification(book, judge).begin, DomainVerification(book, judge).check):
         with pytest.raises(NotFound):
             step("other.example", "key 1", NOW)
 
 
 def test_where_nobody_judges_nothing_can_be_begun(book: Governance) -> None:
-    proving = Proving(book, NoProvider())
+    proving = DomainVerification(book, NoProvider())
     with pytest.raises(NotAllowed):
         proving.begin("shop.example", "key 1", NOW)
     assert proving.check("shop.example", "key 1", NOW)[1].identity is VerificationStatus.NOT_STARTED
@@ -121,7 +128,7 @@ def test_where_nobody_judges_nothing_can_be_begun(book: Governance) -> None:
 
 
 def test_records_that_were_there_before_are_nobodys_own_proof(book: Governance, judge: Judge) -> None:
-    proving = Proving(book, judge)
+    proving = DomainVerification(book, judge)
     book.create("claimed.example", None, NOW, approved=False)
     judge.progress = Progress(identity=SUCCESS, dkim=SUCCESS)
     proving.begin("claimed.example", "key 1", NOW)
@@ -130,7 +137,7 @@ def test_records_that_were_there_before_are_nobodys_own_proof(book: Governance, 
 
 
 def test_a_claim_is_approved_by_its_own_proof(book: Governance, judge: Judge) -> None:
-    proving = Proving(book, judge)
+    proving = DomainVerification(book, judge)
     book.create("claimed.example", None, NOW, approved=False)
     proving.begin("claimed.example", "key 1", NOW)
     assert not proving.check("claimed.example", "key 1", NOW)[0].approved

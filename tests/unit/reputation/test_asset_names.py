@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailvane.core.errors import InvalidInput
-from mailvane.reputation.asset_names import spelled
+from mailvane.reputation.asset_names import normalized
 from mailvane.reputation.model import AssetKind
 
 
@@ -26,7 +26,7 @@ from mailvane.reputation.model import AssetKind
     ],
 )
 def test_a_name_has_one_spelling(kind: AssetKind, text: str, names: list[str]) -> None:
-    assert spelled(kind, text) == names
+    assert normalized(kind, text) == names
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_a_name_has_one_spelling(kind: AssetKind, text: str, names: list[str]) -
 )
 def test_what_cannot_be_a_name_is_refused(kind: AssetKind, text: str) -> None:
     with pytest.raises(InvalidInput):
-        spelled(kind, text)
+        normalized(kind, text)

@@ -15,7 +15,7 @@ from mailvane.dmarc.collector import DmarcReports
 from mailvane.dmarc.settings import DmarcSettings, ImapMailbox, ReportDirectory
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import ObservationKind, Source, SourceHealth
-from mailvane.server.alerting import WatchingSettings
+from mailvane.server.alerting import MonitoringSettings
 from mailvane.server.collecting import Collecting
 from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
@@ -37,7 +37,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def collector_of(ledger: Ledger, settings: DmarcSettings) -> DmarcReports:
     return Collecting(
-        WatchingSettings(dmarc=settings), ledger, WatchedAssets(ledger.assets, ledger.observations)
+        MonitoringSettings(dmarc=settings), ledger, WatchedAssets(ledger.assets, ledger.observations)
     ).reports
 
 

@@ -9,7 +9,7 @@ from mailvane.core.periodic import in_background
 from mailvane.reputation.alerts.model import Alert
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind
 from mailvane.reputation.questions import EntryQuestion
-from mailvane.server.alerting import WatchingSettings
+from mailvane.server.alerting import MonitoringSettings
 from mailvane.server.ledger import Ledger
 from mailvane.server.reputation import reputation_of
 from tests.ledgers import fresh_ledger
@@ -24,7 +24,7 @@ def fired(ledger: Ledger, workspace: int) -> int:
 
 def run_until_something_fired(ledger: Ledger, workspace: int) -> None:
     async def run() -> None:
-        reputation = reputation_of(WatchingSettings(), ledger, lambda: NOW)
+        reputation = reputation_of(MonitoringSettings(), ledger, lambda: NOW)
         async with in_background(reputation.background()), asyncio.timeout(120):
             while not await asyncio.to_thread(fired, ledger, workspace):
                 await asyncio.sleep(0.01)

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from mailvane.core.tenants.service import Tenancy
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Refresh, Source
-from mailvane.server.alerting import WatchingSettings, alerting_of, watching_of
+from mailvane.server.alerting import MonitoringSettings, alerting_of, watched_assets_of
 from mailvane.server.ledger import Ledger
 from mailvane.server.reputation_metrics import ReputationMetrics
 from tests.ledgers import fresh_ledger
@@ -41,16 +41,16 @@ def looked(metrics: ReputationMetrics, ledger: Ledger) -> None:
 def test_evaluations_listings_firing_alerts_and_freshness_are_told(ledger: Ledger) -> None:
     registry = CollectorRegistry()
     metrics = ReputationMetrics(registry)
-    alerting = alerting_of(WatchingSettings(), ledger)
-    watching = watching_of(ledger, metrics.evaluating(alerting))
-    watching.add(1, AssetKind.IP, ["192.0.2.1"], NOW)
+    alerting = alerting_of(MonitoringSettings(), ledger)
+    watched_assets = watched_assets_of(ledger, metrics.evaluating(alerting))
+    watched_assets.add(1, AssetKind.IP, ["192.0.2.1"], NOW)
     alerting.create(1, AlertDraft(name="x", rules=[LISTED]), NOW)
     said = Observation(
         kind=ObservationKind.IP_LISTING, asset="192.0.2.1", key="bl.example", at=NOW, seen_at=NOW, data={"listed": True}
     )
     refresh = Refresh(source=Source.BLOCKLISTS, kind=AssetKind.IP, asset="192.0.2.1", at=NOW, observations=(said,))
-    watching.record(1, [refresh], NOW)
-    watching.refused(1, Source.DMARC, ["one.xml: it is empty", "two.xml: it is empty"], NOW - 1000)
+    watched_assets.record(1, [refresh], NOW)
+    watched_assets.refused(1, Source.DMARC, ["one.xml: it is empty", "two.xml: it is empty"], NOW - 1000)
     looked(metrics, ledger)
 
     def value(name: str, **labels: str) -> float | None:
@@ -71,7 +71,7 @@ def test_evaluations_listings_firing_alerts_and_freshness_are_told(ledger: Ledge
 def test_alerts_that_fail_are_counted_each_time_and_stand_until_they_are_mended_or_gone(ledger: Ledger) -> None:
     registry = CollectorRegistry()
     metrics = ReputationMetrics(registry)
-    alerting = alerting_of(WatchingSettings(), ledger, metrics.failing)
+    alerting = alerting_of(MonitoringSettings(), ledger, metrics.failing)
     evaluate = metrics.evaluating(alerting)
     made = alerting.create(1, AlertDraft(name="x", rules=[LISTED]), NOW)
     ledger.alerts.change_alert(

@@ -81,7 +81,7 @@ def served(
     )
     services, keys, threads = Services(), Keys(), ThreadPools()
     table = RouteTable(rows, Services, dialect, (), "/v1", clients=clients)
-    state = {"services": {Services: services}, "clock": clock, "threads": threads, "recognition": keys}
+    state = {"services": {Services: services}, "clock": clock, "threads": threads, "key_cache": keys}
     app = Litestar(
         route_handlers=handlers([table]),
         exception_handlers={Exception: render_error},

@@ -39,4 +39,4 @@ def said(
     """A source said so of something that is watched."""
     told = Observation(kind=kind, asset=asset[1], key=key, at=at, seen_at=NOW, data=data)
     refresh = Refresh(source=SOURCE_OF[kind], kind=asset[0], asset=asset[1], at=NOW, observations=(told,))
-    world.services.reputation.watching.record(world.ours.workspace.id, [refresh], NOW)
+    world.services.reputation.watched_assets.record(world.ours.workspace.id, [refresh], NOW)

@@ -27,7 +27,7 @@ def listed(world: World, address: str, zone: str = "bl.example") -> None:
         kind=ObservationKind.IP_LISTING, asset=address, key=zone, at=NOW, seen_at=NOW, data={"listed": True}
     )
     refresh = Refresh(source=Source.BLOCKLISTS, kind=AssetKind.IP, asset=address, at=NOW, observations=(said,))
-    world.services.reputation.watching.record(world.ours.workspace.id, [refresh], NOW)
+    world.services.reputation.watched_assets.record(world.ours.workspace.id, [refresh], NOW)
 
 
 @pytest.mark.parametrize("rule", EXAMPLES, ids=lambda rule: str(rule["type"]))

@@ -32,7 +32,7 @@ def told(world: World, at: int, listed: bool) -> None:
         source=Source.BLOCKLISTS, kind=AssetKind.IP, asset="192.0.2.1", at=at, observations=(said,),
         details={"wrong_rdns": True},
     )  # fmt: skip
-    world.services.reputation.watching.record(world.ours.workspace.id, [refresh], at)
+    world.services.reputation.watched_assets.record(world.ours.workspace.id, [refresh], at)
 
 
 def test_addresses_are_watched_one_several_or_by_network(world: World) -> None:
@@ -82,7 +82,7 @@ def test_what_no_blocklist_answered_for_is_neither_listed_nor_clear(
         refresh = Refresh(
             source=Source.BLOCKLISTS, kind=AssetKind(kind), asset=name, at=at, error=error, details=details
         )
-        world.services.reputation.watching.record(world.ours.workspace.id, [refresh], at)
+        world.services.reputation.watched_assets.record(world.ours.workspace.id, [refresh], at)
         (found,) = get(world, f"{path}/{watched['id']}")["data"]
         return found["status"], found["blacklisted"], [one["lookup_host"] for one in found["rbl_unknown"]]
 

@@ -31,7 +31,7 @@ def test_a_key_is_ended_and_taken_up_again_and_replaced(world: World) -> None:
     assert send(world, "PATCH", path, {"status": "TERMINATED"})["data"][0]["status"] == "TERMINATED"
     assert send(world, "PATCH", path, {"status": "ACTIVE", "key": KEY[::-1]})["data"][0]["status"] == "ACTIVE"
     workspace = world.ours.workspace.id
-    kept = world.services.reputation.watching.asset(workspace, AssetKind.SNDS, made["id"])
+    kept = world.services.reputation.watched_assets.asset(workspace, AssetKind.SNDS, made["id"])
     assert (kept.secret, kept.status) == (KEY[::-1], AssetStatus.WAITING)
     send(world, "PATCH", path, {"status": "GONE"}, 400)
     assert send(world, "POST", "/snds/run") == {"data": {"count": 1}}

@@ -153,8 +153,8 @@ def places_of(given: Iterable[str], names: Sequence[str]) -> set[int] | None:
 
 def named_beside(given: Iterable[str], names: Sequence[str]) -> set[int]:
     """Which of the three are named, whatever words stand beside."""
-    spelled = {"2001:DB8:0::3": IPS[2], "Three.EXAMPLE.": DOMAINS[2]}
-    return {names.index(spelled.get(name, name)) for name in given if name not in WORDS}
+    normalized = {"2001:DB8:0::3": IPS[2], "Three.EXAMPLE.": DOMAINS[2]}
+    return {names.index(normalized.get(name, name)) for name in given if name not in WORDS}
 
 
 Case = tuple[dict[str, Any], str | None, set[Any]]  # a rule, the alert's profile, and what must be told

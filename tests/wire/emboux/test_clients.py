@@ -77,12 +77,12 @@ def test_the_vendors_own_command_lines_work(world: World, command: str) -> None:
 
 
 async def _all_at_once(world: World, requests: int, **headers: str) -> list[httpx.Response]:
-    await world.services.outbound.desk.stop()
-    await world.services.outbound.desk.start()  # on this loop
+    await world.services.outbound.decision_queue.stop()
+    await world.services.outbound.decision_queue.start()  # on this loop
     transport = httpx.ASGITransport(app=world.client.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
         answers = await asyncio.gather(*(client.post(INCREMENT) for _ in range(requests)))
-    await world.services.outbound.desk.stop()
+    await world.services.outbound.decision_queue.stop()
     return answers
 
 
@@ -99,16 +99,16 @@ def test_parallel_questions_never_pass_a_limit(world: World) -> None:
 
 def test_a_key_is_proven_once_for_all_who_present_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.services.outbound.governance.create("example.com", None, NOW)
-    recognition = world.client.app.state.recognition
+    key_cache = world.client.app.state.key_cache
     proofs: list[str] = []
-    prove = recognition.prove
+    prove = key_cache.prove
 
     def counted(token: str, *more: Any) -> Principal:
         proofs.append(token)
         proven: Principal = prove(token, *more)
         return proven
 
-    monkeypatch.setattr(recognition, "prove", counted)
+    monkeypatch.setattr(key_cache, "prove", counted)
     answers = asyncio.run(_all_at_once(world, 50, Authorization=f"Bearer {MASTER}"))
     assert {answer.status_code for answer in answers} == {200}
     assert proofs == [MASTER]

@@ -25,11 +25,11 @@ def listed(world: World, address: str, at: int = NOW, is_listed: bool = True) ->
         kind=ObservationKind.IP_LISTING, asset=address, key="bl.example", at=at, seen_at=at, data={"listed": is_listed}
     )
     refresh = Refresh(source=Source.BLOCKLISTS, kind=AssetKind.IP, asset=address, at=at, observations=(said,))
-    world.services.reputation.watching.record(world.ours.workspace.id, [refresh], at)
+    world.services.reputation.watched_assets.record(world.ours.workspace.id, [refresh], at)
 
 
 def watched(world: World, *addresses: str) -> None:
-    world.services.reputation.watching.add(world.ours.workspace.id, AssetKind.IP, addresses, NOW)
+    world.services.reputation.watched_assets.add(world.ours.workspace.id, AssetKind.IP, addresses, NOW)
 
 
 def alert(world: World, **fields: Any) -> str:

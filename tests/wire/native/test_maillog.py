@@ -58,8 +58,8 @@ def test_every_question_gets_the_same_answer_as_at_home(world: World, asked: Rem
     hourly = HourlyQuestion(**where, since=0, until=NOW)  # type: ignore[arg-type]
     assert asked.hourly(hourly) == world.maillog.hourly(hourly)
     mail = MailKey(world.ours.relay.id, ACCEPTED_AT, NUMBER)
-    assert len(asked.life(world.ours.workspace.id, mail)) == 4
-    assert asked.life(world.ours.workspace.id, mail) == world.maillog.life(world.ours.workspace.id, mail)
+    assert len(asked.mail_events(world.ours.workspace.id, mail)) == 4
+    assert asked.mail_events(world.ours.workspace.id, mail) == world.maillog.mail_events(world.ours.workspace.id, mail)
     assert asked.health() == world.maillog.health()
 
 
@@ -84,7 +84,7 @@ def test_a_key_of_one_workspace_asks_about_that_one_only(world: World) -> None:
     with pytest.raises(NotFound):
         client.hourly(HourlyQuestion(workspace=theirs, relays=relays, since=0, until=NOW))
     with pytest.raises(NotFound):
-        client.life(theirs, MailKey(world.theirs.relay.id, ACCEPTED_AT, NUMBER))
+        client.mail_events(theirs, MailKey(world.theirs.relay.id, ACCEPTED_AT, NUMBER))
 
 
 @pytest.mark.parametrize("kind", [KeyKind.WORKSPACE, KeyKind.PLATFORM, KeyKind.CLIENT])

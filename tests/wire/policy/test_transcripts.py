@@ -68,17 +68,20 @@ async def governed(place: Path, domains: dict[str, Any], rules: dict[str, Any]) 
             governance.change(name, {"approved": False}, "test", NOW)
         if told.get("unverified"):
             governance.verification_started(name, ProofBegun(token="token"), "test", NOW)
-    desk = DecisionQueue(governance, lambda: NOW)
-    await desk.start()
+    decision_queue = DecisionQueue(governance, lambda: NOW)
+    await decision_queue.start()
     server = policy_server(
-        msgspec.convert(rules, OutboundSettings), desk, CollectorRegistry(), ConnectionLimits(total=64, per_peer=64)
+        msgspec.convert(rules, OutboundSettings),
+        decision_queue,
+        CollectorRegistry(),
+        ConnectionLimits(total=64, per_peer=64),
     )
     await server.listen(Listen("127.0.0.1", 0))
     try:
         yield Governed(ledger, server)
     finally:
         await server.stop()
-        await desk.stop()
+        await decision_queue.stop()
         ledger.close()
 
 

@@ -35,14 +35,14 @@ def create(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Create a key and print its token, once: only a hash is kept."""
-    place = tenants_program(context)
-    tenancy = place.tenancy()
+    program = tenants_program(context)
+    tenancy = program.tenancy()
     if kind is KeyKind.MASTER:
         raise InvalidInput("the master token comes from the settings; see `mailvane doctor`")
     if kind is KeyKind.PLATFORM and workspace is not None:
         raise InvalidInput("a platform key spans workspaces: leave --workspace out")
     owner = None if kind is KeyKind.PLATFORM else chosen_workspace(tenancy, workspace).id
-    issued = tenancy.create_key(kind, owner, place.now())
+    issued = tenancy.create_key(kind, owner, program.now())
     if as_json:
         print_json(CreatedKey(issued.key.id, kind, owner, issued.token))
     else:

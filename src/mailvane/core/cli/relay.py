@@ -32,9 +32,9 @@ def create(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Create a relay and print its id."""
-    place = tenants_program(context)
-    tenancy = place.tenancy()
-    found = tenancy.create_relay(chosen_workspace(tenancy, workspace).id, comment, place.now())
+    program = tenants_program(context)
+    tenancy = program.tenancy()
+    found = tenancy.create_relay(chosen_workspace(tenancy, workspace).id, comment, program.now())
     if as_json:
         print_json(found)
     else:

@@ -36,7 +36,7 @@ def text_of(value: object) -> str:
     try:
         return _encoder.encode(value).decode()
     except UnicodeEncodeError:
-        return _encoder.encode(_mended(msgspec.to_builtins(value))).decode()
+        return _encoder.encode(_without_surrogates(msgspec.to_builtins(value))).decode()
 
 
 def plain(text: str) -> str:
@@ -55,13 +55,13 @@ def in_chunks(values: Iterable[_T], size: int) -> Iterator[Sequence[_T]]:
         yield chunk
 
 
-def _mended(value: Any) -> Any:
+def _without_surrogates(value: Any) -> Any:
     if isinstance(value, str):
         return _SURROGATES.sub("\ufffd", value)
     if isinstance(value, dict):
-        return {_mended(name): _mended(each) for name, each in value.items()}
+        return {_without_surrogates(name): _without_surrogates(each) for name, each in value.items()}
     if isinstance(value, list):
-        return [_mended(each) for each in value]
+        return [_without_surrogates(each) for each in value]
     return value
 
 

@@ -45,16 +45,16 @@ def show(  # noqa: PLR0913  each option narrows what is shown
     as_json: bool = _JSON,
 ) -> None:
     """Show who sends in the name of each domain, how much, and what of it passes."""
-    place = dmarc_program(context)
-    now = place.now()
+    program = dmarc_program(context)
+    now = program.now()
     question = RowQuestion(
-        workspace=chosen_workspace(place.tenancy(), workspace).id,
+        workspace=chosen_workspace(program.tenancy(), workspace).id,
         since=now - days * DAY_MS,
         until=now + _LATE_MS,
         domain=mail_domain(domain) if domain else None,
         failing_only=failing,
     )
-    found = place.reports().report_summary(question, top)
+    found = program.reports().report_summary(question, top)
     if as_json:
         print_json(found)
     else:
@@ -72,15 +72,15 @@ def tls(  # noqa: PLR0913  each option narrows what is shown
     as_json: bool = _JSON,
 ) -> None:
     """Show TLS reports (RFC 8460): how many sessions to each domain succeeded and failed, and why."""
-    place = dmarc_program(context)
+    program = dmarc_program(context)
     question = _question(context, domain, workspace, days)
-    found = place.reports().tls_reports(replace(question, failing_only=failing, limit=limit))
+    found = program.reports().tls_reports(replace(question, failing_only=failing, limit=limit))
     if as_json:
         print_json(found)
     elif not found.total:
         typer.echo(f"no TLS reports of the last {days} days: take some in with `mailvane dmarc import FILE…`")
     else:
-        show_tls(found, place.zone)
+        show_tls(found, program.zone)
 
 
 @group.command()
@@ -94,22 +94,22 @@ def abuse(  # noqa: PLR0913  each option narrows what is shown
     as_json: bool = _JSON,
 ) -> None:
     """Show abuse reports (ARF, RFC 5965): who complained about which mail, and what failed authentication."""
-    place = dmarc_program(context)
+    program = dmarc_program(context)
     question = replace(_question(context, domain, workspace, days), feedback_type=type_ and type_.lower(), limit=limit)
-    found = place.reports().abuse_reports(question)
+    found = program.reports().abuse_reports(question)
     if as_json:
         print_json(found)
     elif not found.total:
         typer.echo(f"no abuse reports of the last {days} days: take some in with `mailvane dmarc import FILE…`")
     else:
-        show_abuse(found, place.zone)
+        show_abuse(found, program.zone)
 
 
 def _question(context: typer.Context, domain: str | None, workspace: str | None, days: int) -> ReportQuestion:
-    place = dmarc_program(context)
-    now = place.now()
+    program = dmarc_program(context)
+    now = program.now()
     return ReportQuestion(
-        workspace=chosen_workspace(place.tenancy(), workspace).id,
+        workspace=chosen_workspace(program.tenancy(), workspace).id,
         since=now - days * DAY_MS,
         until=now + _LATE_MS,
         domain=domain.lower() if domain else None,
@@ -124,10 +124,10 @@ def import_(
     as_json: bool = _JSON,
 ) -> None:
     """Take in report files: DMARC aggregates, TLS reports, failures and complaints. What is known is skipped."""
-    place = dmarc_program(context)
-    owner = chosen_workspace(place.tenancy(), workspace).id
+    program = dmarc_program(context)
+    owner = chosen_workspace(program.tenancy(), workspace).id
     taken: list[Taken] = []
-    for each in place.take_reports(owner, files):
+    for each in program.take_reports(owner, files):
         taken.append(each)
         if not as_json:
             console().print(_line(each))

@@ -20,9 +20,9 @@ from mailvane.dmarc.readers.aggregate import Head, NotWellFormed, read_aggregate
 from mailvane.dmarc.readers.containers import Budget, Document, Form, Remembered, documents, form_of, visible
 from mailvane.dmarc.readers.failure import in_words, read_failure, report_part
 from mailvane.dmarc.readers.mails import MOST_PARTS, Part, walk
-from mailvane.dmarc.readers.mending import MOST_BYTES as MOST_MENDED
-from mailvane.dmarc.readers.mending import mended
 from mailvane.dmarc.readers.records import Spool
+from mailvane.dmarc.readers.repair import MOST_BYTES as MOST_REPAIRED
+from mailvane.dmarc.readers.repair import repaired
 from mailvane.dmarc.readers.tls import MOST_BYTES, read_tls, sessions
 
 log = logging.getLogger(__name__)
@@ -86,13 +86,13 @@ def _of_document(document: Document, domain: str) -> Iterator[Found]:
 
 def _aggregates(document: Document) -> Iterator[Found]:
     """As it is written; else, where that is no XML, as it is meant."""
-    source = Remembered(document.stream, MOST_MENDED)
+    source = Remembered(document.stream, MOST_REPAIRED)
     try:
         with Spool() as rows:
             yield _aggregate(document.name, read_aggregate(source, rows.add), rows)
     except NotWellFormed:
         content = source.whole()
-        found = mended(content) if content is not None else None
+        found = repaired(content) if content is not None else None
         if found is None:
             raise
         with Spool() as rows:

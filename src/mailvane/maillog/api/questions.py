@@ -85,7 +85,7 @@ def life(services: MailLogServices, asked: Asked) -> Sequence[MailEvent]:
     question = _read(LifeQuestion, asked)
     _checked(asked.principal, question.workspace, (question.mail.relay, question.mail.number))
     _check_times(question.mail.accepted_at)
-    return services.maillog.life(question.workspace, question.mail)
+    return services.maillog.mail_events(question.workspace, question.mail)
 
 
 def health(services: MailLogServices, asked: Asked) -> MailLogHealth:

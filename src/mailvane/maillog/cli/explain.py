@@ -34,45 +34,48 @@ def explain(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Tell the life of one mail, event by event, with file, line number and the raw lines."""
-    place = maillog_program(context)
-    tenancy = place.tenancy()
+    program = maillog_program(context)
+    tenancy = program.tenancy()
     found = chosen_workspace(tenancy, workspace)
     accepted_at, number = parse_mail_id(mail_id)
-    with place.maillog() as maillog:
-        lives = [
-            maillog.life(found.id, MailKey(relay, accepted_at, number)) for relay in chosen_relays(tenancy, found, None)
+    with program.maillog() as maillog:
+        mails = [
+            maillog.mail_events(found.id, MailKey(relay, accepted_at, number))
+            for relay in chosen_relays(tenancy, found, None)
         ]
-    life = [event for one in lives for event in one]
-    if not life:
+    events = [event for one in mails for event in one]
+    if not events:
         raise NotFound(f"workspace {found.name} has no mail {mail_id}")
     if as_json:
         print_json(
             [
                 {**{name: getattr(event, name) for name in MailEvent.__struct_fields__}, "mail_id": event.mail_id}
-                for event in life
+                for event in events
             ]
         )
         return
-    _print_mail(life, place.zone)
-    for event in life:
-        _print_event(console(), event, place.zone)
+    _print_mail(events, program.zone)
+    for event in events:
+        _print_event(console(), event, program.zone)
 
 
-def _known(life: list[MailEvent], field: str) -> str:
-    return next((str(value) for event in life if (value := getattr(event, field))), "")
+def _known(events: list[MailEvent], field: str) -> str:
+    return next((str(value) for event in events if (value := getattr(event, field))), "")
 
 
-def _print_mail(life: list[MailEvent], zone: ZoneInfo) -> None:
-    first = life[0]
+def _print_mail(events: list[MailEvent], zone: ZoneInfo) -> None:
+    first = events[0]
     fields = {
         "accepted": moment(first.accepted_at, zone),
-        "from": _known(life, "sender") or "<>",
-        "subject": _known(life, "subject"),
-        "Message-ID": _known(life, "message_id"),
-        "came from": " ".join(filter(None, (_known(life, "client_name"), _known(life, "origin")))),
-        "through": " ".join(filter(None, (_known(life, "interface"), _known(life, "protocol"), _known(life, "login")))),
-        "size": f"{int(_known(life, 'size') or 0):,} bytes",
-        "queue id": f"{_known(life, 'queue_id')} on {_known(life, 'host')}",
+        "from": _known(events, "sender") or "<>",
+        "subject": _known(events, "subject"),
+        "Message-ID": _known(events, "message_id"),
+        "came from": " ".join(filter(None, (_known(events, "client_name"), _known(events, "origin")))),
+        "through": " ".join(
+            filter(None, (_known(events, "interface"), _known(events, "protocol"), _known(events, "login")))
+        ),
+        "size": f"{int(_known(events, 'size') or 0):,} bytes",
+        "queue id": f"{_known(events, 'queue_id')} on {_known(events, 'host')}",
     }
     print_record(f"mail {first.mail_id}, relay {first.relay}", fields)
 

@@ -51,12 +51,12 @@ def log(  # noqa: PLR0913  each option is one filter of the mail log
     as_csv: bool = typer.Option(False, "--csv", help="Print CSV."),
 ) -> None:
     """Search the mail log: one row a recipient, newest first."""
-    place = maillog_program(context)
-    found = chosen_workspace(place.tenancy(), workspace)
-    zone = place.zone
+    program = maillog_program(context)
+    found = chosen_workspace(program.tenancy(), workspace)
+    zone = program.zone
     question = LogQuestion(
         workspace=found.id,
-        relays=chosen_relays(place.tenancy(), found, relay),
+        relays=chosen_relays(program.tenancy(), found, relay),
         sender=_address(sender),
         recipient=_address(recipient),
         subject=subject,
@@ -69,19 +69,19 @@ def log(  # noqa: PLR0913  each option is one filter of the mail log
         delivered=delivered,
         status=status,
         family=family,
-        since=None if since is None else earliest(since, place.now(), zone),
-        until=None if until is None else latest(until, place.now(), zone),
+        since=None if since is None else earliest(since, program.now(), zone),
+        until=None if until is None else latest(until, program.now(), zone),
         kinds=tuple(MailKind) if notifications else (MailKind.MAIL,),
         by_message=by_message,
         ascending=oldest_first,
         skip=skip,
         limit=limit,
     )
-    _print_page(place, question, "json" if as_json else "csv" if as_csv else "table")
+    _print_page(program, question, "json" if as_json else "csv" if as_csv else "table")
 
 
-def _print_page(place: MailLogProgram, question: LogQuestion, shape: str) -> None:
-    with place.maillog() as maillog:
+def _print_page(program: MailLogProgram, question: LogQuestion, shape: str) -> None:
+    with program.maillog() as maillog:
         page = maillog.search(question)
     if shape == "json":
         print_json({"total": page.total, "deliveries": [_fields(one) for one in page.deliveries]})
@@ -89,7 +89,7 @@ def _print_page(place: MailLogProgram, question: LogQuestion, shape: str) -> Non
         names = ("mail_id", *Delivery.__struct_fields__)
         print_csv(names, (tuple(_fields(one).values()) for one in page.deliveries))
     else:
-        _print_table(place, page, question)
+        _print_table(program, page, question)
 
 
 def _address(text: str | None) -> str | None:
@@ -100,14 +100,14 @@ def _fields(one: Delivery) -> dict[str, Any]:
     return {"mail_id": one.mail_id, **msgspec.structs.asdict(one)}
 
 
-def _print_table(place: MailLogProgram, page: LogPage, question: LogQuestion) -> None:
+def _print_table(program: MailLogProgram, page: LogPage, question: LogQuestion) -> None:
     out = console()
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     for name, options in _COLUMNS.items():
         table.add_column(name, **options)
     for one in page.deliveries:
         table.add_row(
-            moment(one.accepted_at, place.zone),
+            moment(one.accepted_at, program.zone),
             status_text(one.status),
             Text(one.sender or "<>"),
             Text(one.recipient or "not tried yet", "" if one.recipient else "dim"),

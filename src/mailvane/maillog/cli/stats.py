@@ -33,17 +33,17 @@ def stats(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Show what was accepted and delivered, by whom and for whom."""
-    place = maillog_program(context)
-    tenancy = place.tenancy()
-    zone = place.zone
-    now = place.now()
+    program = maillog_program(context)
+    tenancy = program.tenancy()
+    zone = program.zone
+    now = program.now()
     found = chosen_workspace(tenancy, workspace)
     relays = chosen_relays(tenancy, found, relay)
     chosen = StatisticsQuestion(
         workspace=found.id, relays=relays, since=window_start(window, now, zone), until=now, top=top
     )
     volume = HourlyQuestion(workspace=found.id, relays=relays, since=now - PLOT_HOURS * HOUR_MS, until=now)
-    with place.maillog() as maillog:
+    with program.maillog() as maillog:
         tables = maillog.statistics(chosen)
         hours = maillog.hourly(volume)
         windows = {

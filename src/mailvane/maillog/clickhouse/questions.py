@@ -476,7 +476,7 @@ def by_hour(question: HourlyQuestion) -> Statement:
     )
 
 
-def life_of(workspace: int, mail: MailKey) -> Statement:
+def mail_events_of(workspace: int, mail: MailKey) -> Statement:
     """Every event of a mail; what happened at the same time stands in the order in which a mail's life goes."""
     order = ["accepted", "held", "reinjected", "deferred", "discarded", "delivered", "bounced", "expired"]
     return Statement(

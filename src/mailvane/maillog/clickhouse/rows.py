@@ -152,6 +152,6 @@ def delivery(row: Stored, reactions: Reactions) -> Delivery:
         client_name=row.client_name, login=row.login, protocol=row.protocol, interface=row.interface, size=row.size,
         queue_id=row.queue_id, host=row.host, transport=transport, mx_host=row.via[_PREFIX:], mx_ip=mx_ip,
         code=int(code or 0), enhanced_code=enhanced_code, reply=reply, delay=int(delay or 0), tls=tls,
-        family=ReasonFamily(family), hard=bool(hard), complained_at=reaction[0], opened_at=reaction[1], clicked_at=reaction[2],
-        replied_at=reaction[3], unsubscribed_at=reaction[4],
+        family=ReasonFamily(family), hard=bool(hard), complained_at=reaction[0], opened_at=reaction[1],
+        clicked_at=reaction[2], replied_at=reaction[3], unsubscribed_at=reaction[4],
     )  # fmt: skip

@@ -28,8 +28,8 @@ from mailvane.maillog.clickhouse.questions import (
     Span,
     Statement,
     by_hour,
-    life_of,
     locate,
+    mail_events_of,
     moments_of_page,
 )
 from mailvane.maillog.clickhouse.rows import (
@@ -294,9 +294,9 @@ class ClickHouseMailLog:
         """Counts hour by hour, oldest first; hours without events are left out."""
         return _hours.decode_lines(self._lines(by_hour(question)))
 
-    def life(self, workspace: int, mail: MailKey) -> list[MailEvent]:
+    def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         """Every event of one mail, oldest first; empty when the workspace has no such mail."""
-        return decode_events(self._lines(life_of(workspace, mail), "JSONCompactEachRow"))
+        return decode_events(self._lines(mail_events_of(workspace, mail), "JSONCompactEachRow"))
 
     def retain(self, workspace: int, days: int) -> None:
         """Apply a new retention to what is stored already; 0 keeps for ever."""

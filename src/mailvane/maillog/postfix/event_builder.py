@@ -123,43 +123,43 @@ class EventBuilder:
         events, self.events = self.events, []
         return events
 
-    def add_raw_line(self, life: QueueEntry) -> None:
+    def add_raw_line(self, entry: QueueEntry) -> None:
         """Keep the present line until the life's next event."""
         line = f"{self.line}\t{self.raw}"
-        size = life.evidence_size + len(line) + 1
+        size = entry.evidence_size + len(line) + 1
         if size < LONGEST_EVIDENCE:
-            life.evidence_size = size
-            life.evidence.append(line)
+            entry.evidence_size = size
+            entry.evidence.append(line)
 
-    def accepted(self, life: QueueEntry, at: int) -> None:
+    def accepted(self, entry: QueueEntry, at: int) -> None:
         """Tell of the acceptance, once in the life of a mail."""
-        mail = life.mail
+        mail = entry.mail
         if mail.counted:
             return
         if mail.doubt is not None:
             if not mail.doubt.accepted:
-                mail.doubt.accepted = self._withheld(life, EventType.ACCEPTED, at)
+                mail.doubt.accepted = self._withheld(entry, EventType.ACCEPTED, at)
             return
         mail.counted = True
         mail.waiting = not mail.recipients
-        self._tell(life, EventType.ACCEPTED, at, {"waiting": int(mail.waiting)})
+        self._tell(entry, EventType.ACCEPTED, at, {"waiting": int(mail.waiting)})
 
-    def discarded(self, life: QueueEntry, at: int, recipient: str, reply: str) -> None:
+    def discarded(self, entry: QueueEntry, at: int, recipient: str, reply: str) -> None:
         """Taken in, then thrown away by a rule before it reached the queue."""
-        if self._withheld(life, EventType.DISCARDED, at, recipient=recipient, reply=reply):
+        if self._withheld(entry, EventType.DISCARDED, at, recipient=recipient, reply=reply):
             return
-        mail = life.mail
+        mail = entry.mail
         more: Details = {"recipient": recipient, "reply": reply}
         if recipient:
             more["recipient_number"] = mail.number_of(recipient)
             more["waiting"] = self._first_recipient(mail)
-        self._tell(life, EventType.DISCARDED, at, more)
+        self._tell(entry, EventType.DISCARDED, at, more)
 
     def attempt(
-        self, life: QueueEntry, kind: EventType, at: int, attempt: Attempt, *, transport: str, tls: str
+        self, entry: QueueEntry, kind: EventType, at: int, attempt: Attempt, *, transport: str, tls: str
     ) -> None:
-        mail = life.mail
-        if mail.doubt is not None and self._withheld(life, kind, at, attempt=attempt, transport=transport, tls=tls):
+        mail = entry.mail
+        if mail.doubt is not None and self._withheld(entry, kind, at, attempt=attempt, transport=transport, tls=tls):
             return
         recipient = attempt.recipient
         if not recipient.islower():
@@ -172,14 +172,14 @@ class EventBuilder:
         if kind is EventType.REINJECTED and transport == "local" and recipient in mail.undecided:
             kind = EventType.DELIVERED  # forwarded to another address: nothing else will end what was told of this one
         # A hand-over to a content filter leaves the mail waiting for its first real attempt.
-        handed_over = kind is EventType.REINJECTED and life.children
+        handed_over = kind is EventType.REINJECTED and entry.children
         waiting = 0 if handed_over else self._first_recipient(mail)
         if kind in _UNDECIDED:
             mail.undecided[recipient] = Trouble(original, attempt.code, attempt.enhanced_code, attempt.reply)
         elif mail.undecided and kind is not EventType.REINJECTED:
             mail.undecided.pop(recipient, None)
         self._tell(
-            life,
+            entry,
             kind,
             at,
             {
@@ -200,51 +200,51 @@ class EventBuilder:
             },
         )
 
-    def undecided(self, life: QueueEntry, kind: EventType, at: int, reply: str = "") -> None:
+    def undecided(self, entry: QueueEntry, kind: EventType, at: int, reply: str = "") -> None:
         """One event for every recipient that is not decided yet; one for the mail if none was ever tried."""
-        mail = life.mail
-        if self._withheld(life, kind, at, everyone=True, reply=reply):
+        mail = entry.mail
+        if self._withheld(entry, kind, at, everyone=True, reply=reply):
             return
         final = kind is not EventType.HELD
-        raw = life.take_raw_lines()
+        raw = entry.take_raw_lines()
         for recipient, trouble in list(mail.undecided.items()):
-            life.evidence = [raw]
-            self._tell(life, kind, at, self._last_trouble(mail, recipient, trouble, reply, judged=kind in _FAILURES))
+            entry.evidence = [raw]
+            self._tell(entry, kind, at, self._last_trouble(mail, recipient, trouble, reply, judged=kind in _FAILURES))
             if final:
                 del mail.undecided[recipient]
         if mail.waiting and not mail.recipients:
-            life.evidence = [raw]
+            entry.evidence = [raw]
             mail.waiting = not final
-            self._tell(life, kind, at, {"reply": reply, "waiting": -1 if final else 0})
+            self._tell(entry, kind, at, {"reply": reply, "waiting": -1 if final else 0})
 
-    def _withheld(self, life: QueueEntry, kind: EventType, at: int, **more: Unpack[WithheldDetails]) -> bool:
+    def _withheld(self, entry: QueueEntry, kind: EventType, at: int, **more: Unpack[WithheldDetails]) -> bool:
         """Keep what happens to a mail whose identity is in doubt."""
-        doubt = life.mail.doubt
+        doubt = entry.mail.doubt
         if doubt is None:
             return False
-        kept = Withheld(kind, at, self.source, self.line, life.take_raw_lines(), life.children, **more)
+        kept = Withheld(kind, at, self.source, self.line, entry.take_raw_lines(), entry.children, **more)
         doubt.withheld.append(kept)
         return True
 
     def release(self, mail: Mail, withheld: Iterable[Withheld]) -> str:
         """Tell what was kept, of this mail. Returns the evidence that no event carries."""
         here = self.source, self.line
-        life = QueueEntry("", 0, mail, mail.queue_id, 0, 0)
+        entry = QueueEntry("", 0, mail, mail.queue_id, 0, 0)
         for kept in withheld:
             self.source, self.line = kept.source, kept.line
-            life.children = kept.children
+            entry.children = kept.children
             if kept.raw:
-                life.evidence.append(kept.raw)
+                entry.evidence.append(kept.raw)
             if kept.attempt is not None:
-                self.attempt(life, kept.type, kept.at, kept.attempt, transport=kept.transport, tls=kept.tls)
+                self.attempt(entry, kept.type, kept.at, kept.attempt, transport=kept.transport, tls=kept.tls)
             elif kept.everyone:
-                self.undecided(life, kept.type, kept.at, kept.reply)
+                self.undecided(entry, kept.type, kept.at, kept.reply)
             elif kept.type is EventType.ACCEPTED:
-                self.accepted(life, kept.at)
+                self.accepted(entry, kept.at)
             else:
-                self.discarded(life, kept.at, kept.recipient, kept.reply)
+                self.discarded(entry, kept.at, kept.recipient, kept.reply)
         self.source, self.line = here
-        return life.take_raw_lines()
+        return entry.take_raw_lines()
 
     def _last_trouble(self, mail: Mail, recipient: str, trouble: Trouble, reply: str, *, judged: bool) -> Details:
         known: Details = {
@@ -258,15 +258,15 @@ class EventBuilder:
             known |= {"code": trouble.code, "enhanced_code": trouble.enhanced_code, "family": family, "hard": hard}
         return known
 
-    def refused_mail(self, life: QueueEntry, at: int, refusal: Refusal) -> None:
+    def refused_mail(self, entry: QueueEntry, at: int, refusal: Refusal) -> None:
         """A rejection of a mail that has a queue id."""
-        mail = life.mail
+        mail = entry.mail
         mail.sender = mail.sender or canonical_address(refusal.sender or "")
         mail.protocol = mail.protocol or refusal.protocol
         more = self._refusal(refusal)
         if refusal.recipient:
             more["recipient_number"] = mail.number_of(more["recipient"])
-        self._tell(life, EventType.REJECTED, at, more)
+        self._tell(entry, EventType.REJECTED, at, more)
 
     def refused(self, tag: Tag, process: str, at: int, refusal: Refusal, connection: Connection | None) -> None:
         """A rejection before there was a queue id: a mail of its own, told apart by where its line stands."""
@@ -312,8 +312,8 @@ class EventBuilder:
         mail.waiting = False
         return -1
 
-    def _tell(self, life: QueueEntry, kind: EventType, at: int, more: Details) -> None:
-        mail = life.mail
+    def _tell(self, entry: QueueEntry, kind: EventType, at: int, more: Details) -> None:
+        mail = entry.mail
         self.events.append(
             MailEvent(
                 relay=self.relay,
@@ -340,7 +340,7 @@ class EventBuilder:
                 host=mail.host,
                 source=self.source,
                 line=self.line,
-                raw=life.take_raw_lines(),
+                raw=entry.take_raw_lines(),
                 **more,
             )
         )

@@ -307,7 +307,7 @@ class LogReading:
     def _entry(self, position: Position) -> JournalEntry:
         """All that came of what was taken in since the last entry."""
         start, position.committed = position.committed, position.offset
-        events = self._correlation.teller.take()
+        events = self._correlation.builder.take()
         self._summary.count(events)
         opened, closed = self._correlation.changes()
         stamps = self._lines.stamps
@@ -349,7 +349,7 @@ class LogReading:
             lines.pop()
         if not position.line and lines:
             lines[0] = lines[0].removeprefix("\ufeff")  # some editors mark UTF-8
-        self._correlation.teller.source = position.name
+        self._correlation.builder.source = position.name
         summary = self._summary
         before, missed_before = position.line, summary.not_understood["line"]
         self._take_lines(position, lines)
@@ -360,7 +360,7 @@ class LogReading:
 
     def _take_lines(self, position: Position, lines: list[str]) -> None:
         """Every line passes here: what is done for each is done in place."""
-        read, feed, teller = self._lines.read, self._correlation.feed, self._correlation.teller
+        read, feed, builder = self._lines.read, self._correlation.feed, self._correlation.builder
         number = position.line
         for line in lines:
             number += 1
@@ -372,8 +372,8 @@ class LogReading:
                     missed = "line" if line else ""
                 elif found[1].daemon:
                     time, tag, process, text = found
-                    teller.line = number
-                    teller.raw = line[:LONGEST_LINE] if is_long else line
+                    builder.line = number
+                    builder.raw = line[:LONGEST_LINE] if is_long else line
                     if not feed(time, tag, process, text[:LONGEST_TEXT] if is_long else text):
                         missed = tag.daemon
             except Exception:  # whatever a stranger made Postfix write, the lines after it are read

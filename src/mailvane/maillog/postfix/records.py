@@ -374,10 +374,10 @@ def _milliseconds(seconds: str) -> int:
         return 0
 
 
-# Lines that every Postfix writes and that say nothing of a mail's fate. Others count as not understood.
+# Lines that every Postfix writes and that say nothing of what became of a mail. Others count as not understood.
 
 
-_ASIDES = (
+_IGNORED = (
     "warning: ", "fatal: ", "panic: ", "error: ", "statistics: ",
     # smtpd
     "connect from ", "disconnect from ", "lost connection ", "timeout after ", "too many errors after ",
@@ -409,5 +409,5 @@ _ASIDES = (
 )  # fmt: skip
 
 
-def is_aside(text: str) -> bool:
-    return text.startswith(_ASIDES)
+def is_ignored(text: str) -> bool:
+    return text.startswith(_IGNORED)

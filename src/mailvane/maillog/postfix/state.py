@@ -47,10 +47,10 @@ class Withheld(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Doubt(msgspec.Struct, array_like=True, gc=False):
     """Whether a mail continues one that went to a content filter. Until that is known, nothing is told of it."""
 
-    life: str  # key of the queue id that it began with
+    entry: str  # key of the queue id that it began with
     until: int  # time at which it is taken for a mail of its own
     awaits: list[str] = []  # keys of queue ids, and of connections, that may yet name it
-    kin: list[str] = []  # keys of queue ids that named no other and may have become it: its recipients decide
+    candidates: list[str] = []  # keys of queue ids that named no other and may have become it: its recipients decide
     withheld: list[Withheld] = []
     accepted: bool = False  # its acceptance is among them
 
@@ -104,7 +104,7 @@ class Mail(msgspec.Struct, array_like=True, gc=False):
 _FACTS = ("sender", "subject", "message_id", "header_from", "reply_to", "in_reply_to", "references", "size", "nrcpt")
 
 
-class Birth:
+class Start:
     """How a queue id came to be."""
 
     UNSEEN = 0  # before the log began
@@ -122,14 +122,14 @@ class QueueEntry(msgspec.Struct, array_like=True, gc=False):
     serial: int  # order of birth
     mail: Mail
     queue_id: str
-    birth: int
+    start: int
     seen: int  # time of the newest line
     closed: int = 0  # time of removal; 0 while open
     active: int = 0  # time of the first "queue active"
     cleaned: bool = False  # cleanup named its Message-ID, even if it has none
     message_id: str = ""
-    fate: str = ""  # hold or discard, to be told once the headers are known
-    fate_recipient: str = ""
+    pending_verdict: str = ""  # hold or discard, to be told once the headers are known
+    pending_recipient: str = ""
     joined: bool = False
     children: int = 0  # queue ids that continue this one
     piped: bool = False  # handed to a program, which may give it back by sendmail(1)
@@ -162,9 +162,9 @@ class Connection(msgspec.Struct, array_like=True, gc=False):
     name: str = ""
     ip: str = ""
     login: str = ""
-    fate: str = ""  # of the mail that comes next: hold or discard
-    fate_recipient: str = ""
-    fate_sender: str = ""
+    pending_verdict: str = ""  # of the mail that comes next: hold or discard
+    pending_recipient: str = ""
+    pending_sender: str = ""
     proxied: bool = False  # a before-queue filter has the mail
 
 

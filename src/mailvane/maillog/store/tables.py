@@ -42,7 +42,7 @@ in_flight = Table(
 )
 
 
-# A sequence must never be given out twice: a second carrier may settle it late, when a new batch already bears it.
+# A sequence must never be given out twice: a second shipper may settle it late, when a new batch already bears it.
 journal = Table(
     "journal",
     metadata,

@@ -122,8 +122,8 @@ CHECKS = (
 def judge_by(rules: GovernanceRules, asked: tuple[Check, ...] = CHECKS) -> Judge:
     """The judge of an installation."""
 
-    def judge(domain: Domain, usage: Usage, passage: SendRequest, now: int) -> tuple[Verdict, Usage]:
-        current, units = today(usage, now), passage.counted_in(domain)
+    def judge(domain: Domain, usage: Usage, request: SendRequest, now: int) -> tuple[Verdict, Usage]:
+        current, units = today(usage, now), request.counted_in(domain)
         refusal = _refusal(asked, domain, current, units, rules)
         soft = refusal is not None and _softened(refusal, domain)
         allowed = refusal is None or soft

@@ -50,9 +50,9 @@ def create(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Begin to govern what a domain sends."""
-    place = outbound_program(context)
-    owner = None if workspace is None else place.tenancy().workspace(workspace).id
-    _show(place, place.governance().create(name, owner, place.now(), actor=ACTOR), as_json)
+    program = outbound_program(context)
+    owner = None if workspace is None else program.tenancy().workspace(workspace).id
+    _show(program, program.governance().create(name, owner, program.now(), actor=ACTOR), as_json)
 
 
 @group.command(name="list")
@@ -63,10 +63,10 @@ def list_(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """List domains with what they sent today and this month."""
-    place = outbound_program(context)
-    governance, names = place.governance(), {one.id: one.name for one in place.tenancy().workspaces()}
-    found = governance.domains(None if workspace is None else place.tenancy().workspace(workspace).id, removed)
-    usages = governance.usages_today(found, place.now())
+    program = outbound_program(context)
+    governance, names = program.governance(), {one.id: one.name for one in program.tenancy().workspaces()}
+    found = governance.domains(None if workspace is None else program.tenancy().workspace(workspace).id, removed)
+    usages = governance.usages_today(found, program.now())
     reports = [DomainReport(domain, usages.get(domain.id, Usage())) for domain in found]
     if as_json:
         print_json(reports)
@@ -86,13 +86,13 @@ def show(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Show a domain: limits, counters, and what was done to it. A removed one is shown until its month is frozen."""
-    place = outbound_program(context)
-    governance = place.governance()
+    program = outbound_program(context)
+    governance = program.governance()
     try:
         found = governance.domain(name)
     except NotFound:
         found = governance.governed(name)  # removed, and not billed yet
-    _show(place, found, as_json)
+    _show(program, found, as_json)
 
 
 @group.command(name="set")
@@ -113,7 +113,7 @@ def set_(  # noqa: PLR0913  each option is a field of the domain
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Change limits of a domain."""
-    place = outbound_program(context)
+    program = outbound_program(context)
     given = {
         "daily_limit": daily_limit,
         "monthly_limit": monthly_limit,
@@ -123,9 +123,9 @@ def set_(  # noqa: PLR0913  each option is a field of the domain
         "spike_max_multiplier": spike_max_multiplier,
         "counting": counting,
         "tier": tier,
-        "workspace": None if workspace is None else place.tenancy().workspace(workspace).id,
+        "workspace": None if workspace is None else program.tenancy().workspace(workspace).id,
     }
-    _change(place, name, {field: value for field, value in given.items() if value is not None}, as_json)
+    _change(program, name, {field: value for field, value in given.items() if value is not None}, as_json)
 
 
 @group.command()
@@ -142,7 +142,7 @@ def guillotine(  # noqa: PLR0913  each option is a field of the rule
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Give a domain a rule of its own for when bounces or complaints suspend it."""
-    place = outbound_program(context)
+    program = outbound_program(context)
     given = {
         "bounce_percent": bounce_percent,
         "complaint_percent": complaint_percent,
@@ -152,13 +152,13 @@ def guillotine(  # noqa: PLR0913  each option is a field of the rule
         "probation_daily": probation_daily,
     }
     chosen = {field: value for field, value in given.items() if value is not None}
-    governance = place.governance()
+    governance = program.governance()
     if chosen or reset:
         domain = governance.domain(name)
         basis = governance.rules.guillotine if reset else governance.rules.guillotine_of(domain)
         rule = msgspec.structs.asdict(basis) | chosen if chosen else None
-        governance.change(name, {"guillotine": rule}, ACTOR, place.now())
-    _show(place, governance.domain(name), as_json)
+        governance.change(name, {"guillotine": rule}, ACTOR, program.now())
+    _show(program, governance.domain(name), as_json)
 
 
 @group.command()
@@ -170,9 +170,9 @@ def suspend(
 ) -> None:
     """Stop what a domain sends."""
     changes: dict[str, object] = {"status": OutboundStatus.SUSPENDED} | ({"closed": True} if whole else {})
-    place = outbound_program(context)
-    governance = place.governance()
-    _change(place, name, governance.stopping(governance.domain(name), changes), as_json)
+    program = outbound_program(context)
+    governance = program.governance()
+    _change(program, name, governance.stopping(governance.domain(name), changes), as_json)
 
 
 @group.command()
@@ -195,13 +195,13 @@ def approve(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Let a domain that a tenant made hold for mail servers and feedback; other claims of that name give way."""
-    place = outbound_program(context)
-    owner = None if workspace is None else place.tenancy().workspace(workspace).id
+    program = outbound_program(context)
+    owner = None if workspace is None else program.tenancy().workspace(workspace).id
     if withdraw:
-        changed = place.governance().change(name, {"approved": False}, ACTOR, place.now(), owner)
+        changed = program.governance().change(name, {"approved": False}, ACTOR, program.now(), owner)
     else:
-        changed = place.governance().approve(name, ACTOR, place.now(), owner)
-    _show(place, changed, as_json)
+        changed = program.governance().approve(name, ACTOR, program.now(), owner)
+    _show(program, changed, as_json)
 
 
 @group.command()
@@ -211,11 +211,11 @@ def remove(
     yes: bool = typer.Option(False, "--yes", help="Do not ask."),
 ) -> None:
     """Remove a domain. Its limits, counters and bill are kept, and govern its mail, until its month is frozen."""
-    place = outbound_program(context)
-    found = place.governance().domain(name)
+    program = outbound_program(context)
+    found = program.governance().domain(name)
     if not yes:
         typer.confirm(f"remove {found.name}? Until its month is frozen its limits still hold", abort=True)
-    place.governance().remove(found.name, ACTOR, place.now())
+    program.governance().remove(found.name, ACTOR, program.now())
 
 
 @group.command()
@@ -226,38 +226,38 @@ def audit(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """List what was done to a domain, by whom and why, the newest first."""
-    place = outbound_program(context)
-    entries = place.governance().audit(name, limit)
+    program = outbound_program(context)
+    entries = program.governance().audit(name, limit)
     if not entries:
-        place.governance().domain(name)  # an unknown name is said to be one
+        program.governance().domain(name)  # an unknown name is said to be one
     if as_json:
         print_json(entries)
     else:
-        _print_audit(place, entries)
+        _print_audit(program, entries)
 
 
-def _change(place: OutboundProgram, name: str, changes: dict[str, object], as_json: bool) -> None:
-    _show(place, place.governance().change(name, changes, ACTOR, place.now()), as_json)
+def _change(program: OutboundProgram, name: str, changes: dict[str, object], as_json: bool) -> None:
+    _show(program, program.governance().change(name, changes, ACTOR, program.now()), as_json)
 
 
-def _show(place: OutboundProgram, domain: Domain, as_json: bool) -> None:
-    governance = place.governance()
-    usage = governance.usages_today([domain], place.now())[domain.id]
+def _show(program: OutboundProgram, domain: Domain, as_json: bool) -> None:
+    governance = program.governance()
+    usage = governance.usages_today([domain], program.now())[domain.id]
     report = DomainReport(domain, usage, governance.audit(domain.name, _AUDIT_ENTRIES))
     if as_json:
         print_json(report)
         return
-    fields = _fields(domain, usage, governance.rules.guillotine_of(domain), place.zone)
-    fields["workspace"] = place.tenancy().workspace_of(domain.workspace).name
+    fields = _fields(domain, usage, governance.rules.guillotine_of(domain), program.zone)
+    fields["workspace"] = program.tenancy().workspace_of(domain.workspace).name
     print_record(domain.name, fields)
     if report.audit:
-        _print_audit(place, report.audit)
+        _print_audit(program, report.audit)
 
 
-def _print_audit(place: OutboundProgram, entries: list[AuditEntry]) -> None:
+def _print_audit(program: OutboundProgram, entries: list[AuditEntry]) -> None:
     table = Table("when", "what", "by", "evidence", box=None)
     for entry in entries:
-        table.add_row(moment(entry.at, place.zone), entry.action, entry.actor, Text(entry.evidence))
+        table.add_row(moment(entry.at, program.zone), entry.action, entry.actor, Text(entry.evidence))
     console().print(table)
 
 

@@ -40,28 +40,28 @@ def what_if(  # noqa: PLR0913  each option is a limit to try, or says of what
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Replay what a domain asked to send under other limits: when mail would have been stopped, and how much."""
-    place = outbound_program(context)
-    now = place.now()
+    program = outbound_program(context)
+    now = program.now()
     limits = Limits(daily=daily, monthly=monthly, hourly_fraction=hourly_fraction)
     since = day_start(now) - (days - 1) * DAY_MS
-    logged = _logged(place, domain, month_start(since), now)
-    found = place.governance().what_if(domain, since, now + 1, limits, logged)
+    logged = _logged(program, domain, month_start(since), now)
+    found = program.governance().what_if(domain, since, now + 1, limits, logged)
     if as_json:
         print_json(found)
     else:
-        _show(place, found, days)
+        _show(program, found, days)
 
 
-def _logged(place: OutboundProgram, name: str, since: int, until: int) -> list[MinuteOfDecisions]:
+def _logged(program: OutboundProgram, name: str, since: int, until: int) -> list[MinuteOfDecisions]:
     """What the mail log knows to have been sent, hour by hour."""
-    domain = place.governance().domain(name)
-    relays = tuple(relay.id for relay in place.tenancy().relays(domain.workspace))
+    domain = program.governance().domain(name)
+    relays = tuple(relay.id for relay in program.tenancy().relays(domain.workspace))
     if not relays:
         return []
     question = HourlyQuestion(
         workspace=domain.workspace, relays=relays, since=since, until=until, sender_domain=domain.name
     )
-    with place.maillog() as maillog:
+    with program.maillog() as maillog:
         hours = maillog.hourly(question)
     return [
         MinuteOfDecisions(domain=domain.name, minute=hour.hour, asked=hour.accepted, allowed=hour.accepted)
@@ -69,7 +69,7 @@ def _logged(place: OutboundProgram, name: str, since: int, until: int) -> list[M
     ]
 
 
-def _show(place: OutboundProgram, found: Replay, days: int) -> None:
+def _show(program: OutboundProgram, found: Replay, days: int) -> None:
     limits = [f"{found.daily:,} a day" if found.daily else "", f"{found.monthly:,} a month" if found.monthly else ""]
     limits.append(f"{found.hourly_fraction:g} of a day's an hour" if found.hourly_fraction else "")
     typer.echo(f"{found.domain}, the last {days} days, with {', '.join(filter(None, limits)) or 'no limit'}:")
@@ -80,7 +80,7 @@ def _show(place: OutboundProgram, found: Replay, days: int) -> None:
     if not found.days:
         return
     table = Table("day (UTC)", "from", "stopped", "why", box=None)
-    zone = place.zone
+    zone = program.zone
     for day in found.days:
         start = moment(day.day, _UTC).partition(" ")[0]
         table.add_row(start, moment(day.first, zone), rate(day.stopped, day.asked), day.reason.value)

@@ -172,7 +172,7 @@ def begin(services: OutboundServices, asked: Asked) -> SesVerification:
     actor = actor_of(asked.principal)
     domain = owned(services.governance, asked.principal, asked.path["name"])
     with _refusing():
-        challenge = services.proving.begin(domain.name, actor, asked.now, domain.workspace)
+        challenge = services.domain_verification.begin(domain.name, actor, asked.now, domain.workspace)
     return ses_verification(domain.name, challenge)
 
 
@@ -181,7 +181,7 @@ def status(services: OutboundServices, asked: Asked) -> SesStatus:
     actor = actor_of(asked.principal)
     domain = owned(services.governance, asked.principal, asked.path["name"])
     with _refusing():
-        checked, progress = services.proving.check(domain.name, actor, asked.now, domain.workspace)
+        checked, progress = services.domain_verification.check(domain.name, actor, asked.now, domain.workspace)
     return ses_status(checked, progress)
 
 

@@ -50,7 +50,7 @@ _FIELDS = {
 async def increment(services: OutboundServices, request: Request[Any, Any, Any]) -> Increment:
     """May one mail pass? Asked for every outgoing mail: it waits on the loop for its group's transaction."""
     wanted = SendRequest(domain=request.path_params["name"], workspace=scope_of(principal_of(request)))
-    verdict = await services.desk.decide(wanted)
+    verdict = await services.decision_queue.decide(wanted)
     if not verdict.known:
         raise NotFound(DOMAIN_NOT_FOUND)
     return Increment(verdict.domain, verdict.sent_today, verdict.sent_month, verdict.allowed, verdict.word)

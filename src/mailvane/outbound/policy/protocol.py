@@ -167,7 +167,7 @@ class PolicyRules(msgspec.Struct, frozen=True, kw_only=True):
     refusals: Mapping[Reason, Refusal] = REFUSALS
 
 
-def passage(request: Request, rules: PolicyRules, asker: str = "") -> SendRequest | None:
+def send_request_of(request: Request, rules: PolicyRules, asker: str = "") -> SendRequest | None:
     """What to ask about this mail. None: it does not count, and may pass.
 
     Two mail servers may come upon the same instance; `asker` keeps their mails apart.

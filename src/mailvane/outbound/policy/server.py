@@ -21,7 +21,16 @@ from mailvane.core.connections import ConnectionLimits, Connections, peer_of
 from mailvane.core.errors import InvalidInput, InvalidSetting, MailvaneError
 from mailvane.core.listening import Listen, UnixSocket
 from mailvane.outbound.model import SendRequest, Verdict
-from mailvane.outbound.policy.protocol import DUNNO, PolicyRules, Request, RequestStream, action, answer, passage, ruled
+from mailvane.outbound.policy.protocol import (
+    DUNNO,
+    PolicyRules,
+    Request,
+    RequestStream,
+    action,
+    answer,
+    ruled,
+    send_request_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -209,7 +218,7 @@ class _Connection(asyncio.Protocol):
         if requests:
             self._server.connections.prove(self)
         for request in requests:
-            asked = passage(request, self._server.rules, self._asker)
+            asked = send_request_of(request, self._server.rules, self._asker)
             verdict = None
             if asked is not None:
                 verdict = asyncio.ensure_future(self._server.decide(asked))

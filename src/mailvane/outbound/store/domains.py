@@ -80,17 +80,17 @@ class DecisionBatch:
         self._watch = watch
         self._changes: list[tuple[Domain, Domain, AuditEntry]] = []
 
-    def identities(self, passages: Sequence[SendRequest]) -> list[bytes]:
+    def identities(self, requests: Sequence[SendRequest]) -> list[bytes]:
         """Of the mails that can be recognised when they are asked about again."""
-        known = ((self._asked_of(each), each.instance) for each in passages if each.instance)
+        known = ((self._asked_of(each), each.instance) for each in requests if each.instance)
         return [digest(domain, instance) for domain, instance in known if domain is not None]
 
     def remember(self, answered: Mapping[bytes, bytes]) -> None:
         """What was answered in earlier transactions."""
         self._answers = {identity: _decoder.decode(answer) for identity, answer in answered.items()}
 
-    def decide(self, passages: Sequence[SendRequest], judge: Judge) -> list[Verdict]:
-        return [self._answer(passage, judge) for passage in passages]
+    def decide(self, requests: Sequence[SendRequest], judge: Judge) -> list[Verdict]:
+        return [self._answer(request, judge) for request in requests]
 
     def counters(self) -> list[dict[str, Any]]:
         """The rows of the counters that changed."""
@@ -117,34 +117,34 @@ class DecisionBatch:
             for identity, answer in self._fresh.items()
         ]
 
-    def _asked_of(self, passage: SendRequest) -> Domain | None:
+    def _asked_of(self, request: SendRequest) -> Domain | None:
         """The domain that answers, if any."""
-        named = self._named.get(passage.domain, ())
+        named = self._named.get(request.domain, ())
         if len(named) == 1:
-            return named[0] if _answers(named[0], passage) else None
-        return leading(domain for domain in named if _answers(domain, passage))
+            return named[0] if _answers(named[0], request) else None
+        return leading(domain for domain in named if _answers(domain, request))
 
-    def _answer(self, passage: SendRequest, judge: Judge) -> Verdict:
-        domain = self._asked_of(passage)
+    def _answer(self, request: SendRequest, judge: Judge) -> Verdict:
+        domain = self._asked_of(request)
         if domain is None:
-            return Verdict(domain=passage.domain, allowed=True, known=False)
-        if not passage.instance:
-            return self._judge(domain, passage, judge)
-        identity = digest(domain, passage.instance)
+            return Verdict(domain=request.domain, allowed=True, known=False)
+        if not request.instance:
+            return self._judge(domain, request, judge)
+        identity = digest(domain, request.instance)
         known = self._fresh.get(identity) or self._answers.get(identity)
-        units = passage.counted_in(domain)
+        units = request.counted_in(domain)
         if known is None:
-            verdict = self._judge(domain, passage, judge)
+            verdict = self._judge(domain, request, judge)
         elif known.units and units > known.units:
-            verdict = self._judge(domain, passage, judge, known.units)
+            verdict = self._judge(domain, request, judge, known.units)
         else:
             return known.verdict
         self._fresh[identity] = Answered(verdict, units if verdict.allowed else 0)
         return verdict
 
-    def _judge(self, domain: Domain, passage: SendRequest, judge: Judge, reserved: int = 0) -> Verdict:
+    def _judge(self, domain: Domain, request: SendRequest, judge: Judge, reserved: int = 0) -> Verdict:
         before = self._usages[domain.id]
-        verdict, after = judge(domain, _without(before, reserved), passage, self._now)
+        verdict, after = judge(domain, _without(before, reserved), request, self._now)
         self._usages[domain.id] = after
         if self._watch is not None and (after.bounces or after.complaints) and after.sent_month != before.sent_month:
             found = self._watch(domain, before, after, self._now)
@@ -152,18 +152,18 @@ class DecisionBatch:
                 new, entry = found
                 self._named[domain.name] = [new if each.id == new.id else each for each in self._named[domain.name]]
                 self._changes.append((domain, new, entry))
-        units = passage.counted_in(domain) - reserved
+        units = request.counted_in(domain) - reserved
         minute = self._minutes.setdefault(domain.id, [0, 0])
         minute[0] += units
         minute[1] += units if verdict.allowed else -reserved
         return verdict
 
 
-def _answers(domain: Domain, passage: SendRequest) -> bool:
+def _answers(domain: Domain, request: SendRequest) -> bool:
     """Whether the domain is there for whoever asks."""
-    if passage.mail_server:
+    if request.mail_server:
         return domain.approved
-    return domain.removed_at is None and passage.workspace in {None, domain.workspace}
+    return domain.removed_at is None and request.workspace in {None, domain.workspace}
 
 
 def _without(usage: Usage, units: int) -> Usage:
@@ -276,24 +276,24 @@ class DomainStore:
         return {row[0]: read_usage(row[1:]) for row in rows}
 
     def decide(
-        self, passages: Sequence[SendRequest], now: int, judge: Judge, watch: Watch | None = None
+        self, requests: Sequence[SendRequest], now: int, judge: Judge, watch: Watch | None = None
     ) -> list[Verdict]:
         """Judge them one after the other in one transaction and keep the counters; the answers in the same order.
 
-        A passage whose instance was answered before gets that answer again and is not counted again. Decisions are
-        added to the minutes that `decisions` reads. A domain that is not of the workspace that the passage names is
+        A request whose instance was answered before gets that answer again and is not counted again. Decisions are
+        added to the minutes that `decisions` reads. A domain that is not of the workspace that the request names is
         not known. Mail servers know the approved one of a name, others none that was removed. What `watch` says of a
         domain holds for the passages after that one.
         """
-        names = list({passage.domain for passage in passages})
+        names = list({request.domain for request in requests})
         with self._database.write() as connection:
             rows = _NAMED.rows(connection, names)
-            sitting = DecisionBatch([(domain_of(row), usage_of(row)) for row in rows], now, watch)
-            identities = sitting.identities(passages)
+            batch = DecisionBatch([(domain_of(row), usage_of(row)) for row in rows], now, watch)
+            identities = batch.identities(requests)
             if identities:
-                sitting.remember({row.digest: row.verdict for row in _ANSWERED.rows(connection, identities)})
-            verdicts = sitting.decide(passages, judge)
-            self._keep(connection, sitting, now)
+                batch.remember({row.digest: row.verdict for row in _ANSWERED.rows(connection, identities)})
+            verdicts = batch.decide(requests, judge)
+            self._keep(connection, batch, now)
         return verdicts
 
     def audit(self, name: str, limit: int, workspace: int | None = None) -> list[AuditEntry]:
@@ -305,16 +305,16 @@ class DomainStore:
         with self._database.read() as connection:
             return [AuditEntry(**row) for row in connection.execute(wanted).mappings()]
 
-    def _keep(self, connection: Connection, sitting: DecisionBatch, now: int) -> None:
-        for old, new, entry in sitting.changes():
+    def _keep(self, connection: Connection, batch: DecisionBatch, now: int) -> None:
+        for old, new, entry in batch.changes():
             put_domain(connection, old, new)
             add_audit(connection, entry)
-        if counters := sitting.counters():
+        if counters := batch.counters():
             _PUT_COUNTERS.many(connection, counters)
-        if minutes := sitting.minutes():
+        if minutes := batch.minutes():
             self._add_minutes.many(connection, minutes)
             forget(connection, decision_minutes, "minute", now - _MINUTES_MS, 2 * len(minutes))
-        if fresh := sitting.answers():
+        if fresh := batch.answers():
             self._put_answers.many(connection, fresh)
             forget(connection, answers, "answered_at", now - _ANSWERS_MS, 2 * len(fresh))
 

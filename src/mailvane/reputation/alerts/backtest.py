@@ -58,7 +58,7 @@ def backtest(
     """
     since, until = span
     arriving = sorted(observations, key=lambda one: one.seen_at)
-    memory = AlertState(alert_id=alert.id)
+    state = AlertState(alert_id=alert.id)
     known: dict[tuple[object, ...], Observation] = {}
     firings: list[Firing] = []
     place = evaluations = 0
@@ -70,7 +70,7 @@ def backtest(
             known[_slot(one)] = one
             place += 1
         view = View((_as_known(one, moment) for one in known.values()), watched, moment, stale_ms)
-        memory, fired = evaluate(alert, view, memory)
+        state, fired = evaluate(alert, view, state)
         evaluations += 1
         if fired:
             firings.append(Firing(moment, fired))
@@ -78,7 +78,7 @@ def backtest(
             known = {
                 slot: one for slot, one in known.items() if one.kind not in COUNTED or one.at > moment - LONGEST_MS
             }
-    return Backtest(since, until, evaluations, tuple(firings), memory.failures)
+    return Backtest(since, until, evaluations, tuple(firings), state.failures)
 
 
 def _slot(one: Observation) -> tuple[object, ...]:

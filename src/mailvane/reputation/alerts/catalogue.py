@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from mailvane.core.errors import InvalidFields
-from mailvane.reputation.alerts.rule import Rule, spelled
+from mailvane.reputation.alerts.rule import Rule, normalized
 from mailvane.reputation.alerts.rules import blocklists, dmarc, google_postmaster, lookalikes, snds, traps
 
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
@@ -26,7 +26,7 @@ def read_rule(raw: object, place: str) -> Rule:
     if kind is None:
         raise InvalidFields((f"{place}.type", "there is no such rule type"))
     try:
-        return msgspec.convert(kind.mended(raw), kind, dec_hook=spelled)
+        return msgspec.convert(kind.adapted(raw), kind, dec_hook=normalized)
     except msgspec.ValidationError as error:
         raise InvalidFields(_named(str(error), kind, raw, place)) from None
 

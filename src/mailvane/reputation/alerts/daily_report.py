@@ -118,10 +118,10 @@ def daily_report(stores: AlertingStores, workspace: Workspace, day: Day, now: in
     if not flagged and not fired.alerts:
         return None
     names = {profile.id: profile.name for profile in stores.profiles.profiles(workspace.id)}
-    memories = stores.alert_log.memories([alert.id for alert in flagged]) if flagged else {}
+    states = stores.alert_log.states([alert.id for alert in flagged]) if flagged else {}
     lines = []
     for alert in flagged:
-        failures = memories[alert.id].failures if alert.id in memories else {}
+        failures = states[alert.id].failures if alert.id in states else {}
         if failures:
             lines.append(UnjudgedLine(alert.name, next(iter(failures.values()))))
     return DailyReport(

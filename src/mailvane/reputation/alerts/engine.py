@@ -27,20 +27,20 @@ OnError = Callable[[str, Exception], None]  # the rule's key, and what came of e
 class Evaluation(NamedTuple):
     """What came of one."""
 
-    memory: AlertState
+    state: AlertState
     fired: tuple[FiredRule, ...]  # empty: the alert is silent
 
     @property
     def failing(self) -> Mapping[str, str]:
         """Why rules could not be evaluated, by their keys."""
-        return self.memory.failures
+        return self.state.failures
 
 
 class _Looked(NamedTuple):
     raw: Mapping[str, Any]
     matches: Sequence[Match]
     news: bool
-    memory: RuleState
+    state: RuleState
     error: Exception | None = None
 
 
@@ -54,21 +54,21 @@ def reason_of(error: Exception) -> str:
     return str(error)[:_LONGEST_REASON] or type(error).__name__
 
 
-def evaluate(alert: Alert, view: View, memory: AlertState, on_error: OnError = lambda *_: None) -> Evaluation:
+def evaluate(alert: Alert, view: View, state: AlertState, on_error: OnError = lambda *_: None) -> Evaluation:
     """What the alert has to say at the view's moment, and what is remembered for the next time."""
     looked = {
-        key: _look(raw, place, alert, view, memory.rules.get(key, _NOTHING))
+        key: _look(raw, place, alert, view, state.rules.get(key, _NOTHING))
         for place, (key, raw) in enumerate(zip(keys_of(alert.rules), alert.rules, strict=True))
     }
     for key, one in looked.items():
         if one.error is not None:
             on_error(key, one.error)
-    truth = {key: one.memory.matched_at > view.now - WINDOW_MS for key, one in looked.items()}
+    truth = {key: one.state.matched_at > view.now - WINDOW_MS for key, one in looked.items()}
     formula = read_formula(alert.formula, truth) if alert.formula and len(truth) > 1 else Key(next(iter(truth)))
     fires = formula.holds(truth) and any(one.news for one in looked.values())
-    fired = tuple(one.memory.last for key, one in looked.items() if truth[key] and one.memory.last) if fires else ()
-    rules = {key: _said(one, view.now) if fires else one.memory for key, one in looked.items()}
-    return Evaluation(msgspec.structs.replace(memory, evaluated_at=view.now, rules=rules, failing=""), fired)
+    fired = tuple(one.state.last for key, one in looked.items() if truth[key] and one.state.last) if fires else ()
+    rules = {key: _said(one, view.now) if fires else one.state for key, one in looked.items()}
+    return Evaluation(msgspec.structs.replace(state, evaluated_at=view.now, rules=rules, failing=""), fired)
 
 
 def entry_of(alert: Alert, fired: tuple[FiredRule, ...], now: int, entry_id: str) -> LogEntry:
@@ -111,8 +111,8 @@ def _of(raw: Mapping[str, Any], before: RuleState) -> RuleState:
 
 
 def _said(looked: _Looked, now: int) -> RuleState:
-    said = {**looked.memory.said, **{_identity(match): now for match in looked.matches}}
-    return msgspec.structs.replace(looked.memory, said=said)
+    said = {**looked.state.said, **{_identity(match): now for match in looked.matches}}
+    return msgspec.structs.replace(looked.state, said=said)
 
 
 def _identity(match: Match) -> str:

@@ -64,7 +64,7 @@ def stands_for_all(names: Collection[str]) -> bool:
     return not WORDS.isdisjoint(names)
 
 
-def spelled(kind: type, value: object) -> object:
+def normalized(kind: type, value: object) -> object:
     """From what a user wrote. Raises ValueError."""
     read = _READ.get(kind)
     if read is None:
@@ -126,7 +126,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, name, plain(getattr(self, name)))
 
     @classmethod
-    def mended(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    def adapted(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         """What a user wrote, in the form that is meant; for types that the vendor's own guide spells in two ways."""
         return raw
 

@@ -118,9 +118,9 @@ class Alerting:
         """A part of a workspace's alerts, and how many there are in all."""
         return self._stores.alerts.alert_page(question)
 
-    def memory(self, alert_id: str) -> AlertState | None:
+    def state(self, alert_id: str) -> AlertState | None:
         """What is remembered of it; None until it was evaluated with something worth keeping."""
-        return self._stores.alert_log.memories([alert_id]).get(alert_id)
+        return self._stores.alert_log.states([alert_id]).get(alert_id)
 
     def failures(self, alert_ids: Collection[str]) -> Mapping[str, Mapping[str, str]]:
         """Of those that could not be evaluated last: why, by the keys of rules, and by "" of the alert as a whole."""
@@ -228,16 +228,16 @@ class Alerting:
         workspace = active[0].workspace
         view = self._view(workspace, set().union(*map(_kinds, active)), now)
         round_ = _Round(view, self._stores.alerts.windows(workspace, now))
-        memories = self._stores.alert_log.memories([alert.id for alert in active])
-        results = [(alert, self._judged(alert, memories.get(alert.id), round_)) for alert in active]
+        states = self._stores.alert_log.states([alert.id for alert in active])
+        results = [(alert, self._judged(alert, states.get(alert.id), round_)) for alert in active]
         failing = {alert.id: dict(found.failing) for alert, found in results if found.failing}
         if failing:
             self._on_failing(len(failing))
         return Evaluated(len(active), sum(bool(found.fired) for _, found in results), failing)
 
-    def _judged(self, alert: Alert, memory: AlertState | None, round_: _Round) -> Evaluation:
+    def _judged(self, alert: Alert, state: AlertState | None, round_: _Round) -> Evaluation:
         """One alert's trouble, whatever it is, is shown on it and stops no other. Raises Transient."""
-        before = memory or AlertState(alert_id=alert.id)
+        before = state or AlertState(alert_id=alert.id)
         try:
             return self._settle(alert, before, round_)
         except Transient:
@@ -255,7 +255,7 @@ class Alerting:
         failing = f"{reason} (in the server's log as {reference})"
         found = msgspec.structs.replace(before, evaluated_at=now, failing=failing)
         try:
-            self._stores.alert_log.remember(found, None, [])
+            self._stores.alert_log.save_evaluation(found, None, [])
         except Transient:
             raise
         except Exception:
@@ -266,14 +266,14 @@ class Alerting:
         """Evaluate, and keep what came of it; anew, when another evaluation of the alert was kept meanwhile."""
         found = evaluate(alert, round_.view, before, partial(_on_error, alert, before))
         for _ in range(_TRIES):
-            if not found.fired and not _is_worth_keeping(alert, before, found.memory):
+            if not found.fired and not _is_worth_keeping(alert, before, found.state):
                 return found
             now = round_.view.now
             entry = entry_of(alert, found.fired, now, new_id()) if found.fired else None
             notifications = _notifications(alert, entry, now) if entry and not _is_silent(alert, round_, now) else []
-            if self._stores.alert_log.remember(found.memory, entry, notifications):
+            if self._stores.alert_log.save_evaluation(found.state, entry, notifications):
                 return found
-            known = self._stores.alert_log.memories([alert.id]).get(alert.id)
+            known = self._stores.alert_log.states([alert.id]).get(alert.id)
             before = known or AlertState(alert_id=alert.id)
             found = evaluate(alert, round_.view, before)
         log.warning("alert %s could not be kept: it was evaluated by others again and again, or it is gone", alert.id)

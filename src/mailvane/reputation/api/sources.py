@@ -65,7 +65,7 @@ def health(services: ReputationServices, asked: Asked) -> list[SourceHealth]:
 def run(services: ReputationServices, asked: Asked) -> RunReply:
     source = _source(asked)
     given = read_json(RunBody, asked.body)
-    count = services.watching.ask_now(asked.workspace, source, given.ids)
+    count = services.watched_assets.ask_now(asked.workspace, source, given.ids)
     services.wake(source)
     return RunReply(count)
 
@@ -116,7 +116,7 @@ def approve(services: ReputationServices, asked: Asked) -> None:
         since = {} if trap.verified else {VERIFIED_AT: asked.now}
         return msgspec.structs.replace(trap, verified=True, details={**trap.details, **since})
 
-    services.watching.change(asked.workspace, AssetKind.TRAP, asked.path["asset_id"], approved)
+    services.watched_assets.change(asked.workspace, AssetKind.TRAP, asked.path["asset_id"], approved)
 
 
 def _is_answer(text: str) -> bool:

@@ -38,7 +38,7 @@ class AlertReport(msgspec.Struct, frozen=True):
     """An alert with what is remembered of it and when it fired last."""
 
     alert: Alert
-    memory: AlertState | None
+    state: AlertState | None
     entries: Sequence[LogEntry]
 
 
@@ -49,8 +49,8 @@ def register(app: typer.Typer) -> None:
 @group.command(name="list")
 def list_(context: typer.Context, workspace: str | None = _WORKSPACE, as_json: bool = _JSON) -> None:
     """List alerts with what they watch for and whom they tell."""
-    place, alerting = reputation_program(context), reputation_program(context).alerting()
-    found = alerting.alerts(_workspace(place, workspace))
+    program, alerting = reputation_program(context), reputation_program(context).alerting()
+    found = alerting.alerts(_workspace(program, workspace))
     if as_json:
         print_json(found)
         return
@@ -68,7 +68,7 @@ def list_(context: typer.Context, workspace: str | None = _WORKSPACE, as_json: b
             alert.name,
             alert.formula + " of " + ", ".join(types) if alert.formula and len(types) > 1 else ", ".join(types),
             _channels_of(alert),
-            _state(place, alert),
+            _state(program, alert),
         )
     console().print(table)
 
@@ -81,15 +81,15 @@ def show(
     as_json: bool = _JSON,
 ) -> None:
     """Show an alert whole: its rules, whether they can be evaluated, and when it fired last."""
-    place, alerting = reputation_program(context), reputation_program(context).alerting()
-    owner = _workspace(place, workspace)
+    program, alerting = reputation_program(context), reputation_program(context).alerting()
+    owner = _workspace(program, workspace)
     alert = alerting.alert(owner, alert_id)
     page = alerting.entries(EntryQuestion(workspace=owner, alert_id=alert_id, limit=_LAST_ENTRIES))
-    report = AlertReport(alert, alerting.memory(alert_id), page.entries)
+    report = AlertReport(alert, alerting.state(alert_id), page.entries)
     if as_json:
         print_json(report)
         return
-    _show_alert(place, report)
+    _show_alert(program, report)
 
 
 @group.command()
@@ -101,14 +101,14 @@ def log(
     as_json: bool = _JSON,
 ) -> None:
     """What fired, when, and by which evidence."""
-    place = reputation_program(context)
-    question = EntryQuestion(workspace=_workspace(place, workspace), alert_id=alert_id, limit=limit)
-    page = place.alerting().entries(question)
+    program = reputation_program(context)
+    question = EntryQuestion(workspace=_workspace(program, workspace), alert_id=alert_id, limit=limit)
+    page = program.alerting().entries(question)
     if as_json:
         print_json(page)
         return
     for entry in page.entries:
-        _show_entry(place, entry)
+        _show_entry(program, entry)
     typer.echo(f"{len(page.entries)} of {page.total:,}" if page.total else "nothing has fired")
 
 
@@ -123,14 +123,14 @@ def trial(
     as_json: bool = _JSON,
 ) -> None:
     """What an alert would say now, if it had said nothing before. Nothing is kept."""
-    place, alerting = reputation_program(context), reputation_program(context).alerting()
-    owner = _workspace(place, workspace)
+    program, alerting = reputation_program(context), reputation_program(context).alerting()
+    owner = _workspace(program, workspace)
     if alert == "-" or "/" in alert or "." in alert or Path(alert).is_file():
         if notify:
             raise InvalidInput("only an alert that is kept has somebody to tell")
-        found = alerting.trial(owner, _draft(alert), place.now())
+        found = alerting.trial(owner, _draft(alert), program.now())
     else:
-        found = alerting.rehearse(owner, alert, notify, place.now())
+        found = alerting.rehearse(owner, alert, notify, program.now())
     if as_json:
         print_json(found)
     else:
@@ -148,9 +148,9 @@ def backtest(
     as_json: bool = _JSON,
 ) -> None:
     """When an alert would have fired by what is stored, with what, and how often a week. Nothing is kept."""
-    place = reputation_program(context)
-    now = place.now()
-    found = place.alerting().backtest(_workspace(place, workspace), _draft(file), now - days * DAY_MS, now)
+    program = reputation_program(context)
+    now = program.now()
+    found = program.alerting().backtest(_workspace(program, workspace), _draft(file), now - days * DAY_MS, now)
     if as_json:
         print_json({**msgspec.to_builtins(found), "per_week": found.per_week})
     else:
@@ -158,13 +158,13 @@ def backtest(
         times = f"{number} times, {found.per_week:.1f} a week" if number > 1 else "once" if number else "never"
         typer.echo(f"in the last {days} days it would have fired {times}")
         for firing in found.firings:
-            console().print(Text(f"\n{moment(firing.at, place.zone)}", "bold"))
+            console().print(Text(f"\n{moment(firing.at, program.zone)}", "bold"))
             _show_fired(firing.rules)
         _show_failing(found.failing)
 
 
-def _workspace(place: ReputationProgram, name: str | None) -> int:
-    return chosen_workspace(place.tenancy(), name).id
+def _workspace(program: ReputationProgram, name: str | None) -> int:
+    return chosen_workspace(program.tenancy(), name).id
 
 
 def _draft(file: str) -> AlertDraft:
@@ -188,28 +188,28 @@ def _channels_of(alert: Alert) -> str:
     return ", ".join(name for name, target in channels if target) or "nobody"
 
 
-def _state(place: ReputationProgram, alert: Alert) -> Text:
+def _state(program: ReputationProgram, alert: Alert) -> Text:
     if not alert.is_active:
         return Text("switched off", "dim")
-    if alert.snoozed_until > place.now():
-        return Text(f"snoozed until {moment(alert.snoozed_until, place.zone)}", "yellow")
+    if alert.snoozed_until > program.now():
+        return Text(f"snoozed until {moment(alert.snoozed_until, program.zone)}", "yellow")
     return Text("active", "green")
 
 
-def _show_alert(place: ReputationProgram, report: AlertReport) -> None:
-    alert, zone = report.alert, place.zone
+def _show_alert(program: ReputationProgram, report: AlertReport) -> None:
+    alert, zone = report.alert, program.zone
     print_record(
         alert.name,
         {
             "id": alert.id,
-            "state": _state(place, alert).plain,
+            "state": _state(program, alert).plain,
             "tells": _channels_of(alert),
             "formula": alert.formula if len(alert.rules) > 1 else None,
             "created": moment(alert.created_at, zone),
             "changed": moment(alert.updated_at, zone),
         },
     )
-    failing = report.memory.failures if report.memory else {}
+    failing = report.state.failures if report.state else {}
     if reason := failing.get(""):
         console().print(Text(f"it cannot be evaluated: {reason}", "red"))
     for place_of, rule in enumerate(alert.rules):
@@ -217,7 +217,7 @@ def _show_alert(place: ReputationProgram, report: AlertReport) -> None:
         if reason := failing.get(str(rule.get("key") or place_of)):
             console().print(Text(f"  cannot be evaluated: {reason}", "red"))
     for entry in report.entries:
-        _show_entry(place, entry)
+        _show_entry(program, entry)
     if not report.entries:
         typer.echo("\nit has not fired")
 
@@ -226,11 +226,11 @@ def _configuration(rule: Mapping[str, Any]) -> str:
     return msgspec.json.encode({name: value for name, value in rule.items() if name != "type"}).decode()
 
 
-def _show_entry(place: ReputationProgram, entry: LogEntry) -> None:
+def _show_entry(program: ReputationProgram, entry: LogEntry) -> None:
     console().print(
         Text.assemble(
             "\n",
-            (moment(entry.at, place.zone), "bold"),
+            (moment(entry.at, program.zone), "bold"),
             f"  {entry.name}  ",
             (entry.state.value, _STATE_STYLE[entry.state]),
             (f" by {entry.state_by}" if entry.state_by else ""),

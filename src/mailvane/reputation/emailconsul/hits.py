@@ -9,7 +9,7 @@ import msgspec
 from mailvane.core.errors import InvalidFields, InvalidInput
 from mailvane.core.moments import DAY_MS
 from mailvane.core.tenants.model import KeyKind
-from mailvane.reputation.asset_names import spelled
+from mailvane.reputation.asset_names import normalized
 from mailvane.reputation.emailconsul import shape
 from mailvane.reputation.emailconsul.parameters import (
     TokensBody,
@@ -77,7 +77,7 @@ def trust(services: ReputationServices, asked: Asked) -> shape.Rows:
     """Mail of these domains to the token is no leak."""
     given: TrustBody = read(TrustBody, asked.body)
     trusted = {"trusted_domains": _domains(given.trusted_domains)}
-    services.watching.change(
+    services.watched_assets.change(
         asked.workspace,
         AssetKind.HONEYTOKEN,
         asked.path["asset_id"],
@@ -88,7 +88,7 @@ def trust(services: ReputationServices, asked: Asked) -> shape.Rows:
 
 def _domains(names: Sequence[str]) -> list[str]:
     try:
-        return [domain for name in names for domain in spelled(AssetKind.DOMAIN, name)]
+        return [domain for name in names for domain in normalized(AssetKind.DOMAIN, name)]
     except InvalidInput as error:
         raise InvalidFields(("trusted_domains", error.message)) from None
 

@@ -97,7 +97,7 @@ def _first_column(rows: Sequence[Sequence[str]]) -> Iterator[tuple[str, str]]:
 def changes(watch: Watch, services: ReputationServices, asked: Asked) -> Mapping[str, object]:
     """When it was listed where, and when that ended; the newest first."""
     found = watch.asset(services, asked)
-    observations = services.watching.observations(
+    observations = services.watched_assets.observations(
         asked.workspace, (_LISTING[found.kind],), 0, asked.now + 1, found.name
     )
     label = "ip" if found.kind is AssetKind.IP else "domain"

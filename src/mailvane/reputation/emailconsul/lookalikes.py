@@ -80,7 +80,7 @@ def classify(services: ReputationServices, asked: Asked) -> shape.LookalikeObjec
         states = {**_states(asset), lookalike: given.state}
         return msgspec.structs.replace(asset, details={**asset.details, "states": states})
 
-    return _row(services.watching.change(asked.workspace, AssetKind.LOOKALIKE, brand.id, classified), found[0])
+    return _row(services.watched_assets.change(asked.workspace, AssetKind.LOOKALIKE, brand.id, classified), found[0])
 
 
 def _states(brand: Asset) -> Mapping[str, str]:

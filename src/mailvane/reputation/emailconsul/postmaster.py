@@ -50,7 +50,7 @@ def listed(services: ReputationServices, asked: Asked) -> shape.Page:
         address_part=asked.query.get("ip", ""),
     )
     question = msgspec.structs.replace(GP_DOMAINS.question(asked), traffic=traffic)
-    found = services.watching.page(question, part.offset, part.limit, part.descending)
+    found = services.watched_assets.page(question, part.offset, part.limit, part.descending)
     return shape.page(_shown(services, asked, found.assets), found.total, part)
 
 
@@ -75,7 +75,7 @@ def history(services: ReputationServices, asked: Asked) -> shape.Rows:
                 "error": one.error,
                 "failures": one.failures,
             }
-            for one in services.watching.health(asked.workspace)
+            for one in services.watched_assets.health(asked.workspace)
             if one.source is Source.POSTMASTER
         ]
     )
@@ -83,7 +83,7 @@ def history(services: ReputationServices, asked: Asked) -> shape.Rows:
 
 def available_count(services: ReputationServices, asked: Asked) -> Mapping[str, Any]:
     """There is no limit of how many may be watched."""
-    return {"data": {"count": services.watching.count(asked.workspace, AssetKind.GP_DOMAIN), "available": None}}
+    return {"data": {"count": services.watched_assets.count(asked.workspace, AssetKind.GP_DOMAIN), "available": None}}
 
 
 def delivery_errors(services: ReputationServices, asked: Asked) -> shape.Rows:

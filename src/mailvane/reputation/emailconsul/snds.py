@@ -67,7 +67,7 @@ def change(services: ReputationServices, asked: Asked) -> shape.Rows:
         changes |= {"secret": _checked(given.key), "status": AssetStatus.WAITING, "asked_at": 0, "error": ""}
     if given.status is not None:
         changes |= {"verified": given.status == "ACTIVE"}
-    services.watching.change(
+    services.watched_assets.change(
         asked.workspace,
         AssetKind.SNDS,
         asked.path["asset_id"],
@@ -136,7 +136,7 @@ def _question(asked: Asked, kind: ObservationKind, **more: Any) -> ObservationQu
 def _page(services: ReputationServices, asked: Asked, question: ObservationQuestion, part: Window) -> shape.Page:
     found = services.observed.observation_page(question, part.offset, part.limit, newest_first=part.descending)
     addresses = {one.asset for one in found.observations}
-    watched = services.watching.named(asked.workspace, AssetKind.IP, addresses)
+    watched = services.watched_assets.named(asked.workspace, AssetKind.IP, addresses)
     names = {
         asset.name: [str(one.get("rDNS", "")) for one in asset.details.get("dns_lookup_result", ())]
         for asset in watched

@@ -34,7 +34,7 @@ class Watch:
 
     def listed(self, services: ReputationServices, asked: Asked) -> Page:
         part = window(asked.query, BY_NAME)
-        found = services.watching.page(self.question(asked), part.offset, part.limit, part.descending)
+        found = services.watched_assets.page(self.question(asked), part.offset, part.limit, part.descending)
         return page(self.shown(services, asked, found.assets), found.total, part)
 
     def question(self, asked: Asked) -> AssetQuestion:
@@ -63,7 +63,7 @@ class Watch:
             raise InvalidFields(("profile_id", "there is no such profile"))
         names = [name for _, name in named]
         try:
-            added = services.watching.add(
+            added = services.watched_assets.add(
                 asked.workspace, self.kind, names, asked.now, profile_id=profile_id or None, **more
             )
         except InvalidFields as error:
@@ -75,23 +75,23 @@ class Watch:
         return Rows(self.shown(services, asked, [self.asset(services, asked)]))
 
     def remove(self, services: ReputationServices, asked: Asked) -> None:
-        services.watching.remove(asked.workspace, self.kind, asked.path["asset_id"])
+        services.watched_assets.remove(asked.workspace, self.kind, asked.path["asset_id"])
 
     def refresh(self, services: ReputationServices, asked: Asked) -> Rows:
         """Its source is asked about it as soon as it can be."""
-        services.watching.ask_now(asked.workspace, self.source, [self.asset(services, asked).id])
+        services.watched_assets.ask_now(asked.workspace, self.source, [self.asset(services, asked).id])
         services.wake(self.source)
         return self.show(services, asked)
 
     def run(self, services: ReputationServices, asked: Asked) -> Mapping[str, Any]:
         """The same for all of them."""
-        number = services.watching.ask_now(asked.workspace, self.source)
+        number = services.watched_assets.ask_now(asked.workspace, self.source)
         services.wake(self.source)
         return {"data": {"count": number}}
 
     def asset(self, services: ReputationServices, asked: Asked) -> Asset:
         """Raises NotFound."""
-        return services.watching.asset(asked.workspace, self.kind, asked.path["asset_id"])
+        return services.watched_assets.asset(asked.workspace, self.kind, asked.path["asset_id"])
 
 
 def _placed(complaint: tuple[str, str], named: Sequence[tuple[str, str]]) -> tuple[str, str]:

@@ -33,14 +33,14 @@ class Runner:
     def __init__(
         self,
         collectors: Sequence[Collector],
-        watching: WatchedAssets,
+        watched_assets: WatchedAssets,
         assets: AssetStore,
         leasing: Leasing,
         clock: Callable[[], int],
         schedule: Schedule,
     ) -> None:
         self._collectors = collectors
-        self._watching = watching
+        self._watched_assets = watched_assets
         self._assets = assets
         self._leasing = leasing
         self._clock = clock
@@ -89,7 +89,7 @@ class Runner:
         """Whether the source failed so lately that it is left alone for now."""
         return any(
             health.source == source and now < self._schedule.rests_until(workspace, health)
-            for health in self._watching.health(workspace)
+            for health in self._watched_assets.health(workspace)
         )
 
     async def _ask(self, collector: Collector, workspace: int, assets: Sequence[Asset], held: Held) -> int:
@@ -97,7 +97,7 @@ class Runner:
         try:
             async for refreshes in _together(collector.refresh(assets, self._clock())):
                 asked += len(refreshes)
-                await asyncio.to_thread(self._watching.record, workspace, refreshes, self._clock())
+                await asyncio.to_thread(self._watched_assets.record, workspace, refreshes, self._clock())
                 if held.lost:
                     break
         except MailvaneError as error:
@@ -109,7 +109,7 @@ class Runner:
         return asked
 
     async def _failed(self, collector: Collector, workspace: int, reason: str) -> None:
-        await asyncio.to_thread(self._watching.failed, workspace, collector.source, reason, self._clock())
+        await asyncio.to_thread(self._watched_assets.failed, workspace, collector.source, reason, self._clock())
 
 
 async def _together(refreshes: AsyncIterator[Refresh]) -> AsyncIterator[list[Refresh]]:

@@ -57,9 +57,9 @@ class AlertLogStore:
         self._items = self._rule.elements("matchings", "items")
         self._item = JsonFields(database, self._items.c.value)
 
-    def memories(self, alert_ids: Collection[str]) -> Mapping[str, AlertState]:
+    def states(self, alert_ids: Collection[str]) -> Mapping[str, AlertState]:
         """Of those that were evaluated before. One that cannot be read any more comes empty, and is begun anew."""
-        return {row.alert_id: _memory(row) for row in self._remembered(alert_ids)}
+        return {row.alert_id: _alert_state(row) for row in self._remembered(alert_ids)}
 
     def failures(self, alert_ids: Collection[str]) -> Mapping[str, Mapping[str, str]]:
         """`AlertState.failures` of those that have any."""
@@ -71,31 +71,31 @@ class AlertLogStore:
             for chunk in in_chunks(sorted(alert_ids), _AT_ONCE):
                 yield from connection.execute(select(alert_memories).where(alert_memories.c.alert_id.in_(chunk)))
 
-    def remember(self, memory: AlertState, entry: LogEntry | None, notifications: Sequence[Notification]) -> bool:
+    def save_evaluation(self, state: AlertState, entry: LogEntry | None, notifications: Sequence[Notification]) -> bool:
         """Keep what an evaluation brought, the memory as the version after the one it was made from.
 
         The entry and the outbox's rows are kept in the same transaction. False, and nothing is kept, when another
         evaluation of that alert came first, or the alert is gone.
         """
         with self._database.write() as connection:
-            if not self._put_memory(connection, memory):
+            if not self._put_state(connection, state):
                 return False
             if entry is not None:
                 connection.execute(insert(alert_log).values(_entry_row(entry)))
             post(connection, self._database, notifications)
         return True
 
-    def _put_memory(self, connection: Connection, memory: AlertState) -> bool:
+    def _put_state(self, connection: Connection, state: AlertState) -> bool:
         """Whether it was the first evaluation after the one that it was made from."""
-        alive = select(alerts.c.id).where(alerts.c.id == memory.alert_id).with_for_update()
+        alive = select(alerts.c.id).where(alerts.c.id == state.alert_id).with_for_update()
         if connection.execute(alive).first() is None:
             return False
-        row = {"alert_id": memory.alert_id, "version": memory.version + 1, "document": text_of(memory)}
-        if memory.version == 0:
+        row = {"alert_id": state.alert_id, "version": state.version + 1, "document": text_of(state)}
+        if state.version == 0:
             new = self._database.insert(alert_memories).values(row).on_conflict_do_nothing()
             return bool(connection.execute(new.returning(alert_memories.c.alert_id)).first())
         table = alert_memories.c
-        known = update(alert_memories).where(table.alert_id == memory.alert_id, table.version == memory.version)
+        known = update(alert_memories).where(table.alert_id == state.alert_id, table.version == state.version)
         return bool(connection.execute(known.values(row)).rowcount)
 
     def entries(self, question: EntryQuestion) -> EntryPage:
@@ -224,14 +224,14 @@ def entries_conditions(question: EntryQuestion) -> list[ColumnElement[bool]]:
     return chosen
 
 
-def _memory(row: Row[Any]) -> AlertState:
+def _alert_state(row: Row[Any]) -> AlertState:
     try:
-        memory = value_of(row.document, AlertState)
+        state = value_of(row.document, AlertState)
     except (msgspec.MsgspecError, RecursionError) as error:
         # Said once more rather than never again, and without a word for the alerts beside it.
         log.warning("what is remembered of alert %s cannot be read, and is begun anew: %s", row.alert_id, error)
-        memory = AlertState(alert_id=row.alert_id)
-    return msgspec.structs.replace(memory, version=row.version)
+        state = AlertState(alert_id=row.alert_id)
+    return msgspec.structs.replace(state, version=row.version)
 
 
 def _failures(row: Row[Any]) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ from jinja2 import Environment
 from mailvane.core.errors import InvalidInput
 from mailvane.notify.letters import amount, letter, templates_of
 from mailvane.notify.model import Notification
-from mailvane.notify.notifier import Letter
+from mailvane.notify.notifier import RenderedEmail
 from mailvane.reputation.alerts.daily_report import DailyReport, SourceLine
 from mailvane.reputation.alerts.model import LogEntry
 from mailvane.reputation.model import Source
@@ -33,7 +33,7 @@ _SOURCES = {
 }
 
 
-def letter_of(notification: Notification) -> Letter:
+def render_email(notification: Notification) -> RenderedEmail:
     """Raises InvalidInput when the notification carries something else."""
     try:
         if notification.body.get("report") == "daily":
@@ -43,12 +43,12 @@ def letter_of(notification: Notification) -> Letter:
         subject = (
             f"[Mailvane] {evidence.name}: {evidence.summary}" if evidence.summary else f"[Mailvane] {evidence.name}"
         )
-        return _letter("alert", subject, {"told": evidence})
+        return _rendered("alert", subject, {"told": evidence})
     except msgspec.ValidationError as error:
         raise InvalidInput(f"this notification cannot be told by mail: {error}") from None
 
 
-def _daily(report: DailyReport) -> Letter:
+def _daily(report: DailyReport) -> RenderedEmail:
     zone = ZoneInfo(report.day.zone)
     outcome = _outcome(report)
     given = {
@@ -60,7 +60,7 @@ def _daily(report: DailyReport) -> Letter:
         "source": lambda line: _source(line, zone),
         "source_name": _SOURCES.__getitem__,
     }
-    return _letter("daily", f"[Mailvane] {report.workspace}, {report.day.name}: {outcome}", given)
+    return _rendered("daily", f"[Mailvane] {report.workspace}, {report.day.name}: {outcome}", given)
 
 
 def _letter(name: str, subject: str, given: dict[str, Any]) -> Letter:

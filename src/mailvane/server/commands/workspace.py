@@ -22,8 +22,8 @@ def create(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Create a workspace and print its id."""
-    place = maillog_program(context)
-    found = place.tenancy().create_workspace(name, place.now())
+    app = maillog_program(context)
+    found = app.tenancy().create_workspace(name, app.now())
     if as_json:
         print_json(found)
     else:
@@ -73,9 +73,9 @@ def adopt(
 
     Its relays are made anew, too, under the ids that the mail names. Keys are not: create new ones.
     """
-    place = maillog_program(context)
-    with place.ownership() as ownership:
-        found = ownership.adopt(workspace, name, place.now())
+    app = maillog_program(context)
+    with app.ownership() as ownership:
+        found = ownership.adopt(workspace, name, app.now())
     if as_json:
         print_json(found)
     else:

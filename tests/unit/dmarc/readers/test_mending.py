@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailvane.dmarc.readers.aggregate import read_aggregate
-from mailvane.dmarc.readers.mending import BYTES, CHARACTERS, OUTSIDE, UNCLOSED, UNESCAPED, mended
+from mailvane.dmarc.readers.repair import BYTES, CHARACTERS, OUTSIDE, UNCLOSED, UNESCAPED, repaired
 from tests.unit.dmarc.reports import aggregate, record
 
 PLAIN = aggregate(record(count=7), organisation="@@")
@@ -23,7 +23,7 @@ def of(name: bytes) -> bytes:
 
 def read(content: bytes) -> tuple[str, int, list[str]]:
     """Organisation, messages, and what was changed."""
-    found = mended(content)
+    found = repaired(content)
     assert found is not None
     head = read_aggregate(io.BytesIO(found[0]), lambda _row: None)
     return head.organisation, head.tally.counts.messages, found[1]
@@ -77,7 +77,7 @@ def test_foreign_elements_within_may_lack_their_end() -> None:
 
 @pytest.mark.parametrize("cut", [1, 3, 12, 60, 300, 700])
 def test_what_is_cut_off_stays_so(cut: int) -> None:
-    assert mended(of(b"Miller & Sons")[:-cut]) is None
+    assert repaired(of(b"Miller & Sons")[:-cut]) is None
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_what_is_cut_off_stays_so(cut: int) -> None:
     ],
 )
 def test_where_nothing_helps_nothing_is_made_up(content: bytes) -> None:
-    assert mended(content) is None
+    assert repaired(content) is None
 
 
 def test_what_is_well_formed_stays_as_it_is() -> None:
     declaration, _, body = of("Käse &amp; &#x41; ".encode()).partition(b"\n")
-    assert mended(body) == (body, [])
-    assert mended(b"\xef\xbb\xbf\n" + declaration + b"\n" + body + b"\n") == (body, [])
+    assert repaired(body) == (body, [])
+    assert repaired(b"\xef\xbb\xbf\n" + declaration + b"\n" + body + b"\n") == (body, [])
 
 
 def test_comments_and_instructions_are_left_away() -> None:
@@ -109,6 +109,6 @@ def test_comments_and_instructions_are_left_away() -> None:
 
 @given(st.text(max_size=60).filter(lambda text: "feedback" not in text))
 def test_whatever_stands_in_a_name_the_result_is_well_formed_or_nothing(text: str) -> None:
-    found = mended(of(text.encode("utf-8", "surrogatepass")))
+    found = repaired(of(text.encode("utf-8", "surrogatepass")))
     if found is not None:
         XML(found[0])

@@ -145,15 +145,15 @@ class FilterWorld:
     # -- a filter --------------------------------------------------------------------------------------------------
 
     def _to_filter(self, mail: Mail, through: Filter, rest: list[Filter]) -> None:
-        fate = self.choose.random()
-        if fate < 0.1 and not through.pipe:
+        pending_verdict = self.choose.random()
+        if pending_verdict < 0.1 and not through.pipe:
             said = f"connect to {through.address}[{through.address}]:10024: Connection refused"
             for recipient in mail.recipients:
                 mail.truth.recipients[recipient] = "deferred"
                 self._attempt(mail, through.transport, recipient, "none", "4.4.1", f"deferred ({said})")
             self.after(300_000, lambda: self._activate(mail))
             return
-        if fate < 0.2 and not through.pipe and _is_near(through.address):
+        if pending_verdict < 0.2 and not through.pipe and _is_near(through.address):
             for recipient in mail.recipients:
                 mail.truth.recipients[recipient] = "discarded"
                 said = "250 2.7.0 Ok, discarded, id=04747-01 - INFECTED: Eicar-Test-Signature"

@@ -7,15 +7,15 @@ import pytest
 from mailvane.maillog.model import EventType
 from mailvane.maillog.postfix.event_builder import EventBuilder, protocol_of
 from mailvane.maillog.postfix.records import Attempt
-from mailvane.maillog.postfix.state import LONGEST_EVIDENCE, Birth, Mail, QueueEntry
+from mailvane.maillog.postfix.state import LONGEST_EVIDENCE, Mail, QueueEntry, Start
 from mailvane.maillog.reasons import load_reasons
 
 
-def life() -> QueueEntry:
-    return QueueEntry("mx1/postfix/A", 1, Mail(1, 1_000_500, 7, "A", "mx1"), "A", Birth.CLIENT, 1_000_000)
+def entry() -> QueueEntry:
+    return QueueEntry("mx1/postfix/A", 1, Mail(1, 1_000_500, 7, "A", "mx1"), "A", Start.CLIENT, 1_000_000)
 
 
-def teller() -> EventBuilder:
+def builder() -> EventBuilder:
     made = EventBuilder(3, load_reasons())
     made.source, made.line, made.raw = "mail.log", 42, "the line"
     return made
@@ -39,7 +39,7 @@ def test_the_protocol_is_put_together_from_what_is_known(named: str, secured: bo
 
 
 def test_an_acceptance_is_told_once() -> None:
-    tells, mail = teller(), life()
+    tells, mail = builder(), entry()
     tells.accepted(mail, 1_001_000)
     tells.accepted(mail, 1_002_000)
     (event,) = tells.take()
@@ -49,13 +49,13 @@ def test_an_acceptance_is_told_once() -> None:
 
 
 def test_nothing_happens_before_the_acceptance() -> None:
-    tells, mail = teller(), life()
+    tells, mail = builder(), entry()
     tells.accepted(mail, 1_000_000)  # a whole second, cut off
     assert tells.take()[0].at == 1_000_500
 
 
 def test_a_mail_stops_waiting_with_its_first_recipient() -> None:
-    tells, mail = teller(), life()
+    tells, mail = builder(), entry()
     tells.accepted(mail, 1_001_000)
     for recipient in ("a@B.example", "c@b.example"):
         attempt = Attempt(recipient, "", "mx", "192.0.2.1", "sent", 250, "2.0.0", "250 ok", 5, "")
@@ -66,7 +66,7 @@ def test_a_mail_stops_waiting_with_its_first_recipient() -> None:
 
 
 def test_evidence_has_an_end() -> None:
-    tells, mail = teller(), life()
+    tells, mail = builder(), entry()
     tells.raw = "x" * 1000
     for tells.line in range(1000):
         tells.add_raw_line(mail)

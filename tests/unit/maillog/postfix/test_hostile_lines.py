@@ -340,12 +340,12 @@ def test_no_name_that_a_client_gives_tells_where_its_mail_came_from(name: str) -
 
 @given(addresses)
 def test_no_sender_tells_that_its_mail_has_expired(sender: str) -> None:
-    lives = Correlation(1, load_reasons())
+    entries = Correlation(1, load_reasons())
     local, _, domain = sender.rpartition("@")
     hostile = f'{local[:-1]}>, status=expired, returned to sender"@{domain}'
     line = f"4A0000A001: from=<{hostile}>, size=77, nrcpt=1 (queue active)"
-    assert lives.feed(NOVEMBER, read_tag("mx1", "postfix/qmgr"), "1", line)
-    told = [(event.type, event.sender) for event in lives.teller.take()]
+    assert entries.feed(NOVEMBER, read_tag("mx1", "postfix/qmgr"), "1", line)
+    told = [(event.type, event.sender) for event in entries.builder.take()]
     assert told == [(EventType.ACCEPTED, canonical_address(hostile))]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailvane.maillog.postfix.records import is_aside
+from mailvane.maillog.postfix.records import is_ignored
 
 
 @pytest.mark.parametrize(
@@ -20,9 +20,9 @@ from mailvane.maillog.postfix.records import is_aside
     ],
 )
 def test_lines_that_say_nothing_of_a_mail_are_asides(text: str) -> None:
-    assert is_aside(text)
+    assert is_ignored(text)
 
 
 @pytest.mark.parametrize("text", ["", "to=<a@b>, relay=none", "client=a[192.0.2.1]", "something never heard of"])
 def test_other_lines_are_not(text: str) -> None:
-    assert not is_aside(text)
+    assert not is_ignored(text)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from mailvane.maillog.postfix.state import Birth, Connection, Mail, QueueEntry, Register, Trouble
+from mailvane.maillog.postfix.state import Connection, Mail, QueueEntry, Register, Start, Trouble
 
 
-def life(key: str) -> QueueEntry:
+def entry(key: str) -> QueueEntry:
     mail = Mail(1, 1_791_626_400_000, 77, "1A2B3C4D5E", "mx1", subject="Grüße \ufffd", recipients={"a@b": 1})
     mail.undecided["a@b"] = Trouble("", 450, "4.2.0", "later")
-    return QueueEntry(key, 1, mail, "1A2B3C4D5E", Birth.CLIENT, 5, evidence=["1\tline"])
+    return QueueEntry(key, 1, mail, "1A2B3C4D5E", Start.CLIENT, 5, evidence=["1\tline"])
 
 
 def test_what_is_written_comes_back() -> None:
     register = Register("q:", QueueEntry)
-    register.values["a"] = life("a")
+    register.values["a"] = entry("a")
     register.touched.add("a")
     opened, closed = register.changes()
     assert ([key for key, _ in opened], closed) == (["q:a"], [])
@@ -48,5 +48,5 @@ def test_recipients_are_numbered_as_they_are_seen() -> None:
 
 
 def test_testimony_is_given_once() -> None:
-    add_raw_line = life("a")
+    add_raw_line = entry("a")
     assert (add_raw_line.take_raw_lines(), add_raw_line.take_raw_lines()) == ("1\tline", "")

@@ -7,7 +7,15 @@ from ipaddress import ip_network
 import pytest
 
 from mailvane.outbound.model import Reason, SendRequest, Verdict
-from mailvane.outbound.policy.protocol import REFUSALS, DomainSource, PolicyRules, Refusal, Request, action, passage
+from mailvane.outbound.policy.protocol import (
+    REFUSALS,
+    DomainSource,
+    PolicyRules,
+    Refusal,
+    Request,
+    action,
+    send_request_of,
+)
 
 SASL, SENDER, CLIENT = DomainSource.SASL, DomainSource.SENDER, DomainSource.CLIENT
 RULES = PolicyRules()
@@ -18,7 +26,7 @@ def request(**told: object) -> Request:
 
 
 def domain_of(rules: PolicyRules = RULES, **told: object) -> str | None:
-    asked = passage(request(**told), rules)
+    asked = send_request_of(request(**told), rules)
     return None if asked is None else asked.domain
 
 
@@ -130,21 +138,21 @@ def asked(units: int) -> SendRequest:
 
 
 def test_the_units_are_the_recipients_as_far_as_they_are_known() -> None:
-    assert passage(request(stage="END-OF-MESSAGE", recipient_count=7), RULES) == asked(7)
-    assert passage(request(), RULES) == asked(1)
+    assert send_request_of(request(stage="END-OF-MESSAGE", recipient_count=7), RULES) == asked(7)
+    assert send_request_of(request(), RULES) == asked(1)
 
 
 def test_the_same_instance_of_two_mail_servers_is_two_mails() -> None:
     told = request(instance="1.2.3")
-    one, other = (passage(told, RULES, asker) for asker in ("192.0.2.1", "192.0.2.2"))
+    one, other = (send_request_of(told, RULES, asker) for asker in ("192.0.2.1", "192.0.2.2"))
     assert one is not None
     assert other is not None
     assert one.instance != other.instance
-    assert one == passage(told, RULES, "192.0.2.1")
+    assert one == send_request_of(told, RULES, "192.0.2.1")
 
 
 def test_no_instance_stays_none() -> None:
-    asked = passage(request(instance=""), RULES, "192.0.2.1")
+    asked = send_request_of(request(instance=""), RULES, "192.0.2.1")
     assert asked is not None
     assert asked.instance == ""
 

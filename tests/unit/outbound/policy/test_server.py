@@ -42,12 +42,12 @@ class Judge:
         self.verdict = verdict
         self.waiting: dict[str, asyncio.Future[Verdict]] = {}
 
-    async def __call__(self, passage: SendRequest) -> Verdict:
-        self.asked.append(passage)
+    async def __call__(self, request: SendRequest) -> Verdict:
+        self.asked.append(request)
         if self.verdict is not None:
             return self.verdict
-        self.waiting[passage.domain] = asyncio.get_running_loop().create_future()
-        return await self.waiting[passage.domain]
+        self.waiting[request.domain] = asyncio.get_running_loop().create_future()
+        return await self.waiting[request.domain]
 
     async def settle(self, domain: str, answer: Verdict | Exception) -> None:
         while domain not in self.waiting:
@@ -146,7 +146,7 @@ def test_many_requests_are_answered_on_one_connection() -> None:
             client = await room.client()
             for number in range(5):
                 assert await client.ask(question(instance=str(number))) == REFUSED
-            assert [passage.instance for passage in judge.asked] == [f"127.0.0.1/{number}" for number in range(5)]
+            assert [each.instance for each in judge.asked] == [f"127.0.0.1/{number}" for number in range(5)]
             assert len(room.server.connections) == 1
 
     run(story)
@@ -307,7 +307,7 @@ def test_stopping_gives_the_answers_that_are_awaited_and_takes_no_more() -> None
             await judge.settle("one.example", refused())
             assert await waiting.rest() == REFUSED
             await stopping
-            assert [passage.domain for passage in judge.asked] == ["one.example"]
+            assert [request.domain for request in judge.asked] == ["one.example"]
 
     run(story)
 

@@ -48,11 +48,11 @@ class Watch:
 
     def __init__(self, of: Alert) -> None:
         self.of = of
-        self.memory = AlertState(alert_id=of.id)
+        self.state = AlertState(alert_id=of.id)
 
     def look(self, hours: float, *said: Observation) -> Evaluation:
-        found = evaluate(self.of, View(said, WATCHED, NOW + int(hours * HOUR_MS), STALE), self.memory)
-        self.memory = found.memory
+        found = evaluate(self.of, View(said, WATCHED, NOW + int(hours * HOUR_MS), STALE), self.state)
+        self.state = found.state
         return found
 
     def items(self, hours: float, *said: Observation) -> list[list[str]]:

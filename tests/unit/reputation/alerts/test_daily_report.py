@@ -44,8 +44,8 @@ class Office:
             id=new_id(), workspace=alert.workspace, alert_id=alert.id, profile_id=alert.profile_id, name=alert.name,
             at=at, rules=(rule,), in_daily_report=in_report,
         )  # fmt: skip
-        known = self.ledger.alert_log.memories([alert.id]).get(alert.id) or AlertState(alert_id=alert.id)
-        assert self.ledger.alert_log.remember(known, entry, [])
+        known = self.ledger.alert_log.states([alert.id]).get(alert.id) or AlertState(alert_id=alert.id)
+        assert self.ledger.alert_log.save_evaluation(known, entry, [])
         return entry
 
     def watch(self, *names: str, kind: AssetKind = AssetKind.IP, **more: Any) -> None:
@@ -142,8 +142,8 @@ def test_a_source_that_fails_is_told_of_while_what_it_said_is_fresh(office: Offi
 
 def test_a_rule_that_could_not_be_evaluated_is_told_of(office: Office) -> None:
     alert = office.alert("broken")
-    memory = AlertState(alert_id=alert.id, rules={"0": RuleState(failing="no such type")})
-    assert office.ledger.alert_log.remember(memory, None, [])
+    state = AlertState(alert_id=alert.id, rules={"0": RuleState(failing="no such type")})
+    assert office.ledger.alert_log.save_evaluation(state, None, [])
     assert [(line.name, line.reason) for line in office.report().unjudged] == [("broken", "no such type")]
 
 

@@ -141,7 +141,7 @@ def test_a_match_that_no_encoder_knows_is_its_rules_trouble(monkeypatch: pytest.
     watch = Watch(alert({**LISTED, "key": "l"}, {**SPAMMY, "key": "s"}, formula="l OR s"))
     heard: list[tuple[str, type]] = []
     view = View([spam(NOW)], WATCHED, NOW, STALE)
-    found = evaluate(watch.of, view, watch.memory, lambda key, error: heard.append((key, type(error))))
+    found = evaluate(watch.of, view, watch.state, lambda key, error: heard.append((key, type(error))))
     assert list(found.failing) == ["l"]
     assert heard == [("l", TypeError)]
     assert [rule.type for rule in found.fired] == ["GP_USER_REPORTED_SPAM_RATIO"]

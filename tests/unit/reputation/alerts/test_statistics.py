@@ -37,7 +37,7 @@ class Counted:
         entry = LogEntry(
             id=new_id(), workspace=self.workspace, alert_id=ALERT, profile_id=None, name="x", at=at, rules=(rule,)
         )
-        assert self.ledger.alert_log.remember(AlertState(alert_id=ALERT, version=self._version), entry, [])
+        assert self.ledger.alert_log.save_evaluation(AlertState(alert_id=ALERT, version=self._version), entry, [])
         self._version += 1
 
     def question(self, **fields: Any) -> FiringQuestion:

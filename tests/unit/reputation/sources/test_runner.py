@@ -188,12 +188,12 @@ def test_a_node_that_is_stopped_while_it_asks_gives_its_lease_back(setting: Sett
             await asyncio.sleep(3600)
 
         setting.collector.meanwhile = meanwhile
-        asking = asyncio.create_task(setting.runner.round(setting.collector))
+        client = asyncio.create_task(setting.runner.round(setting.collector))
         await begun.wait()
         assert [lease.name for lease in setting.ledger.leases.leases(setting.now)] == ["collect blocklists"]
-        asking.cancel()
+        client.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asking
+            await client
 
     asyncio.run(scene())
     assert setting.ledger.leases.leases(setting.now) == []

@@ -11,7 +11,7 @@ import pytest
 from mailvane.core.errors import InvalidInput
 from mailvane.reputation.alerts.daily_report import AlertLine, DailyReport, ProfileLines, RuleLine
 from mailvane.reputation.alerts.model import LogEntry
-from mailvane.reputation.texts.email_templates import letter_of
+from mailvane.reputation.texts.email_templates import render_email
 from tests.unit.notify.letters_sent import BUSY, DAY, FORGED, NOW, QUIET, UNKNOWN, entry, fired, notification
 
 EVIL = "<script>alert(1)</script><img src=//evil.example>"
@@ -34,7 +34,7 @@ class Closed(HTMLParser):
 
 @pytest.mark.parametrize("told", [entry(), QUIET, UNKNOWN, BUSY])
 def test_html_is_whole_and_fetches_nothing(told: LogEntry | DailyReport) -> None:
-    html = letter_of(notification(told)).html
+    html = render_email(notification(told)).html
     parser = Closed()
     parser.feed(html)
     assert parser.open == []
@@ -43,12 +43,12 @@ def test_html_is_whole_and_fetches_nothing(told: LogEntry | DailyReport) -> None
 
 
 def test_what_others_said_stays_text() -> None:
-    alert = letter_of(notification(entry(fired("IP_IN_RBL", [{"ip": EVIL, "rbl": EVIL}], ips=[EVIL]), name=EVIL)))
+    alert = render_email(notification(entry(fired("IP_IN_RBL", [{"ip": EVIL, "rbl": EVIL}], ips=[EVIL]), name=EVIL)))
     line = AlertLine(
         alert_id="a", name=EVIL, fired=1, unattended=1, first_at=NOW, last_at=NOW,
         rules=(RuleLine("IP_IN_RBL", ({"ip": EVIL, "rbl": EVIL},), 1),),
     )  # fmt: skip
-    daily = letter_of(
+    daily = render_email(
         notification(msgspec.structs.replace(BUSY, workspace=EVIL, profiles=(ProfileLines(EVIL, (line,)),)))
     )
     for letter in (alert, daily):
@@ -59,7 +59,7 @@ def test_what_others_said_stays_text() -> None:
 
 
 def test_the_text_of_an_alert_can_be_read_on_a_terminal() -> None:
-    text = letter_of(notification(entry(FORGED))).text
+    text = render_email(notification(entry(FORGED))).text
     assert max(map(len, text.splitlines())) <= 76
     table = [line for line in text.splitlines() if line.startswith("  ")]
     assert table == [
@@ -83,11 +83,11 @@ def test_the_text_of_an_alert_can_be_read_on_a_terminal() -> None:
     ],
 )
 def test_what_could_not_be_asked_is_not_called_quiet(report: DailyReport, outcome: str) -> None:
-    assert letter_of(notification(report)).subject == f"[Mailvane] default, 2026-09-20: {outcome}"
+    assert render_email(notification(report)).subject == f"[Mailvane] default, 2026-09-20: {outcome}"
 
 
 def test_a_report_says_what_fired_and_what_is_not_known() -> None:
-    letter = letter_of(notification(BUSY))
+    letter = render_email(notification(BUSY))
     for text in (letter.text, letter.html.replace("&amp;", "&")):
         for told in (
             "203.0.113.7 is on zen.spamhaus.org", "and 7 more", "3 times, 02:00 to 09:00", "2 not acknowledged yet",
@@ -97,15 +97,15 @@ def test_a_report_says_what_fired_and_what_is_not_known() -> None:
             assert told in text, told
     assert "NEWSLETTERS & OFFERS" in letter.text
     assert "nothing to say" not in letter.text
-    assert "12 alerts watched" in letter_of(notification(QUIET)).text
+    assert "12 alerts watched" in render_email(notification(QUIET)).text
 
 
 def test_times_are_those_of_the_reports_zone() -> None:
     there = msgspec.structs.replace(BUSY, day=msgspec.structs.replace(DAY, zone="Asia/Tokyo"))
-    assert "3 times, 11:00 to 18:00" in letter_of(notification(there)).text
+    assert "3 times, 11:00 to 18:00" in render_email(notification(there)).text
 
 
 def test_what_is_neither_entry_nor_report_is_no_letter() -> None:
     for body in ({}, {"report": "daily"}, {"report": "weekly"}):
         with pytest.raises(InvalidInput):
-            letter_of(msgspec.structs.replace(notification(QUIET), body=body))
+            render_email(msgspec.structs.replace(notification(QUIET), body=body))

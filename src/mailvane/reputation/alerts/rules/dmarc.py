@@ -88,7 +88,7 @@ class DmarcDmarcFail(Rule, frozen=True, kw_only=True):
     dmarc_dmarc_fail: AmountInTime
 
     @classmethod
-    def mended(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    def adapted(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         """The guide puts the time range of this type under the name of another."""
         own, other = raw.get("dmarc_dmarc_fail"), raw.get("dmarc_dkim_fail")
         if not isinstance(own, dict) or "time_range" in own or not isinstance(other, dict) or "time_range" not in other:

@@ -17,7 +17,7 @@ from mailvane.reputation.blocklists import ANSWERED, UNKNOWN, Findings, ListingC
 from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind, Refresh, Source, Zone, ZoneHealth
 from mailvane.reputation.settings import ReputationSettings
 from mailvane.reputation.sources.dnsbl.answers import Judge, unanswered, verdict_of
-from mailvane.reputation.sources.dnsbl.proving import Proving
+from mailvane.reputation.sources.dnsbl.proving import ZoneProbes
 from mailvane.reputation.sources.dnsbl.zones import LISTS, dictionary, family, query_name, reverse_name
 
 _KINDS = {AssetKind.IP: ObservationKind.IP_LISTING, AssetKind.DOMAIN: ObservationKind.DOMAIN_LISTING}
@@ -37,12 +37,12 @@ class Blocklists:
     def __init__(self, lookups: Lookups, changed: Callable[[], Iterable[Zone]] = tuple) -> None:
         self._lookups = lookups
         self.changed = changed
-        self.proving = Proving(lookups)
+        self.zone_probes = ZoneProbes(lookups)
 
     @property
     def health(self) -> Mapping[str, ZoneHealth]:
         """Of each zone that was probed, by host."""
-        return self.proving.health
+        return self.zone_probes.health
 
     async def refresh(self, assets: Sequence[Asset], now: int) -> AsyncIterator[Refresh]:
         """One refresh for each asset, when the zones have proved again that they tell the truth.
@@ -51,7 +51,7 @@ class Blocklists:
         """
         enabled = await self._enabled()
         for first in range(0, len(assets), _ASSETS_BETWEEN_PROBES):
-            asked = await self.proving.before(enabled, now)
+            asked = await self.zone_probes.before(enabled, now)
             if not asked:
                 troubled = [self.health[zone.host] for zone in enabled if not self.health[zone.host].usable]
                 raise CollectionFailed(
@@ -63,7 +63,7 @@ class Blocklists:
 
     async def check(self, kind: AssetKind, names: Sequence[str], now: int) -> ListingCheck:
         """What the blocklists say of these names at this moment."""
-        asked = await self.proving.before(await self._enabled(), now)
+        asked = await self.zone_probes.before(await self._enabled(), now)
         findings = await self._bracket(asked, [(kind, name) for name in names], now)
         return ListingCheck(findings=tuple(findings), zones=tuple(self.health[host] for host in sorted(self.health)))
 
@@ -97,7 +97,7 @@ class Blocklists:
         finally:
             for task in tasks:
                 task.cancel()
-        judge = Judge(await self.proving.after(asked, now))
+        judge = Judge(await self.zone_probes.after(asked, now))
         return [judge.believed(one) for one in findings]
 
     def _refreshed(self, found: Findings, enabled: Sequence[Zone], now: int) -> Refresh:

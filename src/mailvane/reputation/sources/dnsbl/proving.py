@@ -107,7 +107,7 @@ _AWAITED_SECONDS = 600.0  # how often such a zone is waited for as long as it ta
 _SAVED_MS = 300_000
 
 
-class Proving:
+class ZoneProbes:
     """Belongs to one event loop at a time. `probed` is told how each zone does; it may block."""
 
     def __init__(self, lookups: Lookups) -> None:

@@ -56,10 +56,10 @@ class Lookalikes:
 
     async def refresh(self, assets: Sequence[Asset], now: int) -> AsyncIterator[Refresh]:
         """Brand by brand."""
-        async with HttpClient("the registry", most_bytes=_MOST_BYTES) as asking:
+        async with HttpClient("the registry", most_bytes=_MOST_BYTES) as client:
             for asset in assets:
                 try:
-                    observations, details = await self._found(asking, asset, now)
+                    observations, details = await self._found(client, asset, now)
                 except CollectionFailed as error:
                     yield _refresh(asset.name, now, error=error.message)
                 else:
@@ -77,7 +77,7 @@ class Lookalikes:
         for brand, observations in found.items():
             yield _refresh(brand, now, observations=observations)
 
-    async def _found(self, asking: HttpClient, brand: Asset, now: int) -> tuple[list[Observation], dict[str, Any]]:
+    async def _found(self, client: HttpClient, brand: Asset, now: int) -> tuple[list[Observation], dict[str, Any]]:
         former = _former(brand)
         thinkable = await asyncio.to_thread(candidates, brand.name)
         fuzzers = {each.name: each.fuzzer for each in thinkable}
@@ -87,7 +87,7 @@ class Lookalikes:
         present = [name for name in names if name in there and there[name].is_there]
         left = [name for name in former if name in there and not there[name].is_there]
         kept = sorted(present, key=lambda name: name not in former)[:MOST_FOUND]
-        registered = await self._registered(asking, [*kept, *left], former, now)
+        registered = await self._registered(client, [*kept, *left], former, now)
         policies = dict(zip(kept, await asyncio.gather(*map(self._policy, kept)), strict=True))
         known = {name: each for name, each in former.items() if name not in there}  # not answered: as it was
         observations: list[Observation] = []
@@ -115,16 +115,16 @@ class Lookalikes:
         return observations, details
 
     async def _registered(
-        self, asking: HttpClient, names: Iterable[str], former: Mapping[str, _Known], now: int
+        self, client: HttpClient, names: Iterable[str], former: Mapping[str, _Known], now: int
     ) -> dict[str, _RegistryAnswer]:
         """What registries say of those whose turn it is."""
         turn = sorted(names, key=lambda name: former[name].asked_at if name in former else 0)[:MOST_REGISTRATIONS]
-        answers = await asyncio.gather(*(self._registration(asking, name, now) for name in turn))
+        answers = await asyncio.gather(*(self._registration(client, name, now) for name in turn))
         return dict(zip(turn, answers, strict=True))
 
-    async def _registration(self, asking: HttpClient, name: str, now: int) -> _RegistryAnswer:
+    async def _registration(self, client: HttpClient, name: str, now: int) -> _RegistryAnswer:
         try:
-            return await self._registries.registration(asking, str(registrable(name)), now)
+            return await self._registries.registration(client, str(registrable(name)), now)
         except CollectionFailed as error:
             return error
 

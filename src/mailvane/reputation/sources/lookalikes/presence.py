@@ -48,13 +48,13 @@ class DomainLookups(Lookups):
         return Presence(has_exchangers=bool(await self.exchangers(name)))
 
     async def presences(
-        self, names: Sequence[str], suffixes: Sequence[str], witnesses: Sequence[str] = ()
+        self, names: Sequence[str], suffixes: Sequence[str], known_names: Sequence[str] = ()
     ) -> dict[str, Presence]:
         """Of those of which anything is known; that a name is not there is known when one of the witnesses, which are
         known to be there, is found before and after. Raises CollectionFailed when the answers cannot be believed.
         """
-        witnesses = [*witnesses, *suffixes[:_MOST_SUFFIXES]]
-        proven = await self.finds_one_of(witnesses)
+        known_names = [*known_names, *suffixes[:_MOST_SUFFIXES]]
+        proven = await self.finds_one_of(known_names)
         invented = [await self._invented_below(suffixes)]
         results = await asyncio.gather(*(self.presence(name) for name in names), return_exceptions=True)
         invented.append(await self._invented_below(suffixes))
@@ -67,7 +67,7 @@ class DomainLookups(Lookups):
         if names and not found:
             raise CollectionFailed("no resolver answers")
         there = {name: each for name, each in found.items() if each.is_there}
-        if proven and await self.finds_one_of([*list(there)[:1], *witnesses]):
+        if proven and await self.finds_one_of([*list(there)[:1], *known_names]):
             return found
         if names and not there:
             raise CollectionFailed("the resolver finds nothing, not even what is known to be there")

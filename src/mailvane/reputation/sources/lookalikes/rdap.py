@@ -55,11 +55,11 @@ class Registries:
         self._free_at: dict[str, float] = {}
         self._rests_until: dict[str, float] = {}
 
-    async def registration(self, asking: HttpClient, name: str, now: int) -> Registration | None:
+    async def registration(self, client: HttpClient, name: str, now: int) -> Registration | None:
         """None: the registry says that nobody has it. Raises NoRegistry, CollectionFailed."""
-        base = await self._base(asking, name, now)
+        base = await self._base(client, name, now)
         url = f"{base}domain/{quote(name)}"
-        answer, asked = await self._followed(asking, url)
+        answer, asked = await self._followed(client, url)
         if answer.status == 404:
             if urlsplit(asked).netloc != urlsplit(base).netloc:
                 raise CollectionFailed("a server that is not the registry's own does not know it")
@@ -68,11 +68,11 @@ class Registries:
             raise CollectionFailed(f"the registry answered with status {answer.status}")
         return read_registration(answer.body, name)
 
-    async def _followed(self, asking: HttpClient, url: str) -> tuple[Answer, str]:
+    async def _followed(self, client: HttpClient, url: str) -> tuple[Answer, str]:
         listed = urlsplit(url).hostname
         for _ in range(_MOST_REDIRECTS + 1):
             # Where a registry sends us to is its own word, and no setting: never into this machine's network.
-            answer = await self._paced(asking, url, public=urlsplit(url).hostname != listed)
+            answer = await self._paced(client, url, public=urlsplit(url).hostname != listed)
             if answer.status not in _REDIRECTS:
                 return answer, url
             target = urljoin(url, answer.headers.get("location", ""))
@@ -81,7 +81,7 @@ class Registries:
             url = target
         raise CollectionFailed("the registry redirects without end")
 
-    async def _paced(self, asking: HttpClient, url: str, *, public: bool) -> Answer:
+    async def _paced(self, client: HttpClient, url: str, *, public: bool) -> Answer:
         server = urlsplit(url).netloc
         clock = asyncio.get_running_loop().time
         if clock() < self._rests_until.get(server, 0.0):
@@ -92,13 +92,13 @@ class Registries:
         if clock() < self._rests_until.get(server, 0.0):
             raise CollectionFailed(_NO_PATIENCE)
         try:
-            return await asking.ask(url, headers={"Accept": "application/rdap+json, application/json"}, public=public)
+            return await client.ask(url, headers={"Accept": "application/rdap+json, application/json"}, public=public)
         except RateLimited as error:
             self._rests_until[server] = clock() + max(error.wait_ms / 1000, _LEAST_REST_SECONDS)
             raise
 
-    async def _base(self, asking: HttpClient, name: str, now: int) -> str:
-        await self._list(asking, now)
+    async def _base(self, client: HttpClient, name: str, now: int) -> str:
+        await self._list(client, now)
         labels = name.lower().split(".")
         for place in range(1, len(labels)):
             base = self._servers.get(".".join(labels[place:]))
@@ -106,7 +106,7 @@ class Registries:
                 return base
         raise NoRegistry(f"no registry of .{labels[-1][:63]} answers by RDAP")
 
-    async def _list(self, asking: HttpClient, now: int) -> None:
+    async def _list(self, client: HttpClient, now: int) -> None:
         """An old list is better than none, while a new one cannot be had."""
         if self._servers and now - self._listed_at < _LIST_KEPT_MS:
             return
@@ -115,20 +115,20 @@ class Registries:
                 return
             raise CollectionFailed(self._list_error[1])
         try:
-            self._servers = read_bootstrap(await self._bootstrap_text(asking))
+            self._servers = read_bootstrap(await self._bootstrap_text(client))
             self._listed_at, self._list_error = now, None
         except CollectionFailed as error:
             self._list_error = (now, error.message)
             if not self._servers:
                 raise
 
-    async def _bootstrap_text(self, asking: HttpClient) -> bytes:
+    async def _bootstrap_text(self, client: HttpClient) -> bytes:
         if "://" not in self._bootstrap:
             try:
                 return await asyncio.to_thread(Path(self._bootstrap).read_bytes)
             except OSError as error:
                 raise CollectionFailed(f"rdap_bootstrap cannot be read: {error.strerror}") from None
-        answer = await asking.ask(self._bootstrap)
+        answer = await client.ask(self._bootstrap)
         if answer.status != 200:
             raise CollectionFailed(f"the list of RDAP servers was answered with status {answer.status}")
         return answer.body

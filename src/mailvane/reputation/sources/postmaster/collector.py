@@ -43,10 +43,10 @@ class Postmaster:
         if now < self._rests_until:
             raise CollectionFailed("Google asked for patience, which is not over")
         failures = 0
-        async with HttpClient("Google") as asking:
+        async with HttpClient("Google") as client:
             for asset in assets:
                 try:
-                    found = await self._found(asking, asset, now)
+                    found = await self._found(client, asset, now)
                 except RateLimited as error:
                     self._rests_until = now + error.wait_ms
                     raise
@@ -66,34 +66,34 @@ class Postmaster:
         for domain, days in history(file, name).items():
             yield _refresh(domain, now, days)
 
-    async def _found(self, asking: HttpClient, asset: Asset, now: int) -> dict[int, dict[str, Any]]:
+    async def _found(self, client: HttpClient, asset: Asset, now: int) -> dict[int, dict[str, Any]]:
         newest = datetime.fromtimestamp(now / 1000, UTC).date() - timedelta(days=DELAY_DAYS)
         count = MOST_DAYS
         if asset.updated_at:
             missed = (now - asset.updated_at) // DAY_MS
             count = min(MOST_DAYS, AGAIN_DAYS + 1 + max(0, missed))
         days = [newest - timedelta(days=back) for back in reversed(range(count))]
-        stats = await self._stats(asking, asset.name, question(days, metrics()))
+        stats = await self._stats(client, asset.name, question(days, metrics()))
         loop_ids = loops(stats)
         if loop_ids:
-            stats += await self._stats(asking, asset.name, question(days, loop_metrics(loop_ids)))
+            stats += await self._stats(client, asset.name, question(days, loop_metrics(loop_ids)))
         return records(asset.name, stats, loop_ids)
 
-    async def _stats(self, asking: HttpClient, domain: str, body: dict[str, Any]) -> list[Stat]:
+    async def _stats(self, client: HttpClient, domain: str, body: dict[str, Any]) -> list[Stat]:
         found: list[Stat] = []
         for _ in range(_MOST_PAGES):
-            page = await self._page(asking, domain, body)
+            page = await self._page(client, domain, body)
             found += page.domain_stats
             if not page.next_page_token:
                 return found
             body = {**body, "pageToken": page.next_page_token}
         raise CollectionFailed(f"Google answered with more than {_MOST_PAGES} pages")
 
-    async def _page(self, asking: HttpClient, domain: str, body: Mapping[str, Any]) -> Page:
-        answer = await self._answer(asking, domain, body)
+    async def _page(self, client: HttpClient, domain: str, body: Mapping[str, Any]) -> Page:
+        answer = await self._answer(client, domain, body)
         if answer.status == 401 and self._credentials is not None:
             self._credentials.forget()
-            answer = await self._answer(asking, domain, body)
+            answer = await self._answer(client, domain, body)
         if answer.status == 401:
             raise CollectionFailed(f"Google does not accept the credentials (status 401){_message_of(answer)}")
         if answer.status in (403, 404):
@@ -107,12 +107,12 @@ class Postmaster:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise CollectionFailed("Google's answer is not understood") from None
 
-    async def _answer(self, asking: HttpClient, domain: str, body: Mapping[str, Any]) -> Answer:
+    async def _answer(self, client: HttpClient, domain: str, body: Mapping[str, Any]) -> Answer:
         if self._credentials is None:
             raise _Refused("Google is not asked: `postmaster_credentials` is not set")
         token = await asyncio.to_thread(self._credentials.token)
         url = f"{self._url}/v2/domains/{domain}/domainStats:query"
-        return await asking.ask(url, json=body, headers={"Authorization": f"Bearer {token}"})
+        return await client.ask(url, json=body, headers={"Authorization": f"Bearer {token}"})
 
 
 def make(settings: ReputationSettings) -> Postmaster:

@@ -44,10 +44,10 @@ class Snds:
 
     async def refresh(self, assets: Sequence[Asset], now: int) -> AsyncIterator[Refresh]:
         """One after the other; a key that is not accepted fails by itself, one that was switched off is not used."""
-        async with HttpClient("SNDS", most_bytes=_MOST_BYTES) as asking:
+        async with HttpClient("SNDS", most_bytes=_MOST_BYTES) as client:
             for asset in assets:
                 if asset.verified:
-                    yield await self._refreshed(asking, asset, now)
+                    yield await self._refreshed(client, asset, now)
 
     def read(self, file: BinaryIO, name: str, now: int) -> Iterator[Refresh]:
         """Either table as it was saved. Raises InvalidInput."""
@@ -62,12 +62,12 @@ class Snds:
             raise InvalidInput(f"{name}: {error.message}") from None
         yield _refresh(name, now, observations=tuple(observations))
 
-    async def _refreshed(self, asking: HttpClient, asset: Asset, now: int) -> Refresh:
+    async def _refreshed(self, client: HttpClient, asset: Asset, now: int) -> Refresh:
         if not asset.secret:
             return _refresh(asset.name, now, error="this entry has no key")
         try:
-            texts = [await self._fetched(asking, "data.aspx", asset.secret, day) for day in self._days(asset, now)]
-            blocked = blocked_ranges(rows(await self._fetched(asking, "ipStatus.aspx", asset.secret)))
+            texts = [await self._fetched(client, "data.aspx", asset.secret, day) for day in self._days(asset, now)]
+            blocked = blocked_ranges(rows(await self._fetched(client, "ipStatus.aspx", asset.secret)))
             found = [period for text in texts for period in periods(rows(text), self._zone)]
         except CollectionFailed as error:
             return _refresh(asset.name, now, error=error.message.replace(asset.secret, "[key]"))
@@ -95,9 +95,9 @@ class Snds:
     def _day(self, moment: int) -> date:
         return datetime.fromtimestamp(moment / 1000, UTC).astimezone(self._zone).date()
 
-    async def _fetched(self, asking: HttpClient, table: str, key: str, day: date | None = None) -> str:
+    async def _fetched(self, client: HttpClient, table: str, key: str, day: date | None = None) -> str:
         params = {"key": key} | ({} if day is None else {"date": f"{day:%m%d%y}"})
-        answer = await asking.ask(f"{self._url}/{table}", params=params)
+        answer = await client.ask(f"{self._url}/{table}", params=params)
         if answer.status in (400, 401, 403, 404):
             raise CollectionFailed(f"SNDS does not accept this key (status {answer.status})")
         if answer.status != 200:

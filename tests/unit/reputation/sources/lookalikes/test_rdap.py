@@ -37,15 +37,15 @@ def registry() -> Iterator[Registry]:
 
 
 def ask(registries: Registries, *names: str, now: int = NOW) -> list[Registration | CollectionFailed | None]:
-    async def one(asking: HttpClient, name: str) -> Registration | CollectionFailed | None:
+    async def one(client: HttpClient, name: str) -> Registration | CollectionFailed | None:
         try:
-            return await registries.registration(asking, name, now)
+            return await registries.registration(client, name, now)
         except CollectionFailed as error:
             return error
 
     async def asked() -> list[Registration | CollectionFailed | None]:
-        async with HttpClient("the registry", pauses=(0.01,)) as asking:
-            return [await one(asking, name) for name in names]
+        async with HttpClient("the registry", pauses=(0.01,)) as client:
+            return [await one(client, name) for name in names]
 
     return asyncio.run(asked())
 
@@ -138,9 +138,9 @@ def test_questions_to_one_registry_keep_their_distance(registry: Registry) -> No
     registries = Registries(registry.bootstrap, 3600.0)
 
     async def asked() -> None:
-        async with HttpClient("the registry") as asking:
-            await registries.registration(asking, "shoop.example", NOW)
-            await asyncio.wait_for(registries.registration(asking, "free.example", NOW), 0.05)
+        async with HttpClient("the registry") as client:
+            await registries.registration(client, "shoop.example", NOW)
+            await asyncio.wait_for(registries.registration(client, "free.example", NOW), 0.05)
 
     with pytest.raises(TimeoutError):
         asyncio.run(asked())

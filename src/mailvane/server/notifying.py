@@ -22,9 +22,9 @@ from mailvane.notify.webhook import Webhook
 from mailvane.notify.worker import Worker
 from mailvane.reputation.alerts.daily_report import DailyReports
 from mailvane.reputation.emailconsul.shape import webhook_body
-from mailvane.reputation.texts.email_templates import letter_of
+from mailvane.reputation.texts.email_templates import render_email
 from mailvane.reputation.texts.slack_message import slack_body
-from mailvane.server.alerting import WatchingSettings
+from mailvane.server.alerting import MonitoringSettings
 from mailvane.server.ledger import Ledger
 
 
@@ -33,7 +33,7 @@ class Notifying:
 
     def __init__(
         self,
-        settings: WatchingSettings,
+        settings: MonitoringSettings,
         ledger: Ledger,
         clock: Callable[[], int],
         registry: CollectorRegistry | None = None,
@@ -66,12 +66,12 @@ class Notifying:
         ]
 
     def _notifiers(self) -> Sequence[Notifier]:
-        mail, outside = self._settings.notify.mail, EgressGuard(self._settings.notify.allowed_targets)
+        mail, guard = self._settings.notify.mail, EgressGuard(self._settings.notify.allowed_targets)
         notifiers: list[Notifier] = [
-            Webhook(outside, self._secrets, webhook_body),
-            Slack(outside, self._slack_url, slack_body),
+            Webhook(guard, self._secrets, webhook_body),
+            Slack(guard, self._slack_url, slack_body),
         ]
-        return [*notifiers, Email(mail, letter_of)] if mail.host else notifiers
+        return [*notifiers, Email(mail, render_email)] if mail.host else notifiers
 
     def _secrets(self, workspace: int, now: int) -> Sequence[str]:
         return [each.secret for each in self._signing.living(workspace, now)]

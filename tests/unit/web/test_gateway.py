@@ -77,7 +77,7 @@ def test_when_the_ledger_is_away_the_answer_is_a_503_in_shape(world: World, monk
         raise StoreUnavailable("the ledger does not answer")
 
     monkeypatch.setattr(world.services.tenancy, "authenticate", away)
-    world.client.app.state.recognition.forget()
+    world.client.app.state.key_cache.forget()
     answer = world.client.get("/mail", headers=world.ours.headers)
     assert (answer.status_code, answer.json()) == (503, {"code": 503, "message": "the ledger does not answer"})
     assert answer.headers["retry-after"] == "5"

@@ -43,7 +43,7 @@ UNESCAPED = "an ampersand or angle bracket that is not escaped was taken as it i
 UNCLOSED = "an element that is not closed was passed over"
 
 
-def mended(content: bytes) -> tuple[bytes, list[str]] | None:
+def repaired(content: bytes) -> tuple[bytes, list[str]] | None:
     """In UTF-8, with what was changed; None where nothing helps."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content[:4]:
         return None  # UTF-16 with a fault in it
