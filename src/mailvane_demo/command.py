@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 
 import typer
@@ -12,7 +11,7 @@ from mailvane_demo.options import DemoOptions
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(demo)
+    app.command(rich_help_panel="Try it out")(demo)
 
 
 def demo(
@@ -24,5 +23,7 @@ def demo(
 ) -> None:
     """Run a server with a simulated Postfix: a month of history, then living mail."""
     options = DemoOptions(seed=seed, days=days, mails_per_day=mails_per_day, data=data)
-    # Loaded here: other commands should not wait for the libraries of a server and of a world.
-    import_module("mailvane_demo.demo").run(program(context).settings, options)
+    # Imported here: other commands should not wait for the libraries of a server and of a world.
+    from mailvane_demo.demo import run  # noqa: PLC0415
+
+    run(program(context).settings, options)

@@ -51,6 +51,18 @@ class InvalidFields(InvalidInput):
         self.fields = fields  # name, such as "rules[0].ips", and what is wrong with it
 
 
+class NotPossible(Permanent):
+    """This cannot be done as things are, whoever asks."""
+
+
+class TooLarge(Permanent):
+    """More was sent at once than is taken."""
+
+
+class UnsupportedForm(Permanent):
+    """What was sent is in a form that is not read."""
+
+
 class AlreadyExists(Permanent):
     """Something of that name exists already."""
 

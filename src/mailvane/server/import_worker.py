@@ -2,7 +2,7 @@
 
 Reading a log and storing its events then use a processor each, and a command does the same work beside a server as
 without one. The process is spawned, never forked: a fork of a process that has loaded the engine hangs. It ends with
-the command that started it, however that ends; what was not carried stays in the journal.
+the command that started it, however that ends; what was not shipped stays in the journal.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from importlib import import_module
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
@@ -28,7 +27,7 @@ _LOOK = "look"
 
 
 class ShipperProcess(NamedTuple):
-    """What the command sees of whoever carries."""
+    """What the command sees of it."""
 
     is_running: Callable[[], bool]  # raises what opening the stores raised: StoreInUse, StoreTooNew, StoreUnavailable
     poke: Callable[[], None]  # there is something new in the journal
@@ -36,7 +35,7 @@ class ShipperProcess(NamedTuple):
 
 @contextmanager
 def shipper_process(settings: Settings, purpose: str) -> Iterator[ShipperProcess]:
-    """Carry for the length of a block, which need not wait until the stores are open.
+    """Ship for the length of a block, which need not wait until the stores are open.
 
     The end of the block raises what opening the stores raised: StoreInUse, StoreTooNew, StoreUnavailable.
     """
@@ -61,7 +60,7 @@ def shipper_process(settings: Settings, purpose: str) -> Iterator[ShipperProcess
         return process.is_alive()
 
     def poke() -> None:
-        with suppress(BrokenPipeError):  # it died: that is for `lives` to tell
+        with suppress(BrokenPipeError):  # it died: `is_running` says so
             ours.send(_LOOK)
 
     try:
@@ -86,7 +85,7 @@ def _hear(connection: Connection) -> None:
 
 
 def _ship(settings: Settings, purpose: str, connection: Connection) -> None:
-    """The life of the process."""
+    """All that the process does."""
     # Batches live for a moment each, and none of them holds a circle: looking for garbage among them finds none.
     gc.set_threshold(_RARELY)
     # Arithmetic that nobody asks for keeps a thread for each processor, and they spin.
@@ -94,8 +93,10 @@ def _ship(settings: Settings, purpose: str, connection: Connection) -> None:
     words: SimpleQueue[str] = SimpleQueue()
     Thread(target=_listen, args=(connection, words), daemon=True).start()
     try:
-        # Loaded here: the process that reads the log needs no engine of its own.
-        with import_module("mailvane.server.stores").stores_here(settings, purpose) as stores:
+        # Imported here: the process that reads the log needs no engine of its own.
+        from mailvane.server.stores import stores_here  # noqa: PLC0415
+
+        with stores_here(settings, purpose) as stores:
             connection.send(None)
             while words.get() != _STOP:
                 stores.shipper.poke()

@@ -1,4 +1,8 @@
-"""The program: what the commands ask for, built from the settings and the stores that they name."""
+"""The program: what the commands ask for, built from the settings and the stores that they name.
+
+What only one command needs is imported within its method (PLC0415): no other should wait a second for the libraries of
+a server or an engine.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from zoneinfo import ZoneInfo
 
 from mailvane.core.tenants.service import Tenancy
@@ -24,7 +26,6 @@ from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.blocklists import ListingCheck
 from mailvane.reputation.model import AssetKind
 from mailvane.server import cli
-from mailvane.server.alerting import monitoring_settings
 from mailvane.server.governing import governance_of
 from mailvane.server.importing import Importer
 from mailvane.server.ledger import Ledger
@@ -63,38 +64,45 @@ class Mailvane:
         return governance_of(self._settings.outbound, self._ledger)
 
     def alerting(self) -> Alerting:
-        found: Alerting = _part("alerting").alerting_of(monitoring_settings(self._settings), self._ledger)
-        return found
+        from mailvane.server.alerting import alerting_of, monitoring_settings  # noqa: PLC0415
+
+        return alerting_of(monitoring_settings(self._settings), self._ledger)
 
     def listings(self, kind: AssetKind, names: Sequence[str]) -> ListingCheck:
-        found: ListingCheck = _part("listings").check(self._settings, kind, names, self.now())
-        return found
+        from mailvane.server.listings import check  # noqa: PLC0415
+
+        return check(self._settings, kind, names, self.now())
 
     def reports(self) -> ReportStore:
         return self._ledger.reports
 
     def take_reports(self, workspace: int, files: Sequence[str]) -> Iterator[Taken]:
-        taking = _part("report_files").ReportFiles(self._settings, self._ledger, self.alerting(), self.now)
-        found: Iterator[Taken] = taking.take(workspace, files, self.maillog)
-        return found
+        from mailvane.server.report_files import ReportFiles  # noqa: PLC0415
+
+        reports = ReportFiles(self._settings, self._ledger, self.alerting(), self.now)
+        return reports.take(workspace, files, self.maillog)
 
     def health(self) -> HealthDesk:
         found: HealthDesk = _part("health").health_of(self._settings, lambda: self._ledger, self.now)
         return found
 
     def maillog(self) -> AbstractContextManager[MailLog]:
-        found: AbstractContextManager[MailLog] = _part("stores").maillog_anywhere(self._settings, "a mailvane command")
-        return found
+        from mailvane.server.stores import maillog_anywhere  # noqa: PLC0415
+
+        return maillog_anywhere(self._settings, "a mailvane command")
 
     def ownership(self) -> AbstractContextManager[Ownership]:
-        found: AbstractContextManager[Ownership] = _part("stores").ownership_here(self._settings, "a mailvane command")
-        return found
+        from mailvane.server.stores import ownership_here  # noqa: PLC0415
+
+        return ownership_here(self._settings, "a mailvane command")
 
     def import_postfix(self, request: ImportRequest, report: Callable[[ImportProgress], None]) -> ImportSummary:
         return Importer(self._settings, self._ledger, self.tenancy(), self.now).run(request, report)
 
     def serve(self, roles: frozenset[str]) -> None:
-        _part("serving").serve(self._settings, roles)
+        from mailvane.server.serving import serve  # noqa: PLC0415
+
+        serve(self._settings, roles)
 
     def backup(self, directory: Path) -> None:
         with self.maillog() as maillog:
@@ -105,16 +113,12 @@ class Mailvane:
             maillog.restore(directory)
 
     def checks(self, deep: bool = False) -> Iterator[Check]:
-        found: Iterator[Check] = _part("doctor").checks(self._settings, deep)
-        return found
+        from mailvane.server.doctor import checks  # noqa: PLC0415
+
+        return checks(self._settings, deep)
 
     def close(self) -> None:
         self._open.close()
-
-
-def _part(name: str) -> ModuleType:
-    """A part of this layer, loaded when its command is run: no other should wait for the libraries of a server."""
-    return import_module(f"mailvane.server.{name}")
 
 
 def main() -> None:

@@ -25,8 +25,11 @@ from mailvane.core.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    NotPossible,
     StoreDamaged,
+    TooLarge,
     Transient,
+    UnsupportedForm,
 )
 from mailvane.core.tenants.model import KeyKind
 
@@ -36,6 +39,9 @@ JSON = "application/json"
 
 _STATUS: tuple[tuple[type[MailvaneError], int], ...] = (
     (InvalidInput, 400),
+    (NotPossible, 400),
+    (TooLarge, 413),
+    (UnsupportedForm, 415),
     (NotAuthenticated, 401),
     (NotAllowed, 403),
     (NotFound, 404),

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 from litestar import Request
 from litestar.enums import HttpMethod
-from litestar.exceptions import HTTPException, InternalServerException
+from litestar.exceptions import InternalServerException
 from litestar.handlers import HTTPRouteHandler, route
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from mailvane.core.errors import NotAllowed
+from mailvane.core.errors import NotAllowed, NotPossible
 from mailvane.core.tenants.model import KeyKind, Principal
 from mailvane.web.dialect import JSON
 from mailvane.web.endpoints import (
@@ -142,4 +142,4 @@ async def body_of(request: AnyRequest) -> bytes:
         return await request.body()
     except InternalServerException:
         # The framework's word for a client that went away, which is no failure of ours.
-        raise HTTPException(status_code=400, detail="the body ended early") from None
+        raise NotPossible("the body ended early") from None

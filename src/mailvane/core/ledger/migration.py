@@ -8,7 +8,6 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
-from importlib import import_module
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
@@ -39,8 +38,19 @@ def migrate(database: Database) -> None:
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _POSTGRESQL_LOCK})
         check_revision(_revision(connection))
-        # Loaded when there is something to do: the library takes longer to load than all the rest of a ledger.
-        import_module("mailvane.core.ledger.upgrading").upgrade(connection, MIGRATIONS)
+        _upgrade(connection)
+
+
+def _upgrade(connection: Connection) -> None:
+    """All steps that are missing, in the transaction of the connection."""
+    # Imported when there is something to do: Alembic takes longer to load than all the rest of a ledger.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def check_revision(current: str | None) -> None:

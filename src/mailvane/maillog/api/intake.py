@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 import msgspec
-from litestar.exceptions import HTTPException
 
-from mailvane.core.errors import InvalidEvent, InvalidInput
+from mailvane.core.errors import InvalidEvent, InvalidInput, TooLarge, UnsupportedForm
 from mailvane.core.forms import NEEDED, Form, form_of
 from mailvane.core.tenants.service import Tenancy
 from mailvane.core.unpacking import TooMuch, gunzipped
@@ -63,11 +62,11 @@ class Intake:
         ids: list[str] = []
         for number, line in enumerate(WantedFile(body, wanted or Wanted()), 1):
             if number > MAX_WRITTEN:
-                raise HTTPException(status_code=413, detail=f"a request has at most {MAX_WRITTEN} lines")
+                raise TooLarge(f"a request has at most {MAX_WRITTEN} lines")
             if not line.strip():
                 continue
             if len(events) == MAX_LINES:
-                raise HTTPException(status_code=413, detail=f"a request carries at most {MAX_LINES} events")
+                raise TooLarge(f"a request carries at most {MAX_LINES} events")
             try:
                 native = self._decoder.decode(line)
                 events.append(mail_event(native, _relay(native, relays), SOURCE, number, self._reasons))
@@ -118,23 +117,21 @@ def _relay(native: NativeEvent, relays: tuple[int, ...]) -> int:
 def unpacked(body: bytes, encoding: str) -> bytes:
     """The body without its content encoding, never larger than is accepted.
 
-    Raises an HTTPException, InvalidInput.
+    Raises TooLarge, UnsupportedForm, InvalidInput.
     """
     if encoding in {"", "identity"}:
         return _plain(body)
     if encoding not in {"gzip", "x-gzip"}:
-        raise HTTPException(status_code=415, detail="the body may be sent plain or as gzip")
+        raise UnsupportedForm("the body may be sent plain or as gzip")
     try:
         return _plain(gunzipped(body, MAX_BODY))
     except TooMuch as error:
-        raise HTTPException(status_code=413, detail=f"the body: {error.message}") from None
+        raise TooLarge(f"the body: {error.message}") from None
 
 
 def _plain(body: bytes) -> bytes:
-    """Raises an HTTPException: what is sent is something else than lines."""
+    """Raises UnsupportedForm: what is sent is something else than lines."""
     form = form_of(body[:NEEDED])
     if form not in (Form.PLAIN, Form.NOTHING):
-        raise HTTPException(
-            status_code=415, detail=f"the body is {form}: send lines of JSON in UTF-8, plain or as gzip"
-        )
+        raise UnsupportedForm(f"the body is {form}: send lines of JSON in UTF-8, plain or as gzip")
     return body

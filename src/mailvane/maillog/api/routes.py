@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request
-from litestar.exceptions import HTTPException
 
-from mailvane.core.errors import InvalidInput, NotAllowed
+from mailvane.core.errors import InvalidInput, NotAllowed, UnsupportedForm
 from mailvane.core.tenants.model import KeyKind
 from mailvane.maillog.api import questions
 from mailvane.maillog.api.event import NativeEvent
@@ -47,7 +46,7 @@ async def take_events(_services: MailLogServices, request: Request[Any, Any, Any
     if principal.workspace is None:
         raise InvalidInput("name the workspace in the X-Workspace-Id header")
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in NDJSON:
-        raise HTTPException(status_code=415, detail="send mail events as application/x-ndjson")
+        raise UnsupportedForm("send mail events as application/x-ndjson")
     encoding = request.headers.get("content-encoding", "").strip().lower()
     intake: Intake = request.app.state.intake
     commits: IntakeCommits = request.app.state.intake_commits

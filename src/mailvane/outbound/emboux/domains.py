@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from litestar.exceptions import HTTPException
-
-from mailvane.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotFound, ProviderRefused, Transient
+from mailvane.core.errors import (
+    AlreadyExists,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    NotPossible,
+    ProviderRefused,
+    Transient,
+)
 from mailvane.core.tenants.model import KeyKind
 from mailvane.outbound.emboux.access import actor_of, as_said_by, is_master, owned, require_master, scope_of
 from mailvane.outbound.emboux.parameters import DomainApproval, DomainCreation, DomainOwner, read
@@ -102,7 +108,7 @@ def move(services: OutboundServices, asked: Asked) -> Owner:
     except NotFound:
         workspace = None
     if workspace is None or not services.clients.any_opens(workspace, now):
-        raise HTTPException(status_code=400, detail="Partner has no active API key")  # ours: the words
+        raise NotPossible("Partner has no active API key")  # ours: the words
     with _said_to_exist():
         services.governance.change(domain.name, {"workspace": workspace}, actor_of(principal), now, domain.workspace)
     return Owner(domain.name, partner.strip())
@@ -191,7 +197,7 @@ def _refusing() -> Iterator[None]:
     try:
         yield
     except ProviderRefused as error:
-        raise HTTPException(status_code=400, detail=error.message) from None
+        raise NotPossible(error.message) from None
 
 
 def take(services: OutboundServices, asked: Asked) -> Taken:
@@ -200,10 +206,10 @@ def take(services: OutboundServices, asked: Asked) -> Taken:
     # ours: the vendor does not say what it answers. Whoever sends it tries again after a 503.
     """
     if services.take_notification is None:
-        raise HTTPException(status_code=404, detail="Not Found")
+        raise NotFound("Not Found")
     outcome = services.take_notification(asked.body, asked.now)
     if outcome.answer is Answer.MALFORMED:
-        raise HTTPException(status_code=400, detail=outcome.why)
+        raise NotPossible(outcome.why)
     if outcome.answer is Answer.REFUSED:
         raise NotAllowed(outcome.why)
     if outcome.answer is Answer.LATER:
