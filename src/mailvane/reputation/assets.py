@@ -189,11 +189,7 @@ class WatchedAssets:
 
     def _merged(self, workspace: int, refreshes: Sequence[Refresh]) -> list[Observation]:
         """Listings become the opening and the closing of one; everything else stays as it is."""
-<<<<<<< HEAD
         given = [observation for refresh in refreshes if not refresh.error for observation in _signed(refresh)]
-=======
-        given = [observation for refresh in refreshes if not refresh.error for observation in refresh.observations]
->>>>>>> f0aa9c5 (names: what was 'told' is called what it is: a report, a value, a reason, refreshes)
         listings = [observation for observation in given if observation.kind in LISTINGS]
         if not listings:
             return given
@@ -251,7 +247,6 @@ def _check_number(kind: AssetKind, names: Iterable[str]) -> None:
             raise InvalidFields(("names", f"more than {MOST_AT_ONCE} at once"))
 
 
-<<<<<<< HEAD
 def _signed(refresh: Refresh) -> Iterable[Observation]:
     """What a key of SNDS brought tells of addresses that nobody need watch: whose they are is said by the key."""
     if refresh.kind is not AssetKind.SNDS:
@@ -260,9 +255,6 @@ def _signed(refresh: Refresh) -> Iterable[Observation]:
 
 
 def _listing(observation: Observation, known: Observation | None) -> Observation | None:
-=======
-def _listing(observation: Observation, known: Observation | None) -> Observation | None:
->>>>>>> f0aa9c5 (names: what was 'told' is called what it is: a report, a value, a reason, refreshes)
     """What is kept of an answer: the opening or closing of a listing, or that an open one was confirmed."""
     open_already = known is not None and bool(known.data.get("listed"))
     if observation.data.get("listed"):

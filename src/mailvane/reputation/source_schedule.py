@@ -7,7 +7,7 @@ from zlib import crc32
 
 import msgspec
 
-from mailvane.core.ledger.leases import LeaseStore
+from mailvane.core.leasing import LeaseStore
 from mailvane.core.moments import MINUTE_MS
 from mailvane.reputation.model import ASKED_ABOUT, Asset, AssetStatus, Source, SourceHealth
 from mailvane.reputation.store.assets import AssetStore

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from mailvane.core.errors import MailvaneError
+from mailvane.core.leasing import LeaseStore
 from mailvane.core.ledger.copying import LedgerCopies
 from mailvane.core.ledger.database import Database, connect
-from mailvane.core.ledger.leases import LeaseStore
 from mailvane.core.ledger.migration import migrate
 from mailvane.core.tenants.store import TenantStore
 from mailvane.dmarc.store.reports import ReportStore
@@ -33,8 +33,7 @@ from mailvane.outbound.store.billing import BillingStore
 from mailvane.outbound.store.clients import ClientStore
 from mailvane.outbound.store.domains import DomainStore
 from mailvane.reputation.alerts.stores import AlertingStores
-from mailvane.reputation.store.alert_log import AlertLogStore
-from mailvane.reputation.store.alerts import AlertStore
+from mailvane.reputation.store.alerts import AlertLogStore, AlertStore
 from mailvane.reputation.store.assets import AssetStore, ProfileStore, ZoneStore
 from mailvane.reputation.store.observations import ObservationStore
 

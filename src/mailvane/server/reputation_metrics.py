@@ -12,7 +12,7 @@ from mailvane.core.periodic import every
 from mailvane.reputation.alerts.model import WINDOW_MS
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.model import LISTINGS, Source
-from mailvane.reputation.store.alert_log import AlertLogStore
+from mailvane.reputation.store.alerts import AlertLogStore
 from mailvane.reputation.store.observations import ObservationStore
 
 LOOK_SECONDS = 30.0

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mailvane.reputation.alerts.catalogue import CATALOGUE
+from mailvane.reputation.alerts.rules import CATALOGUE
 from mailvane.reputation.model import AssetKind, ObservationKind, Source
 from tests.depth import thinned
 from tests.wire.emailconsul.asking import DAY, HOUR, get, post, said, send

@@ -31,15 +31,17 @@ from mailvane.outbound.model import (
     leading,
     there,
 )
-from mailvane.outbound.store.revisions import add_audit, apply_revision, put_domain
 from mailvane.outbound.store.rows import (
     COUNTED,
     KNOWN,
     SET_COUNTERS,
     WHOLE,
+    add_audit,
+    apply_revision,
     counters_row,
     domain_of,
     locked,
+    put_domain,
     read_usage,
     usage_of,
 )

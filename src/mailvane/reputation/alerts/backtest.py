@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from mailvane.core.moments import DAY_MS
-from mailvane.reputation.alerts.catalogue import read_rule
 from mailvane.reputation.alerts.engine import evaluate
 from mailvane.reputation.alerts.model import Alert, AlertState, FiredRule
+from mailvane.reputation.alerts.rules import read_rule
 from mailvane.reputation.alerts.view import COUNTED, LONGEST_MS, View, Watched
 from mailvane.reputation.model import Observation, ObservationKind
 

@@ -10,10 +10,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from mailvane.core.errors import InvalidFields
-from mailvane.reputation.alerts.catalogue import read_rule
-from mailvane.reputation.alerts.engine import keys_of
-from mailvane.reputation.alerts.formula import read_formula
+from mailvane.reputation.alerts.engine import keys_of, read_formula
 from mailvane.reputation.alerts.model import Alert
+from mailvane.reputation.alerts.rules import read_rule
 
 MOST_RULES = 20
 _LONGEST_NAME = 200

@@ -18,10 +18,10 @@ from mailvane.core.identifiers import new_id
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.notify.model import Channel, Notification
 from mailvane.reputation.alerts.backtest import Backtest, backtest, kinds_read
-from mailvane.reputation.alerts.catalogue import read_rule
 from mailvane.reputation.alerts.drafts import AlertDraft, drafted
 from mailvane.reputation.alerts.engine import Evaluation, entry_of, evaluate, reason_of
 from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry, MaintenanceWindow
+from mailvane.reputation.alerts.rules import read_rule
 from mailvane.reputation.alerts.stores import AlertingStores
 from mailvane.reputation.alerts.view import COUNTED, LONGEST_MS, View, Watched
 from mailvane.reputation.model import SOURCE_OF, AssetKind, Observation, ObservationKind, Source

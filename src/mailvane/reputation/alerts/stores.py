@@ -6,8 +6,7 @@ import msgspec
 
 from mailvane.notify.store.channels import ChannelStore
 from mailvane.notify.store.outbox import OutboxStore
-from mailvane.reputation.store.alert_log import AlertLogStore
-from mailvane.reputation.store.alerts import AlertStore
+from mailvane.reputation.store.alerts import AlertLogStore, AlertStore
 from mailvane.reputation.store.assets import AssetStore, ProfileStore
 from mailvane.reputation.store.observations import ObservationStore
 

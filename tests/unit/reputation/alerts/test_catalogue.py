@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mailvane.core.errors import InvalidFields
-from mailvane.reputation.alerts.catalogue import read_rule
 from mailvane.reputation.alerts.rule import Address, ZoneName
+from mailvane.reputation.alerts.rules import read_rule
 from mailvane.reputation.alerts.rules.blocklists import IpInRbl
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailvane.core.errors import InvalidFields
-from mailvane.reputation.alerts.formula import read_formula
+from mailvane.reputation.alerts.engine import read_formula
 
 
 @pytest.mark.parametrize(

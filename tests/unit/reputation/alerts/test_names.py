@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailvane.reputation.alerts.catalogue import read_rule
 from mailvane.reputation.alerts.rule import WORDS, stands_for_all
+from mailvane.reputation.alerts.rules import read_rule
 
 
 def listed(kind: str, field: str, name: str, **more: Any) -> list[str]:

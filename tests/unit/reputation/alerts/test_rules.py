@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mailvane.reputation.alerts.catalogue import CATALOGUE, read_rule
+from mailvane.reputation.alerts.rules import CATALOGUE, read_rule
 from mailvane.reputation.alerts.view import View, Watched
 from mailvane.reputation.model import Asset, AssetKind, Observation
 

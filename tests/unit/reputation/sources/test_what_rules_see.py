@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailvane.reputation.alerts.catalogue import read_rule
+from mailvane.reputation.alerts.rules import read_rule
 from mailvane.reputation.alerts.view import View, Watched
 from mailvane.reputation.model import Asset, AssetKind, Refresh
 from mailvane.reputation.settings import ReputationSettings

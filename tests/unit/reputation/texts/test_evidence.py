@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailvane.reputation.alerts.catalogue import CATALOGUE
+from mailvane.reputation.alerts.rules import CATALOGUE
 from mailvane.reputation.texts.evidence import evidence_of, headline, meanings, visible
 from tests.unit.notify.letters_sent import FORGED, LISTED, NOW, entry, fired
 

@@ -16,8 +16,7 @@ import msgspec
 from mailvane.core.dns.lookups import Lookups, Unanswered
 from mailvane.reputation.blocklists import Outcome
 from mailvane.reputation.model import AssetKind, Zone, ZoneHealth
-from mailvane.reputation.sources.dnsbl.answers import verdict_of
-from mailvane.reputation.sources.dnsbl.zones import query_name
+from mailvane.reputation.sources.dnsbl.zones import query_name, verdict_of
 
 # For what each sort of list must have, and what it must not.
 _POINTS = {
