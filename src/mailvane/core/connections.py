@@ -1,4 +1,4 @@
-"""The connections of one listening door: how many it holds, in all and of one peer, and which ends if there are more.
+"""The connections of one listening socket: limits in all and of one peer, and which is closed beyond them.
 
 A new connection is taken: whoever asks whether the server is alive has to be heard. What ends instead is the oldest of
 those that have proven nothing yet; where these are few, the one that has been idle for longest. Knows no protocol.
@@ -20,7 +20,7 @@ _SPARE = 64
 
 
 class ConnectionLimits(msgspec.Struct, frozen=True):
-    """How many connections one door holds at once."""
+    """How many connections one listening socket holds at once."""
 
     total: int
     per_peer: int
@@ -90,7 +90,7 @@ class Connections(Generic[C]):
         self._make_room(self._all, self.limits.total)
 
     def prove(self, connection: C) -> None:
-        """It is somebody whom we know, and was heard just now."""
+        """The peer has proven a key, and was active just now."""
         peer = self._peer_of.get(connection)
         if peer is None:
             return

@@ -1,4 +1,4 @@
-"""What a stream of bytes is, told by how it begins: names and content types lie. Pure; nothing is unpacked here."""
+"""What a stream of bytes is, recognised by its first bytes: names and content types lie. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _WIDE_SAMPLE = 16  # bytes
 
 
 class Form(StrEnum):
-    """The values are for people."""
+    """The values are shown in messages."""
 
     NOTHING = "empty"
     PLAIN = "plain"  # none of the others: text, or not known

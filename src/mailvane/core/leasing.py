@@ -38,7 +38,7 @@ class LeaseStore:
         self._database = database
 
     def hold(self, name: str, holder: str, now: int, for_ms: int) -> bool:
-        """Take or renew a lease; False while somebody else holds it."""
+        """Take or renew a lease; False while another process holds it."""
         statement = self._database.insert(leases).values(name=name, holder=holder, until=now + for_ms)
         # One that lasts much longer than any is given was taken by a clock that was ahead.
         free = (leases.c.holder == holder) | (leases.c.until <= now) | (leases.c.until > now + 2 * for_ms)
@@ -88,7 +88,7 @@ class Leasing:
 
     @asynccontextmanager
     async def held(self, name: str) -> AsyncIterator[Held | None]:
-        """For the length of a block; None while somebody else holds it. Raises StoreUnavailable."""
+        """For the length of a block; None while another process holds it. Raises StoreUnavailable."""
         taking = asyncio.get_running_loop().run_in_executor(None, self._take, name)
         held = Held()
         renewing: asyncio.Task[None] | None = None

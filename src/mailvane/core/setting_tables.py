@@ -61,7 +61,7 @@ def time_zone(text: str) -> ZoneInfo:
 
 
 def plain(error: msgspec.ValidationError) -> str:
-    """What is wrong, and where, for people."""
+    """A message: what is wrong, and where."""
     reason, _, field = str(error).partition(" - at ")
     return f"{field.strip('`').removeprefix('$.')}: {reason}" if field else reason
 

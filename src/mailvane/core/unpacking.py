@@ -42,7 +42,7 @@ class Gunzip:
     def __init__(
         self, file: Stream, check: Callable[[int, int], None] = check_ratio, *, is_padded: bool = True
     ) -> None:
-        """`check` hears of bytes unpacked and packed so far, and raises where that is too much.
+        """`check` is called with the bytes unpacked and packed so far, and raises where that is too much.
 
         What stands behind the last member is padding, or else makes the stream a broken one.
         """

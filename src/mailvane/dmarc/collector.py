@@ -123,7 +123,7 @@ class DmarcReports:
                 return refreshed(error=f"its policy could not be asked for: {error.message}")
 
     async def _confirmed(self, without: Refresh, known_names: Sequence[str]) -> Refresh:
-        """That there is no policy is believed when the resolver finds other names before and after it says so."""
+        """No policy counts only when the resolver finds names that exist, before and after."""
         known = [*known_names, *names_asked(without.asset)]
         if not await self._resolver().finds_one_of(known):
             return msgspec.structs.replace(without, error=_FINDS_NOTHING, details={})

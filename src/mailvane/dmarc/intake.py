@@ -151,7 +151,7 @@ class ReportIntake:
             return Taken(name=found.name, reason=f"it could not be kept: {type(error).__name__}")
 
     def _tell(self, workspace: int, observations: list[Observation], name: str, now: int) -> list[Taken]:
-        """What could not be told: all at once, or each by itself when one of them cannot be stored."""
+        """Store the observations, one by one if one of them cannot be stored; what was refused."""
         try:
             # It came by itself: no asset was asked about, so the next question about one is not put off.
             self._watched_assets.record(
@@ -201,7 +201,7 @@ class ReportIntake:
         new = self._reports.add_report(workspace, report, found.rows)
         is_recorded = self._is_recorded(workspace, observation)
         if new and is_recorded:
-            # Of two reports of one id that end at one moment, each is told.
+            # Two reports of one id that end at the same time are both kept.
             observation = msgspec.structs.replace(observation, key=f"{observation.key}/{found.begins}")
         if new or not is_recorded:
             # When it is not new: we were stopped after the rows were kept and before alerts heard of them.
@@ -228,7 +228,7 @@ class ReportIntake:
 
 
 def observation_of(found: Aggregate | TlsSessions | Failure, now: int) -> Observation:
-    """Raises InvalidInput for what cannot be believed."""
+    """Raises InvalidInput for implausible values."""
     name = found.domain.strip().rstrip(".")
     if not name:
         raise InvalidInput("it names no domain")
@@ -278,7 +278,7 @@ def _taken(found: Aggregate | TlsSessions | Failure, observation: Observation, *
     return msgspec.structs.replace(taken, messages=found.succeeded + found.failed)
 
 
-# What reports arrive by: somebody hands in a file and hears whether it was a report. No more than the words for it.
+# How a mailbox or directory hands in a file, and what it gets back: was it a report?
 
 
 Deliver = Callable[[BinaryIO, str], Sequence[Taken]]

@@ -149,7 +149,7 @@ class Mailbox:
         return taken
 
     def _plain(self, error: Exception) -> str:
-        """Servers repeat what they were sent: the password must not be in what is told."""
+        """Servers repeat what they were sent: the password must not be in the message."""
         first = error.args[0] if error.args else ""
         reason = first.decode("utf-8", "replace") if isinstance(first, bytes) else str(error) or type(error).__name__
         try:

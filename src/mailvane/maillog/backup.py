@@ -28,7 +28,7 @@ class Watched(Protocol):
 
     @property
     def damage(self) -> str:
-        """What is gone, for people; empty when nothing is."""
+        """A message: what is gone; empty when nothing is."""
 
     def ensure(self, table: str) -> None:
         """Raises StoreDamaged when something of this table is gone."""

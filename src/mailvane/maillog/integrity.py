@@ -42,7 +42,7 @@ class Integrity:
 
     @property
     def damage(self) -> str:
-        """What is gone and what to do about it, for people; empty when nothing is."""
+        """A message: what is gone and what to do about it; empty when nothing is."""
         found = self._losses
         return describe_losses(found) if found else ""
 

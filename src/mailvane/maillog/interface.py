@@ -76,7 +76,7 @@ class OwnedMail(Protocol):
         """Those whose mail is here, by id; more than one of an id when several ledgers wrote here."""
 
     def holders(self) -> list[int]:
-        """Every workspace that an event names, by id: for a mail log that was never told who its owners are."""
+        """Every workspace that an event names, by id: for a mail log without recorded owners."""
 
     def own(self, owner: Owner) -> None:
         """Note, durably, whose mail will be stored. Twice is once."""

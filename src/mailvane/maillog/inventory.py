@@ -74,7 +74,7 @@ def losses(record: Record, present: Inventory, now: int) -> tuple[Loss, ...]:
 
 
 def describe_losses(found: Sequence[Loss]) -> str:
-    """One line for people: what is gone, and what to do."""
+    """One line of text: what is gone, and what to do."""
     kinds = [
         (table, sum(loss.part.rows for loss in found if loss.table == table))
         for table in sorted({loss.table for loss in found}, key=lambda table: (table != EVENTS, table))
@@ -95,7 +95,7 @@ def _partitions(found: Iterable[Loss], table: str) -> str:
 
 
 def _over(loss: Loss, present: Inventory, now: int) -> bool:
-    """Whether it would have expired by now, or somebody put just this part back."""
+    """Whether it would have expired by now, or just this part was put back."""
     if _expired(loss.part, now):
         return True
     here = present.get(loss.server, {}).get(loss.table)

@@ -99,7 +99,7 @@ class Ownership:
         return [owner for owner in owners if not _same(known.get(owner.workspace), owner)]
 
     def _first_told(self, known: dict[int, Workspace]) -> list[Owner]:
-        """Of a mail log that an earlier version wrote, the ledger beside it is believed."""
+        """A mail log of an earlier version belongs to the ledger beside it."""
         owners = [_owner(known[holder]) if holder in known else Owner(holder, 0) for holder in self._maillog.holders()]
         for owner in owners:
             self._maillog.own(owner)

@@ -1,4 +1,4 @@
-"""The one door for mail events: into the journal first, from there into the mail log.
+"""Records mail events: into the journal first, from there into the mail log.
 
 `Recorder` makes events durable and moves them on; `Shipper` is the thread that keeps moving them. A batch may be
 carried twice (by a restart, by two nodes): the mail log knows its token. It is forgotten only when it has been stored.
@@ -239,7 +239,7 @@ class Shipper:
         self._recorder.sweep()
 
     def stop(self) -> None:
-        """Finish the batches in hand and end; what is pending stays in the journal."""
+        """Finish the batches in progress and end; what is pending stays in the journal."""
         self._stopping.set()
         self._recorder.sweep()
         self._thread.join()

@@ -1,4 +1,4 @@
-"""The mail log behind a running server: `MailLog` spoken over HTTP, for the command line.
+"""The mail log behind a running server: `MailLog` over HTTP, for the command line.
 
 It asks and maintains; it does not store events (those go through the server's intake or its sources).
 """

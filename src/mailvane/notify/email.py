@@ -1,4 +1,4 @@
-"""Mail, over the SMTP server of the settings. What it says is told by whoever makes the notifier.
+"""Mail, over the SMTP server of the settings. The caller that makes the notifier gives subject and body.
 
 A server that refuses us, by greeting, login or sender, may take the mail once the settings are mended: it is tried
 again. Only what it says of a recipient or of the mail itself can be the end of it.

@@ -1,4 +1,4 @@
-"""Messages to people: who is told, how, and what became of each. Values only.
+"""Notifications: recipient, channel and state of delivery. Values only.
 
 Times are milliseconds since the epoch, UTC.
 """
@@ -13,7 +13,7 @@ import msgspec
 
 
 class Channel(StrEnum):
-    """How somebody is told."""
+    """By which channel a notification is sent."""
 
     WEBHOOK = "webhook"
     EMAIL = "email"
@@ -28,7 +28,7 @@ class NotificationState(StrEnum):
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that must reach somebody. It stands in the outbox until it did, or cannot."""
+    """A notification. It stays in the outbox until it is delivered or has failed for good."""
 
     id: str
     workspace: int

@@ -1,4 +1,4 @@
-"""What a notifier is: one channel's way of telling somebody. When it is tried, and again, is the worker's affair."""
+"""What a notifier is: delivery by one channel. The worker decides when to try and retry."""
 
 from __future__ import annotations
 

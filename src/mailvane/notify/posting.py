@@ -61,7 +61,7 @@ async def judged(response: httpx.Response, now: int) -> Delivered:
 
 
 async def _beginning(response: httpx.Response) -> str:
-    """As much of the answer as is worth keeping; the rest is not read."""
+    """The beginning of the answer, for the log; the rest is not read."""
     kept = b""
     async for piece in response.aiter_raw():
         kept += piece

@@ -32,7 +32,7 @@ class OutgoingMail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How people are told."""
+    """How notifications are sent."""
 
     allowed_targets: Annotated[
         tuple[str, ...],

@@ -1,4 +1,4 @@
-"""Slack, by incoming webhooks. What a message says is told by whoever makes the notifier.
+"""Slack, by incoming webhooks. The caller that makes the notifier gives the text.
 
 The address of such a webhook is its secret: it is looked up for each message, and stands in no log and no error.
 """

@@ -48,7 +48,7 @@ class Worker:
         self._in_hand: set[str] = set()  # ids of those that were taken and not settled
 
     async def run(self) -> None:
-        """Until it is cancelled; what it then has in hand and is not told within a moment is left to whoever comes."""
+        """Until it is cancelled; a delivery that is then in progress gets a moment, and is left to the next worker."""
         try:
             await every(LOOK_SECONDS, "delivering what is in the outbox", self._took_some)
         finally:

@@ -48,7 +48,7 @@ class Complaints:
         tenants: TenantStore,
         book: FeedbackBook | None,
     ) -> None:
-        """`maillog` is called when a mail is looked for. Without a book, events are told and nothing is counted."""
+        """`maillog` is called when a mail is looked for. Without a book, events are recorded and nothing is counted."""
         self._maillog = maillog
         self._record = record
         self._tenants = tenants

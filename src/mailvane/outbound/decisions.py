@@ -61,7 +61,7 @@ class DecisionQueue:
         return self._groups.add(None, request)
 
     async def _commit(self, _key: None, requests: Sequence[SendRequest]) -> list[Verdict]:
-        """Raises what may be told to everybody of the group."""
+        """Raises an error that may be shown to everyone of the group."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._decided, requests)
         except InvalidInput as error:
@@ -76,6 +76,6 @@ class DecisionQueue:
 
 
 def _group_failed(error: Exception) -> StoreUnavailable:
-    # One of many may be at fault, and none of them is to hear what is wrong with another.
+    # One of many may be invalid, and none of them may see the error of another.
     log.error("a group of decisions failed", exc_info=error)
     return StoreUnavailable("the decision failed")

@@ -52,7 +52,7 @@ def made(held: Sequence[HeldDomain], new: Domain, note: Note) -> Revision:
 
 
 def removed(held: Sequence[HeldDomain], workspace: int | None, now: int, note: Note, *, stopped_too: bool) -> Revision:
-    """The domain is there no more; what it owes or was forbidden is kept. Raises NotFound, NotAllowed.
+    """The domain is removed; its unbilled usage and its suspension are kept. Raises NotFound, NotAllowed.
 
     `stopped_too`: whoever may not lift a suspension may not remove a suspended domain either.
     """

@@ -37,7 +37,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class NotificationIntake(Protocol):
-    """The door for the notifications of a sending service. Blocking, for seconds."""
+    """Takes in the notifications of a sending service. Blocking, for seconds."""
 
     def __call__(self, body: bytes, now: int) -> Outcome: ...
 

@@ -167,7 +167,7 @@ class MonthTally(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def figures(self) -> Figures:
-        """Since somebody restored the domain."""
+        """Since the domain was restored."""
         base = self.baseline
         return Figures(
             max(0, self.sent - base.sent),
@@ -243,7 +243,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def figures(self) -> Figures:
-        """Of the month, or since somebody restored the domain in it: what the guillotine judges."""
+        """Of the month, or since the domain was restored in it: what the guillotine judges."""
         return self.tally.figures
 
 

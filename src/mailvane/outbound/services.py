@@ -14,7 +14,7 @@ from mailvane.outbound.verification import DomainVerification
 
 @dataclass(frozen=True)
 class OutboundServices:
-    """Outbound governance. The desk is started and stopped by whoever made it."""
+    """Outbound governance. The caller that made the decision queue starts and stops it."""
 
     tenancy: Tenancy
     governance: Governance

@@ -1,4 +1,4 @@
-"""Proving that a domain may be sent from: the door to whoever judges it, and the two steps of the proof.
+"""Proving that a domain may be sent from: the interface of a provider that verifies it, and the two steps of the proof.
 
 The judge is a `VerificationProvider`: a sending service, or the DNS alone. Not here: how one is asked, and what an
 unverified domain may do.

@@ -1,4 +1,4 @@
-"""The one door for what is watched and what was learned about it: assets, refreshes, observations, how sources do.
+"""The service of watched assets: assets, refreshes, observations, health of sources.
 
 A refresh that failed changes nothing but the health it shows. What was learned is durable before alerts hear of it.
 """

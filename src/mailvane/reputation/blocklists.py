@@ -1,4 +1,4 @@
-"""What blocklists say about an address or domain. Values only; who asks them is a collector's affair."""
+"""What blocklists say about an address or domain. Values only; collectors ask the blocklists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from mailvane.reputation.model import AssetKind, ZoneHealth
 
-# Of a watched asset's details: how many blocklists gave an answer to be believed, and the hosts of those that did not.
+# Of a watched asset's details: how many blocklists gave a valid answer, and the hosts of those that did not.
 ANSWERED, UNKNOWN = "rbl_answered", "rbl_unknown"
 
 
@@ -57,7 +57,7 @@ class ListingCheck(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def unknown(self) -> bool:
-        """Whether there is a name of which no zone says anything that can be believed."""
+        """Whether there is a name that no zone gave a valid answer about."""
         return any(found.outcome is Outcome.UNKNOWN for found in self.findings)
 
     @property

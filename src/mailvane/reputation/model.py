@@ -60,7 +60,7 @@ class Source(StrEnum):
 
 
 class ObservationKind(StrEnum):
-    """What sort of thing was said. `asset`, `key` and the fields of `data` are told beside each."""
+    """The kind of an observation, with the meaning of its `asset`, `key` and fields of `data`."""
 
     IP_LISTING = "ip_listing"  # address, zone: {listed, codes, reason}; stored when it changes
     DOMAIN_LISTING = "domain_listing"  # domain, zone: likewise

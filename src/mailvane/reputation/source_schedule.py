@@ -53,7 +53,7 @@ class Schedule(msgspec.Struct, frozen=True):
 
 
 class SourceSchedule:
-    """Shows when sources are asked next. `asked` are those that somebody asks. Safe to share between threads."""
+    """When sources are asked next. `asked` are those that a runner asks. Safe to share between threads."""
 
     def __init__(
         self,

@@ -59,7 +59,7 @@ class Collecting:
         return self._watched_assets.record(workspace, self._kept(workspace, refreshes, source, now), now)
 
     def _kept(self, workspace: int, refreshes: Iterable[Refresh], source: Source, now: int) -> Iterable[Refresh]:
-        """Feeds tell of everybody; what is kept concerns somebody who is watched here."""
+        """Feeds list everybody's hits: only those of watched assets are kept."""
         if source is Source.TRAPS:
             return traps.of_watched(refreshes, self._watched_assets.assets(workspace, AssetKind.TRAP), now)
         if source is Source.HONEYTOKENS:

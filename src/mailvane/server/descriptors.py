@@ -1,4 +1,4 @@
-"""File descriptors: as many as the system allows, and how many of them each door may give to connections.
+"""File descriptors: as many as the system allows, and how many of them each listening socket may give to connections.
 
 The stores, the log files and what is asked of other servers need theirs whatever comes in.
 """

@@ -81,7 +81,7 @@ class Follower:
         self._stop = stop
 
     def run(self) -> None:
-        """Until told to stop. What goes wrong is said in the log and tried again: mail goes on meanwhile."""
+        """Until it is stopped. Failures are logged and retried: mail goes on meanwhile."""
         self._metrics.failures.labels(self.name)  # shown before the first one
         try:
             self._keep_following()

@@ -1,4 +1,4 @@
-"""The HTTP application: every dialect's routes behind one door."""
+"""The HTTP application: every dialect's routes behind one gateway."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ Evaluate = Callable[[int, Collection[Source], int], object]
 
 @dataclass(frozen=True)
 class Reputation:
-    """The doors for the surfaces, and what runs in the background."""
+    """Services for the HTTP interfaces, and background tasks."""
 
     services: ReputationServices
     dmarc: DmarcServices
@@ -49,7 +49,7 @@ class Reputation:
 
 
 async def _catch_up(tenants: TenantStore, evaluate: Evaluate, clock: Callable[[], int]) -> None:
-    """Let alerts hear of what was kept by a process that was stopped before it could tell them."""
+    """Evaluate alerts on what a process stored that was stopped before it could evaluate them."""
 
     async def evaluate_all() -> None:
         for workspace in await asyncio.to_thread(tenants.workspaces):

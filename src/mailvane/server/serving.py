@@ -1,4 +1,4 @@
-"""`mailvane serve`: opens the stores, starts the roles, runs until told to stop, and lets everything in hand end."""
+"""`mailvane serve`: opens the stores, starts the roles, runs until it is stopped, and finishes work in progress."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ SMTP_DEFAULT = "127.0.0.1:10025"
 TOKEN_FILE = "master-token"  # noqa: S105 - the name of a file
 _TOKEN_BYTES = 32
 _MASK = "•••"
-# Three rooms share this table: what is watched, the reports about one's mail, and how people are told.
+# Three rooms share this table: monitored assets, reports about one's mail, and notifications.
 _REPUTATION = (reputation_config.PART, dmarc_config.PART, notify_config.PART)
 
 
@@ -203,7 +203,7 @@ def load(command_line: Mapping[str, str | None], environment: Mapping[str, str])
 
 
 def shown(settings: Settings) -> dict[str, str]:
-    """The effective configuration for people: tokens and passwords are masked."""
+    """The effective configuration to show: tokens and passwords are masked."""
     values = {name: _shown(declared, getattr(settings, name)) for name, declared in _DECLARED.items()}
     for number, table in enumerate(settings.postfix, 1):
         fields = ((name, getattr(table, name)) for name in PostfixLog.__struct_fields__)

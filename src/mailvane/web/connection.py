@@ -208,7 +208,7 @@ class HttpConnection(HttpToolsProtocol):
         self._count_held()
 
     def shutdown(self) -> None:
-        """The server ends: requests in hand are answered, but nobody waits for bodies of strangers."""
+        """The server stops: requests in progress are answered; bodies of unproven clients are not waited for."""
         if self._in_body and not self._proven:
             self.give_up()
         else:
@@ -328,7 +328,7 @@ class HttpConnection(HttpToolsProtocol):
             self._state.held.release(self)
 
     def _refuse(self, status: int) -> None:
-        """Say why if nothing was said yet, and close; whoever works on the request hears that the client is gone."""
+        """Answer with the status if no answer was begun, and close; the request's task sees a disconnect."""
         if self.transport.is_closing():
             return
         answering = self._answering

@@ -48,7 +48,7 @@ _KEYS = {
 
 
 class Models:
-    """The schemas of what the rows answer and read. Readers and answers of one name are told apart by a suffix."""
+    """The schemas of what the rows answer and read. A suffix tells readers from answers of the same name."""
 
     def __init__(self, rows: Iterable[Endpoint], refused: Iterable[Any]) -> None:
         listed = [*rows]

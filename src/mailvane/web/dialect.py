@@ -97,7 +97,7 @@ class Dialect:
 
 
 def refusal_of(error: Exception) -> Refusal:
-    """What to tell the client about this error; an unexpected one is logged under an id, and only the id is told."""
+    """What the client is answered for this error; an unexpected one is logged under an id, and only the id is sent."""
     if isinstance(error, HTTPException) and error.status_code < 500:
         return Refusal(error.status_code, error.detail, headers=error.headers or {}, cause=error)
     if isinstance(error, MailvaneError):

@@ -109,7 +109,7 @@ async def _answered(row: Endpoint, table: RouteTable, encode: Encode, request: A
 def _replied(
     function: Function, services: object, asked: Asked, encode: Encode, forget: Callable[[], None] | None
 ) -> bytes:
-    """The reply, encoded where it blocks nobody. Keys are forgotten here: the client may leave before it is told."""
+    """The reply, encoded on a thread. The key cache is cleared here: the client may leave before it is answered."""
     reply = function(services, asked)
     if forget is not None:
         forget()

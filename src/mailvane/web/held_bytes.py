@@ -56,7 +56,7 @@ class HeldBytes(Generic[C]):
         return sum(self._total(None, proven) for proven in (False, True))
 
     def hold(self, connection: C, peer: str, proven: bool, count: int) -> None:
-        """So many bytes of this connection are in hand now; where that is too much, some are given up."""
+        """Note how many bytes this connection holds now; above a limit, connections are given up."""
         before = self._held.get(connection)
         if before is None or (before.peer, before.proven) != (peer, proven):
             self.release(connection)

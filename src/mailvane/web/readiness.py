@@ -37,7 +37,7 @@ class Check:
         self._is_slow = False
 
     def holds(self) -> bool:
-        """Whether it passed a moment ago, and a look would take long; it is looked at again in time."""
+        """Whether the last result counts: it is recent and a new check takes long. It is repeated in time."""
         loop = asyncio.get_running_loop()
         age = loop.time() - self._passed_at
         if not self._is_slow or age > self._patience.fresh:

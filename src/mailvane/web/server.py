@@ -29,7 +29,7 @@ _TICKS_A_SECOND = 10
 
 
 class _Server(uvicorn.Server):
-    """Without signal handlers, which are the program's affair; and with an eye on every connection."""
+    """Without signal handlers, which the program installs; counts every connection."""
 
     def __init__(self, app: Litestar, limits: HttpLimits, grace: float) -> None:
         config = uvicorn.Config(
@@ -59,7 +59,7 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Requests in hand are answered first, unless that takes longer than the grace."""
+        """Requests in progress are answered first, unless that takes longer than the grace period."""
         losing_patience = asyncio.get_running_loop().call_later(self._grace, self._give_up)
         try:
             await super().shutdown(sockets)
@@ -82,7 +82,7 @@ async def serve(
     limits: HttpLimits | None = None,
     grace: float = _GRACE_SECONDS,
 ) -> None:
-    """Answer until told to stop; requests in hand are finished first, unless that takes longer than the grace.
+    """Serve until it is stopped; requests in progress are finished first, within the grace period.
 
     Raises InvalidSetting when the address cannot be listened on, MailvaneError when the server ends by itself.
     """

@@ -1,4 +1,4 @@
-"""Which workspace and which relays a command speaks of, by the names a person uses."""
+"""Which workspace and relays a command means, by their names."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ Answer = Sequence[str] | Trouble
 
 
 class _Batch:
-    """Questions of one kind that somebody waits for together. An answer is a list of records, or why there is none."""
+    """Questions of one kind that are awaited together. An answer is a list of records, or why there is none."""
 
     __slots__ = ("answers", "first", "future", "missing", "questions", "records", "tries")
 

@@ -42,7 +42,7 @@ class Lookups:
         return [self._single.setdefault(number, self._alone(number)) for number in numbers]
 
     def ask_another_first(self) -> None:
-        """The resolver that is asked first is not believed."""
+        """Ask the next resolver first from now on."""
         self._exchange_of_this_loop().ask_another_first()
 
     @property
@@ -86,7 +86,7 @@ class Lookups:
         return True
 
     async def finds(self, name: str) -> bool:
-        """Whether it is told of a name server, an address, an exchanger or a text of this name."""
+        """Whether the name has a NS, address, MX or TXT record."""
         asked = (self.servers(name), self.addresses(name), self.exchangers(name), self.texts(name))
         return any(isinstance(one, list) and one for one in await asyncio.gather(*asked, return_exceptions=True))
 

@@ -32,7 +32,7 @@ _START = 12  # of the question
 _OWN_NAME = b"\xc0\x0c"  # "the name that stands at 12"
 _RECORD_HEAD = 12  # bytes of a record of that name, before what it holds
 _NO_SUCH_NAME = 3
-# Flags and counts of an answer that says so and nothing else: whoever answers, with or without recursion, AD and CD.
+# Flags and counts of an answer that is NXDOMAIN and nothing else, with or without recursion, AD and CD.
 _NOT_THERE = frozenset(
     bytes([0x80 | first, _NO_SUCH_NAME | second, 0, 1, 0, 0])
     for first in (0, 1, 4, 5)

@@ -146,7 +146,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _plain(error: DBAPIError) -> str:
-    """One line for people, without the statement, its values or the address (which may hold a password)."""
+    """One line of text, without the statement, its values or the address (which may hold a password)."""
     text = str(error.orig).strip()
     lowered = text.lower()
     if "disk is full" in lowered or "no space left" in lowered or "diskfull" in type(error.orig).__name__.lower():

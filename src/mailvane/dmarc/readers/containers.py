@@ -75,7 +75,7 @@ def form_of(beginning: bytes) -> Form:
 
 
 def visible(name: str) -> str:
-    """A name that somebody else chose, fit for a line of text."""
+    """A name from outside, fit for one line of text."""
     return "".join(each if each.isprintable() else "?" for each in name[:200])
 
 
@@ -221,7 +221,7 @@ class _Refused:
 
 
 class _Member:
-    """The content of an archive's member; how long that is is measured, not believed."""
+    """The content of an archive's member; its length is measured, not taken from the archive's header."""
 
     def __init__(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
         self._packed = max(1, member.compress_size)

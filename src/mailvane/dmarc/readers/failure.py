@@ -117,7 +117,7 @@ def report_part(mail: Part) -> Message | None:
 
 
 def read_failure(mail: Part, fields: Message, name: str, enclosed: Message | None = None) -> Failure:
-    """`enclosed`: the header of the mail that is told of, where it is no part by itself. Raises InvalidInput."""
+    """`enclosed`: the header of the reported mail, where it is not a part of its own. Raises InvalidInput."""
     message = mail.headers
     report = _report_fields(fields)
     if not report.get("feedback_type"):
@@ -220,7 +220,7 @@ def _report_fields(fields: Message) -> dict[str, Any]:
 
 
 def _original_headers(mail: Part) -> Message:
-    """Of the mail that is told of; empty where the report encloses none."""
+    """Of the reported mail; empty where the report encloses none."""
     for part in walk(mail, into_mails=False):
         if part is not mail and part.kind in _ORIGINALS:
             return _parsed(part.content())

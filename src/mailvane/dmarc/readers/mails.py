@@ -1,4 +1,4 @@
-"""A mail taken apart into its parts, with bounds on everything that a stranger may choose. Knows no report.
+"""A mail taken apart into its parts, with bounds on everything that its sender may choose. Knows no report.
 
 Header sections, fields, nesting and the number of parts are bounded; nothing recurses, and each level of nesting is
 gone through once, so the work grows with the length of the mail and no faster. What single fields mean, the standard
@@ -48,7 +48,7 @@ class Part:
 
     @property
     def holds_parts(self) -> bool:
-        """Whether it is a container; one that says so and has no boundary in it is none."""
+        """Whether it is a multipart container that has its boundary."""
         return self.is_mail or next(self._pieces(), None) is not None
 
     @property

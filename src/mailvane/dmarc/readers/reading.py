@@ -167,7 +167,7 @@ def _attached(body: bytes, name: str, budget: Budget, domain: str) -> Iterator[F
 
 
 def _is_report(part: Part, body: bytes) -> bool:
-    """Whether a part is worth reading. What a mail says to people is not: HTML looks like XML."""
+    """Whether a part may be a report. The readable text of a mail is not: HTML looks like XML."""
     form = form_of(body[:1024])
     if form not in _READ:
         return False

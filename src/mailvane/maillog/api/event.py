@@ -172,7 +172,7 @@ def _ip(text: str | None, name: str) -> str:
 
 
 def _reason(native: NativeEvent, kind: EventType, reply: str, reasons: Reasons) -> tuple[ReasonFamily, bool]:
-    """As it was told; what was not told follows from the reply and its codes."""
+    """As given; what was not given follows from the reply and its codes."""
     family, hard = ReasonFamily.NONE, False
     if kind in _FAILED and (native.family is None or native.hard is None):
         # Many servers tell the reply as they got it, with the codes in front, and nothing else.

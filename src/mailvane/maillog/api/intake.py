@@ -36,7 +36,7 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class DecodedEvents(msgspec.Struct, frozen=True):
-    """What one request told: events, and the id of each."""
+    """The events of one request, and the id of each."""
 
     events: list[MailEvent]
     ids: list[str]
@@ -92,7 +92,7 @@ class Intake:
             events,
         )
         pending = self._recorder.record(JournalEntry(batch=batch, event_ids=ids), now)
-        # Shares out what was kept: it stands in the order in which it was told.
+        # The stored events come in the order of the requests: count those of each.
         kept = pending.batch.events if pending else []
         receipts, place = [], 0
         for request in requests:

@@ -15,7 +15,7 @@ _DROPPED = "dropped"
 
 
 def owners(engines: Iterable[Engine]) -> list[Owner]:
-    """By id; those that any of the servers was told."""
+    """By id; those that any of the servers has."""
     question = f"SELECT workspace, created_at, name FROM workspaces FINAL WHERE state = '{_OWNED}'"
     found = {
         (int(str(workspace)), int(str(created_at))): str(name)

@@ -214,7 +214,7 @@ class Search:
 
     @property
     def selects(self) -> bool:
-        """Whether a filter may leave so little that looking for it first is worth while."""
+        """Whether a filter may be so selective that a search for its moments first pays off."""
         return self._selective is not None
 
     def read_apart(self, weeks: Sequence[Week]) -> None:

@@ -1,4 +1,4 @@
-"""Settles what became of a batch whose insert was cut short. For the embedded engine, where that is told by a restart.
+"""Completes a batch whose insert was interrupted. For the embedded engine, where a restart shows that.
 
 The engine writes the mark by which it recognises a batch just before it gives a part its name. Killed in between, a
 table says "I have that" of rows that it has not; after a power cut it may be the other way round. So a batch that may

@@ -58,7 +58,7 @@ def partitions(engine: Engine, table: str) -> list[str]:
 
 
 def _emptying(engine: Engine) -> str:
-    """Newer engines must be told that an empty partition may replace a full one; older ones know no such word."""
+    """Newer engines need a setting to replace a full partition by an empty one; older ones do not know it."""
     name = "allow_replace_partition_from_empty_source"
     known = engine.rows("SELECT 1 FROM system.settings WHERE name = {name:String}", {"name": name})
     return f" SETTINGS {name} = 1" if known else ""

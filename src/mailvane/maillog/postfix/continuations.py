@@ -40,7 +40,7 @@ class Continuations:
     # -- doubt -----------------------------------------------------------------------------------------------------
 
     def named(self, entry: QueueEntry, at: int) -> None:
-        """Cleanup told the Message-ID, or that there is none: perhaps this mail came back from a filter."""
+        """Cleanup logged the Message-ID, or that there is none: perhaps this mail came back from a filter."""
         if entry.joined or entry.active or entry.start == Start.UNSEEN or entry.mail.doubt is not None:
             return
         awaits, candidates = [], []
@@ -98,7 +98,7 @@ class Continuations:
             self._release(self._entries.register.values.get(doubt.entry, entry), entry.mail, doubt)
 
     def drop(self, entry: QueueEntry) -> None:
-        """It was refused: nothing of it was told, and nothing will be."""
+        """It was refused: its withheld events are dropped."""
         if entry.mail.doubt is not None and entry.mail.doubt.entry == entry.key:
             self._entries.drop_doubt(entry.mail)
 
@@ -192,7 +192,7 @@ class Continuations:
         if not other.mail.counted:
             self._join(other, entry)
         elif fresh:
-            # The log begins between the two: what was told of the second queue id is all there is of the mail.
+            # The log begins between the two: the events of the second queue id are all there is of the mail.
             self._entries.share(entry, other)
             entry.joined = True
             entry.children += 1
@@ -200,7 +200,7 @@ class Continuations:
                 other.mail.origin = other.mail.client_name = other.mail.login = ""
 
     def attempted(self, entry: QueueEntry, kind: EventType, attempt: Attempt, transport: str) -> None:
-        """An outcome was told, or withheld: it may be the last that others waited for."""
+        """An outcome was recorded or withheld: it may be the last that others waited for."""
         entry.pending -= entry.pending > 0 and (transport != "local" or kind is EventType.DEFERRED)
         if kind is EventType.DEFERRED and is_near(attempt.address):
             entry.unnamed = True  # an answer that came too late, for a mail that was given back meanwhile
@@ -214,7 +214,7 @@ class Continuations:
             self._settle(doubt)
 
     def closed(self, entry: QueueEntry) -> None:
-        """Its last outcome was told."""
+        """Its last outcome was recorded."""
         self._ended(entry.key, entry)
 
     # -- the end of doubt ------------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ class Continuations:
                 self._settle(doubt)
 
     def _settle(self, doubt: Doubt) -> None:
-        """None will name it. What it may have been is told by the recipients of its first attempt."""
+        """No line will name its parent: the recipients of its first attempt decide."""
         root = self._entries.register.values[doubt.entry]
         tried = doubt.recipients()
         if doubt.candidates and not tried:

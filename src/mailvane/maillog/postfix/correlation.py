@@ -1,4 +1,4 @@
-"""Lines into lives: which mail a line speaks of, and what happened to it.
+"""Lines to queue entries: which mail a line is about, and what happened to it.
 
 A state machine over the order of lines alone: no clock, no reading ahead, so the result does not depend on where the
 log is cut. A queue id is an identity only between its birth and its removal: Postfix hands short ones out again.
@@ -137,7 +137,7 @@ class Correlation:
         if connection is not None:
             mail.secured = mail.secured or bool(connection.tls)
             if connection.pending_verdict:
-                # What was decided of a recipient before there was a queue id befalls the mail that comes next.
+                # HOLD or DISCARD was logged before the queue id: it applies to the next mail of this connection.
                 connection = self._connections.note(tag.host, process, at)
                 entry.pending_verdict, entry.pending_recipient = (
                     connection.pending_verdict,
@@ -209,7 +209,7 @@ class Correlation:
             self._apply_pending_verdict(at, entry)
 
     def _apply_pending_verdict(self, at: int, entry: QueueEntry) -> None:
-        """Held and discarded mails never become active, so their acceptance is told here."""
+        """Held and discarded mails never become active, so their acceptance is emitted here."""
         pending_verdict, entry.pending_verdict = entry.pending_verdict, ""
         self.builder.accepted(entry, at)
         if pending_verdict == "hold":
@@ -435,7 +435,7 @@ class Correlation:
         return self._attempted(at, tag, process, queue_id, rest)
 
     def _attempted(self, at: int, tag: Tag, process: str, queue_id: str, text: str) -> bool:
-        """What became of a recipient, whichever daemon says so."""
+        """The outcome of a delivery attempt, from whichever daemon."""
         attempt = read_attempt(text)
         outcome = OUTCOMES.get(attempt.status) if attempt is not None else None
         if attempt is None or outcome is None:

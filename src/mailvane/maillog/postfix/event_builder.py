@@ -269,7 +269,7 @@ class EventBuilder:
         self._tell(entry, EventType.REJECTED, at, more)
 
     def refused(self, tag: Tag, process: str, at: int, refusal: Refusal, connection: Connection | None) -> None:
-        """A rejection before there was a queue id: a mail of its own, told apart by where its line stands."""
+        """A rejection before there was a queue id: a mail of its own, identified by the position of its line."""
         login = refusal.login or (connection.login if connection else "")
         secured = connection is not None and bool(connection.tls)
         number = mail_number(tag.host, tag.instance, process, str(self.line), self.raw)

@@ -1,4 +1,4 @@
-"""Log files as streams of UTF-8: plain, gzip, bzip2, xz, zstd, UTF-16 or standard input, told apart by content.
+"""Log files as streams of UTF-8: plain, gzip, bzip2, xz, zstd, UTF-16 or standard input, recognised by content.
 
 Nothing here knows what a line means. A damaged archive gives all that could be read, then one clear error.
 """
@@ -29,7 +29,7 @@ else:
     from backports import zstd
 
 STDIN = "-"
-# Bytes of text whose events are told together: larger blocks make fewer, larger parts, which cost the mail log less.
+# Bytes of text whose events make one batch: larger blocks make fewer, larger parts, which cost the mail log less.
 BLOCK = 24 << 20
 PIECE = 256 << 10  # bytes in memory at a time
 TAIL = 4096  # bytes before a position that prove that a file is the one that was read
@@ -101,7 +101,7 @@ class LogStream:
 
     @property
     def shown(self) -> str:
-        """The name for people."""
+        """The name to show."""
         return "standard input" if self.eager else self.name
 
     def __enter__(self) -> Self:

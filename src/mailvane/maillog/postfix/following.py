@@ -73,7 +73,7 @@ class _Left(msgspec.Struct, frozen=True):
 
 
 class Following:
-    """Follows one log file for ever, or until told to stop."""
+    """Follows one log file until it is stopped."""
 
     def __init__(self, reading: LogReading, name: str, now: Callable[[], int]) -> None:
         self._reading = reading

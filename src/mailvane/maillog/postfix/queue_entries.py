@@ -77,7 +77,7 @@ class QueueEntries:
         return opened, closed
 
     def find(self, tag: Tag, queue_id: str) -> QueueEntry | None:
-        """The life that a line of this daemon speaks of."""
+        """The queue entry that a line of this daemon names."""
         key = tag.scope + queue_id
         entry = self.register.values.get(key)
         if entry is None:
@@ -118,7 +118,7 @@ class QueueEntries:
         return entry
 
     def name(self, entry: QueueEntry, message_id: str) -> bool:
-        """Cleanup told the Message-ID. Returns whether there are others with it, or with none."""
+        """Cleanup logged the Message-ID. Returns whether there are others with it, or with none."""
         entry.cleaned = True
         if not entry.joined:
             entry.mail.message_id = message_id

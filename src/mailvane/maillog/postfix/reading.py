@@ -1,4 +1,4 @@
-"""The door of the Postfix log source: files in, journal entries out.
+"""The Postfix log source: files in, journal entries out.
 
 Each entry holds the events of one block of lines, the cursor behind it and what changed of the mails in flight; whoever
 takes it commits all three together before asking for the next. Started again with what was committed, the reading goes
@@ -141,7 +141,7 @@ class LogReading:
         self.origin = origin
         self._summary = Summary()
         self.year: int | None = None
-        """The year in which a log begins whose stamps name none; told by the order of its lines when not known."""
+        """The year in which a log without years begins; derived from the order of its lines when not known."""
         self.cursors = {cursor.file: cursor for cursor in cursors}
         self._zone = ZoneInfo(origin.zone)
         self._correlation = Correlation(origin.relay, load_reasons())

@@ -253,7 +253,7 @@ def _any_attempt(text: str) -> tuple[str, ...] | None:
     if recipients is not None:
         addresses, start = recipients.groups(""), recipients.end()
     else:
-        # Postfix before 3.5 puts addresses as they are: what they are is told by where the last of them can end.
+        # Postfix before 3.5 puts addresses as they are: where the last of them can end decides what they are.
         end = text.rfind(">, relay=")
         if end < 0 or not text.startswith("to=<"):
             return None

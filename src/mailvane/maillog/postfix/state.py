@@ -28,7 +28,7 @@ class Trouble(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Withheld(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What happened to a mail while its identity was in doubt, to be told once that is settled."""
+    """An event of a mail whose identity is in doubt, to be emitted once that is settled."""
 
     type: EventType
     at: int
@@ -45,7 +45,7 @@ class Withheld(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Doubt(msgspec.Struct, array_like=True, gc=False):
-    """Whether a mail continues one that went to a content filter. Until that is known, nothing is told of it."""
+    """Whether a mail continues one that went to a content filter. Until that is known, its events are withheld."""
 
     entry: str  # key of the queue id that it began with
     until: int  # time at which it is taken for a mail of its own
@@ -63,13 +63,13 @@ class Doubt(msgspec.Struct, array_like=True, gc=False):
 class Mail(msgspec.Struct, array_like=True, gc=False):
     """All that is known of one mail. Several queue ids may share it: the mail before and after a content filter."""
 
-    serial: int  # of the life that it began with
+    serial: int  # of the queue entry that it began with
     accepted_at: int
     number: int
     queue_id: str
     host: str
     kind: MailKind = MailKind.MAIL
-    counted: bool = False  # its acceptance was told, or happened before the log began
+    counted: bool = False  # its acceptance was emitted, or happened before the log began
     waiting: bool = False  # accepted, and no recipient seen since
     sender: str = ""
     subject: str = ""
@@ -116,10 +116,10 @@ class Start:
 
 
 class QueueEntry(msgspec.Struct, array_like=True, gc=False):
-    """One queue id, from its birth to its removal."""
+    """One queue id, from its first line to its removal."""
 
     key: str
-    serial: int  # order of birth
+    serial: int  # order of first lines
     mail: Mail
     queue_id: str
     start: int
@@ -128,7 +128,7 @@ class QueueEntry(msgspec.Struct, array_like=True, gc=False):
     active: int = 0  # time of the first "queue active"
     cleaned: bool = False  # cleanup named its Message-ID, even if it has none
     message_id: str = ""
-    pending_verdict: str = ""  # hold or discard, to be told once the headers are known
+    pending_verdict: str = ""  # hold or discard, emitted once the headers are known
     pending_recipient: str = ""
     joined: bool = False
     children: int = 0  # queue ids that continue this one

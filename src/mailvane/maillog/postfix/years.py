@@ -1,4 +1,4 @@
-"""Which year the stamps of a file are of that name none, told by the order of its lines and of the files of one log.
+"""Which year stamps without one belong to, derived from the order of lines and of the files of one log.
 
 A file is surveyed once, day by day, up to its first stamp that names a year. A step back of more than half a year is
 New Year's Eve. The last day cannot be after what is known to have been written later: a dated line, the next file of a

@@ -238,7 +238,7 @@ class JournalStore:
         return msgspec.structs.replace(entry.batch, token=token, events=[event for _, event in fresh])
 
     def _first_seen(self, connection: Connection, workspace: int, digests: set[bytes], now: int) -> set[bytes]:
-        """Those of the digests that nobody told before. Whoever tells the same ones waits for this transaction."""
+        """Those of the digests that are new. Another writer of the same ones waits for this transaction."""
         statement = self._database.insert(event_ids).on_conflict_do_nothing().returning(event_ids.c.digest)
         # In one order everywhere, so that two transactions never wait for each other.
         rows = [{"workspace": workspace, "digest": digest, "seen_at": now} for digest in sorted(digests)]
@@ -257,7 +257,7 @@ class JournalStore:
             connection.execute(delete(in_flight).where(own), [{"gone": key} for key in sorted(entry.closed)])
 
     def _advance(self, connection: Connection, cursor: SourceCursor, follows: int) -> None:
-        """Compare and set: of several that read on from one place, one moves the cursor and the others are told."""
+        """Compare and set: of several that read on from one place, one moves the cursor; others get SourceMoved."""
         row = msgspec.structs.asdict(cursor)
         if follows:
             own = (cursors.c.stream == cursor.stream) & (cursors.c.file == cursor.file)

@@ -1,4 +1,4 @@
-"""How people are told: messages and what became of them, targets, signing secrets, Slack. Blocking."""
+"""Notifications: messages and their state, targets, signing secrets, Slack. Blocking."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def resend(services: NotifyServices, asked: Asked) -> Notification:
 
 
 def targets(services: NotifyServices, asked: Asked) -> list[Target]:
-    """Places that were told something, with how that went lately."""
+    """Targets that notifications were sent to, with their recent results."""
     return services.outbox.targets(asked.workspace)
 
 

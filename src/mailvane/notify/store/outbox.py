@@ -1,4 +1,4 @@
-"""Messages on their way to somebody, in the ledger."""
+"""The outbox: pending and finished notifications, in the ledger."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mailvane.notify.store.tables import attempts, notifications, targets
 
 
 def post(connection: Connection, database: Database, messages: Sequence[Notification]) -> None:
-    """Keep messages in a transaction that somebody else began."""
+    """Add messages within the caller's transaction."""
     if messages:
         statement = database.insert(notifications).on_conflict_do_nothing()
         connection.execute(statement, [_row(message) for message in messages])

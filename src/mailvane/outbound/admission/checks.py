@@ -113,7 +113,7 @@ CHECKS = (
 )
 
 
-# The one decision of both doors: asks the checks in their order and counts what may pass. Pure.
+# The decision for the policy service and the increment call: asks the checks in order and counts what may pass. Pure.
 #
 # The first check that refuses gives the reason. Softened, it is a pass with a mark; but that does not hide a later
 # refusal which never softens.

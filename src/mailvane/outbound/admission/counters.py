@@ -176,7 +176,7 @@ def _frozen(open_months: list[MonthTally], now: int) -> MonthTally:
     )
 
 
-# To which month feedback is charged, and where the count begins anew for a domain that somebody restored. Pure.
+# To which month feedback is charged, and where the count restarts for a restored domain. Pure.
 #
 # A bounce or complaint belongs to the mail that it is about, so it counts in the month in which that mail was sent: a
 # late one says nothing of the mail of today.

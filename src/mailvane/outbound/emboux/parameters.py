@@ -1,4 +1,4 @@
-"""The bodies of the Emboux API: read field by field, so that everything that is wrong is told at once.
+"""The bodies of the Emboux API: read field by field, so that one answer lists everything that is wrong.
 
 A struct here is both the reader and what the OpenAPI document says. Unknown fields are ignored; a field that is null
 counts as left out, except where null means something.

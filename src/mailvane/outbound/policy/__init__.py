@@ -1,1 +1,1 @@
-"""The Postfix policy service: a mail server asks whether a mail may pass, and is told."""
+"""The Postfix policy service: a mail server asks whether a mail may pass."""

@@ -130,7 +130,7 @@ class Refusal(StrEnum):
     REJECT = "REJECT"  # do not
 
 
-# What is over by itself is worth another try; what a person has to change is not.
+# A limit that soon passes is deferred (4xx); what somebody has to change is rejected (5xx).
 REFUSALS: Mapping[Reason, Refusal] = MappingProxyType(
     {
         Reason.SUSPENDED: Refusal.REJECT,

@@ -45,7 +45,7 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)  # sec
 
 
 class PolicyMetrics:
-    """Requests of mail servers, by what they were told."""
+    """Requests of mail servers, by answer."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._decisions = Counter(

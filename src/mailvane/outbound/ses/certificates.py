@@ -1,4 +1,4 @@
-"""The certificates that SNS signs with: from where they may come, and why they are believed.
+"""The certificates that SNS signs with: from where they may come, and how they are verified.
 
 A certificate is believed when it was fetched from an SNS host, names SNS, and leads to a root that this machine trusts.
 The file usually holds the leaf alone, so issuers are fetched from where the certificate says they are.
@@ -162,7 +162,7 @@ class Certificates:
         raise Refused(f"the certificate of {name} is not trusted: its chain is too long")
 
     def _issuer(self, address: str, now: int) -> list[x509.Certificate]:
-        # A believed leaf would fall with its issuer, and SNS gives up on what is refused: better to be asked again.
+        # A valid leaf would fail with its issuer, and SNS gives up on what is refused: better to be asked again.
         try:
             found = read_certificates(self._fetch_rarely(address, now))
         except Refused as refused:

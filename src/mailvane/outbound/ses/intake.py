@@ -1,4 +1,4 @@
-"""The door for what SNS sends: believed messages become mail events, and feedback on their domain.
+"""Takes in what SNS sends: verified messages become mail events, and feedback on their domain.
 
 Mail events are recorded before feedback counts, and the answer is given when both are durable. Whatever is sent again,
 by SNS or by anybody, at any moment, finds each step done already and changes nothing.
@@ -41,7 +41,7 @@ class SnsIntake:
         count_all_bounces: bool = False,
         relay: int | None = None,
     ) -> None:
-        """`relay`: whose mail it is told as, where it belongs to the domain's workspace; else the first active one."""
+        """`relay`: the relay of these events, where it belongs to the domain's workspace; else the first active one."""
         self._gate = gate
         self._book = book
         self._tenancy = tenancy

@@ -51,7 +51,7 @@ _DELAY_FAMILIES = {
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened to one recipient, before it is told with all that is known of the mail."""
+    """What happened to one recipient, before the fields of the mail are added."""
 
     type: EventType
     recipient: str

@@ -139,7 +139,7 @@ _HASHES: dict[str, HashAlgorithm] = {"1": SHA1(), "2": SHA256()}  # noqa: S303 -
 
 
 class SnsGate:
-    """Lets believed messages in. Safe to share between threads."""
+    """Verifies messages. Safe to share between threads."""
 
     def __init__(self, certificates: Certificates, topics: Sequence[str], fetch: Fetch) -> None:
         """`topics`: ARNs, in which `*` stands for anything; none allow none."""
@@ -148,7 +148,7 @@ class SnsGate:
         self._fetch = fetch
 
     def admit(self, body: bytes, now: int) -> Envelope:
-        """The message, believed. Raises Malformed, Refused, Unreachable."""
+        """The verified message. Raises Malformed, Refused, Unreachable."""
         envelope = read_envelope(body)
         _ = envelope.region
         if not any(fnmatchcase(envelope.topic_arn, topic) for topic in self._topics):

@@ -204,7 +204,7 @@ def _look(raw: Mapping[str, Any], place: int, alert: Alert, view: View, before: 
         rule = read_rule(raw, f"rules[{place}]")
         matches = view.kept((rule, alert.profile_id), lambda: tuple(rule.matches(view, alert.profile_id)))
         news = any(_identity(match) not in said for match in matches)
-        # Nothing is frozen anew while there is nothing to say: thousands of alerts are looked at for each that speaks.
+        # No new struct while nothing matches: thousands of alerts are evaluated for each that fires.
         last = _frozen(raw, matches) if matches and (news or kept.last is None) else kept.last
     except Exception as error:  # noqa: BLE001 - one rule's trouble, whatever it is, is shown and stops no other
         return _Looked(raw, (), False, msgspec.structs.replace(kept, failing=reason_of(error)), error)

@@ -1,4 +1,4 @@
-"""Alerts: what a user defined, what satisfied it, that it fired, and who is told. Values only; rules are in `alerts`.
+"""Alerts: definition, matches, log entries and recipients. Values only; rules are in `alerts.rules`.
 
 Times are milliseconds since the epoch, UTC.
 """
@@ -104,7 +104,7 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MaintenanceWindow(msgspec.Struct, frozen=True, kw_only=True):
-    """A time in which alerts fire silently: logged, but nobody is told."""
+    """A time in which alerts are logged, but no notification is sent."""
 
     id: str
     workspace: int

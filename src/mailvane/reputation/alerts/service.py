@@ -1,4 +1,4 @@
-"""Alerts as users have them: defined, evaluated when a source was refreshed, logged, told, counted, tried out.
+"""Alerts as users have them: defined, evaluated when a source was refreshed, logged, notified, counted, previewed.
 
 A firing is one transaction of the ledger: the log entry, what the alert remembers, and the messages in the outbox.
 """
@@ -119,7 +119,7 @@ class Alerting:
         return self._stores.alerts.alert_page(question)
 
     def state(self, alert_id: str) -> AlertState | None:
-        """What is remembered of it; None until it was evaluated with something worth keeping."""
+        """Its state; None until an evaluation changed it."""
         return self._stores.alert_log.states([alert_id]).get(alert_id)
 
     def failures(self, alert_ids: Collection[str]) -> Mapping[str, Mapping[str, str]]:
@@ -181,13 +181,13 @@ class Alerting:
         return msgspec.structs.replace(self._evaluate(concerned, now), others=others)
 
     def trial(self, workspace: int, draft: AlertDraft, now: int) -> Trial:
-        """What it would say now. Nothing is kept and nobody is told. Raises InvalidFields."""
+        """What it would report now. Nothing is stored or sent. Raises InvalidFields."""
         alert = self._unsaved(workspace, draft, now)
         found = evaluate(alert, self._view(workspace, kinds_read(alert), now), AlertState(alert_id=alert.id))
         return Trial(found.fired, dict(found.failing))
 
     def rehearse(self, workspace: int, alert_id: str, notify: bool, now: int) -> Trial:
-        """What a kept alert would say now. Its channels are told of it, marked as a test, when that is wished.
+        """What a stored alert would report now. On request it is sent to its channels, marked as a test.
 
         Raises NotFound.
         """
@@ -215,7 +215,7 @@ class Alerting:
         return drafted(draft, Alert(id="", workspace=workspace, name="", created_at=now, updated_at=now, rules=()))
 
     def _look_at_once(self, alert: Alert, now: int) -> None:
-        """What is true already is told at once. The alert is kept: trouble here is no refusal of what was asked."""
+        """What matches already is notified at once. The alert is stored: a failure here does not refuse the request."""
         try:
             self._evaluate([alert], now)
         except Exception:
@@ -263,7 +263,7 @@ class Alerting:
         return Evaluation(found, ())
 
     def _settle(self, alert: Alert, before: AlertState, round_: _Round) -> Evaluation:
-        """Evaluate, and keep what came of it; anew, when another evaluation of the alert was kept meanwhile."""
+        """Evaluate and save; again, when another evaluation of the alert was saved meanwhile."""
         found = evaluate(alert, round_.view, before, partial(_on_error, alert, before))
         for _ in range(_TRIES):
             if not found.fired and not _is_worth_keeping(alert, before, found.state):

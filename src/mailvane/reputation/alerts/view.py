@@ -1,4 +1,4 @@
-"""What rules may look at, at one moment: what is known of a workspace's assets and not too old to be believed.
+"""What rules may look at, at one moment: what is known of a workspace's assets and not out of date.
 
 Built once for all alerts of a workspace, so what several rules need is sorted and compared once. Pure.
 """
@@ -30,7 +30,7 @@ LONGEST_MS = 30 * DAY_MS
 
 
 class Watched(msgspec.Struct, frozen=True):
-    """The assets of a workspace, and the blocklists that are held in high esteem."""
+    """The assets of a workspace, and the blocklists of high reputation."""
 
     assets: Sequence[Asset] = ()
     high_reputation: frozenset[str] = frozenset()

@@ -59,13 +59,13 @@ class TrialBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SnoozeBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Until when nobody is told; 0 ends it."""
+    """Until when no notification is sent; 0 ends it."""
 
     until: Moment
 
 
 class WindowBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A time in which alerts are logged and nobody is told."""
+    """A time in which alerts are logged and no notification is sent."""
 
     since: Moment
     until: Moment

@@ -66,7 +66,7 @@ def _with_listings(
 
 
 def _is_blacklisted(found: Asset, listed: Sequence[shape.Listed], fresh_since: int) -> bool | None:
-    """None where no blocklist gave an answer that could be believed, lately or ever: unknown is not no."""
+    """None where no blocklist gave a valid answer, recently or ever: unknown is not no."""
     if listed:
         return True
     is_known = found.updated_at and found.updated_at >= fresh_since and found.details.get(ANSWERED, 1)

@@ -58,7 +58,7 @@ def listed(services: ReputationServices, asked: Asked) -> shape.Page:
 
 
 def _of_states(brand: Asset, states: Collection[str]) -> dict[str, Collection[str]]:
-    """What somebody said of lookalikes stands with the brand; of the others nobody said anything."""
+    """Classifications of lookalikes are kept with the brand; all others are unclassified."""
     if not states:
         return {}
     said = _states(brand)
@@ -68,7 +68,7 @@ def _of_states(brand: Asset, states: Collection[str]) -> dict[str, Collection[st
 
 
 def classify(services: ReputationServices, asked: Asked) -> shape.LookalikeObject:
-    """Keep what somebody thinks of a lookalike; alerts leave ignored ones out."""
+    """Keep a user's classification of a lookalike; alerts leave ignored ones out."""
     given: StateBody = read(StateBody, asked.body)
     brand, lookalike = BRANDS.asset(services, asked), asked.path["lookalike_id"]
     question = _existing(asked, {brand.name}, keys={lookalike})

@@ -110,7 +110,7 @@ class CredentialsChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StateBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody thinks of a lookalike."""
+    """A user's classification of a lookalike."""
 
     state: Literal["UNCLASSIFIED", "THREAT", "IGNORED"]
 

@@ -1,1 +1,1 @@
-"""What people are told: evidence, mails, Slack messages."""
+"""Texts of notifications: evidence, mails, Slack messages."""

@@ -1,4 +1,4 @@
-"""What mails say: subject, text and HTML, from what a notification carries. Pure; how they leave is told elsewhere.
+"""Subject, text and HTML of mails, from a notification's body. Pure; `notify.email` sends them.
 
 Two sorts of notifications become letters: log entries of alerts, and daily reports, which say so by the key `report`.
 """

@@ -1,4 +1,4 @@
-"""A log entry as people are told of it: what was found, what it means, since when. Pure; channels decide how it looks.
+"""A log entry as text: what was found, what it means, since when. Pure; channels decide how it looks.
 
 What sources said is shown as text that cannot steer whatever shows it: no line breaks, no marks that turn the writing.
 """
@@ -62,7 +62,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """A log entry, told."""
+    """A log entry as text."""
 
     name: str
     summary: str
@@ -105,7 +105,7 @@ def title(rule_type: str) -> str:
 
 
 def written(ms: int, zone: tzinfo = UTC) -> str:
-    """A moment, for people."""
+    """A time as text."""
     return datetime.fromtimestamp(ms / 1000, zone).strftime("%Y-%m-%d %H:%M %Z")
 
 
@@ -122,7 +122,7 @@ class _Words(dict[str, str]):
 
 
 def _meaning(rule_type: str) -> Meaning:
-    """A type that is not in the table, of a log that is older or newer, is told by its name."""
+    """A type that is not in the table, of an older or newer version, is shown by its name."""
     return meanings().types.get(rule_type) or Meaning(visible(rule_type).replace("_", " "))
 
 

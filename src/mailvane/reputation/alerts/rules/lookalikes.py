@@ -14,7 +14,7 @@ _SHOWN = ("reg_created_date", "reg_updated_date", "registrar")
 
 
 def dated(view: View, profile_id: str | None, age: Age, field: str) -> Iterator[Match]:
-    """The lookalikes of watched brands whose date has this age; those that somebody chose to ignore are left out."""
+    """The lookalikes of watched brands whose date has this age; those that a user chose to ignore are left out."""
     brands = view.watched(AssetKind.LOOKALIKE, profile_id)
     for one in view.known(ObservationKind.LOOKALIKE):
         moment = one.data.get(field) or 0

@@ -1,4 +1,4 @@
-"""Asks blocklists about addresses and domains, and DNS for what else is worth knowing of them."""
+"""Asks blocklists about addresses and domains, and DNS for their PTR and related records."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MOST_LINES = 1_000_000
 class Blocklists:
     """Belongs to one event loop.
 
-    `changed` gives the operator's changes of the dictionary, `probed` is told how each zone does; both may block.
+    `changed` gives the operator's changes of the dictionary, `probed` takes the health of zones; both may block.
     """
 
     source = Source.BLOCKLISTS

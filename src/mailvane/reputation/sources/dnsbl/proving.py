@@ -1,4 +1,4 @@
-"""Which zones can be believed while they are asked: probed before the questions of a bracket, and again after them.
+"""Which zones work: each is probed before the questions of a bracket, and again after them.
 
 A resolver that breaks, or is taken over, answers every name with "not there" or with one address. What was probed an
 hour before says nothing of that, so what a zone says counts when it passed its probe on both sides of the question.
@@ -27,7 +27,7 @@ _POINTS = {
 
 
 async def probe(zone: Zone, lookups: Lookups, now: int) -> ZoneHealth:
-    """A zone that lists what it must not cannot be used. Of one that lacks what it must have, listings are believed;
+    """A zone that lists what it must not is unusable. Of one without its test point, listings count;
     `proven` names the lists whose test point is there, and so whose silence means "not listed".
     """
     lists = [one for one in zone.lists if one in _POINTS]
@@ -107,7 +107,7 @@ _SAVED_MS = 300_000
 
 
 class ZoneProbes:
-    """Belongs to one event loop at a time. `probed` is told how each zone does; it may block."""
+    """Belongs to one event loop at a time. `probed` is called with the health of zones; it may block."""
 
     def __init__(self, lookups: Lookups) -> None:
         self._lookups = lookups

@@ -64,7 +64,7 @@ def family(kind: AssetKind, name: str) -> str:
     return "ips" if ip_address(name).version == 4 else "ipv6"
 
 
-# What the answer of a blocklist means (RFC 5782). A refusal or a forged answer says nothing. Pure.
+# What the answer of a blocklist means (RFC 5782). A refusal or a forged answer means unknown. Pure.
 
 
 _ANSWERS = IPv4Network("127.0.0.0/8")
@@ -129,7 +129,7 @@ def _network(name: str) -> IPv4Network:
     return IPv4Network(name)
 
 
-# What is believed of the answers that came between two probes. Unknown is not no: doubted silence is unknown. Pure.
+# Which answers between two probes count. Unknown is not no: silence of a zone that failed its probe is unknown. Pure.
 
 
 class Judge:
@@ -137,7 +137,7 @@ class Judge:
 
     def __init__(self, health: Mapping[str, ZoneHealth]) -> None:
         self._health = health
-        # Where no test point at all was there, nothing that the resolver does not find is believed to be missing.
+        # Where no test point at all was found, the resolver may be broken: a name that it does not find may exist.
         self._resolver_proven = any(one.usable and one.proven for one in health.values())
         self._proven = {
             lists: frozenset(one.host for one in health.values() if one.usable and lists in one.proven)

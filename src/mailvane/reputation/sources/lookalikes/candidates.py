@@ -1,4 +1,4 @@
-"""Names that somebody could take for a brand's domain, by dnstwist's fuzzer; how alike two names are. Asks nobody."""
+"""Names that look like a brand's domain, by dnstwist's fuzzer; how alike two names are. No network."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Candidate(NamedTuple):
 
 
 class Registrable(NamedTuple):
-    """The part of a name that somebody registers."""
+    """The registrable part of a name."""
 
     label: str
     suffix: str

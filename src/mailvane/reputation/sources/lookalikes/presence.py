@@ -36,7 +36,7 @@ class MailPolicy(msgspec.Struct, frozen=True):
 
 
 class DomainLookups(Lookups):
-    """Questions about domains as somebody's property."""
+    """DNS questions: does a domain exist, and has it mail?"""
 
     async def presence(self, name: str) -> Presence:
         """Raises Unanswered."""

@@ -122,7 +122,7 @@ def make(settings: ReputationSettings) -> Postmaster:
 
 
 class _Refused(CollectionFailed):
-    """About this domain nothing is told; about others, perhaps."""
+    """Google answers nothing about this domain; it may about others."""
 
 
 class _Status(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Records of the first interface of Postmaster Tools, as somebody saved them: the only source of reputations.
+"""Records of the first interface of Postmaster Tools, as users saved them: the only source of reputations.
 
 One record, a list of them, an answer of `trafficStats`, or any of these one a line.
 """
