@@ -111,10 +111,10 @@ def message_of(notification: Notification, rendered: RenderedEmail, sender: Mail
         # Readers show the mails of one alert as one conversation.
         message["References"] = f"<alert_{notification.alert_id}@{place}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence is told to us
-    message.set_content(letter.text, cte="quoted-printable")
-    message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
+    message.set_content(rendered.text, cte="quoted-printable")
+    message.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
     shown: Any = message.get_payload()
-    for image in letter.images:
+    for image in rendered.images:
         # Beside the HTML only (RFC 2387), so that no reader lists them as attachments.
         shown[-1].add_related(
             image.content, "image", "png", cid=f"<{image.name}>", disposition="inline", filename=f"{image.name}.png"

@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from mailvane import __version__
-from mailvane.notify.notifier import Image, Letter
+from mailvane.notify.notifier import Image, RenderedEmail
 
 _WIDTH = 76
 _LONGEST_SUBJECT = 180
@@ -36,11 +36,11 @@ def templates_of(package: str) -> Environment:
 
 def letter(
     templates: Environment, name: str, subject: str, given: Mapping[str, Any], images: Sequence[Image] = ()
-) -> Letter:
+) -> RenderedEmail:
     """Of the templates `name.txt.j2` and `name.html.j2`."""
     given = {**given, "version": __version__}
     line = " ".join("".join(each if each.isprintable() else " " for each in subject).split())
-    return Letter(
+    return RenderedEmail(
         line if len(line) <= _LONGEST_SUBJECT else line[: _LONGEST_SUBJECT - 1] + "…",
         templates.get_template(f"{name}.txt.j2").render(given),
         templates.get_template(f"{name}.html.j2").render(given),

@@ -35,7 +35,7 @@ class Image(msgspec.Struct, frozen=True):
     content: bytes
 
 
-class Letter(msgspec.Struct, frozen=True):
+class RenderedEmail(msgspec.Struct, frozen=True):
     """What a mail says."""
 
     subject: str

@@ -83,8 +83,9 @@ class Mailvane:
         return reports.take(workspace, files, self.maillog)
 
     def health(self) -> HealthDesk:
-        found: HealthDesk = _part("health").health_of(self._settings, lambda: self._ledger, self.now)
-        return found
+        from mailvane.server.health import health_of  # noqa: PLC0415
+
+        return health_of(self._settings, lambda: self._ledger, self.now)
 
     def maillog(self) -> AbstractContextManager[MailLog]:
         from mailvane.server.stores import maillog_anywhere  # noqa: PLC0415

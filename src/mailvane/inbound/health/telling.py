@@ -20,7 +20,7 @@ from mailvane.inbound.health.model import HealthReport
 from mailvane.inbound.health.texts.letter import letter_of
 from mailvane.notify.email import Email
 from mailvane.notify.model import Channel, Notification
-from mailvane.notify.notifier import Letter, NotDelivered, Refused
+from mailvane.notify.notifier import NotDelivered, Refused, RenderedEmail
 from mailvane.notify.settings import OutgoingMail
 
 _MOST_ANSWER = 100_000
@@ -69,7 +69,7 @@ async def send_by_mail(report: HealthReport, mail: OutgoingMail, recipients: Seq
             raise failed
 
 
-def _letter_of(notification: Notification) -> Letter:
+def _letter_of(notification: Notification) -> RenderedEmail:
     try:
         return letter_of(msgspec.convert(notification.body, HealthReport))
     except msgspec.ValidationError as error:

@@ -63,7 +63,7 @@ def _daily(report: DailyReport) -> RenderedEmail:
     return _rendered("daily", f"[Mailvane] {report.workspace}, {report.day.name}: {outcome}", given)
 
 
-def _letter(name: str, subject: str, given: dict[str, Any]) -> Letter:
+def _rendered(name: str, subject: str, given: dict[str, Any]) -> RenderedEmail:
     return letter(_templates(), name, subject, given)
 
 

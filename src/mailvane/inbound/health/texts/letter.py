@@ -10,7 +10,7 @@ import msgspec
 from mailvane.inbound.health.model import DayCounts, HealthReport, Status, TeamReport
 from mailvane.inbound.health.texts import chart, words
 from mailvane.notify.letters import amount, letter, templates_of
-from mailvane.notify.notifier import Image, Letter
+from mailvane.notify.notifier import Image, RenderedEmail
 
 MOST_CHARTED = 10  # teams of a mail: it must stay small enough to be taken
 _CHARTED = ("quarantine_pending", "failed_count")
@@ -25,7 +25,7 @@ class Chart(msgspec.Struct, frozen=True):
     told: str
 
 
-def letter_of(report: HealthReport) -> Letter:
+def letter_of(report: HealthReport) -> RenderedEmail:
     charts = {team.reading.team: list(_charts(number, team)) for number, team in enumerate(report.teams[:MOST_CHARTED])}
     given = {
         "report": report,
