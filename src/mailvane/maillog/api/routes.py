@@ -60,8 +60,8 @@ async def take_events(_services: MailLogServices, request: Request[Any, Any, Any
         return intake.read(workspace, unpacked(body, encoding), wanted)
 
     reading = threads_of(request).for_workspace(workspace, is_large, read)
-    told = await while_wanted(request, wanted, reading)
-    receipt = await commits.add(workspace, told)
+    decoded = await while_wanted(request, wanted, reading)
+    receipt = await commits.add(workspace, decoded)
     request.app.state.metrics.recorded(receipt.accepted)
     return receipt
 

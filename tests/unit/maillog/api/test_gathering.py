@@ -51,7 +51,7 @@ async def begun(commits: IntakeCommits, *requests: tuple[int, int]) -> list[asyn
 
 def test_a_few_events_in_large_lines_count_by_their_bytes() -> None:
     """Four well-packed bodies of 32 MiB, 2,000 events each, wait; the next one is told to come again."""
-    large = Told([EVENT] * 2_000, ["id"] * 2_000, MAX_BODY)
+    large = DecodedEvents([EVENT] * 2_000, ["id"] * 2_000, MAX_BODY)
 
     async def run() -> list[Receipt]:
         committing = Committing()

@@ -33,40 +33,40 @@ def tenancy(ledger: Ledger) -> Tenancy:
 
 
 @pytest.fixture
-def recognition(ledger: Ledger, tenancy: Tenancy) -> KeyCache:
+def key_cache(ledger: Ledger, tenancy: Tenancy) -> KeyCache:
     governance = Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
     return KeyCache(tenancy, ClientKeys(ledger.clients, governance).admit, age=2.0)
 
 
-def test_a_proven_key_is_known_until_its_time_is_over(tenancy: Tenancy, recognition: KeyCache) -> None:
+def test_a_proven_key_is_known_until_its_time_is_over(tenancy: Tenancy, key_cache: KeyCache) -> None:
     workspace = tenancy.create_workspace("acme", NOW)
     token = tenancy.create_key(KeyKind.WORKSPACE, workspace.id, NOW).token
-    assert recognition.recall(token, None, 10.0) is None
-    proven = recognition.prove(token, None, NOW, 10.0)
+    assert key_cache.recall(token, None, 10.0) is None
+    proven = key_cache.prove(token, None, NOW, 10.0)
     assert proven.workspace == workspace.id
-    assert recognition.recall(token, None, 11.9) == proven
-    assert recognition.recall(token, None, 12.0) is None
+    assert key_cache.recall(token, None, 11.9) == proven
+    assert key_cache.recall(token, None, 12.0) is None
 
 
 def test_what_a_key_proved_for_one_workspace_it_did_not_prove_for_another(
-    tenancy: Tenancy, recognition: KeyCache
+    tenancy: Tenancy, key_cache: KeyCache
 ) -> None:
     acme, other = (tenancy.create_workspace(name, NOW) for name in ("acme", "other"))
     token = tenancy.create_key(KeyKind.WORKSPACE, acme.id, NOW).token
-    recognition.prove(token, str(acme.id), NOW, 0.0)
-    assert recognition.recall(token, str(other.id), 0.1) is None
+    key_cache.prove(token, str(acme.id), NOW, 0.0)
+    assert key_cache.recall(token, str(other.id), 0.1) is None
     with pytest.raises(NotAllowed):
-        recognition.prove(token, str(other.id), NOW, 0.1)
+        key_cache.prove(token, str(other.id), NOW, 0.1)
 
 
-def test_a_refused_key_is_not_remembered(recognition: KeyCache) -> None:
+def test_a_refused_key_is_not_remembered(key_cache: KeyCache) -> None:
     with pytest.raises(NotAuthenticated):
-        recognition.prove("sk_nobody", None, NOW, 0.0)
-    assert recognition.recall("sk_nobody", None, 0.0) is None
+        key_cache.prove("sk_nobody", None, NOW, 0.0)
+    assert key_cache.recall("sk_nobody", None, 0.0) is None
 
 
-def test_a_change_of_keys_forgets_everybody(recognition: KeyCache) -> None:
-    recognition.prove("the-master", None, NOW, 0.0)
-    assert recognition.recall("the-master", None, 0.1) is not None
-    recognition.forget()
-    assert recognition.recall("the-master", None, 0.1) is None
+def test_a_change_of_keys_forgets_everybody(key_cache: KeyCache) -> None:
+    key_cache.prove("the-master", None, NOW, 0.0)
+    assert key_cache.recall("the-master", None, 0.1) is not None
+    key_cache.forget()
+    assert key_cache.recall("the-master", None, 0.1) is None
