@@ -1,8 +1,8 @@
 """What holds for every ring.
 
-In continuous integration nothing may skip for want of a program, and generated examples are the same in each run: the
-search for new ones is for the machines of those who change something. Nowhere is an example timed. The machine's time
-zone is UTC for every test that does not set another.
+In continuous integration nothing may skip for want of a program. Generated examples are the same in each run: new
+ones are searched for by hand (`tests/depth.py`). Nowhere is an example timed. The machine's time zone is UTC for every
+test that does not set another.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
+from tests.depth import DEEP
+
 NO_SKIPS = os.environ.get("TEST_MAILVANE_NO_SKIPS") == "1"
 
 os.environ["TZ"] = "UTC"  # of the logs that tests write, wherever they run
 time.tzset()
 
-settings.register_profile("mailvane", deadline=None, derandomize=NO_SKIPS)
+settings.register_profile("mailvane", deadline=None, derandomize=not DEEP)
 settings.load_profile("mailvane")
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailvane.maillog.model import ReasonFamily
 from mailvane.maillog.reasons import load_reasons
+from tests.tables import read_table
 
-TABLE: dict[str, list[dict[str, Any]]] = yaml.safe_load((Path(__file__).parent / "reasons.yaml").read_text("utf-8"))
+TABLE: dict[str, list[dict[str, Any]]] = read_table(Path(__file__).parent / "reasons.yaml")
 CASES = [(case.get("family", family), case) for family, cases in TABLE.items() for case in cases]
 REASONS = load_reasons()
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
+from tests.tables import read_table
 from tests.wire.world import MASTER, World
 
-STORIES: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("stories.yaml").read_text())
+STORIES: list[dict[str, Any]] = read_table(Path(__file__).with_name("stories.yaml"))
 
 
 def keys_of(world: World) -> dict[str, str]:

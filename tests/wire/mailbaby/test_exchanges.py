@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from mailvane.core.tenants.model import KeyKind
+from tests.tables import read_table
 from tests.wire.world import MASTER, NOW, World, populate
 
-EXCHANGES: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("exchanges.yaml").read_text())
+EXCHANGES: list[dict[str, Any]] = read_table(Path(__file__).with_name("exchanges.yaml"))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 import pytest
-import yaml
 from prometheus_client import CollectorRegistry
 
 from mailvane.core.connections import ConnectionLimits
@@ -25,9 +24,10 @@ from mailvane.outbound.settings import OutboundSettings
 from mailvane.server.ledger import Ledger
 from mailvane.server.outbound import policy_server
 from tests.ledgers import fresh_ledger
+from tests.tables import read_table
 
 NOW = 1_790_000_000_000
-TRANSCRIPTS = yaml.safe_load((Path(__file__).parent / "transcripts.yaml").read_text())
+TRANSCRIPTS = read_table(Path(__file__).parent / "transcripts.yaml")
 SECONDS = 60.0
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from mailvane.core.errors import InvalidInput
 from mailvane.dmarc.intake import Counts
 from mailvane.dmarc.readers.aggregate import Head, read_aggregate
+from tests.depth import rounds
 from tests.unit.dmarc.reports import BEGINS, ENDS, PASSING, SPF, aggregate, record
 
 Row = dict[str, Any]
@@ -340,7 +341,7 @@ _DAMAGE = st.sampled_from(
 )
 
 
-@settings(max_examples=1500)
+@settings(max_examples=rounds(300, deep=1500))
 @given(st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 40), _DAMAGE), min_size=1, max_size=3), st.data())
 def test_nothing_is_read_that_is_not_well_formed(damage: list[tuple[int, int, bytes]], data: st.DataObject) -> None:
     content = aggregate(*RECORDS, record(count=1), record("bad"))

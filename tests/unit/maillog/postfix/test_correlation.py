@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailvane.maillog.model import MailEvent, SourceCursor
 from mailvane.maillog.postfix.reading import LogReading, Origin, Position
+from tests.tables import read_table
 
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.yaml"))
 NOVEMBER = 1_793_491_200_000  # 2026-11-01
@@ -22,7 +22,7 @@ TIMES = ("at", "accepted_at")
 
 
 def scenario(path: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+    loaded: dict[str, Any] = read_table(path)
     return loaded
 
 

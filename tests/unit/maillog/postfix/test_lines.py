@@ -7,16 +7,16 @@ from typing import Any
 
 import msgspec
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailvane.maillog.postfix.lines import LONGEST_LINE, Lines
 from mailvane.maillog.postfix.stamps import Stamps
+from tests.tables import read_table
 
 NOVEMBER = 1_793_491_200_000  # 2026-11-01
 MOMENT = 1_791_626_400_000  # 2026-10-10T10:00:00Z
-CASES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "lines.yaml").read_text("utf-8"))
+CASES: list[dict[str, Any]] = read_table(Path(__file__).parent / "lines.yaml")
 
 
 def lines() -> Lines:

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import pytest
-import yaml
 
 from mailvane.outbound.admission.checks import CHECKS, judge_by
 from mailvane.outbound.admission.rules import GovernanceRules
@@ -22,6 +21,7 @@ from mailvane.outbound.model import (
     Verification,
     WarmupProfile,
 )
+from tests.tables import read_table
 
 CASES = Path(__file__).parents[3] / "rules" / "admission"
 NOW = 1_790_000_000_000
@@ -37,7 +37,7 @@ def domain(**fields: Any) -> Domain:
 def cases() -> list[Any]:
     found = []
     for file in sorted(CASES.glob("*.yaml")):
-        for case in yaml.safe_load(file.read_text()):
+        for case in read_table(file):
             ((title, told),) = case.items()
             found.append(pytest.param(file.stem, told, id=f"{file.stem}: {title}"))
     return found
@@ -53,7 +53,7 @@ def test_a_check_refuses_what_its_cases_say(name: str, case: dict[str, Any]) -> 
 
 def test_every_check_has_a_case_file_that_refuses_and_one_that_does_not() -> None:
     for check in CHECKS:
-        told = yaml.safe_load((CASES / f"{check.name}.yaml").read_text())
+        told = read_table(CASES / f"{check.name}.yaml")
         assert {body["refused"] for case in told for body in case.values()} == {True, False}, check.name
     assert {file.stem for file in CASES.glob("*.yaml")} == {check.name for check in CHECKS}
 

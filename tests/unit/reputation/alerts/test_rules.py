@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from mailvane.reputation.alerts.rules import CATALOGUE, read_rule
 from mailvane.reputation.alerts.view import View, Watched
 from mailvane.reputation.model import Asset, AssetKind, Observation
+from tests.tables import read_table
 
 CASES = Path(__file__).parents[3] / "rules" / "alerts"
 NOW = 1_790_000_000_000
@@ -25,7 +25,7 @@ STALE = 48 * HOUR
 def found_cases() -> list[Any]:
     cases = []
     for path in sorted(CASES.glob("*.yaml")):
-        for case in yaml.safe_load(path.read_text()):
+        for case in read_table(path):
             ((name, told),) = case.items()
             cases.append(pytest.param(path.stem, told, id=f"{path.stem}: {name}"))
     return cases
