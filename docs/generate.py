@@ -14,6 +14,7 @@ import typer
 from prometheus_client import CollectorRegistry
 
 from mailvane.core.setting_tables import TableKey
+from mailvane.inbound.health.exporting import HealthMetrics
 from mailvane.notify.metrics import NotificationMetrics
 from mailvane.outbound.policy.server import PolicyMetrics
 from mailvane.outbound.settings import declared_outbound
@@ -136,6 +137,7 @@ def _metrics() -> Iterator[str]:
     PolicyMetrics(registry)
     ReputationMetrics(registry)
     NotificationMetrics(registry)
+    HealthMetrics(registry)
     for metric in sorted(registry.collect(), key=lambda found: found.name):
         suffix = {"counter": "_total", "info": "_info"}.get(metric.type, "")
         yield f"| `{metric.name}{suffix}` | {metric.type} | {metric.documentation} |\n"

@@ -67,9 +67,8 @@ class CleanboxServer:
         if all(one.state is not None for one in found):
             return found
         contacts = await self._pages("/contacts", {"state": "whitelisted"}, _MOST_CONTACTS)
-        known = {
-            each["email"].lower() for each in contacts if isinstance(each, dict) and isinstance(each.get("email"), str)
-        }
+        # A server that ignores the filter must not make everybody's mail welcome.
+        known = {_text(each, "email").lower() for each in contacts if _text(each, "state") == "whitelisted"} - {""}
         return [
             msgspec.structs.replace(one, state="whitelisted")
             if one.state is None and one.sender.lower() in known
