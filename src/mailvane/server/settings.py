@@ -211,9 +211,17 @@ def shown(settings: Settings) -> dict[str, str]:
     values |= _changed("outbound", settings.outbound)
     for part in (settings.reputation, settings.dmarc, settings.notify):
         values |= _changed("reputation", part)
-    # Keys of teams are secrets, so only their names are shown.
-    named = {"health.teams": ", ".join(team.name for team in settings.health.teams)} if settings.health.teams else {}
-    return values | _changed("health", settings.health) | named
+    return values | _changed("health", settings.health) | _hidden(settings.health)
+
+
+def _hidden(health: HealthSettings) -> dict[str, str]:
+    """Of teams only the names, as their keys are secrets; of the address of InfluxDB the host, for the same reason."""
+    hidden = {}
+    if health.teams:
+        hidden["health.teams"] = ", ".join(team.name for team in health.teams)
+    if health.influx_url:
+        hidden["health.influx_url"] = f"{_MASK} at {urlsplit(health.influx_url).hostname}"
+    return hidden
 
 
 def _changed(table: str, given: msgspec.Struct) -> dict[str, str]:
