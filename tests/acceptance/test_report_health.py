@@ -59,7 +59,7 @@ def test_the_exit_status_says_how_the_team_is(installation: Installation, team: 
     ("words", "told"),
     [
         (["--team", "nobody"], "there is no team nobody"),
-        (["--url", "http://127.0.0.1:1/v1"], "--url needs --key-file"),
+        (["--url", "http://127.0.0.1:1/v1"], "--url needs --key-file or --key"),
         (["--url", "ftp://x", "--key-file", "k"], "expected an address that begins with"),
         (["--url", "http://127.0.0.1:1/v1", "--key-file", "k", "--team", "acme"], "either --url or --team"),
     ],
@@ -73,6 +73,7 @@ def test_what_cannot_be_asked_for_is_no_alert(installation: Installation, words:
 def test_any_server_can_be_asked_with_its_key(installation: Installation, team: Cleanbox, tmp_path: Path) -> None:
     words = ("report", "health", "--url", f"{team.url}/", "--key-file", str(tmp_path / "key"), "--json")
     found = json.loads(installation.run(*words).stdout)
+    assert "acme: healthy" not in installation.run("report", "health", "--url", team.url, "--key", KEY).stdout
     assert (found["status"], found["teams"][0]["metrics"]["weekly_used"]) == ("healthy", 120)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
 
 from mailvane.core.errors import NotFound
+from mailvane.core.identifiers import ordered_uuid
+from mailvane.inbound.health.collection import collect
+from mailvane.inbound.health.local import ACTOR, OwnServer
 from mailvane.inbound.health.model import (
     DayCounts,
     HealthReport,
@@ -15,9 +19,14 @@ from mailvane.inbound.health.model import (
     Metrics,
     Reading,
     ReleaseState,
+    Sender,
     TeamReport,
 )
 from mailvane.inbound.health.store.readings import MadeReport
+from mailvane.inbound.model import Address, AddressType, Contact, ContactState, Message, MessageStatus, Team
+from mailvane.inbound.quarantine import Quarantine
+from mailvane.inbound.store.rows import NewMail
+from mailvane.inbound.weeks import week_start
 from mailvane.server.ledger import Ledger
 
 NOW = 1_795_766_400_000
@@ -113,3 +122,79 @@ def test_several_at_once_keep_one_budget(ledger: Ledger) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(reserve, range(4))) == 7
+
+
+# -- this server's own figures
+
+
+def own(ledger: Ledger, workspace: int) -> OwnServer:
+    quarantine = Quarantine(
+        ledger.inbound,
+        denied_by=lambda _message: None,
+        tell=lambda _before, _after: (),
+        wake=lambda: None,
+        learn=lambda _message, _is_wanted: None,
+    )
+    return OwnServer(ledger.inbound, workspace, lambda: NOW, quarantine)
+
+
+def taken(
+    ledger: Ledger, workspace: int, statuses: list[MessageStatus], sender: str = "friend@example.org"
+) -> list[str]:
+    """Messages of the gateway; their ids."""
+    mails = [
+        NewMail(
+            workspace=workspace,
+            messages=(
+                Message(
+                    id=ordered_uuid(NOW), workspace=workspace, number=number, received_at=NOW + number, status=status,
+                    address=None, recipient="a@x.example", recipient_number=1, target="a@x.example", contact="",
+                    sender=sender, from_address=sender, from_name="", subject=f"mail {number}", message_id="<1@x>",
+                    client="192.0.2.1", client_name="", protocol="ESMTP", size=100, content=f"{number:064x}",
+                ),
+            ),
+            events=(),
+            week=week_start(NOW),
+        )
+        for number, status in enumerate(statuses)
+    ]  # fmt: skip
+    assert not any(ledger.inbound.messages.take_in(mails, NOW))
+    return [mail.messages[0].id for mail in mails]
+
+
+def test_its_figures_are_counts_of_one_workspace(ledger: Ledger) -> None:
+    mine, other = (ledger.tenants.add_workspace(name, NOW).id for name in ("acme", "other"))
+    held, failed, denied = MessageStatus.QUARANTINED, MessageStatus.FAILED, MessageStatus.DENIED
+    taken(ledger, mine, [held] * 3 + [failed] * 2 + [denied, MessageStatus.DELIVERED])
+    taken(ledger, other, [held] * 9)
+    ledger.inbound.teams.save_team(Team(workspace=mine, weekly_limit=8, aliases_limit=4))
+    box = Address(id=ordered_uuid(NOW), workspace=mine, type=AddressType.MAILBOX, address="box@x.example")
+    ledger.inbound.addresses.add(box)
+    found = asyncio.run(collect("acme", own(ledger, mine), 5, NOW))
+    assert found.metrics == Metrics(
+        weekly_used=7, weekly_limit=8, usage_pct=88, aliases_used=0, aliases_limit=4, mailboxes_used=1,
+        quarantine_pending=3, failed_count=2, denied_count=1, top_senders=(Sender("friend@example.org", 7, "unset"),),
+    )  # fmt: skip
+    assert (found.estimates, found.unknown) == ((), {})
+
+
+def test_its_messages_are_let_out_with_an_entry_in_its_audit(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailvane.inbound.quarantine._PATIENCE", 0)  # nobody delivers here
+    mine, other = (ledger.tenants.add_workspace(name, NOW).id for name in ("acme", "other"))
+    first, second = taken(ledger, mine, [MessageStatus.QUARANTINED] * 2)
+    (foreign,) = taken(ledger, other, [MessageStatus.QUARANTINED])
+
+    def whitelisted(contact: Contact) -> Contact:
+        return msgspec.structs.replace(contact, state=ContactState.WHITELISTED)
+
+    ledger.inbound.contacts.change(mine, "friend@example.org", whitelisted)
+    server = own(ledger, mine)
+    assert asyncio.run(server.held(9)) == [
+        HeldMessage(id=each, sender="friend@example.org", state="whitelisted", subject=f"mail {number}")
+        for number, each in enumerate((first, second))
+    ]
+    assert asyncio.run(server.accept([first, foreign])) == {first: "", foreign: "not_found: There is no such message."}
+    assert asyncio.run(server.reject([first])) == {first: "not_quarantined: Message is not in quarantine."}
+    (entry,) = ledger.inbound.audit.page(mine).entries
+    assert (entry.actor, entry.action, entry.subject) == (ACTOR, "accept", first)
+    assert ledger.inbound.audit.page(other).total == 0

@@ -32,6 +32,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     teams: tuple[str, ...]
     url: str | None
+    key: str | None
     key_file: str | None
     is_scheduled: bool
     as_json: bool
@@ -47,6 +48,7 @@ def health(  # noqa: PLR0913  each option is a place to ask or to tell
     team: list[str] = typer.Option([], help="Only this team; may be repeated."),
     url: str | None = typer.Option(None, help="Ask this Cleanbox-compatible server instead: its base URL."),
     key_file: str | None = typer.Option(None, help="With --url: the file that holds its key; - reads it from stdin."),
+    key: str | None = typer.Option(None, help="With --url: its key; other users of this machine can see it here."),
     scheduled: bool = typer.Option(
         False, "--scheduled", help="For cron: make the report that is due and tell all of the settings, unless done."
     ),
@@ -60,6 +62,7 @@ def health(  # noqa: PLR0913  each option is a place to ask or to tell
     wanted = _Wanted(
         teams=tuple(team),
         url=url,
+        key=key,
         key_file=key_file,
         is_scheduled=scheduled,
         as_json=as_json,
@@ -112,8 +115,10 @@ def _named(wanted: _Wanted, url: str) -> Team:
     check_base_url(url, "--url")
     if wanted.teams:
         raise InvalidInput("say either --url or --team")
+    if (wanted.key is None) == (wanted.key_file is None):
+        raise InvalidInput("--url needs --key-file or --key")
     if wanted.key_file is None:
-        raise InvalidInput("--url needs --key-file")
+        return Team(name="team", url=url, key=wanted.key or "")
     if wanted.key_file == "-":
         return Team(name="team", url=url, key=sys.stdin.readline().strip())
     return Team(name="team", url=url, key_file=str(Path(wanted.key_file).absolute()))
