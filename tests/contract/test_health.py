@@ -32,6 +32,7 @@ from mailvane.server.ledger import Ledger
 NOW = 1_795_766_400_000
 HOUR = 3_600_000
 DAY = "2026-11-27"
+FRIEND = "friend@example.org"
 
 
 def reading(at: int = NOW, team: str = "acme", **counts: int) -> Reading:
@@ -149,7 +150,7 @@ def taken(
                 Message(
                     id=ordered_uuid(NOW), workspace=workspace, number=number, received_at=NOW + number, status=status,
                     address=None, recipient="a@x.example", recipient_number=1, target="a@x.example", contact="",
-                    sender=sender, from_address=sender, from_name="", subject=f"mail {number}", message_id="<1@x>",
+                    sender=FRIEND, from_address=FRIEND, from_name="", subject=f"mail {number}", message_id="<1@x>",
                     client="192.0.2.1", client_name="", protocol="ESMTP", size=100, content=f"{number:064x}",
                 ),
             ),
