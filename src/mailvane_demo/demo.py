@@ -20,10 +20,11 @@ from rich.progress import BarColumn, Progress, TextColumn
 from mailvane.core.errors import InvalidInput
 from mailvane.core.tenants.model import KeyKind
 from mailvane.core.tenants.service import Tenancy
+from mailvane.dashboard.people.service import People
 from mailvane.maillog.settings import PostfixLog
 from mailvane.server import serving
 from mailvane.server.ledgers import ledger_of
-from mailvane.server.settings import Settings, load, master_token
+from mailvane.server.settings import Settings, base_url, load, master_token
 from mailvane.server.stores import Stores
 from mailvane_demo import reputation, sending
 from mailvane_demo.options import DemoOptions
@@ -55,7 +56,7 @@ def _serve(place: Path, settings: Settings, options: DemoOptions, writer: LogWri
     demo = msgspec.structs.replace(demo, postfix=(log,), outbound=outbound)
     judging.write_history(options.days, _clock())
     guide = _guide(demo, _tenant(demo, judging, options.days), judging)
-    sender = sending.SimulatedSender(serving.base_url(demo), master_token(demo), topic, options.seed)
+    sender = sending.SimulatedSender(base_url(demo), master_token(demo), topic, options.seed)
     living = (
         Thread(target=writer.follow, args=(_clock(), _clock), name="world", daemon=True),
         Thread(target=sender.run, args=(_clock,), name="sending account", daemon=True),
@@ -114,7 +115,20 @@ def _welcome(settings: Settings, stores: Stores, guide: str, living: Iterable[Th
             time.sleep(_LOOK_SECONDS)
     for thread in living:
         thread.start()
-    Console(highlight=False).print(guide, soft_wrap=True)
+    link = People(stores.ledger.people, stores.ledger.tenants).first_link(_clock())
+    Console(highlight=False).print(f"{guide}{_dashboard(settings, link)}", soft_wrap=True)
+
+
+def _dashboard(settings: Settings, token: str | None) -> str:
+    """The last thing that a person reads, and the first to open."""
+    url = f"{base_url(settings)}/ui"
+    opened = f"{url}/login/{token}" if token else url
+    return f"""
+[bold green]Open the dashboard:[/] {opened}
+Once, within 15 minutes; `mailvane login-link` prints another.
+
+Ctrl-C ends it.
+"""
 
 
 def _taken_in(stores: Stores) -> int:
@@ -123,7 +137,7 @@ def _taken_in(stores: Stores) -> int:
 
 
 def _guide(settings: Settings, token: str, judging: JudgingWorld) -> str:
-    url = serving.base_url(settings)
+    url = base_url(settings)
     command = f"{shlex.quote(sys.argv[0])} --data {shlex.quote(str(settings.data))}"
     log = settings.postfix[0].path
     return f"""
@@ -146,7 +160,6 @@ def _guide(settings: Settings, token: str, judging: JudgingWorld) -> str:
 
 {sending.guide(url, token)}
 {reputation.guide(judging, url, token, command)}
-Ctrl-C ends it.
 """
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from msgspec import structs
+
 from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEvent, MailKey
 from mailvane.maillog.queries import (
     Delivery,
@@ -16,8 +18,15 @@ from mailvane.maillog.queries import (
     LogPage,
     LogQuestion,
     MailLogHealth,
+    Match,
+    Pattern,
     Statistics,
     StatisticsQuestion,
+    Tally,
+    TallyQuestion,
+    Term,
+    TimeTally,
+    TimeTallyQuestion,
 )
 
 _EXACT = {
@@ -89,6 +98,21 @@ class MemoryMailLog:
         hours = Counter(event.at // 3_600_000 * 3_600_000 for event in self._of(question.workspace, question.relays))
         return [HourlyCounts(hour, count, 0, 0, 0, 0) for hour, count in sorted(hours.items())]
 
+    def tally(self, question: TallyQuestion) -> list[Tally]:
+        rows = self.search(structs.replace(question.log, limit=10**6, skip=0)).deliveries
+        of = {
+            "status": lambda row: row.status.value, "family": lambda row: row.family.value,
+            "sender_domain": lambda row: row.sender.rpartition("@")[2],
+            "recipient_domain": lambda row: row.recipient.rpartition("@")[2],
+            "mx": lambda row: row.mx_host, "host": lambda row: row.host,
+        }[question.by]  # fmt: skip
+        return [Tally(*each) for each in Counter(map(of, rows)).most_common(question.top)]
+
+    def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
+        rows = self.search(structs.replace(question.log, limit=10**6, skip=0)).deliveries
+        counts = Counter((row.accepted_at // question.step * question.step, row.status) for row in rows)
+        return [TimeTally(since, status, count) for (since, status), count in sorted(counts.items())]
+
     def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         return sorted((event for event in self._events.get(workspace, []) if event.key == mail), key=lambda e: e.at)
 
@@ -159,11 +183,34 @@ def _passes(row: Delivery, question: LogQuestion) -> bool:
         return False
     if question.message_id_part is not None and question.message_id_part.lower() not in row.message_id.lower():
         return False
+    if not all(_fits(row, term) for term in question.terms):
+        return False
     if question.queue_ids is not None and row.queue_id not in question.queue_ids:
         return False
     if question.delivered is not None and (row.status is DeliveryStatus.DELIVERED) is not question.delivered:
         return False
     return row.kind in question.kinds and _within(row.accepted_at, question.since, question.until)
+
+
+_COLUMNS = {
+    "text": ("sender", "recipient", "original_recipient", "subject", "message_id"), "from": ("sender",),
+    "to": ("recipient", "original_recipient"), "subject": ("subject",), "answer": ("reply",), "why": ("family",),
+    "is": ("status",), "mx": ("mx_host",), "host": ("host",), "login": ("login",), "origin": ("origin",),
+    "queue": ("queue_id",), "id": ("mail_id",), "msgid": ("message_id",),
+}  # fmt: skip
+
+
+def _fits(row: Delivery, term: Term) -> bool:
+    values = [str(getattr(row, name)) for name in _COLUMNS[term.field]]
+    return any(_compares(value, pattern) for value in values for pattern in term.patterns) is not term.excludes
+
+
+def _compares(value: str, pattern: Pattern) -> bool:
+    if pattern.match is Match.PART:
+        return pattern.text.lower() in value.lower()
+    if pattern.match is Match.DOMAIN and "@" in value:
+        return value.endswith("@" + pattern.text)
+    return value == pattern.text or (pattern.match is Match.DOMAIN and value.endswith("." + pattern.text))
 
 
 def _within(at: int, since: int | None, until: int | None) -> bool:

@@ -15,6 +15,8 @@ from msgspec import structs
 
 from mailvane.core.tenants.model import KeyKind, Relay, Workspace
 from mailvane.core.tenants.service import Tenancy
+from mailvane.dashboard.people.service import People
+from mailvane.dashboard.services import DashboardServices
 from mailvane.maillog.history import History
 from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent, ReasonFamily, mail_id
 from mailvane.maillog.recording import Recorder
@@ -95,6 +97,13 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
         reputation=reputation.services,
         dmarc=reputation.dmarc,
         notify=reputation.notify,
+        dashboard=DashboardServices(
+            people=People(ledger.people, ledger.tenants),
+            tenancy=tenancy,
+            maillog=maillog,
+            history=History(maillog, ledger.tenants),
+            zone=ZONE,
+        ),
         clock=lambda: NOW,
     )
     platform = tenancy.create_key(KeyKind.PLATFORM, None, NOW).token

@@ -69,6 +69,8 @@ class LockedMailLog:
         self.statistics = maillog.statistics
         self.hourly = maillog.hourly
         self.mail_events = maillog.mail_events
+        self.tally = maillog.tally
+        self.over_time = maillog.over_time
         self.verify = maillog.verify
 
     def health(self, measured: bool = True) -> MailLogHealth:

@@ -18,6 +18,10 @@ from mailvane.maillog.queries import (
     MailLogHealth,
     Statistics,
     StatisticsQuestion,
+    Tally,
+    TallyQuestion,
+    TimeTally,
+    TimeTallyQuestion,
 )
 
 
@@ -43,6 +47,12 @@ class MailLog(EventStore, Protocol):
 
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
         """Counts hour by hour, oldest first; hours without events are left out."""
+
+    def tally(self, question: TallyQuestion) -> list[Tally]:
+        """How many deliveries have which value, the most first."""
+
+    def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
+        """How many deliveries of each state in each stretch of time, the oldest first."""
 
     def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         """Every event of one mail, oldest first; empty when the workspace has no such mail."""

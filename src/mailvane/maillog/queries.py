@@ -5,9 +5,40 @@ Times are milliseconds since the epoch, UTC. Every question names one workspace;
 
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import Literal
+
 import msgspec
 
 from mailvane.maillog.model import DeliveryStatus, MailKind, ReasonFamily, mail_id
+
+
+class Match(StrEnum):
+    """How a text is compared."""
+
+    WHOLE = "whole"  # exactly
+    DOMAIN = "domain"  # of an address, its domain; of a host, itself or one below it
+    PART = "part"  # anywhere in it, any case
+
+
+class Pattern(msgspec.Struct, frozen=True):
+    """What a text is compared with."""
+
+    text: str
+    match: Match
+
+
+TermField = Literal[
+    "text", "from", "to", "subject", "answer", "why", "is", "mx", "host", "login", "origin", "queue", "id", "msgid"
+]  # as `query_language` names it; "text": sender, recipient, subject or Message-ID
+
+
+class Term(msgspec.Struct, frozen=True):
+    """A condition on a delivery: one of the patterns fits the field, or with `excludes` none does."""
+
+    field: TermField
+    patterns: tuple[Pattern, ...]
+    excludes: bool = False
 
 
 class LogQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -31,6 +62,7 @@ class LogQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     since: int | None = None  # acceptance time, inclusive
     until: int | None = None  # acceptance time, inclusive
     kinds: tuple[MailKind, ...] = (MailKind.MAIL,)
+    terms: tuple[Term, ...] = ()  # of the query language
     skip: int = 0
     limit: int = 100
     ascending: bool = False  # by acceptance time, then mail, then recipient number
@@ -90,6 +122,36 @@ class LogPage(msgspec.Struct, frozen=True):
 
     total: int
     deliveries: list[Delivery]
+
+
+class TallyQuestion(msgspec.Struct, frozen=True):
+    """How many deliveries that pass have which value, the most first. The page of the question plays no part."""
+
+    log: LogQuestion
+    by: Literal["status", "family", "sender_domain", "recipient_domain", "mx", "host"]
+    top: int = 10
+
+
+class TimeTallyQuestion(msgspec.Struct, frozen=True):
+    """How many deliveries of each state in each stretch of `step` milliseconds of acceptance, the oldest first."""
+
+    log: LogQuestion
+    step: int
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """How many deliveries have a value."""
+
+    value: str
+    count: int
+
+
+class TimeTally(msgspec.Struct, frozen=True):
+    """How many deliveries of mails accepted in a stretch of time are in a state."""
+
+    since: int
+    status: DeliveryStatus
+    count: int
 
 
 class StatisticsQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -32,6 +32,10 @@ from mailvane.maillog.queries import (
     MailLogHealth,
     Statistics,
     StatisticsQuestion,
+    Tally,
+    TallyQuestion,
+    TimeTally,
+    TimeTallyQuestion,
 )
 
 _PATH = "/mailvane/v1/maillog/"
@@ -87,6 +91,12 @@ class RemoteMailLog:
 
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
         return self._ask("hourly", question, list[HourlyCounts])
+
+    def tally(self, question: TallyQuestion) -> list[Tally]:
+        return self._ask("tally", question, list[Tally])
+
+    def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
+        return self._ask("over_time", question, list[TimeTally])
 
     def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         return self._ask("life", {"workspace": workspace, "mail": mail}, list[MailEvent])

@@ -18,6 +18,7 @@ from mailvane import __version__
 from mailvane.core.cli import key, relay
 from mailvane.core.cli.program import Program
 from mailvane.core.errors import MailvaneError
+from mailvane.dashboard.cli import login_link
 from mailvane.dmarc.cli import dmarc
 from mailvane.inbound.cli import report
 from mailvane.maillog.cli import explain, importing, log, stats, upkeep
@@ -36,6 +37,7 @@ COMMANDS: Mapping[str, Register] = {
     "importing": importing.register,
     "key": key.register,
     "log": log.register,
+    "login_link": login_link.register,
     "quota": quota.register,
     "relay": relay.register,
     "report": report.register,

@@ -12,6 +12,9 @@ from litestar.datastructures import State
 from prometheus_client import CollectorRegistry
 
 from mailvane.core.tenants.service import Tenancy
+from mailvane.dashboard.application import PREFIX as DASHBOARD
+from mailvane.dashboard.application import create_dashboard
+from mailvane.dashboard.services import DashboardServices
 from mailvane.dmarc import emailconsul as emailconsul_reports
 from mailvane.dmarc.api import routes as report_routes
 from mailvane.dmarc.services import DmarcServices
@@ -75,6 +78,7 @@ class HttpServices:
     reputation: ReputationServices
     dmarc: DmarcServices
     notify: NotifyServices
+    dashboard: DashboardServices
     clock: Callable[[], int]  # milliseconds since the epoch, UTC
     find_room: Callable[[], None] = lambda: None  # for more data; raises StoreFull where there is none
     followed: FollowedLogs | None = None  # None: this process follows no logs
@@ -123,7 +127,13 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
             }
         ),
     )
+    dashboard = create_dashboard(services.dashboard, services.clock)
+    app.on_shutdown.extend(dashboard.on_shutdown)
     app.asgi_handler = Gateway(
-        app.asgi_handler, _DIALECTS, Authenticator(key_cache, threads, services.clock), metrics.observe
+        app.asgi_handler,
+        _DIALECTS,
+        Authenticator(key_cache, threads, services.clock),
+        metrics.observe,
+        {DASHBOARD: dashboard},
     )
     return app

@@ -10,6 +10,7 @@ from mailvane.core.ledger.copying import LedgerCopies
 from mailvane.core.ledger.database import Database, connect
 from mailvane.core.ledger.migration import migrate
 from mailvane.core.tenants.store import TenantStore
+from mailvane.dashboard.people.store import PeopleStore
 from mailvane.dmarc.store.reports import ReportStore
 from mailvane.inbound.health.store.readings import HealthReportStore, ReadingStore
 from mailvane.inbound.health.store.releases import ReleaseStore
@@ -62,6 +63,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     channels: ChannelStore
     inbound: InboundStores
     health: HealthStores
+    people: PeopleStore
 
     @property
     def alerting(self) -> AlertingStores:
@@ -106,6 +108,7 @@ def ledger_on(database: Database) -> Ledger:
         health=HealthStores(
             readings=ReadingStore(database), reports=HealthReportStore(database), releases=ReleaseStore(database)
         ),
+        people=PeopleStore(database),
     )
 
 

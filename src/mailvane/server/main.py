@@ -15,6 +15,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from mailvane.core.tenants.service import Tenancy
+from mailvane.dashboard.people.service import People
 from mailvane.dmarc.intake import Taken
 from mailvane.dmarc.store.reports import ReportStore
 from mailvane.inbound.cli.program import HealthDesk
@@ -31,7 +32,7 @@ from mailvane.server.importing import Importer
 from mailvane.server.ledger import Ledger
 from mailvane.server.ledgers import ledger_of
 from mailvane.server.program import Check
-from mailvane.server.settings import Settings, load, master_token
+from mailvane.server.settings import Settings, base_url, load, master_token
 
 
 class Mailvane:
@@ -59,6 +60,12 @@ class Mailvane:
 
     def tenancy(self) -> Tenancy:
         return Tenancy(self._ledger.tenants, master_token(self._settings))
+
+    def people(self) -> People:
+        return People(self._ledger.people, self._ledger.tenants)
+
+    def address(self) -> str:
+        return base_url(self._settings)
 
     def governance(self) -> Governance:
         return governance_of(self._settings.outbound, self._ledger)

@@ -24,6 +24,8 @@ from mailvane.core.errors import InvalidSetting
 from mailvane.core.listening import Listen
 from mailvane.core.periodic import Background, in_background
 from mailvane.core.tenants.service import Tenancy
+from mailvane.dashboard.people.service import People
+from mailvane.dashboard.services import DashboardServices
 from mailvane.maillog.followed_logs import FollowedLogs
 from mailvane.maillog.history import History
 from mailvane.maillog.services import MailLogServices
@@ -41,7 +43,7 @@ from mailvane.server.ledgers import end_what_dead_processes_hold
 from mailvane.server.outbound import outbound_services, policy_server
 from mailvane.server.reputation import Reputation, reputation_of
 from mailvane.server.room import room_finder
-from mailvane.server.settings import SMTP_DEFAULT, Settings, master_token, shown
+from mailvane.server.settings import SMTP_DEFAULT, Settings, base_url, master_token, shown
 from mailvane.server.stores import Stores, stores_here
 from mailvane.web.connection import HttpLimits
 from mailvane.web.server import serve as serve_http
@@ -96,12 +98,6 @@ def warn_of_no_effect(settings: Settings) -> None:
         log.warning("smtp=%s has no effect: this version has no SMTP gateway, and nothing listens there", settings.smtp)
 
 
-def base_url(settings: Settings) -> str:
-    """Where this machine reaches the server."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.http.host, settings.http.host)  # noqa: S104
-    return f"http://{Listen(host, settings.http.port)}"
-
-
 def _refuse_busy(listen: Listen) -> None:
     """Said before the stores are opened: a second server on the port should hear it at once."""
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
@@ -148,6 +144,13 @@ def _services(
         reputation=reputation.services,
         dmarc=reputation.dmarc,
         notify=reputation.notify,
+        dashboard=DashboardServices(
+            people=People(stores.ledger.people, stores.ledger.tenants),
+            tenancy=tenancy,
+            maillog=stores.maillog,
+            history=history,
+            zone=settings.timezone,
+        ),
         clock=_clock,
         find_room=room_finder(settings),
     )

@@ -368,3 +368,9 @@ _DECLARED: dict[str, Declared] = {
     for declared in getattr(hint, "__metadata__", ())
     if isinstance(declared, Declared)
 }
+
+
+def base_url(settings: Settings) -> str:
+    """Where this machine reaches the server."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.http.host, settings.http.host)  # noqa: S104
+    return f"http://{Listen(host, settings.http.port)}"

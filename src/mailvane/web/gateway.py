@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from time import monotonic, perf_counter
 from typing import Any, NamedTuple
@@ -120,8 +120,17 @@ class Authenticator:
 class Gateway:
     """The outermost ASGI application."""
 
-    def __init__(self, inner: ASGIApp, dialects: Sequence[Dialect], proofs: Authenticator, observe: Observe) -> None:
+    def __init__(
+        self,
+        inner: ASGIApp,
+        dialects: Sequence[Dialect],
+        proofs: Authenticator,
+        observe: Observe,
+        beside: Mapping[str, ASGIApp] | None = None,
+    ) -> None:
+        """`beside`: applications that prove by themselves who asks, and the prefix of each one's paths."""
         self._inner = inner
+        self._beside = beside or {}
         self._dialects = dialects  # the last one takes what no other owns
         self._proofs = proofs
         self._observe = observe
@@ -138,6 +147,10 @@ class Gateway:
         bodiless = scope["method"] == "HEAD"
         if bodiless:  # in a scope of our own: the server below still has to know
             scope = {**scope, "method": "GET"}
+        prefix = "/" + path.split("/", 2)[1]
+        if prefix in self._beside:
+            await self._pass_on(prefix, scope, receive, send, bodiless=bodiless)
+            return
         dialect = next((each for each in self._dialects if each.owns(path)), self._dialects[-1])
         scope["state"][_DIALECT] = dialect
         answer = _Answer(send, dialect, bodiless=bodiless)
@@ -146,6 +159,20 @@ class Gateway:
         finally:
             route = scope.get("path_template") or "unmatched"
             self._observe(dialect.name, str(route), answer.status, perf_counter() - started)
+
+    async def _pass_on(self, prefix: str, scope: HTTPScope, receive: Receive, send: Send, *, bodiless: bool) -> None:
+        started, dialect = perf_counter(), self._dialects[-1]
+        answer = _Answer(send, dialect, bodiless=bodiless)
+        try:
+            _check_host(scope)
+        except InvalidInput as error:
+            await _send(dialect.render(refusal_of(error)), scope, receive, answer)
+            return
+        try:
+            await self._beside[prefix](scope, receive, answer)
+        finally:
+            route = scope.get("path_template") or "unmatched"
+            self._observe(prefix.removeprefix("/"), str(route), answer.status, perf_counter() - started)
 
     async def _serve(self, scope: HTTPScope, receive: Receive, answer: _Answer, needs_key: bool) -> None:
         preflight = scope["method"] == "OPTIONS"

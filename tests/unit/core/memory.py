@@ -16,6 +16,10 @@ from mailvane.maillog.queries import (
     MailLogHealth,
     Statistics,
     StatisticsQuestion,
+    Tally,
+    TallyQuestion,
+    TimeTally,
+    TimeTallyQuestion,
 )
 
 
@@ -69,6 +73,12 @@ class MemoryMailLog:
         ranked = dict(sorted(senders.items(), key=lambda item: (-item[1], item[0]))[: question.top])
         sent = sum(event.type is EventType.DELIVERED for event in found)
         return Statistics(len(accepted), sent, ranked, {}, {})
+
+    def tally(self, question: TallyQuestion) -> list[Tally]:
+        raise NotImplementedError
+
+    def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
+        raise NotImplementedError
 
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
         raise NotImplementedError

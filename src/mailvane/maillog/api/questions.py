@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from mailvane.core.errors import InvalidInput, NotAllowed, NotFound
+from mailvane.core.moments import MINUTE_MS
 from mailvane.core.tenants.model import KeyKind, Principal
 from mailvane.maillog.model import MailEvent, MailKey
 from mailvane.maillog.queries import (
@@ -23,6 +24,10 @@ from mailvane.maillog.queries import (
     MailLogHealth,
     Statistics,
     StatisticsQuestion,
+    Tally,
+    TallyQuestion,
+    TimeTally,
+    TimeTallyQuestion,
 )
 from mailvane.maillog.services import MailLogServices
 from mailvane.web.endpoints import Asked
@@ -32,6 +37,7 @@ MAX_LIMIT = 10_000
 _MAX_SKIP = 2**31 - 1
 _FAR = 2**53
 _LONGEST_DAYS = 36_500
+_MOST_PATTERNS = 500
 T = TypeVar("T")
 
 
@@ -58,11 +64,26 @@ class Upkeep(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def search(services: MailLogServices, asked: Asked) -> LogPage:
     question = _read(LogQuestion, asked)
-    _checked(asked.principal, question.workspace, question.relays)
-    _check_times(question.since, question.until)
+    _check_question(asked.principal, question)
     if not 0 <= question.limit <= MAX_LIMIT or not 0 <= question.skip <= _MAX_SKIP:
         raise InvalidInput(f"`limit` is at most {MAX_LIMIT}, `skip` at most {_MAX_SKIP}, and neither is negative")
     return services.maillog.search(question)
+
+
+def tally(services: MailLogServices, asked: Asked) -> Sequence[Tally]:
+    question = _read(TallyQuestion, asked)
+    _check_question(asked.principal, question.log)
+    if not 0 <= question.top <= MAX_LIMIT:
+        raise InvalidInput(f"`top` is from 0 to {MAX_LIMIT}")
+    return services.maillog.tally(question)
+
+
+def over_time(services: MailLogServices, asked: Asked) -> Sequence[TimeTally]:
+    question = _read(TimeTallyQuestion, asked)
+    _check_question(asked.principal, question.log)
+    if not MINUTE_MS <= question.step < _FAR:
+        raise InvalidInput(f"`step` is at least {MINUTE_MS}")
+    return services.maillog.over_time(question)
 
 
 def statistics(services: MailLogServices, asked: Asked) -> Statistics:
@@ -124,6 +145,13 @@ def upkeep(services: MailLogServices, asked: Asked) -> None:
 
 def _read(kind: type[T], asked: Asked) -> T:
     return read_json(kind, asked.body, empty=b"")
+
+
+def _check_question(principal: Principal, question: LogQuestion) -> None:
+    _checked(principal, question.workspace, question.relays)
+    _check_times(question.since, question.until)
+    if sum(len(term.patterns) for term in question.terms) > _MOST_PATTERNS:
+        raise InvalidInput(f"`terms` hold at most {_MOST_PATTERNS} patterns")
 
 
 def _checked(principal: Principal, workspace: int, relays: Iterable[int]) -> None:

@@ -20,6 +20,10 @@ from mailvane.maillog.queries import (
     MailLogHealth,
     Statistics,
     StatisticsQuestion,
+    Tally,
+    TallyQuestion,
+    TimeTally,
+    TimeTallyQuestion,
 )
 from mailvane.maillog.services import MailLogServices
 from mailvane.web.dialect import NATIVE, NATIVE_PREFIX
@@ -82,6 +86,14 @@ _QUESTIONS = [
     Endpoint(
         "post", "/hourly", "maillog_hourly", "Counts hour by hour", questions.hourly, list[HourlyCounts],
         HourlyQuestion, pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "post", "/tally", "maillog_tally", "How many deliveries have which value", questions.tally, list[Tally],
+        TallyQuestion, pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "post", "/over_time", "maillog_over_time", "How many deliveries in which stretch of time",
+        questions.over_time, list[TimeTally], TimeTallyQuestion, pool=Pool.MAIL_LOG,
     ),
     Endpoint(
         "post", "/life", "maillog_life", "Every event of one mail", questions.life, list[list[Any]],

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from mailvane.core.moments import HOUR_MS
+from mailvane.maillog.clickhouse import terms
 from mailvane.maillog.clickhouse.merged_partitions import Week
 from mailvane.maillog.clickhouse.rows import AT_BIAS, EVENT_COLUMNS, REACTIONS, STATUSES, Name
 from mailvane.maillog.model import NUMBER_BITS, DeliveryStatus, MailKey, MailKind, parse_mail_id
@@ -195,6 +196,7 @@ class Search:
             found.append(_Filter("bitAnd(state, 15) = {rank:UInt8}", {"rank": rank}))
         if question.delivered is not None:
             found.append(_Filter(_DELIVERED if question.delivered else f"NOT {_DELIVERED}", {}))
+        found += [_Filter(*terms.condition(place, term)) for place, term in enumerate(question.terms)]
         filters = [window, *message, *_exact(question).values(), *found]
         self._question = question
         self.workspace = question.workspace
@@ -272,6 +274,10 @@ class Search:
         return (
             f"SELECT {beside}bucket, sum(mails) FROM ({mails} GROUP BY {beside}bucket, relay) GROUP BY {beside}bucket"
         )
+
+    def passing(self, waiting: bool, columns: str) -> Statement:
+        """FROM and WHERE of everything that passes, for a statement that counts by these columns."""
+        return Statement(self._passing(waiting, columns), self._values)
 
     def page(self, waiting: bool, span: Span) -> Statement:
         """A page too long to name its rows: first which are on it, from few columns, then all there is to say."""

@@ -14,7 +14,7 @@ from typing import Self
 import msgspec
 
 from mailvane.core.errors import InvalidInput
-from mailvane.maillog.clickhouse import inventory, owners, schema, upkeep
+from mailvane.maillog.clickhouse import inventory, owners, schema, terms, upkeep
 from mailvane.maillog.clickhouse import repair as doubt
 from mailvane.maillog.clickhouse.engine import Engine, SinceWritten, parse_address
 from mailvane.maillog.clickhouse.merged_partitions import Counts, Remembered, Week, may_settle, settled_weeks
@@ -35,6 +35,7 @@ from mailvane.maillog.clickhouse.questions import (
 from mailvane.maillog.clickhouse.rows import (
     COLUMNS,
     REACTIVE,
+    STATUSES,
     Name,
     Stored,
     batch_mark,
@@ -57,6 +58,10 @@ from mailvane.maillog.queries import (
     MailLogHealth,
     Statistics,
     StatisticsQuestion,
+    Tally,
+    TallyQuestion,
+    TimeTally,
+    TimeTallyQuestion,
 )
 
 # Each batch becomes one block, formed in one way only: its parts then carry the same marks when it comes again, and
@@ -184,8 +189,7 @@ class ClickHouseMailLog:
 
     def _page(self, search: Search, question: LogQuestion, weeks: list[Week]) -> LogPage:
         """The answer, right if these weeks are settled until it is there."""
-        window = (question.relays, question.since, question.until)
-        waiting = self._waiting.ask(question.workspace, window, lambda: self._number(search.waiting())) > 0
+        waiting = self._is_waiting(search, question)
         known: dict[Week, Counts] = {}
         if search.selects and weeks:
             search.read_apart(weeks)
@@ -289,6 +293,33 @@ class ClickHouseMailLog:
         received, _, (senders, origins) = self._ranked(count, "mails", ("sender", "origin"))
         _, sent, (recipients,) = self._ranked(count, "deliveries", ("recipient",))
         return Statistics(received, sent, senders, recipients, origins)
+
+    def tally(self, question: TallyQuestion) -> list[Tally]:
+        """How many deliveries have which value, the most first."""
+        rows = self._counted(question.log, terms.tally(question.by), top=question.top)
+        found = [(str(value), int(str(count))) for value, count in rows]
+        if question.by == "status":
+            return [Tally(STATUSES[int(rank)].value, count) for rank, count in found]
+        return [Tally(*each) for each in found]
+
+    def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
+        """How many deliveries of each state in each stretch of time, the oldest first."""
+        step = question.step
+        rows = self._counted(question.log, terms.OVER_TIME, step=step)
+        return [
+            TimeTally(int(str(place)) * step, STATUSES[int(str(rank))], int(str(count))) for place, rank, count in rows
+        ]
+
+    def _counted(self, question: LogQuestion, how: tuple[str, str, str], **values: object) -> list[tuple[object, ...]]:
+        columns, select, order = how
+        search = Search(question)
+        passing = search.passing(self._is_waiting(search, question), columns)
+        return self._rows(Statement(f"{select} {passing.sql} {order}", passing.values | values))
+
+    def _is_waiting(self, search: Search, question: LogQuestion) -> bool:
+        """Whether there may be mails in the window that wait untried."""
+        window = (question.relays, question.since, question.until)
+        return self._waiting.ask(question.workspace, window, lambda: self._number(search.waiting())) > 0
 
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
         """Counts hour by hour, oldest first; hours without events are left out."""

@@ -1,0 +1,1 @@
+"""Mail operations in the browser: people, sessions, pages."""

@@ -1,0 +1,247 @@
+"""The dashboard as an application of its own beside the APIs: cookie, origin, headers, errors, threads.
+
+It never takes a key, and the APIs never read its cookie. Nothing that it sends runs a script or loads a style but its
+own files: the policy below is part of every answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+from litestar import Litestar, Request, Response
+from litestar.enums import HttpMethod
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler, route
+
+from mailvane.core.errors import MailvaneError, NotAllowed, NotAuthenticated, NotFound, StoreFull, Transient
+from mailvane.dashboard.pages import PAGES
+from mailvane.dashboard.people.service import Browser, ProofNeeded, Visitor
+from mailvane.dashboard.rendering import Renderer
+from mailvane.dashboard.services import DashboardServices
+from mailvane.dashboard.static_files import StaticFiles
+from mailvane.dashboard.visits import File, Html, Page, Redirect, Reply, Visit
+from mailvane.web.connection import PROVEN
+
+AnyRequest = Request[Any, Any, Any]
+log = logging.getLogger(__name__)
+
+PREFIX = "/ui"
+_THREADS = 4
+_LARGEST_FORM = 64 * 1024
+_MOST_FIELDS = 200
+_COOKIE, _LOOPBACK_COOKIE = "__Host-mailvane", "mailvane"
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_COOKIE_SECONDS = 30 * 24 * 3600
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+class Dashboard:
+    """Answers requests for pages."""
+
+    def __init__(self, services: DashboardServices, clock: Callable[[], int]) -> None:
+        self._services = services
+        self._clock = clock
+        self._static = StaticFiles()
+        self._renderer = Renderer(self._static, services.zone)
+        self._threads = ThreadPoolExecutor(_THREADS, "dashboard")
+
+    def handlers(self) -> list[HTTPRouteHandler]:
+        return [*(self._handler(page) for page in PAGES), self._static_handler()]
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _handler(self, page: Page) -> HTTPRouteHandler:
+        async def answer(request: AnyRequest) -> Response[bytes]:
+            _check_origin(request)
+            form = await _form_of(request) if page.method == "post" else {}
+            work = partial(self._reply, page, request, form, self._clock())
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+        serve = route(
+            PREFIX + page.path, http_method=HttpMethod(page.method.upper()), request_max_body_size=_LARGEST_FORM,
+            name=f"ui {page.method} {page.path}",
+        )  # fmt: skip
+        made: HTTPRouteHandler = serve(answer)
+        return made
+
+    def _static_handler(self) -> HTTPRouteHandler:
+        async def static(request: AnyRequest) -> Response[bytes]:
+            found = self._static.file(str(request.path_params["name"]))
+            headers = {**HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
+            return Response(found.content, media_type=found.media_type, headers=headers)
+
+        made: HTTPRouteHandler = route(f"{PREFIX}/static/{{name:str}}", http_method=HttpMethod.GET, name="ui static")(
+            static
+        )
+        return made
+
+    def _reply(self, page: Page, request: AnyRequest, form: Mapping[str, list[str]], now: int) -> Response[bytes]:
+        """Blocking. Whatever fails becomes a page."""
+        visit = _visit(request, form, now)
+        try:
+            visit = self._admitted(page, visit, request)
+            reply = page.function(self._services, visit)
+        except Exception as error:  # noqa: BLE001 - a person gets a page, whatever it is
+            reply = _refused(error, visit)
+        return self._response(reply, visit, is_loopback=_is_loopback(request))
+
+    def _admitted(self, page: Page, visit: Visit, request: AnyRequest) -> Visit:
+        """With who it is, and which workspace is meant. Raises NotAuthenticated, NotFound, NotAllowed."""
+        known = self._known(request, visit.now)
+        if page.role is None:
+            return _with(visit, known, None)
+        if known is None:
+            raise NotAuthenticated("log in first")
+        number = visit.path.get("workspace")
+        if number is None:
+            return _with(visit, known, None)
+        known.require(int(number), page.role)
+        return _with(visit, known, self._services.tenancy.workspace_of(int(number)))
+
+    def _known(self, request: AnyRequest, now: int) -> Visitor | None:
+        token = request.cookies.get(_LOOPBACK_COOKIE if _is_loopback(request) else _COOKIE, "")
+        try:
+            known = self._services.people.visitor(token, now)
+        except NotAuthenticated:
+            return None
+        if (prove := request.scope["state"].get(PROVEN)) is not None:
+            prove()
+        return known
+
+    def _response(self, reply: Reply, visit: Visit, *, is_loopback: bool) -> Response[bytes]:
+        headers = {**HEADERS, "Cache-Control": "no-store"}
+        if isinstance(reply, Redirect):
+            headers["Location"] = reply.to
+            if reply.token is not None:
+                headers["Set-Cookie"] = _cookie(reply.token, is_loopback=is_loopback)
+            return Response(b"", status_code=303, headers=headers, media_type="text/plain")
+        if isinstance(reply, File):
+            headers["Content-Disposition"] = f'attachment; filename="{reply.name}"'
+            return Response(reply.content, headers=headers, media_type=reply.media_type)
+        content = self._renderer.page(reply, visit)
+        return Response(content, status_code=reply.status, headers=headers, media_type="text/html")
+
+
+def create_dashboard(services: DashboardServices, clock: Callable[[], int]) -> Litestar:
+    """The application that answers below /ui."""
+    dashboard = Dashboard(services, clock)
+    return Litestar(
+        route_handlers=dashboard.handlers(),
+        exception_handlers={Exception: dashboard_error},
+        request_max_body_size=_LARGEST_FORM,
+        openapi_config=None,
+        logging_config=None,
+        on_shutdown=[dashboard.close],
+    )
+
+
+def dashboard_error(_request: AnyRequest, error: Exception) -> Response[bytes]:
+    """What fails before a page is asked: no such path, another method, a form that is too large or from elsewhere."""
+    status, words = _worded(error)
+    return Response(f"{status}: {words}\n".encode(), status_code=status, headers=HEADERS, media_type="text/plain")
+
+
+def _visit(request: AnyRequest, form: Mapping[str, list[str]], now: int) -> Visit:
+    query = _fields(request.scope["query_string"])
+    client = request.client.host if request.client else ""
+    search = request.scope["query_string"].decode("latin-1")
+    return Visit(
+        path={name: str(value) for name, value in request.path_params.items()},
+        query=query,
+        form=form,
+        browser=Browser(client, request.headers.get("user-agent", "")),
+        now=now,
+        address=request.scope["path"] + (f"?{search}" if search else ""),
+        origin=f"{'http' if _is_loopback(request) else 'https'}://{request.headers.get('host', '')}",
+    )
+
+
+def _with(visit: Visit, known: Visitor | None, place: Any) -> Visit:
+    fields = {name: getattr(visit, name) for name in ("path", "query", "form", "browser", "now", "address", "origin")}
+    return Visit(**fields, known=known, place=place)
+
+
+def _fields(encoded: bytes) -> dict[str, list[str]]:
+    try:
+        return parse_qs(encoded.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise HTTPException(status_code=400, detail="too many fields") from None
+
+
+async def _form_of(request: AnyRequest) -> dict[str, list[str]]:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind and kind != "application/x-www-form-urlencoded":
+        raise HTTPException(status_code=415, detail="expected a form")
+    return _fields(await request.body())
+
+
+def _check_origin(request: AnyRequest) -> None:
+    """A form counts only when it stood on a page of ours. Raises HTTPException."""
+    if request.method in _SAFE_METHODS:
+        return
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        is_ours = site in {"same-origin", "none"}
+    else:
+        origin = urlsplit(request.headers.get("origin", ""))
+        is_ours = bool(origin.netloc) and origin.netloc == request.headers.get("host")
+    if not is_ours:
+        raise HTTPException(status_code=403, detail="this form stood on a page of another server")
+
+
+def _is_loopback(request: AnyRequest) -> bool:
+    """Whether the browser speaks to this machine itself, where a cookie needs no TLS."""
+    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    return host in _LOOPBACK
+
+
+def _cookie(token: str, *, is_loopback: bool) -> str:
+    name = _LOOPBACK_COOKIE if is_loopback else _COOKIE
+    age = _COOKIE_SECONDS if token else 0
+    secure = "" if is_loopback else "; Secure"
+    return f"{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}"
+
+
+def _refused(error: Exception, visit: Visit) -> Reply:
+    if isinstance(error, ProofNeeded):
+        return Html("prove.html", {"back": visit.address}, 403)
+    if isinstance(error, NotAuthenticated):
+        return Redirect(f"{PREFIX}/login")
+    status, words = _worded(error)
+    return Html("refused.html", {"status": status, "words": words}, status)
+
+
+_STATUS: Iterable[tuple[type[Exception], int]] = (
+    (NotFound, 404),
+    (NotAllowed, 403),
+    (StoreFull, 507),
+    (Transient, 503),
+)
+
+
+def _worded(error: Exception) -> tuple[int, str]:
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return error.status_code, error.detail
+    if isinstance(error, MailvaneError):
+        return next((status for kind, status in _STATUS if isinstance(error, kind)), 400), error.message
+    reference = uuid4().hex[:12]
+    log.error("unexpected failure %s", reference, exc_info=error)
+    return 500, f"unexpected failure, in the server's log as {reference}"

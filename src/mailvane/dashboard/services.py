@@ -1,0 +1,22 @@
+"""What pages ask. The composition root fills it in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from mailvane.core.tenants.service import Tenancy
+from mailvane.dashboard.people.service import People
+from mailvane.maillog.history import History
+from mailvane.maillog.interface import MailLog
+
+
+@dataclass(frozen=True)
+class DashboardServices:
+    """People, and the services of the rooms whose pages are shown."""
+
+    people: People
+    tenancy: Tenancy
+    maillog: MailLog
+    history: History
+    zone: ZoneInfo

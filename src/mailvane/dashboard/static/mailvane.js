@@ -1,0 +1,52 @@
+"use strict";
+// Speeds up what works without it: the theme, the keys, the clipboard.
+
+const root = document.documentElement;
+const store = {
+  get: (name) => { try { return localStorage.getItem(name); } catch { return null; } },
+  set: (name, value) => { try { localStorage.setItem(name, value); } catch { /* private windows may refuse */ } },
+};
+
+if (store.get("theme")) root.dataset.theme = store.get("theme");
+for (const button of document.querySelectorAll("[data-theme-button]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+    store.set("theme", root.dataset.theme);
+  });
+}
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.dataset.copy === "" ? location.href : button.dataset.copy);
+    button.dataset.done = "";
+    setTimeout(() => delete button.dataset.done, 1200);
+  });
+}
+
+const rows = () => [...document.querySelectorAll("tr[data-href]")];
+const move = (step) => {
+  const all = rows();
+  const at = all.findIndex((row) => row.getAttribute("aria-selected") === "true");
+  const next = all[Math.min(Math.max(at + step, 0), all.length - 1)];
+  if (!next) return;
+  all.forEach((row) => row.removeAttribute("aria-selected"));
+  next.setAttribute("aria-selected", "true");
+  next.scrollIntoView({ block: "nearest" });
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || store.get("keys") === "off") return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  const named = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+  if (event.key === "j" || event.key === "k") move(event.key === "j" ? 1 : -1);
+  else if (event.key === "Enter" && document.querySelector('tr[aria-selected="true"]')) {
+    location.href = document.querySelector('tr[aria-selected="true"]').dataset.href;
+  } else if (named) {
+    event.preventDefault();
+    if (named.matches("input")) named.focus();
+    else named.click();
+  }
+});

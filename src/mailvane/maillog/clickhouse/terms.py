@@ -1,0 +1,95 @@
+"""Terms of the query language as conditions on a delivery, every value bound. Also: what deliveries are counted by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from mailvane.core.errors import InvalidInput
+from mailvane.maillog.clickhouse.rows import STATUSES
+from mailvane.maillog.model import DeliveryStatus, parse_mail_id
+from mailvane.maillog.queries import Match, Pattern, Term
+
+_MX = "substring(via, 17)"
+_OUTCOME = "splitByChar('\\x1f', substring(outcome, 17))"
+_FAMILY = f"{_OUTCOME}[1]"
+_REPLY = f"{_OUTCOME}[9]"
+_RANK = "bitAnd(state, 15)"
+
+# What each field of the language is compared with; any of them.
+_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "from": ("sender",),
+    "to": ("recipient", "original_recipient"),
+    "subject": ("subject",),
+    "answer": (_REPLY,),
+    "why": (_FAMILY,),
+    "mx": (_MX,),
+    "host": ("host",),
+    "login": ("login",),
+    "origin": ("origin",),
+    "queue": ("queue_id",),
+    "msgid": ("message_id",),
+    "text": ("sender", "recipient", "original_recipient", "subject", "message_id"),
+}
+_ADDRESSES = frozenset({"sender", "recipient", "original_recipient", "login"})
+
+# What deliveries can be counted by: a column, and the value that is made of it.
+GROUPS: Mapping[str, tuple[str, str]] = {
+    "status": ("state", f"toString({_RANK})"),
+    "family": ("outcome", _FAMILY),
+    "sender_domain": ("sender", "substring(sender, position(sender, '@') + 1)"),
+    "recipient_domain": ("recipient", "substring(recipient, position(recipient, '@') + 1)"),
+    "mx": ("via", _MX),
+    "host": ("host", "toString(host)"),
+}
+
+
+def tally(by: str) -> tuple[str, str, str]:
+    """The column that is read, what is selected, and how it is grouped, to count rows by value; `top` bounds it."""
+    column, value = GROUPS[by]
+    order = "GROUP BY value ORDER BY rows DESC, value LIMIT {top:UInt32}"
+    return column, f"SELECT {value} AS value, count() AS rows", order
+
+
+OVER_TIME = (
+    "accepted_at, state",
+    f"SELECT intDiv(accepted_at, {{step:Int64}}) AS place, {_RANK} AS rank, count()",
+    "GROUP BY place, rank ORDER BY place, rank LIMIT 20000",
+)
+"""Likewise, to count rows of each state in stretches of `step`."""
+
+
+def condition(place: int, term: Term) -> tuple[str, dict[str, object]]:
+    """SQL and its values, whose names begin with the term's place among the terms."""
+    values: dict[str, object] = {}
+    found = " OR ".join(_each(f"term{place}", term, values)) or "0"
+    return (f"NOT ({found})" if term.excludes else f"({found})"), values
+
+
+def _each(name: str, term: Term, values: dict[str, object]) -> Iterator[str]:
+    if term.field == "is":
+        try:
+            values[name] = [STATUSES.index(DeliveryStatus(pattern.text)) for pattern in term.patterns]
+        except ValueError:
+            raise InvalidInput("is: there is no such state") from None
+        yield f"{_RANK} IN {{{name}:Array(UInt8)}}"
+        return
+    for number, pattern in enumerate(term.patterns):
+        key = f"{name}_{number}"
+        if term.field == "id":
+            values[key], values[f"{key}n"] = parse_mail_id(pattern.text)
+            yield f"(accepted_at = {{{key}:Int64}} AND number = {{{key}n:UInt32}})"
+            continue
+        values[key] = pattern.text
+        for column in _COLUMNS[term.field]:
+            yield _compared(column, pattern, f"{{{key}:String}}")
+
+
+def _compared(column: str, pattern: Pattern, value: str) -> str:
+    if pattern.match is Match.WHOLE:
+        return f"{column} = {value}"
+    if pattern.match is Match.PART:
+        position = "positionCaseInsensitive" if pattern.text.isascii() else "positionCaseInsensitiveUTF8"
+        return f"{position}({column}, {value}) > 0"
+    if column in _ADDRESSES:
+        return f"endsWith({column}, concat('@', {value}))"
+    return f"({column} = {value} OR endsWith({column}, concat('.', {value})))"

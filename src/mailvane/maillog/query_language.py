@@ -1,0 +1,159 @@
+"""The query language of the mail log: one for the dashboard, its CSV and `mailvane log`.
+
+Terms are joined by AND; a comma within a term means "or"; a minus in front excludes; quotes hold spaces together.
+
+    from:shop.example -why:unknown_user,mailbox_full is:failing since:7d "order 1234"
+
+An address is compared whole, a name with a dot as a domain, anything else as a part of the text, in any case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from mailvane.core.errors import InvalidInput
+from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
+from mailvane.maillog.dates import earliest, latest
+from mailvane.maillog.model import DeliveryStatus, MailKind, ReasonFamily
+from mailvane.maillog.queries import LogQuestion, Match, Pattern, Term, TermField
+
+TEXT = "text"  # the field of a word without a name: sender, recipient, subject or Message-ID
+FIELDS = (
+    *("from", "to", "subject", "answer", "why", "is", "mx", "host", "relay", "login", "origin", "queue", "id"),
+    *("msgid", "since", "until"),
+)
+STATES: dict[str, tuple[DeliveryStatus, ...]] = {
+    **{status.value: (status,) for status in DeliveryStatus},
+    "failing": (DeliveryStatus.BOUNCED, DeliveryStatus.EXPIRED, DeliveryStatus.DEFERRED),
+    "waiting": (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED, DeliveryStatus.HELD),
+}
+_LONGEST = 2000  # characters of a query
+_MOST_VALUES = 50  # of a term
+_TOKEN = re.compile(r'(?P<minus>-?)(?:(?P<field>[a-z]+):)?(?P<value>(?:"[^"]*"|[^\s"])+)', re.IGNORECASE)
+_VALUE = re.compile(r'"([^"]*)"|([^,"]+)')
+_AGE = re.compile(r"(\d{1,6})(min|h|d|w)")
+_AGES = {"min": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
+_DOMAIN = re.compile(r"[^\s@]+\.[^\s@.]{2,}")
+_MAIL_ID = re.compile("[0-9a-f]{18}")
+
+
+class Token(msgspec.Struct, frozen=True):
+    """A term as it is written."""
+
+    field: str  # empty: a word without a name
+    values: tuple[str, ...]
+    excludes: bool
+
+    @property
+    def text(self) -> str:
+        """As it can be written again."""
+        told = ",".join(f'"{value}"' if re.search(r'[\s,"]', value) else value for value in self.values)
+        return f"{'-' if self.excludes else ''}{f'{self.field}:' if self.field else ''}{told}"
+
+
+def tokens(query: str) -> list[Token]:
+    """What a query is made of. Raises InvalidInput."""
+    if len(query) > _LONGEST:
+        raise InvalidInput(f"a query has at most {_LONGEST} characters")
+    return list(_tokens(query))
+
+
+def _tokens(query: str) -> Iterator[Token]:
+    for found in _TOKEN.finditer(query):
+        field = (found["field"] or "").lower()
+        if field and field not in FIELDS:
+            raise InvalidInput(f"there is no {field}: in a query; there are {', '.join(FIELDS)}")
+        values = tuple(quoted or bare for quoted, bare in _VALUE.findall(found["value"]))
+        if not any(values):
+            raise InvalidInput(f"{field}: needs a value" if field else "an empty word finds nothing")
+        if len(values) > _MOST_VALUES:
+            raise InvalidInput(f"{field or 'a word'}: at most {_MOST_VALUES} values")
+        yield Token(field, values, bool(found["minus"]))
+
+
+def question(query: str, workspace: int, relays: Sequence[int], now: int, zone: ZoneInfo) -> LogQuestion:
+    """The mail log's question that a query stands for; `now` in milliseconds. Raises InvalidInput."""
+    asked = LogQuestion(workspace=workspace, relays=tuple(relays), kinds=tuple(MailKind))
+    for token in tokens(query):
+        if token.field in {"since", "until"}:
+            asked = _bounded(asked, token, now, zone)
+        elif token.field == "relay":
+            asked = msgspec.structs.replace(asked, relays=_relays(asked.relays, token))
+        else:
+            asked = msgspec.structs.replace(asked, terms=(*asked.terms, _term(token)))
+    return asked
+
+
+def _bounded(asked: LogQuestion, token: Token, now: int, zone: ZoneInfo) -> LogQuestion:
+    if token.excludes or len(token.values) > 1:
+        raise InvalidInput(f"{token.field}: takes one time")
+    text = token.values[0]
+    age = _AGE.fullmatch(text)
+    read: Callable[[str, int, ZoneInfo], int] = earliest if token.field == "since" else latest
+    moment = now - int(age[1]) * _AGES[age[2]] if age else read(text, now, zone)
+    return msgspec.structs.replace(asked, **{token.field: moment})
+
+
+def _relays(known: tuple[int, ...], token: Token) -> tuple[int, ...]:
+    named = {int(value) if value.isascii() and value.isdecimal() else -1 for value in token.values}
+    return tuple(relay for relay in known if (relay in named) is not token.excludes)
+
+
+def _term(token: Token) -> Term:
+    read = _READERS.get(token.field, _pattern)
+    patterns = tuple(pattern for value in token.values for pattern in read(value))
+    return Term(cast("TermField", token.field or TEXT), patterns, token.excludes)
+
+
+def _pattern(value: str) -> tuple[Pattern, ...]:
+    if "@" in value.strip("@") and " " not in value:
+        return (Pattern(value.lower(), Match.WHOLE),)
+    if _DOMAIN.fullmatch(value.removeprefix("@")):
+        return (Pattern(value.removeprefix("@").lower(), Match.DOMAIN),)
+    return (Pattern(value, Match.PART),)
+
+
+def _part(value: str) -> tuple[Pattern, ...]:
+    return (Pattern(value, Match.PART),)
+
+
+def _whole(value: str) -> tuple[Pattern, ...]:
+    return (Pattern(value, Match.WHOLE),)
+
+
+def _mail_id(value: str) -> tuple[Pattern, ...]:
+    if not _MAIL_ID.fullmatch(value.lower()):
+        raise InvalidInput("id: expected 18 hexadecimal digits")
+    return (Pattern(value.lower(), Match.WHOLE),)
+
+
+def _family(value: str) -> tuple[Pattern, ...]:
+    name = value.lower().replace("-", "_").replace(" ", "_")
+    known = [family.value for family in ReasonFamily if family.value]
+    if name not in known:
+        raise InvalidInput(f"why: there is no family {value[:40]}; there are {', '.join(known)}")
+    return (Pattern(name, Match.WHOLE),)
+
+
+def _state(value: str) -> tuple[Pattern, ...]:
+    statuses = STATES.get(value.lower())
+    if statuses is None:
+        raise InvalidInput(f"is: there is no state {value[:40]}; there are {', '.join(STATES)}")
+    return tuple(Pattern(status.value, Match.WHOLE) for status in statuses)
+
+
+_READERS: dict[str, Callable[[str], tuple[Pattern, ...]]] = {
+    "subject": _part,
+    "answer": _part,
+    "msgid": _part,
+    "why": _family,
+    "is": _state,
+    "id": _mail_id,
+    "origin": _whole,
+    "queue": _whole,
+}

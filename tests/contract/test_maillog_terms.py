@@ -1,0 +1,129 @@
+"""Terms of the query language and counts by value, on every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from mailvane.core.errors import InvalidInput
+from mailvane.maillog.clickhouse import ClickHouseMailLog
+from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEvent, ReasonFamily, mail_id
+from mailvane.maillog.queries import (
+    Match,
+    Pattern,
+    Tally,
+    TallyQuestion,
+    Term,
+    TimeTally,
+    TimeTallyQuestion,
+)
+from mailvane.maillog.query_language import question
+from tests.contract.maillogs import maillog, maillog_dsn, new_workspace, workspace
+
+__all__ = ["maillog", "maillog_dsn", "workspace"]
+
+NOON = 1_790_000_000_000
+HOUR = 3_600_000
+
+
+def _mails() -> Iterator[MailEvent]:
+    def mail(number: int, type_: EventType, recipient: str, sender: str, **values: object) -> MailEvent:
+        at = NOON + number * HOUR
+        common: dict[str, object] = {"relay": 1, "accepted_at": at, "number": number, "type": type_, "at": at + 500}
+        return MailEvent(**(common | {"recipient": recipient, "sender": sender} | values))  # type: ignore[arg-type]
+
+    yield mail(
+        1, EventType.DELIVERED, "ann@one.example", "shop@a.example", subject="Order 5, paid", mx_host="mx1.one.example",
+        message_id="<Five@a.example>", host="mx1", queue_id="4jbJDG4ZYfz8Kcc", reply="250 ok", login="Shop",
+        origin="192.0.2.1",
+    )  # fmt: skip
+    yield mail(
+        2, EventType.BOUNCED, "bob@two.example", "shop@a.example", subject="Örder 6", family=ReasonFamily.UNKNOWN_USER,
+        hard=True, reply="550 5.1.1 no such user", mx_host="in.two.example", host="mx1",
+    )  # fmt: skip
+    yield mail(
+        3, EventType.DEFERRED, "eve@sub.two.example", "news@b.a.example", subject="News", host="mx2",
+        family=ReasonFamily.RATE_LIMIT, reply="421 4.7.0 slow down", mx_host="two.example",
+    )  # fmt: skip
+    yield MailEvent(relay=1, accepted_at=NOON + 4 * HOUR, number=4, type=EventType.ACCEPTED, at=NOON + 4 * HOUR,
+                    waiting=1, sender="late@a.example", subject="Waits")  # fmt: skip
+
+
+@pytest.fixture
+def asking(maillog: ClickHouseMailLog) -> int:
+    own = new_workspace()
+    maillog.append(EventBatch("terms", own, 0, list(_mails())))
+    return own
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("", [4, 3, 2, 1]),
+        ("from:shop@a.example", [2, 1]),
+        ("from:a.example", [4, 2, 1]),
+        ("-from:a.example", [3]),
+        ("to:two.example", [2]),
+        ("to:two", [3, 2]),
+        ("is:failing", [3, 2]),
+        ("is:queued", [4]),
+        ("-is:failing,queued", [1]),
+        ("why:unknown_user,rate_limit", [3, 2]),
+        ("-why:unknown_user", [4, 3, 1]),
+        ("answer:SLOW", [3]),
+        ("mx:two.example", [3, 2]),
+        ("mx:mx1.one.example", [1]),
+        ("host:mx1", [2, 1]),
+        ("login:shop", [1]),
+        ("origin:192.0.2.1", [1]),
+        ("queue:4jbJDG4ZYfz8Kcc", [1]),
+        ("msgid:five@", [1]),
+        ('subject:"order 5, p"', [1]),
+        ("subject:örder", [2]),
+        ("order news", []),
+        ("order,news", [3, 1]),
+        ("five", [1]),
+        (f"id:{mail_id(NOON + 2 * HOUR, 2)}", [2]),
+        (f"id:{'0' * 18}", []),
+        ("from:'; drop", []),
+    ],
+)
+def test_a_query_finds(maillog: ClickHouseMailLog, asking: int, query: str, numbers: list[int]) -> None:
+    page = maillog.search(question(query, asking, (1,), NOON, ZoneInfo("UTC")))
+    assert [row.number for row in page.deliveries] == numbers
+    assert page.total == len(numbers)
+
+
+def test_values_are_counted(maillog: ClickHouseMailLog, asking: int) -> None:
+    everything = question("", asking, (1,), NOON, ZoneInfo("UTC"))
+
+    def tally(by: str, top: int = 10, query: str = "") -> list[Tally]:
+        log = question(query, asking, (1,), NOON, ZoneInfo("UTC")) if query else everything
+        return maillog.tally(TallyQuestion(log, by, top))  # type: ignore[arg-type]
+
+    assert tally("status") == [Tally(each, 1) for each in ("queued", "deferred", "bounced", "delivered")]
+    assert tally("sender_domain", 1) == [Tally("a.example", 3)]
+    assert tally("recipient_domain", query="is:failing") == [Tally("sub.two.example", 1), Tally("two.example", 1)]
+    assert tally("family") == [Tally("", 2), Tally("rate_limit", 1), Tally("unknown_user", 1)]
+    assert tally("host", query="from:a.example is:delivered") == [Tally("mx1", 1)]
+
+
+def test_states_are_counted_over_time(maillog: ClickHouseMailLog, asking: int) -> None:
+    log = question("-is:queued", asking, (1,), NOON, ZoneInfo("UTC"))
+    step = HOUR
+    assert maillog.over_time(TimeTallyQuestion(log, step)) == [
+        TimeTally(at // step * step, status, 1)
+        for at, status in (
+            (NOON + HOUR, DeliveryStatus.DELIVERED), (NOON + 2 * HOUR, DeliveryStatus.BOUNCED),
+            (NOON + 3 * HOUR, DeliveryStatus.DEFERRED),
+        )
+    ]  # fmt: skip
+
+
+def test_a_state_that_does_not_exist_is_refused(maillog: ClickHouseMailLog, asking: int) -> None:
+    log = question("", asking, (1,), NOON, ZoneInfo("UTC"))
+    lost = (Term("is", (Pattern("lost", Match.WHOLE),)),)
+    with pytest.raises(InvalidInput):
+        maillog.tally(TallyQuestion(type(log)(workspace=asking, relays=(1,), terms=lost), "status"))

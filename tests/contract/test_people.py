@@ -1,0 +1,140 @@
+"""People, sessions and login links, on every ledger."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailvane.core.errors import InvalidFields, NotAllowed, NotAuthenticated, NotFound
+from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
+from mailvane.dashboard.people.model import Role
+from mailvane.dashboard.people.service import Browser, Login, People, ProofNeeded, TooManyFailures
+from mailvane.server.ledger import Ledger
+
+NOW = 1_790_000_000_000
+HERE = Browser("192.0.2.1", "a browser")
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def people(ledger: Ledger) -> People:
+    return People(ledger.people, ledger.tenants)
+
+
+@pytest.fixture
+def admin(people: People) -> Login:
+    token = people.first_link(NOW)
+    assert token is not None
+    return people.enter_by_link(token, HERE, NOW)
+
+
+def test_the_first_link_is_made_once_and_opens_once(people: People) -> None:
+    token = people.first_link(NOW)
+    assert token is not None
+    assert people.first_link(NOW) is None
+    assert people.link_user(token, NOW).name == "admin"
+    people.enter_by_link(token, HERE, NOW)
+    with pytest.raises(NotAuthenticated):
+        people.enter_by_link(token, HERE, NOW)
+    with pytest.raises(NotAuthenticated):
+        people.link_user(token, NOW)
+
+
+def test_a_link_is_over_after_a_quarter_of_an_hour(people: People) -> None:
+    token = people.first_link(NOW) or ""
+    with pytest.raises(NotAuthenticated):
+        people.enter_by_link(token, HERE, NOW + 15 * MINUTE_MS)
+
+
+def test_a_session_ends_when_it_is_idle_and_after_thirty_days(people: People, admin: Login) -> None:
+    now = NOW
+    while now < NOW + 30 * DAY_MS - 11 * HOUR_MS:
+        now += 11 * HOUR_MS
+        assert people.visitor(admin.token, now).user.name == "admin"
+    with pytest.raises(NotAuthenticated):
+        people.visitor(admin.token, NOW + 30 * DAY_MS)
+    other = people.enter_by_link(people.login_link("admin", NOW), HERE, NOW)
+    with pytest.raises(NotAuthenticated):
+        people.visitor(other.token, NOW + 12 * HOUR_MS)
+
+
+@pytest.mark.parametrize("token", ["", "x", "é", "\ud800", "\0"])
+def test_nothing_else_opens_a_session(people: People, admin: Login, token: str) -> None:
+    with pytest.raises(NotAuthenticated):
+        people.visitor(token, NOW)
+    with pytest.raises(NotAuthenticated):
+        people.visitor(admin.session.id, NOW)
+
+
+def test_a_password_opens_and_ends_other_sessions(people: People, admin: Login) -> None:
+    other = people.enter_by_link(people.login_link("admin", NOW), HERE, NOW)
+    people.set_password(people.visitor(admin.token, NOW), PASSWORD, NOW)
+    assert people.visitor(admin.token, NOW).user.password is not None
+    with pytest.raises(NotAuthenticated):
+        people.visitor(other.token, NOW)
+    login = people.enter(" Admin ", PASSWORD, HERE, NOW)
+    assert people.visitor(login.token, NOW).user.is_server
+    with pytest.raises(InvalidFields):
+        people.set_password(people.visitor(admin.token, NOW), "short", NOW)
+
+
+def test_five_wrong_passwords_a_minute_are_too_many(people: People, admin: Login) -> None:
+    people.set_password(people.visitor(admin.token, NOW), PASSWORD, NOW)
+    for name in ("admin", "nobody", "admin", "\0", "admin"):
+        with pytest.raises(NotAuthenticated):
+            people.enter(name, "wrong", HERE, NOW)
+    with pytest.raises(TooManyFailures):
+        people.enter("admin", PASSWORD, HERE, NOW + MINUTE_MS - 1)
+    people.enter("admin", PASSWORD, Browser("198.51.100.1", ""), NOW)
+    people.enter("admin", PASSWORD, HERE, NOW + MINUTE_MS)
+
+
+def test_what_can_do_harm_asks_for_a_fresh_proof(people: People, admin: Login) -> None:
+    people.set_password(people.visitor(admin.token, NOW), PASSWORD, NOW)
+    later = NOW + 16 * MINUTE_MS
+    visitor = people.visitor(admin.token, later)
+    with pytest.raises(ProofNeeded):
+        visitor.require_proof(later)
+    with pytest.raises(NotAuthenticated):
+        people.prove(visitor, "wrong", HERE, later)
+    token = people.prove(visitor, PASSWORD, HERE, later)
+    people.visitor(token, later).require_proof(later)
+    with pytest.raises(NotAuthenticated):
+        people.visitor(admin.token, later)
+
+
+def test_members_see_their_workspaces_and_no_others(people: People, ledger: Ledger) -> None:
+    ours, theirs = (ledger.tenants.add_workspace(name, NOW).id for name in ("ours", "theirs"))
+    people.set_role(ours, "Ann@x.example", Role.OPERATOR, NOW)
+    ann = people.enter_by_link(people.login_link("ann@x.example", NOW), HERE, NOW)
+    visitor = people.visitor(ann.token, NOW)
+    assert [each.id for each in people.workspaces(visitor)] == [ours]
+    visitor.require(ours, Role.VIEWER)
+    visitor.require(ours, Role.OPERATOR)
+    with pytest.raises(NotAllowed):
+        visitor.require(ours, Role.OWNER)
+    with pytest.raises(NotFound):
+        visitor.require(theirs, Role.VIEWER)
+    assert [(user.name, role) for user, role in people.members(ours)] == [("ann@x.example", Role.OPERATOR)]
+    people.set_role(ours, "ann@x.example", Role.VIEWER, NOW)
+    assert people.visitor(ann.token, NOW).role_in(ours) is Role.VIEWER
+    people.remove_member(ours, visitor.user.id)
+    assert people.workspaces(people.visitor(ann.token, NOW)) == []
+
+
+def test_sessions_are_listed_and_ended(people: People, admin: Login) -> None:
+    other = people.enter_by_link(people.login_link("admin", NOW), Browser("2001:db8::1", "x" * 5000), NOW)
+    visitor = people.visitor(admin.token, NOW)
+    found = people.sessions(visitor, NOW)
+    assert {each.address for each in found} == {"192.0.2.1", "2001:db8::1"}
+    assert max(len(each.agent) for each in found) == 200
+    people.end(visitor, other.session.id)
+    with pytest.raises(NotAuthenticated):
+        people.visitor(other.token, NOW)
+    people.end(visitor, "nothing")
+    assert people.visitor(admin.token, NOW)
+
+
+@pytest.mark.parametrize("name", ["", " ", "a b", "<x>", "é", "\0", "x" * 101])
+def test_a_name_is_short_and_plain(people: People, name: str) -> None:
+    with pytest.raises(InvalidFields):
+        people.add_user(name, is_server=False, now=NOW)
