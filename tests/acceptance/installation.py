@@ -48,6 +48,7 @@ class Installation:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.log = data / "server.log"
         self._process: Running | None = None  # the one that was started last
+        self._before: list[tuple[str, int, int]] = []  # the ledger's files when it was started
         self.port = free_port()
         self.policy_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -126,6 +127,7 @@ class Installation:
         Where nothing is stored yet it finds empty stores; one that `running` starts makes its own.
         """
         self._place_stores()
+        self._before = self._ledger_state()
         self._process = process = warm_commands.Started(words, self.environment, self.log, descriptors)
         try:
             yield process
@@ -162,9 +164,13 @@ class Installation:
         return wait_for(looked, self.said)
 
     def wait_for_progress(self) -> None:
-        """Until the ledger has changed: what runs has begun with its work, and is in the middle of it."""
-        before = self._ledger_state()
-        self.wait_for(lambda: self._ledger_state() != before)
+        """Until what `starting` started has changed the ledger, and so is in the middle of its work, or has ended."""
+
+        def looked() -> bool:
+            ended = self._process is not None and self._process.poll() is not None
+            return ended or self._ledger_state() != self._before
+
+        wait_for(looked, self.said)
 
     def _ledger_state(self) -> list[tuple[str, int, int]]:
         found = sorted(self.data.glob("ledger.sqlite*"))

@@ -5,9 +5,11 @@ How a process starts by itself is judged by those that tests start with `Install
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -113,7 +115,9 @@ class Started:
 @cache
 def empty_maillog() -> Path:
     """The directory of an embedded mail log that holds nothing, to be copied."""
-    place = Path(mkdtemp(prefix="maillog-")) / "maillog"
+    directory = mkdtemp(prefix="maillog-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    place = Path(directory) / "maillog"
     process = FORKING.Process(target=_make_maillog, args=(f"chdb://{place}",))
     process.start()
     process.join(PATIENCE)
