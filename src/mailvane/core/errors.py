@@ -71,6 +71,14 @@ class NotFound(Permanent):
     """There is no such thing, or it belongs to another workspace."""
 
 
+class UnknownWorkspace(NotFound):
+    """There is no such workspace."""
+
+
+class MisnamedWorkspace(InvalidInput):
+    """A workspace is named by something that is no id of one."""
+
+
 class NotAuthenticated(Permanent):
     """The key is missing or unknown."""
 

@@ -71,6 +71,8 @@ class LockedMailLog:
         self.mail_events = maillog.mail_events
         self.tally = maillog.tally
         self.over_time = maillog.over_time
+        self.engagement = maillog.engagement
+        self.received = maillog.received
         self.verify = maillog.verify
 
     def health(self, measured: bool = True) -> MailLogHealth:

@@ -11,11 +11,14 @@ from typing import Protocol
 from mailvane.maillog.inventory import TableParts
 from mailvane.maillog.model import EventBatch, Holding, MailEvent, MailKey, Owner
 from mailvane.maillog.queries import (
+    EngagementCounts,
+    EngagementQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,
     LogQuestion,
     MailLogHealth,
+    ReceivedQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -36,7 +39,17 @@ class EventStore(Protocol):
         """
 
 
-class MailLog(EventStore, Protocol):
+class EngagementLog(Protocol):
+    """What the mail log knows of mailboxes: whose mails were sent, and what their recipients did."""
+
+    def engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
+        """What became of mails, by sender, day or campaign; those that sent most first. Raises StoreUnavailable."""
+
+    def received(self, question: ReceivedQuestion) -> dict[str, int]:
+        """How many mails these addresses got; those that got none are left out. Raises StoreUnavailable."""
+
+
+class MailLog(EventStore, EngagementLog, Protocol):
     """The append-only record of mail events and every view of it."""
 
     def search(self, question: LogQuestion) -> LogPage:

@@ -73,6 +73,7 @@ class EventType(StrEnum):
     CLICKED = "clicked"
     REPLIED = "replied"
     UNSUBSCRIBED = "unsubscribed"
+    TAGGED = "tagged"  # what was said of the replies to a mail: the newest holds
 
 
 class DeliveryStatus(StrEnum):
@@ -162,6 +163,12 @@ class MailEvent(msgspec.Struct, frozen=True, array_like=True, gc=False, kw_only=
     source: str = ""  # the file, or the name of the intake
     line: int = 0  # line number of the newest raw line
     raw: str = ""  # the source lines behind this event, newline-separated, each "LINE_NUMBER<TAB>TEXT"
+    # -- outreach
+    campaign: str = ""
+    sequence: str = ""  # of the campaign; empty: the main one
+    step: int = 0  # of the sequence, from 0
+    automatic: bool = False  # opened, clicked or replied by a machine: a proxy, a scanner, an autoresponder
+    positive: bool = False  # of a tag: the reply is a wanted one
 
     @property
     def key(self) -> MailKey:

@@ -12,6 +12,8 @@ import msgspec
 
 from mailvane.maillog.model import DeliveryStatus, MailKind, ReasonFamily, mail_id
 
+EngagementKey = Literal["sender", "day", "campaign", "sequence", "step"]
+
 
 class Match(StrEnum):
     """How a text is compared."""
@@ -197,6 +199,59 @@ class HourlyCounts(msgspec.Struct, frozen=True, gc=False):
     deferred: int
     bounced: int  # bounced and expired
     rejected: int
+
+
+class EngagementQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of the mails accepted in a window, and what their recipients did. `None` does not filter.
+
+    Only mail proper counts: no notifications, no probes. A sender is the address of From, or that of the envelope where
+    the From is not known, in lower case.
+    """
+
+    workspace: int
+    relays: tuple[int, ...]
+    by: tuple[EngagementKey, ...] = ("sender",)  # a row for each of these; none: one row for all
+    since: int | None = None  # inclusive
+    until: int | None = None  # inclusive
+    senders: tuple[str, ...] | None = None  # one of these
+    domains: tuple[str, ...] | None = None  # of the sender: `example.com`, or `*.example.com` for all below it
+    besides: tuple[str, ...] = ()  # senders that count although they are not of these domains
+    campaign: str | None = None  # empty: mails of no campaign
+    sequence: str | None = None  # empty: the main one
+    most: int = 100_000  # rows: those that sent most
+
+
+class EngagementCounts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Mails of one row. Each counts once of a kind; opens and clicks by anybody (`_raw`) include those by people."""
+
+    sender: str = ""  # this one and the next four: as far as the question asks for them
+    day: int = 0  # when they were accepted: the start of the day, UTC
+    campaign: str = ""
+    sequence: str = ""
+    step: int = 0
+    sent: int = 0  # accepted
+    delivered: int = 0  # to one recipient at least; likewise below
+    bounced: int = 0  # or expired
+    opened: int = 0
+    opened_raw: int = 0
+    clicked: int = 0
+    clicked_raw: int = 0
+    replied: int = 0
+    auto_replied: int = 0
+    tagged: int = 0  # replied, and somebody said what that is worth
+    positive: int = 0  # and the newest word was that it is a wanted reply
+    unsubscribed: int = 0
+    complained: int = 0
+    first_at: int = 0  # when the first and the last of them were accepted
+    last_at: int = 0
+
+
+class ReceivedQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """How many mails each of these addresses got; they are in lower case."""
+
+    workspace: int
+    relays: tuple[int, ...]
+    addresses: tuple[str, ...]
 
 
 class MailLogHealth(msgspec.Struct, frozen=True):

@@ -25,11 +25,14 @@ from mailvane.core.errors import (
 )
 from mailvane.maillog.model import EventBatch, MailEvent, MailKey
 from mailvane.maillog.queries import (
+    EngagementCounts,
+    EngagementQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,
     LogQuestion,
     MailLogHealth,
+    ReceivedQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -97,6 +100,12 @@ class RemoteMailLog:
 
     def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
         return self._ask("over_time", question, list[TimeTally])
+
+    def engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
+        return self._ask("engagement", question, list[EngagementCounts])
+
+    def received(self, question: ReceivedQuestion) -> dict[str, int]:
+        return self._ask("received", question, dict[str, int])
 
     def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         return self._ask("life", {"workspace": workspace, "mail": mail}, list[MailEvent])

@@ -21,6 +21,7 @@ from mailvane.core.errors import MailvaneError
 from mailvane.dashboard.cli import login_link
 from mailvane.dmarc.cli import dmarc
 from mailvane.inbound.cli import report
+from mailvane.mailboxes.cli import mailbox, mailboxes
 from mailvane.maillog.cli import explain, importing, log, stats, upkeep
 from mailvane.outbound.cli import domain, quota
 from mailvane.reputation.cli import alerts, check
@@ -38,6 +39,8 @@ COMMANDS: Mapping[str, Register] = {
     "key": key.register,
     "log": log.register,
     "login_link": login_link.register,
+    "mailbox": mailbox.register,
+    "mailboxes": mailboxes.register,
     "quota": quota.register,
     "relay": relay.register,
     "report": report.register,

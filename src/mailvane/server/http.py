@@ -20,6 +20,9 @@ from mailvane.dmarc.api import routes as report_routes
 from mailvane.dmarc.services import DmarcServices
 from mailvane.inbound.cleanbox import routes as cleanbox_routes
 from mailvane.inbound.services import InboundServices
+from mailvane.mailboxes.api import routes as mailbox_routes
+from mailvane.mailboxes.sendkit import routes as sendkit_routes
+from mailvane.mailboxes.services import MailboxServices
 from mailvane.maillog.api import routes as maillog_routes
 from mailvane.maillog.api.gathering import intake_commits
 from mailvane.maillog.api.intake import DecodedEvents, Intake, Receipt
@@ -49,10 +52,12 @@ _TABLES = (
     cleanbox_routes.ROUTES,
     emailconsul_routes.ROUTES,
     emailconsul_reports.ROUTES,
+    sendkit_routes.ROUTES,
     outbound_routes.ROUTES,
     reputation_routes.ROUTES,
     notify_routes.ROUTES,
     report_routes.ROUTES,
+    mailbox_routes.ROUTES,
     *maillog_routes.TABLES,
     operations.ROUTES,
 )
@@ -62,6 +67,7 @@ _DIALECTS = (
     emboux_routes.DIALECT,
     cleanbox_routes.DIALECT,
     emailconsul_routes.DIALECT,
+    sendkit_routes.DIALECT,
     NATIVE,
     operations.DIALECT,
 )
@@ -79,13 +85,14 @@ class HttpServices:
     dmarc: DmarcServices
     notify: NotifyServices
     dashboard: DashboardServices
+    mailboxes: MailboxServices
     clock: Callable[[], int]  # milliseconds since the epoch, UTC
     find_room: Callable[[], None] = lambda: None  # for more data; raises StoreFull where there is none
     followed: FollowedLogs | None = None  # None: this process follows no logs
 
     @property
     def by_type(self) -> Mapping[type[Any], Any]:
-        rooms = (self.maillog, self.outbound, self.inbound, self.reputation, self.dmarc, self.notify)
+        rooms = (self.maillog, self.outbound, self.inbound, self.reputation, self.dmarc, self.notify, self.mailboxes)
         return {type(each): each for each in rooms}
 
 

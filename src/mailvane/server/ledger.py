@@ -25,6 +25,7 @@ from mailvane.inbound.store.messages import MessageStore
 from mailvane.inbound.store.queue import QueueStore
 from mailvane.inbound.store.teams import TeamStore
 from mailvane.inbound.stores import InboundStores
+from mailvane.mailboxes.store.mailboxes import MailboxStore
 from mailvane.maillog.store.adopting import AdoptionStore
 from mailvane.maillog.store.journal import JournalStore
 from mailvane.maillog.store.maillog_record import MailLogRecordStore
@@ -64,6 +65,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     inbound: InboundStores
     health: HealthStores
     people: PeopleStore
+    mailboxes: MailboxStore
 
     @property
     def alerting(self) -> AlertingStores:
@@ -104,6 +106,7 @@ def ledger_on(database: Database) -> Ledger:
         reports=ReportStore(database),
         outbox=OutboxStore(database),
         channels=ChannelStore(database),
+        mailboxes=MailboxStore(database),
         inbound=_inbound_on(database),
         health=HealthStores(
             readings=ReadingStore(database), reports=HealthReportStore(database), releases=ReleaseStore(database)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from mailvane.dashboard.people.service import People
 from mailvane.dmarc.intake import Taken
 from mailvane.dmarc.store.reports import ReportStore
 from mailvane.inbound.cli.program import HealthDesk
+from mailvane.mailboxes.services import MailboxServices
 from mailvane.maillog.cli.program import ImportProgress, ImportRequest, ImportSummary
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.ownership import Ownership
@@ -98,6 +99,13 @@ class Mailvane:
         from mailvane.server.stores import maillog_anywhere  # noqa: PLC0415
 
         return maillog_anywhere(self._settings, "a mailvane command")
+
+    @contextmanager
+    def mailboxes(self) -> Iterator[MailboxServices]:
+        from mailvane.server.mailboxes import mailbox_services  # noqa: PLC0415
+
+        with self.maillog() as maillog:
+            yield mailbox_services(self._settings, self._ledger, self.tenancy(), lambda: maillog)
 
     def ownership(self) -> AbstractContextManager[Ownership]:
         from mailvane.server.stores import ownership_here  # noqa: PLC0415

@@ -40,6 +40,7 @@ from mailvane.server.housekeeping import housekeeping_of
 from mailvane.server.http import HttpServices, create_app
 from mailvane.server.inbound import inbound_services
 from mailvane.server.ledgers import end_what_dead_processes_hold
+from mailvane.server.mailboxes import mailbox_services
 from mailvane.server.outbound import outbound_services, policy_server
 from mailvane.server.reputation import Reputation, reputation_of
 from mailvane.server.room import room_finder
@@ -151,6 +152,7 @@ def _services(
             history=history,
             zone=settings.timezone,
         ),
+        mailboxes=mailbox_services(settings, stores.ledger, tenancy, lambda: stores.maillog),
         clock=_clock,
         find_room=room_finder(settings),
     )

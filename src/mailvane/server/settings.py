@@ -27,6 +27,8 @@ from mailvane.dmarc import settings as dmarc_config
 from mailvane.dmarc.settings import DmarcSettings
 from mailvane.inbound.health import settings as health_config
 from mailvane.inbound.health.settings import HealthSettings
+from mailvane.mailboxes import settings as mailboxes_config
+from mailvane.mailboxes.settings import MailboxSettings
 from mailvane.maillog.settings import PostfixLog, read_postfix_logs
 from mailvane.notify import settings as notify_config
 from mailvane.notify.settings import NotifySettings
@@ -144,6 +146,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dmarc: DmarcSettings = DmarcSettings()
     notify: NotifySettings = NotifySettings()
     health: HealthSettings = HealthSettings()
+    mailboxes: MailboxSettings = MailboxSettings()
 
 
 class Setting(NamedTuple):
@@ -171,6 +174,11 @@ def declared_reputation() -> list[TableKey]:
 def declared_health() -> list[TableKey]:
     """Every key of `[health]`, in the order in which people should read of them."""
     return declared_parts((health_config.PART,))
+
+
+def declared_mailboxes() -> list[TableKey]:
+    """Every key of `[mailboxes]`."""
+    return declared_parts((mailboxes_config.PART,))
 
 
 def load(command_line: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
@@ -211,6 +219,7 @@ def shown(settings: Settings) -> dict[str, str]:
     values |= _changed("outbound", settings.outbound)
     for part in (settings.reputation, settings.dmarc, settings.notify):
         values |= _changed("reputation", part)
+    values |= _changed("mailboxes", settings.mailboxes)
     return values | _changed("health", settings.health) | _hidden(settings.health)
 
 
@@ -305,6 +314,7 @@ def _from_file(path: Path) -> tuple[dict[str, _Given], dict[str, Any]]:
         raise InvalidSetting(f"{path}: {error.strerror}") from None
     reputation, dmarc, notify = read_parts(content.pop("reputation", {}), f"{path}: reputation", _REPUTATION)
     (health,) = read_parts(content.pop("health", {}), f"{path}: health", (health_config.PART,))
+    (mailboxes,) = read_parts(content.pop("mailboxes", {}), f"{path}: mailboxes", (mailboxes_config.PART,))
     tables = {
         "postfix": read_postfix_logs(path, content.pop("postfix", [])),
         "outbound": read_outbound(content.pop("outbound", {}), f"{path}: outbound"),
@@ -312,10 +322,12 @@ def _from_file(path: Path) -> tuple[dict[str, _Given], dict[str, Any]]:
         "dmarc": dmarc,
         "notify": notify,
         "health": health,
+        "mailboxes": mailboxes,
     }
     given = {}
     for name, value in content.items():
-        check_name(name, [*_names(), "postfix", "outbound", "reputation", "health"], "setting", f"{path}: ")
+        known = [*_names(), "postfix", "outbound", "reputation", "health", "mailboxes"]
+        check_name(name, known, "setting", f"{path}: ")
         if not isinstance(value, str):
             raise InvalidSetting(f"{path}: {name}: expected text in quotes")
         text = str(beside(path, value)) if name == "data" or name.endswith("_file") else value

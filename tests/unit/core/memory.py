@@ -9,11 +9,14 @@ from mailvane.core.errors import StoreUnavailable
 from mailvane.maillog.model import EventBatch, EventType, MailEvent, MailKey
 from mailvane.maillog.queries import (
     Delivery,
+    EngagementCounts,
+    EngagementQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,
     LogQuestion,
     MailLogHealth,
+    ReceivedQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -81,6 +84,12 @@ class MemoryMailLog:
         raise NotImplementedError
 
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
+        raise NotImplementedError
+
+    def engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
+        raise NotImplementedError
+
+    def received(self, question: ReceivedQuestion) -> dict[str, int]:
         raise NotImplementedError
 
     def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:

@@ -74,6 +74,11 @@ class Lookups:
         """Of MX records that name one. Raises Unanswered."""
         return await self._ask(name, wire.MX, wire.exchangers_in)
 
+    async def preferred_exchangers(self, name: str) -> list[tuple[int, str]]:
+        """Of MX records, preference and name, the one that is tried first in front. Raises Unanswered."""
+        told = await self._ask(name, wire.MX, wire.preferred_exchangers_in)
+        return [(int(preference), exchange) for preference, _, exchange in (each.partition(" ") for each in told)]
+
     async def finds_one_of(self, names: Iterable[str]) -> bool:
         """Whether every resolver that answered since this was asked last finds something at one of these names.
 

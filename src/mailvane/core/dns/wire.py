@@ -149,6 +149,13 @@ def exchangers_in(data: bytes, _end: int) -> list[str]:
     return [name for name in names if name not in ("", ".", "@")]
 
 
+def preferred_exchangers_in(data: bytes, _end: int) -> list[str]:
+    """Each as `PREFERENCE NAME`, the one that is tried first in front; the name of a null MX is empty."""
+    found = [one for one in _records(data) if isinstance(one, dns.rdtypes.ANY.MX.MX)]
+    told = sorted((one.preference, one.exchange.to_text(omit_final_dot=True).lower()) for one in found)
+    return [f"{preference} {name.removesuffix('.')}" for preference, name in told]
+
+
 def as_message(asked: bytes) -> dns.message.Message:
     """For those who ask by other means."""
     return dns.message.from_wire(message(b"\0\0", asked))

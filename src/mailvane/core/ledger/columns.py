@@ -81,8 +81,12 @@ class Texts:
 
     def ordered(self, column: ColumnElement[str], descending: bool = False) -> ColumnElement[Any]:
         """By code points, as Python sorts."""
-        bytewise = collate(column, "BINARY" if self._is_sqlite else "C")
+        bytewise = self.bytewise(column)
         return bytewise.desc() if descending else bytewise.asc()
+
+    def bytewise(self, column: ColumnElement[str]) -> ColumnElement[str]:
+        """Compared by code points."""
+        return collate(column, "BINARY" if self._is_sqlite else "C")
 
     def is_one_of(self, column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
         """Of any number of values: one parameter carries them all."""

@@ -12,7 +12,15 @@ from hmac import compare_digest
 
 import msgspec
 
-from mailvane.core.errors import AlreadyExists, InvalidInput, NotAllowed, NotAuthenticated, NotFound
+from mailvane.core.errors import (
+    AlreadyExists,
+    InvalidInput,
+    MisnamedWorkspace,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    UnknownWorkspace,
+)
 from mailvane.core.tenants.model import Key, KeyKind, Principal, Relay, Workspace
 from mailvane.core.tenants.store import TenantStore
 
@@ -63,7 +71,7 @@ class Tenancy:
         """The workspace of that id. Raises NotFound."""
         found = self._tenants.workspace(workspace)
         if found is None:
-            raise NotFound(f"there is no workspace {workspace}")
+            raise UnknownWorkspace(f"there is no workspace {workspace}")
         return found
 
     def ensure_workspace(self, name: str, now: int) -> Workspace:
@@ -145,7 +153,7 @@ class Tenancy:
         if not workspace:
             return principal
         if not (workspace.isascii() and workspace.isdigit() and len(workspace) <= 18):
-            raise InvalidInput("the workspace is named by its id, a whole number")
+            raise MisnamedWorkspace("the workspace is named by its id, a whole number")
         wanted = int(workspace)
         if principal.workspace is None:
             self.workspace_of(wanted)

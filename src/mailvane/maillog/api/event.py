@@ -36,7 +36,7 @@ HeaderText = Annotated[str, msgspec.Meta(max_length=4096)] | None
 Time = str | int | float
 NativeType = Literal[
     "accepted", "delivered", "deferred", "bounced", "expired", "held", "discarded", "rejected",
-    "complained", "opened", "clicked", "replied", "unsubscribed",
+    "complained", "opened", "clicked", "replied", "unsubscribed", "tagged",
 ]  # fmt: skip
 
 
@@ -79,12 +79,17 @@ class NativeEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     delay: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None  # seconds since acceptance
     family: ReasonFamily | None = None
     hard: bool | None = None
+    campaign: Name = None
+    sequence: Name = None  # of the campaign; left out: the main one
+    step: Annotated[int, msgspec.Meta(ge=0, le=65_535)] | None = None
+    automatic: bool | None = None  # of what was opened, clicked or replied: by a machine
+    positive: bool | None = None  # of a tag
 
 
 _AS_IT_IS = (
     "kind", "recipient_number", "subject", "message_id", "in_reply_to", "references", "client_name", "login",
     "protocol", "interface", "size", "queue_id", "host", "transport", "mx_host", "code", "enhanced_code", "reply",
-    "tls",
+    "tls", "campaign", "sequence", "step", "automatic", "positive",
 )  # fmt: skip
 _ADDRESSES = ("recipient", "original_recipient", "sender", "header_from", "reply_to")
 _FOLDED = ("subject", "message_id", "in_reply_to", "references", "reply")  # these may be written over several lines

@@ -6,7 +6,7 @@ workspace only; what changes or moves the whole store is the master's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -17,11 +17,14 @@ from mailvane.core.moments import MINUTE_MS
 from mailvane.core.tenants.model import KeyKind, Principal
 from mailvane.maillog.model import MailEvent, MailKey
 from mailvane.maillog.queries import (
+    EngagementCounts,
+    EngagementQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,
     LogQuestion,
     MailLogHealth,
+    ReceivedQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -100,6 +103,21 @@ def hourly(services: MailLogServices, asked: Asked) -> Sequence[HourlyCounts]:
     _checked(asked.principal, question.workspace, question.relays)
     _check_times(question.since, question.until)
     return services.maillog.hourly(question)
+
+
+def engagement(services: MailLogServices, asked: Asked) -> Sequence[EngagementCounts]:
+    question = _read(EngagementQuestion, asked)
+    _checked(asked.principal, question.workspace, question.relays)
+    _check_times(question.since, question.until)
+    if not 0 <= question.most <= _MAX_SKIP:
+        raise InvalidInput(f"`most` is from 0 to {_MAX_SKIP}")
+    return services.maillog.engagement(question)
+
+
+def received(services: MailLogServices, asked: Asked) -> Mapping[str, int]:
+    question = _read(ReceivedQuestion, asked)
+    _checked(asked.principal, question.workspace, question.relays)
+    return services.maillog.received(question)
 
 
 def life(services: MailLogServices, asked: Asked) -> Sequence[MailEvent]:

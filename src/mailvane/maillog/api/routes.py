@@ -13,11 +13,14 @@ from mailvane.maillog.api.event import NativeEvent
 from mailvane.maillog.api.gathering import IntakeCommits
 from mailvane.maillog.api.intake import LARGE_BODY, MAX_BODY, DecodedEvents, Intake, Receipt, unpacked
 from mailvane.maillog.queries import (
+    EngagementCounts,
+    EngagementQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,
     LogQuestion,
     MailLogHealth,
+    ReceivedQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -94,6 +97,14 @@ _QUESTIONS = [
     Endpoint(
         "post", "/over_time", "maillog_over_time", "How many deliveries in which stretch of time",
         questions.over_time, list[TimeTally], TimeTallyQuestion, pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "post", "/engagement", "maillog_engagement", "What became of mails, by sender, day or campaign",
+        questions.engagement, list[EngagementCounts], EngagementQuestion, pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "post", "/received", "maillog_received", "How many mails addresses got", questions.received, dict[str, int],
+        ReceivedQuestion, largest=1 << 20, pool=Pool.MAIL_LOG,
     ),
     Endpoint(
         "post", "/life", "maillog_life", "Every event of one mail", questions.life, list[list[Any]],

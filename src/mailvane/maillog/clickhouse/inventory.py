@@ -39,6 +39,8 @@ _MEASURES = {
     "deliveries": _Measure(f"{_MAIL}, recipient", "attempts"),
     "reactions": _Measure(f"{_MAIL}, recipient"),
     "mails": _Measure(_MAIL),
+    "engagement": _Measure(_MAIL),
+    "received": _Measure("workspace, domain, address, relay, day", "received", moment="day"),
     "waiting": _Measure(_MAIL, "waiting", "sums > 0"),
     "hourly": _Measure("workspace, relay, hour", "delivered + deferred + bounced + rejected", moment="hour"),
 }

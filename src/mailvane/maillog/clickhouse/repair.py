@@ -17,10 +17,14 @@ from mailvane.maillog.model import EventBatch
 # Columns that add up; all others are maxima, which a row that comes twice does not change.
 SUMS = {
     "deliveries": ("attempts",),
+    "received": ("received",),
     "waiting": ("waiting",),
     "hourly": ("delivered", "deferred", "bounced", "rejected"),
 }
-_KEYS = {"hourly": ("relay, hour", "relay, at - positiveModulo(at, 3600000)")}
+_KEYS = {
+    "hourly": ("relay, hour", "relay, at - positiveModulo(at, 3600000)"),
+    "received": ("address, relay, day", "lower(recipient), relay, accepted_at - positiveModulo(accepted_at, 86400000)"),
+}
 _MAIL = ("relay, accepted_at, number", "relay, accepted_at, number")
 _OF_BATCH = (
     "workspace = {workspace:UInt32} AND accepted_at BETWEEN {first:Int64} AND {last:Int64} AND batch = {batch:UInt64}"

@@ -12,9 +12,10 @@ from importlib.resources import files
 from mailvane.core.errors import StoreTooNew
 from mailvane.maillog.clickhouse.engine import Engine
 
-SCHEMA_VERSION = 1
-TABLES = ("events", "deliveries", "reactions", "mails", "waiting", "hourly", "restored")
-KEPT = ("events", "deliveries", "reactions", "mails", "hourly")  # have keep_days
+SCHEMA_VERSION = 2
+TABLES = ("events", "deliveries", "reactions", "mails", "engagement", "received", "waiting", "hourly", "restored")
+KEPT = ("events", "deliveries", "reactions", "mails", "engagement", "received", "hourly")  # have keep_days
+ADDED = {2: ("engagement", "received")}  # views that came with a schema: one that was written before lacks their rows
 
 # 2000 to 2099: what claims to be older or younger shares the first or last partition and never expires too early.
 _DATE = "toDateTime(greatest({floor}, least(4102444799, intDiv({0}, 1000))), 'UTC')"
@@ -55,37 +56,60 @@ def month_of(column: str) -> str:
     return _TIMES["month"].format(column)
 
 
-def prepare(engine: Engine) -> None:
-    """Create what is missing. Raises StoreTooNew when a newer Mailvane or engine wrote here."""
+def create(engine: Engine) -> tuple[str, ...]:
+    """Create what is missing; the views that have to be filled from the events, as a former schema lacked them.
+
+    Raises StoreTooNew when a newer Mailvane or engine wrote here.
+    """
     engine.command(
         "CREATE TABLE IF NOT EXISTS written_by (schema UInt32, engine String, major UInt32, minor UInt32)"
         " ENGINE = MergeTree ORDER BY (schema, major, minor)"
     )
-    text = str(engine.rows("SELECT version()")[0][0])
-    major, minor, *_ = text.split(".")
-    here = int(major), int(minor), text
-    stamp = engine.rows(
-        "SELECT schema, major, minor, engine FROM written_by ORDER BY schema DESC, major DESC, minor DESC LIMIT 1"
-    )
-    if stamp:
-        _refuse_newer(stamp[0], here)
+    written = _written_by(engine)
+    here = _version(engine)
+    for each in written:
+        _refuse_newer(each, here)
+    schema = max((int(str(each[0])) for each in written), default=SCHEMA_VERSION)
     for statement in statements():
         engine.command(statement)
     if engine.address.cluster is not None:
-        _spread(engine, engine.address.cluster)
+        _spread(engine, engine.address.cluster, anew=schema < SCHEMA_VERSION)
     if engine.embedded:
-        # Let one thread remove the parts that were merged into others.
-        tables = engine.rows(
-            "SELECT name FROM system.tables WHERE database = currentDatabase() AND endsWith(engine, 'MergeTree')"
-            " AND position(engine_full, 'concurrent_part_removal_threshold') = 0"
-        )
-        for (table,) in tables:
-            engine.command(f"ALTER TABLE `{table}` MODIFY SETTING concurrent_part_removal_threshold = {_ANY_NUMBER}")
-    if not stamp or stamp[0][:3] != (SCHEMA_VERSION, *here[:2]):
+        _remove_parts_alone(engine)
+    return tuple(view for since, views in ADDED.items() if schema < since for view in views)
+
+
+def stamp(engine: Engine) -> None:
+    """Note who wrote here: this schema, and this engine."""
+    written, here = _written_by(engine), _version(engine)
+    if (SCHEMA_VERSION, *here[:2]) not in [each[:3] for each in written]:
         engine.command(
             "INSERT INTO written_by SELECT {schema:UInt32}, {engine:String}, {major:UInt32}, {minor:UInt32}",
             {"schema": SCHEMA_VERSION, "engine": here[2], "major": here[0], "minor": here[1]},
         )
+
+
+def _written_by(engine: Engine) -> list[tuple[object, ...]]:
+    return engine.rows("SELECT schema, major, minor, engine FROM written_by")
+
+
+def _remove_parts_alone(engine: Engine) -> None:
+    """Let one thread remove the parts that were merged into others.
+
+    For more than a hundred of them at once, the engine would start 128 threads, which never end: 40 to 70 MiB.
+    """
+    tables = engine.rows(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND endsWith(engine, 'MergeTree')"
+        " AND position(engine_full, 'concurrent_part_removal_threshold') = 0"
+    )
+    for (table,) in tables:
+        engine.command(f"ALTER TABLE `{table}` MODIFY SETTING concurrent_part_removal_threshold = {_ANY_NUMBER}")
+
+
+def _version(engine: Engine) -> tuple[int, int, str]:
+    text = str(engine.rows("SELECT version()")[0][0])
+    major, minor, *_ = text.split(".")
+    return int(major), int(minor), text
 
 
 def _refuse_newer(stamp: tuple[object, ...], here: tuple[int, int, str]) -> None:
@@ -98,10 +122,12 @@ def _refuse_newer(stamp: tuple[object, ...], here: tuple[int, int, str]) -> None
         raise StoreTooNew(f"the mail log was written by ClickHouse {text}, this is {here[2]}: use a newer engine")
 
 
-def _spread(engine: Engine, cluster: str) -> None:
+def _spread(engine: Engine, cluster: str, anew: bool) -> None:
+    """Anew: tables that were made of a former schema lack its newer columns."""
+    make = "CREATE OR REPLACE TABLE" if anew else "CREATE TABLE IF NOT EXISTS"
     for table in TABLES:
         key = ", cityHash64(workspace, relay, accepted_at, number)" if table == "events" else ""
         engine.command(
-            f"CREATE TABLE IF NOT EXISTS all_{table} AS {table}"
+            f"{make} all_{table} AS {table}"
             f" ENGINE = Distributed(`{cluster}`, `{engine.address.database}`, {table}{key})"
         )

@@ -45,6 +45,11 @@ CREATE TABLE IF NOT EXISTS events
     source LowCardinality(String) CODEC(ZSTD(1)),
     line UInt64 CODEC(Delta, ZSTD(1)),
     raw String CODEC(ZSTD(3)),
+    campaign LowCardinality(String) CODEC(ZSTD(1)),
+    sequence LowCardinality(String) CODEC(ZSTD(1)),
+    step UInt16 CODEC(ZSTD(1)),
+    automatic Bool CODEC(ZSTD(1)),
+    positive Bool CODEC(ZSTD(1)),
     batch UInt64 CODEC(ZSTD(1)),
     keep_days UInt16 CODEC(ZSTD(1))
 )
@@ -53,6 +58,14 @@ PARTITION BY {month:accepted_at}
 ORDER BY (workspace, relay, accepted_at, number, at)
 TTL {expiry:accepted_at} + toIntervalDay(keep_days) DELETE WHERE keep_days < 65535
 SETTINGS {durable}, index_granularity = 4096;
+
+-- Columns that schema 1 did not have.
+ALTER TABLE events
+    ADD COLUMN IF NOT EXISTS campaign LowCardinality(String) CODEC(ZSTD(1)),
+    ADD COLUMN IF NOT EXISTS sequence LowCardinality(String) CODEC(ZSTD(1)),
+    ADD COLUMN IF NOT EXISTS step UInt16 CODEC(ZSTD(1)),
+    ADD COLUMN IF NOT EXISTS automatic Bool CODEC(ZSTD(1)),
+    ADD COLUMN IF NOT EXISTS positive Bool CODEC(ZSTD(1));
 
 -- One row for each mail and recipient. Every column is a maximum or a sum, so neither the order in which events
 -- arrive nor the way they fall into batches matters. `state` orders the events of a delivery: time since acceptance,
@@ -181,6 +194,72 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS mails_feed TO mails AS
 SELECT workspace, relay, accepted_at, number, kind, sender, origin, keep_days
 FROM events
 WHERE type = 'accepted';
+
+-- One row for each mail: what became of it and what its recipients did, as bits of `done`, so that each mail counts once
+-- of a kind, however often that happened. `mailbox` is who sent it: '2' and the address of From, or '1' and the envelope
+-- sender where the From is not known, in lower case; the greater one holds. `tagged` is the time of the newest tag of its
+-- replies, doubled, plus one when that tag is a positive one.
+-- Bits: 1 accepted, 2 delivered, 4 bounced or expired, 8 opened by a person, 16 opened by anybody, 32 clicked by a
+-- person, 64 clicked by anybody, 128 replied, 256 replied automatically, 512 unsubscribed, 1024 complained.
+CREATE TABLE IF NOT EXISTS engagement
+(
+    workspace UInt32,
+    relay UInt32,
+    accepted_at Int64 CODEC(Delta, ZSTD(1)),
+    number UInt32 CODEC(ZSTD(1)),
+    mailbox SimpleAggregateFunction(max, LowCardinality(String)) CODEC(ZSTD(1)),
+    campaign SimpleAggregateFunction(max, LowCardinality(String)) CODEC(ZSTD(1)),
+    sequence SimpleAggregateFunction(max, LowCardinality(String)) CODEC(ZSTD(1)),
+    step SimpleAggregateFunction(max, UInt16) CODEC(ZSTD(1)),
+    done SimpleAggregateFunction(groupBitOr, UInt16) CODEC(ZSTD(1)),
+    tagged SimpleAggregateFunction(max, UInt64) CODEC(ZSTD(1)),
+    keep_days SimpleAggregateFunction(max, UInt16) CODEC(ZSTD(1))
+)
+ENGINE = AggregatingMergeTree
+PARTITION BY {week:accepted_at}
+ORDER BY (workspace, relay, accepted_at, number)
+TTL {expiry:accepted_at} + toIntervalDay(keep_days) DELETE WHERE keep_days < 65535
+SETTINGS {durable}, {settled};
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS engagement_feed TO engagement AS
+SELECT
+    workspace, relay, accepted_at, number,
+    multiIf(header_from != '', concat('2', lower(header_from)), sender != '', concat('1', lower(sender)), '') AS mailbox,
+    campaign, sequence, step,
+    toUInt16(multiIf(
+        type = 'accepted', if(kind = 'mail', 1, 0), type = 'delivered', 2, type IN ('bounced', 'expired'), 4,
+        type = 'opened', if(automatic, 16, 24), type = 'clicked', if(automatic, 64, 96),
+        type = 'replied', if(automatic, 256, 128), type = 'unsubscribed', 512, type = 'complained', 1024, 0)) AS done,
+    if(type = 'tagged', toUInt64(at) * 2 + positive, 0) AS tagged,
+    keep_days
+FROM events
+WHERE type IN ('accepted', 'delivered', 'bounced', 'expired', 'opened', 'clicked', 'replied', 'unsubscribed', 'complained',
+    'tagged');
+
+-- How many mails an address got on a day of their acceptance, its domain first: what a workspace has in a domain lies
+-- together. Addresses are in lower case.
+CREATE TABLE IF NOT EXISTS received
+(
+    workspace UInt32,
+    domain String CODEC(ZSTD(1)),
+    address String CODEC(ZSTD(1)),
+    relay UInt32,
+    day Int64 CODEC(Delta, ZSTD(1)),
+    received SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
+    keep_days SimpleAggregateFunction(max, UInt16) CODEC(ZSTD(1))
+)
+ENGINE = AggregatingMergeTree
+PARTITION BY {month:day}
+ORDER BY (workspace, domain, address, relay, day)
+TTL {expiry:day} + toIntervalDay(keep_days) DELETE WHERE keep_days < 65535
+SETTINGS {durable}, index_granularity = 1024;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS received_feed TO received AS
+SELECT
+    workspace, lower(substringIndex(recipient, '@', -1)) AS domain, lower(recipient) AS address, relay,
+    accepted_at - positiveModulo(accepted_at, 86400000) AS day, toUInt64(1) AS received, keep_days
+FROM events
+WHERE type = 'delivered' AND kind = 'mail' AND recipient != '';
 
 -- The mails that wait in the queue untried: those whose sum is above zero. Rows that sum to zero vanish in merges.
 CREATE TABLE IF NOT EXISTS waiting

@@ -16,6 +16,7 @@ import msgspec
 from mailvane.core.errors import InvalidInput
 from mailvane.maillog.clickhouse import inventory, owners, schema, terms, upkeep
 from mailvane.maillog.clickhouse import repair as doubt
+from mailvane.maillog.clickhouse.engagement import engagement_of, received_by
 from mailvane.maillog.clickhouse.engine import Engine, SinceWritten, parse_address
 from mailvane.maillog.clickhouse.merged_partitions import Counts, Remembered, Week, may_settle, settled_weeks
 from mailvane.maillog.clickhouse.questions import (
@@ -51,11 +52,14 @@ from mailvane.maillog.inventory import TableParts
 from mailvane.maillog.model import EventBatch, Holding, MailEvent, MailKey, Owner
 from mailvane.maillog.queries import (
     Delivery,
+    EngagementCounts,
+    EngagementQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,
     LogQuestion,
     MailLogHealth,
+    ReceivedQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -81,6 +85,7 @@ _TABLE = re.compile(r"\{(" + "|".join(schema.TABLES) + r")\}")
 _ROUNDS = 10  # at most does one question look for a page that holds what its total says
 _SPARE = 100
 _hours = msgspec.json.Decoder(HourlyCounts)
+_engagement = msgspec.json.Decoder(EngagementCounts)
 
 
 def open_maillog(dsn: str) -> ClickHouseMailLog:
@@ -93,7 +98,7 @@ def open_maillog(dsn: str) -> ClickHouseMailLog:
     try:
         for server in range(max(1, len(address.servers))):
             engines.append(Engine(address, server))
-            schema.prepare(engines[-1])
+            upkeep.prepare(engines[-1])
     except BaseException:
         for engine in engines:
             engine.close()
@@ -324,6 +329,15 @@ class ClickHouseMailLog:
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
         """Counts hour by hour, oldest first; hours without events are left out."""
         return _hours.decode_lines(self._lines(by_hour(question)))
+
+    def engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
+        """What became of mails and what recipients did, by sender, day or campaign; those that sent most first."""
+        return _engagement.decode_lines(self._lines(engagement_of(question)))
+
+    def received(self, question: ReceivedQuestion) -> dict[str, int]:
+        """How many mails these addresses got; those that got none are left out."""
+        rows = (row for statement in received_by(question) for row in self._rows(statement))
+        return {str(address): int(str(count)) for address, count in rows}
 
     def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         """Every event of one mail, oldest first; empty when the workspace has no such mail."""

@@ -5,13 +5,24 @@ Whoever calls these holds appends off meanwhile; questions are answered all the 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
 from mailvane.core.errors import AlreadyExists, NotFound
 from mailvane.maillog.clickhouse.engine import DATABASE, Engine
-from mailvane.maillog.clickhouse.schema import KEPT, feeds, prepare
+from mailvane.maillog.clickhouse.schema import KEPT, create, feeds, stamp
+
+
+def prepare(engine: Engine) -> None:
+    """Create what is missing, and fill the views that a former schema did not have.
+
+    Raises StoreTooNew when a newer Mailvane or engine wrote here.
+    """
+    lacking = create(engine)
+    if lacking:
+        _fill(engine, lacking)
+    stamp(engine)  # last: what was cut short is done again
 
 
 def retain(engine: Engine, workspace: int, days: int) -> None:
@@ -31,7 +42,12 @@ def rebuild(engine: Engine) -> None:
     a rebuild that is cut short leaves each of them whole, old or new. The old table itself stays: it knows which
     batches it has seen.
     """
-    for table, select in feeds().items():
+    _fill(engine, feeds())
+
+
+def _fill(engine: Engine, views: Iterable[str]) -> None:
+    for table in views:
+        select = feeds()[table]
         with fresh_table(engine, table) as fresh:
             engine.command(f"INSERT INTO {fresh} {select} SETTINGS max_partitions_per_insert_block = 0")
             for part in sorted({*partitions(engine, table), *partitions(engine, fresh)}):

@@ -1,0 +1,1 @@
+"""Mailboxes in Mailvane's own interface."""

@@ -1,0 +1,137 @@
+"""`mailvane mailboxes`: how the mail of every mailbox fares, a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from mailvane.core.cli.rendering import console, print_csv, print_json, sparkline
+from mailvane.core.cli.selection import chosen_workspace
+from mailvane.core.errors import InvalidInput
+from mailvane.core.moments import DAY_MS
+from mailvane.mailboxes.cli.program import mailbox_program, window
+from mailvane.mailboxes.model import passes
+from mailvane.mailboxes.performance import KINDS, Performance, Window, counted
+from mailvane.mailboxes.rates import percent, wilson
+
+PLOT_DAYS = 30
+SHOWN = ("delivered", "bounced", "opened", "clicked", "replied", "positive")
+_SORTS = ("address", "sent", "today", *KINDS)
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(mailboxes)
+
+
+def mailboxes(  # noqa: PLR0913  each option is a part of the question or of how it is shown
+    context: typer.Context,
+    workspace: str | None = typer.Option(None, help="The workspace; by default the only one."),
+    since: str | None = typer.Option(None, "--from", help="First day (UTC) or time of acceptance."),
+    until: str | None = typer.Option(None, "--to", help="Last day (UTC) or time of acceptance."),
+    sort: str = typer.Option("-sent", help=f"By {', '.join(_SORTS)}; a minus in front: the greatest first."),
+    search: str = typer.Option("", help="A part of the address or the name."),
+    tag: str = typer.Option("", help="Only those with this tag."),
+    most: int = typer.Option(50, "--limit", min=0, help="Rows at most; 0: all."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+    as_csv: bool = typer.Option(False, "--csv", help="Print CSV."),
+) -> None:
+    """Show how the mail of mailboxes fares: sent, delivered, bounced, opened, clicked, replied."""
+    place, span = mailbox_program(context), window(since, until)
+    now, found = place.now(), chosen_workspace(place.tenancy(), workspace)
+    name = sort.removeprefix("-")
+    if name not in _SORTS:
+        raise InvalidInput(f"--sort: expected one of {', '.join(_SORTS)}, perhaps behind a minus")
+    with place.mailboxes() as services:
+        every = services.mailboxes.performance(found.id, span, now)
+        days = services.mailboxes.figures.daily_by_sender(services.mailboxes.scope(found.id), _plotted(span, now))
+    passing = [one for one in every if passes(one.mailbox, search, tag)]
+    shown = _sorted(passing, name, backwards=sort.startswith("-"))[: most or None]
+    if as_json:
+        print_json([_told(one) for one in shown])
+    elif as_csv:
+        print_csv(["address", "name", "status", "tags", "sent", *KINDS], [_line(one) for one in shown])
+    else:
+        by_sender: dict[str, dict[int, int]] = {}
+        for row in days:
+            by_sender.setdefault(row.sender, {})[row.day] = row.sent
+        _print(shown, len(passing), by_sender, _plotted(span, now))
+
+
+def _sorted(found: Sequence[Performance], name: str, backwards: bool) -> list[Performance]:
+    """They come by address, which decides between equals."""
+    if name == "address":
+        return list(reversed(found)) if backwards else list(found)
+    sign = -1 if backwards else 1
+    return sorted(found, key=lambda one: sign * _value(one, name))
+
+
+def _value(one: Performance, name: str) -> int:
+    return one.totals.sent_today if name == "today" else int(getattr(one.counts, name))
+
+
+def _plotted(span: Window, now: int) -> Window:
+    """The last thirty days of the window, whole days."""
+    end = min(now, span.until if span.until is not None else now)
+    first = end // DAY_MS * DAY_MS - (PLOT_DAYS - 1) * DAY_MS
+    return Window(max(first, span.since // DAY_MS * DAY_MS if span.since is not None else first), end)
+
+
+def _told(one: Performance) -> dict[str, Any]:
+    found = counted(one.mailbox, one.known, one.counts)
+    rates = {
+        kind: {
+            "count": number,
+            "of": one.counts.sent,
+            "interval": wilson(number, one.counts.sent) if number is not None and one.counts.sent else None,
+        }
+        for kind, number in found.items()
+    }
+    mailbox = one.mailbox
+    return {
+        "id": mailbox.id, "address": mailbox.address, "display_name": mailbox.display_name, "status": mailbox.status,
+        "tags": mailbox.tags, "daily_limit": mailbox.daily_limit, "totals": one.totals, "sent": one.counts.sent,
+        "rates": rates,
+    }  # fmt: skip
+
+
+def _line(one: Performance) -> list[Any]:
+    found = counted(one.mailbox, one.known, one.counts)
+    numbers = ["" if found[kind] is None else found[kind] for kind in KINDS]
+    mailbox = one.mailbox
+    return [mailbox.address, mailbox.display_name, mailbox.status, " ".join(mailbox.tags), one.counts.sent, *numbers]
+
+
+def _print(found: Sequence[Performance], total: int, days: Mapping[str, Mapping[int, int]], span: Window) -> None:
+    starts = range((span.since or 0) // DAY_MS * DAY_MS, (span.until or 0) + 1, DAY_MS)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("mailbox", no_wrap=True, overflow="ellipsis", max_width=40)
+    table.add_column("sent", justify="right")
+    table.add_column(f"last {len(starts)} days", no_wrap=True)
+    for kind in SHOWN:
+        table.add_column(kind, justify="right")
+    table.add_column("today", justify="right")
+    for one in found:
+        numbers = counted(one.mailbox, one.known, one.counts)
+        plot = sparkline([days.get(one.mailbox.address, {}).get(start, 0) for start in starts])
+        shares = [_share(numbers[kind], one.counts.sent, kind) for kind in SHOWN]
+        limit = one.mailbox.daily_limit
+        today = f"{one.totals.sent_today:,}" + (f" of {limit:,}" if limit is not None else "")
+        table.add_row(Text(one.mailbox.address), f"{one.counts.sent:,}", Text(plot, "cyan"), *shares, today)
+    console().print(table)
+    if len(found) < total:
+        console().print(f"{total - len(found):,} more: --limit 0 shows all", style="dim")
+    if any(None in counted(one.mailbox, one.known, one.counts).values() for one in found):
+        console().print("?: nothing of the kind was ever counted here", style="dim")
+
+
+_STYLES = {"bounced": "red", "replied": "green", "positive": "green"}
+
+
+def _share(number: int | None, sent: int, kind: str) -> Text:
+    if number is None:
+        return Text("?", "dim")
+    return Text(f"{percent(number, sent)} %" if sent else "-", _STYLES.get(kind, "") if number else "dim")

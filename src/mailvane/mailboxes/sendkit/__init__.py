@@ -1,0 +1,1 @@
+"""The SendKit API: its paths, words, shapes and dates."""

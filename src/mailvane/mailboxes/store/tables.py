@@ -1,0 +1,61 @@
+"""The tables of mailboxes. No queries here. Times are milliseconds since the epoch, UTC."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+)
+
+from mailvane.core.ledger.tables import document_column, metadata, workspaces
+
+mailboxes = Table(
+    "mailboxes",
+    metadata,
+    Column("workspace", Integer, ForeignKey(workspaces.c.id), primary_key=True),
+    Column("id", String(24), primary_key=True),
+    Column("address", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("provider", String(16), nullable=False),
+    Column("daily_limit", BigInteger),
+    Column("sending_enabled", Boolean, nullable=False),
+    Column("warmup_started_at", BigInteger, nullable=False),
+    Column("warmup_paused_at", BigInteger, nullable=False),
+    Column("warmup_ends_at", BigInteger, nullable=False),
+    Column("dns_score", Integer),
+    Column("noticed", Boolean, nullable=False),
+    document_column(),  # all of it, as JSON
+)
+
+
+Index("uq_mailboxes_address", mailboxes.c.workspace, mailboxes.c.address, unique=True)
+
+
+mailbox_tags = Table(
+    "mailbox_tags",
+    metadata,
+    Column("workspace", Integer, primary_key=True),
+    Column("mailbox", String(24), primary_key=True),
+    Column("tag", Text, primary_key=True),
+    ForeignKeyConstraint(["workspace", "mailbox"], [mailboxes.c.workspace, mailboxes.c.id], ondelete="CASCADE"),
+)
+
+
+Index("ix_mailbox_tags_tag", mailbox_tags.c.workspace, mailbox_tags.c.tag)
+
+
+mailbox_rules = Table(
+    "mailbox_rules",
+    metadata,
+    Column("workspace", Integer, ForeignKey(workspaces.c.id), primary_key=True),
+    document_column(),
+)
