@@ -113,11 +113,12 @@ class Received:
     def __init__(self) -> None:
         self.url = ""
         self.requests: list[Request] = []
-        self.answer = Reply(b"ok", 200, "text/plain")
+        self.answers: list[Reply] = []  # the next ones
+        self.answer = Reply(b"ok", 200, "text/plain")  # then always
 
     def __call__(self, request: Request) -> Reply:
         self.requests.append(request)
-        return self.answer
+        return self.answers.pop(0) if self.answers else self.answer
 
     @property
     def messages(self) -> list[dict[str, Any]]:

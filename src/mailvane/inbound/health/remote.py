@@ -20,6 +20,8 @@ QUARANTINE_PAGE = 50  # the guide's sizes of a page
 MESSAGES_PAGE = 25
 MOST_BYTES = 4 * 1024 * 1024
 _LONGEST_TOLD = 200
+_LONGEST_STATE = 40
+_MOST = 10**15  # of anything that is counted: a hundred times as much still fits into 64 bits
 _AT_ONCE = 100  # items of a page or a decision
 _MOST_CONTACTS = 5000
 _LONGEST_ADDRESS = 320  # RFC 3696: 64 characters, an at sign, 255
@@ -131,7 +133,7 @@ def whole(value: object) -> int | None:
     """A count as JSON may write it; None for what is none."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 63:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST:
         return None
     return value
 
@@ -159,7 +161,7 @@ def _sender(found: object) -> Sender:
     if isinstance(found, dict):
         email, count, state = found.get("email"), whole(found.get("email_count")), found.get("state")
         if isinstance(email, str) and isinstance(state, str) and count is not None:
-            return Sender(_line(email)[:_LONGEST_ADDRESS], count, state)
+            return Sender(_line(email)[:_LONGEST_ADDRESS], count, _line(state)[:_LONGEST_STATE])
     raise Unanswered("a contact lacks its email, email_count or state")
 
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
 from hashlib import sha256
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -64,7 +65,6 @@ class HealthSchedule:
     def __init__(self, parts: ScheduleParts, pauses: Sequence[float] = _PAUSES) -> None:
         self._parts = parts
         self._pauses = pauses
-        self._channels = channels_of(parts.settings, parts.mail)
 
     async def post(self, day: Day, now: int) -> None:
         """Until the day's report has reached everybody, or it is too late for it."""
@@ -94,19 +94,25 @@ class HealthSchedule:
                 raise NotTold("another process is at the health report")
             name = due_on(day)
             report, told = await self._made(name)
-            failed = []
-            for channel, tell in self._channels.items():
-                if channel in told:
-                    continue
-                try:
-                    await tell(report)
-                except MailvaneError as error:
-                    failed.append(f"{channel.partition(' ')[0]}: {error.message}")
-                else:
-                    await asyncio.to_thread(self._parts.reports.told, name, channel)
+            failed = await self._tell(name, report, told)
         if failed:
             raise NotTold(f"the health report has not reached everybody: {'; '.join(failed)}")
         return report
+
+    async def _tell(self, name: str, report: HealthReport, told: Sequence[str]) -> Sequence[str]:
+        """Whom it did not reach, and why: of each way the first failure, as the others fail alike."""
+        failed: dict[str, str] = {}
+        for channel, tell in channels_of(self._parts.settings, self._parts.mail, report).items():
+            way = channel.partition(" ")[0]
+            if channel in told or (way == "slack" and way in failed):
+                continue
+            try:
+                await tell(report)
+            except MailvaneError as error:
+                failed.setdefault(way, error.message)
+            else:
+                await asyncio.to_thread(self._parts.reports.told, name, channel)
+        return [f"{way}: {reason}" for way, reason in failed.items()]
 
     async def _made(self, name: str) -> tuple[HealthReport, Sequence[str]]:
         known = await asyncio.to_thread(self._parts.reports.made, name)
@@ -143,11 +149,12 @@ def due_on(day: Day) -> str:
     return (date.fromisoformat(day.name) + timedelta(days=1)).isoformat()
 
 
-def channels_of(settings: HealthSettings, mail: OutgoingMail) -> Mapping[str, Tell]:
-    """Whom the settings name, each by a name that is no secret."""
+def channels_of(settings: HealthSettings, mail: OutgoingMail, report: HealthReport) -> Mapping[str, Tell]:
+    """Whom the settings name, each by a name that is no secret. Each message to Slack counts for itself."""
     channels: dict[str, Tell] = {}
     if settings.slack_url_file is not None:
-        channels["slack"] = partial(_to_slack, settings.slack_url_file)
+        for number, message in enumerate(messages_of(report), 1):
+            channels[f"slack {number}"] = partial(_to_slack, settings.slack_url_file, message)
     for mailbox in settings.mail_to:
         who = sha256(mailbox.encode()).hexdigest()[:16]
         channels[f"mail {who}"] = partial(_by_mail, mail, mailbox)
@@ -156,8 +163,8 @@ def channels_of(settings: HealthSettings, mail: OutgoingMail) -> Mapping[str, Te
     return channels
 
 
-async def _to_slack(file: str, report: HealthReport) -> None:
-    await post_to_slack(await asyncio.to_thread(slack_url, file), messages_of(report))
+async def _to_slack(file: str, message: Mapping[str, Any], _report: HealthReport) -> None:
+    await post_to_slack(await asyncio.to_thread(slack_url, file), [message])
 
 
 async def _by_mail(mail: OutgoingMail, mailbox: str, report: HealthReport) -> None:

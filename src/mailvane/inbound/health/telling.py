@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from mailvane.core.errors import CollectionFailed, InvalidInput
-from mailvane.core.http_client import HttpClient
+from mailvane.core.http_client import Answer, HttpClient, RateLimited
 from mailvane.core.mailbox import read_mailbox
 from mailvane.inbound.health.model import HealthReport
 from mailvane.inbound.health.texts.letter import letter_of
@@ -24,6 +24,7 @@ from mailvane.notify.notifier import NotDelivered, Refused, RenderedEmail
 from mailvane.notify.settings import OutgoingMail
 
 _MOST_ANSWER = 100_000
+_MOST_PATIENCE = 60.0  # seconds that one message waits
 _GONE = frozenset({403, 404, 410})  # as Slack answers for a webhook that was removed or switched off
 
 
@@ -31,15 +32,28 @@ async def post_to_slack(url: str, messages: Sequence[Mapping[str, Any]]) -> None
     """One after the other, each once: Slack shows what comes twice twice. Raises NotDelivered, Refused."""
     async with HttpClient("Slack", most_bytes=_MOST_ANSWER, pauses=()) as client:
         for message in messages:
-            try:
-                answer = await client.ask(url, json=message)
-            except CollectionFailed as error:
-                raise NotDelivered(error.message) from None
+            answer = await _asked(client, url, message)
             if answer.status in _GONE:
                 raise Refused(f"Slack has no such webhook (status {answer.status})")
             if not 200 <= answer.status < 300:
                 told = "".join(each for each in answer.body[:100].decode("utf-8", "replace") if each.isprintable())
                 raise NotDelivered(f"Slack does not take it (status {answer.status}): {told}")
+
+
+async def _asked(client: HttpClient, url: str, message: Mapping[str, Any]) -> Answer:
+    """Again while Slack asks for patience, which it does after about a message a second. Raises NotDelivered."""
+    waits = 0.0
+    while True:
+        try:
+            return await client.ask(url, json=message)
+        except RateLimited as error:
+            pause = max(1.0, error.wait_ms / 1000)
+            if waits + pause > _MOST_PATIENCE:
+                raise NotDelivered(error.message) from None
+        except CollectionFailed as error:
+            raise NotDelivered(error.message) from None
+        waits += pause
+        await asyncio.sleep(pause)
 
 
 def slack_url(file: str | None) -> str:

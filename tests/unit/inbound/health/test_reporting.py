@@ -169,6 +169,20 @@ def test_an_address_that_others_chose_is_one_short_line(team: Cleanbox) -> None:
     assert len(sender.email) == 320
 
 
+def test_numbers_beyond_all_reason_spoil_nothing(team: Cleanbox) -> None:
+    team.usage = {"weekly_used": 10**15, "weekly_limit": 1}
+    team.contacts = [contact("a@b.example", 10**15, "x" * 1000 + "\n")]
+    found = report(of(team.url))
+    assert found.teams[0].reading.metrics.usage_pct == 10**17
+    assert len((found.teams[0].reading.metrics.top_senders or ())[0].state) == 40
+    msgspec.json.encode(found)
+    team.usage = {"weekly_used": 10**15 + 1, "weekly_limit": 1e300}
+    team.faults["/quarantine"] = lambda _: json({"total_pages": 2**63})
+    metrics, reasons, _ = only(of(team.url))
+    assert set(reasons) == {"weekly_used", "weekly_limit", "usage_pct", "quarantine_pending"}
+    assert metrics.weekly_limit is None
+
+
 def test_a_report_is_kept_as_json(team: Cleanbox) -> None:
     found = report(of(team.url))
     assert msgspec.json.decode(msgspec.json.encode(found), type=HealthReport) == found

@@ -128,6 +128,24 @@ def test_who_was_told_is_not_told_again_while_another_is_tried(
         assert (len(office.taken), len(slack.requests), len(influx.requests)) == (2, 2, 2)
 
 
+def test_of_several_messages_those_that_arrived_do_not_come_again(station: Station, slack: Received) -> None:
+    (first,) = station.settings.health.teams
+    teams = (first, msgspec.structs.replace(first, name="globex"))
+    health = msgspec.structs.replace(station.settings.health, teams=teams)
+    station.settings = msgspec.structs.replace(station.settings, health=health)
+    slack.answers = [Reply(b"ok", 200), Reply(b"", 500)]
+    with pytest.raises(NotTold):
+        station.due()
+    station.due()
+    assert [each["text"].split(",")[0] for each in slack.messages] == ["2 teams", "acme", "acme", "globex"]
+
+
+def test_slack_is_waited_for_when_it_asks_for_patience(station: Station, slack: Received) -> None:
+    slack.answers = [Reply(b"", 429)]
+    station.due()
+    assert len(slack.requests) == 2
+
+
 def test_a_server_tries_again_by_itself(station: Station, slack: Received) -> None:
     slack.answer = Reply(b"", 503)
 
@@ -144,7 +162,7 @@ def test_a_server_tries_again_by_itself(station: Station, slack: Received) -> No
     asyncio.run(told())
     made = station.ledger.health.reports.made("2026-11-27")
     assert made is not None
-    assert made.told == ("slack",)
+    assert made.told == ("slack 1",)
 
 
 def test_it_is_given_up_when_the_next_day_is_near(station: Station, slack: Received) -> None:
