@@ -16,6 +16,7 @@ from mailvane.maillog.recording import Recorder, Shipper
 from mailvane.server.ledger import open_ledger
 from tests.depth import rounds
 from tests.processes import FORKING
+from tests.waiting import wait_for
 
 NOW = 1_790_000_000_000
 EVENTS = rounds(1000, deep=3000)
@@ -55,7 +56,7 @@ def read_log(ledger_url: str, maillog_url: str, under_way: Event | None = None) 
             cursor = entry.cursor
             if under_way is not None:
                 under_way.set()
-            recorder.wait_below(40, patience=60)
+            wait_for(lambda: recorder.backlog() < 40)
         if under_way is not None:
             under_way.set()
         shipper.stop()

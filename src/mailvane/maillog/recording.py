@@ -31,7 +31,6 @@ _SWEEP_SECONDS = 0.5
 _FIRST_RETRY_SECONDS = 5.0
 _LONGEST_RETRY_SECONDS = 600.0
 _ROUNDS_BEFORE_SWEEP = 100  # under steady load: what a node left behind that died must not wait for a quiet moment
-_LOOK_SECONDS = 0.2
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 30.0
 # Each insert makes parts that are to be merged: what comes within so long is stored together, while little is waiting.
@@ -135,22 +134,6 @@ class Recorder:
     def refused(self) -> int:
         """How many pending batches the mail log would not take for a reason that waiting does not cure."""
         return len(self._refused)
-
-    def wait_below(self, batches: int, patience: float) -> bool:
-        """Wait until fewer batches are pending, so that a fast source does not run away from the mail log.
-
-        False when that did not happen within so many seconds.
-        """
-        deadline = monotonic() + patience
-        # Waiting for what the mail log refuses would be waiting for ever.
-        while self._journal.backlog() - len(self._refused) >= batches:
-            left = deadline - monotonic()
-            if left <= 0:
-                return False
-            with self._changed:
-                # Another process may be the one that carries, and it cannot tell us.
-                self._changed.wait(min(left, _LOOK_SECONDS))
-        return True
 
     def wait_for_work(self, patience: float) -> bool:
         """Wait until something may be there to ship; False when nothing came within so many seconds."""

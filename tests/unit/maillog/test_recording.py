@@ -17,6 +17,7 @@ from mailvane.maillog.recording import Recorder, Shipper, Waiting
 from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
 from tests.unit.core.memory import MemoryMailLog
+from tests.waiting import wait_for
 
 NOW = 1_790_000_000_000
 PATIENCE = 20.0
@@ -105,7 +106,7 @@ def test_a_batch_fresh_from_this_process_is_not_read_back(
     assert numbers(maillog) == [1, 2]
 
 
-def test_what_another_carrier_took_is_not_remembered(ledger: Ledger, recorder: Recorder) -> None:
+def test_what_another_shipper_took_is_not_remembered(ledger: Ledger, recorder: Recorder) -> None:
     recorder.drain()
     recorder.record(entry(1), NOW)
     Recorder(ledger.journal, MemoryMailLog()).drain()
@@ -202,7 +203,7 @@ def test_a_batch_stored_before_a_crash_is_offered_again_and_counts_once(
     assert ledger.journal.backlog() == 0
 
 
-def test_two_carriers_of_one_journal_count_everything_once(ledger: Ledger, maillog: MemoryMailLog) -> None:
+def test_two_shippers_of_one_journal_count_everything_once(ledger: Ledger, maillog: MemoryMailLog) -> None:
     one, two = Recorder(ledger.journal, maillog), Recorder(ledger.journal, maillog)
     for number in range(20):
         (one if number % 2 else two).record(entry(number), NOW)
@@ -285,41 +286,20 @@ def test_nothing_is_carried_while_paused(recorder: Recorder, maillog: MemoryMail
     assert recorder.backlog() == 0
 
 
-def test_a_source_that_is_too_fast_waits(recorder: Recorder) -> None:
-    for number in range(3):
-        recorder.record(entry(number), NOW)
-    assert recorder.wait_below(4, patience=0)
-    assert not recorder.wait_below(3, patience=0)
-    thread = Thread(target=recorder.ship)
-    thread.start()
-    assert recorder.wait_below(1, patience=PATIENCE)
-    thread.join()
-
-
-def test_a_source_does_not_wait_for_what_the_mail_log_refuses(
-    recorder: Recorder, maillog: MemoryMailLog, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.CRITICAL)
-    maillog.refuses = {"t1"}
-    recorder.record(entry(1), NOW)
-    recorder.drain()
-    assert recorder.wait_below(1, patience=0)
-
-
-def test_the_carrier_carries_what_is_recorded_and_ends_when_told(recorder: Recorder, maillog: MemoryMailLog) -> None:
+def test_the_shipper_ships_what_is_recorded_and_ends_when_told(recorder: Recorder, maillog: MemoryMailLog) -> None:
     recorder.record(entry(1), NOW)
     shipper = Shipper(recorder)
     shipper.start()
-    assert recorder.wait_below(1, PATIENCE)
+    wait_for(lambda: not recorder.backlog())
     recorder.record(entry(2), NOW)
-    assert recorder.wait_below(1, PATIENCE)
+    wait_for(lambda: not recorder.backlog())
     shipper.stop()
     recorder.record(entry(3), NOW)
     assert recorder.backlog() == 1
     assert set(maillog.batches) == {"t1", "t2"}
 
 
-def test_the_carrier_notices_what_another_process_left(
+def test_the_shipper_notices_what_another_process_left(
     ledger: Ledger, recorder: Recorder, maillog: MemoryMailLog
 ) -> None:
     recorder.drain()
@@ -327,11 +307,11 @@ def test_the_carrier_notices_what_another_process_left(
     shipper.start()
     Recorder(ledger.journal, MemoryMailLog()).record(entry(1), NOW)
     shipper.poke()
-    assert recorder.wait_below(1, PATIENCE)
+    wait_for(lambda: not recorder.backlog())
     shipper.stop()
 
 
-def test_the_carrier_outlives_every_failure_and_says_what_troubles_it(
+def test_the_shipper_outlives_every_failure_and_says_what_troubles_it(
     recorder: Recorder, maillog: MemoryMailLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL)
@@ -352,11 +332,11 @@ def test_the_carrier_outlives_every_failure_and_says_what_troubles_it(
             raise RuntimeError("a mistake")
         return ship(limit)
 
-    monkeypatch.setattr(recorder, "carry", broken)
+    monkeypatch.setattr(recorder, "ship", broken)
     recorder.record(entry(1), NOW)
     shipper = Troubled(recorder)
     shipper.start()
-    assert recorder.wait_below(1, PATIENCE)
+    wait_for(lambda: not recorder.backlog())
     shipper.stop()
     assert troubles == ["the mail log is away", "a mistake"]
     assert shipper.trouble is None

@@ -7,7 +7,6 @@ The vendor publishes `usage` and `limits` of the team, `data` and `total_pages` 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -15,6 +14,7 @@ import msgspec
 from litestar import Response
 
 from mailvane.core.errors import InvalidFields
+from mailvane.core.moments import iso_text
 from mailvane.core.tenants.model import KeyKind
 from mailvane.inbound.model import Address, Contact, ContactState, InboundDomain, Message, MessageStatus
 from mailvane.web.dialect import JSON, Dialect, Refusal
@@ -224,9 +224,7 @@ class Rejected(msgspec.Struct, frozen=True):
     failed: Sequence[Unsettled]
 
 
-def date(ms: int) -> str:
-    """ISO 8601 with milliseconds and Z."""
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+date = iso_text
 
 
 def optional_date(ms: int) -> str | None:

@@ -13,6 +13,7 @@ import msgspec
 from litestar import Response
 
 from mailvane.core.errors import InvalidFields
+from mailvane.core.moments import iso_text
 from mailvane.core.tenants.model import KeyKind
 from mailvane.notify.model import Notification
 from mailvane.reputation.alerts.model import Alert, FiredRule, LogEntry
@@ -227,9 +228,7 @@ def page(rows: Sequence[Any], total: int, part: Window) -> Page:
     return Page(rows, Meta(total, part.offset, part.limit))
 
 
-def date(ms: int) -> str:
-    """ISO 8601 with milliseconds and Z."""
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+date = iso_text
 
 
 def alert(found: Alert, failures: Mapping[str, str]) -> AlertObject:
