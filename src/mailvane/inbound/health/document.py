@@ -37,6 +37,7 @@ def _team(report: TeamReport) -> dict[str, Any]:
         "estimates": list(reading.estimates),
         "unknown": dict(reading.unknown),
         "alerts": list(report.alerts),
+        "remediation": report.remedied,
         "trends": msgspec.to_builtins(report.trends),
     }
 

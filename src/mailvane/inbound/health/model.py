@@ -86,6 +86,7 @@ class TeamReport(msgspec.Struct, frozen=True, kw_only=True):
     alerts: tuple[str, ...] = ()
     trends: tuple[Change, ...] = ()
     days: tuple[DayCounts, ...] = ()  # oldest first; for the chart
+    remedied: str = ""  # what was released from quarantine by rule after the reading, or would have been
 
     @property
     def status(self) -> Status:

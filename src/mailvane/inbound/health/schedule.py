@@ -23,7 +23,7 @@ from mailvane.core.errors import MailvaneError, Transient
 from mailvane.core.leasing import Leasing
 from mailvane.core.moments import HOUR_MS
 from mailvane.inbound.health.exporting import push_to_influx
-from mailvane.inbound.health.model import HealthReport, Remedied
+from mailvane.inbound.health.model import HealthReport, ReleaseState, Remedied
 from mailvane.inbound.health.remediation import Remediator
 from mailvane.inbound.health.reporting import AskedTeam, HealthReporting
 from mailvane.inbound.health.settings import HealthSettings
@@ -121,27 +121,33 @@ class HealthSchedule:
         teams = await asyncio.to_thread(self._parts.teams)
         report = await self._parts.reporting.report(teams)
         self._parts.show(report)
-        await self._remedy(teams)
+        report = await self._remedied(report, teams)
         await asyncio.to_thread(self._parts.reports.keep_report, name, report)
         return report, ()
 
-    async def _remedy(self, teams: Sequence[AskedTeam]) -> None:
+    async def _remedied(self, report: HealthReport, teams: Sequence[AskedTeam]) -> HealthReport:
         """After the figures were collected, so that the report tells what people would have found."""
         mode = self._parts.settings.remediation.mode
         if mode == "off":
-            return
-        remedied = await asyncio.gather(
-            *(self._parts.remediator.remedy(team, applies=mode == "apply") for team in teams)
+            return report
+        found = await asyncio.gather(*(self._parts.remediator.remedy(team, applies=mode == "apply") for team in teams))
+        told = {one.team: summary(one, applies=mode == "apply") for one in found}
+        for team, words in told.items():
+            log.info("remediation (%s) of %s: %s", mode, team, words)
+        return msgspec.structs.replace(
+            report,
+            teams=tuple(msgspec.structs.replace(one, remedied=told.get(one.reading.team, "")) for one in report.teams),
         )
-        for one in remedied:
-            log.info("remediation (%s) of %s: %s", mode, one.team, summary(one))
 
 
-def summary(remedied: Remedied) -> str:
-    """In a line, for logs."""
-    held = "unknown" if remedied.held is None else str(remedied.held)
+def summary(remedied: Remedied, *, applies: bool) -> str:
+    """In a line."""
+    if remedied.held is None:
+        return f"nothing released: {remedied.told}"
+    accepted = sum(one.state is ReleaseState.ACCEPTED for one in remedied.releases)
+    done = f"{accepted} released" if applies else f"would release {len(remedied.wanted)}, within the budget"
     told = f"; {remedied.told}" if remedied.told else ""
-    return f"{held} held, {len(remedied.wanted)} of whitelisted contacts, {len(remedied.releases)} released{told}"
+    return f"{remedied.held} held, {len(remedied.wanted)} of whitelisted contacts, {done}{told}"
 
 
 def due_on(day: Day) -> str:

@@ -16,6 +16,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from mailvane.core.daily import last_due
 from mailvane.inbound.health.schedule import HealthSchedule, NotTold
 from mailvane.inbound.health.settings import HealthSettings, Remediation, Team
+from mailvane.inbound.health.texts.letter import letter_of
+from mailvane.inbound.health.texts.terminal import lines_of
 from mailvane.notify.settings import OutgoingMail
 from mailvane.server.health import Health
 from mailvane.server.ledger import Ledger
@@ -194,7 +196,7 @@ def test_a_dead_server_is_told_as_unknown_and_that_day_is_not_kept(
     assert station.ledger.health.readings.days("acme", "2026-11-01") == ()
 
 
-def test_what_the_rule_releases_is_told_before_as_it_was_found(
+def test_what_the_rule_releases_is_told_beside_what_was_found(
     station: Station, slack: Received, team: Cleanbox
 ) -> None:
     health = msgspec.structs.replace(station.settings.health, remediation=Remediation(mode="apply", backlog=1))
@@ -203,6 +205,20 @@ def test_what_the_rule_releases_is_told_before_as_it_was_found(
     station.due()
     assert "100+ pending" in str(slack.messages)
     assert [each["status"] for each in team.messages] == ["delivered", "delivered"]
+    assert "*Released by rule*\\n2 held, 2 of whitelisted contacts, 2 released" in str(slack.messages)
+
+
+def test_a_dry_run_is_told_and_releases_nothing(station: Station, slack: Received, team: Cleanbox) -> None:
+    health = msgspec.structs.replace(station.settings.health, remediation=Remediation(mode="dry-run", backlog=1))
+    station.settings = msgspec.structs.replace(station.settings, health=health)
+    team.quarantine = [message(number, "quarantined", "a@b.example", "whitelisted") for number in range(2)]
+    station.due()
+    assert "would release 2, within the budget" in str(slack.messages)
+    assert not [each for each in team.requests if each.method == "POST"]
+    made = station.ledger.health.reports.made("2026-11-27")
+    assert made is not None
+    told = (letter_of(made.report).text, letter_of(made.report).html, *lines_of(made.report))
+    assert sum("would release 2" in " ".join(each.split()) for each in told) == 3
 
 
 def test_the_figures_are_shown_to_prometheus(station: Station, team: Cleanbox) -> None:

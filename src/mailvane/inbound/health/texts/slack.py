@@ -59,6 +59,7 @@ def message_of(report: TeamReport, day: str) -> Message:
         *_alerts(report),
         *_list("Not known", [f"• {line}" for line in unknowns(reading)]),
         *_list("Trends", [f"• {change(each)}" for each in report.trends if each.is_clear]),
+        *_list("Released by rule", [report.remedied] if report.remedied else []),
         _context(report, day),
     ]
     return {"text": _escaped(f"{reading.team}, {day}: {outcome(report)}"), "blocks": blocks}

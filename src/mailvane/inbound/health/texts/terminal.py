@@ -33,6 +33,8 @@ def _team(report: TeamReport) -> Iterator[str]:
         yield f"  contact       {sender.email}: {amount(sender.count, 'mail')}, {sender.state}"
     yield from (f"  alert         {line}" for line in report.alerts)
     yield from (f"  trend         {change(each)}" for each in report.trends if each.is_clear)
+    if report.remedied:
+        yield f"  by rule       {report.remedied}"
     yield from (f"  not known     {line}" for line in unknowns(reading))
     if reading.estimates:
         yield f"  {exactness(reading)}"
