@@ -18,6 +18,9 @@ from mailvane.inbound.health.exporting import HealthMetrics
 from mailvane.notify.metrics import NotificationMetrics
 from mailvane.outbound.policy.server import PolicyMetrics
 from mailvane.outbound.settings import declared_outbound
+from mailvane.reputation.alerts.configuration import example_of, parameters_of
+from mailvane.reputation.alerts.rules import CATALOGUE
+from mailvane.reputation.texts.evidence import meanings
 from mailvane.server.cli import build
 from mailvane.server.following import FollowingMetrics
 from mailvane.server.http import document
@@ -35,6 +38,7 @@ def pages() -> dict[str, str]:
         "settings.md": "".join(_settings()),
         "http.md": "".join(_routes()),
         "metrics.md": "".join(_metrics()),
+        "rules.md": "".join(_rules()),
     }
 
 
@@ -129,6 +133,21 @@ def _routes() -> Iterator[str]:
         for method, told in sorted(methods.items()):
             yield f"| {method.upper()} | `{path}` | {told.get('summary', '')} |\n"
     yield "| GET | `/openapi.json` | This list, for programs |\n"
+
+
+def _rules() -> Iterator[str]:
+    yield (
+        "# Rule types of alerts\n\n"
+        "An alert has `rules`, a list of objects. Each has a `type`, and the fields of that type, none of which may be"
+        " left out;\na `key` where a `formula` names it. Types that begin with `MV_` are not of the vendor. Words for"
+        " all stand for what is watched\nof the kind that the type looks at, whichever of them is written; in an alert"
+        " with a profile for that of the profile.\n`ONE_MONTH` is 30 days, `ONE_YEAR` 365.\n"
+    )
+    for name, rule in sorted(CATALOGUE.items()):
+        told = meanings().types[name]
+        yield f"\n## `{name}`\n\n{told.title}. {told.meaning}\n\n| field | takes |\n|---|---|\n"
+        yield from (f"| `{each.name}` | {each.takes} |\n" for each in parameters_of(rule))
+        yield f"\n```json\n{json.dumps(example_of(rule))}\n```\n"
 
 
 def _metrics() -> Iterator[str]:

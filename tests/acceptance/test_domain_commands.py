@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
+from mailvane.outbound.admission.rules import GovernanceRules
+from mailvane.outbound.governance import Governance
+from mailvane.outbound.model import ProofBegun
+from mailvane.server.ledger import open_ledger
 from tests.acceptance.installation import Installation
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -56,9 +62,10 @@ def test_what_is_set_beside_a_server_holds_for_its_next_decision(installation: I
 
 
 def test_domains_are_listed_shown_and_removed(installation: Installation) -> None:
-    installation.run("workspace", "create", "acme")
+    for name in ("acme", "other"):
+        installation.run("workspace", "create", name)
     installation.run("domain", "create", "a.example", "--workspace", "acme")
-    installation.run("domain", "create", "b.example")
+    installation.run("domain", "create", "b.example", "--workspace", "other")
     assert [each["domain"]["name"] for each in installation.answer("domain", "list")] == ["b.example", "a.example"]
     assert [each["domain"]["name"] for each in installation.answer("domain", "list", "--workspace", "acme")] == [
         "a.example"
@@ -70,6 +77,48 @@ def test_domains_are_listed_shown_and_removed(installation: Installation) -> Non
     assert installation.answer("domain", "show", "a.example")["domain"]["guillotine"] is None
     installation.run("domain", "remove", "a.example", "--yes")
     assert [each["domain"]["name"] for each in installation.answer("domain", "list")] == ["b.example"]
+
+
+def test_a_domain_without_a_workspace_goes_where_there_is_no_doubt(installation: Installation) -> None:
+    def home() -> list[str]:
+        return [one["name"] for one in installation.answer("workspace", "list")]
+
+    told = installation.run("domain", "create", "a.example")
+    assert "there was no workspace: a.example belongs to a new one, `default`" in told.stderr
+    assert home() == ["default"]
+    installation.run("workspace", "create", "acme")
+    assert installation.run("domain", "create", "b.example").stderr == ""
+    assert [one["domain"]["name"] for one in installation.answer("domain", "list", "--workspace", "acme")] == []
+
+
+def test_a_domain_joins_the_only_workspace_and_none_is_made_beside_it(installation: Installation) -> None:
+    installation.run("workspace", "create", "acme")
+    installation.run("domain", "create", "a.example")
+    assert [one["name"] for one in installation.answer("workspace", "list")] == ["acme"]
+    installation.run("alerts", "list")  # nobody has to say which workspace is meant
+    installation.run("workspace", "create", "other")
+    assert "--workspace: acme, other" in installation.run("domain", "create", "b.example", succeeds=False).stderr
+
+
+def test_there_is_a_way_back_from_a_proof_that_was_begun(installation: Installation) -> None:
+    with installation.serving():
+        installation.run("domain", "create", "a.example")
+        token = (installation.data / "master-token").read_text().strip()
+        path, headers = f"{installation.url}/domains/a.example", {"Authorization": f"Bearer {token}"}
+
+        def passes() -> bool:
+            answer = httpx.post(f"{path}/outbound/increment", headers=headers, timeout=PATIENCE)
+            return bool(answer.json()["allowed"])
+
+        assert passes()
+        with closing(open_ledger(f"sqlite:///{installation.data / 'ledger.sqlite'}")) as ledger:
+            governance = Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
+            governance.verification_started("a.example", ProofBegun(token="t"), "test", 1)
+        assert not passes()
+        installation.run("domain", "set", "a.example", "--verification", "none")
+        assert passes()
+        audit = installation.answer("domain", "audit", "a.example")
+        assert [entry["action"] for entry in audit[:2]] == ["verification_set", "verification_started"]
 
 
 def test_a_removed_domain_is_kept_until_its_month_is_frozen(installation: Installation) -> None:

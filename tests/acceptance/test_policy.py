@@ -30,6 +30,7 @@ from tests.waiting import PATIENCE, wait_for
 OUTBOUND = """
 [outbound]
 internal_domains = ["virtual.example"]
+quota_header = true
 """
 
 
@@ -133,7 +134,7 @@ def rejected(asking: Place) -> int:
 
 def settled(asking: Place) -> int:
     """Likewise, once all that Postfix has logged so far is known."""
-    logged = sum(": NOQUEUE: reject: " in line for line in asking.postfix.lines())
+    logged = sum(": reject: " in line for line in asking.postfix.lines())
     wait_for(lambda: rejected(asking) == logged, lambda: (rejected(asking), logged))
     return logged
 
@@ -172,6 +173,24 @@ def test_a_soft_limit_lets_the_mail_pass_and_marks_it_once(asking: Place) -> Non
     marks = re.findall(r"^X-Mailvane-Quota: (.*?)\r$", second, re.MULTILINE)
     assert marks == ["daily_limit_exceeded_soft; domain=soft.example; today=2; month=2"]
     assert asking.sent_today("soft.example") == 2
+
+
+def test_a_mail_that_is_given_up_or_refused_by_postfix_itself_uses_up_nothing(asking: Place) -> None:
+    asking.domain("careful.example", daily_limit=5)
+    assert asking.refusal(mail("careful.example")) == ""
+    with smtplib.SMTP("127.0.0.1", asking.postfix.smtp, timeout=PATIENCE) as client:
+        client.ehlo()
+        for _ in range(3):
+            client.mail("ann@careful.example")
+            assert client.rcpt("ok.1@inbox.example")[0] == 250
+            client.rset()
+    own = asking.postfix.command("postconf", "-h", "smtpd_recipient_restrictions").strip()
+    try:
+        asking.set(smtpd_recipient_restrictions=f"check_recipient_access inline:{{{{inbox.example=REJECT}}}}, {own}")
+        assert "5.7.1" in asking.refusal(mail("careful.example"))
+    finally:
+        asking.set(smtpd_recipient_restrictions=own)
+    assert asking.sent_today("careful.example") == 1
 
 
 def test_mails_of_one_connection_count_one_by_one(asking: Place) -> None:

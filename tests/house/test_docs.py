@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("commands.md", "settings.md", "http.md", "metrics.md")
+PAGES = ("commands.md", "settings.md", "http.md", "metrics.md", "rules.md")
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from mailvane.outbound.model import (
     Revise,
     Revision,
     Tier,
+    Verification,
     WarmupProfile,
 )
 
@@ -39,6 +40,7 @@ class _Changes(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     warmup_profile: WarmupProfile | UnsetType = UNSET
     spike_max_multiplier: Annotated[float, Meta(ge=0, le=1_000_000)] | UnsetType = UNSET
     counting: Counting | UnsetType = UNSET
+    verification: Verification | UnsetType = UNSET
     closed: bool | UnsetType = UNSET
     approved: bool | UnsetType = UNSET
     guillotine: Guillotine | UnsetType | None = UNSET
@@ -49,6 +51,7 @@ _ACTIONS = {
     "workspace": ("moved", "moved"),
     "status": ("restored", "suspended"),
     "approved": ("approval_withdrawn", "approved"),
+    "verification": ("verification_set", "verification_set"),
 }
 
 
@@ -59,6 +62,8 @@ def read_changes(changes: Mapping[str, object]) -> dict[str, Any]:
         read = msgspec.convert(plain, _Changes)
     except (msgspec.ValidationError, TypeError) as error:
         raise InvalidInput(str(error).replace(" - at `$.", " - at `")) from None
+    if read.verification is Verification.PENDING:
+        raise InvalidInput("a proof is begun, not set: `verification` is none or verified")
     return {name: getattr(read, name) for name in plain}
 
 

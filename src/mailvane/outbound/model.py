@@ -283,6 +283,9 @@ class SendRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     instance: str = ""  # names one mail across repeated questions: asked again, it is counted once
     workspace: int | None = None  # whose domain it must be, or it is not known; None: anybody's
     mail_server: bool = False  # a mail server asks: only approved domains answer, but also those that were removed
+    is_look: bool = False  # asked before the mail is complete, and again then: what may pass is not counted yet
+    key: str = ""  # of whoever asks over HTTP: the same one again gets the same answer, and counts nothing
+    content: bytes = b""  # what was asked under that key
 
     def counted_in(self, domain: Domain) -> int:
         """How much of the domain's limits this mail takes."""
@@ -299,6 +302,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     sent_today: int = 0
     sent_month: int = 0
     known: bool = True  # False: there is no such domain; allowed, and counted nowhere
+    pending: bool = False  # the reason is a proof that was begun and has not succeeded yet
+    key_reused: bool = False  # nothing was decided: the key was used for another request
 
     @property
     def word(self) -> str | None:

@@ -60,6 +60,13 @@ class OutboundSettings(msgspec.Struct, frozen=True, kw_only=True):
         Mapping[Reason, Literal["DEFER", "REJECT"]],
         Meta(description="How Postfix refuses, by reason; otherwise DEFER where waiting helps, REJECT elsewhere."),
     ] = {}
+    quota_header: Annotated[
+        bool,
+        Meta(
+            description="Add a header X-Mailvane-Quota to mail that passes beyond a soft limit. Its recipients see it;"
+            " otherwise it stands in Postfix's log alone."
+        ),
+    ] = False
     count_postfix_bounces: Annotated[
         bool, Meta(description="Let bounces of the Postfix logs count against a domain, as notifications do.")
     ] = False

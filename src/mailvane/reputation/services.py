@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.alerts.statistics import AlertStatistics
+from mailvane.reputation.alerts.warnings import AlertWarnings
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import Source, Zone
 from mailvane.reputation.source_schedule import SourceSchedule
@@ -20,6 +21,7 @@ class ReputationServices:
     """What is watched, the alerts over it, and a word to whoever asks sources."""
 
     alerting: Alerting
+    warnings: AlertWarnings
     statistics: AlertStatistics
     watched_assets: WatchedAssets
     sources: SourceSchedule

@@ -10,6 +10,7 @@ from mailvane.core.moments import HOUR_MS
 from mailvane.dmarc.settings import DmarcSettings
 from mailvane.notify.settings import NotifySettings
 from mailvane.reputation.alerts.service import Alerting
+from mailvane.reputation.alerts.warnings import AlertWarnings
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import Source
 from mailvane.reputation.settings import ReputationSettings
@@ -40,6 +41,16 @@ def alerting_of(
     check_host = EgressGuard(settings.notify.allowed_targets).check_written
     return Alerting(
         ledger.alerting, high_reputation, int(settings.reputation.stale_hours * HOUR_MS), check_host, on_failing
+    )
+
+
+def warnings_about(settings: MonitoringSettings, ledger: Ledger) -> AlertWarnings:
+    """What keeps alerts silent that are kept."""
+    return AlertWarnings(
+        ledger.alerting,
+        lambda: dictionary(ledger.zones.zones()),
+        sends_mail=bool(settings.notify.mail.host),
+        sends_reports=bool(settings.reputation.daily_report.to),
     )
 
 

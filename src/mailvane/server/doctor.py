@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import chdb
 import httpx
 import msgspec
+from prometheus_client.parser import text_string_to_metric_families
 
 from mailvane import __version__
 from mailvane.core.errors import InvalidInput, MailvaneError
@@ -22,9 +23,11 @@ from mailvane.maillog.followed_logs import FollowedLogState, Standing
 from mailvane.maillog.postfix.rotation import newest_line
 from mailvane.maillog.settings import PostfixLog
 from mailvane.outbound.admission.rules import advised_volume
+from mailvane.outbound.model import Counting
+from mailvane.outbound.policy.protocol import END_OF_MESSAGE
 from mailvane.reputation.model import Source, SourceHealth
 from mailvane.reputation.source_schedule import SourceSchedule
-from mailvane.server.alerting import schedule_of
+from mailvane.server.alerting import monitoring_settings, schedule_of, warnings_about
 from mailvane.server.data_directory import owner
 from mailvane.server.ledgers import is_embedded, ledger_of
 from mailvane.server.program import Check, CheckResult
@@ -50,7 +53,20 @@ class _Ready(msgspec.Struct):
 def checks(settings: Settings, deep: bool = False) -> Iterator[Check]:
     """Every check, in the order in which one depends on the other; deep: what is stored is read, too."""
     stored = (_maillog, _contents) if deep else (_maillog,)
-    for check in (_versions, _settings, _data, _token, _disk, _ledger, _outbound, _server, *stored, _sources):
+    for check in (
+        _versions,
+        _settings,
+        _data,
+        _token,
+        _disk,
+        _ledger,
+        _outbound,
+        _policy,
+        _server,
+        *stored,
+        _sources,
+        _alerts,
+    ):
         name = check.__name__.strip("_")
         try:
             yield check(settings)
@@ -127,6 +143,38 @@ def _outbound(settings: Settings) -> Check:
             "outbound", CheckResult.WARNING, message, f"set `guillotine.minimum_volume`, say to {max(advised)}"
         )
     return Check("outbound", CheckResult.GOOD, message)
+
+
+def _policy(settings: Settings) -> Check:
+    """Where recipients are counted, they have to be told: that is at the end of a message."""
+    with ledger_of(settings) as ledger:
+        counting = sum(each.counting is Counting.RECIPIENTS for each in ledger.domains.domains())
+    stages = _stages_asked(settings)
+    if stages is None:
+        return Check("policy", CheckResult.GOOD, "no server runs that mail servers could ask")
+    told = ", ".join(f"{stage} {count:,.0f}" for stage, count in sorted(stages.items()) if count) or "nothing yet"
+    told = f"mail servers have asked since the server started: {told}"
+    if any(stages.values()) and not stages.get(END_OF_MESSAGE):
+        advice = "set smtpd_end_of_data_restrictions as in deploy/postfix/policy.cf"
+        if counting:
+            told += f"; {counting} domain(s) count recipients, and each mail counts as one"
+            return Check("policy", CheckResult.WARNING, told, advice)
+        return Check("policy", CheckResult.GOOD, f"{told}; mail that is given up or refused later counts", advice)
+    return Check("policy", CheckResult.GOOD, told)
+
+
+def _stages_asked(settings: Settings) -> dict[str, float] | None:
+    """How often mail servers asked the server that runs here, by stage; None where none runs."""
+    held = owner(settings.data)
+    if held is None or not held.http:
+        return None
+    try:
+        text = httpx.get(f"{held.http}/metrics", timeout=10).text
+    except httpx.HTTPError:
+        return None
+    found = (family for family in text_string_to_metric_families(text) if family.name == "mailvane_policy_stages")
+    samples = (one for family in found for one in family.samples if one.name.endswith("_total"))
+    return {one.labels["stage"]: one.value for one in samples}
 
 
 def _server(settings: Settings) -> Check:
@@ -212,6 +260,29 @@ def _sources(settings: Settings) -> Check:
     if any(now - one.refused_at < DAY_MS for one in health):
         return Check("sources", CheckResult.WARNING, finding, "`GET /mailvane/v1/sources` lists what was refused last")
     return Check("sources", CheckResult.GOOD, finding or "nothing is watched")
+
+
+def _alerts(settings: Settings) -> Check:
+    """Alerts that are switched on and cannot say anything, or not to whom they should."""
+    with ledger_of(settings) as ledger:
+        warnings = warnings_about(monitoring_settings(settings), ledger)
+        active = {
+            one.id: [each for each in ledger.alerting.alerts.alerts(one.id) if each.is_active]
+            for one in ledger.tenants.workspaces()
+        }
+        found = {workspace: warnings.of(workspace, alerts) for workspace, alerts in active.items()}
+    warned = [
+        f"{alert.name} ({alert.id}): {told[0].field}: {told[0].message}"
+        for workspace, alerts in active.items()
+        for alert in alerts
+        if (told := found[workspace].get(alert.id))
+    ]
+    finding = f"{sum(map(len, active.values()))} active alert(s)"
+    if not warned:
+        return Check("alerts", CheckResult.GOOD, finding)
+    more = [f"{len(warned) - _SHOWN} more"] if len(warned) > _SHOWN else []
+    finding = "; ".join([finding, *map(visible, warned[:_SHOWN]), *more])
+    return Check("alerts", CheckResult.WARNING, finding, "`mailvane alerts show` tells all of one")
 
 
 def _source_message(health: list[SourceHealth], now: int) -> str:

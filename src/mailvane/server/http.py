@@ -37,7 +37,7 @@ from mailvane.outbound.services import OutboundServices
 from mailvane.reputation.api import routes as reputation_routes
 from mailvane.reputation.emailconsul import routes as emailconsul_routes
 from mailvane.reputation.services import ReputationServices
-from mailvane.server import operations
+from mailvane.server import api_page, operations
 from mailvane.server.operations import Checks, Metrics
 from mailvane.web import description
 from mailvane.web.dialect import NATIVE
@@ -60,6 +60,7 @@ _TABLES = (
     mailbox_routes.ROUTES,
     *maillog_routes.TABLES,
     operations.ROUTES,
+    api_page.ROUTES,
 )
 
 _DIALECTS = (

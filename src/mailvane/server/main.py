@@ -25,6 +25,7 @@ from mailvane.maillog.interface import MailLog
 from mailvane.maillog.ownership import Ownership
 from mailvane.outbound.governance import Governance
 from mailvane.reputation.alerts.service import Alerting
+from mailvane.reputation.alerts.warnings import AlertWarnings
 from mailvane.reputation.blocklists import ListingCheck
 from mailvane.reputation.model import AssetKind
 from mailvane.server import cli
@@ -70,6 +71,11 @@ class Mailvane:
 
     def governance(self) -> Governance:
         return governance_of(self._settings.outbound, self._ledger)
+
+    def alert_warnings(self) -> AlertWarnings:
+        from mailvane.server.alerting import monitoring_settings, warnings_about  # noqa: PLC0415
+
+        return warnings_about(monitoring_settings(self._settings), self._ledger)
 
     def alerting(self) -> Alerting:
         from mailvane.server.alerting import alerting_of, monitoring_settings  # noqa: PLC0415

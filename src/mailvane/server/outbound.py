@@ -14,6 +14,7 @@ from mailvane.core.tenants.service import Tenancy
 from mailvane.outbound.client_keys import ClientKeys
 from mailvane.outbound.decisions import DecisionQueue
 from mailvane.outbound.feedback import FeedbackBook, NotificationIntake
+from mailvane.outbound.model import Reason
 from mailvane.outbound.policy.protocol import REFUSALS, DomainSource, PolicyRules, Refusal
 from mailvane.outbound.policy.server import PolicyMetrics, PolicyServer
 from mailvane.outbound.services import OutboundServices
@@ -45,6 +46,8 @@ def policy_rules(outbound: OutboundSettings) -> PolicyRules:
         count_null_sender=outbound.count_null_sender,
         refuse_ungoverned=outbound.ungoverned_domains == "refuse",
         refusals={**REFUSALS, **chosen},
+        pending=chosen.get(Reason.UNVERIFIED, Refusal.DEFER),
+        quota_header=outbound.quota_header,
     )
 
 

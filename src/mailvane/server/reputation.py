@@ -23,7 +23,7 @@ from mailvane.reputation.services import ReputationServices
 from mailvane.reputation.source_schedule import SourceSchedule
 from mailvane.reputation.sources.dnsbl.zones import dictionary
 from mailvane.reputation.sources.runner import Runner
-from mailvane.server.alerting import MonitoringSettings, alerting_of, schedule_of, watched_assets_of
+from mailvane.server.alerting import MonitoringSettings, alerting_of, schedule_of, warnings_about, watched_assets_of
 from mailvane.server.collecting import Collecting
 from mailvane.server.ledger import Ledger
 from mailvane.server.notifying import Notifying
@@ -81,6 +81,7 @@ def reputation_of(
     runner = Runner(collecting.collectors, watched_assets, ledger.assets, leasing, clock, schedule)
     services = ReputationServices(
         alerting=alerting,
+        warnings=warnings_about(settings, ledger),
         statistics=AlertStatistics(ledger.alert_log),
         watched_assets=watched_assets,
         sources=SourceSchedule(ledger.assets, ledger.observations, ledger.leases, schedule),

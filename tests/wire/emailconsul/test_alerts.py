@@ -49,6 +49,7 @@ def test_an_alert_is_a_bare_object_with_every_field_and_both_spellings(world: Wo
         "instant_alert_email_email": "ops@example.org", "slack_integration_id": None,
         "webhook_url": "https://h.example/x", "formula": None, "rules": [LISTED],
         "created_at": "2024-01-17T20:30:45.000Z", "updated_at": "2024-01-17T20:30:45.000Z",
+        "warnings": made["warnings"],
     }  # fmt: skip
     assert len(made["id"]) == 24
     assert world.client.get(f"{PATH}/{made['id']}", headers=world.ours.headers).json() == made
@@ -64,6 +65,49 @@ def test_an_alert_is_changed_listed_and_removed(world: World) -> None:
     assert world.client.delete(f"{PATH}/{second['id']}", headers=world.ours.headers).status_code == 204
     gone = world.client.get(f"{PATH}/{second['id']}", headers=world.ours.headers)
     assert (gone.status_code, gone.json()["code"]) == (404, 404)
+
+
+def warned(told: dict[str, Any]) -> dict[str, str]:
+    return {each["field"]: each["message"] for each in told.get("warnings", [])}
+
+
+def test_what_keeps_an_alert_silent_is_told_until_it_is_so_no_more(world: World) -> None:
+    rule = {"type": "IP_IN_RBL", "ips": ["192.0.2.1"], "rbls": ["zen.spamhaus.org", "nobody.example"]}
+    odd = rule | {"domains": ["x"]}
+    made = created(world, rules=[odd], is_instant_alert=True, instant_alert_email="ops@example.org")
+    assert warned(made) == {
+        "is_instant_alert": "this server sends no mail: `host` of [reputation.mail] is not set",
+        "rules[0].ips[0]": "192.0.2.1 is not watched: nothing is known of it",
+        "rules[0].rbls[1]": "nobody.example is no blocklist that is asked: see /api/v1.0/checkers/rbl_dictionary",
+        "rules[0].domains": "has no effect: IP_IN_RBL has no such field",
+    }
+    world.client.post("/api/v1.0/ips", json={"ip": "192.0.2.1"}, headers=world.ours.headers)
+    body = {"name": "x", "rules": [rule | {"rbls": ["ZEN.spamhaus.org."]}]}
+    changed = world.client.put(f"{PATH}/{made['id']}", json=body, headers=world.ours.headers).json()
+    assert "warnings" not in changed
+    (listed,) = world.client.get(PATH, headers=world.ours.headers).json()["data"]
+    assert listed == changed == world.client.get(f"{PATH}/{made['id']}", headers=world.ours.headers).json()
+
+
+@pytest.mark.parametrize("rule", EXAMPLES, ids=lambda rule: str(rule["type"]))
+def test_where_nothing_is_watched_every_rule_but_those_of_microsoft_says_so(world: World, rule: dict[str, Any]) -> None:
+    assert bool(warned(created(world, rules=[rule]))) != str(rule["type"]).startswith("SNDS")
+
+
+@pytest.mark.parametrize(
+    ("rule", "field"),
+    [
+        ({"type": "GP_SPF_SUCCESS_RATIO", "gp_spf_success_ratio": ABOVE | {"value": 1}}, "gp_spf_success_ratio"),
+        ({"type": "SNDS_BOUNCE_RATE", "snds_bounce_rate": {"value": 100, "operator": "gt"}}, "snds_bounce_rate"),
+        ({"type": "SNDS_TRAP_HITS", "snds_trap_hits": {"value": 0, "operator": "lt"}}, "snds_trap_hits"),
+        ({"type": "SNDS_TRAP_HITS", "snds_trap_hits": {"value": 0.5, "operator": "eq"}}, "snds_trap_hits"),
+        ({"type": "DOMAIN_IN_RBL", "domains": ["ALL_DOMAINS"], "rbls": ["zen.spamhaus.org"]}, "rbls[0]"),
+        ({"type": "TRAPS_IP", "traps_ips": ["192.0.2.9"]}, "traps_ips[0]"),
+    ],
+)  # fmt: skip
+def test_what_can_never_be_is_taken_and_told(world: World, rule: dict[str, Any], field: str) -> None:
+    world.client.post("/api/v1.0/traps", json={"ip": "192.0.2.9"}, headers=world.ours.headers)  # nobody approved it
+    assert f"rules[0].{field}" in warned(created(world, rules=[rule]))
 
 
 def test_a_change_that_does_not_say_so_neither_starts_nor_stops_an_alert(world: World) -> None:
@@ -188,3 +232,12 @@ def test_keys_are_asked_for_and_an_unknown_path_is_none(world: World) -> None:
     assert world.client.get(PATH, headers={"X-API-KEY": world.platform}).status_code == 400
     named = {"X-API-KEY": world.platform, "X-Workspace-Id": str(world.ours.workspace.id)}
     assert world.client.get(PATH, headers=named).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["", "/", "/swagger-ui-bundle.js", "/swagger-ui.css", "/page.js", "/openapi.json"])
+def test_the_page_of_the_api_is_open_as_its_document_is(world: World, path: str) -> None:
+    answer = world.client.get(f"/api/v1.0/doc{path}")
+    kind = {"": "html", "/": "html"}.get(path, path.rpartition(".")[2]).replace("js", "javascript")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith(("text/" + kind, "application/json"))
+    assert world.client.get("/api/v1.0/doc/other").status_code == 401

@@ -135,10 +135,15 @@ def judge_by(rules: GovernanceRules, asked: tuple[Check, ...] = CHECKS) -> Judge
             soft=soft,
             sent_today=after.sent_today,
             sent_month=after.sent_month,
+            pending=refusal is not None and _waits_for_proof(refusal, domain),
         )
         return verdict, after
 
     return judge
+
+
+def _waits_for_proof(refusal: Check, domain: Domain) -> bool:
+    return refusal.reason is Reason.UNVERIFIED and domain.verification is Verification.PENDING
 
 
 def _refusal(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -10,9 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from mailvane.core.cli.rendering import console, moment, print_json, print_record, rate
+from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.errors import NotFound
 from mailvane.outbound.cli.program import OutboundProgram, outbound_program
 from mailvane.outbound.model import (
+    DEFAULT_WORKSPACE,
     AuditEntry,
     Counting,
     Domain,
@@ -21,11 +24,20 @@ from mailvane.outbound.model import (
     OutboundStatus,
     Tier,
     Usage,
+    Verification,
     WarmupProfile,
 )
 
 ACTOR = "command line"
 _AUDIT_ENTRIES = 10
+
+
+class SetVerification(StrEnum):
+    """What may be set of a proof; `pending` comes by beginning one."""
+
+    NONE = Verification.NONE.value
+    VERIFIED = Verification.VERIFIED.value
+
 
 group = typer.Typer(help="Sending domains and what they may send.", no_args_is_help=True)
 
@@ -46,13 +58,25 @@ def register(app: typer.Typer) -> None:
 def create(
     context: typer.Context,
     name: str = typer.Argument(help="The domain, such as example.org."),
-    workspace: str | None = typer.Option(None, help="Whose it is; `default` when not given."),
+    workspace: str | None = typer.Option(
+        None, help="Whose it is; not needed where there is one workspace, or one that is called `default`."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Begin to govern what a domain sends."""
     program = outbound_program(context)
-    owner = None if workspace is None else program.tenancy().workspace(workspace).id
-    _show(program, program.governance().create(name, owner, program.now(), actor=ACTOR), as_json)
+    owner = _home(program, workspace)
+    created = program.governance().create(name, owner, program.now(), actor=ACTOR)
+    if owner is None:
+        typer.echo(f"there was no workspace: {created.name} belongs to a new one, `{DEFAULT_WORKSPACE}`", err=True)
+    _show(program, created, as_json)
+
+
+def _home(program: OutboundProgram, named: str | None) -> int | None:
+    """Where a new domain belongs; None: there is no workspace at all. Raises NotFound, InvalidInput."""
+    known = program.tenancy().workspaces()
+    usual = DEFAULT_WORKSPACE if any(each.name == DEFAULT_WORKSPACE for each in known) else None
+    return chosen_workspace(program.tenancy(), named or usual).id if known or named else None
 
 
 @group.command(name="list")
@@ -109,10 +133,13 @@ def set_(  # noqa: PLR0913  each option is a field of the domain
     spike_max_multiplier: float | None = typer.Option(None, help="Most mails of a day, as a multiple of the usual."),
     counting: Counting | None = typer.Option(None, help="Whether limits count messages or recipients."),
     tier: Tier | None = typer.Option(None, help="Which pool of addresses it sends from."),
+    verification: SetVerification | None = typer.Option(
+        None, help="The way back from a proof that was begun: none, as if nobody had asked for it, or verified."
+    ),
     workspace: str | None = typer.Option(None, help="Move it to this workspace."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Change limits of a domain."""
+    """Change limits of a domain, or what is held of its proof."""
     program = outbound_program(context)
     given = {
         "daily_limit": daily_limit,
@@ -123,6 +150,7 @@ def set_(  # noqa: PLR0913  each option is a field of the domain
         "spike_max_multiplier": spike_max_multiplier,
         "counting": counting,
         "tier": tier,
+        "verification": verification,
         "workspace": None if workspace is None else program.tenancy().workspace(workspace).id,
     }
     _change(program, name, {field: value for field, value in given.items() if value is not None}, as_json)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any
 
+import msgspec
 from litestar import Request
 
 from mailvane.core.errors import NotFound
@@ -25,13 +27,20 @@ from mailvane.outbound.model import Domain, OutboundStatus, SendRequest
 from mailvane.outbound.services import OutboundServices
 from mailvane.web.endpoints import Asked, Parameter
 from mailvane.web.gateway import principal_of
+from mailvane.web.handlers import body_of
 
 _LONGEST_IDEMPOTENCY_KEY = 255  # ours
-IDEMPOTENCY_KEY = Parameter(
-    "Idempotency-Key",
-    "A reset that was made under this key is told again, and not made again.",
-    {"type": "string", "minLength": 1, "maxLength": _LONGEST_IDEMPOTENCY_KEY},
-    place="header",
+
+
+def _key_parameter(told: str) -> Parameter:
+    schema = {"type": "string", "minLength": 1, "maxLength": _LONGEST_IDEMPOTENCY_KEY}
+    return Parameter("Idempotency-Key", told, schema, place="header")
+
+
+IDEMPOTENCY_KEY = _key_parameter("A reset that was made under this key is told again, and not made again.")
+INCREMENT_KEY = _key_parameter(
+    "An increment that was answered under this key within a day is answered so again, and counted once. 422 when the"
+    " key was used for another domain or body."
 )
 
 # The vendor's name of a field to ours, and whether it is always the master's.
@@ -50,10 +59,22 @@ _FIELDS = {
 async def increment(services: OutboundServices, request: Request[Any, Any, Any]) -> Increment:
     """May one mail pass? Asked for every outgoing mail: it waits on the loop for its group's transaction."""
     wanted = SendRequest(domain=request.path_params["name"], workspace=scope_of(principal_of(request)))
+    if key := _key_of(request):
+        body = (await body_of(request)).strip()
+        content = blake2b(body, digest_size=16).digest()
+        wanted = msgspec.structs.replace(wanted, key=key, content=content)
     verdict = await services.decision_queue.decide(wanted)
+    if verdict.key_reused:
+        raise unprocessable(("header", INCREMENT_KEY.name), "this key was used for another request")
     if not verdict.known:
         raise NotFound(DOMAIN_NOT_FOUND)
     return Increment(verdict.domain, verdict.sent_today, verdict.sent_month, verdict.allowed, verdict.word)
+
+
+def _key_of(request: Request[Any, Any, Any]) -> str | None:
+    """Raises Unprocessable."""
+    found = [value for name, value in request.scope["headers"] if name == b"idempotency-key"]
+    return _idempotency_key(found[0].decode("latin-1")) if found else None
 
 
 def show(services: OutboundServices, asked: Asked) -> Outbound:

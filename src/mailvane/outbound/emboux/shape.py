@@ -18,7 +18,7 @@ from mailvane.core.errors import (
     QuotaExceeded,
 )
 from mailvane.outbound.clients import ClientKey
-from mailvane.outbound.model import BillingPeriod, Domain, FrozenUsage, Usage, Verification
+from mailvane.outbound.model import BillingPeriod, Domain, FrozenUsage, Usage, Verification, WarmupProfile
 from mailvane.outbound.verification import Challenge, Progress
 from mailvane.web.dialect import JSON, Dialect, Refusal
 
@@ -109,7 +109,7 @@ class Outbound(msgspec.Struct, frozen=True):
     bounce_rate: float
     complaint_rate: float
     ses_verified: bool
-    warmup_profile: str
+    warmup_profile: str | None  # ours: null where there is no warm-up; the vendor has no word for that
     spike_max_multiplier: float
 
 
@@ -237,7 +237,7 @@ def outbound(domain: Domain, usage: Usage) -> Outbound:
         bounce_rate=figures.bounce_rate,
         complaint_rate=figures.complaint_rate,
         ses_verified=domain.verification is Verification.VERIFIED,
-        warmup_profile=domain.warmup_profile.value,
+        warmup_profile=None if domain.warmup_profile is WarmupProfile.OFF else domain.warmup_profile.value,
         spike_max_multiplier=domain.spike_max_multiplier,
     )
 

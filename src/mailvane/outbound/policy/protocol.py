@@ -165,12 +165,17 @@ class PolicyRules(msgspec.Struct, frozen=True, kw_only=True):
     count_null_sender: bool = False  # bounces and notifications too, when a login or client tells whose they are
     refuse_ungoverned: bool = False  # mail of no domain of this server, or of none at all; else it passes
     refusals: Mapping[Reason, Refusal] = REFUSALS
+    pending: Refusal = Refusal.DEFER  # where the proof of a domain was begun: it may succeed at any time
+    quota_header: bool = False  # a softened refusal is told to the recipients, too
 
 
-def send_request_of(request: Request, rules: PolicyRules, asker: str = "") -> SendRequest | None:
+def send_request_of(
+    request: Request, rules: PolicyRules, asker: str = "", *, is_look: bool = False
+) -> SendRequest | None:
     """What to ask about this mail. None: it does not count, and may pass.
 
-    Two mail servers may come upon the same instance; `asker` keeps their mails apart.
+    Two mail servers may come upon the same instance; `asker` keeps their mails apart. `is_look`: it is asked about
+    again when it is complete.
     """
     if request.stage not in _STAGES or not (request.sender or rules.count_null_sender):
         return None
@@ -180,7 +185,9 @@ def send_request_of(request: Request, rules: PolicyRules, asker: str = "") -> Se
     if not name and not rules.refuse_ungoverned:
         return None
     instance = f"{asker}/{request.instance}" if request.instance else ""
-    return SendRequest(domain=name, units=request.recipient_count or 1, instance=instance, mail_server=True)
+    return SendRequest(
+        domain=name, units=request.recipient_count or 1, instance=instance, mail_server=True, is_look=is_look
+    )
 
 
 def ruled(verdict: Verdict, rules: PolicyRules) -> Verdict:
@@ -197,9 +204,10 @@ def action(verdict: Verdict, stage: str, rules: PolicyRules) -> str:
         return DUNNO
     if verdict.allowed:
         summary = f"{verdict.word}; domain={verdict.domain}; today={verdict.sent_today}; month={verdict.sent_month}"
-        # By then Postfix has taken the message in and can change no header of it any more.
-        return f"INFO {HEADER}: {summary}" if stage == END_OF_MESSAGE else f"PREPEND {HEADER}: {summary}"
-    refusal = rules.refusals[reason]
+        # At the end Postfix has taken the message in and can change no header of it any more.
+        marks = rules.quota_header and stage != END_OF_MESSAGE
+        return f"PREPEND {HEADER}: {summary}" if marks else f"INFO {HEADER}: {summary}"
+    refusal = rules.pending if verdict.pending else rules.refusals[reason]
     code = "4.7.1" if refusal is Refusal.DEFER else "5.7.1"
     return f"{refusal} {code} {_EXPLANATIONS[reason].format(verdict.domain or 'this sender')} ({reason.value})"
 

@@ -23,6 +23,7 @@ from mailvane.core.listening import Listen, UnixSocket
 from mailvane.outbound.model import SendRequest, Verdict
 from mailvane.outbound.policy.protocol import (
     DUNNO,
+    END_OF_MESSAGE,
     PolicyRules,
     Request,
     RequestStream,
@@ -41,7 +42,33 @@ _PIPELINED = 256  # requests of one connection in hand at once; more wait in the
 _LIMITS = ConnectionLimits(total=4096, per_peer=4096)
 _SOCKET_MODE = 0o666  # who may reach a Unix socket is said by its directory
 _DUNNO = answer(DUNNO)
+_STAGES_TOLD = frozenset({"RCPT", "DATA", END_OF_MESSAGE})
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)  # seconds
+
+
+_MOST_LEFT = 16  # mails of a mail server, one after the other, that were not asked about at their end
+
+
+class Stages:
+    """At which stages each mail server asks. One that asks at the end of a message is counted there.
+
+    What it asks before, at recipients, is a look then: a mail that is given up or refused meanwhile counts nothing.
+    When many mails in a row come to no end, it may have been told to ask there no more, and recipients count again.
+    """
+
+    def __init__(self) -> None:
+        self._left: dict[str, int] = {}  # by address: mails since it asked at an end last
+
+    def ended(self, asker: str) -> None:
+        self._left[asker] = 0
+
+    def left(self, asker: str) -> None:
+        """A mail that was let pass came to no end."""
+        if asker in self._left:
+            self._left[asker] += 1
+
+    def counts_at_end(self, asker: str) -> bool:
+        return self._left.get(asker, _MOST_LEFT + 1) <= _MOST_LEFT
 
 
 class PolicyMetrics:
@@ -60,6 +87,12 @@ class PolicyMetrics:
             buckets=_BUCKETS,
             registry=registry,
         )
+        self._stages = Counter(
+            "mailvane_policy_stages",
+            "Requests of mail servers, by the stage of the mail: RCPT, DATA, END-OF-MESSAGE, other",
+            ["stage"],
+            registry=registry,
+        )
         self._known = {answer: self._decisions.labels(answer, "") for answer in ("allowed", "unknown", "exempt")}
 
     def decided(self, verdict: Verdict, seconds: float) -> None:
@@ -68,6 +101,9 @@ class PolicyMetrics:
             self._decisions.labels("soft" if verdict.allowed else "refused", verdict.reason.value).inc()
         else:
             self._known["allowed" if verdict.known else "unknown"].inc()
+
+    def asked(self, stage: str) -> None:
+        self._stages.labels(stage if stage in _STAGES_TOLD else "other").inc()
 
     def exempted(self, seconds: float) -> None:
         self._seconds.observe(seconds)
@@ -100,6 +136,7 @@ class PolicyServer:
         self.decide = decide
         self.rules = rules
         self.metrics = metrics
+        self.stages = Stages()
         self.connections: Connections[_Connection] = Connections(limits, _Connection.is_idle, _Connection.give_up)
         self._patience = patience or Patience()
         self._listening: list[asyncio.Server] = []
@@ -189,6 +226,8 @@ class _Connection(asyncio.Protocol):
         self._asker = ""
         self._heard = self._loop.time()
         self._marked = ""  # the mail that was last given a header
+        self._mail = ""  # the instance that was asked about last
+        self._is_open = False  # nothing was said of its end, and it was not refused
         self._ending = False
         self._full = False
         self._deaf = False  # for now
@@ -204,6 +243,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why it was lost makes no difference
         self._ending = True
         self._waiting.clear()
+        self._leave_mail()
         self._server.connections.leave(self)
 
     def data_received(self, data: bytes) -> None:
@@ -218,7 +258,7 @@ class _Connection(asyncio.Protocol):
         if requests:
             self._server.connections.prove(self)
         for request in requests:
-            asked = send_request_of(request, self._server.rules, self._asker)
+            asked = send_request_of(request, self._server.rules, self._asker, is_look=self._is_look(request))
             verdict = None
             if asked is not None:
                 verdict = asyncio.ensure_future(self._server.decide(asked))
@@ -271,6 +311,25 @@ class _Connection(asyncio.Protocol):
         elif not self._waiting and silent > patience.idle:
             self._transport.abort()
 
+    def _is_look(self, request: Request) -> bool:
+        """Whether the mail counts at its end only; notes how far it is."""
+        stages = self._server.stages
+        self._server.metrics.asked(request.stage)
+        if request.instance != self._mail:
+            self._leave_mail()
+            self._mail = request.instance
+            self._is_open = bool(request.instance)
+        if request.stage == END_OF_MESSAGE:
+            stages.ended(self._asker)
+            self._is_open = False
+            return False
+        return bool(request.instance) and stages.counts_at_end(self._asker)
+
+    def _leave_mail(self) -> None:
+        if self._is_open:
+            self._server.stages.left(self._asker)
+        self._is_open = False
+
     def _decided(self, verdict: asyncio.Future[Verdict]) -> None:
         if not verdict.cancelled():
             verdict.exception()  # looked at, also when the connection is gone; what was decided stays decided
@@ -301,6 +360,8 @@ class _Connection(asyncio.Protocol):
         self._server.metrics.decided(verdict, seconds)
         if verdict.reason is None:
             return _DUNNO
+        if not verdict.allowed and asked.request.instance == self._mail:
+            self._is_open = False  # it comes to no end by that
         if verdict.allowed:
             # Asked at each recipient, a mail is still to be marked once.
             if asked.request.instance and asked.request.instance == self._marked:

@@ -45,7 +45,7 @@ from mailvane.outbound.store.rows import (
     read_usage,
     usage_of,
 )
-from mailvane.outbound.store.tables import answers, decision_minutes, domain_audit, domains
+from mailvane.outbound.store.tables import answers, decision_minutes, domain_audit, domains, increment_keys
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -55,6 +55,7 @@ class Answered(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     verdict: Verdict
     units: int
+    request: bytes = b""  # under a key: stands for what was asked
 
 
 _decoder = msgspec.msgpack.Decoder(Answered)
@@ -64,6 +65,12 @@ def digest(domain: Domain, identity: str) -> bytes:
     """Stands for a mail or a message of one domain."""
     text = f"{domain.id}\x00{identity}".encode("utf-8", "surrogatepass")
     return blake2b(text, digest_size=16).digest()
+
+
+def _key_digest(domain: Domain, key: str) -> bytes:
+    """Stands for a key of one workspace."""
+    text = f"workspace {domain.workspace}\x00{key}".encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=16, person=b"idempotency").digest()
 
 
 class DecisionBatch:
@@ -78,6 +85,7 @@ class DecisionBatch:
         self._now = now
         self._answers: dict[bytes, Answered] = {}
         self._fresh: dict[bytes, Answered] = {}
+        self._keyed: dict[bytes, Answered] = {}
         self._minutes: dict[int, list[int]] = {}
         self._watch = watch
         self._changes: list[tuple[Domain, Domain, AuditEntry]] = []
@@ -87,9 +95,14 @@ class DecisionBatch:
         known = ((self._asked_of(each), each.instance) for each in requests if each.instance)
         return [digest(domain, instance) for domain, instance in known if domain is not None]
 
+    def keys(self, requests: Sequence[SendRequest]) -> list[bytes]:
+        """Of the requests that came under a key."""
+        known = ((self._asked_of(each), each.key) for each in requests if each.key)
+        return [_key_digest(domain, key) for domain, key in known if domain is not None]
+
     def remember(self, answered: Mapping[bytes, bytes]) -> None:
         """What was answered in earlier transactions."""
-        self._answers = {identity: _decoder.decode(answer) for identity, answer in answered.items()}
+        self._answers |= {identity: _decoder.decode(answer) for identity, answer in answered.items()}
 
     def decide(self, requests: Sequence[SendRequest], judge: Judge) -> list[Verdict]:
         return [self._answer(request, judge) for request in requests]
@@ -114,9 +127,15 @@ class DecisionBatch:
         ]
 
     def answers(self) -> list[dict[str, Any]]:
+        return self._rows(self._fresh)
+
+    def keyed_answers(self) -> list[dict[str, Any]]:
+        return self._rows(self._keyed)
+
+    def _rows(self, answered: Mapping[bytes, Answered]) -> list[dict[str, Any]]:
         return [
             {"digest": identity, "answered_at": self._now, "verdict": _encoder.encode(answer)}
-            for identity, answer in self._fresh.items()
+            for identity, answer in answered.items()
         ]
 
     def _asked_of(self, request: SendRequest) -> Domain | None:
@@ -130,12 +149,18 @@ class DecisionBatch:
         domain = self._asked_of(request)
         if domain is None:
             return Verdict(domain=request.domain, allowed=True, known=False)
+        if request.key:
+            return self._answer_keyed(domain, request, judge)
         if not request.instance:
             return self._judge(domain, request, judge)
         identity = digest(domain, request.instance)
         known = self._fresh.get(identity) or self._answers.get(identity)
         units = request.counted_in(domain)
         if known is None:
+            if request.is_look:
+                verdict, _ = judge(domain, self._usages[domain.id], request, self._now)
+                if verdict.allowed:
+                    return verdict
             verdict = self._judge(domain, request, judge)
         elif known.units and units > known.units:
             verdict = self._judge(domain, request, judge, known.units)
@@ -143,6 +168,17 @@ class DecisionBatch:
             return known.verdict
         self._fresh[identity] = Answered(verdict, units if verdict.allowed else 0)
         return verdict
+
+    def _answer_keyed(self, domain: Domain, request: SendRequest, judge: Judge) -> Verdict:
+        identity = _key_digest(domain, request.key)
+        content = digest(domain, request.content.hex())
+        known = self._keyed.get(identity) or self._answers.get(identity)
+        if known is None:
+            known = Answered(self._judge(domain, request, judge), 0, content)
+            self._keyed[identity] = known
+        elif known.request != content:
+            return Verdict(domain=domain.name, allowed=False, key_reused=True)
+        return known.verdict
 
     def _judge(self, domain: Domain, request: SendRequest, judge: Judge, reserved: int = 0) -> Verdict:
         before = self._usages[domain.id]
@@ -182,11 +218,16 @@ def _without(usage: Usage, units: int) -> Usage:
 
 # A mail server asks again within one SMTP conversation, or when an answer was lost on the way.
 _ANSWERS_MS = HOUR_MS
+KEYS_MS = DAY_MS  # ours: for so long a request with a key is recognised
 _MINUTES_MS = 100 * DAY_MS
 _NAMES = 0x646F6D61696E73  # seeds the hash of a name, so that its lock is no other program's
 _NAMED = PreparedChoice(lambda named: locked(WHOLE.where(named)), domains.c.name)
 _COUNTED = COUNTED.where(domains.c.id.in_(bindparam("ids", expanding=True)))
 _ANSWERED = PreparedChoice(select(answers.c.digest, answers.c.verdict).where, answers.c.digest)
+_KEYED = PreparedChoice(
+    select(increment_keys.c.digest, increment_keys.c.verdict, increment_keys.c.answered_at).where,
+    increment_keys.c.digest,
+)
 _PUT_COUNTERS = Prepared(SET_COUNTERS)
 
 
@@ -206,6 +247,7 @@ class DomainStore:
             )
         )
         self._put_answers = Prepared(database.upsert(answers))
+        self._put_keyed = Prepared(database.upsert(increment_keys))
 
     def domains(self, workspace: int | None = None, removed: bool = False) -> list[Domain]:
         """The domains of a workspace, or all; the newest first. `removed`: also those that were."""
@@ -291,9 +333,7 @@ class DomainStore:
         with self._database.write() as connection:
             rows = _NAMED.rows(connection, names)
             batch = DecisionBatch([(domain_of(row), usage_of(row)) for row in rows], now, watch)
-            identities = batch.identities(requests)
-            if identities:
-                batch.remember({row.digest: row.verdict for row in _ANSWERED.rows(connection, identities)})
+            self._recall(connection, batch, requests, now)
             verdicts = batch.decide(requests, judge)
             self._keep(connection, batch, now)
         return verdicts
@@ -307,6 +347,15 @@ class DomainStore:
         with self._database.read() as connection:
             return [AuditEntry(**row) for row in connection.execute(wanted).mappings()]
 
+    def _recall(self, connection: Connection, batch: DecisionBatch, requests: Sequence[SendRequest], now: int) -> None:
+        identities = batch.identities(requests)
+        if identities:
+            batch.remember({row.digest: row.verdict for row in _ANSWERED.rows(connection, identities)})
+        keys = batch.keys(requests)
+        if keys:
+            rows = _KEYED.rows(connection, keys)
+            batch.remember({row.digest: row.verdict for row in rows if row.answered_at > now - KEYS_MS})
+
     def _keep(self, connection: Connection, batch: DecisionBatch, now: int) -> None:
         for old, new, entry in batch.changes():
             put_domain(connection, old, new)
@@ -319,6 +368,9 @@ class DomainStore:
         if fresh := batch.answers():
             self._put_answers.many(connection, fresh)
             forget(connection, answers, "answered_at", now - _ANSWERS_MS, 2 * len(fresh))
+        if keyed := batch.keyed_answers():
+            self._put_keyed.many(connection, keyed)
+            forget(connection, increment_keys, "answered_at", now - KEYS_MS, 2 * len(keyed))
 
 
 def approved_locked(connection: Connection, name: str) -> tuple[Domain, Usage]:

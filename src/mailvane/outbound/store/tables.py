@@ -98,6 +98,17 @@ answers = Table(
     sqlite_with_rowid=False,
 )
 
+# What was answered to an increment under an `Idempotency-Key`. The digest holds the workspace.
+increment_keys = Table(
+    "increment_keys",
+    metadata,
+    Column("digest", LargeBinary(16), primary_key=True),
+    Column("answered_at", BigInteger, nullable=False),
+    Column("verdict", LargeBinary, nullable=False),
+    Index(None, "answered_at"),
+    sqlite_with_rowid=False,
+)
+
 feedback_ids = Table(
     "feedback_ids",
     metadata,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from mailvane.core.moments import DAY_MS
+from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.reputation.alerts.engine import evaluate
 from mailvane.reputation.alerts.model import Alert, AlertState, FiredRule
 from mailvane.reputation.alerts.rules import read_rule
@@ -14,6 +14,9 @@ from mailvane.reputation.alerts.view import COUNTED, LONGEST_MS, View, Watched
 from mailvane.reputation.model import Observation, ObservationKind
 
 _WEEK_MS = 7 * DAY_MS
+_MOST_MOMENTS = (
+    2_000  # of single mails there may be many: beyond so many moments, those of an hour are looked at together
+)
 
 
 class Firing(msgspec.Struct, frozen=True):
@@ -52,20 +55,20 @@ def backtest(
 ) -> Backtest:
     """Replay a stretch of time. The observations are of the kinds that the alert reads, also from before.
 
-    It is evaluated whenever something new had come in, and once a day, as a source that is asked daily would have it.
-    What is watched is taken to have been watched all the time. `check` is called before each evaluation, and raises
-    when nobody wants to know any more.
+    Each is known from the time on that it tells of, whenever it came in: a source that made up for a month at once told
+    of each of its days. It is evaluated whenever something new was known, and once a day, as a source that is asked
+    daily would have it. What is watched is taken to have been watched all the time. `check` is called before each
+    evaluation, and raises when nobody wants to know any more.
     """
     since, until = span
-    arriving = sorted(observations, key=lambda one: one.seen_at)
+    arriving = sorted(observations, key=lambda one: one.at)
     state = AlertState(alert_id=alert.id)
     known: dict[tuple[object, ...], Observation] = {}
     firings: list[Firing] = []
     place = evaluations = 0
-    moments = {one.seen_at for one in arriving if since <= one.seen_at < until}
-    for moment in sorted(moments | set(range(since, until, DAY_MS))):
+    for moment in _moments(arriving, since, until):
         check()
-        while place < len(arriving) and arriving[place].seen_at <= moment:
+        while place < len(arriving) and arriving[place].at <= moment:
             one = arriving[place]
             known[_slot(one)] = one
             place += 1
@@ -81,6 +84,13 @@ def backtest(
     return Backtest(since, until, evaluations, tuple(firings), state.failures)
 
 
+def _moments(arriving: Sequence[Observation], since: int, until: int) -> list[int]:
+    moments = {one.at for one in arriving if since <= one.at < until}
+    if len(moments) > _MOST_MOMENTS:
+        moments = {min(until - 1, -(-at // HOUR_MS) * HOUR_MS) for at in moments}
+    return sorted(moments | set(range(since, until, DAY_MS)))
+
+
 def _slot(one: Observation) -> tuple[object, ...]:
     """Of states and days the newest is known, of what is counted all."""
     return (one.kind, one.asset, one.key, one.at) if one.kind in COUNTED else (one.kind, one.asset, one.key)
@@ -88,4 +98,6 @@ def _slot(one: Observation) -> tuple[object, ...]:
 
 def _as_known(one: Observation, moment: int) -> Observation:
     """As it stood then: what is confirmed today had been confirmed until then."""
-    return msgspec.structs.replace(one, confirmed_at=moment) if one.confirmed_at > moment else one
+    if max(one.confirmed_at, one.seen_at) <= moment:
+        return one
+    return msgspec.structs.replace(one, confirmed_at=min(one.confirmed_at, moment), seen_at=min(one.seen_at, moment))

@@ -6,6 +6,7 @@ import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from fractions import Fraction
 from typing import Annotated
 
 import msgspec
@@ -22,7 +23,7 @@ class Operator(StrEnum):
     LTE = "lte"
 
 
-_HOLDS: Mapping[Operator, Callable[[float, float], bool]] = {
+_HOLDS: Mapping[Operator, Callable[[float | Fraction, float], bool]] = {
     Operator.EQ: operator.eq,
     Operator.GT: operator.gt,
     Operator.GTE: operator.ge,
@@ -37,7 +38,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     value: float
     operator: Operator
 
-    def holds(self, observed: float) -> bool:
+    def holds(self, observed: float | Fraction) -> bool:
         return _HOLDS[self.operator](observed, self.value)
 
     def within(self, ascending: Sequence[float]) -> slice:

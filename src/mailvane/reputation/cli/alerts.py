@@ -19,6 +19,7 @@ from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry
+from mailvane.reputation.alerts.warnings import Warned
 from mailvane.reputation.cli.program import ReputationProgram, reputation_program
 from mailvane.reputation.questions import EntryQuestion
 
@@ -40,6 +41,7 @@ class AlertReport(msgspec.Struct, frozen=True):
     alert: Alert
     state: AlertState | None
     entries: Sequence[LogEntry]
+    warnings: Sequence[Warned] = ()  # what keeps it silent
 
 
 def register(app: typer.Typer) -> None:
@@ -85,7 +87,8 @@ def show(
     owner = _workspace(program, workspace)
     alert = alerting.alert(owner, alert_id)
     page = alerting.entries(EntryQuestion(workspace=owner, alert_id=alert_id, limit=_LAST_ENTRIES))
-    report = AlertReport(alert, alerting.state(alert_id), page.entries)
+    warned = program.alert_warnings().of(owner, [alert]).get(alert.id, ())
+    report = AlertReport(alert, alerting.state(alert_id), page.entries, warned)
     if as_json:
         print_json(report)
         return
@@ -212,6 +215,8 @@ def _show_alert(program: ReputationProgram, report: AlertReport) -> None:
     failing = report.state.failures if report.state else {}
     if reason := failing.get(""):
         console().print(Text(f"it cannot be evaluated: {reason}", "red"))
+    for each in report.warnings:
+        console().print(Text(f"warning: {each.field}: {each.message}", "yellow"))
     for place_of, rule in enumerate(alert.rules):
         console().print(Text.assemble((f"\n{rule.get('type')}", "bold"), f"  {_configuration(rule)}"))
         if reason := failing.get(str(rule.get("key") or place_of)):

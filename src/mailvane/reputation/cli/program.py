@@ -9,6 +9,7 @@ import typer
 
 from mailvane.core.cli.program import Program, program
 from mailvane.reputation.alerts.service import Alerting
+from mailvane.reputation.alerts.warnings import AlertWarnings
 from mailvane.reputation.blocklists import ListingCheck
 from mailvane.reputation.model import AssetKind
 
@@ -18,6 +19,9 @@ class ReputationProgram(Program, Protocol):
 
     def alerting(self) -> Alerting:
         """Alerts, and what they would say."""
+
+    def alert_warnings(self) -> AlertWarnings:
+        """What keeps alerts silent."""
 
     def listings(self, kind: AssetKind, names: Sequence[str]) -> ListingCheck:
         """Ask blocklists about addresses or domains."""

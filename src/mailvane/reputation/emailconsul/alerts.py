@@ -45,7 +45,9 @@ def listed(services: ReputationServices, asked: Asked) -> shape.Page:
         )
     )
     failures = services.alerting.failures([one.id for one in found.alerts])
-    return shape.page([shape.alert(one, failures.get(one.id, {})) for one in found.alerts], found.total, part)
+    warned = services.warnings.of(asked.workspace, found.alerts)
+    rows = [shape.alert(one, failures.get(one.id, {}), warned.get(one.id, ())) for one in found.alerts]
+    return shape.page(rows, found.total, part)
 
 
 def log(services: ReputationServices, asked: Asked) -> shape.Page:
@@ -89,7 +91,8 @@ def _kept(services: ReputationServices, found: Alert) -> shape.AlertObject:
 
 
 def _shown(services: ReputationServices, found: Alert) -> shape.AlertObject:
-    return shape.alert(found, services.alerting.failures([found.id]).get(found.id, {}))
+    warned = services.warnings.of(found.workspace, [found]).get(found.id, ())
+    return shape.alert(found, services.alerting.failures([found.id]).get(found.id, {}), warned)
 
 
 def _of_one(services: ReputationServices, asked: Asked) -> FiringQuestion:

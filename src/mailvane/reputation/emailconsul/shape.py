@@ -17,6 +17,7 @@ from mailvane.core.moments import iso_text
 from mailvane.core.tenants.model import KeyKind
 from mailvane.notify.model import Notification
 from mailvane.reputation.alerts.model import Alert, FiredRule, LogEntry
+from mailvane.reputation.alerts.warnings import Warned
 from mailvane.reputation.emailconsul.parameters import Window
 from mailvane.reputation.model import Asset, Observation, Profile, Zone
 from mailvane.web.dialect import JSON, Dialect, Refusal
@@ -61,6 +62,7 @@ class AlertObject(msgspec.Struct, frozen=True):
     created_at: str
     updated_at: str
     error: str | msgspec.UnsetType = msgspec.UNSET  # ours: why it could not be evaluated last, when that is so
+    warnings: Sequence[FieldComplaint] | msgspec.UnsetType = msgspec.UNSET  # ours: what keeps it silent, if anything
 
 
 class FiredRuleObject(msgspec.Struct, frozen=True):
@@ -218,6 +220,9 @@ DIALECT = Dialect(
     name="emailconsul",
     render=render,
     prefixes=(PREFIX,),
+    open_paths=frozenset(
+        f"{PREFIX}/doc{name}" for name in ("", "/openapi.json", "/page.js", "/swagger-ui.css", "/swagger-ui-bundle.js")
+    ),
     kinds=frozenset({KeyKind.WORKSPACE, KeyKind.PLATFORM, KeyKind.MASTER}),
     refusals=frozenset({400, 401, 403, 404, 500, 503}),
     refused=Refused,
@@ -231,7 +236,7 @@ def page(rows: Sequence[Any], total: int, part: Window) -> Page:
 date = iso_text
 
 
-def alert(found: Alert, failures: Mapping[str, str]) -> AlertObject:
+def alert(found: Alert, failures: Mapping[str, str], warned: Sequence[Warned] = ()) -> AlertObject:
     """`failures` says why it could not be evaluated: by the keys of rules, and by "" of the alert as a whole."""
     text = "; ".join(f"rule {key}: {reason}" if key else reason for key, reason in failures.items())
     return AlertObject(
@@ -241,6 +246,7 @@ def alert(found: Alert, failures: Mapping[str, str]) -> AlertObject:
         instant_alert_email_email=found.instant_alert_email, slack_integration_id=found.slack_integration_id,
         webhook_url=found.webhook_url, formula=found.formula, rules=found.rules, created_at=date(found.created_at),
         updated_at=date(found.updated_at), error=text or msgspec.UNSET,
+        warnings=[FieldComplaint(each.field, each.message) for each in warned] or msgspec.UNSET,
     )  # fmt: skip
 
 

@@ -192,7 +192,7 @@ def _formed(value: object, form: Form) -> str:
         except (ValueError, OverflowError, OSError):
             return "unknown"  # no calendar goes so far
     if form == "count":
-        return f"{value:,.0f}"
+        return f"{value:,.2f}".rstrip("0").rstrip(".")
     if form in ("share", "percent"):
         return f"{value * 100 if form == 'share' else value:.3f}".rstrip("0").rstrip(".") + " %"
     return visible(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
+import msgspec
 import pytest
 
 from mailvane.outbound.model import Reason, SendRequest, Verdict
@@ -188,11 +189,19 @@ def test_how_a_reason_is_refused_is_the_operators() -> None:
     assert action(verdict(Reason.HOURLY), "RCPT", rules).startswith("DEFER 4.7.1 ")
 
 
-def test_a_softened_refusal_marks_the_mail() -> None:
+def test_a_softened_refusal_marks_the_mail_where_the_settings_say_so() -> None:
     marked = verdict(Reason.DAILY, allowed=True)
     told = "X-Mailvane-Quota: daily_limit_exceeded_soft; domain=shop.example; today=501; month=900"
-    assert action(marked, "RCPT", RULES) == f"PREPEND {told}"
-    assert action(marked, "DATA", RULES) == f"PREPEND {told}"
+    for stage in ("RCPT", "DATA"):
+        assert action(marked, stage, PolicyRules(quota_header=True)) == f"PREPEND {told}"
+        assert action(marked, stage, RULES) == f"INFO {told}", "recipients see every header"
+
+
+def test_while_a_proof_is_pending_mail_may_come_again() -> None:
+    pending = msgspec.structs.replace(verdict(Reason.UNVERIFIED), pending=True)
+    told = "shop.example has not been verified yet (domain_not_verified)"
+    assert action(pending, "RCPT", RULES) == f"DEFER 4.7.1 {told}"
+    assert action(pending, "RCPT", PolicyRules(pending=Refusal.REJECT)) == f"REJECT 5.7.1 {told}"
 
 
 def test_a_mail_that_is_complete_can_only_be_marked_in_the_log() -> None:

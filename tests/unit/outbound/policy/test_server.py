@@ -179,11 +179,45 @@ def test_mail_that_does_not_count_is_not_asked_about() -> None:
 
 def test_a_mail_is_marked_once_though_it_is_asked_about_for_each_recipient() -> None:
     async def story() -> None:
-        async with serving(Judge(refused(soft=True))) as room:
+        async with serving(Judge(refused(soft=True)), quota_header=True) as room:
             client = await room.client()
             assert await client.ask(question(instance="1")) == MARKED
             assert await client.ask(question(instance="1", recipient="bob@inbox.example")) == DUNNO
             assert await client.ask(question(instance="2")) == MARKED
+
+    run(story)
+
+
+def test_of_a_mail_server_that_asks_at_the_end_recipients_are_looks_until_many_mails_come_to_none() -> None:
+    async def story() -> None:
+        judge = Judge(allowed())
+        async with serving(judge) as room:
+            client = await room.client()
+            await client.ask(question(instance="first"))
+            await client.ask(question(instance="first", protocol_state="END-OF-MESSAGE"))
+            for number in range(18):
+                await client.ask(question(instance=str(number)))
+            await client.ask(question(instance="last", protocol_state="END-OF-MESSAGE"))
+            await client.close()
+            await room.connected(0)
+            another = await room.client()
+            await another.ask(question(instance="next"))
+            await another.ask(question(instance=""))
+        looks = [passage.is_look for passage in judge.asked]
+        assert looks == [False, False, *[True] * 17, False, False, True, False]
+
+    run(story)
+
+
+def test_a_refused_mail_comes_to_no_end_and_says_nothing_of_the_mail_server() -> None:
+    async def story() -> None:
+        judge = Judge(refused())
+        async with serving(judge) as room:
+            client = await room.client()
+            await client.ask(question(instance="first", protocol_state="END-OF-MESSAGE"))
+            for number in range(20):
+                assert await client.ask(question(instance=str(number))) == REFUSED
+        assert [passage.is_look for passage in judge.asked] == [False, *[True] * 20]
 
     run(story)
 

@@ -9,8 +9,20 @@ from hypothesis import strategies as st
 
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.reputation.alerts.backtest import backtest, kinds_read
-from mailvane.reputation.model import Observation, ObservationKind
-from tests.unit.reputation.alerts.one_alert import BOTH, LISTED, NOW, STALE, WATCHED, Watch, alert, listing
+from mailvane.reputation.alerts.view import Watched
+from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind
+from tests.unit.reputation.alerts.one_alert import (
+    BOTH,
+    LISTED,
+    NOW,
+    SPAMMY,
+    STALE,
+    WATCHED,
+    Watch,
+    alert,
+    listing,
+    spam,
+)
 
 STEPS = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 4), st.booleans()), max_size=12)
 
@@ -55,3 +67,44 @@ def test_a_backtest_that_nobody_waits_for_any_more_ends_at_the_next_evaluation()
     with pytest.raises(TimeoutError):
         backtest(alert(LISTED), [listing(1, NOW)], WATCHED, (NOW, NOW + 14 * DAY_MS), STALE, check)
     assert len(looked) == 3
+
+
+def test_a_month_that_came_in_at_once_is_replayed_by_its_days() -> None:
+    arrived = NOW + 30 * DAY_MS
+    days = [
+        msgspec.structs.replace(spam(NOW + day * DAY_MS, 0.2 if day % 10 == 5 else 0.0), seen_at=arrived)
+        for day in range(30)
+    ]
+    found = backtest(alert(SPAMMY), days, WATCHED, (NOW, arrived + DAY_MS), STALE)
+    assert [(firing.at - NOW) // DAY_MS for firing in found.firings] == [5, 15, 25]
+
+
+def test_a_report_of_weeks_fires_in_a_backtest_by_what_a_day_of_it_holds() -> None:
+    watched = Watched((Asset(id="d", workspace=1, kind=AssetKind.DMARC, name="a.example", created_at=0),))
+    said = Observation(
+        kind=ObservationKind.DMARC, asset="a.example", key="r", at=NOW + 21 * DAY_MS, seen_at=NOW + 25 * DAY_MS,
+        data={"messages": 2100, "dmarc_fail": 2100, "period_from": NOW + 1000, "period_to": NOW + 21 * DAY_MS},
+    )  # fmt: skip
+    for value, days in ((1000, []), (99, [21])):
+        counted = {"value": value, "operator": "gt", "time_range": "ONE_DAY"}
+        of = alert({"type": "DMARC_DMARC_FAIL", "dmarc_dmarc_fail": counted})
+        found = backtest(of, [said], watched, (NOW, NOW + 30 * DAY_MS), STALE)
+        assert [(firing.at - NOW) // DAY_MS for firing in found.firings] == days
+        for firing in found.firings:
+            ((record,),) = (rule.snapshot["data"] for rule in firing.rules)
+            assert (record["failed"], record["spread_reports"], record["failed_before"]) == (100, 1, 2000)
+
+
+def test_so_many_mails_that_each_has_its_moment_are_looked_at_by_the_hour() -> None:
+    watched = Watched((Asset(id="t", workspace=1, kind=AssetKind.TRAP, name="192.0.2.1", created_at=0),))
+    hits = [
+        Observation(
+            kind=ObservationKind.TRAP_HIT, asset="192.0.2.1", key=str(n), at=NOW + n * 1000, seen_at=NOW + n * 1000,
+            data={"ip": "192.0.2.1"},
+        )
+        for n in range(2_500)
+    ]  # fmt: skip
+    of = alert({"type": "TRAPS_IP", "traps_ips": ["ALL_TRAPS_IPS"]})
+    found = backtest(of, hits, watched, (NOW, NOW + 5 * DAY_MS), STALE)
+    assert found.evaluations <= 8
+    assert [(firing.at - NOW) // DAY_MS for firing in found.firings] == [0, 1]  # they are within a day for two

@@ -1,18 +1,23 @@
 """Types about reports that receivers send: DMARC aggregate reports (RFC 7489), and TLS reports (RFC 8460).
 
 A domain must be watched as one whose reports come here. `MV_TLS_FAILURE` is not of the vendor.
+
+A report of several days says nothing of each: its counts are taken to be spread evenly over its days, and of these the
+ones that end within the stretch are added up. A report of one day counts whole at its end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from typing import Any, ClassVar, NamedTuple
 
+from mailvane.core.moments import DAY_MS
 from mailvane.reputation.alerts.comparing import AmountInTime
 from mailvane.reputation.alerts.model import Match
 from mailvane.reputation.alerts.rule import Rule, one_comparison
 from mailvane.reputation.alerts.view import View
-from mailvane.reputation.model import AssetKind, ObservationKind
+from mailvane.reputation.model import AssetKind, Observation, ObservationKind
 
 
 class Counted(NamedTuple):
@@ -25,9 +30,13 @@ class Counted(NamedTuple):
 
 
 class _Sum(NamedTuple):
-    whole: int
-    failed: int
-    newest: int
+    """Exact, as shares of several reports are added up."""
+
+    whole: Fraction = Fraction(0)
+    failed: Fraction = Fraction(0)
+    newest: int = 0
+    spread: int = 0  # how many of the reports tell of several days
+    outside: Fraction = Fraction(0)  # of what failed by them, what falls on days before the stretch
 
 
 def failed_of(view: View, profile_id: str | None, amount: AmountInTime, counted: Counted) -> Iterator[Match]:
@@ -37,15 +46,17 @@ def failed_of(view: View, profile_id: str | None, amount: AmountInTime, counted:
     for domain, sums in view.kept(("failing", counted, begins), lambda: _sums(view, counted, begins)).items():
         if domain not in watched or not amount.holds(sums.failed):
             continue
+        spread = {"spread_reports": sums.spread, "failed_before": _number(sums.outside)} if sums.spread else {}
         yield Match(
-            item={"domain": domain, "time_range": amount.time_range.value, "value": sums.failed},
+            item={"domain": domain, "time_range": amount.time_range.value, "value": _number(sums.failed)},
             record={
                 "domain": domain,
                 "time_range": amount.time_range.value,
                 "period_from": begins,
                 "period_to": view.now,
-                counted.name: sums.whole,
-                "failed": sums.failed,
+                counted.name: _number(sums.whole),
+                "failed": _number(sums.failed),
+                **spread,
             },
             identity=(domain, amount.time_range.value),
             at=sums.newest,
@@ -55,11 +66,32 @@ def failed_of(view: View, profile_id: str | None, amount: AmountInTime, counted:
 def _sums(view: View, counted: Counted, begins: int) -> dict[str, _Sum]:
     sums: dict[str, _Sum] = {}
     for report in view.since(counted.kind, begins):
-        known = sums.get(report.asset, _Sum(0, 0, 0))
+        known = sums.get(report.asset, _Sum())
         failed = int(report.data.get(counted.failed, 0))
         whole = sum(int(report.data.get(field, 0)) for field in counted.whole)
-        sums[report.asset] = _Sum(known.whole + whole, known.failed + failed, max(known.newest, report.at))
+        days, share = _share_within(report, begins)
+        sums[report.asset] = _Sum(
+            known.whole + whole * share,
+            known.failed + failed * share,
+            max(known.newest, report.at),
+            known.spread + (days > 1),
+            known.outside + failed * (1 - share),
+        )
     return sums
+
+
+def _share_within(report: Observation, begins: int) -> tuple[int, Fraction]:
+    """Over how many days it is spread, and the share of those that end after a moment. It ends after it itself."""
+    since = report.data.get("period_from")
+    length = report.at - since if isinstance(since, int) else 0
+    days = max(1, round(length / DAY_MS))  # a day of 23 or 25 hours is one, too
+    within = sum(report.at - past * DAY_MS > begins for past in range(days)) if days > 1 else 1
+    return days, Fraction(within, days)
+
+
+def _number(exact: Fraction) -> float:
+    """As it is shown: whole where it is, otherwise with two decimals."""
+    return exact.numerator if exact.denominator == 1 else round(float(exact), 2)
 
 
 def _messages(name: str, field: str) -> type[Rule]:
