@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mailvane.maillog.clickhouse import ClickHouseMailLog
-from mailvane.maillog.clickhouse.questions import Statement
+from mailvane.maillog.clickhouse.engine import Statement
 from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEvent
 from mailvane.maillog.queries import Delivery, LogQuestion
 from tests.contract.maillogs import maillog, maillog_dsn, workspace

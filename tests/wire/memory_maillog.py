@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,11 @@ from mailvane.maillog.queries import (
     MailLogHealth,
     Match,
     Pattern,
+    QueueIdQuestion,
     ReceivedQuestion,
+    RefusedMail,
+    RefusedPage,
+    RefusedQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -135,6 +140,18 @@ class MemoryMailLog:
             if event.type is EventType.DELIVERED and event.kind is MailKind.MAIL
         )
         return {address: got[address] for address in question.addresses if got[address]}
+
+    def refused(self, question: RefusedQuestion) -> RefusedPage:
+        found = [
+            RefusedMail(**{name: getattr(event, name) for name in RefusedMail.__struct_fields__})
+            for event in self._of(question.workspace, question.relays)
+            if event.type is EventType.REJECTED and question.sender in (None, event.sender)
+        ]
+        return RefusedPage(len(found), found[question.skip : question.skip + question.limit])
+
+    def with_queue_id(self, question: QueueIdQuestion) -> list[MailKey]:
+        events = self._of(question.workspace, question.relays)
+        return list(dict.fromkeys(event.key for event in events if question.queue_id in _queue_ids(event)))
 
     def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         return sorted((event for event in self._events.get(workspace, []) if event.key == mail), key=lambda e: e.at)
@@ -261,7 +278,7 @@ def _passes(row: Delivery, question: LogQuestion) -> bool:
         return False
     if not all(_fits(row, term) for term in question.terms):
         return False
-    if question.queue_ids is not None and row.queue_id not in question.queue_ids:
+    if question.queue_ids is not None and not _queue_ids(row) & set(question.queue_ids):
         return False
     if question.delivered is not None and (row.status is DeliveryStatus.DELIVERED) is not question.delivered:
         return False
@@ -287,6 +304,10 @@ def _compares(value: str, pattern: Pattern) -> bool:
     if pattern.match is Match.DOMAIN and "@" in value:
         return value.endswith("@" + pattern.text)
     return value == pattern.text or (pattern.match is Match.DOMAIN and value.endswith("." + pattern.text))
+
+
+def _queue_ids(row: Delivery | MailEvent) -> set[str]:
+    return {row.queue_id, *re.findall(r"queued as (\w+)", row.reply)}
 
 
 def _within(at: int, since: int | None, until: int | None) -> bool:

@@ -17,12 +17,14 @@ from mailvane.inbound.model import MessageStatus
 from mailvane.inbound.questions import AddressQuestion, ContactQuestion, MessageQuestion
 from mailvane.mailboxes.model import Warmup, mailbox_id
 from mailvane.maillog.api.questions import LifeQuestion, Retention, Upkeep
-from mailvane.maillog.model import MailKey
+from mailvane.maillog.model import EventType, MailKey
 from mailvane.maillog.queries import (
     EngagementQuestion,
     HourlyQuestion,
     LogQuestion,
+    QueueIdQuestion,
     ReceivedQuestion,
+    RefusedQuestion,
     StatisticsQuestion,
 )
 from mailvane.notify.model import SlackIntegration
@@ -31,9 +33,10 @@ from mailvane.reputation.alerts.model import Alert, MaintenanceWindow
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Profile, Source
 from mailvane.reputation.questions import EntryQuestion
 from tests.wire.inbound import addresses, message, taken_in
-from tests.wire.world import ACCEPTED_AT, MAIL_ID, MASTER, NOW, NUMBER, World, opened, populate
+from tests.wire.world import ACCEPTED_AT, MAIL_ID, MASTER, NOW, NUMBER, World, accepted, ended, opened, populate
 
 THEIR_DOMAIN = "shop.theirs.example"
+QUEUE_ID = "4A1B2C3D4E"
 THEIR_CLIENT = "emb_of_another_customer"
 SECRETS = (
     *("secret@theirs.example", "boss@theirs.example", "relay of theirs", "theirs", "whsec_dGhlaXJz"),
@@ -89,6 +92,8 @@ def world(shared_world: World) -> World:
     shared_world.services.mailboxes.mailboxes.create(
         shared_world.theirs.workspace.id, "boss@theirs.example", {"tags": ("theirs",), "warmup": warmup}, NOW
     )
+    refused = ended(accepted(shared_world.theirs, "secret@theirs.example", number=9), EventType.REJECTED, 554)
+    shared_world.record(shared_world.theirs, msgspec.structs.replace(refused, queue_id=QUEUE_ID))
     return shared_world
 
 
@@ -219,6 +224,8 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
     return {
         "/mailvane/v1/events": told | {"relay": world.theirs.relay.id},
         "/mailvane/v1/maillog/search": LogQuestion(workspace=workspace, relays=relays),
+        "/mailvane/v1/maillog/refused": RefusedQuestion(workspace=workspace, relays=relays),
+        "/mailvane/v1/maillog/queue-id": QueueIdQuestion(workspace=workspace, relays=relays, queue_id=QUEUE_ID),
         "/mailvane/v1/maillog/statistics": StatisticsQuestion(workspace=workspace, relays=relays),
         "/mailvane/v1/maillog/hourly": HourlyQuestion(workspace=workspace, relays=relays, since=0, until=NOW),
         "/mailvane/v1/maillog/engagement": EngagementQuestion(workspace=workspace, relays=relays),
@@ -315,6 +322,13 @@ def test_asking_for_ones_own_workspace_with_their_relay_finds_nothing_of_theirs(
         assert leaked(answer) == [], request
 
 
+def test_a_queue_id_of_theirs_is_known_to_them_alone(world: World) -> None:
+    request = ("POST", "/mailvane/v1/maillog/queue-id")
+    assert [one["relay"] for one in asked(world, request, world.theirs.token).json()] == [world.theirs.relay.id]
+    assert asked(world, request, world.ours.token).status_code == 404
+    assert asked(world, request, world.ours.token, workspace=world.ours.workspace.id).json() == []
+
+
 def test_the_owner_does_see_it(world: World) -> None:
     looking = [request for request in routes(world) if request[0] in {"GET", "POST"}]
     groups = [SPAN | {"group": "to_email"}, SPAN | {"group": "ip"}, {}]
@@ -383,6 +397,7 @@ def test_the_owner_does_see_it(world: World) -> None:
         "/mailvane/v1/domains/{name}/audit",
         "/mailvane/v1/maillog/life",
         "/mailvane/v1/maillog/received",
+        "/mailvane/v1/maillog/refused",
         "/mailvane/v1/maillog/search",
         "/mailvane/v1/maillog/statistics",
         "/mailvane/v1/mailboxes",

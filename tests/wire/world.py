@@ -213,7 +213,7 @@ def accepted(tenant: Tenant, recipient: str, seconds_later: int = 0, number: int
         protocol="ESMTPSA",
         interface="submission",
         size=2048,
-        queue_id="4TF",
+        queue_id="4BF52A1B7D",
         host="mx1",
     )
 

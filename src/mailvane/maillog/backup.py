@@ -68,6 +68,8 @@ class LockedMailLog:
         self.search = maillog.search
         self.statistics = maillog.statistics
         self.hourly = maillog.hourly
+        self.refused = maillog.refused
+        self.with_queue_id = maillog.with_queue_id
         self.mail_events = maillog.mail_events
         self.tally = maillog.tally
         self.over_time = maillog.over_time

@@ -18,7 +18,10 @@ from mailvane.maillog.queries import (
     LogPage,
     LogQuestion,
     MailLogHealth,
+    QueueIdQuestion,
     ReceivedQuestion,
+    RefusedPage,
+    RefusedQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -66,6 +69,12 @@ class MailLog(EventStore, EngagementLog, Protocol):
 
     def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
         """How many deliveries of each state in each stretch of time, the oldest first."""
+
+    def refused(self, question: RefusedQuestion) -> RefusedPage:
+        """One page of what was refused, and the total."""
+
+    def with_queue_id(self, question: QueueIdQuestion) -> list[MailKey]:
+        """The mails that a queue id may mean, refused ones too, the newest first."""
 
     def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         """Every event of one mail, oldest first; empty when the workspace has no such mail."""

@@ -55,7 +55,7 @@ class LogQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     subject: str | None = None
     mail_id: str | None = None
     message_id_part: str | None = None  # substring of the Message-ID, any case
-    queue_ids: tuple[str, ...] | None = None  # one of them
+    queue_ids: tuple[str, ...] | None = None  # the mail had one of them here, or was given it by a server that took it
     reply_to: str | None = None
     header_from: str | None = None
     delivered: bool | None = None  # False: everything that is not delivered, untried mail included
@@ -154,6 +154,69 @@ class TimeTally(msgspec.Struct, frozen=True):
     since: int
     status: DeliveryStatus
     count: int
+
+
+class RefusedQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which refusals, which page. `None` does not filter; all filters are joined by AND."""
+
+    workspace: int
+    relays: tuple[int, ...]  # at least one
+    origin: str | None = None
+    sender: str | None = None
+    recipient: str | None = None
+    family: ReasonFamily | None = None
+    queue_ids: tuple[str, ...] | None = None  # the mail had one of them
+    reply_part: str | None = None  # substring of the reply, any case
+    since: int | None = None  # time at which the mail came, inclusive
+    until: int | None = None  # inclusive
+    skip: int = 0
+    limit: int = 100
+    ascending: bool = False  # by that time
+
+
+class RefusedMail(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A mail, or one recipient of it, that was refused and is therefore no delivery. "" and 0 mean "not known"."""
+
+    relay: int
+    accepted_at: int  # when the mail came; where it had no queue id yet, when it was refused
+    number: int
+    at: int  # when it was refused
+    sender: str
+    recipient: str  # "" when the whole mail, or the client, was refused
+    subject: str
+    message_id: str
+    origin: str
+    client_name: str
+    login: str
+    protocol: str
+    interface: str
+    host: str
+    queue_id: str
+    code: int
+    enhanced_code: str
+    reply: str
+    family: ReasonFamily
+    hard: bool
+
+    @property
+    def mail_id(self) -> str:
+        return mail_id(self.accepted_at, self.number)
+
+
+class RefusedPage(msgspec.Struct, frozen=True):
+    """One page of refusals and the number of rows on all pages."""
+
+    total: int
+    refused: list[RefusedMail]
+
+
+class QueueIdQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which mails had this queue id here, or were given it by a server that took them; the newest first."""
+
+    workspace: int
+    relays: tuple[int, ...]
+    queue_id: str
+    limit: int = 10
 
 
 class StatisticsQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -32,7 +32,10 @@ from mailvane.maillog.queries import (
     LogPage,
     LogQuestion,
     MailLogHealth,
+    QueueIdQuestion,
     ReceivedQuestion,
+    RefusedPage,
+    RefusedQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -106,6 +109,12 @@ class RemoteMailLog:
 
     def received(self, question: ReceivedQuestion) -> dict[str, int]:
         return self._ask("received", question, dict[str, int])
+
+    def refused(self, question: RefusedQuestion) -> RefusedPage:
+        return self._ask("refused", question, RefusedPage)
+
+    def with_queue_id(self, question: QueueIdQuestion) -> list[MailKey]:
+        return self._ask("queue-id", question, list[MailKey])
 
     def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         return self._ask("life", {"workspace": workspace, "mail": mail}, list[MailEvent])

@@ -63,6 +63,7 @@ class Importer:
                     if STDIN in request.files:
                         raise  # it cannot be read again
                     time.sleep(random.uniform(0, _POLL_SECONDS))  # noqa: S311 - so that the two do not keep step
+            summary.add(reading.take_summary())
             self._wait(1, shipper)
         return _summary(summary, request.samples, time.monotonic() - began)
 
@@ -101,7 +102,7 @@ class Importer:
         reading = LogReading(
             origin, self._ledger.journal.cursors(origin.stream), self._ledger.journal.in_flight(origin.stream)
         )
-        reading.year = request.year
+        reading.year, reading.follows = request.year, request.follow
         return reading
 
     def _steps(self, request: ImportRequest, reading: LogReading) -> Iterator[Step]:
@@ -142,6 +143,7 @@ def _summary(found: Summary, samples: int, seconds: float) -> ImportSummary:
         deferrals=found.events[EventType.DEFERRED],
         bounces=found.events[EventType.BOUNCED],
         rejects=found.events[EventType.REJECTED],
+        unfinished=found.unfinished,
         not_understood=dict(found.not_understood),
         samples={kind: examples[:samples] for kind, examples in found.samples.items()} if samples else {},
         seconds=seconds,

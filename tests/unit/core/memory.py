@@ -16,7 +16,10 @@ from mailvane.maillog.queries import (
     LogPage,
     LogQuestion,
     MailLogHealth,
+    QueueIdQuestion,
     ReceivedQuestion,
+    RefusedPage,
+    RefusedQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -90,6 +93,12 @@ class MemoryMailLog:
         raise NotImplementedError
 
     def received(self, question: ReceivedQuestion) -> dict[str, int]:
+        raise NotImplementedError
+
+    def refused(self, question: RefusedQuestion) -> RefusedPage:
+        raise NotImplementedError
+
+    def with_queue_id(self, question: QueueIdQuestion) -> list[MailKey]:
         raise NotImplementedError
 
     def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:

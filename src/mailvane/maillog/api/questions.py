@@ -24,7 +24,10 @@ from mailvane.maillog.queries import (
     LogPage,
     LogQuestion,
     MailLogHealth,
+    QueueIdQuestion,
     ReceivedQuestion,
+    RefusedPage,
+    RefusedQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -68,8 +71,7 @@ class Upkeep(msgspec.Struct, frozen=True, omit_defaults=True):
 def search(services: MailLogServices, asked: Asked) -> LogPage:
     question = _read(LogQuestion, asked)
     _check_question(asked.principal, question)
-    if not 0 <= question.limit <= MAX_LIMIT or not 0 <= question.skip <= _MAX_SKIP:
-        raise InvalidInput(f"`limit` is at most {MAX_LIMIT}, `skip` at most {_MAX_SKIP}, and neither is negative")
+    _check_page(question.skip, question.limit)
     return services.maillog.search(question)
 
 
@@ -87,6 +89,21 @@ def over_time(services: MailLogServices, asked: Asked) -> Sequence[TimeTally]:
     if not MINUTE_MS <= question.step < _FAR:
         raise InvalidInput(f"`step` is at least {MINUTE_MS}")
     return services.maillog.over_time(question)
+
+
+def refused(services: MailLogServices, asked: Asked) -> RefusedPage:
+    question = _read(RefusedQuestion, asked)
+    _checked(asked.principal, question.workspace, question.relays)
+    _check_times(question.since, question.until)
+    _check_page(question.skip, question.limit)
+    return services.maillog.refused(question)
+
+
+def with_queue_id(services: MailLogServices, asked: Asked) -> Sequence[MailKey]:
+    question = _read(QueueIdQuestion, asked)
+    _checked(asked.principal, question.workspace, question.relays)
+    _check_page(0, question.limit)
+    return services.maillog.with_queue_id(question)
 
 
 def statistics(services: MailLogServices, asked: Asked) -> Statistics:
@@ -179,6 +196,11 @@ def _checked(principal: Principal, workspace: int, relays: Iterable[int]) -> Non
         raise NotFound(f"there is no workspace {workspace}")
     if not all(0 <= number < 2**32 for number in (workspace, *relays)):
         raise InvalidInput("there is no workspace or relay of that number")
+
+
+def _check_page(skip: int, limit: int) -> None:
+    if not 0 <= limit <= MAX_LIMIT or not 0 <= skip <= _MAX_SKIP:
+        raise InvalidInput(f"`limit` is at most {MAX_LIMIT}, `skip` at most {_MAX_SKIP}, and neither is negative")
 
 
 def _check_times(*times: int | None) -> None:

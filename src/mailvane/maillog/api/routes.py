@@ -12,6 +12,7 @@ from mailvane.maillog.api import questions
 from mailvane.maillog.api.event import NativeEvent
 from mailvane.maillog.api.gathering import IntakeCommits
 from mailvane.maillog.api.intake import LARGE_BODY, MAX_BODY, DecodedEvents, Intake, Receipt, unpacked
+from mailvane.maillog.model import MailKey
 from mailvane.maillog.queries import (
     EngagementCounts,
     EngagementQuestion,
@@ -20,7 +21,10 @@ from mailvane.maillog.queries import (
     LogPage,
     LogQuestion,
     MailLogHealth,
+    QueueIdQuestion,
     ReceivedQuestion,
+    RefusedPage,
+    RefusedQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -81,6 +85,14 @@ _QUESTIONS = [
     Endpoint(
         "post", "/search", "maillog_search", "One page of deliveries", questions.search, LogPage, LogQuestion,
         pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "post", "/refused", "maillog_refused", "One page of mail that was refused", questions.refused, RefusedPage,
+        RefusedQuestion, pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "post", "/queue-id", "maillog_queue_id", "Which mails a queue id means", questions.with_queue_id,
+        list[MailKey], QueueIdQuestion, pool=Pool.MAIL_LOG,
     ),
     Endpoint(
         "post", "/statistics", "maillog_statistics", "Counts and ranked tables", questions.statistics, Statistics,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from zoneinfo import ZoneInfo
 
 import typer
@@ -10,9 +12,13 @@ from rich.text import Text
 
 from mailvane.core.cli.rendering import console, moment, print_json, print_record
 from mailvane.core.cli.selection import chosen_relays, chosen_workspace
-from mailvane.core.errors import NotFound
+from mailvane.core.errors import InvalidInput, NotFound
 from mailvane.maillog.cli.program import maillog_program
+from mailvane.maillog.interface import MailLog
 from mailvane.maillog.model import EventType, MailEvent, MailKey, parse_mail_id
+from mailvane.maillog.queries import QueueIdQuestion
+
+_QUEUE_ID = re.compile(r"[\w.-]{1,255}")  # of any mail server
 
 _STYLE = {
     EventType.DELIVERED: "bold green",
@@ -29,34 +35,53 @@ def register(app: typer.Typer) -> None:
 
 def explain(
     context: typer.Context,
-    mail_id: str = typer.Argument(help="The mail's id, as in `mailvane log`."),
+    mail: str = typer.Argument(
+        help="The mail's id, as in `mailvane log`, or a queue id that it had here or elsewhere."
+    ),
     workspace: str | None = typer.Option(None, help="The workspace; by default the only one."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Tell the life of one mail, event by event, with file, line number and the raw lines."""
+    """Tell the life of a mail, event by event, with file, line number and the raw lines.
+
+    Postfix gives short queue ids out again: all mails that one may mean are told of, at most ten, the newest first.
+    """
     program = maillog_program(context)
     tenancy = program.tenancy()
     found = chosen_workspace(tenancy, workspace)
-    accepted_at, number = parse_mail_id(mail_id)
+    relays = chosen_relays(tenancy, found, None)
     with program.maillog() as maillog:
         mails = [
-            maillog.mail_events(found.id, MailKey(relay, accepted_at, number))
-            for relay in chosen_relays(tenancy, found, None)
+            events for key in _mails(maillog, found.id, relays, mail) if (events := maillog.mail_events(found.id, key))
         ]
-    events = [event for one in mails for event in one]
-    if not events:
-        raise NotFound(f"workspace {found.name} has no mail {mail_id}")
+    if not mails:
+        raise NotFound(f"workspace {found.name} has no mail {mail}")
     if as_json:
         print_json(
             [
                 {**{name: getattr(event, name) for name in MailEvent.__struct_fields__}, "mail_id": event.mail_id}
+                for events in mails
                 for event in events
             ]
         )
         return
-    _print_mail(events, program.zone)
-    for event in events:
-        _print_event(console(), event, program.zone)
+    for number, events in enumerate(mails):
+        if number:
+            console().print()
+        _print_mail(events, program.zone)
+        for event in events:
+            _print_event(console(), event, program.zone)
+
+
+def _mails(maillog: MailLog, workspace: int, relays: tuple[int, ...], name: str) -> list[MailKey]:
+    """The mails of this id, or of this queue id. Raises InvalidInput when it is neither."""
+    if not _QUEUE_ID.fullmatch(name):
+        raise InvalidInput("a mail id has 18 hexadecimal digits; a queue id has letters, digits, dots and dashes only")
+    keys: list[MailKey] = []
+    with suppress(InvalidInput):  # it is no mail id
+        accepted_at, number = parse_mail_id(name)
+        keys = [MailKey(relay, accepted_at, number) for relay in relays]
+    named = maillog.with_queue_id(QueueIdQuestion(workspace=workspace, relays=relays, queue_id=name))
+    return list(dict.fromkeys([*keys, *named]))
 
 
 def _known(events: list[MailEvent], field: str) -> str:

@@ -111,6 +111,8 @@ def _print_summary(summary: ImportSummary) -> None:
     table.add_row("rejects", f"{summary.rejects:,}", "refused before acceptance")
     unknown = sum(summary.not_understood.values())
     table.add_row("not understood", f"{unknown:,}", "" if unknown else "every line was understood")
+    if summary.unfinished:
+        table.add_row("unfinished", f"{summary.unfinished:,}", "last lines without an end: read when there is one")
     for kind, count in sorted(summary.not_understood.items(), key=lambda item: -item[1]):
         table.add_row(f"  {kind}", f"{count:,}")
     console = Console(highlight=False)

@@ -15,6 +15,7 @@ from mailvane.core.cli.selection import chosen_relays, chosen_workspace
 from mailvane.core.mailbox import canonical_address
 from mailvane.maillog.cli.delivery_status import status_text
 from mailvane.maillog.cli.program import MailLogProgram, maillog_program
+from mailvane.maillog.cli.refused import print_refused
 from mailvane.maillog.dates import earliest, latest
 from mailvane.maillog.model import DeliveryStatus, MailKind, ReasonFamily
 from mailvane.maillog.queries import Delivery, LogPage, LogQuestion
@@ -34,6 +35,7 @@ def log(  # noqa: PLR0913  each option is one filter of the mail log
     origin: str | None = typer.Option(None, help="IP address that the mail came from."),
     mx: str | None = typer.Option(None, help="Host that the mail was given to."),
     mail_id: str | None = typer.Option(None, help="The mail's id."),
+    queue_id: str | None = typer.Option(None, help="A queue id that the mail had here, or was given elsewhere."),
     message_id: str | None = typer.Option(None, help="Part of the Message-ID, any case."),
     reply_to: str | None = typer.Option(None, help="Address in Reply-To, exact."),
     header_from: str | None = typer.Option(None, help="Address in From, exact."),
@@ -42,6 +44,7 @@ def log(  # noqa: PLR0913  each option is one filter of the mail log
     family: ReasonFamily | None = typer.Option(None, help="Only failures of this family."),
     since: str | None = typer.Option(None, help="Accepted at or after, such as 2026-01-31 or 'yesterday'."),
     until: str | None = typer.Option(None, help="Accepted at or before."),
+    refused: bool = typer.Option(False, help="What was refused, instead of what was taken in."),
     notifications: bool = typer.Option(False, help="Also the relay's own notifications and probes."),
     by_message: bool = typer.Option(False, help="One row a mail instead of one a recipient."),
     oldest_first: bool = typer.Option(False, help="Oldest first."),
@@ -63,6 +66,7 @@ def log(  # noqa: PLR0913  each option is one filter of the mail log
         origin=origin,
         mx_host=mx,
         mail_id=mail_id,
+        queue_ids=None if queue_id is None else (queue_id,),
         message_id_part=message_id,
         reply_to=_address(reply_to),
         header_from=_address(header_from),
@@ -71,13 +75,15 @@ def log(  # noqa: PLR0913  each option is one filter of the mail log
         family=family,
         since=None if since is None else earliest(since, program.now(), zone),
         until=None if until is None else latest(until, program.now(), zone),
-        kinds=tuple(MailKind) if notifications else (MailKind.MAIL,),
+        # Whoever has a queue id in hand means that mail, whatever it is.
+        kinds=tuple(MailKind) if notifications or queue_id is not None else (MailKind.MAIL,),
         by_message=by_message,
         ascending=oldest_first,
         skip=skip,
         limit=limit,
     )
-    _print_page(program, question, "json" if as_json else "csv" if as_csv else "table")
+    shape = "json" if as_json else "csv" if as_csv else "table"
+    (print_refused if refused else _print_page)(program, question, shape)
 
 
 def _print_page(program: MailLogProgram, question: LogQuestion, shape: str) -> None:

@@ -48,6 +48,7 @@ class ImportSummary(msgspec.Struct, frozen=True):
     not_understood: dict[str, int]  # by kind of line
     samples: dict[str, list[str]]
     seconds: float
+    unfinished: int = 0  # files whose last line has no end and looks cut short: it waits for the rest
 
 
 class MailLogProgram(Program, Protocol):

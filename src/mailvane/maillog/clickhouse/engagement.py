@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from mailvane.core.mailbox import domain_of
 from mailvane.core.moments import DAY_MS
-from mailvane.maillog.clickhouse.questions import Statement
+from mailvane.maillog.clickhouse.engine import Statement
 from mailvane.maillog.queries import EngagementQuestion, ReceivedQuestion
 
 # Bits of `done`, as schema.sql has them.

@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Se
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, LifoQueue
+from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import clickhouse_connect
@@ -150,6 +151,13 @@ def translated() -> Generator[None]:
         raise MailvaneError(f"the mail log refused: {text}") from error
     except OSError as error:
         raise StoreUnavailable(f"the mail log does not answer: {error}") from error
+
+
+class Statement(NamedTuple):
+    """SQL, with tables as `{deliveries}`, and the values that are bound to it."""
+
+    sql: str
+    values: dict[str, object]
 
 
 class Engine:

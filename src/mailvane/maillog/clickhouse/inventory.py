@@ -42,6 +42,7 @@ _MEASURES = {
     "engagement": _Measure(_MAIL),
     "received": _Measure("workspace, domain, address, relay, day", "received", moment="day"),
     "waiting": _Measure(_MAIL, "waiting", "sums > 0"),
+    "queue_ids": _Measure(f"{_MAIL}, name"),
     "hourly": _Measure("workspace, relay, hour", "delivered + deferred + bounced + rejected", moment="hour"),
 }
 

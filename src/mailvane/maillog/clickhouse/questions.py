@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from mailvane.core.moments import HOUR_MS
-from mailvane.maillog.clickhouse import terms
+from mailvane.maillog.clickhouse import queue_ids, terms
+from mailvane.maillog.clickhouse.engine import Statement
 from mailvane.maillog.clickhouse.merged_partitions import Week
 from mailvane.maillog.clickhouse.rows import AT_BIAS, EVENT_COLUMNS, REACTIONS, STATUSES, Name
 from mailvane.maillog.model import NUMBER_BITS, DeliveryStatus, MailKey, MailKind, parse_mail_id
@@ -54,13 +55,6 @@ FOUND = 10_000  # rows at most are listed by their moments alone, to be put in o
 NAMED = 1000  # rows at most are asked for by name; beyond that the names would outgrow the question
 
 
-class Statement(NamedTuple):
-    """SQL and the values that are bound to it."""
-
-    sql: str
-    values: dict[str, object]
-
-
 class _Filter(NamedTuple):
     condition: str
     values: dict[str, object]
@@ -92,7 +86,7 @@ def _selective(question: LogQuestion) -> list[_Filter]:
     """The filters that few rows pass, those that tend to leave fewest first."""
     exact = _exact(question)
     names = ("subject", "recipient", "mx_host", "sender", "header_from", "reply_to", "origin")
-    part = [filter_ for filter_ in _message(question) if {"part", "queue_ids"} & set(filter_.values)]
+    part = [filter_ for filter_ in _message(question) if "part" in filter_.values]
     return [*part, *(exact[name] for name in names if name in exact)]
 
 
@@ -121,7 +115,8 @@ def _message(question: LogQuestion) -> list[_Filter]:
         position = "positionCaseInsensitive" if part.isascii() else "positionCaseInsensitiveUTF8"
         found.append(_Filter(f"{position}(message_id, {{part:String}}) > 0", {"part": part}))
     if question.queue_ids is not None:
-        found.append(_Filter("queue_id IN {queue_ids:Array(String)}", {"queue_ids": list(question.queue_ids)}))
+        named = queue_ids.mails("workspace = {workspace:UInt32}", question.queue_ids)
+        found.append(_Filter(f"({_MAIL}) GLOBAL IN ({named.sql})", named.values))
     if set(question.kinds) != set(MailKind):
         kinds = [kind.value for kind in question.kinds]
         found.append(_Filter("kind IN {kinds:Array(String)}", {"kinds": kinds}))
@@ -237,6 +232,10 @@ class Search:
 
     def candidates(self) -> Statement | None:
         """When the candidates for an answer were accepted, up to one more than MOMENTS; None when no filter selects."""
+        if self._question.queue_ids is not None:
+            named = queue_ids.mails(self._window, self._question.queue_ids)
+            sql = f"SELECT DISTINCT accepted_at FROM ({named.sql}) LIMIT {MOMENTS + 1}"
+            return Statement(sql, self._values | named.values)
         if self._selective is None:
             return None
         return Statement(

@@ -12,10 +12,22 @@ from importlib.resources import files
 from mailvane.core.errors import StoreTooNew
 from mailvane.maillog.clickhouse.engine import Engine
 
-SCHEMA_VERSION = 2
-TABLES = ("events", "deliveries", "reactions", "mails", "engagement", "received", "waiting", "hourly", "restored")
-KEPT = ("events", "deliveries", "reactions", "mails", "engagement", "received", "hourly")  # have keep_days
-ADDED = {2: ("engagement", "received")}  # views that came with a schema: one that was written before lacks their rows
+SCHEMA_VERSION = 3
+TABLES = (
+    "events",
+    "deliveries",
+    "reactions",
+    "mails",
+    "engagement",
+    "received",
+    "waiting",
+    "hourly",
+    "queue_ids",
+    "restored",
+)
+KEPT = ("events", "deliveries", "reactions", "mails", "engagement", "received", "hourly", "queue_ids")  # have keep_days
+# Views that came with a schema: one that was written before lacks their rows.
+ADDED = {2: ("engagement", "received"), 3: ("queue_ids",)}
 
 # 2000 to 2099: what claims to be older or younger shares the first or last partition and never expires too early.
 _DATE = "toDateTime(greatest({floor}, least(4102444799, intDiv({0}, 1000))), 'UTC')"

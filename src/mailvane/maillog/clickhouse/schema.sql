@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS events
     step UInt16 CODEC(ZSTD(1)),
     automatic Bool CODEC(ZSTD(1)),
     positive Bool CODEC(ZSTD(1)),
+    current_queue_id String CODEC(ZSTD(1)),
     batch UInt64 CODEC(ZSTD(1)),
     keep_days UInt16 CODEC(ZSTD(1))
 )
@@ -59,13 +60,14 @@ ORDER BY (workspace, relay, accepted_at, number, at)
 TTL {expiry:accepted_at} + toIntervalDay(keep_days) DELETE WHERE keep_days < 65535
 SETTINGS {durable}, index_granularity = 4096;
 
--- Columns that schema 1 did not have.
+-- Columns that schemas 1 and 2 did not have.
 ALTER TABLE events
     ADD COLUMN IF NOT EXISTS campaign LowCardinality(String) CODEC(ZSTD(1)),
     ADD COLUMN IF NOT EXISTS sequence LowCardinality(String) CODEC(ZSTD(1)),
     ADD COLUMN IF NOT EXISTS step UInt16 CODEC(ZSTD(1)),
     ADD COLUMN IF NOT EXISTS automatic Bool CODEC(ZSTD(1)),
-    ADD COLUMN IF NOT EXISTS positive Bool CODEC(ZSTD(1));
+    ADD COLUMN IF NOT EXISTS positive Bool CODEC(ZSTD(1)),
+    ADD COLUMN IF NOT EXISTS current_queue_id String CODEC(ZSTD(1));
 
 -- One row for each mail and recipient. Every column is a maximum or a sum, so neither the order in which events
 -- arrive nor the way they fall into batches matters. `state` orders the events of a delivery: time since acceptance,
@@ -307,6 +309,37 @@ SELECT
     keep_days
 FROM events
 WHERE kind = 'mail' AND type IN ('delivered', 'deferred', 'bounced', 'expired', 'rejected');
+
+-- Every queue id that a mail can be asked for by: those that it had here, one after the other, and those that the
+-- servers which took it said they gave it. The forms of reply are those of Postfix, Exim, Sendmail and Gmail.
+CREATE TABLE IF NOT EXISTS queue_ids
+(
+    workspace UInt32,
+    name String CODEC(ZSTD(1)),
+    relay UInt32,
+    accepted_at Int64 CODEC(ZSTD(1)),
+    number UInt32 CODEC(ZSTD(1)),
+    keep_days SimpleAggregateFunction(max, UInt16) CODEC(ZSTD(1))
+)
+ENGINE = AggregatingMergeTree
+PARTITION BY {month:accepted_at}
+ORDER BY (workspace, name, relay, accepted_at, number)
+TTL {expiry:accepted_at} + toIntervalDay(keep_days) DELETE WHERE keep_days < 65535
+SETTINGS {durable}, index_granularity = 1024;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS queue_ids_feed TO queue_ids AS
+SELECT
+    workspace,
+    arrayJoin(arrayDistinct(arrayFilter(one -> one != '', arrayConcat(
+        [queue_id, current_queue_id],
+        if(type NOT IN ('delivered', 'reinjected'), [], arrayConcat(
+            extractAll(reply, '(?:[Qq]ueued as|forwarded as|OK,? id=) ?([0-9A-Za-z](?:[0-9A-Za-z._-]*[0-9A-Za-z])?)'),
+            extractAll(reply, '2\\.0\\.0 ([0-9A-Za-z]+) Message accepted for delivery'),
+            extractAll(reply, 'OK +[0-9]+ ([0-9A-Za-z.-]+) - gsmtp')))
+    )))) AS name,
+    relay, accepted_at, number, keep_days
+FROM events
+WHERE (queue_id != '' OR current_queue_id != '' OR type IN ('delivered', 'reinjected'));
 
 -- Batches that came with a backup, which brings rows but not the marks by which a table recognises a batch.
 CREATE TABLE IF NOT EXISTS restored (batch UInt64) ENGINE = ReplacingMergeTree ORDER BY batch;

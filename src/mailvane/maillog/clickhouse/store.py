@@ -14,10 +14,10 @@ from typing import Self
 import msgspec
 
 from mailvane.core.errors import InvalidInput
-from mailvane.maillog.clickhouse import inventory, owners, schema, terms, upkeep
+from mailvane.maillog.clickhouse import inventory, owners, queue_ids, schema, terms, upkeep
 from mailvane.maillog.clickhouse import repair as doubt
 from mailvane.maillog.clickhouse.engagement import engagement_of, received_by
-from mailvane.maillog.clickhouse.engine import Engine, SinceWritten, parse_address
+from mailvane.maillog.clickhouse.engine import Engine, SinceWritten, Statement, parse_address
 from mailvane.maillog.clickhouse.merged_partitions import Counts, Remembered, Week, may_settle, settled_weeks
 from mailvane.maillog.clickhouse.questions import (
     AT_ONCE,
@@ -27,12 +27,12 @@ from mailvane.maillog.clickhouse.questions import (
     Count,
     Search,
     Span,
-    Statement,
     by_hour,
     locate,
     mail_events_of,
     moments_of_page,
 )
+from mailvane.maillog.clickhouse.refused import RefusedSearch, decode_refused
 from mailvane.maillog.clickhouse.rows import (
     COLUMNS,
     REACTIVE,
@@ -59,7 +59,10 @@ from mailvane.maillog.queries import (
     LogPage,
     LogQuestion,
     MailLogHealth,
+    QueueIdQuestion,
     ReceivedQuestion,
+    RefusedPage,
+    RefusedQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -338,6 +341,16 @@ class ClickHouseMailLog:
         """How many mails these addresses got; those that got none are left out."""
         rows = (row for statement in received_by(question) for row in self._rows(statement))
         return {str(address): int(str(count)) for address, count in rows}
+
+    def refused(self, question: RefusedQuestion) -> RefusedPage:
+        """One page of what was refused, and the total. What comes in between the two is counted already."""
+        search = RefusedSearch(question)
+        page = decode_refused(self._lines(search.page()))
+        return RefusedPage(search.total(len(page)) or self._number(search.count()), page)
+
+    def with_queue_id(self, question: QueueIdQuestion) -> list[MailKey]:
+        """The mails that a queue id may mean, refused ones too, the newest first."""
+        return queue_ids.mails_of(self._rows(queue_ids.newest(question)))
 
     def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         """Every event of one mail, oldest first; empty when the workspace has no such mail."""

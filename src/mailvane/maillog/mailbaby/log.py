@@ -14,6 +14,7 @@ from mailvane.maillog.mailbaby.parameters import LogQuery, When, read_log_query
 from mailvane.maillog.mailbaby.shape import MailLogEntry, MailLogPage
 from mailvane.maillog.model import DeliveryStatus
 from mailvane.maillog.queries import Delivery, LogPage, LogQuestion
+from mailvane.maillog.queue_id import is_queue_id
 from mailvane.maillog.services import MailLogServices
 from mailvane.web.endpoints import Asked
 
@@ -37,10 +38,21 @@ def _search(services: MailLogServices, workspace: int, query: LogQuery) -> LogPa
         relay = services.tenancy.relay_of(workspace, query.relay)
     except NotFound:
         raise NotFound("no active mail order" if query.relay is None else "no such active mail order") from None
-    if query.mail_id is not None and not _OWN_ID.fullmatch(query.mail_id):
-        return LogPage(0, [])
-    filters = {name: value for name, value in msgspec.structs.asdict(query).items() if name != "relay"}
-    return services.maillog.search(LogQuestion(workspace=workspace, relays=(relay.id,), **filters))
+    filters = {name: value for name, value in msgspec.structs.asdict(query).items() if name not in ("relay", "mail_id")}
+    question = LogQuestion(workspace=workspace, relays=(relay.id,), **filters)
+    if query.mail_id is None:
+        return services.maillog.search(question)
+    return _with_id(services, question, query.mail_id)
+
+
+def _with_id(services: MailLogServices, question: LogQuestion, name: str) -> LogPage:
+    """`mailid` is our id of a mail, or the queue id that the sender was told."""
+    page = LogPage(0, [])
+    if _OWN_ID.fullmatch(name.lower()):
+        page = services.maillog.search(msgspec.structs.replace(question, mail_id=name.lower()))
+    if not page.total and is_queue_id(name):
+        page = services.maillog.search(msgspec.structs.replace(question, queue_ids=(name,)))
+    return page
 
 
 class Rows:

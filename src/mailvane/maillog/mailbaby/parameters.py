@@ -18,6 +18,7 @@ import msgspec
 from mailvane.core.errors import InvalidInput
 from mailvane.core.mailbox import canonical_address
 from mailvane.maillog.dates import earliest, latest
+from mailvane.maillog.queue_id import is_queue_id
 
 MAX_LIMIT = 10_000
 _MAX_SKIP = 2**31 - 1
@@ -113,9 +114,9 @@ def _between(lowest: int, highest: int) -> Callable[[str, When], int]:
 
 
 def _mail_id(value: str, _: When) -> str:
-    if len(value) not in _ID_LENGTHS:
-        raise InvalidInput("must have 18 or 19 characters")
-    return value.lower()
+    if len(value) not in _ID_LENGTHS and not is_queue_id(value):
+        raise InvalidInput("must have 18 or 19 characters, or be a Postfix queue id")
+    return value
 
 
 def _address(value: str, _: When) -> str:
@@ -195,7 +196,13 @@ PARAMETERS = (
         "One row per recipient, or one per mail with the details of its first recipient that passes the filters.",
         {"enum": ["message", "recipient"], "default": "recipient"},
     ),
-    Parameter("mailid", "mail_id", _mail_id, "The entry's `id`.", {"type": "string", "minLength": 18, "maxLength": 19}),
+    Parameter(
+        "mailid",
+        "mail_id",
+        _mail_id,
+        "The entry's `id`; or a Postfix queue id: that of the mail here, or the one that the next server gave it.",
+        {"type": "string", "minLength": 6, "maxLength": 31},
+    ),
     Parameter("from", "sender", _address, "Envelope sender.", _EMAIL),
     Parameter("to", "recipient", _address, "Envelope recipient.", _EMAIL),
     Parameter("replyto", "reply_to", _address, "Address of the Reply-To header.", _EMAIL),

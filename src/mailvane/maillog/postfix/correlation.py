@@ -7,11 +7,12 @@ log is cut. A queue id is an identity only between its birth and its removal: Po
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from mailvane.core.mailbox import canonical_address
 from mailvane.maillog.model import EventType, MailKind
 from mailvane.maillog.postfix.continuations import Continuations
-from mailvane.maillog.postfix.event_builder import LOOPBACK, OUTCOMES, PRIVATE, PROBES, EventBuilder
+from mailvane.maillog.postfix.event_builder import OUTCOMES, PROBES, EventBuilder, start_of
 from mailvane.maillog.postfix.headers import header_address, header_ids, header_text, read_header
 from mailvane.maillog.postfix.lines import Tag
 from mailvane.maillog.postfix.queue_entries import QueueEntries
@@ -21,7 +22,6 @@ from mailvane.maillog.postfix.records import (
     Client,
     Refusal,
     is_ignored,
-    is_queue_id,
     named_queue_id,
     read_active,
     read_attempt,
@@ -31,7 +31,9 @@ from mailvane.maillog.postfix.records import (
     read_submission,
     read_tls,
 )
+from mailvane.maillog.postfix.repetitions import repeated
 from mailvane.maillog.postfix.state import Connections, QueueEntry, Start
+from mailvane.maillog.queue_id import is_queue_id
 from mailvane.maillog.reasons import Reasons
 
 _LATE_STAGES = frozenset({"DATA", "DATA content", "END-OF-MESSAGE", "BDAT", "header", "body", "mime-error", "milter"})
@@ -84,7 +86,7 @@ class Correlation:
             self._connections.sweep(at)
             self._quiet_from, self._quiet_until = self._entries.quiet()
         handler = self._handlers.get(tag.daemon) or self._delivery
-        return handler(at, tag, process, text)
+        return handler(at, tag, process, text) or repeated(self.builder, partial(handler, at, tag, process), text)
 
     # -- in --------------------------------------------------------------------------------------------------------
 
@@ -123,7 +125,7 @@ class Correlation:
             connection = self._connections.proxy(tag.host, process, at)
             connection.name, connection.ip, connection.login = client.name, client.ip, client.login
             return True
-        entry = self._entries.begin(tag, queue_id, _start_of(tag, client), at)
+        entry = self._entries.begin(tag, queue_id, start_of(tag, client), at)
         self.builder.add_raw_line(entry)
         entry.client = client.ip
         mail = entry.mail
@@ -181,17 +183,22 @@ class Correlation:
                 connection.pending_sender = canonical_address(refusal.sender or "")
                 connection.pending_recipient = canonical_address(refusal.recipient)
             return
-        if entry is None or entry.closed:
+        if entry is None or (entry.closed and not entry.refused):
             self.builder.refused(tag, process, at, refusal, connection)
             return
         self.builder.add_raw_line(entry)
         self.builder.refused_mail(entry, at, refusal)
         if refusal.stage in _LATE_STAGES and not entry.active:
-            self._refuse(entry)
+            self._refuse(entry, at)
 
-    def _refuse(self, entry: QueueEntry) -> None:
+    def _refuse(self, entry: QueueEntry, at: int) -> None:
+        """It ends here. It is remembered for a while: there may be a verdict for each of its recipients."""
         self._continuations.drop(entry)
-        self._entries.forget(entry)
+        if entry.mail.travels > 1:
+            self._entries.forget(entry)
+            return
+        entry.refused = True
+        self._close(entry, at)
 
     def _close(self, entry: QueueEntry, at: int) -> None:
         self._entries.close(entry, at)
@@ -241,6 +248,8 @@ class Correlation:
         if entry is None and not is_queue_id(queue_id):
             return self._cleanup_refused(at, tag, rest) or is_ignored(text)
         named = rest.startswith("message-id=")
+        if entry is not None and entry.refused and not named:
+            return self._cleanup_judged(at, entry, rest)
         if entry is None or entry.closed or (named and entry.active):
             if rest.startswith("to="):
                 return self._cleanup_bounced(at, tag, queue_id, rest)
@@ -271,7 +280,7 @@ class Correlation:
             self._apply_verdict(at, entry, refusal)
         elif entry.start != Start.PICKUP or refusal.enhanced_code[:1] == "4":
             self.builder.refused_mail(entry, at, refusal)
-            self._refuse(entry)
+            self._refuse(entry, at)
         # else nobody is there to be refused: the mail will be bounced
         return True
 
@@ -296,7 +305,7 @@ class Correlation:
         if entry.start != Start.PICKUP and not entry.active:
             refusal = Refusal("reject", "END-OF-MESSAGE", "", "", 0, "5.4.0", reason, None, "", "", "")
             self.builder.refused_mail(entry, at, refusal)
-            self._refuse(entry)
+            self._refuse(entry, at)
         return True
 
     def _header(self, entry: QueueEntry, text: str) -> bool:
@@ -450,8 +459,8 @@ class Correlation:
             self._continuations.unseen(entry)
         self.builder.add_raw_line(entry)
         entry.seen = at
-        if attempt.status in PROBES:
-            entry.mail.kind = MailKind.PROBE
+        if attempt.status in PROBES and entry.mail.kind is not MailKind.PROBE:
+            self.builder.probe(entry, at)
         self._settle_acceptance(entry)
         if outcome is EventType.DELIVERED:
             outcome = self._continuations.outcome(tag, entry, attempt, fresh=fresh)
@@ -479,12 +488,3 @@ class Correlation:
 
 def _is_remark(text: str) -> bool:
     return text.partition(": ")[0] in REMARKS or is_ignored(text)
-
-
-def _start_of(tag: Tag, client: Client) -> int:
-    ip, name = client.ip, client.name
-    if ip.startswith(LOOPBACK) or name in (tag.host, "localhost"):
-        return Start.LOOPBACK
-    if "." not in tag.host and name.partition(".")[0] == tag.host:
-        return Start.LOOPBACK
-    return Start.NEIGHBOUR if ip.startswith(PRIVATE) else Start.CLIENT

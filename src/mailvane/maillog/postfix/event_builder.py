@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import TypedDict, Unpack
 
 from mailvane.core.mailbox import canonical_address
-from mailvane.maillog.model import EventType, MailEvent, ReasonFamily, mail_number
+from mailvane.maillog.model import EventType, MailEvent, MailKind, ReasonFamily, mail_number
 from mailvane.maillog.postfix.lines import Tag
-from mailvane.maillog.postfix.records import Attempt, Refusal
-from mailvane.maillog.postfix.state import LONGEST_EVIDENCE, Connection, Mail, QueueEntry, Trouble, Withheld
+from mailvane.maillog.postfix.records import Attempt, Client, Refusal
+from mailvane.maillog.postfix.state import LONGEST_EVIDENCE, Connection, Mail, QueueEntry, Start, Trouble, Withheld
 from mailvane.maillog.reasons import Reasons
 
 OUTCOMES = {
@@ -51,6 +51,16 @@ _IN_MAILBOX = re.compile(r"\bSaved\b|SESSIONID=|\bDelivery OK\b|\b(?:delivered|s
 def is_near(address: str) -> bool:
     """Whether an IP address, or the path of a socket, is of this machine or of its own networks."""
     return address.startswith(_NEAR) or "/" in address
+
+
+def start_of(tag: Tag, client: Client) -> int:
+    """How a mail came to be that this client handed to the smtpd of this tag, as `Start` has it."""
+    ip, name = client.ip, client.name
+    if ip.startswith(LOOPBACK) or name in (tag.host, "localhost"):
+        return Start.LOOPBACK
+    if "." not in tag.host and name.partition(".")[0] == tag.host:
+        return Start.LOOPBACK
+    return Start.NEIGHBOUR if ip.startswith(PRIVATE) else Start.CLIENT
 
 
 def swallowed(attempt: Attempt, transport: str) -> EventType | None:
@@ -116,6 +126,7 @@ class EventBuilder:
         self.source = ""
         self.line = 0
         self.raw = ""
+        self.repetition = 0  # which of the lines that one line stands for, from 1; 0: it stands for itself
         self.events: list[MailEvent] = []
         self._reasons = reasons
 
@@ -143,6 +154,13 @@ class EventBuilder:
         mail.counted = True
         mail.waiting = not mail.recipients
         self._tell(entry, EventType.ACCEPTED, at, {"waiting": int(mail.waiting)})
+
+    def probe(self, entry: QueueEntry, at: int) -> None:
+        """It is no mail but asks whether an address exists. If its acceptance was told as a mail's, it is told anew."""
+        mail = entry.mail
+        told, mail.kind = mail.kind is MailKind.MAIL and mail.counted and entry.active, MailKind.PROBE
+        if told:
+            self._tell(entry, EventType.ACCEPTED, at, {})
 
     def discarded(self, entry: QueueEntry, at: int, recipient: str, reply: str) -> None:
         """Taken in, then thrown away by a rule before it reached the queue."""
@@ -222,7 +240,8 @@ class EventBuilder:
         doubt = entry.mail.doubt
         if doubt is None:
             return False
-        kept = Withheld(kind, at, self.source, self.line, entry.take_raw_lines(), entry.children, **more)
+        raw = entry.take_raw_lines()
+        kept = Withheld(kind, at, self.source, self.line, raw, entry.children, queue_id=entry.queue_id, **more)
         doubt.withheld.append(kept)
         return True
 
@@ -232,7 +251,7 @@ class EventBuilder:
         entry = QueueEntry("", 0, mail, mail.queue_id, 0, 0)
         for kept in withheld:
             self.source, self.line = kept.source, kept.line
-            entry.children = kept.children
+            entry.children, entry.queue_id = kept.children, kept.queue_id or mail.queue_id
             if kept.raw:
                 entry.evidence.append(kept.raw)
             if kept.attempt is not None:
@@ -263,6 +282,11 @@ class EventBuilder:
         mail = entry.mail
         mail.sender = mail.sender or canonical_address(refusal.sender or "")
         mail.protocol = mail.protocol or refusal.protocol
+        if not mail.origin:
+            mail.origin, mail.client_name = (
+                refusal.client_ip,
+                "" if refusal.client_name == "unknown" else refusal.client_name,
+            )
         more = self._refusal(refusal)
         if refusal.recipient:
             more["recipient_number"] = mail.number_of(more["recipient"])
@@ -272,7 +296,8 @@ class EventBuilder:
         """A rejection before there was a queue id: a mail of its own, identified by the position of its line."""
         login = refusal.login or (connection.login if connection else "")
         secured = connection is not None and bool(connection.tls)
-        number = mail_number(tag.host, tag.instance, process, str(self.line), self.raw)
+        place = [str(self.line), self.raw, *([str(self.repetition)] if self.repetition else [])]
+        number = mail_number(tag.host, tag.instance, process, *place)
         self.events.append(
             MailEvent(
                 relay=self.relay,
@@ -341,6 +366,7 @@ class EventBuilder:
                 source=self.source,
                 line=self.line,
                 raw=entry.take_raw_lines(),
+                current_queue_id="" if entry.queue_id == mail.queue_id else entry.queue_id,
                 **more,
             )
         )

@@ -1,6 +1,7 @@
 """Log files as streams of UTF-8: plain, gzip, bzip2, xz, zstd, UTF-16 or standard input, recognised by content.
 
-Nothing here knows what a line means. A damaged archive gives all that could be read, then one clear error.
+Nothing here knows what a line means, but whether the last one is whole. A damaged archive gives all that could be read,
+then one clear error.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import IO, Protocol, Self
 
 from mailvane.core.errors import InvalidInput
 from mailvane.core.forms import CODECS, NEEDED, Form, form_of
+from mailvane.maillog.postfix.last_lines import is_whole
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -91,6 +93,7 @@ class LogStream:
         self.name = name
         self.size = size  # bytes on disk; 0 for standard input
         self.eager = size == 0 and name == STDIN
+        self.followed = True  # whether a last line without an end is waited for
         self._file = file
         self._ahead = b""
         start = b"" if self.eager else file.read(NEEDED)
@@ -121,6 +124,10 @@ class LogStream:
     def finished(self) -> bool:
         """Will nobody write to this file any more, so that a last line without an end is a line?"""
         return self.archived or self.eager or _ROTATED.search(Path(self.name).name) is not None
+
+    def ends_with(self, rest: bytes) -> bool:
+        """Is this, what is left and has no end, a line?"""
+        return self.finished or (not self.followed and is_whole(rest))
 
     @property
     def consumed(self) -> int:
@@ -154,7 +161,7 @@ class LogStream:
             ahead += piece
         self._ahead = ahead
         line, end, _ = ahead.partition(b"\n")
-        if end or len(ahead) >= _LONGEST_FIRST_LINE or (ahead and self.finished):
+        if end or len(ahead) >= _LONGEST_FIRST_LINE or (ahead and self.ends_with(ahead)):
             return line[:_LONGEST_FIRST_LINE].rstrip(b"\r")
         return None
 

@@ -64,6 +64,8 @@ _DAEMONS = frozenset(
         "virtual",
     ]
 )
+# Programs whose daemons have names that Postfix's have, too.
+_OTHERS = frozenset({"cyrus", "cyrus-imapd", "dovecot", "exim", "opensmtpd", "sendmail"})
 _HEAD = re.compile(
     r"(?:<\w+\.\w+> )?"  # FreeBSD's syslogd -v
     r"(?:([^\s:\[\]]++|[0-9A-Fa-f]*+:[0-9A-Fa-f:.]++) +)?"  # host
@@ -104,7 +106,8 @@ _FOREIGN = Tag("", "", "", "", "")
 def read_tag(host: str, name: str) -> Tag:
     """The tag of a syslog name; one without a daemon belongs to another program."""
     parts = name.split("/")
-    if parts[0].startswith("postfix") or (len(parts) > 1 and parts[-1] in _DAEMONS):
+    is_another = len(parts) > 1 and parts[-1] in _DAEMONS and parts[0] not in _OTHERS
+    if is_another or parts[0].startswith("postfix"):
         service = parts[-2] if len(parts) > 2 else parts[-1]
         return Tag(host, parts[0], service, parts[-1], f"{host}/{parts[0]}/")
     return _FOREIGN

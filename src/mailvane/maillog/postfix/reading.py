@@ -40,6 +40,7 @@ class Summary:
         self.lines = 0
         self.events: Counter[EventType] = Counter()  # of mail proper: no notifications, no probes
         self.not_understood: Counter[str] = Counter()  # by daemon; "line" where not even the wrapping was
+        self.unfinished = 0  # last lines without an end that were left for later
         self.samples: dict[str, list[str]] = {}
 
     def miss(self, kind: str, source: str, number: int, line: str) -> None:
@@ -51,6 +52,7 @@ class Summary:
     def add(self, other: Summary) -> None:
         """Count what another summary counted, too."""
         self.lines += other.lines
+        self.unfinished += other.unfinished
         self.events += other.events
         self.not_understood += other.not_understood
         for kind, found in other.samples.items():
@@ -59,6 +61,9 @@ class Summary:
 
     def count(self, events: list[MailEvent]) -> None:
         self.events.update(event.type for event in events if event.kind is MailKind.MAIL)
+        # `sendmail -bv`: that it is a probe is known, and told anew, when its acceptance was told as a mail's.
+        probes = (event for event in events if event.kind is MailKind.PROBE and event.type is EventType.ACCEPTED)
+        self.events[EventType.ACCEPTED] -= sum(bool(event.login) for event in probes)
 
 
 _KEPT_OF_A_LONG_LINE = 4 * LONGEST_LINE  # bytes
@@ -115,12 +120,15 @@ class Position:
         self.near = near  # a time not long before the next line, to tell its year by
         self.after = 0  # what comes next was written after this moment
         self.last = b""  # the bytes just before the offset
+        self.within_line = False  # was the last line that was taken in one without an end?
         self.unfinished = b""  # the start of a line whose end was not seen
         self.dropped = 0  # bytes of the unfinished line that are not kept
 
     def add(self, text: bytes) -> bytes:
         """The complete lines that there are with this text."""
         self.unfinished += text
+        if self.within_line:
+            self._pass_over_rest()
         end = self.unfinished.rfind(b"\n") + 1
         if not end:
             excess = len(self.unfinished) - _KEPT_OF_A_LONG_LINE - TAIL
@@ -130,6 +138,13 @@ class Position:
             return b""
         lines, self.unfinished = self.unfinished[:end], self.unfinished[end:]
         return lines
+
+    def _pass_over_rest(self) -> None:
+        """What follows the offset ends a line that was taken for whole; as a rule it is no more than a line break."""
+        rest, end, self.unfinished = self.unfinished.partition(b"\n")
+        self.last = (self.last + rest + end)[-TAIL:]
+        self.dropped += len(rest) + len(end)
+        self.within_line = not end
 
 
 class LogReading:
@@ -142,6 +157,8 @@ class LogReading:
         self._summary = Summary()
         self.year: int | None = None
         """The year in which a log without years begins; derived from the order of its lines when not known."""
+        self.follows = False
+        """Whether the files are read on as they grow, so that a last line without an end is waited for."""
         self.cursors = {cursor.file: cursor for cursor in cursors}
         self._zone = ZoneInfo(origin.zone)
         self._correlation = Correlation(origin.relay, load_reasons())
@@ -218,6 +235,7 @@ class LogReading:
     def read(self, name: str, now: int) -> Iterator[Step]:
         """Read what is new in one file."""
         with open_log(name) as stream:
+            stream.followed = self.follows
             yield from self.read_stream(stream, now, is_judged=True)
 
     def read_stream(self, stream: LogStream, now: int, *, is_judged: bool = False) -> Iterator[Step]:
@@ -239,8 +257,8 @@ class LogReading:
             except InvalidInput as error:
                 damage, piece = error, b""
             text = position.add(piece)
-            if not piece and position.unfinished and stream.finished and damage is None:
-                text, position.unfinished = position.unfinished, b""
+            if not piece and damage is None:
+                text = text or self._last_line(stream, position)
             if text:
                 self._feed(position, text)
             size += len(piece)
@@ -258,6 +276,16 @@ class LogReading:
             size, before = 0, position.line
         if damage is not None:
             raise damage
+
+    def _last_line(self, stream: LogStream, position: Position) -> bytes:
+        """What stands behind the last line break, if it is a line."""
+        if not position.unfinished:
+            return b""
+        if not stream.ends_with(position.unfinished):
+            self._summary.unfinished += 1
+            return b""
+        line, position.unfinished = position.unfinished, b""
+        return line
 
     def locate(self, stream: LogStream, reference: int) -> Position | None:
         """Where to go on in a file; None if it holds no line yet, or nothing that was not read."""
@@ -279,6 +307,7 @@ class LogReading:
                 position = Position(cursor, self._clock.near if self._clock.file == file else None)
                 position.name = stream.name
                 position.last = tail
+                position.within_line = bool(tail) and not tail.endswith(b"\n")
                 position.reference = max(cursor.reference, reference)
                 return position
             stream.rewind()

@@ -10,10 +10,9 @@ from functools import lru_cache
 
 import msgspec
 
-_LONG_DIGITS = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
-_BASE52 = {digit: value for value, digit in enumerate(_LONG_DIGITS)}
-# Five hexadecimal digits of microseconds, or at least six and four of base 52, then an inode number of 64 bits at most.
-_QUEUE_ID = re.compile(rf"[0-9A-F]{{6,21}}|[{_LONG_DIGITS}]{{10,14}}z[{_LONG_DIGITS}]{{1,16}}")
+from mailvane.maillog.queue_id import LONG_DIGITS
+
+_BASE52 = {digit: value for value, digit in enumerate(LONG_DIGITS)}
 _MICROSECONDS = 1_000_000
 
 # An address as Postfix 3.5 and later put it: what is in quotes may be any character (RFC 5321 section 4.1.2).
@@ -42,7 +41,15 @@ _SAID = re.compile(
     r"(?:said|refused to talk to me): (.*)",
     re.DOTALL,
 )
+_SASL_SAID = re.compile(r"SASL (?:\[CACHED\] )?authentication failed; server [^\s\[]*+\[[^\]\s]*+\](?::\d++)? said: ")
 _IN_REPLY = re.compile(r" \(in reply to [^()]*+\)")
+_CUT_REMARK = re.compile(r" \((?:i|in(?: [^()]*)?)?$")
+CUT = "…"  # ends a reply that the writer of the log did not write to its end
+_CUT_ENVELOPE = re.compile(
+    rf"; from=<(?:(?P<sender>{_PATH})>(?:,? to=<(?P<recipient>{_PATH})>)?(?:,? proto=(?P<protocol>\w++)(?= ))?"
+    r"(?:,? helo=<(?P<helo>[^<>]*+)>)?[^;]*|[^>]*)$",
+    re.DOTALL,
+)
 _CODE = re.compile(r"([2-5]\d\d)(?:[ -]|$)(?:#?([245]\.\d{1,3}\.\d{1,3})\b)?")
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\b")
 _NAMED = re.compile(r"(?:queued|forwarded) as ([0-9A-Za-z]{6,})")
@@ -136,10 +143,6 @@ class Refusal(msgspec.Struct, frozen=True):
     login: str
 
 
-def is_queue_id(text: str) -> bool:
-    return _QUEUE_ID.fullmatch(text) is not None
-
-
 def creation_time(queue_id: str) -> tuple[int | None, int | None]:
     """`(milliseconds since the epoch, milliseconds within the second)` that a queue id tells; None for unknown.
 
@@ -227,12 +230,16 @@ def read_attempt(text: str) -> Attempt | None:
         return None
     to, bare_to, original, bare_original, relay, delay, tls, dsn, status, said = groups
     relay, address = _relay(relay)
+    code, enhanced = 0, ""
     if said[:5] == "host " or said[:9] == "delivery ":
         quoted = _SAID.fullmatch(said)
         if quoted:
             said = _without_command(quoted[3])
             relay, address = (relay, address) if address else (quoted[1], quoted[2])
-    code, enhanced = read_reply(said) if said[:1] in "2345#" else (0, "")
+    elif said[:5] == "SASL " and (quoted := _SASL_SAID.match(said)):
+        code, enhanced = read_reply(said[quoted.end() :])
+    if said[:1] in "2345#":
+        code, enhanced = read_reply(said)
     return Attempt(
         to or bare_to,
         original or bare_original,
@@ -263,12 +270,14 @@ def _any_attempt(text: str) -> tuple[str, ...] | None:
     if outcome is None:
         return None
     *others, said, cut = outcome.groups("")
-    return (*addresses, *others, said or cut)
+    return (*addresses, *others, said or (_CUT_REMARK.sub("", cut).rstrip("\ufffd") + CUT if cut else ""))
 
 
 def _without_command(said: str) -> str:
     """A reply without the remark that says which command it answered."""
     start = said.rfind(" (in reply to ")
+    if start >= 0 and said.endswith(" command"):
+        return said[:start] + CUT  # what closed the remark was taken for the end of the line
     remark = start >= 0 and said.endswith(" command)") and _IN_REPLY.fullmatch(said, start)
     return said[:start] if remark else said
 
@@ -307,7 +316,7 @@ def read_refusal(text: str) -> Refusal | None:
     verdict = _VERDICTS.get(action)
     if verdict is None or not colon:
         return None
-    tail = find_envelope(rest)
+    tail = find_envelope(rest) or _CUT_ENVELOPE.search(rest)
     body = rest[: tail.start()] if tail else rest
     about = _STAGE.match(body)
     found = about.groupdict() if about else _content_stage(body)
@@ -389,7 +398,7 @@ _IGNORED = (
     "CONNECT from ", "DISCONNECT ", "PASS ", "PREGREET ", "DNSBL rank ", "HANGUP after ", "WHITELISTED ",
     "ALLOWLISTED ", "BLACKLISTED ", "DENYLISTED ", "WHITELIST VETO ", "ALLOWLIST VETO ", "COMMAND ",
     "NON-SMTP COMMAND ", "BARE NEWLINE ", "BARE <LF>", "ENFORCE ", "DATA without ", "cache ", "addr ",
-    "close database", "TLS handshake failed for ", "whitelist", "allowlist",
+    "close database", "TLS handshake failed", "whitelist", "allowlist",
     # smtp and lmtp
     "connect to ", "SSL_connect error ", "certificate verification failed", "Server certificate",
     "Host offered STARTTLS", "host ", "lost connection with ", "conversation with ", "enabling PIX workarounds",
@@ -400,14 +409,21 @@ _IGNORED = (
     # qmgr and the rest
     "skipped, still being delivered", "status=deferred (", "passing ", "delivery temporarily suspended",
     "message has been", "table ", "daemon started", "reload ", "reloading", "terminating on signal",
-    "Postfix is using backwards-compatible", "See http", "To disable backwards compatibility",
+    "Postfix is ", "See http", "To disable backwards compatibility",
     "starting the Postfix", "stopping the Postfix", "refreshing the Postfix", "the Postfix mail system",
     "waiting for", "Deleted: ", "Requeued: ", "Placed on hold: ", "Released from hold: ", "Expired: ",
     "Removed: ", "name_mask:", "dict_", "configuration ", "process ", "watchdog", "open ", "scanning", "max ",
     "exiting", "rewrite", "verify ", "Message delivery request", "postfix-script", "start ", "postqueue",
     "to turn off these warnings", "please avoid flushing", "this may slow down", "you may need to",
 )  # fmt: skip
+# What a daemon with `-v` says, or for a client in `debug_peer_list`: a function's name, the dialogue, attributes.
+_VERBOSE = re.compile(
+    r"[<>] [^\s\[]*\[|>>> |[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?: \w+)?: |(?:private|public)/[\w-]+(?: socket)?: "
+    r"|(?:input|send) attr|(?:fsspace|mynetworks|mydestination|extract_addr|smtputf8): "
+    r"|(?:before|after) input_transp_cleanup|connect to subsystem |(?:rewrite|proxymap|resolve) stream |trying\.\.\. "
+    r"|report .* to all milters|connection (?:established|closed)|idle timeout|been_here|maps_append|watchdog"
+)
 
 
 def is_ignored(text: str) -> bool:
-    return text.startswith(_IGNORED)
+    return text.startswith(_IGNORED) or _VERBOSE.match(text) is not None

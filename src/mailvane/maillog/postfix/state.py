@@ -42,6 +42,7 @@ class Withheld(msgspec.Struct, frozen=True, array_like=True, gc=False):
     everyone: bool = False  # all recipients that had no final outcome
     recipient: str = ""
     reply: str = ""
+    queue_id: str = ""  # that the mail had then
 
 
 class Doubt(msgspec.Struct, array_like=True, gc=False):
@@ -140,6 +141,7 @@ class QueueEntry(msgspec.Struct, array_like=True, gc=False):
     pending: int = 0  # of those, how many have no outcome yet
     named: str = ""  # queue id that a filter said it has now, and that was not seen yet: the log begins between them
     unnamed: bool = False  # a filter may have taken it without saying which queue id it has now
+    refused: bool = False  # before it was taken in; closed
 
     @property
     def in_progress(self) -> bool:

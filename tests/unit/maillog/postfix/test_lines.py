@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailvane.maillog.postfix.lines import LONGEST_LINE, Lines
+from mailvane.maillog.postfix.lines import LONGEST_LINE, Lines, read_tag
 from mailvane.maillog.postfix.stamps import Stamps
 from tests.tables import read_table
 
@@ -89,3 +89,8 @@ VALUES = st.one_of(st.none(), st.text(), st.integers(), st.lists(st.integers()),
 @given(st.dictionaries(FIELDS, VALUES))
 def test_no_journal_record_is_too_strange(record: dict[str, Any]) -> None:
     lines().read(msgspec.json.encode(record).decode())
+
+
+@pytest.mark.parametrize("name", ["cyrus/master", "cyrus/lmtp", "dovecot/lmtp", "master", "lmtp", "cyrus/pipe"])
+def test_a_daemon_of_another_program_is_not_postfix(name: str) -> None:
+    assert read_tag("mx1", name).daemon == ""

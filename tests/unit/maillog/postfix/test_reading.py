@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,45 @@ def test_a_line_without_an_end_is_left_for_the_next_time(ledger: Any, log_of: Lo
     cut = text.rindex(b"status=sent") + 8
     assert ledger.import_files(put(tmp_path / "mail.log", text[:cut])) == 5
     assert ledger.import_files(put(tmp_path / "mail.log", text)) == 1
+
+
+@pytest.mark.parametrize("onward", [b"\n", b"\r\n"])
+def test_a_last_line_that_says_all_it_can_needs_no_end(
+    ledger: Any, log_of: LogOf, tmp_path: Path, onward: bytes
+) -> None:
+    text, more = log_of(0, 2), log_of(2, 4)
+    lines = text.splitlines(keepends=True)
+    end = next(place for place in reversed(range(len(lines))) if b"status=sent" in lines[place]) + 1
+    cut = b"".join(lines[:end]).rstrip(b"\n")
+    assert ledger.import_files(put(tmp_path / "mail.log", cut)) == 6
+    assert ledger.import_files(put(tmp_path / "mail.log", cut)) == 0
+    grown = cut + onward + b"".join(lines[end:]) + more
+    assert ledger.import_files(put(tmp_path / "mail.log", grown)) == 6
+    assert len(set(ledger.told())) == len(ledger.events) == 12
+    assert ledger.import_files(put(tmp_path / "mail.log.1.gz", gzip.compress(grown))) == 0
+
+
+def test_a_file_of_one_line_without_an_end_is_read(ledger: Any, tmp_path: Path) -> None:
+    line = (
+        b"Oct 10 10:00:00 mx1 postfix/smtpd[1]: NOQUEUE: reject: RCPT from x[192.0.2.1]: 554 5.7.1 <a@b>: Relay access"
+        b" denied; from=<s@x.example> to=<a@b> proto=ESMTP helo=<x>"
+    )
+    assert ledger.import_files(put(tmp_path / "mail.log", line)) == 1
+    assert ledger.import_files(put(tmp_path / "mail.log", line + b"\n" + line.replace(b":00 mx1", b":01 mx1"))) == 1
+
+
+def test_wherever_a_file_ends_today_nothing_is_told_twice_or_never(log_of: LogOf, ledger: Any, tmp_path: Path) -> None:
+    text = log_of(0, 2)
+    whole = ledger
+    whole.import_files(put(tmp_path / "whole.log", text))
+    for cut in range(0, len(text), 7):
+        cut_short = type(ledger)()
+        with suppress(InvalidInput):  # there is nothing to read yet
+            cut_short.import_files(put(tmp_path / "mail.log", text[:cut]))
+        cut_short.import_files(put(tmp_path / "mail.log", text))
+        assert [(event.type, event.mail_id, event.reply) for event in cut_short.events] == [
+            (event.type, event.mail_id, event.reply) for event in whole.events
+        ]
 
 
 def test_the_last_line_of_a_finished_file_needs_no_end(ledger: Any, log_of: LogOf, tmp_path: Path) -> None:

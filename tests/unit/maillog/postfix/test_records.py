@@ -12,7 +12,6 @@ from mailvane.maillog.postfix import records
 from mailvane.maillog.postfix.records import (
     Client,
     creation_time,
-    is_queue_id,
     named_queue_id,
     read_active,
     read_attempt,
@@ -23,6 +22,7 @@ from mailvane.maillog.postfix.records import (
     read_submission,
     read_tls,
 )
+from mailvane.maillog.queue_id import is_queue_id
 
 
 @pytest.mark.parametrize("text", ["0F5383", "3C0F52A1B7D4", "4XcDr52kQnz2xGh", "48rT2v1hQrz1J0N"])
@@ -90,6 +90,16 @@ def test_an_attempt_is_read_whatever_its_age() -> None:
     assert new is not None
     assert (new.relay, new.address, new.tls, new.enhanced_code) == ("mx.b", "192.0.2.1", "dane/requiretls", "2.1.5")
     assert (new.code, new.reply) == (250, "250 2.0.0 Ok (really)")
+
+
+@pytest.mark.parametrize("cached", ["", "[CACHED] "])
+def test_a_login_that_was_refused_has_the_code_of_the_refusal(cached: str) -> None:
+    said = f"SASL {cached}authentication failed; server mx.b[192.0.2.1] said: 535 5.7.8 Error: authentication failed"
+    told = read_attempt(
+        f"to=<a@b>, relay=mx.b[192.0.2.1]:587, delay=1, delays=1/0/0/0, dsn=4.7.8, status=deferred ({said})"
+    )
+    assert told is not None
+    assert (told.code, told.enhanced_code, told.reply) == (535, "4.7.8", said)
 
 
 def test_the_words_of_the_other_host_are_told_from_those_of_postfix() -> None:

@@ -1,0 +1,86 @@
+"""`mailvane log --refused`: what was refused before it was taken in, a row a refusal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from mailvane.core.cli.rendering import console, moment, print_csv, print_json
+from mailvane.core.errors import InvalidInput
+from mailvane.maillog.cli.program import MailLogProgram
+from mailvane.maillog.queries import LogQuestion, RefusedMail, RefusedPage, RefusedQuestion
+
+_SHARED = frozenset(RefusedQuestion.__struct_fields__) & frozenset(LogQuestion.__struct_fields__)
+_OPTIONS = {
+    "subject": "--subject",
+    "mx_host": "--mx",
+    "mail_id": "--mail-id",
+    "message_id_part": "--message-id",
+    "reply_to": "--reply-to",
+    "header_from": "--header-from",
+    "delivered": "--delivered",
+    "status": "--status",
+    "by_message": "--by-message",
+}
+_SQUEEZED: dict[str, Any] = {"overflow": "ellipsis", "no_wrap": True}
+_COLUMNS: dict[str, Any] = {
+    "refused": {"no_wrap": True, "min_width": 19},
+    "client": {**_SQUEEZED, "ratio": 3},
+    "from": {**_SQUEEZED, "ratio": 4},
+    "to": {**_SQUEEZED, "ratio": 4},
+    "answer": {**_SQUEEZED, "ratio": 8},
+    "mail id": {"no_wrap": True, "min_width": 18},
+}
+
+
+def print_refused(program: MailLogProgram, asked: LogQuestion, shape: str) -> None:
+    """Print a page as "json", "csv" or "table". Raises InvalidInput for a filter that refusals do not know."""
+    question = _question(asked)
+    with program.maillog() as maillog:
+        page = maillog.refused(question)
+    if shape == "json":
+        print_json({"total": page.total, "refused": [_fields(one) for one in page.refused]})
+    elif shape == "csv":
+        names = ("mail_id", *RefusedMail.__struct_fields__)
+        print_csv(names, (tuple(_fields(one).values()) for one in page.refused))
+    else:
+        _print_table(program, page, question)
+
+
+def _question(asked: LogQuestion) -> RefusedQuestion:
+    for name, option in _OPTIONS.items():
+        if getattr(asked, name) not in (None, False) or (name == "delivered" and asked.delivered is not None):
+            raise InvalidInput(f"{option} does not go with --refused: what was refused has none")
+    return RefusedQuestion(**{name: getattr(asked, name) for name in _SHARED})
+
+
+def _fields(one: RefusedMail) -> dict[str, Any]:
+    return {"mail_id": one.mail_id, **msgspec.structs.asdict(one)}
+
+
+def _print_table(program: MailLogProgram, page: RefusedPage, question: RefusedQuestion) -> None:
+    out = console()
+    if not page.total:
+        out.print("no refusals match")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+    for name, options in _COLUMNS.items():
+        table.add_column(name, **options)
+    for one in page.refused:
+        family = f"[{one.family.value.replace('_', ' ')}] " if one.family else ""
+        table.add_row(
+            moment(one.at, program.zone),
+            Text(f"{one.client_name} {one.origin}".strip()),
+            Text(one.sender or "<>"),
+            Text(one.recipient or "-"),
+            Text(family + one.reply.replace("\n", " ")),
+            Text(one.mail_id, "dim"),
+        )
+    if page.refused:
+        out.print(table)
+    last = question.skip + len(page.refused)
+    span = f"{question.skip + 1:,}-{last:,}" if page.refused else "0"
+    out.print(Text(f"{span} of {page.total:,} refusals", "dim"))
