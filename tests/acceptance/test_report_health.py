@@ -70,6 +70,13 @@ def test_what_cannot_be_asked_for_is_no_alert(installation: Installation, words:
     assert told in done.stderr
 
 
+def test_broken_settings_are_no_alert(installation: Installation) -> None:
+    (installation.data / "mailvane.toml").write_text("[health]\nhour = 25\n")
+    done = installation.run("report", "health", succeeds=False)
+    assert (done.returncode, "hour" in done.stderr, done.stderr.count("\n")) == (2, True, 1)
+    assert installation.run("workspace", "list", succeeds=False).returncode == 1
+
+
 def test_any_server_can_be_asked_with_its_key(installation: Installation, team: Cleanbox, tmp_path: Path) -> None:
     words = ("report", "health", "--url", f"{team.url}/", "--key-file", str(tmp_path / "key"), "--json")
     found = json.loads(installation.run(*words).stdout)

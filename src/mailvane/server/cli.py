@@ -85,9 +85,14 @@ def _options(
     # A person who asks for help should get it whatever is wrong with the settings.
     if "--help" not in sys.argv:
         start: Start = context.obj
-        context.obj = start({"data": data, "config": config, "http": http})
+        try:
+            context.obj = start({"data": data, "config": config, "http": http})
+        except MailvaneError as error:
+            _complain(error.message, _REFUSED.get(context.invoked_subcommand or "", 1))
 
 
+# What ends a command before it begins. Of reports 1 says that there are alerts.
+_REFUSED = {"report": report.CANNOT_TELL}
 _INTERRUPTED = 128 + signal.SIGINT  # as shells say it
 Start = Callable[[Mapping[str, str | None]], Program]
 
