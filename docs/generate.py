@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from mailvane.core.setting_tables import TableKey
 from mailvane.inbound.health.exporting import HealthMetrics
+from mailvane.inbound.settings import declared_inbound
 from mailvane.notify.metrics import NotificationMetrics
 from mailvane.outbound.policy.server import PolicyMetrics
 from mailvane.outbound.settings import declared_outbound
@@ -105,6 +106,12 @@ def _settings() -> Iterator[str]:
         "| key of `[outbound]` | default | meaning |\n|---|---|---|\n"
     )
     yield from map(_table_key, declared_outbound())
+    yield (
+        "\nHow mail is taken in, judged and handed on:\n\n"
+        '```toml\n[inbound]\nscore_from = "rspamd"\nquarantine_at = 5\n```\n\n'
+        "| key of `[inbound]` | default | meaning |\n|---|---|---|\n"
+    )
+    yield from map(_table_key, declared_inbound())
     yield (
         "\nHow reputation is watched, and how people are told:\n\n"
         '```toml\n[reputation]\nresolvers = ["127.0.0.1"]\n\n[reputation.mail]\nhost = "smtp.example.net"\n```\n\n'

@@ -52,5 +52,6 @@ def end_what_dead_processes_hold(settings: Settings, ledger: Ledger, now: int) -
     inside = f"sqlite:///{settings.data}"
     if is_embedded(settings) and settings.ledger.startswith(inside):
         leases, messages = ledger.leases.void_leases(), ledger.outbox.let_go(now, HOLD_MS)
+        messages += ledger.inbound.queue.let_go(now)
         if leases or messages:
             log.info("ended %d lease(s) and took back %d message(s) of a process that was killed", leases, messages)

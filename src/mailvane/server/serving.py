@@ -42,6 +42,7 @@ from mailvane.server.inbound import inbound_services
 from mailvane.server.ledgers import end_what_dead_processes_hold
 from mailvane.server.mailboxes import mailbox_services
 from mailvane.server.outbound import outbound_services, policy_server
+from mailvane.server.receiving import Receiving
 from mailvane.server.reputation import Reputation, reputation_of
 from mailvane.server.room import room_finder
 from mailvane.server.settings import SMTP_DEFAULT, Settings, base_url, master_token, shown
@@ -56,12 +57,13 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
     """Run the roles until SIGINT or SIGTERM; `ready` is called once, when questions are answered."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     log.info("settings: %s", "; ".join(f"{name}={value}" for name, value in shown(settings).items()))
-    warn_of_no_effect(settings)
     limits = connections_of_a_door(raised())
     if "http" in roles:
         _refuse_busy(settings.http)
     if "policy" in roles and isinstance(settings.policy, Listen):
         _refuse_busy(settings.policy)
+    if "smtp" in roles and str(settings.smtp) != SMTP_DEFAULT:
+        _refuse_busy(settings.smtp)
     registry = CollectorRegistry()
     metrics = FollowingMetrics(registry)
     with ExitStack() as running:
@@ -81,22 +83,17 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         policy = (
             policy_server(settings.outbound, outbound.decision_queue, registry, limits) if "policy" in roles else None
         )
+        receiving = Receiving(settings, stores, registry, _clock) if "smtp" in roles else None
         on_ready = None if ready is None else partial(ready, stores)
         # A loop in C: a decision is so little work that the standard one would be a good part of it.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             answering = None if application is None else _answering(settings, application, limits, on_ready)
-            surfaces = _run(settings, answering, policy, outbound)
+            surfaces = _receiving(receiving, _run(settings, answering, policy, outbound))
             background = [*reputation.background(), housekeeping_of(stores.ledger, _clock).run]
             health = Health(settings, lambda: stores.ledger, _clock, lambda _ledger: services.inbound.quarantine)
             background += health.background(registry)
             runner.run(_beside(background, surfaces) if "worker" in roles else surfaces)
     log.info("stopped")
-
-
-def warn_of_no_effect(settings: Settings) -> None:
-    """The gateway's address can be set already, as programs around Mailvane do, but nothing listens there."""
-    if str(settings.smtp) != SMTP_DEFAULT:
-        log.warning("smtp=%s has no effect: this version has no SMTP gateway, and nothing listens there", settings.smtp)
 
 
 def _refuse_busy(listen: Listen) -> None:
@@ -160,6 +157,14 @@ def _services(
 
 async def _beside(background: Sequence[Background], surfaces: Coroutine[Any, Any, None]) -> None:
     async with in_background(background):
+        await surfaces
+
+
+async def _receiving(receiving: Receiving | None, surfaces: Coroutine[Any, Any, None]) -> None:
+    if receiving is None:
+        await surfaces
+        return
+    async with receiving.running():
         await surfaces
 
 

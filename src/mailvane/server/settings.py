@@ -27,6 +27,7 @@ from mailvane.dmarc import settings as dmarc_config
 from mailvane.dmarc.settings import DmarcSettings
 from mailvane.inbound.health import settings as health_config
 from mailvane.inbound.health.settings import HealthSettings
+from mailvane.inbound.settings import InboundSettings, read_inbound
 from mailvane.mailboxes import settings as mailboxes_config
 from mailvane.mailboxes.settings import MailboxSettings
 from mailvane.maillog.settings import PostfixLog, read_postfix_logs
@@ -44,6 +45,9 @@ _TOKEN_BYTES = 32
 _MASK = "•••"
 # Three rooms share this table: monitored assets, reports about one's mail, and notifications.
 _REPUTATION = (reputation_config.PART, dmarc_config.PART, notify_config.PART)
+
+
+_TABLES = ("postfix", "outbound", "reputation", "health", "mailboxes", "inbound")
 
 
 class Declared(NamedTuple):
@@ -103,7 +107,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ]
     smtp: Annotated[
         Listen,
-        Declared("Address of the SMTP gateway. Without effect yet: there is no gateway.", read_listen, SMTP_DEFAULT),
+        Declared("Address of the SMTP gateway, which takes mail in.", read_listen, SMTP_DEFAULT),
     ]
     master_token: Annotated[
         str | None,
@@ -147,6 +151,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     notify: NotifySettings = NotifySettings()
     health: HealthSettings = HealthSettings()
     mailboxes: MailboxSettings = MailboxSettings()
+    inbound: InboundSettings = InboundSettings()
 
 
 class Setting(NamedTuple):
@@ -216,7 +221,7 @@ def shown(settings: Settings) -> dict[str, str]:
     for number, table in enumerate(settings.postfix, 1):
         fields = ((name, getattr(table, name)) for name in PostfixLog.__struct_fields__)
         values[f"postfix {number}"] = ", ".join(f"{name} {value}" for name, value in fields if value is not None)
-    values |= _changed("outbound", settings.outbound)
+    values |= _changed("outbound", settings.outbound) | _changed("inbound", settings.inbound)
     for part in (settings.reputation, settings.dmarc, settings.notify):
         values |= _changed("reputation", part)
     values |= _changed("mailboxes", settings.mailboxes)
@@ -323,11 +328,11 @@ def _from_file(path: Path) -> tuple[dict[str, _Given], dict[str, Any]]:
         "notify": notify,
         "health": health,
         "mailboxes": mailboxes,
+        "inbound": read_inbound(content.pop("inbound", {}), f"{path}: inbound"),
     }
     given = {}
     for name, value in content.items():
-        known = [*_names(), "postfix", "outbound", "reputation", "health", "mailboxes"]
-        check_name(name, known, "setting", f"{path}: ")
+        check_name(name, [*_names(), *_TABLES], "setting", f"{path}: ")
         if not isinstance(value, str):
             raise InvalidSetting(f"{path}: {name}: expected text in quotes")
         text = str(beside(path, value)) if name == "data" or name.endswith("_file") else value

@@ -53,6 +53,12 @@ class QueueStore:
         with self._database.write() as connection:
             connection.execute(update(messages).where(*own).values(next_at=until))
 
+    def wake(self, hop: str, now: int) -> int:
+        """Make those due that wait for another try and are in nobody's hand; how many."""
+        waiting = (_QUEUED, messages.c.hop == hop, messages.c.holder == "", messages.c.next_at > now)
+        with self._database.write() as connection:
+            return connection.execute(update(messages).where(*waiting).values(next_at=now)).rowcount
+
     def let_go(self, now: int, holder: str | None = None) -> int:
         """Make those due that a holder has in hand, or any holder when None; how many."""
         held = messages.c.holder != "" if holder is None else messages.c.holder == holder

@@ -7,7 +7,7 @@ import typer
 from mailvane.core.errors import InvalidInput
 from mailvane.server.program import server_program
 
-ROLES = frozenset({"http", "policy", "worker"})
+ROLES = frozenset({"http", "policy", "smtp", "worker"})
 
 
 def register(app: typer.Typer) -> None:
@@ -17,8 +17,9 @@ def register(app: typer.Typer) -> None:
 def serve(
     context: typer.Context,
     roles: str = typer.Option(
-        "http,policy,worker",
-        help="Which roles to run: http answers programs, policy answers Postfix, worker follows sources.",
+        "http,policy,smtp,worker",
+        help="Which roles to run: http answers programs, policy answers Postfix, smtp takes mail in, "
+        "worker follows sources.",
     ),
 ) -> None:
     """Run the server until it is told to stop."""

@@ -1,0 +1,177 @@
+"""Hands messages on: a queue for each next hop, the oldest message first, over a few connections that are kept open.
+
+What a process has in hand is marked in the ledger with its name and a time. After that time, or when the process starts
+again, it is anybody's. A message is forgotten here only when the ledger knows what became of it: one that the next hop
+took just before the process was killed is handed on a second time, and no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import msgspec
+
+from mailvane.core.errors import MailvaneError
+from mailvane.core.group_commit import GroupCommit
+from mailvane.core.moments import MINUTE_MS
+from mailvane.inbound.content import ContentStore
+from mailvane.inbound.delivery.hop_queue import HopQueue, Waiting
+from mailvane.inbound.model import Message, NextHop
+from mailvane.inbound.settings import InboundSettings
+from mailvane.inbound.store.rows import Change
+from mailvane.inbound.stores import InboundStores
+from mailvane.maillog.reasons import Reasons
+
+log = logging.getLogger(__name__)
+
+HOLD_MS = 10 * MINUTE_MS
+_RENEW_SECONDS = 60.0
+_LOOK_SECONDS = 1.0
+_TAKEN_AT_ONCE = 500
+_MEMORY_BYTES = 128 * 1024 * 1024  # of contents that wait here; what is more is read again when its turn comes
+_SETTLED_AT_ONCE = 1000
+
+
+class CourierParts(msgspec.Struct, frozen=True, kw_only=True):
+    """What it works with."""
+
+    stores: InboundStores
+    contents: ContentStore
+    settings: InboundSettings
+    reasons: Reasons
+
+
+class Courier:
+    """Belongs to one event loop."""
+
+    def __init__(
+        self,
+        parts: CourierParts,
+        holder: str,
+        clock: Callable[[], int],
+        noticed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`holder` names this process in the ledger. `noticed` is told when events are on their way to the mail log."""
+        stores, contents, settings, reasons = parts.stores, parts.contents, parts.settings, parts.reasons
+        self.settings = settings
+        self.reasons = reasons
+        self.clock = clock
+        self._stores = stores
+        self._contents = contents
+        self._holder = holder
+        self._noticed = noticed
+        self._queues: dict[str, HopQueue] = {}
+        self._known: dict[str, NextHop] = {}
+        self._held_bytes = 0
+        self._settling: GroupCommit[None, Change, bool] = GroupCommit(self._commit, _SETTLED_AT_ONCE)
+
+    def take(self, messages: Sequence[Message], content: bytes) -> None:
+        """Messages that are in this process's hand since they were stored."""
+        kept: bytes | None = content
+        if self._held_bytes + len(content) > _MEMORY_BYTES:
+            kept = None
+        for message in messages:
+            self.hold(kept)
+            self._queue(message.hop).put(Waiting(message, kept))
+
+    async def run(self) -> None:
+        """Until it is cancelled: then what is not under way is given back."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._look_again_and_again())
+                group.create_task(self._renew_again_and_again())
+        finally:
+            for queue in self._queues.values():
+                await queue.stop()
+            await self._settling.drain()
+            await asyncio.shield(asyncio.to_thread(self._stores.queue.let_go, self.clock(), self._holder))
+
+    async def settle(self, change: Change) -> bool:
+        """Keep what became of a message; False when somebody else has changed it. Raises StoreUnavailable."""
+        return await self._settling.add(None, change)
+
+    async def content(self, waiting: Waiting) -> bytes:
+        """Raises NotFound, StoreDamaged, StoreUnavailable."""
+        if waiting.content is not None:
+            return waiting.content
+        return await asyncio.to_thread(self._contents.get, waiting.message.content or "")
+
+    def hold(self, content: bytes | None) -> None:
+        self._held_bytes += len(content or b"")
+
+    def let_go(self, content: bytes | None) -> None:
+        self._held_bytes -= len(content or b"")
+
+    async def recovered(self, hop: str) -> None:
+        """A next hop that was down is there again: all that waits for it is due."""
+        woken = await asyncio.to_thread(self._stores.queue.wake, hop, self.clock())
+        if woken:
+            log.info("%s is there again; %d message(s) that waited for it are due", hop, woken)
+
+    def _queue(self, hop: str) -> HopQueue:
+        queue = self._queues.get(hop)
+        if queue is None:
+            queue = self._queues[hop] = HopQueue(self._known.get(hop) or parsed_hop(hop), self)
+        return queue
+
+    async def _look_again_and_again(self) -> None:
+        while True:
+            try:
+                await self._look()
+            except MailvaneError as error:
+                log.warning("the queue cannot be looked at: %s", error)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _look(self) -> None:
+        """Take what is due, as far as there is room for it."""
+        hops, due = await asyncio.to_thread(self._due)
+        self._known = hops
+        for hop, at in due.items():
+            queue = self._queue(hop)
+            queue.hop = hops.get(hop, queue.hop)
+            while at <= self.clock() and queue.has_room:
+                taken = await asyncio.to_thread(
+                    self._stores.queue.take, hop, self.clock(), _TAKEN_AT_ONCE, self._holder, HOLD_MS
+                )
+                for message in taken:
+                    queue.put(Waiting(message, None))
+                if len(taken) < _TAKEN_AT_ONCE:
+                    break
+
+    def _due(self) -> tuple[dict[str, NextHop], dict[str, int]]:
+        hops = {domain.hop.name: domain.hop for domain in self._stores.domains.domains()}
+        return hops, self._stores.queue.hops()
+
+    async def _renew_again_and_again(self) -> None:
+        while True:
+            await asyncio.sleep(_RENEW_SECONDS)
+            ids = [message.id for queue in self._queues.values() for message in queue.in_hand()]
+            try:
+                until = self.clock() + HOLD_MS
+                await asyncio.to_thread(self._stores.queue.hold_on, ids, self._holder, until)
+            except MailvaneError as error:
+                log.warning("messages in hand cannot be kept for longer: %s", error)
+
+    async def _commit(self, _key: None, changes: Sequence[Change]) -> Sequence[bool]:
+        taken = await asyncio.to_thread(partial(self._write, changes))
+        self._noticed()
+        return [change.before.id in taken for change in changes]
+
+    def _write(self, changes: Sequence[Change]) -> set[str]:
+        taken = self._stores.messages.change(changes, self.clock())
+        free = {change.before.content for change in changes if change.after.content is None and change.before.content}
+        try:
+            self._contents.remove(free, self._stores.messages.uses)
+        except MailvaneError as error:
+            log.warning("content that nobody needs is kept for now: %s", error)
+        return taken
+
+
+def parsed_hop(name: str) -> NextHop:
+    """Of a name whose domain is gone."""
+    protocol, _, place = name.partition(":")
+    host, _, port = place.rpartition(":")
+    return NextHop(host, int(port or 25), "lmtp" if protocol == "lmtp" else "smtp")

@@ -1,0 +1,188 @@
+"""A mail that has arrived, made into messages and made durable: content, then the ledger, each for many at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from mailvane.core.group_commit import CommitLimits, GroupCommit
+from mailvane.core.identifiers import ordered_uuid
+from mailvane.core.moments import DAY_MS
+from mailvane.inbound import events
+from mailvane.inbound.content import ContentStore, content_id
+from mailvane.inbound.headers import Headers
+from mailvane.inbound.judging import Outcome
+from mailvane.inbound.model import Message, MessageStatus
+from mailvane.inbound.routing import Route
+from mailvane.inbound.scores import SpamScore
+from mailvane.inbound.settings import InboundSettings
+from mailvane.inbound.store.rows import NewMail
+from mailvane.inbound.stores import InboundStores
+from mailvane.maillog.model import MailEvent, mail_number
+
+_GROUP_BYTES = 64 * 1024 * 1024
+_WAITING_BYTES = 512 * 1024 * 1024
+KEPT = frozenset({MessageStatus.PENDING, MessageStatus.QUARANTINED, MessageStatus.SNOOZED})  # with their content
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail and all that was said about it before its end."""
+
+    received_at: int
+    content: bytes
+    headers: Headers
+    sender: str
+    routes: tuple[Route, ...]
+    client: str
+    client_name: str = ""
+    helo: str
+    protocol: str
+    is_trusted: bool  # whether its headers about itself are believed
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What was decided: an outcome for each route, in their order."""
+
+    score: SpamScore
+    authentication: Mapping[str, str]
+    outcomes: tuple[Outcome, ...]
+
+
+class _Copy(msgspec.Struct, frozen=True):
+    """A mail for one of its recipients."""
+
+    number: int  # of the mail
+    place: int  # of the recipient, from 1
+    route: Route
+    outcome: Outcome
+    content: str  # its id
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What one workspace's part of a mail became."""
+
+    mail: NewMail
+    content: bytes
+    id: str | None  # of the content; None where it is not needed
+
+
+Taken = Callable[[Sequence[Message], bytes], None]
+"""Told of messages that are safe and may go on, with their content, so that it need not be read again."""
+
+
+class Arrivals:
+    """Belongs to one event loop."""
+
+    def __init__(
+        self,
+        stores: InboundStores,
+        contents: ContentStore,
+        settings: InboundSettings,
+        hold: tuple[str, int],
+        taken: Taken,
+        noticed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`hold`: who has messages in hand from the start, and for how many ms. `noticed`: events are there."""
+        self._stores = stores
+        self._contents = contents
+        self._settings = settings
+        self._holder, self._hold_ms = hold
+        self._taken = taken
+        self._noticed = noticed
+        self._storing: GroupCommit[None, list[Stored], list[str | None]] = GroupCommit(
+            self._commit, _GROUP_BYTES, _size, limits=CommitLimits(_WAITING_BYTES, _WAITING_BYTES)
+        )
+
+    async def store(self, arrival: Arrival, judged: Judged) -> list[Message] | str:
+        """The messages that it became, safe; or whose weekly limit it would go over, and nothing is kept.
+
+        Raises StoreFull, StoreUnavailable: nothing is kept.
+        """
+        parts = self._parts(arrival, judged)
+        answers = await self._storing.add(None, parts)
+        over = next((each for each in answers if each is not None), None)
+        if over is not None:
+            return over
+        messages = [message for part in parts for message in part.mail.messages]
+        going = [message for message in messages if message.status is MessageStatus.PENDING]
+        if going:
+            self._taken(going, arrival.content)
+        return messages
+
+    def _parts(self, arrival: Arrival, judged: Judged) -> list[Stored]:
+        """One for each workspace, as recipients of several may be in one mail."""
+        content = content_id(arrival.content)
+        from_here = list(zip(arrival.routes, judged.outcomes, strict=True))
+        parts = []
+        for workspace in dict.fromkeys(route.domain.workspace for route in arrival.routes):
+            own = [(route, outcome) for route, outcome in from_here if route.domain.workspace == workspace]
+            mail = self._mail(arrival, judged, own, content)
+            needed = any(message.content is not None for message in mail.messages)
+            parts.append(Stored(mail, arrival.content, content if needed else None))
+        return parts
+
+    def _mail(self, arrival: Arrival, judged: Judged, own: Sequence[tuple[Route, Outcome]], content: str) -> NewMail:
+        number = mail_number(ordered_uuid(arrival.received_at))
+        messages = tuple(
+            self._message(arrival, judged, _Copy(number, place, route, outcome, content))
+            for place, (route, outcome) in enumerate(own, 1)
+        )
+        told: list[MailEvent] = []
+        for message in messages:
+            if message.status is not MessageStatus.REJECTED:
+                told.append(events.accepted(message, self._settings.hostname))
+            decided = events.decided(message, arrival.received_at)
+            if decided is not None:
+                told.append(decided)
+        first = own[0][0]
+        limits = {whose: limit for route, _ in own for whose, limit in route.limits}
+        return NewMail(
+            workspace=first.domain.workspace,
+            messages=messages,
+            events=tuple(told),
+            week=first.week,
+            limits=tuple(limits.items()),
+        )
+
+    def _message(self, arrival: Arrival, judged: Judged, copy: _Copy) -> Message:
+        route, outcome = copy.route, copy.outcome
+        now, pending = arrival.received_at, outcome.status is MessageStatus.PENDING
+        held = outcome.status is MessageStatus.QUARANTINED
+        return Message(
+            id=ordered_uuid(now), workspace=route.domain.workspace, number=copy.number, received_at=now,
+            status=outcome.status,
+            address=None if route.address is None else route.address.id, recipient=route.recipient,
+            recipient_number=copy.place, target=route.target, contact="", sender=arrival.sender,
+            from_address=arrival.headers.from_address, from_name=arrival.headers.from_name,
+            subject=arrival.headers.subject, message_id=arrival.headers.message_id, client=arrival.client,
+            client_name=arrival.client_name or arrival.helo, protocol=arrival.protocol, size=len(arrival.content),
+            score=judged.score.value, reason=outcome.reason or judged.score.problem,
+            symbols=msgspec.json.encode(judged.score.symbols).decode(),
+            authentication=msgspec.json.encode(judged.authentication).decode(), filter=outcome.filter,
+            content=copy.content if outcome.status in KEPT else None,
+            hop=route.domain.hop.name, marks=outcome.marks, next_at=now + self._hold_ms if pending else None,
+            holder=self._holder if pending else "", changed_at=now,
+            reply=f"550 5.7.1 Refused: {outcome.reason}" if outcome.status is MessageStatus.REJECTED else "",
+            expires_at=now + self._settings.quarantine_days * DAY_MS if held else None,
+        )  # fmt: skip
+
+    async def _commit(self, _key: None, group: Sequence[list[Stored]]) -> Sequence[list[str | None]]:
+        answers = await asyncio.to_thread(self._write, group)
+        self._noticed()
+        return answers
+
+    def _write(self, group: Sequence[list[Stored]]) -> list[list[str | None]]:
+        needed = [(part.id, part.content) for parts in group for part in parts if part.id is not None]
+        self._contents.put(needed)
+        try:
+            mails = [part.mail for parts in group for part in parts]
+            answers = iter(self._stores.messages.take_in(mails, max(each.messages[0].received_at for each in mails)))
+        finally:
+            self._contents.unpin([one for one, _ in needed])
+        return [[next(answers) for _ in parts] for parts in group]
+
+
+def _size(parts: Sequence[Stored]) -> int:
+    return sum(len(part.content) for part in parts) + 1

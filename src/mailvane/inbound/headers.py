@@ -1,0 +1,114 @@
+"""What the header of a mail says, as far as somebody here asks. Pure; bodies are not parsed.
+
+A header is bytes from outside: whatever cannot be read is empty, and nothing raises.
+"""
+
+from __future__ import annotations
+
+from email.errors import MessageError
+from email.header import decode_header, make_header
+from email.parser import BytesHeaderParser
+from email.policy import compat32
+from email.utils import getaddresses
+
+import msgspec
+
+from mailvane.core.mailbox import canonical_address
+
+LONGEST_HEADER = 256 * 1024  # bytes; a longer one is refused
+_LONGEST_VALUE = 998
+_PARSER = BytesHeaderParser(policy=compat32)
+
+
+class Headers(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one mail."""
+
+    fields: tuple[tuple[str, str], ...]  # name and raw value, in their order, unfolded
+    from_address: str  # canonical, local part as written; of the first mailbox in From
+    from_name: str
+    subject: str
+    message_id: str
+    received: int  # how many relays have had it
+
+    def all(self, name: str) -> list[str]:
+        """The values of the fields of that name, the topmost first."""
+        lowered = name.lower()
+        return [value for field, value in self.fields if field.lower() == lowered]
+
+    def first(self, name: str) -> str:
+        """The topmost one, decoded; empty when there is none."""
+        found = self.all(name)
+        return decoded(found[0]) if found else ""
+
+
+def header_length(content: bytes) -> int:
+    """Where the header ends: bytes before the empty line, or all when there is none."""
+    if content.startswith(b"\r\n"):
+        return 0
+    end = content.find(b"\r\n\r\n")
+    return len(content) if end < 0 else end + 2
+
+
+def read_headers(content: bytes) -> Headers:
+    """Of a whole mail."""
+    try:
+        parsed = _PARSER.parsebytes(content[: min(header_length(content), LONGEST_HEADER)])
+        fields = tuple((name, _unfolded(str(value))) for name, value in parsed.raw_items())
+    except (MessageError, ValueError, LookupError):
+        fields = ()
+    name, address = _mailbox(next((value for field, value in fields if field.lower() == "from"), ""))
+
+    def one(wanted: str) -> str:
+        return next((value for field, value in fields if field.lower() == wanted), "")
+
+    return Headers(
+        fields=fields,
+        from_address=address,
+        from_name=name,
+        subject=decoded(one("subject")),
+        message_id=_clean(one("message-id")).strip(),
+        received=sum(field.lower() == "received" for field, _ in fields),
+    )
+
+
+def decoded(value: str) -> str:
+    """With encoded words (RFC 2047) as people read them, and bytes without a charset as UTF-8 or Latin-1."""
+    text = _text(value)
+    if "=?" in text:
+        try:
+            text = str(make_header(decode_header(text)))
+        except (MessageError, ValueError, LookupError, AssertionError):
+            return _clean(text)
+    return _clean(text)
+
+
+def _mailbox(value: str) -> tuple[str, str]:
+    """Name and address of the first mailbox."""
+    try:
+        found = getaddresses([_text(value)])
+    except (MessageError, ValueError, LookupError, IndexError, TypeError):
+        found = []
+    name, address = next(((name, address) for name, address in found if "@" in address), ("", ""))
+    if any(character.isspace() for character in address):
+        return "", ""
+    return decoded(name), canonical_address(_clean(address))[:320]
+
+
+def _text(value: str) -> str:
+    """Bytes that are not ASCII come as surrogates."""
+    raw = value.encode("utf-8", "surrogateescape") if value.isascii() is False else b""
+    if not raw:
+        return value
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _unfolded(value: str) -> str:
+    return value.replace("\r\n", "").replace("\n", "").replace("\r", "")
+
+
+def _clean(value: str) -> str:
+    printable = "".join(character if character.isprintable() else " " for character in value)
+    return printable[:_LONGEST_VALUE].strip()

@@ -1,0 +1,104 @@
+"""Puts the SMTP gateway together from the settings and the stores, and runs it beside the other roles."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from mailvane.core.errors import InvalidSetting
+from mailvane.core.periodic import in_background
+from mailvane.inbound.content import ContentStore
+from mailvane.inbound.delivery.courier import HOLD_MS, Courier, CourierParts
+from mailvane.inbound.gateway.arrival import Arrivals
+from mailvane.inbound.gateway.intake import Intake
+from mailvane.inbound.gateway.opinions import Opinions
+from mailvane.inbound.gateway.server import GatewayMetrics, GatewayServer
+from mailvane.inbound.routing import Directory
+from mailvane.inbound.rspamd import Rspamd
+from mailvane.inbound.settings import InboundSettings
+from mailvane.maillog.reasons import load_reasons
+from mailvane.server.settings import SMTP_DEFAULT, Settings
+from mailvane.server.stores import Stores
+
+log = logging.getLogger(__name__)
+
+CONTENT_DIRECTORY = "content"
+
+
+class Receiving:
+    """The gateway and what hands its mail on. Made before the loop runs, used within it."""
+
+    def __init__(
+        self, settings: Settings, stores: Stores, registry: CollectorRegistry, clock: Callable[[], int]
+    ) -> None:
+        self._settings = settings
+        self._stores = stores
+        self._clock = clock
+        self._metrics = GatewayMetrics(registry)
+        self._inbound = named(settings.inbound)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Take mail in and hand it on for the length of a block."""
+        inbound, stores = self._inbound, self._stores.ledger.inbound
+        contents = ContentStore(self._settings.data / CONTENT_DIRECTORY)
+        await asyncio.to_thread(contents.open)
+        holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        noticed = self._stores.recorder.notice
+        parts = CourierParts(stores=stores, contents=contents, settings=inbound, reasons=load_reasons())
+        courier = Courier(parts, holder, self._clock, noticed)
+        rspamd = rspamd_of(inbound)
+        arrivals = Arrivals(stores, contents, inbound, (holder, HOLD_MS), courier.take, noticed)
+        intake = Intake(
+            inbound,
+            Directory(stores, inbound.recipient_delimiter),
+            Opinions(inbound, stores, rspamd if inbound.score_from == "rspamd" else None),
+            arrivals,
+            self._metrics,
+            self._clock,
+        )
+        gateway = GatewayServer(intake, inbound, self._metrics)
+        try:
+            async with in_background([courier.run]):
+                await self._listen(gateway)
+                yield
+                await gateway.stop()
+        finally:
+            await rspamd.close()
+            contents.close()
+
+    async def _listen(self, gateway: GatewayServer) -> None:
+        try:
+            await gateway.listen(self._settings.smtp)
+        except InvalidSetting as error:
+            # Nobody asked for this address: a second server beside another is to run all the same.
+            if str(self._settings.smtp) != SMTP_DEFAULT:
+                raise
+            log.warning("no mail is taken in: %s", error)
+        else:
+            log.info("taking mail in on %s", self._settings.smtp)
+
+
+def named(inbound: InboundSettings) -> InboundSettings:
+    """With the name of this machine where none is set."""
+    return msgspec.structs.replace(inbound, hostname=inbound.hostname or socket.getfqdn())
+
+
+def rspamd_of(inbound: InboundSettings) -> Rspamd:
+    """Raises InvalidSetting."""
+    password = ""
+    if inbound.rspamd_password_file is not None:
+        try:
+            password = Path(inbound.rspamd_password_file).read_text("utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise InvalidSetting(f"inbound: rspamd_password_file: cannot be read: {error}") from None
+    return Rspamd(inbound.rspamd_url, inbound.rspamd_controller_url, password)
