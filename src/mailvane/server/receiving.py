@@ -9,19 +9,21 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
 from prometheus_client import CollectorRegistry
 
 from mailvane.core.errors import InvalidSetting
-from mailvane.core.periodic import in_background
+from mailvane.core.periodic import every, in_background
 from mailvane.inbound.content import ContentStore
 from mailvane.inbound.delivery.courier import HOLD_MS, Courier, CourierParts
 from mailvane.inbound.gateway.arrival import Arrivals
 from mailvane.inbound.gateway.intake import Intake
 from mailvane.inbound.gateway.opinions import Opinions
 from mailvane.inbound.gateway.server import GatewayMetrics, GatewayServer
+from mailvane.inbound.retention import Retention
 from mailvane.inbound.routing import Directory
 from mailvane.inbound.rspamd import Rspamd
 from mailvane.inbound.settings import InboundSettings
@@ -32,6 +34,7 @@ from mailvane.server.stores import Stores
 log = logging.getLogger(__name__)
 
 CONTENT_DIRECTORY = "content"
+_TIDY_SECONDS = 3600.0
 
 
 class Receiving:
@@ -68,7 +71,9 @@ class Receiving:
         )
         gateway = GatewayServer(intake, inbound, self._metrics)
         try:
-            async with in_background([courier.run]):
+            retention = Retention(stores, contents, inbound, self._clock)
+            tidying = partial(every, _TIDY_SECONDS, "forgetting old mail", partial(asyncio.to_thread, retention.tidy))
+            async with in_background([courier.run, tidying]):
                 await self._listen(gateway)
                 yield
                 await gateway.stop()

@@ -17,6 +17,7 @@ from mailvane.inbound.delivery.fate import after_try, lost, unreachable
 from mailvane.inbound.delivery.trace import with_trace
 from mailvane.inbound.events import Answered
 from mailvane.inbound.model import Message, NextHop
+from mailvane.inbound.settings import InboundSettings
 from mailvane.inbound.store.rows import Change
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class HopQueue:
         return 1 if self._failures else self._courier.settings.connections_per_hop
 
     async def _work(self) -> None:
-        settings = self._courier.settings
+        settings: InboundSettings = self._courier.settings
         connection: HopConnection | None = None
         try:
             while not self._stopping and len(self._workers) <= self._most_workers():
@@ -151,7 +152,7 @@ class HopQueue:
         return self._fate(message, answered)
 
     def _fate(self, message: Message, answered: Answered) -> Change:
-        settings = self._courier.settings
+        settings: InboundSettings = self._courier.settings
         return after_try(message, answered, self._courier.clock(), settings.retry_minutes, settings.quarantine_days)
 
     async def _down(self, waiting: Waiting, reason: str) -> None:
