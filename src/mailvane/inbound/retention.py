@@ -1,5 +1,5 @@
-"""Forgets what inbound mail is kept for a time: held messages, content of failed ones, the list of messages, and files of
-content that nothing refers to, as a process leaves them that is killed between file and ledger.
+"""Forgets what is kept for a time: held messages, content of failed ones, the list of messages, and files of content that
+nothing refers to, as a process leaves them that is killed between file and ledger.
 """
 
 from __future__ import annotations
