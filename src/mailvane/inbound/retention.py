@@ -1,4 +1,4 @@
-"""Forgets what is kept for a time: held messages, content of failed ones, the list of messages, and files of content that
+"""Forgets what is kept for a time: held messages, content of failed ones, the list of messages, and content that
 nothing refers to, as a process leaves them that is killed between file and ledger.
 """
 
