@@ -18,7 +18,7 @@ from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.model import SendRequest
 from mailvane.outbound.settings import OutboundSettings
-from mailvane.server.governing import governance_of
+from mailvane.server.governance import governance_of
 from mailvane.server.ledger import Ledger
 from mailvane.server.settings import Settings
 from mailvane_demo.world.certificate_authority import root, signer

@@ -37,7 +37,7 @@ from mailvane.outbound.settings import OutboundSettings
 from mailvane.outbound.verification import Challenge, DnsRecord, DomainVerification, Progress, VerificationStatus
 from mailvane.reputation.settings import ReputationSettings
 from mailvane.server.alerting import MonitoringSettings
-from mailvane.server.governing import complaints_of
+from mailvane.server.governance import complaints_of
 from mailvane.server.http import HttpServices
 from mailvane.server.inbound import inbound_services
 from mailvane.server.ledger import Ledger, open_ledger

@@ -15,7 +15,7 @@ from mailvane.maillog.followed_logs import FollowedLog
 from mailvane.maillog.postfix.following import Following
 from mailvane.maillog.postfix.reading import LogReading, Origin, Step
 from mailvane.maillog.settings import PostfixLog
-from mailvane.server.governing import governance_of, postfix_feedback
+from mailvane.server.governance import governance_of, postfix_feedback
 from mailvane.server.settings import Settings
 from mailvane.server.stores import Stores
 

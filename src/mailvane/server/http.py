@@ -24,8 +24,8 @@ from mailvane.mailboxes.api import routes as mailbox_routes
 from mailvane.mailboxes.sendkit import routes as sendkit_routes
 from mailvane.mailboxes.services import MailboxServices
 from mailvane.maillog.api import routes as maillog_routes
-from mailvane.maillog.api.gathering import intake_commits
 from mailvane.maillog.api.intake import DecodedEvents, Intake, Receipt
+from mailvane.maillog.api.intake_commits import intake_commits
 from mailvane.maillog.followed_logs import FollowedLogs
 from mailvane.maillog.mailbaby import routes as mailbaby_routes
 from mailvane.maillog.services import MailLogServices

@@ -19,7 +19,7 @@ from mailvane.maillog.model import EventType
 from mailvane.maillog.postfix.files import STDIN
 from mailvane.maillog.postfix.following import Following
 from mailvane.maillog.postfix.reading import LogReading, Origin, Step, Summary
-from mailvane.server.governing import governance_of, postfix_feedback
+from mailvane.server.governance import governance_of, postfix_feedback
 from mailvane.server.import_worker import ShipperProcess, shipper_process
 from mailvane.server.ledger import Ledger
 from mailvane.server.ledgers import serving

@@ -29,7 +29,7 @@ from mailvane.reputation.alerts.warnings import AlertWarnings
 from mailvane.reputation.blocklists import ListingCheck
 from mailvane.reputation.model import AssetKind
 from mailvane.server import cli
-from mailvane.server.governing import governance_of
+from mailvane.server.governance import governance_of
 from mailvane.server.importing import Importer
 from mailvane.server.ledger import Ledger
 from mailvane.server.ledgers import ledger_of

@@ -26,7 +26,7 @@ from mailvane.outbound.ses.provider import SesProvider
 from mailvane.outbound.ses.sns import SnsGate
 from mailvane.outbound.settings import OutboundSettings
 from mailvane.outbound.verification import DomainVerification, NoProvider, VerificationProvider
-from mailvane.server.governing import governance_of
+from mailvane.server.governance import governance_of
 from mailvane.server.stores import Stores
 
 

@@ -13,7 +13,7 @@ from mailvane.dmarc.readers.reading import read_reports
 from mailvane.maillog.interface import MailLog
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.server.alerting import watched_assets_of
-from mailvane.server.governing import complaints_of
+from mailvane.server.governance import complaints_of
 from mailvane.server.ledger import Ledger
 from mailvane.server.settings import Settings
 

@@ -33,8 +33,9 @@ from mailvane.outbound.policy.server import PolicyServer
 from mailvane.outbound.services import OutboundServices
 from mailvane.server.alerting import monitoring_settings
 from mailvane.server.descriptors import connections_of_a_door, raised
+from mailvane.server.disk_space import room_finder
 from mailvane.server.following import Follower, FollowingMetrics
-from mailvane.server.governing import complaints_of
+from mailvane.server.governance import complaints_of
 from mailvane.server.health import Health
 from mailvane.server.housekeeping import housekeeping_of
 from mailvane.server.http import HttpServices, create_app
@@ -44,7 +45,6 @@ from mailvane.server.mailboxes import mailbox_services
 from mailvane.server.outbound import outbound_services, policy_server
 from mailvane.server.receiving import Receiving
 from mailvane.server.reputation import Reputation, reputation_of
-from mailvane.server.room import room_finder
 from mailvane.server.settings import SMTP_DEFAULT, Settings, base_url, master_token, shown
 from mailvane.server.stores import Stores, stores_here
 from mailvane.web.connection import HttpLimits

@@ -199,7 +199,7 @@ def test_too_many_are_refused_before_a_network_is_written_out(
     def written_out(_kind: AssetKind, text: str) -> list[str]:
         raise AssertionError(f"{text} was written out")
 
-    monkeypatch.setattr("mailvane.reputation.assets.spelled", written_out)
+    monkeypatch.setattr("mailvane.reputation.assets.normalized", written_out)
     for names in ([f"2001:db8:{n:x}::/116" for n in range(1000)], [f"name{n}.example" for n in range(10_001)]):
         with pytest.raises(InvalidFields, match="more than 10000 at once"):
             watched.watching.add(watched.workspace, AssetKind.IP, names, NOW)

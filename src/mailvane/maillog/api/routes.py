@@ -10,8 +10,8 @@ from mailvane.core.errors import InvalidInput, NotAllowed, UnsupportedForm
 from mailvane.core.tenants.model import KeyKind
 from mailvane.maillog.api import questions
 from mailvane.maillog.api.event import NativeEvent
-from mailvane.maillog.api.gathering import IntakeCommits
 from mailvane.maillog.api.intake import LARGE_BODY, MAX_BODY, DecodedEvents, Intake, Receipt, unpacked
+from mailvane.maillog.api.intake_commits import IntakeCommits
 from mailvane.maillog.model import MailKey
 from mailvane.maillog.queries import (
     EngagementCounts,

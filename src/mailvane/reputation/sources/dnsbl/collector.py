@@ -16,7 +16,7 @@ from mailvane.core.names import canonical_name
 from mailvane.reputation.blocklists import ANSWERED, UNKNOWN, Findings, ListingCheck, Outcome, Verdict
 from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind, Refresh, Source, Zone, ZoneHealth
 from mailvane.reputation.settings import ReputationSettings
-from mailvane.reputation.sources.dnsbl.proving import ZoneProbes
+from mailvane.reputation.sources.dnsbl.zone_probes import ZoneProbes
 from mailvane.reputation.sources.dnsbl.zones import (
     LISTS,
     Judge,

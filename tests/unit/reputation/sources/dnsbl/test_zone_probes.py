@@ -9,7 +9,7 @@ import pytest
 
 from mailvane.core.dns.lookups import Lookups
 from mailvane.reputation.model import Zone, ZoneHealth
-from mailvane.reputation.sources.dnsbl.proving import ZoneProbes
+from mailvane.reputation.sources.dnsbl.zone_probes import ZoneProbes
 from tests.unit.reputation.sources.dnsbl.name_server import TEST_POINTS, NameServer
 from tests.waiting import PATIENCE
 

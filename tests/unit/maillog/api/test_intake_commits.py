@@ -9,8 +9,8 @@ from functools import partial
 import pytest
 
 from mailvane.core.errors import StoreUnavailable
-from mailvane.maillog.api.gathering import IntakeCommits, intake_commits
 from mailvane.maillog.api.intake import MAX_BODY, MAX_LINES, DecodedEvents, Receipt
+from mailvane.maillog.api.intake_commits import IntakeCommits, intake_commits
 from mailvane.maillog.model import EventType, MailEvent
 
 EVENT = MailEvent(relay=1, accepted_at=1, number=1, type=EventType.ACCEPTED, at=1)
