@@ -31,7 +31,7 @@ _NOT_FOUND = "The requested resource was not found"
 _UNKNOWN_KEY = "Invalid or missing API key"  # ours
 
 
-class Refused(msgspec.Struct, frozen=True):
+class ErrorAnswer(msgspec.Struct, frozen=True):
     """Every refusal."""
 
     error: str
@@ -357,7 +357,7 @@ def render(refusal: Refusal) -> Response[bytes]:
         message = _FORBIDDEN
     elif status == 404:
         message = _NOT_FOUND
-    body = Refused(HTTPStatus(status).phrase, message, status)
+    body = ErrorAnswer(HTTPStatus(status).phrase, message, status)
     return Response(msgspec.json.encode(body), status_code=status, media_type=JSON, headers=dict(refusal.headers))
 
 
@@ -367,5 +367,5 @@ DIALECT = Dialect(
     prefixes=tuple(f"{PREFIX}/{path}" for path in _PATHS),
     kinds=frozenset({KeyKind.WORKSPACE, KeyKind.PLATFORM, KeyKind.MASTER}),
     refusals=frozenset({400, 401, 403, 404, 500, 503}),
-    refused=Refused,
+    refused=ErrorAnswer,
 )
