@@ -26,7 +26,7 @@ from mailvane.server import serving
 from mailvane.server.ledgers import ledger_of
 from mailvane.server.settings import Settings, base_url, load, master_token
 from mailvane.server.stores import Stores
-from mailvane_demo import reputation, sending
+from mailvane_demo import outreach, reputation, sending
 from mailvane_demo.options import DemoOptions
 from mailvane_demo.reputation import JudgingWorld
 from mailvane_demo.world.incidents import MINUTE_MS, script
@@ -55,16 +55,20 @@ def _serve(place: Path, settings: Settings, options: DemoOptions, writer: LogWri
     log = PostfixLog(place / _LOG, WORKSPACE, timezone=ZoneInfo("UTC"))
     demo = msgspec.structs.replace(demo, postfix=(log,), outbound=outbound)
     judging.write_history(options.days, _clock())
-    guide = _guide(demo, _tenant(demo, judging, options.days), judging)
+    token, relay = _tenant(demo, judging, options.days)
+    guide = _guide(demo, token, judging)
     sender = sending.SimulatedSender(base_url(demo), master_token(demo), topic, options.seed)
+    team = outreach.SimulatedOutreach(base_url(demo), token, relay, options.seed, options.days)
     living = (
         Thread(target=writer.follow, args=(_clock(), _clock), name="world", daemon=True),
         Thread(target=sender.run, args=(_clock,), name="sending account", daemon=True),
         Thread(target=judging.live, args=(_clock,), name="reporters", daemon=True),
+        Thread(target=team.run, args=(_clock,), name="outreach team", daemon=True),
     )
     try:
         serving.serve(demo, frozenset({"http", "worker"}), lambda stores: _welcome(demo, stores, guide, living))
     finally:
+        team.stop()
         sender.stop()
         writer.stop()
 
@@ -81,15 +85,17 @@ def _place(data: Path | None) -> Iterator[Path]:
     yield data.absolute()
 
 
-def _tenant(settings: Settings, judging: JudgingWorld, days: int) -> str:
-    """Make the demo's workspace, with all that is its own; the token of a key to it."""
+def _tenant(settings: Settings, judging: JudgingWorld, days: int) -> tuple[str, int]:
+    """Make the demo's workspace, with all that is its own; the token of a key to it, and the outreach team's relay."""
     with ledger_of(settings) as ledger:
         tenancy = Tenancy(ledger.tenants, master_token(settings))
         workspace = tenancy.ensure_workspace(WORKSPACE, _clock())
         tenancy.create_relay(workspace.id, "the simulated Postfix", _clock())
+        team = tenancy.create_relay(workspace.id, "the outreach team's mail server", _clock())
+        outreach.make_team(ledger, workspace.id, _clock())
         sending.make_domains(settings, ledger, workspace.id, _clock())
         reputation.watch(judging, settings, ledger, workspace.id, days, _clock())
-        return tenancy.create_key(KeyKind.WORKSPACE, workspace.id, _clock()).token
+        return tenancy.create_key(KeyKind.WORKSPACE, workspace.id, _clock()).token, team.id
 
 
 def _write_history(log: Path, options: DemoOptions) -> LogWriter:
@@ -160,6 +166,7 @@ def _guide(settings: Settings, token: str, judging: JudgingWorld) -> str:
 
 {sending.guide(url, token)}
 {reputation.guide(judging, url, token, command)}
+{outreach.guide(url, token, command)}
 """
 
 

@@ -105,6 +105,11 @@ def test_the_commands_answer_as_the_earlier_version_did(served: Installation, na
     assert not missing(THEN["commands"][name], now, set())
 
 
+def test_views_that_it_did_not_have_are_filled_from_its_events(served: Installation) -> None:
+    found = {one["address"]: one["sent"] for one in served.answer("mailboxes", "--workspace", "acme")}
+    assert found == {"orders@shop.example": 15, "news@shop.example": 2}
+
+
 def test_the_lease_of_the_killed_process_is_free(served: Installation) -> None:
     with closing(open_ledger(f"sqlite:///{served.data / 'ledger.sqlite'}")) as ledger:
         assert "killed-process" not in {lease.holder for lease in ledger.leases.leases(THEN["made_at"])}

@@ -33,7 +33,8 @@ _DOCUMENT = {
         "title": "Mailvane",
         "version": __version__,
         "description": (
-            "The MailBaby mail API, the Emboux API, the Cleanbox API, the EmailConsul alerts API, and Mailvane's own. "
+            "The MailBaby mail API, the Emboux API, the Cleanbox API, the SendKit analytics API, the EmailConsul "
+            "alerts API, and Mailvane's own. "
             "A key goes into `X-API-KEY` or `Authorization: Bearer`."
         ),
     },

@@ -124,7 +124,7 @@ def _print(found: Sequence[Performance], total: int, days: Mapping[str, Mapping[
     console().print(table)
     if len(found) < total:
         console().print(f"{total - len(found):,} more: --limit 0 shows all", style="dim")
-    if any(None in counted(one.mailbox, one.known, one.counts).values() for one in found):
+    if any(counted(one.mailbox, one.known, one.counts)[kind] is None for one in found for kind in SHOWN):
         console().print("?: nothing of the kind was ever counted here", style="dim")
 
 
