@@ -119,7 +119,7 @@ def test_bounds_are_days_or_times(world: World, query: str, sent: int) -> None:
 
 WRONG = [
     "from=yesterday", "to=2024-13-01", "from=2024-02-30", "from=2024-01-17&to=2024-01-16", "from=1705449600",
-    "from=2024-01-17T00:00:00Z&to=2024-01-16T23:59:59Z", "from=2024-01-17T25:00:00Z", "to=0001-01-01T00:00:00%2B14:00",
+    "from=2024-01-17T00:00:00Z&to=2024-01-16T23:59:59Z", "from=2024-01-17T25:00:00Z", "to=10000-01-01",
 ]  # fmt: skip
 
 

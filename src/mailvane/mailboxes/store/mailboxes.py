@@ -53,8 +53,8 @@ class MailboxStore:
     def add(self, mailbox: Mailbox) -> None:
         """Raises AlreadyExists."""
         with self._database.write() as connection:
-            kept = connection.execute(self._database.insert(mailboxes).on_conflict_do_nothing(), _row(mailbox))
-            if not kept.rowcount:
+            new = self._database.insert(mailboxes).values(_row(mailbox)).on_conflict_do_nothing()
+            if connection.execute(new.returning(_OWN.id)).scalar_one_or_none() is None:
                 raise AlreadyExists(f"there is a mailbox {mailbox.address} already")
             _save_tags(connection, mailbox)
 
