@@ -39,7 +39,7 @@ class AlertReport(msgspec.Struct, frozen=True):
     """An alert with what is remembered of it and when it fired last."""
 
     alert: Alert
-    state: AlertState | None
+    state: AlertState | None = msgspec.field(name="memory")  # as programs know it
     entries: Sequence[LogEntry]
     warnings: Sequence[Warned] = ()  # what keeps it silent
 
