@@ -130,11 +130,7 @@ def test_several_at_once_keep_one_budget(ledger: Ledger) -> None:
 
 def own(ledger: Ledger, workspace: int) -> OwnServer:
     quarantine = Quarantine(
-        ledger.inbound,
-        denied_by=lambda _message: None,
-        tell=lambda _before, _after: (),
-        wake=lambda: None,
-        learn=lambda _message, _is_wanted: None,
+        ledger.inbound, content=lambda _id: b"Subject: hello\r\n\r\n", learn=lambda _content, _is_spam: None
     )
     return OwnServer(ledger.inbound, workspace, lambda: NOW, quarantine)
 

@@ -18,6 +18,7 @@ from mailvane.core.tenants.model import KeyKind, Relay, Workspace
 from mailvane.core.tenants.service import Tenancy
 from mailvane.dashboard.people.service import People
 from mailvane.dashboard.services import DashboardServices
+from mailvane.inbound.settings import InboundSettings
 from mailvane.mailboxes.dns_health import asking
 from mailvane.mailboxes.performance import Figures
 from mailvane.mailboxes.service import Mailboxes
@@ -98,7 +99,7 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
         tenancy=tenancy,
         maillog=MailLogServices(maillog, tenancy, History(maillog, ledger.tenants), recorder, ZONE, lambda: NOW),
         outbound=outbound(ledger, tenancy),
-        inbound=inbound_services(ledger, tenancy),
+        inbound=inbound_services(ledger, tenancy, InboundSettings(), directory),
         reputation=reputation.services,
         dmarc=reputation.dmarc,
         notify=reputation.notify,

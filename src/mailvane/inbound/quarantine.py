@@ -12,10 +12,15 @@ from enum import StrEnum
 
 import msgspec
 
-from mailvane.inbound.model import AuditEntry, Filter, FilterAction, Message, MessageStatus
+from mailvane.core.errors import NotFound
+from mailvane.inbound import events
+from mailvane.inbound.filtering import BODY_BYTES, FilteredMail
+from mailvane.inbound.headers import header_length, read_headers
+from mailvane.inbound.judging import Circumstances, Outcome, Thresholds, released
+from mailvane.inbound.model import AuditEntry, Contact, ContactState, Filter, Message, MessageStatus
+from mailvane.inbound.scores import SpamScore, Symbol
 from mailvane.inbound.store.rows import Change
 from mailvane.inbound.stores import InboundStores
-from mailvane.maillog.model import MailEvent
 
 _PATIENCE = 10.0  # seconds that a decision waits for the next hop's answer
 _PAUSE = 0.05
@@ -46,77 +51,99 @@ class Quarantine:
     def __init__(
         self,
         stores: InboundStores,
-        denied_by: Callable[[Message], Filter | None],
-        tell: Callable[[Message, Message], tuple[MailEvent, ...]],
-        wake: Callable[[], None],
-        learn: Callable[[Message, bool], None],
+        content: Callable[[str], bytes],
+        learn: Callable[[bytes, bool], None],
     ) -> None:
-        """`denied_by`: the filter that decides about a message now. `tell`: the events of a change. `wake`: something
-        is due for delivery. `learn`: whether it was wanted, for the spam filter."""
+        """`content`: of a message, by its hash; raises NotFound, StoreUnavailable. `learn`: tells the spam filter
+        whether a content is spam."""
         self._stores = stores
-        self._denied_by = denied_by
-        self._tell = tell
-        self._wake = wake
+        self._content = content
         self._learn = learn
 
     def accept(self, workspace: int, ids: Sequence[str], actor: str, now: int) -> list[Decided]:
-        """Deliver held messages, unless a filter denies them. In the order of the ids."""
+        """Deliver held messages, unless a filter denies them, and let the spam filter learn that they were wanted.
+
+        In the order of the ids.
+        """
         found = self._stores.messages.by_id(workspace, ids)
-        refused = {each: _unfit(found.get(each), each, now) for each in ids}
-        steps = [self._released(found[each], now) for each in ids if refused[each] is None]
+        filters = self._stores.filters.filters(workspace)
+        contacts = self._stores.contacts.by_id(workspace, sorted({one.contact for one in found.values()}))
+        refused: dict[str, Decided] = {}
+        steps, contents = [], {}
+        for each in ids:
+            message = found.get(each)
+            if message is None:
+                refused[each] = _missing(each)
+                continue
+            if (unfit := _unfit(message, now)) is not None:
+                refused[each] = unfit
+                continue
+            try:
+                contents[each] = self._content(message.content or "")
+            except NotFound:
+                refused[each] = _expired(message)
+                continue
+            known = _circumstances(message, contents[each], contacts.get(message.contact), filters)
+            steps.append(_released(message, released(known), now))
         taken = self._change(steps, AuditEntry(at=now, actor=actor, action="accept", subject=""), now)
         for step in steps:
-            if step.before.id in taken:
-                self._learn(step.before, True)
-        self._wake()
+            if step.before.id in taken and not step.before.trained:
+                self._learn(contents[step.before.id], False)
         after = self._settled(workspace, [each for each in ids if each in taken])
-        return [refused[each] or self._outcome(each, after.get(each), each in taken) for each in ids]
+        return [refused.get(each) or _outcome(each, after.get(each), each in taken) for each in ids]
 
     def reject(self, workspace: int, ids: Sequence[str], actor: str, now: int) -> list[Decided]:
-        """Deny held messages. Nothing is learned from it. In the order of the ids."""
+        """Deny held messages, and let the spam filter learn that they were not wanted. In the order of the ids."""
         found = self._stores.messages.by_id(workspace, ids)
-        refused = {each: _unfit(found.get(each), each, now, expired_is_unfit=False) for each in ids}
-        steps = [self._denied(found[each], "rejected by a person", now) for each in ids if refused[each] is None]
-        taken = self._change(steps, AuditEntry(at=now, actor=actor, action="reject", subject=""), now)
-        return [refused[each] or self._outcome(each, steps_after(steps, each), each in taken) for each in ids]
+        refused: dict[str, Decided] = {}
+        steps = {}
+        for each in ids:
+            message = found.get(each)
+            if message is None:
+                refused[each] = _missing(each)
+            elif message.status is not MessageStatus.QUARANTINED:
+                refused[each] = _not_held(message)
+            else:
+                steps[each] = _denied(message, "rejected by a person", now)
+        contents = {each: self._kept(step.before) for each, step in steps.items() if not step.before.trained}
+        taken = self._change(list(steps.values()), AuditEntry(at=now, actor=actor, action="reject", subject=""), now)
+        for each, content in contents.items():
+            if each in taken and content is not None:
+                self._learn(content, True)
+        return [refused.get(each) or _outcome(each, steps[each].after, each in taken) for each in ids]
+
+    def _kept(self, message: Message) -> bytes | None:
+        try:
+            return self._content(message.content) if message.content else None
+        except NotFound:
+            return None
 
     def redeliver(self, workspace: int, ids: Sequence[str], actor: str, now: int) -> list[Decided]:
-        """Try failed and bounced messages again, as long as their content is kept."""
+        """Try failed and bounced messages again, as long as their content is kept. In the order of the ids."""
         found = self._stores.messages.by_id(workspace, ids)
-        refused = {each: _not_failed(found.get(each), each) for each in ids}
+        refused: dict[str, Decided] = {}
         steps = []
         for each in ids:
-            if refused[each] is None:
-                again = msgspec.structs.replace(
-                    found[each], status=MessageStatus.PENDING, attempts=0, next_at=now, changed_at=now, reason=""
-                )
-                steps.append(Change(before=found[each], after=again, events=self._tell(found[each], again)))
+            message = found.get(each)
+            if message is None:
+                refused[each] = _missing(each)
+                continue
+            if (unfit := _not_failed(message)) is not None:
+                refused[each] = unfit
+                continue
+            again = msgspec.structs.replace(
+                message, status=MessageStatus.PENDING, attempts=0, next_at=now, changed_at=now, reason="", reply=""
+            )
+            steps.append(Change(before=message, after=again))
         taken = self._change(steps, AuditEntry(at=now, actor=actor, action="redeliver", subject=""), now)
-        self._wake()
         after = self._settled(workspace, [each for each in ids if each in taken])
-        return [refused[each] or self._outcome(each, after.get(each), each in taken) for each in ids]
+        return [refused.get(each) or _outcome(each, after.get(each), each in taken) for each in ids]
 
     def remove(self, workspace: int, ids: Sequence[str], actor: str, now: int) -> set[str]:
         """Forget messages, unless they are on their way just now; the ids of those that are gone."""
         found = [one for one in self._stores.messages.by_id(workspace, ids).values() if not one.holder]
         entries = {workspace: [AuditEntry(at=now, actor=actor, action="delete", subject=one.id) for one in found]}
         return self._stores.messages.remove(found, entries)
-
-    def _released(self, message: Message, now: int) -> Change:
-        rule = self._denied_by(message)
-        if rule is not None and rule.action is FilterAction.DENY:
-            denied = self._denied(message, f"filter: {rule.name}", now)
-            return msgspec.structs.replace(denied, after=msgspec.structs.replace(denied.after, filter=rule.id))
-        after = msgspec.structs.replace(
-            message, status=MessageStatus.PENDING, next_at=now, expires_at=None, changed_at=now, attempts=0
-        )
-        return Change(before=message, after=after, events=self._tell(message, after))
-
-    def _denied(self, message: Message, reason: str, now: int) -> Change:
-        after = msgspec.structs.replace(
-            message, status=MessageStatus.DENIED, reason=reason, content=None, expires_at=None, changed_at=now
-        )
-        return Change(before=message, after=after, events=self._tell(message, after))
 
     def _change(self, steps: Sequence[Change], entry: AuditEntry, now: int) -> set[str]:
         entries: dict[int, list[AuditEntry]] = {}
@@ -135,35 +162,78 @@ class Quarantine:
                 return found
             time.sleep(_PAUSE)
 
-    @staticmethod
-    def _outcome(message_id: str, after: Message | None, taken: bool) -> Decided:
-        if not taken or after is None:
-            return Decided(message_id, None, Refusal.NOT_HELD, "somebody else decided about it at the same time")
-        if after.status in _GONE_WRONG:
-            return Decided(message_id, after.status, Refusal.DELIVERY_FAILED, after.reply or after.reason)
-        return Decided(message_id, after.status)
+
+def _circumstances(
+    message: Message, content: bytes, contact: Contact | None, filters: Sequence[Filter]
+) -> Circumstances:
+    """What is known of a held message, for the filters."""
+    begin = header_length(content)
+    symbols = msgspec.json.decode(message.symbols, type=tuple[Symbol, ...])
+    mail = FilteredMail(
+        headers=read_headers(content),
+        sender=message.sender,
+        category="" if contact is None else contact.category,
+        score=SpamScore(value=message.score, symbols=symbols),
+        body=content[begin : begin + BODY_BYTES].decode("utf-8", "replace"),
+        size=len(content),
+    )
+    return Circumstances(
+        mail=mail,
+        state=ContactState.UNSET if contact is None else contact.state,
+        authentication=msgspec.json.decode(message.authentication, type=dict[str, str]),
+        thresholds=Thresholds(0, 0),  # scores were looked at when it came
+        address=message.address,
+        filters=filters,
+    )
 
 
-def steps_after(steps: Sequence[Change], message_id: str) -> Message | None:
-    return next((step.after for step in steps if step.after.id == message_id), None)
+def _released(message: Message, outcome: Outcome, now: int) -> Change:
+    if outcome.status is MessageStatus.DENIED:
+        denied = _denied(message, outcome.reason, now)
+        return msgspec.structs.replace(denied, after=msgspec.structs.replace(denied.after, filter=outcome.filter))
+    after = msgspec.structs.replace(
+        message, status=MessageStatus.PENDING, reason=outcome.reason, filter=outcome.filter, marks=outcome.marks,
+        next_at=now, expires_at=None, changed_at=now, attempts=0, trained="ham",
+    )  # fmt: skip
+    return Change(before=message, after=after)
 
 
-def _unfit(message: Message | None, message_id: str, now: int, *, expired_is_unfit: bool = True) -> Decided | None:
-    if message is None:
-        return Decided(message_id, None, Refusal.NOT_FOUND, "There is no such message.")
+def _denied(message: Message, reason: str, now: int) -> Change:
+    after = msgspec.structs.replace(
+        message, status=MessageStatus.DENIED, reason=reason, content=None, expires_at=None, changed_at=now
+    )
+    event = events.decided(after, now)
+    return Change(before=message, after=after, events=() if event is None else (event,))
+
+
+def _outcome(message_id: str, after: Message | None, taken: bool) -> Decided:
+    if not taken or after is None:
+        return Decided(message_id, None, Refusal.NOT_HELD, "Somebody else decided about it at the same time.")
+    if after.status in _GONE_WRONG:
+        return Decided(message_id, after.status, Refusal.DELIVERY_FAILED, after.reply or after.reason)
+    return Decided(message_id, after.status)
+
+
+def _unfit(message: Message, now: int) -> Decided | None:
     if message.status is not MessageStatus.QUARANTINED:
-        return Decided(message_id, message.status, Refusal.NOT_HELD, "Message is not in quarantine.")
+        return _not_held(message)
     is_over = message.content is None or (message.expires_at is not None and message.expires_at <= now)
-    if expired_is_unfit and is_over:
-        return Decided(message_id, message.status, Refusal.EXPIRED, "Its content is no longer kept.")
-    return None
+    return _expired(message) if is_over else None
 
 
-def _not_failed(message: Message | None, message_id: str) -> Decided | None:
-    if message is None:
-        return Decided(message_id, None, Refusal.NOT_FOUND, "There is no such message.")
+def _not_failed(message: Message) -> Decided | None:
     if message.status not in _GONE_WRONG:
-        return Decided(message_id, message.status, Refusal.NOT_HELD, "Message has not failed.")
-    if message.content is None:
-        return Decided(message_id, message.status, Refusal.EXPIRED, "Its content is no longer kept.")
-    return None
+        return Decided(message.id, message.status, Refusal.NOT_HELD, "Message has not failed.")
+    return _expired(message) if message.content is None else None
+
+
+def _missing(message_id: str) -> Decided:
+    return Decided(message_id, None, Refusal.NOT_FOUND, "There is no such message.")
+
+
+def _not_held(message: Message) -> Decided:
+    return Decided(message.id, message.status, Refusal.NOT_HELD, "Message is not in quarantine.")
+
+
+def _expired(message: Message) -> Decided:
+    return Decided(message.id, message.status, Refusal.EXPIRED, "Its content is no longer kept.")

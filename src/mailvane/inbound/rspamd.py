@@ -4,13 +4,15 @@ https://rspamd.com/doc/developers/protocol.html: the whole mail to `/checkv2`, t
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 import httpx
 import msgspec
 
-from mailvane.core.errors import CollectionFailed
+from mailvane.core.errors import CollectionFailed, InvalidSetting
 from mailvane.inbound.scores import SpamScore, Symbol, authentication_of
+from mailvane.inbound.settings import InboundSettings
 
 _SECONDS = 30.0
 _MOST_BYTES = 4 * 1024 * 1024
@@ -98,3 +100,14 @@ class Rspamd:
 
 def _printable(value: str) -> bytes:
     return "".join(each for each in value if each.isprintable()).encode("utf-8", "replace")[:1000]
+
+
+def rspamd_of(inbound: InboundSettings) -> Rspamd:
+    """Raises InvalidSetting."""
+    password = ""
+    if inbound.rspamd_password_file is not None:
+        try:
+            password = Path(inbound.rspamd_password_file).read_text("utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise InvalidSetting(f"inbound: rspamd_password_file: cannot be read: {error}") from None
+    return Rspamd(inbound.rspamd_url, inbound.rspamd_controller_url, password)

@@ -164,5 +164,7 @@ def health_of(settings: Settings, open_ledger: Callable[[], Ledger], clock: Call
         settings,
         open_ledger,
         clock,
-        lambda ledger: inbound_services(ledger, Tenancy(ledger.tenants, "")).quarantine,
+        lambda ledger: (
+            inbound_services(ledger, Tenancy(ledger.tenants, ""), settings.inbound, settings.data).quarantine
+        ),
     )

@@ -1,24 +1,52 @@
-"""Inbound mail, put together of its stores."""
+"""Inbound mail for those who decide about it, put together of its stores and its content."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from pathlib import Path
+
+from mailvane.core.errors import CollectionFailed, NotFound
 from mailvane.core.tenants.service import Tenancy
+from mailvane.inbound.content import ContentStore
 from mailvane.inbound.quarantine import Quarantine
+from mailvane.inbound.rspamd import rspamd_of
 from mailvane.inbound.services import InboundServices
+from mailvane.inbound.settings import InboundSettings
 from mailvane.server.ledger import Ledger
 
-_RETENTION_DAYS = 30
+log = logging.getLogger(__name__)
+
+CONTENT_DIRECTORY = "content"
 
 
-def inbound_services(ledger: Ledger, tenancy: Tenancy) -> InboundServices:
-    """What HTTP interfaces ask."""
-    quarantine = Quarantine(
-        ledger.inbound,
-        denied_by=lambda _message: None,
-        tell=lambda _before, _after: (),
-        wake=lambda: None,
-        learn=lambda _message, _is_wanted: None,
-    )
+def inbound_services(ledger: Ledger, tenancy: Tenancy, settings: InboundSettings, data: Path) -> InboundServices:
+    """What HTTP interfaces and commands ask; `data` is the data directory."""
+    contents = ContentStore(data / CONTENT_DIRECTORY)
+
+    def content(content_id: str) -> bytes | None:
+        try:
+            return contents.get(content_id)
+        except NotFound:
+            return None
+
+    def learn(mail: bytes, is_spam: bool) -> None:
+        try:
+            asyncio.run(_learn(settings, mail, is_spam))
+        except CollectionFailed as error:
+            log.warning("the spam filter did not learn from a decision: %s", error.message)
+
+    quarantine = Quarantine(ledger.inbound, contents.get, learn)
     return InboundServices(
-        tenancy, ledger.inbound, quarantine, _RETENTION_DAYS, content=lambda _hash: None, content_bytes=lambda: 0
+        tenancy, ledger.inbound, quarantine, settings.quarantine_days, content=content, content_bytes=contents.size
     )
+
+
+async def _learn(settings: InboundSettings, mail: bytes, is_spam: bool) -> None:
+    if not settings.rspamd_controller_url:
+        return
+    rspamd = rspamd_of(settings)
+    try:
+        await rspamd.learn(mail, spam=is_spam)
+    finally:
+        await rspamd.close()

@@ -10,7 +10,6 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 import msgspec
 from prometheus_client import CollectorRegistry
@@ -25,15 +24,15 @@ from mailvane.inbound.gateway.opinions import Opinions
 from mailvane.inbound.gateway.server import GatewayMetrics, GatewayServer
 from mailvane.inbound.retention import Retention
 from mailvane.inbound.routing import Directory
-from mailvane.inbound.rspamd import Rspamd
+from mailvane.inbound.rspamd import rspamd_of
 from mailvane.inbound.settings import InboundSettings
 from mailvane.maillog.reasons import load_reasons
+from mailvane.server.inbound import CONTENT_DIRECTORY
 from mailvane.server.settings import SMTP_DEFAULT, Settings
 from mailvane.server.stores import Stores
 
 log = logging.getLogger(__name__)
 
-CONTENT_DIRECTORY = "content"
 _TIDY_SECONDS = 3600.0
 
 
@@ -96,14 +95,3 @@ class Receiving:
 def named(inbound: InboundSettings) -> InboundSettings:
     """With the name of this machine where none is set."""
     return msgspec.structs.replace(inbound, hostname=inbound.hostname or socket.getfqdn())
-
-
-def rspamd_of(inbound: InboundSettings) -> Rspamd:
-    """Raises InvalidSetting."""
-    password = ""
-    if inbound.rspamd_password_file is not None:
-        try:
-            password = Path(inbound.rspamd_password_file).read_text("utf-8").strip()
-        except (OSError, ValueError) as error:
-            raise InvalidSetting(f"inbound: rspamd_password_file: cannot be read: {error}") from None
-    return Rspamd(inbound.rspamd_url, inbound.rspamd_controller_url, password)

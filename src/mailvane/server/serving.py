@@ -138,7 +138,7 @@ def _services(
             lambda: stores.integrity.damage,
         ),
         outbound=outbound,
-        inbound=inbound_services(stores.ledger, tenancy),
+        inbound=inbound_services(stores.ledger, tenancy, settings.inbound, settings.data),
         reputation=reputation.services,
         dmarc=reputation.dmarc,
         notify=reputation.notify,
