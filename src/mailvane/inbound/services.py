@@ -19,4 +19,3 @@ class InboundServices:
     quarantine: Quarantine
     retention_days: int  # of held content
     content: Callable[[str], bytes | None]  # of a message, by its hash, while it is kept
-    content_bytes: Callable[[], int]  # that all kept content takes on the disk

@@ -37,9 +37,7 @@ def inbound_services(ledger: Ledger, tenancy: Tenancy, settings: InboundSettings
             log.warning("the spam filter did not learn from a decision: %s", error.message)
 
     quarantine = Quarantine(ledger.inbound, contents.get, learn)
-    return InboundServices(
-        tenancy, ledger.inbound, quarantine, settings.quarantine_days, content=content, content_bytes=contents.size
-    )
+    return InboundServices(tenancy, ledger.inbound, quarantine, settings.quarantine_days, content=content)
 
 
 async def _learn(settings: InboundSettings, mail: bytes, is_spam: bool) -> None:

@@ -62,7 +62,7 @@ def test_a_team_says_what_it_uses(ours: World) -> None:
     assert asked(ours, "GET", "/team/subscription").json()["specifications"]["weekly_limit"] == 40
     assert asked(ours, "GET", "/domains").json()["data"][0]["name"] == "in.example"
     assert asked(ours, "GET", "/relay").json()["total_pages"] == 0
-    assert asked(ours, "GET", "/cloud").json() == {"used_bytes": 0, "limit_bytes": 0}
+    assert asked(ours, "GET", "/cloud").json() == {"used_bytes": 500, "limit_bytes": 0}
 
 
 @pytest.mark.parametrize(

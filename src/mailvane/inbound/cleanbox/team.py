@@ -68,4 +68,6 @@ def _is_relay(domain: InboundDomain) -> bool:
 
 
 def cloud(services: InboundServices, asked: Asked) -> shape.Cloud:
-    return shape.Cloud(services.content_bytes(), services.stores.teams.team(asked.workspace).content_limit)
+    return shape.Cloud(
+        services.stores.pages.kept_bytes(asked.workspace), services.stores.teams.team(asked.workspace).content_limit
+    )

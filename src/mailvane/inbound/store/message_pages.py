@@ -20,6 +20,8 @@ from mailvane.inbound.store.rows import COLUMNS, message_of
 from mailvane.inbound.store.tables import contacts, messages
 from mailvane.inbound.store.tallies import STRETCH_MS
 
+_KEPT = ("pending", "snoozed", "quarantined", "failed", "bounced")  # statuses of messages that may have content
+
 
 class MessagePages:
     """For any number of threads and processes on one ledger."""
@@ -46,6 +48,13 @@ class MessagePages:
         with self._database.read() as connection:
             found = tallies.by_what(connection, workspace, names)
         return {status: found.get(name, 0) for name, status in names.items()}
+
+    def kept_bytes(self, workspace: int) -> int:
+        """How large the messages are whose content is kept, before it is compressed."""
+        own = messages.c.workspace == workspace, messages.c.status.in_(_KEPT), messages.c.content.is_not(None)
+        wanted = select(func.coalesce(func.sum(messages.c.size), 0)).where(*own)
+        with self._database.read() as connection:
+            return int(connection.execute(wanted).scalar_one())
 
     def _total(self, connection: Connection, question: MessageQuestion) -> int:
         if _is_tallied(question):
