@@ -4,7 +4,6 @@ data shows here.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +18,7 @@ from mailvane.maillog.recording import Waiting
 from mailvane.maillog.services import MailLogServices
 from mailvane.web.dialect import PROBLEM_JSON, Dialect, Problem, render_problem
 from mailvane.web.endpoints import PLAIN, Endpoint, Pool, RouteTable, threads_of
-from mailvane.web.readiness import Check
+from mailvane.web.readiness import Check, all_pass
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -103,8 +102,7 @@ class Checks:
 
     async def passed(self) -> Readiness:
         """Raises StoreUnavailable."""
-        if waiting := [check for check in self._checks if not check.holds()]:
-            await asyncio.gather(*(check.passed() for check in waiting))
+        await all_pass(self._checks)
         states = self._followed.states() if self._followed is not None else []
         return Readiness("ok", "ok", "ok", self._journal, states or msgspec.UNSET)
 

@@ -7,8 +7,9 @@ is no older than a second is then given at once: every wait is a turn of an even
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import msgspec
 
@@ -29,8 +30,8 @@ class Check:
 
     def __init__(self, look: Callable[[], object], failure: str, patience: Patience | None = None) -> None:
         self._look = look
-        self._failure = failure
-        self._patience = patience or Patience()
+        self.failure = failure
+        self.patience = patience or Patience()
         self._thread = ThreadPoolExecutor(1, "readiness")
         self._under_way: asyncio.Future[None] | None = None
         self._passed_at = float("-inf")  # of the last look; of one that failed, never
@@ -40,51 +41,57 @@ class Check:
         """Whether the last result counts: it is recent and a new check takes long. It is repeated in time."""
         loop = asyncio.get_running_loop()
         age = loop.time() - self._passed_at
-        if not self._is_slow or age > self._patience.fresh:
+        if not self._is_slow or age > self.patience.fresh:
             return False
-        if age > self._patience.fresh / 2:
-            self._look_anew(loop)
+        if age > self.patience.fresh / 2:
+            self.look_anew()
         return True
 
-    async def passed(self) -> None:
-        """Raises StoreUnavailable."""
-        loop = asyncio.get_running_loop()
-        asked = self._look_anew(loop)
-        await asyncio.wait({asked}, timeout=self._patience.prompt)
-        if not asked.done() and loop.time() - self._passed_at > self._patience.believed:
-            await asyncio.wait({asked}, timeout=self._patience.longest)
-            if not asked.done():
-                raise StoreUnavailable(self._failure)
-        if asked.done():
-            asked.result()
-
-    def _look_anew(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
-        """The look that is under way, begun now if there is none."""
+    def look_anew(self) -> asyncio.Future[None]:
+        """The look that is under way, begun now if there is none. It raises StoreUnavailable."""
         if self._under_way is None:
-            self._under_way = asyncio.ensure_future(self._asked(loop))
-            self._under_way.add_done_callback(self._ended)
+            loop = asyncio.get_running_loop()
+            self._under_way = loop.run_in_executor(self._thread, self._judged)
+            self._under_way.add_done_callback(partial(self._ended, loop.time()))
         return self._under_way
 
-    async def _asked(self, loop: asyncio.AbstractEventLoop) -> None:
-        began, passed_at = loop.time(), float("-inf")
+    def is_believed(self) -> bool:
+        """Whether what the last look found still holds where a look takes long."""
+        return asyncio.get_running_loop().time() - self._passed_at <= self.patience.believed
+
+    def _judged(self) -> None:
         try:
-            await loop.run_in_executor(self._thread, self._look)
-            passed_at = loop.time()
+            self._look()
         except StoreFull:
             raise
         except StoreDamaged as error:
             raise StoreUnavailable(error.message) from error
         except Exception as error:
-            raise StoreUnavailable(self._failure) from error
-        finally:
-            self._passed_at = passed_at
-            self._is_slow = loop.time() - began > self._patience.prompt
+            raise StoreUnavailable(self.failure) from error
 
-    def _ended(self, asked: asyncio.Future[None]) -> None:
+    def _ended(self, began: float, asked: asyncio.Future[None]) -> None:
         self._under_way = None
-        if not asked.cancelled():
-            asked.exception()  # looked at, also when nobody waits for it any more
+        now = asyncio.get_running_loop().time()
+        has_passed = not asked.cancelled() and asked.exception() is None  # looked at, also when nobody waits for it
+        self._passed_at = now if has_passed else float("-inf")
+        self._is_slow = now - began > self.patience.prompt
 
     def close(self) -> None:
         """Look no more. A look that hangs is not waited for."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+async def all_pass(checks: Sequence[Check]) -> None:
+    """Raises StoreUnavailable where one does not. They are waited for together: each wait is a turn of the loop."""
+    looks = {check: check.look_anew() for check in checks if not check.holds()}
+    if not looks:
+        return
+    await asyncio.wait(looks.values(), timeout=max(check.patience.prompt for check in looks))
+    unknown = {check: look for check, look in looks.items() if not look.done() and not check.is_believed()}
+    if unknown:
+        await asyncio.wait(unknown.values(), timeout=max(check.patience.longest for check in unknown))
+    for check, look in looks.items():
+        if look.done():
+            look.result()
+        elif check in unknown:
+            raise StoreUnavailable(check.failure)

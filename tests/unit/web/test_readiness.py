@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from mailvane.core.errors import StoreFull, StoreUnavailable
-from mailvane.web.readiness import Check, Patience
+from mailvane.web.readiness import Check, Patience, all_pass
 
 PROMPT = Patience(prompt=0.05, believed=1000, longest=0.05)
 
@@ -22,11 +22,11 @@ def test_what_is_in_order_passes_and_what_is_not_is_told_without_its_secrets() -
         raise StoreFull("3 MiB are left")
 
     async def run() -> None:
-        await Check(lambda: 1, "no").passed()
+        await all_pass([Check(lambda: 1, "no")])
         with pytest.raises(StoreUnavailable, match=r"^the store does not answer$"):
-            await Check(away, "the store does not answer").passed()
+            await all_pass([Check(away, "the store does not answer")])
         with pytest.raises(StoreFull, match="3 MiB"):
-            await Check(full, "no").passed()
+            await all_pass([Check(full, "no")])
 
     asyncio.run(run())
 
@@ -42,7 +42,7 @@ def test_a_look_that_hangs_is_asked_once_and_believed_to_go_as_the_last_one() ->
     async def run() -> None:
         check = Check(look, "no", PROMPT)
         for _ in range(4):
-            await check.passed()
+            await all_pass([check])
         assert len(looks) == 2
         release.set()
 
@@ -54,7 +54,7 @@ def test_a_look_that_hangs_when_nothing_is_known_fails() -> None:
 
     async def run() -> None:
         with pytest.raises(StoreUnavailable, match="no"):
-            await Check(release.wait, "no", PROMPT).passed()
+            await all_pass([Check(release.wait, "no", PROMPT)])
         release.set()
 
     asyncio.run(run())
@@ -71,14 +71,15 @@ def test_while_looks_are_slow_the_last_one_is_the_answer_until_a_later_one_fails
     async def run() -> None:
         check = Check(look, "no", Patience(prompt=0.01, fresh=1000, longest=30))
         assert not check.holds()  # nothing is known
-        asked = asyncio.create_task(check.passed())
+        asked = asyncio.create_task(all_pass([check]))
         await asyncio.sleep(0.05)
         release.set()
         await asked
         assert check.holds()
         failing.set()
+        await all_pass([check])
         with pytest.raises(StoreUnavailable, match="no"):
-            await check.passed()
+            await check.look_anew()
         assert not check.holds()
 
     asyncio.run(run())
@@ -93,13 +94,13 @@ def test_what_is_half_as_old_as_it_may_be_is_looked_at_again_without_waiting(mon
 
     async def run() -> None:
         check, loop = Check(look, "no", Patience(prompt=0.01, fresh=60, longest=30)), asyncio.get_running_loop()
-        await check.passed()
+        await all_pass([check])
         assert check.holds()
         monkeypatch.setattr(loop, "time", lambda moment=loop.time: moment() + 40)
         assert check.holds()
         await asyncio.sleep(0)
         release.set()
-        await check.passed()
+        await check.look_anew()
         assert len(looks) == 2
 
     asyncio.run(run())
@@ -117,12 +118,30 @@ def test_a_look_that_failed_is_not_outlived_by_one_that_passed_before_it() -> No
 
     async def run() -> None:
         check = Check(look, "no", PROMPT)
-        await check.passed()
+        await all_pass([check])
         with suppress(StoreUnavailable):
             while len(looks) < 10:  # until the second look, which fails, has ended
-                await check.passed()
+                await all_pass([check])
         with pytest.raises(StoreUnavailable, match="no"):  # the third hangs
-            await check.passed()
+            await all_pass([check])
         release.set()
+
+    asyncio.run(run())
+
+
+def test_several_are_waited_for_together_and_any_that_fails_is_told() -> None:
+    release = threading.Event()
+
+    def away() -> None:
+        raise OSError
+
+    async def run() -> None:
+        checks = [Check(lambda: None, "a"), Check(release.wait, "b", PROMPT), Check(away, "c")]
+        with pytest.raises(StoreUnavailable, match="b"):  # nothing is known of it
+            await all_pass(checks)
+        release.set()
+        with pytest.raises(StoreUnavailable, match="c"):
+            await all_pass(checks)
+        await all_pass(checks[:2])
 
     asyncio.run(run())

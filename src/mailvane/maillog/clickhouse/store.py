@@ -117,11 +117,11 @@ class ClickHouseMailLog:
         self._engine = engines[0]
         self._scope = "all_" if self._engine.address.cluster is not None else ""
         self._writing = threading.Lock()
+        self._merged = upkeep.MergedParts(self._engine)
         self._remembered = Remembered()
         self._settles = may_settle(self._engine)
         # Of a server it is not known what others write.
-        self._waiting = SinceWritten(self._engine.embedded)
-        self._reacted = SinceWritten(self._engine.embedded)
+        self._waiting, self._reacted = (SinceWritten(self._engine.embedded) for _ in range(2))
         self._recall()
 
     def _recall(self) -> None:
@@ -147,6 +147,7 @@ class ClickHouseMailLog:
                 return
             settings = _INSERT_SETTINGS | {"insert_deduplication_token": f"{batch.workspace}:{batch.token}"}
             self._engine.insert(f"{self._scope}events", COLUMNS, encode_batch(batch), settings)
+            self._merged.inserted()
 
     @contextmanager
     def _counted_anew(self, batch: EventBatch) -> Generator[None]:
@@ -222,8 +223,7 @@ class ClickHouseMailLog:
 
     def _located(self, search: Search, question: LogQuestion, waiting: bool, counts: Counter[int]) -> LogPage:
         """The page that lies where these counts tell."""
-        total = counts.total()
-        span = locate(counts.items(), question)
+        total, span = counts.total(), locate(counts.items(), question)
         if span is None:
             return LogPage(total, [])
         rows = self._rows_of(search, question, waiting, span)

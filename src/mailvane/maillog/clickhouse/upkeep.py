@@ -5,11 +5,12 @@ Whoever calls these holds appends off meanwhile; questions are answered all the 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
-from mailvane.core.errors import AlreadyExists, NotFound
+from mailvane.core.errors import AlreadyExists, MailvaneError, NotFound
 from mailvane.maillog.clickhouse.engine import DATABASE, Engine
 from mailvane.maillog.clickhouse.schema import KEPT, create, feeds, stamp
 
@@ -25,6 +26,13 @@ def prepare(engine: Engine) -> None:
     stamp(engine)  # last: what was cut short is done again
 
 
+log = logging.getLogger(__name__)
+
+REMOVING_EVERY = 100  # batches
+_NO_PARTITION = "19700102"  # neither a month, nor a Monday
+_LARGE_MERGE = 4 * 1024 * 1024  # bytes
+
+
 def retain(engine: Engine, workspace: int, days: int) -> None:
     """Rewrite how long the stored rows of a workspace are kept."""
     for table in KEPT:
@@ -33,6 +41,43 @@ def retain(engine: Engine, workspace: int, days: int) -> None:
             " AND keep_days != {days:UInt16} SETTINGS mutations_sync = 2",
             {"days": days, "workspace": workspace},
         )
+
+
+class MergedParts:
+    """Removes parts that were merged into others, each time that so many batches were inserted. Of one thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.batches = 0  # until now
+
+    def inserted(self) -> None:
+        """One more batch was. A server removes them itself."""
+        self.batches += 1
+        if self._engine.embedded and self.batches % REMOVING_EVERY == 0:
+            remove_merged(self._engine)
+
+
+def remove_merged(engine: Engine) -> None:
+    """Remove parts that were merged into others.
+
+    The engine does so itself only when it looks for a merge and finds none: under steady traffic never, and each costs
+    files and some 30 KB of memory. It also does so after a partition was dropped, which is asked for here by a name
+    that none has. That may end a merge, so tables with one of any size are left alone. Raises nothing of the engine's.
+    """
+    try:
+        _drop_nothing(engine)
+    except MailvaneError as error:  # whatever it is, it is tried again later
+        log.warning("merged parts of the mail log were not removed: %s", error)
+
+
+def _drop_nothing(engine: Engine) -> None:
+    tables = engine.rows(
+        "SELECT table FROM system.parts WHERE NOT active AND database = currentDatabase() AND table NOT IN"
+        f" (SELECT table FROM system.merges WHERE total_size_bytes_compressed > {_LARGE_MERGE})"
+        " GROUP BY table ORDER BY table"
+    )
+    for (table,) in tables:
+        engine.command(f"ALTER TABLE `{table}` DROP PARTITION ID '{_NO_PARTITION}'")
 
 
 def rebuild(engine: Engine) -> None:
