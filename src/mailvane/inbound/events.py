@@ -21,10 +21,10 @@ from typing import Any
 
 import msgspec
 
+from mailvane.core.tenants.model import INBOUND_RELAY
 from mailvane.inbound.model import Message, MessageStatus
 from mailvane.maillog.model import EventType, MailEvent, ReasonFamily
 
-INBOUND_RELAY = 0
 _LONGEST_REPLY = 1000
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailvane.core.errors import InvalidInput
-from mailvane.core.tenants.model import Workspace
+from mailvane.core.tenants.model import INBOUND_RELAY, Workspace
 from mailvane.core.tenants.service import Tenancy
 
 
@@ -20,7 +20,9 @@ def chosen_workspace(tenancy: Tenancy, name: str | None) -> Workspace:
 
 
 def chosen_relays(tenancy: Tenancy, workspace: Workspace, relay: int | None) -> tuple[int, ...]:
-    """The one relay asked for, or all relays of the workspace."""
+    """The one relay asked for, which may be that of mail that comes in, or all relays of the workspace."""
+    if relay == INBOUND_RELAY:
+        return (INBOUND_RELAY,)
     known = tuple(one.id for one in tenancy.relays(workspace.id))
     if relay is None:
         if not known:

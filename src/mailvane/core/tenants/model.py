@@ -7,6 +7,8 @@ from enum import StrEnum
 
 import msgspec
 
+INBOUND_RELAY = 0  # stands for the mail that comes in; those of mail that goes out count from 1
+
 
 class Workspace(msgspec.Struct, frozen=True):
     """The tenant. Everything belongs to one."""

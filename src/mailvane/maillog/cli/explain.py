@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from mailvane.core.cli.rendering import console, moment, print_json, print_record
-from mailvane.core.cli.selection import chosen_relays, chosen_workspace
+from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.errors import InvalidInput, NotFound
+from mailvane.core.tenants.model import INBOUND_RELAY
 from mailvane.maillog.cli.program import maillog_program
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.model import EventType, MailEvent, MailKey, parse_mail_id
@@ -48,7 +49,7 @@ def explain(
     program = maillog_program(context)
     tenancy = program.tenancy()
     found = chosen_workspace(tenancy, workspace)
-    relays = chosen_relays(tenancy, found, None)
+    relays = (INBOUND_RELAY, *(relay.id for relay in tenancy.relays(found.id)))
     with program.maillog() as maillog:
         mails = [
             events for key in _mails(maillog, found.id, relays, mail) if (events := maillog.mail_events(found.id, key))

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 def log(  # noqa: PLR0913  each option is one filter of the mail log
     context: typer.Context,
     workspace: str | None = typer.Option(None, help="The workspace; by default the only one."),
-    relay: int | None = typer.Option(None, help="One relay; by default all of the workspace."),
+    relay: int | None = typer.Option(None, help="One relay, or 0: mail that came in; by default all of the workspace."),
     sender: str | None = typer.Option(None, "--from", help="Envelope sender, exact."),
     recipient: str | None = typer.Option(None, "--to", help="Envelope recipient, exact."),
     subject: str | None = typer.Option(None, help="Subject, exact."),

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def stats(
     context: typer.Context,
     workspace: str | None = typer.Option(None, help="The workspace; by default the only one."),
-    relay: int | None = typer.Option(None, help="One relay; by default all of the workspace."),
+    relay: int | None = typer.Option(None, help="One relay, or 0: mail that came in; by default all of the workspace."),
     window: str = typer.Option("30d", help=f"Window of the tables: {', '.join(WINDOWS)}."),
     top: int = typer.Option(10, min=1, max=500, help="Rows of each table."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from mailvane.core.errors import AlreadyExists
 from mailvane.core.ledger.database import Database
 from mailvane.core.ledger.tables import relays, workspaces
-from mailvane.core.tenants.model import Price, Workspace
+from mailvane.core.tenants.model import INBOUND_RELAY, Price, Workspace
 from mailvane.maillog.store.tables import event_ids, journal
 
 _COMMENT = "adopted"
@@ -38,7 +38,7 @@ class AdoptionStore:
                             }
                         )
                     )
-                _add_relays(connection, workspace.id, relay_ids, now)
+                _add_relays(connection, workspace.id, [each for each in relay_ids if each != INBOUND_RELAY], now)
         except IntegrityError as error:
             raise AlreadyExists(f"a workspace named {workspace.name!r} exists already: choose another name") from error
         self.reserve_ids(workspace.id, max(relay_ids, default=0))
