@@ -1,7 +1,7 @@
 """The gateway is killed in the middle of taking mail in and handing it on; and its disk is full for a while.
 
-What was acknowledged arrives, and mail log, ledger and mailboxes agree. What the gateway was just handing on when it died
-may arrive twice, as SMTP cannot tell (RFC 5321 section 4.5.5): one mail of each connection to the server behind.
+What was acknowledged arrives, and mail log, ledger and mailboxes agree. What the gateway was just handing on when it
+died may arrive twice, as SMTP cannot tell (RFC 5321 section 4.5.5): one mail of each connection to the server behind.
 """
 
 from __future__ import annotations
