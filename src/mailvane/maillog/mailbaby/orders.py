@@ -12,6 +12,7 @@ from mailvane.web.endpoints import Asked
 
 PASSWORD_MASK = "********"  # noqa: S105 - secrets are kept as hashes, so there is nothing else to show
 
+_ELSEWHERE = frozenset({"blocks", "rules", "send", "advsend", "rawsend"})  # paths of the vendor's that are not served
 _ID = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
@@ -24,6 +25,8 @@ def orders(services: MailLogServices, asked: Asked) -> list[MailOrder]:
 def order(services: MailLogServices, asked: Asked) -> MailOrderDetail:
     """Raises InvalidInput, NotFound."""
     workspace, text = asked.workspace, asked.path["order_id"]
+    if text in _ELSEWHERE:
+        raise NotFound("Not Found")
     if not _ID.fullmatch(text):
         raise InvalidInput("invalid id: must be an integer")
     try:
