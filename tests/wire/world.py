@@ -23,6 +23,7 @@ from mailvane.mailboxes.dns_health import asking
 from mailvane.mailboxes.performance import Figures
 from mailvane.mailboxes.service import Mailboxes
 from mailvane.mailboxes.services import MailboxServices
+from mailvane.mailboxes.settings import MailboxSettings
 from mailvane.maillog.history import History
 from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent, ReasonFamily, mail_id
 from mailvane.maillog.recording import Recorder
@@ -43,6 +44,7 @@ from mailvane.server.http import HttpServices
 from mailvane.server.inbound import inbound_services
 from mailvane.server.ledger import Ledger, open_ledger
 from mailvane.server.reputation import reputation_of
+from mailvane.server.tracking import tracking_services
 from tests.ledgers import fresh_ledger
 from tests.wire.applications import application
 from tests.wire.memory_maillog import MemoryMailLog
@@ -115,6 +117,7 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
             tenancy,
             asking(lambda: Lookups(("127.0.0.1:9",), timeout=0.2), ("mail",)),
         ),
+        tracking=tracking_services(MailboxSettings(), "http://testserver.local", ledger, tenancy),
         clock=lambda: NOW,
     )
     platform = tenancy.create_key(KeyKind.PLATFORM, None, NOW).token

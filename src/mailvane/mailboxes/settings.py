@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from mailvane.core.errors import InvalidSetting
 from mailvane.core.setting_tables import Part
 
 _Count = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -24,6 +26,40 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[_Label, ...],
         Meta(description="Selectors that DKIM keys of a mailbox's domain are looked for under, in this order."),
     ] = ("default", "mailvane", "mail", "dkim", "google", "selector1", "selector2", "s1", "k1")
+    tracking_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^/?#\s]+(/[^?#\s]*)?)?$",
+            description="Where recipients reach this server: tracking links begin with it; empty: `http`.",
+        ),
+    ] = ""
+    tracking_per_second: Annotated[
+        _Count, Meta(description="How many tracking links one address may ask for in a second; 0: any number.")
+    ] = 500
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(description="Networks of reverse proxies whose X-Forwarded-For says who asks for tracking links."),
+    ] = ()
+    click_wait_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3600,
+            description="How long a click waits for those on the other links of its mail before it is judged.",
+        ),
+    ] = 15
+    not_machines: Annotated[
+        tuple[str, ...],
+        Meta(description="Rows of the table of machines that count as people, such as `google-image-proxy`."),
+    ] = ()
 
 
-PART = Part(MailboxSettings)
+def _check(settings: MailboxSettings, where: str) -> None:
+    for text in settings.trusted_proxies:
+        try:
+            ip_network(text)
+        except ValueError:
+            raise InvalidSetting(f"{where}: trusted_proxies: {text!r} is no network such as 10.0.0.0/8") from None
+
+
+PART = Part(MailboxSettings, check=_check)

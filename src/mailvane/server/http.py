@@ -23,6 +23,8 @@ from mailvane.inbound.services import InboundServices
 from mailvane.mailboxes.api import routes as mailbox_routes
 from mailvane.mailboxes.sendkit import routes as sendkit_routes
 from mailvane.mailboxes.services import MailboxServices
+from mailvane.mailboxes.tracking.endpoint import PREFIX as TRACKING
+from mailvane.mailboxes.tracking.services import TrackingServices
 from mailvane.maillog.api import routes as maillog_routes
 from mailvane.maillog.api.intake import DecodedEvents, Intake, Receipt
 from mailvane.maillog.api.intake_commits import intake_commits
@@ -58,6 +60,7 @@ _TABLES = (
     notify_routes.ROUTES,
     report_routes.ROUTES,
     mailbox_routes.ROUTES,
+    mailbox_routes.TRACKING,
     *maillog_routes.TABLES,
     operations.ROUTES,
     api_page.ROUTES,
@@ -87,13 +90,17 @@ class HttpServices:
     notify: NotifyServices
     dashboard: DashboardServices
     mailboxes: MailboxServices
+    tracking: TrackingServices
     clock: Callable[[], int]  # milliseconds since the epoch, UTC
     find_room: Callable[[], None] = lambda: None  # for more data; raises StoreFull where there is none
     followed: FollowedLogs | None = None  # None: this process follows no logs
 
     @property
     def by_type(self) -> Mapping[type[Any], Any]:
-        rooms = (self.maillog, self.outbound, self.inbound, self.reputation, self.dmarc, self.notify, self.mailboxes)
+        rooms = (
+            self.maillog, self.outbound, self.inbound, self.reputation, self.dmarc, self.notify, self.mailboxes,
+            self.tracking,
+        )  # fmt: skip
         return {type(each): each for each in rooms}
 
 
@@ -142,6 +149,6 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
         _DIALECTS,
         Authenticator(key_cache, threads, services.clock),
         metrics.observe,
-        {DASHBOARD: dashboard},
+        {DASHBOARD: dashboard, TRACKING: services.tracking.app.serving(threads.quick, services.clock)},
     )
     return app

@@ -26,6 +26,7 @@ from mailvane.inbound.store.queue import QueueStore
 from mailvane.inbound.store.teams import TeamStore
 from mailvane.inbound.stores import InboundStores
 from mailvane.mailboxes.store.mailboxes import MailboxStore
+from mailvane.mailboxes.store.tracking import TrackingStore
 from mailvane.maillog.store.adopting import AdoptionStore
 from mailvane.maillog.store.journal import JournalStore
 from mailvane.maillog.store.maillog_record import MailLogRecordStore
@@ -66,6 +67,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     health: HealthStores
     people: PeopleStore
     mailboxes: MailboxStore
+    tracking: TrackingStore
 
     @property
     def alerting(self) -> AlertingStores:
@@ -107,6 +109,7 @@ def ledger_on(database: Database) -> Ledger:
         outbox=OutboxStore(database),
         channels=ChannelStore(database),
         mailboxes=MailboxStore(database),
+        tracking=TrackingStore(database),
         inbound=_inbound_on(database),
         health=HealthStores(
             readings=ReadingStore(database), reports=HealthReportStore(database), releases=ReleaseStore(database)

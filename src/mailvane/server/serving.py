@@ -47,6 +47,7 @@ from mailvane.server.receiving import Receiving
 from mailvane.server.reputation import Reputation, reputation_of
 from mailvane.server.settings import SMTP_DEFAULT, Settings, base_url, master_token, shown
 from mailvane.server.stores import Stores, stores_here
+from mailvane.server.tracking import settling_of, tracking_services
 from mailvane.web.connection import HttpLimits
 from mailvane.web.server import serve as serve_http
 
@@ -92,6 +93,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
             background = [*reputation.background(), housekeeping_of(stores.ledger, _clock).run]
             health = Health(settings, lambda: stores.ledger, _clock, lambda _ledger: services.inbound.quarantine)
             background += health.background(registry)
+            background.append(partial(settling_of(settings.mailboxes, stores, tenancy).run, _clock))
             runner.run(_beside(background, surfaces) if "worker" in roles else surfaces)
     log.info("stopped")
 
@@ -150,6 +152,7 @@ def _services(
             zone=settings.timezone,
         ),
         mailboxes=mailbox_services(settings, stores.ledger, tenancy, lambda: stores.maillog),
+        tracking=tracking_services(settings.mailboxes, base_url(settings), stores.ledger, tenancy),
         clock=_clock,
         find_room=room_finder(settings),
     )

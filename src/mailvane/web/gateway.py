@@ -76,7 +76,12 @@ def _digest(token: str) -> bytes:
 
 Observe = Callable[[str, str, int, float], None]
 
-_DIALECT, _PRINCIPAL = "mailvane_dialect", "mailvane_principal"
+_DIALECT, _PRINCIPAL, _HEAD = "mailvane_dialect", "mailvane_principal", "mailvane_head"
+
+
+def is_head(scope: HTTPScope) -> bool:
+    """Whether the request came as HEAD, which is served as a GET whose body is dropped."""
+    return bool(scope["state"].get(_HEAD))
 
 
 def principal_of(request: Request[Any, Any, Any]) -> Principal:
@@ -148,6 +153,7 @@ class Gateway:
         if bodiless:  # in a scope of our own: the server below still has to know
             scope = {**scope, "method": "GET"}
         prefix = "/" + path.split("/", 2)[1]
+        scope["state"][_HEAD] = bodiless
         if prefix in self._beside:
             await self._pass_on(prefix, scope, receive, send, bodiless=bodiless)
             return

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mailvane.mailboxes.api import mailboxes, shape
+from mailvane.mailboxes.api import mailboxes, shape, tracking
 from mailvane.mailboxes.model import MailboxRule
 from mailvane.mailboxes.services import MailboxServices
+from mailvane.mailboxes.tracking.services import TrackingServices
 from mailvane.web.dialect import NATIVE, NATIVE_PREFIX
 from mailvane.web.endpoints import Endpoint, Pool, RouteTable
 
@@ -56,3 +57,10 @@ def _rows() -> Iterator[Endpoint]:
 
 
 ROUTES = RouteTable([*_rows()], MailboxServices, NATIVE, ("Mailboxes", "Native"), NATIVE_PREFIX)
+_TRACKING = [
+    Endpoint(
+        "post", "/tracking/links", "tracking_links", "Make the tracking links of a mail", tracking.make_links,
+        tracking.LinksShape, tracking.LinksBody, largest=tracking.LARGEST,
+    ),
+]  # fmt: skip
+TRACKING = RouteTable(_TRACKING, TrackingServices, NATIVE, ("Mailboxes", "Native"), NATIVE_PREFIX)

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     String,
     Table,
     Text,
@@ -59,3 +60,31 @@ mailbox_rules = Table(
     Column("workspace", Integer, ForeignKey(workspaces.c.id), primary_key=True),
     document_column(),
 )
+
+
+tracking_secrets = Table(
+    "tracking_secrets",
+    metadata,
+    Column("workspace", Integer, primary_key=True, autoincrement=False),
+    Column("secret", LargeBinary(32), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+
+# What was done with a mail and is not in the mail log yet.
+reactions = Table(
+    "tracked_reactions",
+    metadata,
+    Column("digest", LargeBinary(16), primary_key=True),
+    Column("workspace", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("mail", LargeBinary(16), nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("tries", Integer, nullable=False),
+    document_column(),
+    sqlite_with_rowid=False,
+)
+
+
+Index("ix_tracked_reactions_due_at", reactions.c.due_at)
+Index("ix_tracked_reactions_mail", reactions.c.mail)

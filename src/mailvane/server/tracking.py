@@ -1,0 +1,40 @@
+"""Puts tracking links together from the settings and the stores, and what makes mail events of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mailvane.core.tenants.service import Tenancy
+from mailvane.mailboxes.settings import MailboxSettings
+from mailvane.mailboxes.tracking.clients import Proxies, Rates
+from mailvane.mailboxes.tracking.endpoint import TrackingApp
+from mailvane.mailboxes.tracking.machines import load_machines
+from mailvane.mailboxes.tracking.model import Reaction
+from mailvane.mailboxes.tracking.secrets import Secrets
+from mailvane.mailboxes.tracking.services import TrackingServices
+from mailvane.mailboxes.tracking.settling import Settling, due_times
+from mailvane.server.ledger import Ledger
+from mailvane.server.stores import Stores
+
+
+def tracking_services(settings: MailboxSettings, here: str, ledger: Ledger, tenancy: Tenancy) -> TrackingServices:
+    """`here`: where this machine reaches the server. Raises InvalidSetting."""
+    secrets = Secrets(ledger.tracking)
+
+    def keep(reactions: Sequence[Reaction]) -> None:
+        ledger.tracking.add(due_times(reactions, settings.click_wait_seconds * 1000))
+
+    app = TrackingApp(
+        secrets,
+        keep,
+        load_machines(settings.not_machines),
+        Rates(settings.tracking_per_second),
+        Proxies(settings.trusted_proxies),
+    )
+    return TrackingServices(tenancy, secrets, app, (settings.tracking_url or here).rstrip("/"))
+
+
+def settling_of(settings: MailboxSettings, stores: Stores, tenancy: Tenancy) -> Settling:
+    """Raises InvalidSetting."""
+    machines = load_machines(settings.not_machines)
+    return Settling(stores.ledger.tracking, lambda: stores.maillog, tenancy, stores.recorder.record, machines)

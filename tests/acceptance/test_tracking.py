@@ -1,0 +1,77 @@
+"""From tracking links to the figures of a mailbox: a whole server, a plain HTTP client, and a rebuild."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.acceptance.installation import Installation
+from tests.waiting import PATIENCE
+
+PERSON = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+GOOGLE = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
+SENDER = "ann@ours.example"
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[tuple[Installation, httpx.Client]]:
+    found = Installation(tmp_path / "data")
+    (found.data / "mailvane.toml").write_text("[mailboxes]\nclick_wait_seconds = 1\n")
+    _, token = found.tenant("acme")
+    with httpx.Client(base_url=found.url, headers={"X-API-KEY": token}, timeout=PATIENCE) as client:
+        yield found, client
+
+
+def events(now: int, mails: int) -> str:
+    facts = {"sender": SENDER, "header_from": SENDER, "recipient": "client@isp.example", "time": now}
+    lines = [
+        {"id": f"{what}{number}", "type": what, "mail": str(number), "accepted_at": now, **facts}
+        | ({"message_id": f"<{number}@ours.example>"} if what == "accepted" else {})
+        for number in range(mails)
+        for what in ("accepted", "delivered")
+    ]
+    return "\n".join(json.dumps(line) for line in lines)
+
+
+def counts(client: httpx.Client) -> dict[str, Any]:
+    found = client.get("/mailvane/v1/mailboxes").raise_for_status().json()["mailboxes"]
+    rates: dict[str, Any] = next((each["rates"] for each in found if each["mailbox"]["address"] == SENDER), {})
+    return {kind: rate["numerator"] for kind, rate in rates.items()}
+
+
+def test_links_become_figures_and_stay_after_a_rebuild(installation: tuple[Installation, httpx.Client]) -> None:
+    found, client = installation
+    with found.serving():
+        now = time.time_ns() // 1_000_000
+        made = [links(client, number) for number in range(4)]
+        with httpx.Client(headers={"User-Agent": PERSON}, timeout=PATIENCE) as public:
+            public.get(made[0]["pixel"])
+            public.get(made[0]["links"][1]["url"])
+            public.get(made[1]["pixel"], headers={"User-Agent": GOOGLE})
+            for link in made[2]["links"]:
+                public.get(link["url"])
+            public.post(made[3]["unsubscribe"]["url"], data={"List-Unsubscribe": "One-Click"})
+        sent = client.post(
+            "/mailvane/v1/events", content=events(now, 5), headers={"Content-Type": "application/x-ndjson"}
+        )
+        assert sent.is_success, sent.text
+        right = {"opened": 1, "opened_raw": 2, "clicked": 1, "clicked_raw": 2, "unsubscribed": 1, "delivered": 5}
+        found.wait_for(lambda: right.items() <= counts(client).items())
+        compatible = client.get("/v1/analytics/mailboxes").json()["data"][0]["performance"]
+        assert (compatible["sent"], compatible["opened"], compatible["clicked"]) == (5, 1, 1), "people only"
+        found.run("rebuild")
+        assert right.items() <= counts(client).items()
+
+
+def links(client: httpx.Client, number: int) -> Any:
+    targets = ["https://shop.example/a", "https://shop.example/b"]
+    mail = {"message_id": f"<{number}@ours.example>", "recipient": "client@isp.example"}
+    answer = client.post("/mailvane/v1/tracking/links", json={**mail, "links": targets, "unsubscribe": True})
+    assert answer.is_success, answer.text
+    return answer.json()
