@@ -125,7 +125,7 @@ class SmtpSink:
 
     def _envelope(self, verb: str, line: str, mail: _Transaction) -> tuple[str, _Transaction]:
         if verb in {"EHLO", "LHLO"}:
-            return self._greeting(), mail
+            return self._greeting(), _Transaction()  # RFC 5321 section 4.1.4: it ends a transaction
         if verb == "XFOR":
             mail.forwarded.append(line.rstrip("\r\n"))
             return "250 2.0.0 Ok", mail

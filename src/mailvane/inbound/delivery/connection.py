@@ -49,9 +49,19 @@ class HopConnection:
         """Raises HopDown."""
         try:
             await self._client.connect()
+            if self._client.is_ehlo_or_helo_needed:  # the library would say it before DATA, and end the envelope
+                await self._greet()
         except (aiosmtplib.SMTPException, OSError, ssl.SSLError, ValueError) as error:
             self._client.close()
             raise HopDown(told(error)) from error
+
+    async def _greet(self) -> None:
+        try:
+            await self._client.ehlo()
+        except aiosmtplib.SMTPHeloError:
+            if isinstance(self._client, _Lmtp):
+                raise
+            await self._client.helo()
 
     async def close(self) -> None:
         try:
