@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog
 from mailvane.maillog.model import EventBatch, EventType, MailEvent, MailKind
@@ -131,6 +132,13 @@ def test_a_mail_counts_on_the_day_of_its_acceptance_and_days_add_up(maillog: Cli
 )
 def test_filters(maillog: ClickHouseMailLog, told: int, filters: dict[str, Any], senders: list[str]) -> None:
     assert [row.sender for row in ask(maillog, told, **filters)] == senders
+
+
+def test_a_brief_answer_tells_of_most_only_whether_it_happened(maillog: ClickHouseMailLog, told: int) -> None:
+    ones = {"delivered": 1, "opened": 1, "opened_raw": 1, "clicked": 1, "clicked_raw": 1, "replied": 1, "tagged": 1}
+    assert ask(maillog, told, brief=True) == [
+        structs.replace(ANNS, **ones, positive=0, last_at=0), structs.replace(BOBS, last_at=0),
+    ]  # fmt: skip
 
 
 def test_campaigns_by_sequence_and_step(maillog: ClickHouseMailLog, told: int) -> None:

@@ -130,6 +130,8 @@ class MemoryMailLog:
         for row in rows:
             groups.setdefault(tuple(getattr(row, name) for name in question.by), []).append(row)
         found = [_summed(dict(zip(question.by, key, strict=True)), group) for key, group in groups.items()]
+        if question.brief:
+            found = [_brief(row) for row in found]
         found.sort(key=lambda row: (-row.sent, *(getattr(row, name) for name in question.by)))
         return found[: question.most]
 
@@ -234,6 +236,12 @@ def _wanted(row: EngagementCounts, question: EngagementQuestion) -> bool:
     mine = question.senders is None or row.sender in question.senders
     outreach = question.campaign in {None, row.campaign} and question.sequence in {None, row.sequence}
     return scoped and row.sender != "" and mine and outreach and _within(row.first_at, question.since, question.until)
+
+
+def _brief(row: EngagementCounts) -> EngagementCounts:
+    kept = {"sender", "day", "campaign", "sequence", "step", "sent", "bounced", "first_at"}
+    flags = {name: min(1, getattr(row, name)) for name in row.__struct_fields__ if name not in {*kept, "last_at"}}
+    return structs.replace(row, **(flags | {"positive": 0, "last_at": 0}))
 
 
 def _summed(key: dict[str, Any], rows: list[EngagementCounts]) -> EngagementCounts:

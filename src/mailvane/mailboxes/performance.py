@@ -136,15 +136,16 @@ class Figures:
     def __init__(self, maillog: Callable[[], EngagementLog]) -> None:
         self._maillog = maillog
 
-    def by_sender(self, scope: Scope, window: Window) -> Mapping[str, EngagementCounts]:
-        return _by_sender(self._ask(scope.question(window)))
+    def by_sender(self, scope: Scope, window: Window, brief: bool = False) -> Mapping[str, EngagementCounts]:
+        """Brief: of all but `sent` and `bounced` only whether it ever happened."""
+        return _by_sender(self._ask(scope.question(window, brief=brief)))
 
     def of_senders(self, scope: Scope, addresses: Sequence[str], window: Window) -> Mapping[str, EngagementCounts]:
         return _by_sender(self._ask(scope.of_senders(addresses, window)))
 
     def totals(self, scope: Scope, counts: Mapping[str, EngagementCounts], now: int) -> Mapping[str, Totals]:
         """Of these senders, whose counts are of all time."""
-        today = self.by_sender(scope, Window(now - now % DAY_MS))
+        today = self.by_sender(scope, Window(now - now % DAY_MS), brief=True)
         received = self.received(scope, tuple(counts))
         return {
             address: Totals(one.sent, one.bounced, received.get(address, 0), today.get(address, NOTHING).sent)
@@ -196,7 +197,7 @@ class Figures:
 
     def known(self, scope: Scope) -> Known:
         """Of all mail of the workspace, whoever sent it."""
-        everything = EngagementQuestion(workspace=scope.workspace, relays=scope.relays, by=())
+        everything = EngagementQuestion(workspace=scope.workspace, relays=scope.relays, by=(), brief=True)
         return known_of(next(iter(self._ask(everything)), NOTHING))
 
     def campaigns(self, scope: Scope, now: int) -> list[Campaign]:

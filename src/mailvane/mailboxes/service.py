@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -64,10 +64,11 @@ class Mailboxes:
         """Of every mailbox, by address. Raises InvalidInput."""
         window.check()
         scope = self.scope(workspace)
-        ever = self.figures.by_sender(scope, Window())
+        ever = self.figures.by_sender(scope, Window(), brief=not window.is_open)
         counts = ever if window.is_open else self.figures.by_sender(scope, window)
-        self._notice(scope, ever, now)
         found = self._store.all(workspace)
+        if self._notice(scope, ever, {one.address for one in found}, now):
+            found = self._store.all(workspace)
         totals = self.figures.totals(scope, {one.address: ever.get(one.address, NOTHING) for one in found}, now)
         known = known_of(total(list(ever.values())))
         return [Performance(one, totals[one.address], counts.get(one.address, NOTHING), known) for one in found]
@@ -141,15 +142,17 @@ class Mailboxes:
     def notice(self, workspace: int, now: int) -> None:
         """Let senders that the log knows become mailboxes."""
         scope = self.scope(workspace)
-        self._notice(scope, self.figures.by_sender(scope, Window()), now)
+        ever = self.figures.by_sender(scope, Window(), brief=True)
+        self._notice(scope, ever, self._store.addresses(workspace), now)
 
-    def _notice(self, scope: Scope, counts: Mapping[str, EngagementCounts], now: int) -> None:
-        known = self._store.addresses(scope.workspace)
+    def _notice(self, scope: Scope, counts: Mapping[str, EngagementCounts], known: Collection[str], now: int) -> bool:
+        """Whether any is new; the busiest come first."""
         unknown = [row for address, row in counts.items() if address not in known and falls_under(scope.rule, address)]
-        if not unknown:
-            return
-        room = self._settings.most_noticed - self._store.count(scope.workspace, noticed=True)
-        self._store.notice([_noticed(scope.workspace, row, now) for row in unknown[: max(0, room)]])
+        room = self._settings.most_noticed - self._store.count(scope.workspace, noticed=True) if unknown else 0
+        new = [_noticed(scope.workspace, row, now) for row in unknown[: max(0, room)]]
+        if new:
+            self._store.notice(new)
+        return bool(new)
 
 
 def _noticed(workspace: int, row: EngagementCounts, now: int) -> Mailbox:

@@ -281,6 +281,9 @@ class EngagementQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_default
     besides: tuple[str, ...] = ()  # senders that count although they are not of these domains
     campaign: str | None = None  # empty: mails of no campaign
     sequence: str | None = None  # empty: the main one
+    brief: bool = (
+        False  # count what was sent and what bounced; of the rest tell only whether it ever happened, by 0 or 1
+    )
     most: int = 100_000  # rows: those that sent most
 
 

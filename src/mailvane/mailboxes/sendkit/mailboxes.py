@@ -92,7 +92,7 @@ def _narrowed(services: MailboxServices, asked: Asked, question: MailboxQuestion
     figures, scope = services.mailboxes.figures, services.mailboxes.scope(asked.workspace)
     bounces = parameters.bounce_range(query)
     if bounces.filters:
-        ever = figures.by_sender(scope, Window())
+        ever = figures.by_sender(scope, Window(), brief=True)
         outside = [address for address, one in ever.items() if not bounces.holds(one.bounced / one.sent)]
         if bounces.holds(0.0):
             only.but |= set(outside)  # mailboxes that never sent have no bounces
