@@ -26,6 +26,8 @@ from mailvane.maillog.queries import (
     ReceivedQuestion,
     RefusedQuestion,
     StatisticsQuestion,
+    TallyQuestion,
+    TimeTallyQuestion,
 )
 from mailvane.notify.model import SlackIntegration
 from mailvane.outbound.clients import Terms
@@ -42,7 +44,9 @@ SECRETS = (
     *("secret@theirs.example", "boss@theirs.example", "relay of theirs", "theirs", "whsec_dGhlaXJz"),
     *(THEIR_CLIENT, "198.51.100.77"),
 )
-OPEN = {"/webhooks/ses", "/ping", "/healthz", "/readyz", "/metrics", "/openapi.json"}
+OPEN = {"/webhooks/ses", "/ping", "/healthz", "/readyz", "/metrics", "/openapi.json"} | {
+    f"/api/v1.0/doc{file}" for file in ("", "/openapi.json", "/page.js", "/swagger-ui.css", "/swagger-ui-bundle.js")
+}
 MASTERS_ONLY = {f"/mailvane/v1/maillog/{name}" for name in ("health", "retain", "upkeep")} | {
     "/outbound/reset-daily",
     "/outbound/reset-monthly",
@@ -221,9 +225,12 @@ def of_domains(world: World) -> list[Request]:
 def bodies(world: World, workspace: int) -> dict[str, Any]:
     relays = (world.ours.relay.id, world.theirs.relay.id)
     told = {"id": "stolen", "type": "accepted", "time": 1, "mail": "q", "recipient": "a@b.example"}
+    log = LogQuestion(workspace=workspace, relays=relays)
     return {
         "/mailvane/v1/events": told | {"relay": world.theirs.relay.id},
-        "/mailvane/v1/maillog/search": LogQuestion(workspace=workspace, relays=relays),
+        "/mailvane/v1/maillog/search": log,
+        "/mailvane/v1/maillog/tally": TallyQuestion(log, "recipient_domain"),
+        "/mailvane/v1/maillog/over_time": TimeTallyQuestion(log, 3_600_000),
         "/mailvane/v1/maillog/refused": RefusedQuestion(workspace=workspace, relays=relays),
         "/mailvane/v1/maillog/queue-id": QueueIdQuestion(workspace=workspace, relays=relays, queue_id=QUEUE_ID),
         "/mailvane/v1/maillog/statistics": StatisticsQuestion(workspace=workspace, relays=relays),
@@ -271,6 +278,7 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
         "/mailvane/v1/mailboxes/{mailbox_id}": {"display_name": "taken"},
         "/mailvane/v1/mailboxes/{mailbox_id}/warmup": {"action": "pause"},
         "/mailvane/v1/mailbox-rule": {"domains": ["mine.example"]},
+        "/mailvane/v1/tracking/links": {"message_id": "<1@mine.example>", "recipient": "me@mine.example"},
         "/v1/mailboxes": {"email": "me@mine.example"},
         "/v1/mailboxes/{mailbox_id}": {"displayName": "taken"},
         "/api/v1.0/profiles/{profile_id}": {"name": "taken"},
@@ -400,6 +408,7 @@ def test_the_owner_does_see_it(world: World) -> None:
         "/mailvane/v1/maillog/refused",
         "/mailvane/v1/maillog/search",
         "/mailvane/v1/maillog/statistics",
+        "/mailvane/v1/maillog/tally",
         "/mailvane/v1/mailboxes",
         "/mailvane/v1/mailboxes/{mailbox_id}",
         "/mailvane/v1/mailboxes/{mailbox_id}/warmup",

@@ -9,6 +9,7 @@ import pytest
 from litestar.routes import HTTPRoute
 
 from mailvane.maillog.mailbaby.parameters import PARAMETERS
+from mailvane.server import api_page
 from tests.wire.world import World
 
 BODILESS = (
@@ -71,7 +72,8 @@ def test_every_route_is_described(document: dict[str, Any], shared_world: World)
         if method != "OPTIONS"
     }
     described = {(path, method) for path, method, _ in operations(document)}
-    assert described == served - {("/openapi.json", "get")}
+    files = {f"{api_page.PATH}{name}" for name in (*api_page.FILES, "/openapi.json") if name}
+    assert described == served - {(path, "get") for path in {"/openapi.json", *files}}
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
@@ -151,4 +153,4 @@ def test_routes_with_a_key_say_so(document: dict[str, Any]) -> None:
     assert schemes["apiKeyAuth"] == {"type": "apiKey", "name": "X-API-KEY", "in": "header"}
     assert document["security"] == [{"apiKeyAuth": []}, {"bearerAuth": []}]
     free = {path for path, _, operation in operations(document) if operation.get("security") == [{}]}
-    assert free == {"/webhooks/ses", "/ping", "/healthz", "/readyz", "/metrics"}
+    assert free == {"/webhooks/ses", "/ping", "/healthz", "/readyz", "/metrics", api_page.PATH}

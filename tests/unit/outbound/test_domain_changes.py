@@ -7,7 +7,7 @@ import pytest
 from mailvane.core.errors import InvalidInput
 from mailvane.core.names import checked_name
 from mailvane.outbound.domain_changes import action_of, changed, read_changes
-from mailvane.outbound.model import Domain, Guillotine, OutboundStatus, Tier
+from mailvane.outbound.model import Domain, Guillotine, OutboundStatus, Tier, Verification
 
 
 @pytest.mark.parametrize("written", ["localhost", "192.0.2.1"])
@@ -27,6 +27,8 @@ def test_changes_are_read_with_their_types() -> None:
         "guillotine": Guillotine(bounce_percent=5.0),
     }
     assert read_changes({"guillotine": None}) == {"guillotine": None}
+    assert read_changes({"verification": "none"}) == {"verification": Verification.NONE}
+    assert read_changes({"verification": "verified"}) == {"verification": Verification.VERIFIED}
     assert read_changes({}) == {}
 
 
@@ -49,7 +51,8 @@ def test_changes_are_read_with_their_types() -> None:
         {"spike_max_multiplier": float("inf")},
         {"warmup_profile": "slow"},
         {"name": "b.example"},
-        {"verification": "verified"},
+        {"verification": "pending"},
+        {"verification": "proved"},
         {"id": 9},
         {"guillotine": {"bounce_percent": 101}},
         {"guillotine": {"bounce_percent": float("nan")}},
@@ -72,6 +75,7 @@ def test_what_cannot_be_set_is_refused(told: dict[str, object]) -> None:
         ({"daily_limit": 4}, "limits_changed"),
         ({"closed": True, "status": "suspended"}, "closed"),
         ({"workspace": 2}, "moved"),
+        ({"verification": "verified", "daily_limit": 4}, "verification_set"),
     ],
 )
 def test_a_change_is_called_by_its_most_telling_field(told: dict[str, object], action: str) -> None:
