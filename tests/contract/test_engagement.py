@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import structs
 
-from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog
+from mailvane.maillog.clickhouse import ClickHouseMailLog
 from mailvane.maillog.model import EventBatch, EventType, MailEvent, MailKind
 from mailvane.maillog.queries import EngagementCounts, EngagementQuestion, ReceivedQuestion
-from tests.contract.maillogs import maillog, maillog_dsn, new_workspace, workspace
+from tests.contract.maillogs import maillog, maillog_dsn, workspace
 
 __all__ = ["maillog", "maillog_dsn", "workspace"]
 
@@ -155,41 +154,3 @@ def test_who_got_how_many(maillog: ClickHouseMailLog, told: int) -> None:
 
 def test_another_workspace_has_nothing_of_it(maillog: ClickHouseMailLog, told: int) -> None:
     assert ask(maillog, told + 1) == []
-
-
-NEW_COLUMNS = ("campaign", "sequence", "step", "automatic", "positive")
-
-
-def as_schema_1(opened: ClickHouseMailLog) -> None:
-    """What a mail log of schema 1 had not is gone."""
-    for engine in opened._engines:
-        for view in ("engagement", "received"):
-            engine.command(f"DROP VIEW {view}_feed SYNC")
-            engine.command(f"DROP TABLE {view} SYNC")
-        drops = ", ".join(f"DROP COLUMN {name}" for name in NEW_COLUMNS)
-        engine.command(f"ALTER TABLE events {drops} SETTINGS mutations_sync = 2")
-        if engine.address.cluster is not None:
-            engine.command(f"ALTER TABLE all_events {drops}")
-            for view in ("engagement", "received"):
-                engine.command(f"DROP TABLE all_{view} SYNC")
-        engine.command("TRUNCATE TABLE written_by SYNC")
-        engine.command("INSERT INTO written_by VALUES (1, '26.1', 26, 1)")
-
-
-def test_a_mail_log_of_schema_1_is_filled_when_it_is_opened(maillog_dsn: str, tmp_path: Path) -> None:
-    dsn = f"chdb://{tmp_path / 'maillog'}" if maillog_dsn.startswith("chdb:") else maillog_dsn
-    workspace = new_workspace()
-    with open_maillog(dsn) as opened:
-        opened.append(EventBatch("before", workspace, 0, mail(1, ANN)))
-        as_schema_1(opened)
-    for _ in range(2):
-        with open_maillog(dsn) as opened:
-            assert [(row.sender, row.sent, row.delivered) for row in ask(opened, workspace)] == [(ANN, 1, 1)]
-    with open_maillog(dsn) as opened:
-        opened.append(EventBatch("after", workspace, 0, mail(2, ANN, campaign="spring")))
-        assert [(row.campaign, row.sent) for row in ask(opened, workspace, by=("campaign",))] == [
-            ("", 1),
-            ("spring", 1),
-        ]
-        question = ReceivedQuestion(workspace=workspace, relays=(1,), addresses=("client@isp.example",))
-        assert opened.received(question) == {"client@isp.example": 2}
