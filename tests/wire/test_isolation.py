@@ -411,6 +411,7 @@ def test_the_owner_does_see_it(world: World) -> None:
         "/mailvane/v1/maillog/tally",
         "/mailvane/v1/mailboxes",
         "/mailvane/v1/mailboxes/{mailbox_id}",
+        "/mailvane/v1/mailboxes/{mailbox_id}/health",
         "/mailvane/v1/mailboxes/{mailbox_id}/warmup",
         "/mailvane/v1/maintenance-windows",
         "/mailvane/v1/notifications",
