@@ -120,3 +120,19 @@ def test_with_a_full_disk_nothing_is_stored_and_the_mail_comes_later(tmp_path: P
         assert world.send(f"info@{DOMAIN}", mail("small"))[0] == 250
         wait_for(lambda: copies(sink)["small"], world.installation.said)
     sink.stop()
+
+
+def test_a_mailbox_server_that_speaks_lmtp_answers_for_its_recipient(tmp_path: Path) -> None:
+    sink = SmtpSink(lmtp=True).start()
+    world = GatewayWorld(tmp_path, sink.port, protocol="lmtp")
+    for local in ("ok.box", "full.box"):
+        world.mailbox(local)
+    with world.installation.serving():
+        for local in ("ok.box", "full.box"):
+            assert world.send(f"{local}@{DOMAIN}", mail(f"to {local}"))[0] == 250
+        wait_for(lambda: counts(world)[MessageStatus.DELIVERED] == 1, world.installation.said)
+        wait_for(lambda: counts(world)[MessageStatus.FAILED] == 1, world.installation.said)
+    assert [one.recipients for one in sink.accepted] == [(f"ok.box@{DOMAIN}",)]
+    (failed,) = world.messages(MessageStatus.FAILED)
+    assert failed.reply.startswith("552 5.2.2")
+    sink.stop()

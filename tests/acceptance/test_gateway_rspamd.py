@@ -71,7 +71,7 @@ def test_between_two_postfix_each_mail_comes_once_and_in_its_state(
         world.mailbox("info", mailbox=box.id)
         with world.installation.serving(), PostfixInstance(Peers(sink=world.port)) as front:
             content = {
-                f"{kind} {number}": mail(f"{kind} {number}", f"{'long ' * 300}\r\n.\r\n..\r\n")
+                f"{kind} {number}": mail(f"{kind} {number}", f"{'long ' * 60}\r\n.\r\n..\r\n")
                 for number in range(6)
                 for kind in kinds
             }
