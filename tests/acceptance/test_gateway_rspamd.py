@@ -89,7 +89,11 @@ def test_between_two_postfix_each_mail_comes_once_and_in_its_state(
             assert subjects(sink) == Counter(subject for subject in content if subject.startswith("invoice"))
             for received in sink.accepted:
                 whole = received.data.replace(b"\r\n..", b"\r\n.")
-                assert whole.endswith(content[re.search(r"Subject: ([^\r]+)", whole.decode())[1]])  # type: ignore[index]
+                # The Postfix in front adds a Date to what comes from its own machine; nothing else differs.
+                (subject,) = re.findall(r"Subject: ([^\r]+)", whole.decode())
+                head, _, body = content[subject].partition(b"\r\n\r\n")
+                assert head in whole
+                assert whole.endswith(b"\r\n\r\n" + body)
                 assert received.recipients == (f"ok.box@{DOMAIN}",)
             front.wait_for("status=bounced", "550 5.7.1 Refused: spam score 20", times=6)
             assert one(world, "pills 1").symbols == '[{"name":"TEST_PILLS","score":20.0}]'
