@@ -16,7 +16,10 @@ from tests.waiting import PATIENCE, wait_for
 
 MEBIBYTE = 1024 * 1024
 HALF_HEAD = b"GET /ping HTTP/1.1\r\nHost: x\r\nX-Slow: "
-DEAF = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 20
+DEAF, DEAF_TO_SCRIPTS = (
+    b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path * 20
+    for path in (b"/openapi.json", b"/api/v1.0/doc/swagger-ui-bundle.js")
+)
 POLICY = b"request=smtpd_access_policy\nprotocol_state=RCPT\nsender=a@shop.example\nrecipient=b@inbox.example\n\n"
 
 
@@ -87,8 +90,17 @@ def connected(port: int, count: int, sent: bytes) -> Iterator[list[socket.socket
         (300, half_body("/webhooks/ses", 200_000)),
         (200, half_body("/mailvane/v1/events", MEBIBYTE)),
         (200, DEAF),
+        (200, DEAF_TO_SCRIPTS),
     ],
-    ids=["520 silent", "2000 silent", "half heads", "half bodies", "half bodies without a key", "deaf"],
+    ids=[
+        "520 silent",
+        "2000 silent",
+        "half heads",
+        "half bodies",
+        "half bodies without a key",
+        "deaf",
+        "deaf to scripts",
+    ],
 )
 def test_http_answers_whatever_strangers_hold(server: Server, count: int, sent: bytes) -> None:
     before = server.memory()

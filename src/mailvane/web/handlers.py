@@ -82,7 +82,12 @@ def _handler(row: Endpoint, table: RouteTable) -> HTTPRouteHandler:
 def _encoding(row: Endpoint) -> Encode:
     if row.success == NO_CONTENT:
         return _nothing
-    return _ENCODER.encode if row.answer_type == JSON else str.encode
+    return _as_it_is(_ENCODER.encode if row.answer_type == JSON else str.encode)
+
+
+def _as_it_is(encode: Encode) -> Encode:
+    """Bytes are an answer as they are: a copy for each client that does not read its answer is much memory."""
+    return lambda reply: reply if isinstance(reply, bytes) else encode(reply)
 
 
 def _nothing(_reply: object) -> bytes:

@@ -8,7 +8,7 @@ from importlib import resources
 
 import pytest
 
-from mailvane.server.api_page import FILES, anchored, file_text
+from mailvane.server.api_page import FILES, anchored, file_content
 from mailvane.server.http import document
 
 
@@ -45,7 +45,7 @@ def test_the_files_of_swagger_ui_are_those_that_were_published() -> None:
 
 
 def test_the_page_names_files_that_are_served_and_nothing_of_the_outside() -> None:
-    text = file_text("") + file_text("/page.js")
+    text = (file_content("") + file_content("/page.js")).decode()
     named = set(re.findall(r'"(/api/[^"]+)"', text))
     assert named == {f"/api/v1.0/doc{name}" for name in (*FILES, "/openapi.json") if name}
     assert "://" not in text

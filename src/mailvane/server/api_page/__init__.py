@@ -29,10 +29,10 @@ _PARAMETER = re.compile(r"{(\w+)}")
 
 
 @cache
-def file_text(name: str) -> str:
+def file_content(name: str) -> bytes:
     """A file of the page; without a name the page itself."""
     lying = resources.files(__package__).joinpath(name.lstrip("/") or "page.html")
-    return lying.read_text(encoding="utf-8")
+    return lying.read_bytes()
 
 
 def anchored(document: bytes) -> dict[str, Any]:
@@ -68,13 +68,13 @@ def _document_of(whole: bytes) -> bytes:
     return msgspec.json.encode(anchored(whole))
 
 
-async def _document(_services: MailLogServices, request: Request[Any, Any, Any]) -> msgspec.Raw:
-    return msgspec.Raw(_document_of(request.app.state.document()))
+async def _document(_services: MailLogServices, request: Request[Any, Any, Any]) -> bytes:
+    return _document_of(request.app.state.document())
 
 
-def _file(name: str) -> Callable[..., Coroutine[Any, Any, str]]:
-    async def answer(_services: MailLogServices, _request: Request[Any, Any, Any]) -> str:
-        return file_text(name)
+def _file(name: str) -> Callable[..., Coroutine[Any, Any, bytes]]:
+    async def answer(_services: MailLogServices, _request: Request[Any, Any, Any]) -> bytes:
+        return file_content(name)
 
     return answer
 
