@@ -120,7 +120,8 @@ def test_a_busy_port_is_refused_with_one_clear_line(installation: Installation) 
     ("words", "said"),
     [
         (["log"], "there is no workspace yet"),
-        (["explain", "nonsense"], "18 hexadecimal digits"),
+        (["explain", "no id"], "18 hexadecimal digits; a queue id has letters"),
+        (["explain", "nonsense"], "workspace acme has no mail nonsense"),
         (["serve", "--roles", "polite"], "there is no role polite"),
         (["import", "postfix", "/no/such/file", "--workspace", "acme"], "there is no workspace named 'acme'"),
         (["key", "create", "--kind", "master"], "master token"),
