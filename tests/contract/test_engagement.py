@@ -10,9 +10,9 @@ from msgspec import structs
 from mailvane.maillog.clickhouse import ClickHouseMailLog
 from mailvane.maillog.model import EventBatch, EventType, MailEvent, MailKind
 from mailvane.maillog.queries import EngagementCounts, EngagementQuestion, ReceivedQuestion
-from tests.contract.maillogs import maillog, maillog_dsn, workspace
+from tests.contract.maillogs import maillog, maillog_dsn, new_workspace
 
-__all__ = ["maillog", "maillog_dsn", "workspace"]
+__all__ = ["maillog", "maillog_dsn"]
 
 DAY = 86_400_000
 MIDNIGHT = 1_789_948_800_000  # of a Monday
@@ -71,8 +71,9 @@ def story() -> list[list[MailEvent]]:
     return [sent, [*done, *done, taken_back], [event(1, EventType.OPENED)]]
 
 
-@pytest.fixture
-def told(maillog: ClickHouseMailLog, workspace: int) -> int:
+@pytest.fixture(scope="module")
+def told(maillog: ClickHouseMailLog) -> int:
+    workspace = new_workspace()
     for number, events in enumerate(story()):
         maillog.append(EventBatch(f"story {number}", workspace, 0, events))
     return workspace
@@ -153,4 +154,4 @@ def test_who_got_how_many(maillog: ClickHouseMailLog, told: int) -> None:
 
 
 def test_another_workspace_has_nothing_of_it(maillog: ClickHouseMailLog, told: int) -> None:
-    assert ask(maillog, told + 1) == []
+    assert ask(maillog, new_workspace()) == []

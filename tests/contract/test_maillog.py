@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-import msgspec
 import pytest
 
 from mailvane.maillog.clickhouse import ClickHouseMailLog
@@ -27,6 +26,9 @@ __all__ = ["maillog", "maillog_dsn", "workspace"]
 NOON = 1_790_000_000_000  # 2026-09-21 13:33:20
 HOUR = 3_600_000
 DAY = 24 * HOUR
+
+Append = Callable[..., None]
+Rows = Callable[..., list[Delivery]]
 
 
 def event(type_: EventType = EventType.DELIVERED, at: int = 1, **values: object) -> MailEvent:
@@ -51,7 +53,11 @@ def append(maillog: ClickHouseMailLog, workspace: int) -> Callable[..., None]:
 
 
 @pytest.fixture
-def rows(maillog: ClickHouseMailLog, workspace: int) -> Callable[..., list[Delivery]]:
+def rows(maillog: ClickHouseMailLog, workspace: int) -> Rows:
+    return asker(maillog, workspace)
+
+
+def asker(maillog: ClickHouseMailLog, workspace: int) -> Rows:
     """Ask, and check that the total is the number of rows."""
 
     def ask(**question: object) -> list[Delivery]:
@@ -61,10 +67,6 @@ def rows(maillog: ClickHouseMailLog, workspace: int) -> Callable[..., list[Deliv
         return page.deliveries
 
     return ask
-
-
-Append = Callable[..., None]
-Rows = Callable[..., list[Delivery]]
 
 
 # -- storing
@@ -235,85 +237,6 @@ def test_what_a_recipient_does_is_kept_beside_the_state(append: Append, rows: Ro
 # -- searching
 
 
-FOUND = delivered(
-    "ann@example.org", number=1, sender="s@example.com", subject="It's 100%_\\ done",
-    message_id="<AbC.1%_@Example.COM>", header_from="h@example.com",
-    reply_to="r@example.com", origin="192.0.2.7", mx_host="mx.example.org",
-    original_recipient="alias@example.org", family=ReasonFamily.NONE, queue_id="4VpXyZ0abcz1",
-)  # fmt: skip
-OTHER = event(
-    EventType.BOUNCED, recipient="bob@example.net", number=2, accepted_at=NOON + DAY, sender="S@example.com",
-    subject="It's 100", message_id="<zzz@example.net>", origin="192.0.2.8", mx_host="mx.example.net",
-    family=ReasonFamily.POLICY, header_from="x@example.com", reply_to="y@example.com", queue_id="4vpxyz0abcz1",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        {"origin": "192.0.2.7"},
-        {"mx_host": "mx.example.org"},
-        {"sender": "s@example.com"},
-        {"recipient": "ann@example.org"},
-        {"recipient": "alias@example.org"},
-        {"subject": "It's 100%_\\ done"},
-        {"mail_id": mail_id(NOON, 1)},
-        {"message_id_part": "abc.1"},
-        {"message_id_part": "1%_@"},
-        {"message_id_part": "<ABC.1%_@EXAMPLE.com>"},
-        {"queue_ids": ("nothing", "4VpXyZ0abcz1")},
-        {"reply_to": "r@example.com"},
-        {"header_from": "h@example.com"},
-        {"delivered": True},
-        {"status": DeliveryStatus.DELIVERED},
-        {"family": ReasonFamily.NONE},
-        {"until": NOON},
-        {"since": NOON, "until": NOON + DAY - 1},
-        {"relays": (1,), "sender": "s@example.com", "delivered": True, "by_message": True},
-    ],
-)
-def test_a_filter_finds_what_it_names_and_nothing_else(append: Append, rows: Rows, question: dict[str, object]) -> None:
-    append(FOUND, OTHER)
-    assert [row.number for row in rows(**question)] == [1]
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        {"delivered": False},
-        {"status": DeliveryStatus.BOUNCED},
-        {"family": ReasonFamily.POLICY},
-        {"since": NOON + 1},
-        {"since": NOON + DAY, "until": NOON + DAY},
-        {"sender": "S@example.com"},
-    ],
-)
-def test_the_other_side_of_a_filter(append: Append, rows: Rows, question: dict[str, object]) -> None:
-    append(FOUND, OTHER)
-    assert [row.number for row in rows(**question)] == [2]
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        {"mail_id": "nonsense"},
-        {"mail_id": "0" * 18},
-        {"message_id_part": "%"},
-        {"message_id_part": "abc_1"},
-        {"sender": "' OR 1 = 1 --"},
-        {"queue_ids": ("4VPXYZ0ABCZ1", "')")},
-        {"queue_ids": ()},
-        {"subject": "It's 100%"},
-        {"relays": (2,)},
-        {"kinds": (MailKind.PROBE,)},
-        {"since": NOON + DAY + 1},
-    ],
-)
-def test_what_nothing_matches_finds_nothing(append: Append, rows: Rows, question: dict[str, object]) -> None:
-    append(msgspec.structs.replace(FOUND, message_id="<AbC.1@Example.COM>"), OTHER)
-    assert rows(**question) == []
-
-
 def test_a_filter_sees_the_newest_state_only(append: Append, rows: Rows) -> None:
     append(
         event(EventType.DEFERRED, 1, recipient="ann@example.org", mx_host="old.example", family=ReasonFamily.NETWORK)
@@ -464,18 +387,18 @@ def test_questions_are_answered_while_events_arrive(
         except BaseException as error:  # noqa: BLE001 - reported by the test itself
             failures.append(error)
 
-    askers = [threading.Thread(target=ask) for _ in range(4)]
-    for asker in askers:
-        asker.start()
-    for n in range(10):
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for n in range(6):
         maillog.append(EventBatch(f"batch-{n}", workspace, 0, [delivered(number=10 * n + k) for k in range(10)]))
     stop.set()
-    for asker in askers:
-        asker.join()
+    for thread in threads:
+        thread.join()
     assert failures == []
     if "cluster=" not in maillog_dsn:  # there each server shows its share of a batch as soon as it has it
-        assert set(seen) <= set(range(0, 101, 10)), "a batch is seen whole or not at all"
-    assert maillog.search(LogQuestion(workspace=workspace, relays=(1,))).total == 100
+        assert set(seen) <= set(range(0, 61, 10)), "a batch is seen whole or not at all"
+    assert maillog.search(LogQuestion(workspace=workspace, relays=(1,))).total == 60
 
 
 def test_old_mail_goes_when_its_time_is_over(

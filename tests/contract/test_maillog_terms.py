@@ -1,15 +1,16 @@
-"""Terms of the query language and counts by value, on every engine."""
+"""Filters, terms of the query language and counts by value, on every engine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from mailvane.core.errors import InvalidInput
 from mailvane.maillog.clickhouse import ClickHouseMailLog
-from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEvent, ReasonFamily, mail_id
+from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEvent, MailKind, ReasonFamily, mail_id
 from mailvane.maillog.queries import (
     Match,
     Pattern,
@@ -20,12 +21,101 @@ from mailvane.maillog.queries import (
     TimeTallyQuestion,
 )
 from mailvane.maillog.query_language import question
-from tests.contract.maillogs import maillog, maillog_dsn, new_workspace, workspace
+from tests.contract.maillogs import maillog, maillog_dsn, new_workspace
+from tests.contract.test_maillog import DAY, HOUR, NOON, Rows, asker, delivered, event
 
-__all__ = ["maillog", "maillog_dsn", "workspace"]
+__all__ = ["maillog", "maillog_dsn"]
 
-NOON = 1_790_000_000_000
-HOUR = 3_600_000
+
+FOUND = delivered(
+    "ann@example.org", number=1, sender="s@example.com", subject="It's 100%_\\ done",
+    message_id="<AbC.1%_@Example.COM>", header_from="h@example.com",
+    reply_to="r@example.com", origin="192.0.2.7", mx_host="mx.example.org",
+    original_recipient="alias@example.org", family=ReasonFamily.NONE, queue_id="4VpXyZ0abcz1",
+)  # fmt: skip
+OTHER = event(
+    EventType.BOUNCED, recipient="bob@example.net", number=2, accepted_at=NOON + DAY, sender="S@example.com",
+    subject="It's 100", message_id="<zzz@example.net>", origin="192.0.2.8", mx_host="mx.example.net",
+    family=ReasonFamily.POLICY, header_from="x@example.com", reply_to="y@example.com", queue_id="4vpxyz0abcz1",
+)  # fmt: skip
+
+
+PLAIN = msgspec.structs.replace(FOUND, message_id="<AbC.1@Example.COM>")  # without what LIKE takes for a pattern
+
+
+@pytest.fixture(scope="module", params=[FOUND], ids=["found"])
+def filtered(maillog: ClickHouseMailLog, request: pytest.FixtureRequest) -> Rows:
+    """Asks where one mail and another are; each engine has them once."""
+    own = new_workspace()
+    maillog.append(EventBatch("filtered", own, 0, [request.param, OTHER]))
+    return asker(maillog, own)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"origin": "192.0.2.7"},
+        {"mx_host": "mx.example.org"},
+        {"sender": "s@example.com"},
+        {"recipient": "ann@example.org"},
+        {"recipient": "alias@example.org"},
+        {"subject": "It's 100%_\\ done"},
+        {"mail_id": mail_id(NOON, 1)},
+        {"message_id_part": "abc.1"},
+        {"message_id_part": "1%_@"},
+        {"message_id_part": "<ABC.1%_@EXAMPLE.com>"},
+        {"queue_ids": ("nothing", "4VpXyZ0abcz1")},
+        {"reply_to": "r@example.com"},
+        {"header_from": "h@example.com"},
+        {"delivered": True},
+        {"status": DeliveryStatus.DELIVERED},
+        {"family": ReasonFamily.NONE},
+        {"until": NOON},
+        {"since": NOON, "until": NOON + DAY - 1},
+        {"relays": (1,), "sender": "s@example.com", "delivered": True, "by_message": True},
+    ],
+)
+def test_a_filter_finds_what_it_names_and_nothing_else(filtered: Rows, question: dict[str, object]) -> None:
+    assert [row.number for row in filtered(**question)] == [1]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"delivered": False},
+        {"status": DeliveryStatus.BOUNCED},
+        {"family": ReasonFamily.POLICY},
+        {"since": NOON + 1},
+        {"since": NOON + DAY, "until": NOON + DAY},
+        {"sender": "S@example.com"},
+    ],
+)
+def test_the_other_side_of_a_filter(filtered: Rows, question: dict[str, object]) -> None:
+    assert [row.number for row in filtered(**question)] == [2]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"mail_id": "nonsense"},
+        {"mail_id": "0" * 18},
+        {"message_id_part": "%"},
+        {"message_id_part": "abc_1"},
+        {"sender": "' OR 1 = 1 --"},
+        {"queue_ids": ("4VPXYZ0ABCZ1", "')")},
+        {"queue_ids": ()},
+        {"subject": "It's 100%"},
+        {"relays": (2,)},
+        {"kinds": (MailKind.PROBE,)},
+        {"since": NOON + DAY + 1},
+    ],
+)
+@pytest.mark.parametrize("filtered", [PLAIN], ids=["plain"], indirect=True)
+def test_what_nothing_matches_finds_nothing(filtered: Rows, question: dict[str, object]) -> None:
+    assert filtered(**question) == []
+
+
+# -- terms
 
 
 def _mails() -> Iterator[MailEvent]:
@@ -51,7 +141,7 @@ def _mails() -> Iterator[MailEvent]:
                     waiting=1, sender="late@a.example", subject="Waits")  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def asking(maillog: ClickHouseMailLog) -> int:
     own = new_workspace()
     maillog.append(EventBatch("terms", own, 0, list(_mails())))
