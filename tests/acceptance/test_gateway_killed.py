@@ -20,9 +20,10 @@ from mailvane.inbound.questions import MessageQuestion
 from mailvane.inbound.weeks import week_start
 from tests.acceptance.gateway_world import DOMAIN, GatewayWorld, mail, now
 from tests.acceptance.smtp_sink import SmtpSink
+from tests.depth import rounds
 from tests.waiting import PATIENCE, wait_for
 
-ROUNDS = 3
+ROUNDS = rounds(2, deep=20)
 SENDERS = 4
 MAILS = 25  # of each sender in a round
 HANDED_ON_AT_ONCE = 2
@@ -67,7 +68,7 @@ def test_no_acknowledged_mail_is_lost(tmp_path: Path) -> None:
         for number in range(ROUNDS):
             load = Load(world)
             after = chance.randint(5, SENDERS * MAILS - 10)
-            with world.installation.running("serve") as process:
+            with world.installation.starting("serve") as process:
                 world.installation.wait_until_ready()
                 sending = [pool.submit(load.send, f"r{number}s{each}", after) for each in range(SENDERS)]
                 assert load.enough.wait(PATIENCE)
@@ -103,7 +104,7 @@ def test_with_a_full_disk_nothing_is_stored_and_the_mail_comes_later(tmp_path: P
     sink = SmtpSink().start()
     world = GatewayWorld(tmp_path, sink.port)
     world.mailbox("info")
-    with world.installation.running("serve") as process:
+    with world.installation.starting("serve") as process:
         world.installation.wait_until_ready()
         # A limit of the size of files stands for the end of the disk: a write fails in the middle of a file.
         limits = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
