@@ -272,6 +272,7 @@ class Reason(StrEnum):
     HOURLY = "hourly_limit_exceeded"
     WARMUP = "warmup_limit_exceeded"
     SPIKE = "spike_detected"
+    MAILBOX = "mailbox_limit_exceeded"  # of the sender itself, or of the login
     UNGOVERNED = "domain_not_governed"  # of no domain of this server; only where the settings refuse those
 
 
@@ -286,10 +287,19 @@ class SendRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_look: bool = False  # asked before the mail is complete, and again then: what may pass is not counted yet
     key: str = ""  # of whoever asks over HTTP: the same one again gets the same answer, and counts nothing
     content: bytes = b""  # what was asked under that key
+    senders: tuple[str, ...] = ()  # addresses in lower case, the login first: the first that has a limit counts
 
     def counted_in(self, domain: Domain) -> int:
         """How much of the domain's limits this mail takes."""
         return max(1, self.units) if domain.counting is Counting.RECIPIENTS else 1
+
+
+class SenderLimit(msgspec.Struct, frozen=True, gc=False):
+    """How many mails of one address may pass a day (UTC), whatever its domain may send."""
+
+    workspace: int  # whose limit it is
+    address: str  # in lower case
+    daily: int  # 0: none may
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):

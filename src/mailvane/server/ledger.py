@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import msgspec
+from sqlalchemy import Connection
 
 from mailvane.core.errors import MailvaneError
 from mailvane.core.leasing import LeaseStore
@@ -25,6 +28,7 @@ from mailvane.inbound.store.messages import MessageStore
 from mailvane.inbound.store.queue import QueueStore
 from mailvane.inbound.store.teams import TeamStore
 from mailvane.inbound.stores import InboundStores
+from mailvane.mailboxes.store.limits import allowances
 from mailvane.mailboxes.store.mailboxes import MailboxStore
 from mailvane.mailboxes.store.tracking import TrackingStore
 from mailvane.maillog.store.adopting import AdoptionStore
@@ -32,6 +36,7 @@ from mailvane.maillog.store.journal import JournalStore
 from mailvane.maillog.store.maillog_record import MailLogRecordStore
 from mailvane.notify.store.channels import ChannelStore
 from mailvane.notify.store.outbox import OutboxStore
+from mailvane.outbound.model import SenderLimit
 from mailvane.outbound.store.billing import BillingStore
 from mailvane.outbound.store.clients import ClientStore
 from mailvane.outbound.store.domains import DomainStore
@@ -86,6 +91,12 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
         self.database.close()
 
 
+def sender_limits(connection: Connection, addresses: Sequence[str], now: int) -> Iterator[SenderLimit]:
+    """What mailboxes may send is what decides on outgoing mail, too."""
+    for workspace, address, daily in allowances(connection, addresses, now):
+        yield SenderLimit(workspace, address, daily)
+
+
 def ledger_on(database: Database) -> Ledger:
     """Every store on a database that has this version's schema."""
     return Ledger(
@@ -96,7 +107,7 @@ def ledger_on(database: Database) -> Ledger:
         journal=JournalStore(database),
         adoption=AdoptionStore(database),
         maillog_record=MailLogRecordStore(database),
-        domains=DomainStore(database),
+        domains=DomainStore(database, sender_limits),
         billing=BillingStore(database),
         clients=ClientStore(database),
         profiles=ProfileStore(database),

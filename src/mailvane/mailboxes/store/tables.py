@@ -38,6 +38,7 @@ mailboxes = Table(
 )
 
 
+Index("ix_mailboxes_address", mailboxes.c.address)
 Index("uq_mailboxes_address", mailboxes.c.workspace, mailboxes.c.address, unique=True)
 
 

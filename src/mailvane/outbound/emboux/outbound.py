@@ -43,6 +43,9 @@ INCREMENT_KEY = _key_parameter(
     " key was used for another domain or body."
 )
 
+# ours: the vendor knows no limits of single senders.
+SENDER = Parameter("sender", "The mailbox that sends: its own limit holds, too.")
+
 # The vendor's name of a field to ours, and whether it is always the master's.
 _FIELDS = {
     "outbound_daily_limit": ("daily_limit", False),
@@ -59,9 +62,11 @@ _FIELDS = {
 async def increment(services: OutboundServices, request: Request[Any, Any, Any]) -> Increment:
     """May one mail pass? Asked for every outgoing mail: it waits on the loop for its group's transaction."""
     wanted = SendRequest(domain=request.path_params["name"], workspace=scope_of(principal_of(request)))
+    if sender := request.query_params.get(SENDER.name, ""):
+        wanted = msgspec.structs.replace(wanted, senders=(sender.lower(),))
     if key := _key_of(request):
         body = (await body_of(request)).strip()
-        content = blake2b(body, digest_size=16).digest()
+        content = blake2b(b"\0".join([body, *(each.encode() for each in wanted.senders)]), digest_size=16).digest()
         wanted = msgspec.structs.replace(wanted, key=key, content=content)
     verdict = await services.decision_queue.decide(wanted)
     if verdict.key_reused:

@@ -140,6 +140,7 @@ REFUSALS: Mapping[Reason, Refusal] = MappingProxyType(
         Reason.HOURLY: Refusal.DEFER,
         Reason.WARMUP: Refusal.DEFER,
         Reason.SPIKE: Refusal.DEFER,
+        Reason.MAILBOX: Refusal.DEFER,
         Reason.UNGOVERNED: Refusal.REJECT,
     }
 )
@@ -152,6 +153,7 @@ _EXPLANATIONS: Mapping[Reason, str] = {
     Reason.HOURLY: "{} has reached its hourly limit",
     Reason.WARMUP: "{} has reached the limit of its warm-up",
     Reason.SPIKE: "{} sends far more than it used to",
+    Reason.MAILBOX: "this mailbox of {} has reached its daily limit",
     Reason.UNGOVERNED: "{} is no domain that may send here",
 }
 
@@ -186,8 +188,9 @@ def send_request_of(
         return None
     instance = f"{asker}/{request.instance}" if request.instance else ""
     return SendRequest(
-        domain=name, units=request.recipient_count or 1, instance=instance, mail_server=True, is_look=is_look
-    )
+        domain=name, units=request.recipient_count or 1, instance=instance, mail_server=True, is_look=is_look,
+        senders=_senders(request),
+    )  # fmt: skip
 
 
 def ruled(verdict: Verdict, rules: PolicyRules) -> Verdict:
@@ -223,6 +226,12 @@ def _name(request: Request, rules: PolicyRules) -> str:
         if name:
             return name
     return ""
+
+
+def _senders(request: Request) -> tuple[str, ...]:
+    """The login, where it is an address, and the envelope's sender; in lower case."""
+    found = (address.lower() for address in (request.sasl_username, request.sender) if "@" in address)
+    return tuple(dict.fromkeys(found))
 
 
 def _domain_of(address: str) -> str:

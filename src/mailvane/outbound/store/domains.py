@@ -22,8 +22,10 @@ from mailvane.outbound.model import (
     Domain,
     HeldDomain,
     Judge,
+    Reason,
     Revise,
     Revision,
+    SenderLimit,
     SendRequest,
     Usage,
     Verdict,
@@ -45,7 +47,15 @@ from mailvane.outbound.store.rows import (
     read_usage,
     usage_of,
 )
-from mailvane.outbound.store.tables import answers, decision_minutes, domain_audit, domains, increment_keys
+from mailvane.outbound.store.senders import LimitsOf, SenderCounters, SenderDays, no_limits
+from mailvane.outbound.store.tables import (
+    answers,
+    decision_minutes,
+    domain_audit,
+    domains,
+    increment_keys,
+    sender_days,
+)
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -76,7 +86,13 @@ def _key_digest(domain: Domain, key: str) -> bytes:
 class DecisionBatch:
     """The domains that were asked about, their counters as they change, and the answers."""
 
-    def __init__(self, held: Sequence[tuple[Domain, Usage]], now: int, watch: Watch | None = None) -> None:
+    def __init__(
+        self,
+        held: Sequence[tuple[Domain, Usage]],
+        now: int,
+        watch: Watch | None = None,
+        senders: SenderCounters | None = None,
+    ) -> None:
         self._named: dict[str, list[Domain]] = {}
         for domain, _ in held:
             self._named.setdefault(domain.name, []).append(domain)
@@ -88,12 +104,13 @@ class DecisionBatch:
         self._keyed: dict[bytes, Answered] = {}
         self._minutes: dict[int, list[int]] = {}
         self._watch = watch
+        self._senders = senders or SenderCounters((), None, now)
         self._changes: list[tuple[Domain, Domain, AuditEntry]] = []
 
     def identities(self, requests: Sequence[SendRequest]) -> list[bytes]:
         """Of the mails that can be recognised when they are asked about again."""
-        known = ((self._asked_of(each), each.instance) for each in requests if each.instance)
-        return [digest(domain, instance) for domain, instance in known if domain is not None]
+        known = (self._identity(each, self._asked_of(each)) for each in requests if each.instance)
+        return [identity for identity in known if identity]
 
     def keys(self, requests: Sequence[SendRequest]) -> list[bytes]:
         """Of the requests that came under a key."""
@@ -148,7 +165,7 @@ class DecisionBatch:
     def _answer(self, request: SendRequest, judge: Judge) -> Verdict:
         domain = self._asked_of(request)
         if domain is None:
-            return Verdict(domain=request.domain, allowed=True, known=False)
+            return self._answer_unknown(request)
         if request.key:
             return self._answer_keyed(domain, request, judge)
         if not request.instance:
@@ -159,7 +176,7 @@ class DecisionBatch:
         if known is None:
             if request.is_look:
                 verdict, _ = judge(domain, self._usages[domain.id], request, self._now)
-                if verdict.allowed:
+                if verdict.allowed and not self._is_over(request, domain):
                     return verdict
             verdict = self._judge(domain, request, judge)
         elif known.units and units > known.units:
@@ -167,6 +184,37 @@ class DecisionBatch:
         else:
             return known.verdict
         self._fresh[identity] = Answered(verdict, units if verdict.allowed else 0)
+        return verdict
+
+    def _identity(self, request: SendRequest, domain: Domain | None) -> bytes:
+        """Of a mail; empty: it is not counted anywhere."""
+        if domain is not None:
+            return digest(domain, request.instance)
+        limit = self._senders.of(request, None)
+        return b"" if limit is None else _sender_digest(limit, request.instance)
+
+    def _is_over(self, request: SendRequest, domain: Domain | None) -> bool:
+        limit = self._senders.of(request, domain)
+        return limit is not None and self._senders.refuses(limit)
+
+    def _answer_unknown(self, request: SendRequest) -> Verdict:
+        """Of a mail of no domain: it passes, unless its sender has a limit of its own."""
+        passed = Verdict(domain=request.domain, allowed=True, known=False)
+        limit = self._senders.of(request, None)
+        if limit is None:
+            return passed
+        identity = _sender_digest(limit, request.instance) if request.instance else b""
+        known = self._fresh.get(identity) or self._answers.get(identity)
+        if known is not None:
+            return known.verdict
+        over = self._senders.refuses(limit)
+        if request.is_look and not over:
+            return passed
+        if not over:
+            self._senders.count(limit)
+        verdict = msgspec.structs.replace(passed, allowed=False, reason=Reason.MAILBOX) if over else passed
+        if identity:
+            self._fresh[identity] = Answered(verdict, 0)
         return verdict
 
     def _answer_keyed(self, domain: Domain, request: SendRequest, judge: Judge) -> Verdict:
@@ -183,6 +231,12 @@ class DecisionBatch:
     def _judge(self, domain: Domain, request: SendRequest, judge: Judge, reserved: int = 0) -> Verdict:
         before = self._usages[domain.id]
         verdict, after = judge(domain, _without(before, reserved), request, self._now)
+        # A mail that has passed at its beginning is counted for its sender already.
+        limit = self._senders.of(request, domain) if verdict.allowed and not reserved else None
+        if limit is not None and self._senders.refuses(limit):
+            verdict, after = _refused_of(verdict, request.counted_in(domain)), before
+        elif limit is not None:
+            self._senders.count(limit)
         self._usages[domain.id] = after
         if self._watch is not None and (after.bounces or after.complaints) and after.sent_month != before.sent_month:
             found = self._watch(domain, before, after, self._now)
@@ -195,6 +249,20 @@ class DecisionBatch:
         minute[0] += units
         minute[1] += units if verdict.allowed else -reserved
         return verdict
+
+
+def _refused_of(verdict: Verdict, units: int) -> Verdict:
+    """The verdict on a mail that passes its domain's limits, and not that of its sender."""
+    today, month = verdict.sent_today - units, verdict.sent_month - units
+    return msgspec.structs.replace(
+        verdict, allowed=False, soft=False, reason=Reason.MAILBOX, sent_today=today, sent_month=month
+    )
+
+
+def _sender_digest(limit: SenderLimit, instance: str) -> bytes:
+    """Stands for a mail of one sender."""
+    text = f"{limit.workspace}\x00{limit.address}\x00{instance}".encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=16, person=b"sender mail").digest()
 
 
 def _answers(domain: Domain, request: SendRequest) -> bool:
@@ -219,6 +287,7 @@ def _without(usage: Usage, units: int) -> Usage:
 # A mail server asks again within one SMTP conversation, or when an answer was lost on the way.
 _ANSWERS_MS = HOUR_MS
 KEYS_MS = DAY_MS  # ours: for so long a request with a key is recognised
+_SENDER_DAYS = 3  # ours: clocks of nodes differ by less
 _MINUTES_MS = 100 * DAY_MS
 _NAMES = 0x646F6D61696E73  # seeds the hash of a name, so that its lock is no other program's
 _NAMED = PreparedChoice(lambda named: locked(WHOLE.where(named)), domains.c.name)
@@ -234,8 +303,10 @@ _PUT_COUNTERS = Prepared(SET_COUNTERS)
 class DomainStore:
     """For any number of threads and processes on one ledger."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, limits_of: LimitsOf = no_limits) -> None:
+        """`limits_of` is asked, within the transaction of a decision, which senders have limits of their own."""
         self._database = database
+        self._senders = SenderDays(database, limits_of)
         new = database.insert(decision_minutes)
         self._add_minutes = Prepared(
             new.on_conflict_do_update(
@@ -332,10 +403,13 @@ class DomainStore:
         names = list({request.domain for request in requests})
         with self._database.write() as connection:
             rows = _NAMED.rows(connection, names)
-            batch = DecisionBatch([(domain_of(row), usage_of(row)) for row in rows], now, watch)
+            senders = self._senders.held(connection, requests, now)
+            batch = DecisionBatch([(domain_of(row), usage_of(row)) for row in rows], now, watch, senders)
             self._recall(connection, batch, requests, now)
             verdicts = batch.decide(requests, judge)
             self._keep(connection, batch, now)
+            changed = self._senders.keep(connection, senders)
+            forget(connection, sender_days, "day", now // DAY_MS - _SENDER_DAYS, 2 * changed)
         return verdicts
 
     def audit(self, name: str, limit: int, workspace: int | None = None) -> list[AuditEntry]:

@@ -109,6 +109,17 @@ increment_keys = Table(
     sqlite_with_rowid=False,
 )
 
+# How many mails of a sender that has a limit of its own have passed on a day.
+sender_days = Table(
+    "sender_days",
+    metadata,
+    Column("digest", LargeBinary(16), primary_key=True),
+    Column("day", BigInteger, nullable=False),  # days since the epoch
+    Column("sent", BigInteger, nullable=False),
+    Index(None, "day"),
+    sqlite_with_rowid=False,
+)
+
 feedback_ids = Table(
     "feedback_ids",
     metadata,

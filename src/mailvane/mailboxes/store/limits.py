@@ -1,0 +1,24 @@
+"""What mailboxes may send today, read within the transaction of whoever decides on their mail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection, select
+
+from mailvane.core.ledger.columns import in_chunks, plain, value_of
+from mailvane.mailboxes.model import Mailbox
+from mailvane.mailboxes.store.tables import mailboxes
+
+_AT_ONCE = 500
+
+
+def allowances(connection: Connection, addresses: Sequence[str], now: int) -> Iterator[tuple[int, str, int]]:
+    """Workspace, address and how many mails today, of the mailboxes of these addresses that have a limit."""
+    for part in in_chunks(addresses, _AT_ONCE):
+        named = mailboxes.c.address.in_([plain(address) for address in part])
+        for text in connection.execute(select(mailboxes.c.document).where(named)).scalars():
+            mailbox = value_of(text, Mailbox)
+            allowed = mailbox.allowed_today(now) if mailbox.sending_enabled else 0
+            if allowed is not None:
+                yield mailbox.workspace, mailbox.address, allowed
