@@ -39,6 +39,22 @@ def events(now: int, mails: int) -> str:
     return "\n".join(json.dumps(line) for line in lines)
 
 
+def answers(now: int) -> str:
+    """One of a person, one of a program, a bounce."""
+    told: list[tuple[str, dict[str, Any]]] = [
+        ("a", {}),
+        ("b", {"automatic": True}),
+        ("c", {"header_from": "mailer-daemon@isp.example"}),
+    ]
+    lines = [
+        {"id": f"reply{name}", "type": "accepted", "mail": name, "time": now + 1_000, "recipient": SENDER}
+        | {"sender": "client@isp.example", "header_from": "client@isp.example"}
+        | {"in_reply_to": f"<{number}@ours.example>", "message_id": f"<{name}@isp.example>", **facts}
+        for number, (name, facts) in enumerate(told)
+    ]
+    return "\n".join(json.dumps(line) for line in lines)
+
+
 def counts(client: httpx.Client) -> dict[str, Any]:
     found = client.get("/mailvane/v1/mailboxes").raise_for_status().json()["mailboxes"]
     rates: dict[str, Any] = next((each["rates"] for each in found if each["mailbox"]["address"] == SENDER), {})
@@ -61,7 +77,12 @@ def test_links_become_figures_and_stay_after_a_rebuild(installation: tuple[Insta
             "/mailvane/v1/events", content=events(now, 5), headers={"Content-Type": "application/x-ndjson"}
         )
         assert sent.is_success, sent.text
+        answered = client.post(
+            "/mailvane/v1/events", content=answers(now), headers={"Content-Type": "application/x-ndjson"}
+        )
+        assert answered.is_success, answered.text
         right = {"opened": 1, "opened_raw": 2, "clicked": 1, "clicked_raw": 2, "unsubscribed": 1, "delivered": 5}
+        right |= {"replied": 1, "auto_replied": 1}
         found.wait_for(lambda: right.items() <= counts(client).items())
         compatible = client.get("/v1/analytics/mailboxes").json()["data"][0]["performance"]
         assert (compatible["sent"], compatible["opened"], compatible["clicked"]) == (5, 1, 1), "people only"

@@ -11,8 +11,9 @@ import pytest
 from msgspec import structs
 
 from mailvane.mailboxes.tracking.machines import load_machines
+from mailvane.mailboxes.tracking.replies import replies_in
 from mailvane.mailboxes.tracking.settling import Settling
-from mailvane.maillog.model import EventType, MailEvent
+from mailvane.maillog.model import EventBatch, EventType, MailEvent
 from tests.wire.world import NOW, World, accepted, ended
 
 FIREFOX = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
@@ -66,7 +67,7 @@ def told(world: World, event: MailEvent, now: int = NOW + 60_000) -> list[tuple[
         load_machines(),
     ).round(now)
     services.maillog.recorder.drain()
-    done = {EventType.OPENED, EventType.CLICKED, EventType.UNSUBSCRIBED}
+    done = {EventType.OPENED, EventType.CLICKED, EventType.UNSUBSCRIBED, EventType.REPLIED, EventType.TAGGED}
     events = world.maillog.mail_events(world.ours.workspace.id, event.key)
     return sorted((str(each.type), each.automatic) for each in events if each.type in done)
 
@@ -207,3 +208,63 @@ def test_one_address_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("mailvane.mailboxes.tracking.endpoint.monotonic", lambda: 1e9)
     found = [get(world, made["pixel"]).status_code for _ in range(7)]
     assert found == [200] * 5 + [429] * 2
+
+
+def reply(world: World, number: int, **facts: Any) -> None:
+    """A mail that comes in, after those of the tests."""
+    terms = {"sender": "client@isp.example", "header_from": "client@isp.example", "subject": "Re: order"}
+    came = accepted(world.ours, "shop@ours.example", seconds_later=60, number=number)
+    event = structs.replace(came, message_id=f"<{number}@isp.example>", **(terms | facts))
+    world.record(world.ours, event, ended(event))
+    noticed = replies_in(EventBatch("", world.ours.workspace.id, 0, [event, ended(event)]))
+    world.ledger.tracking.add([(each, each.at) for each in noticed])
+
+
+REPLIES: list[tuple[dict[str, Any], list[tuple[str, bool]]]] = [
+    ({"in_reply_to": "<{}@mta.example>"}, [("replied", False)]),
+    ({"references": "<other@isp.example> <{}@mta.example>"}, [("replied", False)]),
+    ({"in_reply_to": "<{}@mta.example>", "sender": "", "header_from": "Client@ISP.example"}, [("replied", True)]),
+    ({"in_reply_to": "<{}@mta.example>", "automatic": True}, [("replied", True)]),
+    ({"in_reply_to": "<{}@mta.example>", "subject": "Out of office: gone"}, [("replied", True)]),
+    ({"in_reply_to": "<{}@mta.example>", "subject": "Automatische Antwort: weg"}, [("replied", True)]),
+    ({"in_reply_to": "<{}@mta.example>", "header_from": "MAILER-DAEMON@isp.example"}, []),
+    ({"in_reply_to": "<{}@mta.example>", "sender": "", "subject": "Undelivered Mail Returned to Sender"}, []),
+    ({"in_reply_to": "<{}@mta.example>", "header_from": "shop@ours.example"}, []),  # the next of the same sender
+    ({"in_reply_to": "<{}@elsewhere.example>"}, []),
+    ({"subject": "Re: {}"}, []),
+]
+
+
+@pytest.mark.parametrize("number", range(len(REPLIES)))
+def test_replies_are_found_by_their_thread(world: World, number: int) -> None:
+    facts, found = REPLIES[number]
+    event = sent(world, 200 + number)
+    written = {name: text.format(200 + number) if isinstance(text, str) else text for name, text in facts.items()}
+    reply(world, 300 + number, **written)
+    assert told(world, event) == found
+
+
+def test_a_reply_from_another_address_is_looked_for_again(world: World) -> None:
+    event = sent(world, 250)
+    reply(world, 350, in_reply_to="<250@mta.example>", header_from="boss@isp.example", sender="boss@isp.example")
+    assert told(world, event) == []
+    assert told(world, event, NOW + 120_000) == [("replied", False)]
+
+
+def test_the_last_mail_before_the_reply_is_answered(world: World) -> None:
+    first = sent(world, 260)
+    second = structs.replace(first, number=261, message_id="<261@mta.example>", accepted_at=first.accepted_at + 5_000)
+    world.record(world.ours, second, ended(second))
+    reply(world, 360, in_reply_to="<260@mta.example>", references="<260@mta.example> <261@mta.example>")
+    assert (told(world, first), told(world, second)) == ([], [("replied", False)])
+
+
+def test_a_reply_is_tagged(world: World) -> None:
+    event = sent(world, 270)
+    given = {"mail_id": event.mail_id, "recipient": "client@isp.example", "positive": True}
+    answer = world.client.post("/mailvane/v1/replies/tag", json=given, headers=world.ours.headers)
+    assert answer.status_code == 204, answer.text
+    assert told(world, event) == [("tagged", False)]
+    for wrong in ({"mail_id": "x"}, {"relay": 999}, {"positive": "yes"}):
+        answer = world.client.post("/mailvane/v1/replies/tag", json=given | wrong, headers=world.ours.headers)
+        assert answer.status_code == 400

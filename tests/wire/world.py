@@ -117,7 +117,7 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
             tenancy,
             asking(lambda: Lookups(("127.0.0.1:9",), timeout=0.2), ("mail",)),
         ),
-        tracking=tracking_services(MailboxSettings(), "http://testserver.local", ledger, tenancy),
+        tracking=tracking_services(MailboxSettings(), "http://testserver.local", ledger, tenancy, recorder.record),
         clock=lambda: NOW,
     )
     platform = tenancy.create_key(KeyKind.PLATFORM, None, NOW).token

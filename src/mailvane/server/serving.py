@@ -152,7 +152,9 @@ def _services(
             zone=settings.timezone,
         ),
         mailboxes=mailbox_services(settings, stores.ledger, tenancy, lambda: stores.maillog),
-        tracking=tracking_services(settings.mailboxes, base_url(settings), stores.ledger, tenancy),
+        tracking=tracking_services(
+            settings.mailboxes, base_url(settings), stores.ledger, tenancy, stores.recorder.record
+        ),
         clock=_clock,
         find_room=room_finder(settings),
     )

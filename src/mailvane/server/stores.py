@@ -18,6 +18,7 @@ from mailvane.maillog.remote import RemoteMailLog
 from mailvane.server.data_directory import owned
 from mailvane.server.ledger import Ledger
 from mailvane.server.ledgers import is_embedded, ledger_of, serving
+from mailvane.server.noticing import NoticingReplies
 from mailvane.server.settings import Settings, master_token
 
 
@@ -49,7 +50,7 @@ def stores_here(settings: Settings, purpose: str, http: str = "") -> Iterator[St
         integrity = Integrity(ledger.maillog_record, maillog, _clock, alone=is_embedded(settings))
         integrity.look()
         open_things.enter_context(integrity.watched())
-        recorder = Recorder(ledger.journal, ownership)
+        recorder = Recorder(ledger.journal, NoticingReplies(ownership, ledger.tracking))
         shipper = Shipper(recorder)
         shipper.start()
         open_things.callback(shipper.stop)

@@ -12,12 +12,15 @@ from mailvane.mailboxes.tracking.machines import load_machines
 from mailvane.mailboxes.tracking.model import Reaction
 from mailvane.mailboxes.tracking.secrets import Secrets
 from mailvane.mailboxes.tracking.services import TrackingServices
-from mailvane.mailboxes.tracking.settling import Settling, due_times
+from mailvane.mailboxes.tracking.settling import Record, Settling, due_times
+from mailvane.mailboxes.tracking.tagging import Tagging
 from mailvane.server.ledger import Ledger
 from mailvane.server.stores import Stores
 
 
-def tracking_services(settings: MailboxSettings, here: str, ledger: Ledger, tenancy: Tenancy) -> TrackingServices:
+def tracking_services(
+    settings: MailboxSettings, here: str, ledger: Ledger, tenancy: Tenancy, record: Record
+) -> TrackingServices:
     """`here`: where this machine reaches the server. Raises InvalidSetting."""
     secrets = Secrets(ledger.tracking)
 
@@ -31,7 +34,9 @@ def tracking_services(settings: MailboxSettings, here: str, ledger: Ledger, tena
         Rates(settings.tracking_per_second),
         Proxies(settings.trusted_proxies),
     )
-    return TrackingServices(tenancy, secrets, app, (settings.tracking_url or here).rstrip("/"))
+    return TrackingServices(
+        tenancy, secrets, app, Tagging(tenancy, record), (settings.tracking_url or here).rstrip("/")
+    )
 
 
 def settling_of(settings: MailboxSettings, stores: Stores, tenancy: Tenancy) -> Settling:

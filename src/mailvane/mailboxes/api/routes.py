@@ -62,5 +62,9 @@ _TRACKING = [
         "post", "/tracking/links", "tracking_links", "Make the tracking links of a mail", tracking.make_links,
         tracking.LinksShape, tracking.LinksBody, largest=tracking.LARGEST,
     ),
+    Endpoint(
+        "post", "/replies/tag", "replies_tag", "Say whether the reply to a mail is a wanted one", tracking.tag, None,
+        tracking.TagBody, 204,
+    ),
 ]  # fmt: skip
 TRACKING = RouteTable(_TRACKING, TrackingServices, NATIVE, ("Mailboxes", "Native"), NATIVE_PREFIX)

@@ -11,6 +11,7 @@ from mailvane.core.errors import InvalidInput
 from mailvane.core.mailbox import canonical_address
 from mailvane.mailboxes.tracking.links import Link, LinkKind, MailName, read_message_id, read_target
 from mailvane.mailboxes.tracking.services import TrackingServices
+from mailvane.mailboxes.tracking.tagging import Tagged
 from mailvane.maillog.model import parse_mail_id
 from mailvane.web.endpoints import Asked
 from mailvane.web.json_body import read_json
@@ -86,3 +87,19 @@ def _mail(services: TrackingServices, workspace: int, given: LinksBody) -> MailN
         return MailName(recipient, read_message_id(given.message_id))
     accepted_at, number = parse_mail_id(given.mail_id or "")
     return MailName(recipient, "", services.relay(workspace, given.relay), accepted_at, number)
+
+
+class TagBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The mail that was replied to, by its id in the mail log; the newest word holds."""
+
+    mail_id: str
+    recipient: Annotated[str, Meta(min_length=3, max_length=512)]  # who replied
+    positive: bool
+    relay: Annotated[int, Meta(ge=1)] | None = None  # may be left out when the workspace has one
+
+
+def tag(services: TrackingServices, asked: Asked) -> None:
+    """Raises InvalidFields, InvalidInput, StoreUnavailable."""
+    given = read_json(TagBody, asked.body)
+    recipient = canonical_address(given.recipient.strip())
+    services.tagging.tag(asked.workspace, Tagged(given.mail_id, recipient, given.positive, given.relay), asked.now)

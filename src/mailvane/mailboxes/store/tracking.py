@@ -46,6 +46,8 @@ class TrackingStore:
     def add(self, new: Sequence[tuple[Reaction, int]]) -> None:
         """Keep these, each with the time at which it is due, durably; what is there already stays as it is."""
         rows = [_row(reaction, due_at) for reaction, due_at in new]
+        if not rows:
+            return
         with self._database.write() as connection:
             self._add.many(connection, rows)
 

@@ -16,6 +16,7 @@ class ReactionKind(StrEnum):
     OPENED = "opened"
     CLICKED = "clicked"
     UNSUBSCRIBED = "unsubscribed"
+    REPLIED = "replied"
 
 
 KIND_OF = {
@@ -37,9 +38,10 @@ class Reaction(msgspec.Struct, frozen=True, kw_only=True):
     place: int = 0  # of the link that was followed, from 1
     links: int = 0  # how many links the mail has
     target: str = ""
-    machine: str = ""  # by which row of the table it was told; empty: by a person
+    machine: str = ""  # by which row of the table it was told; empty: a person
     address: str = ""
     agent: str = ""
+    thread: tuple[str, ...] = ()  # of a reply: Message-IDs, the newest first; `mail` is the reply and its author
 
     @property
     def mail_digest(self) -> bytes:

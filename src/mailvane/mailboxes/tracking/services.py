@@ -9,6 +9,7 @@ from mailvane.core.tenants.service import Tenancy
 from mailvane.mailboxes.tracking.endpoint import PATHS, PREFIX, TrackingApp
 from mailvane.mailboxes.tracking.links import Link, LinkKind
 from mailvane.mailboxes.tracking.secrets import Secrets
+from mailvane.mailboxes.tracking.tagging import Tagging
 
 _LETTERS = {kind: letter for letter, kind in PATHS.items()}
 
@@ -20,6 +21,7 @@ class TrackingServices:
     tenancy: Tenancy
     secrets: Secrets
     app: TrackingApp
+    tagging: Tagging
     base_url: str  # of the URLs that are made, without a slash at its end
 
     def url(self, link: Link, now: int) -> str:

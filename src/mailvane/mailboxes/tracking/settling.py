@@ -22,6 +22,7 @@ from mailvane.mailboxes.store.tracking import TrackingStore
 from mailvane.mailboxes.tracking.links import MailName
 from mailvane.mailboxes.tracking.machines import EVERY_LINK, Click, Machines
 from mailvane.mailboxes.tracking.model import Reaction, ReactionKind, Waiting
+from mailvane.mailboxes.tracking.originals import originals
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent, MailKey, MailKind
 from mailvane.maillog.queries import Delivery, LogQuestion, Match, Pattern, Term
@@ -35,12 +36,14 @@ _IDS_AT_ONCE = 200  # that one question names
 # ours: how long before and after a link was made its mail may be accepted.
 _BEFORE_MS, _AFTER_MS = DAY_MS, 14 * DAY_MS
 _FIRST_RETRY_MS, _LONGEST_RETRY_MS = 1_000, 6 * HOUR_MS
+_REPLY_TRIES = 8  # ours: a few minutes
 _PATIENCE_MS = 3 * DAY_MS  # ours: what the log does not know by then it will not know
 
 _TYPES = {
     ReactionKind.OPENED: EventType.OPENED,
     ReactionKind.CLICKED: EventType.CLICKED,
     ReactionKind.UNSUBSCRIBED: EventType.UNSUBSCRIBED,
+    ReactionKind.REPLIED: EventType.REPLIED,
 }
 Record = Callable[[JournalEntry, int], object]
 
@@ -87,7 +90,8 @@ class Settling:
         except NotFound:
             self._store.settle([one.reaction.digest for one in waiting])
             return
-        keys = self._mails(workspace, [one.reaction for one in waiting])
+        keys = self._mails(workspace, [one.reaction for one in waiting if not one.reaction.thread])
+        keys |= self._originals(workspace, [one for one in waiting if one.reaction.thread])
         found = [one.reaction for one in waiting if one.reaction.mail in keys]
         if found:
             events = [_event(reaction, *keys[reaction.mail]) for reaction in found]
@@ -96,14 +100,19 @@ class Settling:
             batch = EventBatch(f"{SOURCE}:{workspace}:{now}:{token}", workspace, retention, events)
             self._record(JournalEntry(batch=batch, event_ids=ids), now)
         missing = [one for one in waiting if one.reaction.mail not in keys]
-        given_up = [one.reaction for one in missing if now - one.reaction.at > _PATIENCE_MS]
-        if given_up:
-            log.warning("workspace %d: %d opens and clicks are of mails that no log knows", workspace, len(given_up))
+        given_up = [one.reaction for one in missing if _is_hopeless(one, now)]
+        lost = sum(not reaction.thread for reaction in given_up)
+        if lost:
+            log.warning("workspace %d: %d opens and clicks are of mails that no log knows", workspace, lost)
         self._store.settle([reaction.digest for reaction in (*found, *given_up)])
-        later = [one for one in missing if now - one.reaction.at <= _PATIENCE_MS]
+        later = [one for one in missing if not _is_hopeless(one, now)]
         self._store.put_off([(one.reaction, now + _pause(one.tries)) for one in later])
 
-    def _mails(self, workspace: int, reactions: Iterable[Reaction]) -> Mapping[MailName, tuple[MailKey, str]]:
+    def _originals(self, workspace: int, replies: Sequence[Waiting]) -> dict[MailName, tuple[MailKey, str]]:
+        relays = tuple(relay.id for relay in self._tenancy.relays(workspace)) if replies else ()
+        return originals(self._maillog(), workspace, relays, replies) if relays else {}
+
+    def _mails(self, workspace: int, reactions: Iterable[Reaction]) -> dict[MailName, tuple[MailKey, str]]:
         """Of each name the identity and the recipient, as the log has them; those it does not have are left out."""
         found: dict[MailName, tuple[MailKey, str]] = {}
         named: dict[MailName, Reaction] = {}
@@ -161,6 +170,11 @@ def _event(reaction: Reaction, key: MailKey, recipient: str) -> MailEvent:
 
 def _of_scanner(one: Waiting) -> Waiting:
     return msgspec.structs.replace(one, reaction=msgspec.structs.replace(one.reaction, machine=EVERY_LINK))
+
+
+def _is_hopeless(one: Waiting, now: int) -> bool:
+    """Whether its mail is not looked for any more. A reply may be one to a mail that never passed here."""
+    return one.tries >= _REPLY_TRIES if one.reaction.thread else now - one.reaction.at > _PATIENCE_MS
 
 
 def _pause(tries: int) -> int:

@@ -328,6 +328,8 @@ class Correlation:
             mail.in_reply_to = mail.in_reply_to or header_ids(value)
         elif name == "references":
             mail.references = mail.references or header_ids(value)
+        else:
+            mail.mark(name, value)
         return True
 
     # -- through ---------------------------------------------------------------------------------------------------

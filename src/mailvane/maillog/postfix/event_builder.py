@@ -363,6 +363,8 @@ class EventBuilder:
                 recipients=mail.nrcpt,
                 queue_id=mail.queue_id,
                 host=mail.host,
+                automatic=mail.automatic,
+                campaign=mail.campaign,
                 source=self.source,
                 line=self.line,
                 raw=entry.take_raw_lines(),

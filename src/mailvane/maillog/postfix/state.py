@@ -13,6 +13,7 @@ import msgspec
 from mailvane.core.mailbox import canonical_address
 from mailvane.core.moments import HOUR_MS
 from mailvane.maillog.model import EventType, MailKind
+from mailvane.maillog.postfix.headers import CAMPAIGN, campaign_name, says_automatic
 from mailvane.maillog.postfix.records import Attempt
 
 LONGEST_EVIDENCE = 65_536  # characters of raw lines kept with one event
@@ -91,6 +92,15 @@ class Mail(msgspec.Struct, array_like=True, gc=False):
     undecided: dict[str, Trouble] = {}  # deferred recipients
     travels: int = 1  # queue ids so far
     doubt: Doubt | None = None
+    automatic: bool = False  # written by a program, as its headers say
+    campaign: str = ""
+
+    def mark(self, name: str, value: str) -> None:
+        """By a header, its name in lower case, that says who wrote the mail, or which campaign it is of."""
+        if name == CAMPAIGN:
+            self.campaign = self.campaign or campaign_name(value)
+        elif says_automatic(name, value):
+            self.automatic = True
 
     def learn(self, other: Mail) -> None:
         """Fill what is unknown here from the same mail's later queue id."""
@@ -102,7 +112,10 @@ class Mail(msgspec.Struct, array_like=True, gc=False):
         return self.recipients.setdefault(recipient, len(self.recipients) + 1)
 
 
-_FACTS = ("sender", "subject", "message_id", "header_from", "reply_to", "in_reply_to", "references", "size", "nrcpt")
+_FACTS = (
+    "sender", "subject", "message_id", "header_from", "reply_to", "in_reply_to", "references", "size", "nrcpt",
+    "automatic", "campaign",
+)  # fmt: skip
 
 
 class Start:

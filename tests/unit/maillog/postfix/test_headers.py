@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailvane.maillog.postfix.headers import header_address, header_ids, header_text, read_header
+from mailvane.maillog.postfix.headers import header_address, header_ids, header_text, read_header, says_automatic
 
 TAIL = "; from=<a@example.org> to=<b@example.net> proto=ESMTP helo=<x>"
 
@@ -88,3 +88,21 @@ def test_no_header_is_too_strange(text: str) -> None:
     header_text(f"=?utf-8?B?{text}?=")
     header_address(text)
     header_ids(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "automatic"),
+    [
+        ("auto-submitted", "auto-replied", True),
+        ("auto-submitted", "auto-generated; owner-email=x@example.org", True),
+        ("auto-submitted", "no", False),
+        ("auto-submitted", " No ", False),
+        ("auto-submitted", "", False),
+        ("x-autoreply", "yes", True),
+        ("precedence", "auto_reply", True),
+        ("precedence", "bulk", False),
+        ("subject", "auto-replied", False),
+    ],
+)
+def test_programs_say_that_they_wrote_a_mail(name: str, value: str, *, automatic: bool) -> None:
+    assert says_automatic(name, value) is automatic
