@@ -290,3 +290,11 @@ def test_a_team_has_no_limits_until_some_are_saved(ledger: Ledger, workspace: in
     team = Team(workspace=workspace, weekly_limit=9, zone="Europe/Berlin")
     ledger.inbound.teams.save_team(team)
     assert ledger.inbound.teams.team(workspace) == team
+
+
+def test_messages_are_gone_through_in_parts_each_once(ledger: Ledger, workspace: int) -> None:
+    other = ledger.tenants.add_workspace("other", NOW).id
+    mine = [message(workspace, NOW + hour // 2 * HOUR) for hour in range(7)]
+    ledger.inbound.messages.take_in([mail(one) for one in [*mine, message(other, NOW + HOUR)]], NOW)
+    parts = list(ledger.inbound.pages.walk(workspace, NOW + HOUR, 2))
+    assert [[one.id for one in part] for part in parts] == [[a.id for a in mine[n : n + 2]] for n in (2, 4, 6)]

@@ -11,9 +11,9 @@ import msgspec
 import regex
 
 from mailvane.core.errors import InvalidFields
-from mailvane.inbound.headers import Headers
-from mailvane.inbound.model import Condition, Filter, RuleGroup
-from mailvane.inbound.scores import SpamScore
+from mailvane.inbound.headers import Headers, header_length, read_headers
+from mailvane.inbound.model import Condition, Contact, Filter, Message, RuleGroup
+from mailvane.inbound.scores import SpamScore, Symbol
 
 BODY_BYTES = 64 * 1024  # of the content as it was sent are looked at
 _REGEX_SECONDS = 0.05
@@ -31,6 +31,29 @@ class FilteredMail(msgspec.Struct, frozen=True, kw_only=True):
     score: SpamScore
     body: str = ""  # the beginning of it, as it was sent
     size: int = 0
+
+
+def kept_mail(message: Message, content: bytes | None, contact: Contact | None) -> FilteredMail:
+    """A message of the ledger as filters see it. Without its content they see what the ledger has of it: no header
+    fields but the sender's address and name and the subject, and no body."""
+    if content is None:
+        headers = Headers(
+            fields=(), from_address=message.from_address, from_name=message.from_name, subject=message.subject,
+            message_id=message.message_id, received=0,
+        )  # fmt: skip
+        body = ""
+    else:
+        headers, begin = read_headers(content), header_length(content)
+        body = content[begin : begin + BODY_BYTES].decode("utf-8", "replace")
+    symbols = msgspec.json.decode(message.symbols, type=tuple[Symbol, ...])
+    return FilteredMail(
+        headers=headers,
+        sender=message.sender,
+        category="" if contact is None else contact.category,
+        score=SpamScore(value=message.score, symbols=symbols),
+        body=body,
+        size=message.size if content is None else len(content),
+    )
 
 
 def deciding(filters: Iterable[Filter], address: str | None, mail: FilteredMail) -> Filter | None:
@@ -74,11 +97,11 @@ def _problem(condition: Condition) -> str:
 
 
 def _group_holds(group: RuleGroup, mail: FilteredMail) -> bool:
-    holds = (_holds(condition, mail) for condition in group.conditions)
-    return any(holds) if group.match == "any" else all(holds)
+    found = (holds(condition, mail) for condition in group.conditions)
+    return any(found) if group.match == "any" else all(found)
 
 
-def _holds(condition: Condition, mail: FilteredMail) -> bool:
+def holds(condition: Condition, mail: FilteredMail) -> bool:
     values = _values(condition, mail)
     operator = condition.operator
     if operator in _VALUELESS:

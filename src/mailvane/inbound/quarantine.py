@@ -14,11 +14,9 @@ import msgspec
 
 from mailvane.core.errors import NotFound
 from mailvane.inbound import events
-from mailvane.inbound.filtering import BODY_BYTES, FilteredMail
-from mailvane.inbound.headers import header_length, read_headers
+from mailvane.inbound.filtering import kept_mail
 from mailvane.inbound.judging import Circumstances, Outcome, Thresholds, released
 from mailvane.inbound.model import AuditEntry, Contact, ContactState, Filter, Message, MessageStatus
-from mailvane.inbound.scores import SpamScore, Symbol
 from mailvane.inbound.store.rows import Change
 from mailvane.inbound.stores import InboundStores
 
@@ -167,18 +165,8 @@ def _circumstances(
     message: Message, content: bytes, contact: Contact | None, filters: Sequence[Filter]
 ) -> Circumstances:
     """What is known of a held message, for the filters."""
-    begin = header_length(content)
-    symbols = msgspec.json.decode(message.symbols, type=tuple[Symbol, ...])
-    mail = FilteredMail(
-        headers=read_headers(content),
-        sender=message.sender,
-        category="" if contact is None else contact.category,
-        score=SpamScore(value=message.score, symbols=symbols),
-        body=content[begin : begin + BODY_BYTES].decode("utf-8", "replace"),
-        size=len(content),
-    )
     return Circumstances(
-        mail=mail,
+        mail=kept_mail(message, content, contact),
         state=ContactState.UNSET if contact is None else contact.state,
         authentication=msgspec.json.decode(message.authentication, type=dict[str, str]),
         thresholds=Thresholds(0, 0),  # scores were looked at when it came

@@ -20,7 +20,7 @@ from mailvane.core.cli.program import Program
 from mailvane.core.errors import MailvaneError
 from mailvane.dashboard.cli import login_link
 from mailvane.dmarc.cli import dmarc
-from mailvane.inbound.cli import report
+from mailvane.inbound.cli import address, contact, filters, inbound, quarantine, report
 from mailvane.mailboxes.cli import mailbox, mailboxes
 from mailvane.maillog.cli import explain, importing, log, stats, upkeep
 from mailvane.outbound.cli import domain, quota
@@ -29,18 +29,23 @@ from mailvane.server.commands import doctor, serve, workspace
 
 Register = Callable[[typer.Typer], None]
 COMMANDS: Mapping[str, Register] = {
+    "address": address.register,
     "alerts": alerts.register,
     "check": check.register,
+    "contact": contact.register,
     "dmarc": dmarc.register,
     "doctor": doctor.register,
     "domain": domain.register,
     "explain": explain.register,
+    "filters": filters.register,
     "importing": importing.register,
+    "inbound": inbound.register,
     "key": key.register,
     "log": log.register,
     "login_link": login_link.register,
     "mailbox": mailbox.register,
     "mailboxes": mailboxes.register,
+    "quarantine": quarantine.register,
     "quota": quota.register,
     "relay": relay.register,
     "report": report.register,

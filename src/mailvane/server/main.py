@@ -19,6 +19,7 @@ from mailvane.dashboard.people.service import People
 from mailvane.dmarc.intake import Taken
 from mailvane.dmarc.store.reports import ReportStore
 from mailvane.inbound.cli.program import HealthDesk
+from mailvane.inbound.services import InboundServices
 from mailvane.mailboxes.services import MailboxServices
 from mailvane.maillog.cli.program import ImportProgress, ImportRequest, ImportSummary
 from mailvane.maillog.interface import MailLog
@@ -100,6 +101,11 @@ class Mailvane:
         from mailvane.server.health import health_of  # noqa: PLC0415
 
         return health_of(self._settings, lambda: self._ledger, self.now)
+
+    def inbound(self) -> InboundServices:
+        from mailvane.server.inbound import inbound_services  # noqa: PLC0415
+
+        return inbound_services(self._ledger, self.tenancy(), self._settings.inbound, self._settings.data)
 
     def maillog(self) -> AbstractContextManager[MailLog]:
         from mailvane.server.stores import maillog_anywhere  # noqa: PLC0415

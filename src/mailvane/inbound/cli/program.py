@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import typer
 
 from mailvane.core.cli.program import Program, program
+from mailvane.core.cli.selection import chosen_workspace
 from mailvane.inbound.health.model import HealthReport, Release, Remedied
 from mailvane.inbound.health.settings import Team
+from mailvane.inbound.model import AuditEntry
+from mailvane.inbound.services import InboundServices
+
+ACTOR = "command line"
 
 
 class HealthDesk(Protocol):
@@ -49,7 +54,30 @@ class InboundProgram(Program, Protocol):
     def health(self) -> HealthDesk:
         """The health report."""
 
+    def inbound(self) -> InboundServices:
+        """Addresses, senders, messages, filters."""
+
+
+class Desk(NamedTuple):
+    """What a command works on."""
+
+    place: InboundProgram
+    services: InboundServices
+    workspace: int
+    now: int
+
+    @property
+    def entry(self) -> AuditEntry:
+        """Who changes something; the action and its subject are to be filled in."""
+        return AuditEntry(at=self.now, actor=ACTOR, action="", subject="")
+
 
 def inbound_program(context: typer.Context) -> InboundProgram:
     found: InboundProgram = program(context)
     return found
+
+
+def desk(context: typer.Context, workspace: str | None) -> Desk:
+    """Of the named workspace, or the only one. Raises InvalidInput, NotFound."""
+    place = inbound_program(context)
+    return Desk(place, place.inbound(), chosen_workspace(place.tenancy(), workspace).id, place.now())

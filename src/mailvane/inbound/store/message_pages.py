@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_
 
 from mailvane.core.ledger.columns import plain
 from mailvane.core.ledger.database import Database
@@ -41,6 +41,20 @@ class MessagePages:
                 serials = _by_offset(connection, question, offset, min(limit, total - offset), total)
             found = _read(connection, serials)
         return MessagePage(total, found)
+
+    def walk(self, workspace: int, since: int, at_once: int) -> Iterator[list[Message]]:
+        """All that came at that time or later, the oldest first, in parts; whoever asks takes his time between them."""
+        at, serial = since, 0
+        while True:
+            own = messages.c.workspace == workspace, tuple_(messages.c.received_at, messages.c.serial) > (at, serial)
+            wanted = select(messages.c.serial, *COLUMNS).where(*own)
+            with self._database.read() as connection:
+                ordered = wanted.order_by(messages.c.received_at, messages.c.serial).limit(at_once)
+                rows = connection.execute(ordered).all()
+            if not rows:
+                return
+            yield [message_of(row, "serial") for row in rows]
+            at, serial = rows[-1].received_at, rows[-1].serial
 
     def counts(self, workspace: int) -> dict[MessageStatus, int]:
         """How many there are of each status."""
