@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailvane.core.tenants.service import Tenancy
+from mailvane.inbound.digest.links import HeldLinks
 from mailvane.inbound.quarantine import Quarantine
 from mailvane.inbound.stores import InboundStores
 
@@ -18,4 +19,5 @@ class InboundServices:
     stores: InboundStores
     quarantine: Quarantine
     retention_days: int  # of held content
+    links: HeldLinks  # by which people decide about held mail
     content: Callable[[str], bytes | None]  # of a message, by its hash, while it is kept

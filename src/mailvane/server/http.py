@@ -19,6 +19,7 @@ from mailvane.dmarc import emailconsul as emailconsul_reports
 from mailvane.dmarc.api import routes as report_routes
 from mailvane.dmarc.services import DmarcServices
 from mailvane.inbound.cleanbox import routes as cleanbox_routes
+from mailvane.inbound.digest import pages as held_mail
 from mailvane.inbound.services import InboundServices
 from mailvane.mailboxes.api import routes as mailbox_routes
 from mailvane.mailboxes.sendkit import routes as sendkit_routes
@@ -52,6 +53,7 @@ _TABLES = (
     mailbaby_routes.ROUTES,
     emboux_routes.ROUTES,
     cleanbox_routes.ROUTES,
+    held_mail.ROUTES,
     emailconsul_routes.ROUTES,
     emailconsul_reports.ROUTES,
     sendkit_routes.ROUTES,
@@ -70,6 +72,7 @@ _DIALECTS = (
     mailbaby_routes.DIALECT,
     emboux_routes.DIALECT,
     cleanbox_routes.DIALECT,
+    held_mail.DIALECT,
     emailconsul_routes.DIALECT,
     sendkit_routes.DIALECT,
     NATIVE,

@@ -9,10 +9,12 @@ from pathlib import Path
 from mailvane.core.errors import CollectionFailed, NotFound
 from mailvane.core.tenants.service import Tenancy
 from mailvane.inbound.content import ContentStore
+from mailvane.inbound.digest.links import HeldLinks
 from mailvane.inbound.quarantine import Quarantine
 from mailvane.inbound.rspamd import rspamd_of
 from mailvane.inbound.services import InboundServices
 from mailvane.inbound.settings import InboundSettings
+from mailvane.notify.signing import Signing
 from mailvane.server.ledger import Ledger
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,8 @@ def inbound_services(ledger: Ledger, tenancy: Tenancy, settings: InboundSettings
             log.warning("the spam filter did not learn from a decision: %s", error.message)
 
     quarantine = Quarantine(ledger.inbound, contents.get, learn)
-    return InboundServices(tenancy, ledger.inbound, quarantine, settings.quarantine_days, content=content)
+    links = HeldLinks(Signing(ledger.channels).living, ledger.channels.signing_secrets)
+    return InboundServices(tenancy, ledger.inbound, quarantine, settings.quarantine_days, links=links, content=content)
 
 
 async def _learn(settings: InboundSettings, mail: bytes, is_spam: bool) -> None:

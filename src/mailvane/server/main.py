@@ -19,6 +19,7 @@ from mailvane.dashboard.people.service import People
 from mailvane.dmarc.intake import Taken
 from mailvane.dmarc.store.reports import ReportStore
 from mailvane.inbound.cli.program import HealthDesk
+from mailvane.inbound.digest.sending import Digests
 from mailvane.inbound.services import InboundServices
 from mailvane.mailboxes.services import MailboxServices
 from mailvane.maillog.cli.program import ImportProgress, ImportRequest, ImportSummary
@@ -106,6 +107,9 @@ class Mailvane:
         from mailvane.server.inbound import inbound_services  # noqa: PLC0415
 
         return inbound_services(self._ledger, self.tenancy(), self._settings.inbound, self._settings.data)
+
+    def digests(self, url: str | None) -> Digests:
+        return Digests(self.inbound(), self._settings.notify.mail, url or self.address(), self.zone)
 
     def maillog(self) -> AbstractContextManager[MailLog]:
         from mailvane.server.stores import maillog_anywhere  # noqa: PLC0415

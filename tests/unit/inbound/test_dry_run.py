@@ -10,6 +10,7 @@ import pytest
 
 from mailvane.core.tenants.service import Tenancy
 from mailvane.inbound.contacts import decide
+from mailvane.inbound.digest.links import HeldLinks
 from mailvane.inbound.dry_run import dry_run, told
 from mailvane.inbound.filter_words import groups_of, words
 from mailvane.inbound.filtering import kept_mail
@@ -67,7 +68,8 @@ def services(tmp_path: Path) -> InboundServices:
     tenancy.create_workspace("acme", NOW)
     contents = {"held": HELD}
     quarantine = Quarantine(ledger.inbound, contents.__getitem__, lambda _mail, _is_spam: None)
-    return InboundServices(tenancy, ledger.inbound, quarantine, 30, content=contents.get)
+    links = HeldLinks(lambda _workspace, _now: (), lambda _workspace, _now: ())
+    return InboundServices(tenancy, ledger.inbound, quarantine, 30, links=links, content=contents.get)
 
 
 @pytest.fixture

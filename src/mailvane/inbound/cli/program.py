@@ -9,6 +9,7 @@ import typer
 
 from mailvane.core.cli.program import Program, program
 from mailvane.core.cli.selection import chosen_workspace
+from mailvane.inbound.digest.sending import Digests
 from mailvane.inbound.health.model import HealthReport, Release, Remedied
 from mailvane.inbound.health.settings import Team
 from mailvane.inbound.model import AuditEntry
@@ -56,6 +57,9 @@ class InboundProgram(Program, Protocol):
 
     def inbound(self) -> InboundServices:
         """Addresses, senders, messages, filters."""
+
+    def digests(self, url: str | None) -> Digests:
+        """Mails about held messages, with links to this URL; by default, that of the server."""
 
 
 class Desk(NamedTuple):

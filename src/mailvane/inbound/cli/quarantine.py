@@ -1,7 +1,8 @@
-"""`mailvane quarantine`: list, show, accept, reject."""
+"""`mailvane quarantine`: list, show, accept, reject, digest."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Sequence
 
@@ -125,6 +126,30 @@ def reject(
     at = desk(context, workspace)
     decided = at.services.quarantine.reject(at.workspace, list(dict.fromkeys(messages)), ACTOR, at.now)
     _settled(decided, as_json, good=(MessageStatus.DENIED,))
+
+
+@group.command()
+def digest(
+    context: typer.Context,
+    url: str | None = typer.Option(None, help="How people reach this server, such as https://mail.example.org."),
+    workspace: str | None = _WORKSPACE,
+    as_json: bool = _JSON,
+) -> None:
+    """Mail to each address what is held for it, with links to decide; for cron, once a day.
+
+    Exit status 1 when a mail could not be sent.
+    """
+    at = desk(context, workspace)
+    day = moment(at.now, at.place.zone)[:10]
+    sent = asyncio.run(at.place.digests(url).send(at.workspace, day, at.now))
+    if as_json:
+        print_json(sent)
+    for one in () if as_json else sent:
+        console().print(f"{one.address}: {one.held:,} held, {one.problem or 'sent'}", soft_wrap=True)
+    if not sent and not as_json:
+        console().print("nothing is held")
+    if any(one.problem for one in sent):
+        raise typer.Exit(1)
 
 
 def _settled(decided: Sequence[Decided], as_json: bool, good: Sequence[MessageStatus]) -> None:
