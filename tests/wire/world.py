@@ -97,11 +97,13 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
     complaints = complaints_of(OutboundSettings(), ledger, lambda: maillog, recorder.record)
     settings = MonitoringSettings(ReputationSettings(resolvers=("127.0.0.1:9",)))
     reputation = reputation_of(settings, ledger, lambda: NOW, complaints=complaints)
+    outbounds = outbound(ledger, tenancy)
+    inbounds = inbound_services(ledger, tenancy, InboundSettings(), directory)
     services = HttpServices(
         tenancy=tenancy,
         maillog=MailLogServices(maillog, tenancy, History(maillog, ledger.tenants), recorder, ZONE, lambda: NOW),
-        outbound=outbound(ledger, tenancy),
-        inbound=inbound_services(ledger, tenancy, InboundSettings(), directory),
+        outbound=outbounds,
+        inbound=inbounds,
         reputation=reputation.services,
         dmarc=reputation.dmarc,
         notify=reputation.notify,
@@ -110,6 +112,9 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
             tenancy=tenancy,
             maillog=maillog,
             history=History(maillog, ledger.tenants),
+            outbound=outbounds,
+            reputation=reputation.services,
+            inbound=inbounds,
             zone=ZONE,
         ),
         mailboxes=MailboxServices(

@@ -14,7 +14,13 @@ from mailvane.dashboard.visits import Html, Visit
 
 _STEPS = ((DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "min"), (1000, "s"))
 
-NAVIGATION = (("/log", "Mail log", "log"),)  # path below the workspace, name, icon
+NAVIGATION = (
+    ("", "Overview", "home"),
+    ("/log", "Mail log", "log"),
+    ("/domains", "Domains", "domain"),
+    ("/alerts", "Alerts", "bell"),
+    ("/inbound/quarantine", "Inbound", "inbox"),
+)  # path below the workspace, name, icon
 
 
 class Renderer:

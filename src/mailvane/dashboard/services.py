@@ -7,8 +7,11 @@ from zoneinfo import ZoneInfo
 
 from mailvane.core.tenants.service import Tenancy
 from mailvane.dashboard.people.service import People
+from mailvane.inbound.services import InboundServices
 from mailvane.maillog.history import History
 from mailvane.maillog.interface import MailLog
+from mailvane.outbound.services import OutboundServices
+from mailvane.reputation.services import ReputationServices
 
 
 @dataclass(frozen=True)
@@ -19,4 +22,7 @@ class DashboardServices:
     tenancy: Tenancy
     maillog: MailLog
     history: History
+    outbound: OutboundServices
+    reputation: ReputationServices
+    inbound: InboundServices
     zone: ZoneInfo

@@ -128,6 +128,7 @@ def _services(
     settings: Settings, stores: Stores, tenancy: Tenancy, outbound: OutboundServices, reputation: Reputation
 ) -> HttpServices:
     history = History(stores.maillog, stores.ledger.tenants)
+    inbound = inbound_services(stores.ledger, tenancy, settings.inbound, settings.data)
     return HttpServices(
         tenancy=tenancy,
         maillog=MailLogServices(
@@ -140,7 +141,7 @@ def _services(
             lambda: stores.integrity.damage,
         ),
         outbound=outbound,
-        inbound=inbound_services(stores.ledger, tenancy, settings.inbound, settings.data),
+        inbound=inbound,
         reputation=reputation.services,
         dmarc=reputation.dmarc,
         notify=reputation.notify,
@@ -149,6 +150,9 @@ def _services(
             tenancy=tenancy,
             maillog=stores.maillog,
             history=history,
+            outbound=outbound,
+            reputation=reputation.services,
+            inbound=inbound,
             zone=settings.timezone,
         ),
         mailboxes=mailbox_services(settings, stores.ledger, tenancy, lambda: stores.maillog),

@@ -9,7 +9,7 @@ from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
 def start(services: DashboardServices, visit: Visit) -> Reply:
     """The only workspace at once, otherwise the choice."""
     found = services.people.workspaces(visit.visitor)
-    return Redirect(f"/ui/{found[0].id}/log" if len(found) == 1 else "/ui/workspaces")
+    return Redirect(f"/ui/{found[0].id}" if len(found) == 1 else "/ui/workspaces")
 
 
 def choose(services: DashboardServices, visit: Visit) -> Reply:

@@ -59,6 +59,10 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
             return Role.OWNER
         return next((each.role for each in self.memberships if each.workspace == workspace), None)
 
+    def may(self, workspace: int, role: Role) -> bool:
+        held = self.role_in(workspace)
+        return held is not None and held.covers(role)
+
     def require(self, workspace: int, role: Role) -> None:
         """Raises NotFound for a workspace that is not the person's, NotAllowed where more is needed."""
         held = self.role_in(workspace)

@@ -1,0 +1,127 @@
+"""Sending domains: limits and what is used of them, who was stopped and why, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from mailvane.core.errors import InvalidInput
+from mailvane.dashboard.pages.needs import Need
+from mailvane.dashboard.people.model import Role
+from mailvane.dashboard.services import DashboardServices
+from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
+from mailvane.mailboxes.rates import wilson
+from mailvane.outbound.model import Domain, OutboundStatus, Usage
+
+_AUDIT = 50
+
+
+class Meter(msgspec.Struct, frozen=True):
+    """How much of a limit is used; a limit of 0 is none."""
+
+    name: str
+    used: int
+    limit: int
+
+    @property
+    def state(self) -> str:
+        if not self.limit:
+            return "none"
+        return "bad" if self.used >= self.limit else "warn" if self.used >= 0.8 * self.limit else "ok"
+
+
+class Row(msgspec.Struct, frozen=True):
+    domain: Domain
+    usage: Usage
+    meters: tuple[Meter, ...]
+    low: float  # of the bounce rate, percent, with 95 % certainty; likewise high
+    high: float
+
+
+def listed(services: DashboardServices, visit: Visit) -> Reply:
+    return Html("domains.html", {"section": "Domains", "rows": _rows(services, visit)})
+
+
+def show(services: DashboardServices, visit: Visit, failure: str = "") -> Reply:
+    name, workspace = visit.path["name"], visit.workspace.id
+    domain = services.outbound.governance.domain(name, workspace)
+    usage = services.outbound.governance.usage_today(name, visit.now, workspace)
+    values = {
+        "section": "Domains",
+        "row": _row(domain, usage),
+        "guillotine": services.outbound.governance.rules.guillotine_of(domain),
+        "audit": services.outbound.governance.audit(name, _AUDIT, workspace),
+        "may_change": visit.visitor.may(workspace, Role.OPERATOR),
+        "failure": failure,
+    }
+    return Html("domain.html", values, 400 if failure else 200)
+
+
+def stop(services: DashboardServices, visit: Visit) -> Reply:
+    changes: dict[str, object] = {"status": OutboundStatus.SUSPENDED}
+    governance = services.outbound.governance
+    domain = governance.domain(visit.path["name"], visit.workspace.id)
+    return _changed(services, visit, governance.stopping(domain, changes))
+
+
+def restore(services: DashboardServices, visit: Visit) -> Reply:
+    """Bounces and complaints count anew from now on."""
+    return _changed(services, visit, {"status": OutboundStatus.ACTIVE, "closed": False})
+
+
+def limit(services: DashboardServices, visit: Visit) -> Reply:
+    try:
+        changes = {field: int(visit.entered(field) or 0) for field in ("daily_limit", "monthly_limit")}
+    except ValueError:
+        return show(services, visit, "a limit is a whole number, 0 for none")
+    return _changed(services, visit, dict(changes))
+
+
+def _changed(services: DashboardServices, visit: Visit, changes: dict[str, object]) -> Reply:
+    name = visit.path["name"]
+    try:
+        services.outbound.governance.change(name, changes, visit.visitor.user.name, visit.now, visit.workspace.id)
+    except InvalidInput as error:
+        return show(services, visit, error.message)
+    return Redirect(f"/ui/{visit.workspace.id}/domains/{name}")
+
+
+def needs(services: DashboardServices, visit: Visit) -> Iterator[Need]:
+    """Domains that are stopped, and those whose day or month is used up."""
+    for row in _rows(services, visit):
+        domain, figures = row.domain, row.usage.figures
+        path = f"domains/{domain.name}"
+        if domain.stopped:
+            why = f"{figures.bounces:,} of {figures.sent:,} mails bounced; with 95 % certainty at least {row.low:.1f} %"
+            yield Need("bad", f"{domain.name} is stopped", why, path, "Evidence")
+        for meter in row.meters:
+            if meter.state == "bad" and not domain.stopped:
+                text = f"{domain.name} has used its {meter.name}: {meter.used:,} of {meter.limit:,}"
+                yield Need("warn", text, "", path, "Limits")
+
+
+def _rows(services: DashboardServices, visit: Visit) -> list[Row]:
+    found = services.outbound.governance.domains(visit.workspace.id)
+    usages = services.outbound.governance.usages_today(found, visit.now)
+    rows = [_row(domain, usages.get(domain.id, Usage())) for domain in found]
+    return sorted(rows, key=lambda row: (not row.domain.stopped, row.domain.name))
+
+
+def _row(domain: Domain, usage: Usage) -> Row:
+    bound = wilson(usage.figures.bounces, max(usage.figures.sent, usage.figures.bounces))
+    meters = (
+        Meter("day", usage.sent_today, domain.daily_limit),
+        Meter("month", usage.sent_month, domain.monthly_limit),
+    )
+    return Row(domain, usage, meters, 100 * bound.low, 100 * bound.high)
+
+
+_ONE = "/{workspace:int}/domains/{name:str}"
+PAGES = (
+    Page("get", "/{workspace:int}/domains", listed),
+    Page("get", _ONE, show),
+    Page("post", f"{_ONE}/stop", stop, role=Role.OPERATOR),
+    Page("post", f"{_ONE}/restore", restore, role=Role.OPERATOR),
+    Page("post", f"{_ONE}/limits", limit, role=Role.OPERATOR),
+)

@@ -1,0 +1,137 @@
+"""How mail fares: a sentence, what needs a person, the course of the hours, where and why it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from urllib.parse import quote
+
+import msgspec
+from markupsafe import Markup
+
+from mailvane.core.moments import DAY_MS, HOUR_MS
+from mailvane.dashboard.pages import alerts, domains
+from mailvane.dashboard.pages.needs import Need
+from mailvane.dashboard.parts.bars import Bar, bars
+from mailvane.dashboard.parts.interval import interval
+from mailvane.dashboard.parts.local_time import local
+from mailvane.dashboard.services import DashboardServices
+from mailvane.dashboard.visits import Html, Page, Reply, Visit
+from mailvane.inbound.model import MessageStatus
+from mailvane.mailboxes.rates import wilson
+from mailvane.maillog import query_language
+from mailvane.maillog.queries import HourlyCounts, HourlyQuestion, LogQuestion, Tally, TallyQuestion
+
+RANGES = {"24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
+_USUAL = "7d"
+_BARS = 168
+_STEPS = (HOUR_MS, 6 * HOUR_MS, DAY_MS)
+_TOP, _ALL_DOMAINS = 8, 5000
+_FAILED = "is:bounced,expired"
+
+
+class Row(msgspec.Struct, frozen=True):
+    """Where mail fails: a receiving domain."""
+
+    name: str
+    failed: int
+    finished: int
+    link: str
+    picture: Markup
+
+
+def show(services: DashboardServices, visit: Visit) -> Reply:
+    chosen = visit.asked("range", _USUAL)
+    chosen = chosen if chosen in RANGES else _USUAL
+    since = visit.now - RANGES[chosen]
+    relays = tuple(relay.id for relay in services.tenancy.relays(visit.workspace.id))
+    hours = services.maillog.hourly(
+        HourlyQuestion(workspace=visit.workspace.id, relays=relays, since=since, until=visit.now)
+    )
+    waiting = services.history.search(
+        msgspec.structs.replace(_asked(services, visit, "is:waiting"), limit=1, ascending=True)
+    )
+    needs = [*domains.needs(services, visit), *alerts.needs(services, visit), *_held(services, visit)]
+    delivered, bounced = (sum(getattr(hour, name) for hour in hours) for name in ("delivered", "bounced"))
+    values = {
+        "section": "Overview",
+        "range": chosen,
+        "ranges": RANGES,
+        "accepted": sum(hour.accepted for hour in hours),
+        "delivered": delivered,
+        "bounced": bounced,
+        "refused": sum(hour.rejected for hour in hours),
+        "finished": delivered + bounced,
+        "share": _share(delivered, delivered + bounced),
+        "waiting": waiting.total,
+        "oldest": visit.now - waiting.deliveries[0].accepted_at if waiting.deliveries else 0,
+        "chart": _chart(services, visit, hours, since),
+        "needs": needs,
+        "where": list(_where(services, visit, chosen)),
+        "why": _tally(services, visit, f"{_FAILED} since:{chosen}", "family", _TOP),
+        "link": lambda query: f"/ui/{visit.workspace.id}/log?q={quote(query)}",
+    }
+    return Html("overview.html", values)
+
+
+def _asked(services: DashboardServices, visit: Visit, query: str) -> LogQuestion:
+    relays = [relay.id for relay in services.tenancy.relays(visit.workspace.id)]
+    return query_language.question(query, visit.workspace.id, relays, visit.now, services.zone)
+
+
+def _tally(services: DashboardServices, visit: Visit, query: str, by: str, top: int) -> list[Tally]:
+    question = msgspec.convert({"log": _asked(services, visit, query), "by": by, "top": top}, TallyQuestion)
+    return [each for each in services.maillog.tally(question) if each.value]
+
+
+def _share(part: int, whole: int) -> str:
+    """Percent, cut and not rounded: less than all is never 100."""
+    return f"{part * 1000 // whole / 10:g}" if whole else "0"
+
+
+def _where(services: DashboardServices, visit: Visit, chosen: str) -> Iterator[Row]:
+    failed = _tally(services, visit, f"{_FAILED} since:{chosen}", "recipient_domain", _TOP)
+    query = f"is:bounced,expired,delivered since:{chosen}"
+    finished = {each.value: each.count for each in _tally(services, visit, query, "recipient_domain", _ALL_DOMAINS)}
+    rows = [(each, max(finished.get(each.value, 0), each.count)) for each in failed]
+    bounds = [wilson(each.count, whole) for each, whole in rows]
+    scale = max((bound.high for bound in bounds), default=1.0)
+    for (each, whole), bound in zip(rows, bounds, strict=True):
+        rate = each.count / whole
+        title = f"{rate:.1%} of {whole:,}, with 95 % certainty {bound.low:.1%} to {bound.high:.1%}"
+        link = f"/ui/{visit.workspace.id}/log?q={quote(f'{_FAILED} to:{each.value} since:{chosen}')}"
+        yield Row(each.value, each.count, whole, link, interval(rate, bound.low, bound.high, scale, title))
+
+
+def _held(services: DashboardServices, visit: Visit) -> Iterator[Need]:
+    count = services.inbound.stores.pages.counts(visit.workspace.id)[MessageStatus.QUARANTINED]
+    if count:
+        verb = "waits" if count == 1 else "wait"
+        yield Need(
+            "warn",
+            f"{count:,} held mail{'' if count == 1 else 's'} {verb} for a decision",
+            "",
+            "inbound/quarantine",
+            "Decide",
+        )
+
+
+def _chart(services: DashboardServices, visit: Visit, hours: Sequence[HourlyCounts], since: int) -> Markup:
+    step = next((step for step in _STEPS if (visit.now - since) / step <= _BARS), _STEPS[-1])
+    found: dict[int, list[HourlyCounts]] = {}
+    for hour in hours:
+        found.setdefault(hour.hour // step * step, []).append(hour)
+    drawn = []
+    for start in range(since // step * step, visit.now + 1, step):
+        counts = {
+            name: sum(getattr(each, name) for each in found.get(start, ()))
+            for name in ("delivered", "deferred", "bounced")
+        }
+        first, last = (local(at, services.zone).strftime("%Y-%m-%dT%H:%M:%S") for at in (start, start + step - 1))
+        told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        parts = {"ok": counts["delivered"], "warn": counts["deferred"], "bad": counts["bounced"]}
+        link = f"/ui/{visit.workspace.id}/log?q={quote(f'since:{first} until:{last}')}"
+        drawn.append(Bar(start, parts, link, f"{local(start, services.zone):%a %d %b %H:%M}: {told}"))
+    return bars(drawn, lambda at: local(at, services.zone).strftime("%a %d %b"), "Deliveries over time")
+
+
+PAGES = (Page("get", "/{workspace:int}", show),)
