@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from mailvane.core.errors import NotFound
-from mailvane.core.moments import DAY_MS
+from mailvane.core.moments import DAY_MS, iso_text
 from mailvane.dashboard.pages.needs import Need
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
@@ -19,6 +19,7 @@ _FIRED = 50
 _NEEDED = 5
 _ITEMS = 3
 _LOOKED_BACK_MS = 30 * DAY_MS
+_MOMENTS = 10**12
 
 
 class Fired(msgspec.Struct, frozen=True):
@@ -88,9 +89,14 @@ def _told(entry: LogEntry) -> str:
 
 def _rule_told(kind: str, items: object) -> str:
     found = [each for each in items if isinstance(each, dict)] if isinstance(items, list | tuple) else []
-    named = [" ".join(str(value) for value in each.values() if value not in (None, "")) for each in found[:_ITEMS]]
+    named = [" ".join(_plain(value) for value in each.values() if value not in (None, "")) for each in found[:_ITEMS]]
     more = f" and {len(found) - _ITEMS:,} more" if len(found) > _ITEMS else ""
     return f"{kind.replace('_', ' ').lower()}: {', '.join(named)}{more}" if named else kind.replace("_", " ").lower()
+
+
+def _plain(value: object) -> str:
+    """A number so large is a moment: milliseconds since the epoch."""
+    return iso_text(value)[:10] if isinstance(value, int) and value > _MOMENTS else str(value)
 
 
 _ONE = "/{workspace:int}/alerts/fired/{entry:str}"

@@ -11,7 +11,7 @@ from mailvane.dashboard.pages.needs import Need
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
-from mailvane.mailboxes.rates import wilson
+from mailvane.mailboxes.rates import Interval, wilson
 from mailvane.outbound.model import Domain, OutboundStatus, Usage
 
 _AUDIT = 50
@@ -109,7 +109,8 @@ def _rows(services: DashboardServices, visit: Visit) -> list[Row]:
 
 
 def _row(domain: Domain, usage: Usage) -> Row:
-    bound = wilson(usage.figures.bounces, max(usage.figures.sent, usage.figures.bounces))
+    counted = max(usage.figures.sent, usage.figures.bounces)
+    bound = wilson(usage.figures.bounces, counted) if counted else Interval(0, 1)
     meters = (
         Meter("day", usage.sent_today, domain.daily_limit),
         Meter("month", usage.sent_month, domain.monthly_limit),

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.dashboard.pages import alerts, domains
 from mailvane.dashboard.pages.needs import Need
-from mailvane.dashboard.parts.bars import Bar, bars
+from mailvane.dashboard.parts.bars import HIGH, Bar, bars
 from mailvane.dashboard.parts.interval import interval
 from mailvane.dashboard.parts.local_time import local
 from mailvane.dashboard.services import DashboardServices
@@ -131,7 +131,7 @@ def _chart(services: DashboardServices, visit: Visit, hours: Sequence[HourlyCoun
         parts = {"ok": counts["delivered"], "warn": counts["deferred"], "bad": counts["bounced"]}
         link = f"/ui/{visit.workspace.id}/log?q={quote(f'since:{first} until:{last}')}"
         drawn.append(Bar(start, parts, link, f"{local(start, services.zone):%a %d %b %H:%M}: {told}"))
-    return bars(drawn, lambda at: local(at, services.zone).strftime("%a %d %b"), "Deliveries over time")
+    return bars(drawn, lambda at: local(at, services.zone).strftime("%a %d %b"), "Deliveries over time", HIGH)
 
 
 PAGES = (Page("get", "/{workspace:int}", show),)

@@ -8,8 +8,9 @@ from html import escape
 import msgspec
 from markupsafe import Markup
 
-_WIDTH, _HEIGHT = 980, 92
-_LEFT, _TOP, _BOTTOM = 40, 8, 72  # of the plot
+_WIDTH = 980
+_LEFT, _TOP, _FOOT = 40, 8, 20  # of the plot
+LOW, HIGH = 92, 260  # heights
 _GAP = 1
 _FEWEST_PIXELS = 1.0  # of a bar that is not zero
 _LABELS = 7
@@ -24,16 +25,18 @@ class Bar(msgspec.Struct, frozen=True):
     title: str
 
 
-def bars(found: Sequence[Bar], label: Callable[[int], str], title: str) -> Markup:
+def bars(found: Sequence[Bar], label: Callable[[int], str], title: str, height: int = LOW) -> Markup:
     """`label` writes a time under the axis."""
     top = ceiling(max((sum(bar.parts.values()) for bar in found), default=0))
     width = (_WIDTH - _LEFT) / max(len(found), 1)
-    drawn = [_axis(top), *(_bar(bar, _LEFT + place * width, width, top) for place, bar in enumerate(found))]
+    bottom = height - _FOOT
+    drawn = [_axis(top, bottom)]
+    drawn += [_bar(bar, _LEFT + place * width, width, (top, bottom)) for place, bar in enumerate(found)]
     every = max(1, -(-len(found) // _LABELS))
     for place in range(0, len(found), every):
         x = _LEFT + place * width
-        drawn.append(f'<text x="{x:.1f}" y="{_BOTTOM + 15}">{escape(label(found[place].since))}</text>')
-    head = f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="group" aria-label="{escape(title)}">'
+        drawn.append(f'<text x="{x:.1f}" y="{bottom + 15}">{escape(label(found[place].since))}</text>')
+    head = f'<svg class="chart" viewBox="0 0 {_WIDTH} {height}" role="group" aria-label="{escape(title)}">'
     return Markup(f"{head}{''.join(drawn)}</svg>")  # noqa: S704 - every text in it is escaped
 
 
@@ -47,10 +50,10 @@ def ceiling(highest: int) -> int:
         step *= 10
 
 
-def _axis(top: int) -> str:
+def _axis(top: int, bottom: int) -> str:
     lines = []
     for count in (0, top // 2, top):
-        y = _BOTTOM - (_BOTTOM - _TOP) * count / top
+        y = bottom - (bottom - _TOP) * count / top
         kind = "line" if count else "axis"
         lines.append(
             f'<line class="{kind}" x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
@@ -59,12 +62,13 @@ def _axis(top: int) -> str:
     return "".join(lines)
 
 
-def _bar(bar: Bar, x: float, width: float, top: int) -> str:
-    y, drawn = float(_BOTTOM), []
+def _bar(bar: Bar, x: float, width: float, plot: tuple[int, int]) -> str:
+    top, bottom = plot
+    y, drawn = float(bottom), []
     for kind, count in bar.parts.items():
         if not count:
             continue
-        height = max((_BOTTOM - _TOP) * count / top, _FEWEST_PIXELS)
+        height = max((bottom - _TOP) * count / top, _FEWEST_PIXELS)
         y -= height
         size = f'width="{max(width - _GAP, 0.8):.1f}" height="{height:.1f}"'
         drawn.append(f'<rect class="fill-{kind}" x="{x:.1f}" y="{y:.1f}" {size}/>')

@@ -1,0 +1,134 @@
+"""The dashboard in a real browser: from the link to the raw line, without a word in its console."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.acceptance.installation import Installation
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+SIZES = {"wide": (1440, 900), "phone": (390, 844)}
+LOG = """\
+Nov 26 10:00:00 mx postfix/smtpd[1]: 4AAAAAA1: client=web.shop.example[192.0.2.1], sasl_username=shop
+Nov 26 10:00:00 mx postfix/cleanup[2]: 4AAAAAA1: message-id=<1@shop.example>
+Nov 26 10:00:00 mx postfix/qmgr[3]: 4AAAAAA1: from=<orders@shop.example>, size=1234, nrcpt=1 (queue active)
+Nov 26 10:00:02 mx postfix/smtp[4]: 4AAAAAA1: to=<ann@inbox.example>, relay=in.inbox.example[192.0.2.9]:25, delay=2, \
+delays=0/0/1/1, dsn=5.2.2, status=bounced (host in.inbox.example[192.0.2.9] said: 552 5.2.2 mailbox full (in reply to \
+RCPT TO command))
+Nov 26 10:00:02 mx postfix/qmgr[3]: 4AAAAAA1: removed
+"""
+
+
+class Watched:
+    """A browser's page, with all that its console said."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.said: list[str] = []
+        page.on("console", lambda message: self.said.append(message.text))
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+
+    def open(self, url: str) -> None:
+        self.page.goto(url)
+        over = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert over <= 0, f"{url} is wider than the window by {over}"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    installation = Installation(tmp_path_factory.mktemp("dashboard") / "data")
+    log = tmp_path_factory.mktemp("log") / "mail.log"
+    log.write_text(LOG)
+    with installation.serving():
+        installation.run("workspace", "create", "acme")
+        installation.run("relay", "create", "--workspace", "acme")
+        installation.run("import", "postfix", str(log), "--workspace", "acme", "--year", "2025")
+        installation.run("domain", "create", "shop.example", "--workspace", "acme")
+        yield installation
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    sync_api: Any = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as started:
+        running = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+def logged_in(browser: Browser, site: Installation, size: str = "wide", **options: Any) -> Watched:
+    width, height = SIZES[size]
+    context = browser.new_context(viewport={"width": width, "height": height}, **options)
+    watched = Watched(context.new_page())
+    watched.open(site.run("login-link").stdout.strip().splitlines()[0])
+    watched.page.click("text=Open the dashboard")
+    watched.page.wait_for_url("**/ui/workspaces")
+    return watched
+
+
+def test_from_the_link_to_the_raw_line(browser: Browser, site: Installation, tmp_path: Path) -> None:
+    watched = logged_in(browser, site)
+    page = watched.page
+    page.click("text=acme")
+    page.wait_for_selector("h1:has-text('Overview')")
+    page.click("nav >> text=Mail log")
+    page.fill("main input[name=q]", "is:failing since:2025-11-01 until:2025-12-01")
+    page.press("main input[name=q]", "Enter")
+    page.click("tbody >> text=ann@inbox.example")
+    page.wait_for_selector("h1")
+    assert "bounced" in page.inner_text("main")
+    assert "mailbox full, " in page.inner_text("main")
+    assert "status=bounced (host in.inbox.example" in (page.locator("pre").last.text_content() or "")
+    with page.expect_download() as lines:
+        page.click("text=Lines as a file")
+    target = tmp_path / "lines.txt"
+    lines.value.save_as(target)
+    assert "4AAAAAA1" in target.read_text()
+    assert watched.said == []
+
+
+def test_a_domain_is_stopped_and_let_send_again(browser: Browser, site: Installation) -> None:
+    watched = logged_in(browser, site)
+    page = watched.page
+    page.goto(f"{site.url}/ui/1/domains/shop.example")
+    page.click("text=Stop it now")
+    page.wait_for_selector("text=stopped")
+    page.goto(f"{site.url}/ui/1")
+    page.click("text=Evidence")
+    page.click("text=Let shop.example send again")
+    page.wait_for_selector("text=Stop it now")
+    assert "restored" in page.inner_text("main")
+    assert watched.said == []
+
+
+@pytest.mark.parametrize(("size", "scheme"), [("wide", "dark"), ("phone", "light")])
+def test_every_page_fits_and_says_nothing_in_the_console(
+    browser: Browser, site: Installation, size: str, scheme: str
+) -> None:
+    watched = logged_in(browser, site, size, color_scheme=scheme)
+    for path in ("1", "1/log?q=since:2025-11-01", "1/domains", "1/domains/shop.example", "1/alerts",
+                 "1/inbound/quarantine", "account", "workspaces"):  # fmt: skip
+        watched.open(f"{site.url}/ui/{path}")
+        assert watched.page.inner_text("h1")
+    assert watched.said == []
+
+
+def test_everything_works_with_scripts_off(browser: Browser, site: Installation) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site.run("login-link").stdout.strip().splitlines()[0])
+    page.click("text=Open the dashboard")
+    page.goto(f"{site.url}/ui/1/log?q=since:2025-11-01")
+    page.click("text=mailbox full")
+    assert "why:mailbox_full" in page.input_value("main input[name=q]")
+    page.click("tbody >> text=ann@inbox.example")
+    assert "status=bounced" in (page.locator("pre").last.text_content() or "")

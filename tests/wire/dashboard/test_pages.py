@@ -1,0 +1,243 @@
+"""The dashboard over HTTP: who gets in, what each may see and do, and what every answer carries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from mailvane.dashboard.application import HEADERS
+from mailvane.dashboard.pages import PAGES
+from mailvane.dashboard.people.model import Role
+from mailvane.maillog.model import EventType, MailEvent, ReasonFamily
+from tests.wire.inbound import addresses, message, taken_in
+from tests.wire.world import ACCEPTED_AT, MAIL_ID, NOW, NUMBER, Tenant, World
+
+HOSTILE = "<script>alert(1)</script>\"'\u202e\0"
+PASSWORD = "correct horse battery"
+SAME = {"sec-fetch-site": "same-origin"}
+
+
+class Browser:
+    """Keeps its cookie, follows nothing by itself."""
+
+    def __init__(self, world: World) -> None:
+        self._client = world.client
+        self.cookie = ""
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return self._asked("GET", path, {}, headers)
+
+    def post(self, path: str, form: dict[str, str] | None = None, **headers: str) -> httpx.Response:
+        return self._asked("POST", path, form or {}, {**SAME, **headers})
+
+    def _asked(self, method: str, path: str, form: dict[str, str], headers: dict[str, str]) -> httpx.Response:
+        self._client.cookies.clear()
+        sent = {"host": "localhost", **headers} | ({"cookie": f"mailvane={self.cookie}"} if self.cookie else {})
+        answer = self._client.request(method, path, data=form or None, headers=sent, follow_redirects=False)
+        if found := re.match("mailvane=([^;]*)", answer.headers.get("set-cookie", "")):
+            self.cookie = found[1]
+        return answer
+
+
+def logged_in(world: World, name: str) -> Browser:
+    browser = Browser(world)
+    token = world.services.dashboard.people.login_link(name, NOW)
+    assert browser.post(f"/ui/login/{token}").status_code == 303
+    return browser
+
+
+@pytest.fixture
+def admin(world: World) -> Browser:
+    world.services.dashboard.people.first_link(NOW)
+    return logged_in(world, "admin")
+
+
+def member(world: World, role: Role, tenant: Tenant | None = None) -> Browser:
+    workspace = (tenant or world.ours).workspace.id
+    world.services.dashboard.people.set_role(workspace, f"{role}@x.example", role, NOW)
+    return logged_in(world, f"{role}@x.example")
+
+
+def fill(world: World, tenant: Tenant, text: str) -> None:
+    """Something on every page, with this text wherever a stranger can write."""
+    workspace = tenant.workspace.id
+    world.record(
+        tenant,
+        MailEvent(
+            relay=tenant.relay.id, accepted_at=ACCEPTED_AT, number=NUMBER, type=EventType.BOUNCED, at=ACCEPTED_AT + 500,
+            sender="shop@a.example", recipient=f"{text}@two.example", subject=text, reply=f"550 {text}",
+            family=ReasonFamily.SPAM, hard=True, raw=f"1\t{text}", source="mail.log", client_name=text,
+        ),
+    )  # fmt: skip
+    world.services.outbound.governance.create(f"shop{workspace}.example", workspace, NOW)
+    addresses(world.ledger.inbound, workspace, f"in{workspace}.example", NOW)
+    held = {"subject": text, "from_name": text, "reason": text, "content": "ab" * 32, "status": "quarantined"}
+    taken_in(world.ledger.inbound, workspace, NOW, message(workspace, NOW - 1000, **held))
+
+
+def paths(world: World, tenant: Tenant) -> Iterator[tuple[str, str, str]]:
+    """Method, path as declared, path as asked."""
+    filled = {"{workspace:int}": str(tenant.workspace.id), "{mail:str}": MAIL_ID, "{entry:str}": "none",
+              "{name:str}": f"shop{tenant.workspace.id}.example", "{once:str}": "none"}  # fmt: skip
+    for page in PAGES:
+        path = page.path
+        for name, value in filled.items():
+            path = path.replace(name, value)
+        yield page.method, page.path, f"/ui{path}"
+
+
+def test_without_a_session_every_page_leads_to_the_login(world: World) -> None:
+    browser = Browser(world)
+    for method, declared, path in paths(world, world.ours):
+        if "/login" in declared or declared == "/logout":
+            continue
+        answer = browser.get(path) if method == "get" else browser.post(path)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/ui/login"), path
+
+
+def test_every_answer_carries_the_policy(admin: Browser, world: World) -> None:
+    fill(world, world.ours, "hello")
+    for method, _, path in paths(world, world.ours):
+        answer = admin.get(path) if method == "get" else admin.post(path)
+        assert answer.status_code < 500, path
+        assert {name: answer.headers[name] for name in HEADERS} == dict(HEADERS), path
+    for path in ("/ui/nothing", "/ui/static/nothing.css", "/ui/1/log?q=colour:red"):
+        assert admin.get(path).headers["content-security-policy"] == HEADERS["Content-Security-Policy"]
+
+
+def test_what_strangers_write_is_text(admin: Browser, world: World) -> None:
+    fill(world, world.ours, HOSTILE)
+    looked_at = 0
+    for method, _, path in paths(world, world.ours):
+        if method == "get":
+            answer = admin.get(path)
+            if not answer.headers.get("content-type", "").startswith("text/html"):
+                continue  # a file to keep
+            assert "<script>alert" not in answer.text, path
+            assert not re.search(r"<[^>]*\s(style|on\w+)\s*=", answer.text), path
+            looked_at += "alert(1)" in answer.text
+    assert looked_at >= 3
+
+
+def test_a_link_is_shown_before_it_is_used(world: World) -> None:
+    people = world.services.dashboard.people
+    token = people.first_link(NOW)
+    browser = Browser(world)
+    assert "admin" in browser.get(f"/ui/login/{token}").text
+    assert "admin" in browser.get(f"/ui/login/{token}").text, "looking did not use it"
+    assert browser.post(f"/ui/login/{token}").headers["location"] == "/ui/workspaces"
+    assert browser.post(f"/ui/login/{token}").status_code == 403
+
+
+def test_a_password_opens_and_logging_out_ends(admin: Browser, world: World) -> None:
+    wrong = admin.post("/ui/account/password", {"password": PASSWORD, "again": "other"})
+    assert (wrong.status_code, "differ" in wrong.text) == (400, True)
+    assert admin.post("/ui/account/password", {"password": PASSWORD, "again": PASSWORD}).status_code == 303
+    browser = Browser(world)
+    assert browser.post("/ui/login", {"name": "admin", "password": "wrong"}).status_code == 403
+    assert browser.post("/ui/login", {"name": "admin", "password": PASSWORD}).status_code == 303
+    assert browser.get("/ui/account").status_code == 200
+    assert browser.post("/ui/logout").status_code == 303
+    assert browser.get("/ui/account").status_code == 303
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "cross-site", "origin": "http://localhost"},
+    ],
+    ids=str,
+)
+def test_a_form_of_another_site_is_refused(admin: Browser, world: World, headers: dict[str, str]) -> None:
+    fill(world, world.ours, "hello")
+    name = f"shop{world.ours.workspace.id}.example"
+    path = f"/ui/{world.ours.workspace.id}/domains/{name}/stop"
+    assert admin.post(path, {}, **headers).status_code == 403
+    assert not world.services.outbound.governance.domain(name).stopped
+    assert admin.post(path).status_code == 303
+    assert world.services.outbound.governance.domain(name).stopped
+
+
+def test_a_form_without_its_site_needs_our_origin(admin: Browser, world: World) -> None:
+    def sent(**headers: str) -> int:
+        cookie = {"cookie": f"mailvane={admin.cookie}", "host": "localhost"}
+        return world.client.post("/ui/logout", headers={**cookie, **headers}, follow_redirects=False).status_code
+
+    assert sent() == 403
+    assert sent(origin="http://evil.example") == 403
+    assert sent(origin="null") == 403
+    assert sent(origin="http://localhost") == 303
+
+
+def test_a_viewer_looks_and_changes_nothing(world: World) -> None:
+    fill(world, world.ours, "hello")
+    viewer = member(world, Role.VIEWER)
+    name = f"shop{world.ours.workspace.id}.example"
+    path = f"/ui/{world.ours.workspace.id}/domains/{name}"
+    page = viewer.get(path)
+    assert page.status_code == 200
+    assert "Stop it now" not in page.text
+    assert viewer.post(f"{path}/stop").status_code == 403
+    assert viewer.post(f"/ui/{world.ours.workspace.id}/inbound/quarantine/reject", {"message": "x"}).status_code == 403
+    operator = member(world, Role.OPERATOR)
+    assert "Stop it now" in operator.get(path).text
+    assert operator.post(f"{path}/limits", {"daily_limit": "5", "monthly_limit": "50"}).status_code == 303
+    assert world.services.outbound.governance.domain(name).daily_limit == 5
+    assert operator.post(f"{path}/limits", {"daily_limit": "many"}).status_code == 400
+
+
+def test_no_page_shows_another_workspace(world: World) -> None:
+    fill(world, world.theirs, "secret of theirs")
+    ours = member(world, Role.OWNER)
+    for method, declared, path in paths(world, world.theirs):
+        if "{workspace" not in declared:
+            continue
+        answer = ours.get(path) if method == "get" else ours.post(path)
+        assert answer.status_code == 404, path
+        assert "secret" not in answer.text
+    mine = world.ours.workspace.id
+    for path in (f"/ui/{mine}/mail/{MAIL_ID}", f"/ui/{mine}/domains/shop{world.theirs.workspace.id}.example"):
+        assert ours.get(path).status_code == 404
+    for path in (f"/ui/{mine}", f"/ui/{mine}/log?q=since:10w", f"/ui/{mine}/log.csv?q=since:10w", "/ui/workspaces"):
+        assert "secret" not in ours.get(path).text
+        assert ours.get(path).status_code == 200
+
+
+def test_the_apis_never_read_the_cookie(admin: Browser) -> None:
+    for path in ("/mail/log", "/v1/team", "/domains", "/mailvane/v1/targets"):
+        assert admin.get(path).status_code in {401, 403}, path
+
+
+def test_elsewhere_than_on_loopback_the_cookie_is_sent_over_tls_only(world: World) -> None:
+    token = world.services.dashboard.people.first_link(NOW)
+    headers = {"host": "mail.example", **SAME}
+    answer = world.client.post(f"/ui/login/{token}", headers=headers, follow_redirects=False)
+    assert re.match("__Host-mailvane=.*; Path=/; HttpOnly; SameSite=Lax; .*; Secure$", answer.headers["set-cookie"])
+
+
+def test_held_mail_is_denied_and_its_sender_blocked(world: World) -> None:
+    fill(world, world.ours, "hello")
+    operator, mine = member(world, Role.OPERATOR), world.ours.workspace.id
+    path = f"/ui/{mine}/inbound/quarantine"
+    found = re.search('name="message" value="([^"]+)"', operator.get(path).text)
+    assert found is not None
+    assert operator.post(f"{path}/reject", {"message": found[1], "remember": "1"}).status_code == 303
+    held = world.ledger.inbound.messages.message(mine, found[1])
+    contact = world.ledger.inbound.contacts.contact(mine, "s@y.example")
+    assert held is not None
+    assert contact is not None
+    assert (held.status, contact.state) == ("denied", "blocked")
+    assert operator.post(f"{path}/reject", {}).status_code == 400
+
+
+def test_a_formula_in_the_csv_is_a_text(admin: Browser, world: World) -> None:
+    fill(world, world.ours, "=1+1")
+    answer = admin.get(f"/ui/{world.ours.workspace.id}/log.csv?q=since:10w")
+    assert answer.headers["content-disposition"] == 'attachment; filename="mail-log.csv"'
+    assert "'=1+1" in answer.text
+    assert ",=1+1" not in answer.text
