@@ -135,12 +135,22 @@ def test_at_every_stage_of_a_mail_it_may_be_decided(stage: str) -> None:
 
 
 def asked(units: int) -> SendRequest:
-    return SendRequest(domain="shop.example", units=units, mail_server=True)
+    return SendRequest(domain="shop.example", units=units, mail_server=True, senders=("ann@shop.example",))
 
 
 def test_the_units_are_the_recipients_as_far_as_they_are_known() -> None:
     assert send_request_of(request(stage="END-OF-MESSAGE", recipient_count=7), RULES) == asked(7)
     assert send_request_of(request(), RULES) == asked(1)
+
+
+def test_the_login_is_asked_about_before_the_sender() -> None:
+    def senders(**told: object) -> tuple[str, ...]:
+        asked = send_request_of(request(**told), RULES)
+        return () if asked is None else asked.senders
+
+    assert senders(sasl_username="Root@office.example") == ("root@office.example", "ann@shop.example")
+    assert senders(sasl_username="ann@shop.example") == ("ann@shop.example",)
+    assert senders(sasl_username="ann", sender="Ann@Shop.example") == ("ann@shop.example",)
 
 
 def test_the_same_instance_of_two_mail_servers_is_two_mails() -> None:
@@ -176,6 +186,10 @@ def test_what_may_pass_is_left_to_the_other_rules_of_postfix() -> None:
         (Reason.DAILY, "DEFER 4.7.1 shop.example has reached its daily limit (daily_limit_exceeded)"),
         (Reason.HOURLY, "DEFER 4.7.1 shop.example has reached its hourly limit (hourly_limit_exceeded)"),
         (Reason.WARMUP, "DEFER 4.7.1 shop.example has reached the limit of its warm-up (warmup_limit_exceeded)"),
+        (
+            Reason.MAILBOX,
+            "DEFER 4.7.1 this mailbox of shop.example has reached its daily limit (mailbox_limit_exceeded)",
+        ),
         (Reason.SPIKE, "DEFER 4.7.1 shop.example sends far more than it used to (spike_detected)"),
     ],
 )
