@@ -71,6 +71,14 @@ class AssetSums(msgspec.Struct, frozen=True, kw_only=True):
     values: Mapping[str, int]  # of the counted field: how many observations have each
 
 
+class WatchedGroup(msgspec.Struct, frozen=True):
+    """The assets of one kind in one profile, or in none: there is at least one."""
+
+    kind: AssetKind
+    profile_id: str | None
+    verified: bool  # at least one is
+
+
 class AssetStanding(msgspec.Struct, frozen=True):
     """How much is known of the verified assets of some kinds."""
 

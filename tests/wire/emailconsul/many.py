@@ -207,10 +207,11 @@ def _traffic(random: Random) -> dict[str, Any]:
 
 def _fill_alerts(many: Many, random: Random) -> None:
     workspace = many.world.ours.workspace.id
+    of_all = {"type": "IP_IN_RBL", "ips": ["ALL_IPS"], "rbls": ["HIGH_REPUTATION"]}
     for number in range(300):
         name = random.choice(("Über", "alpha", "Beta", "ALPHA", "gamma")) + f" {number % 7}"
         alert = Alert(
-            id=f"{number * 7919 % 100_003:024x}", workspace=workspace, name=name, rules=(), updated_at=NOW,
+            id=f"{number * 7919 % 100_003:024x}", workspace=workspace, name=name, rules=(of_all,), updated_at=NOW,
             created_at=NOW - number // 3 * 1000, profile_id=PROFILE if number % 5 == 0 else None,
         )  # fmt: skip
         many.alerts.append(alert)

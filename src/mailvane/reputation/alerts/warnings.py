@@ -5,6 +5,7 @@ What cannot be meant is refused (`drafts`); this is about what may become true: 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from mailvane.reputation.alerts.rule import HIGH_REPUTATION, Rule, stands_for_al
 from mailvane.reputation.alerts.rules import read_rule
 from mailvane.reputation.alerts.stores import AlertingStores
 from mailvane.reputation.model import Asset, AssetKind, ObservationKind, Zone
+from mailvane.reputation.questions import WatchedGroup
 
 _MOST_NAMED = 20  # names of one rule, each with a warning of its own
 WATCHED: Mapping[ObservationKind, AssetKind] = {
@@ -56,7 +58,8 @@ class Warned(msgspec.Struct, frozen=True):
 class Surroundings(msgspec.Struct, frozen=True):
     """What an alert of a workspace finds there."""
 
-    assets: Sequence[Asset] = ()
+    named: Sequence[Asset] = ()  # those that its rules name
+    groups: Sequence[WatchedGroup] = ()  # of the kinds of which its rules read all
     zones: Sequence[Zone] = ()
     sends_mail: bool = True
     sends_reports: bool = True
@@ -77,8 +80,17 @@ class AlertWarnings:
         """Of those alerts of a workspace that there is something to say of, by id."""
         if not alerts:
             return {}
+        names: dict[AssetKind, set[str]] = defaultdict(set)
+        kinds: set[AssetKind] = set()
+        for rule in (rule for alert in alerts for _, rule in _rules_of(alert)):
+            if field := _field_of_names(rule):
+                names[WATCHED[rule.READS]].update(getattr(rule, field))
+            else:
+                kinds.add(WATCHED[rule.READS])
+        stored = self._stores.assets
         around = Surroundings(
-            self._stores.assets.assets(workspace, tuple(AssetKind)),
+            [asset for kind, wanted in names.items() for asset in stored.assets_named(workspace, kind, wanted)],
+            stored.watched_groups(workspace, kinds) if kinds else (),
             self._zones(),
             sends_mail=self._sends_mail,
             sends_reports=self._sends_reports,
@@ -94,25 +106,36 @@ def warnings_of(alert: Alert, around: Surroundings) -> Iterator[Warned]:
     if alert.is_in_daily_report and not (around.sends_mail and around.sends_reports):
         key = "`to` of [reputation.daily_report]" if around.sends_mail else "`host` of [reputation.mail]"
         yield Warned("is_in_daily_report", f"this server sends no daily report: {key} is not set")
+    for place, rule in _rules_of(alert):
+        for field, message in _of_rule(rule, alert.rules[place], alert.profile_id, around):
+            yield Warned(f"rules[{place}]{field}", message)
+
+
+def _rules_of(alert: Alert) -> Iterator[tuple[int, Rule]]:
+    """Those that can be read, with their places."""
     for place, raw in enumerate(alert.rules):
         try:
-            rule = read_rule(raw, f"rules[{place}]")
+            yield place, read_rule(raw, f"rules[{place}]")
         except InvalidFields:
             continue
-        for field, message in _of_rule(rule, raw, alert.profile_id, around):
-            yield Warned(f"rules[{place}]{field}", message)
+
+
+def _field_of_names(rule: Rule) -> str:
+    """The field in which it names what it reads; empty when it reads all."""
+    field = next((name for name in _BY_NAME if name in rule.__struct_fields__), "")
+    return "" if not field or stands_for_all(getattr(rule, field)) else field
 
 
 def _of_rule(
     rule: Rule, raw: Mapping[str, Any], profile_id: str | None, around: Surroundings
 ) -> Iterator[tuple[str, str]]:
     kind = WATCHED[rule.READS]
-    watched = {one.name: one for one in around.assets if one.kind is kind}
-    named = next((name for name in _BY_NAME if name in rule.__struct_fields__), "")
-    if named and not stands_for_all(getattr(rule, named)):
+    if named := _field_of_names(rule):
+        watched = {one.name: one for one in around.named if one.kind is kind}
         yield from _of_names(f".{named}", getattr(rule, named), watched)
     else:
-        yield from _of_all(kind, [one for one in watched.values() if profile_id in (None, one.profile_id)], profile_id)
+        found = [one for one in around.groups if one.kind is kind and profile_id in (None, one.profile_id)]
+        yield from _of_all(kind, found, profile_id)
     if zones := getattr(rule, "rbls", ()):
         yield from _of_zones(zones, rule.READS, around.zones)
     for name in rule.__struct_fields__:
@@ -132,7 +155,7 @@ def _of_names(field: str, names: Sequence[str], watched: Mapping[str, Asset]) ->
         yield field, f"{len(silent) - _MOST_NAMED} more are not watched"
 
 
-def _of_all(kind: AssetKind, found: Sequence[Asset], profile_id: str | None) -> Iterator[tuple[str, str]]:
+def _of_all(kind: AssetKind, found: Sequence[WatchedGroup], profile_id: str | None) -> Iterator[tuple[str, str]]:
     if any(one.verified for one in found):
         return
     if kind is AssetKind.SNDS and not found:

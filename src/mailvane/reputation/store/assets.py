@@ -22,7 +22,7 @@ from mailvane.reputation.model import (
     Zone,
     ZoneHealth,
 )
-from mailvane.reputation.questions import AssetPage, AssetQuestion, AssetStanding, TrafficFilter
+from mailvane.reputation.questions import AssetPage, AssetQuestion, AssetStanding, TrafficFilter, WatchedGroup
 from mailvane.reputation.store.tables import alerts, assets, blocklist_zones, observations, profiles, zone_health
 
 _AT_ONCE = 500
@@ -158,6 +158,16 @@ class AssetStore:
             number, unknown = connection.execute(counted.select_from(assets)).one()
             most = connection.execute(failed.order_by(func.count().desc(), first).limit(1)).scalar()
         return AssetStanding(number, int(unknown), most or "")
+
+    def watched_groups(self, workspace: int, kinds: Collection[AssetKind]) -> list[WatchedGroup]:
+        verified = func.max(case((self._data.flag("verified"), 1), else_=0))
+        group = assets.c.kind, assets.c.profile_id
+        wanted = select(*group, verified).where(assets.c.workspace == workspace, assets.c.kind.in_(sorted(kinds)))
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.group_by(*group)).all()
+        return [
+            WatchedGroup(AssetKind(kind), profile_id, bool(any_verified)) for kind, profile_id, any_verified in rows
+        ]
 
     def asset_ids(self, workspace: int, kinds: Collection[AssetKind], ids: Collection[str] | None = None) -> list[str]:
         """Of all of these kinds, or those of them that are named by their ids."""
