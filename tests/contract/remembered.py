@@ -164,7 +164,12 @@ def statistics(events: list[MailEvent], question: StatisticsQuestion) -> Statist
     window = LogQuestion(
         workspace=question.workspace, relays=question.relays, since=question.since, until=question.until, limit=10**9
     )
-    rows = [row for row in search(events, window).deliveries if row.recipient]
+    named = {(event.key, event.recipient) for event in events if event.type in _STATES and event.recipient}
+    rows = [
+        row
+        for row in search(events, window).deliveries
+        if (MailKey(row.relay, row.accepted_at, row.number), row.recipient) in named
+    ]
     mails = [
         mail
         for mail in _mails(events)

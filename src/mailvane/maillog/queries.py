@@ -233,7 +233,8 @@ class StatisticsQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_default
 class Statistics(msgspec.Struct, frozen=True):
     """`received` counts mails accepted, `sent` deliveries made of them; the tables are ranked, largest first.
 
-    `senders` and `origins` count mails, `recipients` counts deliveries, whatever became of them.
+    `senders` and `origins` count mails. `recipients` counts deliveries, whatever became of them, that were tried or
+    whose recipient was named at acceptance: not those for whom a content filter still has the mail.
     """
 
     received: int
