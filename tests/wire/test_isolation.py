@@ -44,7 +44,7 @@ SECRETS = (
     *("secret@theirs.example", "boss@theirs.example", "relay of theirs", "theirs", "whsec_dGhlaXJz"),
     *(THEIR_CLIENT, "198.51.100.77"),
 )
-OPEN = {"/webhooks/ses", "/ping", "/healthz", "/readyz", "/metrics", "/openapi.json"} | {
+OPEN = {"/webhooks/ses", "/held-mail", "/ping", "/healthz", "/readyz", "/metrics", "/openapi.json"} | {
     f"/api/v1.0/doc{file}" for file in ("", "/openapi.json", "/page.js", "/swagger-ui.css", "/swagger-ui-bundle.js")
 }
 MASTERS_ONLY = {f"/mailvane/v1/maillog/{name}" for name in ("health", "retain", "upkeep")} | {

@@ -153,4 +153,4 @@ def test_routes_with_a_key_say_so(document: dict[str, Any]) -> None:
     assert schemes["apiKeyAuth"] == {"type": "apiKey", "name": "X-API-KEY", "in": "header"}
     assert document["security"] == [{"apiKeyAuth": []}, {"bearerAuth": []}]
     free = {path for path, _, operation in operations(document) if operation.get("security") == [{}]}
-    assert free == {"/webhooks/ses", "/ping", "/healthz", "/readyz", "/metrics", api_page.PATH}
+    assert free == {"/webhooks/ses", "/held-mail", "/ping", "/healthz", "/readyz", "/metrics", api_page.PATH}

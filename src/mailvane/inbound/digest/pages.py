@@ -102,11 +102,11 @@ ROUTES = RouteTable(
     [
         Endpoint(
             "get", PATH, "held_mail_ask", "Ask before a link of a digest decides", ask, str, query=_TOKEN,
-            answer_type=_HTML, is_described=False,
+            answer_type=_HTML,
         ),
         Endpoint(
             "post", PATH, "held_mail_decide", "Accept or reject held mail", decide, str, query=_TOKEN,
-            answer_type=_HTML, pool=Pool.OUTSIDE, is_described=False, status=200,
+            answer_type=_HTML, pool=Pool.OUTSIDE, status=200,
         ),
     ],
     services=InboundServices,
