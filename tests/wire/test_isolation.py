@@ -278,6 +278,12 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
         "/mailvane/v1/mailboxes/{mailbox_id}": {"display_name": "taken"},
         "/mailvane/v1/mailboxes/{mailbox_id}/warmup": {"action": "pause"},
         "/mailvane/v1/mailbox-rule": {"domains": ["mine.example"]},
+        "/mailvane/v1/replies/tag": {
+            "mail_id": MAIL_ID,
+            "recipient": "secret@theirs.example",
+            "positive": True,
+            "relay": world.theirs.relay.id,
+        },
         "/mailvane/v1/tracking/links": {"message_id": "<1@mine.example>", "recipient": "me@mine.example"},
         "/v1/mailboxes": {"email": "me@mine.example"},
         "/v1/mailboxes/{mailbox_id}": {"displayName": "taken"},
