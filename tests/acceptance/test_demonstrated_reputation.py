@@ -30,7 +30,8 @@ class Demo:
     def __init__(self, installation: Installation, lines: list[str]) -> None:
         self.installation = installation
         self.token = next(line.split()[1] for line in lines if line.strip().startswith("key "))
-        self.receiver = [line.split()[-1] for line in lines if line.strip().startswith("curl")][-1]
+        asked = [line.split()[-1] for line in lines if line.strip().startswith("curl")]
+        self.receiver = [word for word in asked if word.startswith("http")][-1]
         self.place = installation.data / "demo"
 
     def get(self, path: str, **query: str) -> Any:
