@@ -15,9 +15,8 @@ __all__ = ["maillog", "maillog_dsn", "workspace"]
 NOON = 1_790_000_000_000
 
 
+@pytest.mark.parametrize("maillog_dsn", ["chdb"], indirect=True)  # a server removes them itself
 def test_merged_parts_are_removed_under_steady_traffic(maillog: ClickHouseMailLog, workspace: int) -> None:
-    if not maillog._engine.embedded:
-        pytest.skip("a server removes them itself")
     for number in range(REMOVING_EVERY - maillog._merged.batches % REMOVING_EVERY):
         event = MailEvent(
             relay=1,
