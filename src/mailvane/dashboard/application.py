@@ -21,6 +21,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler, route
 
 from mailvane.core.errors import MailvaneError, NotAllowed, NotAuthenticated, NotFound, StoreFull, Transient
+from mailvane.core.priority import lower_priority
 from mailvane.dashboard.pages import PAGES
 from mailvane.dashboard.people.service import Browser, ProofNeeded, Visitor
 from mailvane.dashboard.rendering import Renderer
@@ -60,7 +61,7 @@ class Dashboard:
         self._clock = clock
         self._static = StaticFiles()
         self._renderer = Renderer(self._static, services.zone)
-        self._threads = ThreadPoolExecutor(_THREADS, "dashboard")
+        self._threads = ThreadPoolExecutor(_THREADS, "dashboard", initializer=lower_priority)
 
     def handlers(self) -> list[HTTPRouteHandler]:
         return [*(self._handler(page) for page in PAGES), self._static_handler()]

@@ -23,6 +23,7 @@ from mailvane.core.connections import ConnectionLimits
 from mailvane.core.errors import InvalidSetting
 from mailvane.core.listening import Listen
 from mailvane.core.periodic import Background, in_background
+from mailvane.core.priority import at_low_priority
 from mailvane.core.tenants.service import Tenancy
 from mailvane.dashboard.people.service import People
 from mailvane.dashboard.services import DashboardServices
@@ -69,7 +70,8 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
     metrics = FollowingMetrics(registry)
     with ExitStack() as running:
         url = base_url(settings) if "http" in roles else ""
-        stores = running.enter_context(stores_here(settings, "mailvane serve", url))
+        opening = partial(stores_here, settings, "mailvane serve", url)
+        stores = at_low_priority(lambda: running.enter_context(opening()))
         end_what_dead_processes_hold(settings, stores.ledger, _clock())
         followed = FollowedLogs(_clock)
         if "worker" in roles:

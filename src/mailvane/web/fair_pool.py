@@ -43,9 +43,15 @@ class _Tenant:
 class FairPool:
     """Safe to share between threads. One thread is left to the other tenants while there is more than one."""
 
-    def __init__(self, name: str, threads: int, most_waiting: int = _MOST_WAITING) -> None:
-        """`most_waiting`: of one tenant."""
-        self._executor = ThreadPoolExecutor(threads, name)
+    def __init__(
+        self,
+        name: str,
+        threads: int,
+        most_waiting: int = _MOST_WAITING,
+        on_start: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`most_waiting`: of one tenant. `on_start` is what each thread does first."""
+        self._executor = ThreadPoolExecutor(threads, name, initializer=on_start)
         self._threads = threads
         self._of_tenant = max(1, threads - 1)
         self._most_waiting = most_waiting

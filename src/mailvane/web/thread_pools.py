@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any, ParamSpec, TypeVar, cast
 
 from mailvane.core.errors import StoreUnavailable
+from mailvane.core.priority import lower_priority
 from mailvane.web.fair_pool import FairPool
 from mailvane.web.recent import Recent
 from mailvane.web.wanted import ClientGone
@@ -53,12 +54,12 @@ class ThreadPools:
     ) -> None:
         """`on_abandoned` is called for each piece of work that ended on its thread because its client had left. The
         clock tells seconds, and only goes forward."""
-        self._maillog = FairPool("maillog", maillog_threads)
+        self._maillog = FairPool("maillog", maillog_threads, on_start=lower_priority)
         self._ledger = FairPool("ledger", _LEDGER_THREADS)
         self._lengthy = FairPool("lengthy", _LENGTHY_THREADS, _LENGTHY_WAITING)
         self._quick = ThreadPoolExecutor(_QUICK_THREADS, "quick")
         self._outside = ThreadPoolExecutor(_OUTSIDE_THREADS, "outside")
-        self._upkeep = ThreadPoolExecutor(1, "upkeep")
+        self._upkeep = ThreadPoolExecutor(1, "upkeep", initializer=lower_priority)
         self._patience = patience
         self._on_abandoned = on_abandoned
         self._clock = clock

@@ -5,6 +5,7 @@ Everything happens in one transaction under a lock, so a process that dies half-
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from contextlib import closing
@@ -47,6 +48,7 @@ def _upgrade(connection: Connection) -> None:
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # six lines of no use to an operator
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
