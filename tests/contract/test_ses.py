@@ -29,7 +29,7 @@ from mailvane.server.ledger import Ledger, open_ledger
 from mailvane_demo.world.certificate_authority import Signer, root, signer
 from mailvane_demo.world.sns_topic import SnsTopic
 from tests.ports import free_port
-from tests.unit.core.memory import MemoryMailLog
+from tests.unit.maillog.watched_maillog import WatchedMailLog
 from tests.unit.outbound.ses.examples import bounce
 from tests.waiting import PATIENCE, wait_for
 
@@ -130,7 +130,7 @@ def intake(ledger: Ledger, authority: Signer, topic: SnsTopic) -> SnsIntake:
     certificates = Certificates(lambda url: topic.signer.pem, [authority.certificate])
     gate = SnsGate(certificates, [topic.arn], lambda url: b"")
     book = Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
-    return SnsIntake(gate, book, Tenancy(ledger.tenants, ""), Recorder(ledger.journal, MemoryMailLog()))
+    return SnsIntake(gate, book, Tenancy(ledger.tenants, ""), Recorder(ledger.journal, WatchedMailLog()))
 
 
 def test_four_bounces_of_a_hundred_stop_a_domain_until_somebody_restores_it(

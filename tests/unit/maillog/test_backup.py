@@ -13,7 +13,7 @@ from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEven
 from mailvane.maillog.recording import Recorder
 from mailvane.server.ledger import Ledger, open_ledger
 from tests.ledgers import fresh_ledger
-from tests.unit.core.memory import MemoryMailLog
+from tests.unit.maillog.watched_maillog import WatchedMailLog
 
 NOW = 1_790_000_000_000
 
@@ -26,8 +26,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def maillog() -> MemoryMailLog:
-    return MemoryMailLog()
+def maillog() -> WatchedMailLog:
+    return WatchedMailLog()
 
 
 def record(recorder: Recorder, token: str) -> None:
@@ -35,7 +35,7 @@ def record(recorder: Recorder, token: str) -> None:
     recorder.record(JournalEntry(batch=EventBatch(token, 1, 0, [event])), NOW)
 
 
-def test_a_backup_first_carries_what_is_pending(tmp_path: Path, ledger: Ledger, maillog: MemoryMailLog) -> None:
+def test_a_backup_first_carries_what_is_pending(tmp_path: Path, ledger: Ledger, maillog: WatchedMailLog) -> None:
     recorder = Recorder(ledger.journal, maillog)
     record(recorder, "t1")
     LockedMailLog(maillog, recorder, ledger.copies).backup(tmp_path / "copy")
@@ -45,7 +45,7 @@ def test_a_backup_first_carries_what_is_pending(tmp_path: Path, ledger: Ledger, 
     copy.close()
 
 
-def test_a_backup_does_not_overwrite(tmp_path: Path, ledger: Ledger, maillog: MemoryMailLog) -> None:
+def test_a_backup_does_not_overwrite(tmp_path: Path, ledger: Ledger, maillog: WatchedMailLog) -> None:
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "something").touch()
     with pytest.raises(InvalidInput, match="not empty"):
@@ -53,7 +53,9 @@ def test_a_backup_does_not_overwrite(tmp_path: Path, ledger: Ledger, maillog: Me
     assert maillog.cared == []
 
 
-def test_a_restore_needs_a_backup_and_an_empty_mail_log(tmp_path: Path, ledger: Ledger, maillog: MemoryMailLog) -> None:
+def test_a_restore_needs_a_backup_and_an_empty_mail_log(
+    tmp_path: Path, ledger: Ledger, maillog: WatchedMailLog
+) -> None:
     recorder = Recorder(ledger.journal, maillog)
     attended = LockedMailLog(maillog, recorder, ledger.copies)
     with pytest.raises(InvalidInput, match="no backup"):
@@ -64,10 +66,10 @@ def test_a_restore_needs_a_backup_and_an_empty_mail_log(tmp_path: Path, ledger: 
         attended.restore(tmp_path / "copy")
 
 
-def test_a_copy_needs_a_full_path(ledger: Ledger, maillog: MemoryMailLog) -> None:
+def test_a_copy_needs_a_full_path(ledger: Ledger, maillog: WatchedMailLog) -> None:
     with pytest.raises(InvalidInput, match="directory"):
         LockedMailLog(maillog, Recorder(ledger.journal, maillog), ledger.copies).backup(Path("relative"))
 
 
-def test_questions_go_straight_through(ledger: Ledger, maillog: MemoryMailLog) -> None:
+def test_questions_go_straight_through(ledger: Ledger, maillog: WatchedMailLog) -> None:
     assert LockedMailLog(maillog, Recorder(ledger.journal, maillog), ledger.copies).health() == maillog.health()

@@ -20,7 +20,7 @@ from mailvane.maillog.model import EventBatch, EventType, MailEvent
 from mailvane.maillog.queries import LogQuestion, Statistics
 from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
-from tests.unit.core.memory import MemoryMailLog
+from tests.unit.maillog.watched_maillog import WatchedMailLog
 
 NEW_YORK = ZoneInfo("America/New_York")
 HOUR = 3_600_000
@@ -43,7 +43,7 @@ class Place:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.maillog = MemoryMailLog()
+        self.maillog = WatchedMailLog()
         self.workspace = ledger.tenants.add_workspace("acme", NOW).id
         self.history = History(self.maillog, ledger.tenants)
 

@@ -16,7 +16,7 @@ from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEven
 from mailvane.maillog.recording import Recorder, Shipper, Waiting
 from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
-from tests.unit.core.memory import MemoryMailLog
+from tests.unit.maillog.watched_maillog import WatchedMailLog
 from tests.waiting import wait_for
 
 NOW = 1_790_000_000_000
@@ -31,7 +31,7 @@ def entry(number: int, events: int = 1, workspace: int = 1) -> JournalEntry:
     return JournalEntry(batch=EventBatch(f"t{number}", workspace, 0, made))
 
 
-def numbers(maillog: MemoryMailLog) -> list[int]:
+def numbers(maillog: WatchedMailLog) -> list[int]:
     return sorted(event.number // 1000 for event in maillog.events)
 
 
@@ -43,24 +43,24 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def maillog() -> MemoryMailLog:
-    return MemoryMailLog()
+def maillog() -> WatchedMailLog:
+    return WatchedMailLog()
 
 
 @pytest.fixture
-def recorder(ledger: Ledger, maillog: MemoryMailLog) -> Recorder:
+def recorder(ledger: Ledger, maillog: WatchedMailLog) -> Recorder:
     return Recorder(ledger.journal, maillog)
 
 
 def test_what_is_recorded_is_in_the_journal_and_not_yet_in_the_mail_log(
-    recorder: Recorder, ledger: Ledger, maillog: MemoryMailLog
+    recorder: Recorder, ledger: Ledger, maillog: WatchedMailLog
 ) -> None:
     pending = recorder.record(entry(1), NOW)
     assert ledger.journal.pending(10) == [pending]
     assert maillog.offered == []
 
 
-def test_carrying_moves_batches_and_settles_them(recorder: Recorder, maillog: MemoryMailLog) -> None:
+def test_carrying_moves_batches_and_settles_them(recorder: Recorder, maillog: WatchedMailLog) -> None:
     for number in range(5):
         recorder.record(entry(number, workspace=number), NOW)
     assert recorder.ship(2) == 2
@@ -71,7 +71,7 @@ def test_carrying_moves_batches_and_settles_them(recorder: Recorder, maillog: Me
     assert maillog.offered == [f"t{number}" for number in range(5)]
 
 
-def test_small_batches_of_one_workspace_are_carried_together(recorder: Recorder, maillog: MemoryMailLog) -> None:
+def test_small_batches_of_one_workspace_are_carried_together(recorder: Recorder, maillog: WatchedMailLog) -> None:
     for number in range(100):
         recorder.record(entry(number, workspace=number % 2), NOW)
     assert recorder.ship() == 2
@@ -86,8 +86,8 @@ def test_an_entry_without_events_leaves_nothing_to_carry(recorder: Recorder) -> 
     assert recorder.ship() == 0
 
 
-def test_what_an_earlier_process_left_behind_is_carried(ledger: Ledger, maillog: MemoryMailLog) -> None:
-    Recorder(ledger.journal, MemoryMailLog()).record(entry(1), NOW)
+def test_what_an_earlier_process_left_behind_is_carried(ledger: Ledger, maillog: WatchedMailLog) -> None:
+    Recorder(ledger.journal, WatchedMailLog()).record(entry(1), NOW)
     after = Recorder(ledger.journal, maillog)
     after.record(entry(2), NOW)
     after.drain()
@@ -95,7 +95,7 @@ def test_what_an_earlier_process_left_behind_is_carried(ledger: Ledger, maillog:
 
 
 def test_a_batch_fresh_from_this_process_is_not_read_back(
-    ledger: Ledger, maillog: MemoryMailLog, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, maillog: WatchedMailLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorder = Recorder(ledger.journal, maillog)
     recorder.drain()
@@ -109,17 +109,17 @@ def test_a_batch_fresh_from_this_process_is_not_read_back(
 def test_what_another_shipper_took_is_not_remembered(ledger: Ledger, recorder: Recorder) -> None:
     recorder.drain()
     recorder.record(entry(1), NOW)
-    Recorder(ledger.journal, MemoryMailLog()).drain()
+    Recorder(ledger.journal, WatchedMailLog()).drain()
     assert recorder.wait_for_work(0)
     assert recorder.ship() == 0
     assert not recorder.wait_for_work(0)
 
 
 def test_steady_work_does_not_keep_a_recorder_from_what_a_dead_node_left(
-    ledger: Ledger, recorder: Recorder, maillog: MemoryMailLog
+    ledger: Ledger, recorder: Recorder, maillog: WatchedMailLog
 ) -> None:
     recorder.drain()
-    Recorder(ledger.journal, MemoryMailLog()).record(entry(0), NOW)
+    Recorder(ledger.journal, WatchedMailLog()).record(entry(0), NOW)
     ledger.journal.claim(1, {})
     rounds = 0
     while 0 not in numbers(maillog):
@@ -130,7 +130,7 @@ def test_steady_work_does_not_keep_a_recorder_from_what_a_dead_node_left(
     assert rounds > 1
 
 
-def test_more_than_fits_in_memory_is_read_back(ledger: Ledger, maillog: MemoryMailLog) -> None:
+def test_more_than_fits_in_memory_is_read_back(ledger: Ledger, maillog: WatchedMailLog) -> None:
     recorder = Recorder(ledger.journal, maillog, held_events=5)
     recorder.drain()
     for number in range(6):
@@ -141,7 +141,7 @@ def test_more_than_fits_in_memory_is_read_back(ledger: Ledger, maillog: MemoryMa
 
 
 def test_while_the_mail_log_is_away_nothing_is_lost_and_nothing_counts_twice(
-    recorder: Recorder, maillog: MemoryMailLog
+    recorder: Recorder, maillog: WatchedMailLog
 ) -> None:
     recorder.record(entry(1), NOW)
     recorder.record(entry(2), NOW)
@@ -159,7 +159,7 @@ def test_while_the_mail_log_is_away_nothing_is_lost_and_nothing_counts_twice(
 
 
 def test_a_bundle_that_was_offered_is_offered_again_as_it_was(
-    ledger: Ledger, recorder: Recorder, maillog: MemoryMailLog
+    ledger: Ledger, recorder: Recorder, maillog: WatchedMailLog
 ) -> None:
     recorder.record(entry(1), NOW)
     recorder.record(entry(2), NOW)
@@ -175,9 +175,9 @@ def test_a_bundle_that_was_offered_is_offered_again_as_it_was(
 
 
 def test_what_an_earlier_process_left_is_tried_again_when_the_mail_log_comes_back(
-    ledger: Ledger, recorder: Recorder, maillog: MemoryMailLog
+    ledger: Ledger, recorder: Recorder, maillog: WatchedMailLog
 ) -> None:
-    Recorder(ledger.journal, MemoryMailLog()).record(entry(1), NOW)
+    Recorder(ledger.journal, WatchedMailLog()).record(entry(1), NOW)
     maillog.down = True
     with pytest.raises(StoreUnavailable):
         recorder.ship()
@@ -186,7 +186,7 @@ def test_what_an_earlier_process_left_is_tried_again_when_the_mail_log_comes_bac
 
 
 def test_a_batch_stored_before_a_crash_is_offered_again_and_counts_once(
-    ledger: Ledger, maillog: MemoryMailLog, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, maillog: WatchedMailLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(_: Sequence[int]) -> None:
         raise StoreUnavailable
@@ -203,7 +203,7 @@ def test_a_batch_stored_before_a_crash_is_offered_again_and_counts_once(
     assert ledger.journal.backlog() == 0
 
 
-def test_two_shippers_of_one_journal_count_everything_once(ledger: Ledger, maillog: MemoryMailLog) -> None:
+def test_two_shippers_of_one_journal_count_everything_once(ledger: Ledger, maillog: WatchedMailLog) -> None:
     one, two = Recorder(ledger.journal, maillog), Recorder(ledger.journal, maillog)
     for number in range(20):
         (one if number % 2 else two).record(entry(number), NOW)
@@ -217,7 +217,7 @@ def test_two_shippers_of_one_journal_count_everything_once(ledger: Ledger, maill
 
 
 def test_a_batch_that_the_mail_log_refuses_does_not_hold_up_the_others(
-    recorder: Recorder, maillog: MemoryMailLog, caplog: pytest.LogCaptureFixture
+    recorder: Recorder, maillog: WatchedMailLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     maillog.refuses = {f"t{number}" for number in range(20)}
     for number in range(40):
@@ -234,10 +234,10 @@ def test_a_batch_that_the_mail_log_refuses_does_not_hold_up_the_others(
 
 
 def test_refused_batches_of_an_earlier_process_do_not_hide_those_behind_them(
-    ledger: Ledger, recorder: Recorder, maillog: MemoryMailLog, caplog: pytest.LogCaptureFixture
+    ledger: Ledger, recorder: Recorder, maillog: WatchedMailLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL)
-    earlier = Recorder(ledger.journal, MemoryMailLog())
+    earlier = Recorder(ledger.journal, WatchedMailLog())
     for number in range(50):
         earlier.record(entry(number, workspace=number), NOW)
     maillog.refuses = {f"t{number}" for number in range(40)}
@@ -249,7 +249,7 @@ def test_refused_batches_of_an_earlier_process_do_not_hide_those_behind_them(
 
 
 def test_a_refused_batch_is_tried_again_also_while_others_keep_coming(
-    ledger: Ledger, maillog: MemoryMailLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ledger: Ledger, maillog: WatchedMailLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     monkeypatch.setattr(recording, "_FIRST_RETRY_SECONDS", 0.0)
@@ -274,7 +274,7 @@ def test_a_refused_batch_is_tried_again_also_while_others_keep_coming(
     assert busy.waiting(NOW) == Waiting(batches=0, oldest_ms=0, refused=0)
 
 
-def test_nothing_is_carried_while_paused(recorder: Recorder, maillog: MemoryMailLog) -> None:
+def test_nothing_is_carried_while_paused(recorder: Recorder, maillog: WatchedMailLog) -> None:
     recorder.record(entry(1), NOW)
     with recorder.paused():
         thread = Thread(target=recorder.ship)
@@ -286,7 +286,7 @@ def test_nothing_is_carried_while_paused(recorder: Recorder, maillog: MemoryMail
     assert recorder.backlog() == 0
 
 
-def test_the_shipper_ships_what_is_recorded_and_ends_when_told(recorder: Recorder, maillog: MemoryMailLog) -> None:
+def test_the_shipper_ships_what_is_recorded_and_ends_when_told(recorder: Recorder, maillog: WatchedMailLog) -> None:
     recorder.record(entry(1), NOW)
     shipper = Shipper(recorder)
     shipper.start()
@@ -300,19 +300,19 @@ def test_the_shipper_ships_what_is_recorded_and_ends_when_told(recorder: Recorde
 
 
 def test_the_shipper_notices_what_another_process_left(
-    ledger: Ledger, recorder: Recorder, maillog: MemoryMailLog
+    ledger: Ledger, recorder: Recorder, maillog: WatchedMailLog
 ) -> None:
     recorder.drain()
     shipper = Shipper(recorder)
     shipper.start()
-    Recorder(ledger.journal, MemoryMailLog()).record(entry(1), NOW)
+    Recorder(ledger.journal, WatchedMailLog()).record(entry(1), NOW)
     shipper.poke()
     wait_for(lambda: not recorder.backlog())
     shipper.stop()
 
 
 def test_the_shipper_outlives_every_failure_and_says_what_troubles_it(
-    recorder: Recorder, maillog: MemoryMailLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    recorder: Recorder, maillog: WatchedMailLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     troubles: list[str | None] = []

@@ -24,7 +24,7 @@ from mailvane.outbound.ses.sns import SnsGate
 from mailvane.server.ledger import Ledger
 from mailvane_demo.world.sns_topic import SnsTopic
 from tests.ledgers import fresh_ledger
-from tests.unit.core.memory import MemoryMailLog
+from tests.unit.maillog.watched_maillog import WatchedMailLog
 from tests.unit.outbound.ses.conftest import HOST, NOW, Internet
 from tests.unit.outbound.ses.examples import bounce, notification
 
@@ -36,7 +36,7 @@ class House:
 
     def __init__(self, ledger: Ledger, gate: SnsGate) -> None:
         self.ledger = ledger
-        self.maillog = MemoryMailLog()
+        self.maillog = WatchedMailLog()
         self.recorder = Recorder(ledger.journal, self.maillog)
         self.tenancy = Tenancy(ledger.tenants, "")
         self.governance = Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
