@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run test lint bench docs lock clean .compiled
+.PHONY: help run test lint bench docs pictures lock clean .compiled
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -44,6 +44,9 @@ bench: .venv/installed  ## Measure against the named peers
 
 docs: .venv/installed  ## Write docs/reference/ anew from the program
 	$(BIN)/python docs/generate.py
+
+pictures: .venv/installed  ## Draw the pictures of the README anew: needs Chromium
+	$(BIN)/python docs/pictures.py
 
 lock:  ## Pin the newest versions that fit pyproject.toml
 	$(PYTHON) -m venv .lock-venv
