@@ -40,7 +40,7 @@ def demo() -> Iterator[str]:
     settings |= {"MAILVANE_SMTP": f"127.0.0.1:{free_port()}", "PYTHONUNBUFFERED": "1"}
     command = [str(Path(sys.executable).with_name("mailvane")), "demo"]
     with tempfile.TemporaryDirectory() as data:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603  the command of this installation
             [*command, "--data", data],
             env=os.environ | settings,
             stdout=subprocess.PIPE,
@@ -57,8 +57,7 @@ def demo() -> Iterator[str]:
 def link_of(process: subprocess.Popen[str]) -> str:
     """What the demo prints for a browser. Raises RuntimeError with all that it said when it ends instead."""
     said = []
-    assert process.stdout is not None
-    for line in process.stdout:
+    for line in process.stdout or ():
         said.append(line)
         if found := re.search(r"http://\S+/ui/login/\S+", line):
             return found[0]
