@@ -15,7 +15,8 @@ import msgspec
 from mailvane.core.errors import InvalidInput, MailvaneError, Transient
 from mailvane.core.identifiers import new_id
 from mailvane.core.moments import DAY_MS
-from mailvane.dmarc.model import AggregateReport
+from mailvane.dmarc.counts import Counts
+from mailvane.dmarc.model import AggregateReport, ReportPart
 from mailvane.dmarc.store.reports import ReportStore
 from mailvane.maillog.complaints import ComplaintIntake, EnclosedMail, is_complaint
 from mailvane.reputation.asset_names import normalized
@@ -25,17 +26,6 @@ from mailvane.reputation.model import AssetKind, Observation, ObservationKind, R
 log = logging.getLogger(__name__)
 
 LATEST_MS = 2 * DAY_MS  # how far ahead of our clock a report may end
-
-
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """Messages of one aggregate report, by what became of them."""
-
-    messages: int = 0
-    spf_fail: int = 0  # no SPF result is a pass
-    dkim_fail: int = 0  # no signature passes
-    dmarc_fail: int = 0  # neither is aligned
-    spf_alignment_fail: int = 0
-    dkim_alignment_fail: int = 0
 
 
 class Aggregate(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,28 +188,39 @@ class ReportIntake:
         self, workspace: int, found: Aggregate, observation: Observation, pending: list[Observation]
     ) -> Taken:
         report = _report(found, observation)
-        new = self._reports.add_report(workspace, report, found.rows)
-        is_recorded = self._is_recorded(workspace, observation)
-        if new and is_recorded:
+        if not self._reports.add_report(workspace, report, found.rows):
+            return self._repeated(workspace, found, observation, pending)
+        if self._is_recorded(workspace, observation):
             # Two reports of one id that end at the same time are both kept.
             observation = msgspec.structs.replace(observation, key=f"{observation.key}/{found.begins}")
-        if new or not is_recorded:
-            # When it is not new: we were stopped after the rows were kept and before alerts heard of them.
-            pending.append(observation)
-        if not new:
-            found = self._repeated(workspace, found, report)
-        return _taken(found, observation, new=new)
+        pending.append(observation)
+        return _taken(found, observation, new=True)
 
-    def _repeated(self, workspace: int, found: Aggregate, report: AggregateReport) -> Aggregate:
-        """With a remark where the same report said something else before."""
-        known = self._reports.same_report(workspace, report)
-        if known is None or (known.messages, known.rows) == (report.messages, report.rows):
-            return found
+    def _repeated(
+        self, workspace: int, found: Aggregate, observation: Observation, pending: list[Observation]
+    ) -> Taken:
+        """Of a report that is known: rows that are not kept are counted, with a remark."""
+        report = _report(found, observation)
+        part = self._reports.add_part(workspace, report, found.rows)
+        if not part.rows:
+            if not self._is_recorded(workspace, observation):
+                # We were stopped after the rows were kept and before alerts heard of them.
+                pending.append(observation)
+            remarks = (*found.remarks, _recounted(part)) if part.recounted else found.remarks
+            return _taken(msgspec.structs.replace(found, remarks=remarks), observation, new=False)
+        key = f"{observation.key}/{found.begins}/{part.digest}"
+        data = {**observation.data, **msgspec.structs.asdict(part.counts)}
+        observation = msgspec.structs.replace(observation, key=key, data=data)
+        new = not self._is_recorded(workspace, observation)
+        if new:
+            pending.append(observation)
         remark = (
-            f"a report of this organisation, domain, id and time is kept with {known.messages:,} messages in"
-            f" {known.rows:,} rows: this one, with {report.messages:,} in {report.rows:,}, was not counted"
+            "another file of a report of this organisation, domain, id and time:"
+            f" {part.counts.messages:,} messages in {part.rows:,} rows that were not kept yet are counted"
         )
-        return msgspec.structs.replace(found, remarks=(*found.remarks, remark))
+        remarks = (*found.remarks, remark, _recounted(part)) if part.recounted else (*found.remarks, remark)
+        more = msgspec.structs.replace(found, counts=part.counts, row_count=part.rows, remarks=remarks)
+        return _taken(more, observation, new=new)
 
     def _is_recorded(self, workspace: int, observation: Observation) -> bool:
         # A failure report that names no time is of the moment at which it came.
@@ -276,6 +277,10 @@ def _taken(found: Aggregate | TlsSessions | Failure, observation: Observation, *
     if isinstance(found, Aggregate):
         return msgspec.structs.replace(taken, rows=found.row_count, messages=found.counts.messages)
     return msgspec.structs.replace(taken, messages=found.succeeded + found.failed)
+
+
+def _recounted(part: ReportPart) -> str:
+    return f"{part.recounted:,} rows are kept with another count of messages: those of this file were not counted"
 
 
 # How a mailbox or directory hands in a file, and what it gets back: was it a report?

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from mailvane.dmarc.counts import Counts
 from mailvane.reputation.model import Observation
 
 
@@ -23,6 +24,15 @@ class AggregateReport(msgspec.Struct, frozen=True, kw_only=True):
     head: Mapping[str, Any]  # metadata and published policy as parsed
     messages: int
     rows: int
+
+
+class ReportPart(msgspec.Struct, frozen=True, kw_only=True):
+    """What another file of a report that was known added to it. Those that added rows are kept in the report's head."""
+
+    digest: str  # of all rows of the file
+    counts: Counts  # of the rows that were added
+    rows: int
+    recounted: int = 0  # rows that are kept with another count, and were not added
 
 
 class RowQuestion(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from mailvane.core.errors import InvalidInput, StoreUnavailable
-from mailvane.dmarc.intake import Aggregate, Counts, Failure, Found, ReportIntake, Taken, TlsSessions, Unread
+from mailvane.dmarc.counts import Counts
+from mailvane.dmarc.intake import Aggregate, Failure, Found, ReportIntake, Taken, TlsSessions, Unread
 from mailvane.dmarc.model import RowQuestion
 from mailvane.maillog.complaints import Complaint, EnclosedMail
 from mailvane.reputation.assets import WatchedAssets
@@ -116,7 +117,7 @@ def test_a_report_is_kept_with_its_rows_and_told_once(kept: Kept) -> None:
 
 def test_a_report_that_comes_again_changes_nothing(kept: Kept) -> None:
     kept.take(REPORT)
-    again = changed(REPORT, name="again", counts=Counts(messages=1000), rows=[*ROWS, *ROWS], domain="SHOP.example")
+    again = changed(REPORT, name="again", rows=[*ROWS, *ROWS], domain="SHOP.example")
     (taken,) = kept.take(again, now=NOW + 5)
     assert (taken.kind, taken.new) == (ObservationKind.DMARC, False)
     assert [each.data["messages"] for each in kept.told()] == [7]
@@ -145,13 +146,62 @@ def test_one_id_of_two_times_is_two_reports(kept: Kept, other: dict[str, int]) -
     assert len(kept.rows()) == 4
 
 
-def test_what_says_something_else_of_the_same_time_is_said(kept: Kept) -> None:
+FORGED = {
+    "source_ip": "198.51.100.7", "count": 60, "dkim_aligned": False, "spf_aligned": False,
+    "spf": [{"result": "fail"}], "dkim": [{"result": "pass"}],
+}  # fmt: skip
+
+
+def test_rows_of_another_file_of_one_report_are_counted_once(kept: Kept) -> None:
     kept.take(REPORT)
-    (taken,) = kept.take(changed(REPORT, counts=Counts(messages=65), row_count=3))
+    second = changed(REPORT, counts=Counts(messages=62), rows=[FORGED, ROWS[0]])
+    (taken,) = kept.take(second)
+    assert (taken.new, taken.rows, taken.messages) == (True, 1, 60)
+    assert "60 messages in 1 rows that were not kept yet are counted" in taken.remarks[0]
+    (report,) = kept.ledger.reports.reports(kept.workspace, 0, NOW)
+    assert (report.messages, report.rows, len(kept.rows())) == (67, 3, 3)
+    # Whichever file comes again changes nothing; so does one that says the same in another order.
+    for again in (REPORT, second, changed(REPORT, rows=[*ROWS, FORGED]), changed(REPORT, rows=[FORGED])):
+        assert not kept.take(again)[0].new
+    told = sorted((each.data["messages"], each.data["dmarc_fail"], each.data["dkim_fail"]) for each in kept.told())
+    assert told == [(7, 5, 0), (60, 60, 0)]
+    assert len(kept.rows()) == 3
+
+
+def test_the_rows_of_a_third_file_follow(kept: Kept) -> None:
+    kept.take(REPORT)
+    others = [{**FORGED, "source_ip": f"198.51.100.{number}"} for number in range(3)]
+    for number, row in enumerate(others):
+        (taken,) = kept.take(changed(REPORT, rows=[*others[:number], row]))
+        assert (taken.new, taken.rows) == (True, 1)
+    assert sum(each.data["messages"] for each in kept.told()) == 7 + 3 * 60
+    assert len(kept.rows()) == 5
+
+
+def test_a_row_with_another_count_is_the_same_row_and_said(kept: Kept) -> None:
+    kept.take(REPORT)
+    (taken,) = kept.take(changed(REPORT, rows=[{**ROWS[0], "count": 9}, ROWS[1]]))
     assert not taken.new
-    (remark,) = taken.remarks
-    assert "is kept with 7 messages in 2 rows: this one, with 65 in 3, was not counted" in remark
+    assert taken.remarks == ("1 rows are kept with another count of messages: those of this file were not counted",)
+    assert sum(row["count"] for row in kept.rows()) == 7
     assert kept.take(REPORT)[0].remarks == ()
+
+
+def test_a_part_that_was_kept_before_we_were_stopped_is_told_when_it_comes_again(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> int:
+        raise StoreUnavailable
+
+    kept.take(REPORT)
+    second = changed(REPORT, rows=[FORGED])
+    with monkeypatch.context() as patched:
+        patched.setattr(kept.watched_assets, "record", stopped)
+        with pytest.raises(StoreUnavailable):
+            kept.take(second)
+    assert [each.data["messages"] for each in kept.told()] == [7]
+    assert kept.take(second)[0].new
+    assert sorted(each.data["messages"] for each in kept.told()) == [7, 60]
 
 
 def test_a_report_whose_rows_were_kept_before_we_were_stopped_is_told_when_it_comes_again(kept: Kept) -> None:

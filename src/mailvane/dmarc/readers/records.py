@@ -17,7 +17,7 @@ from xml.etree.ElementTree import XML, Element
 
 import msgspec
 
-from mailvane.dmarc.intake import Counts
+from mailvane.dmarc.counts import Counts, alignment_pattern, counts_of, result_pattern
 
 IN_MEMORY = 5_000
 _encoder = msgspec.json.Encoder()
@@ -61,23 +61,6 @@ class Spool:
 
 
 _MOST_REMARKS = 10
-_SPF, _DKIM, _SPF_ALIGNMENT, _DKIM_ALIGNMENT = 1, 2, 4, 8
-_DMARC = _SPF_ALIGNMENT | _DKIM_ALIGNMENT
-_COUNTED = (0, _SPF, _DKIM, _DMARC, _SPF_ALIGNMENT, _DKIM_ALIGNMENT)
-
-
-def alignment_pattern(row: Mapping[str, Any]) -> int:
-    """Whether a row's messages are not aligned, as bits. What is not said is no failure."""
-    return _SPF_ALIGNMENT * (row["spf_aligned"] is False) | _DKIM_ALIGNMENT * (row["dkim_aligned"] is False)
-
-
-def result_pattern(row: Mapping[str, Any]) -> int:
-    """Whether a row's messages did not pass SPF and DKIM, as bits."""
-    return _SPF * (not _passes(row["spf"])) | _DKIM * (not _passes(row["dkim"]))
-
-
-def _passes(results: Iterable[Mapping[str, str]]) -> bool:
-    return any(result["result"] == "pass" for result in results)
 
 
 class Tally:
@@ -114,19 +97,7 @@ class Tally:
 
     @property
     def counts(self) -> Counts:
-        sums = [0] * 6
-        for pattern, messages in self._messages.items():
-            for place, failed in enumerate(_COUNTED):
-                if pattern & failed == failed:
-                    sums[place] += messages
-        return Counts(
-            messages=sums[0],
-            spf_fail=sums[1],
-            dkim_fail=sums[2],
-            dmarc_fail=sums[3],
-            spf_alignment_fail=sums[4],
-            dkim_alignment_fail=sums[5],
-        )
+        return counts_of(self._messages)
 
 
 # IP addresses as reporters write them, in canonical form. Pure.

@@ -5,20 +5,24 @@ TLS and abuse reports are observations: what is filtered and summed stands in th
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, case, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, insert, select, tuple_, update
 
+from mailvane.core.errors import InvalidInput
 from mailvane.core.ledger.columns import JsonFields, in_chunks, plain, text_of
 from mailvane.core.ledger.database import Database
+from mailvane.dmarc.counts import counts_of_rows
 from mailvane.dmarc.model import (
     AbuseDomain,
     AbusePage,
     AggregatePage,
     AggregateReport,
     DomainSummary,
+    ReportPart,
     ReportQuestion,
     ReportSummary,
     RowQuestion,
@@ -31,6 +35,7 @@ from mailvane.reputation.model import ObservationKind
 from mailvane.reputation.store.observations import observation_of
 from mailvane.reputation.store.tables import observations
 
+MOST_PARTS = 100  # other files of one report whose rows are counted
 _AT_ONCE = 2000
 _MOST_DOMAINS = 1000
 _SENDERS_AT_ONCE = 200
@@ -52,33 +57,42 @@ class ReportStore:
             new = self._observation_database.insert(reports).values(_row(workspace, report)).on_conflict_do_nothing()
             if connection.execute(new.returning(reports.c.id)).first() is None:
                 return False
-            number = 0
-            for chunk in in_chunks(rows, _AT_ONCE):
-                connection.execute(
-                    insert(report_rows),
-                    [
-                        {
-                            "report": report.id,
-                            "number": number + place,
-                            "source_ip": plain(str(each.get("source_ip", ""))),
-                            "messages": int(each.get("count", 0)),
-                            "failing": each.get("dkim_aligned") is not True and each.get("spf_aligned") is not True,
-                            "data": text_of(each),
-                        }
-                        for place, each in enumerate(chunk)
-                    ],
-                )
-                number += len(chunk)
+            _add_rows(connection, report.id, 0, rows)
         return True
 
     def same_report(self, workspace: int, report: AggregateReport) -> AggregateReport | None:
         """The one that is kept of the same identity."""
-        row = _row(workspace, report)
-        identity = ("workspace", "organisation", "report_id", "domain", "begins", "ends")
-        wanted = select(reports).where(*(reports.c[name] == row[name] for name in identity))
         with self._observation_database.read() as connection:
-            found = connection.execute(wanted).first()
+            found = connection.execute(_of_identity(workspace, report)).first()
         return None if found is None else _report(found)
+
+    def add_part(self, workspace: int, report: AggregateReport, rows: Iterable[Mapping[str, Any]]) -> ReportPart:
+        """Keep the rows of one more file of a report that is known, as far as they are not kept.
+
+        A row is known by all that it says but its count: a file that corrects numbers is not added to what it corrects.
+        The same file finds its own part again, so whoever was stopped behind this may go on. `rows` is read twice.
+        """
+        digest = _digest_of(rows)
+        with self._observation_database.write() as connection:
+            found = connection.execute(_of_identity(workspace, report).with_for_update()).one()
+            before = _report(found)
+            parts = msgspec.convert(before.head.get("parts", ()), tuple[ReportPart, ...])
+            same = next((part for part in parts if part.digest == digest), None)
+            if same is not None:
+                return same
+            new, recounted = _unknown_rows(connection, before.id, rows)
+            counts = counts_of_rows(new)
+            part = ReportPart(digest=digest, counts=counts, rows=len(new), recounted=recounted)
+            if new:
+                if len(parts) >= MOST_PARTS:
+                    raise InvalidInput(f"more than {MOST_PARTS} other files of this report were counted")
+                number: int = connection.execute(_next_number(before.id)).scalar_one()
+                _add_rows(connection, before.id, number, new)
+                head = {**before.head, "parts": msgspec.to_builtins((*parts, part))}
+                changes = {"rows": number + len(new), "messages": before.messages + counts.messages}
+                changed = update(reports).where(reports.c.id == before.id)
+                connection.execute(changed.values(**changes, head=text_of(head)))
+        return part
 
     def reports(self, workspace: int, since: int, until: int, domain: str | None = None) -> list[AggregateReport]:
         """Those that end from `since` to before `until`, the newest first."""
@@ -184,6 +198,66 @@ class ReportStore:
 
     def _aligned(self, name: str) -> ColumnElement[int]:
         return func.sum(case((self._row_data.flag(name), report_rows.c.messages), else_=0))
+
+
+def _add_rows(connection: Connection, report: str, number: int, rows: Iterable[Mapping[str, Any]]) -> None:
+    for chunk in in_chunks(rows, _AT_ONCE):
+        connection.execute(
+            insert(report_rows),
+            [
+                {
+                    "report": report,
+                    "number": number + place,
+                    "source_ip": plain(str(each.get("source_ip", ""))),
+                    "messages": int(each.get("count", 0)),
+                    "failing": each.get("dkim_aligned") is not True and each.get("spf_aligned") is not True,
+                    "data": text_of(each),
+                }
+                for place, each in enumerate(chunk)
+            ],
+        )
+        number += len(chunk)
+
+
+def _unknown_rows(
+    connection: Connection, report: str, rows: Iterable[Mapping[str, Any]]
+) -> tuple[list[Mapping[str, Any]], int]:
+    """Those that are not kept of this report, and how many are kept with another count."""
+    kept: dict[bytes, set[int]] = {}
+    stored = select(report_rows.c.data, report_rows.c.messages).where(report_rows.c.report == report)
+    for data, messages in connection.execution_options(yield_per=_AT_ONCE).execute(stored):
+        kept.setdefault(_row_key(msgspec.json.decode(data)), set()).add(messages)
+    new, recounted = [], 0
+    for row in rows:
+        known = kept.get(_row_key(row))
+        if known is None:
+            new.append(row)
+        else:
+            recounted += int(row.get("count", 0)) not in known
+    return new, recounted
+
+
+def _row_key(row: Mapping[str, Any]) -> bytes:
+    """Of all that a row says but how many messages it is about."""
+    said = text_of({name: value for name, value in row.items() if name != "count"})
+    return hashlib.sha256(said.encode()).digest()[:16]
+
+
+def _digest_of(rows: Iterable[Mapping[str, Any]]) -> str:
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(text_of(row).encode() + b"\n")
+    return digest.hexdigest()[:32]
+
+
+def _of_identity(workspace: int, report: AggregateReport) -> Select[Any]:
+    row = _row(workspace, report)
+    identity = ("workspace", "organisation", "report_id", "domain", "begins", "ends")
+    return select(reports).where(*(reports.c[name] == row[name] for name in identity))
+
+
+def _next_number(report: str) -> Select[Any]:
+    return select(func.coalesce(func.max(report_rows.c.number) + 1, 0)).where(report_rows.c.report == report)
 
 
 def rows_conditions(question: RowQuestion) -> list[ColumnElement[bool]]:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailvane.core.errors import InvalidInput
-from mailvane.dmarc.intake import Counts
+from mailvane.dmarc.counts import Counts
 from mailvane.dmarc.readers.aggregate import Head, read_aggregate
 from tests.depth import rounds
 from tests.unit.dmarc.reports import BEGINS, ENDS, PASSING, SPF, aggregate, record

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mailvane.dmarc.intake import Counts
-from mailvane.dmarc.readers.records import Tally, alignment_pattern, result_pattern
+from mailvane.dmarc.counts import Counts, alignment_pattern, result_pattern
+from mailvane.dmarc.readers.records import Tally
 
 
 def test_a_failure_of_both_alignments_is_a_failure_of_dmarc() -> None:
