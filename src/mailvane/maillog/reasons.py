@@ -16,7 +16,7 @@ _CACHED_REPLIES = 16_384
 # that replies of one kind are decided once.
 _PECULIAR = re.compile(
     r"<[^<>@]*+@[^<>]*+>|(?<![0-9])[0-9]++\.[0-9]++\.[0-9]++\.[0-9]++"
-    r"|(?<![A-Za-z0-9_-])[A-Za-z_-]*+[0-9][A-Za-z0-9_-]{7,}+|\s++"
+    r"|(?<![A-Za-z0-9_-])(?![245][0-9]{2}-)[A-Za-z_-]*+[0-9][A-Za-z0-9_-]{7,}+|\s++"
 )
 _LONGEST_REPLY = 4000  # characters that are looked at; of what is left when that is cut out:
 _LONGEST_ESSENCE = 1000
