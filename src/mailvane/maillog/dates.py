@@ -82,7 +82,8 @@ def _within_range(seconds: int) -> int:
 def _resolve(reading: strtotime.Reading, now: int, zone: ZoneInfo) -> Moment:
     place = reading.zone or zone
     base = now // 1000 if reading.timestamp is None else reading.timestamp
-    today = datetime.fromtimestamp(base, UTC).astimezone(place)
+    # What is not said is read off the server's clock, whichever zone the text is in.
+    today = datetime.fromtimestamp(base, UTC).astimezone(zone if reading.timestamp is None else place)
     day = _day(reading, today.date())
     midnight = datetime(day.year, day.month, day.day, tzinfo=place)
     names_day = reading.names_day and reading.time is None and not reading.seconds
@@ -106,7 +107,7 @@ def _shifted(local: datetime, today: datetime, reading: strtotime.Reading) -> in
     # ours: those that are added to now pass, summer time or not.
     """
     if reading.time is None and not reading.at_midnight:
-        is_now = local.replace(tzinfo=None) == today.replace(tzinfo=None)
+        is_now = local.replace(tzinfo=None) == today.replace(tzinfo=None) and local.tzinfo == today.tzinfo
         return (int(today.timestamp()) if is_now else _epoch(local)) + reading.seconds
     return _epoch(local + timedelta(seconds=reading.seconds))
 
@@ -117,63 +118,55 @@ def _epoch(local: datetime) -> int:
 
 
 def _day(reading: strtotime.Reading, today: date) -> date:
-    year, month, number = reading.date or (None, None, None)
-    start = today.replace(
-        year=today.year if year is None else year, month=today.month if month is None else month, day=1
-    )
-    offset = (today.day if number is None else number) - 1
-    if reading.edge and reading.week_shift is not None:
-        edge = _add_months(start, 1) - timedelta(days=1) if reading.edge == "last" else start
-        start = (edge + timedelta(weeks=reading.week_shift, days=-edge.weekday())).replace(day=1)
-    if reading.edge == "first":
-        return _add_months(start, reading.months) + timedelta(days=reading.days)
-    if reading.edge == "last":
-        return _add_months(start, reading.months + 1) + timedelta(days=reading.days - 1)
-    if reading.nth_weekday:
-        return _nth_weekday(_add_months(start, reading.months), *reading.nth_weekday) + timedelta(days=reading.days)
-    weeks = timedelta(weeks=reading.week_shift or 0)
-    if reading.weekday is None:
-        day = _add_months(start, reading.months) + timedelta(days=offset + reading.days) + weeks
-        if reading.week_shift is not None:
-            day -= timedelta(days=day.weekday())
-        return _add_workdays(day, reading.workdays)
-    day = _to_weekday(start + timedelta(days=offset), reading)
-    return _add_months(day.replace(day=1), reading.months) + timedelta(days=day.day - 1 + reading.days) + weeks
+    """In PHP's order: the edge of the month, the weekday, what is added, the edge again, working days."""
+    given = reading.date or (None, None, None)
+    year, month, number = (own if said is None else said for said, own in zip(given, today.timetuple(), strict=False))
+    months = reading.months
+    if reading.of_month:
+        month, months, number = month + months + (reading.of_month == "last"), 0, 1
+    if reading.edge:
+        month, number = month + (reading.edge == "last"), int(reading.edge == "first")
+    day = _normalized(year, month, number)
+    if reading.weekday is not None:
+        day += timedelta(days=_to_weekday(day, reading.weekday, reading))
+    year, month, number = day.year + reading.years, day.month + months, day.day + reading.days
+    if reading.edge:
+        month, number = month + (reading.edge == "last"), int(reading.edge == "first")
+    return _add_workdays(_normalized(year, month, number), reading.workdays)
 
 
-def _add_months(first: date, months: int) -> date:
-    year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
-    return date(year, month + 1, 1)
+def _normalized(year: int, month: int, number: int) -> date:
+    """Months and days may be more than there are, or less than one. Raises ValueError or OverflowError."""
+    years, month = divmod(month - 1, 12)
+    return date(year + years, month + 1, 1) + timedelta(days=number - 1)
 
 
-def _add_workdays(day: date, count: int) -> date:
+def _add_workdays(day: date, count: int | None) -> date:
+    if count is None:
+        return day
+    weekend = max(day.weekday() - 4, 0)
+    if weekend:  # what is counted begins behind the last working day, and ends before the next when it goes back
+        day += timedelta(days=-weekend if count > 0 else 3 - weekend)
     step = -1 if count < 0 else 1
     weeks, left = divmod(abs(count), 5)
     day += timedelta(weeks=step * weeks)
-    while left or (count and day.weekday() > 4):
+    while left:
         day += timedelta(days=step)
-        left -= left > 0 and day.weekday() <= 4
+        left -= day.weekday() <= 4
     return day
 
 
-def _to_weekday(day: date, reading: strtotime.Reading) -> date:
-    weekday, steps = reading.weekday or (0, 0)
-    if reading.week_shift is not None:
-        return day + timedelta(days=weekday - day.weekday())
-    forward = (weekday - day.weekday()) % 7
-    if steps == 0:
-        return day + timedelta(days=forward)
-    if steps > 0:
-        return day + timedelta(days=(forward or 7) + 7 * (steps - 1))
-    backward = (day.weekday() - weekday) % 7
-    return day - timedelta(days=(backward or 7) + 7 * (-steps - 1))
-
-
-def _nth_weekday(first: date, which: int, weekday: int) -> date:
-    if which < 0:
-        last = _add_months(first, 1) - timedelta(days=1)
-        return last - timedelta(days=(last.weekday() - weekday) % 7)
-    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (which - 1))
+def _to_weekday(day: date, weekday: int, reading: strtotime.Reading) -> int:
+    """Days from here to the weekday; 0 is Sunday in both."""
+    here = day.isoweekday() % 7
+    if reading.in_week:  # Monday to Sunday
+        return (weekday - 1) % 7 - (here - 1) % 7
+    if weekday < 0:
+        return -(7 - (-weekday - here))
+    ahead = weekday - here
+    if ahead < 0 or (ahead == 0 and reading.days >= 0 and not reading.today_counts):
+        ahead += 7
+    return ahead
 
 
 def _parsed_by_library(text: str, now: int, zone: ZoneInfo) -> Moment:

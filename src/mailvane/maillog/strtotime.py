@@ -23,7 +23,6 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "
 
 _SECONDS = {"sec": 1, "min": 60, "hour": 3600}
 _DAYS = {"day": 1, "week": 7, "fortnight": 14}
-_MONTHS_LONG = {"month": 1, "year": 12}
 _ABBREVIATIONS = {
     "wet": 0, "west": 1, "bst": 1, "cet": 1, "cest": 2, "eet": 2, "eest": 3, "msk": 3, "jst": 9, "kst": 9,
     "aest": 10, "aedt": 11,
@@ -45,14 +44,16 @@ class Reading:
     timestamp: int | None = None
     at_midnight: bool = False  # a phrase that names a day, and no time with it
     names_day: bool = False  # the text means a day rather than an instant
+    years: int = 0
     months: int = 0
     days: int = 0
-    workdays: int = 0  # Monday to Friday
+    workdays: int | None = None  # Monday to Friday; 0: this one, or the next
     seconds: int = 0
-    weekday: tuple[int, int] | None = None  # which, and how many of them ahead; 0: today counts
-    week_shift: int | None = None  # "this week": the weekday is one of that ISO week, its Monday where none is named
+    weekday: int | None = None  # 0: Sunday; less than 0: back from here, -7 for Sunday
+    today_counts: bool = False  # as that weekday
+    in_week: bool = False  # "this week": the weekday is one of that ISO week, its Monday where none is named
+    of_month: str = ""  # the weekday is sought from the "first" day of the month, or back from behind its "last"
     edge: str = ""  # "first" or "last" day of the month
-    nth_weekday: tuple[int, int] | None = None  # which (-1: last), weekday: of the month
 
     def set_date(self, year: int | None, month: int | None, day: int | None) -> None:
         if self.date is not None:
@@ -75,12 +76,21 @@ class Reading:
         self.zone = zone
 
     def set_day(self, shift: int) -> None:
-        self.days += shift
+        """Also in the place of days that were counted before."""
+        self.days = shift or self.days
         self.begin_day()
 
-    def set_weekday(self, name: str, ahead: int) -> None:
-        self.weekday = (WEEKDAYS.index(name[:3]), ahead)
-        self.begin_day()
+    def set_weekday(self, name: str, ahead: int, *, today_counts: bool) -> None:
+        """The weekday that is the so many'th ahead, or back; 0: the next."""
+        self.days += 7 * (ahead - 1 if ahead > 0 else ahead)
+        self.weekday = (WEEKDAYS.index(name[:3].lower()) + 1) % 7
+        self.today_counts = today_counts
+
+    def set_week(self, shift: int) -> None:
+        self.days += 7 * shift
+        self.in_week = True
+        if self.weekday is None:
+            self.weekday = 1
 
     def begin_day(self) -> None:
         """A word for a day takes back a time that stands before it."""
@@ -93,17 +103,17 @@ class Reading:
         elif unit in _DAYS:
             self.days += amount * _DAYS[unit]
         elif unit == "weekday":
-            self.workdays += amount
-        elif unit in _MONTHS_LONG:
-            self.months += amount * _MONTHS_LONG[unit]
+            self.workdays = (self.workdays or 0) + amount
+        elif unit == "month":
+            self.months += amount
         else:
-            self.set_weekday(unit, amount)
+            self.years += amount
 
     def reverse(self) -> None:
-        self.months, self.days, self.seconds = -self.months, -self.days, -self.seconds
-        self.workdays = -self.workdays
-        if self.weekday:
-            self.weekday = (self.weekday[0], -self.weekday[1])
+        self.years, self.months, self.days = -self.years, -self.months, -self.days
+        self.seconds, self.workdays = -self.seconds, self.workdays and -self.workdays
+        if self.weekday is not None:
+            self.weekday = -self.weekday or -7
 
 
 Action = Callable[[Reading, "re.Match[str]"], None]
@@ -121,7 +131,7 @@ _WEEKDAY = (
 )
 _UNIT = r"(?P<unit>sec(?:ond)?|min(?:ute)?|hour|day|weekday|week|fortnight|month|year)s?"
 _WHICH = r"(?P<which>next|last|previous|this)"
-_NTH = "(?P<nth>" + "|".join(ORDINALS) + "|last)"
+_NTH = "(?P<nth>" + "|".join(ORDINALS) + "|next|last|previous|this)"
 _Y, _M, _D, _TH = r"(?P<y>\d{4})", r"(?P<m>\d{1,2})", r"(?P<d>\d{1,2})", r"(?:st|nd|rd|th)?"
 _GAP, _END = r"[ \t]+", r"(?![a-z0-9])"
 
@@ -183,7 +193,7 @@ def _year(digits: str) -> int:
     rf"{_D}\.{_M}\.(?P<y>\d\d)(?![\d:])",
     rf"{_M}/{_D}/(?P<y>\d{{4}}|\d\d)(?!\d)",
     rf"(?P<y>\d\d)-{_M}-{_D}(?!\d)",
-    r"(?P<y>\d{4})(?P<m>\d\d)(?P<d>\d\d)(?=t\d)",
+    r"(?P<y>\d{4})(?P<m>\d\d)(?P<d>\d\d)(?![\d.:-])",
 )
 def _numbers(reading: Reading, match: re.Match[str]) -> None:
     reading.set_date(_year(match["y"]), int(match["m"]), int(match["d"]))
@@ -253,8 +263,8 @@ def _day_of_year(reading: Reading, match: re.Match[str]) -> None:
 
 
 @_phrase(
-    r"t?(?P<h>\d{1,2}):(?P<min>\d\d)(?::(?P<s>\d\d)(?:[.,]\d{1,9})?)?(?!\d)",
-    r"(?P<h>\d{1,2}):(?P<min>\d\d)(?::(?P<s>\d\d))?[ \t]*(?P<half>[ap])\.?m\.?(?![a-z])",
+    r"t?(?P<h>\d{1,2}):(?P<min>\d{1,2})(?::(?P<s>\d{1,2})(?:[.,]\d{1,9})?)?(?!\d)",
+    r"(?P<h>\d{1,2}):(?P<min>\d{1,2})(?::(?P<s>\d\d))?[ \t]*(?P<half>[ap])\.?m\.?(?![a-z])",
     r"t(?P<h>\d\d)(?P<min>\d\d)(?P<s>\d\d)?(?!\d)",
 )
 def _time(reading: Reading, match: re.Match[str]) -> None:
@@ -342,14 +352,16 @@ def _hour_by_word(reading: Reading, match: re.Match[str]) -> None:
 
 @_phrase(rf"{_WEEKDAY}{_END}\.?")
 def _weekday_alone(reading: Reading, match: re.Match[str]) -> None:
-    reading.set_weekday(match["weekday"].lower(), 0)
+    reading.set_weekday(match["weekday"], 0, today_counts=True)
+    reading.begin_day()
 
 
 # ---- shifts
 
 
 def _steps(which: str) -> int:
-    return {"next": 1, "this": 0}.get(which.lower(), -1)
+    which = which.lower()
+    return ORDINALS.index(which) + 1 if which in ORDINALS else {"next": 1, "this": 0}.get(which, -1)
 
 
 def _unit(name: str) -> str:
@@ -363,19 +375,20 @@ def _amount(reading: Reading, match: re.Match[str]) -> None:
     reading.shift(-amount if match["signs"].count("-") % 2 else amount, _unit(match["unit"]))
 
 
-@_phrase(rf"(?P<signs>[+-]+)[ \t]*(?P<n>\d{{1,4}})[ \t]*{_WEEKDAY}{_END}")
+@_phrase(rf"(?P<signs>[+-]+)[ \t]*(?P<n>\d{{1,4}})[ \t]*{_WEEKDAY}(?:(?<=day)s)?{_END}")
 def _weekdays_ahead(reading: Reading, match: re.Match[str]) -> None:
+    """The time of day stays."""
     amount = int(match["n"])
-    reading.set_weekday(match["weekday"].lower(), -amount if match["signs"].count("-") % 2 else amount)
+    reading.set_weekday(match["weekday"], -amount if match["signs"].count("-") % 2 else amount, today_counts=True)
 
 
 @_phrase(rf"{_WHICH}{_GAP}{_UNIT}{_END}")
 def _relative_unit(reading: Reading, match: re.Match[str]) -> None:
     steps, unit = _steps(match["which"]), _unit(match["unit"])
-    if unit == "week":
-        reading.week_shift = (reading.week_shift or 0) + steps
+    if unit == "week" and not match[0].lower().endswith("s"):
+        reading.set_week(steps)
     elif unit == "weekday":
-        reading.workdays += steps
+        reading.shift(steps, unit)
         reading.begin_day()
     else:
         reading.shift(steps, unit)
@@ -383,18 +396,23 @@ def _relative_unit(reading: Reading, match: re.Match[str]) -> None:
 
 @_phrase(rf"weekdays?{_END}")
 def _weekday_to_come(reading: Reading, _match: re.Match[str]) -> None:
-    reading.workdays += 1
+    reading.shift(1, "weekday")
     reading.begin_day()
 
 
 @_phrase(rf"(?P<nth>{'|'.join(ORDINALS)}){_GAP}{_UNIT}{_END}")
 def _ordinal_unit(reading: Reading, match: re.Match[str]) -> None:
-    reading.shift(ORDINALS.index(match["nth"].lower()) + 1, _unit(match["unit"]))
+    unit = _unit(match["unit"])
+    reading.shift(_steps(match["nth"]), unit)
+    if unit == "weekday":
+        reading.begin_day()
 
 
-@_phrase(rf"{_WHICH}{_GAP}{_WEEKDAY}{_END}")
+@_phrase(rf"{_NTH}{_GAP}{_WEEKDAY}(?:(?<=day)s)?{_END}")
 def _relative_weekday(reading: Reading, match: re.Match[str]) -> None:
-    reading.set_weekday(match["weekday"].lower(), _steps(match["which"]))
+    nth = match["nth"].lower()
+    reading.set_weekday(match["weekday"], _steps(nth), today_counts=nth == "this")
+    reading.begin_day()
 
 
 @_phrase(rf"(?P<edge>first|last){_GAP}day{_GAP}of{_END}")
@@ -405,8 +423,9 @@ def _edge_of_month(reading: Reading, match: re.Match[str]) -> None:
 @_phrase(rf"{_NTH}{_GAP}{_WEEKDAY}{_GAP}of{_END}")
 def _weekday_of_month(reading: Reading, match: re.Match[str]) -> None:
     nth = match["nth"].lower()
-    which = -1 if nth == "last" else ORDINALS.index(nth) + 1
-    reading.nth_weekday = (which, WEEKDAYS.index(match["weekday"].lower()[:3]))
+    steps = _steps(nth)
+    reading.of_month = "first" if steps > 0 else "last"
+    reading.set_weekday(match["weekday"], steps, today_counts=steps > 0 or nth == "this")
     reading.begin_day()
 
 
@@ -422,6 +441,14 @@ def _dotted_time(reading: Reading, match: re.Match[str]) -> None:
     reading.set_time(int(match["h"]), int(match["min"]), int(match["s"] or 0))
 
 
+def _year_behind(reading: Reading, match: re.Match[str]) -> None:
+    """As `date` and `ctime` write it: Fri Nov 27 10:30:15 2026."""
+    year, month, day = reading.date or (None, None, None)
+    if year is not None or reading.time is None:
+        raise UnknownPhrase
+    reading.date = (int(match["y"]), month, day)
+
+
 def _military(reading: Reading, match: re.Match[str]) -> None:
     """A is an hour ahead of UTC, M twelve; N is an hour behind, Y twelve; J is none."""
     place = "abcdefghiklmnopqrstuvwxy".index(match["letter"].lower()) + 1
@@ -431,4 +458,5 @@ def _military(reading: Reading, match: re.Match[str]) -> None:
 _LETTER = re.compile(rf"(?P<letter>[a-ik-y]){_END}", re.IGNORECASE | re.ASCII)
 # Without a date before them, points stand between day, month and year.
 _DOTTED = re.compile(r"(?P<h>\d{1,2})\.(?P<min>\d{1,2})(?:\.(?P<s>\d{1,2}))?(?![\d.])", re.ASCII)
-_AFTER_A_DATE = [(_DOTTED, _dotted_time), (_LETTER, _military), *_PHRASES]
+_YEAR = re.compile(r"(?P<y>(?:19|20)\d\d)(?![\d:])", re.ASCII)
+_AFTER_A_DATE = [(_DOTTED, _dotted_time), (_YEAR, _year_behind), (_LETTER, _military), *_PHRASES]

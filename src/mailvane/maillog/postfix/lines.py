@@ -216,6 +216,11 @@ class Lines:
                 return self._read_head(time, inner_rest)
         return self._read_head(outer or time, rest)
 
+    def head(self, line: str) -> tuple[int | None, str]:
+        """Time and host of a line that names no program; None when it begins with no stamp."""
+        time, rest = self._split_stamp(line)
+        return time, rest.partition(" ")[0]
+
     def _split_stamp(self, line: str) -> tuple[int | None, str]:
         if line[3:4] == " ":
             time = self.stamps.syslog(line[:15])

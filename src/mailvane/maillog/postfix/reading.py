@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -22,7 +23,8 @@ from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent, MailKind, SourceCursor
 from mailvane.maillog.postfix.correlation import Correlation
 from mailvane.maillog.postfix.files import BLOCK, STDIN, TAIL, LogStream, fingerprint, open_log, tail_digest
-from mailvane.maillog.postfix.lines import LONGEST_LINE, LONGEST_TEXT, Lines
+from mailvane.maillog.postfix.lines import LONGEST_LINE, LONGEST_TEXT, Lines, Tag
+from mailvane.maillog.postfix.repetitions import say_again, times_of_the_last
 from mailvane.maillog.postfix.stamps import EARLIEST, Stamps
 from mailvane.maillog.postfix.years import Survey, Written, first_times, rotation_day, survey
 from mailvane.maillog.reasons import load_reasons
@@ -167,6 +169,8 @@ class LogReading:
         self._correlation.restore(records.items())
         self._lines = Lines(Stamps(0, self._zone))
         self._file = ""
+        self._last: tuple[int, Tag, str, str] | None = None  # line of this file: time, tag, process, text
+        self._before = b""  # the bytes before the text that is taken in
         self._reference = 0
         self._now = 0
         self._begins: dict[str, int] = {}
@@ -366,11 +370,12 @@ class LogReading:
             repeated = max(stamps.repeated, self._clock.repeated)
             stamps = self._stamps(position.reference, near, repeated)
             self._lines = Lines(stamps)
+            self._last = self._last if self._file == position.file else None
             self._file, self._reference = position.file, position.reference
         stamps.reference, stamps.after = position.reference, position.after
         position.offset += len(text) + position.dropped
         position.dropped = 0
-        position.last = (position.last + text[-TAIL:])[-TAIL:]
+        self._before, position.last = position.last, (position.last + text[-TAIL:])[-TAIL:]
         if b"\r" in text:
             text = text.replace(b"\r\n", b"\n")
         lines = text.decode("utf-8", "replace").split("\n")
@@ -398,19 +403,36 @@ class LogReading:
             try:
                 found = read(line[:LONGEST_LINE] if is_long else line)
                 if found is None:
-                    missed = "line" if line else ""
-                elif found[1].daemon:
-                    time, tag, process, text = found
-                    builder.line = number
-                    builder.raw = line[:LONGEST_LINE] if is_long else line
-                    if not feed(time, tag, process, text[:LONGEST_TEXT] if is_long else text):
-                        missed = tag.daemon
+                    missed = "line" if line and not self._said_again(line[:LONGEST_LINE], number) else ""
+                else:
+                    self._last = time, tag, process, text = found
+                    if tag.daemon:
+                        builder.line = number
+                        builder.raw = line[:LONGEST_LINE] if is_long else line
+                        if not feed(time, tag, process, text[:LONGEST_TEXT] if is_long else text):
+                            missed = tag.daemon
             except Exception:  # whatever a stranger made Postfix write, the lines after it are read
                 log.debug("%s:%d cannot be read", position.name, number, exc_info=True)
                 missed = "line"
             if missed:
                 self._summary.miss(missed, position.name, number, line)
         position.line = number
+
+    def _said_again(self, line: str, number: int) -> bool:
+        """Whether it is of the line before it, from the same host; then that is taken in as often as it was said."""
+        times = times_of_the_last(line)
+        time, host = self._lines.head(line) if times else (None, "")
+        if time is None:
+            return False
+        before = self._before.decode("utf-8", "replace").rstrip("\r\n").rpartition("\n")[2]
+        last = self._last or self._lines.read(before)
+        if last is None or last[1].host not in ("", host):
+            return False
+        _, tag, process, text = last
+        builder = self._correlation.builder
+        builder.line, builder.raw = number, line
+        say = partial(self._correlation.feed, time, tag, process, text[:LONGEST_TEXT])
+        return not tag.daemon or say_again(builder, say, times)
 
 
 _CLOCKS = msgspec.msgpack.Decoder(_Clock)

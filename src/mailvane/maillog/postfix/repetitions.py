@@ -1,4 +1,7 @@
-"""Lines that rsyslog tells once: `message repeated 3 times: [ TEXT]` stands for three more like the one before it."""
+"""Lines that stand for several: rsyslog's `message repeated 3 times: [ TEXT]`, and `last message repeated 3 times`.
+
+The second, of sysklogd and BSD, names neither program nor text: it is of the line before it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Callable
 from mailvane.maillog.postfix.event_builder import EventBuilder
 
 _REPETITION = re.compile(r"message repeated (\d{1,9}) times: \[ ?(.*)\]$", re.DOTALL)
+_OF_THE_LAST = re.compile(r"(?:^|(?<= ))last message repeated (\d{1,9}) times?$", re.IGNORECASE)
 _MOST = 10_000  # ours: far more than a daemon says within the time that rsyslog waits
 
 
@@ -16,10 +20,21 @@ def repeated(teller: EventBuilder, say: Callable[[str], bool], text: str) -> boo
     found = _REPETITION.match(text)
     if found is None:
         return False
+    return say_again(teller, lambda: say(found[2]), int(found[1]))
+
+
+def times_of_the_last(line: str) -> int:
+    """How often the line before it was said again; 0 for any other line."""
+    found = _OF_THE_LAST.search(line)
+    return int(found[1]) if found else 0
+
+
+def say_again(teller: EventBuilder, say: Callable[[], bool], times: int) -> bool:
+    """Whether what is said so often is understood."""
     try:
-        for number in range(1, min(int(found[1]), _MOST) + 1):
+        for number in range(1, min(times, _MOST) + 1):
             teller.repetition = number
-            if not say(found[2]):
+            if not say():
                 return False
     finally:
         teller.repetition = 0
