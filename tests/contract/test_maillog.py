@@ -421,3 +421,30 @@ def test_health_counts_what_is_stored(append: Append, maillog: ClickHouseMailLog
     assert (after.events - before.events, after.deliveries - before.deliveries) == (3, 1)
     assert "ClickHouse" in after.engine
     assert after.bytes_on_disk > 0
+
+
+LONG = "Your order of the twenty-seventh of November: " + "one more thing, " * 12
+LETTERS = "Überraschung für Müßiggänger: " + "größere Äpfel, süße Öle, " * 5
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked", "found"),
+    [
+        (LONG[:191], LONG, True),
+        (LONG[:191], LONG[:191], True),
+        (LONG[:191], LONG[:190] + "?" + LONG[191:], False),
+        (LONG[:45], LONG, False),  # another Subject, too short to have been cut
+        ("Your order", "Your order is here", False),
+        (LONG, LONG[:191], False),
+        (LETTERS[:61] + "\ufffd", LETTERS, True),
+        (LETTERS[:40], LETTERS, True),
+        (LETTERS[:11], LETTERS, False),
+        ("ü" * 3, "ü" * 4, False),
+        ("", LONG, False),
+    ],
+)
+def test_a_subject_that_a_log_has_cut_is_found_by_the_whole(
+    append: Append, rows: Rows, kept: str, asked: str, found: bool
+) -> None:
+    append(delivered(subject=kept))
+    assert bool(rows(subject=asked)) is found

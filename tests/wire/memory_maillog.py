@@ -35,10 +35,11 @@ from mailvane.maillog.queries import (
     Term,
     TimeTally,
     TimeTallyQuestion,
+    least_kept,
 )
 
 _EXACT = {
-    "origin": "origin", "mx_host": "mx_host", "sender": "sender", "subject": "subject",
+    "origin": "origin", "mx_host": "mx_host", "sender": "sender",
     "mail_id": "mail_id", "reply_to": "reply_to", "header_from": "header_from", "status": "status", "family": "family",
 }  # fmt: skip
 _KNOWN = (
@@ -275,11 +276,18 @@ def _delivery(events: list[MailEvent]) -> Delivery:
     )
 
 
+def _is_of(kept: str, subject: str) -> bool:
+    least = least_kept(subject)
+    return kept == subject or (0 < least <= len(kept) and subject.startswith(kept.rstrip("\ufffd")))
+
+
 def _passes(row: Delivery, question: LogQuestion) -> bool:
     for name, attribute in _EXACT.items():
         wanted = getattr(question, name)
         if wanted is not None and getattr(row, attribute) != wanted:
             return False
+    if question.subject is not None and not _is_of(row.subject, question.subject):
+        return False
     if question.recipient is not None and question.recipient not in {row.recipient, row.original_recipient}:
         return False
     if question.message_id_part is not None and question.message_id_part.lower() not in row.message_id.lower():

@@ -43,6 +43,19 @@ class Term(msgspec.Struct, frozen=True):
     excludes: bool = False
 
 
+_LOGGED = 180  # bytes of a Subject that Postfix logs, at least: 200 with its name, less a letter for each folded line
+_LONGEST_LETTER = 3  # bytes for each byte of a letter that is not ASCII (RFC 2047, quoted-printable)
+_KEPT = 150
+_KEPT_ENCODED = 12  # letters: what remains of 180 bytes of encoded words of Asian letters, less one torn word
+
+
+def least_kept(subject: str) -> int:
+    """How many letters are kept of such a Subject when a log has cut it; 0: it is too short to be cut."""
+    if subject.isascii():
+        return _KEPT if len(subject) > _LOGGED else 0
+    return _KEPT_ENCODED if len(subject.encode()) * _LONGEST_LETTER > _LOGGED else 0
+
+
 class LogQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which deliveries, in which order, which page. `None` does not filter; all filters are joined by AND."""
 
@@ -52,7 +65,7 @@ class LogQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     mx_host: str | None = None
     sender: str | None = None
     recipient: str | None = None
-    subject: str | None = None
+    subject: str | None = None  # also of mail of whose long Subject only the beginning was logged
     mail_id: str | None = None
     message_id_part: str | None = None  # substring of the Message-ID, any case
     queue_ids: tuple[str, ...] | None = None  # the mail had one of them here, or was given it by a server that took it

@@ -62,23 +62,23 @@ class _Filter(NamedTuple):
 
 def _exact(question: LogQuestion) -> dict[str, _Filter]:
     """The filters that compare a column with a value."""
-    columns = ("origin", "sender", "subject", "reply_to", "header_from")
     found = {
         name: _Filter(f"{name} = {{{name}:String}}", {name: value})
-        for name in columns
+        for name in ("origin", "sender", "reply_to", "header_from")
         if (value := getattr(question, name)) is not None
     }
+    if question.subject is not None:
+        found["subject"] = _Filter(*terms.subject(question.subject))
     if question.recipient is not None:
         condition = "(recipient = {recipient:String} OR original_recipient = {recipient:String})"
         found["recipient"] = _Filter(condition, {"recipient": question.recipient})
     if question.mx_host is not None:
         found["mx_host"] = _Filter("substring(via, 17) = {mx_host:String}", {"mx_host": question.mx_host})
     if question.family is not None:
-        prefix = f"{question.family.value}\x1f"
         condition = (
             "(startsWith(substring(outcome, 17), {family:String}) OR (outcome = '' AND {family:String} = '\\x1f'))"
         )
-        found["family"] = _Filter(condition, {"family": prefix})
+        found["family"] = _Filter(condition, {"family": f"{question.family.value}\x1f"})
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from mailvane.core.errors import InvalidInput
 from mailvane.maillog.clickhouse.rows import STATUSES
 from mailvane.maillog.model import DeliveryStatus, parse_mail_id
-from mailvane.maillog.queries import Match, Pattern, Term
+from mailvane.maillog.queries import Match, Pattern, Term, least_kept
 
 _MX = "substring(via, 17)"
 _OUTCOME = "splitByChar('\\x1f', substring(outcome, 17))"
@@ -63,6 +63,16 @@ def condition(place: int, term: Term) -> tuple[str, dict[str, object]]:
     values: dict[str, object] = {}
     found = " OR ".join(_each(f"term{place}", term, values)) or "0"
     return (f"NOT ({found})" if term.excludes else f"({found})"), values
+
+
+def subject(text: str) -> tuple[str, dict[str, object]]:
+    """That this is the Subject, or that what is kept of it is the beginning, perhaps with half a letter behind."""
+    least = least_kept(text)
+    if not least:
+        return "subject = {subject:String}", {"subject": text}
+    kept = "trim(TRAILING '\ufffd' FROM subject)"
+    beginning = f"lengthUTF8(subject) >= {{least:UInt16}} AND startsWith({{subject:String}}, {kept})"
+    return f"(subject = {{subject:String}} OR ({beginning}))", {"subject": text, "least": least}
 
 
 def _each(name: str, term: Term, values: dict[str, object]) -> Iterator[str]:
