@@ -1,13 +1,13 @@
 """How many mails a second the gateway takes in durably and hands on, against Postfix and a bare aiosmtpd forwarder.
 
     python benchmarks/gateway.py [--mails 2000] [--rounds 3] [--size 4000] [--sessions 16] [--only NAME]
-    python benchmarks/gateway.py --kill 20 [--mails 1000]
+    python benchmarks/gateway.py --memory 20000
 
 Postfix's own `smtp-source` sends, its `smtp-sink` stands behind; a round ends when the sink has every mail. Each has
 the same disk. `gateway` answers 250 when content and ledger are synced; `postfix` when its queue file is; `forwarder`
 is aiosmtpd with aiosmtplib, which answers what the sink answered and keeps nothing. All share one machine.
 
-With --kill, the gateway is killed at a random moment of each round, and what was acknowledged is looked for behind it.
+With --memory, so many mails go through the gateway alone, and its memory is told as they do.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import random
 import re
 import statistics
 import subprocess
@@ -33,7 +32,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import aiosmtplib
 from aiosmtpd.controller import Controller
 
-from tests.acceptance import test_gateway_killed
 from tests.acceptance.gateway_world import DOMAIN, GatewayWorld
 from tests.acceptance.postfix_instance import Peers, PostfixInstance
 from tests.ports import free_port
@@ -41,6 +39,7 @@ from tests.waiting import wait_for
 
 SBIN = "/usr/sbin"
 RECIPIENT = f"info@{DOMAIN}"
+_STEPS = 10
 
 
 class Sink:
@@ -136,12 +135,12 @@ def measure(name: str, wanted: argparse.Namespace) -> tuple[float, float]:
     contender: AbstractContextManager[int] = CONTENDERS[name](sink.port)
     with contender as port:
         send(port, 50, wanted)
-        wait_for(lambda: sink.count >= 50)
+        wait_while_it_grows(sink, 50)
         before = sink.count
         began = time.perf_counter()
         send(port, wanted.mails, wanted)
         accepted = time.perf_counter() - began
-        wait_for(lambda: sink.count >= before + wanted.mails, lambda: sink.count)
+        wait_while_it_grows(sink, before + wanted.mails)
         delivered = time.perf_counter() - began
     sink.stop()
     return wanted.mails / accepted, wanted.mails / delivered
@@ -162,13 +161,29 @@ def compare(wanted: argparse.Namespace) -> None:
         print(f"{name:10}  median {theirs:7.0f} delivered/s  gateway is {ours / theirs:.2f} x (goal: 0.5)")
 
 
-def kill(wanted: argparse.Namespace) -> None:
-    test_gateway_killed.ROUNDS = wanted.kill
-    test_gateway_killed.MAILS = wanted.mails // test_gateway_killed.SENDERS
-    random.seed(wanted.seed)
+def memory(wanted: argparse.Namespace) -> None:
+    """Resident memory of the gateway as mail goes through."""
+    sink = Sink()
     with tempfile.TemporaryDirectory() as directory:
-        test_gateway_killed.test_no_acknowledged_mail_is_lost(Path(directory))
-    print(f"{wanted.kill} rounds of {wanted.mails} mails: nothing that was acknowledged is lost")
+        world = GatewayWorld(Path(directory) / "data", sink.port)
+        world.mailbox("info")
+        with world.installation.serving() as process:
+            for step in range(1, _STEPS + 1):
+                send(world.port, wanted.memory // _STEPS, wanted)
+                wait_while_it_grows(sink, step * (wanted.memory // _STEPS))
+                print(f"after {sink.count:6} mails  {resident(process.pid):6.0f} MB", flush=True)
+    sink.stop()
+
+
+def resident(pid: int) -> float:
+    """Megabytes."""
+    (pages,) = re.findall(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(pages) / 1024
+
+
+def wait_while_it_grows(sink: Sink, least: int) -> None:
+    while (before := sink.count) < least:
+        wait_for(lambda: sink.count > before, lambda: (before, least))
 
 
 def main() -> None:
@@ -178,14 +193,13 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=4000)
     parser.add_argument("--sessions", type=int, default=16)
     parser.add_argument("--only", choices=list(CONTENDERS))
-    parser.add_argument("--kill", type=int, default=0)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--memory", type=int, default=0)
     parser.add_argument("--forward", nargs=2, type=int, help=argparse.SUPPRESS)
     wanted = parser.parse_args()
     if wanted.forward:
         forward(*wanted.forward)
-    elif wanted.kill:
-        kill(wanted)
+    elif wanted.memory:
+        memory(wanted)
     else:
         compare(wanted)
 

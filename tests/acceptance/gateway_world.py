@@ -18,7 +18,6 @@ from mailvane.inbound.stores import InboundStores
 from mailvane.server.ledger import open_ledger
 from tests.acceptance.installation import Installation
 from tests.acceptance.smtp_sink import Received, SmtpSink
-from tests.ports import free_port
 from tests.waiting import PATIENCE
 
 DOMAIN = "office.example"
@@ -29,8 +28,7 @@ class GatewayWorld:
 
     def __init__(self, data: Path, sink_port: int, settings: str = "", protocol: str = "smtp") -> None:
         self.installation = Installation(data)
-        self.port = free_port()
-        self.installation.environment["MAILVANE_SMTP"] = f"127.0.0.1:{self.port}"
+        self.port = self.installation.smtp_port
         (data / "mailvane.toml").write_text(f'[inbound]\nhostname = "mx.office.example"\n{settings}\n')
         self.relay, self.key = self.installation.tenant("acme")
         hop = msgspec.convert({"host": "127.0.0.1", "port": sink_port, "protocol": protocol, "tls": "none"}, NextHop)

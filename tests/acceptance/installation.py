@@ -51,6 +51,7 @@ class Installation:
         self._before: list[tuple[str, int, int]] = []  # the ledger's files when it was started
         self.port = free_port()
         self.policy_port = free_port()
+        self.smtp_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MAILVANE_")}
         self.environment = {
@@ -58,6 +59,7 @@ class Installation:
             "MAILVANE_DATA": str(data),
             "MAILVANE_HTTP": f"127.0.0.1:{self.port}",
             "MAILVANE_POLICY": f"127.0.0.1:{self.policy_port}",
+            "MAILVANE_SMTP": f"127.0.0.1:{self.smtp_port}",
         }
 
     @contextmanager

@@ -61,8 +61,12 @@ def _word(recipient: str) -> str:
 class SmtpSink:
     """Runs in a thread of its own between `start` and `stop`; `port` is known after `start`."""
 
-    def __init__(self, *, lmtp: bool = False, forward_to: int | None = None) -> None:
+    def __init__(
+        self, *, lmtp: bool = False, forward_to: int | None = None, answers: dict[str, str] | None = None
+    ) -> None:
+        """`answers`: what RCPT is told besides `AT_RCPT`, by the word of the recipient."""
         self.port = 0
+        self._at_rcpt = {**AT_RCPT, **(answers or {})}
         self.accepted: list[Received] = []
         self._lmtp = lmtp
         self._forward_to = forward_to
@@ -142,7 +146,7 @@ class SmtpSink:
         return "\r\n".join([*(f"250-{extension}" for extension in extensions[:-1]), f"250 {extensions[-1]}"])
 
     def _recipient(self, recipient: str, mail: _Transaction) -> str:
-        refusal = self._refusal(recipient, AT_RCPT, ONCE_AT_RCPT)
+        refusal = self._refusal(recipient, self._at_rcpt, ONCE_AT_RCPT)
         if refusal:
             return refusal
         mail.recipients.append(recipient)

@@ -6,14 +6,22 @@ died may arrive twice, as SMTP cannot tell (RFC 5321 section 4.5.5): one mail of
 
 from __future__ import annotations
 
+import logging
+import os
 import random
 import re
 import resource
 import smtplib
+import subprocess
+import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
+
+import pytest
 
 from mailvane.inbound.model import MessageStatus
 from mailvane.inbound.questions import MessageQuestion
@@ -23,18 +31,26 @@ from tests.acceptance.smtp_sink import SmtpSink
 from tests.depth import rounds
 from tests.waiting import PATIENCE, wait_for
 
+log = logging.getLogger(__name__)
+
 ROUNDS = rounds(2, deep=20)
 SENDERS = 4
-MAILS = 25  # of each sender in a round
+MAILS = rounds(25, deep=250)  # of each sender in a round
 HANDED_ON_AT_ONCE = 2
+FULL_ROUNDS = rounds(1, deep=20)
+DISK_BYTES = 256 * 1024 * 1024
+_PAUSE = 0.05
+OK = 250
 
 
 class Load:
     """Senders that go on until the gateway is gone; `acknowledged` are the subjects that were answered with 250."""
 
-    def __init__(self, world: GatewayWorld) -> None:
+    def __init__(self, world: GatewayWorld, *, patient: bool = False) -> None:
         self._world = world
+        self._patient = patient  # a mail that is put off comes again
         self.acknowledged: set[str] = set()
+        self.put_off: set[str] = set()  # what was said to those
         self.enough = Event()
 
     def send(self, name: str, after: int) -> None:
@@ -44,12 +60,26 @@ class Load:
                 client.ehlo("client.example")
                 for number in range(MAILS):
                     subject = f"{name}.{number}"
-                    client.sendmail("ann@sender.example", f"info@{DOMAIN}", mail(subject, "x" * 500 + "\r\n"))
+                    while not self._is_taken(client, subject):
+                        time.sleep(_PAUSE)
                     self.acknowledged.add(subject)
                     if len(self.acknowledged) >= after:
                         self.enough.set()
         except (smtplib.SMTPException, OSError):
             return  # it was killed
+
+    def _is_taken(self, client: smtplib.SMTP, subject: str) -> bool:
+        code, said = client.mail("ann@sender.example")
+        if code == OK:
+            code, said = client.rcpt(f"info@{DOMAIN}")
+        if code == OK:
+            code, said = client.data(mail(subject, "x" * 500 + "\r\n"))
+        if code == OK:
+            return True
+        self.put_off.add(f"{code} {said.decode()[:5]}")
+        assert self._patient
+        client.rset()
+        return False
 
 
 def copies(sink: SmtpSink) -> Counter[str]:
@@ -78,15 +108,22 @@ def test_no_acknowledged_mail_is_lost(tmp_path: Path) -> None:
                 each.result(PATIENCE)
             acknowledged |= load.acknowledged
     with world.installation.serving():
-        wait_for(lambda: acknowledged <= set(copies(sink)), world.installation.said)
-        wait_for(lambda: not counts(world)[MessageStatus.PENDING], world.installation.said)
+        wait_while_less_is_missing(lambda: len(acknowledged - set(copies(sink))), world)
+        wait_while_less_is_missing(lambda: counts(world)[MessageStatus.PENDING], world)
         arrived = copies(sink)
         twice = sum(count - 1 for count in arrived.values())
         assert twice <= ROUNDS * HANDED_ON_AT_ONCE, f"{twice} came twice"
         assert counts(world)[MessageStatus.DELIVERED] >= len(arrived)
         assert not list((tmp_path / "content").glob("*.new"))
         wait_for(lambda: logged(world) == counts(world)[MessageStatus.DELIVERED], world.installation.said)
+    log.info("%d kills: %d mails acknowledged, %d arrived, %d twice", ROUNDS, len(acknowledged), len(arrived), twice)
     sink.stop()
+
+
+def wait_while_less_is_missing(number: Callable[[], int], world: GatewayWorld) -> None:
+    """Until nothing is; as long as it becomes less and less, that may take its time."""
+    while before := number():
+        wait_for(lambda: number() < before, lambda: (number(), world.installation.said()))
 
 
 def counts(world: GatewayWorld) -> dict[MessageStatus, int]:
@@ -121,6 +158,58 @@ def test_with_a_full_disk_nothing_is_stored_and_the_mail_comes_later(tmp_path: P
         assert world.send(f"info@{DOMAIN}", mail("small"))[0] == 250
         wait_for(lambda: copies(sink)["small"], world.installation.said)
     sink.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small disk")
+def test_a_disk_that_is_full_in_the_middle_loses_nothing(tmp_path: Path) -> None:
+    """A disk of its own, full at a random moment and for a while; senders come again, as mail servers do."""
+    sink = SmtpSink().start()
+    with small_disk(tmp_path / "disk") as disk:
+        world = GatewayWorld(disk / "data", sink.port, "retry_minutes = [0.01, 0.01, 0.01, 0.01, 1]")
+        world.mailbox("info")
+        with world.installation.serving(), ThreadPoolExecutor(SENDERS) as pool:
+            for number in range(FULL_ROUNDS):
+                full_for_a_while(world, pool, f"f{number}", disk / "ballast")
+            wait_while_less_is_missing(lambda: FULL_ROUNDS * SENDERS * MAILS - len(copies(sink)), world)
+            wait_while_less_is_missing(lambda: counts(world)[MessageStatus.PENDING], world)
+            delivered = counts(world)[MessageStatus.DELIVERED]
+            assert delivered == FULL_ROUNDS * SENDERS * MAILS, "what was put off has left nothing"
+            wait_for(lambda: not list((disk / "data" / "content").iterdir()))
+            wait_for(lambda: logged(world) == delivered, world.installation.said)
+    twice = copies(sink).total() - len(copies(sink))
+    log.info("%d times full: %d mails acknowledged, all arrived, %d twice", FULL_ROUNDS, delivered, twice)
+    sink.stop()
+
+
+def full_for_a_while(world: GatewayWorld, pool: ThreadPoolExecutor, name: str, ballast: Path) -> None:
+    load = Load(world, patient=True)
+    after = random.randint(5, SENDERS * MAILS - 10)
+    sending = [pool.submit(load.send, f"{name}s{each}", after) for each in range(SENDERS)]
+    assert load.enough.wait(PATIENCE)
+    occupy(ballast)
+    wait_for(lambda: load.put_off or all(each.done() for each in sending), world.installation.said)
+    ballast.unlink()
+    for each in sending:
+        each.result(PATIENCE)
+    assert load.put_off <= {"452 4.3.1", "451 4.3.0"}
+    assert len(load.acknowledged) == SENDERS * MAILS
+
+
+@contextmanager
+def small_disk(place: Path) -> Iterator[Path]:
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(place)], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def occupy(ballast: Path) -> None:
+    """All that is free."""
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(64 * 1024))
 
 
 def test_a_mailbox_server_that_speaks_lmtp_answers_for_its_recipient(tmp_path: Path) -> None:

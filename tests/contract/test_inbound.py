@@ -22,6 +22,7 @@ from mailvane.inbound.model import (
 )
 from mailvane.inbound.questions import AddressQuestion, ContactQuestion, MessageQuestion
 from mailvane.inbound.store.contacts import Seen
+from mailvane.inbound.store.queue import DomainKey
 from mailvane.inbound.store.rows import Change, NewMail
 from mailvane.maillog.model import EventType, MailEvent
 from mailvane.server.ledger import Ledger
@@ -186,6 +187,72 @@ def test_what_is_due_is_taken_by_age_and_by_one(ledger: Ledger, workspace: int) 
     assert queue.let_go(NOW, "you") == 0
     assert queue.let_go(NOW) == 2
     assert [one.holder for one in queue.take("smtp:h:25", NOW, 1, "you", 1000)] == ["you"]
+
+
+def test_what_waits_moves_with_its_domain_in_hand_or_not(ledger: Ledger, workspace: int) -> None:
+    waits, held, other = (
+        message(workspace, NOW + at, recipient=recipient, status=MessageStatus.PENDING, hop="smtp:old:25", next_at=at_)
+        for at, recipient, at_ in ((1, "a@X.example", NOW + 99), (2, "b@x.example", NOW), (3, "c@y.example", NOW + 99))
+    )
+    foreign = ledger.tenants.add_workspace("other", NOW).id
+    theirs = msgspec.structs.replace(waits, id=ordered_uuid(NOW), workspace=foreign)
+    ledger.inbound.messages.take_in([mail(each) for each in (waits, held, other, theirs)], NOW)
+    queue, messages = ledger.inbound.queue, ledger.inbound.messages
+    (taken,) = queue.take("smtp:old:25", NOW, 1, "me", 1000)
+    assert queue.move({DomainKey(workspace, "x.example"): "smtp:new:25"}, NOW + 5) == 2
+    assert queue.move({DomainKey(workspace, "x.example"): "smtp:new:25"}, NOW + 6) == 0
+    found = messages.by_id(workspace, [waits.id, held.id, other.id]) | messages.by_id(foreign, [theirs.id])
+    assert {one.id: (one.hop, one.next_at, one.holder) for one in found.values()} == {
+        waits.id: ("smtp:new:25", NOW + 5, ""),
+        held.id: ("smtp:new:25", NOW + 1000, "me"),
+        other.id: ("smtp:old:25", NOW + 99, ""),
+        theirs.id: ("smtp:old:25", NOW + 99, ""),
+    }
+    # Whoever has it in hand knows the old one, and does not bring it back.
+    later = msgspec.structs.replace(taken, holder="", attempts=1, next_at=NOW + 500)
+    assert messages.change([Change(before=taken, after=later)], NOW) == {held.id}
+    tried = messages.by_id(workspace, [held.id])[held.id]
+    assert (tried.hop, tried.attempts, tried.next_at) == ("smtp:new:25", 1, NOW + 500)
+
+
+def test_a_pause_that_is_cut_short_is_not_counted(ledger: Ledger, workspace: int) -> None:
+    tries = {number: message(workspace, NOW + number, attempts=number, next_at=NOW + 99) for number in (0, 1, 5)}
+    waiting = [msgspec.structs.replace(each, status=MessageStatus.PENDING, hop="smtp:h:25") for each in tries.values()]
+    ledger.inbound.messages.take_in([mail(each) for each in waiting], NOW)
+    assert ledger.inbound.queue.wake("smtp:h:25", NOW) == 3
+    assert [one.attempts for one in ledger.inbound.queue.take("smtp:h:25", NOW, 9, "me", 1000)] == [0, 0, 4]
+
+
+def test_what_is_given_back_is_due(ledger: Ledger, workspace: int) -> None:
+    one, two = (
+        message(workspace, NOW + at, status=MessageStatus.PENDING, hop="smtp:h:25", next_at=NOW) for at in (1, 2)
+    )
+    ledger.inbound.messages.take_in([mail(one), mail(two)], NOW)
+    queue = ledger.inbound.queue
+    queue.take("smtp:h:25", NOW, 9, "me", 1000)
+    queue.give_back([one.id, two.id], "you", NOW)
+    assert queue.take("smtp:h:25", NOW, 9, "you", 1000) == []
+    queue.give_back([two.id], "me", NOW)
+    assert [each.id for each in queue.take("smtp:h:25", NOW, 9, "you", 1000)] == [two.id]
+
+
+def test_recipients_are_known_in_one_look(ledger: Ledger, workspace: int) -> None:
+    assert ledger.inbound.recipients.known(["x.example"], ["a@x.example"]).domains == {}
+    domain = InboundDomain(id="d", workspace=workspace, name="x.example", hop=NextHop("h"))
+    box = alias(workspace, "box@x.example")
+    names = [alias(workspace, f"a{number}@x.example", box.id, active=number % 2 == 0) for number in range(5)]
+    ledger.inbound.domains.add(domain)
+    for each in (box, *names):
+        ledger.inbound.addresses.add(each)
+    known = ledger.inbound.recipients.known(
+        iter(["x.example", "y.example", "x.example"]), (each.address for each in [*names, *names])
+    )
+    assert known.domains == {"x.example": domain}
+    assert known.addresses == {each.address: each for each in names}
+    assert known.mailboxes == {box.id: box}
+    assert known.teams == {workspace: Team(workspace=workspace)}
+    ledger.inbound.teams.save_team(Team(workspace=workspace, weekly_limit=7))
+    assert ledger.inbound.recipients.known(["x.example"], []).teams[workspace].weekly_limit == 7
 
 
 def test_a_message_that_is_removed_is_not_counted_any_more(ledger: Ledger, workspace: int) -> None:

@@ -17,6 +17,7 @@ from mailvane.inbound import events
 from mailvane.inbound.filtering import kept_mail
 from mailvane.inbound.judging import Circumstances, Outcome, Thresholds, released
 from mailvane.inbound.model import AuditEntry, Contact, ContactState, Filter, Message, MessageStatus
+from mailvane.inbound.store.queue import domain_key
 from mailvane.inbound.store.rows import Change
 from mailvane.inbound.stores import InboundStores
 
@@ -82,7 +83,7 @@ class Quarantine:
                 refused[each] = _expired(message)
                 continue
             known = _circumstances(message, contents[each], contacts.get(message.contact), filters)
-            steps.append(_released(message, released(known), now))
+            steps.append(self._bound(_released(message, released(known), now)))
         taken = self._change(steps, AuditEntry(at=now, actor=actor, action="accept", subject=""), now)
         for step in steps:
             if step.before.id in taken and not step.before.trained:
@@ -110,6 +111,14 @@ class Quarantine:
                 self._learn(content, True)
         return [refused.get(each) or _outcome(each, steps[each].after, each in taken) for each in ids]
 
+    def _bound(self, step: Change) -> Change:
+        """For the next hop that its domain has now."""
+        key = domain_key(step.before.workspace, step.before.recipient)
+        domain = self._stores.domains.named(key.name)
+        if domain is None or domain.workspace != key.workspace:
+            return step
+        return msgspec.structs.replace(step, after=msgspec.structs.replace(step.after, hop=domain.hop.name))
+
     def _kept(self, message: Message) -> bytes | None:
         try:
             return self._content(message.content) if message.content else None
@@ -132,7 +141,7 @@ class Quarantine:
             again = msgspec.structs.replace(
                 message, status=MessageStatus.PENDING, attempts=0, next_at=now, changed_at=now, reason="", reply=""
             )
-            steps.append(Change(before=message, after=again))
+            steps.append(self._bound(Change(before=message, after=again)))
         taken = self._change(steps, AuditEntry(at=now, actor=actor, action="redeliver", subject=""), now)
         after = self._settled(workspace, [each for each in ids if each in taken])
         return [refused.get(each) or _outcome(each, after.get(each), each in taken) for each in ids]

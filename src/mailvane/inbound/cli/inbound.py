@@ -109,7 +109,7 @@ def set_(  # noqa: PLR0913  each option is a field of the domain
     workspace: str | None = typer.Option(None, help="The workspace; by default the only one."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Change a domain. Messages that wait already go to the mail server that they were meant for."""
+    """Change a domain. With another mail server behind, messages that wait already go there as well."""
     at = desk(context, workspace)
     before = _domain(at, name)
     hop = _with(before.hop, {"host": host, "port": port, "protocol": protocol, "tls": tls})

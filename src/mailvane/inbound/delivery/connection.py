@@ -28,7 +28,7 @@ class HopConnection:
     """Belongs to one event loop, and to one user at a time."""
 
     def __init__(self, hop: NextHop, hostname: str, seconds: float, reasons: Reasons) -> None:
-        self._hop = hop
+        self.hop = hop
         self._reasons = reasons
         starts_tls = {"none": False, "opportunistic": None, "required": True}[hop.tls]
         kind = _Lmtp if hop.protocol == "lmtp" else aiosmtplib.SMTP
@@ -111,7 +111,7 @@ class HopConnection:
         cipher = transport.get_extra_info("cipher") if transport is not None else None
         family, hard = (ReasonFamily.NONE, False) if code // 100 == 2 else self._reasons.sort(reply, code, enhanced)
         return Answered(
-            code=code, enhanced=enhanced, reply=f"{code} {reply}", host=self._hop.host, family=family, hard=hard,
+            code=code, enhanced=enhanced, reply=f"{code} {reply}", host=self.hop.host, family=family, hard=hard,
             ip=str(peer[0]) if isinstance(peer, tuple) else "", tls=str(cipher[1]) if cipher else "",
         )  # fmt: skip
 

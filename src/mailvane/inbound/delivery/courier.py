@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import msgspec
@@ -19,8 +19,9 @@ from mailvane.core.group_commit import GroupCommit
 from mailvane.core.moments import MINUTE_MS
 from mailvane.inbound.content import ContentStore
 from mailvane.inbound.delivery.hop_queue import HopQueue, Waiting
-from mailvane.inbound.model import Message, NextHop
+from mailvane.inbound.model import InboundDomain, Message, NextHop
 from mailvane.inbound.settings import InboundSettings
+from mailvane.inbound.store.queue import DomainKey, domain_key
 from mailvane.inbound.store.rows import Change
 from mailvane.inbound.stores import InboundStores
 from mailvane.maillog.reasons import Reasons
@@ -33,6 +34,7 @@ _LOOK_SECONDS = 1.0
 _TAKEN_AT_ONCE = 500
 _MEMORY_BYTES = 128 * 1024 * 1024  # of contents that wait here; what is more is read again when its turn comes
 _SETTLED_AT_ONCE = 1000
+_STRICTNESS = ("none", "opportunistic", "required")
 
 
 class CourierParts(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,11 +67,14 @@ class Courier:
         self._noticed = noticed
         self._queues: dict[str, HopQueue] = {}
         self._known: dict[str, NextHop] = {}
+        self._places: dict[DomainKey, str] = {}  # names of the next hops
+        self._moving: dict[DomainKey, str] = {}
         self._held_bytes = 0
         self._settling: GroupCommit[None, Change, bool] = GroupCommit(self._commit, _SETTLED_AT_ONCE)
 
-    def take(self, messages: Sequence[Message], content: bytes) -> None:
-        """Messages that are in this process's hand since they were stored."""
+    def take(self, messages: Sequence[Message], content: bytes, hops: Sequence[NextHop]) -> None:
+        """Messages that are in this process's hand since they were stored, and what is known of where they go."""
+        self._know(strictest([*hops, *(self._known[hop.name] for hop in hops if hop.name in self._known)]))
         kept: bytes | None = content
         if self._held_bytes + len(content) > _MEMORY_BYTES:
             kept = None
@@ -110,6 +115,13 @@ class Courier:
         woken = await asyncio.to_thread(self._stores.queue.wake, hop, self.clock())
         if woken:
             log.info("%s is there again; %d message(s) that waited for it are due", hop, woken)
+        await self._take_due(hop)
+
+    def _know(self, hops: dict[str, NextHop]) -> None:
+        self._known |= hops
+        for name, hop in hops.items():
+            if name in self._queues:
+                self._queues[name].hop = hop
 
     def _queue(self, hop: str) -> HopQueue:
         queue = self._queues.get(hop)
@@ -127,23 +139,47 @@ class Courier:
 
     async def _look(self) -> None:
         """Take what is due, as far as there is room for it."""
-        hops, due = await asyncio.to_thread(self._due)
-        self._known = hops
+        domains, due = await asyncio.to_thread(self._due)
+        self._know(strictest(domain.hop for domain in domains))
+        await self._move({DomainKey(domain.workspace, domain.name): domain.hop.name for domain in domains})
         for hop, at in due.items():
-            queue = self._queue(hop)
-            queue.hop = hops.get(hop, queue.hop)
-            while at <= self.clock() and queue.has_room:
-                taken = await asyncio.to_thread(
-                    self._stores.queue.take, hop, self.clock(), _TAKEN_AT_ONCE, self._holder, HOLD_MS
-                )
-                for message in taken:
-                    queue.put(Waiting(message, None))
-                if len(taken) < _TAKEN_AT_ONCE:
-                    break
+            if at <= self.clock():
+                await self._take_due(hop)
 
-    def _due(self) -> tuple[dict[str, NextHop], dict[str, int]]:
-        hops = {domain.hop.name: domain.hop for domain in self._stores.domains.domains()}
-        return hops, self._stores.queue.hops()
+    async def _take_due(self, hop: str) -> None:
+        queue = self._queue(hop)
+        while queue.has_room:
+            taken = await asyncio.to_thread(
+                self._stores.queue.take, hop, self.clock(), _TAKEN_AT_ONCE, self._holder, HOLD_MS
+            )
+            for message in taken:
+                queue.put(Waiting(message, None))
+            if len(taken) < _TAKEN_AT_ONCE:
+                return
+
+    async def _move(self, places: dict[DomainKey, str]) -> None:
+        """Where domains have another next hop than before, have what waits for it go there.
+
+        Twice, as mail that came in meanwhile may have been stored for the one before.
+        """
+        changed = {key: hop for key, hop in places.items() if self._places.get(key) != hop}
+        going = self._moving | changed
+        if not going:
+            return
+
+        def goes_elsewhere(message: Message) -> bool:
+            return going.get(domain_key(message.workspace, message.recipient), message.hop) != message.hop
+
+        ids = [each for queue in self._queues.values() for each in queue.give_back(goes_elsewhere)]
+        if ids:
+            await asyncio.to_thread(self._stores.queue.give_back, ids, self._holder, self.clock())
+        moved = await asyncio.to_thread(self._stores.queue.move, going, self.clock())
+        if moved:
+            log.info("%d message(s) that waited go to the next hop that their domain has now", moved)
+        self._places, self._moving = places, changed
+
+    def _due(self) -> tuple[list[InboundDomain], dict[str, int]]:
+        return self._stores.domains.domains(), self._stores.queue.hops()
 
     async def _renew_again_and_again(self) -> None:
         while True:
@@ -168,6 +204,16 @@ class Courier:
         except MailvaneError as error:
             log.warning("content that nobody needs is kept for now: %s", error)
         return taken
+
+
+def strictest(hops: Iterable[NextHop]) -> dict[str, NextHop]:
+    """By name. Where domains share a server, what the strictest of them asks of TLS holds for all."""
+    found: dict[str, NextHop] = {}
+    for hop in hops:
+        known = found.setdefault(hop.name, hop)
+        if _STRICTNESS.index(hop.tls) > _STRICTNESS.index(known.tls):
+            found[hop.name] = hop
+    return found
 
 
 def parsed_hop(name: str) -> NextHop:

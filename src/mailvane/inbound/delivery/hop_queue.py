@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 _ROOM = 2000  # messages in hand at most, but for those that come in
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
+_DOUBLINGS = 10
 _IDLE_SECONDS = 5.0
 _STOPPING_SECONDS = 5.0
 _AGAIN_SECONDS = 1.0
@@ -52,8 +54,8 @@ class HopQueue:
         self._sending: dict[str, Message] = {}
         self._workers: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
-        self._failures = 0
-        self._stopping = False
+        self._failures = 0  # outages and tries to end one, since the last mail that was answered
+        self._stopping = asyncio.Event()
 
     @property
     def has_room(self) -> bool:
@@ -66,19 +68,26 @@ class HopQueue:
         self._ids.add(message.id)
         heapq.heappush(self._heap, (message.received_at, next(self._order), waiting))
         self._changed.set()
-        if len(self._workers) < min(len(self._heap), self._most_workers()) and not self._stopping:
-            worker = asyncio.create_task(self._work())
-            self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
+        self._hire()
 
     def in_hand(self) -> Iterator[Message]:
         yield from self._sending.values()
         for _, _, waiting in self._heap:
             yield waiting.message
 
+    def give_back(self, goes_elsewhere: Callable[[Message], bool]) -> list[str]:
+        """The ids of those that wait here and should not; they are not here any more."""
+        gone = [each for _, _, each in self._heap if goes_elsewhere(each.message)]
+        ids = {each.message.id for each in gone}
+        self._heap = [entry for entry in self._heap if entry[2].message.id not in ids]
+        heapq.heapify(self._heap)
+        for each in gone:
+            self._done_with(each)
+        return sorted(ids)
+
     async def stop(self) -> None:
         """Let what is being sent come to its end."""
-        self._stopping = True
+        self._stopping.set()
         self._changed.set()
         if self._workers:
             _, late = await asyncio.wait(list(self._workers), timeout=_STOPPING_SECONDS)
@@ -86,6 +95,12 @@ class HopQueue:
                 worker.cancel()
         self._heap.clear()
         self._ids.clear()
+
+    def _hire(self) -> None:
+        while len(self._workers) < min(len(self._heap), self._most_workers()) and not self._stopping.is_set():
+            worker = asyncio.create_task(self._work())
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
 
     def _most_workers(self) -> int:
         """A hop that does not answer is asked by one."""
@@ -95,12 +110,18 @@ class HopQueue:
         settings: InboundSettings = self._courier.settings
         connection: HopConnection | None = None
         try:
-            while not self._stopping and len(self._workers) <= self._most_workers():
+            while not self._stopping.is_set() and len(self._workers) <= self._most_workers():
                 waiting = await self._next()
                 if waiting is None:
                     return
+                if connection is not None and connection.is_open and connection.hop != self.hop:
+                    await connection.close()  # it is to be encrypted from now on, or not any more
                 if connection is None or not connection.is_open:
                     connection = HopConnection(self.hop, settings.hostname, settings.hop_timeout, self._courier.reasons)
+                if self._failures and not connection.is_open:
+                    if not await self._is_back(connection, waiting):
+                        continue
+                    waiting = self._oldest_instead_of(waiting)
                 await self._send(connection, waiting)
         finally:
             if connection is not None and connection.is_open:
@@ -114,28 +135,60 @@ class HopQueue:
                 await asyncio.wait_for(self._changed.wait(), _IDLE_SECONDS)
             except TimeoutError:
                 return None
-            if self._stopping:
+            if self._stopping.is_set():
                 return None
         waiting = heapq.heappop(self._heap)[2]
         self._sending[waiting.message.id] = waiting.message
         return waiting
 
+    async def _is_back(self, connection: HopConnection, waiting: Waiting) -> bool:
+        """Whether a hop that was down can be talked to again; all that waits for it is here then."""
+        failures = self._failures
+        try:
+            await connection.open()
+        except HopDown as error:
+            await self._down(waiting, error.message, failures)
+            return False
+        await self._recovered()
+        return True
+
+    async def _recovered(self) -> None:
+        try:
+            await self._courier.recovered(self.hop.name)
+        except MailvaneError as error:
+            log.warning("what waits for %s comes later: %s", self.hop.name, error)
+
+    def _oldest_instead_of(self, waiting: Waiting) -> Waiting:
+        oldest = heapq.heappushpop(self._heap, (waiting.message.received_at, next(self._order), waiting))[2]
+        self._sending.pop(waiting.message.id, None)
+        self._sending[oldest.message.id] = oldest.message
+        return oldest
+
+    def _done_with(self, waiting: Waiting) -> None:
+        """It is not in hand any more; a second time changes nothing."""
+        if waiting.message.id not in self._ids:
+            return
+        self._courier.let_go(waiting.content)
+        self._sending.pop(waiting.message.id, None)
+        self._ids.discard(waiting.message.id)
+
     async def _send(self, connection: HopConnection, waiting: Waiting) -> None:
+        failures = self._failures
         try:
             await self._courier.settle(await self._tried(connection, waiting))
+            self._done_with(waiting)  # it may be taken again at once
             if self._failures:
                 self._failures = 0
-                await self._courier.recovered(self.hop.name)
+                await self._recovered()
+                self._hire()
         except HopDown as error:
-            await self._down(waiting, error.message)
+            await self._down(waiting, error.message, failures)
         except MailvaneError as error:
             # It stays in hand of nobody until the hold is over.
             log.warning("what became of message %s cannot be kept: %s", waiting.message.id, error)
             await asyncio.sleep(_AGAIN_SECONDS)
         finally:
-            self._courier.let_go(waiting.content)
-            self._sending.pop(waiting.message.id, None)
-            self._ids.discard(waiting.message.id)
+            self._done_with(waiting)
 
     async def _tried(self, connection: HopConnection, waiting: Waiting) -> Change:
         """Raises HopDown, StoreUnavailable."""
@@ -155,10 +208,15 @@ class HopQueue:
         settings: InboundSettings = self._courier.settings
         return after_try(message, answered, self._courier.clock(), settings.retry_minutes, settings.quarantine_days)
 
-    async def _down(self, waiting: Waiting, reason: str) -> None:
-        """Nothing can be handed on: all that is in hand is tried later, and the hop is left alone for a while."""
-        self._failures += 1
-        if self._failures == 1:
+    async def _down(self, waiting: Waiting, reason: str, failures: int) -> None:
+        """Nothing can be handed on: all that is in hand is tried later, and the hop is left alone for a while.
+
+        `failures` were there when the try began: connections that break at once are one outage.
+        """
+        is_known = failures != self._failures
+        if not is_known:
+            self._failures += 1
+        if self._failures == 1 and not is_known:
             log.warning("%s takes no mail: %s", self.hop.name, reason)
         others = [each for _, _, each in self._heap]
         self._heap.clear()
@@ -170,4 +228,12 @@ class HopQueue:
             await asyncio.gather(*(self._courier.settle(change) for change in changes))
         except MailvaneError as error:
             log.warning("what became of %d message(s) cannot be kept: %s", len(changes), error)
-        await asyncio.sleep(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (self._failures - 1)))
+        self._done_with(waiting)
+        if not is_known:
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Longer with each failure; cut short where this process ends."""
+        seconds = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self._failures - 1, _DOUBLINGS))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)

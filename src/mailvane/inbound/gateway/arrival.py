@@ -14,7 +14,7 @@ from mailvane.inbound import events
 from mailvane.inbound.content import ContentStore, content_id
 from mailvane.inbound.headers import Headers
 from mailvane.inbound.judging import Outcome
-from mailvane.inbound.model import Message, MessageStatus
+from mailvane.inbound.model import Message, MessageStatus, NextHop
 from mailvane.inbound.routing import Route
 from mailvane.inbound.scores import SpamScore
 from mailvane.inbound.settings import InboundSettings
@@ -68,8 +68,8 @@ class Stored(msgspec.Struct, frozen=True):
     id: str | None  # of the content; None where it is not needed
 
 
-Taken = Callable[[Sequence[Message], bytes], None]
-"""Told of messages that are safe and may go on, with their content, so that it need not be read again."""
+Taken = Callable[[Sequence[Message], bytes, Sequence[NextHop]], None]
+"""Told of messages that are safe and may go on, with their content, so that it need not be read again, and where to."""
 
 
 class Arrivals:
@@ -108,7 +108,7 @@ class Arrivals:
         messages = [message for part in parts for message in part.mail.messages]
         going = [message for message in messages if message.status is MessageStatus.PENDING]
         if going:
-            self._taken(going, arrival.content)
+            self._taken(going, arrival.content, [route.domain.hop for route in arrival.routes])
         return messages
 
     def _parts(self, arrival: Arrival, judged: Judged) -> list[Stored]:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, case, delete, insert, select, update
 
 from mailvane.core.ledger.columns import in_chunks, plain
 from mailvane.core.ledger.database import Database
@@ -95,7 +95,7 @@ class MessageStore:
             unchanged = _unchanged(connection, [step.before for step in steps])
             taken = [step for step in steps if step.before.id in unchanged]
             if taken:
-                connection.execute(_CHANGE, [_values(step.after) for step in taken])
+                connection.execute(_CHANGE, [_values(step) for step in taken])
             counted: Counter[TallyKey] = Counter()
             for step in taken:
                 before, after = step.before, step.after
@@ -224,10 +224,14 @@ def _unchanged(connection: Connection, before: Sequence[Message]) -> set[str]:
 _CHANGE = (
     update(messages)
     .where(messages.c.id == bindparam("changed"))
-    .values({name: bindparam(f"new_{name}") for name in _CHANGED})
+    .values(
+        {name: bindparam(f"new_{name}") for name in _CHANGED}
+        # A message that is in hand goes on to the next hop that its domain was given meanwhile.
+        | {"hop": case((messages.c.hop == bindparam("old_hop"), bindparam("new_hop")), else_=messages.c.hop)}
+    )
 )
 
 
-def _values(message: Message) -> dict[str, Any]:
-    row = row_of(message)
-    return {"changed": message.id, **{f"new_{name}": row[name] for name in _CHANGED}}
+def _values(step: Change) -> dict[str, Any]:
+    row = row_of(step.after)
+    return {"changed": step.before.id, "old_hop": step.before.hop, **{f"new_{name}": row[name] for name in _CHANGED}}

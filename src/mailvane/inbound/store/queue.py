@@ -5,16 +5,33 @@ A message in hand has a holder, and a time (`next_at`) at which it is free again
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 
+from mailvane.core.ledger.columns import in_chunks
 from mailvane.core.ledger.database import Database
+from mailvane.core.names import mail_domain
 from mailvane.inbound.model import Message
 from mailvane.inbound.store.rows import COLUMNS, message_of
 from mailvane.inbound.store.tables import messages
 
 _QUEUED = messages.c.next_at.is_not(None)
+_AT_ONCE = 500
+_LOOKED_AT_ONCE = 10_000
+
+
+class DomainKey(NamedTuple):
+    """A domain whose mail is taken in."""
+
+    workspace: int
+    name: str  # canonical
+
+
+def domain_key(workspace: int, recipient: str) -> DomainKey:
+    """Of a recipient as RCPT TO named it."""
+    return DomainKey(workspace, mail_domain(recipient.rpartition("@")[2]))
 
 
 class QueueStore:
@@ -56,8 +73,54 @@ class QueueStore:
     def wake(self, hop: str, now: int) -> int:
         """Make those due that wait for another try and are in nobody's hand; how many."""
         waiting = (_QUEUED, messages.c.hop == hop, messages.c.holder == "", messages.c.next_at > now)
+        # A pause that is cut short begins anew where the next try fails as well: none gives up sooner for it.
+        tries = case((messages.c.attempts > 0, messages.c.attempts - 1), else_=0)
         with self._database.write() as connection:
-            return connection.execute(update(messages).where(*waiting).values(next_at=now)).rowcount
+            return connection.execute(update(messages).where(*waiting).values(next_at=now, attempts=tries)).rowcount
+
+    def give_back(self, ids: Sequence[str], holder: str, now: int) -> None:
+        """Make those due that a holder has in hand and will not try."""
+        with self._database.write() as connection:
+            for some in in_chunks(ids, _AT_ONCE):
+                own = messages.c.id.in_(some), messages.c.holder == holder, _QUEUED
+                connection.execute(update(messages).where(*own).values(holder="", next_at=now))
+
+    def move(self, places: Mapping[DomainKey, str], now: int) -> int:
+        """Have what waits for recipients of these domains go to these next hops, and at once; how many moved.
+
+        What is in hand is tried where it was first.
+        """
+        moved = 0
+        for workspace in sorted({key.workspace for key in places}):
+            moved += self._move(workspace, places, now)
+        return moved
+
+    def _move(self, workspace: int, places: Mapping[DomainKey, str], now: int) -> int:
+        last, moved = 0, 0
+        queued = _QUEUED, messages.c.workspace == workspace
+        while True:
+            some = select(messages.c.serial, messages.c.recipient, messages.c.hop).where(*queued)
+            with self._database.read() as connection:
+                rows = connection.execute(
+                    some.where(messages.c.serial > last).order_by(messages.c.serial).limit(_LOOKED_AT_ONCE)
+                ).all()
+            if not rows:
+                return moved
+            last = rows[-1].serial
+            goes = {row.serial: places.get(domain_key(workspace, row.recipient), row.hop) for row in rows}
+            wrong = {row.serial: goes[row.serial] for row in rows if goes[row.serial] != row.hop}
+            moved += self._moved(wrong, now) if wrong else 0
+
+    def _moved(self, goes: Mapping[int, str], now: int) -> int:
+        at = case((messages.c.holder == "", now), else_=messages.c.next_at)
+        count = 0
+        with self._database.write() as connection:
+            for hop in sorted(set(goes.values())):
+                for some in in_chunks((serial for serial, where in goes.items() if where == hop), _AT_ONCE):
+                    own = messages.c.serial.in_(some), _QUEUED
+                    changed = update(messages).where(*own).values(hop=hop, next_at=at)
+                    count += connection.execute(changed).rowcount
+        return count
 
     def let_go(self, now: int, holder: str | None = None) -> int:
         """Make those due that a holder has in hand, or any holder when None; how many."""
