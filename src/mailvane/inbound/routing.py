@@ -102,23 +102,22 @@ class Directory:
         return await asyncio.to_thread(self._look, asked)
 
     def _look(self, asked: Sequence[tuple[str, int]]) -> list[Found]:
-        stores = self._stores
         names = {recipient: self._names(recipient) for recipient, _ in asked}
-        domains = {name: stores.domains.named(name) for name in {each[0].rpartition("@")[2] for each in names.values()}}
-        addresses = stores.addresses.named(sorted({name for each in names.values() for name in each}))
-        mailboxes = stores.addresses.by_id(sorted({one.mailbox for one in addresses.values() if one.mailbox}))
-        teams = {one.workspace: stores.teams.team(one.workspace) for one in domains.values() if one is not None}
+        known = self._stores.recipients.known(
+            (each[0].rpartition("@")[2] for each in names.values()), (name for each in names.values() for name in each)
+        )
+        addresses = known.addresses
         found = []
         for recipient, now in asked:
-            domain = domains[names[recipient][0].rpartition("@")[2]]
+            domain = known.domains.get(names[recipient][0].rpartition("@")[2])
             if domain is None:
                 found.append(Found(domain=None))
                 continue
             address = next((addresses[name] for name in names[recipient] if name in addresses), None)
             if address is not None and address.workspace != domain.workspace:
                 address = None
-            team = teams[domain.workspace]
-            mailbox = None if address is None or address.mailbox is None else mailboxes.get(address.mailbox)
+            team = known.teams[domain.workspace]
+            mailbox = None if address is None or address.mailbox is None else known.mailboxes.get(address.mailbox)
             found.append(
                 Found(domain=domain, address=address, mailbox=mailbox, team=team, used=self._used(team, address, now))
             )

@@ -1,8 +1,9 @@
 """The stores of inbound mail, for a service that needs them together. `server.ledger` makes them, as `Ledger.inbound`.
 
 What is where: `teams` (limits and weekly numbers of a workspace), `domains` (with their next hop), `addresses`
-(mailboxes, aliases, relay addresses), `contacts` (senders and their state), `messages` (taken in and changed), `pages`
-(lists of messages), `queue` (on the way to a next hop), `filters` (in their order), `audit` (who changed what).
+(mailboxes, aliases, relay addresses), `recipients` (what the gateway asks of all these), `contacts` (senders and their
+state), `messages` (taken in and changed), `pages` (lists of messages), `queue` (on the way to a next hop), `filters`
+(in their order), `audit` (who changed what).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from mailvane.inbound.store.filters import FilterStore
 from mailvane.inbound.store.message_pages import MessagePages
 from mailvane.inbound.store.messages import MessageStore
 from mailvane.inbound.store.queue import QueueStore
+from mailvane.inbound.store.recipients import RecipientStore
 from mailvane.inbound.store.teams import TeamStore
 
 
@@ -26,6 +28,7 @@ class InboundStores(msgspec.Struct, frozen=True, kw_only=True):
     teams: TeamStore
     domains: InboundDomainStore
     addresses: AddressStore
+    recipients: RecipientStore
     contacts: ContactStore
     messages: MessageStore
     pages: MessagePages

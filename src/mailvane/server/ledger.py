@@ -26,6 +26,7 @@ from mailvane.inbound.store.filters import FilterStore
 from mailvane.inbound.store.message_pages import MessagePages
 from mailvane.inbound.store.messages import MessageStore
 from mailvane.inbound.store.queue import QueueStore
+from mailvane.inbound.store.recipients import RecipientStore
 from mailvane.inbound.store.teams import TeamStore
 from mailvane.inbound.stores import InboundStores
 from mailvane.mailboxes.store.limits import allowances
@@ -134,6 +135,7 @@ def _inbound_on(database: Database) -> InboundStores:
         teams=TeamStore(database),
         domains=InboundDomainStore(database),
         addresses=AddressStore(database),
+        recipients=RecipientStore(database),
         contacts=ContactStore(database),
         messages=MessageStore(database),
         pages=MessagePages(database),

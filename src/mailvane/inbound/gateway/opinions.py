@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from mailvane.core.errors import CollectionFailed
+from mailvane.core.group_commit import GroupCommit
 from mailvane.inbound import authentication, scores
 from mailvane.inbound.filtering import BODY_BYTES, FilteredMail
 from mailvane.inbound.gateway.arrival import Arrival, Judged
@@ -19,6 +20,8 @@ from mailvane.inbound.rspamd import Checked, SpamFilter
 from mailvane.inbound.scores import SpamScore
 from mailvane.inbound.settings import InboundSettings
 from mailvane.inbound.stores import InboundStores
+
+_AT_ONCE = 200
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -35,6 +38,7 @@ class Opinions:
         self._settings = settings
         self._stores = stores
         self._spam_filter = spam_filter
+        self._knowing: GroupCommit[None, tuple[int, str], _Known] = GroupCommit(self._ask, _AT_ONCE)
 
     async def judge(self, arrival: Arrival) -> Judged:
         """Raises CollectionFailed where the settings say that mail waits for the spam filter, StoreUnavailable."""
@@ -43,7 +47,8 @@ class Opinions:
         if arrival.is_trusted:
             results |= authentication.from_results(arrival.headers, self._settings.authserv_id)
         workspaces = sorted({route.domain.workspace for route in arrival.routes})
-        known = await asyncio.to_thread(self._look_up, workspaces, arrival.headers.from_address or arrival.sender)
+        sender = (arrival.headers.from_address or arrival.sender).lower()
+        known = {workspace: await self._knowing.add(None, (workspace, sender)) for workspace in workspaces}
         outcomes = [
             self._outcome(arrival, route, known[route.domain.workspace], (score, results)) for route in arrival.routes
         ]
@@ -71,14 +76,18 @@ class Opinions:
                 raise CollectionFailed("The spam filter does not answer; try again later") from error
             return SpamScore(problem=error.message)
 
-    def _look_up(self, workspaces: Sequence[int], sender: str) -> dict[int, _Known]:
-        return {
-            workspace: _Known(
-                self._stores.contacts.contact(workspace, sender.lower()) if "@" in sender else None,
-                self._stores.filters.filters(workspace),
-            )
-            for workspace in workspaces
-        }
+    async def _ask(self, _key: None, asked: Sequence[tuple[int, str]]) -> Sequence[_Known]:
+        return await asyncio.to_thread(self._look_up, asked)
+
+    def _look_up(self, asked: Sequence[tuple[int, str]]) -> list[_Known]:
+        """Of workspaces and senders; many mails share a look."""
+        senders: dict[int, set[str]] = {}
+        for workspace, sender in asked:
+            senders.setdefault(workspace, set()).add(sender)
+        stores = self._stores
+        contacts = {one: stores.contacts.by_email(one, sorted(emails)) for one, emails in senders.items()}
+        filters = {one: stores.filters.filters(one) for one in senders}
+        return [_Known(contacts[one].get(sender) if "@" in sender else None, filters[one]) for one, sender in asked]
 
     def _outcome(
         self, arrival: Arrival, route: Route, known: _Known, found: tuple[SpamScore, Mapping[str, str]]

@@ -54,6 +54,15 @@ class ContactStore:
                 found |= {row.id: _contact(row) for row in connection.execute(select(contacts).where(*own))}
         return found
 
+    def by_email(self, workspace: int, emails: Sequence[str]) -> dict[str, Contact]:
+        """Those of these addresses, by address."""
+        found: dict[str, Contact] = {}
+        with self._database.read() as connection:
+            for some in in_chunks(emails, _AT_ONCE):
+                own = contacts.c.workspace == workspace, contacts.c.email.in_([plain(each) for each in some])
+                found |= {row.email: _contact(row) for row in connection.execute(select(contacts).where(*own))}
+        return {email: found[plain(email)] for email in emails if plain(email) in found}
+
     def states(self, workspace: int, emails: Sequence[str]) -> dict[str, ContactState]:
         """Of those that are known, by address."""
         found: dict[str, ContactState] = {}
