@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from mailvane.core.errors import NotFound
 from mailvane.core.identifiers import ordered_uuid
+from mailvane.core.tenants.service import Tenancy
 from mailvane.inbound.health.collection import collect
 from mailvane.inbound.health.local import ACTOR, OwnServer
 from mailvane.inbound.health.model import (
@@ -25,9 +29,13 @@ from mailvane.inbound.health.model import (
 from mailvane.inbound.health.store.readings import MadeReport
 from mailvane.inbound.model import Address, AddressType, Contact, ContactState, Message, MessageStatus, Team
 from mailvane.inbound.quarantine import Quarantine
+from mailvane.inbound.settings import InboundSettings
 from mailvane.inbound.store.rows import NewMail
 from mailvane.inbound.weeks import week_start
+from mailvane.maillog.interface import MailLog
+from mailvane.server.inbound import inbound_services
 from mailvane.server.ledger import Ledger
+from tests.wire.memory_maillog import MemoryMailLog
 
 NOW = 1_795_766_400_000
 HOUR = 3_600_000
@@ -129,10 +137,15 @@ def test_several_at_once_keep_one_budget(ledger: Ledger) -> None:
 
 
 def own(ledger: Ledger, workspace: int) -> OwnServer:
+    def maillog() -> AbstractContextManager[MailLog]:
+        return nullcontext(MemoryMailLog())
+
+    tenancy = Tenancy(ledger.tenants, "")
+    services = inbound_services(ledger, tenancy, InboundSettings(), Path("nowhere"), maillog)
     quarantine = Quarantine(
         ledger.inbound, content=lambda _id: b"Subject: hello\r\n\r\n", learn=lambda _content, _is_spam: None
     )
-    return OwnServer(ledger.inbound, workspace, lambda: NOW, quarantine)
+    return OwnServer(replace(services, quarantine=quarantine), workspace, lambda: NOW)
 
 
 def taken(

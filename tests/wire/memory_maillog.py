@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from uuid import UUID, uuid5
 
 from msgspec import structs
 
@@ -28,6 +29,9 @@ from mailvane.maillog.queries import (
     RefusedMail,
     RefusedPage,
     RefusedQuestion,
+    SenderCount,
+    SenderPage,
+    SenderQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -144,11 +148,34 @@ class MemoryMailLog:
         )
         return {address: got[address] for address in question.addresses if got[address]}
 
+    def senders(self, question: SenderQuestion) -> SenderPage:
+        log = LogQuestion(workspace=question.workspace, relays=question.relays, domains=question.domains, limit=10**6)
+        mails: dict[str, set[int]] = {address: set() for address in question.beside}
+        times: dict[str, dict[int, int]] = {}
+        for row in self.search(log).deliveries:
+            mail = row.accepted_at << 28 | row.number
+            mails.setdefault(_author(row), set()).add(mail)
+            times.setdefault(_author(row), {})[mail] = row.accepted_at
+        found = [
+            SenderCount(address, len(own), min(at := [0] if not own else [*times[address].values()]), max(at))
+            for address, own in mails.items()
+            if address
+            and (question.only is None or address in question.only)
+            and address not in question.without
+            and (question.text or "").lower() in address
+            and (question.uuid is None or uuid5(UUID(question.uuid[0]), address) == UUID(question.uuid[1]))
+        ]
+        found.sort(key=lambda one: one.address)
+        found.sort(key=lambda one: getattr(one, question.order), reverse=not question.ascending)
+        return SenderPage(len(found), found[question.skip : question.skip + question.limit])
+
     def refused(self, question: RefusedQuestion) -> RefusedPage:
         found = [
             RefusedMail(**{name: getattr(event, name) for name in RefusedMail.__struct_fields__})
             for event in self._of(question.workspace, question.relays)
-            if event.type is EventType.REJECTED and question.sender in (None, event.sender)
+            if event.type is EventType.REJECTED
+            and question.sender in (None, event.sender)
+            and (question.domains is None or event.recipient.lower().rpartition("@")[2] in question.domains)
         ]
         return RefusedPage(len(found), found[question.skip : question.skip + question.limit])
 
@@ -189,7 +216,8 @@ class MemoryMailLog:
     def _deliveries(self, workspace: int, relays: tuple[int, ...]) -> Iterator[Delivery]:
         lives: dict[tuple[MailKey, str], list[MailEvent]] = {}
         for event in self._of(workspace, relays):
-            lives.setdefault((event.key, event.recipient), []).append(event)
+            if event.type is not EventType.REJECTED:
+                lives.setdefault((event.key, event.recipient), []).append(event)
         for events in lives.values():
             yield _delivery(sorted(events, key=lambda event: event.at))
 
@@ -290,6 +318,10 @@ def _passes(row: Delivery, question: LogQuestion) -> bool:
         return False
     if question.recipient is not None and question.recipient not in {row.recipient, row.original_recipient}:
         return False
+    if question.domains is not None:
+        addresses = (row.recipient, row.original_recipient)
+        if not any(address.lower().rpartition("@")[2] in question.domains for address in addresses if address):
+            return False
     if question.message_id_part is not None and question.message_id_part.lower() not in row.message_id.lower():
         return False
     if not all(_fits(row, term) for term in question.terms):
@@ -306,11 +338,12 @@ _COLUMNS = {
     "to": ("recipient", "original_recipient"), "subject": ("subject",), "answer": ("reply",), "why": ("family",),
     "is": ("status",), "mx": ("mx_host",), "host": ("host",), "login": ("login",), "origin": ("origin",),
     "queue": ("queue_id",), "id": ("mail_id",), "msgid": ("message_id",),
+    "transport": ("transport",),
 }  # fmt: skip
 
 
 def _fits(row: Delivery, term: Term) -> bool:
-    values = [str(getattr(row, name)) for name in _COLUMNS[term.field]]
+    values = [_author(row)] if term.field == "author" else [str(getattr(row, name)) for name in _COLUMNS[term.field]]
     return any(_compares(value, pattern) for value in values for pattern in term.patterns) is not term.excludes
 
 
@@ -320,6 +353,10 @@ def _compares(value: str, pattern: Pattern) -> bool:
     if pattern.match is Match.DOMAIN and "@" in value:
         return value.endswith("@" + pattern.text)
     return value == pattern.text or (pattern.match is Match.DOMAIN and value.endswith("." + pattern.text))
+
+
+def _author(row: Delivery) -> str:
+    return (row.header_from or row.sender).lower()
 
 
 def _queue_ids(row: Delivery | MailEvent) -> set[str]:

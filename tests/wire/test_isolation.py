@@ -13,7 +13,8 @@ from litestar.routes import HTTPRoute
 
 from mailvane.core.tenants.model import KeyKind
 from mailvane.dmarc.model import AggregateReport
-from mailvane.inbound.model import MessageStatus
+from mailvane.inbound.filter_words import groups_of
+from mailvane.inbound.model import Filter, FilterAction, MessageStatus
 from mailvane.inbound.questions import AddressQuestion, ContactQuestion, MessageQuestion
 from mailvane.mailboxes.model import Warmup, mailbox_id
 from mailvane.maillog.api.questions import LifeQuestion, Retention, Upkeep
@@ -25,6 +26,7 @@ from mailvane.maillog.queries import (
     QueueIdQuestion,
     ReceivedQuestion,
     RefusedQuestion,
+    SenderQuestion,
     StatisticsQuestion,
     TallyQuestion,
     TimeTallyQuestion,
@@ -40,6 +42,7 @@ from tests.wire.world import ACCEPTED_AT, MAIL_ID, MASTER, NOW, NUMBER, World, a
 THEIR_DOMAIN = "shop.theirs.example"
 QUEUE_ID = "4A1B2C3D4E"
 THEIR_CLIENT = "emb_of_another_customer"
+FILTER = "0190a6c0-0000-7000-8000-000000000001"
 SECRETS = (
     *("secret@theirs.example", "boss@theirs.example", "relay of theirs", "theirs", "whsec_dGhlaXJz"),
     *(THEIR_CLIENT, "198.51.100.77"),
@@ -70,6 +73,7 @@ THEIR_IDS = {
     "{profile_id}": THEIR_PROFILE,
     "{rule_type}": "IP_IN_RBL",
     "{integration_id}": THEIR_SLACK,
+    "{filter_id}": FILTER,
     "{window_id}": THEIR_WINDOW,
     "{lookalike_id}": "theirs.imitated.example",
     "{source}": "blocklists",
@@ -96,13 +100,16 @@ def world(shared_world: World) -> World:
     shared_world.services.mailboxes.mailboxes.create(
         shared_world.theirs.workspace.id, "boss@theirs.example", {"tags": ("theirs",), "warmup": warmup}, NOW
     )
+    boss = {"sender": "boss@theirs.example", "header_from": "boss@theirs.example"}
+    written = msgspec.structs.replace(accepted(shared_world.theirs, "secret@theirs.example", number=10), **boss)
+    shared_world.record(shared_world.theirs, written, ended(written))
     refused = ended(accepted(shared_world.theirs, "secret@theirs.example", number=9), EventType.REJECTED, 554)
     shared_world.record(shared_world.theirs, msgspec.structs.replace(refused, queue_id=QUEUE_ID))
     return shared_world
 
 
 def receive(world: World) -> None:
-    """Theirs: a domain with two addresses, and a message that is held."""
+    """Theirs: a domain with two addresses, a filter, and a message that is held."""
     theirs, stores = world.theirs.workspace.id, world.ledger.inbound
     addresses(stores, theirs, "in.theirs.example", NOW)
     held = message(
@@ -110,6 +117,10 @@ def receive(world: World) -> None:
         recipient="team@in.theirs.example",
     )  # fmt: skip
     taken_in(stores, theirs, NOW, held)
+    groups = groups_of(["from equals secret@theirs.example"], [])
+    stores.filters.put(
+        Filter(id=FILTER, workspace=theirs, name="friends", action=FilterAction.ALLOW, groups=groups, created_at=NOW)
+    )
 
 
 OBSERVED: list[tuple[ObservationKind, str, str, dict[str, Any]]] = [
@@ -232,6 +243,11 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
         "/mailvane/v1/maillog/tally": TallyQuestion(log, "recipient_domain"),
         "/mailvane/v1/maillog/over_time": TimeTallyQuestion(log, 3_600_000),
         "/mailvane/v1/maillog/refused": RefusedQuestion(workspace=workspace, relays=relays),
+        "/mailvane/v1/maillog/senders": SenderQuestion(
+            workspace=workspace, relays=relays, domains=("theirs.example",), beside=()
+        ),
+        "/mailvane/v1/inbound/filters": {"name": "mine", "action": "deny", "if": ["subject contains x"]},
+        "/mailvane/v1/inbound/filters/{filter_id}": {"active": False},
         "/mailvane/v1/maillog/queue-id": QueueIdQuestion(workspace=workspace, relays=relays, queue_id=QUEUE_ID),
         "/mailvane/v1/maillog/statistics": StatisticsQuestion(workspace=workspace, relays=relays),
         "/mailvane/v1/maillog/hourly": HourlyQuestion(workspace=workspace, relays=relays, since=0, until=NOW),
@@ -409,10 +425,14 @@ def test_the_owner_does_see_it(world: World) -> None:
         "/mailvane/v1/alerts/{alert_id}/test",
         "/mailvane/v1/billing/periods",
         "/mailvane/v1/domains/{name}/audit",
+        "/mailvane/v1/inbound",
+        "/mailvane/v1/inbound/filters",
+        "/mailvane/v1/maillog/engagement",
         "/mailvane/v1/maillog/life",
         "/mailvane/v1/maillog/received",
         "/mailvane/v1/maillog/refused",
         "/mailvane/v1/maillog/search",
+        "/mailvane/v1/maillog/senders",
         "/mailvane/v1/maillog/statistics",
         "/mailvane/v1/maillog/tally",
         "/mailvane/v1/mailboxes",

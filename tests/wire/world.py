@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -98,7 +98,7 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
     settings = MonitoringSettings(ReputationSettings(resolvers=("127.0.0.1:9",)))
     reputation = reputation_of(settings, ledger, lambda: NOW, complaints=complaints)
     outbounds = outbound(ledger, tenancy)
-    inbounds = inbound_services(ledger, tenancy, InboundSettings(), directory)
+    inbounds = inbound_services(ledger, tenancy, InboundSettings(), directory, lambda: nullcontext(maillog))
     services = HttpServices(
         tenancy=tenancy,
         maillog=MailLogServices(maillog, tenancy, History(maillog, ledger.tenants), recorder, ZONE, lambda: NOW),

@@ -110,6 +110,7 @@ class Team(msgspec.Struct, frozen=True, kw_only=True):
     aliases_limit: int = 0
     domains_limit: int = 0
     content_limit: int = 0  # bytes
+    logged_domains: tuple[str, ...] = ()  # whose mail comes in without the gateway, as the mail log alone cannot tell
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):

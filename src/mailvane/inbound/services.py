@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mailvane.core.tenants.service import Tenancy
 from mailvane.inbound.digest.links import HeldLinks
 from mailvane.inbound.quarantine import Quarantine
+from mailvane.inbound.received import ReceivedMail
 from mailvane.inbound.stores import InboundStores
 
 
@@ -17,6 +18,7 @@ class InboundServices:
 
     tenancy: Tenancy
     stores: InboundStores
+    received: ReceivedMail
     quarantine: Quarantine
     retention_days: int  # of held content
     links: HeldLinks  # by which people decide about held mail

@@ -69,6 +69,7 @@ class LockedMailLog:
         self.statistics = maillog.statistics
         self.hourly = maillog.hourly
         self.refused = maillog.refused
+        self.senders = maillog.senders
         self.with_queue_id = maillog.with_queue_id
         self.mail_events = maillog.mail_events
         self.tally = maillog.tally

@@ -22,6 +22,8 @@ from mailvane.maillog.queries import (
     ReceivedQuestion,
     RefusedPage,
     RefusedQuestion,
+    SenderPage,
+    SenderQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -72,6 +74,9 @@ class MailLog(EventStore, EngagementLog, Protocol):
 
     def refused(self, question: RefusedQuestion) -> RefusedPage:
         """One page of what was refused, and the total."""
+
+    def senders(self, question: SenderQuestion) -> SenderPage:
+        """One page of those who wrote to domains, and the total."""
 
     def with_queue_id(self, question: QueueIdQuestion) -> list[MailKey]:
         """The mails that a queue id may mean, refused ones too, the newest first."""

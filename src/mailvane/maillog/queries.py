@@ -31,8 +31,24 @@ class Pattern(msgspec.Struct, frozen=True):
 
 
 TermField = Literal[
-    "text", "from", "to", "subject", "answer", "why", "is", "mx", "host", "login", "origin", "queue", "id", "msgid"
-]  # as `query_language` names it; "text": sender, recipient, subject or Message-ID
+    "text",
+    "from",
+    "to",
+    "subject",
+    "answer",
+    "why",
+    "is",
+    "mx",
+    "host",
+    "login",
+    "origin",
+    "queue",
+    "id",
+    "msgid",
+    "author",
+    "transport",
+]  # as `query_language` names it; "text": sender, recipient, subject or Message-ID. Only programs ask for the last two:
+# "author", the address of From, or of the envelope where that is not known, in lower case; "transport", of the last try
 
 
 class Term(msgspec.Struct, frozen=True):
@@ -78,6 +94,7 @@ class LogQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     until: int | None = None  # acceptance time, inclusive
     kinds: tuple[MailKind, ...] = (MailKind.MAIL,)
     terms: tuple[Term, ...] = ()  # of the query language
+    domains: tuple[str, ...] | None = None  # one of the recipient, or of the address that was written to; lower case
     skip: int = 0
     limit: int = 100
     ascending: bool = False  # by acceptance time, then mail, then recipient number
@@ -178,6 +195,7 @@ class RefusedQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     sender: str | None = None
     recipient: str | None = None
     family: ReasonFamily | None = None
+    domains: tuple[str, ...] | None = None  # of the recipient, in lower case
     queue_ids: tuple[str, ...] | None = None  # the mail had one of them
     reply_part: str | None = None  # substring of the reply, any case
     since: int | None = None  # time at which the mail came, inclusive
@@ -324,6 +342,43 @@ class EngagementCounts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     complained: int = 0
     first_at: int = 0  # when the first and the last of them were accepted
     last_at: int = 0
+
+
+class SenderQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who has written to these domains, and how much. `None` does not filter; all filters are joined by AND.
+
+    A sender is the address of From, or that of the envelope where the From is not known, in lower case. Only mail
+    proper counts, and only what was tried or whose recipient was named at acceptance.
+    """
+
+    workspace: int
+    relays: tuple[int, ...]
+    domains: tuple[str, ...]  # of recipients, in lower case
+    beside: tuple[str, ...] = ()  # senders that are listed although they have not written
+    only: tuple[str, ...] | None = None
+    without: tuple[str, ...] = ()
+    uuid: tuple[str, str] | None = None  # a namespace, and the UUID of version 5 that the address has in it (RFC 9562)
+    text: str | None = None  # part of the address, any case
+    order: Literal["mails", "address", "first_at", "last_at"] = "mails"
+    ascending: bool = False  # equals are in order of address
+    skip: int = 0
+    limit: int = 100
+
+
+class SenderCount(msgspec.Struct, frozen=True, gc=False):
+    """A sender, and how many mails came from there, however many recipients each had."""
+
+    address: str
+    mails: int
+    first_at: int  # when the first and the last of them were accepted; 0: there is none
+    last_at: int
+
+
+class SenderPage(msgspec.Struct, frozen=True):
+    """A part of them, and how many there are in all."""
+
+    total: int
+    senders: list[SenderCount]
 
 
 class ReceivedQuestion(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,6 +36,8 @@ from mailvane.maillog.queries import (
     ReceivedQuestion,
     RefusedPage,
     RefusedQuestion,
+    SenderPage,
+    SenderQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -112,6 +114,9 @@ class RemoteMailLog:
 
     def refused(self, question: RefusedQuestion) -> RefusedPage:
         return self._ask("refused", question, RefusedPage)
+
+    def senders(self, question: SenderQuestion) -> SenderPage:
+        return self._ask("senders", question, SenderPage)
 
     def with_queue_id(self, question: QueueIdQuestion) -> list[MailKey]:
         return self._ask("queue-id", question, list[MailKey])

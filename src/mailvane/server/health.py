@@ -25,8 +25,8 @@ from mailvane.inbound.health.telling import post_to_slack, send_by_mail, slack_u
 from mailvane.inbound.health.texts.slack import messages_of
 from mailvane.inbound.health.texts.terminal import lines_of
 from mailvane.inbound.health.upstream import Unanswered, Upstream
-from mailvane.inbound.quarantine import Quarantine
-from mailvane.server.inbound import inbound_services
+from mailvane.inbound.services import InboundServices
+from mailvane.server.inbound import OpenMailLog, inbound_services
 from mailvane.server.ledger import Ledger
 from mailvane.server.settings import Settings
 
@@ -39,13 +39,13 @@ class Health:
         settings: Settings,
         open_ledger: Callable[[], Ledger],
         clock: Callable[[], int],
-        quarantine_of: Callable[[Ledger], Quarantine],
+        services_of: Callable[[Ledger], InboundServices],
     ) -> None:
         self._settings = settings.health
         self._mail = settings.notify.mail
         self._open_ledger = open_ledger
         self._clock = clock
-        self._quarantine_of = quarantine_of
+        self._services_of = services_of
 
     async def report(self, names: Sequence[str]) -> HealthReport:
         return await self._reporting.report(self.teams(names))
@@ -155,16 +155,16 @@ class Health:
         found = await asyncio.to_thread(self._ledger.tenants.workspace_named, team.workspace)
         if found is None:
             raise Unanswered(f"there is no workspace {team.workspace}")
-        yield OwnServer(self._ledger.inbound, found.id, self._clock, self._quarantine_of(self._ledger))
+        yield OwnServer(self._services_of(self._ledger), found.id, self._clock)
 
 
-def health_of(settings: Settings, open_ledger: Callable[[], Ledger], clock: Callable[[], int]) -> Health:
+def health_of(
+    settings: Settings, open_ledger: Callable[[], Ledger], clock: Callable[[], int], maillog: OpenMailLog
+) -> Health:
     """For a command."""
     return Health(
         settings,
         open_ledger,
         clock,
-        lambda ledger: (
-            inbound_services(ledger, Tenancy(ledger.tenants, ""), settings.inbound, settings.data).quarantine
-        ),
+        lambda ledger: inbound_services(ledger, Tenancy(ledger.tenants, ""), settings.inbound, settings.data, maillog),
     )

@@ -18,6 +18,7 @@ from mailvane.dashboard.services import DashboardServices
 from mailvane.dmarc import emailconsul as emailconsul_reports
 from mailvane.dmarc.api import routes as report_routes
 from mailvane.dmarc.services import DmarcServices
+from mailvane.inbound.api import routes as inbound_routes
 from mailvane.inbound.cleanbox import routes as cleanbox_routes
 from mailvane.inbound.digest import pages as held_mail
 from mailvane.inbound.services import InboundServices
@@ -59,6 +60,7 @@ _TABLES = (
     sendkit_routes.ROUTES,
     outbound_routes.ROUTES,
     reputation_routes.ROUTES,
+    inbound_routes.ROUTES,
     notify_routes.ROUTES,
     report_routes.ROUTES,
     mailbox_routes.ROUTES,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from mailvane.core.errors import CollectionFailed, NotFound
@@ -11,9 +13,11 @@ from mailvane.core.tenants.service import Tenancy
 from mailvane.inbound.content import ContentStore
 from mailvane.inbound.digest.links import HeldLinks
 from mailvane.inbound.quarantine import Quarantine
+from mailvane.inbound.received import ReceivedMail
 from mailvane.inbound.rspamd import rspamd_of
 from mailvane.inbound.services import InboundServices
 from mailvane.inbound.settings import InboundSettings
+from mailvane.maillog.interface import MailLog
 from mailvane.notify.signing import Signing
 from mailvane.server.ledger import Ledger
 
@@ -22,8 +26,13 @@ log = logging.getLogger(__name__)
 CONTENT_DIRECTORY = "content"
 
 
-def inbound_services(ledger: Ledger, tenancy: Tenancy, settings: InboundSettings, data: Path) -> InboundServices:
-    """What HTTP interfaces and commands ask; `data` is the data directory."""
+OpenMailLog = Callable[[], AbstractContextManager[MailLog]]
+
+
+def inbound_services(
+    ledger: Ledger, tenancy: Tenancy, settings: InboundSettings, data: Path, maillog: OpenMailLog
+) -> InboundServices:
+    """What HTTP interfaces and commands ask; `data` is the data directory, `maillog` is opened where it is needed."""
     contents = ContentStore(data / CONTENT_DIRECTORY)
 
     def content(content_id: str) -> bytes | None:
@@ -40,7 +49,10 @@ def inbound_services(ledger: Ledger, tenancy: Tenancy, settings: InboundSettings
 
     quarantine = Quarantine(ledger.inbound, contents.get, learn)
     links = HeldLinks(Signing(ledger.channels).living, ledger.channels.signing_secrets)
-    return InboundServices(tenancy, ledger.inbound, quarantine, settings.quarantine_days, links=links, content=content)
+    received = ReceivedMail(ledger.inbound, ledger.tenants, maillog)
+    return InboundServices(
+        tenancy, ledger.inbound, received, quarantine, settings.quarantine_days, links=links, content=content
+    )
 
 
 async def _learn(settings: InboundSettings, mail: bytes, is_spam: bool) -> None:

@@ -101,12 +101,13 @@ class Mailvane:
     def health(self) -> HealthDesk:
         from mailvane.server.health import health_of  # noqa: PLC0415
 
-        return health_of(self._settings, lambda: self._ledger, self.now)
+        return health_of(self._settings, lambda: self._ledger, self.now, self.maillog)
 
     def inbound(self) -> InboundServices:
         from mailvane.server.inbound import inbound_services  # noqa: PLC0415
 
-        return inbound_services(self._ledger, self.tenancy(), self._settings.inbound, self._settings.data)
+        settings = self._settings
+        return inbound_services(self._ledger, self.tenancy(), settings.inbound, settings.data, self.maillog)
 
     def digests(self, url: str | None) -> Digests:
         return Digests(self.inbound(), self._settings.notify.mail, url or self.address(), self.zone)

@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from threading import Event, Thread
@@ -29,6 +29,7 @@ from mailvane.dashboard.people.service import People
 from mailvane.dashboard.services import DashboardServices
 from mailvane.maillog.followed_logs import FollowedLogs
 from mailvane.maillog.history import History
+from mailvane.maillog.interface import MailLog
 from mailvane.maillog.services import MailLogServices
 from mailvane.outbound.policy.server import PolicyServer
 from mailvane.outbound.services import OutboundServices
@@ -93,7 +94,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
             answering = None if application is None else _answering(settings, application, limits, on_ready)
             surfaces = _receiving(receiving, _run(settings, answering, policy, outbound))
             background = [*reputation.background(), housekeeping_of(stores.ledger, _clock).run]
-            health = Health(settings, lambda: stores.ledger, _clock, lambda _ledger: services.inbound.quarantine)
+            health = Health(settings, lambda: stores.ledger, _clock, lambda _ledger: services.inbound)
             background += health.background(registry)
             background.append(partial(settling_of(settings.mailboxes, stores, tenancy).run, _clock))
             runner.run(_beside(background, surfaces) if "worker" in roles else surfaces)
@@ -130,7 +131,11 @@ def _services(
     settings: Settings, stores: Stores, tenancy: Tenancy, outbound: OutboundServices, reputation: Reputation
 ) -> HttpServices:
     history = History(stores.maillog, stores.ledger.tenants)
-    inbound = inbound_services(stores.ledger, tenancy, settings.inbound, settings.data)
+
+    def maillog() -> AbstractContextManager[MailLog]:
+        return nullcontext(stores.maillog)
+
+    inbound = inbound_services(stores.ledger, tenancy, settings.inbound, settings.data, maillog)
     return HttpServices(
         tenancy=tenancy,
         maillog=MailLogServices(

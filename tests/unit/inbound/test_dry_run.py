@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
@@ -16,9 +17,11 @@ from mailvane.inbound.filter_words import groups_of, words
 from mailvane.inbound.filtering import kept_mail
 from mailvane.inbound.model import AuditEntry, ContactState, Filter, FilterAction, Message, MessageStatus
 from mailvane.inbound.quarantine import Quarantine
+from mailvane.inbound.received import ReceivedMail
 from mailvane.inbound.services import InboundServices
 from tests.ledgers import fresh_ledger
 from tests.wire.inbound import DAY, addresses, message, taken_in
+from tests.wire.memory_maillog import MemoryMailLog
 
 NOW = 40 * DAY
 HELD = b"From: Sue <s@y.example>\r\nSubject: hello\r\nList-Id: <news.y.example>\r\n\r\nbuy now\r\n"
@@ -69,7 +72,8 @@ def services(tmp_path: Path) -> InboundServices:
     contents = {"held": HELD}
     quarantine = Quarantine(ledger.inbound, contents.__getitem__, lambda _mail, _is_spam: None)
     links = HeldLinks(lambda _workspace, _now: (), lambda _workspace, _now: ())
-    return InboundServices(tenancy, ledger.inbound, quarantine, 30, links=links, content=contents.get)
+    received = ReceivedMail(ledger.inbound, ledger.tenants, lambda: nullcontext(MemoryMailLog()))
+    return InboundServices(tenancy, ledger.inbound, received, quarantine, 30, links=links, content=contents.get)
 
 
 @pytest.fixture

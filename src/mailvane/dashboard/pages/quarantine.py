@@ -25,7 +25,7 @@ def listed(services: DashboardServices, visit: Visit, decided: list[Decided] | N
         "held": page.messages,
         "total": page.total,
         "contacts": stores.contacts.by_id(workspace, sorted({one.contact for one in page.messages})),
-        "counts": stores.pages.counts(workspace),
+        "counts": services.inbound.received.counts(workspace),
         "addresses": stores.domains.domains(workspace),
         "failed": [each for each in decided or () if each.refusal is not None],
         "may_change": visit.visitor.may(workspace, Role.OPERATOR),

@@ -32,7 +32,7 @@ def listed(services: InboundServices, asked: Asked) -> shape.Listing:
         order=cast("_Order", CONTACT_ORDERS[wanted.sort]),
         ascending=not wanted.descending,
     )
-    found = services.stores.contacts.page(question, wanted.offset, wanted.per_page)
+    found = services.received.contacts(question, wanted.offset, wanted.per_page)
     return shape.page([shape.contact(one) for one in found.contacts], wanted.page, wanted.per_page, found.total)
 
 
@@ -48,7 +48,7 @@ def change(services: InboundServices, asked: Asked) -> shape.ContactObject:
     def changed(contact: Contact) -> Contact:
         return msgspec.structs.replace(contact, state=state)
 
-    contact = services.stores.contacts.change(asked.workspace, named, changed, entry)
+    contact = services.received.decide(asked.workspace, named, changed, entry)
     if given.delete_messages:
         _forget(services, asked, contact)
     return shape.contact(contact)

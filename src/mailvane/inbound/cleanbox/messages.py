@@ -20,6 +20,7 @@ from mailvane.inbound.cleanbox.parameters import (
 from mailvane.inbound.model import AuditEntry, Contact, ContactState, Message, MessageStatus
 from mailvane.inbound.quarantine import Decided, Refusal
 from mailvane.inbound.questions import MessageQuestion
+from mailvane.inbound.received import Source
 from mailvane.inbound.services import InboundServices
 from mailvane.web.endpoints import Asked
 from mailvane.web.json_body import read_json
@@ -33,7 +34,7 @@ def listed(services: InboundServices, asked: Asked) -> shape.Listing:
     statuses = tuple(MessageStatus(each) for each in several(asked.query, "status", STATUSES)) or None
     address, contact = asked.query.get("address"), asked.query.get("contact")
     known_address = services.stores.addresses.address(asked.workspace, address) if address else None
-    known_contact = services.stores.contacts.contact(asked.workspace, contact) if contact else None
+    known_contact = services.received.contact(asked.workspace, contact) if contact else None
     if (address and known_address is None) or (contact and known_contact is None):
         return shape.page([], wanted.page, wanted.per_page, 0)
     question = MessageQuestion(
@@ -47,7 +48,7 @@ def listed(services: InboundServices, asked: Asked) -> shape.Listing:
         order=cast("_Order", MESSAGE_ORDERS[wanted.sort]),
         ascending=not wanted.descending,
     )
-    found = services.stores.pages.page(question, wanted.offset, wanted.per_page)
+    found = services.received.messages(question, wanted.offset, wanted.per_page)
     contacts = _contacts(services, asked.workspace, found.messages)
     rows = [shape.message(one, contacts.get(one.contact)) for one in found.messages]
     return shape.page(rows, wanted.page, wanted.per_page, found.total)
@@ -118,6 +119,8 @@ def remove_held(services: InboundServices, asked: Asked) -> None:
 def redeliver(services: InboundServices, asked: Asked) -> shape.Settled:
     """Raises NotFound; AlreadyExists where it is not one that can be tried again."""
     found = _one(services, asked)
+    if services.received.source(asked.workspace) is Source.LOG:
+        raise AlreadyExists("This message is known from the log of a mail server: only that can try it again.")
     decided = services.quarantine.redeliver(asked.workspace, [found.id], asked.by, asked.now)[0]
     if decided.refusal is not None and decided.refusal is not Refusal.DELIVERY_FAILED:
         raise AlreadyExists(decided.reason)
@@ -125,14 +128,14 @@ def redeliver(services: InboundServices, asked: Asked) -> shape.Settled:
 
 
 def _one(services: InboundServices, asked: Asked) -> Message:
-    found = services.stores.messages.message(asked.workspace, asked.path["uuid"])
+    found = services.received.message(asked.workspace, asked.path["uuid"])
     if found is None:
         raise NotFound("There is no such message.")
     return found
 
 
 def _contacts(services: InboundServices, workspace: int, found: Sequence[Message]) -> dict[str, Contact]:
-    return services.stores.contacts.by_id(workspace, sorted({one.contact for one in found}))
+    return services.received.by_id(workspace, found)
 
 
 def _blocked(contact: Contact) -> Contact:

@@ -37,7 +37,7 @@ _FILTERS = (
 
 
 def _team() -> Iterator[Endpoint]:
-    yield Endpoint("get", "/team", "cleanbox_team", "Usage and limits", team.show, shape.Team)
+    yield Endpoint("get", "/team", "cleanbox_team", "Usage and limits", team.show, shape.Team, pool=Pool.MAIL_LOG)
     yield Endpoint(
         "get", "/team/subscription", "cleanbox_subscription", "What the team may use", team.subscription,
         shape.Subscription,
@@ -70,9 +70,11 @@ def _messages() -> Iterator[Endpoint]:
     path, one = "/messages", f"/messages{_ONE}"
     yield Endpoint(
         "get", path, "cleanbox_messages", "Mail of every status", messages.listed, shape.Listing,
-        query=(*_FILTERS, *paged(MESSAGE_ROWS, MESSAGE_ORDERS)),
+        query=(*_FILTERS, *paged(MESSAGE_ROWS, MESSAGE_ORDERS)), pool=Pool.MAIL_LOG,
     )  # fmt: skip
-    yield Endpoint("get", one, "cleanbox_message", "One message", messages.show, shape.MessageObject)
+    yield Endpoint(
+        "get", one, "cleanbox_message", "One message", messages.show, shape.MessageObject, pool=Pool.MAIL_LOG
+    )
     yield Endpoint(
         "get", f"{one}/raw", "cleanbox_raw_message", "The message as it came", messages.raw, str,
         answer_type="message/rfc822",
@@ -88,11 +90,11 @@ def _contacts() -> Iterator[Endpoint]:
     text = Parameter("q", "Only with this text in address or name.")
     yield Endpoint(
         "get", "/contacts", "cleanbox_contacts", "Who writes", contacts.listed, shape.Listing,
-        query=(states, text, *paged(USUAL_ROWS, CONTACT_ORDERS)),
+        query=(states, text, *paged(USUAL_ROWS, CONTACT_ORDERS)), pool=Pool.MAIL_LOG,
     )  # fmt: skip
     yield Endpoint(
         "put", f"/contacts{_ONE}", "cleanbox_change_contact", "Decide about a sender", contacts.change,
-        shape.ContactObject, ContactChange,
+        shape.ContactObject, ContactChange, pool=Pool.LENGTHY,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ def show(services: InboundServices, asked: Asked) -> shape.Team:
     return shape.Team(
         uuid=shape.team_id(workspace.id),
         name=workspace.name,
-        usage=shape.WeeklyUsage(stores.teams.used(workspace.id, week), team.weekly_limit, shape.date(week)),
+        usage=shape.WeeklyUsage(services.received.used(workspace.id, week), team.weekly_limit, shape.date(week)),
         limits=shape.TeamLimits(
             aliases=shape.Limit(stores.addresses.count(workspace.id, AddressType.ALIAS), team.aliases_limit),
             mailboxes=shape.Limit(stores.addresses.count(workspace.id, AddressType.MAILBOX), team.mailboxes_limit),

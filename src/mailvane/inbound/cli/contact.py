@@ -41,7 +41,7 @@ def list_(  # noqa: PLR0913  each option is a part of the question
     question = ContactQuestion(
         workspace=at.workspace, state=state, text=search or None, order="last_seen_at" if newest else "email_count"
     )
-    page = at.services.stores.contacts.page(question, 0, most or 2**31)
+    page = at.services.received.contacts(question, 0, most or 2**31)
     if as_json:
         print_json(page.contacts)
         return

@@ -1,27 +1,21 @@
-"""`mailvane filter`: list, add, remove, move, test."""
+"""`mailvane filter`: list, add, enable, disable, remove, move, test."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import msgspec
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from mailvane.core.cli.rendering import console, moment, print_json
-from mailvane.core.errors import InvalidInput, NotFound
-from mailvane.core.identifiers import ordered_uuid
+from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS
-from mailvane.inbound.addresses import canonical
 from mailvane.inbound.cli.program import Desk, desk
 from mailvane.inbound.dry_run import DAYS, DryRun, dry_run
-from mailvane.inbound.filter_words import COMPONENTS, OPERATORS, groups_of, words
-from mailvane.inbound.filtering import check_filter
+from mailvane.inbound.filter_words import COMPONENTS, OPERATORS, words
+from mailvane.inbound.filters import Filters, Wanted
 from mailvane.inbound.model import Filter, FilterAction
 
 group = typer.Typer(help="Rules that deliver or deny mail: the first that matches decides.", no_args_is_help=True)
-_LONGEST_NAME = 200
 _FILTER = typer.Argument(help="Name or id of the filter.")
 _ACTION = typer.Option(None, help="allow: it is delivered, whatever its score below the rejection; or deny.")
 _IF = typer.Option(
@@ -35,17 +29,6 @@ _ADDRESS = typer.Option(None, help="Only for mail to this address.")
 _POSITION = typer.Option(0, min=0, help="Its place, from 1; 0: behind all others.")
 _WORKSPACE = typer.Option(None, help="The workspace; by default the only one.")
 _JSON = typer.Option(False, "--json", help="Print JSON.")
-
-
-class Wanted(NamedTuple):
-    """What the command line says of a filter."""
-
-    name: str
-    action: FilterAction | None
-    every: list[str]
-    some: list[str]
-    address: str | None
-    position: int
 
 
 def register(app: typer.Typer) -> None:
@@ -67,7 +50,7 @@ def list_(context: typer.Context, workspace: str | None = _WORKSPACE, as_json: b
     table.add_column("action")
     table.add_column("when", overflow="fold")
     for one in found:
-        name = Text(one.name) if one.active else Text.assemble(one.name, (" inactive", "red"))
+        name = Text(one.name) if one.active else Text.assemble(one.name, (" disabled", "red"))
         to = f"to {names[one.address].address}: " if one.address in names else ""
         style = "red" if one.action is FilterAction.DENY else "green"
         table.add_row(str(one.position), name, Text(one.action.value, style), Text(f"{to}{words(one)}"))
@@ -88,9 +71,24 @@ def add(  # noqa: PLR0913  each option is a part of the filter
 ) -> None:
     """Add a filter. `mailvane filter test` says beforehand what it would have done."""
     at = desk(context, workspace)
-    made = at.services.stores.filters.put(_drafted(at, Wanted(name, action, every, some, address, position)))
-    _note(at, made, "created")
-    _told(made, as_json)
+    wanted = Wanted(name=name, action=action, every=every, some=some, address=address, position=position)
+    _told(_filters(at).create(wanted), as_json)
+
+
+@group.command()
+def enable(
+    context: typer.Context, name: str = _FILTER, workspace: str | None = _WORKSPACE, as_json: bool = _JSON
+) -> None:
+    """Let a filter decide again, at the place that it has kept."""
+    _told(_filters(desk(context, workspace)).switch(name, active=True), as_json)
+
+
+@group.command()
+def disable(
+    context: typer.Context, name: str = _FILTER, workspace: str | None = _WORKSPACE, as_json: bool = _JSON
+) -> None:
+    """Let a filter decide about nothing, and keep it at its place."""
+    _told(_filters(desk(context, workspace)).switch(name, active=False), as_json)
 
 
 @group.command()
@@ -102,10 +100,7 @@ def move(
     as_json: bool = _JSON,
 ) -> None:
     """Give a filter another place: the first that matches decides."""
-    at = desk(context, workspace)
-    moved = at.services.stores.filters.put(msgspec.structs.replace(_one(at, name), position=position))
-    _note(at, moved, f"moved to {moved.position}")
-    _told(moved, as_json)
+    _told(_filters(desk(context, workspace)).move(name, position), as_json)
 
 
 @group.command()
@@ -113,10 +108,7 @@ def remove(
     context: typer.Context, name: str = _FILTER, workspace: str | None = _WORKSPACE, as_json: bool = _JSON
 ) -> None:
     """Remove a filter."""
-    at = desk(context, workspace)
-    gone = _one(at, name)
-    at.services.stores.filters.remove(at.workspace, gone.id)
-    _note(at, gone, "removed")
+    gone = _filters(desk(context, workspace)).remove(name)
     if as_json:
         print_json(gone)
     else:
@@ -140,8 +132,8 @@ def try_out(  # noqa: PLR0913  each option is a part of the filter
     at = desk(context, workspace)
     if name is not None and (action or every or some or address):
         raise InvalidInput("say either the name of a filter, or describe one")
-    wanted = Wanted("this filter", action, every, some, address, position)
-    rule = _drafted(at, wanted) if name is None else _one(at, name)
+    wanted = Wanted(name="this filter", action=action, every=every, some=some, address=address, position=position)
+    rule = _filters(at).drafted(wanted) if name is None else _filters(at).one(name)
     found = dry_run(at.services, rule, at.now - days * DAY_MS)
     if as_json:
         print_json(found)
@@ -179,46 +171,13 @@ def _print(at: Desk, found: DryRun, days: int) -> None:
     out.print(shown)
 
 
-def _drafted(at: Desk, wanted: Wanted) -> Filter:
-    """Raises InvalidInput, NotFound."""
-    if wanted.action is None:
-        raise InvalidInput("say --action allow or --action deny")
-    if not wanted.every and not wanted.some:
-        raise InvalidInput("say --if or --if-any: a filter without a condition matches nothing")
-    if not 1 <= len(wanted.name) <= _LONGEST_NAME or not wanted.name.isprintable():
-        raise InvalidInput(f"a filter has a name of at most {_LONGEST_NAME} printable characters")
-    address = None
-    if wanted.address is not None:
-        found = at.services.stores.addresses.address(at.workspace, canonical(wanted.address))
-        if found is None:
-            raise NotFound(f"there is no address {wanted.address}")
-        address = found.id
-    rule = Filter(
-        id=ordered_uuid(at.now), workspace=at.workspace, name=wanted.name, action=wanted.action,
-        groups=groups_of(wanted.every, wanted.some), position=wanted.position, address=address, created_at=at.now,
-    )  # fmt: skip
-    check_filter(rule)
-    return rule
-
-
-def _one(at: Desk, name: str) -> Filter:
-    """By id or by name. Raises NotFound, InvalidInput."""
-    known = at.services.stores.filters.filters(at.workspace)
-    found = [one for one in known if one.id == name] or [one for one in known if one.name == name]
-    if not found:
-        raise NotFound(f"there is no filter {name}")
-    if len(found) > 1:
-        raise InvalidInput(f"several filters are called {name}: say the id, {', '.join(one.id for one in found)}")
-    return found[0]
-
-
-def _note(at: Desk, rule: Filter, what: str) -> None:
-    entry = msgspec.structs.replace(at.entry, action="filter", subject=rule.id, detail=what)
-    at.services.stores.audit.note(at.workspace, entry)
+def _filters(at: Desk) -> Filters:
+    return Filters(at.services.stores, at.workspace, at.entry)
 
 
 def _told(rule: Filter, as_json: bool) -> None:
     if as_json:
         print_json(rule)
     else:
-        typer.echo(f"{rule.position}. {rule.name}: {rule.action.value} when {words(rule)}")
+        state = "" if rule.active else ", disabled"
+        typer.echo(f"{rule.position}. {rule.name}{state}: {rule.action.value} when {words(rule)}")

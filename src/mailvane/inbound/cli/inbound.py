@@ -1,4 +1,4 @@
-"""`mailvane inbound`: domain add, list, set, remove; limit."""
+"""`mailvane inbound`: domain add, list, set, remove; limit; logged."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from mailvane.core.identifiers import ordered_uuid
 from mailvane.core.names import checked_name
 from mailvane.inbound.cli.program import Desk, desk
 from mailvane.inbound.model import InboundDomain, NextHop
+from mailvane.inbound.received import Source
 from mailvane.inbound.weeks import week_start
 
 group = typer.Typer(help="The domains whose mail is taken in, and how much of it.", no_args_is_help=True)
@@ -157,7 +158,7 @@ def limit(
         entry = msgspec.structs.replace(at.entry, action="limit", subject="team", detail=told)
         at.services.stores.audit.note(at.workspace, entry)
     week = week_start(at.now, ZoneInfo(team.zone))
-    used = teams.used(at.workspace, week)
+    used = at.services.received.used(at.workspace, week)
     if as_json:
         print_json({"weekly_limit": team.weekly_limit, "weekly_used": used, "week_started_at": week, "zone": team.zone})
         return
@@ -167,6 +168,41 @@ def limit(
         "time zone": team.zone,
     }
     print_record("messages taken in", fields)
+
+
+@group.command()
+def logged(
+    context: typer.Context,
+    names: list[str] = typer.Argument(None, help="Domains, instead of those that were named before."),
+    none: bool = typer.Option(False, "--none", help="Name none any more."),
+    workspace: str | None = typer.Option(None, help="The workspace; by default the only one."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Show or say whose mail comes in where no gateway is: what the log of the mail server tells is known already.
+
+    Domains whose mail Postfix hands to a mailbox of its own are found in its log. Name those that it relays to another
+    server.
+    """
+    at = desk(context, workspace)
+    if names and none:
+        raise InvalidInput("say either domains or --none")
+    if names or none:
+        teams = at.services.stores.teams
+        team = msgspec.structs.replace(
+            teams.team(at.workspace), logged_domains=tuple(sorted({checked_name(name) for name in names or ()}))
+        )
+        teams.save_team(team)
+        told = ", ".join(team.logged_domains) or "none"
+        entry = msgspec.structs.replace(at.entry, action="logged", subject="team", detail=told)
+        at.services.stores.audit.note(at.workspace, entry)
+    source = at.services.received.source(at.workspace)
+    found = at.services.received.logged_domains(at.workspace) if source is Source.LOG else []
+    if as_json:
+        print_json({"source": source.value, "domains": found, "why_nothing_is_held": source.why_nothing_is_held})
+        return
+    for name in found:
+        typer.echo(name)
+    console().print(source.why_nothing_is_held or "mail comes in through the gateway", style="dim")
 
 
 def _zone(name: str) -> str:

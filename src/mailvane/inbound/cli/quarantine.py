@@ -46,6 +46,8 @@ def list_(
         return
     if not page.messages:
         console().print("nothing is held")
+        if why := at.services.received.source(at.workspace).why_nothing_is_held:
+            console().print(why, style="dim")
         return
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 1, 0))
     table.add_column(no_wrap=True)
@@ -70,7 +72,7 @@ def show(
 ) -> None:
     """Show a message of any status, and why it is held."""
     at = desk(context, workspace)
-    found = at.services.stores.messages.message(at.workspace, message)
+    found = at.services.received.message(at.workspace, message)
     if found is None:
         raise NotFound(f"there is no message {message[:60]}")
     if raw:

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from mailvane.inbound.health.model import HeldMessage, Sender
 from mailvane.inbound.health.upstream import Counted, Usage
 from mailvane.inbound.model import AddressType, Contact, Message, MessageStatus
-from mailvane.inbound.quarantine import Decided, Quarantine
+from mailvane.inbound.quarantine import Decided
 from mailvane.inbound.questions import ContactQuestion, MessageQuestion
-from mailvane.inbound.stores import InboundStores
+from mailvane.inbound.services import InboundServices
 from mailvane.inbound.weeks import week_start
 
 ACTOR = "health remediation"  # as the audit names it
@@ -20,9 +20,10 @@ ACTOR = "health remediation"  # as the audit names it
 class OwnServer:
     """Implements Upstream for one workspace. Any method may raise StoreUnavailable."""
 
-    def __init__(self, stores: InboundStores, workspace: int, clock: Callable[[], int], quarantine: Quarantine) -> None:
-        self._stores = stores
-        self._quarantine = quarantine
+    def __init__(self, services: InboundServices, workspace: int, clock: Callable[[], int]) -> None:
+        self._stores = services.stores
+        self._received = services.received
+        self._quarantine = services.quarantine
         self._workspace = workspace
         self._clock = clock
 
@@ -33,12 +34,12 @@ class OwnServer:
         return await self.messages(MessageStatus.QUARANTINED)
 
     async def messages(self, status: str) -> Counted:
-        counts = await asyncio.to_thread(self._stores.pages.counts, self._workspace)
+        counts = await asyncio.to_thread(self._received.counts, self._workspace)
         return Counted(counts.get(MessageStatus(status), 0))
 
     async def senders(self, limit: int) -> Sequence[Sender]:
         question = ContactQuestion(workspace=self._workspace, order="email_count")
-        found = await asyncio.to_thread(self._stores.contacts.page, question, 0, limit)
+        found = await asyncio.to_thread(self._received.contacts, question, 0, limit)
         return [Sender(one.email, one.email_count, one.state.value) for one in found.contacts]
 
     async def held(self, most: int) -> Sequence[HeldMessage]:
@@ -64,7 +65,7 @@ class OwnServer:
         team = self._stores.teams.team(self._workspace)
         week = week_start(self._clock(), ZoneInfo(team.zone))
         return Usage(
-            weekly_used=self._stores.teams.used(self._workspace, week),
+            weekly_used=self._received.used(self._workspace, week),
             weekly_limit=team.weekly_limit,
             aliases_used=self._stores.addresses.count(self._workspace, AddressType.ALIAS),
             aliases_limit=team.aliases_limit,

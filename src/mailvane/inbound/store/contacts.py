@@ -54,6 +54,12 @@ class ContactStore:
                 found |= {row.id: _contact(row) for row in connection.execute(select(contacts).where(*own))}
         return found
 
+    def known(self, workspace: int) -> dict[str, Contact]:
+        """Every one that is kept, by address: of a workspace without the gateway, those that were decided about."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(contacts).where(contacts.c.workspace == workspace))
+            return {row.email: _contact(row) for row in rows}
+
     def by_email(self, workspace: int, emails: Sequence[str]) -> dict[str, Contact]:
         """Those of these addresses, by address."""
         found: dict[str, Contact] = {}

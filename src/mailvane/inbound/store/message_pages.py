@@ -56,6 +56,12 @@ class MessagePages:
             yield [message_of(row, "serial") for row in rows]
             at, serial = rows[-1].received_at, rows[-1].serial
 
+    def has_any(self, workspace: int) -> bool:
+        """Whether the gateway has taken in any that is not forgotten."""
+        with self._database.read() as connection:
+            one = select(messages.c.serial).where(messages.c.workspace == workspace).limit(1)
+            return connection.execute(one).first() is not None
+
     def counts(self, workspace: int) -> dict[MessageStatus, int]:
         """How many there are of each status."""
         names = {tallies.of_messages(status): status for status in MessageStatus}

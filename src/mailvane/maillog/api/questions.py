@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -28,6 +29,8 @@ from mailvane.maillog.queries import (
     ReceivedQuestion,
     RefusedPage,
     RefusedQuestion,
+    SenderPage,
+    SenderQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -97,6 +100,17 @@ def refused(services: MailLogServices, asked: Asked) -> RefusedPage:
     _check_times(question.since, question.until)
     _check_page(question.skip, question.limit)
     return services.maillog.refused(question)
+
+
+def senders(services: MailLogServices, asked: Asked) -> SenderPage:
+    question = _read(SenderQuestion, asked)
+    _checked(asked.principal, question.workspace, question.relays)
+    _check_page(question.skip, question.limit)
+    try:
+        [UUID(each) for each in question.uuid or ()]
+    except ValueError:
+        raise InvalidInput("`uuid` is a namespace and a UUID") from None
+    return services.maillog.senders(question)
 
 
 def with_queue_id(services: MailLogServices, asked: Asked) -> Sequence[MailKey]:

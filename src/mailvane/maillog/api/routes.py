@@ -25,6 +25,8 @@ from mailvane.maillog.queries import (
     ReceivedQuestion,
     RefusedPage,
     RefusedQuestion,
+    SenderPage,
+    SenderQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -89,6 +91,10 @@ _QUESTIONS = [
     Endpoint(
         "post", "/refused", "maillog_refused", "One page of mail that was refused", questions.refused, RefusedPage,
         RefusedQuestion, pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "post", "/senders", "maillog_senders", "One page of those who wrote to domains", questions.senders, SenderPage,
+        SenderQuestion, largest=1 << 20, pool=Pool.MAIL_LOG,
     ),
     Endpoint(
         "post", "/queue-id", "maillog_queue_id", "Which mails a queue id means", questions.with_queue_id,

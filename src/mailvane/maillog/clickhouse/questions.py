@@ -79,6 +79,8 @@ def _exact(question: LogQuestion) -> dict[str, _Filter]:
             "(startsWith(substring(outcome, 17), {family:String}) OR (outcome = '' AND {family:String} = '\\x1f'))"
         )
         found["family"] = _Filter(condition, {"family": f"{question.family.value}\x1f"})
+    if question.domains is not None:
+        found["domains"] = _Filter(terms.TO_DOMAINS, {"domains": list(question.domains)})
     return found
 
 

@@ -41,6 +41,9 @@ class RefusedSearch:
         if question.family is not None:
             found.append("family = {family:String}")
             self._values["family"] = question.family.value
+        if question.domains is not None:
+            found.append("lower(substringIndex(recipient, '@', -1)) IN {domains:Array(String)}")
+            self._values["domains"] = list(question.domains)
         if question.reply_part is not None:
             found.append("positionCaseInsensitiveUTF8(reply, {part:String}) > 0")
             self._values["part"] = question.reply_part

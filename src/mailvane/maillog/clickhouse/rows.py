@@ -18,6 +18,20 @@ FOR_EVER = 65535
 # The engine's times end in 2106, and a sum beyond begins anew in 1970: whoever keeps for fifty years keeps for ever.
 _LONGEST = 20_000
 
+# Each batch becomes one block, formed in one way only: its parts then carry the same marks when it comes again, and
+# every table, the views' included, knows what it has of it.
+INSERT_SETTINGS = {
+    "deduplicate_blocks_in_dependent_materialized_views": "1",
+    "input_format_parallel_parsing": "0",
+    "max_insert_block_size": "10000000",
+    "min_insert_block_size_rows": "10000000",
+    "min_insert_block_size_bytes": "10000000000",
+    "max_partitions_per_insert_block": "0",
+    "async_insert": "0",
+    "parallel_view_processing": "1",
+    "distributed_foreground_insert": "1",
+}
+
 STATUSES = (
     DeliveryStatus.QUEUED,
     DeliveryStatus.HELD,

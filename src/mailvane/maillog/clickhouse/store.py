@@ -35,6 +35,7 @@ from mailvane.maillog.clickhouse.questions import (
 from mailvane.maillog.clickhouse.refused import RefusedSearch, decode_refused
 from mailvane.maillog.clickhouse.rows import (
     COLUMNS,
+    INSERT_SETTINGS,
     REACTIVE,
     STATUSES,
     Name,
@@ -48,6 +49,7 @@ from mailvane.maillog.clickhouse.rows import (
     kept_days,
     newest_reactions,
 )
+from mailvane.maillog.clickhouse.senders import SenderSearch, decode_senders
 from mailvane.maillog.inventory import TableParts
 from mailvane.maillog.model import EventBatch, Holding, MailEvent, MailKey, Owner
 from mailvane.maillog.queries import (
@@ -63,6 +65,8 @@ from mailvane.maillog.queries import (
     ReceivedQuestion,
     RefusedPage,
     RefusedQuestion,
+    SenderPage,
+    SenderQuestion,
     Statistics,
     StatisticsQuestion,
     Tally,
@@ -71,19 +75,6 @@ from mailvane.maillog.queries import (
     TimeTallyQuestion,
 )
 
-# Each batch becomes one block, formed in one way only: its parts then carry the same marks when it comes again, and
-# every table, the views' included, knows what it has of it.
-_INSERT_SETTINGS = {
-    "deduplicate_blocks_in_dependent_materialized_views": "1",
-    "input_format_parallel_parsing": "0",
-    "max_insert_block_size": "10000000",
-    "min_insert_block_size_rows": "10000000",
-    "min_insert_block_size_bytes": "10000000000",
-    "max_partitions_per_insert_block": "0",
-    "async_insert": "0",
-    "parallel_view_processing": "1",
-    "distributed_foreground_insert": "1",
-}
 _TABLE = re.compile(r"\{(" + "|".join(schema.TABLES) + r")\}")
 _ROUNDS = 10  # at most does one question look for a page that holds what its total says
 _SPARE = 100
@@ -143,9 +134,9 @@ class ClickHouseMailLog:
             return
         with self._writing, self._counted_anew(batch):
             if doubtful and self._engine.embedded:
-                doubt.settle(self._engine, batch, _INSERT_SETTINGS)
+                doubt.settle(self._engine, batch, INSERT_SETTINGS)
                 return
-            settings = _INSERT_SETTINGS | {"insert_deduplication_token": f"{batch.workspace}:{batch.token}"}
+            settings = INSERT_SETTINGS | {"insert_deduplication_token": f"{batch.workspace}:{batch.token}"}
             self._engine.insert(f"{self._scope}events", COLUMNS, encode_batch(batch), settings)
             self._merged.inserted()
 
@@ -347,6 +338,13 @@ class ClickHouseMailLog:
         search = RefusedSearch(question)
         page = decode_refused(self._lines(search.page()))
         return RefusedPage(search.total(len(page)) or self._number(search.count()), page)
+
+    def senders(self, question: SenderQuestion) -> SenderPage:
+        """One page of those who wrote to domains, and the total."""
+        search = SenderSearch(question)
+        page = decode_senders(self._lines(search.page()))
+        total = search.total(len(page))
+        return SenderPage(self._number(search.count()) if total is None else total, page)
 
     def with_queue_id(self, question: QueueIdQuestion) -> list[MailKey]:
         """The mails that a queue id may mean, refused ones too, the newest first."""

@@ -14,6 +14,13 @@ _OUTCOME = "splitByChar('\\x1f', substring(outcome, 17))"
 _FAMILY = f"{_OUTCOME}[1]"
 _REPLY = f"{_OUTCOME}[9]"
 _RANK = "bitAnd(state, 15)"
+AUTHOR = "lower(if(header_from != '', header_from, sender))"
+
+# Whoever was written to, whether the mail was handed on under this name or another.
+TO_DOMAINS = (
+    "(lower(substringIndex(recipient, '@', -1)) IN {domains:Array(String)} OR (original_recipient != ''"
+    " AND lower(substringIndex(original_recipient, '@', -1)) IN {domains:Array(String)}))"
+)
 
 # What each field of the language is compared with; any of them.
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -28,9 +35,11 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "origin": ("origin",),
     "queue": ("queue_id",),
     "msgid": ("message_id",),
+    "author": (AUTHOR,),
+    "transport": (f"{_OUTCOME}[5]",),
     "text": ("sender", "recipient", "original_recipient", "subject", "message_id"),
 }
-_ADDRESSES = frozenset({"sender", "recipient", "original_recipient", "login"})
+_ADDRESSES = frozenset({AUTHOR, "sender", "recipient", "original_recipient", "login"})
 
 # What deliveries can be counted by: a column, and the value that is made of it.
 GROUPS: Mapping[str, tuple[str, str]] = {

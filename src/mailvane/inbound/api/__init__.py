@@ -1,0 +1,1 @@
+"""Inbound mail in Mailvane's own interface: what the Cleanbox API has no path for."""
