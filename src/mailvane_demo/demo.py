@@ -26,11 +26,12 @@ from mailvane.server import serving
 from mailvane.server.ledgers import ledger_of
 from mailvane.server.settings import Settings, base_url, load, master_token
 from mailvane.server.stores import Stores
-from mailvane_demo import outreach, reputation, sending
+from mailvane_demo import inbound, outreach, reputation, sending
 from mailvane_demo.options import DemoOptions
 from mailvane_demo.reputation import JudgingWorld
 from mailvane_demo.world.incidents import MINUTE_MS, script
 from mailvane_demo.world.log_writer import LogWriter
+from mailvane_demo.world.mailbox_server import MailboxServer
 from mailvane_demo.world.postfix import PostfixWorld, Rush
 
 WORKSPACE = "demo"
@@ -45,18 +46,29 @@ def run(settings: Settings, options: DemoOptions, pause: int = MINUTE_MS) -> Non
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     with _place(options.data) as place:
         writer = _write_history(place / _LOG, options)
-        with reputation.judging_world(place, WORKSPACE, options.seed, script(_clock(), pause), _clock) as judging:
-            _serve(place, settings, options, writer, judging)
+        with (
+            reputation.judging_world(place, WORKSPACE, options.seed, script(_clock(), pause), _clock) as judging,
+            MailboxServer(inbound.ROOM) as mailboxes,
+        ):
+            _serve(_demo_settings(place, settings), options, writer, judging, mailboxes)
 
 
-def _serve(place: Path, settings: Settings, options: DemoOptions, writer: LogWriter, judging: JudgingWorld) -> None:
-    demo = load({"data": str(place), "http": str(settings.http), "timezone": settings.timezone.key}, {})
-    topic, outbound = sending.signed_topic(place, _clock())
+def _demo_settings(place: Path, settings: Settings) -> Settings:
+    doors = {"http": str(settings.http), "smtp": f"127.0.0.1:{inbound.free_port()}"}
+    demo = load({"data": str(place), "timezone": settings.timezone.key, **doors}, {})
     log = PostfixLog(place / _LOG, WORKSPACE, timezone=ZoneInfo("UTC"))
-    demo = msgspec.structs.replace(demo, postfix=(log,), outbound=outbound)
+    return msgspec.structs.replace(demo, postfix=(log,), inbound=inbound.SETTINGS)
+
+
+def _serve(
+    demo: Settings, options: DemoOptions, writer: LogWriter, judging: JudgingWorld, mailboxes: MailboxServer
+) -> None:
+    topic, outbound = sending.signed_topic(demo.data, _clock())
+    demo = msgspec.structs.replace(demo, outbound=outbound)
     judging.write_history(options.days, _clock())
-    token, relay = _tenant(demo, judging, options.days)
+    token, relay = _tenant(demo, judging, options, mailboxes.port)
     guide = _guide(demo, token, judging)
+    office = inbound.SimulatedSenders(demo.smtp.port, options.seed)
     sender = sending.SimulatedSender(base_url(demo), master_token(demo), topic, options.seed)
     team = outreach.SimulatedOutreach(base_url(demo), token, relay, options.seed, options.days)
     living = (
@@ -64,10 +76,17 @@ def _serve(place: Path, settings: Settings, options: DemoOptions, writer: LogWri
         Thread(target=sender.run, args=(_clock,), name="sending account", daemon=True),
         Thread(target=judging.live, args=(_clock,), name="reporters", daemon=True),
         Thread(target=team.run, args=(_clock,), name="outreach team", daemon=True),
+        Thread(target=office.run, args=(_clock,), name="mail that comes in", daemon=True),
     )
+
+    def welcome(stores: Stores) -> None:
+        office.send_today(_clock())
+        _welcome(demo, stores, guide, living)
+
     try:
-        serving.serve(demo, frozenset({"http", "worker"}), lambda stores: _welcome(demo, stores, guide, living))
+        serving.serve(demo, frozenset({"http", "worker", "smtp"}), welcome)
     finally:
+        office.stop()
         team.stop()
         sender.stop()
         writer.stop()
@@ -85,7 +104,7 @@ def _place(data: Path | None) -> Iterator[Path]:
     yield data.absolute()
 
 
-def _tenant(settings: Settings, judging: JudgingWorld, days: int) -> tuple[str, int]:
+def _tenant(settings: Settings, judging: JudgingWorld, options: DemoOptions, mailboxes: int) -> tuple[str, int]:
     """Make the demo's workspace, with all that is its own; the token of a key to it, and the outreach team's relay."""
     with ledger_of(settings) as ledger:
         tenancy = Tenancy(ledger.tenants, master_token(settings))
@@ -94,7 +113,8 @@ def _tenant(settings: Settings, judging: JudgingWorld, days: int) -> tuple[str, 
         team = tenancy.create_relay(workspace.id, "the outreach team's mail server", _clock())
         outreach.make_team(ledger, workspace.id, _clock())
         sending.make_domains(settings, ledger, workspace.id, _clock())
-        reputation.watch(judging, settings, ledger, workspace.id, days, _clock())
+        reputation.watch(judging, settings, ledger, workspace.id, options.days, _clock())
+        inbound.make_office(ledger.inbound, workspace.id, mailboxes, options.seed, options.days, _clock())
         return tenancy.create_key(KeyKind.WORKSPACE, workspace.id, _clock()).token, team.id
 
 
@@ -167,6 +187,7 @@ def _guide(settings: Settings, token: str, judging: JudgingWorld) -> str:
 {sending.guide(url, token)}
 {reputation.guide(judging, url, token, command)}
 {outreach.guide(url, token, command)}
+{inbound.guide(url, token, command, settings.smtp.port)}
 """
 
 

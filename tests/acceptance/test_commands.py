@@ -166,6 +166,7 @@ def test_the_demo_shows_a_living_world(installation: Installation) -> None:
         lines: list[str] = []
         while not any("Ctrl-C" in line for line in lines):
             lines.append(process.stdout.readline())
+        _inbound_lines_hold(installation, [line.strip() for line in lines])
         commands = [line.strip() for line in lines if line.strip().startswith("curl")]
         assert len(commands) >= 3
         for command in commands:
@@ -174,3 +175,25 @@ def test_the_demo_shows_a_living_world(installation: Installation) -> None:
             told = ("total", "received", "outbound_status", "data")
             assert any(answer.get(name) for name in told) or "messages" in answer
         stop(process)
+
+
+def _inbound_lines_hold(installation: Installation, lines: list[str]) -> None:
+    """Each line that the demo says of inbound mail is true, and shows what it promises."""
+    start = next(number for number, line in enumerate(lines) if line.startswith("Mail comes in"))
+    told = [line for line in lines[start + 1 :] if " --data " in line or line.startswith("curl")][:6]
+
+    def done(command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, shell=True, check=False, capture_output=True, text=True, env=installation.environment
+        )
+
+    held, senders, limit, health = (done(command) for command in told[:4])
+    assert (held.returncode, senders.returncode, limit.returncode) == (0, 0, 0), held.stderr
+    assert "is waiting" in held.stdout
+    assert "news@daily-grocer.example" in senders.stdout
+    assert "this week" in limit.stdout
+    assert health.returncode == 1, health.stdout  # there are alerts
+    for alert in ("Weekly quota at", "in quarantine awaiting review", "delivery failures detected"):
+        assert alert in health.stdout
+    for command in told[4:]:
+        assert json.loads(done(command).stdout)["total"] >= 5, command
