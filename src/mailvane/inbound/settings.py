@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta
@@ -76,6 +77,18 @@ class InboundSettings(msgspec.Struct, frozen=True, kw_only=True):
             " says pass; otherwise it does unless they say fail."
         ),
     ] = False
+    digest_schedule: Annotated[
+        bool,
+        Meta(description="Whether `mailvane serve` mails to each address what is held for it, each day (role worker)."),
+    ] = False
+    digest_hour: Annotated[
+        Annotated[int, Meta(ge=0, le=23)],
+        Meta(description="Hour of the day at which it is due; also for `mailvane quarantine digest --scheduled`."),
+    ] = 7
+    digest_timezone: Annotated[str, Meta(description="Time zone of that hour.")] = "UTC"
+    digest_url: Annotated[
+        str, Meta(description="How people reach this server, for the links of digests; the setting `http` otherwise.")
+    ] = ""
     quarantine_days: Annotated[_Count, Meta(description="How long held mail is kept.")] = 30
     message_days: Annotated[_Count, Meta(description="How long the list of messages goes back.")] = 365
     connections_per_hop: Annotated[_Count, Meta(description="Connections at once to one mail server behind.")] = 8
@@ -96,6 +109,12 @@ def _check(read: InboundSettings, where: str) -> None:
             raise InvalidSetting(f"{where}: trusted_relays: {network!r} is no address and no network") from None
     if read.reject_at < read.quarantine_at:
         raise InvalidSetting(f"{where}: reject_at: lies below quarantine_at")
+    try:
+        ZoneInfo(read.digest_timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidSetting(f"{where}: digest_timezone: there is no time zone {read.digest_timezone[:60]!r}") from None
+    if read.digest_url and not read.digest_url.startswith(("http://", "https://")):
+        raise InvalidSetting(f"{where}: digest_url: expected an address such as https://mail.example.org")
     if read.tls_key is not None and read.tls_certificate is None:
         raise InvalidSetting(f"{where}: tls_key: there is no tls_certificate")
 

@@ -3,7 +3,7 @@
 What is where: `teams` (limits and weekly numbers of a workspace), `domains` (with their next hop), `addresses`
 (mailboxes, aliases, relay addresses), `recipients` (what the gateway asks of all these), `contacts` (senders and their
 state), `messages` (taken in and changed), `pages` (lists of messages), `queue` (on the way to a next hop), `filters`
-(in their order), `audit` (who changed what).
+(in their order), `digests` (who was told), `audit` (who changed what).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 from mailvane.inbound.store.addresses import AddressStore
 from mailvane.inbound.store.audit import InboundAuditStore
 from mailvane.inbound.store.contacts import ContactStore
+from mailvane.inbound.store.digests import DigestStore
 from mailvane.inbound.store.domains import InboundDomainStore
 from mailvane.inbound.store.filters import FilterStore
 from mailvane.inbound.store.message_pages import MessagePages
@@ -34,4 +35,5 @@ class InboundStores(msgspec.Struct, frozen=True, kw_only=True):
     pages: MessagePages
     queue: QueueStore
     filters: FilterStore
+    digests: DigestStore
     audit: InboundAuditStore

@@ -21,6 +21,7 @@ from mailvane.inbound.health.stores import HealthStores
 from mailvane.inbound.store.addresses import AddressStore
 from mailvane.inbound.store.audit import InboundAuditStore
 from mailvane.inbound.store.contacts import ContactStore
+from mailvane.inbound.store.digests import DigestStore
 from mailvane.inbound.store.domains import InboundDomainStore
 from mailvane.inbound.store.filters import FilterStore
 from mailvane.inbound.store.message_pages import MessagePages
@@ -141,6 +142,7 @@ def _inbound_on(database: Database) -> InboundStores:
         pages=MessagePages(database),
         queue=QueueStore(database),
         filters=FilterStore(database),
+        digests=DigestStore(database),
         audit=InboundAuditStore(database),
     )
 

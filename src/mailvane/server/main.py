@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from zoneinfo import ZoneInfo
 
 from mailvane.core.tenants.service import Tenancy
@@ -19,7 +20,7 @@ from mailvane.dashboard.people.service import People
 from mailvane.dmarc.intake import Taken
 from mailvane.dmarc.store.reports import ReportStore
 from mailvane.inbound.cli.program import HealthDesk
-from mailvane.inbound.digest.sending import Digests
+from mailvane.inbound.digest.sending import Digest, Digests
 from mailvane.inbound.services import InboundServices
 from mailvane.mailboxes.services import MailboxServices
 from mailvane.maillog.cli.program import ImportProgress, ImportRequest, ImportSummary
@@ -45,6 +46,7 @@ class Mailvane:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._open = ExitStack()
+        self._opening = Lock()
 
     @property
     def settings(self) -> Settings:
@@ -101,16 +103,34 @@ class Mailvane:
     def health(self) -> HealthDesk:
         from mailvane.server.health import health_of  # noqa: PLC0415
 
-        return health_of(self._settings, lambda: self._ledger, self.now, self.maillog)
+        return health_of(self._settings, lambda: self._ledger, self.now, self._maillog_kept_open)
 
     def inbound(self) -> InboundServices:
         from mailvane.server.inbound import inbound_services  # noqa: PLC0415
 
         settings = self._settings
-        return inbound_services(self._ledger, self.tenancy(), settings.inbound, settings.data, self.maillog)
+        return inbound_services(self._ledger, self.tenancy(), settings.inbound, settings.data, self._maillog_kept_open)
 
     def digests(self, url: str | None) -> Digests:
-        return Digests(self.inbound(), self._settings.notify.mail, url or self.address(), self.zone)
+        from mailvane.server.digesting import digests_of  # noqa: PLC0415
+
+        return digests_of(self._settings, self.inbound(), url)
+
+    async def due_digests(self, workspace: int, url: str | None) -> Sequence[Digest]:
+        from mailvane.server.digesting import digest_schedule  # noqa: PLC0415
+
+        inbound = self._settings.inbound
+        schedule = digest_schedule(self._ledger, self.digests(url), self.now)
+        return await schedule.due(workspace, inbound.digest_hour, inbound.digest_timezone)
+
+    def _maillog_kept_open(self) -> AbstractContextManager[MailLog]:
+        """Opened once, until the command ends: threads of one command may ask at the same time."""
+        with self._opening:
+            return nullcontext(self._kept_maillog)
+
+    @cached_property
+    def _kept_maillog(self) -> MailLog:
+        return self._open.enter_context(self.maillog())
 
     def maillog(self) -> AbstractContextManager[MailLog]:
         from mailvane.server.stores import maillog_anywhere  # noqa: PLC0415

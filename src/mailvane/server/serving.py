@@ -35,6 +35,7 @@ from mailvane.outbound.policy.server import PolicyServer
 from mailvane.outbound.services import OutboundServices
 from mailvane.server.alerting import monitoring_settings
 from mailvane.server.descriptors import connections_of_a_door, raised
+from mailvane.server.digesting import digesting
 from mailvane.server.disk_space import room_finder
 from mailvane.server.following import Follower, FollowingMetrics
 from mailvane.server.governance import complaints_of
@@ -96,6 +97,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
             background = [*reputation.background(), housekeeping_of(stores.ledger, _clock).run]
             health = Health(settings, lambda: stores.ledger, _clock, lambda _ledger: services.inbound)
             background += health.background(registry)
+            background += digesting(settings, stores.ledger, services.inbound, _clock)
             background.append(partial(settling_of(settings.mailboxes, stores, tenancy).run, _clock))
             runner.run(_beside(background, surfaces) if "worker" in roles else surfaces)
     log.info("stopped")

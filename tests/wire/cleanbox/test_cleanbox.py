@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from mailvane.core.identifiers import ordered_uuid
 from mailvane.core.tenants.model import KeyKind
-from mailvane.inbound.model import ContactState, MessageStatus, Team
+from mailvane.inbound.model import ContactState, InboundDomain, MessageStatus, NextHop, Team
 from tests.wire.inbound import DAY, addresses, message, taken_in
 from tests.wire.world import NOW, World
 
@@ -181,3 +182,19 @@ def test_errors_have_the_vendors_shape(ours: World) -> None:
     assert asked(ours, "GET", "/team", key=client).status_code in {401, 403}
     raw = ours.client.post("/v1/quarantine/accept", headers=ours.ours.headers, content=b"{")
     assert (raw.status_code, raw.json()["error"]["code"]) == (400, "bad_request")
+
+
+def test_domains_and_relays_come_in_pages_too(world: World) -> None:
+    workspace, stores = world.ours.workspace.id, world.ledger.inbound
+    for name in ("b.example", "a.example", "c.example"):
+        hop = NextHop("127.0.0.1", 2525)
+        stores.domains.add(
+            InboundDomain(id=ordered_uuid(NOW), workspace=workspace, name=name, hop=hop, unlisted="pass")
+        )
+    for path, field in (("/domains", "name"), ("/relay", "domain")):
+        second = asked(world, "GET", f"{path}?per_page=1&page=2").json()
+        assert (second["total"], second["total_pages"], second["per_page"]) == (3, 3, 1)
+        assert [one[field] for one in second["data"]] == ["b.example"]
+        assert asked(world, "GET", f"{path}?per_page=2&page=9").json()["data"] == []
+        assert len(asked(world, "GET", path).json()["data"]) == 3
+        assert asked(world, "GET", f"{path}?per_page=0").status_code == 422

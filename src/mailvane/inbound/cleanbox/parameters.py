@@ -22,6 +22,7 @@ MESSAGE_ORDERS = {
     "spam_score": "score",
 }
 ADDRESS_ORDERS = {"createdAt": "created_at"}
+BY_NAME = {"name": "name"}
 CONTACT_ORDERS = {
     "lastSeenAt": "last_seen_at", "emailCount": "email_count", "email": "email", "name": "name",
     "firstSeenAt": "first_seen_at", "last_seen_at": "last_seen_at", "email_count": "email_count",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from mailvane.inbound.cleanbox import addresses, contacts, messages, shape, team
 from mailvane.inbound.cleanbox.parameters import (
     ADDRESS_ORDERS,
+    BY_NAME,
     CONTACT_ORDERS,
     MESSAGE_ORDERS,
     MESSAGE_ROWS,
@@ -42,8 +43,13 @@ def _team() -> Iterator[Endpoint]:
         "get", "/team/subscription", "cleanbox_subscription", "What the team may use", team.subscription,
         shape.Subscription,
     )  # fmt: skip
-    yield Endpoint("get", "/domains", "cleanbox_domains", "Domains whose mail is taken", team.domains, shape.Listing)
-    yield Endpoint("get", "/relay", "cleanbox_relays", "Domains whose mail is passed on", team.relays, shape.Listing)
+    pages = paged(USUAL_ROWS, BY_NAME)[:2]
+    yield Endpoint(
+        "get", "/domains", "cleanbox_domains", "Domains whose mail is taken", team.domains, shape.Listing, query=pages
+    )
+    yield Endpoint(
+        "get", "/relay", "cleanbox_relays", "Domains whose mail is passed on", team.relays, shape.Listing, query=pages
+    )
     yield Endpoint("get", "/cloud", "cleanbox_cloud", "Room that kept content takes", team.cloud, shape.Cloud)
 
 

@@ -307,11 +307,6 @@ def relay(found: InboundDomain, addresses: Sequence[str]) -> RelayObject:
     return RelayObject(found.name, found.active, found.hop.host, found.hop.port, addresses)
 
 
-def whole(rows: Sequence[Any]) -> Listing:
-    """A list that is never parted."""
-    return Listing(rows, 1, max(len(rows), 1), len(rows), 1 if rows else 0)
-
-
 def page(rows: Sequence[Any], number: int, per_page: int, total: int) -> Listing:
     return Listing(rows, number, per_page, total, -(-total // per_page))
 

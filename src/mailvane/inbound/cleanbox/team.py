@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from mailvane.inbound.cleanbox import shape
+from mailvane.inbound.cleanbox.parameters import BY_NAME, USUAL_ROWS, part
 from mailvane.inbound.model import AddressType, InboundDomain
 from mailvane.inbound.questions import AddressQuestion
 from mailvane.inbound.services import InboundServices
@@ -50,7 +53,7 @@ def subscription(services: InboundServices, asked: Asked) -> shape.Subscription:
 
 def domains(services: InboundServices, asked: Asked) -> shape.Listing:
     found = services.stores.domains.domains(asked.workspace)
-    return shape.whole([shape.domain(one) for one in found])
+    return _part(asked, [shape.domain(one) for one in found])
 
 
 def relays(services: InboundServices, asked: Asked) -> shape.Listing:
@@ -58,9 +61,15 @@ def relays(services: InboundServices, asked: Asked) -> shape.Listing:
     question = AddressQuestion(workspace=asked.workspace, type=AddressType.RELAY)
     listed = services.stores.addresses.page(question, 0, _MOST_ADDRESSES).addresses
     found = [one for one in services.stores.domains.domains(asked.workspace) if _is_relay(one)]
-    return shape.whole(
-        [shape.relay(one, sorted(each.address for each in listed if each.domain == one.name)) for one in found]
+    return _part(
+        asked, [shape.relay(one, sorted(each.address for each in listed if each.domain == one.name)) for one in found]
     )
+
+
+def _part(asked: Asked, rows: Sequence[Any]) -> shape.Listing:
+    """A workspace has few domains: all are read, and a page is shown, in the order of names."""
+    wanted = part(asked.query, USUAL_ROWS, BY_NAME)
+    return shape.page(rows[wanted.offset : wanted.offset + wanted.per_page], wanted.page, wanted.per_page, len(rows))
 
 
 def _is_relay(domain: InboundDomain) -> bool:

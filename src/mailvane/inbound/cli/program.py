@@ -9,7 +9,7 @@ import typer
 
 from mailvane.core.cli.program import Program, program
 from mailvane.core.cli.selection import chosen_workspace
-from mailvane.inbound.digest.sending import Digests
+from mailvane.inbound.digest.sending import Digest, Digests
 from mailvane.inbound.health.model import HealthReport, Release, Remedied
 from mailvane.inbound.health.settings import Team
 from mailvane.inbound.model import AuditEntry
@@ -60,6 +60,9 @@ class InboundProgram(Program, Protocol):
 
     def digests(self, url: str | None) -> Digests:
         """Mails about held messages, with links to this URL; by default, that of the server."""
+
+    async def due_digests(self, workspace: int, url: str | None) -> Sequence[Digest]:
+        """Send those of the day that are due, unless they were sent. Raises NotSent."""
 
 
 class Desk(NamedTuple):

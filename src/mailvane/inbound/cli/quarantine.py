@@ -134,22 +134,28 @@ def reject(
 def digest(
     context: typer.Context,
     url: str | None = typer.Option(None, help="How people reach this server, such as https://mail.example.org."),
+    scheduled: bool = typer.Option(
+        False, "--scheduled", help="For cron: send what is due by digest_hour, unless it was, by whomever."
+    ),
     workspace: str | None = _WORKSPACE,
     as_json: bool = _JSON,
 ) -> None:
-    """Mail to each address what is held for it, with links to decide; for cron, once a day.
+    """Mail to each address what is held for it, with links to decide.
 
     Exit status 1 when a mail could not be sent.
     """
     at = desk(context, workspace)
-    day = moment(at.now, at.place.zone)[:10]
-    sent = asyncio.run(at.place.digests(url).send(at.workspace, day, at.now))
+    if scheduled:
+        sent = list(asyncio.run(at.place.due_digests(at.workspace, url)))
+    else:
+        day = moment(at.now, at.place.zone)[:10]
+        sent = asyncio.run(at.place.digests(url).send(at.workspace, day, at.now))
     if as_json:
         print_json(sent)
     for one in () if as_json else sent:
         console().print(f"{one.address}: {one.held:,} held, {one.problem or 'sent'}", soft_wrap=True)
     if not sent and not as_json:
-        console().print("nothing is held")
+        console().print("nothing is to be told" if scheduled else "nothing is held")
     if any(one.problem for one in sent):
         raise typer.Exit(1)
 

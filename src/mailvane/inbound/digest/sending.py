@@ -40,14 +40,18 @@ class Digests:
         self._url = url.rstrip("/")
         self._zone = zone
 
-    async def send(self, workspace: int, day: str, now: int) -> list[Digest]:
-        """To every active address of the workspace for which something is held. Raises Refused, StoreUnavailable."""
+    async def send(self, workspace: int, day: str, now: int, *, once: bool = False) -> list[Digest]:
+        """To every active address of the workspace for which something is held; once: and that was not told that day.
+
+        Raises Refused, StoreUnavailable.
+        """
         if not self._mail.host:
             raise Refused("no mail server is set: host of [reputation.mail]")
         found = self._services.stores.addresses.page(AddressQuestion(workspace=workspace), 0, _MOST_ADDRESSES)
+        told = self._services.stores.digests.told(workspace, day) if once else set[str]()
         sent = []
         for address in found.addresses:
-            digest = self.of(address, now) if address.active else None
+            digest = self.of(address, now) if address.active and address.id not in told else None
             if digest is None:
                 continue
             rendered, held = digest
@@ -56,6 +60,8 @@ class Digests:
             except MailvaneError as error:
                 sent.append(Digest(address.address, held, error.message))
             else:
+                if once:
+                    self._services.stores.digests.tell(workspace, address.id, day)
                 sent.append(Digest(address.address, held))
         return sent
 

@@ -137,6 +137,16 @@ tallies = Table(
     sqlite_with_rowid=False,
 )
 
+# The day whose digest an address has had last.
+digests = Table(
+    "inbound_digests",
+    metadata,
+    Column("workspace", Integer, ForeignKey("workspaces.id"), primary_key=True, autoincrement=False),
+    Column("address", _Id, primary_key=True),
+    Column("day", String(10), nullable=False),
+    sqlite_with_rowid=False,
+)
+
 filters = Table(
     "inbound_filters",
     metadata,
