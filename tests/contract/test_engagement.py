@@ -10,9 +10,9 @@ from msgspec import structs
 from mailvane.maillog.clickhouse import ClickHouseMailLog
 from mailvane.maillog.model import EventBatch, EventType, MailEvent, MailKind
 from mailvane.maillog.queries import EngagementCounts, EngagementQuestion, ReceivedQuestion
-from tests.contract.maillogs import maillog, maillog_dsn, new_workspace
+from tests.contract.maillogs import maillog, maillog_dsn, new_workspace, workspace
 
-__all__ = ["maillog", "maillog_dsn"]
+__all__ = ["maillog", "maillog_dsn", "workspace"]
 
 DAY = 86_400_000
 MIDNIGHT = 1_789_948_800_000  # of a Monday
@@ -155,3 +155,21 @@ def test_who_got_how_many(maillog: ClickHouseMailLog, told: int) -> None:
 
 def test_another_workspace_has_nothing_of_it(maillog: ClickHouseMailLog, told: int) -> None:
     assert ask(maillog, new_workspace()) == []
+
+
+def test_a_program_never_tags_against_a_person(maillog: ClickHouseMailLog, workspace: int) -> None:
+    def tagged(number: int, later: int, positive: bool, automatic: bool) -> MailEvent:
+        return structs.replace(
+            event(number, EventType.TAGGED, positive=positive, automatic=automatic), at=MIDNIGHT + later
+        )
+
+    events = [each for number in range(1, 6) for each in (*mail(number, ANN), event(number, EventType.REPLIED))]
+    events += [tagged(1, 5, True, automatic=False), tagged(1, 9, False, automatic=True)]  # the person's holds
+    events += [tagged(2, 9, True, automatic=True), tagged(2, 5, False, automatic=False)]
+    events += [tagged(3, 5, False, automatic=True), tagged(3, 9, True, automatic=True)]  # among programs the newest
+    events += [tagged(4, 5, True, automatic=False), tagged(4, 9, False, automatic=False)]  # and among persons
+    maillog.append(EventBatch("tags", workspace, 0, events))
+    for _ in range(2):
+        (row,) = ask(maillog, workspace)
+        assert (row.replied, row.tagged, row.positive) == (5, 4, 2)
+        maillog.rebuild()

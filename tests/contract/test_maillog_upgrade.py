@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog
-from mailvane.maillog.model import EventBatch
-from mailvane.maillog.queries import ReceivedQuestion
+from msgspec import structs
+
+from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog, schema
+from mailvane.maillog.model import EventBatch, EventType
+from mailvane.maillog.queries import LogQuestion, Match, Pattern, ReceivedQuestion, Term
 from tests.contract.maillogs import maillog_dsn, new_workspace
-from tests.contract.test_engagement import ANN, ask, mail
+from tests.contract.test_engagement import ANN, DAY, MIDNIGHT, ask, event, mail
 
 __all__ = ["maillog_dsn"]
 
@@ -51,3 +53,30 @@ def test_a_mail_log_of_schema_1_is_filled_when_it_is_opened(maillog_dsn: str, tm
         ]
         question = ReceivedQuestion(workspace=workspace, relays=(1,), addresses=("client@isp.example",))
         assert opened.received(question) == {"client@isp.example": 2}
+
+
+def test_a_mail_log_of_schema_3_is_brought_up(maillog_dsn: str, tmp_path: Path) -> None:
+    """Mails are found by their Message-ID, and a person's tag holds against a program's."""
+    dsn = f"chdb://{tmp_path / 'maillog'}" if maillog_dsn.startswith("chdb:") else maillog_dsn
+    workspace = new_workspace()
+    with open_maillog(dsn) as opened:
+        for engine in opened._engines:
+            former = schema.feeds()["engagement"].replace(" + if(automatic, 0, 4611686018427387904)", "")
+            engine.command(f"ALTER TABLE engagement_feed MODIFY QUERY {former}")
+        before = [*mail(1, ANN, message_id="<old@shop.example>"), event(1, EventType.REPLIED)]
+        opened.append(EventBatch("before", workspace, 0, [*before, event(1, EventType.TAGGED, positive=True)]))
+        for engine in opened._engines:
+            engine.command("DROP VIEW message_ids_feed SYNC")
+            engine.command("DROP TABLE message_ids SYNC")
+            if engine.address.cluster is not None:
+                engine.command("DROP TABLE all_message_ids SYNC")
+            engine.command("TRUNCATE TABLE written_by SYNC")
+            engine.command("INSERT INTO written_by VALUES (3, '26.1', 26, 1)")
+    term = Term("msgid", (Pattern("<old@shop.example>", Match.WHOLE),))
+    for _ in range(2):
+        with open_maillog(dsn) as opened:
+            assert opened.search(LogQuestion(workspace=workspace, relays=(1,), terms=(term,))).total == 2
+    with open_maillog(dsn) as opened:
+        later = structs.replace(event(1, EventType.TAGGED, automatic=True), at=MIDNIGHT + DAY)
+        opened.append(EventBatch("after", workspace, 0, [later]))
+        assert [(row.replied, row.positive) for row in ask(opened, workspace)] == [(1, 1)]

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 EVENTS = "events"
-VIEWS = frozenset({"deliveries", "reactions", "mails", "engagement", "received", "waiting", "hourly", "queue_ids"})
+VIEWS = frozenset(
+    {"deliveries", "reactions", "mails", "engagement", "received", "waiting", "hourly", "queue_ids", "message_ids"}
+)
 # Rows that sum to zero vanish, and in the end the part: nothing can be said of this one.
 VANISHING = frozenset({"waiting"})
 _MARGIN = 86_400  # seconds: clocks differ, and what is about to expire is not missed

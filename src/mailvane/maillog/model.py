@@ -167,7 +167,7 @@ class MailEvent(msgspec.Struct, frozen=True, array_like=True, gc=False, kw_only=
     campaign: str = ""
     sequence: str = ""  # of the campaign; empty: the main one
     step: int = 0  # of the sequence, from 0
-    automatic: bool = False  # opened, clicked or replied by a machine: a proxy, a scanner, an autoresponder
+    automatic: bool = False  # opened, clicked, replied or tagged by a machine: a proxy, a scanner, an autoresponder
     positive: bool = False  # of a tag: the reply is a wanted one
     current_queue_id: str = ""  # the queue id that the mail had when this happened, where that is not `queue_id`
 

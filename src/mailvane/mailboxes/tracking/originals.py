@@ -25,21 +25,17 @@ def originals(maillog: MailLog, workspace: int, relays: tuple[int, ...], replies
     The last mail of the thread before the reply that somebody else sent. Raises StoreUnavailable.
     """
     found: dict[MailName, tuple[MailKey, str]] = {}
-    # At first only among mails to whoever answers, which is quick; then all, as people answer from other addresses.
-    for narrow in (True, False):
-        asked = sorted((one for one in replies if (not one.tries) is narrow), key=lambda one: one.reaction.at)
-        for start in range(0, len(asked), _AT_ONCE):
-            found |= _asked(maillog, _question(workspace, relays, asked[start : start + _AT_ONCE], narrow), asked)
+    asked = sorted(replies, key=lambda one: one.reaction.at)
+    for start in range(0, len(asked), _AT_ONCE):
+        some = asked[start : start + _AT_ONCE]
+        found |= _asked(maillog, _question(workspace, relays, some), some)
     return found
 
 
-def _question(workspace: int, relays: tuple[int, ...], replies: Sequence[Waiting], narrow: bool) -> LogQuestion:
-    terms = [Term("msgid", _patterns(each for one in replies for each in one.reaction.thread))]
-    if narrow:
-        authors = [one.reaction.mail.recipient for one in replies]
-        terms.append(Term("to", _patterns([*authors, *(each.lower() for each in authors)])))
+def _question(workspace: int, relays: tuple[int, ...], replies: Sequence[Waiting]) -> LogQuestion:
+    named = _patterns(each for one in replies for each in one.reaction.thread)
     return LogQuestion(
-        workspace=workspace, relays=relays, kinds=(MailKind.MAIL,), terms=tuple(terms),
+        workspace=workspace, relays=relays, kinds=(MailKind.MAIL,), terms=(Term("msgid", named),),
         since=max(0, replies[0].reaction.at - _REACH_MS), until=replies[-1].reaction.at,
         limit=_MOST_DELIVERIES, ascending=True,
     )  # fmt: skip

@@ -82,7 +82,7 @@ class NativeEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     campaign: Name = None
     sequence: Name = None  # of the campaign; left out: the main one
     step: Annotated[int, msgspec.Meta(ge=0, le=65_535)] | None = None
-    automatic: bool | None = None  # of what was opened, clicked or replied: by a machine
+    automatic: bool | None = None  # of what was opened, clicked, replied or tagged: by a machine
     positive: bool | None = None  # of a tag
 
 

@@ -43,6 +43,7 @@ _MEASURES = {
     "received": _Measure("workspace, domain, address, relay, day", "received", moment="day"),
     "waiting": _Measure(_MAIL, "waiting", "sums > 0"),
     "queue_ids": _Measure(f"{_MAIL}, name"),
+    "message_ids": _Measure(f"{_MAIL}, name"),
     "hourly": _Measure("workspace, relay, hour", "delivered + deferred + bounced + rejected", moment="hour"),
 }
 

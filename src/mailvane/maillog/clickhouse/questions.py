@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from mailvane.core.moments import HOUR_MS
-from mailvane.maillog.clickhouse import queue_ids, terms
+from mailvane.maillog.clickhouse import message_ids, queue_ids, terms
 from mailvane.maillog.clickhouse.engine import Statement
 from mailvane.maillog.clickhouse.merged_partitions import Week
 from mailvane.maillog.clickhouse.rows import AT_BIAS, EVENT_COLUMNS, REACTIONS, STATUSES, Name
@@ -201,6 +201,7 @@ class Search:
         self._where = " AND ".join(filter_.condition for filter_ in filters)
         self._values = {name: value for filter_ in filters for name, value in filter_.values.items()}
         self._selective = next(iter(_selective(question)), None)
+        self._message_ids = message_ids.named(question)
         self._joined = ""
         self._narrow = ""
         self._apart = False
@@ -238,6 +239,9 @@ class Search:
             named = queue_ids.mails(self._window, self._question.queue_ids)
             sql = f"SELECT DISTINCT accepted_at FROM ({named.sql}) LIMIT {MOMENTS + 1}"
             return Statement(sql, self._values | named.values)
+        if self._message_ids:
+            found = message_ids.moments(self._window, self._message_ids, MOMENTS + 1)
+            return Statement(found.sql, self._values | found.values)
         if self._selective is None:
             return None
         return Statement(

@@ -12,7 +12,7 @@ from importlib.resources import files
 from mailvane.core.errors import StoreTooNew
 from mailvane.maillog.clickhouse.engine import Engine
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 TABLES = (
     "events",
     "deliveries",
@@ -23,11 +23,15 @@ TABLES = (
     "waiting",
     "hourly",
     "queue_ids",
+    "message_ids",
     "restored",
 )
-KEPT = ("events", "deliveries", "reactions", "mails", "engagement", "received", "hourly", "queue_ids")  # have keep_days
+KEPT = (
+    *("events", "deliveries", "reactions", "mails", "engagement", "received", "hourly", "queue_ids", "message_ids"),
+)  # have keep_days
 # Views that came with a schema: one that was written before lacks their rows.
-ADDED = {2: ("engagement", "received"), 3: ("queue_ids",)}
+ADDED = {2: ("engagement", "received"), 3: ("queue_ids",), 4: ("message_ids",)}
+CHANGED = {4: ("engagement",)}  # likewise, views that ask the events something else since
 
 # 2000 to 2099: what claims to be older or younger shares the first or last partition and never expires too early.
 _DATE = "toDateTime(greatest({floor}, least(4102444799, intDiv({0}, 1000))), 'UTC')"
@@ -84,11 +88,15 @@ def create(engine: Engine) -> tuple[str, ...]:
     schema = max((int(str(each[0])) for each in written), default=SCHEMA_VERSION)
     for statement in statements():
         engine.command(statement)
+    changed = [view for since, views in CHANGED.items() if schema < since for view in views]
+    for view in changed:
+        engine.command(f"ALTER TABLE {view}_feed MODIFY QUERY {feeds()[view]}")
     if engine.address.cluster is not None:
         _spread(engine, engine.address.cluster, anew=schema < SCHEMA_VERSION)
     if engine.embedded:
         _remove_parts_alone(engine)
-    return tuple(view for since, views in ADDED.items() if schema < since for view in views)
+    added = [view for since, views in ADDED.items() if schema < since for view in views]
+    return tuple(dict.fromkeys([*added, *changed]))
 
 
 def stamp(engine: Engine) -> None:

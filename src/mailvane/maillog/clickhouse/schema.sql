@@ -200,7 +200,8 @@ WHERE type = 'accepted';
 -- One row for each mail: what became of it and what its recipients did, as bits of `done`, so that each mail counts once
 -- of a kind, however often that happened. `mailbox` is who sent it: '2' and the address of From, or '1' and the envelope
 -- sender where the From is not known, in lower case; the greater one holds. `tagged` is the time of the newest tag of its
--- replies, doubled, plus one when that tag is a positive one.
+-- replies, doubled, plus one when that tag is a positive one, and 2^62 when a person set it, so that a program's never holds
+-- against it.
 -- Bits: 1 accepted, 2 delivered, 4 bounced or expired, 8 opened by a person, 16 opened by anybody, 32 clicked by a
 -- person, 64 clicked by anybody, 128 replied, 256 replied automatically, 512 unsubscribed, 1024 complained.
 CREATE TABLE IF NOT EXISTS engagement
@@ -232,7 +233,7 @@ SELECT
         type = 'accepted', if(kind = 'mail', 1, 0), type = 'delivered', 2, type IN ('bounced', 'expired'), 4,
         type = 'opened', if(automatic, 16, 24), type = 'clicked', if(automatic, 64, 96),
         type = 'replied', if(automatic, 256, 128), type = 'unsubscribed', 512, type = 'complained', 1024, 0)) AS done,
-    if(type = 'tagged', toUInt64(at) * 2 + positive, 0) AS tagged,
+    if(type = 'tagged', toUInt64(at) * 2 + positive + if(automatic, 0, 4611686018427387904), 0) AS tagged,
     keep_days
 FROM events
 WHERE type IN ('accepted', 'delivered', 'bounced', 'expired', 'opened', 'clicked', 'replied', 'unsubscribed', 'complained',
@@ -340,6 +341,28 @@ SELECT
     relay, accepted_at, number, keep_days
 FROM events
 WHERE (queue_id != '' OR current_queue_id != '' OR type IN ('delivered', 'reinjected'));
+
+-- The mails of each Message-ID, by a hash of it: replies name the mails that they answer. Two ids may have one hash, so
+-- whoever finds a mail here compares its Message-ID.
+CREATE TABLE IF NOT EXISTS message_ids
+(
+    workspace UInt32,
+    name UInt64 CODEC(ZSTD(1)),
+    relay UInt32 CODEC(ZSTD(1)),
+    accepted_at Int64 CODEC(ZSTD(1)),
+    number UInt32 CODEC(ZSTD(1)),
+    keep_days SimpleAggregateFunction(max, UInt16) CODEC(ZSTD(1))
+)
+ENGINE = AggregatingMergeTree
+PARTITION BY {month:accepted_at}
+ORDER BY (workspace, name, relay, accepted_at, number)
+TTL {expiry:accepted_at} + toIntervalDay(keep_days) DELETE WHERE keep_days < 65535
+SETTINGS {durable}, index_granularity = 1024;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS message_ids_feed TO message_ids AS
+SELECT DISTINCT workspace, cityHash64(message_id) AS name, relay, accepted_at, number, keep_days
+FROM events
+WHERE message_id != '' AND type IN ('accepted', 'held', 'deferred', 'discarded', 'expired', 'bounced', 'delivered');
 
 -- Batches that came with a backup, which brings rows but not the marks by which a table recognises a batch.
 CREATE TABLE IF NOT EXISTS restored (batch UInt64) ENGINE = ReplacingMergeTree ORDER BY batch;

@@ -12,8 +12,9 @@ import msgspec
 
 from mailvane.core.mailbox import canonical_address
 from mailvane.core.moments import HOUR_MS
+from mailvane.maillog.automatic import says_automatic
 from mailvane.maillog.model import EventType, MailKind
-from mailvane.maillog.postfix.headers import CAMPAIGN, campaign_name, says_automatic
+from mailvane.maillog.postfix.headers import CAMPAIGN, campaign_name
 from mailvane.maillog.postfix.records import Attempt
 
 LONGEST_EVIDENCE = 65_536  # characters of raw lines kept with one event

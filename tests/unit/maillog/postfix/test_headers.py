@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailvane.maillog.postfix.headers import header_address, header_ids, header_text, read_header, says_automatic
+from mailvane.maillog.automatic import says_automatic
+from mailvane.maillog.postfix.headers import header_address, header_ids, header_text, read_header
 
 TAIL = "; from=<a@example.org> to=<b@example.net> proto=ESMTP helo=<x>"
 
