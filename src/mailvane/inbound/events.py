@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from mailvane.core.tenants.model import INBOUND_RELAY
+from mailvane.inbound.headers import Headers
 from mailvane.inbound.model import Message, MessageStatus
 from mailvane.maillog.model import EventType, MailEvent, ReasonFamily
 
@@ -41,9 +42,12 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     ip: str = ""
 
 
-def accepted(message: Message, host: str) -> MailEvent:
-    """It was taken in."""
-    return _event(message, EventType.ACCEPTED, message.received_at, host=host)
+def accepted(message: Message, host: str, headers: Headers) -> MailEvent:
+    """It was taken in. Its thread is told here alone: a reply is one, whatever becomes of it."""
+    return _event(
+        message, EventType.ACCEPTED, message.received_at, host=host, in_reply_to=headers.ids("in-reply-to"),
+        references=headers.ids("references"), automatic=headers.is_automatic,
+    )  # fmt: skip
 
 
 def decided(message: Message, at: int) -> MailEvent | None:

@@ -5,6 +5,7 @@ A header is bytes from outside: whatever cannot be read is empty, and nothing ra
 
 from __future__ import annotations
 
+import re
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.parser import BytesHeaderParser
@@ -14,9 +15,12 @@ from email.utils import getaddresses
 import msgspec
 
 from mailvane.core.mailbox import canonical_address
+from mailvane.maillog.automatic import says_automatic
 
 LONGEST_HEADER = 256 * 1024  # bytes; a longer one is refused
 _LONGEST_VALUE = 998
+_MOST_IDS = 20  # ours: of a list of Message-IDs, the last; a long thread is found by its newest mails
+_MESSAGE_ID = re.compile(r"<[^<>\s]{1,996}>")
 _PARSER = BytesHeaderParser(policy=compat32)
 
 
@@ -39,6 +43,16 @@ class Headers(msgspec.Struct, frozen=True, kw_only=True):
         """The topmost one, decoded; empty when there is none."""
         found = self.all(name)
         return decoded(found[0]) if found else ""
+
+    def ids(self, name: str) -> str:
+        """The Message-IDs of In-Reply-To or References (RFC 5322, section 3.6.4), the newest last."""
+        found = [each for value in self.all(name) for each in _MESSAGE_ID.findall(_text(value))]
+        return " ".join(each for each in found[-_MOST_IDS:] if each.isprintable())
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether a program wrote the mail."""
+        return any(says_automatic(name.lower(), value) for name, value in self.fields)
 
 
 def header_length(content: bytes) -> int:

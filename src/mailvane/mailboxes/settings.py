@@ -12,6 +12,7 @@ from mailvane.core.errors import InvalidSetting
 from mailvane.core.setting_tables import Part
 
 _Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+_Path = Annotated[str, Meta(pattern="^/")]
 _Label = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", max_length=100)]
 
 
@@ -48,13 +49,25 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
             description="How long a click waits for those on the other links of its mail before it is judged.",
         ),
     ] = 15
+    classifier_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^/?#\s]+(/[^?#\s]*)?)?$",
+            description="Base URL of an OpenAI-compatible API that says which replies are positive, such as"
+            " `http://127.0.0.1:11434/v1`; it gets subject and text of replies that the gateway takes in. Empty: none.",
+        ),
+    ] = ""
+    classifier_model: Annotated[str, Meta(description="Name of the model that it is asked for.")] = ""
+    classifier_key_file: Annotated[_Path | None, Meta(description="File that holds its key, if it wants one.")] = None
     not_machines: Annotated[
         tuple[str, ...],
-        Meta(description="Rows of the table of machines that count as people, such as `google-image-proxy`."),
-    ] = ()
+        Meta(description="Rows of the table of machines that count as people: proxies, which fetch for a reader."),
+    ] = ("google-image-proxy", "yahoo-mail-proxy")
 
 
 def _check(settings: MailboxSettings, where: str) -> None:
+    if settings.classifier_url and not settings.classifier_model:
+        raise InvalidSetting(f"{where}: classifier_url: say which model is asked for with classifier_model")
     for text in settings.trusted_proxies:
         try:
             ip_network(text)

@@ -22,6 +22,7 @@ from mailvane.dashboard.cli import login_link
 from mailvane.dmarc.cli import dmarc
 from mailvane.inbound.cli import address, contact, filters, inbound, quarantine, report
 from mailvane.mailboxes.cli import mailbox, mailboxes
+from mailvane.mailboxes.cli import tagging as mailbox_tagging
 from mailvane.maillog.cli import explain, importing, log, stats, upkeep
 from mailvane.outbound.cli import domain, quota
 from mailvane.reputation.cli import alerts, check
@@ -45,6 +46,7 @@ COMMANDS: Mapping[str, Register] = {
     "login_link": login_link.register,
     "mailbox": mailbox.register,
     "mailboxes": mailboxes.register,
+    "mailbox-tag": mailbox_tagging.register,
     "quarantine": quarantine.register,
     "quota": quota.register,
     "relay": relay.register,

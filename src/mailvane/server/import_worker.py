@@ -11,6 +11,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
@@ -95,11 +96,13 @@ def _ship(settings: Settings, purpose: str, connection: Connection) -> None:
     try:
         # Imported here: the process that reads the log needs no engine of its own.
         from mailvane.server.stores import stores_here  # noqa: PLC0415
+        from mailvane.server.tracking import settle  # noqa: PLC0415
 
         with stores_here(settings, purpose) as stores:
             connection.send(None)
             while words.get() != _STOP:
                 stores.shipper.poke()
+            settle(settings, stores, time.time_ns() // 1_000_000)
     except MailvaneError as error:
         connection.send(error)
 

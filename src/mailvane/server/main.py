@@ -23,6 +23,7 @@ from mailvane.inbound.cli.program import HealthDesk
 from mailvane.inbound.digest.sending import Digest, Digests
 from mailvane.inbound.services import InboundServices
 from mailvane.mailboxes.services import MailboxServices
+from mailvane.mailboxes.tracking.tagging import Tagging
 from mailvane.maillog.cli.program import ImportProgress, ImportRequest, ImportSummary
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.ownership import Ownership
@@ -143,6 +144,9 @@ class Mailvane:
 
         with self.maillog() as maillog:
             yield mailbox_services(self._settings, self._ledger, self.tenancy(), lambda: maillog)
+
+    def tagging(self) -> Tagging:
+        return Tagging(self.tenancy(), self._ledger.journal.commit)
 
     def ownership(self) -> AbstractContextManager[Ownership]:
         from mailvane.server.stores import ownership_here  # noqa: PLC0415

@@ -18,7 +18,7 @@ from mailvane.core.errors import InvalidSetting
 from mailvane.core.periodic import every, in_background
 from mailvane.inbound.content import ContentStore
 from mailvane.inbound.delivery.courier import HOLD_MS, Courier, CourierParts
-from mailvane.inbound.gateway.arrival import Arrivals
+from mailvane.inbound.gateway.arrival import Arrivals, Heard
 from mailvane.inbound.gateway.intake import Intake
 from mailvane.inbound.gateway.opinions import Opinions
 from mailvane.inbound.gateway.server import GatewayMetrics, GatewayServer
@@ -28,6 +28,7 @@ from mailvane.inbound.rspamd import rspamd_of
 from mailvane.inbound.settings import InboundSettings
 from mailvane.maillog.reasons import load_reasons
 from mailvane.server.inbound import CONTENT_DIRECTORY
+from mailvane.server.judging import judged_replies
 from mailvane.server.settings import SMTP_DEFAULT, Settings
 from mailvane.server.stores import Stores
 
@@ -59,7 +60,8 @@ class Receiving:
         parts = CourierParts(stores=stores, contents=contents, settings=inbound, reasons=load_reasons())
         courier = Courier(parts, holder, self._clock, noticed)
         rspamd = rspamd_of(inbound)
-        arrivals = Arrivals(stores, contents, inbound, (holder, HOLD_MS), courier.take, noticed)
+        heard = Heard(noticed, judged_replies(self._settings.mailboxes, self._stores.ledger.tracking))
+        arrivals = Arrivals(stores, contents, inbound, (holder, HOLD_MS), courier.take, heard)
         intake = Intake(
             inbound,
             Directory(stores, inbound.recipient_delimiter),

@@ -15,6 +15,7 @@ from mailvane.mailboxes.tracking.services import TrackingServices
 from mailvane.mailboxes.tracking.settling import Record, Settling, due_times
 from mailvane.mailboxes.tracking.tagging import Tagging
 from mailvane.server.ledger import Ledger
+from mailvane.server.settings import Settings
 from mailvane.server.stores import Stores
 
 
@@ -37,6 +38,16 @@ def tracking_services(
     return TrackingServices(
         tenancy, secrets, app, Tagging(tenancy, record), (settings.tracking_url or here).rstrip("/")
     )
+
+
+def settle(settings: Settings, stores: Stores, now: int) -> None:
+    """What a server does all the time, once: find the mails of replies, opens and clicks, and tell the mail log.
+
+    Raises InvalidSetting, StoreUnavailable.
+    """
+    stores.recorder.drain()
+    settling_of(settings.mailboxes, stores, Tenancy(stores.ledger.tenants, "")).finish(now)
+    stores.recorder.drain()
 
 
 def settling_of(settings: MailboxSettings, stores: Stores, tenancy: Tenancy) -> Settling:

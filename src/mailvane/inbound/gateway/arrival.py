@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,11 +21,12 @@ from mailvane.inbound.scores import SpamScore
 from mailvane.inbound.settings import InboundSettings
 from mailvane.inbound.store.rows import NewMail
 from mailvane.inbound.stores import InboundStores
-from mailvane.maillog.model import MailEvent, mail_number
+from mailvane.maillog.model import EventType, MailEvent, mail_number
 
 _GROUP_BYTES = 64 * 1024 * 1024
 _WAITING_BYTES = 512 * 1024 * 1024
 KEPT = frozenset({MessageStatus.PENDING, MessageStatus.QUARANTINED, MessageStatus.SNOOZED})  # with their content
+_GOES_ON = frozenset({MessageStatus.PENDING, MessageStatus.SNOOZED})
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,10 +68,29 @@ class Stored(msgspec.Struct, frozen=True):
     mail: NewMail
     content: bytes
     id: str | None  # of the content; None where it is not needed
+    reply: MailEvent | None = None  # that it came in, where a person answers with it and it goes on
 
 
 Taken = Callable[[Sequence[Message], bytes, Sequence[NextHop]], None]
 """Told of messages that are safe and may go on, with their content, so that it need not be read again, and where to."""
+
+
+class Reply(NamedTuple):
+    """A mail that was taken in, in which a person answers."""
+
+    workspace: int
+    event: MailEvent
+    content: bytes
+
+
+Replied = Callable[[Sequence[Reply]], None]
+
+
+class Heard(NamedTuple):
+    """Who is told of what is safe; raises nothing."""
+
+    noticed: Callable[[], None] = lambda: None  # events are in the journal
+    replied: Replied = lambda _replies: None  # replies came in; told on a thread
 
 
 class Arrivals:
@@ -82,15 +103,15 @@ class Arrivals:
         settings: InboundSettings,
         hold: tuple[str, int],
         taken: Taken,
-        noticed: Callable[[], None] = lambda: None,
+        heard: Heard | None = None,
     ) -> None:
-        """`hold`: who has messages in hand from the start, and for how many ms. `noticed`: events are there."""
+        """`hold`: who has messages in hand from the start, and for how many ms."""
         self._stores = stores
         self._contents = contents
         self._settings = settings
         self._holder, self._hold_ms = hold
         self._taken = taken
-        self._noticed = noticed
+        self._heard = heard or Heard()
         self._storing: GroupCommit[None, list[Stored], list[str | None]] = GroupCommit(
             self._commit, _GROUP_BYTES, _size, limits=CommitLimits(_WAITING_BYTES, _WAITING_BYTES)
         )
@@ -120,7 +141,7 @@ class Arrivals:
             own = [(route, outcome) for route, outcome in from_here if route.domain.workspace == workspace]
             mail = self._mail(arrival, judged, own, content)
             needed = any(message.content is not None for message in mail.messages)
-            parts.append(Stored(mail, arrival.content, content if needed else None))
+            parts.append(Stored(mail, arrival.content, content if needed else None, _reply(mail)))
         return parts
 
     def _mail(self, arrival: Arrival, judged: Judged, own: Sequence[tuple[Route, Outcome]], content: str) -> NewMail:
@@ -132,7 +153,7 @@ class Arrivals:
         told: list[MailEvent] = []
         for message in messages:
             if message.status is not MessageStatus.REJECTED:
-                told.append(events.accepted(message, self._settings.hostname))
+                told.append(events.accepted(message, self._settings.hostname, arrival.headers))
             decided = events.decided(message, arrival.received_at)
             if decided is not None:
                 told.append(decided)
@@ -170,7 +191,7 @@ class Arrivals:
 
     async def _commit(self, _key: None, group: Sequence[list[Stored]]) -> Sequence[list[str | None]]:
         answers = await asyncio.to_thread(self._write, group)
-        self._noticed()
+        self._heard.noticed()
         return answers
 
     def _write(self, group: Sequence[list[Stored]]) -> list[list[str | None]]:
@@ -181,7 +202,24 @@ class Arrivals:
             answers = iter(self._stores.messages.take_in(mails, max(each.messages[0].received_at for each in mails)))
         finally:
             self._contents.unpin([one for one, _ in needed])
-        return [[next(answers) for _ in parts] for parts in group]
+        found = [[next(answers) for _ in parts] for parts in group]
+        replies = [
+            Reply(part.mail.workspace, part.reply, part.content)
+            for parts, refusals in zip(group, found, strict=True)
+            for part, refusal in zip(parts, refusals, strict=True)
+            if part.reply is not None and refusal is None
+        ]
+        if replies:
+            self._heard.replied(replies)
+        return found
+
+
+def _reply(mail: NewMail) -> MailEvent | None:
+    """That it was taken in, where it answers something, a person wrote it, and it is not held back."""
+    if not any(each.status in _GOES_ON for each in mail.messages):
+        return None
+    told = (each for each in mail.events if each.type is EventType.ACCEPTED)
+    return next((each for each in told if (each.in_reply_to or each.references) and not each.automatic), None)
 
 
 def _size(parts: Sequence[Stored]) -> int:

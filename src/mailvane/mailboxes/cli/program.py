@@ -12,11 +12,19 @@ from mailvane.core.errors import InvalidInput
 from mailvane.mailboxes.dates import read_bound
 from mailvane.mailboxes.performance import Window
 from mailvane.mailboxes.services import MailboxServices
+from mailvane.mailboxes.tracking.tagging import Tagging
+from mailvane.maillog.interface import MailLog
 
 
 class MailboxProgram(Program, Protocol):
     def mailboxes(self) -> AbstractContextManager[MailboxServices]:
         """Mailboxes and their figures; the mail log is asked through the running server when there is one."""
+
+    def maillog(self) -> AbstractContextManager[MailLog]:
+        """The mail log, through the running server when there is one, with all that the journal held."""
+
+    def tagging(self) -> Tagging:
+        """What says of replies whether they are wanted ones; the journal keeps it."""
 
 
 def mailbox_program(context: typer.Context) -> MailboxProgram:

@@ -51,9 +51,10 @@ class TrackingStore:
         with self._database.write() as connection:
             self._add.many(connection, rows)
 
-    def due(self, now: int, limit: int) -> list[Waiting]:
-        """Those that are due, the first first."""
-        wanted = select(_OWN.document, _OWN.tries).where(_OWN.due_at <= now).order_by(_OWN.due_at).limit(limit)
+    def due(self, now: int, limit: int, judged: bool = False) -> list[Waiting]:
+        """Those that are due, the first first; either those whose text is to be judged, or all others."""
+        kind = _OWN.kind == ReactionKind.TAGGED if judged else _OWN.kind != ReactionKind.TAGGED
+        wanted = select(_OWN.document, _OWN.tries).where(_OWN.due_at <= now, kind).order_by(_OWN.due_at).limit(limit)
         with self._database.read() as connection:
             return [_waiting(*row) for row in connection.execute(wanted)]
 

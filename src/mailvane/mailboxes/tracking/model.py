@@ -17,6 +17,7 @@ class ReactionKind(StrEnum):
     CLICKED = "clicked"
     UNSUBSCRIBED = "unsubscribed"
     REPLIED = "replied"
+    TAGGED = "tagged"  # a reply whose text is to be judged
 
 
 KIND_OF = {
@@ -42,6 +43,8 @@ class Reaction(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
     agent: str = ""
     thread: tuple[str, ...] = ()  # of a reply: Message-IDs, the newest first; `mail` is the reply and its author
+    subject: str = ""  # of a reply that is to be judged, with its text
+    text: str = ""
 
     @property
     def mail_digest(self) -> bytes:

@@ -87,6 +87,15 @@ def _reply(workspace: int, event: MailEvent) -> Reaction | None:
     )  # fmt: skip
 
 
+def to_be_judged(workspace: int, event: MailEvent, text: str) -> Reaction | None:
+    """The answer of a person that a mail is, with its text; None: it is none."""
+    reply = _reply(workspace, event)
+    if reply is None or reply.machine:
+        return None
+    digest = blake2b(reply.digest, digest_size=16, person=b"judged").digest()
+    return msgspec.structs.replace(reply, digest=digest, kind=ReactionKind.TAGGED, subject=event.subject, text=text)
+
+
 def _thread(event: MailEvent) -> Iterator[str]:
     """The Message-IDs of the thread, the newest first."""
     named = [*_MESSAGE_ID.findall(event.in_reply_to), *reversed(_MESSAGE_ID.findall(event.references))]

@@ -36,7 +36,7 @@ _IDS_AT_ONCE = 200  # that one question names
 # ours: how long before and after a link was made its mail may be accepted.
 _BEFORE_MS, _AFTER_MS = DAY_MS, 14 * DAY_MS
 _FIRST_RETRY_MS, _LONGEST_RETRY_MS = 1_000, 6 * HOUR_MS
-_REPLY_TRIES = 8  # ours: a few minutes
+_REPLY_TRIES = 17  # ours: a day and a half, as the log that has the mail may be read later
 _PATIENCE_MS = 3 * DAY_MS  # ours: what the log does not know by then it will not know
 
 _TYPES = {
@@ -63,6 +63,11 @@ class Settling:
     async def run(self, clock: Callable[[], int]) -> None:
         """Until it is cancelled."""
         await every(_EVERY_SECONDS, "settling opens and clicks", lambda: asyncio.to_thread(self.round, clock()))
+
+    def finish(self, now: int) -> None:
+        """Settle all that is due, as a command does which read a log while no server runs. Raises StoreUnavailable."""
+        while self.round(now):
+            pass
 
     def round(self, now: int) -> bool:
         """Settle what is due; whether there may be more. Blocking. Raises StoreUnavailable."""
