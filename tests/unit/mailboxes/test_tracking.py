@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from mailvane.core.errors import InvalidInput, InvalidSetting
+from mailvane.mailboxes.settings import MailboxSettings
 from mailvane.mailboxes.tracking.clients import Proxies, Rates
 from mailvane.mailboxes.tracking.links import (
     Link,
@@ -111,6 +112,14 @@ REQUESTS = [
 @pytest.mark.parametrize(("agent", "address", "name"), REQUESTS)
 def test_machines_are_told_by_the_table(agent: str, address: str, name: str) -> None:
     assert load_machines().named(agent, address) == name
+
+
+def test_proxies_ask_for_people_and_prefetching_does_not() -> None:
+    machines = load_machines(MailboxSettings().not_machines)
+    yahoo = "YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html"
+    assert [machines.named(agent, "66.249.84.1") for agent in (GOOGLE, yahoo, FIREFOX)] == ["", "", ""]
+    assert machines.named(PREFETCH, "66.249.84.1") == "gmail-prefetch"
+    assert machines.named("Mozilla/5.0", "") == "apple-mail-privacy-protection"
 
 
 def test_a_row_can_be_left_out() -> None:
