@@ -200,6 +200,6 @@ def same_elsewhere(team: Team) -> None:
     assert ann["totalReceived"] == 6
     assert (bob["email"], bob["performance"]["sent"], bob["performance"]["replied"]) == (BOB, 1, 0)
     (line, _) = team.installation.answer("mailboxes")
-    assert (line["address"], line["sent"], line["rates"]["replied"]["count"]) == (ANN, 20, 3)
+    assert (line["address"], line["sent"], line["rates"]["replied"]["numerator"]) == (ANN, 20, 3)
     (campaign,) = [one for one in team.client.get("/mailvane/v1/campaigns").json() if one["name"] == "spring"]
     assert (campaign["sent"], campaign["rates"]["replied"]["numerator"]) == (20, 3)

@@ -57,7 +57,7 @@ def test_replies_count_after_an_import_alone(tmp_path: Path, together: bool) -> 
         log.write_text(text)
         installation.run("import", "postfix", str(log), "--workspace", "acme", "--year", "2025")
     found = {one["address"]: one for one in installation.answer("mailboxes")}[ANN]
-    counts = {kind: rate["count"] for kind, rate in found["rates"].items()}
+    counts = {kind: rate["numerator"] for kind, rate in found["rates"].items()}
     assert (found["sent"], counts["replied"], counts["auto_replied"]) == (4, 2, 1)
 
 

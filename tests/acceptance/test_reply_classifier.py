@@ -124,7 +124,7 @@ def test_replies_are_judged_and_a_person_has_the_last_word(gateway: GatewayWorld
     gateway.installation.wait_for(lambda: counts(gateway) == (5, 1))
     given = {"mail_id": ids["<3@ours.example>"], "recipient": CLIENT, "positive": True, "relay": gateway.relay}
     HTTP.post(f"{url}/mailvane/v1/replies/tag", headers={"X-API-KEY": gateway.key}, json=given).raise_for_status()
-    run("mailbox-tag", ids["<1@ours.example>"], "--recipient", CLIENT.upper())
+    run("mailbox-tag", "<1@ours.example>", "--recipient", CLIENT.upper())
     gateway.installation.wait_for(lambda: counts(gateway) == (5, 3))
     # Another answer to the same mail, whatever is made of it, does not change what a person said.
     once_more = mail("Re 0 again", "I am interested again.", CLIENT, "In-Reply-To: <0@ours.example>\r\n")
@@ -133,6 +133,7 @@ def test_replies_are_judged_and_a_person_has_the_last_word(gateway: GatewayWorld
     wait_for(lambda: any("again" in said(body) for *_, body in model.asked[asked:]))
     gateway.installation.run("rebuild")
     assert counts(gateway) == (5, 3)
+    assert run("mailbox-tag", "<none@ours.example>", succeeds=False).returncode != 0
     assert run("mailbox-tag", "0" * 18, succeeds=False).returncode != 0
     assert run("mailbox-tag", ids["<0@ours.example>"], "--recipient", "x@y.example", succeeds=False).returncode != 0
 

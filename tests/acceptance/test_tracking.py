@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,8 +89,21 @@ def test_links_become_figures_and_stay_after_a_rebuild(installation: tuple[Insta
         found.wait_for(lambda: right.items() <= counts(client).items())
         compatible = client.get("/v1/analytics/mailboxes").json()["data"][0]["performance"]
         assert (compatible["sent"], compatible["opened"], compatible["clicked"]) == (5, 2, 1), "people only"
+        for asked in (b"/t/c/" + b"A" * 1_000_000, b"/t/o/x.gif?" + b"A" * 1_000_000):
+            assert status(found.port, asked) in {0, *range(400, 500)}
+        assert client.get("/readyz").is_success
         found.run("rebuild")
         assert right.items() <= counts(client).items()
+
+
+def status(port: int, asked: bytes) -> int:
+    """How a request is answered whose target no client would send; 0: the connection is closed before all was sent."""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+        try:
+            connection.sendall(b"GET " + asked + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            return int(connection.recv(100).split()[1])
+        except ConnectionError:
+            return 0
 
 
 def links(client: httpx.Client, number: int) -> Any:

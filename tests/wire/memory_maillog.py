@@ -241,7 +241,7 @@ def _engaged(events: list[MailEvent]) -> EngagementCounts | None:
     for event in events:
         kinds = _AUTOMATIC if event.automatic and event.type in _AUTOMATIC else _FLAGS
         flags |= dict.fromkeys(kinds.get(event.type, ()), 1)
-    tags = sorted((event.at, event.positive) for event in events if event.type is EventType.TAGGED)
+    tags = sorted((not each.automatic, each.at, each.positive) for each in events if each.type is EventType.TAGGED)
     first = events[0]
     return EngagementCounts(
         sender=(max(event.header_from for event in events) or max(event.sender for event in events)).lower(),
@@ -250,7 +250,7 @@ def _engaged(events: list[MailEvent]) -> EngagementCounts | None:
         sequence=max(event.sequence for event in events).replace("main", ""),
         step=max(event.step for event in events),
         tagged=int(bool(flags.get("replied")) and bool(tags)),
-        positive=int(bool(flags.get("replied")) and bool(tags) and tags[-1][1]),
+        positive=int(bool(flags.get("replied")) and bool(tags) and tags[-1][-1]),
         first_at=first.accepted_at,
         last_at=first.accepted_at,
         **flags,

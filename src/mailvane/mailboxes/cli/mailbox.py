@@ -15,7 +15,7 @@ from mailvane.core.cli.rendering import console, moment, print_json, print_recor
 from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS
-from mailvane.mailboxes.cli.mailboxes import PLOT_DAYS
+from mailvane.mailboxes.cli.mailboxes import PLOT_DAYS, sent_today
 from mailvane.mailboxes.cli.program import MailboxProgram, mailbox_program, window
 from mailvane.mailboxes.health import DnsHealth, RecordHealth, RecordStatus
 from mailvane.mailboxes.model import Mailbox, MailboxRule, MailboxStatus, Warmup
@@ -179,7 +179,7 @@ def _terms(place: MailboxProgram, one: Mailbox) -> dict[str, Any]:
 
 def _print_terms(place: MailboxProgram, one: Mailbox, found: Performance) -> None:
     totals = {"sent ever": f"{found.totals.sent:,}", "got ever": f"{found.totals.received:,}"}
-    print_record(one.address, _terms(place, one) | totals | {"sent today": f"{found.totals.sent_today:,}"})
+    print_record(one.address, _terms(place, one) | totals | {"sent today": str(sent_today(found, place.now()))})
 
 
 def _print_rates(one: Mailbox, found: Performance) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 from rich.table import Table
@@ -16,11 +16,18 @@ from mailvane.core.moments import DAY_MS
 from mailvane.mailboxes.cli.program import mailbox_program, window
 from mailvane.mailboxes.model import passes
 from mailvane.mailboxes.performance import KINDS, Performance, Window, counted
-from mailvane.mailboxes.rates import percent, wilson
+from mailvane.mailboxes.rates import percent, rate
 
 PLOT_DAYS = 30
 SHOWN = ("delivered", "bounced", "opened", "clicked", "replied", "positive")
 _SORTS = ("address", "sent", "today", *KINDS)
+
+
+class _Asked(NamedTuple):
+    """What is plotted, and when that was asked."""
+
+    span: Window
+    now: int
 
 
 def register(app: typer.Typer) -> None:
@@ -58,7 +65,7 @@ def mailboxes(  # noqa: PLR0913  each option is a part of the question or of how
         by_sender: dict[str, dict[int, int]] = {}
         for row in days:
             by_sender.setdefault(row.sender, {})[row.day] = row.sent
-        _print(shown, len(passing), by_sender, _plotted(span, now))
+        _print(shown, len(passing), by_sender, _Asked(_plotted(span, now), now))
 
 
 def _sorted(found: Sequence[Performance], name: str, backwards: bool) -> list[Performance]:
@@ -82,14 +89,7 @@ def _plotted(span: Window, now: int) -> Window:
 
 def _told(one: Performance) -> dict[str, Any]:
     found = counted(one.mailbox, one.known, one.counts)
-    rates = {
-        kind: {
-            "count": number,
-            "of": one.counts.sent,
-            "interval": wilson(number, one.counts.sent) if number is not None and one.counts.sent else None,
-        }
-        for kind, number in found.items()
-    }
+    rates = {kind: rate(number, one.counts.sent) for kind, number in found.items()}
     mailbox = one.mailbox
     return {
         "id": mailbox.id, "address": mailbox.address, "display_name": mailbox.display_name, "status": mailbox.status,
@@ -105,7 +105,16 @@ def _line(one: Performance) -> list[Any]:
     return [mailbox.address, mailbox.display_name, mailbox.status, " ".join(mailbox.tags), one.counts.sent, *numbers]
 
 
-def _print(found: Sequence[Performance], total: int, days: Mapping[str, Mapping[int, int]], span: Window) -> None:
+def sent_today(one: Performance, now: int) -> Text:
+    """And how many it may send, by its limit and its warm-up; red when that is reached."""
+    sent, allowed = one.totals.sent_today, one.mailbox.allowed_today(now)
+    if allowed is None:
+        return Text(f"{sent:,}")
+    return Text(f"{sent:,} of {allowed:,}", "red" if sent >= allowed else "")
+
+
+def _print(found: Sequence[Performance], total: int, days: Mapping[str, Mapping[int, int]], asked: _Asked) -> None:
+    span, now = asked
     starts = range((span.since or 0) // DAY_MS * DAY_MS, (span.until or 0) + 1, DAY_MS)
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("mailbox", no_wrap=True, overflow="ellipsis", max_width=40)
@@ -118,8 +127,7 @@ def _print(found: Sequence[Performance], total: int, days: Mapping[str, Mapping[
         numbers = counted(one.mailbox, one.known, one.counts)
         plot = sparkline([days.get(one.mailbox.address, {}).get(start, 0) for start in starts])
         shares = [_share(numbers[kind], one.counts.sent, kind) for kind in SHOWN]
-        limit = one.mailbox.daily_limit
-        today = f"{one.totals.sent_today:,}" + (f" of {limit:,}" if limit is not None else "")
+        today = sent_today(one, now)
         table.add_row(Text(one.mailbox.address), f"{one.counts.sent:,}", Text(plot, "cyan"), *shares, today)
     console().print(table)
     if len(found) < total:
