@@ -254,6 +254,18 @@ def test_a_reply_from_another_address_is_found_too(world: World) -> None:
     assert told(world, event) == [("replied", False)]
 
 
+def test_a_colleague_who_goes_on_with_a_thread_answers_nothing(world: World) -> None:
+    event = sent(world, 252)
+    reply(world, 352, in_reply_to="<252@mta.example>", header_from="boss@ours.example", sender="boss@ours.example")
+    assert told(world, event) == []
+    to_colleague = structs.replace(
+        accepted(world.ours, "boss@ours.example", number=253), message_id="<253@mta.example>"
+    )
+    world.record(world.ours, to_colleague, ended(to_colleague))
+    reply(world, 353, in_reply_to="<253@mta.example>", header_from="boss@ours.example", sender="boss@ours.example")
+    assert told(world, to_colleague) == [("replied", False)]
+
+
 def test_a_reply_that_the_log_knows_before_its_mail_is_looked_for_again(world: World) -> None:
     reply(world, 355, in_reply_to="<255@mta.example>")
     for minute in range(1, 12):  # as a server does, again and again

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from mailvane.core.mailbox import domain_of
 from mailvane.core.moments import DAY_MS
 from mailvane.mailboxes.tracking.links import MailName
 from mailvane.mailboxes.tracking.model import Waiting
@@ -15,7 +16,7 @@ from mailvane.maillog.queries import Delivery, LogQuestion, Match, Pattern, Term
 Found = dict[MailName, tuple[MailKey, str]]
 
 _AT_ONCE = 100  # replies of one question
-_REACH_MS = 60 * DAY_MS  # ours: how old a mail may be that is answered
+_REACH_MS = 370 * DAY_MS  # ours: how old a mail may be that is answered
 _MOST_DELIVERIES = 20_000
 
 
@@ -59,11 +60,16 @@ def _asked(maillog: MailLog, question: LogQuestion, replies: Sequence[Waiting]) 
 
 
 def _answered(reply: Waiting, deliveries: Sequence[Delivery]) -> Delivery | None:
-    """The last one before the reply that another address sent; of its recipients the one that answers, if it is one."""
+    """The last one before the reply that another address sent; of its recipients the one that answers, if it is one.
+
+    Who goes on with a colleague's thread, to whom its mails never went, answers none of them.
+    """
     author = reply.reaction.mail.recipient.lower()
-    others = [
-        one
-        for one in deliveries
-        if (one.header_from or one.sender).lower() != author and one.accepted_at <= reply.reaction.at
-    ]
+    addressed = {(one.relay, one.accepted_at, one.number) for one in deliveries if one.recipient.lower() == author}
+    others = []
+    for one in deliveries:
+        sender = (one.header_from or one.sender).lower()
+        colleague = domain_of(sender) == domain_of(author) and (one.relay, one.accepted_at, one.number) not in addressed
+        if sender != author and not colleague and one.accepted_at <= reply.reaction.at:
+            others.append(one)
     return max(others, key=lambda one: (one.accepted_at, one.recipient.lower() == author), default=None)
