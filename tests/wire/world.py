@@ -34,6 +34,7 @@ from mailvane.outbound.decisions import DecisionQueue
 from mailvane.outbound.feedback import Answer, Outcome
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.model import Domain, Verification
+from mailvane.outbound.send_limits import SendLimits
 from mailvane.outbound.services import OutboundServices
 from mailvane.outbound.settings import OutboundSettings
 from mailvane.outbound.verification import Challenge, DnsRecord, DomainVerification, Progress, VerificationStatus
@@ -142,6 +143,7 @@ def outbound(ledger: Ledger, tenancy: Tenancy) -> OutboundServices:
     return OutboundServices(
         tenancy=tenancy,
         governance=governance,
+        send_limits=SendLimits(ledger.send_limits),
         decision_queue=DecisionQueue(governance, lambda: NOW),
         clients=ClientKeys(ledger.clients, governance),
         domain_verification=DomainVerification(governance, Judges()),

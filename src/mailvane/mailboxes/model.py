@@ -61,6 +61,13 @@ class TagMode(StrEnum):
     ALL = "all"
 
 
+class PausedFor(StrEnum):
+    """Why a warm-up is paused."""
+
+    ASKED = "asked"  # somebody said so
+    BOUNCES = "bounces"
+
+
 class Warmup(msgspec.Struct, frozen=True):
     """How a mailbox is brought up to its volume: so many mails on the first day, so many more each day."""
 
@@ -69,6 +76,8 @@ class Warmup(msgspec.Struct, frozen=True):
     target: int = 40  # mails a day at which it ends
     started_at: int = 0  # 0: never
     paused_at: int = 0  # 0: it is not paused
+    paused_for: PausedFor = PausedFor.ASKED  # as long as it is paused
+    judged_from: int = 0  # bounces of mails that were accepted before do not pause it (again)
 
     @property
     def days(self) -> int:
@@ -124,7 +133,9 @@ class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str = ""
     status: MailboxStatus = MailboxStatus.ACTIVE
     provider: Provider = Provider.CUSTOM
-    daily_limit: int | None = None  # mails a day; None: as many as it likes
+    hourly_limit: int | None = None  # mails an hour (UTC); None: as many as it likes
+    daily_limit: int | None = None  # mails a day, likewise
+    monthly_limit: int | None = None  # mails a month, likewise
     sending_enabled: bool = True
     tags: tuple[str, ...] = ()
     signature: str = ""

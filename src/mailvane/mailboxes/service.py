@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from mailvane.core.errors import InvalidInput, NotFound
+from mailvane.core.moments import DAY_MS
 from mailvane.core.tenants.service import Tenancy
 from mailvane.mailboxes.health import DnsHealth
 from mailvane.mailboxes.model import (
@@ -27,6 +28,7 @@ from mailvane.mailboxes.model import (
 from mailvane.mailboxes.performance import NOTHING, Figures, Performance, Scope, Totals, Window, known_of, total
 from mailvane.mailboxes.settings import MailboxSettings
 from mailvane.mailboxes.store.mailboxes import MailboxStore
+from mailvane.mailboxes.warming import BounceRule, paused_for_bounces
 from mailvane.maillog.queries import EngagementCounts
 
 _LONGEST_NAME = 200  # characters
@@ -139,6 +141,20 @@ class Mailboxes:
             ),
         )  # fmt: skip
 
+    def pause_bouncing(self, now: int) -> list[Mailbox]:
+        """Pause the warm-ups of all workspaces whose mails of today and yesterday bounce too much; those it paused."""
+        rule = BounceRule(self._settings.warmup_pause_percent, self._settings.warmup_pause_least)
+        asked: dict[tuple[int, int], list[Mailbox]] = {}
+        for one in self._store.warming(now) if rule.percent else ():
+            since = max(now // DAY_MS * DAY_MS - DAY_MS, one.warmup.judged_from)
+            asked.setdefault((one.workspace, since), []).append(one)
+        found = []
+        for (workspace, since), warming in asked.items():
+            counts = self.figures.of_senders(self.scope(workspace), [one.address for one in warming], Window(since))
+            bouncing = (one for one in warming if rule.is_broken(*_sent_and_bounced(counts, one.address)))
+            found += [self._store.change(workspace, one.id, lambda before: _paused(before, now)) for one in bouncing]
+        return found
+
     def notice(self, workspace: int, now: int) -> None:
         """Let senders that the log knows become mailboxes."""
         scope = self.scope(workspace)
@@ -153,6 +169,15 @@ class Mailboxes:
         if new:
             self._store.notice(new)
         return bool(new)
+
+
+def _sent_and_bounced(counts: Mapping[str, EngagementCounts], address: str) -> tuple[int, int]:
+    one = counts.get(address, NOTHING)
+    return one.sent, one.bounced
+
+
+def _paused(before: Mailbox, now: int) -> Mailbox:
+    return msgspec.structs.replace(before, warmup=paused_for_bounces(before.warmup, now), updated_at=now)
 
 
 def _noticed(workspace: int, row: EngagementCounts, now: int) -> Mailbox:
@@ -170,8 +195,10 @@ def _changed(before: Mailbox, fields: Mapping[str, Any], now: int) -> Mailbox:
             raise InvalidInput(f"{name}: at most {longest} characters")
     if not changed.display_name.isprintable():
         raise InvalidInput("display_name: it holds a character that cannot be shown")
-    if changed.daily_limit is not None and not 0 <= changed.daily_limit <= MOST_A_DAY:
-        raise InvalidInput(f"daily_limit: expected a number from 0 to {MOST_A_DAY}")
+    for name in ("hourly_limit", "daily_limit", "monthly_limit"):
+        limit = getattr(changed, name)
+        if limit is not None and not 0 <= limit <= MOST_A_DAY:
+            raise InvalidInput(f"{name}: expected a number from 0 to {MOST_A_DAY}")
     warmup = changed.warmup
     if not (0 <= warmup.start <= MOST_A_DAY and 0 <= warmup.step <= MOST_A_DAY and 0 <= warmup.target <= MOST_A_DAY):
         raise InvalidInput(f"warmup: expected numbers from 0 to {MOST_A_DAY}")

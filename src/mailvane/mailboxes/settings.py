@@ -59,6 +59,17 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     classifier_model: Annotated[str, Meta(description="Name of the model that it is asked for.")] = ""
     classifier_key_file: Annotated[_Path | None, Meta(description="File that holds its key, if it wants one.")] = None
+    warmup_pause_percent: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=100,
+            description="A warm-up is paused when more of its mails of today and yesterday bounced; 0: never.",
+        ),
+    ] = 5.0
+    warmup_pause_least: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="So many bounces of these two days at least pause a warm-up.")
+    ] = 3
     not_machines: Annotated[
         tuple[str, ...],
         Meta(description="Rows of the table of machines that count as people: proxies, which fetch for a reader."),

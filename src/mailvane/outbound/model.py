@@ -272,7 +272,8 @@ class Reason(StrEnum):
     HOURLY = "hourly_limit_exceeded"
     WARMUP = "warmup_limit_exceeded"
     SPIKE = "spike_detected"
-    MAILBOX = "mailbox_limit_exceeded"  # of the sender itself, or of the login
+    MAILBOX = "mailbox_limit_exceeded"  # of the sender itself, or of the login where that is an address
+    LOGIN = "login_limit_exceeded"
     UNGOVERNED = "domain_not_governed"  # of no domain of this server; only where the settings refuse those
 
 
@@ -288,18 +289,49 @@ class SendRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     key: str = ""  # of whoever asks over HTTP: the same one again gets the same answer, and counts nothing
     content: bytes = b""  # what was asked under that key
     senders: tuple[str, ...] = ()  # addresses in lower case, the login first: the first that has a limit counts
+    login: str = ""  # SASL login in lower case, address or not
 
     def counted_in(self, domain: Domain) -> int:
         """How much of the domain's limits this mail takes."""
         return max(1, self.units) if domain.counting is Counting.RECIPIENTS else 1
 
 
-class SenderLimit(msgspec.Struct, frozen=True, gc=False):
-    """How many mails of one address may pass a day (UTC), whatever its domain may send."""
+class LimitKind(StrEnum):
+    """Whose mail a limit counts."""
 
-    workspace: int  # whose limit it is
-    address: str  # in lower case
-    daily: int  # 0: none may
+    MAILBOX = "mailbox"  # of one address: of the login where that is an address, else of the envelope sender
+    LOGIN = "login"  # of one SASL login, address or not
+    DOMAIN = "domain"  # of all senders of a domain, whether it is governed or not
+
+
+class LimitWindow(StrEnum):
+    """A stretch of time (UTC) that has a counter of its own."""
+
+    HOUR = "hourly"
+    DAY = "daily"
+    MONTH = "monthly"
+
+
+EVERY = "*"  # the name of the limit of all of a kind that have none of their own: each of them counts for itself
+
+
+class SenderLimit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """How many mails of one sender may pass in an hour, a day and a month, whatever its domain may send.
+
+    None: as many as it likes; 0: none. All windows hold side by side.
+    """
+
+    kind: LimitKind = LimitKind.MAILBOX
+    name: str  # in lower case
+    workspace: int = 0  # whose limit it is; 0: that of the installation
+    hourly: int | None = None
+    daily: int | None = None
+    monthly: int | None = None
+
+    @property
+    def windows(self) -> tuple[tuple[LimitWindow, int], ...]:
+        """Those that have a limit."""
+        return tuple((window, most) for window in LimitWindow if (most := getattr(self, window.value)) is not None)
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -313,6 +345,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     sent_month: int = 0
     known: bool = True  # False: there is no such domain; allowed, and counted nowhere
     pending: bool = False  # the reason is a proof that was begun and has not succeeded yet
+    window: LimitWindow | None = None  # of a limit of the sender, login or domain that refuses
     key_reused: bool = False  # nothing was decided: the key was used for another request
 
     @property

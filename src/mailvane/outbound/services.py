@@ -9,6 +9,7 @@ from mailvane.outbound.client_keys import ClientKeys
 from mailvane.outbound.decisions import DecisionQueue
 from mailvane.outbound.feedback import NotificationIntake
 from mailvane.outbound.governance import Governance
+from mailvane.outbound.send_limits import SendLimits
 from mailvane.outbound.verification import DomainVerification
 
 
@@ -18,6 +19,7 @@ class OutboundServices:
 
     tenancy: Tenancy
     governance: Governance
+    send_limits: SendLimits
     decision_queue: DecisionQueue
     clients: ClientKeys
     domain_verification: DomainVerification

@@ -24,7 +24,7 @@ from mailvane.inbound.cli import address, contact, filters, inbound, quarantine,
 from mailvane.mailboxes.cli import mailbox, mailboxes
 from mailvane.mailboxes.cli import tagging as mailbox_tagging
 from mailvane.maillog.cli import explain, importing, log, stats, upkeep
-from mailvane.outbound.cli import domain, quota
+from mailvane.outbound.cli import domain, limit, quota
 from mailvane.reputation.cli import alerts, check
 from mailvane.server.commands import doctor, serve, workspace
 
@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, Register] = {
     "importing": importing.register,
     "inbound": inbound.register,
     "key": key.register,
+    "limit": limit.register,
     "log": log.register,
     "login_link": login_link.register,
     "mailbox": mailbox.register,

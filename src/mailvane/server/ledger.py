@@ -42,6 +42,7 @@ from mailvane.outbound.model import SenderLimit
 from mailvane.outbound.store.billing import BillingStore
 from mailvane.outbound.store.clients import ClientStore
 from mailvane.outbound.store.domains import DomainStore
+from mailvane.outbound.store.limits import LimitStore
 from mailvane.reputation.alerts.stores import AlertingStores
 from mailvane.reputation.store.alerts import AlertLogStore, AlertStore
 from mailvane.reputation.store.assets import AssetStore, ProfileStore, ZoneStore
@@ -59,6 +60,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     adoption: AdoptionStore
     maillog_record: MailLogRecordStore
     domains: DomainStore
+    send_limits: LimitStore
     billing: BillingStore
     clients: ClientStore
     profiles: ProfileStore
@@ -95,8 +97,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
 
 def sender_limits(connection: Connection, addresses: Sequence[str], now: int) -> Iterator[SenderLimit]:
     """What mailboxes may send is what decides on outgoing mail, too."""
-    for workspace, address, daily in allowances(connection, addresses, now):
-        yield SenderLimit(workspace, address, daily)
+    for workspace, address, hourly, daily, monthly in allowances(connection, addresses, now):
+        yield SenderLimit(workspace=workspace, name=address, hourly=hourly, daily=daily, monthly=monthly)
 
 
 def ledger_on(database: Database) -> Ledger:
@@ -110,6 +112,7 @@ def ledger_on(database: Database) -> Ledger:
         adoption=AdoptionStore(database),
         maillog_record=MailLogRecordStore(database),
         domains=DomainStore(database, sender_limits),
+        send_limits=LimitStore(database),
         billing=BillingStore(database),
         clients=ClientStore(database),
         profiles=ProfileStore(database),

@@ -28,6 +28,7 @@ from mailvane.maillog.cli.program import ImportProgress, ImportRequest, ImportSu
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.ownership import Ownership
 from mailvane.outbound.governance import Governance
+from mailvane.outbound.send_limits import SendLimits
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.alerts.warnings import AlertWarnings
 from mailvane.reputation.blocklists import ListingCheck
@@ -76,6 +77,9 @@ class Mailvane:
 
     def governance(self) -> Governance:
         return governance_of(self._settings.outbound, self._ledger)
+
+    def send_limits(self) -> SendLimits:
+        return SendLimits(self._ledger.send_limits)
 
     def alert_warnings(self) -> AlertWarnings:
         from mailvane.server.alerting import monitoring_settings, warnings_about  # noqa: PLC0415

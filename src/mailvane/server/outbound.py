@@ -17,6 +17,7 @@ from mailvane.outbound.feedback import FeedbackBook, NotificationIntake
 from mailvane.outbound.model import Reason
 from mailvane.outbound.policy.protocol import REFUSALS, DomainSource, PolicyRules, Refusal
 from mailvane.outbound.policy.server import PolicyMetrics, PolicyServer
+from mailvane.outbound.send_limits import SendLimits
 from mailvane.outbound.services import OutboundServices
 from mailvane.outbound.ses.certificates import Certificates, trusted_roots
 from mailvane.outbound.ses.dns_provider import DnsProvider, look_up_by
@@ -91,6 +92,7 @@ def outbound_services(
     return OutboundServices(
         tenancy=tenancy,
         governance=governance,
+        send_limits=SendLimits(stores.ledger.send_limits),
         decision_queue=DecisionQueue(governance, clock),
         clients=ClientKeys(stores.ledger.clients, governance),
         domain_verification=DomainVerification(governance, verification_provider(settings)),

@@ -45,7 +45,7 @@ from mailvane.server.http import HttpServices, create_app
 from mailvane.server.inbound import inbound_services
 from mailvane.server.judging import classifying
 from mailvane.server.ledgers import end_what_dead_processes_hold
-from mailvane.server.mailboxes import mailbox_services
+from mailvane.server.mailboxes import WarmupWatch, mailbox_services
 from mailvane.server.outbound import outbound_services, policy_server
 from mailvane.server.receiving import Receiving
 from mailvane.server.reputation import Reputation, reputation_of
@@ -99,6 +99,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
             health = Health(settings, lambda: stores.ledger, _clock, lambda _ledger: services.inbound)
             background += health.background(registry)
             background += digesting(settings, stores.ledger, services.inbound, _clock)
+            background.append(WarmupWatch(services.mailboxes.mailboxes, _clock).run)
             background.append(partial(settling_of(settings.mailboxes, stores, tenancy).run, _clock))
             background += classifying(settings.mailboxes, stores, tenancy, _clock)
             runner.run(_beside(background, surfaces) if "worker" in roles else surfaces)

@@ -54,7 +54,9 @@ class MailboxTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     display_name: _Text | UnsetType = UNSET
     status: MailboxStatus | UnsetType = UNSET
     sending_enabled: bool | UnsetType = UNSET
+    hourly_limit: _Count | UnsetType | None = UNSET
     daily_limit: _Count | UnsetType | None = UNSET
+    monthly_limit: _Count | UnsetType | None = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
     signature: _Text | UnsetType = UNSET
     tracks_opens: bool | UnsetType | None = UNSET

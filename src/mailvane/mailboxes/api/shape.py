@@ -8,7 +8,7 @@ import msgspec
 
 from mailvane.core.moments import DAY_MS
 from mailvane.mailboxes.health import DnsHealth
-from mailvane.mailboxes.model import Mailbox, MailboxStatus, WarmupStatus
+from mailvane.mailboxes.model import Mailbox, MailboxStatus, PausedFor, WarmupStatus
 from mailvane.mailboxes.performance import KINDS, Known, Performance, Totals, counted
 from mailvane.mailboxes.rates import Rate, rate
 from mailvane.maillog.queries import EngagementCounts
@@ -26,6 +26,7 @@ class WarmupShape(msgspec.Struct, frozen=True):
     started_at: int
     paused_at: int
     ends_at: int
+    paused_for: PausedFor | None  # null: it is not paused
 
 
 class MailboxShape(msgspec.Struct, frozen=True):
@@ -38,6 +39,8 @@ class MailboxShape(msgspec.Struct, frozen=True):
     sending_enabled: bool
     daily_limit: int | None  # null: none
     allowed_today: int | None  # the limit or the warm-up, whichever is less; null: as many as it likes
+    hourly_limit: int | None  # null: none; likewise
+    monthly_limit: int | None
     tags: tuple[str, ...]
     tracks_opens: bool | None
     warmup: WarmupShape
@@ -110,10 +113,10 @@ def mailbox(one: Mailbox, now: int) -> MailboxShape:
     warmup = one.warmup
     return MailboxShape(
         one.id, one.address, one.display_name, one.status, one.sending_enabled, one.daily_limit, one.allowed_today(now),
-        one.tags, one.tracks_opens,
+        one.hourly_limit, one.monthly_limit, one.tags, one.tracks_opens,
         WarmupShape(
             warmup.status(now), warmup.start, warmup.step, warmup.target, warmup.day(now), warmup.volume(now),
-            warmup.started_at, warmup.paused_at, warmup.ends_at,
+            warmup.started_at, warmup.paused_at, warmup.ends_at, warmup.paused_for if warmup.paused_at else None,
         ),
         one.noticed, one.created_at, one.updated_at,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from mailvane.core.moments import DAY_MS
 from mailvane.mailboxes.cli.mailboxes import PLOT_DAYS, sent_today
 from mailvane.mailboxes.cli.program import MailboxProgram, mailbox_program, window
 from mailvane.mailboxes.health import DnsHealth, RecordHealth, RecordStatus
-from mailvane.mailboxes.model import Mailbox, MailboxRule, MailboxStatus, Warmup
+from mailvane.mailboxes.model import Mailbox, MailboxRule, MailboxStatus, PausedFor, Warmup
 from mailvane.mailboxes.performance import Performance, Window, counted
 from mailvane.mailboxes.rates import percent, rate, wilson
 from mailvane.mailboxes.warming import WarmupStep, stepped
@@ -75,7 +75,9 @@ def set_(  # noqa: PLR0913  each option is a field of the mailbox
     display_name: str | None = typer.Option(None, help="A name for people."),
     status: MailboxStatus | None = typer.Option(None, help="active, inactive, suspended or error."),
     sending: bool | None = typer.Option(None, "--sending/--no-sending", help="Whether it may send."),
+    hourly_limit: str | None = typer.Option(None, help=f"Mails an hour at most; `{_UNLIMITED}`: as many as it likes."),
     daily_limit: str | None = typer.Option(None, help=f"Mails a day at most; `{_UNLIMITED}`: as many as it likes."),
+    monthly_limit: str | None = typer.Option(None, help=f"Mails a month at most; `{_UNLIMITED}`: as many as it likes."),
     tag: list[str] | None = typer.Option(None, help="Tags in place of those it has; '' alone: no tag."),
     tracking: bool | None = typer.Option(None, "--tracking/--no-tracking", help="Whether its mails are tracked."),
     warm_up: WarmupStep | None = typer.Option(None, help="Begin, pause, resume or stop its warm-up."),
@@ -92,8 +94,8 @@ def set_(  # noqa: PLR0913  each option is a field of the mailbox
         "tags": None if tag is None else tuple(each for each in tag if each),
     }  # fmt: skip
     fields = {field: value for field, value in fields.items() if value is not None}
-    if daily_limit is not None:
-        fields["daily_limit"] = _limit(daily_limit)
+    limits = {"hourly_limit": hourly_limit, "daily_limit": daily_limit, "monthly_limit": monthly_limit}
+    fields |= {field: _limit(said) for field, said in limits.items() if said is not None}
     given = {"start": start, "step": step, "target": target}
     terms = {field: value for field, value in given.items() if value is not None}
 
@@ -147,7 +149,7 @@ def _limit(text: str) -> int | None:
     if text == _UNLIMITED:
         return None
     if not (text.isascii() and text.isdecimal()):
-        raise InvalidInput(f"--daily-limit: expected a number, or {_UNLIMITED}")
+        raise InvalidInput(f"a limit is a number, or {_UNLIMITED}")
     return int(text)
 
 
@@ -166,15 +168,21 @@ def _terms(place: MailboxProgram, one: Mailbox) -> dict[str, Any]:
         if warmup.started_at
         else ""
     )
+    cause = f" for {warmup.paused_for}" if warmup.paused_at and warmup.paused_for is PausedFor.BOUNCES else ""
     return {
         "name": one.display_name,
         "id": one.id,
         "state": f"{one.status}{'' if one.sending_enabled else ', may not send'}",
-        "daily limit": "none" if one.daily_limit is None else one.daily_limit,
+        "limits": ", ".join(_windows(one)) or "none",
         "tags": ", ".join(one.tags),
-        "warm-up": f"{status.replace('_', ' ')}{day}",
+        "warm-up": f"{status.replace('_', ' ')}{cause}{day}",
         "since": moment(one.created_at, place.zone),
     }
+
+
+def _windows(one: Mailbox) -> list[str]:
+    limits = (("an hour", one.hourly_limit), ("a day", one.daily_limit), ("a month", one.monthly_limit))
+    return [f"{most:,} {window}" for window, most in limits if most is not None]
 
 
 def _print_terms(place: MailboxProgram, one: Mailbox, found: Performance) -> None:

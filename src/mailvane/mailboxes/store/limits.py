@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -13,12 +14,23 @@ from mailvane.mailboxes.store.tables import mailboxes
 _AT_ONCE = 500
 
 
-def allowances(connection: Connection, addresses: Sequence[str], now: int) -> Iterator[tuple[int, str, int]]:
-    """Workspace, address and how many mails today, of the mailboxes of these addresses that have a limit."""
+class Allowance(NamedTuple):
+    """How many mails a mailbox may send in each window; None: as many as it likes."""
+
+    workspace: int
+    address: str
+    hourly: int | None
+    daily: int | None
+    monthly: int | None
+
+
+def allowances(connection: Connection, addresses: Sequence[str], now: int) -> Iterator[Allowance]:
+    """Of the mailboxes of these addresses that have a limit."""
     for part in in_chunks(addresses, _AT_ONCE):
         named = mailboxes.c.address.in_([plain(address) for address in part])
         for text in connection.execute(select(mailboxes.c.document).where(named)).scalars():
             mailbox = value_of(text, Mailbox)
             allowed = mailbox.allowed_today(now) if mailbox.sending_enabled else 0
-            if allowed is not None:
-                yield mailbox.workspace, mailbox.address, allowed
+            windows = (mailbox.hourly_limit, allowed, mailbox.monthly_limit)
+            if any(most is not None for most in windows):
+                yield Allowance(mailbox.workspace, mailbox.address, *windows)

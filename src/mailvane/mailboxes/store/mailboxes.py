@@ -90,6 +90,13 @@ class MailboxStore:
         with self._database.read() as connection:
             return _decoded(connection.execute(wanted).scalars().all())
 
+    def warming(self, now: int) -> list[Mailbox]:
+        """Those of every workspace whose warm-up runs, by workspace and id."""
+        running = (_OWN.warmup_started_at > 0) & (_OWN.warmup_paused_at == 0) & (_OWN.warmup_ends_at > now)
+        wanted = select(_OWN.document).where(running).order_by(_OWN.workspace, _OWN.id)
+        with self._database.read() as connection:
+            return _decoded(connection.execute(wanted).scalars().all())
+
     def created(self, workspace: int) -> tuple[str, ...]:
         """The addresses of those that did not appear by themselves."""
         wanted = select(_OWN.address).where(_OWN.workspace == workspace, ~_OWN.noticed)

@@ -10,11 +10,15 @@ import typer
 from mailvane.core.cli.program import Program, program
 from mailvane.maillog.interface import MailLog
 from mailvane.outbound.governance import Governance
+from mailvane.outbound.send_limits import SendLimits
 
 
 class OutboundProgram(Program, Protocol):
     def governance(self) -> Governance:
         """Sending domains, their limits and counters."""
+
+    def send_limits(self) -> SendLimits:
+        """Limits of mailboxes, logins and domains."""
 
     def maillog(self) -> AbstractContextManager[MailLog]:
         """The mail log: through the running server when there is one, opened here otherwise."""

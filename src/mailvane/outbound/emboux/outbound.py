@@ -45,6 +45,7 @@ INCREMENT_KEY = _key_parameter(
 
 # ours: the vendor knows no limits of single senders.
 SENDER = Parameter("sender", "The mailbox that sends: its own limit holds, too.")
+LOGIN = Parameter("login", "Who logged in to send: the login's own limit holds, too.")
 
 # The vendor's name of a field to ours, and whether it is always the master's.
 _FIELDS = {
@@ -64,9 +65,12 @@ async def increment(services: OutboundServices, request: Request[Any, Any, Any])
     wanted = SendRequest(domain=request.path_params["name"], workspace=scope_of(principal_of(request)))
     if sender := request.query_params.get(SENDER.name, ""):
         wanted = msgspec.structs.replace(wanted, senders=(sender.lower(),))
+    if login := request.query_params.get(LOGIN.name, ""):
+        wanted = msgspec.structs.replace(wanted, login=login.lower())
     if key := _key_of(request):
         body = (await body_of(request)).strip()
-        content = blake2b(b"\0".join([body, *(each.encode() for each in wanted.senders)]), digest_size=16).digest()
+        said = [each.encode() for each in (*wanted.senders, *([f"login {wanted.login}"] if wanted.login else []))]
+        content = blake2b(b"\0".join([body, *said]), digest_size=16).digest()
         wanted = msgspec.structs.replace(wanted, key=key, content=content)
     verdict = await services.decision_queue.decide(wanted)
     if verdict.key_reused:

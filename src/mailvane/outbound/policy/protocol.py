@@ -15,7 +15,7 @@ import msgspec
 
 from mailvane.core.errors import InvalidInput
 from mailvane.core.names import canonical_name
-from mailvane.outbound.model import Reason, SendRequest, Verdict
+from mailvane.outbound.model import LimitWindow, Reason, SendRequest, Verdict
 
 END_OF_MESSAGE = "END-OF-MESSAGE"
 MAX_REQUEST = 64 * 1024  # bytes; what Postfix sends is around one thousand
@@ -141,6 +141,7 @@ REFUSALS: Mapping[Reason, Refusal] = MappingProxyType(
         Reason.WARMUP: Refusal.DEFER,
         Reason.SPIKE: Refusal.DEFER,
         Reason.MAILBOX: Refusal.DEFER,
+        Reason.LOGIN: Refusal.DEFER,
         Reason.UNGOVERNED: Refusal.REJECT,
     }
 )
@@ -153,7 +154,8 @@ _EXPLANATIONS: Mapping[Reason, str] = {
     Reason.HOURLY: "{} has reached its hourly limit",
     Reason.WARMUP: "{} has reached the limit of its warm-up",
     Reason.SPIKE: "{} sends far more than it used to",
-    Reason.MAILBOX: "this mailbox of {} has reached its daily limit",
+    Reason.MAILBOX: "this mailbox of {0} has reached its {1} limit",
+    Reason.LOGIN: "this login has reached its {1} limit",
     Reason.UNGOVERNED: "{} is no domain that may send here",
 }
 
@@ -189,7 +191,7 @@ def send_request_of(
     instance = f"{asker}/{request.instance}" if request.instance else ""
     return SendRequest(
         domain=name, units=request.recipient_count or 1, instance=instance, mail_server=True, is_look=is_look,
-        senders=_senders(request),
+        senders=_senders(request), login=request.sasl_username.lower(),
     )  # fmt: skip
 
 
@@ -212,7 +214,8 @@ def action(verdict: Verdict, stage: str, rules: PolicyRules) -> str:
         return f"PREPEND {HEADER}: {summary}" if marks else f"INFO {HEADER}: {summary}"
     refusal = rules.pending if verdict.pending else rules.refusals[reason]
     code = "4.7.1" if refusal is Refusal.DEFER else "5.7.1"
-    return f"{refusal} {code} {_EXPLANATIONS[reason].format(verdict.domain or 'this sender')} ({reason.value})"
+    told = _EXPLANATIONS[reason].format(verdict.domain or "this sender", verdict.window or LimitWindow.DAY)
+    return f"{refusal} {code} {told} ({reason.value})"
 
 
 def _name(request: Request, rules: PolicyRules) -> str:

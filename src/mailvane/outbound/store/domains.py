@@ -22,6 +22,8 @@ from mailvane.outbound.model import (
     Domain,
     HeldDomain,
     Judge,
+    LimitKind,
+    LimitWindow,
     Reason,
     Revise,
     Revision,
@@ -47,7 +49,7 @@ from mailvane.outbound.store.rows import (
     read_usage,
     usage_of,
 )
-from mailvane.outbound.store.senders import LimitsOf, SenderCounters, SenderDays, no_limits
+from mailvane.outbound.store.senders import NO_COUNTERS, LimitsOf, Refused, SenderCounters, SenderDays, no_limits
 from mailvane.outbound.store.tables import (
     answers,
     decision_minutes,
@@ -104,7 +106,7 @@ class DecisionBatch:
         self._keyed: dict[bytes, Answered] = {}
         self._minutes: dict[int, list[int]] = {}
         self._watch = watch
-        self._senders = senders or SenderCounters((), None, now)
+        self._senders = senders or NO_COUNTERS
         self._changes: list[tuple[Domain, Domain, AuditEntry]] = []
 
     def identities(self, requests: Sequence[SendRequest]) -> list[bytes]:
@@ -190,29 +192,28 @@ class DecisionBatch:
         """Of a mail; empty: it is not counted anywhere."""
         if domain is not None:
             return digest(domain, request.instance)
-        limit = self._senders.of(request, None)
-        return b"" if limit is None else _sender_digest(limit, request.instance)
+        limits = self._senders.of(request, None)
+        return _sender_digest(limits[0], request.instance) if limits else b""
 
     def _is_over(self, request: SendRequest, domain: Domain | None) -> bool:
-        limit = self._senders.of(request, domain)
-        return limit is not None and self._senders.refuses(limit)
+        return self._senders.refuses(self._senders.of(request, domain)) is not None
 
     def _answer_unknown(self, request: SendRequest) -> Verdict:
-        """Of a mail of no domain: it passes, unless its sender has a limit of its own."""
+        """Of a mail of no governed domain: it passes, unless its sender has a limit of its own."""
         passed = Verdict(domain=request.domain, allowed=True, known=False)
-        limit = self._senders.of(request, None)
-        if limit is None:
+        limits = self._senders.of(request, None)
+        if not limits:
             return passed
-        identity = _sender_digest(limit, request.instance) if request.instance else b""
+        identity = _sender_digest(limits[0], request.instance) if request.instance else b""
         known = self._fresh.get(identity) or self._answers.get(identity)
         if known is not None:
             return known.verdict
-        over = self._senders.refuses(limit)
+        over = self._senders.refuses(limits)
         if request.is_look and not over:
             return passed
         if not over:
-            self._senders.count(limit)
-        verdict = msgspec.structs.replace(passed, allowed=False, reason=Reason.MAILBOX) if over else passed
+            self._senders.count(limits)
+        verdict = _refused_of(passed, over, 0) if over else passed
         if identity:
             self._fresh[identity] = Answered(verdict, 0)
         return verdict
@@ -232,11 +233,11 @@ class DecisionBatch:
         before = self._usages[domain.id]
         verdict, after = judge(domain, _without(before, reserved), request, self._now)
         # A mail that has passed at its beginning is counted for its sender already.
-        limit = self._senders.of(request, domain) if verdict.allowed and not reserved else None
-        if limit is not None and self._senders.refuses(limit):
-            verdict, after = _refused_of(verdict, request.counted_in(domain)), before
-        elif limit is not None:
-            self._senders.count(limit)
+        limits = self._senders.of(request, domain) if verdict.allowed and not reserved else ()
+        if over := self._senders.refuses(limits):
+            verdict, after = _refused_of(verdict, over, request.counted_in(domain)), before
+        else:
+            self._senders.count(limits)
         self._usages[domain.id] = after
         if self._watch is not None and (after.bounces or after.complaints) and after.sent_month != before.sent_month:
             found = self._watch(domain, before, after, self._now)
@@ -251,17 +252,22 @@ class DecisionBatch:
         return verdict
 
 
-def _refused_of(verdict: Verdict, units: int) -> Verdict:
-    """The verdict on a mail that passes its domain's limits, and not that of its sender."""
+_OF_DOMAIN = {LimitWindow.HOUR: Reason.HOURLY, LimitWindow.DAY: Reason.DAILY, LimitWindow.MONTH: Reason.MONTHLY}
+_OF_SENDER = {LimitKind.MAILBOX: Reason.MAILBOX, LimitKind.LOGIN: Reason.LOGIN}
+
+
+def _refused_of(verdict: Verdict, over: Refused, units: int) -> Verdict:
+    """The verdict on a mail that passes its governed domain's limits, and not one of its sender."""
     today, month = verdict.sent_today - units, verdict.sent_month - units
+    reason = _OF_SENDER.get(over.kind) or _OF_DOMAIN[over.window]
     return msgspec.structs.replace(
-        verdict, allowed=False, soft=False, reason=Reason.MAILBOX, sent_today=today, sent_month=month
+        verdict, allowed=False, soft=False, reason=reason, window=over.window, sent_today=today, sent_month=month
     )
 
 
 def _sender_digest(limit: SenderLimit, instance: str) -> bytes:
     """Stands for a mail of one sender."""
-    text = f"{limit.workspace}\x00{limit.address}\x00{instance}".encode("utf-8", "surrogatepass")
+    text = f"{limit.workspace}\x00{limit.name}\x00{instance}".encode("utf-8", "surrogatepass")
     return blake2b(text, digest_size=16, person=b"sender mail").digest()
 
 

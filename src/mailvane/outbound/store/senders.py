@@ -1,26 +1,39 @@
-"""Limits of single senders, beside those of their domain: how many mails of an address have passed today.
+"""Limits of single senders, beside those of a governed domain: how many mails of each have passed in every window.
 
-The limits are kept by whoever knows mailboxes; the counters are kept here, a row for an address and day (UTC), and are
-locked with the decision.
+Those of mailboxes are kept by whoever knows mailboxes, those of the installation in `send_limits`. The counters are
+kept here, a row for a sender and stretch of time (UTC), and are locked with the decision.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from hashlib import blake2b
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+import msgspec
+from sqlalchemy import Connection, Row, bindparam, select
 
 from mailvane.core.ledger.database import Database, Prepared, PreparedChoice
 from mailvane.core.ledger.tables import workspaces
-from mailvane.core.moments import DAY_MS
-from mailvane.outbound.model import DEFAULT_WORKSPACE, Domain, SenderLimit, SendRequest
-from mailvane.outbound.store.tables import sender_days
+from mailvane.core.moments import DAY_MS, HOUR_MS
+from mailvane.outbound.model import (
+    DEFAULT_WORKSPACE,
+    EVERY,
+    Domain,
+    LimitKind,
+    LimitWindow,
+    SenderLimit,
+    SendRequest,
+)
+from mailvane.outbound.store.tables import send_limits, sender_days
 
 # Of a transaction, addresses in lower case, and the time: the limits of those that have one.
 LimitsOf = Callable[[Connection, Sequence[str], int], Iterable[SenderLimit]]
+Installed = Mapping[tuple[LimitKind, str], SenderLimit]  # those of the installation
 
 _NOBODY = Prepared(select(workspaces.c.id).where(workspaces.c.name == bindparam("name")))
+_NAMED = PreparedChoice(select(send_limits).where, send_limits.c.name)
 _COUNTED = PreparedChoice(
     lambda named: (
         select(sender_days.c.digest, sender_days.c.sent).where(named).order_by(sender_days.c.digest).with_for_update()
@@ -33,27 +46,74 @@ def no_limits(_connection: Connection, _addresses: Sequence[str], _now: int) -> 
     return ()
 
 
+class Counter(msgspec.Struct, frozen=True, gc=False):
+    """One window of one sender, at one time."""
+
+    digest: bytes
+    last_day: int  # on which it counts, in days since the epoch
+
+
+def counter_of(limit: SenderLimit, window: LimitWindow, now: int) -> Counter:
+    """Of whoever the limit names."""
+    if window is LimitWindow.MONTH:
+        stretch, last_day = _month(now)
+    else:
+        stretch, last_day = now // (HOUR_MS if window is LimitWindow.HOUR else DAY_MS), now // DAY_MS
+    told = f"{limit.workspace}\0{limit.name}\0{stretch}"
+    if limit.kind is not LimitKind.MAILBOX or window is not LimitWindow.DAY:
+        told += f"\0{limit.kind}\0{window}"
+    digest = blake2b(told.encode("utf-8", "surrogatepass"), digest_size=16, person=b"sender").digest()
+    return Counter(digest, last_day)
+
+
+def _month(now: int) -> tuple[int, int]:
+    """Its number, and its last day."""
+    day = datetime.fromtimestamp(now / 1000, UTC)
+    following = day.replace(year=day.year + day.month // 12, month=day.month % 12 + 1, day=1)
+    return 12 * day.year + day.month - 1, int(following.timestamp() * 1000) // DAY_MS - 1
+
+
+class Refused(msgspec.Struct, frozen=True, gc=False):
+    """The limit that was reached, and in which window."""
+
+    kind: LimitKind
+    window: LimitWindow
+
+
 class SenderCounters:
     """The limits of the senders that are asked about, and their counters as they change. Of one transaction."""
 
-    def __init__(self, limits: Iterable[SenderLimit], nobody: int | None, now: int) -> None:
+    def __init__(self, limits: Iterable[SenderLimit], nobody: int | None, now: int, installed: Installed) -> None:
         """`nobody`: the workspace of domains that belong to nobody in particular."""
         self._limits: dict[str, list[SenderLimit]] = {}
         for limit in limits:
-            self._limits.setdefault(limit.address, []).append(limit)
+            self._limits.setdefault(limit.name, []).append(limit)
+        self._installed = installed
         self._nobody = nobody
-        self._day = now // DAY_MS
+        self._now = now
         self._sent: dict[bytes, int] = {}
-        self._changed: set[bytes] = set()
+        self._changed: dict[bytes, int] = {}  # with the last day of each
 
-    def digests(self) -> list[bytes]:
-        return sorted(self.digest(limit) for limits in self._limits.values() for limit in limits)
+    def counters(self, requests: Iterable[SendRequest]) -> list[Counter]:
+        """Every one that these requests may need, by digest."""
+        limits = {limit for limits in self._limits.values() for limit in limits}
+        if self._installed:
+            limits.update(limit for request in requests for limit in self._of_installation(request))
+        found = (counter_of(limit, window, self._now) for limit in limits for window, _ in limit.windows)
+        return sorted(found, key=lambda counter: counter.digest)
 
     def load(self, sent: Mapping[bytes, int]) -> None:
         self._sent |= sent
 
-    def of(self, request: SendRequest, domain: Domain | None) -> SenderLimit | None:
-        """The limit that a mail falls under: that of the login, else that of the sender.
+    def of(self, request: SendRequest, domain: Domain | None) -> tuple[SenderLimit, ...]:
+        """The limits that a mail falls under, side by side."""
+        own = self._of_mailbox(request, domain) if self._limits else None
+        if not self._installed:
+            return () if own is None else (own,)
+        return (*(() if own is None else (own,)), *self._of_installation(request))
+
+    def _of_mailbox(self, request: SendRequest, domain: Domain | None) -> SenderLimit | None:
+        """That of the login, else that of the sender.
 
         A limit holds for mail of a domain that is the same workspace's. For that of a domain that is nobody's it holds
         when no other workspace has one for the address.
@@ -66,22 +126,37 @@ class SenderCounters:
                 return own[0]
         return None
 
-    def refuses(self, limit: SenderLimit) -> bool:
-        return self._sent.get(self.digest(limit), 0) >= limit.daily
+    def _of_installation(self, request: SendRequest) -> Iterator[SenderLimit]:
+        addresses = [(LimitKind.MAILBOX, address) for address in request.senders]
+        named = next((each for each in addresses if each in self._installed), None)
+        mailboxes = [named] if named is not None else addresses[:1]
+        others = [(LimitKind.LOGIN, request.login), (LimitKind.DOMAIN, request.domain)]
+        for kind, name in (*mailboxes, *others):
+            limit = self._installed.get((kind, name)) or self._installed.get((kind, EVERY))
+            if limit is not None and name:
+                yield limit if limit.name == name else msgspec.structs.replace(limit, name=name)
 
-    def count(self, limit: SenderLimit) -> None:
-        digest = self.digest(limit)
-        self._sent[digest] = self._sent.get(digest, 0) + 1
-        self._changed.add(digest)
+    def refuses(self, limits: Iterable[SenderLimit]) -> Refused | None:
+        """The first that is reached."""
+        for limit in limits:
+            for window, most in limit.windows:
+                if self._sent.get(counter_of(limit, window, self._now).digest, 0) >= most:
+                    return Refused(limit.kind, window)
+        return None
+
+    def count(self, limits: Iterable[SenderLimit]) -> None:
+        for limit in limits:
+            for window, _ in limit.windows:
+                counter = counter_of(limit, window, self._now)
+                self._sent[counter.digest] = self._sent.get(counter.digest, 0) + 1
+                self._changed[counter.digest] = counter.last_day
 
     def rows(self) -> list[dict[str, object]]:
         """Of the counters that changed."""
-        return [{"digest": digest, "day": self._day, "sent": self._sent[digest]} for digest in sorted(self._changed)]
+        return [{"digest": each, "day": day, "sent": self._sent[each]} for each, day in sorted(self._changed.items())]
 
-    def digest(self, limit: SenderLimit) -> bytes:
-        """Stands for the address on this day."""
-        told = f"{limit.workspace}\0{limit.address}\0{self._day}".encode("utf-8", "surrogatepass")
-        return blake2b(told, digest_size=16, person=b"sender").digest()
+
+NO_COUNTERS = SenderCounters((), None, 0, {})
 
 
 class SenderDays:
@@ -96,14 +171,18 @@ class SenderDays:
         """Of the senders of these requests, their rows locked."""
         addresses = sorted({address for request in requests for address in request.senders})
         limits = list(self._limits_of(connection, addresses, now)) if addresses else []
-        if not limits:
-            return SenderCounters((), None, now)
+        names = {name for request in requests for name in (request.login, request.domain)}
+        installed = named_limits(connection, {EVERY, *addresses, *names})
+        if not limits and not installed:
+            return NO_COUNTERS
         nobody = _NOBODY.rows(connection, {"name": DEFAULT_WORKSPACE})
-        found = SenderCounters(limits, nobody[0].id if nobody else None, now)
-        digests = found.digests()
-        # A row that is not there cannot be locked.
-        self._begin.many(connection, [{"digest": each, "day": now // DAY_MS, "sent": 0} for each in digests])
-        found.load({bytes(row.digest): row.sent for row in _COUNTED.rows(connection, digests)})
+        found = SenderCounters(limits, nobody[0].id if nobody else None, now, installed)
+        counters = found.counters(requests)
+        if counters:
+            # A row that is not there cannot be locked.
+            rows = [{"digest": each.digest, "day": each.last_day, "sent": 0} for each in counters]
+            self._begin.many(connection, rows)
+            found.load(sent_of(connection, [each.digest for each in counters]))
         return found
 
     def keep(self, connection: Connection, counters: SenderCounters) -> int:
@@ -112,3 +191,19 @@ class SenderDays:
         if rows:
             self._put.many(connection, rows)
         return len(rows)
+
+
+def named_limits(connection: Connection, names: Iterable[str]) -> Installed:
+    """The limits of the installation of these names, of any kind."""
+    found = (limit_of(row) for row in _NAMED.rows(connection, sorted(names)))
+    return {(limit.kind, limit.name): limit for limit in found}
+
+
+def limit_of(row: Row[Any]) -> SenderLimit:
+    """Of `send_limits`."""
+    return SenderLimit(kind=LimitKind(row.kind), name=row.name, hourly=row.hourly, daily=row.daily, monthly=row.monthly)
+
+
+def sent_of(connection: Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
+    """What these counters say, locked where a transaction writes."""
+    return {bytes(row.digest): row.sent for row in _COUNTED.rows(connection, digests)}

@@ -177,3 +177,16 @@ client_terms = Table(
     Column("expires_at", BigInteger),
     Column("last_used_at", BigInteger),
 )
+
+
+# Limits of the installation for senders, beside those of governed domains. `*`: of all that have none of their own.
+send_limits = Table(
+    "send_limits",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("hourly", BigInteger),
+    Column("daily", BigInteger),
+    Column("monthly", BigInteger),
+    sqlite_with_rowid=False,
+)
