@@ -5,13 +5,15 @@ Knows both engines' manners and no table.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, Row, Select, bindparam, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
@@ -22,6 +24,8 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.schema import Table
 
 from mailvane.core.errors import InvalidInput, InvalidSetting, StoreUnavailable
+
+T = TypeVar("T")
 
 BUSY_SECONDS = 20
 _LOG_BYTES = 64 * 1024 * 1024  # what SQLite's write-ahead log shrinks to after a large import
@@ -171,7 +175,12 @@ class Prepared:
     def many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Execute it with each of these."""
         text, placed = self._for(connection)
-        connection.exec_driver_sql(text, [placed(row) for row in rows])
+        values = [placed(row) for row in rows]
+        if connection.dialect.name != "sqlite" or not (one := _row_of(text)):
+            connection.exec_driver_sql(text, values)
+            return
+        for part in _in_powers_of_two(values):
+            connection.exec_driver_sql(_with_rows(text, one, len(part)), tuple(chain.from_iterable(part)))
 
     def rows(self, connection: Connection, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
         """What it selects."""
@@ -185,6 +194,33 @@ class Prepared:
             fixed = {name: value for name, value in compiled.params.items() if value is not None}
             self._made[engine] = (str(compiled), _placing(compiled.positiontup, fixed))
         return self._made[engine]
+
+
+# SQLite's driver lets other threads run for each statement, and waits up to five milliseconds to run again where one
+# of them is busy. So many rows are inserted by few statements, of few sizes, as the driver keeps what it parsed.
+_MOST_ROWS = 256
+_VALUES = re.compile(r"(?<=VALUES )\((?:\?, )*\?\)")
+
+
+@lru_cache(maxsize=256)
+def _row_of(insert: str) -> str:
+    """The placeholders of its only row. Empty: it has no such row, or values beside it."""
+    found = _VALUES.search(insert)
+    return found[0] if found and found[0].count("?") == insert.count("?") else ""
+
+
+@lru_cache(maxsize=1024)
+def _with_rows(insert: str, row: str, count: int) -> str:
+    return insert.replace(row, ", ".join([row] * count))
+
+
+def _in_powers_of_two(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """In their order."""
+    start = 0
+    while start < len(values):
+        size = min(_MOST_ROWS, 1 << ((len(values) - start).bit_length() - 1))
+        yield values[start : start + size]
+        start += size
 
 
 class PreparedChoice:
