@@ -17,6 +17,11 @@ _AUTOMATIC = {
 }
 
 
+def judged_names() -> frozenset[str]:
+    """Names of headers whose value says something, in lower case."""
+    return frozenset(_AUTOMATIC)
+
+
 def says_automatic(name: str, value: str) -> bool:
     """Whether a header, its name in lower case, says that a program wrote the mail."""
     pattern = _AUTOMATIC.get(name)

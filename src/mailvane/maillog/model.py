@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import string
 from enum import StrEnum
-from hashlib import blake2b
+from hashlib import md5
 
 import msgspec
 
@@ -52,7 +52,9 @@ def parse_mail_id(text: str) -> tuple[int, int]:
 
 def mail_number(*parts: str) -> int:
     """A stable 28-bit number that tells apart mails accepted within the same millisecond."""
-    digest = blake2b("\x00".join(parts).encode("utf-8", "surrogatepass"), digest_size=4).digest()
+    text = "\x00".join(parts).encode("utf-8", "surrogatepass")
+    # A hash that ClickHouse has, too: `postfix.plain` computes the same number there.
+    digest = md5(text, usedforsecurity=False).digest()[:4]
     return int.from_bytes(digest, "big") >> (32 - NUMBER_BITS)
 
 
@@ -192,6 +194,23 @@ class EventBatch(msgspec.Struct, frozen=True, gc=False):
     events: list[MailEvent]
 
 
+class ColumnBatch(EventBatch, frozen=True, gc=False, kw_only=True):
+    """A batch in columns, in ClickHouse's Native format and named as the fields of `MailEvent`.
+
+    `events` are only those of its events that are of use to others than the mail log: answers, and hard bounces.
+    """
+
+    rows: int  # events
+    columns: bytes
+    first: int  # acceptance, of all events
+    last: int
+
+
+def rows_of(batch: EventBatch) -> int:
+    """How many events it has."""
+    return batch.rows if isinstance(batch, ColumnBatch) else len(batch.events)
+
+
 class Owner(msgspec.Struct, frozen=True):
     """Whose mail is in the mail log. A ledger that begins anew gives ids out again, but never at the same moment."""
 
@@ -220,6 +239,14 @@ class SourceCursor(msgspec.Struct, frozen=True):
     reference: int  # the time that year-less stamps of this file are read against
 
 
+class BlockInProgress(msgspec.Struct, frozen=True):
+    """Bytes of a file that are being stored in the mail log, or were when a process died."""
+
+    file: str
+    start: int
+    end: int
+
+
 class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     """What one step of a source hands over, in one transaction."""
 
@@ -228,6 +255,8 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     follows: int = 0  # the offset that the cursor must still have for this entry to count
     opened: tuple[tuple[str, bytes], ...] = ()  # new or changed state of mails in flight, by key
     closed: tuple[str, ...] = ()  # keys of mails no longer in flight
+    again: bool = False  # a process that died may have stored it: cut as it was
+    repeatable: bool = False  # it can be cut once more out of its file, which nobody changes before its end
     event_ids: tuple[str, ...] | None = None  # one per event: those seen before in this workspace are dropped
 
 

@@ -18,7 +18,7 @@ import msgspec
 
 from mailvane.core.errors import MailvaneError, Transient
 from mailvane.maillog.interface import EventStore
-from mailvane.maillog.model import JournalEntry, PendingBatch
+from mailvane.maillog.model import EventBatch, JournalEntry, PendingBatch, rows_of
 from mailvane.maillog.store.journal import JournalStore
 
 log = logging.getLogger(__name__)
@@ -72,6 +72,17 @@ class Recorder:
             self._hold(pending)
             self._tell()
         return pending
+
+    def store(self, entry: JournalEntry, now: int) -> None:
+        """Put it into the mail log at once: the file that it came of is the journal, until the cursor has moved.
+
+        Raises SourceMoved, StoreUnavailable; then, and when the process dies, the same bytes are to be cut again.
+        """
+        self._journal.begin(entry)
+        batch = entry.batch
+        self._maillog.append(batch, entry.again)
+        empty = EventBatch(batch.token, batch.workspace, batch.retention_days, [])
+        self._journal.commit(msgspec.structs.replace(entry, batch=empty), now)
 
     def ship(self, limit: int = SHIP_AT_ONCE) -> int:
         """Move pending batches of up to so many events into the mail log, small ones together; how many then.
@@ -142,10 +153,10 @@ class Recorder:
 
     def _hold(self, pending: PendingBatch) -> None:
         with self._lock:
-            if len(pending.batch.events) > self._room:
+            if rows_of(pending.batch) > self._room:
                 self._journal_has_more = True
                 return
-            self._room -= len(pending.batch.events)
+            self._room -= rows_of(pending.batch)
             self._held[pending.sequence] = pending
 
     def _claim(self, limit: int, left_behind: bool) -> None:
@@ -169,7 +180,7 @@ class Recorder:
             for sequence in sequences:
                 pending = self._held.pop(sequence, None)
                 if pending is not None:
-                    self._room += len(pending.batch.events)
+                    self._room += rows_of(pending.batch)
         self._taken = {pending.sequence: pending for pending in found}
 
     def _store(self, pending: PendingBatch) -> bool:

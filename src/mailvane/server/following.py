@@ -13,8 +13,9 @@ from mailvane.core.errors import MailvaneError, SourceMoved, Transient
 from mailvane.core.tenants.service import Tenancy
 from mailvane.maillog.followed_logs import FollowedLog
 from mailvane.maillog.postfix.following import Following
-from mailvane.maillog.postfix.reading import LogReading, Origin, Step
+from mailvane.maillog.postfix.reading import Origin, Step
 from mailvane.maillog.settings import PostfixLog
+from mailvane.server.bulk import reading_of
 from mailvane.server.governance import governance_of, postfix_feedback
 from mailvane.server.settings import Settings
 from mailvane.server.stores import Stores
@@ -114,7 +115,7 @@ class Follower:
             self._tenancy.create_relay(workspace.id, self.name, now)
         relay = self._tenancy.relay_of(workspace.id, self._followed.relay)
         origin, ledger = Origin(workspace.id, relay.id, workspace.retention_days, self._zone.key), self._stores.ledger
-        reading = LogReading(origin, ledger.journal.cursors(origin.stream), ledger.journal.in_flight(origin.stream))
+        reading = reading_of(ledger.journal, origin)
         log.info("following %s into relay %d of workspace %s", self.name, origin.relay, self._followed.workspace)
         for step in Following(reading, self.name, _clock).run(self._idle):
             self._record(step)

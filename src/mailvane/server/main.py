@@ -158,7 +158,11 @@ class Mailvane:
         return ownership_here(self._settings, "a mailvane command")
 
     def import_postfix(self, request: ImportRequest, report: Callable[[ImportProgress], None]) -> ImportSummary:
-        return Importer(self._settings, self._ledger, self.tenancy(), self.now).run(request, report)
+        from mailvane.server.import_ways import way_in  # noqa: PLC0415
+
+        importer = Importer(self._settings, self._ledger, self.tenancy(), self.now)
+        with way_in(self._settings, self._ledger) as way:
+            return importer.run(request, report, way)
 
     def serve(self, roles: frozenset[str]) -> None:
         from mailvane.server.serving import serve  # noqa: PLC0415

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import msgspec
 
 from mailvane.maillog.backup import LockedMailLog
-from mailvane.maillog.clickhouse import open_maillog
+from mailvane.maillog.clickhouse import ScratchSession, open_maillog
 from mailvane.maillog.integrity import Integrity
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.ownership import Ownership
@@ -30,6 +30,7 @@ class Stores(msgspec.Struct, frozen=True):
     recorder: Recorder
     shipper: Shipper
     integrity: Integrity
+    scratch: Callable[[], ScratchSession]
 
 
 @contextmanager
@@ -55,7 +56,7 @@ def stores_here(settings: Settings, purpose: str, http: str = "") -> Iterator[St
         shipper.start()
         open_things.callback(shipper.stop)
         attended = LockedMailLog(maillog, recorder, ledger.copies, ownership.check, integrity)
-        yield Stores(ledger, attended, recorder, shipper, integrity)
+        yield Stores(ledger, attended, recorder, shipper, integrity, maillog.scratch)
 
 
 @contextmanager

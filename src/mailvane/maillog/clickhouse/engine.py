@@ -254,6 +254,33 @@ class Engine:
                     f" FROM INFILE '/proc/self/fd/{memory.fileno()}' SETTINGS {chosen} FORMAT JSONCompactEachRow"
                 )
 
+    def insert_columns(
+        self,
+        table: str,
+        constants: Mapping[str, int],
+        structure: Mapping[str, str],
+        columns: bytes,
+        settings: Mapping[str, str],
+    ) -> None:
+        """Store columns in the Native format, of these types, as one block, each row with these constants."""
+        names = ", ".join(f"`{name}`" for name in (*constants, *structure))
+        taken = ", ".join((*map(str, constants.values()), *(f"`{name}`" for name in structure)))
+        insert = f"INSERT INTO {table} ({names}) SELECT {taken} FROM"
+        with self.client() as client:
+            if not self.embedded or sys.platform != "linux":
+                types = ", ".join(f"`{name}` {kind}" for name, kind in structure.items())
+                client.command(f"{insert} input({_quoted(types)}) FORMAT Native", data=columns, settings=dict(settings))
+                return
+            with os.fdopen(os.memfd_create("columns"), "wb", 0) as memory:
+                memory.write(columns)
+                chosen = ", ".join(f"{name} = {_quoted(value)}" for name, value in settings.items())
+                client.command(f"{insert} file('/proc/self/fd/{memory.fileno()}', 'Native') SETTINGS {chosen}")
+
+    def session(self) -> Client:
+        """A client that nobody else gets, to be closed: what it makes for itself ends with it."""
+        with translated():
+            return self._connect(self.address.database)
+
     def command(self, statement: str, values: Mapping[str, object] | None = None) -> None:
         """Do something that has no answer."""
         with self.client() as client:
@@ -269,6 +296,11 @@ class Engine:
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
+
+
+def client_in_memory() -> Client:
+    """Of an embedded engine that stores nothing, where this process has none; to be closed."""
+    return _embedded_client(":memory:", None)
 
 
 def _embedded_client(path: str, database: str | None) -> Client:

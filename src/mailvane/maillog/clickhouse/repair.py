@@ -9,7 +9,8 @@ Doing this again changes nothing, wherever it stops.
 from __future__ import annotations
 
 from mailvane.maillog.clickhouse.engine import Engine
-from mailvane.maillog.clickhouse.rows import COLUMNS, batch_mark, encode_batch
+from mailvane.maillog.clickhouse.inserting import acceptances, insert_batch
+from mailvane.maillog.clickhouse.rows import batch_mark
 from mailvane.maillog.clickhouse.schema import feeds
 from mailvane.maillog.clickhouse.upkeep import fresh_table, partitions
 from mailvane.maillog.model import EventBatch
@@ -33,16 +34,16 @@ _OF_BATCH = (
 
 def settle(engine: Engine, batch: EventBatch, settings: dict[str, str]) -> None:
     """Store what is missing of a batch, in the events and in every table kept from them. Raises StoreUnavailable."""
-    moments = [event.accepted_at for event in batch.events]
+    first, last = acceptances(batch)
     values: dict[str, object] = {
         "workspace": batch.workspace,
-        "first": min(moments),
-        "last": max(moments),
+        "first": first,
+        "last": last,
         "batch": batch_mark(batch),
     }
     # A partition has all rows of a batch or none. Attaching them does not wake the views.
     with fresh_table(engine, "events") as fresh:
-        engine.insert(fresh, COLUMNS, encode_batch(batch), settings)
+        insert_batch(engine, fresh, batch, settings)
         present = engine.rows(f"SELECT DISTINCT _partition_id FROM events WHERE {_OF_BATCH}", values)
         for part in partitions(engine, fresh):
             if (part,) not in present:

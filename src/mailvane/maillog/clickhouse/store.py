@@ -18,6 +18,7 @@ from mailvane.maillog.clickhouse import inventory, owners, queue_ids, schema, te
 from mailvane.maillog.clickhouse import repair as doubt
 from mailvane.maillog.clickhouse.engagement import engagement_of, received_by
 from mailvane.maillog.clickhouse.engine import Engine, SinceWritten, Statement, parse_address
+from mailvane.maillog.clickhouse.inserting import insert_batch
 from mailvane.maillog.clickhouse.merged_partitions import Counts, Remembered, Week, may_settle, settled_weeks
 from mailvane.maillog.clickhouse.questions import (
     AT_ONCE,
@@ -34,7 +35,6 @@ from mailvane.maillog.clickhouse.questions import (
 )
 from mailvane.maillog.clickhouse.refused import RefusedSearch, decode_refused
 from mailvane.maillog.clickhouse.rows import (
-    COLUMNS,
     INSERT_SETTINGS,
     REACTIVE,
     STATUSES,
@@ -45,13 +45,13 @@ from mailvane.maillog.clickhouse.rows import (
     decode_names,
     decode_rows,
     delivery,
-    encode_batch,
     kept_days,
     newest_reactions,
 )
+from mailvane.maillog.clickhouse.scratch import ScratchSession, scratch_session
 from mailvane.maillog.clickhouse.senders import SenderSearch, decode_senders
 from mailvane.maillog.inventory import TableParts
-from mailvane.maillog.model import EventBatch, Holding, MailEvent, MailKey, Owner
+from mailvane.maillog.model import ColumnBatch, EventBatch, Holding, MailEvent, MailKey, Owner, rows_of
 from mailvane.maillog.queries import (
     Delivery,
     EngagementCounts,
@@ -108,6 +108,7 @@ class ClickHouseMailLog:
         self._engine = engines[0]
         self._scope = "all_" if self._engine.address.cluster is not None else ""
         self._writing = threading.Lock()
+        self.scratch: Callable[[], ScratchSession] = lambda: scratch_session(self._engine)
         self._merged = upkeep.MergedParts(self._engine)
         self._remembered = Remembered()
         self._settles = may_settle(self._engine)
@@ -125,7 +126,7 @@ class ClickHouseMailLog:
 
         Doubtful is one that was perhaps tried before by a process that was killed. Raises StoreUnavailable.
         """
-        if not batch.events:
+        if not rows_of(batch):
             return
         if created_at := self._begun_anew.get(batch.workspace):
             # The mail of an earlier owner of this id was deleted, but not the marks of its batches.
@@ -137,14 +138,14 @@ class ClickHouseMailLog:
                 doubt.settle(self._engine, batch, INSERT_SETTINGS)
                 return
             settings = INSERT_SETTINGS | {"insert_deduplication_token": f"{batch.workspace}:{batch.token}"}
-            self._engine.insert(f"{self._scope}events", COLUMNS, encode_batch(batch), settings)
+            insert_batch(self._engine, f"{self._scope}events", batch, settings)
             self._merged.inserted()
 
     @contextmanager
     def _counted_anew(self, batch: EventBatch) -> Generator[None]:
         """What was asked before this batch was written, or while it is, is to be asked anew."""
         with ExitStack() as writing:
-            if any(event.waiting for event in batch.events):
+            if isinstance(batch, ColumnBatch) or any(event.waiting for event in batch.events):
                 writing.enter_context(self._waiting.writing(batch.workspace))
             if any(event.type in REACTIVE for event in batch.events):
                 writing.enter_context(self._reacted.writing(batch.workspace))
@@ -493,6 +494,5 @@ class ClickHouseMailLog:
         return rows, delivered, tables
 
 
-def _expected(total: int, question: LogQuestion) -> int:
-    """How many rows a page holds when there are so many in all."""
+def _expected(total: int, question: LogQuestion) -> int:  # rows of a page
     return min(question.limit, max(0, total - question.skip))

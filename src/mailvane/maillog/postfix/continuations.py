@@ -108,7 +108,8 @@ class Continuations:
             self._ended(f"{_CONNECTION}{host}/{process}", None)
 
     def sweep(self, at: int) -> None:
-        for key in [key for key, until in self._entries.doubtful.items() if until <= at]:
+        ended = [(until, key) for key, until in self._entries.doubtful.items() if until <= at]
+        for _, key in sorted(ended, key=lambda pair: pair[0]):
             entry = self._entries.register.values.get(key)
             if entry is None:
                 del self._entries.doubtful[key]

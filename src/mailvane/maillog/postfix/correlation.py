@@ -10,18 +10,20 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from mailvane.core.mailbox import canonical_address
+from mailvane.core.moments import DAY_MS
 from mailvane.maillog.model import EventType, MailKind
 from mailvane.maillog.postfix.continuations import Continuations
 from mailvane.maillog.postfix.event_builder import OUTCOMES, PROBES, EventBuilder, start_of
 from mailvane.maillog.postfix.headers import header_address, header_ids, header_text, read_header
+from mailvane.maillog.postfix.in_flight import InFlight, in_flight
 from mailvane.maillog.postfix.lines import Tag
 from mailvane.maillog.postfix.queue_entries import QueueEntries
 from mailvane.maillog.postfix.records import (
-    REMARKS,
     Attempt,
     Client,
     Refusal,
     is_ignored,
+    is_remark,
     named_queue_id,
     read_active,
     read_attempt,
@@ -50,7 +52,6 @@ class Correlation:
         self._entries = QueueEntries()
         self._connections = Connections()
         self._continuations = Continuations(self._entries, self._connections, self.builder)
-        self._quiet_from, self._quiet_until = self._entries.quiet()
         self._handlers: dict[str, Handler] = {
             "smtpd": self._smtpd,
             "submission": self._smtpd,
@@ -70,7 +71,6 @@ class Correlation:
         records = list(records)
         self._entries.restore(records)
         self._connections.restore(records)
-        self._quiet_from, self._quiet_until = self._entries.quiet()
 
     def changes(self) -> tuple[list[tuple[str, bytes]], list[str]]:
         """State that changed since the last call: `(new or changed, gone)`."""
@@ -78,15 +78,27 @@ class Correlation:
         also_opened, also_closed = self._connections.register.changes()
         return opened + also_opened, closed + also_closed
 
+    def in_flight(self) -> InFlight:
+        """What a mail that is not fed may have to do with."""
+        return in_flight(self._entries, self._connections)
+
     def feed(self, at: int, tag: Tag, process: str, text: str) -> bool:
         """Take in one line; False if it is not understood."""
-        if not self._quiet_from <= at < self._quiet_until:
+        if at != self._entries.marks.clock:
+            self.pass_time(at)
+        handler = self._handlers.get(tag.daemon) or self._delivery
+        return handler(at, tag, process, text) or repeated(self.builder, partial(handler, at, tag, process), text)
+
+    def pass_time(self, at: int) -> None:
+        """A line was written then: what ends by itself has ended. Lines may stand a little out of order."""
+        marks = self._entries.marks
+        if marks.clock - DAY_MS <= at < marks.clock:
+            return
+        marks.clock = at
+        if at >= self._entries.due or at >= self._connections.due:
             self._continuations.sweep(at)
             self._entries.sweep(at)
             self._connections.sweep(at)
-            self._quiet_from, self._quiet_until = self._entries.quiet()
-        handler = self._handlers.get(tag.daemon) or self._delivery
-        return handler(at, tag, process, text) or repeated(self.builder, partial(handler, at, tag, process), text)
 
     # -- in --------------------------------------------------------------------------------------------------------
 
@@ -275,7 +287,7 @@ class Correlation:
         self.builder.add_raw_line(entry)
         refusal = read_refusal(text)
         if refusal is None:
-            return text.startswith("resent-message-id=") or _is_remark(text)
+            return text.startswith("resent-message-id=") or is_remark(text)
         if refusal.verdict != "reject":
             self._apply_verdict(at, entry, refusal)
         elif entry.start != Start.PICKUP or refusal.enhanced_code[:1] == "4":
@@ -485,8 +497,4 @@ class Correlation:
         if entry is not None and not entry.closed:
             entry.seen = at
             self.builder.add_raw_line(entry)
-        return _is_remark(rest)
-
-
-def _is_remark(text: str) -> bool:
-    return text.partition(": ")[0] in REMARKS or is_ignored(text)
+        return is_remark(rest)

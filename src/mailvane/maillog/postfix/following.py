@@ -18,7 +18,8 @@ import msgspec
 from mailvane.core.errors import InvalidInput
 from mailvane.core.forms import Form
 from mailvane.maillog.postfix.files import BLOCK, STDIN, TAIL, LogStream, fingerprint
-from mailvane.maillog.postfix.reading import LogReading, Position, Step
+from mailvane.maillog.postfix.position import Position
+from mailvane.maillog.postfix.reading import LogReading, Step
 from mailvane.maillog.postfix.rotation import RotatedFile, rotated_files
 
 log = logging.getLogger(__name__)
@@ -153,8 +154,8 @@ class Following:
                 return
             position.reference = max(position.reference, looked)
             lines = position.add(text)
-            if lines:
-                yield self._step(position, lines)
+            for part in self._reading.parts(position, lines):
+                yield self._step(position, part)
 
     def _settle(self, current: _Open) -> Position | None:
         """Find where to go on, as soon as the file has a line."""

@@ -158,6 +158,25 @@ class Lines:
                 return time, writer[0], writer[1], text
         return self._read_any(line[:LONGEST_LINE], 0)
 
+    def writer(self, prefix: str) -> Tag | None:
+        """Whose lines `STAMP HOST TAG[PROCESS]: TEXT` are, of `HOST TAG`; None if they may be read otherwise."""
+        host, _, name = prefix.partition(" ")
+        sample = f"{prefix}[1]: x"
+        head = _HEAD.match(sample)
+        if head is None or head.groups() != (host, name, "1", None, "x") or not _PLAIN_PREFIX.fullmatch(prefix):
+            return None
+        return read_tag(host, name) if self._split_stamp(sample)[0] is None else None
+
+    @property
+    def room(self) -> int:
+        """How many more tags can be learnt before all are forgotten."""
+        return _CACHED_TAGS - len(self._tags)
+
+    def learn(self, prefix: str, tag: Tag) -> None:
+        """A line of this host and tag was there."""
+        if prefix not in self._tags:
+            self._keep_tag(prefix, tag)
+
     def _meet(self, name: str) -> tuple[Tag, str] | None:
         """Another process of a tag that was seen before."""
         prefix, bracket, process = name.partition("[")

@@ -8,6 +8,7 @@ what Postfix says outright (`orig_queue_id=`, `orig_id=`, "queued as", "forwarde
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from heapq import heappop, heappush
 
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.maillog.model import mail_number
@@ -16,7 +17,6 @@ from mailvane.maillog.postfix.records import creation_time
 from mailvane.maillog.postfix.state import Doubt, Mail, Marks, QueueEntry, Register, Start
 
 GRACE = MINUTE_MS  # a status line may come this much later than the removal of its queue id
-_SWEEP_EVERY = MINUTE_MS
 _LONG_SWEEP_EVERY = HOUR_MS
 _EXPECT = HOUR_MS  # the queue id that a mail goes on under may be deferred when the log begins
 _FORGET_OPEN = 30 * DAY_MS
@@ -31,7 +31,11 @@ class QueueEntries:
         self.register = Register("q:", QueueEntry)
         self._marks = Register("m:", Marks)
         self.marks = Marks()
-        self._closed: dict[str, int] = {}
+        self.due = 0  # before this time of the log no entry or doubt ends by itself
+        self._closed: dict[str, int] = {}  # when each closed one is forgotten
+        self._endings: list[tuple[int, str]] = []  # of these, the earliest first; also of some that are gone
+        self._kept: set[str] = set()  # past that time, and still needed
+        self._long_sweep = 0  # when the next is due
         self._by_message_id: dict[str, dict[str, None]] = {}
         self._nameless: dict[str, dict[str, None]] = {}  # in progress and without a known Message-ID, by host
         self._scopes: dict[str, set[str]] = {}
@@ -51,7 +55,7 @@ class QueueEntries:
             entry.mail = mails.setdefault(entry.mail.serial, entry.mail)
             self._scopes.setdefault(entry.mail.host, set()).add(entry.key[: -len(entry.queue_id)])
             if entry.closed:
-                self._closed[entry.key] = entry.closed + (_EXPECT if entry.named else 0)
+                self._ends(entry)
             if entry.piped or not entry.closed:
                 self._index(entry)
             self.progress(entry)
@@ -168,6 +172,7 @@ class QueueEntries:
 
     def note_doubt(self, doubt: Doubt) -> None:
         self.doubtful[doubt.entry] = doubt.until
+        self.due = min(self.due, doubt.until)
         for key in (*doubt.awaits, *doubt.candidates):
             self.awaited.setdefault(key, {})[doubt.entry] = None
 
@@ -176,6 +181,7 @@ class QueueEntries:
         doubt, mail.doubt = mail.doubt, None
         if doubt is not None:
             self.doubtful.pop(doubt.entry, None)
+            self._not_needed(doubt.entry)
             for key in (*doubt.awaits, *doubt.candidates):
                 self.settled(key, doubt.entry)
         return doubt
@@ -187,6 +193,14 @@ class QueueEntries:
             waiting.pop(entry, None)
             if not waiting:
                 del self.awaited[key]
+                self._not_needed(key)
+
+    def _not_needed(self, key: str) -> None:
+        """One reason less to keep a closed entry: it is looked at anew."""
+        if key in self._kept and key not in self.awaited and key not in self.doubtful:
+            self._kept.discard(key)
+            heappush(self._endings, (self._closed[key], key))
+            self.due = 0
 
     def join(self, entry: QueueEntry, first: QueueEntry) -> None:
         """`life` is `first` under another queue id: it takes over its identity and all that is known of it."""
@@ -210,10 +224,16 @@ class QueueEntries:
     def close(self, entry: QueueEntry, at: int) -> None:
         entry.closed = at
         entry.take_raw_lines()
-        self._closed[entry.key] = at + (_EXPECT if entry.named else 0)
+        self._ends(entry)
         self.progress(entry)
         if not entry.piped:
             self._unindex(entry)
+
+    def _ends(self, entry: QueueEntry) -> None:
+        ending = entry.closed + GRACE + (_EXPECT if entry.named else 0)
+        self._closed[entry.key] = ending
+        heappush(self._endings, (ending, entry.key))
+        self.due = min(self.due, ending)
 
     def forget(self, entry: QueueEntry) -> None:
         if entry.mail.doubt is not None or self.awaited:
@@ -221,6 +241,7 @@ class QueueEntries:
         self.register.values.pop(entry.key, None)
         self.register.touched.add(entry.key)
         self._closed.pop(entry.key, None)
+        self._kept.discard(entry.key)
         if entry.piped or not entry.closed:
             self._unindex(entry)
         if entry.named:
@@ -231,21 +252,28 @@ class QueueEntries:
             self._touch_together(entry)
             self._part(entry)
 
-    def quiet(self) -> tuple[int, int]:
-        """Between which times no sweep is due; one is due also when the log's clock went far back."""
-        return self.marks.next_sweep - DAY_MS, self.marks.next_sweep
+    def sweep(self, clock: int) -> None:
+        """Forget what no line will speak of any more.
 
-    def sweep(self, at: int) -> None:
-        """Forget what no line will speak of any more."""
-        needed = self.awaited.keys() | self.doubtful.keys()
-        for key in [key for key, closed in self._closed.items() if closed <= at - GRACE and key not in needed]:
-            self.forget(self.register.values[key])
-        if at // _LONG_SWEEP_EVERY != self.marks.next_sweep // _LONG_SWEEP_EVERY:
+        Each entry ends at a time of its own, so it does not matter which lines come in between, nor how many.
+        """
+        while self._endings and self._endings[0][0] <= clock:
+            ending, key = heappop(self._endings)
+            if self._closed.get(key) != ending:
+                continue
+            if key in self.awaited or key in self.doubtful:
+                self._kept.add(key)
+            else:
+                self.forget(self.register.values[key])
+        if not self._long_sweep - _LONG_SWEEP_EVERY <= clock < self._long_sweep:
+            hour = clock // _LONG_SWEEP_EVERY * _LONG_SWEEP_EVERY
+            self._long_sweep = hour + _LONG_SWEEP_EVERY
             for entry in list(self.register):
                 patience = _FORGET_OPEN if entry.active or entry.mail.counted else _FORGET_UNACCEPTED
-                if entry.seen < at - patience:
+                if entry.seen < hour - patience:
                     self.forget(entry)
-        self.marks.next_sweep = at + _SWEEP_EVERY
+        doubts = min(self.doubtful.values(), default=self._long_sweep)
+        self.due = min(self._long_sweep, doubts, self._endings[0][0] if self._endings else doubts)
 
     def _adopt(self, tag: Tag, queue_id: str) -> QueueEntry | None:
         """A service with a syslog name of its own (`postfix-submission`) bears mails that go on under the main one."""

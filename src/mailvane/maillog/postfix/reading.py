@@ -8,8 +8,8 @@ on as if it had never stopped, wherever the files were moved and however they we
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -20,55 +20,26 @@ import msgspec
 
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS, HOUR_MS
-from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent, MailKind, SourceCursor
+from mailvane.maillog.model import (
+    BlockInProgress,
+    EventBatch,
+    JournalEntry,
+    SourceCursor,
+)
 from mailvane.maillog.postfix.correlation import Correlation
-from mailvane.maillog.postfix.files import BLOCK, STDIN, TAIL, LogStream, fingerprint, open_log, tail_digest
+from mailvane.maillog.postfix.files import BLOCK, PIECE, STDIN, TAIL, LogStream, fingerprint, open_log, tail_digest
 from mailvane.maillog.postfix.lines import LONGEST_LINE, LONGEST_TEXT, Lines, Tag
+from mailvane.maillog.postfix.plain.block import Block as PlainBlock
+from mailvane.maillog.postfix.plain.path import PlainPath, Settled, settle
+from mailvane.maillog.postfix.position import Block, Position
 from mailvane.maillog.postfix.repetitions import say_again, times_of_the_last
 from mailvane.maillog.postfix.stamps import EARLIEST, Stamps
+from mailvane.maillog.postfix.summary import Summary
 from mailvane.maillog.postfix.years import Survey, Written, first_times, rotation_day, survey
 from mailvane.maillog.reasons import load_reasons
 
 log = logging.getLogger(__name__)
 
-
-_SAMPLES = 20  # of each kind
-
-
-class Summary:
-    """Counts of what was read, and samples of what was not understood."""
-
-    def __init__(self) -> None:
-        self.lines = 0
-        self.events: Counter[EventType] = Counter()  # of mail proper: no notifications, no probes
-        self.not_understood: Counter[str] = Counter()  # by daemon; "line" where not even the wrapping was
-        self.unfinished = 0  # last lines without an end that were left for later
-        self.samples: dict[str, list[str]] = {}
-
-    def miss(self, kind: str, source: str, number: int, line: str) -> None:
-        self.not_understood[kind] += 1
-        samples = self.samples.setdefault(kind, [])
-        if len(samples) < _SAMPLES:
-            samples.append(f"{source}:{number}: {line[:500]}")
-
-    def add(self, other: Summary) -> None:
-        """Count what another summary counted, too."""
-        self.lines += other.lines
-        self.unfinished += other.unfinished
-        self.events += other.events
-        self.not_understood += other.not_understood
-        for kind, found in other.samples.items():
-            samples = self.samples.setdefault(kind, [])
-            samples.extend(found[: _SAMPLES - len(samples)])
-
-    def count(self, events: list[MailEvent]) -> None:
-        self.events.update(event.type for event in events if event.kind is MailKind.MAIL)
-        # `sendmail -bv`: that it is a probe is known, and told anew, when its acceptance was told as a mail's.
-        probes = (event for event in events if event.kind is MailKind.PROBE and event.type is EventType.ACCEPTED)
-        self.events[EventType.ACCEPTED] -= sum(bool(event.login) for event in probes)
-
-
-_KEPT_OF_A_LONG_LINE = 4 * LONGEST_LINE  # bytes
 _REFERENCE_STEP = HOUR_MS
 _AHEAD = 366 * DAY_MS  # ours: no clock of a mail server runs further ahead
 _FIRST_LINES = 200
@@ -108,52 +79,15 @@ class _Clock(msgspec.Struct, array_like=True, frozen=True):
     repeated: int
 
 
-class Position:
-    """How far one file was read."""
-
-    def __init__(self, cursor: SourceCursor, near: int | None = None) -> None:
-        self.file = cursor.file
-        self.name = cursor.name
-        self.offset = cursor.offset
-        self.committed = cursor.offset  # behind the newest journal entry
-        self.line = cursor.line
-        self.understood = cursor.offset > 0  # was any line of the file one of a log?
-        self.reference = cursor.reference
-        self.near = near  # a time not long before the next line, to tell its year by
-        self.after = 0  # what comes next was written after this moment
-        self.last = b""  # the bytes just before the offset
-        self.within_line = False  # was the last line that was taken in one without an end?
-        self.unfinished = b""  # the start of a line whose end was not seen
-        self.dropped = 0  # bytes of the unfinished line that are not kept
-
-    def add(self, text: bytes) -> bytes:
-        """The complete lines that there are with this text."""
-        self.unfinished += text
-        if self.within_line:
-            self._pass_over_rest()
-        end = self.unfinished.rfind(b"\n") + 1
-        if not end:
-            excess = len(self.unfinished) - _KEPT_OF_A_LONG_LINE - TAIL
-            if excess > 0:
-                self.unfinished = self.unfinished[:_KEPT_OF_A_LONG_LINE] + self.unfinished[-TAIL:]
-                self.dropped += excess
-            return b""
-        lines, self.unfinished = self.unfinished[:end], self.unfinished[end:]
-        return lines
-
-    def _pass_over_rest(self) -> None:
-        """What follows the offset ends a line that was taken for whole; as a rule it is no more than a line break."""
-        rest, end, self.unfinished = self.unfinished.partition(b"\n")
-        self.last = (self.last + rest + end)[-TAIL:]
-        self.dropped += len(rest) + len(end)
-        self.within_line = not end
-
-
 class LogReading:
     """Reads the logs of one relay."""
 
     def __init__(
-        self, origin: Origin, cursors: Iterable[SourceCursor] = (), in_flight: Iterable[tuple[str, bytes]] = ()
+        self,
+        origin: Origin,
+        cursors: Iterable[SourceCursor] = (),
+        in_flight: Iterable[tuple[str, bytes]] = (),
+        blocks: Iterable[BlockInProgress] = (),
     ) -> None:
         self.origin = origin
         self._summary = Summary()
@@ -174,6 +108,10 @@ class LogReading:
         self._reference = 0
         self._now = 0
         self._begins: dict[str, int] = {}
+        self.in_progress = {block.file: block for block in blocks}
+        """What was being stored when a process died: to be cut as it was."""
+        self.plain: PlainPath | None = None
+        """Sessions of an engine by which plain mails are told; without, every line goes through the state machine."""
         self.without_lines: set[str] = set()  # names of what was looked at and is empty
 
     def read_all(self, names: Iterable[str], now: int) -> Iterator[Step]:
@@ -251,35 +189,71 @@ class LogReading:
         position = self.locate(stream, _reference(stream.name, now))
         if position is None:
             return
-        damage: InvalidInput | None = None
         position.understood = position.understood or not is_judged
-        size, before = 0, position.line
-        piece = b"-"
-        while piece:
+        before = position.line
+        blocks = self._blocks(stream, position)
+        for block in blocks if self.plain is None or stream.eager else _ahead(blocks):
+            if block.text:
+                self._feed(position, block)
+            if block.damage is None and block.is_last and not position.understood:
+                # The file was read to its end, and nothing of it is kept.
+                samples = self.take_summary().samples.get("line", [])
+                example = f", such as {samples[0].partition(': ')[2][:_SHOWN]!r}" if samples else ""
+                raise InvalidInput(f"{stream.shown}: no line of it is one of a mail log{example}")
+            if position.understood and position.offset > position.committed:
+                entry = self._entry(position)
+                yield Step(entry, stream.name, position.line - before, block.consumed, stream.size, self.take_summary())
+                before = position.line
+            if block.damage is not None:
+                raise block.damage
+
+    def _blocks(self, stream: LogStream, position: Position) -> Iterator[Block]:
+        """What is new in a file: complete lines, a block at a time; the first as it was cut, if it was begun before."""
+        texts: list[bytes] = []
+        size, line, dropped, ended = 0, position.line + 1, 0, False
+        begun = self._begun_before(position)
+        while True:
+            damage: InvalidInput | None = None
             try:
                 piece = stream.read()
             except InvalidInput as error:
                 damage, piece = error, b""
             text = position.add(piece)
-            if not piece and damage is None:
+            if not piece and damage is None and not ended:
                 text = text or self._last_line(stream, position)
+            ended = not piece
             if text:
-                self._feed(position, text)
+                texts.append(text)
+                dropped += position.take_dropped()
             size += len(piece)
-            if piece and ((size < BLOCK and not stream.eager) or not position.understood):
+            if piece and size < max(BLOCK, begun + PIECE if begun else 0) and not stream.eager:
                 continue
-            if damage is None and not position.understood:
-                # The file was read to its end, and nothing of it is kept.
-                samples = self.take_summary().samples.get("line", [])
-                example = f", such as {samples[0].partition(': ')[2][:_SHOWN]!r}" if samples else ""
-                raise InvalidInput(f"{stream.shown}: no line of it is one of a mail log{example}")
-            if position.offset > position.committed:
-                entry = self._entry(position)
-                read = position.line - before
-                yield Step(entry, stream.name, read, stream.consumed, stream.size, self.take_summary())
-            size, before = 0, position.line
-        if damage is not None:
-            raise damage
+            whole, rest = _parted(b"".join(texts), begun)
+            cutting = self._cut(position, whole, line) if whole else None
+            yield Block(whole, dropped, stream.consumed, ended and not rest, damage, cutting)
+            if ended and not rest:
+                return
+            texts, size, line = [rest], len(rest), line + whole.count(b"\n")
+            dropped = begun = 0
+
+    def _begun_before(self, position: Position) -> int:
+        """How many bytes were being stored from here on when a process died; 0 if none were."""
+        block = self.in_progress.get(position.file)
+        return block.end - block.start if block is not None and block.start == position.offset else 0
+
+    def parts(self, position: Position, text: bytes) -> list[bytes]:
+        """Complete lines that follow a position, cut as they were if they were begun before; what is too few waits."""
+        begun = self._begun_before(position)
+        if begun > len(text):
+            position.unfinished = text + position.unfinished
+            return []
+        return [part for part in _parted(text, begun) if part]
+
+    def _cut(self, position: Position, text: bytes, line: int) -> Future[PlainBlock | None] | None:
+        if self.plain is None or len(text) < self.plain.least:
+            return None
+        stamps = self._stamps(position.reference, self._lines.stamps.near or position.near)
+        return self.plain.begin(_cleaned(text), line, stamps)
 
     def _last_line(self, stream: LogStream, position: Position) -> bytes:
         """What stands behind the last line break, if it is a line."""
@@ -329,7 +303,8 @@ class LogReading:
 
     def take(self, position: Position, text: bytes) -> JournalEntry:
         """Take in complete lines that follow a position, and move it behind them."""
-        self._feed(position, text)
+        cutting = self._cut(position, text, position.line + 1)
+        self._feed(position, Block(text, position.take_dropped(), cutting=cutting))
         return self._entry(position)
 
     def take_summary(self) -> Summary:
@@ -340,6 +315,7 @@ class LogReading:
     def _entry(self, position: Position) -> JournalEntry:
         """All that came of what was taken in since the last entry."""
         start, position.committed = position.committed, position.offset
+        settled, position.settled = position.settled, None
         events = self._correlation.builder.take()
         self._summary.count(events)
         opened, closed = self._correlation.changes()
@@ -360,9 +336,23 @@ class LogReading:
         self.cursors[position.file] = cursor
         token = f"{self.origin.stream}:{position.file}:{start}-{position.offset}"
         batch = EventBatch(token, self.origin.workspace, self.origin.retention_days, events)
-        return JournalEntry(batch=batch, cursor=cursor, follows=start, opened=tuple(opened), closed=tuple(closed))
+        if settled is not None and self.plain is not None:
+            batch, counts = settled.batch(batch, self.origin.relay, position.name)
+            self._summary.events.update(counts)
+            self.plain.give_back(settled.block)
+        begun = self.in_progress.pop(position.file, None)
+        return JournalEntry(
+            batch=batch,
+            cursor=cursor,
+            follows=start,
+            opened=tuple(opened),
+            closed=tuple(closed),
+            again=begun is not None and (begun.start, begun.end) == (start, position.offset),
+            repeatable=position.repeatable,
+        )
 
-    def _feed(self, position: Position, text: bytes) -> None:
+    def _feed(self, position: Position, block: Block) -> None:
+        text = block.text
         # Years are guessed anew when the reference has moved; not at every block, for the sake of the cache.
         stamps = self._lines.stamps
         if self._file != position.file or not 0 <= position.reference - self._reference < _REFERENCE_STEP:
@@ -373,31 +363,51 @@ class LogReading:
             self._last = self._last if self._file == position.file else None
             self._file, self._reference = position.file, position.reference
         stamps.reference, stamps.after = position.reference, position.after
-        position.offset += len(text) + position.dropped
-        position.dropped = 0
+        position.offset += len(text) + block.dropped
+        position.repeatable = text.endswith(b"\n") and not block.dropped
         self._before, position.last = position.last, (position.last + text[-TAIL:])[-TAIL:]
-        if b"\r" in text:
-            text = text.replace(b"\r\n", b"\n")
+        text = _cleaned(text)
+        self._correlation.builder.source = position.name
+        cut = block.cutting.result() if block.cutting is not None else None
+        if cut is not None and self.plain is not None:
+            position.settled = self._settle(position, cut)
+            if position.settled is not None:
+                self._take_lines(position, position.settled.numbered(text.split(b"\n")))
+                self._last = self._lines.read(cut.last[:LONGEST_LINE])
+                count = text.count(b"\n") + (not text.endswith(b"\n"))
+                position.line, position.understood = position.line + count, True
+                self._summary.lines += count
+                return
+        for start, end in _slices(text):
+            self._take_text(position, text[start:end])
+
+    def _take_text(self, position: Position, text: bytes) -> None:
         lines = text.decode("utf-8", "replace").split("\n")
         if not lines[-1]:
             lines.pop()
         if not position.line and lines:
             lines[0] = lines[0].removeprefix("\ufeff")  # some editors mark UTF-8
-        self._correlation.builder.source = position.name
         summary = self._summary
         before, missed_before = position.line, summary.not_understood["line"]
-        self._take_lines(position, lines)
+        self._take_lines(position, enumerate(lines, before + 1))
+        position.line += len(lines)
         if not position.understood:
             missed_lines = summary.not_understood["line"] - missed_before
             position.understood = missed_lines + lines.count("") < len(lines)
         summary.lines += position.line - before
 
-    def _take_lines(self, position: Position, lines: list[str]) -> None:
+    def _settle(self, position: Position, cut: PlainBlock) -> Settled | None:
+        stamps = self._lines.stamps
+        copy = self._stamps(position.reference, stamps.near, max(stamps.repeated, self._clock.repeated))
+        settled = settle(cut, self._lines, self._correlation, copy)
+        if settled is None and self.plain is not None:
+            self.plain.give_back(cut)
+        return settled
+
+    def _take_lines(self, position: Position, lines: Iterable[tuple[int, str]]) -> None:
         """Every line passes here: what is done for each is done in place."""
         read, feed, builder = self._lines.read, self._correlation.feed, self._correlation.builder
-        number = position.line
-        for line in lines:
-            number += 1
+        for number, line in lines:
             is_long = len(line) > LONGEST_TEXT  # a text is no longer than its line
             missed = ""
             try:
@@ -416,7 +426,6 @@ class LogReading:
                 missed = "line"
             if missed:
                 self._summary.miss(missed, position.name, number, line)
-        position.line = number
 
     def _said_again(self, line: str, number: int) -> bool:
         """Whether it is of the line before it, from the same host; then that is taken in as often as it was said."""
@@ -433,6 +442,33 @@ class LogReading:
         builder.line, builder.raw = number, line
         say = partial(self._correlation.feed, time, tag, process, text[:LONGEST_TEXT])
         return not tag.daemon or say_again(builder, say, times)
+
+
+def _cleaned(text: bytes) -> bytes:
+    return text.replace(b"\r\n", b"\n") if b"\r" in text else text
+
+
+def _ahead(blocks: Iterator[Block]) -> Iterator[Block]:
+    """The next block is cut while this one is read."""
+    block = next(blocks, None)
+    while block is not None:
+        later = next(blocks, None)
+        yield block
+        block = later
+
+
+def _parted(text: bytes, size: int) -> tuple[bytes, bytes]:
+    """The first lines, of so many bytes, and the others; all are the first where no size is wanted or it is not met."""
+    return (text[:size], text[size:]) if size and text[size - 1 : size] == b"\n" else (text, b"")
+
+
+def _slices(text: bytes) -> Iterator[tuple[int, int]]:
+    """Where pieces of a text begin and end that are decoded at a time: at the end of a line."""
+    start = 0
+    while start < len(text):
+        end = text.find(b"\n", start + PIECE) + 1 or len(text)
+        yield start, end
+        start = end
 
 
 _CLOCKS = msgspec.msgpack.Decoder(_Clock)

@@ -427,3 +427,8 @@ _VERBOSE = re.compile(
 
 def is_ignored(text: str) -> bool:
     return text.startswith(_IGNORED) or _VERBOSE.match(text) is not None
+
+
+def is_remark(text: str) -> bool:
+    """Whether the text behind a queue id is one that changes nothing."""
+    return text.partition(": ")[0] in REMARKS or is_ignored(text)

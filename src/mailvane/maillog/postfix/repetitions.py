@@ -11,7 +11,8 @@ from collections.abc import Callable
 from mailvane.maillog.postfix.event_builder import EventBuilder
 
 _REPETITION = re.compile(r"message repeated (\d{1,9}) times: \[ ?(.*)\]$", re.DOTALL)
-_OF_THE_LAST = re.compile(r"(?:^|(?<= ))last message repeated (\d{1,9}) times?$", re.IGNORECASE)
+OF_THE_LAST = "last message repeated "
+_OF_THE_LAST = re.compile(rf"(?:^|(?<= )){OF_THE_LAST}(\d{{1,9}}) times?$")
 _MOST = 10_000  # ours: far more than a daemon says within the time that rsyslog waits
 
 

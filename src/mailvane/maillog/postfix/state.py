@@ -188,7 +188,7 @@ class Marks(msgspec.Struct, array_like=True):
     """Where the correlation stands apart from any mail."""
 
     serial: int = 0
-    next_sweep: int = 0
+    clock: int = 0  # the latest time of a line; an earlier one only when a log goes back by more than a day
 
 
 T = TypeVar("T")
@@ -232,7 +232,7 @@ class Register(Generic[T]):
 # What one smtpd or smtp process said of its present peer, before it names the mail: encryption, client, a verdict.
 
 
-_IDLE = 6 * HOUR_MS
+IDLE = 6 * HOUR_MS
 
 
 class Connections:
@@ -241,6 +241,7 @@ class Connections:
     def __init__(self) -> None:
         self.register = Register("c:", Connection)
         self.in_filter: dict[str, None] = {}  # whose mail a before-queue filter has
+        self.due = 0  # before this time none is idle for too long
 
     def restore(self, records: Iterable[tuple[str, bytes]]) -> None:
         self.register.restore(records)
@@ -256,6 +257,7 @@ class Connections:
         if connection is None:
             connection = self.register.values[key] = Connection(at)
         connection.seen = at
+        self.due = min(self.due, at + IDLE + 1)
         self.register.touched.add(key)
         return connection
 
@@ -287,8 +289,12 @@ class Connections:
                 self.in_filter.pop(key, None)
                 self.register.touched.add(key)
 
-    def sweep(self, at: int) -> None:
-        for key in [key for key, value in self.register.values.items() if value.seen < at - _IDLE]:
+    def sweep(self, clock: int) -> None:
+        """Forget those that said nothing for so long, if there may be any."""
+        if clock < self.due:
+            return
+        for key in [key for key, value in self.register.values.items() if value.seen < clock - IDLE]:
             del self.register.values[key]
             self.in_filter.pop(key, None)
             self.register.touched.add(key)
+        self.due = min((value.seen for value in self.register.values.values()), default=clock) + IDLE + 1

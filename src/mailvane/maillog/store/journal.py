@@ -15,8 +15,16 @@ from sqlalchemy import Connection, Select, bindparam, delete, func, insert, sele
 
 from mailvane.core.errors import InvalidInput, SourceMoved, StoreTooNew
 from mailvane.core.ledger.database import Database
-from mailvane.maillog.model import EventBatch, JournalEntry, PendingBatch, SourceCursor
-from mailvane.maillog.store.tables import cursors, event_ids, in_flight, journal
+from mailvane.maillog.model import (
+    BlockInProgress,
+    ColumnBatch,
+    EventBatch,
+    JournalEntry,
+    PendingBatch,
+    SourceCursor,
+    rows_of,
+)
+from mailvane.maillog.store.tables import blocks, cursors, event_ids, in_flight, journal
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -24,18 +32,22 @@ else:
     from backports import zstd
 
 _FORM = b"\x01"  # MessagePack of EventBatch, Zstandard
+_COLUMNS = b"\x02"  # likewise of ColumnBatch
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(EventBatch)
+_column_decoder = msgspec.msgpack.Decoder(ColumnBatch)
 
 
 def pack(batch: EventBatch) -> bytes:
     try:
-        return _FORM + zstd.compress(_encoder.encode(batch), 1)
+        return (_COLUMNS if isinstance(batch, ColumnBatch) else _FORM) + zstd.compress(_encoder.encode(batch), 1)
     except UnicodeEncodeError:
         raise InvalidInput("an event carries text that is not Unicode") from None
 
 
 def unpack(payload: bytes) -> EventBatch:
+    if payload[:1] == _COLUMNS:
+        return _column_decoder.decode(zstd.decompress(payload[1:]))
     if payload[:1] != _FORM:
         raise StoreTooNew("the journal holds a batch in a form that this version does not know")
     return _decoder.decode(zstd.decompress(payload[1:]))
@@ -123,6 +135,28 @@ class JournalStore:
             rows = connection.execute(wanted.order_by(in_flight.c.key)).all()
         return [(row.key, row.state) for row in rows]
 
+    def blocks(self, stream: str) -> list[BlockInProgress]:
+        """What of a stream was being stored when a process died, by file."""
+        wanted = select(blocks.c.file, blocks.c.start, blocks.c.end).where(blocks.c.stream == stream)
+        with self._database.read() as connection:
+            return [BlockInProgress(*row) for row in connection.execute(wanted.order_by(blocks.c.file))]
+
+    def begin(self, entry: JournalEntry) -> None:
+        """Note, durably, which bytes are going to be stored: until they are committed, nobody cuts them otherwise.
+
+        Raises SourceMoved when the cursor is not where the entry begins.
+        """
+        cursor = entry.cursor
+        if cursor is None:
+            raise InvalidInput("bytes of a file have a cursor")
+        own = (cursors.c.stream == cursor.stream) & (cursors.c.file == cursor.file)
+        row = {"stream": cursor.stream, "file": cursor.file, "start": entry.follows, "end": cursor.offset}
+        with self._database.write() as connection:
+            here = connection.execute(select(cursors.c.offset).where(own)).scalar()
+            if (here or 0) != entry.follows:
+                raise SourceMoved
+            connection.execute(self._database.upsert(blocks), row)
+
     def commit(self, entry: JournalEntry, now: int) -> PendingBatch | None:
         """Make it durable, in one transaction. None when no event was left to carry.
 
@@ -133,13 +167,13 @@ class JournalStore:
         if entry.event_ids is not None and len(entry.event_ids) != len(entry.batch.events):
             raise InvalidInput("every event needs its id, or none")
         # Packing before the transaction keeps the lock short; only a batch with repeated events is packed again.
-        payload = pack(entry.batch) if entry.batch.events else b""
+        payload = pack(entry.batch) if rows_of(entry.batch) else b""
         with self._database.write() as connection:
             batch = self._unseen(connection, entry, now)
             self._move_on(connection, entry)
-            if not batch.events:
+            if not rows_of(batch):
                 return None
-            row = _row(batch, now, payload if batch is entry.batch else pack(batch), claimed=False)
+            row = _row(batch, now, payload if batch is entry.batch else pack(batch), claimed=entry.again)
             sequence = connection.execute(insert(journal).values(row).returning(journal.c.sequence)).scalar_one()
         return PendingBatch(sequence, batch)
 
@@ -249,6 +283,8 @@ class JournalStore:
             return
         stream = entry.cursor.stream
         self._advance(connection, entry.cursor, entry.follows)
+        done = (blocks.c.stream == stream) & (blocks.c.file == entry.cursor.file)
+        connection.execute(delete(blocks).where(done))
         if entry.opened:
             states = [{"stream": stream, "key": key, "state": state} for key, state in sorted(entry.opened)]
             connection.execute(self._database.upsert(in_flight), states)
@@ -279,7 +315,8 @@ def _row(batch: EventBatch, committed_at: int, payload: bytes, *, claimed: bool)
         "committed_at": committed_at,
         "workspace": batch.workspace,
         "retention_days": batch.retention_days,
-        "events": len(batch.events),
+        # Columns stay alone: they are never joined with others, however few they are.
+        "events": max(batch.rows, SMALL_EVENTS + 1) if isinstance(batch, ColumnBatch) else len(batch.events),
         "claimed": claimed,
         "payload": payload,
     }

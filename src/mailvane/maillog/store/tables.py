@@ -32,6 +32,18 @@ cursors = Table(
 )
 
 
+# What of a file is being stored at this moment, or was when a process died: it is to be cut again as it was.
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("stream", Text, primary_key=True),
+    Column("file", Text, primary_key=True),
+    Column("start", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+
 in_flight = Table(
     "in_flight",
     metadata,

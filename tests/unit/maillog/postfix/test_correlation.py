@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailvane.maillog.model import MailEvent, SourceCursor
-from mailvane.maillog.postfix.reading import LogReading, Origin, Position
+from mailvane.maillog.postfix.position import Position
+from mailvane.maillog.postfix.reading import LogReading, Origin
 from tests.tables import read_table
 
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.yaml"))

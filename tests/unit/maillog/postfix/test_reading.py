@@ -20,7 +20,7 @@ import pytest
 from mailvane.core.errors import InvalidInput
 from mailvane.maillog.model import EventType
 from mailvane.maillog.postfix import files, reading
-from mailvane.maillog.postfix.reading import Summary
+from mailvane.maillog.postfix.summary import Summary
 from tests.unit.maillog.postfix.conftest import NOVEMBER
 
 LogOf = Callable[[int, int], bytes]

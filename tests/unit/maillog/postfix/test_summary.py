@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailvane.maillog.model import EventType, MailEvent, MailKind
-from mailvane.maillog.postfix.reading import Summary
+from mailvane.maillog.postfix.summary import Summary
 
 
 def event(kind: EventType, of: MailKind = MailKind.MAIL) -> MailEvent:

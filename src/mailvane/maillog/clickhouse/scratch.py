@@ -1,0 +1,84 @@
+"""A session of the embedded engine for questions about text that is not stored: temporary tables, which end with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import msgspec
+from clickhouse_connect.driver.client import Client
+
+from mailvane.maillog.clickhouse.engine import Engine, client_in_memory, translated
+from mailvane.maillog.clickhouse.rows import encode_events
+from mailvane.maillog.model import MailEvent
+
+# One thread each: whoever asks has as many sessions as there are processors. What costs more than it saves on
+# statements that run once for a few megabytes is off: compiling them, reordering joins.
+_SETTINGS = {
+    "max_threads": 1,
+    "max_block_size": 65_505,
+    "join_use_nulls": 0,
+    "max_query_size": 100_000_000,
+    "max_ast_elements": 10_000_000,
+    "max_expanded_ast_elements": 10_000_000,
+    "compile_expressions": 0,
+    "compile_aggregate_expressions": 0,
+    "compile_sort_description": 0,
+    "query_plan_optimize_join_order_limit": 0,
+    "enable_join_runtime_filters": 0,
+    "use_query_condition_cache": 0,
+    "log_queries": 0,
+    "output_format_json_quote_64bit_integers": 0,
+}
+
+
+class ScratchSession:
+    """Of one thread at a time."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        with translated():
+            for name, value in _SETTINGS.items():
+                client.command(f"SET {name} = {value}")
+
+    def run(self, statement: str) -> None:
+        """Raises StoreUnavailable, MailvaneError."""
+        with translated():
+            self._client.command(statement)
+
+    def ask(self, question: str, form: str = "JSONCompactEachRow") -> bytes:
+        """The answer, in a format of the engine. Raises StoreUnavailable, MailvaneError."""
+        with translated():
+            return self._client.raw_query(question, fmt=form)
+
+    def fill(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """Put rows into a temporary table, in the order of its columns."""
+        if not rows:
+            return
+        descriptor = os.memfd_create("rows")
+        try:
+            with os.fdopen(os.dup(descriptor), "wb") as file:
+                file.write(msgspec.json.Encoder().encode_lines(rows))
+            self.run(f"INSERT INTO {table} FROM INFILE '/proc/self/fd/{descriptor}' FORMAT JSONCompactEachRow")
+        finally:
+            os.close(descriptor)
+
+    def fill_events(self, table: str, events: list[MailEvent]) -> None:
+        """Put events into a temporary table that has the fields of `MailEvent` for columns."""
+        if not events:
+            return
+        descriptor = os.memfd_create("events")
+        try:
+            with os.fdopen(os.dup(descriptor), "wb") as file:
+                file.write(encode_events(events))
+            self.run(f"INSERT INTO {table} FROM INFILE '/proc/self/fd/{descriptor}' FORMAT JSONCompactEachRow")
+        finally:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def scratch_session(engine: Engine) -> ScratchSession:
+    """One of the embedded engine, which has as many as are asked for; beside a server, of one that stores nothing."""
+    return ScratchSession(engine.session() if engine.embedded else client_in_memory())

@@ -1,0 +1,100 @@
+"""The ways by which an import's blocks get into the mail log.
+
+Where no server has the embedded mail log open, this process opens it and stores each block at once: the file is the
+journal. Otherwise blocks pass through the journal, and who has the mail log open carries them: the server that runs, or
+for a ClickHouse server a process of our own.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from mailvane.core.errors import StoreUnavailable
+from mailvane.maillog.model import JournalEntry
+from mailvane.maillog.postfix.plain.path import PlainPath
+from mailvane.maillog.reasons import load_reasons
+from mailvane.server.bulk import WayIn
+from mailvane.server.import_worker import ShipperProcess, shipper_process
+from mailvane.server.ledger import Ledger
+from mailvane.server.ledgers import is_embedded, serving
+from mailvane.server.settings import Settings
+from mailvane.server.stores import Stores, stores_here
+
+MOST_PENDING = 32  # batches: what is read ahead of the mail log waits in the ledger, so only its disk limits this
+_POLL_SECONDS = 0.02
+_PATIENCE_SECONDS = 60.0
+_PURPOSE = "mailvane import"
+
+
+@contextmanager
+def way_in(settings: Settings, ledger: Ledger) -> Iterator[WayIn]:
+    """Raises StoreInUse, StoreTooNew, StoreUnavailable."""
+    if serving(settings):
+        yield ThroughJournal(ledger, ShipperProcess(lambda: serving(settings) is not None, lambda: None))
+    elif is_embedded(settings):
+        # Arithmetic that nobody asks for keeps a thread for each processor, and they spin.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        with stores_here(settings, _PURPOSE) as stores:
+            yield AtOnce(stores)
+    else:
+        with shipper_process(settings, _PURPOSE) as shipper:
+            yield ThroughJournal(ledger, shipper)
+
+
+class AtOnce:
+    """Into the mail log that this process has open."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+
+    @contextmanager
+    def plain_path(self) -> Iterator[PlainPath]:
+        with PlainPath(self._stores.scratch, load_reasons()) as plain:
+            yield plain
+
+    def make_room(self) -> None:
+        """One block at a time is stored, and the next waits for it."""
+
+    def take(self, entry: JournalEntry, now: int) -> None:
+        recorder = self._stores.recorder
+        if entry.repeatable:
+            recorder.store(entry, now)
+        else:
+            recorder.record(entry, now)
+
+    def finish(self) -> None:
+        self._stores.recorder.drain()
+
+
+class ThroughJournal:
+    """By somebody else, who carries what the journal holds."""
+
+    def __init__(self, ledger: Ledger, shipper: ShipperProcess) -> None:
+        self._journal = ledger.journal
+        self._shipper = shipper
+
+    def plain_path(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def make_room(self) -> None:
+        self._wait(MOST_PENDING)
+
+    def take(self, entry: JournalEntry, now: int) -> None:
+        self._journal.commit(entry, now)
+        self._shipper.poke()
+
+    def finish(self) -> None:
+        self._wait(1)
+
+    def _wait(self, batches: int) -> None:
+        """Until fewer batches are on their way, so that a fast reader does not run away from the mail log."""
+        least, moved = self._journal.backlog(), time.monotonic()
+        while (left := self._journal.backlog()) >= batches:
+            if left < least:
+                least, moved = left, time.monotonic()
+            if time.monotonic() - moved > _PATIENCE_SECONDS or not self._shipper.is_running():
+                raise StoreUnavailable("the mail log takes nothing in; what was read is safe and waits in the journal")
+            time.sleep(_POLL_SECONDS)

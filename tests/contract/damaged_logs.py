@@ -1,0 +1,166 @@
+"""Logs of the demo's world and of the filter simulator, and what may befall a log on its way."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from mailvane_demo.world.postfix import PostfixWorld
+from tests.unit.maillog.postfix.test_continuations import world as filter_world
+
+START = 1_791_000_000_000  # 2026-10-03
+DAY = 86_400_000
+_STAMP = re.compile(r"([A-Z][a-z]{2}) ([ \d]\d) (\d\d:\d\d:\d\d) ")
+_QUEUE_ID = re.compile(r"\b(?:[0-9A-F]{10,}|4[0-9A-Za-z]{13,})\b")
+_MESSAGE_ID = re.compile(r"message-id=<[^<>]*>")
+_PROCESS = re.compile(r"\[\d+\]: ")
+_NASTY = '\x00\t<>[]():,;?"\\ =@éÿ\u2028' + "aZ09"
+_SAYINGS = (
+    (
+        "NOQUEUE: reject: RCPT from x[192.0.2.1]: 554 5.7.1 <a@b.example>: no; from=<s@x.example> to=<a@b.example>"
+        " proto=ESMTP helo=<x>"
+    ),
+    "NOQUEUE: client=out.example[198.51.100.7]",
+    "NOQUEUE: milter-hold: END-OF-MESSAGE from x[192.0.2.1]: 451 4.7.1 x; from=<s@x.example> to=<a@b.example>",
+    "connect from x[192.0.2.1]",
+    "Anonymous TLS connection established from x[192.0.2.1]: TLSv1.3 with cipher X",
+    "{queue_id}: hold: header Subject: x from x[192.0.2.1]; from=<s@x.example> to=<a@b.example> proto=ESMTP helo=<x>",
+    "{queue_id}: message-id=<>",
+    "{queue_id}: from=<>, size=1, nrcpt=2 (queue active)",
+    (
+        "{queue_id}: to=<q@r.example>, relay=127.0.0.1[127.0.0.1]:10024, delay=1, delays=0/0, dsn=2.0.0, status=sent"
+        " (250 2.0.0 Ok: queued as {other})"
+    ),
+    "{queue_id}: removed",
+    "message repeated 2 times: [ {queue_id}: removed]",
+    "{queue_id}: sender non-delivery notification: {other}",
+    "{queue_id}: client=x[10.0.0.1], orig_queue_id={other}, orig_client=y[192.0.2.7]",
+    (
+        "{queue_id}: info: header X-Mailvane-Campaign: spring from x[192.0.2.1]; from=<s@x.example> to=<a@b.example>"
+        " proto=ESMTP helo=<x>"
+    ),
+)
+
+
+@lru_cache(maxsize=4)
+def demo_lines(seed: int, days: int) -> tuple[str, ...]:
+    made = PostfixWorld(seed=seed, start=START, mails_per_day=600)
+    return tuple(made.lines(START, START + days * DAY))
+
+
+def log_of(choose: random.Random) -> list[str]:
+    """Some lines as they were written."""
+    if choose.random() < 0.3:
+        return filter_world(choose).run().splitlines()
+    lines = demo_lines(choose.randrange(1, 3), 2)
+    first = choose.randrange(len(lines) - 1500)
+    found = list(lines[first : first + choose.randrange(100, 1500)])
+    if choose.random() < 0.3:
+        found = [*filter_world(choose).run().splitlines(), *found]
+    return found
+
+
+def befallen(choose: random.Random, lines: list[str]) -> list[str]:
+    """What becomes of them: out of order, twice, cut, mixed up, or nothing at all."""
+    for _ in range(choose.choice((0, 1, 1, 2, 4))):
+        choose.choice(_FATES)(choose, lines)
+    return lines
+
+
+def _swap(choose: random.Random, lines: list[str]) -> None:
+    for _ in range(1 + len(lines) // 50):
+        at = choose.randrange(len(lines))
+        to = min(len(lines) - 1, max(0, at + choose.randrange(-6, 7)))
+        lines.insert(to, lines.pop(at))
+
+
+def _scatter(choose: random.Random, lines: list[str]) -> None:
+    for _ in range(1 + len(lines) // 100):
+        lines.insert(choose.randrange(len(lines)), lines.pop(choose.randrange(len(lines))))
+
+
+def _repeat(choose: random.Random, lines: list[str]) -> None:
+    for _ in range(1 + len(lines) // 100):
+        lines.insert(choose.randrange(len(lines)), choose.choice(lines))
+
+
+def _lose(choose: random.Random, lines: list[str]) -> None:
+    for _ in range(1 + len(lines) // 50):
+        if len(lines) > 20:
+            del lines[choose.randrange(len(lines))]
+
+
+def _mutate(choose: random.Random, lines: list[str]) -> None:
+    for _ in range(1 + len(lines) // 50):
+        at = choose.randrange(len(lines))
+        line = lines[at]
+        place = choose.randrange(len(line) + 1)
+        lines[at] = (
+            line[:place] + choose.choice(_NASTY) * choose.choice((1, 1, 2)) + line[place + choose.choice((0, 1, 9)) :]
+        )
+
+
+def _exchange(pattern: re.Pattern[str], most: int) -> Callable[[random.Random, list[str]], None]:
+    def exchange(choose: random.Random, lines: list[str]) -> None:
+        given = [found[0] for line in choose.sample(lines, min(len(lines), 200)) if (found := pattern.search(line))]
+        for _ in range(1 + len(lines) // most if given else 0):
+            at = choose.randrange(len(lines))
+            lines[at] = pattern.sub(lambda _: choose.choice(given), lines[at], count=1)
+
+    return exchange
+
+
+def _insert(choose: random.Random, lines: list[str]) -> None:
+    for _ in range(choose.randrange(1, 8)):
+        at = choose.randrange(len(lines))
+        head, end, _ = lines[at].partition("]: ")
+        ids = [found[0] for line in lines[max(0, at - 30) : at + 30] if (found := _QUEUE_ID.search(line))] or [
+            "4A0000A001"
+        ]
+        saying = choose.choice(_SAYINGS)
+        if end:
+            saying = saying.replace("{queue_id}", choose.choice(ids)).replace("{other}", choose.choice(ids))
+            lines.insert(at + choose.randrange(2), f"{head}{end}{saying}")
+
+
+def _move_clock(choose: random.Random, lines: list[str]) -> None:
+    """Some lines, or all behind one, by a stamp of another line."""
+    stamps = [found[0] for line in lines if (found := _STAMP.match(line))]
+    if not stamps:
+        return
+    for _ in range(choose.choice((1, 1, 5))):
+        at = choose.randrange(len(lines))
+        lines[at] = _STAMP.sub(choose.choice(stamps), lines[at], count=1)
+
+
+def _foreign(choose: random.Random, lines: list[str]) -> None:
+    for _ in range(3):
+        at = choose.randrange(len(lines))
+        stamp = lines[at][:16]
+        lines.insert(
+            at, choose.choice((f"{stamp}mx1 dovecot: imap-login: x", f"{stamp}mx1 kernel: [12.3] y: z", "", "-- x --"))
+        )
+
+
+_FATES = (
+    _swap, _scatter, _repeat, _lose, _mutate, _exchange(_QUEUE_ID, 80), _exchange(_MESSAGE_ID, 30),
+    _exchange(_PROCESS, 30), _insert, _insert, _move_clock, _foreign,
+)  # fmt: skip
+
+
+def internet_stamps(lines: list[str], choose: random.Random) -> list[str]:
+    """The same lines with RFC 3339 stamps, as rsyslog writes them."""
+    zone = choose.choice(("+00:00", "Z", "+02:00", ""))
+    digits = choose.choice((0, 3, 6))
+
+    def stamp(found: re.Match[str]) -> str:
+        moment = datetime.strptime(f"2026 {found[1]} {found[2].strip()} {found[3]}", "%Y %b %d %H:%M:%S").replace(
+            tzinfo=UTC
+        )
+        fraction = f".{choose.randrange(10**digits):0{digits}d}" if digits else ""
+        return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}{zone} "
+
+    return [_STAMP.sub(stamp, line, count=1) for line in lines]

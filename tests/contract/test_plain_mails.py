@@ -1,0 +1,157 @@
+"""One truth: mails that the engine tells and mails that the state machine tells are told alike, whatever the log."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mailvane.maillog.clickhouse import ClickHouseMailLog, ScratchSession, open_maillog
+from mailvane.maillog.model import ColumnBatch, EventBatch, EventType, MailEvent, SourceCursor
+from mailvane.maillog.postfix import reading
+from mailvane.maillog.postfix.plain.path import PlainPath
+from mailvane.maillog.postfix.reading import LogReading, Origin, Step
+from mailvane.maillog.reasons import load_reasons
+from tests.contract.damaged_logs import DAY, START, befallen, demo_lines, internet_stamps, log_of
+from tests.contract.maillogs import embedded
+from tests.depth import rounds
+
+NOW = START + 30 * DAY
+_EVENTS = msgspec.json.Decoder(MailEvent)
+
+
+class Told:
+    """What a reading came to, as a ledger keeps it."""
+
+    def __init__(self) -> None:
+        self.cursors: dict[str, SourceCursor] = {}
+        self.state: dict[str, bytes] = {}
+        self.events: list[str] = []
+        self.counts: Counter[str] = Counter()
+        self.in_columns = 0
+
+    def reading(self) -> LogReading:
+        return LogReading(Origin(workspace=1, relay=7), list(self.cursors.values()), list(self.state.items()))
+
+    def take(self, step: Step, session: ScratchSession) -> None:
+        entry = step.entry
+        assert entry.cursor is not None
+        self.cursors[entry.cursor.file] = entry.cursor
+        self.state.update(entry.opened)
+        for key in entry.closed:
+            del self.state[key]
+        events = events_of(entry.batch, session)
+        self.events += map(repr, events)
+        self.counts.update({f"{kind}": count for kind, count in step.summary.events.items() if count})
+        self.counts.update({f"missed {kind}": count for kind, count in step.summary.not_understood.items()})
+        self.counts["lines"] += step.lines
+        if isinstance(entry.batch, ColumnBatch):
+            self.in_columns += 1
+            noted = sorted(repr(event) for event in events if is_noted(event))
+            assert sorted(map(repr, entry.batch.events)) == noted
+            assert entry.batch.rows == len(events)
+
+
+def is_noted(event: MailEvent) -> bool:
+    """Whether others than the mail log hear of it: an answer, or a hard bounce."""
+    if event.type is EventType.BOUNCED:
+        return event.hard
+    return event.type in (EventType.ACCEPTED, EventType.DELIVERED) and bool(event.in_reply_to or event.references)
+
+
+def events_of(batch: EventBatch, session: ScratchSession) -> list[MailEvent]:
+    if not isinstance(batch, ColumnBatch):
+        return batch.events
+    with os.fdopen(os.memfd_create("columns"), "wb", 0) as memory:
+        memory.write(batch.columns)
+        return _EVENTS.decode_lines(session.ask(f"SELECT * FROM file('/proc/self/fd/{memory.fileno()}', 'Native')"))
+
+
+@pytest.fixture(scope="module")
+def maillog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseMailLog]:
+    with open_maillog(embedded(tmp_path_factory.mktemp("scratch") / "maillog")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def plain(maillog: ClickHouseMailLog) -> Iterator[PlainPath]:
+    with PlainPath(maillog.scratch, load_reasons(), least=1) as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def session(maillog: ClickHouseMailLog) -> Iterator[ScratchSession]:
+    made = maillog.scratch()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    return monkeypatch
+
+
+def differences(log: Path, plain: PlainPath, session: ScratchSession, choose: random.Random) -> list[str]:
+    """What only one of both ways tells, for a log and a way to cut it; the plain path goes on and off."""
+    whole, cut = Told(), Told()
+    for step in whole.reading().read_all([str(log)], NOW):
+        whole.take(step, session)
+    done = False
+    restart = choose.choice((0.0, 0.3))
+    while not done:
+        made = cut.reading()
+        made.plain = plain if choose.random() < 0.8 else None
+        done = True
+        for step in made.read_all([str(log)], NOW):
+            cut.take(step, session)
+            if choose.random() < restart:
+                done = False
+                break
+        plain.restart()
+    found = [f"machine: {each}" for each in (Counter(whole.events) - Counter(cut.events))]
+    found += [f"plain: {each}" for each in (Counter(cut.events) - Counter(whole.events))]
+    if whole.counts != cut.counts:
+        found.append(f"counts: {whole.counts} {cut.counts}")
+    return found
+
+
+@settings(
+    max_examples=rounds(25, deep=1500),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(seed=st.integers(0, 1 << 30))
+def test_both_ways_tell_the_same(
+    seed: int, plain: PlainPath, session: ScratchSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose = random.Random(seed)
+    lines = befallen(choose, log_of(choose))
+    if choose.random() < 0.3:
+        lines = internet_stamps(lines, choose)
+    end = choose.choice(("\n", "\n", "\r\n"))
+    log = tmp_path / f"{seed}.log"
+    log.write_bytes("".join(f"{line}{end}" for line in lines).encode("utf-8", "surrogatepass"))
+    size = log.stat().st_size
+    monkeypatch.setattr(reading, "BLOCK", choose.choice((size + 1, size // 2, size // 3, size // 5)) or 1)
+    monkeypatch.setattr("mailvane.maillog.postfix.files.PIECE", choose.choice((1 << 18, 4096)))
+    assert not differences(log, plain, session, choose)
+    log.unlink()
+
+
+def test_most_of_a_usual_log_is_plain(plain: PlainPath, session: ScratchSession, tmp_path: Path) -> None:
+    log = tmp_path / "mail.log"
+    log.write_text("\n".join(demo_lines(1, 2)) + "\n")
+    made = Told()
+    read = made.reading()
+    read.plain = plain
+    for step in read.read_all([str(log)], NOW):
+        made.take(step, session)
+    assert made.in_columns == 1
