@@ -100,6 +100,11 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
     reputation = reputation_of(settings, ledger, lambda: NOW, complaints=complaints)
     outbounds = outbound(ledger, tenancy)
     inbounds = inbound_services(ledger, tenancy, InboundSettings(), directory, lambda: nullcontext(maillog))
+    mailboxes = MailboxServices(
+        Mailboxes(ledger.mailboxes, tenancy, Figures(lambda: maillog)),
+        tenancy,
+        asking(lambda: Lookups(("127.0.0.1:9",), timeout=0.2), ("mail",)),
+    )
     services = HttpServices(
         tenancy=tenancy,
         maillog=MailLogServices(maillog, tenancy, History(maillog, ledger.tenants), recorder, ZONE, lambda: NOW),
@@ -116,13 +121,12 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
             outbound=outbounds,
             reputation=reputation.services,
             inbound=inbounds,
+            notify=reputation.notify,
+            dmarc=reputation.dmarc,
+            mailboxes=mailboxes,
             zone=ZONE,
         ),
-        mailboxes=MailboxServices(
-            Mailboxes(ledger.mailboxes, tenancy, Figures(lambda: maillog)),
-            tenancy,
-            asking(lambda: Lookups(("127.0.0.1:9",), timeout=0.2), ("mail",)),
-        ),
+        mailboxes=mailboxes,
         tracking=tracking_services(MailboxSettings(), "http://testserver.local", ledger, tenancy, recorder.record),
         clock=lambda: NOW,
     )

@@ -7,9 +7,12 @@ from zoneinfo import ZoneInfo
 
 from mailvane.core.tenants.service import Tenancy
 from mailvane.dashboard.people.service import People
+from mailvane.dmarc.services import DmarcServices
 from mailvane.inbound.services import InboundServices
+from mailvane.mailboxes.services import MailboxServices
 from mailvane.maillog.history import History
 from mailvane.maillog.interface import MailLog
+from mailvane.notify.services import NotifyServices
 from mailvane.outbound.services import OutboundServices
 from mailvane.reputation.services import ReputationServices
 
@@ -25,4 +28,7 @@ class DashboardServices:
     outbound: OutboundServices
     reputation: ReputationServices
     inbound: InboundServices
+    notify: NotifyServices
+    dmarc: DmarcServices
+    mailboxes: MailboxServices
     zone: ZoneInfo

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
-from mailvane.core.errors import NotAuthenticated, NotFound
+from mailvane.core.errors import InvalidInput, NotAuthenticated, NotFound
 from mailvane.core.tenants.model import Workspace
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.people.service import Browser, Visitor
+
+MOST_PAGES = 2000
 
 Query = Mapping[str, Sequence[str]]
 
@@ -45,6 +48,18 @@ class Visit:
     def asked(self, name: str, usual: str = "") -> str:
         """The last value of the query's parameter."""
         return self.query.get(name, (usual,))[-1]
+
+    def page_number(self) -> int:
+        """Of a list that is shown in parts, from 1. Raises InvalidInput."""
+        text = self.asked("page", "1")
+        if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MOST_PAGES):
+            raise InvalidInput(f"page: expected a number from 1 to {MOST_PAGES}")
+        return int(text[:9])
+
+    def with_query(self, **changed: str) -> str:
+        """The query with other values: a link on the same page. An empty value is left out."""
+        kept = {name: list(values) for name, values in self.query.items() if name not in changed}
+        return "?" + urlencode({**kept, **{name: value for name, value in changed.items() if value}}, doseq=True)
 
     def entered(self, name: str) -> str:
         """The last value of the form's field."""

@@ -27,6 +27,11 @@ class NotificationState(StrEnum):
     DISABLED = "disabled"  # not tried: its target failed for days
 
 
+def notification_id(entry_id: str, channel: Channel) -> str:
+    """Of the message that tells of an alert's log entry by this channel: there is at most one."""
+    return f"msg_{entry_id}{channel[0]}"
+
+
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """A notification. It stays in the outbox until it is delivered or has failed for good."""
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from mailvane.reputation.alerts.model import Alert, LogEntry
+from mailvane.reputation.alerts.model import Alert, EntryState, LogEntry
 from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind, Source
 
 
@@ -152,6 +152,7 @@ class EntryQuestion(msgspec.Struct, frozen=True, kw_only=True):
     since: int | None = None
     until: int | None = None  # before
     daily_report_only: bool = False
+    state: EntryState | None = None
     newest_first: bool = True
     offset: int = 0
     limit: int = 20

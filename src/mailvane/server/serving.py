@@ -141,6 +141,7 @@ def _services(
         return nullcontext(stores.maillog)
 
     inbound = inbound_services(stores.ledger, tenancy, settings.inbound, settings.data, maillog)
+    mailboxes = mailbox_services(settings, stores.ledger, tenancy, lambda: stores.maillog)
     return HttpServices(
         tenancy=tenancy,
         maillog=MailLogServices(
@@ -165,9 +166,12 @@ def _services(
             outbound=outbound,
             reputation=reputation.services,
             inbound=inbound,
+            notify=reputation.notify,
+            dmarc=reputation.dmarc,
+            mailboxes=mailboxes,
             zone=settings.timezone,
         ),
-        mailboxes=mailbox_services(settings, stores.ledger, tenancy, lambda: stores.maillog),
+        mailboxes=mailboxes,
         tracking=tracking_services(
             settings.mailboxes, base_url(settings), stores.ledger, tenancy, stores.recorder.record
         ),

@@ -3,90 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from mailvane.dashboard.application import HEADERS
-from mailvane.dashboard.pages import PAGES
 from mailvane.dashboard.people.model import Role
-from mailvane.maillog.model import EventType, MailEvent, ReasonFamily
-from tests.wire.inbound import addresses, message, taken_in
-from tests.wire.world import ACCEPTED_AT, MAIL_ID, NOW, NUMBER, Tenant, World
-
-HOSTILE = "<script>alert(1)</script>\"'\u202e\0"
-PASSWORD = "correct horse battery"
-SAME = {"sec-fetch-site": "same-origin"}
-
-
-class Browser:
-    """Keeps its cookie, follows nothing by itself."""
-
-    def __init__(self, world: World) -> None:
-        self._client = world.client
-        self.cookie = ""
-
-    def get(self, path: str, **headers: str) -> httpx.Response:
-        return self._asked("GET", path, {}, headers)
-
-    def post(self, path: str, form: dict[str, str] | None = None, **headers: str) -> httpx.Response:
-        return self._asked("POST", path, form or {}, {**SAME, **headers})
-
-    def _asked(self, method: str, path: str, form: dict[str, str], headers: dict[str, str]) -> httpx.Response:
-        self._client.cookies.clear()
-        sent = {"host": "localhost", **headers} | ({"cookie": f"mailvane={self.cookie}"} if self.cookie else {})
-        answer = self._client.request(method, path, data=form or None, headers=sent, follow_redirects=False)
-        if found := re.match("mailvane=([^;]*)", answer.headers.get("set-cookie", "")):
-            self.cookie = found[1]
-        return answer
-
-
-def logged_in(world: World, name: str) -> Browser:
-    browser = Browser(world)
-    token = world.services.dashboard.people.login_link(name, NOW)
-    assert browser.post(f"/ui/login/{token}").status_code == 303
-    return browser
+from tests.wire.dashboard.browsing import HOSTILE, PASSWORD, SAME, Browser, fill, logged_in, member, paths
+from tests.wire.world import MAIL_ID, NOW, World
 
 
 @pytest.fixture
 def admin(world: World) -> Browser:
     world.services.dashboard.people.first_link(NOW)
     return logged_in(world, "admin")
-
-
-def member(world: World, role: Role, tenant: Tenant | None = None) -> Browser:
-    workspace = (tenant or world.ours).workspace.id
-    world.services.dashboard.people.set_role(workspace, f"{role}@x.example", role, NOW)
-    return logged_in(world, f"{role}@x.example")
-
-
-def fill(world: World, tenant: Tenant, text: str) -> None:
-    """Something on every page, with this text wherever a stranger can write."""
-    workspace = tenant.workspace.id
-    world.record(
-        tenant,
-        MailEvent(
-            relay=tenant.relay.id, accepted_at=ACCEPTED_AT, number=NUMBER, type=EventType.BOUNCED, at=ACCEPTED_AT + 500,
-            sender="shop@a.example", recipient=f"{text}@two.example", subject=text, reply=f"550 {text}",
-            family=ReasonFamily.SPAM, hard=True, raw=f"1\t{text}", source="mail.log", client_name=text,
-        ),
-    )  # fmt: skip
-    world.services.outbound.governance.create(f"shop{workspace}.example", workspace, NOW)
-    addresses(world.ledger.inbound, workspace, f"in{workspace}.example", NOW)
-    held = {"subject": text, "from_name": text, "reason": text, "content": "ab" * 32, "status": "quarantined"}
-    taken_in(world.ledger.inbound, workspace, NOW, message(workspace, NOW - 1000, **held))
-
-
-def paths(world: World, tenant: Tenant) -> Iterator[tuple[str, str, str]]:
-    """Method, path as declared, path as asked."""
-    filled = {"{workspace:int}": str(tenant.workspace.id), "{mail:str}": MAIL_ID, "{entry:str}": "none",
-              "{name:str}": f"shop{tenant.workspace.id}.example", "{once:str}": "none"}  # fmt: skip
-    for page in PAGES:
-        path = page.path
-        for name, value in filled.items():
-            path = path.replace(name, value)
-        yield page.method, page.path, f"/ui{path}"
 
 
 def test_without_a_session_every_page_leads_to_the_login(world: World) -> None:
@@ -201,6 +130,10 @@ def test_no_page_shows_another_workspace(world: World) -> None:
         assert answer.status_code == 404, path
         assert "secret" not in answer.text
     mine = world.ours.workspace.id
+    for method, _, path in paths(world, world.theirs):
+        own = path.replace(f"/ui/{world.theirs.workspace.id}", f"/ui/{mine}", 1)
+        answer = ours.get(own) if method == "get" else ours.post(own)
+        assert "secret" not in answer.text, own
     for path in (f"/ui/{mine}/mail/{MAIL_ID}", f"/ui/{mine}/domains/shop{world.theirs.workspace.id}.example"):
         assert ours.get(path).status_code == 404
     for path in (f"/ui/{mine}", f"/ui/{mine}/log?q=since:10w", f"/ui/{mine}/log.csv?q=since:10w", "/ui/workspaces"):

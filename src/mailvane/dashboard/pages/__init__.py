@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from mailvane.dashboard.pages import account, alerts, domains, log, login, mail, overview, quarantine, workspaces
+from mailvane.dashboard.pages import (
+    account,
+    alert_editor,
+    alert_rules,
+    alerts,
+    domains,
+    log,
+    login,
+    mail,
+    maintenance,
+    overview,
+    quarantine,
+    told,
+    workspaces,
+)
 from mailvane.dashboard.visits import Page
 
 PAGES: tuple[Page, ...] = (
@@ -14,5 +28,9 @@ PAGES: tuple[Page, ...] = (
     *mail.PAGES,
     *domains.PAGES,
     *alerts.PAGES,
+    *alert_rules.PAGES,
+    *alert_editor.PAGES,
+    *told.PAGES,
+    *maintenance.PAGES,
     *quarantine.PAGES,
 )

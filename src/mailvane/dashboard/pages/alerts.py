@@ -1,4 +1,4 @@
-"""Alerts: which there are, when they fired and by what; what people made of it."""
+"""Alerts that fired: by what, from there to the mails and their lines, whom it was told; what people made of it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Iterator
 
 import msgspec
 
-from mailvane.core.errors import NotFound
-from mailvane.core.moments import DAY_MS, iso_text
+from mailvane.core.moments import DAY_MS
+from mailvane.dashboard.pages.chain import chain
 from mailvane.dashboard.pages.needs import Need
+from mailvane.dashboard.pages.told import told_of
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
 from mailvane.reputation.alerts.model import EntryState, LogEntry
 from mailvane.reputation.questions import EntryQuestion
+from mailvane.reputation.texts.evidence import evidence_of, title
 
 _FIRED = 50
 _NEEDED = 5
-_ITEMS = 3
 _LOOKED_BACK_MS = 30 * DAY_MS
-_MOMENTS = 10**12
 
 
 class Fired(msgspec.Struct, frozen=True):
@@ -30,27 +30,44 @@ class Fired(msgspec.Struct, frozen=True):
 
 
 def listed(services: DashboardServices, visit: Visit) -> Reply:
-    workspace = visit.workspace.id
-    alerting = services.reputation.alerting
-    found = alerting.alerts(workspace)
-    entries = alerting.entries(EntryQuestion(workspace=workspace, limit=_FIRED)).entries
+    workspace, alerting = visit.workspace.id, services.reputation.alerting
+    chosen, number = visit.asked("state"), visit.page_number()
+    state = EntryState(chosen) if chosen in set(EntryState) else None
+    question = EntryQuestion(
+        workspace=workspace, alert_id=visit.asked("alert") or None, state=state, offset=(number - 1) * _FIRED,
+        limit=_FIRED,
+    )  # fmt: skip
+    page = alerting.entries(question)
+    more = number * _FIRED < page.total
     values = {
         "section": "Alerts",
-        "alerts": found,
-        "failures": alerting.failures([alert.id for alert in found]),
-        "fired": [Fired(entry, _told(entry)) for entry in entries],
+        "fired": [Fired(entry, _told(entry)) for entry in page.entries],
+        "total": page.total,
+        "chosen": state.value if state else "",
+        "counts": {each.value: count for each, count in alerting.entry_states(workspace).items()},
+        "newer": visit.with_query(page=str(number - 1)) if number > 1 else "",
+        "older": visit.with_query(page=str(number + 1)) if more else "",
         "may_change": visit.visitor.may(workspace, Role.OPERATOR),
     }
     return Html("alerts.html", values)
 
 
 def show(services: DashboardServices, visit: Visit) -> Reply:
-    entry = _entry(services, visit)
-    rules = [
-        (rule.type, msgspec.json.format(msgspec.json.encode(rule.matchings), indent=2).decode()) for rule in entry.rules
-    ]
-    values = {"section": "Alerts", "fired": Fired(entry, _told(entry)), "rules": rules}
-    return Html("fired.html", values | {"may_change": visit.visitor.may(visit.workspace.id, Role.OPERATOR)})
+    workspace = visit.workspace.id
+    entry = services.reputation.alerting.entry(workspace, visit.path["entry"])
+    known = {alert.id for alert in services.reputation.alerting.alerts(workspace)}
+    raw = [(rule.type, msgspec.json.format(msgspec.json.encode(rule), indent=2).decode()) for rule in entry.rules]
+    values = {
+        "section": "Alerts",
+        "fired": Fired(entry, _told(entry)),
+        "alert_is_known": entry.alert_id in known,
+        "findings": evidence_of(entry).findings,
+        "links": list(chain(services, visit, entry)),
+        "raw": raw,
+        "messages": told_of(services, visit, services.notify.outbox.of_entry(workspace, entry.id)),
+        "may_change": visit.visitor.may(workspace, Role.OPERATOR),
+    }
+    return Html("fired.html", values)
 
 
 def acknowledge(services: DashboardServices, visit: Visit) -> Reply:
@@ -67,36 +84,16 @@ def resolve(services: DashboardServices, visit: Visit) -> Reply:
 
 def needs(services: DashboardServices, visit: Visit) -> Iterator[Need]:
     """What fired in the last thirty days and nobody has looked at."""
-    question = EntryQuestion(workspace=visit.workspace.id, since=visit.now - _LOOKED_BACK_MS, limit=_FIRED)
-    entries = services.reputation.alerting.entries(question).entries
-    for entry in [each for each in entries if each.state is EntryState.OPEN][:_NEEDED]:
+    since = visit.now - _LOOKED_BACK_MS
+    question = EntryQuestion(workspace=visit.workspace.id, since=since, state=EntryState.OPEN, limit=_NEEDED)
+    for entry in services.reputation.alerting.entries(question).entries:
         yield Need("bad", entry.name or "an alert fired", _told(entry), f"alerts/fired/{entry.id}", "Evidence")
-
-
-def _entry(services: DashboardServices, visit: Visit) -> LogEntry:
-    question = EntryQuestion(workspace=visit.workspace.id, limit=1000)
-    found = services.reputation.alerting.entries(question).entries
-    entry = next((each for each in found if each.id == visit.path["entry"]), None)
-    if entry is None:
-        raise NotFound("there is no such entry")
-    return entry
 
 
 def _told(entry: LogEntry) -> str:
     """What matched, in a line."""
-    return "; ".join(_rule_told(rule.type, rule.matchings.get("items", ())) for rule in entry.rules)
-
-
-def _rule_told(kind: str, items: object) -> str:
-    found = [each for each in items if isinstance(each, dict)] if isinstance(items, list | tuple) else []
-    named = [" ".join(_plain(value) for value in each.values() if value not in (None, "")) for each in found[:_ITEMS]]
-    more = f" and {len(found) - _ITEMS:,} more" if len(found) > _ITEMS else ""
-    return f"{kind.replace('_', ' ').lower()}: {', '.join(named)}{more}" if named else kind.replace("_", " ").lower()
-
-
-def _plain(value: object) -> str:
-    """A number so large is a moment: milliseconds since the epoch."""
-    return iso_text(value)[:10] if isinstance(value, int) and value > _MOMENTS else str(value)
+    told = evidence_of(entry)
+    return told.summary or "; ".join(title(rule.type) for rule in entry.rules)
 
 
 _ONE = "/{workspace:int}/alerts/fired/{entry:str}"

@@ -15,14 +15,13 @@ from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.dashboard.parts.bars import Bar, bars
 from mailvane.dashboard.services import DashboardServices
-from mailvane.dashboard.visits import File, Html, Page, Reply, Visit
+from mailvane.dashboard.visits import MOST_PAGES, File, Html, Page, Reply, Visit
 from mailvane.maillog import query_language
 from mailvane.maillog.model import DeliveryStatus
 from mailvane.maillog.queries import Delivery, LogQuestion, TallyQuestion, TimeTally, TimeTallyQuestion
 from mailvane.maillog.query_language import Token
 
 ROWS = 50
-_MOST_PAGES = 2000
 _CSV_ROWS = 100_000
 _CSV_PART = 10_000
 _USUAL = "since:7d"
@@ -85,11 +84,11 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
     try:
         tokens = query_language.tokens(query)
         asked = _question(services, visit, query)
-        number = _page_number(visit)
+        number = visit.page_number()
         page = services.history.search(msgspec.structs.replace(asked, skip=(number - 1) * ROWS, limit=ROWS))
     except InvalidInput as error:
         return Html("log.html", {**values, "failure": error.message, "usual": _USUAL}, 400)
-    last = min(-(-page.total // ROWS), _MOST_PAGES)
+    last = min(-(-page.total // ROWS), MOST_PAGES)
     values |= {
         "total": page.total,
         "rows": page.deliveries,
@@ -139,13 +138,6 @@ def _question(services: DashboardServices, visit: Visit, query: str) -> LogQuest
 def _names_one(query: str) -> bool:
     """Whether a mail is asked for by an id: then it may be of any age."""
     return any(token.field in {"id", "queue", "msgid"} for token in query_language.tokens(query))
-
-
-def _page_number(visit: Visit) -> int:
-    text = visit.asked("page", "1")
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= _MOST_PAGES):
-        raise InvalidInput(f"page: expected a number from 1 to {_MOST_PAGES}")
-    return int(text[:9])
 
 
 def _link(visit: Visit, query: str, page: int = 1) -> str:

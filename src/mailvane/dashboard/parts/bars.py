@@ -14,6 +14,7 @@ LOW, HIGH = 92, 260  # heights
 _GAP = 1
 _FEWEST_PIXELS = 1.0  # of a bar that is not zero
 _LABELS = 7
+_LABEL_PIXELS = 70
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -35,7 +36,9 @@ def bars(found: Sequence[Bar], label: Callable[[int], str], title: str, height: 
     every = max(1, -(-len(found) // _LABELS))
     for place in range(0, len(found), every):
         x = _LEFT + place * width
-        drawn.append(f'<text x="{x:.1f}" y="{bottom + 15}">{escape(label(found[place].since))}</text>')
+        anchor = ' text-anchor="end"' if x > _WIDTH - _LABEL_PIXELS else ""
+        x = min(x + width, _WIDTH) if anchor else x
+        drawn.append(f'<text x="{x:.1f}" y="{bottom + 15}"{anchor}>{escape(label(found[place].since))}</text>')
     head = f'<svg class="chart" viewBox="0 0 {_WIDTH} {height}" role="group" aria-label="{escape(title)}">'
     return Markup(f"{head}{''.join(drawn)}</svg>")  # noqa: S704 - every text in it is escaped
 

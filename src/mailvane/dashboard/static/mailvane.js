@@ -26,6 +26,13 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
+// What takes a while is asked for after the page; without a script there is a link in its place.
+for (const place of document.querySelectorAll("[data-load]")) {
+  fetch(place.dataset.load, { headers: { Accept: "text/html" } })
+    .then((answer) => answer.ok ? answer.text() : Promise.reject(answer.status))
+    .then((text) => { place.innerHTML = text; }, () => { place.dataset.failed = ""; });
+}
+
 const rows = () => [...document.querySelectorAll("tr[data-href]")];
 const move = (step) => {
   const all = rows();

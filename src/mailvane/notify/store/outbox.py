@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, sel
 from mailvane.core.errors import NotFound
 from mailvane.core.ledger.columns import plain, text_of, value_of
 from mailvane.core.ledger.database import Database
-from mailvane.notify.model import Attempt, Channel, Notification, NotificationState, Target
+from mailvane.notify.model import Attempt, Channel, Notification, NotificationState, Target, notification_id
 from mailvane.notify.store.tables import attempts, notifications, targets
 
 
@@ -90,16 +90,28 @@ class OutboxStore:
             rows = connection.execute(wanted.order_by(table.created_at.desc(), table.id).limit(limit))
             return [_notification(row) for row in rows]
 
+    def of_entry(self, workspace: int, entry_id: str) -> list[Notification]:
+        """Those that tell of a log entry, by channel."""
+        ids = [notification_id(plain(entry_id), channel) for channel in Channel]
+        wanted = select(notifications).where(notifications.c.workspace == workspace, notifications.c.id.in_(ids))
+        with self._database.read() as connection:
+            return [_notification(row) for row in connection.execute(wanted.order_by(notifications.c.id))]
+
+    def last_attempts(self, notification_ids: Collection[str]) -> dict[str, Attempt]:
+        """The last one of each that was tried."""
+        table = attempts.c
+        of_these = select(func.max(table.id)).where(table.notification_id.in_(sorted(notification_ids)))
+        wanted = select(attempts).where(table.id.in_(of_these.group_by(table.notification_id)))
+        with self._database.read() as connection:
+            return {row.notification_id: _attempt(row) for row in connection.execute(wanted)}
+
     def attempts(self, workspace: int, notification_id: str) -> list[Attempt]:
         """Oldest first. Raises NotFound."""
         wanted = select(attempts).where(attempts.c.notification_id == plain(notification_id)).order_by(attempts.c.id)
         with self._database.read() as connection:
             if connection.execute(select(notifications.c.id).where(*_one(workspace, notification_id))).first() is None:
                 raise NotFound(f"there is no notification {notification_id}")
-            return [
-                Attempt(at=row.at, took_ms=row.took_ms, outcome=row.outcome, detail=row.detail)
-                for row in connection.execute(wanted)
-            ]
+            return [_attempt(row) for row in connection.execute(wanted)]
 
     def resend(self, workspace: int, notification_id: str, now: int) -> Notification:
         """Make it pending and due again, whatever became of it. Raises NotFound."""
@@ -156,6 +168,10 @@ class OutboxStore:
 
 def _one(workspace: int, notification_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return notifications.c.workspace == workspace, notifications.c.id == plain(notification_id)
+
+
+def _attempt(row: Row[Any]) -> Attempt:
+    return Attempt(at=row.at, took_ms=row.took_ms, outcome=row.outcome, detail=row.detail)
 
 
 def _row(message: Notification) -> dict[str, Any]:

@@ -35,6 +35,8 @@ class Parameter(msgspec.Struct, frozen=True):
     name: str
     takes: str
     example: Any
+    choices: tuple[str, ...] = ()  # the only words that may stand there
+    is_list: bool = False
 
 
 def parameters_of(rule: type[Rule]) -> tuple[Parameter, ...]:
@@ -63,11 +65,17 @@ def _parameters(name: str, hint: Any) -> Iterator[Parameter]:
             yield from _parameters(f"{name}.{field}", inner[field])
     elif isinstance(kind, type) and issubclass(kind, Enum):
         words = [str(each.value) for each in kind]
-        yield Parameter(name, "one of " + _listed(words), "gt" if "gt" in words else words[0])
+        yield Parameter(name, "one of " + _listed(words), "gt" if "gt" in words else words[0], tuple(words))
     elif element := next(iter(get_args(kind)), None):
-        yield Parameter(name, *_list_of(element))
+        choices = _choices_of(element)
+        yield Parameter(name, *_list_of(element), choices=choices, is_list=True)
     else:
         yield Parameter(name, _range(meta), 0.2 if meta is not None and meta.le == 1 else 2)
+
+
+def _choices_of(element: Any) -> tuple[str, ...]:
+    kind, _ = _bare(element)
+    return tuple(str(each.value) for each in kind) if isinstance(kind, type) and issubclass(kind, Enum) else ()
 
 
 def _list_of(element: Any) -> tuple[str, list[str]]:

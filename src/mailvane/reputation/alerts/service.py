@@ -16,10 +16,11 @@ import msgspec
 from mailvane.core.errors import InvalidFields, MailvaneError, NotAllowed, NotFound, Transient
 from mailvane.core.identifiers import new_id
 from mailvane.core.moments import DAY_MS, HOUR_MS
-from mailvane.notify.model import Channel, Notification
+from mailvane.notify.model import Channel, Notification, notification_id
 from mailvane.reputation.alerts.backtest import Backtest, backtest, kinds_read
 from mailvane.reputation.alerts.drafts import AlertDraft, drafted
 from mailvane.reputation.alerts.engine import Evaluation, entry_of, evaluate, reason_of
+from mailvane.reputation.alerts.lines import LineFirings, lines_of, with_line
 from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry, MaintenanceWindow
 from mailvane.reputation.alerts.rules import read_rule
 from mailvane.reputation.alerts.stores import AlertingStores
@@ -160,6 +161,21 @@ class Alerting:
             self.alert(question.workspace, question.alert_id)
         return page
 
+    def entry(self, workspace: int, entry_id: str) -> LogEntry:
+        """Raises NotFound."""
+        found = self._stores.alert_log.entry(workspace, entry_id)
+        if found is None:
+            raise NotFound(f"there is no log entry {entry_id}")
+        return found
+
+    def entry_states(self, workspace: int) -> Mapping[EntryState, int]:
+        """How many log entries are in each state."""
+        return self._stores.alert_log.entry_states(workspace)
+
+    def firing_days(self, workspace: int, since: int) -> Mapping[str, Mapping[int, int]]:
+        """How often each alert fired on each day of UTC from a time on: by alert, then by days since the epoch."""
+        return self._stores.alert_log.firing_days_of_each(workspace, since)
+
     def acknowledge(self, workspace: int, entry_id: str, by: str, now: int) -> LogEntry:
         """Raises NotFound."""
         return self._stores.alert_log.mark_entry(workspace, entry_id, EntryState.ACKNOWLEDGED, now, by)
@@ -203,13 +219,28 @@ class Alerting:
         self, workspace: int, draft: AlertDraft, since: int, until: int, check: Callable[[], None] = lambda: None
     ) -> Backtest:
         """What it would have said in a stretch of time, by what is stored. Raises InvalidFields, or as `check` does."""
+        return self.backtests(workspace, [draft], since, until, check)[0]
+
+    def backtests(
+        self, workspace: int, drafts: Sequence[AlertDraft], since: int, until: int, check: Callable[[], None]
+    ) -> list[Backtest]:
+        """What each of them would have said; what is stored is read once. Raises InvalidFields, or as `check` does."""
         if not 0 < until - since <= LONGEST_BACKTEST_MS:
             raise InvalidFields(("period_to", "expected a later time than period_from, by 400 days at most"))
-        alert = self._unsaved(workspace, draft, until)
-        stored = self._stores.observations.between(
-            workspace, kinds_read(alert), since - 2 * LONGEST_MS, until + LONGEST_MS
-        )
-        return backtest(alert, stored, self._watched(workspace), (since, until), self.stale_ms, check)
+        alerts = [self._unsaved(workspace, draft, until) for draft in drafts]
+        kinds = set().union(*map(kinds_read, alerts))
+        stored = list(self._stores.observations.between(workspace, kinds, since - 2 * LONGEST_MS, until + LONGEST_MS))
+        watched = self._watched(workspace)
+        return [backtest(alert, stored, watched, (since, until), self.stale_ms, check) for alert in alerts]
+
+    def firings_by_line(
+        self, workspace: int, draft: AlertDraft, since: int, until: int, check: Callable[[], None] = lambda: None
+    ) -> list[LineFirings]:
+        """How often an alert of one rule would have fired with other values to compare with; none for other rules."""
+        lines = lines_of(draft.rules)
+        moved = [msgspec.structs.replace(draft, rules=(with_line(draft.rules[0], line),)) for line in lines]
+        found = self.backtests(workspace, moved, since, until, check) if moved else []
+        return [LineFirings(line, len(one.firings)) for line, one in zip(lines, found, strict=True)]
 
     def _unsaved(self, workspace: int, draft: AlertDraft, now: int) -> Alert:
         return drafted(draft, Alert(id="", workspace=workspace, name="", created_at=now, updated_at=now, rules=()))
@@ -356,7 +387,7 @@ def _notifications(alert: Alert, entry: LogEntry, now: int) -> list[Notification
     body = msgspec.to_builtins(entry)
     return [
         Notification(
-            id=f"msg_{entry.id}{channel[0]}", workspace=alert.workspace, channel=channel, target=target,
+            id=notification_id(entry.id, channel), workspace=alert.workspace, channel=channel, target=target,
             subject=alert.name, body=body, created_at=now, next_at=now, alert_id=alert.id, entry_id=entry.id,
         )
         for channel, target in targets

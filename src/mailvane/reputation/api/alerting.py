@@ -14,6 +14,7 @@ from mailvane.core.identifiers import new_id
 from mailvane.core.moments import DAY_MS
 from mailvane.reputation.alerts.backtest import Firing
 from mailvane.reputation.alerts.drafts import AlertDraft
+from mailvane.reputation.alerts.lines import LineFirings
 from mailvane.reputation.alerts.model import Alert, LogEntry, MaintenanceWindow
 from mailvane.reputation.alerts.service import Trial
 from mailvane.reputation.questions import EntryPage, EntryQuestion
@@ -75,8 +76,7 @@ class WindowBody(msgspec.Struct, frozen=True, kw_only=True):
 
 def backtest(services: ReputationServices, asked: Asked) -> BacktestReply:
     given = read_json(BacktestBody, asked.body)
-    until = asked.now if given.period_to is None else moment("period_to", given.period_to)
-    since = until - _USUAL_STRETCH_MS if given.period_from is None else moment("period_from", given.period_from)
+    since, until = _stretch(given, asked.now)
     found = services.alerting.backtest(asked.workspace, given.alert, since, until, asked.wanted.check)
     return BacktestReply(
         since=found.since,
@@ -86,6 +86,18 @@ def backtest(services: ReputationServices, asked: Asked) -> BacktestReply:
         per_week=found.per_week,
         failing=found.failing,
     )
+
+
+def lines(services: ReputationServices, asked: Asked) -> list[LineFirings]:
+    """Of an alert of one rule that compares a number; nothing of any other."""
+    given = read_json(BacktestBody, asked.body)
+    since, until = _stretch(given, asked.now)
+    return services.alerting.firings_by_line(asked.workspace, given.alert, since, until, asked.wanted.check)
+
+
+def _stretch(given: BacktestBody, now: int) -> tuple[int, int]:
+    until = now if given.period_to is None else moment("period_to", given.period_to)
+    return until - _USUAL_STRETCH_MS if given.period_from is None else moment("period_from", given.period_from), until
 
 
 def trial(services: ReputationServices, asked: Asked) -> Trial:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mailvane.reputation.alerts.drafts import AlertDraft
+from mailvane.reputation.alerts.lines import LineFirings
 from mailvane.reputation.alerts.model import Alert, LogEntry, MaintenanceWindow
 from mailvane.reputation.alerts.service import Trial
 from mailvane.reputation.api import alerting, sources
@@ -23,6 +24,10 @@ def _alerts() -> Iterator[Endpoint]:
     yield Endpoint(
         "post", "/alerts/backtest", "backtest_alert", "When an unsaved alert would have fired", alerting.backtest,
         alerting.BacktestReply, alerting.BacktestBody, pool=Pool.LENGTHY,
+    )  # fmt: skip
+    yield Endpoint(
+        "post", "/alerts/backtest/lines", "backtest_lines", "How often it would have fired with other values",
+        alerting.lines, list[LineFirings], alerting.BacktestBody, pool=Pool.LENGTHY,
     )  # fmt: skip
     yield Endpoint(
         "post", "/alerts/test", "test_draft", "What an unsaved alert would say now", alerting.trial, Trial, AlertDraft

@@ -142,6 +142,7 @@ def _alert(row: Row[Any]) -> Alert:
 _AT_ONCE = 500
 _DIGITS = 19  # of a time that is told with leading digits, so that it sorts as text
 _LEADING = 10 ** (_DIGITS - 1)
+_DAY = cast((alert_log.c.at - alert_log.c.at % DAY_MS) / DAY_MS, BigInteger)  # since the epoch, UTC
 _ADDRESSES = ("ip", "traps_ip")
 _DOMAINS = ("domain", "lookalike", "traps_domain_from")
 
@@ -202,6 +203,8 @@ class AlertLogStore:
 
     def entries(self, question: EntryQuestion) -> EntryPage:
         wanted = entries_conditions(question)
+        if question.state is not None:
+            wanted.append(self._state() == question.state.value)
         counted = select(func.count()).select_from(alert_log).where(*wanted)
         order = [column.desc() if question.newest_first else column for column in (alert_log.c.at, alert_log.c.id)]
         page = select(alert_log.c.document).where(*wanted).order_by(*order)
@@ -209,6 +212,28 @@ class AlertLogStore:
             total = connection.execute(counted).scalar_one()
             rows = connection.execute(page.offset(question.offset).limit(question.limit))
             return EntryPage(total, [value_of(row.document, LogEntry) for row in rows])
+
+    def entry_states(self, workspace: int) -> dict[EntryState, int]:
+        """How many entries are in each state."""
+        state = self._state().label("state")
+        counted = select(state, func.count().label("found")).where(alert_log.c.workspace == workspace)
+        with self._database.read() as connection:
+            return {EntryState(row.state): row.found for row in connection.execute(counted.group_by("state"))}
+
+    def firing_days_of_each(self, workspace: int, since: int) -> dict[str, dict[int, int]]:
+        """How many entries each day of UTC has, from a time on: by alert, then by days since the epoch."""
+        day = _DAY.label("day")
+        counted = select(alert_log.c.alert_id, day, func.count().label("found"))
+        counted = counted.where(alert_log.c.workspace == workspace, alert_log.c.at >= since)
+        found: dict[str, dict[int, int]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(counted.group_by(alert_log.c.alert_id, "day")):
+                found.setdefault(row.alert_id, {})[row.day] = row.found
+        return found
+
+    def _state(self) -> ColumnElement[str]:
+        """Entries of an older version do not say that they are open."""
+        return func.coalesce(self._entry.text("state"), EntryState.OPEN.value)
 
     def firing(self, since: int) -> int:
         """How many alerts of all workspaces fired since then, and nobody has resolved it."""
@@ -268,7 +293,7 @@ class AlertLogStore:
 
     def firing_days(self, question: FiringQuestion) -> dict[int, int]:
         """How many entries each day of UTC has, by days since the epoch."""
-        day = cast((alert_log.c.at - alert_log.c.at % DAY_MS) / DAY_MS, BigInteger).label("day")
+        day = _DAY.label("day")
         fired = select(1).select_from(self._rules).where(*self._of_type(question), self._has_matching(question))
         wanted = select(day, func.count().label("found")).where(
             *_entries(question), fired.correlate(alert_log).exists()

@@ -22,7 +22,7 @@ from mailvane.reputation.alerts.model import LogEntry
 from mailvane.reputation.model import Source
 from mailvane.reputation.texts.evidence import evidence_of, headline, visible, written
 
-_SOURCES = {
+SOURCES = {
     Source.BLOCKLISTS: "Blocklists",
     Source.POSTMASTER: "Google Postmaster Tools",
     Source.SNDS: "Microsoft SNDS",
@@ -58,7 +58,7 @@ def _daily(report: DailyReport) -> RenderedEmail:
         "headline": headline,
         "hour": lambda ms: _hour(ms, zone),
         "source": lambda line: _source(line, zone),
-        "source_name": _SOURCES.__getitem__,
+        "source_name": SOURCES.__getitem__,
     }
     return _rendered("daily", f"[Mailvane] {report.workspace}, {report.day.name}: {outcome}", given)
 

@@ -94,14 +94,14 @@ def evidence_of(entry: LogEntry) -> Evidence:
 
 def headline(rule_type: str, item: Mapping[str, Any]) -> str:
     """One match in half a sentence."""
-    meaning = _meaning(rule_type)
+    meaning = meaning_of(rule_type)
     if not meaning.headline:
         return ", ".join(f"{name} {visible(value)}" for name, value in item.items())
     return meaning.headline.format_map(_Words({name: _cell(name, item, {}, meaning) for name in item}))
 
 
 def title(rule_type: str) -> str:
-    return _meaning(rule_type).title
+    return meaning_of(rule_type).title
 
 
 def written(ms: int, zone: tzinfo = UTC) -> str:
@@ -121,7 +121,7 @@ class _Words(dict[str, str]):
         return "?"
 
 
-def _meaning(rule_type: str) -> Meaning:
+def meaning_of(rule_type: str) -> Meaning:
     """A type that is not in the table, of an older or newer version, is shown by its name."""
     return meanings().types.get(rule_type) or Meaning(visible(rule_type).replace("_", " "))
 
@@ -135,7 +135,7 @@ def _count(rule: FiredRule) -> int:
 
 
 def _finding(rule: FiredRule) -> Finding:
-    meaning, items = _meaning(rule.type), _items(rule)
+    meaning, items = meaning_of(rule.type), _items(rule)
     shown = items[:MOST_ROWS]
     records = [one for one in rule.snapshot.get("data") or () if isinstance(one, Mapping)]
     columns = meaning.columns or tuple(dict.fromkeys(name for item in shown for name in item))
@@ -173,11 +173,11 @@ def _column(name: str, meaning: Meaning) -> Column:
 
 def _cell(name: str, item: Mapping[str, Any], record: Mapping[str, Any], meaning: Meaning) -> str:
     value = item.get(name, record.get(name))
-    text = _formed(value, _column(name, meaning).form)
+    text = formed(value, _column(name, meaning).form)
     return f"< {text}" if name == "value" and meaning.bound and record.get(meaning.bound) else text
 
 
-def _formed(value: object, form: Form) -> str:
+def formed(value: object, form: Form) -> str:
     if value is None or value == "":
         return "unknown"
     if form == "words":
@@ -206,8 +206,8 @@ def _configured(rule: Mapping[str, Any]) -> str:
 def _asked(value: object) -> str:
     if isinstance(value, Mapping):
         how = _OPERATORS.get(str(value.get("operator")), visible(value.get("operator", "")))
-        stretch = f" in {_formed(value['time_range'], 'words')}" if value.get("time_range") else ""
-        return f"{how} {_formed(value.get('value'), 'words')}{stretch}".strip()
+        stretch = f" in {formed(value['time_range'], 'words')}" if value.get("time_range") else ""
+        return f"{how} {formed(value.get('value'), 'words')}{stretch}".strip()
     if isinstance(value, list | tuple):
         more = f" and {len(value) - _MOST_NAMES} more" if len(value) > _MOST_NAMES else ""
         return ", ".join(visible(each) for each in value[:_MOST_NAMES]) + more

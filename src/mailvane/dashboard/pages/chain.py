@@ -1,0 +1,117 @@
+"""From an alert to its proof: what a source said, the mails that it is about, and the lines of the newest of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import tzinfo
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from mailvane.core.errors import InvalidInput
+from mailvane.core.moments import DAY_MS
+from mailvane.dashboard.parts.local_time import local
+from mailvane.dashboard.services import DashboardServices
+from mailvane.dashboard.visits import Visit
+from mailvane.maillog import query_language
+from mailvane.maillog.queries import Delivery
+from mailvane.reputation.alerts.model import FiredRule, LogEntry
+from mailvane.reputation.alerts.rules import CATALOGUE
+from mailvane.reputation.model import ObservationKind
+from mailvane.reputation.texts.evidence import headline
+
+_MOST_ITEMS = 3  # of a rule
+_MAILS = 3
+_WORD = 80  # characters of a name that are put into a query
+_GMAIL = "gmail.com,googlemail.com"
+_DAYS = {"ONE_DAY": 1, "ONE_WEEK": 7, "ONE_MONTH": 30}
+
+
+class Link(msgspec.Struct, frozen=True):
+    """One match, with each step from it down to a line."""
+
+    told: str
+    asset: str  # path below the workspace; empty: nobody watches what it is about
+    query: str  # of the mail log; empty: no mail of ours is concerned
+    total: int
+    mails: Sequence[Delivery]
+
+    @property
+    def log(self) -> str:
+        return f"log?q={quote(self.query)}"
+
+
+def chain(services: DashboardServices, visit: Visit, entry: LogEntry) -> Iterator[Link]:
+    for rule in entry.rules:
+        known = CATALOGUE.get(rule.type)
+        items = [item for item in rule.matchings.get("items") or () if isinstance(item, Mapping)]
+        for item in items[:_MOST_ITEMS]:
+            asked = list(_queries(known.READS, item, _spell(rule, item, services.zone))) if known else []
+            yield _link(services, visit, headline(rule.type, item), _asset(item), asked)
+
+
+def _link(services: DashboardServices, visit: Visit, told: str, asset: str, queries: Sequence[str]) -> Link:
+    """The first query that finds mail, from the narrowest to the widest."""
+    relays = [relay.id for relay in services.tenancy.relays(visit.workspace.id)]
+    link = Link(told, asset, queries[0] if queries else "", 0, ())
+    for query in queries:
+        try:
+            asked = query_language.question(query, visit.workspace.id, relays, visit.now, services.zone)
+        except InvalidInput:
+            continue  # what a source named cannot be a term
+        page = services.history.search(msgspec.structs.replace(asked, limit=_MAILS))
+        if page.total:
+            return Link(told, asset, query, page.total, page.deliveries)
+    return link
+
+
+def _asset(item: Mapping[str, Any]) -> str:
+    for kind, fields in (("ip", ("ip", "traps_ip")), ("domain", ("domain", "traps_domain_from"))):
+        for field in fields:
+            if name := str(item.get(field) or ""):
+                return f"reputation/{kind}/{quote(name, safe='')}"
+    return ""
+
+
+def _spell(rule: FiredRule, item: Mapping[str, Any], zone: tzinfo) -> str:
+    """The time that a match tells of, as terms: a day on each side of a state, the days that were counted over."""
+    moment = rule.snapshot.get("date_timestamp")
+    for record in rule.snapshot.get("data") or ():
+        shared = [name for name in item if isinstance(record, Mapping) and name in record and name != "value"]
+        if shared and all(record[name] == item[name] for name in shared):
+            moment = record.get("date_timestamp", moment)
+            break
+    if not isinstance(moment, int) or moment <= 0:
+        return "since:7d"
+    before = _DAYS.get(str(item.get("time_range", "")), 1) * DAY_MS
+    first, last = (local(at, zone).strftime("%Y-%m-%dT%H:%M:%S") for at in (moment - before, moment + DAY_MS))
+    return f"since:{first} until:{last}"
+
+
+def _queries(kind: ObservationKind, item: Mapping[str, Any], spell: str) -> Iterator[str]:
+    """What to look for, from the narrowest to the widest."""
+    ip, domain, zone = (_word(item.get(name)) for name in ("ip", "domain", "rbl"))
+    if kind is ObservationKind.IP_LISTING:
+        yield f"answer:{zone} {spell}"
+        yield f"answer:{ip} {spell}"
+    elif kind is ObservationKind.DOMAIN_LISTING:
+        yield f"from:{domain} answer:{zone} {spell}"
+        yield f"from:{domain} {spell}"
+    elif kind is ObservationKind.TRAFFIC:
+        yield f"from:{domain} to:{_GMAIL} {spell}"
+        yield f"from:{domain} {spell}"
+    elif kind is ObservationKind.SNDS_DATA:
+        yield f"answer:{ip} {spell}"
+        yield f"mx:outlook.com {spell}"
+        yield f"is:failing {spell}"
+    elif kind in {ObservationKind.DMARC, ObservationKind.TLS}:
+        yield f"from:{domain} {spell}"
+    elif kind is ObservationKind.TRAP_HIT:
+        yield f"from:{_word(item.get('traps_domain_from'))} {spell}" if item.get("traps_domain_from") else spell
+
+
+def _word(value: object) -> str:
+    """As one value of a term, whatever a source said."""
+    text = "".join(each for each in str(value or "")[:_WORD] if each.isprintable() and each != '"')
+    return f'"{text}"'
