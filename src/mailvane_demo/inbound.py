@@ -14,6 +14,7 @@ from mailvane.core.moments import DAY_MS
 from mailvane.inbound import events
 from mailvane.inbound.contacts import decide
 from mailvane.inbound.filters import Filters, Wanted
+from mailvane.inbound.headers import read_headers
 from mailvane.inbound.model import (
     Address,
     AddressType,
@@ -115,7 +116,8 @@ def _past(workspace: int, known: dict[str, Address], number: int, mail: Incoming
     else:
         answered = events.Answered(code=250, enhanced="2.0.0", reply="250 2.0.0 Saved", host="mailboxes")
         after = events.tried(message, mail.at + 800, answered)
-    told = (events.accepted(message, SETTINGS.hostname), *([after] if after is not None else []))
+    accepted = events.accepted(message, SETTINGS.hostname, read_headers(content))
+    told = (accepted, *([after] if after is not None else []))
     return NewMail(workspace=workspace, messages=(message,), events=told, week=week_start(mail.at, ZoneInfo("UTC")))
 
 

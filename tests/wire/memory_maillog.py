@@ -309,6 +309,15 @@ def _is_of(kept: str, subject: str) -> bool:
     return kept == subject or (0 < least <= len(kept) and subject.startswith(kept.rstrip("\ufffd")))
 
 
+def _is_to(row: Delivery, question: LogQuestion) -> bool:
+    addresses = {row.recipient, row.original_recipient} - {""}
+    if question.recipient is not None and question.recipient not in addresses:
+        return False
+    return question.domains is None or any(
+        address.lower().rpartition("@")[2] in question.domains for address in addresses
+    )
+
+
 def _passes(row: Delivery, question: LogQuestion) -> bool:
     for name, attribute in _EXACT.items():
         wanted = getattr(question, name)
@@ -316,12 +325,8 @@ def _passes(row: Delivery, question: LogQuestion) -> bool:
             return False
     if question.subject is not None and not _is_of(row.subject, question.subject):
         return False
-    if question.recipient is not None and question.recipient not in {row.recipient, row.original_recipient}:
+    if not _is_to(row, question):
         return False
-    if question.domains is not None:
-        addresses = (row.recipient, row.original_recipient)
-        if not any(address.lower().rpartition("@")[2] in question.domains for address in addresses if address):
-            return False
     if question.message_id_part is not None and question.message_id_part.lower() not in row.message_id.lower():
         return False
     if not all(_fits(row, term) for term in question.terms):
