@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,21 @@ def test_replies_count_after_an_import_alone(tmp_path: Path, together: bool) -> 
     found = {one["address"]: one for one in installation.answer("mailboxes")}[ANN]
     counts = {kind: rate["numerator"] for kind, rate in found["rates"].items()}
     assert (found["sent"], counts["replied"], counts["auto_replied"]) == (4, 2, 1)
+
+
+def test_replies_count_while_an_import_follows_a_log(tmp_path: Path) -> None:
+    installation = Installation(tmp_path / "data")
+    installation.tenant("acme")
+    log = tmp_path / "mail.log"
+    log.write_text("".join(OUT.format(n=number) for number in range(1, 5)) + answers())
+
+    def told() -> int:
+        with closing(sqlite3.connect(installation.data / "ledger.sqlite")) as ledger:
+            found: int = ledger.execute("SELECT count(*) FROM event_ids").fetchone()[0]
+            return found
+
+    with installation.starting("import", "postfix", str(log), "--workspace", "acme", "--year", "2025", "--follow"):
+        installation.wait_for(lambda: told() == 3)  # events of a log have no ids; of replies they have
 
 
 @pytest.fixture(scope="module")

@@ -15,16 +15,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import NamedTuple
 
-from mailvane.core.errors import MailvaneError, StoreUnavailable
+from mailvane.core.errors import MailvaneError, StoreUnavailable, Transient
 from mailvane.server.settings import Settings
 
 _RARELY = 200_000
 _STOP = "stop"
 _LOOK = "look"
+_QUIET_SECONDS = 2.0
 
 
 class ShipperProcess(NamedTuple):
@@ -100,11 +101,23 @@ def _ship(settings: Settings, purpose: str, connection: Connection) -> None:
 
         with stores_here(settings, purpose) as stores:
             connection.send(None)
-            while words.get() != _STOP:
-                stores.shipper.poke()
+            while (word := _next(words)) != _STOP:
+                if word == _LOOK:
+                    stores.shipper.poke()
+                else:
+                    with suppress(Transient):  # at the end it is said
+                        settle(settings, stores, time.time_ns() // 1_000_000)
             settle(settings, stores, time.time_ns() // 1_000_000)
     except MailvaneError as error:
         connection.send(error)
+
+
+def _next(words: SimpleQueue[str]) -> str:
+    """What the command says; empty when it says nothing for a while, as one that follows a log does."""
+    try:
+        return words.get(timeout=_QUIET_SECONDS)
+    except Empty:
+        return ""
 
 
 def _listen(connection: Connection, words: SimpleQueue[str]) -> None:
