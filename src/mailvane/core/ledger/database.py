@@ -40,6 +40,8 @@ class Database:
         self.engine = engine
         self._writer = engine.execution_options(**{_WRITES: True})
         self.is_sqlite = engine.dialect.name == "sqlite"
+        # Whether what is read waits for nobody: neither for a writer nor for another machine.
+        self.reads_at_once = self.is_sqlite
         # SQLite has one writer at a time and lets the others sleep and try: threads do better in a queue of their own.
         self._turn: AbstractContextManager[object] = Lock() if self.is_sqlite else nullcontext()
         self._place = _place(engine.url)
@@ -224,21 +226,23 @@ def _in_powers_of_two(values: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 class PreparedChoice:
-    """A select of the rows in which a column has one of some values."""
+    """A select of the rows in which a column has one of some values; the statement may have others, by name."""
 
     def __init__(self, choose: Callable[[ColumnElement[bool]], Select[Any]], column: ColumnElement[Any]) -> None:
         self._choose = choose
         self._column = column
         self._sized = lru_cache(maxsize=None)(self._prepared)
 
-    def rows(self, connection: Connection, values: Sequence[Any]) -> Sequence[Row[Any]]:
+    def rows(
+        self, connection: Connection, values: Sequence[Any], others: Mapping[str, Any] | None = None
+    ) -> Sequence[Row[Any]]:
         if not values:
             return []
         # The last one repeated changes nothing, and a text for each power of two is enough.
         size = 1 << (len(values) - 1).bit_length()
         named = {f"value_{number}": value for number, value in enumerate(values)}
         named |= {f"value_{number}": values[-1] for number in range(len(values), size)}
-        return self._sized(size).rows(connection, named)
+        return self._sized(size).rows(connection, {**named, **(others or {})})
 
     def _prepared(self, size: int) -> Prepared:
         wanted = [bindparam(f"value_{number}", type_=self._column.type) for number in range(size)]

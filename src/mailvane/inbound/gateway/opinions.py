@@ -77,6 +77,8 @@ class Opinions:
             return SpamScore(problem=error.message)
 
     async def _ask(self, _key: None, asked: Sequence[tuple[int, str]]) -> Sequence[_Known]:
+        if self._stores.recipients.reads_at_once:
+            return self._look_up(asked)
         return await asyncio.to_thread(self._look_up, asked)
 
     def _look_up(self, asked: Sequence[tuple[int, str]]) -> list[_Known]:

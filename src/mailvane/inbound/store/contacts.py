@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, case, func, or_, select, update
 
 from mailvane.core.errors import NotFound
 from mailvane.core.identifiers import ordered_uuid
 from mailvane.core.ledger.columns import Texts, in_chunks, plain
-from mailvane.core.ledger.database import Database
+from mailvane.core.ledger.database import Database, Prepared, PreparedChoice
 from mailvane.inbound.model import AuditEntry, Contact, ContactState
 from mailvane.inbound.questions import ContactPage, ContactQuestion
 from mailvane.inbound.store import audit, tallies
@@ -65,8 +65,8 @@ class ContactStore:
         found: dict[str, Contact] = {}
         with self._database.read() as connection:
             for some in in_chunks(emails, _AT_ONCE):
-                own = contacts.c.workspace == workspace, contacts.c.email.in_([plain(each) for each in some])
-                found |= {row.email: _contact(row) for row in connection.execute(select(contacts).where(*own))}
+                rows = _BY_EMAIL.rows(connection, [plain(each) for each in some], {"w": workspace})
+                found |= {row.email: _contact(row) for row in rows}
         return {email: found[plain(email)] for email in emails if plain(email) in found}
 
     def states(self, workspace: int, emails: Sequence[str]) -> dict[str, ContactState]:
@@ -154,36 +154,55 @@ class ContactStore:
 
 def meet(connection: Connection, database: Database, workspace: int, seen: Mapping[str, Seen]) -> dict[str, str]:
     """Within a transaction: note mail of senders by address; their ids, by address."""
-    emails = sorted(map(plain, seen))
-    fresh = [_fresh(workspace, email, seen[email]) for email in emails if email in seen]
-    statement = database.insert(contacts).on_conflict_do_nothing(index_elements=["workspace", "email"])
-    made = set(connection.execute(statement.returning(contacts.c.email), fresh).scalars())
+    emails = sorted({plain(email) for email in seen})
+    by_email = {plain(email): one for email, one in seen.items()}
+    ids = _ids(connection, workspace, emails)
+    made: set[str] = set()
+    if unknown := [email for email in emails if email not in ids]:
+        fresh = [_fresh(workspace, email, by_email[email]) for email in unknown]
+        statement = database.insert(contacts).on_conflict_do_nothing(index_elements=["workspace", "email"])
+        made = set(connection.execute(statement.returning(contacts.c.email), fresh).scalars())
+        ids |= _ids(connection, workspace, unknown)  # somebody else may have met them at this moment
     if made:
         new = Counter({TallyKey(workspace, tallies.of_contacts(None)): len(made)})
         new[TallyKey(workspace, tallies.of_contacts(ContactState.UNSET))] = len(made)
         tallies.add(connection, database, new)
     known = [
-        {"e": email, "n": one.mails, "at": one.at, "called": plain(one.name)}
-        for email, one in sorted(seen.items())
+        {"w": workspace, "e": email, "n": one.mails, "at": one.at, "called": plain(one.name)}
+        for email, one in sorted(by_email.items())
         if email not in made
     ]
     if known:
-        connection.execute(_more(workspace), known)
-    ids: dict[str, str] = {}
-    for some in in_chunks(emails, _AT_ONCE):
-        own = contacts.c.workspace == workspace, contacts.c.email.in_(some)
-        ids |= {row.email: row.id for row in connection.execute(select(contacts.c.email, contacts.c.id).where(*own))}
+        _MORE.many(connection, known)
     return ids
 
 
-def _more(workspace: int) -> Any:
-    later = case((contacts.c.last_seen_at < bindparam("at"), bindparam("at")), else_=contacts.c.last_seen_at)
-    named = case((contacts.c.name == "", bindparam("called")), else_=contacts.c.name)
-    return (
-        update(contacts)
-        .where(contacts.c.workspace == workspace, contacts.c.email == bindparam("e"))
-        .values(email_count=contacts.c.email_count + bindparam("n"), last_seen_at=later, name=named)
+def _ids(connection: Connection, workspace: int, emails: Sequence[str]) -> dict[str, str]:
+    ids: dict[str, str] = {}
+    for some in in_chunks(emails, _AT_ONCE):
+        ids |= {row.email: row.id for row in _IDS.rows(connection, some, {"w": workspace})}
+    return ids
+
+
+def _ids_where(condition: ColumnElement[bool]) -> Select[tuple[str, str]]:
+    return select(contacts.c.email, contacts.c.id).where(contacts.c.workspace == bindparam("w"), condition)
+
+
+def _all_where(condition: ColumnElement[bool]) -> Select[tuple[Any, ...]]:
+    return select(contacts).where(contacts.c.workspace == bindparam("w"), condition)
+
+
+_IDS = PreparedChoice(_ids_where, contacts.c.email)
+_BY_EMAIL = PreparedChoice(_all_where, contacts.c.email)
+_MORE = Prepared(
+    update(contacts)
+    .where(contacts.c.workspace == bindparam("w"), contacts.c.email == bindparam("e"))
+    .values(
+        email_count=contacts.c.email_count + bindparam("n"),
+        last_seen_at=case((contacts.c.last_seen_at < bindparam("at"), bindparam("at")), else_=contacts.c.last_seen_at),
+        name=case((contacts.c.name == "", bindparam("called")), else_=contacts.c.name),
     )
+)
 
 
 def _fresh(workspace: int, email: str, seen: Seen) -> dict[str, object]:

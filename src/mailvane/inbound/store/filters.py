@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from mailvane.core.errors import InvalidInput, NotFound
 from mailvane.core.ledger.columns import plain, text_of, value_of
-from mailvane.core.ledger.database import Database
+from mailvane.core.ledger.database import Database, Prepared
 from mailvane.inbound.model import Filter
 from mailvane.inbound.store.tables import filters
 
@@ -56,8 +56,7 @@ class FilterStore:
 
 
 def _all(connection: Connection, workspace: int) -> list[Filter]:
-    wanted = select(filters.c.document).where(filters.c.workspace == workspace)
-    rows = connection.execute(wanted.order_by(filters.c.position, filters.c.id))
+    rows = _ORDERED.rows(connection, {"workspace": workspace})
     return [value_of(row.document, Filter) for row in rows]
 
 
@@ -69,3 +68,10 @@ def _order(connection: Connection, ordered: Sequence[Filter]) -> None:
         own = filters.c.workspace == each.workspace, filters.c.id == each.id
         if not connection.execute(update(filters).where(*own).values(row)).rowcount:
             connection.execute(filters.insert().values(row))
+
+
+_ORDERED = Prepared(
+    select(filters.c.document)
+    .where(filters.c.workspace == bindparam("workspace"))
+    .order_by(filters.c.position, filters.c.id)
+)

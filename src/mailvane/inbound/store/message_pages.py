@@ -20,6 +20,7 @@ from mailvane.inbound.store.rows import COLUMNS, message_of
 from mailvane.inbound.store.tables import contacts, messages
 from mailvane.inbound.store.tallies import STRETCH_MS
 
+_NEAR = 1000  # rows from either end are counted off sooner than looked for
 _KEPT = ("pending", "snoozed", "quarantined", "failed", "bounced")  # statuses of messages that may have content
 
 
@@ -35,7 +36,8 @@ class MessagePages:
             total = self._total(connection, question)
             if offset >= total or limit <= 0:
                 return MessagePage(total, [])
-            if _is_tallied(question) and question.order == "received_at":
+            near = min(offset, max(0, total - offset - limit)) <= _NEAR and len(question.statuses or ()) <= 1
+            if _is_tallied(question) and question.order == "received_at" and not near:
                 serials = _by_stretch(connection, question, offset, limit)
             else:
                 serials = _by_offset(connection, question, offset, min(limit, total - offset), total)
@@ -105,6 +107,11 @@ def _by_stretch(connection: Connection, question: MessageQuestion, offset: int, 
             return found
         begin = place.stretch * STRETCH_MS
         inside = (messages.c.received_at >= begin, messages.c.received_at < begin + STRETCH_MS)
+        if len(question.statuses or ()) <= 1:  # one index has them all in their order
+            later = inside[0] if question.ascending else inside[1]
+            order = _order(question, descending=not question.ascending)
+            wanted = _serials(question, (later,)).order_by(*order).offset(place.skip).limit(limit)
+            return [row.serial for row in connection.execute(wanted)]
         count = min(limit - len(found), place.rows - place.skip)
         rows = _skipping(connection, question, inside, (place.skip, count, place.rows))
         if not rows:  # the numbers promise more than there is: never for ever

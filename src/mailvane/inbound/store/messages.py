@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, case, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, delete, insert, select, update
 
 from mailvane.core.ledger.columns import in_chunks, plain
-from mailvane.core.ledger.database import Database
+from mailvane.core.ledger.database import Database, Prepared, PreparedChoice
 from mailvane.core.ledger.tables import workspaces
 from mailvane.inbound.model import AuditEntry, Message, MessageStatus
 from mailvane.inbound.store import audit, contacts, tallies, teams
@@ -59,7 +59,7 @@ class MessageStore:
                 for message in mail.messages
             ]
             if rows:
-                connection.execute(insert(messages), rows)
+                _TAKE_IN.many(connection, rows)
             changes: Counter[TallyKey] = Counter()
             for mail in taken:
                 for one in mail.messages:
@@ -95,7 +95,7 @@ class MessageStore:
             unchanged = _unchanged(connection, [step.before for step in steps])
             taken = [step for step in steps if step.before.id in unchanged]
             if taken:
-                connection.execute(_CHANGE, [_values(step) for step in taken])
+                _CHANGE.many(connection, [_values(step) for step in taken])
             counted: Counter[TallyKey] = Counter()
             for step in taken:
                 before, after = step.before, step.after
@@ -143,8 +143,7 @@ class MessageStore:
         found: set[str] = set()
         with self._database.read() as connection:
             for some in in_chunks(sorted(contents), _AT_ONCE):
-                wanted = select(messages.c.content).where(messages.c.content.in_(some)).distinct()
-                found |= {row.content for row in connection.execute(wanted)}
+                found |= {row.content for row in _USED.rows(connection, some)}
         return found
 
     def _within_limits(self, connection: Connection, mails: Sequence[NewMail]) -> list[str | None]:
@@ -191,8 +190,8 @@ class MessageStore:
         for workspace, some in told:
             events.setdefault(workspace, []).extend(some)
         for workspace, found in sorted(events.items()):
-            days = select(workspaces.c.retention_days).where(workspaces.c.id == workspace)
-            kept = connection.execute(days).scalar() or 0
+            days = _RETENTION.rows(connection, {"workspace": workspace})
+            kept = days[0].retention_days if days else 0
             journal.post(connection, EventBatch(f"inbound/{uuid4().hex}", workspace, kept, found), now)
 
 
@@ -213,15 +212,27 @@ def _unchanged(connection: Connection, before: Sequence[Message]) -> set[str]:
     expected = {message.id: message for message in before}
     found: set[str] = set()
     for some in in_chunks(sorted(expected), _AT_ONCE):
-        wanted = select(messages.c.id, messages.c.status, messages.c.holder).where(messages.c.id.in_(some))
-        for row in connection.execute(wanted.order_by(messages.c.id).with_for_update()):
+        for row in _STATES.rows(connection, some):
             message = expected[row.id]
             if row.status == message.status.value and row.holder == message.holder:
                 found.add(row.id)
     return found
 
 
-_CHANGE = (
+def _states(condition: ColumnElement[bool]) -> Select[tuple[str, str, str]]:
+    wanted = select(messages.c.id, messages.c.status, messages.c.holder).where(condition)
+    return wanted.order_by(messages.c.id).with_for_update()
+
+
+def _used(condition: ColumnElement[bool]) -> Select[tuple[str]]:
+    return select(messages.c.content).where(condition).distinct()
+
+
+_STATES = PreparedChoice(_states, messages.c.id)
+_USED = PreparedChoice(_used, messages.c.content)
+_RETENTION = Prepared(select(workspaces.c.retention_days).where(workspaces.c.id == bindparam("workspace")))
+_TAKE_IN = Prepared(insert(messages).values({column.name: bindparam(column.name) for column in COLUMNS}).inline())
+_CHANGE = Prepared(
     update(messages)
     .where(messages.c.id == bindparam("changed"))
     .values(

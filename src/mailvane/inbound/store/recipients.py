@@ -30,6 +30,7 @@ class RecipientStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.reads_at_once = database.reads_at_once
         self._domains = PreparedChoice(_domains, domains.c.name)
         self._named = PreparedChoice(_addresses, addresses.c.address)
         self._by_id = PreparedChoice(_addresses, addresses.c.id)

@@ -7,17 +7,19 @@ arrival; likewise `contact` and `contact:STATE`, in the one stretch 0.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Table, bindparam, func, literal, select, text
 
-from mailvane.core.ledger.database import Database
+from mailvane.core.ledger.database import Database, Prepared
 from mailvane.core.moments import MINUTE_MS
 from mailvane.inbound.model import ContactState, MessageStatus
 from mailvane.inbound.store.tables import tallies
 
 STRETCH_MS = 10 * MINUTE_MS
+_STRETCHES_OF_A_DAY = 144
 MESSAGES = "message"
 CONTACTS = "contact"
 
@@ -58,10 +60,15 @@ def add(connection: Connection, database: Database, changes: Mapping[TallyKey, i
     rows = [{**key._asdict(), "count": by} for key, by in sorted(changes.items()) if by]
     if not rows:
         return
-    statement = database.insert(tallies)
+    _adding(database.insert).many(connection, rows)
+
+
+@cache
+def _adding(insert: Callable[[Table], Any]) -> Prepared:
+    statement = insert(tallies).values({column.name: bindparam(column.name) for column in tallies.c})
     keys = [column.name for column in tallies.primary_key]
     more = {"count": tallies.c.count + statement.excluded.count}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=more), rows)
+    return Prepared(statement.on_conflict_do_update(index_elements=keys, set_=more))
 
 
 def total(connection: Connection, workspace: int, whats: Collection[str]) -> int:
@@ -80,19 +87,35 @@ def place(
     connection: Connection, workspace: int, whats: Collection[str], offset: int, *, ascending: bool
 ) -> Place | None:
     """Where the row of that offset is in the order of arrival; None behind the last."""
-    ordered = tallies.c.stretch if ascending else tallies.c.stretch.desc()
-    count = func.sum(tallies.c.count)
-    summed = (
-        select(tallies.c.stretch, count.label("rows"), func.sum(count).over(order_by=ordered).label("until"))
-        .where(*_named(workspace, whats))
-        .group_by(tallies.c.stretch)
-        .subquery()
-    )
-    order = summed.c.stretch if ascending else summed.c.stretch.desc()
-    row = connection.execute(select(summed).where(summed.c.until > offset).order_by(order).limit(1)).one_or_none()
-    if row is None:
+    days = _sums(connection, workspace, whats, tallies.c.stretch // literal(_STRETCHES_OF_A_DAY, BigInteger))
+    day = _where(days, offset, ascending=ascending)
+    if day is None:
         return None
-    return Place(row.stretch, offset - int(row.until - row.rows), int(row.rows))
+    begin = day.stretch * _STRETCHES_OF_A_DAY
+    inside = (tallies.c.stretch >= begin, tallies.c.stretch < begin + _STRETCHES_OF_A_DAY)
+    return _where(_sums(connection, workspace, whats, tallies.c.stretch, *inside), day.skip, ascending=ascending)
+
+
+def _sums(
+    connection: Connection,
+    workspace: int,
+    whats: Collection[str],
+    part: ColumnElement[int],
+    *inside: ColumnElement[bool],
+) -> dict[int, int]:
+    """Numbers by parts of time. Summed twice, by days and then within one, no row is sorted and few are fetched."""
+    wanted = select(part.label("part"), func.sum(tallies.c.count).label("rows")).where(
+        *_named(workspace, whats), *inside
+    )
+    return {int(row.part): int(row.rows) for row in connection.execute(wanted.group_by(text("part")))}
+
+
+def _where(sums: Mapping[int, int], offset: int, *, ascending: bool) -> Place | None:
+    for part in sorted(sums, reverse=not ascending):
+        if offset < sums[part]:
+            return Place(part, offset, sums[part])
+        offset -= sums[part]
+    return None
 
 
 def _named(workspace: int, whats: Collection[str]) -> tuple[ColumnElement[bool], ...]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Table, bindparam, func, select
 
 from mailvane.core.ledger.columns import text_of, value_of
-from mailvane.core.ledger.database import Database
+from mailvane.core.ledger.database import Database, Prepared
 from mailvane.inbound.model import Team
 from mailvane.inbound.store.tables import teams, weeks
 
@@ -83,7 +84,12 @@ def count(connection: Connection, database: Database, more: Mapping[WeekKey, int
     """Add to the numbers."""
     rows = [{**key._asdict(), "messages": by} for key, by in sorted(more.items()) if by]
     if rows:
-        statement = database.insert(weeks)
-        keys = [column.name for column in weeks.primary_key]
-        added = {"messages": weeks.c.messages + statement.excluded.messages}
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=added), rows)
+        _counting(database.insert).many(connection, rows)
+
+
+@cache
+def _counting(insert: Callable[[Table], Any]) -> Prepared:
+    statement = insert(weeks).values({column.name: bindparam(column.name) for column in weeks.c})
+    keys = [column.name for column in weeks.primary_key]
+    added = {"messages": weeks.c.messages + statement.excluded.messages}
+    return Prepared(statement.on_conflict_do_update(index_elements=keys, set_=added))
