@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -29,3 +30,12 @@ def test_the_reference_says_what_the_program_says(generator: ModuleType, page: s
 
 def test_every_generated_page_is_compared(generator: ModuleType) -> None:
     assert set(generator.pages()) == set(PAGES)
+
+
+def test_a_wheel_has_all_that_the_guide_to_deployment_copies() -> None:
+    root = DOCS.parent
+    listed = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["data-files"]
+    packed = {path for patterns in listed.values() for pattern in patterns for path in root.glob(pattern)}
+    assert packed == {path for path in (root / "deploy").rglob("*") if path.is_file()}
+    for place, patterns in listed.items():
+        assert {f"share/mailvane/{Path(pattern).parent}" for pattern in patterns} == {place}
