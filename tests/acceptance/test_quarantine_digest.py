@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from mailvane.inbound.model import MessageStatus
-from tests.acceptance.gateway_world import DOMAIN, GatewayWorld, arrived, mail
+from mailvane.inbound.questions import MessageQuestion
+from tests.acceptance.gateway_world import DOMAIN, GatewayWorld, arrived, mail, now
 from tests.acceptance.installation import HTTP
 from tests.acceptance.smtp_sink import SmtpSink
 from tests.waiting import wait_for
@@ -92,3 +93,29 @@ def test_a_held_mail_is_told_confirmed_and_delivered(world: GatewayWorld, sink: 
     with world.stores() as stores:
         actors = {(one.actor, one.action) for one in stores.audit.page(1).entries}
     assert {("digest link", "accept"), ("digest link", "reject")} <= actors
+
+
+def test_a_snoozed_mail_is_delivered_when_its_time_has_come(world: GatewayWorld, sink: SmtpSink) -> None:
+    for subject in ("not-now", "never"):
+        assert world.send(f"ok.box@{DOMAIN}", mail(subject, extra="X-Spam-Score: 7.5\r\n"))[0] == 250
+    with world.stores() as stores:
+        question = MessageQuestion(workspace=1, statuses=HELD)
+        ids = {one.subject: one.id for one in stores.pages.page(question, 0, 50).messages}
+    url = f"{world.installation.url}/mailvane/v1/inbound/snooze"
+    headers = {"Authorization": f"Bearer {world.key}"}
+    until = now() + 3_600_000
+    told = HTTP.post(url, headers=headers, json={"uuids": [ids["not-now"], ids["never"], "x"], "until": until}).json()
+    assert [one["status"] for one in told] == ["snoozed", "snoozed", None]
+    with world.stores() as stores:
+        assert stores.pages.counts(1)[MessageStatus.SNOOZED] == 2
+    assert arrived(sink, b"not-now") == []
+    assert HTTP.post(url, headers=headers, json={"uuids": [ids["never"]], "until": 1}).status_code == 400
+    assert world.installation.answer("quarantine", "reject", ids["never"])[0]["status"] == "denied"
+    world.installation.answer("quarantine", "snooze", ids["not-now"], "--hours", "0.0001")
+    wait_for(lambda: len(arrived(sink, b"not-now")) == 1)
+    assert arrived(sink, b"never") == []
+    with world.stores() as stores:
+        found = stores.messages.message(1, ids["not-now"])
+        assert stores.pages.counts(1)[MessageStatus.SNOOZED] == 0
+    assert found is not None
+    assert found.trained == "ham"

@@ -246,6 +246,7 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
         "/mailvane/v1/maillog/senders": SenderQuestion(
             workspace=workspace, relays=relays, domains=("theirs.example",), beside=()
         ),
+        "/mailvane/v1/inbound/snooze": {"uuids": [uuid_of(world, "/v1/quarantine")], "until": NOW + 1},
         "/mailvane/v1/inbound/filters": {"name": "mine", "action": "deny", "if": ["subject contains x"]},
         "/mailvane/v1/inbound/filters/{filter_id}": {"active": False},
         "/mailvane/v1/maillog/queue-id": QueueIdQuestion(workspace=workspace, relays=relays, queue_id=QUEUE_ID),

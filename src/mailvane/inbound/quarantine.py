@@ -1,4 +1,4 @@
-"""What people decide about messages: held ones are accepted or rejected, failed ones are tried again, any are removed.
+"""What people decide about messages: held ones are accepted, snoozed or rejected, failed ones tried again, any removed.
 
 Whoever delivers is told by the queue, and may be another process; a decision waits a moment to see how it went.
 Deciding twice changes nothing the second time: a message is changed only while it is what it was.
@@ -12,7 +12,8 @@ from enum import StrEnum
 
 import msgspec
 
-from mailvane.core.errors import NotFound
+from mailvane.core.errors import InvalidInput, NotFound
+from mailvane.core.moments import DAY_MS, iso_text
 from mailvane.inbound import events
 from mailvane.inbound.filtering import kept_mail
 from mailvane.inbound.judging import Circumstances, Outcome, Thresholds, released
@@ -23,6 +24,8 @@ from mailvane.inbound.stores import InboundStores
 
 _PATIENCE = 10.0  # seconds that a decision waits for the next hop's answer
 _PAUSE = 0.05
+SNOOZE_DAYS = 30  # a snoozed message is delivered within these
+_HELD = frozenset({MessageStatus.QUARANTINED, MessageStatus.SNOOZED})
 _GONE_WRONG = frozenset({MessageStatus.FAILED, MessageStatus.BOUNCED})
 
 
@@ -64,6 +67,16 @@ class Quarantine:
 
         In the order of the ids.
         """
+        return self._release(workspace, ids, AuditEntry(at=now, actor=actor, action="accept", subject=""), None)
+
+    def snooze(self, workspace: int, ids: Sequence[str], until: int, actor: str, now: int) -> list[Decided]:
+        """Likewise, but deliver them at a time to come. In the order of the ids. Raises InvalidInput."""
+        if not now < until <= now + SNOOZE_DAYS * DAY_MS:
+            raise InvalidInput(f"the time to deliver it lies within the next {SNOOZE_DAYS} days")
+        return self._release(workspace, ids, AuditEntry(at=now, actor=actor, action="snooze", subject=""), until)
+
+    def _release(self, workspace: int, ids: Sequence[str], entry: AuditEntry, until: int | None) -> list[Decided]:
+        now = entry.at
         found = self._stores.messages.by_id(workspace, ids)
         filters = self._stores.filters.filters(workspace)
         contacts = self._stores.contacts.by_id(workspace, sorted({one.contact for one in found.values()}))
@@ -83,8 +96,8 @@ class Quarantine:
                 refused[each] = _expired(message)
                 continue
             known = _circumstances(message, contents[each], contacts.get(message.contact), filters)
-            steps.append(self._bound(_released(message, released(known), now)))
-        taken = self._change(steps, AuditEntry(at=now, actor=actor, action="accept", subject=""), now)
+            steps.append(self._bound(_released(message, released(known), now, until)))
+        taken = self._change(steps, entry, now)
         for step in steps:
             if step.before.id in taken and not step.before.trained:
                 self._learn(contents[step.before.id], False)
@@ -100,7 +113,7 @@ class Quarantine:
             message = found.get(each)
             if message is None:
                 refused[each] = _missing(each)
-            elif message.status is not MessageStatus.QUARANTINED:
+            elif message.status not in _HELD:
                 refused[each] = _not_held(message)
             else:
                 steps[each] = _denied(message, "rejected by a person", now)
@@ -184,10 +197,17 @@ def _circumstances(
     )
 
 
-def _released(message: Message, outcome: Outcome, now: int) -> Change:
+def _released(message: Message, outcome: Outcome, now: int, until: int | None) -> Change:
     if outcome.status is MessageStatus.DENIED:
         denied = _denied(message, outcome.reason, now)
         return msgspec.structs.replace(denied, after=msgspec.structs.replace(denied.after, filter=outcome.filter))
+    if until is not None:
+        after = msgspec.structs.replace(
+            message, status=MessageStatus.SNOOZED, reason=f"until {iso_text(until)}", filter=outcome.filter,
+            marks=outcome.marks, next_at=None, expires_at=until, changed_at=now, attempts=0, trained="ham",
+        )  # fmt: skip
+        event = events.decided(after, now)
+        return Change(before=message, after=after, events=() if event is None else (event,))
     after = msgspec.structs.replace(
         message, status=MessageStatus.PENDING, reason=outcome.reason, filter=outcome.filter, marks=outcome.marks,
         next_at=now, expires_at=None, changed_at=now, attempts=0, trained="ham",
@@ -212,9 +232,10 @@ def _outcome(message_id: str, after: Message | None, taken: bool) -> Decided:
 
 
 def _unfit(message: Message, now: int) -> Decided | None:
-    if message.status is not MessageStatus.QUARANTINED:
+    if message.status not in _HELD:
         return _not_held(message)
-    is_over = message.content is None or (message.expires_at is not None and message.expires_at <= now)
+    ends = message.expires_at if message.status is MessageStatus.QUARANTINED else None
+    is_over = message.content is None or (ends is not None and ends <= now)
     return _expired(message) if is_over else None
 
 

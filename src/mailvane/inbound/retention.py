@@ -1,5 +1,5 @@
-"""Forgets what is kept for a time: held messages, content of failed ones, the list of messages, and content that
-nothing refers to, as a process leaves them that is killed between file and ledger.
+"""Ends what is kept for a time: snoozed messages go on, held ones are denied, content of failed ones and old messages
+are forgotten, and so is content that nothing refers to, as a process leaves it that is killed between file and ledger.
 """
 
 from __future__ import annotations
@@ -34,12 +34,16 @@ class Retention:
     def tidy(self) -> None:
         """Raises StoreUnavailable."""
         now = self._clock()
-        self._expire(now)
+        self.expire()
         self._forget(now - self._settings.message_days * DAY_MS)
         self._contents.remove(list(self._contents.ids()), self._stores.messages.uses)
 
-    def _expire(self, now: int) -> None:
-        """What was held for its time is denied, what failed cannot be tried again."""
+    def expire(self) -> None:
+        """What was snoozed goes on, what was held for its time is denied, what failed cannot be tried again.
+
+        Raises StoreUnavailable.
+        """
+        now = self._clock()
         while messages := self._stores.messages.expired(now, _AT_ONCE):
             if not self._stores.messages.change([_expired(message, now) for message in messages], now):
                 return
@@ -51,6 +55,11 @@ class Retention:
 
 
 def _expired(message: Message, now: int) -> Change:
+    if message.status is MessageStatus.SNOOZED:
+        woken = msgspec.structs.replace(
+            message, status=MessageStatus.PENDING, reason="was snoozed", expires_at=None, next_at=now, changed_at=now
+        )
+        return Change(before=message, after=woken)
     after = msgspec.structs.replace(message, content=None, expires_at=None, changed_at=now)
     if message.status is not MessageStatus.QUARANTINED:
         return Change(before=message, after=after)

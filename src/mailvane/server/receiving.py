@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 _TIDY_SECONDS = 3600.0
 _NOTICE_SECONDS = 0.5
+_EXPIRY_SECONDS = 2.0
 
 
 class Receiving:
@@ -76,7 +77,10 @@ class Receiving:
         try:
             retention = Retention(stores, contents, inbound, self._clock)
             tidying = partial(every, _TIDY_SECONDS, "forgetting old mail", partial(asyncio.to_thread, retention.tidy))
-            async with in_background([courier.run, tidying]):
+            expiring = partial(
+                every, _EXPIRY_SECONDS, "ending what is kept for a time", partial(asyncio.to_thread, retention.expire)
+            )
+            async with in_background([courier.run, tidying, expiring]):
                 await self._listen(gateway)
                 yield
                 await gateway.stop()

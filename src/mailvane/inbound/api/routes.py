@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mailvane.inbound.api import filters, state
+from mailvane.inbound.api import filters, snoozing, state
 from mailvane.inbound.services import InboundServices
 from mailvane.web.dialect import NATIVE, NATIVE_PREFIX
 from mailvane.web.endpoints import Endpoint, Pool, RouteTable
@@ -24,6 +24,10 @@ def _rows() -> Iterator[Endpoint]:
     yield Endpoint(
         "put", one, "change_filter", "Enable, disable, rename or move a filter", filters.change, filters.FilterObject,
         filters.FilterChange,
+    )  # fmt: skip
+    yield Endpoint(
+        "post", "/inbound/snooze", "snooze_messages", "Deliver held mail at a time to come", snoozing.snooze,
+        list[snoozing.Snoozed], snoozing.Snooze, pool=Pool.OUTSIDE,
     )  # fmt: skip
     yield Endpoint("delete", one, "remove_filter", "Remove it", filters.remove, None)
 

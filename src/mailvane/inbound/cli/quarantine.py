@@ -1,4 +1,4 @@
-"""`mailvane quarantine`: list, show, accept, reject, digest."""
+"""`mailvane quarantine`: list, show, accept, snooze, reject, digest."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from mailvane.core.cli.rendering import console, moment, print_json, print_record
-from mailvane.core.errors import NotFound
+from mailvane.core.errors import InvalidInput, NotFound
+from mailvane.core.moments import HOUR_MS
 from mailvane.inbound.cli.program import ACTOR, Desk, desk
 from mailvane.inbound.model import Message, MessageStatus
-from mailvane.inbound.quarantine import Decided
+from mailvane.inbound.quarantine import SNOOZE_DAYS, Decided
 from mailvane.inbound.questions import MessageQuestion
 from mailvane.inbound.scores import Symbol
+from mailvane.maillog.dates import earliest
 
 group = typer.Typer(help="Mail that is held until somebody decides about it.", no_args_is_help=True)
 _IDS = typer.Argument(help="Ids of messages.")
@@ -118,6 +120,24 @@ def accept(
     at = desk(context, workspace)
     decided = at.services.quarantine.accept(at.workspace, list(dict.fromkeys(messages)), ACTOR, at.now)
     _settled(decided, as_json, good=(MessageStatus.DELIVERED, MessageStatus.PENDING))
+
+
+@group.command()
+def snooze(
+    context: typer.Context,
+    messages: list[str] = _IDS,
+    until: str = typer.Option("", help="When, such as 2026-11-30 or '2026-11-30 08:00'."),
+    hours: float = typer.Option(0, min=0, max=24 * SNOOZE_DAYS, help="Or after so many hours."),
+    workspace: str | None = _WORKSPACE,
+    as_json: bool = _JSON,
+) -> None:
+    """Deliver held mail at a time to come, unless a filter denies it now. Exit status 1 when something was not held."""
+    at = desk(context, workspace)
+    if bool(until) is bool(hours):
+        raise InvalidInput("say either --until or --hours")
+    when = earliest(until, at.now, at.place.zone) if until else at.now + int(hours * HOUR_MS)
+    decided = at.services.quarantine.snooze(at.workspace, list(dict.fromkeys(messages)), when, ACTOR, at.now)
+    _settled(decided, as_json, good=(MessageStatus.SNOOZED,))
 
 
 @group.command()
