@@ -26,4 +26,5 @@ SELECT
     'mx1', if(e.1 = 'accepted', 'campaign ' || toString(h1 % 300), ''), if(e.1 = 'accepted', h2 % 4, 0), e.3, e.4,
     if(e.1 IN ('delivered', 'bounced'), 'smtp', ''), multiIf(e.1 = 'delivered', 250, e.1 = 'bounced', 550, 0), 65535
 FROM numbers({first:UInt64}, {count:UInt64})
-SETTINGS max_partitions_per_insert_block = 0
+SETTINGS max_partitions_per_insert_block = 0, optimize_on_insert = 1, max_insert_block_size = 4000000,
+    min_insert_block_size_rows = 4000000, min_insert_block_size_bytes = 4000000000

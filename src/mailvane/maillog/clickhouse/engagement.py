@@ -1,15 +1,18 @@
 """The questions about engagement in ClickHouse SQL: what became of mails, by sender, day and campaign. No execution.
 
-`engagement` has a row a mail. It is read with FINAL, which costs nothing in weeks that are one merged part.
+`engagement` has a row a mail. It is read with FINAL, which costs nothing in weeks that are one merged part. What such
+weeks sum up to by sender and day is in `engagement_days`, so that their mails are not read again for every question.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
 from mailvane.core.mailbox import domain_of
 from mailvane.core.moments import DAY_MS
 from mailvane.maillog.clickhouse.engine import Statement
+from mailvane.maillog.clickhouse.merged_partitions import Week
 from mailvane.maillog.queries import EngagementQuestion, ReceivedQuestion
 
 # Bits of `done`, as schema.sql has them.
@@ -33,50 +36,168 @@ _KEYS = {
     "sequence": _SEQUENCE,
     "step": "step",
 }
-_REPLIED = f"bitAnd(done, {_BITS['replied']}) != 0"
+_EARLIEST, _LATEST = -(2**62), 2**62
+_FIRST_WEEK, _LAST_WEEK = "20000110", "20991221"  # partitions beside these may hold other times, too
+_ACCEPTED = 1
+_REPLIED = _ACCEPTED | _BITS["replied"]
 _WHOSE = "workspace = {workspace:UInt32} AND relay IN {relays:Array(UInt32)}"
 AT_ONCE = 10_000  # addresses that one statement names: more would outgrow it
+SUMS = (*_BITS, "tagged", "positive", "tags")
+DAYS = "engagement_days"
 
 
-def engagement_of(question: EngagementQuestion) -> Statement:
-    """A row for each of what the question asks by, as EngagementCounts has it."""
-    conditions, values = [_WHOSE], _values(question)
-    if question.since is not None:
-        conditions.append("accepted_at >= {since:Int64}")
-    if question.until is not None:
-        conditions.append("accepted_at <= {until:Int64}")
-    others = ["bitTest(done, 0)", *_filters(question)]
-    keys = {name: _KEYS[name] for name in question.by}
-    counts = ["count() AS sent", *(_ever_happened() if question.brief else _counted())]
-    told = ", ".join([*(f"{sql} AS {name}_" for name, sql in keys.items()), *counts])
-    grouped = ", ".join(f"{name}_" for name in keys)
-    renamed = ", ".join([*(f"{name}_ AS {name}" for name in (*keys, "tagged")), "*"])
+def engagement_of(question: EngagementQuestion, known: Sequence[Week] = ()) -> Statement:
+    """A row for each of what the question asks by, as EngagementCounts has it.
+
+    Known: weeks whose sums `engagement_days` has. They are right if these weeks are settled until the answer is there,
+    and are used where the question allows it.
+    """
+    keys = tuple(question.by)
+    parts, values = [_from_mails(question, _between(question.since, question.until))], _values(question)
+    if known and (whole := _whole_days(question)):
+        weeks = [week.content for week in known if _is_whole(question, week)]
+        values |= {"whole_since": whole[0], "whole_until": whole[1], "weeks": weeks}
+        values |= {"cut": [week.content for week in known if week.content not in weeks]}
+        values |= {"settled": [week.partition for week in known]}
+        parts = list(_from_days_and_mails(question, whole))
+    named = ", ".join(keys)
     inner = (
-        f"SELECT {told} FROM {{engagement}} FINAL PREWHERE {' AND '.join(conditions)} WHERE {' AND '.join(others)}"
-        f"{f' GROUP BY {grouped}' if keys else ''} HAVING sent > 0"
-        f" ORDER BY {', '.join(['sent DESC', *(f'{name}_' for name in keys)])} LIMIT {{most:UInt64}}"
+        f"SELECT {', '.join([*keys, 'sum(sent) AS sent_', *_totals(question.brief)])}"
+        f" FROM ({' UNION ALL '.join(parts)}) AS part"
+        f"{f' GROUP BY {named}' if keys else ''} HAVING sent_ > 0"
+        f" ORDER BY {', '.join(['sent_ DESC', *keys])} LIMIT {{most:UInt64}}"
     )
-    return Statement(f"SELECT {renamed} FROM ({inner})", values)
+    told = ["sent", *SUMS[:-1], "first_at", "last_at"] if not question.brief else ["sent", *SUMS[:-2], "first_at"]
+    return Statement(f"SELECT {', '.join([*keys, *(f'{name}_ AS {name}' for name in told)])} FROM ({inner})", values)
+
+
+def _totals(brief: bool) -> Iterator[str]:
+    """Of the sums of all parts. Brief: of all but two only whether it ever happened."""
+    for name in _BITS:
+        total = f"sum(part.{name})"
+        yield f"{total} AS {name}_" if not brief or name == "bounced" else f"toUInt8({total} > 0) AS {name}_"
+    if brief:
+        yield "toUInt8(sum(part.tags) > 0 AND sum(part.replied) > 0) AS tagged_"
+    else:
+        yield "sum(part.tagged) AS tagged_"
+        yield "sum(part.positive) AS positive_"
+        yield "max(part.last_at) AS last_at_"
+    yield "min(part.first_at) AS first_at_"
+
+
+def _from_mails(question: EngagementQuestion, conditions: Iterable[str], where: str = "1") -> str:
+    """Sums of the mails themselves."""
+    keys = {name: _KEYS[name] for name in question.by}
+    sums = _ever_happened() if question.brief else _counted()
+    told = ", ".join([*(f"{sql} AS {name}_" for name, sql in keys.items()), *sums])
+    grouped = ", ".join(f"{name}_" for name in keys)
+    others = ["bitTest(done, 0)", *_filters(question), where]
+    found = (
+        f"SELECT {told} FROM {{engagement}} FINAL PREWHERE {' AND '.join([_WHOSE, *conditions])}"
+        f" WHERE {' AND '.join(others)}{f' GROUP BY {grouped}' if keys else ''} HAVING sent_ > 0"
+    )
+    columns = (*keys, "sent", *SUMS, "first_at", "last_at")
+    return f"SELECT {', '.join(f'{name}_ AS {name}' for name in columns)} FROM ({found})"
+
+
+def _from_days_and_mails(question: EngagementQuestion, whole: tuple[int, int]) -> Iterator[str]:
+    """Whole days of settled weeks by their sums, all else mail by mail; `whole` as _whole_days has it."""
+    named = [f"{_KEYS['sender'] if name == 'sender' else name} AS {name}" for name in question.by]
+    columns = ", ".join([*named, "sent", *SUMS, "first_at", "last_at"])
+    weeks = ["content IN {weeks:Array(String)}", "days = 7"]
+    days = ["content IN {cut:Array(String)}", "days = 1", "day >= {whole_since:Int64}", "day < {whole_until:Int64}"]
+    for conditions in (weeks, days):
+        passing = " AND ".join([*conditions, _WHOSE, "sent > 0", *_filters(question)])
+        yield f"SELECT {columns} FROM {DAYS} WHERE {passing}"
+    apart = "_partition_id NOT IN {settled:Array(String)}"
+    yield _from_mails(question, _between(question.since, question.until), apart)
+    within = "_partition_id IN {settled:Array(String)}"
+    if question.since is not None and question.since < whole[0]:
+        yield _from_mails(question, ["accepted_at >= {since:Int64}", "accepted_at < {whole_since:Int64}"], within)
+    if question.until is not None and question.until >= whole[1]:
+        yield _from_mails(question, ["accepted_at >= {whole_until:Int64}", "accepted_at <= {until:Int64}"], within)
+
+
+def _whole_days(question: EngagementQuestion) -> tuple[int, int] | None:
+    """The days that lie wholly in the window: where the first begins and the last ends. None: sums do not help."""
+    if not set(question.by) <= {"sender", "day"} or question.campaign is not None or question.sequence is not None:
+        return None
+    since = _EARLIEST if question.since is None else -(-question.since // DAY_MS) * DAY_MS
+    until = _LATEST if question.until is None else (question.until + 1) // DAY_MS * DAY_MS
+    return (since, until) if since < until else None
+
+
+def _is_whole(question: EngagementQuestion, week: Week) -> bool:
+    """Whether it lies in the window as one, and its days are not asked for."""
+    if "day" in question.by or not _FIRST_WEEK < week.partition < _LAST_WEEK:
+        return False
+    begins = int(datetime.strptime(week.partition, "%Y%m%d").replace(tzinfo=UTC).timestamp()) * 1000
+    since = _EARLIEST if question.since is None else question.since
+    until = _LATEST if question.until is None else question.until
+    return since <= begins and begins + 7 * DAY_MS <= until + 1
+
+
+def summed_by_day(content: str, part: str) -> Statement:
+    """Sums of a part of `engagement`, which is alone in its week, with one row at least."""
+    counts = ", ".join(_counted_if_accepted())
+    columns = ", ".join(
+        ("content", "days", "workspace", "relay", "mailbox", "day", "sent", *SUMS, "first_at", "last_at")
+    )
+    return Statement(
+        f"INSERT INTO {DAYS} ({columns})"
+        " SELECT {content:String}, arrayJoin([1, 7]) AS days_, workspace, relay, mailbox,"
+        f" if(days_ = 1, {_KEYS['day']}, 0) AS day_, {counts}"
+        " FROM engagement WHERE _part = {part:String} GROUP BY days_, workspace, relay, mailbox, day_",
+        {"content": content, "part": part},
+    )
+
+
+def _counted_if_accepted() -> Iterator[str]:
+    yield "countIf(bitTest(done, 0))"
+    for bit in _BITS.values():
+        yield f"countIf({_has(_ACCEPTED | bit)})"
+    yield f"countIf({_has(_REPLIED)} AND tagged != 0)"
+    yield f"countIf({_has(_REPLIED)} AND bitTest(tagged, 0))"
+    yield f"countIf({_has(_ACCEPTED)} AND tagged != 0)"
+    yield f"minIf(accepted_at, {_has(_ACCEPTED)})"
+    yield f"maxIf(accepted_at, {_has(_ACCEPTED)})"
+
+
+def _has(bits: int) -> str:
+    return f"bitAnd(done, {bits}) = {bits}"
+
+
+def _between(since: int | None, until: int | None) -> Iterator[str]:
+    if since is not None:
+        yield "accepted_at >= {since:Int64}"
+    if until is not None:
+        yield "accepted_at <= {until:Int64}"
 
 
 def _counted() -> Iterator[str]:
+    yield "count() AS sent_"
     for name, bit in _BITS.items():
-        yield f"countIf(bitAnd(done, {bit}) != 0) AS {name}"
-    yield f"countIf({_REPLIED} AND tagged != 0) AS tagged_"
-    yield f"countIf({_REPLIED} AND bitTest(tagged, 0)) AS positive"
-    yield "min(accepted_at) AS first_at"
-    yield "max(accepted_at) AS last_at"
+        yield f"countIf({_has(bit)}) AS {name}_"
+    yield f"countIf({_has(_REPLIED)} AND tagged != 0) AS tagged_"
+    yield f"countIf({_has(_REPLIED)} AND bitTest(tagged, 0)) AS positive_"
+    yield "toUInt64(0) AS tags_"
+    yield "min(accepted_at) AS first_at_"
+    yield "max(accepted_at) AS last_at_"
 
 
 def _ever_happened() -> Iterator[str]:
     """Each further sum over all mails costs as much as these together."""
-    yield f"countIf(bitAnd(done, {_BITS['bounced']}) != 0) AS bounced"
+    yield "count() AS sent_"
+    yield f"countIf({_has(_BITS['bounced'])}) AS bounced_"
     yield "groupBitOr(done) AS all_done"
     for name, bit in _BITS.items():
         if name != "bounced":
-            yield f"toUInt8(bitAnd(all_done, {bit}) != 0) AS {name}"
-    yield f"toUInt8(max(tagged) != 0 AND bitAnd(all_done, {_BITS['replied']}) != 0) AS tagged_"
-    yield "min(accepted_at) AS first_at"
+            yield f"toUInt64(bitAnd(all_done, {bit}) != 0) AS {name}_"
+    yield "toUInt64(0) AS tagged_"
+    yield "toUInt64(0) AS positive_"
+    yield "toUInt64(max(tagged) != 0) AS tags_"
+    yield "min(accepted_at) AS first_at_"
+    yield "toInt64(0) AS last_at_"
 
 
 def _values(question: EngagementQuestion) -> dict[str, object]:

@@ -1,6 +1,6 @@
-"""Which weeks of deliveries are one merged part each, and what was counted in such weeks. No filter is known here.
+"""Which weeks of a table are one merged part each, and what was counted in such weeks. No filter is known here.
 
-A merged part that is alone in its week has every delivery once: it may be read without joining, through indexes, and
+A merged part that is alone in its week has every row once: it may be read without joining, through indexes, and
 what was counted in it stays right for as long as it is there. A part is never changed, only replaced by one of another
 name; so an answer that named parts is right if they are all still there afterwards.
 """
@@ -39,11 +39,12 @@ def may_settle(engine: Engine) -> bool:
     )
 
 
-def settled_weeks(engine: Engine) -> list[Week]:
-    """The weeks of `deliveries` that are one merged part each on this server."""
+def settled_weeks(engine: Engine, table: str = "deliveries", least: int = 0) -> list[Week]:
+    """The weeks of a table that are one merged part each on this server, of so many rows at least."""
     parts = engine.rows(
-        "SELECT partition_id, name, level, hash_of_all_files FROM system.parts"
-        " WHERE active AND database = currentDatabase() AND table = 'deliveries'"
+        "SELECT partition_id, name, if(rows < {least:UInt64}, 0, level), hash_of_all_files FROM system.parts"
+        " WHERE active AND database = currentDatabase() AND table = {table:String}",
+        {"table": table, "least": least},
     )
     found: dict[str, list[tuple[object, ...]]] = {}
     for partition, *part in parts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mailvane.maillog.clickhouse.engagement_days import forget
 from mailvane.maillog.clickhouse.engine import Engine
 from mailvane.maillog.clickhouse.rows import FOR_EVER
 from mailvane.maillog.clickhouse.schema import KEPT
@@ -57,6 +58,7 @@ def drop(engine: Engine, workspace: int) -> None:
             f"ALTER TABLE {table} DELETE WHERE workspace = {{workspace:UInt32}} SETTINGS mutations_sync = 2",
             {"workspace": workspace},
         )
+    forget(engine)
     known = [owner for owner in owners([engine]) if owner.workspace == workspace]
     for owner in known or [Owner(workspace, 0)]:
         _write(engine, owner, _DROPPED)

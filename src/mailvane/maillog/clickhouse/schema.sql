@@ -239,6 +239,39 @@ FROM events
 WHERE type IN ('accepted', 'delivered', 'bounced', 'expired', 'opened', 'clicked', 'replied', 'unsubscribed', 'complained',
     'tagged');
 
+-- What `engagement` sums up to by sender, for each of its parts that is alone in its week: rows of 1 for a day, and rows
+-- of 7 for the week, whose day is 0. Not a view, but filled when it is asked for. `content` is the hash of that part's files; rows of a part that is gone are never read. Mails that
+-- were not accepted count in no column. `tags`: mails with a tag, replied or not.
+CREATE TABLE IF NOT EXISTS engagement_days
+(
+    content String,
+    days UInt8,
+    workspace UInt32,
+    relay UInt32,
+    mailbox LowCardinality(String) CODEC(ZSTD(1)),
+    day Int64 CODEC(Delta, ZSTD(1)),
+    sent UInt32 CODEC(ZSTD(1)),
+    delivered UInt32 CODEC(ZSTD(1)),
+    bounced UInt32 CODEC(ZSTD(1)),
+    opened UInt32 CODEC(ZSTD(1)),
+    opened_raw UInt32 CODEC(ZSTD(1)),
+    clicked UInt32 CODEC(ZSTD(1)),
+    clicked_raw UInt32 CODEC(ZSTD(1)),
+    replied UInt32 CODEC(ZSTD(1)),
+    auto_replied UInt32 CODEC(ZSTD(1)),
+    unsubscribed UInt32 CODEC(ZSTD(1)),
+    complained UInt32 CODEC(ZSTD(1)),
+    tagged UInt32 CODEC(ZSTD(1)),
+    positive UInt32 CODEC(ZSTD(1)),
+    tags UInt32 CODEC(ZSTD(1)),
+    first_at Int64 CODEC(Delta, ZSTD(1)),
+    last_at Int64 CODEC(Delta, ZSTD(1))
+)
+ENGINE = MergeTree
+PARTITION BY content
+ORDER BY (days, workspace, relay, mailbox, day)
+SETTINGS {durable};
+
 -- How many mails an address got on a day of their acceptance, its domain first: what a workspace has in a domain lies
 -- together. Addresses are in lower case.
 CREATE TABLE IF NOT EXISTS received

@@ -16,7 +16,8 @@ import msgspec
 from mailvane.core.errors import InvalidInput
 from mailvane.maillog.clickhouse import inventory, owners, queue_ids, schema, terms, upkeep
 from mailvane.maillog.clickhouse import repair as doubt
-from mailvane.maillog.clickhouse.engagement import engagement_of, received_by
+from mailvane.maillog.clickhouse.engagement import received_by
+from mailvane.maillog.clickhouse.engagement_days import EngagementDays
 from mailvane.maillog.clickhouse.engine import Engine, SinceWritten, Statement, parse_address
 from mailvane.maillog.clickhouse.inserting import insert_batch
 from mailvane.maillog.clickhouse.merged_partitions import Counts, Remembered, Week, may_settle, settled_weeks
@@ -79,7 +80,6 @@ _TABLE = re.compile(r"\{(" + "|".join(schema.TABLES) + r")\}")
 _ROUNDS = 10  # at most does one question look for a page that holds what its total says
 _SPARE = 100
 _hours = msgspec.json.Decoder(HourlyCounts)
-_engagement = msgspec.json.Decoder(EngagementCounts)
 
 
 def open_maillog(dsn: str) -> ClickHouseMailLog:
@@ -104,14 +104,14 @@ class ClickHouseMailLog:
     """The append-only record of mail events and every view of it. Any number of threads may use one."""
 
     def __init__(self, engines: list[Engine]) -> None:
-        self._engines = engines
-        self._engine = engines[0]
+        self._engines, self._engine = engines, engines[0]
         self._scope = "all_" if self._engine.address.cluster is not None else ""
         self._writing = threading.Lock()
         self.scratch: Callable[[], ScratchSession] = lambda: scratch_session(self._engine)
         self._merged = upkeep.MergedParts(self._engine)
         self._remembered = Remembered()
         self._settles = may_settle(self._engine)
+        self.engagement_days = EngagementDays(self._engine, self._settles)
         # Of a server it is not known what others write.
         self._waiting, self._reacted = (SinceWritten(self._engine.embedded) for _ in range(2))
         self._recall()
@@ -327,7 +327,7 @@ class ClickHouseMailLog:
 
     def engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
         """What became of mails and what recipients did, by sender, day or campaign; those that sent most first."""
-        return _engagement.decode_lines(self._lines(engagement_of(question)))
+        return self.engagement_days.ask(question, self._lines)
 
     def received(self, question: ReceivedQuestion) -> dict[str, int]:
         """How many mails these addresses got; those that got none are left out."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mailvane.core.errors import AlreadyExists, MailvaneError, NotFound
+from mailvane.maillog.clickhouse.engagement_days import forget
 from mailvane.maillog.clickhouse.engine import DATABASE, Engine
 from mailvane.maillog.clickhouse.schema import KEPT, create, feeds, stamp
 
@@ -88,6 +89,7 @@ def rebuild(engine: Engine) -> None:
     batches it has seen.
     """
     _fill(engine, feeds())
+    forget(engine)
 
 
 def _fill(engine: Engine, views: Iterable[str]) -> None:

@@ -1,0 +1,132 @@
+"""Sums of settled weeks by sender and day: answers are those that all mails give, whatever happened in between."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from mailvane.maillog.clickhouse import ClickHouseMailLog
+from mailvane.maillog.clickhouse.engagement import engagement_of
+from mailvane.maillog.clickhouse.engagement_days import EngagementDays, forget
+from mailvane.maillog.model import EventBatch, EventType, MailEvent, MailKind
+from mailvane.maillog.queries import EngagementCounts, EngagementQuestion
+from tests.contract.maillogs import maillog, maillog_dsn, new_workspace
+
+__all__ = ["maillog", "maillog_dsn"]
+
+DAY = 86_400_000
+MONDAY = 1_789_948_800_000
+SENDERS = ("ann@shop.example", "bob@sub.shop.example", "cy@other.example", "")
+LATER = (*(kind for kind in EventType if kind not in {EventType.ACCEPTED, EventType.REJECTED}),)
+QUESTIONS: tuple[dict[str, Any], ...] = (
+    {},
+    {"brief": True},
+    {"by": ()},
+    {"by": (), "brief": True},
+    {"by": ("day",)},
+    {"by": ("sender", "day")},
+    {"senders": ("ann@shop.example",), "by": ("day",)},
+    {"domains": ("*.shop.example",), "besides": ("cy@other.example",)},
+    {"since": MONDAY, "until": MONDAY + 7 * DAY - 1},
+    {"since": MONDAY + 5_000, "until": MONDAY + 8 * DAY + 77_000_000},
+    {"since": MONDAY + 8 * DAY + 5, "until": MONDAY + 8 * DAY + 80_000_000},
+    {"since": MONDAY + 9 * DAY, "brief": True},
+    {"until": MONDAY + 2 * DAY},
+    {"campaign": "spring"},
+    {"by": ("campaign",)},
+    {"by": ("sequence", "step")},
+    {"most": 1},
+    {"relays": (2,)},
+)
+
+
+@pytest.fixture
+def eager(maillog: ClickHouseMailLog) -> Iterator[ClickHouseMailLog]:
+    """Sums even weeks of one mail."""
+    before = maillog.engagement_days
+    maillog.engagement_days = EngagementDays(maillog._engine, maillog._settles, least_rows=1)
+    yield maillog
+    maillog.engagement_days = before
+
+
+def happened(luck: random.Random, number: int) -> MailEvent:
+    """To one of a few mails of three weeks; sometimes of a mail that was never accepted, or before it was."""
+    mail = luck.randrange(60)
+    at = MONDAY + mail * 29_000_000 + mail % 3
+    what = EventType.ACCEPTED if luck.random() < 0.4 else luck.choice(LATER)
+    facts: dict[str, Any] = {}
+    if what is EventType.ACCEPTED:
+        author = SENDERS[(mail + (luck.random() < 0.1)) % len(SENDERS)]  # a correction now and then
+        kind = MailKind.NOTIFICATION if mail % 13 == 0 else MailKind.MAIL
+        facts = {"header_from": author if luck.random() < 0.8 else "", "sender": author, "kind": kind}
+        facts |= {"campaign": luck.choice(["", "spring"]), "step": mail % 2}
+    return MailEvent(
+        relay=1 + mail % 2, accepted_at=at, number=mail, type=what, at=at + number, recipient="client@isp.example",
+        automatic=luck.random() < 0.3, positive=luck.random() < 0.5, **facts,
+    )  # fmt: skip
+
+
+def settle(maillog: ClickHouseMailLog) -> None:
+    for engine in maillog._engines:
+        engine.command("OPTIMIZE TABLE engagement FINAL")
+
+
+def assert_as_recomputed(
+    maillog: ClickHouseMailLog, workspace: int, questions: Sequence[dict[str, Any]] = QUESTIONS[:3]
+) -> None:
+    for more in questions:
+        asked: dict[str, Any] = {"workspace": workspace, "relays": (1, 2)} | more
+        question = EngagementQuestion(**asked)
+        recomputed = [EngagementCounts(**row) for row in _rows(maillog, question)]
+        assert maillog.engagement(question) == recomputed, more
+
+
+def _rows(maillog: ClickHouseMailLog, question: EngagementQuestion) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in maillog._lines(engagement_of(question)).splitlines()]
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_remembered_is_as_recomputed_over_random_orders(eager: ClickHouseMailLog, seed: int) -> None:
+    luck, workspace, other = random.Random(seed), new_workspace(), new_workspace()
+    for batch in range(3):
+        events = [happened(luck, number) for number in range(luck.choice([1, 20, 120]))]
+        eager.append(EventBatch(f"{seed} {batch}", luck.choice([workspace, workspace, other]), 0, events))
+        if luck.random() < 0.7:
+            settle(eager)
+        assert_as_recomputed(eager, workspace, luck.sample(QUESTIONS, 4))
+    eager.rebuild()
+    settle(eager)
+    assert_as_recomputed(eager, workspace, QUESTIONS)
+    eager.drop(workspace)
+    assert eager.engagement(EngagementQuestion(workspace=workspace, relays=(1, 2))) == []
+    assert_as_recomputed(eager, other)
+
+
+def test_settled_weeks_are_summed_once_and_those_that_are_gone_are_forgotten(eager: ClickHouseMailLog) -> None:
+    if eager._engine.address.cluster is not None:
+        pytest.skip("two servers: every mail is read")
+    luck, workspace = random.Random(7), new_workspace()
+    eager.append(EventBatch("all", workspace, 0, [happened(luck, number) for number in range(300)]))
+    settle(eager)
+    forget(eager._engine)
+    for _ in range(2):
+        assert_as_recomputed(eager, workspace)
+        first = summed(eager)
+        assert len(first) == 3, "three weeks"
+    eager.append(EventBatch("late", workspace, 0, [happened(luck, 1)]))
+    settle(eager)
+    assert_as_recomputed(eager, workspace)
+    assert len(summed(eager)) == 3
+    assert summed(eager) != first, "the week of the late one was summed anew, and its former sums dropped"
+    forget(eager._engine)
+    assert summed(eager) == set()
+    assert_as_recomputed(eager, workspace)
+    assert len(summed(eager)) == 3, "forgotten sums are made anew"
+
+
+def summed(maillog: ClickHouseMailLog) -> set[str]:
+    return {str(content) for (content,) in maillog._engine.rows("SELECT DISTINCT content FROM engagement_days")}
