@@ -138,13 +138,16 @@ async def load(
 
 
 @contextmanager
-def serving(directory: Path, ledger: str | None) -> Iterator[Server]:
-    """A whole server of its own, ready to answer."""
+def serving(directory: Path, ledger: str | None, policy_port: int | None = None) -> Iterator[Server]:
+    """A whole server of its own, ready to answer; with a port, mail servers may ask it, too."""
     port = free_port()
     settings = {"MAILVANE_DATA": str(directory), "MAILVANE_HTTP": f"127.0.0.1:{port}", "MAILVANE_MASTER_TOKEN": MASTER}
     if ledger is not None:
         settings["MAILVANE_LEDGER"] = ledger
-    command = [str(Path(sys.executable).with_name("mailvane")), "serve", "--roles", "http"]
+    roles = "http"
+    if policy_port is not None:
+        settings["MAILVANE_POLICY"], roles = f"127.0.0.1:{policy_port}", "http,policy"
+    command = [str(Path(sys.executable).with_name("mailvane")), "serve", "--roles", roles]
     log = directory.with_suffix(".log")
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=os.environ | settings, stdout=output, stderr=output)
