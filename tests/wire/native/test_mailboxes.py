@@ -9,6 +9,7 @@ import pytest
 from msgspec import structs
 
 from mailvane.core.moments import DAY_MS
+from mailvane.mailboxes.warming import WarmupStep, stepped
 from mailvane.maillog.model import EventType, MailEvent
 from tests.wire.world import NOW, World, accepted, ended, opened
 
@@ -133,3 +134,37 @@ def test_days_campaigns_and_health(world: World) -> None:
     health = ask(world, "GET", f"{PATH}/{ANN}/health")
     assert (health["domain"], health["dns"]["mx"]["status"], health["score"]) == ("ours.example", "unknown", 0)
     assert world.client.get(f"{PATH}/nobody@ours.example", headers=world.ours.headers).status_code == 404
+
+
+def test_bounces_pause_a_warmup_once_and_not_again_when_it_goes_on(world: World) -> None:
+    """Three of five bounced: more than 5 %, three at least."""
+    mailboxes = world.services.mailboxes.mailboxes
+    ask(world, "POST", f"{PATH}/{ANN}/warmup", json={"action": "start"})
+    assert mailboxes.pause_bouncing(NOW) == []
+    for number in range(10, 15):
+        first = structs.replace(accepted(world.ours, "client@isp.example", number=number), header_from=ANN)
+        first = structs.replace(first, accepted_at=NOW, at=NOW)
+        bounced = MailEvent(
+            relay=first.relay, accepted_at=NOW, number=number, type=EventType.BOUNCED, at=NOW, recipient=first.recipient
+        )
+        world.record(world.ours, first, *([bounced] if number < 12 else []))
+    assert mailboxes.pause_bouncing(NOW) == [], "two are not enough"
+    late = MailEvent(
+        relay=world.ours.relay.id, accepted_at=NOW, number=12, type=EventType.BOUNCED, at=NOW, recipient=first.recipient
+    )
+    world.record(world.ours, late)
+    assert [one.address for one in mailboxes.pause_bouncing(NOW + 1)] == [ANN]
+    told = ask(world, "GET", f"{PATH}/{ANN}")["mailbox"]["warmup"]
+    assert (told["status"], told["paused_for"], told["paused_at"]) == ("paused", "bounces", NOW + 1)
+    assert mailboxes.pause_bouncing(NOW + 2) == []
+    resumed = mailboxes.warm(
+        world.ours.workspace.id, ANN, lambda one: stepped(one, WarmupStep.RESUME, NOW + 3), NOW + 3
+    )
+    assert resumed.warmup.paused_at == 0
+    assert mailboxes.pause_bouncing(NOW + 4) == [], "what bounced before does not pause it again"
+
+
+def test_limits_of_an_hour_and_a_month(world: World) -> None:
+    told = ask(world, "PATCH", f"{PATH}/{ANN}", json={"hourly_limit": 5, "monthly_limit": 900})
+    assert (told["hourly_limit"], told["daily_limit"], told["monthly_limit"]) == (5, None, 900)
+    assert ask(world, "PATCH", f"{PATH}/{ANN}", json={"hourly_limit": None})["hourly_limit"] is None

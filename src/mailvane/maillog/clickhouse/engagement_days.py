@@ -64,10 +64,12 @@ class EngagementDays:
     def _known(self) -> list[Week]:
         """The settled weeks with their sums, which are made now where they are lacking."""
         settled = self._settled()
-        if len(self._remembered(settled)) < len(settled):
+        known = self._remembered(settled)
+        if len(known) < len(settled):
             with self._learning:
                 self._learn(settled)
-        return self._remembered(settled)
+            known = self._remembered(settled)
+        return known
 
     def _learn(self, settled: list[Week]) -> None:
         try:
