@@ -416,6 +416,13 @@ _IGNORED = (
     "exiting", "rewrite", "verify ", "Message delivery request", "postfix-script", "start ", "postqueue",
     "to turn off these warnings", "please avoid flushing", "this may slow down", "you may need to",
 )  # fmt: skip
+# Of these, starts of texts of smtpd, postscreen and delivery agents that leave nothing behind, whatever follows, if it
+# is no attempt, no client, no TLS connection and no answer of a proxy. None of them can begin with a queue id.
+HARMLESS = tuple(
+    start
+    for start in _IGNORED
+    if start not in ("connect from ", "disconnect from ", "NOQUEUE: ", "proxy-accept", "proxy-reject")
+)
 # What a daemon with `-v` says, or for a client in `debug_peer_list`: a function's name, the dialogue, attributes.
 _VERBOSE = re.compile(
     r"[<>] [^\s\[]*\[|>>> |[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?: \w+)?: |(?:private|public)/[\w-]+(?: socket)?: "

@@ -22,7 +22,7 @@ from mailvane.maillog.postfix.headers import CAMPAIGN, header_address, header_id
 from mailvane.maillog.postfix.in_flight import InFlight
 from mailvane.maillog.postfix.lines import Tag
 from mailvane.maillog.postfix.plain.forms import Form
-from mailvane.maillog.postfix.records import Attempt
+from mailvane.maillog.postfix.records import HARMLESS, Attempt
 from mailvane.maillog.postfix.state import IDLE
 from mailvane.maillog.queue_id import FORM, LONG_DIGITS
 from mailvane.maillog.reasons import Reasons
@@ -38,7 +38,7 @@ _FILLED = {
 }
 _MADE = (
     "cut", "l", "near", "names", "talk", "odd_processes", "mails", "headers", "attempts", "begun", "evidence", "doubt",
-    "told",
+    "rest", "said_last", "told",
 )  # fmt: skip
 _ROLES = {
     "smtpd": "smtpd", "submission": "smtpd", "postscreen": "smtpd", "qmqpd": "smtpd",
@@ -58,6 +58,8 @@ _PATTERNS = {
     "client": r"^client=([^\[\s]*)\[([^\]]*)\](?::\w+)?"
     r"(?:, sasl_(?:username=([^,]*)|method=[^,]*(?:, sasl_username=([^,]*))?))?$",
     "active": r'^from=<([^<>"]*)>, size=(\d{1,18}), nrcpt=(\d{1,9}) \(queue active\)$',
+    "encrypted": r"^\w+ TLS connection (?:established|reused) (?:from|to) (\S+): ([\w.]+)",
+    "harmless": f"^(?:{'|'.join(map(re.escape, HARMLESS))})",
     "queue_id": f"^(?:{FORM})$",
     "near_address": f"^(?:{'|'.join(map(re.escape, (*LOOPBACK, *PRIVATE)))})|/",
 }
@@ -219,7 +221,9 @@ class Block:
         self._run("odd_processes")
         scratch.fill("nameless", list(self._nameless(in_flight)))
         self._run("doubt", {"idle": IDLE - 2 * DISORDER})
-        numbers = scratch.ask(_STATEMENTS["rest" if self._is_sorted else "rest_out_of_order"], "TabSeparated").split()
+        self._run("rest")
+        self._run("said_last")
+        numbers = scratch.ask(_STATEMENTS["left" if self._is_sorted else "left_out_of_order"], "TabSeparated").split()
         return list(zip(map(int, numbers[::2]), map(int, numbers[1::2]), strict=True))
 
     def tell(self, told: Told) -> dict[EventType, int]:

@@ -24,18 +24,23 @@ SELECT toString(prefix), min(n) AS first FROM cut WHERE canonical GROUP BY prefi
 -- name: untimed
 SELECT n, substring(line, 1, 32768) FROM cut WHERE NOT timed ORDER BY n LIMIT {most}
 
+-- Kinds of lines: 0 begun, 1 a header, 2 named, 3 active, 4 an outcome, 5 the end; 7 of a connection, 8 of no effect, 9 any other.
 -- name: lines
 CREATE TEMPORARY TABLE l ENGINE = Memory AS
 SELECT
     n, line, at, host, instance, service, daemon, role, pid, text, q, rest,
     multiIf(
-        q = '', 9,
-        role = 'cleanup', multiIf(startsWith(rest, 'info: header '), 1, startsWith(rest, 'message-id='), 2, 9),
-        role = 'agent', if(startsWith(rest, 'to=<'), 4, 9),
-        role = 'smtpd', if(startsWith(rest, 'client='), 0, 9),
-        role = 'qmgr', multiIf(rest = 'removed', 5, startsWith(rest, 'from=<') AND endsWith(rest, ' (queue active)'), 3, 9),
+        role = 'cleanup', multiIf(q = '', 9, startsWith(rest, 'info: header '), 1, startsWith(rest, 'message-id='), 2, 9),
+        role = 'agent' AND startsWith(rest, 'to=<') AND q != '', 4,
+        role = 'smtpd' AND startsWith(rest, 'client=') AND q != '', 0,
+        role = 'qmgr', multiIf(q = '', 9, rest = 'removed', 5, startsWith(rest, 'from=<') AND endsWith(rest, ' (queue active)'), 3, 9),
+        role = 'foreign', 8,
+        role NOT IN ('smtpd', 'agent', 'other') OR startsWith(rest, 'client=') OR startsWith(rest, 'to='), 9,
+        role = 'smtpd' AND rest = '' AND (startsWith(text, 'connect from ') OR startsWith(text, 'disconnect from ')), 7,
+        position(text, ' TLS connection ') > 0, if(match(text, {encrypted}), 7, 9),
+        match(text, {harmless}) AND position(text, 'proxy-') = 0, 8,
         9)::UInt8 AS kind,
-    if(q = '', 0, sipHash64(toString(host), q)) AS k
+    if(q = '' OR kind IN (7, 8), 0, sipHash64(toString(host), q)) AS k
 FROM (
     SELECT
         n, line, if(timed, transform(hour, {hours}, {times}, toInt64(-1)) + past, -1)::Int64 AS at,
@@ -44,7 +49,7 @@ FROM (
         if(canonical, transform(prefix, {prefixes}, {roles}, 'foreign'), 'stray') AS role,
         pid, if(canonical, substring(line, e + 3), line) AS text,
         if(c = 0 OR role IN ('foreign', 'stray'), '', substring(line, e + 3, c - e - 3)) AS token,
-        if(position(token, ' ') = 0, token, '') AS q, substring(line, c + 2) AS rest
+        if(position(token, ' ') = 0, token, '') AS q, if(c = 0, '', substring(line, c + 2)) AS rest
     FROM cut
 )
 
@@ -61,17 +66,17 @@ FROM l
 -- name: disorder
 SELECT max(until - at) FROM (SELECT at, max(at) OVER (ORDER BY n ROWS UNBOUNDED PRECEDING) AS until FROM l WHERE at >= 0)
 
--- Queue ids that lines name which are not their own, of those that have lines here.
+-- Queue ids that lines name which are not their own, of those that have lines here. Odd: by lines that are read otherwise.
 -- name: near
 CREATE TEMPORARY TABLE near ENGINE = Memory AS
-SELECT DISTINCT name FROM (
-    SELECT arrayJoin(extractAll(substring(rest, position(rest, 'ed as ') - 6), '(?:queued|forwarded) as ([0-9A-Za-z]{6,})')) AS name
+SELECT name, max(strange) AS odd FROM (
+    SELECT arrayJoin(extractAll(substring(rest, position(rest, 'ed as ') - 6), '(?:queued|forwarded) as ([0-9A-Za-z]{6,})')) AS name, false AS strange
     FROM l WHERE kind = 4 AND position(rest, 'ed as ') > 0
     UNION ALL
-    SELECT arrayJoin(extractAll(line, '[0-9A-Za-z]{6,}')) FROM l
+    SELECT arrayJoin(extractAll(line, '[0-9A-Za-z]{6,}')), role = 'stray' OR startsWith(text, 'message repeated ') FROM l
     WHERE role = 'stray' OR (kind = 9 AND role != 'foreign'
         AND multiSearchAny(text, ['ed as ', 'notification: ', 'orig_', 'message rejected', 'message repeated ']))
-) WHERE name IN (SELECT q FROM l)
+) WHERE name IN (SELECT q FROM l) GROUP BY name
 
 -- Message-IDs, as often as cleanup names them.
 -- name: names
@@ -84,21 +89,11 @@ WHERE kind = 9 AND role != 'foreign' AND position(line, 'message-id=') > 0
 -- What each process said of its connection: 1 the peer of a delivery, 2 that of a client, 3 the end of one.
 -- name: talk
 CREATE TEMPORARY TABLE talk ENGINE = Memory AS
-SELECT p, n, at, what, if(what = 3, '', tls[1]) AS peer, if(what = 3, '', tls[2]) AS version
-FROM (
-    SELECT
-        concat(toString(host), '/', pid) AS p, n, at,
-        extractGroups(text, '^\\w+ TLS connection (?:established|reused) (?:from|to) (\\S+): ([\\w.]+)') AS tls,
-        multiIf(
-            role = 'smtpd' AND (startsWith(text, 'connect from ') OR startsWith(text, 'disconnect from ')) AND position(text, ': ') = 0, 3,
-            tls = [] OR startsWith(rest, 'client=') OR startsWith(rest, 'to='), 0, role = 'smtpd', 2, 1) AS what
-    FROM (
-        SELECT host, pid, n, at, text, rest, role FROM l
-        WHERE kind = 9 AND role IN ('smtpd', 'agent', 'other')
-            AND (startsWith(text, 'connect from ') OR startsWith(text, 'disconnect from ') OR position(text, ' TLS connection ') > 0)
-    )
-)
-WHERE what > 0
+WITH extractGroups(text, {encrypted}) AS tls
+SELECT
+    concat(toString(host), '/', pid) AS p, n, at, multiIf(tls = [], 3, role = 'smtpd', 2, 1) AS what,
+    if(what = 3, '', tls[1]) AS peer, if(what = 3, '', tls[2]) AS version
+FROM l WHERE kind = 7
 
 -- Processes of which more has to be known than this path knows.
 -- name: odd_processes
@@ -238,19 +233,38 @@ UNION ALL SELECT attempts.k FROM attempts ASOF INNER JOIN talk ON attempts.p = t
 SELECT
     concat(toString(host), '/', toString(instance), '/', q), toString(host), n, at, kind,
     multiIf(kind = 2, toUInt32(rest != 'message-id=<>'), kind = 3, toUInt32OrZero(extract(rest, 'nrcpt=(\\d+) ')), toUInt32(daemon != 'local')),
-    q IN (SELECT name FROM near)
+    q IN (SELECT name FROM near WHERE odd)
 FROM l
 WHERE kind != 1 AND k IN (SELECT k FROM l WHERE k NOT IN (SELECT k FROM mails) AND kind = 3)
 ORDER BY n
 
+-- What is left for the state machine, but for the lines of connections.
 -- name: rest
-SELECT n, at FROM l WHERE k NOT IN (SELECT k FROM mails) OR k IN (SELECT k FROM doubt) ORDER BY n
+CREATE TEMPORARY TABLE rest ENGINE = Memory AS
+SELECT n, at, if(role IN ('smtpd', 'agent', 'other') AND kind IN (0, 4, 9), concat(toString(host), '/', pid), '') AS p
+FROM l WHERE kind NOT IN (7, 8) AND (k NOT IN (SELECT k FROM mails) OR k IN (SELECT k FROM doubt))
+
+-- Of these, what was said last to those that are left, and in the block.
+-- name: said_last
+CREATE TEMPORARY TABLE said_last ENGINE = Memory AS
+WITH
+    needs AS (SELECT p, n FROM rest WHERE p != '' UNION ALL SELECT DISTINCT p, toUInt64(9000000000000000000) FROM talk WHERE n > 0),
+    ends AS (SELECT needs.p AS p, needs.n AS n, talk.n AS last FROM needs ASOF LEFT JOIN (SELECT p, n FROM talk WHERE what = 3) AS talk ON needs.p = talk.p AND needs.n > talk.n)
+SELECT DISTINCT arrayJoin([last, if(one > last, one, 0), if(two > last, two, 0)]) AS n
+FROM (
+    SELECT ends.last AS last, ends.p AS p, ends.n AS n, talk.n AS one
+    FROM ends ASOF LEFT JOIN (SELECT p, n FROM talk WHERE what = 1) AS talk ON ends.p = talk.p AND ends.n > talk.n
+) AS ones
+ASOF LEFT JOIN (SELECT p, n AS two FROM talk WHERE what = 2) AS twos ON ones.p = twos.p AND ones.n > twos.two
+
+-- name: left
+SELECT n, at FROM (SELECT n, at FROM rest UNION ALL SELECT n, at FROM l WHERE kind = 7 AND n IN (SELECT n FROM said_last)) ORDER BY n
 
 -- Likewise, with the latest time of all lines until then.
--- name: rest_out_of_order
+-- name: left_out_of_order
 SELECT n, until
-FROM (SELECT n, k, max(at) OVER (ORDER BY n ROWS UNBOUNDED PRECEDING) AS until FROM l)
-WHERE k NOT IN (SELECT k FROM mails) OR k IN (SELECT k FROM doubt) ORDER BY n
+FROM (SELECT n, kind, max(at) OVER (ORDER BY n ROWS UNBOUNDED PRECEDING) AS until FROM l)
+WHERE n IN (SELECT n FROM rest UNION ALL SELECT n FROM said_last WHERE n > 0) ORDER BY n
 
 -- How many events of each type there are.
 -- name: counts
