@@ -18,6 +18,7 @@ NAVIGATION = (
     ("", "Overview", "home"),
     ("/log", "Mail log", "log"),
     ("/domains", "Domains", "domain"),
+    ("/reputation", "Reputation", "shield"),
     ("/alerts", "Alerts", "bell"),
     ("/inbound/quarantine", "Inbound", "inbox"),
 )  # path below the workspace, name, icon
@@ -36,6 +37,7 @@ class Renderer:
         self._environment.filters |= {
             "moment": self._moment,
             "clock": self._clock,
+            "day": day,
             "iso": iso,
             "number": number,
             "span": span,
@@ -66,6 +68,11 @@ class Renderer:
 def iso(ms: int) -> str:
     """UTC, for titles and `datetime`."""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+
+
+def day(ms: int) -> str:
+    """A day of UTC, as sources tell of."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%d %b %Y")
 
 
 def number(value: int) -> str:

@@ -10,6 +10,7 @@ from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.alerts.statistics import AlertStatistics
 from mailvane.reputation.alerts.warnings import AlertWarnings
 from mailvane.reputation.assets import WatchedAssets
+from mailvane.reputation.board import BoardService
 from mailvane.reputation.model import Source, Zone
 from mailvane.reputation.source_schedule import SourceSchedule
 from mailvane.reputation.store.assets import ProfileStore, ZoneStore
@@ -24,6 +25,7 @@ class ReputationServices:
     warnings: AlertWarnings
     statistics: AlertStatistics
     watched_assets: WatchedAssets
+    board: BoardService
     sources: SourceSchedule
     profiles: ProfileStore
     observed: ObservationStore

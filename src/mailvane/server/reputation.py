@@ -17,6 +17,7 @@ from mailvane.notify.services import NotifyServices
 from mailvane.notify.signing import Signing
 from mailvane.outbound.complaints import Complaints
 from mailvane.reputation.alerts.statistics import AlertStatistics
+from mailvane.reputation.board import BoardService
 from mailvane.reputation.coalescing import Coalescing
 from mailvane.reputation.model import Source, Zone
 from mailvane.reputation.services import ReputationServices
@@ -84,6 +85,7 @@ def reputation_of(
         warnings=warnings_about(settings, ledger),
         statistics=AlertStatistics(ledger.alert_log),
         watched_assets=watched_assets,
+        board=BoardService(ledger.assets, ledger.observations, ledger.zones, zones, alerting.stale_ms),
         sources=SourceSchedule(ledger.assets, ledger.observations, ledger.leases, schedule),
         profiles=ledger.profiles,
         observed=ledger.observations,

@@ -68,6 +68,7 @@ def fill(world: World, tenant: Tenant, text: str) -> None:
         ),
     )  # fmt: skip
     alerted(world, tenant, text)
+    reported(world, tenant, text)
     world.services.outbound.governance.create(f"shop{workspace}.example", workspace, NOW)
     addresses(world.ledger.inbound, workspace, f"in{workspace}.example", NOW)
     held = {"subject": text, "from_name": text, "reason": text, "content": "ab" * 32, "status": "quarantined"}
@@ -93,6 +94,26 @@ def alerted(world: World, tenant: Tenant, text: str) -> None:
     reputation.alerting.evaluate(workspace, [Source.BLOCKLISTS], NOW)
 
 
+def reported(world: World, tenant: Tenant, text: str) -> None:
+    """What sources said of a domain, in words that they took from strangers."""
+    workspace, name, watched = tenant.workspace.id, f"shop{tenant.workspace.id}.example", world.services.reputation
+    said = (
+        (Source.BLOCKLISTS, AssetKind.DOMAIN, ObservationKind.DOMAIN_LISTING, "bl.example", {"listed": True}),
+        (Source.POSTMASTER, AssetKind.GP_DOMAIN, ObservationKind.TRAFFIC, "", {"domainReputation": text}),
+        (Source.LOOKALIKES, AssetKind.LOOKALIKE, ObservationKind.LOOKALIKE, "sh0p.example", {"registrar": text}),
+        (Source.DMARC, AssetKind.DMARC, ObservationKind.DMARC, text, {"messages": 9, "dmarc_fail": 9}),
+    )
+    for source, kind, observed, key, data in said:
+        watched.watched_assets.add(workspace, kind, [name], NOW)
+        one = Observation(
+            kind=observed, asset=name, key=key, at=NOW, seen_at=NOW, data={"reason": text, "codes": [text], **data}
+        )
+        refresh = Refresh(
+            source=source, kind=kind, asset=name, at=NOW, observations=(one,), details={"spf": text, "dmarc": text}
+        )
+        watched.watched_assets.record(workspace, [refresh], NOW)
+
+
 def entry_of(world: World, tenant: Tenant) -> str:
     """The id of what fired."""
     found = world.services.reputation.alerting.entries(EntryQuestion(workspace=tenant.workspace.id)).entries
@@ -113,6 +134,7 @@ def paths(world: World, tenant: Tenant) -> Iterator[tuple[str, str, str]]:
         "{alert:str}": alert_of(world, tenant),
         "{message:str}": f"msg_{entry_of(world, tenant)}w",
         "{name:str}": f"shop{tenant.workspace.id}.example",
+        "{kind:str}": "domain",
         "{once:str}": "none",
     }
     for page in PAGES:

@@ -9,7 +9,7 @@ import msgspec
 from markupsafe import Markup
 
 from mailvane.core.moments import DAY_MS, HOUR_MS
-from mailvane.dashboard.pages import alerts, domains
+from mailvane.dashboard.pages import alerts, domains, reputation
 from mailvane.dashboard.pages.needs import Need
 from mailvane.dashboard.parts.bars import HIGH, Bar, bars
 from mailvane.dashboard.parts.interval import interval
@@ -50,7 +50,12 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
     waiting = services.history.search(
         msgspec.structs.replace(_asked(services, visit, "is:waiting"), limit=1, ascending=True)
     )
-    needs = [*domains.needs(services, visit), *alerts.needs(services, visit), *_held(services, visit)]
+    needs = [
+        *domains.needs(services, visit),
+        *alerts.needs(services, visit),
+        *reputation.needs(services, visit),
+        *_held(services, visit),
+    ]
     delivered, bounced = (sum(getattr(hour, name) for hour in hours) for name in ("delivered", "bounced"))
     values = {
         "section": "Overview",

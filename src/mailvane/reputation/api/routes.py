@@ -60,6 +60,10 @@ def _alerts() -> Iterator[Endpoint]:
 
 
 def _sources() -> Iterator[Endpoint]:
+    yield Endpoint(
+        "get", "/reputation/board", "reputation_board", "What every source says of all that is watched", sources.board,
+        list[sources.BoardLine],
+    )  # fmt: skip
     one, zone = "/sources/{source:str}", "/blocklists/{host:str}"
     yield Endpoint("get", "/sources", "list_sources", "How sources do", sources.health, list[SourceHealth])
     yield Endpoint("post", f"{one}/run", "run_source", "Ask it now", sources.run, sources.RunReply, sources.RunBody)

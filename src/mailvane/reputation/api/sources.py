@@ -10,6 +10,7 @@ import msgspec
 from mailvane.core.errors import InvalidFields, NotAllowed
 from mailvane.core.names import checked_name
 from mailvane.core.tenants.model import KeyKind
+from mailvane.reputation.cells import Cell
 from mailvane.reputation.model import VERIFIED_AT, Asset, AssetKind, Source, SourceHealth, Zone, ZoneHealth
 from mailvane.reputation.services import ReputationServices
 from mailvane.web.endpoints import Asked, Parameter
@@ -56,6 +57,26 @@ class ZoneReply(msgspec.Struct, frozen=True):
 
     zone: Zone
     health: ZoneHealth | None
+
+
+class BoardLine(msgspec.Struct, frozen=True):
+    """A watched address or domain, with a cell of each blocklist and of each other source."""
+
+    place: str
+    name: str
+    state: str
+    blocklists: dict[str, Cell]
+    sources: dict[str, Cell]
+
+
+def board(services: ReputationServices, asked: Asked) -> list[BoardLine]:
+    found = services.board.board(asked.workspace, asked.now)
+    return [
+        BoardLine(
+            row.place, row.name, row.state, dict(row.zones), {str(key): cell for key, cell in row.sources.items()}
+        )
+        for row in found.rows
+    ]
 
 
 def health(services: ReputationServices, asked: Asked) -> list[SourceHealth]:

@@ -1,0 +1,281 @@
+"""Reputation: the board of what is watched and what each source says of it; one watched thing; watching more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import tzinfo
+from urllib.parse import quote
+
+import msgspec
+from markupsafe import Markup
+
+from mailvane.core.errors import InvalidFields, InvalidInput, NotFound
+from mailvane.core.moments import DAY_MS
+from mailvane.dashboard.pages.needs import Need
+from mailvane.dashboard.parts.local_time import local
+from mailvane.dashboard.parts.strip import Day, strip
+from mailvane.dashboard.people.model import Role
+from mailvane.dashboard.services import DashboardServices
+from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
+from mailvane.reputation.board import Board, BoardRow, Place
+from mailvane.reputation.cells import Cell, CellState, number
+from mailvane.reputation.model import ASKED_ABOUT, AssetKind, Observation, ObservationKind, Source
+from mailvane.reputation.questions import ObservationQuestion
+from mailvane.reputation.texts.email_templates import SOURCES
+
+MARKS = {
+    CellState.BAD: "bad",
+    CellState.LOOK: "warn",
+    CellState.UNKNOWN: "unknown",
+    CellState.GOOD: "ok",
+    CellState.NONE: "none",
+}
+WATCHABLE = {
+    AssetKind.IP: "Addresses on blocklists",
+    AssetKind.DOMAIN: "Domains on blocklists",
+    AssetKind.GP_DOMAIN: "Domains at Google Postmaster Tools",
+    AssetKind.DMARC: "Domains whose DMARC reports come here",
+    AssetKind.LOOKALIKE: "Brands and their lookalikes",
+    AssetKind.TRAP: "Addresses and domains in spam traps",
+}
+_ROWS = 100
+_MOST_ZONES = 8  # columns of single blocklists; more of them are one column
+_DAYS = 30
+_HISTORY = 50
+_NEEDED = 5
+_MOST_NAMES = 1000
+_SHARES = (
+    ("userReportedSpamRatio", "Spam", 2),
+    ("spfSuccessRatio", "SPF", 1),
+    ("dkimSuccessRatio", "DKIM", 1),
+    ("dmarcSuccessRatio", "DMARC", 1),
+)
+_COLOURS = {"GREEN": "ok", "YELLOW": "warn", "RED": "bad"}
+
+
+class Column(msgspec.Struct, frozen=True):
+    head: str
+    note: str
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A row of the board, its cells in the order of the columns."""
+
+    row: BoardRow
+    cells: Sequence[Cell]
+    link: str
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What one source says of one thing, for its page."""
+
+    name: str
+    source: Source
+    cell: Cell
+    asset: str  # the id of what it is asked about; empty: it is not asked
+
+
+def listed(services: DashboardServices, visit: Visit) -> Reply:
+    board = services.reputation.board.board(visit.workspace.id, visit.now)
+    number_, rows = visit.page_number(), board.rows
+    first = (number_ - 1) * _ROWS
+    columns, lines = _table(board, rows[first : first + _ROWS], visit)
+    values = {
+        "section": "Reputation",
+        "tab": "Board",
+        "columns": columns,
+        "lines": lines,
+        "marks": MARKS,
+        "counts": {state.value: count for state, count in board.counts.items()},
+        "total": len(rows),
+        "newer": visit.with_query(page=str(number_ - 1)) if number_ > 1 else "",
+        "older": visit.with_query(page=str(number_ + 1)) if first + _ROWS < len(rows) else "",
+        "kinds": {kind.value: name for kind, name in WATCHABLE.items()},
+        "may_change": visit.visitor.may(visit.workspace.id, Role.OPERATOR),
+        "failure": "",
+    }
+    return Html("reputation.html", values)
+
+
+def _table(board: Board, rows: Sequence[BoardRow], visit: Visit) -> tuple[list[Column], list[Line]]:
+    zones = board.zones if len(board.zones) <= _MOST_ZONES else ()
+    sources = [
+        source
+        for source in Source
+        if any(row.sources.get(source, Cell(CellState.NONE)).state is not CellState.NONE for row in board.rows)
+        and not (source is Source.BLOCKLISTS and zones)
+    ]
+    columns = [Column(zone.host, "high reputation" if zone.high_reputation else "") for zone in zones]
+    columns += [Column(SOURCES[source], "") for source in sources]
+    lines = []
+    for row in rows:
+        cells = [*(row.zones[zone.host] for zone in zones), *(row.sources[source] for source in sources)]
+        lines.append(Line(row, cells, f"/ui/{visit.workspace.id}/{path_of(row)}"))
+    return columns, lines
+
+
+def path_of(row: BoardRow) -> str:
+    """Of its page, below the workspace."""
+    return f"reputation/{row.place}/{quote(row.name, safe='')}"
+
+
+def show(services: DashboardServices, visit: Visit) -> Reply:
+    row, workspace = _row(services, visit), visit.workspace.id
+    ids = {asset.kind: asset.id for asset in row.assets}
+    asked = {source: next((ids[kind] for kind in kinds if kind in ids), "") for source, kinds in ASKED_ABOUT.items()}
+    said = [
+        Said(SOURCES[source], source, cell, asked.get(source, ""))
+        for source, cell in row.sources.items()
+        if cell.state is not CellState.NONE
+    ]
+    values = {
+        "section": "Reputation",
+        "row": row,
+        "state": MARKS[row.state],
+        "said": said,
+        "marks": MARKS,
+        "zones": [(host, cell) for host, cell in row.zones.items() if cell.state is not CellState.NONE],
+        "listings": _listings(services, visit, row),
+        "google": _google(services, visit, row.name) if AssetKind.GP_DOMAIN in ids else [],
+        "microsoft": _microsoft(services, visit, row.name) if row.place is Place.ADDRESS else None,
+        "facts": list(_facts(row)),
+        "kinds": {kind.value: name for kind, name in WATCHABLE.items()},
+        "asked_now": visit.asked("asked"),
+        "may_change": visit.visitor.may(workspace, Role.OPERATOR),
+        "here": f"/ui/{workspace}/{path_of(row)}",
+    }
+    return Html("asset.html", values)
+
+
+def ask(services: DashboardServices, visit: Visit) -> Reply:
+    """Ask a source now."""
+    row = _row(services, visit)
+    try:
+        source = Source(visit.entered("source"))
+    except ValueError:
+        raise InvalidInput("there is no such source") from None
+    ids = [asset.id for asset in row.assets if asset.kind in ASKED_ABOUT[source]]
+    services.reputation.watched_assets.ask_now(visit.workspace.id, source, ids)
+    services.reputation.wake(source)
+    return Redirect(f"/ui/{visit.workspace.id}/{path_of(row)}?asked={source}")
+
+
+def watch(services: DashboardServices, visit: Visit) -> Reply:
+    kind = _kind(visit)
+    names = [name for name in visit.entered("names").replace(",", " ").split() if name]
+    if not 1 <= len(names) <= _MOST_NAMES:
+        raise InvalidInput(f"give 1 to {_MOST_NAMES:,} names")
+    verified = kind is not AssetKind.TRAP
+    try:
+        services.reputation.watched_assets.add(visit.workspace.id, kind, names, visit.now, verified=verified)
+    except InvalidFields as error:
+        raise InvalidInput(error.message) from None
+    for source, kinds in ASKED_ABOUT.items():
+        if kind in kinds:
+            services.reputation.wake(source)
+    return Redirect(f"/ui/{visit.workspace.id}/reputation")
+
+
+def forget(services: DashboardServices, visit: Visit) -> Reply:
+    """Watch it no more as this kind; what was said of it stays until it is too old."""
+    row, kind = _row(services, visit), _kind(visit)
+    asset = next((each for each in row.assets if each.kind is kind), None)
+    if asset is None:
+        raise NotFound("it is not watched so")
+    services.reputation.watched_assets.remove(visit.workspace.id, kind, asset.id)
+    return Redirect(f"/ui/{visit.workspace.id}/reputation")
+
+
+def needs(services: DashboardServices, visit: Visit) -> Iterator[Need]:
+    """Sources that fail, which makes everything that they are asked about unknown."""
+    for health in services.reputation.watched_assets.health(visit.workspace.id)[:_NEEDED]:
+        if health.failures and health.succeeded_at < visit.now - services.reputation.alerting.stale_ms:
+            text = f"{SOURCES[health.source]}: no answer that counts any more"
+            yield Need("unknown", text, health.error, "reputation", "Board")
+
+
+def _row(services: DashboardServices, visit: Visit) -> BoardRow:
+    kind = visit.path["kind"]
+    place = Place(kind) if kind in set(Place) else None
+    row = services.reputation.board.row(visit.workspace.id, place, visit.path["name"], visit.now) if place else None
+    if row is None:
+        raise NotFound("nobody watches such a thing here")
+    return row
+
+
+def _kind(visit: Visit) -> AssetKind:
+    kind = visit.entered("kind")
+    if kind not in {each.value for each in WATCHABLE}:
+        raise InvalidInput("choose what it is watched as")
+    return AssetKind(kind)
+
+
+def _listings(services: DashboardServices, visit: Visit, row: BoardRow) -> list[Observation]:
+    """Openings and closings of listings, the newest first."""
+    kind = ObservationKind.IP_LISTING if row.place is Place.ADDRESS else ObservationKind.DOMAIN_LISTING
+    question = ObservationQuestion(workspace=visit.workspace.id, kind=kind, assets=(row.name,))
+    return services.reputation.observed.observation_page(question, 0, _HISTORY).observations
+
+
+def _google(services: DashboardServices, visit: Visit, name: str) -> list[tuple[int, str, list[str]]]:
+    """Of each day: when, the reputation, shares as text."""
+    question = ObservationQuestion(
+        workspace=visit.workspace.id, kind=ObservationKind.TRAFFIC, assets=(name,), since=visit.now - _DAYS * DAY_MS
+    )
+    days = services.reputation.observed.observation_page(question, 0, _DAYS).observations
+    return [
+        (day.at, _words(day.data.get("domainReputation")), [_share(day, *each) for each in _SHARES]) for day in days
+    ]
+
+
+def _words(value: object) -> str:
+    text = str(value or "")
+    return "not told" if text in {"", "REPUTATION_CATEGORY_UNSPECIFIED"} else text.lower()
+
+
+def _share(day: Observation, field: str, _name: str, digits: int) -> str:
+    value = number(day.data, field)
+    return "" if value is None else f"{value * 100:.{digits}f} %"
+
+
+def _microsoft(services: DashboardServices, visit: Visit, name: str) -> Mapping[str, object] | None:
+    question = ObservationQuestion(
+        workspace=visit.workspace.id, kind=ObservationKind.SNDS_DATA, assets=(name,), since=visit.now - _DAYS * DAY_MS
+    )
+    days = services.reputation.observed.observation_page(question, 0, 3 * _DAYS).observations
+    if not days:
+        return None
+    return {"picture": _strip(days, visit.now, services.zone), "days": days}
+
+
+def _strip(days: Sequence[Observation], now: int, zone: tzinfo) -> Markup:
+    told = {day.at // DAY_MS: str(day.data.get("filter_result", "")) for day in reversed(days)}
+    first = now // DAY_MS - _DAYS + 1
+    drawn = []
+    for number_ in range(first, first + _DAYS):
+        colour = told.get(number_, "")
+        words = colour.lower() or "Microsoft has not told"
+        drawn.append(Day(_COLOURS.get(colour, "unknown"), f"{local(number_ * DAY_MS, zone):%d %b}: {words}"))
+    return strip(drawn, f"The last {_DAYS} days at Microsoft")
+
+
+def _facts(row: BoardRow) -> Iterator[tuple[str, str]]:
+    for asset in row.assets:
+        for name in ("spf", "dmarc"):
+            if told := asset.details.get(name):
+                yield name.upper(), str(told)
+        for each in asset.details.get("dns_lookup_result") or ():
+            if isinstance(each, dict):
+                yield "Reverse name", str(each.get("rDNS", ""))
+        if asset.details.get("wrong_rdns"):
+            yield "Reverse name", "does not lead back to the address"
+
+
+_ONE = "/{workspace:int}/reputation/{kind:str}/{name:str}"
+PAGES = (
+    Page("get", "/{workspace:int}/reputation", listed),
+    Page("post", "/{workspace:int}/reputation/watch", watch, role=Role.OPERATOR),
+    Page("get", _ONE, show),
+    Page("post", f"{_ONE}/ask", ask, role=Role.OPERATOR),
+    Page("post", f"{_ONE}/forget", forget, role=Role.OPERATOR),
+)

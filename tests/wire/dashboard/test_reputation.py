@@ -1,0 +1,137 @@
+"""The reputation pages: a board of five states that agrees with the pages of single things, DMARC, lookalikes."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+
+from mailvane.core.moments import DAY_MS
+from mailvane.dashboard.people.model import Role
+from mailvane.reputation.blocklists import UNKNOWN
+from mailvane.reputation.board import Place
+from mailvane.reputation.cells import CellState
+from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Refresh, Source, Zone
+from tests.wire.dashboard.browsing import fill, member
+from tests.wire.world import NOW, World
+
+ADDRESSES = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"]
+
+
+@pytest.fixture
+def watched(world: World) -> World:
+    """Addresses: one is listed, one was freed, one is not known by a list, one was never answered."""
+    workspace, reputation = world.ours.workspace.id, world.services.reputation
+    for zone in reputation.dictionary():
+        world.ledger.zones.save_zone(Zone(host=zone.host, enabled=False))
+    for host, is_high in (("bl.example", True), ("other.example", False)):
+        world.ledger.zones.save_zone(Zone(host=host, high_reputation=is_high))
+    reputation.watched_assets.add(workspace, AssetKind.IP, ADDRESSES, NOW)
+
+    def told(place: int, at: int, unknown: tuple[str, ...] = (), *said: tuple[str, bool]) -> None:
+        found = tuple(
+            Observation(kind=ObservationKind.IP_LISTING, asset=ADDRESSES[place], key=zone, at=at, seen_at=at,
+                        data={"listed": is_listed}) for zone, is_listed in said
+        )  # fmt: skip
+        refresh = Refresh(source=Source.BLOCKLISTS, kind=AssetKind.IP, asset=ADDRESSES[place], at=at,
+                          observations=found, details={UNKNOWN: list(unknown)})  # fmt: skip
+        reputation.watched_assets.record(workspace, [refresh], at)
+
+    told(0, NOW, (), ("bl.example", True), ("other.example", True))
+    told(1, NOW - DAY_MS, (), ("bl.example", True))
+    told(1, NOW, (), ("bl.example", False))
+    told(2, NOW, ("other.example",))
+    return world
+
+
+def states(world: World, name: str) -> tuple[CellState, CellState]:
+    board = world.services.reputation.board.board(world.ours.workspace.id, NOW)
+    row = next(row for row in board.rows if row.name == name)
+    assert row == world.services.reputation.board.row(world.ours.workspace.id, Place.ADDRESS, name, NOW)
+    return row.zones["bl.example"].state, row.zones["other.example"].state
+
+
+def test_a_cell_says_listed_free_again_unknown_or_good(watched: World) -> None:
+    assert states(watched, ADDRESSES[0]) == (CellState.BAD, CellState.LOOK)
+    assert states(watched, ADDRESSES[1]) == (CellState.LOOK, CellState.GOOD)
+    assert states(watched, ADDRESSES[2]) == (CellState.GOOD, CellState.UNKNOWN)
+    assert states(watched, ADDRESSES[3]) == (CellState.UNKNOWN, CellState.UNKNOWN)
+
+
+def test_what_was_told_long_ago_is_unknown_and_not_good(watched: World) -> None:
+    later = NOW + 3 * DAY_MS
+    board = watched.services.reputation.board.board(watched.ours.workspace.id, later)
+    assert {cell.state for row in board.rows for cell in row.zones.values()} == {CellState.UNKNOWN}
+    assert board.counts[CellState.GOOD] == 0
+
+
+def test_the_worst_stand_first_and_every_cell_of_the_page_is_that_of_the_board(watched: World) -> None:
+    at, viewer = f"/ui/{watched.ours.workspace.id}/reputation", member(watched, Role.VIEWER)
+    page = viewer.get(at).text
+    assert re.findall(r'class="mono" href="[^"]+">([^<]+)<', page) == [
+        ADDRESSES[0], ADDRESSES[1], ADDRESSES[2], ADDRESSES[3]
+    ]  # fmt: skip
+    assert re.findall(r"is-(\w+)-cell", page) == [
+        "bad",
+        "look",
+        "look",
+        "good",
+        "good",
+        "unknown",
+        "unknown",
+        "unknown",
+    ]
+    assert "1 bad" in page
+    one = viewer.get(f"{at}/ip/{ADDRESSES[2]}").text
+    assert "it gave no valid answer" in one
+    assert "unknown" in one
+    assert viewer.get(f"{at}/ip/192.0.2.99").status_code == 404
+    assert viewer.get(f"{at}/nothing/{ADDRESSES[0]}").status_code == 404
+
+
+def test_the_api_gives_the_same_board(watched: World) -> None:
+    rows = watched.client.get("/mailvane/v1/reputation/board", headers=watched.ours.headers).json()
+    assert [(row["name"], row["blocklists"]["bl.example"]["state"]) for row in rows] == [
+        (ADDRESSES[0], "bad"), (ADDRESSES[1], "look"), (ADDRESSES[2], "good"), (ADDRESSES[3], "unknown")
+    ]  # fmt: skip
+    assert watched.client.get("/mailvane/v1/reputation/board", headers=watched.theirs.headers).json() == []
+
+
+def test_an_operator_watches_asks_and_forgets_and_a_viewer_does_not(world: World) -> None:
+    workspace = world.ours.workspace.id
+    at, operator, viewer = f"/ui/{workspace}/reputation", member(world, Role.OPERATOR), member(world, Role.VIEWER)
+    form = {"kind": "domain", "names": "Shop.example, b.example"}
+    assert viewer.post(f"{at}/watch", form).status_code == 403
+    assert "Watch more" not in viewer.get(at).text
+    assert operator.post(f"{at}/watch", form).status_code == 303
+    known = world.services.reputation.watched_assets.assets(workspace, AssetKind.DOMAIN)
+    assert {asset.name for asset in known} == {"shop.example", "b.example"}
+    for wrong in ({"kind": "snds", "names": "x"}, {"kind": "ip", "names": "no address"}, {"kind": "ip", "names": ""}):
+        assert operator.post(f"{at}/watch", wrong).status_code == 400
+    assert operator.post(f"{at}/domain/shop.example/ask", {"source": "blocklists"}).status_code == 303
+    assert operator.post(f"{at}/domain/shop.example/ask", {"source": "nobody"}).status_code == 400
+    for path in ("ask", "forget"):
+        assert viewer.post(f"{at}/domain/shop.example/{path}", {"source": "blocklists"}).status_code == 403
+    assert operator.post(f"{at}/domain/shop.example/forget", {"kind": "domain"}).status_code == 303
+    assert operator.get(f"{at}/domain/shop.example").status_code == 404
+
+
+def test_reports_and_lookalikes_have_pages(world: World) -> None:
+    fill(world, world.ours, "<b>hello</b>")
+    workspace, name = world.ours.workspace.id, f"shop{world.ours.workspace.id}.example"
+    at, operator = f"/ui/{workspace}/reputation", member(world, Role.OPERATOR)
+    page = operator.get(f"{at}/domain/{name}").text
+    assert "9 of 9 messages of the last week failed DMARC" in page
+    assert operator.get(f"{at}/dmarc?domain={name}&days=7").status_code == 200
+    lookalikes = operator.get(f"{at}/lookalikes").text
+    assert "sh0p[.]example" in lookalikes
+    assert "<b>hello</b>" in unescape(lookalikes)
+    assert "<b>hello</b>" not in lookalikes
+    form = {"brand": name, "lookalike": "sh0p.example", "state": "IGNORED"}
+    for wrong, status in (({"brand": "x"}, 404), ({"lookalike": "x"}, 404), ({"state": "x"}, 400)):
+        assert operator.post(f"{at}/lookalikes", {**form, **wrong}).status_code == status
+    assert operator.post(f"{at}/lookalikes", form).status_code == 303
+    row = world.services.reputation.board.row(workspace, Place.DOMAIN, name, NOW)
+    assert row is not None
+    assert row.sources[Source.LOOKALIKES].state is CellState.GOOD
