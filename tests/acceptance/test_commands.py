@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -197,3 +198,50 @@ def _inbound_lines_hold(installation: Installation, lines: list[str]) -> None:
         assert alert in health.stdout
     for command in told[4:]:
         assert json.loads(done(command).stdout)["total"] >= 5, command
+
+
+def test_keys_are_listed_given_an_end_and_revoked(installation: Installation) -> None:
+    installation.tenant("acme")
+    key = installation.answer("key", "create", "--kind", "workspace", "--expires", "2w")
+    assert key["expires_at"].endswith("Z")
+    with installation.serving():
+        installation.get("/mailvane/v1/keys", key["token"])
+        (listed,) = [each for each in installation.answer("key", "list") if each["id"] == key["id"]]
+        assert key["token"].startswith(listed["hint"])
+        assert listed["last_used_at"] is not None
+        assert installation.answer("key", "set", str(key["id"]), "--expires", "never")["expires_at"] is None
+        told = installation.run("key", "list").stdout
+        assert key["token"] not in told
+        assert f"{key['token'][:8]}…" in told
+        assert installation.run("key", "revoke", str(key["id"])).returncode == 0
+        headers = {"X-API-KEY": key["token"]}
+        installation.wait_for(
+            lambda: HTTP.get(f"{installation.url}/mail", headers=headers).status_code == httpx.codes.UNAUTHORIZED
+        )
+    for words in (("revoke", str(key["id"])), ("set", "99", "--expires", "1d"), ("set", "1", "--expires", "soon")):
+        assert installation.run("key", *words, succeeds=False).returncode == 1
+
+
+@pytest.mark.parametrize("served", [True, False], ids=["beside a server", "alone"])
+def test_a_workspace_is_removed_after_it_was_said_what_goes(
+    installation: Installation, log: Path, served: bool
+) -> None:
+    installation.tenant("other")
+    installation.tenant("acme")
+    messages = installation.answer("import", "postfix", str(log), "--workspace", "acme")["messages"]
+    with ExitStack() as running:
+        if served:
+            running.enter_context(installation.serving())
+        said = installation.run("workspace", "remove", "acme", succeeds=False)
+        assert said.returncode == 1
+        assert "events of mail" in said.stdout
+        assert "--yes" in said.stderr
+        assert len(installation.answer("workspace", "list")) == 2
+        gone = installation.answer("workspace", "remove", "acme", "--yes")
+        assert gone["events"] > messages
+        assert gone["rows"]["keys"] == 1
+        assert [each["name"] for each in installation.answer("workspace", "list")] == ["other"]
+        again = installation.run("workspace", "remove", "acme", "--yes", succeeds=False)
+        assert (again.returncode, "no workspace named 'acme'" in again.stderr) == (1, True)
+    with installation.serving():  # nothing is left that a start would refuse
+        assert installation.answer("workspace", "list")[0]["name"] == "other"

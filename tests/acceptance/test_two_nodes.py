@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 from uuid import uuid4
 
 import httpx
@@ -122,3 +124,57 @@ def test_what_a_killed_node_had_to_tell_the_other_tells(
         assert held or not within
         two.wait_for(lambda: len(receiver.received) > seen)
         assert {one.headers["webhook-id"] for one in receiver.received} == {tried}
+
+
+def hammered(node: Installation, token: str, stop: Event) -> list[tuple[float, int]]:
+    """When each of many requests was begun, and its status."""
+    seen: list[tuple[float, int]] = []
+    with client(node, token) as api:
+        while not stop.is_set():
+            began = time.monotonic()
+            seen.append((began, api.get("/mailvane/v1/keys").status_code))
+    return seen
+
+
+def test_what_is_taken_back_on_one_node_opens_nothing_on_the_other_a_second_later(
+    nodes: tuple[Installation, Installation],
+) -> None:
+    """Under load: a key that is revoked, one that was given an end, and those of a workspace that is removed."""
+    one, two = nodes
+    _, revoked = one.tenant("acme")
+    _, ended = one.tenant("ended")
+    _, removed = one.tenant("gone")
+    tokens = (revoked, ended, removed)
+    with ExitStack() as running:
+        running.enter_context(one.serving())
+        running.enter_context(two.serving())
+        master = running.enter_context(client(one, (one.data / "master-token").read_text().strip()))
+        threads = running.enter_context(ThreadPoolExecutor(6))
+        keys = {each["hint"]: each for each in master.get("/mailvane/v1/keys").json()}
+        stop = Event()
+        running.callback(stop.set)
+        load = {token: [threads.submit(hammered, two, token, stop) for _ in range(2)] for token in tokens}
+        two.wait_for(lambda: all(each["last_used_at"] for each in master.get("/mailvane/v1/keys").json()))
+        told: dict[str, float] = {}
+        first, second, third = (keys[token[:12]] for token in tokens)
+        assert master.delete(f"/mailvane/v1/keys/{first['id']}").status_code == 204
+        told[revoked] = time.monotonic()
+        soon = int(time.time() * 1000) + 500
+        assert master.patch(f"/mailvane/v1/keys/{second['id']}", json={"expires_at": soon}).is_success
+        told[ended] = time.monotonic() + 0.5
+        gone = master.delete(f"/mailvane/v1/workspaces/{third['workspace']}", params={"name": "gone"})
+        assert (gone.status_code, gone.json()["name"]) == (200, "gone")
+        told[removed] = time.monotonic()
+        assert [each["name"] for each in master.get("/mailvane/v1/workspaces").json()] == ["acme", "ended"]
+
+        def refused(token: str) -> bool:
+            with client(two, token) as api:
+                return api.get("/mailvane/v1/keys").status_code == httpx.codes.UNAUTHORIZED
+
+        two.wait_for(lambda: all(refused(token) for token in tokens))
+        stop.set()
+        for token, workers in load.items():
+            seen = [each for worker in workers for each in worker.result()]
+            assert {status for _, status in seen} == {200, 401}
+            late = [began - told[token] for began, status in seen if status == httpx.codes.OK]
+            assert max(late) < 1.0  # counted from when a request was begun, so a slow machine does not matter

@@ -67,16 +67,14 @@ def test_keys_of_other_kinds_are_nobodys_client(ledger: Ledger, workspace: int) 
     assert ledger.clients.client_numbered(key.id) is None
     with pytest.raises(NotFound):
         ledger.clients.remove_client(key.id)
-    with pytest.raises(NotFound):
-        ledger.clients.client_used(key.id, 5)
     assert ledger.tenants.key("sk_secret") is not None
 
 
 def test_changed_terms_and_the_last_use_stay(ledger: Ledger, ledger_url: str, workspace: int) -> None:
     made = ledger.clients.add_client(workspace, TOKEN, TERMS, 1_000)
-    ledger.clients.client_used(made.id, 5_000)
+    ledger.tenants.key_used(made.id, 5_000)
     ledger.clients.change_client(made.id, lambda terms: msgspec.structs.replace(terms, active=True, expires_at=None))
-    ledger.clients.client_used(made.id, 4_000)  # told late by another process
+    ledger.tenants.key_used(made.id, 4_000)  # told late by another process
     again = open_ledger(ledger_url)
     found = again.clients.client(TOKEN)
     again.close()

@@ -45,15 +45,21 @@ class Ownership:
     def check(self) -> None:
         """Raises LedgerMismatch when there is mail of workspaces that the ledger does not know."""
         self._noted.clear()
-        strangers = self._strangers()
+        removed = self._removed()
+        strangers = [each for each in self._strangers() if not _same(removed.get(each.workspace), each)]
         if strangers:
             # Whatever is decided, nobody new is to get an id that old mail bears.
             self._adoption.reserve_ids(*self._maillog.greatest_ids())
             raise LedgerMismatch(_describe(strangers))
 
     def append(self, batch: EventBatch, doubtful: bool = False) -> None:
-        """Store a batch, after it was noted whose it is. Raises LedgerMismatch, NotFound, StoreUnavailable."""
+        """Store a batch, after it was noted whose it is; what is of a removed workspace is dropped.
+
+        Raises LedgerMismatch, NotFound, StoreUnavailable.
+        """
         if batch.workspace not in self._noted:
+            if batch.workspace in self._removed():
+                return
             self._note(batch.workspace)
             self._noted.add(batch.workspace)
         self._maillog.append(batch, doubtful)
@@ -90,6 +96,28 @@ class Ownership:
             self._adoption.forget_batches(workspace)
         return holding
 
+    def removed_mail(self) -> list[Workspace]:
+        """Removed workspaces of which there is mail still, or again: it was on its way when they were removed."""
+        removed = self._removed()
+        self._noted.difference_update(removed)
+        return [each for one, each in removed.items() if self._maillog.holding(one).events]
+
+    def drop_removed(self, workspace: int) -> None:
+        """Delete mail of a workspace that was removed. Raises NotFound."""
+        if workspace not in self._removed():
+            raise NotFound(f"no workspace {workspace} was removed")
+        self._noted.discard(workspace)
+        self._maillog.drop(workspace)
+        self._adoption.forget_batches(workspace)
+
+    def holding(self, workspace: int) -> Holding:
+        """What the mail log has of a workspace."""
+        return self._maillog.holding(workspace)
+
+    def _removed(self) -> dict[int, Workspace]:
+        known = self._known()
+        return {each.id: each for each in self._tenants.removed_workspaces() if each.id not in known}
+
     def _known(self) -> dict[int, Workspace]:
         return {each.id: each for each in self._tenants.workspaces()}
 
@@ -100,7 +128,9 @@ class Ownership:
 
     def _first_told(self, known: dict[int, Workspace]) -> list[Owner]:
         """A mail log of an earlier version belongs to the ledger beside it."""
-        owners = [_owner(known[holder]) if holder in known else Owner(holder, 0) for holder in self._maillog.holders()]
+        removed = self._removed()
+        holders = [holder for holder in self._maillog.holders() if holder not in removed]
+        owners = [_owner(known[holder]) if holder in known else Owner(holder, 0) for holder in holders]
         for owner in owners:
             self._maillog.own(owner)
         return owners

@@ -12,7 +12,6 @@ from threading import Lock
 import msgspec
 
 from mailvane.core.errors import InvalidInput, KeyDeactivated, KeyExpired, NotAuthenticated, NotFound, QuotaExceeded
-from mailvane.core.moments import MINUTE_MS
 from mailvane.outbound.clients import ClientKey, Terms
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.model import Domain
@@ -20,7 +19,6 @@ from mailvane.outbound.store.clients import ClientStore
 
 SHORTEST_TOKEN = 16  # ours: the caller chooses the token, and a plain hash protects only what cannot be guessed
 LONGEST_TOKEN = 512  # ours
-_USE_KEPT_MS = MINUTE_MS  # a write a minute and key at most, however busy it is
 
 
 class ClientKeys:
@@ -52,7 +50,7 @@ class ClientKeys:
         self._terms.remove_client(self.find(token).id)
 
     def admit(self, key: int, now: int) -> None:
-        """Whether the key may be used now; when it may, that it was. Raises KeyDeactivated, KeyExpired."""
+        """Whether the key may be used now. Raises NotAuthenticated, KeyDeactivated, KeyExpired."""
         found = self._terms.client_numbered(key)
         if found is None:
             raise NotAuthenticated
@@ -60,8 +58,6 @@ class ClientKeys:
             raise KeyDeactivated
         if found.expired(now):
             raise KeyExpired
-        if found.last_used_at is None or now - found.last_used_at >= _USE_KEPT_MS:
-            self._terms.client_used(key, now)
 
     def any_opens(self, workspace: int, now: int) -> bool:
         """Whether a customer could reach what the workspace holds."""

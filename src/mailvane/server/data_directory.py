@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,10 +29,11 @@ class Owner(msgspec.Struct, frozen=True):
     pid: int
     purpose: str  # such as "mailvane serve"
     http: str = ""  # base URL, empty when it serves none
+    settings: Mapping[str, str] = {}  # that it runs with: a hash of each, by name
 
 
 @contextmanager
-def owned(data: Path, purpose: str, http: str = "") -> Iterator[None]:
+def owned(data: Path, purpose: str, http: str = "", settings: Mapping[str, str] | None = None) -> Iterator[None]:
     """Hold the directory for the length of a block. Raises StoreInUse, InvalidSetting."""
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -42,7 +43,7 @@ def owned(data: Path, purpose: str, http: str = "") -> Iterator[None]:
     try:
         _lock(handle, data)
         os.ftruncate(handle, 0)
-        os.pwrite(handle, msgspec.json.encode(Owner(os.getpid(), purpose, http)), 0)
+        os.pwrite(handle, msgspec.json.encode(Owner(os.getpid(), purpose, http, settings or {})), 0)
         yield
     finally:
         os.close(handle)

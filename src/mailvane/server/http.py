@@ -43,6 +43,9 @@ from mailvane.reputation.emailconsul import routes as emailconsul_routes
 from mailvane.reputation.services import ReputationServices
 from mailvane.server import api_page, operations
 from mailvane.server.operations import Checks, Metrics
+from mailvane.server.tenants import routes as tenant_routes
+from mailvane.server.tenants.removal import WorkspaceRemoval
+from mailvane.server.tenants.services import TenantServices
 from mailvane.web import description
 from mailvane.web.dialect import NATIVE
 from mailvane.web.gateway import Authenticator, Gateway, KeyCache, render_error
@@ -66,6 +69,7 @@ _TABLES = (
     mailbox_routes.ROUTES,
     mailbox_routes.TRACKING,
     *maillog_routes.TABLES,
+    tenant_routes.ROUTES,
     operations.ROUTES,
     api_page.ROUTES,
 )
@@ -99,12 +103,13 @@ class HttpServices:
     clock: Callable[[], int]  # milliseconds since the epoch, UTC
     find_room: Callable[[], None] = lambda: None  # for more data; raises StoreFull where there is none
     followed: FollowedLogs | None = None  # None: this process follows no logs
+    removal: WorkspaceRemoval | None = None  # None: it removes no workspaces
 
     @property
     def by_type(self) -> Mapping[type[Any], Any]:
         rooms = (
             self.maillog, self.outbound, self.inbound, self.reputation, self.dmarc, self.notify, self.mailboxes,
-            self.tracking,
+            self.tracking, TenantServices(self.tenancy, self.removal),
         )  # fmt: skip
         return {type(each): each for each in rooms}
 

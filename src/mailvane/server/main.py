@@ -40,6 +40,7 @@ from mailvane.server.ledger import Ledger
 from mailvane.server.ledgers import ledger_of
 from mailvane.server.program import Check
 from mailvane.server.settings import Settings, base_url, load, master_token
+from mailvane.server.tenants.removal import Removal
 
 
 class Mailvane:
@@ -151,6 +152,11 @@ class Mailvane:
 
     def tagging(self) -> Tagging:
         return Tagging(self.tenancy(), self._ledger.journal.commit)
+
+    def removal(self) -> AbstractContextManager[Removal]:
+        from mailvane.server.stores import removal_anywhere  # noqa: PLC0415
+
+        return removal_anywhere(self._settings, "a mailvane command")
 
     def ownership(self) -> AbstractContextManager[Ownership]:
         from mailvane.server.stores import ownership_here  # noqa: PLC0415

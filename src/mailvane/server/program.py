@@ -12,6 +12,7 @@ import typer
 
 from mailvane.core.cli.program import Program, program
 from mailvane.maillog.interface import MailLog
+from mailvane.server.tenants.removal import Removal
 
 
 class CheckResult(StrEnum):
@@ -37,6 +38,9 @@ class ServerProgram(Program, Protocol):
 
     def maillog(self) -> AbstractContextManager[MailLog]:
         """The mail log: through the running server when there is one, opened here otherwise."""
+
+    def removal(self) -> AbstractContextManager[Removal]:
+        """Removes workspaces: through the running server when there is one, here otherwise."""
 
     def checks(self, deep: bool = False) -> Iterator[Check]:
         """Look at everything that can be wrong; deep: read everything that is stored."""

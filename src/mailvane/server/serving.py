@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 import time
+from asyncio import to_thread
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import replace
@@ -22,7 +23,7 @@ from prometheus_client import CollectorRegistry
 from mailvane.core.connections import ConnectionLimits
 from mailvane.core.errors import InvalidSetting
 from mailvane.core.listening import Listen
-from mailvane.core.periodic import Background, in_background
+from mailvane.core.periodic import Background, every, in_background
 from mailvane.core.priority import at_low_priority
 from mailvane.core.tenants.service import Tenancy
 from mailvane.dashboard.people.service import People
@@ -57,6 +58,8 @@ from mailvane.web.server import serve as serve_http
 
 log = logging.getLogger(__name__)
 
+SWEEP_SECONDS = 600.0
+
 
 def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], None] | None = None) -> None:
     """Run the roles until SIGINT or SIGTERM; `ready` is called once, when questions are answered."""
@@ -84,7 +87,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         complaints = complaints_of(settings.outbound, stores.ledger, lambda: stores.maillog, stores.recorder.record)
         reputation = reputation_of(monitoring_settings(settings), stores.ledger, _clock, registry, complaints)
         services = _services(settings, stores, tenancy, outbound, reputation)
-        services = replace(services, followed=followed)
+        services = replace(services, followed=followed, removal=stores.removal)
         application = create_app(services, registry) if "http" in roles else None
         policy = (
             policy_server(settings.outbound, outbound.decision_queue, registry, limits) if "policy" in roles else None
@@ -100,6 +103,9 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
             background += health.background(registry)
             background += digesting(settings, stores.ledger, services.inbound, _clock)
             background.append(WarmupWatch(services.mailboxes.mailboxes, _clock).run)
+            background.append(
+                partial(every, SWEEP_SECONDS, "removed workspaces", partial(to_thread, stores.removal.sweep))
+            )
             background.append(partial(settling_of(settings.mailboxes, stores, tenancy).run, _clock))
             background += classifying(settings.mailboxes, stores, tenancy, _clock)
             runner.run(_beside(background, surfaces) if "worker" in roles else surfaces)

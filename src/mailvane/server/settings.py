@@ -12,6 +12,7 @@ import secrets
 import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_type_hints
 from urllib.parse import urlsplit
@@ -144,6 +145,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             otherwise="that of this machine: TZ, /etc/localtime or /etc/timezone; UTC when none of them names one",
         ),
     ]
+    config: Path | None = None  # the file that they were read from; None: there is none
     postfix: tuple[PostfixLog, ...] = ()
     outbound: OutboundSettings = OutboundSettings()
     reputation: ReputationSettings = ReputationSettings()
@@ -212,7 +214,8 @@ def load(command_line: Mapping[str, str | None], environment: Mapping[str, str])
     maillog = values["maillog"]
     if maillog in (None, "chdb://", "chdb:///"):
         maillog = f"chdb://{data / 'maillog'}"
-    return Settings(**values | {"ledger": ledger, "maillog": maillog}, **tables)
+    places = {"ledger": ledger, "maillog": maillog, "config": path if there else None}
+    return Settings(**values | places, **tables)
 
 
 def shown(settings: Settings) -> dict[str, str]:
@@ -226,6 +229,11 @@ def shown(settings: Settings) -> dict[str, str]:
         values |= _changed("reputation", part)
     values |= _changed("mailboxes", settings.mailboxes)
     return values | _changed("health", settings.health) | _hidden(settings.health)
+
+
+def fingerprints(settings: Settings) -> dict[str, str]:
+    """A short hash of each setting as it is shown, to find out whether a server runs with these."""
+    return {name: sha256(text.encode()).hexdigest()[:12] for name, text in shown(settings).items()}
 
 
 def _hidden(health: HealthSettings) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import msgspec
 
@@ -19,7 +19,9 @@ from mailvane.server.data_directory import owned
 from mailvane.server.ledger import Ledger
 from mailvane.server.ledgers import is_embedded, ledger_of, serving
 from mailvane.server.noticing import NoticingReplies
-from mailvane.server.settings import Settings, master_token
+from mailvane.server.settings import Settings, fingerprints, master_token
+from mailvane.server.tenants.remote import RemoteRemoval
+from mailvane.server.tenants.removal import Removal, WorkspaceRemoval
 
 
 class Stores(msgspec.Struct, frozen=True):
@@ -31,6 +33,7 @@ class Stores(msgspec.Struct, frozen=True):
     shipper: Shipper
     integrity: Integrity
     scratch: Callable[[], ScratchSession]
+    removal: WorkspaceRemoval
 
 
 @contextmanager
@@ -42,7 +45,7 @@ def stores_here(settings: Settings, purpose: str, http: str = "") -> Iterator[St
     """
     with ExitStack() as open_things:
         if is_embedded(settings):
-            open_things.enter_context(owned(settings.data, purpose, http))
+            open_things.enter_context(owned(settings.data, purpose, http, fingerprints(settings)))
         ledger = open_things.enter_context(ledger_of(settings))
         maillog = open_maillog(settings.maillog)
         open_things.callback(maillog.close)
@@ -56,7 +59,32 @@ def stores_here(settings: Settings, purpose: str, http: str = "") -> Iterator[St
         shipper.start()
         open_things.callback(shipper.stop)
         attended = LockedMailLog(maillog, recorder, ledger.copies, ownership.check, integrity)
-        yield Stores(ledger, attended, recorder, shipper, integrity, maillog.scratch)
+        removal = WorkspaceRemoval(ledger.tenants, ownership, recorder, integrity, workspaces_in(settings))
+        yield Stores(ledger, attended, recorder, shipper, integrity, maillog.scratch, removal)
+
+
+def workspaces_in(settings: Settings) -> list[tuple[str, str]]:
+    """Names of workspaces that settings put mail or reports into, with the setting that does."""
+    named = [(each.workspace, f"[[postfix]] {number}") for number, each in enumerate(settings.postfix, 1)]
+    mailbox, directory = settings.dmarc.reports_mailbox, settings.dmarc.reports_directory
+    if mailbox.host:
+        named.append((mailbox.workspace, "reputation.reports_mailbox"))
+    if directory.path is not None:
+        named.append((directory.workspace, "reputation.reports_directory"))
+    return named
+
+
+@contextmanager
+def removal_anywhere(settings: Settings, purpose: str) -> Iterator[Removal]:
+    """Removal of workspaces by the server that has the mail log open, or here when there is none."""
+    server = serving(settings)
+    if server:
+        with closing(RemoteRemoval(server, master_token(settings))) as remote:
+            yield remote
+    else:
+        with stores_here(settings, purpose) as stores:
+            stores.recorder.drain()
+            yield stores.removal
 
 
 @contextmanager

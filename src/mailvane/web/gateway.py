@@ -6,7 +6,8 @@ It routes nothing. A handler that needs a principal asks for it with `principal_
 
 Keys that were proven a moment ago are known without asking the ledger. A key that was taken back, switched off or has
 expired may thus be let in for at most `AGE_SECONDS` more; in the process that took it back, not at all. A key that was
-not let in is never remembered: a new one works at once.
+not let in is never remembered: a new one works at once. The second counts from when the request came that asked the
+ledger, and nobody waits along for a proof that began longer ago, however long the ledger takes.
 """
 
 from __future__ import annotations
@@ -48,6 +49,17 @@ class KeyCache:
         self._admit_client = admit_client
         self._age = age
         self._proofs: dict[tuple[bytes, str | None], _Proof] = {}
+        self._changes = 0
+
+    @property
+    def age(self) -> float:
+        """For how many seconds a proof holds."""
+        return self._age
+
+    @property
+    def changes(self) -> int:
+        """Rises with every change of keys in this process: what was asked before proves nothing after."""
+        return self._changes
 
     def recall(self, token: str, workspace: str | None, moment: float) -> Principal | None:
         """Who it was a moment ago; never blocks. The moment is of a clock that only goes forward, in seconds."""
@@ -56,22 +68,32 @@ class KeyCache:
 
     def prove(self, token: str, workspace: str | None, now: int, moment: float) -> Principal:
         """Who it is, by the ledger. Raises NotAuthenticated, InvalidInput, NotFound, NotAllowed."""
-        principal = self._tenancy.authenticate(token, workspace)
+        changes, proofs = self._changes, self._proofs
+        principal = self._tenancy.authenticate(token, now, workspace)
         if principal.kind is KeyKind.CLIENT and principal.key is not None:
             self._admit_client(principal.key, now)
-        if len(self._proofs) >= _REMEMBERED:
-            self._proofs = {}
-        self._proofs[_digest(token), workspace] = _Proof(principal, moment + self._age)
+        if changes != self._changes:
+            return principal  # the ledger may have been read before the change
+        if len(proofs) >= _REMEMBERED:
+            proofs.clear()
+        proofs[_digest(token), workspace] = _Proof(principal, moment + self._age)
         return principal
 
     def forget(self) -> None:
         """A key was changed: whoever comes next is proven anew."""
-        self._proofs = {}
+        self._changes += 1
+        self._proofs = {}  # a proof that is under way writes into the former
 
 
 def _digest(token: str) -> bytes:
     """No secret lies in memory longer than its request."""
     return sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+class _UnderWay(NamedTuple):
+    task: asyncio.Task[Principal]
+    until: float  # who comes later asks anew
+    changes: int  # of keys, as counted when it began
 
 
 Observe = Callable[[str, str, int, float], None]
@@ -105,7 +127,7 @@ class Authenticator:
         self._key_cache = key_cache
         self._threads = threads
         self._clock = clock
-        self._under_way: dict[tuple[str, str | None], asyncio.Task[Principal]] = {}
+        self._under_way: dict[tuple[str, str | None], _UnderWay] = {}
 
     async def principal(self, token: str, workspace: str | None) -> Principal:
         moment = monotonic()
@@ -114,12 +136,18 @@ class Authenticator:
             return known
         presented = token, workspace
         proof = self._under_way.get(presented)
-        if proof is None:
+        if proof is None or moment >= proof.until or proof.changes != self._key_cache.changes:
             now = self._clock()
-            proof = asyncio.create_task(self._threads.quick(self._key_cache.prove, token, workspace, now, moment))
+            task = asyncio.create_task(self._threads.quick(self._key_cache.prove, token, workspace, now, moment))
+            proof = _UnderWay(task, moment + self._key_cache.age, self._key_cache.changes)
             self._under_way[presented] = proof
-            proof.add_done_callback(lambda _: self._under_way.pop(presented))
-        return await asyncio.shield(proof)  # one who goes away does not take the proof from the others
+            task.add_done_callback(lambda _: self._end(presented, task))
+        return await asyncio.shield(proof.task)  # one who goes away does not take the proof from the others
+
+    def _end(self, presented: tuple[str, str | None], task: asyncio.Task[Principal]) -> None:
+        proof = self._under_way.get(presented)
+        if proof is not None and proof.task is task:
+            del self._under_way[presented]
 
 
 class Gateway:

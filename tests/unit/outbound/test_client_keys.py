@@ -78,16 +78,6 @@ def test_only_a_key_that_is_there_active_and_in_time_is_admitted(keys: ClientKey
         keys.admit(key, NOW)
 
 
-def test_the_last_use_is_kept_to_the_minute(keys: ClientKeys, workspace: int) -> None:
-    key = keys.issue(workspace, TOKEN, Terms(), NOW).id
-    assert keys.find(TOKEN).last_used_at is None
-    used = []
-    for later in (0, MINUTE - 1, MINUTE, 2 * MINUTE - 1):
-        keys.admit(key, NOW + later)
-        used.append(keys.find(TOKEN).last_used_at)
-    assert used == [NOW, NOW, NOW + MINUTE, NOW + MINUTE]
-
-
 def test_an_unknown_token_is_not_found_whatever_is_asked_of_it(keys: ClientKeys) -> None:
     with pytest.raises(NotFound):
         keys.find(TOKEN)

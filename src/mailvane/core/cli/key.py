@@ -1,15 +1,19 @@
-"""`mailvane key`: create."""
+"""`mailvane key`: create, list, set, revoke."""
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import typer
+from rich.table import Table
 
-from mailvane.core.cli.program import tenants_program
-from mailvane.core.cli.rendering import print_json
+from mailvane.core.cli.program import Program, tenants_program
+from mailvane.core.cli.rendering import console, moment, print_json, print_record
 from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.errors import InvalidInput
-from mailvane.core.tenants.model import KeyKind
+from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS, iso_ms, iso_text
+from mailvane.core.tenants.model import Key, KeyKind
 
 group = typer.Typer(help="The keys that open a workspace to programs.", no_args_is_help=True)
 
@@ -25,6 +29,24 @@ class CreatedKey(msgspec.Struct, frozen=True):
     kind: KeyKind
     workspace: int | None
     token: str
+    expires_at: str | None = None
+
+
+class ListedKey(msgspec.Struct, frozen=True):
+    """What is known of a key. Times are ISO 8601, UTC."""
+
+    id: int
+    kind: KeyKind
+    workspace: int | None
+    workspace_name: str | None
+    hint: str
+    created_at: str
+    expires_at: str | None
+    last_used_at: str | None
+
+
+_STRETCHES = {"m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
+_UNTIL = "When it stops to open: 90d, 12h, 2w, or a date and time such as 2027-01-31 (UTC unless it says otherwise)."
 
 
 @group.command()
@@ -32,6 +54,7 @@ def create(
     context: typer.Context,
     kind: KeyKind = typer.Option(..., help="workspace, client or platform."),
     workspace: str | None = typer.Option(None, help="The workspace that it opens; none for a platform key."),
+    expires: str | None = typer.Option(None, help=_UNTIL),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Create a key and print its token, once: only a hash is kept."""
@@ -42,8 +65,93 @@ def create(
     if kind is KeyKind.PLATFORM and workspace is not None:
         raise InvalidInput("a platform key spans workspaces: leave --workspace out")
     owner = None if kind is KeyKind.PLATFORM else chosen_workspace(tenancy, workspace).id
-    issued = tenancy.create_key(kind, owner, program.now())
+    now = program.now()
+    issued = tenancy.create_key(kind, owner, now, None if expires is None else _moment(expires, now))
     if as_json:
-        print_json(CreatedKey(issued.key.id, kind, owner, issued.token))
+        print_json(CreatedKey(issued.key.id, kind, owner, issued.token, _iso(issued.key.expires_at)))
     else:
         typer.echo(issued.token)
+
+
+@group.command(name="list")
+def list_(
+    context: typer.Context,
+    workspace: str | None = typer.Option(None, help="Only this workspace."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """List keys: what they open, how their token begins, when each was last used. Never their secrets."""
+    program = tenants_program(context)
+    tenancy = program.tenancy()
+    found = tenancy.keys(tenancy.workspace(workspace).id if workspace is not None else None)
+    names = {one.id: one.name for one in tenancy.workspaces()}
+    if as_json:
+        print_json([_listed(one, names) for one in found])
+        return
+    table = Table("id", "kind", "begins", "last used", "expires", "workspace", box=None)
+    for one in found:
+        used, name = moment(one.last_used_at or 0, program.zone), names.get(one.workspace or 0, "every one")
+        table.add_row(str(one.id), one.kind.value, f"{one.hint[:8]}…", used, _shown_expiry(one, program), name)
+    console().print(table)
+
+
+@group.command(name="set")
+def set_(
+    context: typer.Context,
+    key: int = typer.Argument(min=1, help="The key's id, as `mailvane key list` shows it."),
+    expires: str = typer.Option(..., help=f"{_UNTIL} `never`: until it is revoked."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Change until when a key opens."""
+    program = tenants_program(context)
+    now = program.now()
+    changed = program.tenancy().expire_key(key, None if expires == "never" else _moment(expires, now), now)
+    if as_json:
+        print_json(_listed(changed, {one.id: one.name for one in program.tenancy().workspaces()}))
+    else:
+        print_record(f"key {changed.id}", {"kind": changed.kind, "expires": _shown_expiry(changed, program)})
+
+
+@group.command()
+def revoke(
+    context: typer.Context,
+    keys: list[int] = typer.Argument(min=1, help="Ids of keys, as `mailvane key list` shows them."),
+) -> None:
+    """Take keys back: within a second no server lets anybody in with them. What was done with them stays."""
+    tenancy = tenants_program(context).tenancy()
+    for found in [tenancy.key(each) for each in dict.fromkeys(keys)]:  # all are looked up before one is revoked
+        tenancy.revoke_key(found.id)
+        typer.echo(f"revoked key {found.id} ({found.kind}, {found.hint}…)")
+
+
+def _moment(text: str, now: int) -> int:
+    """In milliseconds. Raises InvalidInput."""
+    stretch = re.fullmatch(r"([1-9][0-9]{0,5})([mhdw])", text.strip())
+    if stretch:
+        return now + int(stretch[1]) * _STRETCHES[stretch[2]]
+    try:
+        return iso_ms(text)
+    except ValueError:
+        raise InvalidInput(f"{text!r} is no time: say 90d, or a date such as 2027-01-31") from None
+
+
+def _listed(key: Key, names: dict[int, str]) -> ListedKey:
+    return ListedKey(
+        id=key.id,
+        kind=key.kind,
+        workspace=key.workspace,
+        workspace_name=None if key.workspace is None else names.get(key.workspace),
+        hint=key.hint,
+        created_at=iso_text(key.created_at),
+        expires_at=_iso(key.expires_at),
+        last_used_at=_iso(key.last_used_at),
+    )
+
+
+def _iso(ms: int | None) -> str | None:
+    return None if ms is None else iso_text(ms)
+
+
+def _shown_expiry(key: Key, program: Program) -> str:
+    if key.expires_at is None:
+        return "never"
+    return "expired" if key.expired(program.now()) else moment(key.expires_at, program.zone)

@@ -56,6 +56,16 @@ workspaces = Table(
     sqlite_autoincrement=True,
 )
 
+# Workspaces that were removed, so that mail of theirs which was still on its way is known for what it is.
+removed_workspaces = Table(
+    "removed_workspaces",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("removed_at", BigInteger, nullable=False),
+)
+
 relays = Table(
     "relays",
     metadata,
@@ -80,6 +90,8 @@ keys = Table(
     Column("hash", LargeBinary(32), nullable=False, unique=True),
     Column("hint", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("last_used_at", BigInteger),
     sqlite_autoincrement=True,
 )
 

@@ -56,6 +56,11 @@ class Key(msgspec.Struct, frozen=True):
     workspace: int | None  # None for a platform key
     hint: str  # the first characters, to recognise it by
     created_at: int
+    expires_at: int | None = None  # milliseconds since the epoch, UTC; None: never
+    last_used_at: int | None = None  # to the minute
+
+    def expired(self, now: int) -> bool:
+        return self.expires_at is not None and now >= self.expires_at
 
 
 class Principal(msgspec.Struct, frozen=True):

@@ -1,10 +1,12 @@
 """Who may do what: workspaces, their relays, and the keys that open them.
 
-Nothing is cached, so a change made by one process holds in every other at once.
+Nothing is cached, so a change made by one process holds in every other at once. What a key proved is remembered above,
+for a second at most (`web.gateway`).
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from decimal import Decimal
@@ -15,14 +17,19 @@ import msgspec
 from mailvane.core.errors import (
     AlreadyExists,
     InvalidInput,
+    KeyExpired,
     MisnamedWorkspace,
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    StoreUnavailable,
     UnknownWorkspace,
 )
+from mailvane.core.moments import MINUTE_MS
 from mailvane.core.tenants.model import Key, KeyKind, Principal, Relay, Workspace
 from mailvane.core.tenants.store import TenantStore
+
+log = logging.getLogger(__name__)
 
 PREFIXES = {
     KeyKind.WORKSPACE: "sk_",
@@ -33,7 +40,9 @@ _SECRET_BYTES = 32
 _NAME_CHARACTERS = 200
 _LONGEST_DAYS = 36_500
 LAST_BILLING_DAY = 28
+_LAST_MOMENT = 253_402_300_800_000  # the year 10000
 _HIGHEST_PRICE = Decimal(10**9)
+_USE_KEPT_MS = MINUTE_MS  # a write a minute and key at most, however busy it is
 
 
 class IssuedKey(msgspec.Struct, frozen=True):
@@ -135,21 +144,42 @@ class Tenancy:
             raise NotFound(f"the workspace has {missing}")
         return found
 
-    def create_key(self, kind: KeyKind, workspace: int | None, now: int) -> IssuedKey:
+    def create_key(self, kind: KeyKind, workspace: int | None, now: int, expires_at: int | None = None) -> IssuedKey:
         """Raises InvalidInput, NotFound."""
         if kind not in PREFIXES:
             raise InvalidInput("the master token is a setting: it cannot be made as a key")
         if (kind is KeyKind.PLATFORM) != (workspace is None):
             raise InvalidInput("a platform key spans workspaces; every other key belongs to one")
         token = PREFIXES[kind] + secrets.token_urlsafe(_SECRET_BYTES)
-        return IssuedKey(self._tenants.add_key(kind, workspace, token, now), token)
+        _check_expiry(expires_at, now)
+        return IssuedKey(self._tenants.add_key(kind, workspace, token, now, expires_at), token)
 
-    def authenticate(self, token: str, workspace: str | None = None) -> Principal:
+    def keys(self, workspace: int | None = None) -> list[Key]:
+        """Those of a workspace, or all: what is known of them, never their secrets."""
+        return self._tenants.keys(workspace)
+
+    def key(self, key: int, workspace: int | None = None) -> Key:
+        """The key of that id, if it is one of the workspace's; None: of any. Raises NotFound."""
+        found = self._tenants.key_numbered(key)
+        if found is None or (workspace is not None and found.workspace != workspace):
+            raise NotFound(f"there is no key {key}")
+        return found
+
+    def expire_key(self, key: int, expires_at: int | None, now: int) -> Key:
+        """Let it open until then; None: until it is revoked. Raises InvalidInput, NotFound."""
+        _check_expiry(expires_at, now)
+        return self._tenants.expire_key(key, expires_at)
+
+    def revoke_key(self, key: int) -> None:
+        """It opens nothing any more; what was done with it stays. Raises NotFound."""
+        self._tenants.remove_key(key)
+
+    def authenticate(self, token: str, now: int, workspace: str | None = None) -> Principal:
         """Who presents this token, acting on the workspace that the request names, if it names one.
 
-        Raises NotAuthenticated, InvalidInput, NotFound, NotAllowed.
+        Raises NotAuthenticated, KeyExpired, InvalidInput, NotFound, NotAllowed.
         """
-        principal = self._bearer(token)
+        principal = self._bearer(token, now)
         if not workspace:
             return principal
         if not (workspace.isascii() and workspace.isdigit() and len(workspace) <= 18):
@@ -162,17 +192,33 @@ class Tenancy:
             raise NotAllowed("this key belongs to another workspace")
         return principal
 
-    def _bearer(self, token: str) -> Principal:
+    def _bearer(self, token: str, now: int) -> Principal:
         presented = token.encode("utf-8", "surrogatepass")
         if self._master_token and compare_digest(presented, self._master_token):
             return Principal(KeyKind.MASTER, None)
         key = self._tenants.key(token) if token else None
         if key is None:
             raise NotAuthenticated
+        if key.expired(now):
+            raise KeyExpired
+        self._note_use(key, now)
         return Principal(key.kind, key.workspace, key.id)
+
+    def _note_use(self, key: Key, now: int) -> None:
+        if key.last_used_at is not None and now - key.last_used_at < _USE_KEPT_MS:
+            return
+        try:
+            self._tenants.key_used(key.id, now)
+        except StoreUnavailable as error:  # a full disk keeps nobody from reading
+            log.warning("the last use of key %d was not kept: %s", key.id, error)
 
     def _find(self, name: str) -> Workspace | None:
         return self._tenants.workspace_named(name.strip())
+
+
+def _check_expiry(expires_at: int | None, now: int) -> None:
+    if expires_at is not None and not now < expires_at < _LAST_MOMENT:
+        raise InvalidInput("a key expires in the future: name a time to come, or revoke the key")
 
 
 def _printable(text: str, what: str) -> str:

@@ -11,10 +11,14 @@ from sqlalchemy.exc import IntegrityError
 from mailvane.core.errors import AlreadyExists, NotFound
 from mailvane.core.ledger.columns import plain
 from mailvane.core.ledger.database import Database
-from mailvane.core.ledger.tables import keys, relays, workspaces
+from mailvane.core.ledger.removing import count_of_workspace, delete_with_dependents, delete_workspace
+from mailvane.core.ledger.tables import keys, relays, removed_workspaces, workspaces
 from mailvane.core.tenants.model import Key, KeyKind, Price, Relay, Workspace
 
 _HINT_CHARACTERS = 12
+_KEY = (
+    keys.c.id, keys.c.kind, keys.c.workspace, keys.c.hint, keys.c.created_at, keys.c.expires_at, keys.c.last_used_at,
+)  # fmt: skip
 _LARGEST_ID = 2**31 - 1  # of a column; PostgreSQL compares it with no larger number
 
 
@@ -65,6 +69,26 @@ class TenantStore:
         if not found:
             raise _no_workspace(workspace.id)
 
+    def rows_of(self, workspace: int) -> dict[str, int]:
+        """How many rows of the ledger are a workspace's, by table."""
+        with self._database.read() as connection:
+            return dict(sorted(count_of_workspace(connection, workspace).items()))
+
+    def remove_workspace(self, workspace: Workspace, now: int) -> None:
+        """Delete it and all that the ledger has of it; it is remembered that it was there. Raises NotFound."""
+        row = {"id": workspace.id, "name": workspace.name, "created_at": workspace.created_at, "removed_at": now}
+        with self._database.write() as connection:
+            if not delete_workspace(connection, workspace.id):
+                raise _no_workspace(workspace.id)
+            connection.execute(self._database.upsert(removed_workspaces), row)
+
+    def removed_workspaces(self) -> list[Workspace]:
+        """Those that were removed, by id."""
+        columns = (removed_workspaces.c.id, removed_workspaces.c.name, removed_workspaces.c.created_at)
+        with self._database.read() as connection:
+            rows = connection.execute(select(*columns).order_by(removed_workspaces.c.id))
+            return [Workspace(**row) for row in rows.mappings()]
+
     def add_relay(self, workspace: int, comment: str, now: int) -> Relay:
         """A new active relay; ids are unique across workspaces and count from 1. Raises NotFound."""
         fresh = Relay(id=0, workspace=workspace, comment=comment, active=True, created_at=now)
@@ -98,25 +122,67 @@ class TenantStore:
         if not found:
             raise NotFound(f"workspace {relay.workspace} has no relay {relay.id}")
 
-    def add_key(self, kind: KeyKind, workspace: int | None, secret: str, now: int) -> Key:
+    def add_key(
+        self, kind: KeyKind, workspace: int | None, secret: str, now: int, expires_at: int | None = None
+    ) -> Key:
         """Keep the hash of a new secret. Raises NotFound."""
-        hint = secret[:_HINT_CHARACTERS]
-        values = {"kind": kind.value, "workspace": workspace, "hash": hash_of(secret), "hint": hint, "created_at": now}
+        values = {
+            "kind": kind.value,
+            "workspace": workspace,
+            "hash": hash_of(secret),
+            "hint": secret[:_HINT_CHARACTERS],
+            "created_at": now,
+            "expires_at": expires_at,
+        }
         try:
             with self._database.write() as connection:
-                number = connection.execute(insert(keys).values(values).returning(keys.c.id)).scalar_one()
+                row = connection.execute(insert(keys).values(values).returning(*_KEY)).one()
         except IntegrityError as error:
             raise _no_workspace(workspace) from error
-        return Key(id=number, kind=kind, workspace=workspace, hint=hint, created_at=now)
+        return _key(row)
 
     def key(self, secret: str) -> Key | None:
         """The key that a presented secret belongs to."""
-        columns = (keys.c.id, keys.c.kind, keys.c.workspace, keys.c.hint, keys.c.created_at)
         with self._database.read() as connection:
-            row = connection.execute(select(*columns).where(keys.c.hash == hash_of(secret))).one_or_none()
-        if row is None:
+            row = connection.execute(select(*_KEY).where(keys.c.hash == hash_of(secret))).one_or_none()
+        return None if row is None else _key(row)
+
+    def keys(self, workspace: int | None = None) -> list[Key]:
+        """Those of a workspace, or all there are; by id."""
+        question = select(*_KEY).order_by(keys.c.id)
+        if workspace is not None:
+            question = question.where(keys.c.workspace == workspace)
+        with self._database.read() as connection:
+            return [_key(row) for row in connection.execute(question)]
+
+    def key_numbered(self, key: int) -> Key | None:
+        """The one of that id."""
+        if key > _LARGEST_ID:
             return None
-        return Key(id=row.id, kind=KeyKind(row.kind), workspace=row.workspace, hint=row.hint, created_at=row.created_at)
+        with self._database.read() as connection:
+            row = connection.execute(select(*_KEY).where(keys.c.id == key)).one_or_none()
+        return None if row is None else _key(row)
+
+    def expire_key(self, key: int, expires_at: int | None) -> Key:
+        """Change until when it opens. Raises NotFound."""
+        statement = update(keys).where(keys.c.id == key).values(expires_at=expires_at).returning(*_KEY)
+        with self._database.write() as connection:
+            row = connection.execute(statement).one_or_none()
+        if row is None:
+            raise _no_key(key)
+        return _key(row)
+
+    def remove_key(self, key: int) -> None:
+        """Forget a key, with the terms that it was handed out on. Raises NotFound."""
+        with self._database.write() as connection:
+            if not delete_with_dependents(connection, keys, keys.c.id == key)[keys.name]:
+                raise _no_key(key)
+
+    def key_used(self, key: int, now: int) -> None:
+        """Remember when a key was last used; an earlier time changes nothing."""
+        later = keys.c.last_used_at.is_(None) | (keys.c.last_used_at < now)
+        with self._database.write() as connection:
+            connection.execute(update(keys).where(keys.c.id == key, later).values(last_used_at=now))
 
 
 def hash_of(secret: str) -> bytes:
@@ -133,6 +199,18 @@ def _changeable(relay: Relay) -> dict[str, Any]:
         "price_per_thousand": relay.price.per_thousand,
         "price_currency": relay.price.currency,
     }
+
+
+def _key(row: Any) -> Key:
+    return Key(
+        id=row.id,
+        kind=KeyKind(row.kind),
+        workspace=row.workspace,
+        hint=row.hint,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+    )
 
 
 def _relay(row: Row[Any]) -> Relay:
@@ -153,3 +231,7 @@ def _taken(name: str) -> AlreadyExists:
 
 def _no_workspace(workspace: int | None) -> NotFound:
     return NotFound(f"there is no workspace {workspace}")
+
+
+def _no_key(key: int) -> NotFound:
+    return NotFound(f"there is no key {key}")

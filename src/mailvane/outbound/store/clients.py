@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mailvane.core.errors import AlreadyExists, NotFound
 from mailvane.core.ledger.database import Database
+from mailvane.core.ledger.removing import delete_with_dependents
 from mailvane.core.ledger.tables import keys
 from mailvane.core.tenants.model import KeyKind
 from mailvane.core.tenants.store import hash_of
@@ -35,11 +36,12 @@ class ClientStore:
             "hash": hash_of(secret),
             "hint": secret[:_HINT_CHARACTERS],
             "created_at": now,
+            "expires_at": terms.expires_at,
         }
         try:
             with self._database.write() as connection:
                 number = connection.execute(insert(keys).values(row).returning(keys.c.id)).scalar_one()
-                connection.execute(insert(client_terms).values(key=number, **msgspec.structs.asdict(terms)))
+                connection.execute(insert(client_terms).values(key=number, **_beside(terms)))
         except IntegrityError as error:
             if self._is_taken(secret):
                 raise AlreadyExists("there is such a key already") from error
@@ -71,18 +73,12 @@ class ClientStore:
         """Forget the key; what its holder made stays. Raises NotFound."""
         with self._database.write() as connection:
             _locked(connection, key)
-            connection.execute(delete(client_terms).where(client_terms.c.key == key))
-            connection.execute(delete(keys).where(keys.c.id == key))
-
-    def client_used(self, key: int, now: int) -> None:
-        """Remember when a key was last used."""
-        with self._database.write() as connection:
-            found = _locked(connection, key)
-            self._save(connection, msgspec.structs.replace(found, last_used_at=max(now, found.last_used_at or 0)))
+            delete_with_dependents(connection, keys, keys.c.id == key)
 
     def _save(self, connection: Connection, client: ClientKey) -> None:
-        row = {"key": client.id, "last_used_at": client.last_used_at, **msgspec.structs.asdict(client.terms)}
-        connection.execute(self._database.upsert(client_terms), row)
+        expiry = {"expires_at": client.terms.expires_at}
+        connection.execute(update(keys).where(keys.c.id == client.id).values(expiry))
+        connection.execute(self._database.upsert(client_terms), {"key": client.id, **_beside(client.terms)})
 
     def _one(self, condition: ColumnElement[bool]) -> ClientKey | None:
         with self._database.read() as connection:
@@ -93,6 +89,11 @@ class ClientStore:
         with self._database.read() as connection:
             found = connection.execute(select(keys.c.id).where(keys.c.hash == hash_of(secret)))
             return found.one_or_none() is not None
+
+
+def _beside(terms: Terms) -> dict[str, object]:
+    """The terms that customers' keys alone have."""
+    return {name: value for name, value in msgspec.structs.asdict(terms).items() if name != "expires_at"}
 
 
 def _locked(connection: Connection, key: int) -> ClientKey:
@@ -107,7 +108,7 @@ def _locked(connection: Connection, key: int) -> ClientKey:
 def _clients(condition: ColumnElement[bool]) -> Select[Any]:
     terms = [column for column in client_terms.c if column.name != "key"]
     joined = keys.outerjoin(client_terms, client_terms.c.key == keys.c.id)
-    columns = (keys.c.id, keys.c.workspace, keys.c.created_at, *terms)
+    columns = (keys.c.id, keys.c.workspace, keys.c.created_at, keys.c.expires_at, keys.c.last_used_at, *terms)
     return select(*columns).select_from(joined).where(keys.c.kind == KeyKind.CLIENT.value, condition)
 
 
@@ -118,6 +119,6 @@ def _client(row: Row[Any]) -> ClientKey:
         id=row.id,
         workspace=row.workspace,
         created_at=row.created_at,
-        terms=Terms(**{name: values[name] for name in _TERMS}) if known else Terms(),
+        terms=Terms(**{name: values[name] for name in _TERMS}) if known else Terms(expires_at=row.expires_at),
         last_used_at=row.last_used_at,
     )

@@ -174,8 +174,6 @@ client_terms = Table(
     Column("mailboxes_per_domain", Integer, nullable=False),
     Column("aliases_per_mailbox", Integer, nullable=False),
     Column("active", Boolean, nullable=False),
-    Column("expires_at", BigInteger),
-    Column("last_used_at", BigInteger),
 )
 
 

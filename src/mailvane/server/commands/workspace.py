@@ -1,4 +1,4 @@
-"""`mailvane workspace`: create, list, set; adopt and drop for mail whose ledger was lost."""
+"""`mailvane workspace`: create, list, set, remove; adopt and drop for mail whose ledger was lost."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from rich.table import Table
 
 from mailvane.core.cli.rendering import console, moment, print_json, print_record
 from mailvane.maillog.cli.program import maillog_program
+from mailvane.server.program import server_program
 
 group = typer.Typer(help="The tenants: everything belongs to one workspace.", no_args_is_help=True)
 
@@ -60,6 +61,37 @@ def set_(
         print_json(found)
     else:
         print_record(found.name, {"id": found.id, "keeps mail events (days, 0: for ever)": found.retention_days})
+
+
+@group.command()
+def remove(
+    context: typer.Context,
+    name: str = typer.Argument(help="The workspace."),
+    yes: bool = typer.Option(False, "--yes", help="Remove it; otherwise it is only said what would go."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Remove a workspace with everything of it: keys, domains, alerts, reports, mail events. There is no way back.
+
+    Says first what there is of it. Frozen months of billing stay. Within a second no server lets its keys in.
+    """
+    program = server_program(context)
+    with program.removal() as removal:
+        held = removal.holdings(name)
+        if not as_json:
+            fields = {"events of mail": f"{held.events:,}"}
+            fields |= {
+                table.replace("_", " "): f"{rows:,}" for table, rows in held.rows.items() if table != "workspaces"
+            }
+            print_record(f"workspace {held.name} ({held.workspace}) has", fields)
+        if yes:
+            held = removal.remove(name, program.now())
+    if as_json:
+        print_json(held)
+    if not yes:
+        typer.echo("nothing was removed; to remove all of this: --yes", err=True)
+        raise typer.Exit(1)
+    if not as_json:
+        typer.echo(f"removed workspace {held.name}")
 
 
 @group.command()
