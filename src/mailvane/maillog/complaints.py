@@ -1,4 +1,7 @@
-"""Complaints about mail, as abuse reports tell of them (ARF, RFC 5965). Values, and who takes them in."""
+"""Complaints about mail, as abuse reports tell of them (ARF, RFC 5965), and bounces that came back as mail.
+
+Values, and who takes them in.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,18 @@ import msgspec
 # The opposite of a complaint (RFC 6430), and reports on authentication (RFC 6591), which nobody complained by.
 # ours: every other type counts, as those of sending services do, also one that is not registered.
 _NO_COMPLAINT = frozenset({"", "not-spam", "auth-failure", "dmarc"})
+
+
+LATE_BOUNCE = "bounce"  # ours: in the place of a feedback type
+
+
+class Bounce(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a mail came back after it had been taken."""
+
+    sender: str  # of the envelope
+    code: int = 0
+    enhanced_code: str = ""
+    reply: str = ""
 
 
 class EnclosedMail(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +38,7 @@ class EnclosedMail(msgspec.Struct, frozen=True, kw_only=True):
     domains: tuple[str, ...] = ()  # that the mail may be of: From, DKIM, Reported-Domain, envelope sender
     subject: str = ""
     reporter: str = ""
+    bounce: Bounce | None = None  # none: somebody complained
 
 
 class Complaint(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +47,7 @@ class Complaint(msgspec.Struct, frozen=True, kw_only=True):
     mail_id: str = ""  # empty: the mail log does not know the mail
     relay: int = 0
     recipient: str = ""
-    found_by: str = ""  # "message_id", "mail_id", "queue_id" or "recipient"
+    found_by: str = ""  # "message_id", "mail_id", "queue_id", "recipient" or "envelope"
     counted: str = ""  # the domain; empty: none of this workspace
     remarks: tuple[str, ...] = ()
 

@@ -1,7 +1,7 @@
 """Complaints that arrive as abuse reports (ARF, RFC 5965): the mail is found, gets its event, and its domain's counter.
 
-Each step is known by the report's digest, so a report that comes again changes nothing. How a report is read is the
-reader's business.
+Likewise bounces that come back as mail after the mail was taken. Each step is known by the report's digest, or the mail
+that bounced, so a report that comes again changes nothing. How a report is read is the reader's business.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from mailvane.core.errors import NotFound
 from mailvane.core.mailbox import domain_of
 from mailvane.core.moments import DAY_MS
 from mailvane.core.tenants.store import TenantStore
-from mailvane.maillog.complaints import Complaint, EnclosedMail
+from mailvane.maillog.complaints import Bounce, Complaint, EnclosedMail
 from mailvane.maillog.interface import MailLog
-from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent
-from mailvane.maillog.queries import Delivery, LogQuestion
+from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, JournalEntry, MailEvent
+from mailvane.maillog.queries import Delivery, LogQuestion, Match, Pattern, Term
+from mailvane.maillog.reasons import load_reasons
 from mailvane.outbound.feedback import FeedbackBook
 from mailvane.outbound.model import Domain, Feedback
 
 SOURCE = "abuse report"
+BOUNCE_SOURCE = "late bounce"
 _SEARCHED_MS = 60 * DAY_MS  # before a report whose mail's time is not known
 _AROUND_MS = 7 * DAY_MS  # before the arrival that a report names: mail may have waited in the queue
 _LATER_MS = DAY_MS  # after it: clocks and zones differ
@@ -57,8 +59,10 @@ class Complaints:
     def take(self, workspace: int, mail: EnclosedMail, digest: str, now: int) -> Complaint:
         """Tell and count it; returns when that is durable. Raises StoreUnavailable: then it may be tried again."""
         found = self._find(workspace, mail, now)
+        if mail.bounce is not None:
+            return self._bounced(workspace, mail, mail.bounce, found, now)
         if found is not None:
-            self._tell(workspace, mail, found, digest, now)
+            self._tell(workspace, f"arf:{digest}", _event(mail, found.row, now), now)
         names = [*_domains(found.row if found else None), *mail.domains]
         feedback = Feedback(
             complaints=1,
@@ -76,6 +80,34 @@ class Complaints:
             remarks=tuple(self._remarks(found, counted, names)),
         )
 
+    def _bounced(self, workspace: int, mail: EnclosedMail, bounce: Bounce, found: _Found | None, now: int) -> Complaint:
+        if found is None:
+            # ours: anybody can send a bounce of mail that was never sent, so it counts only where the mail is known.
+            return Complaint(remarks=("the mail log does not know the mail: the bounce is not counted",))
+        row = found.row
+        remarks = [found.remark] if found.remark else []
+        event = _bounce_event(mail, bounce, row, now)
+        name = f"bounce:{row.relay}:{row.mail_id}:{row.recipient}"
+        if row.status in _FAILED:
+            remarks.append("the mail log has it as failed already")
+        else:
+            self._tell(workspace, name, event, now)
+        counted = ""
+        if event.hard:
+            evidence = {"reply": event.reply[:500], "at": event.at, **_evidence(mail, found)}
+            feedback = Feedback(bounces=1, message_id=name, mail_at=row.accepted_at, evidence=evidence)
+            counted = self._count(workspace, [*_domains(row), *mail.domains], feedback, now)
+        else:
+            remarks.append("not counted: its reply does not say that it is permanent")
+        return Complaint(
+            mail_id=row.mail_id,
+            relay=row.relay,
+            recipient=row.recipient,
+            found_by=found.by,
+            counted=counted,
+            remarks=tuple(remarks),
+        )
+
     # -- the mail --------------------------------------------------------------------------------------------------
 
     def _find(self, workspace: int, mail: EnclosedMail, now: int) -> _Found | None:
@@ -85,17 +117,17 @@ class Complaints:
         for by, asked, fits in _searches(mail, now):
             question = LogQuestion(workspace=workspace, relays=relays, limit=_MOST_ROWS, **asked)
             rows = [row for row in self._maillog().search(question).deliveries if row.recipient and fits(row)]
-            if rows:
-                return _chosen(rows, mail, by)
+            if rows and (found := _chosen(rows, mail, by)) is not None:
+                return found
         return None
 
-    def _tell(self, workspace: int, mail: EnclosedMail, found: _Found, digest: str, now: int) -> None:
+    def _tell(self, workspace: int, name: str, event: MailEvent, now: int) -> None:
         known = self._tenants.workspace(workspace)
         if known is None:
             return
-        event = _event(mail, found.row, now)
-        batch = EventBatch(f"arf:{workspace}:{digest}", workspace, known.retention_days, [event])
-        self._record(JournalEntry(batch=batch, event_ids=(f"arf:{digest}",)), now)
+        kind, _, rest = name.partition(":")
+        batch = EventBatch(f"{kind}:{workspace}:{rest}", workspace, known.retention_days, [event])
+        self._record(JournalEntry(batch=batch, event_ids=(name,)), now)
 
     # -- the counter -----------------------------------------------------------------------------------------------
 
@@ -133,14 +165,20 @@ def _searches(mail: EnclosedMail, now: int) -> Iterator[tuple[str, dict[str, Any
     """How the mail may be found, the surest way first: its name, the filters to ask with, and what a row must be."""
     bare = mail.message_id.strip("<>")
     if bare:
+        written = Term("msgid", tuple(Pattern(text, Match.WHOLE) for text in (f"<{bare}>", bare)))
         # A mail to thousands has as many rows: those of the recipient first.
         for asked in (*({"recipient": name} for name in mail.recipients), {}):
-            yield "message_id", {"message_id_part": bare, **asked}, lambda row: row.message_id.strip("<>") == bare
+            yield "message_id", {"terms": (written,), **asked}, lambda row: row.message_id.strip("<>") == bare
     for name in mail.ids:
         if len(name) == _MAIL_ID and _HEXADECIMAL.issuperset(name):
             yield "mail_id", {"mail_id": name.lower()}, lambda _row: True
     since, until = _window(mail, now)
     window = {"since": since, "until": until}
+    if mail.bounce is not None:
+        for recipient in mail.recipients:
+            asked = {"sender": mail.bounce.sender, "recipient": recipient}
+            yield "envelope", {**window, **asked}, lambda row: not (row.message_id and mail.message_id)
+        return
     if mail.ids:
         # A mail server gives its queue ids out again, and others have the same: more must agree.
         yield "queue_id", {"queue_ids": mail.ids, **window}, lambda row: _agrees(row, mail)
@@ -151,7 +189,8 @@ def _searches(mail: EnclosedMail, now: int) -> Iterator[tuple[str, dict[str, Any
 
 def _window(mail: EnclosedMail, now: int) -> tuple[int, int]:
     if not mail.arrived_at:
-        return now - _SEARCHED_MS, now
+        came = mail.reported_at if mail.bounce is not None and 0 < mail.reported_at < now else now
+        return came - _SEARCHED_MS, came
     return mail.arrived_at - _AROUND_MS, mail.arrived_at + _LATER_MS
 
 
@@ -185,36 +224,67 @@ def _lowered(names: Iterable[str]) -> set[str]:
     return {name.lower() for name in names}
 
 
-def _chosen(rows: Sequence[Delivery], mail: EnclosedMail, by: str) -> _Found:
-    """The delivery to who complained; the newest mail, where several have the same name."""
+def _chosen(rows: Sequence[Delivery], mail: EnclosedMail, by: str) -> _Found | None:
+    """The delivery to who complained; the newest mail, where several have the same name.
+
+    None for a bounce of a mail to several of whom it names none.
+    """
     wanted = _lowered(mail.recipients)
     theirs = [row for row in rows if _names(row) & wanted]
     newest = max(theirs or rows, key=lambda row: (row.accepted_at, row.number))
     same = [row for row in theirs or rows if row.mail_id == newest.mail_id and row.relay == newest.relay]
     first = min(same, key=lambda row: row.recipient_number)
+    others = len({row.mail_id for row in theirs or rows}) - 1
+    if by == "envelope" and others:
+        return _Found(
+            first, by, f"of the mails of this sender to this recipient before it, the newest: {others} more fit"
+        )
     if theirs or len(same) == 1:
         return _Found(first, by)
+    if mail.bounce is not None:
+        return None
     # ours: as of a sending service that does not say which of several recipients it was, one complaint stays one.
     return _Found(first, by, f"which of the mail's {len(same)} recipients complained is not said: told of the first")
 
 
 def _event(mail: EnclosedMail, row: Delivery, now: int) -> MailEvent:
-    shared = set(MailEvent.__struct_fields__) & set(Delivery.__struct_fields__)
-    facts = {name: getattr(row, name) for name in shared - _OF_THE_ATTEMPT}
-    at = mail.reported_at if row.accepted_at <= mail.reported_at <= now else now
     return MailEvent(
-        **facts, type=EventType.COMPLAINED, at=at, reply=mail.feedback_type, source=SOURCE, line=1,
+        **_facts(row), type=EventType.COMPLAINED, at=_at(mail, row, now), reply=mail.feedback_type, source=SOURCE,
+        line=1,
         raw=f"1\t{mail.feedback_type}, reported by {mail.reporter or 'somebody who gives no name'}",
     )  # fmt: skip
 
 
+def _bounce_event(mail: EnclosedMail, bounce: Bounce, row: Delivery, now: int) -> MailEvent:
+    family, hard = load_reasons().sort(bounce.reply, bounce.code, bounce.enhanced_code)
+    # It comes after what the other server said when it took the mail, whose time may be the more exact one.
+    at = max(_at(mail, row, now), row.at + 1)
+    return MailEvent(
+        **_facts(row), type=EventType.BOUNCED, at=at, delay=max(0, at - row.accepted_at), mx_host=row.mx_host,
+        mx_ip=row.mx_ip, transport=row.transport, code=bounce.code, enhanced_code=bounce.enhanced_code,
+        reply=bounce.reply, family=family, hard=hard, source=BOUNCE_SOURCE, line=1,
+        raw=f"1\t{bounce.code} {bounce.enhanced_code} {bounce.reply}, reported by {mail.reporter or 'nobody by name'}",
+    )  # fmt: skip
+
+
+def _facts(row: Delivery) -> dict[str, Any]:
+    shared = set(MailEvent.__struct_fields__) & set(Delivery.__struct_fields__)
+    return {name: getattr(row, name) for name in shared - _OF_THE_ATTEMPT}
+
+
+def _at(mail: EnclosedMail, row: Delivery, now: int) -> int:
+    return mail.reported_at if row.accepted_at <= mail.reported_at <= now else now
+
+
+_FAILED = frozenset({DeliveryStatus.BOUNCED, DeliveryStatus.EXPIRED})
 _OF_THE_ATTEMPT = frozenset(
     {"at", "transport", "mx_host", "mx_ip", "code", "enhanced_code", "reply", "delay", "tls", "family", "hard"}
 )
 
 
 def _evidence(mail: EnclosedMail, found: _Found | None) -> dict[str, object]:
-    evidence: dict[str, object] = {"source": SOURCE, "type": mail.feedback_type, "reporter": mail.reporter}
+    source = SOURCE if mail.bounce is None else BOUNCE_SOURCE
+    evidence: dict[str, object] = {"source": source, "type": mail.feedback_type, "reporter": mail.reporter}
     if found is None:
         return {**evidence, "message": mail.message_id, "recipients": list(mail.recipients[:10])}
     return {**evidence, "mail": found.row.mail_id, "relay": found.row.relay, "recipient": found.row.recipient}

@@ -74,7 +74,8 @@ class OutboundSettings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Meta(
             description="Let abuse reports (ARF) among the DMARC reports count as complaints against the domain of the"
-            " mail. Whoever can send mail to that address can forge one."
+            " mail, and late bounces that KumoMTA tells of as bounces. Whoever can send mail to that address can forge"
+            " one."
         ),
     ] = True
     sns_topics: Annotated[

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailvane.maillog.complaints import Complaint, EnclosedMail, is_complaint
+from mailvane.maillog.complaints import LATE_BOUNCE, Bounce, Complaint, EnclosedMail, is_complaint
 from mailvane.maillog.model import EventBatch, EventType, MailEvent, mail_id
 from mailvane.maillog.recording import Recorder
 from mailvane.outbound.admission.rules import GovernanceRules
@@ -201,3 +201,72 @@ def test_without_a_book_the_mail_gets_its_event_and_nothing_counts(place: Place)
 )
 def test_what_nobody_complained_by_is_no_complaint(feedback_type: str, complaint: bool) -> None:
     assert is_complaint(feedback_type) is complaint
+
+
+# -- bounces that come back as mail --------------------------------------------------------------------------------
+
+UNKNOWN = Bounce(sender="news@Shop.example", code=550, enhanced_code="5.1.1", reply="user unknown")
+BOUNCED = EnclosedMail(
+    feedback_type=LATE_BOUNCE, reported_at=NOW - DAY, recipients=("ann@one.example",), domains=("shop.example",),
+    reporter="mx.one.example", bounce=UNKNOWN,
+)  # fmt: skip
+
+
+def bounces(place: Place, name: str = "shop.example") -> tuple[int, list[MailEvent]]:
+    told = [each for each in place.maillog._events.get(1, []) if each.type is EventType.BOUNCED]
+    return place.book.usage_today(name, NOW).bounces, told
+
+
+@pytest.mark.parametrize(("message_id", "by"), [("<m1@shop.example>", "message_id"), ("", "envelope")])
+def test_a_late_bounce_is_told_of_its_mail_and_counted_once(place: Place, message_id: str, by: str) -> None:
+    place.sent(MAIL)
+    report = changed(BOUNCED, message_id=message_id)
+    first = place.take(report, "d1")
+    assert (first.mail_id, first.found_by, first.counted, first.remarks) == (MAIL.mail_id, by, "shop.example", ())
+    # Another report of the same mail, and the same report again.
+    again = [place.take(report, digest) for digest in ("d1", "d2")]
+    assert [each.remarks for each in again] == [("the mail log has it as failed already",)] * 2
+    counted, (event,) = bounces(place)
+    assert (counted, event.key, event.recipient, event.at) == (1, MAIL.key, MAIL.recipient, NOW - DAY)
+    assert (event.code, event.family.value, event.hard, event.source) == (550, "unknown_user", True, "late bounce")
+    assert place.events() == []
+    assert place.counted() == 0
+
+
+def test_a_late_bounce_is_of_the_newest_mail_before_it_and_says_that_others_fit(place: Place) -> None:
+    before = msgspec.structs.replace(MAIL, accepted_at=SENT - DAY, at=SENT - DAY, message_id="<m0@shop.example>")
+    after = msgspec.structs.replace(MAIL, accepted_at=NOW - 9, at=NOW - 8, message_id="<m2@shop.example>")
+    place.sent(before, MAIL, after)
+    found = place.take(BOUNCED)
+    assert found.mail_id == MAIL.mail_id
+    assert found.remarks == ("of the mails of this sender to this recipient before it, the newest: 1 more fit",)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"message_id": "<other@shop.example>"},
+        {"recipients": ("bob@one.example",)},
+        {"bounce": msgspec.structs.replace(UNKNOWN, sender="else@shop.example")},
+    ],
+)
+def test_a_bounce_of_no_mail_of_ours_is_said_and_not_counted(place: Place, other: dict[str, Any]) -> None:
+    place.sent(MAIL)
+    became = place.take(changed(BOUNCED, **other))
+    assert became == Complaint(remarks=("the mail log does not know the mail: the bounce is not counted",))
+    assert bounces(place) == (0, [])
+
+
+def test_a_bounce_that_names_none_of_several_recipients_is_of_nobody(place: Place) -> None:
+    place.sent(MAIL, msgspec.structs.replace(MAIL, recipient="bob@one.example", recipient_number=2))
+    forwarded = changed(BOUNCED, message_id="<m1@shop.example>", recipients=("far@two.example",))
+    assert place.take(forwarded).mail_id == ""
+    assert bounces(place) == (0, [])
+
+
+def test_a_bounce_that_is_not_permanent_is_told_and_not_counted(place: Place) -> None:
+    place.sent(MAIL)
+    full = Bounce(sender=UNKNOWN.sender, code=452, enhanced_code="4.2.2", reply="mailbox full")
+    assert place.take(changed(BOUNCED, bounce=full)).counted == ""
+    counted, (event,) = bounces(place)
+    assert (counted, event.hard, event.family.value) == (0, False, "mailbox_full")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -80,3 +81,42 @@ def test_a_complaint_that_comes_over_http_is_told_of_its_mail(world: World) -> N
         assert answer.json() == {"count": count}
     (told,) = asked(world, "abuse")["reports"]
     assert told["data"]["complaint"]["remarks"][0] == "the mail log does not know the mail"
+
+
+def test_late_bounces_and_feedback_of_kumomta_reach_the_mails_that_they_tell_of(world: World) -> None:
+    headers = {"X-API-KEY": world.ours.token}
+    spool = "1d98076abbbc11ed940250ebf67f93bd"
+    mail = {"mail": spool, "queue_id": spool, "accepted_at": NOW // 1000 - 60, "sender": "b@shop.example"}
+    sent = [
+        {**mail, "id": f"{kind}/{name}", "type": kind, "time": NOW // 1000 - 59, "recipient": f"{name}@one.example"}
+        for name in ("ann", "bob")
+        for kind in ("accepted", "delivered")
+    ]
+    lines = "\n".join(json.dumps(each) for each in sent)
+    assert world.client.post("/mailvane/v1/events", headers=headers, content=lines).status_code == 200
+    world.services.maillog.recorder.drain()
+    shared = {"id": "aa98076abbbc11ed", "timestamp": NOW // 1000 - 5, "created": NOW // 1000 - 5}
+    bounce = {
+        **shared, "type": "OOB", "sender": "b@shop.example", "recipient": "ann@one.example",
+        "response": {"code": 550, "enhanced_code": {"class": 5, "subject": 1, "detail": 1}, "content": "unknown"},
+    }  # fmt: skip
+    feedback = {
+        **shared, "type": "Feedback", "sender": "", "recipient": "fbl@shop.example",
+        "feedback_report": {
+            "feedback_type": "abuse", "version": "1", "reported_domain": ["shop.example"],
+            "supplemental_trace": {"recipient": "bob@one.example", "spool_id": spool},
+        },
+    }  # fmt: skip
+    stray = {**bounce, "id": "cc98076abbbc11ed", "recipient": "nobody@one.example"}
+    for record in (bounce, feedback, stray, bounce, feedback):
+        answer = world.client.post("/mailvane/v1/sources/dmarc/import", headers=headers, json=record)
+        assert answer.status_code == 200, answer.text
+        world.services.maillog.recorder.drain()
+    told = world.maillog._events[world.ours.workspace.id]
+    assert [(each.type.value, each.recipient) for each in told if each.type.value in ("bounced", "complained")] == [
+        ("bounced", "ann@one.example"),
+        ("complained", "bob@one.example"),
+    ]
+    remarks = [each["data"]["complaint"]["remarks"] for each in asked(world, "abuse", type="bounce")["reports"]]
+    assert ["the mail log does not know the mail: the bounce is not counted"] in remarks
+    assert len(remarks) == 2

@@ -19,6 +19,7 @@ from mailvane.dmarc.intake import Aggregate, Found, Unread
 from mailvane.dmarc.readers.aggregate import Head, NotWellFormed, read_aggregate
 from mailvane.dmarc.readers.containers import Budget, Document, Form, Remembered, documents, form_of, visible
 from mailvane.dmarc.readers.failure import in_words, read_failure, report_part
+from mailvane.dmarc.readers.kumomta import is_records, read_records
 from mailvane.dmarc.readers.mails import MOST_PARTS, Part, walk
 from mailvane.dmarc.readers.records import Spool
 from mailvane.dmarc.readers.repair import MOST_BYTES as MOST_REPAIRED
@@ -74,7 +75,11 @@ def _of_document(document: Document, domain: str) -> Iterator[Found]:
         yield from _aggregates(document)
     elif document.form is Form.JSON:
         named = _FILE_NAME.match(document.name.rpartition(": ")[2])
-        found = read_tls(_whole(document, MOST_BYTES))
+        content = _whole(document, MOST_BYTES)
+        if is_records(content):
+            yield from read_records(content, document.name)
+            return
+        found = read_tls(content)
         yield from sessions(found, document.name, domain or (named[1] if named else ""))
     elif document.form is Form.NOTHING:
         raise InvalidInput("it is empty")
