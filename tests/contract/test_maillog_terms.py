@@ -12,6 +12,8 @@ from mailvane.core.errors import InvalidInput
 from mailvane.maillog.clickhouse import ClickHouseMailLog
 from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEvent, MailKind, ReasonFamily, mail_id
 from mailvane.maillog.queries import (
+    DelayQuestion,
+    Delays,
     Match,
     Pattern,
     Tally,
@@ -217,3 +219,19 @@ def test_a_state_that_does_not_exist_is_refused(maillog: ClickHouseMailLog, aski
     lost = (Term("is", (Pattern("lost", Match.WHOLE),)),)
     with pytest.raises(InvalidInput):
         maillog.tally(TallyQuestion(type(log)(workspace=asking, relays=(1,), terms=lost), "status"))
+
+
+def test_delays_are_told_by_value_exactly(maillog: ClickHouseMailLog) -> None:
+    own = new_workspace()
+    times = [(f"{number}@one.example", number * 1000) for number in range(1, 101)] + [("a@two.example", 0)]
+    maillog.append(
+        EventBatch(
+            "delays", own, 0, [delivered(to, number=place, delay=delay) for place, (to, delay) in enumerate(times, 1)]
+        )
+    )
+    log = question("is:delivered", own, [1], NOON + DAY, ZoneInfo("UTC"))
+    first, second = maillog.delays(DelayQuestion(log, "recipient_domain"))
+    assert (first.value, first.count, second) == ("one.example", 100, Delays("two.example", 1, 0, 0, 0))
+    assert (first.half, first.most, first.nearly_all) == (51_000, 91_000, 100_000)
+    assert maillog.delays(DelayQuestion(log, "recipient_domain", 1)) == [first]
+    assert maillog.delays(DelayQuestion(log, "family"))[0].count == 101

@@ -14,6 +14,8 @@ from msgspec import structs
 
 from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEvent, MailKey, MailKind
 from mailvane.maillog.queries import (
+    DelayQuestion,
+    Delays,
     Delivery,
     EngagementCounts,
     EngagementQuestion,
@@ -120,6 +122,19 @@ class MemoryMailLog:
             "mx": lambda row: row.mx_host, "host": lambda row: row.host,
         }[question.by]  # fmt: skip
         return [Tally(*each) for each in Counter(map(of, rows)).most_common(question.top)]
+
+    def delays(self, question: DelayQuestion) -> list[Delays]:
+        """For the one value that pages ask by."""
+        assert question.by == "recipient_domain"
+        rows = self.search(structs.replace(question.log, limit=10**6, skip=0)).deliveries
+        found: dict[str, list[int]] = {}
+        for row in rows:
+            found.setdefault(row.recipient.rpartition("@")[2], []).append(row.delay)
+        ranked = sorted(found.items(), key=lambda each: (-len(each[1]), each[0]))[: question.top]
+        return [
+            Delays(value, len(times), *(sorted(times)[int(share * len(times))] for share in (0.5, 0.9, 0.99)))
+            for value, times in ranked
+        ]
 
     def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
         rows = self.search(structs.replace(question.log, limit=10**6, skip=0)).deliveries

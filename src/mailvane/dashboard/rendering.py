@@ -21,6 +21,7 @@ NAVIGATION = (
     ("/reputation", "Reputation", "shield"),
     ("/alerts", "Alerts", "bell"),
     ("/inbound/quarantine", "Inbound", "inbox"),
+    ("/mailboxes", "Mailboxes", "mailbox"),
 )  # path below the workspace, name, icon
 
 

@@ -10,6 +10,7 @@ from mailvane.dashboard.people.service import People
 from mailvane.dmarc.services import DmarcServices
 from mailvane.inbound.services import InboundServices
 from mailvane.mailboxes.services import MailboxServices
+from mailvane.maillog.followed_logs import FollowedLogs
 from mailvane.maillog.history import History
 from mailvane.maillog.interface import MailLog
 from mailvane.notify.services import NotifyServices
@@ -32,3 +33,4 @@ class DashboardServices:
     dmarc: DmarcServices
     mailboxes: MailboxServices
     zone: ZoneInfo
+    followed: FollowedLogs | None = None  # None: this process follows no logs

@@ -73,6 +73,7 @@ class LockedMailLog:
         self.with_queue_id = maillog.with_queue_id
         self.mail_events = maillog.mail_events
         self.tally = maillog.tally
+        self.delays = maillog.delays
         self.over_time = maillog.over_time
         self.engagement = maillog.engagement
         self.received = maillog.received

@@ -46,8 +46,9 @@ class FollowedLogState(msgspec.Struct, frozen=True, omit_defaults=True):
 class FollowedLog:
     """What the thread that follows a log says of it."""
 
-    def __init__(self, name: str, now: int) -> None:
+    def __init__(self, name: str, now: int, workspace: str = "") -> None:
         self.name = name
+        self.workspace = workspace  # its name
         self._lock = Lock()
         self._at_end = self._moved = now
         self._there = True
@@ -119,6 +120,11 @@ class FollowedLogs:
     def __init__(self, clock: Callable[[], int], logs: Iterable[FollowedLog] = ()) -> None:
         self._clock = clock
         self._logs = tuple(logs)
+
+    def of(self, workspace: str) -> list[FollowedLogState]:
+        """How those of a workspace stand, by its name."""
+        now = self._clock()
+        return [each.state(now) for each in self._logs if each.workspace == workspace]
 
     def states(self) -> list[FollowedLogState]:
         """How each stands. Raises StoreUnavailable, naming the log, where one is not read any more."""

@@ -11,6 +11,8 @@ from typing import Protocol
 from mailvane.maillog.inventory import TableParts
 from mailvane.maillog.model import EventBatch, Holding, MailEvent, MailKey, Owner
 from mailvane.maillog.queries import (
+    DelayQuestion,
+    Delays,
     EngagementCounts,
     EngagementQuestion,
     HourlyCounts,
@@ -68,6 +70,9 @@ class MailLog(EventStore, EngagementLog, Protocol):
 
     def tally(self, question: TallyQuestion) -> list[Tally]:
         """How many deliveries have which value, the most first."""
+
+    def delays(self, question: DelayQuestion) -> list[Delays]:
+        """How long deliveries took, by value, those of the most deliveries first."""
 
     def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
         """How many deliveries of each state in each stretch of time, the oldest first."""

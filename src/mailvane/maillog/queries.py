@@ -171,6 +171,24 @@ class TimeTallyQuestion(msgspec.Struct, frozen=True):
     step: int
 
 
+class DelayQuestion(msgspec.Struct, frozen=True):
+    """How long deliveries that pass took, by value, those of the most deliveries first; ask for delivered ones."""
+
+    log: LogQuestion
+    by: Literal["status", "family", "sender_domain", "recipient_domain", "mx", "host"]
+    top: int = 10
+
+
+class Delays(msgspec.Struct, frozen=True):
+    """Of one value: so many deliveries, and the time that half, 90 % and 99 % of them took at most, in milliseconds."""
+
+    value: str
+    count: int
+    half: int
+    most: int
+    nearly_all: int
+
+
 class Tally(msgspec.Struct, frozen=True):
     """How many deliveries have a value."""
 

@@ -25,6 +25,8 @@ from mailvane.core.errors import (
 )
 from mailvane.maillog.model import EventBatch, MailEvent, MailKey
 from mailvane.maillog.queries import (
+    DelayQuestion,
+    Delays,
     EngagementCounts,
     EngagementQuestion,
     HourlyCounts,
@@ -102,6 +104,9 @@ class RemoteMailLog:
 
     def tally(self, question: TallyQuestion) -> list[Tally]:
         return self._ask("tally", question, list[Tally])
+
+    def delays(self, question: DelayQuestion) -> list[Delays]:
+        return self._ask("delays", question, list[Delays])
 
     def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
         return self._ask("over_time", question, list[TimeTally])

@@ -72,7 +72,7 @@ class Follower:
         stop: Callable[[], bool],
     ) -> None:
         self.name = str(followed.path)
-        self.standing = FollowedLog(self.name, _clock())
+        self.standing = FollowedLog(self.name, _clock(), followed.workspace)
         self._followed = followed
         self._zone = followed.timezone or settings.timezone
         self._stores = stores

@@ -87,7 +87,12 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         complaints = complaints_of(settings.outbound, stores.ledger, lambda: stores.maillog, stores.recorder.record)
         reputation = reputation_of(monitoring_settings(settings), stores.ledger, _clock, registry, complaints)
         services = _services(settings, stores, tenancy, outbound, reputation)
-        services = replace(services, followed=followed, removal=stores.removal)
+        services = replace(
+            services,
+            followed=followed,
+            removal=stores.removal,
+            dashboard=replace(services.dashboard, followed=followed),
+        )
         application = create_app(services, registry) if "http" in roles else None
         policy = (
             policy_server(settings.outbound, outbound.decision_queue, registry, limits) if "policy" in roles else None

@@ -120,6 +120,14 @@ def entry_of(world: World, tenant: Tenant) -> str:
     return found[0].id if found else "none"
 
 
+def mailbox_of(world: World, tenant: Tenant) -> str:
+    """The id of the mailbox that the log knew for a sender."""
+    mailboxes = world.services.mailboxes.mailboxes
+    mailboxes.notice(tenant.workspace.id, NOW)
+    found = mailboxes.every(tenant.workspace.id)
+    return found[0].id if found else "none"
+
+
 def alert_of(world: World, tenant: Tenant) -> str:
     found = world.services.reputation.alerting.alerts(tenant.workspace.id)
     return found[0].id if found else "none"
@@ -135,6 +143,7 @@ def paths(world: World, tenant: Tenant) -> Iterator[tuple[str, str, str]]:
         "{message:str}": f"msg_{entry_of(world, tenant)}w",
         "{name:str}": f"shop{tenant.workspace.id}.example",
         "{kind:str}": "domain",
+        "{mailbox:str}": mailbox_of(world, tenant),
         "{once:str}": "none",
     }
     for page in PAGES:

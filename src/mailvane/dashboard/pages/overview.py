@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 import msgspec
@@ -19,7 +19,15 @@ from mailvane.dashboard.visits import Html, Page, Reply, Visit
 from mailvane.inbound.model import MessageStatus
 from mailvane.mailboxes.rates import wilson
 from mailvane.maillog import query_language
-from mailvane.maillog.queries import HourlyCounts, HourlyQuestion, LogQuestion, Tally, TallyQuestion
+from mailvane.maillog.queries import (
+    DelayQuestion,
+    Delays,
+    HourlyCounts,
+    HourlyQuestion,
+    LogQuestion,
+    Tally,
+    TallyQuestion,
+)
 
 RANGES = {"24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
 _USUAL = "7d"
@@ -30,7 +38,7 @@ _FAILED = "is:bounced,expired"
 
 
 class Row(msgspec.Struct, frozen=True):
-    """Where mail fails: a receiving domain."""
+    """Where or why mail fails: a receiving domain, or a family of reasons."""
 
     name: str
     failed: int
@@ -72,7 +80,9 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "chart": _chart(services, visit, hours, since),
         "needs": needs,
         "where": list(_where(services, visit, chosen)),
-        "why": _tally(services, visit, f"{_FAILED} since:{chosen}", "family", _TOP),
+        "why": list(_why(services, visit, chosen, delivered + bounced)),
+        "delays": _delays(services, visit, chosen),
+        "logs": services.followed.of(visit.workspace.name) if services.followed else [],
         "link": lambda query: f"/ui/{visit.workspace.id}/log?q={quote(query)}",
     }
     return Html("overview.html", values)
@@ -97,14 +107,34 @@ def _where(services: DashboardServices, visit: Visit, chosen: str) -> Iterator[R
     failed = _tally(services, visit, f"{_FAILED} since:{chosen}", "recipient_domain", _TOP)
     query = f"is:bounced,expired,delivered since:{chosen}"
     finished = {each.value: each.count for each in _tally(services, visit, query, "recipient_domain", _ALL_DOMAINS)}
-    rows = [(each, max(finished.get(each.value, 0), each.count)) for each in failed]
-    bounds = [wilson(each.count, whole) for each, whole in rows]
+    wholes = {each.value: max(finished.get(each.value, 0), each.count) for each in failed}
+    return _rows(visit, failed, wholes, lambda value: f"{_FAILED} to:{value} since:{chosen}")
+
+
+def _why(services: DashboardServices, visit: Visit, chosen: str, finished: int) -> Iterator[Row]:
+    """By family, of all deliveries that ended."""
+    failed = _tally(services, visit, f"{_FAILED} since:{chosen}", "family", _TOP)
+    wholes = {each.value: max(finished, each.count) for each in failed}
+    return _rows(visit, failed, wholes, lambda value: f"{_FAILED} why:{value} since:{chosen}")
+
+
+def _rows(
+    visit: Visit, failed: Sequence[Tally], wholes: Mapping[str, int], query: Callable[[str], str]
+) -> Iterator[Row]:
+    bounds = [wilson(each.count, wholes[each.value]) for each in failed]
     scale = max((bound.high for bound in bounds), default=1.0)
-    for (each, whole), bound in zip(rows, bounds, strict=True):
+    for each, bound in zip(failed, bounds, strict=True):
+        whole = wholes[each.value]
         rate = each.count / whole
         title = f"{rate:.1%} of {whole:,}, with 95 % certainty {bound.low:.1%} to {bound.high:.1%}"
-        link = f"/ui/{visit.workspace.id}/log?q={quote(f'{_FAILED} to:{each.value} since:{chosen}')}"
+        link = f"/ui/{visit.workspace.id}/log?q={quote(query(each.value))}"
         yield Row(each.value, each.count, whole, link, interval(rate, bound.low, bound.high, scale, title))
+
+
+def _delays(services: DashboardServices, visit: Visit, chosen: str) -> list[Delays]:
+    """From acceptance to delivery, of the receiving domains of the most mail."""
+    asked = _asked(services, visit, f"is:delivered since:{chosen}")
+    return services.maillog.delays(DelayQuestion(asked, "recipient_domain", _TOP))
 
 
 def _held(services: DashboardServices, visit: Visit) -> Iterator[Need]:

@@ -18,6 +18,8 @@ from mailvane.core.moments import MINUTE_MS
 from mailvane.core.tenants.model import KeyKind, Principal
 from mailvane.maillog.model import MailEvent, MailKey
 from mailvane.maillog.queries import (
+    DelayQuestion,
+    Delays,
     EngagementCounts,
     EngagementQuestion,
     HourlyCounts,
@@ -84,6 +86,14 @@ def tally(services: MailLogServices, asked: Asked) -> Sequence[Tally]:
     if not 0 <= question.top <= MAX_LIMIT:
         raise InvalidInput(f"`top` is from 0 to {MAX_LIMIT}")
     return services.maillog.tally(question)
+
+
+def delays(services: MailLogServices, asked: Asked) -> Sequence[Delays]:
+    question = _read(DelayQuestion, asked)
+    _check_question(asked.principal, question.log)
+    if not 0 <= question.top <= MAX_LIMIT:
+        raise InvalidInput(f"`top` is from 0 to {MAX_LIMIT}")
+    return services.maillog.delays(question)
 
 
 def over_time(services: MailLogServices, asked: Asked) -> Sequence[TimeTally]:

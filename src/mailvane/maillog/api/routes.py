@@ -14,6 +14,8 @@ from mailvane.maillog.api.intake import LARGE_BODY, MAX_BODY, DecodedEvents, Int
 from mailvane.maillog.api.intake_commits import IntakeCommits
 from mailvane.maillog.model import MailKey
 from mailvane.maillog.queries import (
+    DelayQuestion,
+    Delays,
     EngagementCounts,
     EngagementQuestion,
     HourlyCounts,
@@ -111,6 +113,10 @@ _QUESTIONS = [
     Endpoint(
         "post", "/tally", "maillog_tally", "How many deliveries have which value", questions.tally, list[Tally],
         TallyQuestion, pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "post", "/delays", "maillog_delays", "How long deliveries took", questions.delays, list[Delays],
+        DelayQuestion, pool=Pool.MAIL_LOG,
     ),
     Endpoint(
         "post", "/over_time", "maillog_over_time", "How many deliveries in which stretch of time",

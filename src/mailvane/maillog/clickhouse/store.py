@@ -38,7 +38,6 @@ from mailvane.maillog.clickhouse.refused import RefusedSearch, decode_refused
 from mailvane.maillog.clickhouse.rows import (
     INSERT_SETTINGS,
     REACTIVE,
-    STATUSES,
     Name,
     Stored,
     batch_mark,
@@ -54,6 +53,8 @@ from mailvane.maillog.clickhouse.senders import SenderSearch, decode_senders
 from mailvane.maillog.inventory import TableParts
 from mailvane.maillog.model import ColumnBatch, EventBatch, Holding, MailEvent, MailKey, Owner, rows_of
 from mailvane.maillog.queries import (
+    DelayQuestion,
+    Delays,
     Delivery,
     EngagementCounts,
     EngagementQuestion,
@@ -296,19 +297,16 @@ class ClickHouseMailLog:
 
     def tally(self, question: TallyQuestion) -> list[Tally]:
         """How many deliveries have which value, the most first."""
-        rows = self._counted(question.log, terms.tally(question.by), top=question.top)
-        found = [(str(value), int(str(count))) for value, count in rows]
-        if question.by == "status":
-            return [Tally(STATUSES[int(rank)].value, count) for rank, count in found]
-        return [Tally(*each) for each in found]
+        return terms.tallies(question.by, self._counted(question.log, terms.tally(question.by), top=question.top))
+
+    def delays(self, question: DelayQuestion) -> list[Delays]:
+        """How long deliveries took, by value, those of the most deliveries first."""
+        return terms.delays_of(self._counted(question.log, terms.delays(question.by), top=question.top))
 
     def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
         """How many deliveries of each state in each stretch of time, the oldest first."""
         step = question.step
-        rows = self._counted(question.log, terms.OVER_TIME, step=step)
-        return [
-            TimeTally(int(str(place)) * step, STATUSES[int(str(rank))], int(str(count))) for place, rank, count in rows
-        ]
+        return terms.time_tallies(step, self._counted(question.log, terms.OVER_TIME, step=step))
 
     def _counted(self, question: LogQuestion, how: tuple[str, str, str], **values: object) -> list[tuple[object, ...]]:
         columns, select, order = how

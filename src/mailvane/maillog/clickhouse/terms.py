@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from mailvane.core.errors import InvalidInput
 from mailvane.maillog.clickhouse.rows import STATUSES
 from mailvane.maillog.model import DeliveryStatus, parse_mail_id
-from mailvane.maillog.queries import Match, Pattern, Term, least_kept
+from mailvane.maillog.queries import Delays, Match, Pattern, Tally, Term, TimeTally, least_kept
 
 _MX = "substring(via, 17)"
 _OUTCOME = "splitByChar('\\x1f', substring(outcome, 17))"
 _FAMILY = f"{_OUTCOME}[1]"
 _REPLY = f"{_OUTCOME}[9]"
+_DELAY = f"toInt64OrZero({_OUTCOME}[7])"
 _RANK = "bitAnd(state, 15)"
 AUTHOR = "lower(if(header_from != '', header_from, sender))"
 
@@ -59,12 +60,36 @@ def tally(by: str) -> tuple[str, str, str]:
     return column, f"SELECT {value} AS value, count() AS rows", order
 
 
+def delays(by: str) -> tuple[str, str, str]:
+    """Likewise, for the times that half, 90 % and 99 % of the rows of each value took at most."""
+    column, value = GROUPS[by]
+    columns = "outcome" if column == "outcome" else f"outcome, {column}"
+    quantiles = ", ".join(f"quantileExact({share})({_DELAY})" for share in (0.5, 0.9, 0.99))
+    order = "GROUP BY value ORDER BY rows DESC, value LIMIT {top:UInt32}"
+    return columns, f"SELECT {value} AS value, count() AS rows, {quantiles}", order
+
+
 OVER_TIME = (
     "accepted_at, state",
     f"SELECT intDiv(accepted_at, {{step:Int64}}) AS place, {_RANK} AS rank, count()",
     "GROUP BY place, rank ORDER BY place, rank LIMIT 20000",
 )
 """Likewise, to count rows of each state in stretches of `step`."""
+
+_Rows = Sequence[tuple[object, ...]]  # as an engine gives them
+
+
+def tallies(by: str, rows: _Rows) -> list[Tally]:
+    found = [(str(value), int(str(count))) for value, count in rows]
+    return [Tally(STATUSES[int(value)].value if by == "status" else value, count) for value, count in found]
+
+
+def delays_of(rows: _Rows) -> list[Delays]:
+    return [Delays(str(value), *(int(str(each)) for each in figures)) for value, *figures in rows]
+
+
+def time_tallies(step: int, rows: _Rows) -> list[TimeTally]:
+    return [TimeTally(int(str(place)) * step, STATUSES[int(str(rank))], int(str(count))) for place, rank, count in rows]
 
 
 def condition(place: int, term: Term) -> tuple[str, dict[str, object]]:

@@ -34,6 +34,14 @@ class StoppedDay(msgspec.Struct, frozen=True, kw_only=True):
     stopped: int
 
 
+class AskedDay(msgspec.Struct, frozen=True, kw_only=True):
+    """A day on which mail was asked to pass, whole."""
+
+    day: int
+    asked: int
+    stopped: int
+
+
 class Replay(msgspec.Struct, frozen=True, kw_only=True):
     """What came of it."""
 
@@ -46,6 +54,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     stopped: int
     from_log: int = 0  # of what was asked for, known from the mail log only: from before decisions were recorded
     days: tuple[StoppedDay, ...]  # those with stopped mail, the oldest first
+    every_day: tuple[AskedDay, ...] = ()  # those with any mail, the oldest first
 
 
 def replay(domain: Domain, minutes: Iterable[MinuteOfDecisions], limits: Limits, since: int) -> Replay:
@@ -57,12 +66,16 @@ def replay(domain: Domain, minutes: Iterable[MinuteOfDecisions], limits: Limits,
     )
     asked = passed_then = 0
     days: dict[int, StoppedDay] = {}
+    every_day: dict[int, list[int]] = {}  # asked and stopped
     for minute in minutes:
         stopped, reason = bench.take(minute)
         if minute.minute < since:
             continue
         asked += minute.asked
         passed_then += minute.allowed
+        whole = every_day.setdefault(minute.minute // DAY_MS * DAY_MS, [0, 0])
+        whole[0] += minute.asked
+        whole[1] += stopped
         if reason is not None:
             start = minute.minute // DAY_MS * DAY_MS
             known = days.get(start)
@@ -80,6 +93,7 @@ def replay(domain: Domain, minutes: Iterable[MinuteOfDecisions], limits: Limits,
         passed_then=passed_then,
         stopped=sum(day.stopped for day in days.values()),
         days=tuple(days.values()),
+        every_day=tuple(AskedDay(day=day, asked=each[0], stopped=each[1]) for day, each in sorted(every_day.items())),
     )
 
 

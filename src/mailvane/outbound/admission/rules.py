@@ -55,6 +55,32 @@ def crossing(counted: Usage | MonthTally, rule: Guillotine) -> Crossing | None:
     return None
 
 
+def room(counted: MonthTally, rule: Guillotine, line: Line) -> int | None:
+    """How many more bounces, or complaints, of the mail that was sent already would cross the line; 0: it is crossed.
+
+    None: no number of them does, as there is no such limit or too little mail.
+    """
+    if crossing(counted, rule) is not None:
+        return 0
+    known = counted.bounces if line is Line.BOUNCES else counted.complaints
+    low, high = 1, max(1, counted.sent - known)
+    if crossing(_with_more(counted, line, high), rule) is None:
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        if crossing(_with_more(counted, line, middle), rule) is None:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _with_more(counted: MonthTally, line: Line, more: int) -> MonthTally:
+    if line is Line.BOUNCES:
+        return msgspec.structs.replace(counted, bounces=counted.bounces + more)
+    return msgspec.structs.replace(counted, complaints=counted.complaints + more)
+
+
 def advised_volume(rule: Guillotine) -> int:
     """The minimum volume that a rule should have, which is more than the one it has; 0: the rule is as it should be.
 

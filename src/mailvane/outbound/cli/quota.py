@@ -9,10 +9,10 @@ from rich.table import Table
 
 from mailvane.core.cli.rendering import console, moment, print_json, rate
 from mailvane.core.moments import DAY_MS
-from mailvane.maillog.queries import HourlyQuestion
 from mailvane.outbound.admission.counters import day_start, month_start
 from mailvane.outbound.admission.replay import Limits, Replay
 from mailvane.outbound.cli.program import OutboundProgram, outbound_program
+from mailvane.outbound.logged_mail import logged_mail
 from mailvane.outbound.model import MinuteOfDecisions
 
 _UTC = ZoneInfo("UTC")
@@ -55,18 +55,9 @@ def what_if(  # noqa: PLR0913  each option is a limit to try, or says of what
 def _logged(program: OutboundProgram, name: str, since: int, until: int) -> list[MinuteOfDecisions]:
     """What the mail log knows to have been sent, hour by hour."""
     domain = program.governance().domain(name)
-    relays = tuple(relay.id for relay in program.tenancy().relays(domain.workspace))
-    if not relays:
-        return []
-    question = HourlyQuestion(
-        workspace=domain.workspace, relays=relays, since=since, until=until, sender_domain=domain.name
-    )
+    relays = [relay.id for relay in program.tenancy().relays(domain.workspace)]
     with program.maillog() as maillog:
-        hours = maillog.hourly(question)
-    return [
-        MinuteOfDecisions(domain=domain.name, minute=hour.hour, asked=hour.accepted, allowed=hour.accepted)
-        for hour in hours
-    ]
+        return logged_mail(maillog, domain, relays, since, until)
 
 
 def _show(program: OutboundProgram, found: Replay, days: int) -> None:

@@ -1,0 +1,172 @@
+"""How the mail of mailboxes fares: rates with their intervals, opens by people apart from those by machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from markupsafe import Markup
+
+from mailvane.core.moments import DAY_MS
+from mailvane.dashboard.parts.bars import Bar, bars
+from mailvane.dashboard.parts.interval import interval
+from mailvane.dashboard.parts.local_time import local
+from mailvane.dashboard.parts.spark import spark
+from mailvane.dashboard.services import DashboardServices
+from mailvane.dashboard.visits import Html, Page, Reply, Visit
+from mailvane.mailboxes.model import Mailbox
+from mailvane.mailboxes.performance import KINDS, Known, Performance, Window, counted
+from mailvane.mailboxes.rates import Rate, rate
+from mailvane.maillog.queries import EngagementCounts
+
+RANGES = {"7": 7, "30": 30, "90": 90}
+_USUAL = "30"
+_SHOWN = ("delivered", "bounced", "opened", "clicked", "replied", "positive")
+SORTS = ("address", "sent", *_SHOWN)
+_ROWS = 100
+_KINDS = {
+    "delivered": "Delivered", "bounced": "Bounced", "opened": "Opened by people",
+    "opened_raw": "Opened, machines along", "clicked": "Clicked by people", "clicked_raw": "Clicked, machines along",
+    "replied": "Replied", "auto_replied": "Answered by a program", "positive": "Wanted replies",
+    "unsubscribed": "Unsubscribed", "complained": "Complained",
+}  # fmt: skip
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """A rate as it is shown; `count` None: nobody counts it."""
+
+    kind: str
+    name: str
+    count: int | None
+    share: str
+    picture: Markup
+    told: str
+
+
+class Row(msgspec.Struct, frozen=True):
+    mailbox: Mailbox
+    sent: int
+    today: int
+    allowed: int | None
+    figures: Sequence[Figure]
+    machines: int  # opens that no person made
+    picture: Markup
+
+
+def listed(services: DashboardServices, visit: Visit) -> Reply:
+    workspace, mailboxes = visit.workspace.id, services.mailboxes.mailboxes
+    chosen, window = _window(visit)
+    found = mailboxes.performance(workspace, window, visit.now)
+    sort = visit.asked("sort", "sent")
+    sort = sort if sort in SORTS else "sent"
+    ordered = sorted(found, key=lambda one: _key(one, sort))
+    number = visit.page_number()
+    part = ordered[(number - 1) * _ROWS : number * _ROWS]
+    days: dict[str, dict[int, int]] = {}
+    for each in mailboxes.figures.daily_by_sender(mailboxes.scope(workspace), window):
+        days.setdefault(each.sender, {})[each.day] = each.sent
+    rows = [_row(one, days.get(one.mailbox.address, {}), RANGES[chosen], visit.now) for one in part]
+    values = {
+        "section": "Mailboxes",
+        "rows": rows,
+        "total": len(found),
+        "sent": sum(one.counts.sent for one in found),
+        "heads": [(kind, _KINDS[kind]) for kind in _SHOWN],
+        "sort": sort,
+        "with_sort": {each: visit.with_query(sort=each) for each in SORTS},
+        "range": chosen,
+        "with_days": {each: visit.with_query(days=each) for each in RANGES},
+        "newer": visit.with_query(page=str(number - 1)) if number > 1 else "",
+        "older": visit.with_query(page=str(number + 1)) if number * _ROWS < len(found) else "",
+    }
+    return Html("mailboxes.html", values)
+
+
+def show(services: DashboardServices, visit: Visit) -> Reply:
+    workspace, mailboxes = visit.workspace.id, services.mailboxes.mailboxes
+    chosen, window = _window(visit)
+    mailbox = mailboxes.mailbox(workspace, visit.path["mailbox"], visit.now)
+    one = mailboxes.performance_of(mailbox, window, visit.now)
+    daily = mailboxes.figures.daily(mailboxes.scope(workspace), window, mailbox.address)
+    values = {
+        "section": "Mailboxes",
+        "mailbox": mailbox,
+        "totals": one.totals,
+        "sent": one.counts.sent,
+        "figures": _figures(mailbox, one.known, one.counts, KINDS),
+        "allowed": mailbox.allowed_today(visit.now),
+        "warming": mailbox.warmup.status(visit.now).value,
+        "warmup": mailbox.warmup,
+        "chart": _chart(services, visit, mailbox.address, daily, RANGES[chosen]),
+        "range": chosen,
+        "with_days": {each: visit.with_query(days=each) for each in RANGES},
+    }
+    return Html("mailbox.html", values)
+
+
+def _window(visit: Visit) -> tuple[str, Window]:
+    """Whole days of UTC, today among them."""
+    chosen = visit.asked("days", _USUAL)
+    chosen = chosen if chosen in RANGES else _USUAL
+    return chosen, Window(visit.now // DAY_MS * DAY_MS - (RANGES[chosen] - 1) * DAY_MS, visit.now)
+
+
+def _key(one: Performance, sort: str) -> tuple[float, str]:
+    """By address, or by the largest first; what nobody counts stands last."""
+    if sort == "address":
+        return 0.0, one.mailbox.address
+    if sort == "sent":
+        return -one.counts.sent, one.mailbox.address
+    count = counted(one.mailbox, one.known, one.counts)[sort]
+    return (1.0 if count is None or not one.counts.sent else -count / one.counts.sent), one.mailbox.address
+
+
+def _row(one: Performance, days: Mapping[int, int], count: int, now: int) -> Row:
+    first = now // DAY_MS * DAY_MS - (count - 1) * DAY_MS
+    sent = [days.get(first + place * DAY_MS, 0) for place in range(count)]
+    return Row(
+        mailbox=one.mailbox, sent=one.counts.sent, today=one.totals.sent_today,
+        allowed=one.mailbox.allowed_today(now), figures=_figures(one.mailbox, one.known, one.counts, _SHOWN),
+        machines=max(0, one.counts.opened_raw - one.counts.opened),
+        picture=spark(sent, f"{sum(sent):,} mails in {count} days", "ok"),
+    )  # fmt: skip
+
+
+def _figures(mailbox: Mailbox, known: Known, counts: EngagementCounts, kinds: Sequence[str]) -> list[Figure]:
+    found = counted(mailbox, known, counts)
+    return [_figure(kind, rate(found[kind], counts.sent)) for kind in kinds]
+
+
+def _figure(kind: str, one: Rate) -> Figure:
+    if one.numerator is None:
+        return Figure(kind, _KINDS[kind], None, "", Markup(""), "nobody counts it for this mailbox")
+    if one.rate is None or one.interval is None:
+        return Figure(kind, _KINDS[kind], one.numerator, "", Markup(""), "no mail in this time")
+    told = (
+        f"{one.numerator:,} of {one.denominator:,}, with 95 % certainty {one.interval.low:.1%} to "
+        f"{one.interval.high:.1%}"
+    )
+    picture = interval(one.rate, one.interval.low, one.interval.high, 1.0, told)
+    return Figure(kind, _KINDS[kind], one.numerator, f"{one.rate * 100:.1f} %", picture, told)
+
+
+def _chart(
+    services: DashboardServices, visit: Visit, address: str, daily: Sequence[EngagementCounts], days: int
+) -> Markup:
+    counts = {each.day: each for each in daily}
+    first = visit.now // DAY_MS * DAY_MS - (days - 1) * DAY_MS
+    drawn = []
+    for start in range(first, visit.now + 1, DAY_MS):
+        one = counts.get(start, EngagementCounts())
+        since, until = (local(at, services.zone).strftime("%Y-%m-%dT%H:%M:%S") for at in (start, start + DAY_MS - 1000))
+        link = f"/ui/{visit.workspace.id}/log?q=from:{address}%20since:{since}%20until:{until}"
+        good = max(0, one.sent - one.bounced)
+        title = f"{local(start, services.zone):%d %b}: {one.sent:,} sent, {one.bounced:,} bounced"
+        drawn.append(Bar(start, {"ok": good, "bad": one.bounced}, link, title))
+    return bars(drawn, lambda at: local(at, services.zone).strftime("%d %b"), "Mails a day")
+
+
+PAGES = (
+    Page("get", "/{workspace:int}/mailboxes", listed),
+    Page("get", "/{workspace:int}/mailboxes/{mailbox:str}", show),
+)

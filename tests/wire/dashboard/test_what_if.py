@@ -1,0 +1,57 @@
+"""What-if of a domain: quotas a day, and where its guillotine would fall; failures and delays of the overview."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+from msgspec import structs
+
+from mailvane.dashboard.people.model import Role
+from mailvane.maillog.model import EventType
+from mailvane.outbound.admission.rules import Line, crossing, room
+from mailvane.outbound.model import Guillotine, MonthTally, SendRequest
+from tests.wire.dashboard.browsing import member
+from tests.wire.world import NOW, World, accepted, ended
+
+BOUNCES = Guillotine(bounce_percent=5, minimum_volume=100)
+
+
+def text_of(page: str) -> str:
+    return re.sub(r"\s+", " ", unescape(re.sub("<[^>]+>", "", page)))
+
+
+@pytest.mark.parametrize(
+    ("bounces", "sent", "more"),
+    [(0, 1000, 51), (50, 1000, 1), (51, 1000, 0), (0, 99, None), (5, 100, 1), (99, 99, None)],
+)
+def test_so_many_more_bounces_cross_the_line(bounces: int, sent: int, more: int | None) -> None:
+    tally = MonthTally(month=1, sent=sent, bounces=bounces)
+    assert room(tally, BOUNCES, Line.BOUNCES) == more
+    if more:
+        assert crossing(structs.replace(tally, bounces=bounces + more), BOUNCES) is not None
+        assert crossing(structs.replace(tally, bounces=bounces + more - 1), BOUNCES) is None
+
+
+def test_the_page_stops_what_the_engine_would_have_stopped(world: World) -> None:
+    workspace, governance = world.ours.workspace.id, world.services.outbound.governance
+    governance.create("shop.example", workspace, NOW)
+    governance.decide([SendRequest(domain="shop.example")] * 30, NOW - 60_000)
+    at, viewer = f"/ui/{workspace}/domains/shop.example/what-if", member(world, Role.VIEWER)
+    page = text_of(viewer.get(f"{at}?daily=20&days=7").text)
+    assert "10 of 30 would have been stopped, on 1 day" in page
+    assert "no limit a day" not in page
+    assert "0 of 30 would have been stopped" in text_of(viewer.get(f"{at}?daily=0&monthly=0&hourly=0").text)
+    for wrong in ("daily=-1", "daily=x", "days=0", "days=101", "hourly=2", "bounce=200", "monthly=99999999999"):
+        assert viewer.get(f"{at}?{wrong}").status_code == 400, wrong
+    assert viewer.get(f"/ui/{workspace}/domains/nobody.example/what-if").status_code == 404
+
+
+def test_the_overview_tells_why_of_how_many_and_how_long_it_takes(world: World) -> None:
+    first = accepted(world.ours, "ann@isp.example")
+    second = structs.replace(accepted(world.ours, "bob@isp.example"), recipient_number=2)
+    world.record(world.ours, first, second, ended(first), ended(second, EventType.BOUNCED, 550, "550 5.1.1 no"))
+    page = text_of(member(world, Role.VIEWER).get(f"/ui/{world.ours.workspace.id}").text)
+    assert "isp.example12 s" in page.replace(" ", "").replace("2s", "2 s")
+    assert "follows none for this workspace" in page
