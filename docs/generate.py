@@ -27,7 +27,13 @@ from mailvane.server.following import FollowingMetrics
 from mailvane.server.http import document
 from mailvane.server.operations import Metrics
 from mailvane.server.reputation_metrics import ReputationMetrics
-from mailvane.server.settings import declared_health, declared_mailboxes, declared_reputation, declared_settings
+from mailvane.server.settings import (
+    declared_health,
+    declared_mailboxes,
+    declared_mcp,
+    declared_reputation,
+    declared_settings,
+)
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -127,6 +133,8 @@ def _settings() -> Iterator[str]:
     yield from map(_table_key, declared_health())
     yield "\nHow mailboxes appear:\n\n| key of `[mailboxes]` | default | meaning |\n|---|---|---|\n"
     yield from map(_table_key, declared_mailboxes())
+    yield "\nWhat `mailvane mcp` offers to language models:\n\n| key of `[mcp]` | default | meaning |\n|---|---|---|\n"
+    yield from map(_table_key, declared_mcp())
 
 
 def _table_key(key: TableKey) -> str:

@@ -28,7 +28,7 @@ from tests.ledgers import place_empty
 from tests.waiting import PATIENCE, wait_for
 
 MOST_LINES = 12  # with the usage and the box around a complaint
-RUN_FOR_EVER = {("serve",), ("demo",)}
+RUN_FOR_EVER = {("serve",), ("demo",), ("mcp",)}
 HOSTILE = ("\udcff", "../../etc/passwd", "x" * 300, "-1", "[red]{}%s\x1b[31m")
 
 

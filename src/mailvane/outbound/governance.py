@@ -247,14 +247,20 @@ class Governance:
         return self._domains.audit(canonical, limit, workspace) if canonical else []
 
     def what_if(
-        self, name: str, since: int, until: int, limits: Limits, logged: Iterable[MinuteOfDecisions] = ()
+        self,
+        name: str,
+        since: int,
+        until: int,
+        limits: Limits,
+        logged: Iterable[MinuteOfDecisions] = (),
+        workspace: int | None = None,
     ) -> Replay:
         """What other limits would have stopped of the mail that this domain asked to send. Raises NotFound.
 
         `logged` is what the mail log knows to have been sent since the beginning of that month: it stands for the time
         before the first decision was recorded.
         """
-        domain = self.domain(name)
+        domain = self.domain(name, workspace)
         # A month's limit is met by the mail of the whole month, also of the days before those asked about.
         minutes = self._periods.decisions(domain.id, month_start(since), until)
         first = minutes[0].minute if minutes else until

@@ -26,7 +26,7 @@ from mailvane.mailboxes.cli import tagging as mailbox_tagging
 from mailvane.maillog.cli import explain, importing, log, stats, upkeep
 from mailvane.outbound.cli import domain, limit, quota
 from mailvane.reputation.cli import alerts, check
-from mailvane.server.commands import doctor, serve, workspace
+from mailvane.server.commands import doctor, mcp, serve, workspace
 
 Register = Callable[[typer.Typer], None]
 COMMANDS: Mapping[str, Register] = {
@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, Register] = {
     "mailbox": mailbox.register,
     "mailboxes": mailboxes.register,
     "mailbox-tag": mailbox_tagging.register,
+    "mcp": mcp.register,
     "quarantine": quarantine.register,
     "quota": quota.register,
     "relay": relay.register,

@@ -15,6 +15,9 @@ from pathlib import Path
 from threading import Lock
 from zoneinfo import ZoneInfo
 
+from mailvane.core.cli.selection import chosen_workspace
+from mailvane.core.errors import NotPossible
+from mailvane.core.listening import Listen
 from mailvane.core.tenants.service import Tenancy
 from mailvane.dashboard.people.service import People
 from mailvane.dmarc.intake import Taken
@@ -33,11 +36,13 @@ from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.alerts.warnings import AlertWarnings
 from mailvane.reputation.blocklists import ListingCheck
 from mailvane.reputation.model import AssetKind
+from mailvane.reputation.source_schedule import SourceSchedule
 from mailvane.server import cli
 from mailvane.server.governance import governance_of
 from mailvane.server.importing import Importer
 from mailvane.server.ledger import Ledger
 from mailvane.server.ledgers import ledger_of
+from mailvane.server.mcp.desk import DeskServices
 from mailvane.server.program import Check
 from mailvane.server.settings import Settings, base_url, load, master_token
 from mailvane.server.tenants.removal import Removal
@@ -174,6 +179,35 @@ class Mailvane:
         from mailvane.server.serving import serve  # noqa: PLC0415
 
         serve(self._settings, roles)
+
+    def mcp(self, workspace: str | None, listen: Listen | None) -> None:
+        try:
+            from mailvane.server.mcp.protocol import serve_http, serve_stdio  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            if not (error.name or "").startswith(("mcp", "pydantic", "starlette")):
+                raise
+            raise NotPossible("the library `mcp` is not installed: pip install 'mailvane[mcp]'") from None
+        if listen is None:
+            serve_stdio(self._desk(), chosen_workspace(self.tenancy(), workspace).id)
+        else:
+            serve_http(self._desk(), listen)
+
+    def _desk(self) -> DeskServices:
+        from mailvane.server.alerting import schedule_of  # noqa: PLC0415
+
+        ledger, schedule = self._ledger, schedule_of(self._settings.reputation)
+        return DeskServices(
+            tenancy=self.tenancy(),
+            maillog=self.maillog,
+            governance=self.governance(),
+            alerting=self.alerting(),
+            observed=ledger.observations,
+            assets=ledger.assets,
+            sources=SourceSchedule(ledger.assets, ledger.observations, ledger.leases, schedule),
+            settings=self._settings.mcp,
+            zone=self.zone,
+            clock=self.now,
+        )
 
     def backup(self, directory: Path) -> None:
         with self.maillog() as maillog:

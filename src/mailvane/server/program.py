@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from mailvane.core.cli.program import Program, program
+from mailvane.core.listening import Listen
 from mailvane.maillog.interface import MailLog
 from mailvane.server.tenants.removal import Removal
 
@@ -35,6 +36,9 @@ class Check(msgspec.Struct, frozen=True):
 class ServerProgram(Program, Protocol):
     def serve(self, roles: frozenset[str]) -> None:
         """Run until told to stop."""
+
+    def mcp(self, workspace: str | None, listen: Listen | None) -> None:
+        """Answer by the Model Context Protocol until told to stop; without an address over standard streams."""
 
     def maillog(self) -> AbstractContextManager[MailLog]:
         """The mail log: through the running server when there is one, opened here otherwise."""

@@ -37,6 +37,8 @@ from mailvane.notify.settings import NotifySettings
 from mailvane.outbound.settings import OutboundSettings, read_outbound
 from mailvane.reputation import settings as reputation_config
 from mailvane.reputation.settings import ReputationSettings
+from mailvane.server.mcp import settings as mcp_config
+from mailvane.server.mcp.settings import McpSettings
 
 ENVIRONMENT_PREFIX = "MAILVANE_"
 CONFIG_FILE = "mailvane.toml"
@@ -48,7 +50,7 @@ _MASK = "•••"
 _REPUTATION = (reputation_config.PART, dmarc_config.PART, notify_config.PART)
 
 
-_TABLES = ("postfix", "outbound", "reputation", "health", "mailboxes", "inbound")
+_TABLES = ("postfix", "outbound", "reputation", "health", "mailboxes", "inbound", "mcp")
 
 
 class Declared(NamedTuple):
@@ -154,6 +156,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     health: HealthSettings = HealthSettings()
     mailboxes: MailboxSettings = MailboxSettings()
     inbound: InboundSettings = InboundSettings()
+    mcp: McpSettings = McpSettings()
 
 
 class Setting(NamedTuple):
@@ -186,6 +189,11 @@ def declared_health() -> list[TableKey]:
 def declared_mailboxes() -> list[TableKey]:
     """Every key of `[mailboxes]`."""
     return declared_parts((mailboxes_config.PART,))
+
+
+def declared_mcp() -> list[TableKey]:
+    """Every key of `[mcp]`."""
+    return declared_parts((mcp_config.PART,))
 
 
 def load(command_line: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
@@ -328,6 +336,7 @@ def _from_file(path: Path) -> tuple[dict[str, _Given], dict[str, Any]]:
     reputation, dmarc, notify = read_parts(content.pop("reputation", {}), f"{path}: reputation", _REPUTATION)
     (health,) = read_parts(content.pop("health", {}), f"{path}: health", (health_config.PART,))
     (mailboxes,) = read_parts(content.pop("mailboxes", {}), f"{path}: mailboxes", (mailboxes_config.PART,))
+    (mcp,) = read_parts(content.pop("mcp", {}), f"{path}: mcp", (mcp_config.PART,))
     tables = {
         "postfix": read_postfix_logs(path, content.pop("postfix", [])),
         "outbound": read_outbound(content.pop("outbound", {}), f"{path}: outbound"),
@@ -336,6 +345,7 @@ def _from_file(path: Path) -> tuple[dict[str, _Given], dict[str, Any]]:
         "notify": notify,
         "health": health,
         "mailboxes": mailboxes,
+        "mcp": mcp,
         "inbound": read_inbound(content.pop("inbound", {}), f"{path}: inbound"),
     }
     given = {}
