@@ -214,12 +214,13 @@ def serve_stdio(services: DeskServices, workspace: int) -> None:
 class _WorkspaceKeys:
     """Proves keys by the ledger, each request anew: one that was taken back opens nothing any more."""
 
-    def __init__(self, tenancy: Tenancy) -> None:
+    def __init__(self, tenancy: Tenancy, clock: Callable[[], int]) -> None:
         self._tenancy = tenancy
+        self._clock = clock
 
     async def verify_token(self, token: str) -> AccessToken | None:
         try:
-            principal = await asyncio.to_thread(self._tenancy.authenticate, token)
+            principal = await asyncio.to_thread(self._tenancy.authenticate, token, self._clock())
         except NotAuthenticated:
             return None
         if principal.kind is not KeyKind.WORKSPACE or principal.workspace is None:
@@ -238,7 +239,7 @@ def _desk_of_request(services: DeskServices) -> Desk:
 
 def serve_http(services: DeskServices, where: Listen) -> None:
     """For whoever presents a workspace's key as a bearer token, until the process is told to stop."""
-    keys = _WorkspaceKeys(services.tenancy)
+    keys = _WorkspaceKeys(services.tenancy, services.clock)
     server = _server(lambda: _desk_of_request(services), services.settings, keys)
     names = {"localhost", "127.0.0.1", "[::1]", str(where).rpartition(":")[0], *services.settings.hosts}
     security = TransportSecuritySettings(
