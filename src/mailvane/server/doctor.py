@@ -8,6 +8,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import chdb
@@ -16,30 +17,51 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from mailvane import __version__
-from mailvane.core.errors import InvalidInput, MailvaneError
+from mailvane.core.errors import (
+    InvalidSetting,
+    LedgerMismatch,
+    MailvaneError,
+    StoreDamaged,
+    StoreInUse,
+    StoreTooNew,
+    Transient,
+)
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.dmarc.readers.containers import visible
 from mailvane.maillog.followed_logs import FollowedLogState, Standing
 from mailvane.maillog.postfix.rotation import newest_line
+from mailvane.maillog.queries import LogQuestion
 from mailvane.maillog.settings import PostfixLog
 from mailvane.outbound.admission.rules import advised_volume
-from mailvane.outbound.model import Counting
+from mailvane.outbound.model import Counting, Guillotine
 from mailvane.outbound.policy.protocol import END_OF_MESSAGE
 from mailvane.reputation.model import Source, SourceHealth
 from mailvane.reputation.source_schedule import SourceSchedule
 from mailvane.server.alerting import monitoring_settings, schedule_of, warnings_about
-from mailvane.server.data_directory import owner
 from mailvane.server.ledgers import is_embedded, ledger_of
 from mailvane.server.program import Check, CheckResult
-from mailvane.server.settings import TOKEN_FILE, Settings, shown
+from mailvane.server.running_server import ServerUser, running_server, server_user
+from mailvane.server.settings import CONFIG_FILE, TOKEN_FILE, Settings, base_url, shown
 from mailvane.server.stores import maillog_anywhere
+from mailvane.server.unread_settings import idle_settings, unread_by, unread_files
 
 _GIB = 1 << 30
 _FREE_WARNING = 5 * _GIB
 _BACKLOG_WARNING = 1000
 _LATE_MS = 5 * MINUTE_MS  # a batch is on its way for less than a second where all is well
 _TOLERANCE = 15 * MINUTE_MS  # milliseconds; zones differ by no less
+_SILENT_MS = DAY_MS  # ours: a mail server that is up writes something every day
 _SHOWN = 5  # findings
+_MOST_WORKSPACES = 50  # that are asked for their newest mail
+_ADVICE: tuple[tuple[type[MailvaneError], str], ...] = (
+    (StoreInUse, "wait for it to end, or stop it; then try again"),
+    (LedgerMismatch, "see docs/how-to/recover.md"),
+    (StoreDamaged, "see docs/how-to/recover.md"),
+    (StoreTooNew, "run the version of Mailvane that wrote it, or a later one"),
+    (InvalidSetting, "correct the setting that is named"),
+    (Transient, "is what is named running, reachable from here, and not full? Then try again"),
+    (MailvaneError, "correct what is named; docs/how-to/recover.md helps with stores"),
+)
 
 
 class _Problem(msgspec.Struct):
@@ -56,6 +78,7 @@ def checks(settings: Settings, deep: bool = False) -> Iterator[Check]:
     for check in (
         _versions,
         _settings,
+        _unread,
         _data,
         _token,
         _disk,
@@ -64,6 +87,7 @@ def checks(settings: Settings, deep: bool = False) -> Iterator[Check]:
         _policy,
         _server,
         *stored,
+        _stamps,
         _sources,
         _alerts,
     ):
@@ -71,9 +95,19 @@ def checks(settings: Settings, deep: bool = False) -> Iterator[Check]:
         try:
             yield check(settings)
         except MailvaneError as error:
-            yield Check(name, CheckResult.BAD, error.message)
+            yield Check(name, CheckResult.BAD, error.message, _advice(error))
     for number in range(len(settings.postfix)):
-        yield _source(settings, number)
+        try:
+            yield _source(settings, number)
+        except MailvaneError as error:
+            yield Check(
+                f"postfix {number + 1}", CheckResult.BAD, error.message, "name a plain log file that is written"
+            )
+
+
+def _advice(error: MailvaneError) -> str:
+    """What to do about a check that could not be made."""
+    return next(advice for kind, advice in _ADVICE if isinstance(error, kind))
 
 
 def _versions(_: Settings) -> Check:
@@ -87,14 +121,29 @@ def _settings(settings: Settings) -> Check:
 
 
 def _data(settings: Settings) -> Check:
-    path = settings.data
+    path, user = settings.data, server_user(settings, running_server(settings))
     if not path.exists():
         return Check("data", CheckResult.WARNING, f"{path} is not there yet", "it is made by the first command")
-    if not os.access(path, os.W_OK | os.X_OK):
-        return Check("data", CheckResult.BAD, f"{path} cannot be written by this user")
+    rights = [user.may(path, right) for right in "wx"]
+    if False in rights:
+        finding = f"{path} cannot be written by {user.name}, as whom the server runs"
+        return Check("data", CheckResult.BAD, finding, f"chown -R {user.uid}:{user.gid} {path}")
+    if None in rights:
+        finding = f"{path} belongs to {user.name}: what the server may do cannot be seen by this user"
+        return Check("data", CheckResult.WARNING, finding, f"run this as {user.name} or as root")
+    if strange := _not_its_own(path, user):
+        finding = f"{strange} cannot be written by {user.name}, as whom the server runs"
+        advice = f"run commands as {user.name}, and now: chown -R {user.uid}:{user.gid} {path}"
+        return Check("data", CheckResult.BAD, finding, advice)
     if stat.S_IMODE(path.stat().st_mode) & stat.S_IROTH:
         return Check("data", CheckResult.WARNING, f"{path} can be read by everybody", f"chmod o-rx {path}")
     return Check("data", CheckResult.GOOD, str(path))
+
+
+def _not_its_own(data: Path, user: ServerUser) -> Path | None:
+    """Something at the top of the data directory that a command made as another user, which the server cannot write."""
+    found = sorted(each for each in data.iterdir() if each.name != CONFIG_FILE and each.lstat().st_uid != user.uid)
+    return next((each for each in found if user.may(each, "w") is False), None)
 
 
 def _token(settings: Settings) -> Check:
@@ -103,12 +152,17 @@ def _token(settings: Settings) -> Check:
     path = settings.data / TOKEN_FILE
     if not path.exists():
         return Check("token", CheckResult.GOOD, "the master token is made at the first start")
+    user = server_user(settings, running_server(settings))
+    if user.may(path, "r") is False:
+        return Check("token", CheckResult.BAD, f"{path} cannot be read by {user.name}", f"chown {user.uid} {path}")
     if stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
         return Check("token", CheckResult.BAD, f"{path} can be read by others", f"chmod 600 {path}")
     return Check("token", CheckResult.GOOD, f"the master token is in {path}")
 
 
 def _disk(settings: Settings) -> Check:
+    if not is_embedded(settings) and not settings.ledger.startswith("sqlite:"):
+        return Check("disk", CheckResult.GOOD, "both stores are elsewhere, and so are their disks")
     path = settings.data if settings.data.exists() else settings.data.parent
     free = shutil.disk_usage(path).free
     message = f"{free / _GIB:.1f} GiB free"
@@ -122,7 +176,10 @@ def _ledger(settings: Settings) -> Check:
         workspaces = ledger.tenants.workspaces()
         relays = sum(len(ledger.tenants.relays(one.id)) for one in workspaces)
         backlog, since = ledger.journal.backlog(), ledger.journal.pending_since()
-    message = f"{len(workspaces)} workspace(s), {relays} relay(s), {backlog} batch(es) on their way to the mail log"
+    kind = "SQLite" if settings.ledger.startswith("sqlite:") else "PostgreSQL"
+    message = (
+        f"{kind}: {len(workspaces)} workspace(s), {relays} relay(s), {backlog} batch(es) on their way to the mail log"
+    )
     age = 0 if since is None else max(0, time.time_ns() // 1_000_000 - since)
     if age > _LATE_MS:
         message += f", the oldest for {age // MINUTE_MS} minutes"
@@ -137,6 +194,9 @@ def _outbound(settings: Settings) -> Check:
     usual = settings.outbound.guillotine
     advised = [volume for each in domains if (volume := advised_volume(each.guillotine or usual))]
     message = f"{len(domains)} sending domain(s)"
+    if not domains and (volume := advised_volume(usual)) and usual != Guillotine():
+        finding = f"{message}, and a rule by which a single bounce or complaint among few mails suspends the next one"
+        return Check("outbound", CheckResult.WARNING, finding, f"set `guillotine.minimum_volume`, say to {volume}")
     if advised:
         message += f", of which a single bounce or complaint among few mails suspends {len(advised)}"
         return Check(
@@ -164,12 +224,12 @@ def _policy(settings: Settings) -> Check:
 
 
 def _stages_asked(settings: Settings) -> dict[str, float] | None:
-    """How often mail servers asked the server that runs here, by stage; None where none runs."""
-    held = owner(settings.data)
-    if held is None or not held.http:
+    """How often mail servers asked the server that runs, by stage; None where none runs."""
+    server = running_server(settings)
+    if server is None or not server.http:
         return None
     try:
-        text = httpx.get(f"{held.http}/metrics", timeout=10).text
+        text = server.get("/metrics").text
     except httpx.HTTPError:
         return None
     found = (family for family in text_string_to_metric_families(text) if family.name == "mailvane_policy_stages")
@@ -178,22 +238,36 @@ def _stages_asked(settings: Settings) -> dict[str, float] | None:
 
 
 def _server(settings: Settings) -> Check:
-    held = owner(settings.data)
-    if held is None or not held.http:
-        message = f"{held.purpose} owns the data directory" if held else "no server runs on this data directory"
+    server = running_server(settings)
+    if server is None or not server.http:
+        where = "on this data directory" if is_embedded(settings) else f"on {base_url(settings)}"
+        message = f"{server.purpose} owns the data directory" if server else f"no server runs {where}"
         return Check("server", CheckResult.WARNING, message, "start it with `mailvane serve`")
     try:
-        answer = httpx.get(f"{held.http}/readyz", timeout=10)
+        answer = server.get("/readyz")
     except httpx.HTTPError as error:
-        return Check("server", CheckResult.BAD, f"process {held.pid} does not answer on {held.http}: {error}")
-    message = f"process {held.pid} on {held.http} is {'ready' if answer.is_success else 'not ready'}"
+        finding = f"{server.name} does not answer: {error}"
+        return Check("server", CheckResult.BAD, finding, "see the server's log; if it hangs, restart it")
+    message = f"{server.name} is {'ready' if answer.is_success else 'not ready'}"
     if answer.status_code != httpx.codes.OK:
-        return Check("server", CheckResult.BAD, f"{message}: {_said(answer)}")
+        advice = "what is named does not answer or is not read: see the other lines here, and the server's log"
+        return Check("server", CheckResult.BAD, f"{message}: {_said(answer)}", advice)
     troubled = [state for state in _followed(answer) if state.standing is not Standing.FOLLOWING]
     if troubled:
         found = "; ".join(f"{state.log}: {state.standing} {state.error}".rstrip() for state in troubled)
         return Check("server", CheckResult.WARNING, f"{message}; {found}", "see the server's log and its metrics")
     return Check("server", CheckResult.GOOD, message)
+
+
+def _unread(settings: Settings) -> Check:
+    """Settings that somebody wrote and the server, or nobody, reads."""
+    found = [*unread_files(settings), *idle_settings(settings)]
+    server = running_server(settings)
+    if server is not None:
+        found += unread_by(server, settings)
+    if not found:
+        return Check("unread", CheckResult.GOOD, "every setting that is written is read")
+    return Check("unread", CheckResult.WARNING, "; ".join(each.finding for each in found), found[0].advice)
 
 
 def _said(answer: httpx.Response) -> str:
@@ -218,7 +292,8 @@ def _maillog(settings: Settings) -> Check:
     where = "embedded" if is_embedded(settings) else "served"
     message = f"{where} {health.engine}: {health.events:,} events, {health.deliveries:,} deliveries, {size:,.1f} MiB"
     if health.damage:
-        return Check("maillog", CheckResult.BAD, f"{message}; {health.damage}")
+        advice = "`mailvane doctor --deep` says more; `mailvane restore` a backup into a new data directory"
+        return Check("maillog", CheckResult.BAD, f"{message}; {health.damage}", advice)
     return Check("maillog", CheckResult.GOOD, message)
 
 
@@ -317,36 +392,63 @@ def _source(settings: Settings, number: int) -> Check:
     name = f"postfix {number + 1}"
     if not log.path.exists():
         return Check(name, CheckResult.BAD, f"{log.path} is not there", "does Postfix log to a file? see maillog_file")
-    if not os.access(log.path, os.R_OK):
-        return Check(name, CheckResult.BAD, f"{log.path} cannot be read", "add this user to the group of the file")
+    user = server_user(settings, running_server(settings))
+    readable = user.may(log.path, "r")
+    if readable is False:
+        finding = f"{log.path} cannot be read by {user.name}, as whom the server runs"
+        return Check(name, CheckResult.BAD, finding, f"add {user.name} to the group of the file")
+    if readable is None and not os.access(log.path, os.R_OK):
+        finding = f"{log.path}: whether {user.name} may read it cannot be seen by this user"
+        return Check(name, CheckResult.WARNING, finding, f"run this as {user.name} or as root")
     return _clock(name, log, log.timezone or settings.timezone)
 
 
 def _clock(name: str, log: PostfixLog, zone: ZoneInfo) -> Check:
-    """Whether the newest stamp is that of the moment at which it was written."""
+    """Whether the newest stamp is that of the moment at which it was written, and that moment is not long ago."""
     now = time.time_ns() // 1_000_000
-    try:
-        newest = newest_line(log.path, zone, now)
-    except InvalidInput as error:
-        return Check(name, CheckResult.BAD, error.message)
+    newest = newest_line(log.path, zone, now)
     message = f"{log.path} for workspace {log.workspace}"
     if newest.stamped is None:
-        result = CheckResult.GOOD if newest.empty else CheckResult.WARNING
-        return Check(name, result, f"{message}: {'empty' if newest.empty else 'no line near its end is understood'}")
+        if newest.empty:
+            return Check(name, CheckResult.GOOD, f"{message}: empty")
+        finding = f"{message}: no line near its end is understood"
+        return Check(
+            name, CheckResult.WARNING, finding, "is this the log of a Postfix? `mailvane import --samples` tells"
+        )
     advice = (
         f"stamps that name no zone are read in {zone.key}: set the timezone of this log, or the clock of its writer"
     )
     if newest.stamped > now + _TOLERANCE:
-        return Check(
-            name,
-            CheckResult.WARNING,
-            f"{message}: its newest line is stamped {_hours(newest.stamped - now)} ahead",
-            advice,
-        )
+        finding = f"{message}: its newest line is stamped {_hours(newest.stamped - now)} ahead"
+        return Check(name, CheckResult.WARNING, finding, advice)
     if newest.early > _TOLERANCE:
         found = f"its newest line is stamped {_hours(newest.early)} before it was written"
         return Check(name, CheckResult.WARNING, f"{message}: {found}", advice)
-    return Check(name, CheckResult.GOOD, f"{message}: newest line of {_hours(now - newest.stamped)} ago")
+    told = f"{message}: newest line of {_hours(now - newest.stamped)} ago"
+    if now - newest.written > _SILENT_MS:
+        advice = "does Postfix still write to this file? After a rotation its writer has to open the new one"
+        return Check(name, CheckResult.WARNING, told, advice)
+    return Check(name, CheckResult.GOOD, told)
+
+
+def _stamps(settings: Settings) -> Check:
+    """Whether the newest mail of each workspace is from before now."""
+    now = time.time_ns() // 1_000_000
+    with ledger_of(settings) as ledger:
+        asked = {one: tuple(each.id for each in ledger.tenants.relays(one.id)) for one in ledger.tenants.workspaces()}
+    ahead, newest = [], 0
+    with maillog_anywhere(settings, "mailvane doctor") as maillog:
+        for workspace, relays in list(asked.items())[:_MOST_WORKSPACES]:
+            page = maillog.search(LogQuestion(workspace=workspace.id, relays=relays, limit=1))
+            at = max((each.accepted_at for each in page.deliveries), default=0)
+            newest = max(newest, at)
+            if at > now + _TOLERANCE:
+                ahead.append(f"{workspace.name} has mail accepted {_hours(at - now)} from now")
+    if ahead:
+        advice = "set the clock of the mail server that wrote it, or the time zone that its stamps are read in"
+        return Check("stamps", CheckResult.WARNING, "; ".join(ahead[:_SHOWN]), advice)
+    told = f"the newest mail is of {_hours(now - newest)} ago" if newest else "there is no mail yet"
+    return Check("stamps", CheckResult.GOOD, told)
 
 
 def _hours(milliseconds: int) -> str:
