@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from mailvane.core.setting_tables import TableKey
 from mailvane.inbound.health.exporting import HealthMetrics
@@ -25,6 +25,7 @@ from mailvane.reputation.texts.evidence import meanings
 from mailvane.server.cli import build
 from mailvane.server.following import FollowingMetrics
 from mailvane.server.http import document
+from mailvane.server.mail_metrics import MailMetrics
 from mailvane.server.operations import Metrics
 from mailvane.server.reputation_metrics import ReputationMetrics
 from mailvane.server.settings import (
@@ -174,6 +175,8 @@ def _metrics() -> Iterator[str]:
     ReputationMetrics(registry)
     NotificationMetrics(registry)
     HealthMetrics(registry)
+    MailMetrics(registry)
+    ProcessCollector(registry=registry)
     for metric in sorted(registry.collect(), key=lambda found: found.name):
         suffix = {"counter": "_total", "info": "_info"}.get(metric.type, "")
         yield f"| `{metric.name}{suffix}` | {metric.type} | {metric.documentation} |\n"

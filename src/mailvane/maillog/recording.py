@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Condition, Event, Lock, Thread
 from time import monotonic
@@ -49,7 +49,15 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
 class Recorder:
     """Safe to share between threads."""
 
-    def __init__(self, journal: JournalStore, maillog: EventStore, held_events: int = _HELD_EVENTS) -> None:
+    def __init__(
+        self,
+        journal: JournalStore,
+        maillog: EventStore,
+        held_events: int = _HELD_EVENTS,
+        recorded: Callable[[EventBatch], None] = lambda _batch: None,
+    ) -> None:
+        """`recorded` is told of each batch once it is durable; only of what is new in it."""
+        self._recorded = recorded
         self._journal = journal
         self._maillog = maillog
         self._held: dict[int, PendingBatch] = {}  # fresh from this process, so they need not be read back
@@ -71,6 +79,7 @@ class Recorder:
         if pending is not None:
             self._hold(pending)
             self._tell()
+            self._recorded(pending.batch)
         return pending
 
     def store(self, entry: JournalEntry, now: int) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -52,6 +54,18 @@ class FollowingMetrics:
             ["log"],
             registry=registry,
         )
+        self.behind = Gauge(
+            "mailvane_postfix_behind_seconds",
+            "For how long the end of a followed log was not reached; 0 while all of it is read",
+            ["log"],
+            registry=registry,
+        )
+        self.silent = Gauge(
+            "mailvane_postfix_silent_seconds",
+            "For how long nothing was written to a followed log; NaN when there is no file",
+            ["log"],
+            registry=registry,
+        )
         self.failures = Counter(
             "mailvane_postfix_failures",
             "Times that following a log failed and was tried again",
@@ -84,6 +98,8 @@ class Follower:
     def run(self) -> None:
         """Until it is stopped. Failures are logged and retried: mail goes on meanwhile."""
         self._metrics.failures.labels(self.name)  # shown before the first one
+        self._metrics.behind.labels(self.name).set_function(lambda: self.standing.state(_clock()).behind_ms / 1000)
+        self._metrics.silent.labels(self.name).set_function(lambda: _silent(self._followed.path))
         try:
             self._keep_following()
         finally:
@@ -155,6 +171,14 @@ class Follower:
         while (left := until - time.monotonic()) > 0 and not self._stop():
             time.sleep(min(left, 0.2))
         return self._stop()
+
+
+def _silent(path: Path) -> float:
+    """In seconds."""
+    try:
+        return max(0.0, time.time() - path.stat().st_mtime)
+    except OSError:
+        return math.nan
 
 
 def _clock() -> int:

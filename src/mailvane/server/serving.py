@@ -18,7 +18,7 @@ from typing import Any
 
 import uvloop
 from litestar import Litestar
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from mailvane.core.connections import ConnectionLimits
 from mailvane.core.errors import InvalidSetting
@@ -46,6 +46,7 @@ from mailvane.server.http import HttpServices, create_app
 from mailvane.server.inbound import inbound_services
 from mailvane.server.judging import classifying
 from mailvane.server.ledgers import end_what_dead_processes_hold
+from mailvane.server.mail_metrics import MailMetrics
 from mailvane.server.mailboxes import WarmupWatch, mailbox_services
 from mailvane.server.outbound import outbound_services, policy_server
 from mailvane.server.receiving import Receiving
@@ -73,10 +74,11 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
     if "smtp" in roles and str(settings.smtp) != SMTP_DEFAULT:
         _refuse_busy(settings.smtp)
     registry = CollectorRegistry()
-    metrics = FollowingMetrics(registry)
+    metrics, mail = FollowingMetrics(registry), MailMetrics(registry)
+    ProcessCollector(registry=registry)
     with ExitStack() as running:
         url = base_url(settings) if "http" in roles else ""
-        opening = partial(stores_here, settings, "mailvane serve", url)
+        opening = partial(stores_here, settings, "mailvane serve", url, mail.recorded)
         stores = at_low_priority(lambda: running.enter_context(opening()))
         end_what_dead_processes_hold(settings, stores.ledger, _clock())
         followed = FollowedLogs(_clock)
@@ -111,6 +113,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
             background.append(
                 partial(every, SWEEP_SECONDS, "removed workspaces", partial(to_thread, stores.removal.sweep))
             )
+            background.append(partial(mail.follow, stores.maillog, tenancy, _clock))
             background.append(partial(settling_of(settings.mailboxes, stores, tenancy).run, _clock))
             background += classifying(settings.mailboxes, stores, tenancy, _clock)
             runner.run(_beside(background, surfaces) if "worker" in roles else surfaces)

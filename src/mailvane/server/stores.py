@@ -12,6 +12,7 @@ from mailvane.maillog.backup import LockedMailLog
 from mailvane.maillog.clickhouse import ScratchSession, open_maillog
 from mailvane.maillog.integrity import Integrity
 from mailvane.maillog.interface import MailLog
+from mailvane.maillog.model import EventBatch
 from mailvane.maillog.ownership import Ownership
 from mailvane.maillog.recording import Recorder, Shipper
 from mailvane.maillog.remote import RemoteMailLog
@@ -37,8 +38,10 @@ class Stores(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def stores_here(settings: Settings, purpose: str, http: str = "") -> Iterator[Stores]:
-    """Both stores, opened by this process.
+def stores_here(
+    settings: Settings, purpose: str, http: str = "", recorded: Callable[[EventBatch], None] = lambda _batch: None
+) -> Iterator[Stores]:
+    """Both stores, opened by this process. `recorded` is told of what it records.
 
     Raises StoreInUse when another process owns the embedded mail log,
     LedgerMismatch when the mail log holds mail of workspaces that the ledger does not know.
@@ -54,7 +57,7 @@ def stores_here(settings: Settings, purpose: str, http: str = "") -> Iterator[St
         integrity = Integrity(ledger.maillog_record, maillog, _clock, alone=is_embedded(settings))
         integrity.look()
         open_things.enter_context(integrity.watched())
-        recorder = Recorder(ledger.journal, NoticingReplies(ownership, ledger.tracking))
+        recorder = Recorder(ledger.journal, NoticingReplies(ownership, ledger.tracking), recorded=recorded)
         shipper = Shipper(recorder)
         shipper.start()
         open_things.callback(shipper.stop)
