@@ -37,7 +37,7 @@ def test_a_log_in_local_time_is_read_in_the_zone_of_the_machine(installation: In
     installation.run("import", "postfix", str(tmp_path / "mail.log"), "--workspace", "acme")
     assert installation.answer("log", "--since", "1 hour ago")["total"] == 1
     told = installation.answer("log")["deliveries"][0]
-    assert told["accepted_at"] // 1000 == round(written.timestamp())
+    assert told["accepted_at"][:19] == written.strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def followed(installation: Installation, path: Path, timezone: str = "") -> dict[str, Any]:

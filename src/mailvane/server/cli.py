@@ -67,7 +67,7 @@ def build() -> typer.Typer:
         name="mailvane",
         help="The self-hosted email operations server.",
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=True,
         pretty_exceptions_enable=False,
     )
     added = {each.name: each.load() for each in entry_points(group=ADDED)}

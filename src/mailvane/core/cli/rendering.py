@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -18,18 +19,38 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from mailvane.core.moments import iso_text
+
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_TIMES = re.compile("at|since|until|begins|ends|hour|[a-z_]+_(?:at|until)")  # names of fields that hold a moment
+_EARLIEST, _LATEST = 10**11, 253_402_300_800_000  # ms: 1973, and the year 10000; a smaller number is no moment
+_NARROW = 120  # characters
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
+def is_narrow() -> bool:
+    """Whether a table has to leave out what tells least."""
+    return console().width < _NARROW
+
+
+def short_moment(ms: int, zone: ZoneInfo) -> str:
+    """Month, day, hour and minute in the server's zone, for a table with little room."""
+    return moment(ms, zone)[5:16] if ms else "-"
+
+
 def console() -> Console:
-    """Standard output; as wide as a line needs when it is not a terminal.
+    """Standard output; as wide as a line needs when it is not a terminal, or as COLUMNS says.
 
     What others wrote, in reports and names, cannot steer the terminal, and is not read as markup.
     """
-    found = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 200)
+    found = Console(highlight=False, markup=False, emoji=False, width=_width())
     found.push_render_hook(_WithoutControls())
     return found
+
+
+def _width() -> int | None:
+    """None: as wide as the terminal is, which COLUMNS may say, too."""
+    return None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else 200
 
 
 class _WithoutControls(RenderHook):
@@ -49,8 +70,21 @@ class _Visible:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document, indented, keys as in the value."""
-    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    """One JSON document, indented, keys as in the value. Times are ISO 8601, UTC; null where there is none."""
+    typer.echo(msgspec.json.format(msgspec.json.encode(_with_times(msgspec.to_builtins(value))), indent=2).decode())
+
+
+def _with_times(value: Any, name: str = "") -> Any:
+    """The same with moments as text, wherever they stand in it."""
+    if isinstance(value, dict):
+        return {key: _with_times(each, str(key)) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_times(each, name) for each in value]
+    if type(value) is int and _TIMES.fullmatch(name):
+        if _EARLIEST <= value < _LATEST:
+            return iso_text(value)
+        return None if value == 0 and name != "hour" else value
+    return value
 
 
 def print_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

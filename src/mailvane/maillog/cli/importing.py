@@ -10,6 +10,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.table import Table
 
 from mailvane.core.cli.rendering import print_json
+from mailvane.core.cli.selection import chosen_workspace
 from mailvane.maillog.cli.program import ImportProgress, ImportRequest, ImportSummary, maillog_program
 
 SAMPLES = 5
@@ -33,7 +34,7 @@ def postfix(  # noqa: PLR0913  each option is one of the command line
     files: list[str] = typer.Argument(
         help="Mail logs: plain, .gz, .bz2, .xz, .zst, in any order; - is standard input."
     ),
-    workspace: str = typer.Option(..., help="The workspace that the mail belongs to."),
+    workspace: str | None = typer.Option(None, help="The workspace that the mail belongs to; by default the only one."),
     relay: int | None = typer.Option(None, help="The relay; by default the first active one of the workspace."),
     timezone: str | None = typer.Option(None, help="Zone of stamps that name none, such as Europe/Berlin."),
     year: int | None = typer.Option(
@@ -44,9 +45,10 @@ def postfix(  # noqa: PLR0913  each option is one of the command line
     as_json: bool = typer.Option(False, "--json", help="Print the summary as JSON."),
 ) -> None:
     """Read Postfix logs. What was read before, also under another name or compressed, is not read twice."""
+    program = maillog_program(context)
     request = ImportRequest(
         files=tuple(files),
-        workspace=workspace,
+        workspace=chosen_workspace(program.tenancy(), workspace).name,
         relay=relay,
         timezone=timezone,
         year=year,
@@ -54,7 +56,7 @@ def postfix(  # noqa: PLR0913  each option is one of the command line
         samples=SAMPLES if show_unparsed else 0,
     )
     with ProgressBar(Console(stderr=True, highlight=False)) as bar:
-        summary = maillog_program(context).import_postfix(request, bar.show)
+        summary = program.import_postfix(request, bar.show)
     if as_json:
         print_json(summary)
     else:

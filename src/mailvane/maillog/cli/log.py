@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mailvane.core.cli.rendering import console, moment, print_csv, print_json
+from mailvane.core.cli.rendering import console, is_narrow, moment, print_csv, print_json, short_moment
 from mailvane.core.cli.selection import chosen_relays, chosen_workspace
 from mailvane.core.mailbox import canonical_address
 from mailvane.maillog.cli.delivery_status import status_text
@@ -107,20 +107,22 @@ def _fields(one: Delivery) -> dict[str, Any]:
 
 
 def _print_table(program: MailLogProgram, page: LogPage, question: LogQuestion) -> None:
-    out = console()
+    out, narrow = console(), is_narrow()
+    columns = _NARROW_COLUMNS if narrow else _COLUMNS
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
-    for name, options in _COLUMNS.items():
+    for name, options in columns.items():
         table.add_column(name, **options)
     for one in page.deliveries:
-        table.add_row(
-            moment(one.accepted_at, program.zone),
-            status_text(one.status),
-            Text(one.sender or "<>"),
-            Text(one.recipient or "not tried yet", "" if one.recipient else "dim"),
-            Text(one.subject),
-            _answer(one),
-            Text(one.mail_id, "dim"),
-        )
+        cells: dict[str, str | Text] = {
+            "accepted": (short_moment if narrow else moment)(one.accepted_at, program.zone),
+            "state": status_text(one.status),
+            "from": Text(one.sender or "<>"),
+            "to": Text(one.recipient or "not tried yet", "" if one.recipient else "dim"),
+            "subject": Text(one.subject),
+            "answer": _answer(one),
+            "mail id": Text(one.mail_id, "dim"),
+        }
+        table.add_row(*(cells[name] for name in columns))
     if page.deliveries:
         out.print(table)
     _print_count(out, page, question)
@@ -134,6 +136,14 @@ _COLUMNS: dict[str, Any] = {
     "to": {**_SQUEEZED, "ratio": 4},
     "subject": {**_SQUEEZED, "ratio": 4},
     "answer": {**_SQUEEZED, "ratio": 6},
+    "mail id": {"no_wrap": True, "min_width": 18},
+}
+# 80 columns have room for whom it was for and what was said; the id is needed to ask on.
+_NARROW_COLUMNS: dict[str, Any] = {
+    "accepted": {"no_wrap": True, "min_width": 11},
+    "state": {"no_wrap": True, "min_width": 9},
+    "to": {**_SQUEEZED, "ratio": 3},
+    "answer": {**_SQUEEZED, "ratio": 4},
     "mail id": {"no_wrap": True, "min_width": 18},
 }
 

@@ -8,7 +8,7 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from mailvane.core.cli.rendering import console, moment, print_csv, print_json
+from mailvane.core.cli.rendering import console, is_narrow, moment, print_csv, print_json, short_moment
 from mailvane.core.errors import InvalidInput
 from mailvane.maillog.cli.program import MailLogProgram
 from mailvane.maillog.queries import LogQuestion, RefusedMail, RefusedPage, RefusedQuestion
@@ -34,6 +34,7 @@ _COLUMNS: dict[str, Any] = {
     "answer": {**_SQUEEZED, "ratio": 8},
     "mail id": {"no_wrap": True, "min_width": 18},
 }
+_LEFT_OUT = frozenset({"from", "mail id"})  # where there is little room: what was answered to whom tells most
 
 
 def print_refused(program: MailLogProgram, asked: LogQuestion, shape: str) -> None:
@@ -66,19 +67,22 @@ def _print_table(program: MailLogProgram, page: RefusedPage, question: RefusedQu
     if not page.total:
         out.print("no refusals match")
         return
+    narrow = is_narrow()
+    columns = {name: options for name, options in _COLUMNS.items() if not narrow or name not in _LEFT_OUT}
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
-    for name, options in _COLUMNS.items():
-        table.add_column(name, **options)
+    for name, options in columns.items():
+        table.add_column(name, **({**options, "min_width": 11} if narrow and name == "refused" else options))
     for one in page.refused:
         family = f"[{one.family.value.replace('_', ' ')}] " if one.family else ""
-        table.add_row(
-            moment(one.at, program.zone),
-            Text(f"{one.client_name} {one.origin}".strip()),
-            Text(one.sender or "<>"),
-            Text(one.recipient or "-"),
-            Text(family + one.reply.replace("\n", " ")),
-            Text(one.mail_id, "dim"),
-        )
+        cells: dict[str, str | Text] = {
+            "refused": (short_moment if narrow else moment)(one.at, program.zone),
+            "client": Text(one.origin if narrow else f"{one.client_name} {one.origin}".strip()),
+            "from": Text(one.sender or "<>"),
+            "to": Text(one.recipient or "-"),
+            "answer": Text(family + one.reply.replace("\n", " ")),
+            "mail id": Text(one.mail_id, "dim"),
+        }
+        table.add_row(*(cells[name] for name in columns))
     if page.refused:
         out.print(table)
     last = question.skip + len(page.refused)

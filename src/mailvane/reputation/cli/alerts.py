@@ -1,4 +1,4 @@
-"""`mailvane alerts`: list, show, log, test, backtest."""
+"""`mailvane alerts`: list, show, log, test, backtest; `alert_changes` adds create, edit, delete."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from mailvane.core.moments import DAY_MS
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry
 from mailvane.reputation.alerts.warnings import Warned
+from mailvane.reputation.cli import alert_changes
 from mailvane.reputation.cli.program import ReputationProgram, reputation_program
 from mailvane.reputation.questions import EntryQuestion
 
@@ -45,6 +46,7 @@ class AlertReport(msgspec.Struct, frozen=True):
 
 
 def register(app: typer.Typer) -> None:
+    alert_changes.register(group)
     app.add_typer(group, name="alerts")
 
 
@@ -57,7 +59,7 @@ def list_(context: typer.Context, workspace: str | None = _WORKSPACE, as_json: b
         print_json(found)
         return
     if not found:
-        typer.echo("there are no alerts yet: POST one to /api/v1.0/alerts")
+        typer.echo("there are no alerts yet: `mailvane alerts create`")
         return
     table = Table(box=None)
     table.add_column("id", no_wrap=True, min_width=_ID)  # to be pasted
