@@ -200,6 +200,10 @@ def test_values_are_counted(maillog: ClickHouseMailLog, asking: int) -> None:
     assert tally("recipient_domain", query="is:failing") == [Tally("sub.two.example", 1), Tally("two.example", 1)]
     assert tally("family") == [Tally("", 2), Tally("rate_limit", 1), Tally("unknown_user", 1)]
     assert tally("host", query="from:a.example is:delivered") == [Tally("mx1", 1)]
+    assert tally("login") == [Tally("", 3), Tally("Shop", 1)]
+    assert tally("relay") == [Tally("1", 4)]
+    assert tally("provider") == [Tally("two.example", 2), Tally("", 1), Tally("one.example", 1)]
+    assert tally("sender", query="is:delivered")[0].value.endswith("@a.example")
 
 
 def test_states_are_counted_over_time(maillog: ClickHouseMailLog, asking: int) -> None:

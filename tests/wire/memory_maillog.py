@@ -119,7 +119,9 @@ class MemoryMailLog:
             "status": lambda row: row.status.value, "family": lambda row: row.family.value,
             "sender_domain": lambda row: row.sender.rpartition("@")[2],
             "recipient_domain": lambda row: row.recipient.rpartition("@")[2],
-            "mx": lambda row: row.mx_host, "host": lambda row: row.host,
+            "mx": lambda row: row.mx_host, "host": lambda row: row.host, "sender": lambda row: row.sender,
+            "login": lambda row: row.login, "relay": lambda row: str(row.relay),
+            "provider": lambda row: ".".join(row.mx_host.split(".")[-2:]),
         }[question.by]  # fmt: skip
         return [Tally(*each) for each in Counter(map(of, rows)).most_common(question.top)]
 

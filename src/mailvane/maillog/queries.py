@@ -156,11 +156,16 @@ class LogPage(msgspec.Struct, frozen=True):
     deliveries: list[Delivery]
 
 
+TallyBy = Literal[
+    "status", "family", "sender_domain", "recipient_domain", "mx", "host", "sender", "login", "relay", "provider"
+]
+
+
 class TallyQuestion(msgspec.Struct, frozen=True):
     """How many deliveries that pass have which value, the most first. The page of the question plays no part."""
 
     log: LogQuestion
-    by: Literal["status", "family", "sender_domain", "recipient_domain", "mx", "host"]
+    by: TallyBy
     top: int = 10
 
 

@@ -13,9 +13,11 @@ from rich.text import Text
 from mailvane.core.cli.rendering import console, print_json, rate, sparkline
 from mailvane.core.cli.selection import chosen_relays, chosen_workspace
 from mailvane.core.moments import HOUR_MS
+from mailvane.maillog.cli.dimension_table import print_dimension
 from mailvane.maillog.cli.program import maillog_program
+from mailvane.maillog.dimensions import Dimension, by_dimension
 from mailvane.maillog.history import WINDOWS, window_start
-from mailvane.maillog.queries import HourlyCounts, HourlyQuestion, Statistics, StatisticsQuestion
+from mailvane.maillog.queries import HourlyCounts, HourlyQuestion, LogQuestion, Statistics, StatisticsQuestion
 
 PLOT_HOURS = 48
 
@@ -24,11 +26,14 @@ def register(app: typer.Typer) -> None:
     app.command()(stats)
 
 
-def stats(
+def stats(  # noqa: PLR0913  each option is one of the command line
     context: typer.Context,
     workspace: str | None = typer.Option(None, help="The workspace; by default the only one."),
     relay: int | None = typer.Option(None, help="One relay, or 0: mail that came in; by default all of the workspace."),
     window: str = typer.Option("30d", help=f"Window of the tables: {', '.join(WINDOWS)}."),
+    by: Dimension | None = typer.Option(
+        None, help="Instead: what became of mail by this, with the share of bounces, beside the period before."
+    ),
     top: int = typer.Option(10, min=1, max=500, help="Rows of each table."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
@@ -39,6 +44,12 @@ def stats(
     now = program.now()
     found = chosen_workspace(tenancy, workspace)
     relays = chosen_relays(tenancy, found, relay)
+    if by is not None:
+        question = LogQuestion(workspace=found.id, relays=relays, since=window_start(window, now, zone), until=now)
+        with program.maillog() as maillog:
+            rows = by_dimension(maillog, question, by, top)
+        print_json({"by": by, "window": window, "rows": rows}) if as_json else print_dimension(rows, by, window)
+        return
     chosen = StatisticsQuestion(
         workspace=found.id, relays=relays, since=window_start(window, now, zone), until=now, top=top
     )

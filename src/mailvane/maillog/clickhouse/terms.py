@@ -50,6 +50,11 @@ GROUPS: Mapping[str, tuple[str, str]] = {
     "recipient_domain": ("recipient", "substring(recipient, position(recipient, '@') + 1)"),
     "mx": ("via", _MX),
     "host": ("host", "toString(host)"),
+    "sender": ("sender", "sender"),
+    "login": ("login", "toString(login)"),
+    "relay": ("relay", "toString(relay)"),
+    # Whose servers take the mail: the domain that somebody registered, of the host that it was given to.
+    "provider": ("via", f"cutToFirstSignificantSubdomain({_MX})"),
 }
 
 
