@@ -38,6 +38,11 @@ class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(description="Private hosts or networks that webhooks may reach, such as `10.1.2.0/24`; else none."),
     ] = ()
+    heartbeat_url: Annotated[
+        str,
+        Meta(description="Address that is asked (GET) while all is well, so that a monitor notices when it is not."),
+    ] = ""
+    heartbeat_seconds: Annotated[int, Meta(ge=10, le=86_400, description="How often.")] = 60
     mail: Annotated[OutgoingMail, Meta(description="How alert mails leave; its keys are below.")] = OutgoingMail()
 
 

@@ -41,6 +41,7 @@ from mailvane.server.disk_space import room_finder
 from mailvane.server.following import Follower, FollowingMetrics
 from mailvane.server.governance import complaints_of
 from mailvane.server.health import Health
+from mailvane.server.heartbeat import Heartbeat, all_is_well
 from mailvane.server.housekeeping import housekeeping_of
 from mailvane.server.http import HttpServices, create_app
 from mailvane.server.inbound import inbound_services
@@ -113,11 +114,20 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
             background.append(
                 partial(every, SWEEP_SECONDS, "removed workspaces", partial(to_thread, stores.removal.sweep))
             )
+            background += heartbeat_of(settings, stores, followed)
             background.append(partial(mail.follow, stores.maillog, tenancy, _clock))
             background.append(partial(settling_of(settings.mailboxes, stores, tenancy).run, _clock))
             background += classifying(settings.mailboxes, stores, tenancy, _clock)
             runner.run(_beside(background, surfaces) if "worker" in roles else surfaces)
     log.info("stopped")
+
+
+def heartbeat_of(settings: Settings, stores: Stores, followed: FollowedLogs) -> list[Background]:
+    """None where nobody wants to be told."""
+    if not settings.notify.heartbeat_url:
+        return []
+    look = partial(all_is_well, stores, followed, room_finder(settings), _clock)
+    return [Heartbeat(settings.notify.heartbeat_url, settings.notify.heartbeat_seconds, look).run]
 
 
 def _refuse_busy(listen: Listen) -> None:

@@ -236,6 +236,8 @@ def shown(settings: Settings) -> dict[str, str]:
     for part in (settings.reputation, settings.dmarc, settings.notify):
         values |= _changed("reputation", part)
     values |= _changed("mailboxes", settings.mailboxes)
+    if settings.notify.heartbeat_url:  # whoever knows it can say that all is well
+        values["reputation.heartbeat_url"] = f"{_MASK} at {urlsplit(settings.notify.heartbeat_url).hostname}"
     return values | _changed("health", settings.health) | _hidden(settings.health)
 
 
