@@ -46,7 +46,7 @@ class MailMetrics:
         self._deliveries = Counter(
             "mailvane_mail_deliveries",
             "Tries to deliver that were recorded here, by relay and outcome: delivered, deferred, bounced, expired; and"
-            " refused, mail that was not taken",
+            " refused, mail that was not taken. A log that lies far behind is not counted while it is caught up with",
             ["relay", "outcome"],
             registry=registry,
         )
