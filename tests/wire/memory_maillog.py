@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -108,6 +108,9 @@ class MemoryMailLog:
             recipients=_ranked([row.recipient for row in rows], question.top),
             origins=_ranked([mail.origin for mail in mails.values()], question.top),
         )
+
+    def statistics_of(self, questions: Sequence[StatisticsQuestion]) -> list[Statistics]:
+        return [self.statistics(each) for each in questions]
 
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
         hours = Counter(event.at // 3_600_000 * 3_600_000 for event in self._of(question.workspace, question.relays))

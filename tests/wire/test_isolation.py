@@ -28,6 +28,7 @@ from mailvane.maillog.queries import (
     RefusedQuestion,
     SenderQuestion,
     StatisticsQuestion,
+    StatisticsQuestions,
     TallyQuestion,
     TimeTallyQuestion,
 )
@@ -251,6 +252,9 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
         "/mailvane/v1/inbound/filters/{filter_id}": {"active": False},
         "/mailvane/v1/maillog/queue-id": QueueIdQuestion(workspace=workspace, relays=relays, queue_id=QUEUE_ID),
         "/mailvane/v1/maillog/statistics": StatisticsQuestion(workspace=workspace, relays=relays),
+        "/mailvane/v1/maillog/statistics_of": StatisticsQuestions(
+            (StatisticsQuestion(workspace=workspace, relays=relays),)
+        ),
         "/mailvane/v1/maillog/hourly": HourlyQuestion(workspace=workspace, relays=relays, since=0, until=NOW),
         "/mailvane/v1/maillog/engagement": EngagementQuestion(workspace=workspace, relays=relays),
         "/mailvane/v1/maillog/received": ReceivedQuestion(
@@ -435,6 +439,7 @@ def test_the_owner_does_see_it(world: World) -> None:
         "/mailvane/v1/maillog/search",
         "/mailvane/v1/maillog/senders",
         "/mailvane/v1/maillog/statistics",
+        "/mailvane/v1/maillog/statistics_of",
         "/mailvane/v1/maillog/tally",
         "/mailvane/v1/mailboxes",
         "/mailvane/v1/mailboxes/{mailbox_id}",

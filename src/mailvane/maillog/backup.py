@@ -67,6 +67,7 @@ class LockedMailLog:
         self.append = maillog.append
         self.search = maillog.search
         self.statistics = maillog.statistics
+        self.statistics_of = maillog.statistics_of
         self.hourly = maillog.hourly
         self.refused = maillog.refused
         self.senders = maillog.senders

@@ -37,6 +37,20 @@ class Charge(msgspec.Struct, frozen=True):
     cost: Decimal
 
 
+class _Cycle(msgspec.Struct, frozen=True):
+    """Relays of one price whose billing cycle is the same."""
+
+    since: int
+    until: int  # exclusive
+    price: Price
+    relays: tuple[int, ...]
+
+    def question(self, workspace: int) -> StatisticsQuestion:
+        return StatisticsQuestion(
+            workspace=workspace, relays=self.relays, since=self.since, until=self.until - 1, top=0, deliveries=False
+        )
+
+
 class History:
     """The past of one workspace, through its active relays."""
 
@@ -54,14 +68,8 @@ class History:
 
     def statistics(self, workspace: int, window: str, now: int, zone: tzinfo = UTC, top: int = 500) -> Statistics:
         """Counts and ranked tables of a window over all active relays. Raises InvalidInput for an unknown window."""
-        relays = self._active(workspace)
-        parts = [
-            self._maillog.statistics(
-                StatisticsQuestion(workspace=workspace, relays=numbers, since=since, top=top),
-            )
-            for since, numbers in _by_start(relays, window, now, zone)
-        ]
-        return merged(parts, top)
+        questions = _of_window(workspace, self._active(workspace), (window, top), now, zone)
+        return merged(self._maillog.statistics_of(questions), top) if questions else _NOTHING
 
     def usage(self, workspace: int, now: int, zone: tzinfo = UTC) -> int:
         """Mails accepted so far in the current billing cycle, over all active relays, each in its own cycle."""
@@ -69,19 +77,21 @@ class History:
 
     def charges(self, workspace: int, now: int, zone: tzinfo = UTC) -> list[Charge]:
         """What the current billing cycles cost so far: one charge per currency, that of the first relay first."""
-        alike: dict[tuple[tuple[int, int], Price], list[int]] = {}
-        for relay in self._active(workspace):
-            cycle = billing_cycle(relay.billing_day, now, zone)
-            alike.setdefault((cycle, relay.price), []).append(relay.id)
-        owed: dict[str, list[tuple[Price, int]]] = {}
-        for ((since, until), price), relays in alike.items():
-            question = StatisticsQuestion(
-                workspace=workspace, relays=tuple(relays), since=since, until=until - 1, top=0, deliveries=False
-            )
-            mails = self._maillog.statistics(question).received
-            bases = msgspec.structs.replace(price, base=price.base * len(relays))
-            owed.setdefault(price.currency, []).append((bases, mails))
-        return [Charge(currency, sum(mails for _, mails in each), cost(each)) for currency, each in owed.items()]
+        cycles = _cycles(self._active(workspace), now, zone)
+        questions = [cycle.question(workspace) for cycle in cycles]
+        return _charged(cycles, self._maillog.statistics_of(questions)) if questions else []
+
+    def overview(
+        self, workspace: int, window: str, now: int, zone: tzinfo = UTC, top: int = 500
+    ) -> tuple[list[Charge], Statistics]:
+        """Charges, and statistics of a window, both of one moment. Raises InvalidInput for an unknown window."""
+        relays = self._active(workspace)
+        cycles = _cycles(relays, now, zone)
+        if not cycles:
+            return [], _NOTHING
+        questions = _of_window(workspace, relays, (window, top), now, zone)
+        answers = self._maillog.statistics_of([*(cycle.question(workspace) for cycle in cycles), *questions])
+        return _charged(cycles, answers[: len(cycles)]), merged(answers[len(cycles) :], top)
 
     def _active(self, workspace: int) -> list[Relay]:
         return [relay for relay in self._tenants.relays(workspace) if relay.active]
@@ -133,6 +143,36 @@ def merged(parts: Sequence[Statistics], top: int) -> Statistics:
         recipients=_ranked([part.recipients for part in parts], top),
         origins=_ranked([part.origins for part in parts], top),
     )
+
+
+_NOTHING = Statistics(0, 0, {}, {}, {})
+
+
+def _cycles(relays: Sequence[Relay], now: int, zone: tzinfo) -> list[_Cycle]:
+    alike: dict[tuple[tuple[int, int], Price], list[int]] = {}
+    for relay in relays:
+        cycle = billing_cycle(relay.billing_day, now, zone)
+        alike.setdefault((cycle, relay.price), []).append(relay.id)
+    return [_Cycle(since, until, price, tuple(numbers)) for ((since, until), price), numbers in alike.items()]
+
+
+def _charged(cycles: Sequence[_Cycle], counted: Sequence[Statistics]) -> list[Charge]:
+    owed: dict[str, list[tuple[Price, int]]] = {}
+    for cycle, counts in zip(cycles, counted, strict=True):
+        bases = msgspec.structs.replace(cycle.price, base=cycle.price.base * len(cycle.relays))
+        owed.setdefault(cycle.price.currency, []).append((bases, counts.received))
+    return [Charge(currency, sum(mails for _, mails in each), cost(each)) for currency, each in owed.items()]
+
+
+def _of_window(
+    workspace: int, relays: Sequence[Relay], wanted: tuple[str, int], now: int, zone: tzinfo
+) -> list[StatisticsQuestion]:
+    """One question for the relays whose window, given by name and rows of a table, began at the same time."""
+    window, top = wanted
+    return [
+        StatisticsQuestion(workspace=workspace, relays=numbers, since=since, top=top)
+        for since, numbers in _by_start(relays, window, now, zone)
+    ]
 
 
 def _by_start(relays: Sequence[Relay], window: str, now: int, zone: tzinfo) -> list[tuple[int | None, tuple[int, ...]]]:

@@ -5,6 +5,7 @@ It has three implementations: the store itself, the store of a process that reco
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -64,6 +65,9 @@ class MailLog(EventStore, EngagementLog, Protocol):
 
     def statistics(self, question: StatisticsQuestion) -> Statistics:
         """Counts and ranked tables of a window."""
+
+    def statistics_of(self, questions: Sequence[StatisticsQuestion]) -> list[Statistics]:
+        """The same of several windows, all of one moment: a mail that one of them has, none lacks."""
 
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
         """Counts hour by hour, oldest first; hours without events are left out."""

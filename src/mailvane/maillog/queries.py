@@ -284,6 +284,12 @@ class StatisticsQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_default
     deliveries: bool = True  # where only the counts matter: whether `sent` does, too
 
 
+class StatisticsQuestions(msgspec.Struct, frozen=True):
+    """Several, to be answered of one moment."""
+
+    questions: tuple[StatisticsQuestion, ...]
+
+
 class Statistics(msgspec.Struct, frozen=True):
     """`received` counts mails accepted, `sent` deliveries made of them; the tables are ranked, largest first.
 

@@ -5,7 +5,7 @@ It asks and maintains; it does not store events (those go through the server's i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -42,6 +42,7 @@ from mailvane.maillog.queries import (
     SenderQuestion,
     Statistics,
     StatisticsQuestion,
+    StatisticsQuestions,
     Tally,
     TallyQuestion,
     TimeTally,
@@ -98,6 +99,9 @@ class RemoteMailLog:
 
     def statistics(self, question: StatisticsQuestion) -> Statistics:
         return self._ask("statistics", question, Statistics)
+
+    def statistics_of(self, questions: Sequence[StatisticsQuestion]) -> list[Statistics]:
+        return self._ask("statistics_of", StatisticsQuestions(tuple(questions)), list[Statistics])
 
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
         return self._ask("hourly", question, list[HourlyCounts])

@@ -55,6 +55,7 @@ def test_every_question_gets_the_same_answer_as_at_home(world: World, asked: Rem
     assert world.maillog.questions[-1] == world.maillog.questions[-2] == search
     statistics = StatisticsQuestion(**where, since=1, top=3)  # type: ignore[arg-type]
     assert asked.statistics(statistics) == world.maillog.statistics(statistics)
+    assert asked.statistics_of([statistics] * 2) == [world.maillog.statistics(statistics)] * 2
     hourly = HourlyQuestion(**where, since=0, until=NOW)  # type: ignore[arg-type]
     assert asked.hourly(hourly) == world.maillog.hourly(hourly)
     mail = MailKey(world.ours.relay.id, ACCEPTED_AT, NUMBER)

@@ -35,6 +35,7 @@ from mailvane.maillog.queries import (
     SenderQuestion,
     Statistics,
     StatisticsQuestion,
+    StatisticsQuestions,
     Tally,
     TallyQuestion,
     TimeTally,
@@ -45,6 +46,7 @@ from mailvane.web.endpoints import Asked
 from mailvane.web.json_body import read_json
 
 MAX_LIMIT = 10_000
+MAX_QUESTIONS = 100
 _MAX_SKIP = 2**31 - 1
 _FAR = 2**53
 _LONGEST_DAYS = 36_500
@@ -132,11 +134,24 @@ def with_queue_id(services: MailLogServices, asked: Asked) -> Sequence[MailKey]:
 
 def statistics(services: MailLogServices, asked: Asked) -> Statistics:
     question = _read(StatisticsQuestion, asked)
+    _check_statistics(asked, question)
+    return services.maillog.statistics(question)
+
+
+def statistics_of(services: MailLogServices, asked: Asked) -> Sequence[Statistics]:
+    questions = _read(StatisticsQuestions, asked).questions
+    if not 1 <= len(questions) <= MAX_QUESTIONS:
+        raise InvalidInput(f"`questions` are from 1 to {MAX_QUESTIONS}")
+    for question in questions:
+        _check_statistics(asked, question)
+    return services.maillog.statistics_of(questions)
+
+
+def _check_statistics(asked: Asked, question: StatisticsQuestion) -> None:
     _checked(asked.principal, question.workspace, question.relays)
     _check_times(question.since, question.until)
     if not 0 <= question.top <= MAX_LIMIT:
         raise InvalidInput(f"`top` is from 0 to {MAX_LIMIT}")
-    return services.maillog.statistics(question)
 
 
 def hourly(services: MailLogServices, asked: Asked) -> Sequence[HourlyCounts]:

@@ -31,6 +31,7 @@ from mailvane.maillog.queries import (
     SenderQuestion,
     Statistics,
     StatisticsQuestion,
+    StatisticsQuestions,
     Tally,
     TallyQuestion,
     TimeTally,
@@ -105,6 +106,10 @@ _QUESTIONS = [
     Endpoint(
         "post", "/statistics", "maillog_statistics", "Counts and ranked tables", questions.statistics, Statistics,
         StatisticsQuestion, pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "post", "/statistics_of", "maillog_statistics_of", "Counts of several windows, of one moment",
+        questions.statistics_of, list[Statistics], StatisticsQuestions, pool=Pool.MAIL_LOG,
     ),
     Endpoint(
         "post", "/hourly", "maillog_hourly", "Counts hour by hour", questions.hourly, list[HourlyCounts],

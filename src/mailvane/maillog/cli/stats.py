@@ -55,16 +55,13 @@ def stats(  # noqa: PLR0913  each option is one of the command line
     )
     volume = HourlyQuestion(workspace=found.id, relays=relays, since=now - PLOT_HOURS * HOUR_MS, until=now)
     with program.maillog() as maillog:
-        tables = maillog.statistics(chosen)
-        hours = maillog.hourly(volume)
-        windows = {
-            name: maillog.statistics(
-                StatisticsQuestion(
-                    workspace=found.id, relays=relays, since=window_start(name, now, zone), until=now, top=1
-                )
-            )
+        others = [
+            StatisticsQuestion(workspace=found.id, relays=relays, since=window_start(name, now, zone), until=now, top=1)
             for name in WINDOWS
-        }
+        ]
+        tables, *counted = maillog.statistics_of([chosen, *others])
+        windows = dict(zip(WINDOWS, counted, strict=True))
+        hours = maillog.hourly(volume)
     if as_json:
         counts = {name: {"received": one.received, "sent": one.sent} for name, one in windows.items()}
         print_json({"window": window, "tables": tables, "windows": counts, "hours": hours})

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Self
 import msgspec
 
 from mailvane.core.errors import InvalidInput
-from mailvane.maillog.clickhouse import inventory, owners, queue_ids, schema, terms, upkeep
+from mailvane.maillog.clickhouse import inventory, one_moment, owners, queue_ids, schema, terms, upkeep
 from mailvane.maillog.clickhouse import repair as doubt
 from mailvane.maillog.clickhouse.engagement import received_by
 from mailvane.maillog.clickhouse.engagement_days import EngagementDays
@@ -26,7 +25,6 @@ from mailvane.maillog.clickhouse.questions import (
     FOUND,
     MOMENTS,
     NAMED,
-    Count,
     Search,
     Span,
     by_hour,
@@ -107,7 +105,7 @@ class ClickHouseMailLog:
     def __init__(self, engines: list[Engine]) -> None:
         self._engines, self._engine = engines, engines[0]
         self._scope = "all_" if self._engine.address.cluster is not None else ""
-        self._writing = threading.Lock()
+        self._writing = one_moment.Writing(self._engine)
         self.scratch: Callable[[], ScratchSession] = lambda: scratch_session(self._engine)
         self._merged = upkeep.MergedParts(self._engine)
         self._remembered = Remembered()
@@ -287,13 +285,11 @@ class ClickHouseMailLog:
 
     def statistics(self, question: StatisticsQuestion) -> Statistics:
         """Counts and ranked tables of a window."""
-        count = Count(question)
-        if not question.top:
-            sent = self._number(count.sent()) if question.deliveries else 0
-            return Statistics(self._number(count.received()), sent, {}, {}, {})
-        received, _, (senders, origins) = self._ranked(count, "mails", ("sender", "origin"))
-        _, sent, (recipients,) = self._ranked(count, "deliveries", ("recipient",))
-        return Statistics(received, sent, senders, recipients, origins)
+        return self.statistics_of([question])[0]
+
+    def statistics_of(self, questions: Sequence[StatisticsQuestion]) -> list[Statistics]:
+        """The same of several windows, all of one moment."""
+        return self._writing.none_during(lambda: [one_moment.statistics(each, self._rows) for each in questions])
 
     def tally(self, question: TallyQuestion) -> list[Tally]:
         """How many deliveries have which value, the most first."""
@@ -477,19 +473,6 @@ class ClickHouseMailLog:
 
     def _number(self, statement: Statement) -> int:
         return int(str(self._rows(statement)[0][0]))
-
-    def _ranked(self, count: Count, table: str, columns: tuple[str, ...]) -> tuple[int, int, list[dict[str, int]]]:
-        """How many rows there are, how many of them delivered, and each column's names that count most."""
-        tables: list[dict[str, int]] = [{} for _ in columns]
-        rows = delivered = 0
-        for *row, counted, made in self._rows(count.ranked(table, columns)):
-            names, besides = row[: len(columns)], row[len(columns) :]
-            if all(besides):
-                rows, delivered = int(str(counted)), int(str(made))
-            for name, beside, ranked in zip(names, besides, tables, strict=True):
-                if not beside:
-                    ranked[str(name)] = int(str(counted))
-        return rows, delivered, tables
 
 
 def _expected(total: int, question: LogQuestion) -> int:  # rows of a page

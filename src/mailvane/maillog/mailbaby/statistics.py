@@ -19,10 +19,9 @@ def stats(services: MailLogServices, asked: Asked) -> MailStats:
     workspace, now = asked.workspace, asked.now
     window = asked.query.get("time")
     known = window if window in WINDOWS else DEFAULT_WINDOW
-    charges = services.history.charges(workspace, now, services.zone)
+    charges, counts = services.history.overview(workspace, known, now, services.zone)
     if not charges:
         raise InvalidInput("no active mail order")
-    counts = services.history.statistics(workspace, known, now, services.zone)
     return MailStats(
         time=known,
         usage=sum(charge.mails for charge in charges),
