@@ -11,7 +11,7 @@ DAY_MS = 24 * HOUR_MS
 
 def iso_text(ms: int) -> str:
     """ISO 8601 in UTC, with milliseconds and Z: `2026-01-02T03:04:05.006Z`."""
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def iso_ms(text: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailvane.core.moments import iso_ms
+from mailvane.core.moments import iso_ms, iso_text
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,16 @@ def test_a_moment_is_utc_unless_it_says_otherwise(text: str, ms: int) -> None:
 def test_what_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"isoformat|must be|hour|month"):
         iso_ms(text)
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (1_795_000_000_006, "2026-11-18T11:06:40.006Z"),
+        (-62_135_596_800_000, "0001-01-01T00:00:00.000Z"),
+        (-1, "1969-12-31T23:59:59.999Z"),
+    ],
+)
+def test_a_year_has_four_digits(ms: int, text: str) -> None:
+    assert iso_text(ms) == text

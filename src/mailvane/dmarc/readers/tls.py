@@ -223,9 +223,18 @@ def sessions(reading: Reading, name: str, domain: str = "") -> Iterator[TlsSessi
     if max(len(each.encode("utf-8", "replace")) for each in (organisation, report_id)) > MOST_IDENTITY:
         raise InvalidInput(f"organization-name or report-id has more than {MOST_IDENTITY:,} bytes")
     begins, ends = _second_of(report.date_range.start_datetime), _second_of(report.date_range.end_datetime)
-    for asset, results in _by_domain(report, domain).items():
-        if not asset:
+    by_domain = _by_domain(report, domain)
+    remarks = reading.remarks if begins <= ends else (*reading.remarks, _REVERSED)
+    if nameless := by_domain.pop("", []):
+        if not by_domain:
             raise InvalidInput("its policies name no policy-domain, and neither does the mail or the file's name")
+        counts = [each.summary for each in nameless]
+        total = sum(each.total_successful_session_count + each.total_failure_session_count for each in counts)
+        remarks = (
+            *remarks,
+            f"{len(nameless)} of its policies name no policy-domain: passed over, of {total:,} sessions",
+        )
+    for asset, results in by_domain.items():
         succeeded = sum(each.summary.total_successful_session_count for each in results)
         failed = sum(each.summary.total_failure_session_count for each in results)
         if max(succeeded, failed) > _MOST_SESSIONS:
@@ -240,7 +249,7 @@ def sessions(reading: Reading, name: str, domain: str = "") -> Iterator[TlsSessi
             succeeded=succeeded,
             failed=failed,
             data=_data(report, results),
-            remarks=reading.remarks if begins <= ends else (*reading.remarks, _REVERSED),
+            remarks=remarks,
         )
 
 
@@ -252,8 +261,7 @@ def _by_domain(report: TlsReport, domain: str) -> dict[str, list[PolicyResult]]:
         raise InvalidInput("there is no policy in it")
     if len(found) > _MOST_DOMAINS:
         raise InvalidInput(f"its policies are of more than {_MOST_DOMAINS} domains")
-    # Where others are named, those without a name come last, so that they do not hide the others.
-    return dict(sorted(found.items(), key=lambda pair: not pair[0]))
+    return found
 
 
 def _data(report: TlsReport, results: Sequence[PolicyResult]) -> dict[str, Any]:

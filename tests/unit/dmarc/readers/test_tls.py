@@ -46,11 +46,17 @@ def test_a_policy_without_a_domain_has_that_of_the_mail() -> None:
     assert found.domain == "shop.example"
 
 
-def test_without_any_domain_it_is_refused_after_what_is_known() -> None:
-    found = sessions(read_tls(tls(policy(None), policy())), "f")
-    assert next(found).domain == "shop.example"
+def test_a_policy_without_any_domain_is_passed_over_with_a_remark() -> None:
+    (found,) = sessions(read_tls(tls(policy(None), policy())), "f")
+    assert found.domain == "shop.example"
+    assert len(found.data["policies"]) == 1
+    (remark,) = found.remarks
+    assert remark.startswith("1 of its policies name no policy-domain: passed over, of ")
+
+
+def test_a_report_of_no_domain_at_all_is_refused() -> None:
     with pytest.raises(InvalidInput, match="name no policy-domain"):
-        next(found)
+        list(sessions(read_tls(tls(policy(None))), "f"))
 
 
 def test_times_in_other_zones_and_the_wrong_way_round_are_understood() -> None:

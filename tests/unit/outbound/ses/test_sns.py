@@ -21,7 +21,7 @@ def forged(body: bytes, **changed: Any) -> bytes:
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
-@pytest.mark.parametrize("subject", [None, "", "Amazon SES Email Event Notification"])
+@pytest.mark.parametrize("subject", [None, "", "Amazon SES Email Event Notification", "Unzustellbar 📮 ä", "📮"])
 def test_a_notification_that_sns_signed_is_admitted(
     gate: SnsGate, topic: SnsTopic, version: str, subject: str | None
 ) -> None:

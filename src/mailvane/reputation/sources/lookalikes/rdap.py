@@ -171,7 +171,7 @@ def read_registration(text: bytes, name: str) -> Registration:
         reg_created_date=_event(document, "registration"),
         # Not "last update of RDAP database": that is of the database, and moves every day.
         reg_updated_date=_event(document, "last changed"),
-        registrar=_card(registrar, "fn"),
+        registrar=_name(registrar),
         registrar_abuse_email=_card(abuse, "email"),
         dnssec=signed if isinstance(signed, bool) else None,
     )
@@ -200,11 +200,22 @@ def _event(document: Mapping[str, Any], action: str) -> int | None:
     return None
 
 
+def _name(entity: Mapping[str, Any]) -> str:
+    """Of an entity; else, where it has none of its own, of the first one in it that has: some registries write only the
+    contacts of a registrar out.
+    """
+    within = (entity, *_dicts(entity.get("entities")))
+    return next((name for each in within if (name := _card(each, "fn") or _card(each, "org"))), "")
+
+
 def _card(entity: Mapping[str, Any], wanted: str) -> str:
-    """A property of its jCard (RFC 7095)."""
+    """A property of its jCard (RFC 7095); of one in several components, such as `org`, the first."""
     card = entity.get("vcardArray")
     properties = card[1] if isinstance(card, list) and len(card) > 1 and isinstance(card[1], list) else []
     for each in properties:
-        if isinstance(each, list) and len(each) > 3 and each[0] == wanted and isinstance(each[3], str):
-            return " ".join(each[3].split())[:_LONGEST]
+        if not (isinstance(each, list) and len(each) > 3 and str(each[0]).lower() == wanted):
+            continue
+        value = each[3][0] if isinstance(each[3], list) and each[3] else each[3]
+        if isinstance(value, str) and value.strip():
+            return " ".join(value.split())[:_LONGEST]
     return ""

@@ -193,3 +193,24 @@ def test_any_document_is_read_or_refused(told: Any) -> None:
         read_registration(msgspec.json.encode(told), "a.example")
     except CollectionFailed:
         return
+
+
+def card(*properties: list[Any]) -> list[Any]:
+    return ["vcard", [["version", {}, "text", "4.0"], *properties]]
+
+
+@pytest.mark.parametrize(
+    ("entity", "name"),
+    [
+        ({"vcardArray": card(["fn", {}, "text", "Names AG"], ["org", {}, "text", "Other"])}, "Names AG"),
+        ({"vcardArray": card(["org", {}, "text", "Firm GmbH"])}, "Firm GmbH"),
+        ({"vcardArray": card(["ORG", {}, "text", ["Firm GmbH", "Domains"]])}, "Firm GmbH"),
+        ({"vcardArray": card(["fn", {}, "text", " "], ["org", {}, "text", "Firm GmbH"])}, "Firm GmbH"),
+        ({"entities": [{"roles": ["abuse"], "vcardArray": card(["fn", {}, "text", "Inner Ltd"])}]}, "Inner Ltd"),
+        ({"entities": [{"roles": ["technical"]}, {"vcardArray": card(["org", {}, "text", "Inner"])}]}, "Inner"),
+        ({"vcardArray": card(["fn", {}, "text", []]), "entities": "none"}, ""),
+    ],
+)
+def test_a_registrar_is_named_by_its_card_its_organisation_or_its_contacts(entity: dict[str, Any], name: str) -> None:
+    told = {"ldhName": "a.example", "entities": [{"roles": ["registrar"], **entity}]}
+    assert read_registration(msgspec.json.encode(told), "a.example").registrar == name
