@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import msgspec
+import pytest
 
+from mailvane.core.errors import SourceMoved
 from mailvane.maillog.clickhouse import open_maillog
 from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent, SourceCursor
 from mailvane.maillog.queries import StatisticsQuestion
@@ -83,3 +86,23 @@ def test_whenever_it_is_killed_every_event_counts_once(ledger_url: str, tmp_path
         received, events, backlog, states = last.submit(read_log, ledger_url, maillog_url).result()
     assert (received, events, backlog) == (EVENTS, EVENTS, 0)
     assert states == [str(EVENTS - STEP)]
+
+
+def test_bytes_that_are_being_stored_are_cut_by_nobody_otherwise(ledger_url: str) -> None:
+    with closing(open_ledger(ledger_url)) as ledger:
+        journal, entry = ledger.journal, step(BEGINNING)
+        assert entry.cursor is not None
+        longer = msgspec.structs.replace(entry, cursor=msgspec.structs.replace(entry.cursor, offset=9))
+        assert not journal.begin(entry)
+        assert [(block.start, block.end) for block in journal.blocks("postfix:1")] == [(0, STEP)]
+        for other in (journal.begin, lambda each: journal.commit(each, NOW)):
+            with pytest.raises(SourceMoved):
+                other(longer)
+        # The same bytes may be begun again, and pass through the journal: there, as what was perhaps stored already.
+        assert journal.begin(entry)
+        journal.commit(entry, NOW)
+        (pending,) = journal.claim(100, {})
+        assert (pending.members, journal.blocks("postfix:1")) == ((), [])
+        with pytest.raises(SourceMoved):
+            journal.begin(entry)
+        journal.settle([pending.sequence])

@@ -316,7 +316,7 @@ def test_a_batch_in_a_form_of_a_newer_mailvane_is_refused_and_kept(ledger: Ledge
     ledger.journal.commit(JournalEntry(batch=batch(1)), NOW)
     engine = create_engine(engine_url(ledger_url))
     with engine.begin() as connection:
-        connection.execute(update(journal).values(payload=b"\x02something new"))
+        connection.execute(update(journal).values(payload=b"\x7fsomething new"))
     engine.dispose()
     with pytest.raises(StoreTooNew, match="journal"):
         ledger.journal.pending(1)

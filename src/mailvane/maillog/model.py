@@ -255,7 +255,7 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     follows: int = 0  # the offset that the cursor must still have for this entry to count
     opened: tuple[tuple[str, bytes], ...] = ()  # new or changed state of mails in flight, by key
     closed: tuple[str, ...] = ()  # keys of mails no longer in flight
-    again: bool = False  # a process that died may have stored it: cut as it was
+    instead: bool = False  # what a process that died may have stored cannot be cut any more
     repeatable: bool = False  # it can be cut once more out of its file, which nobody changes before its end
     event_ids: tuple[str, ...] | None = None  # one per event: those seen before in this workspace are dropped
 

@@ -87,9 +87,8 @@ class Recorder:
 
         Raises SourceMoved, StoreUnavailable; then, and when the process dies, the same bytes are to be cut again.
         """
-        self._journal.begin(entry)
-        batch = entry.batch
-        self._maillog.append(batch, entry.again)
+        batch, again = entry.batch, self._journal.begin(entry)
+        self._maillog.append(batch, again)
         empty = EventBatch(batch.token, batch.workspace, batch.retention_days, [])
         self._journal.commit(msgspec.structs.replace(entry, batch=empty), now)
 

@@ -14,8 +14,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from mailvane.core.errors import MailvaneError, SourceMoved, Transient
 from mailvane.core.tenants.service import Tenancy
 from mailvane.maillog.followed_logs import FollowedLog
+from mailvane.maillog.model import ColumnBatch
 from mailvane.maillog.postfix.following import Following
+from mailvane.maillog.postfix.plain.path import PlainPath
 from mailvane.maillog.postfix.reading import Origin, Step
+from mailvane.maillog.reasons import load_reasons
 from mailvane.maillog.settings import PostfixLog
 from mailvane.server.bulk import reading_of
 from mailvane.server.governance import governance_of, postfix_feedback
@@ -133,11 +136,12 @@ class Follower:
         origin, ledger = Origin(workspace.id, relay.id, workspace.retention_days, self._zone.key), self._stores.ledger
         reading = reading_of(ledger.journal, origin)
         log.info("following %s into relay %d of workspace %s", self.name, origin.relay, self._followed.workspace)
-        for step in Following(reading, self.name, _clock).run(self._idle):
-            self._record(step)
-            self._metrics.missed.labels(self.name).inc(step.summary.not_understood.total())
-            if self._stop():
-                return
+        with PlainPath(self._stores.scratch, load_reasons()) as reading.plain:
+            for step in Following(reading, self.name, _clock).run(self._idle):
+                self._record(step)
+                self._metrics.missed.labels(self.name).inc(step.summary.not_understood.total())
+                if self._stop():
+                    return
 
     def _record(self, step: Step) -> None:
         while self._stores.ledger.journal.backlog() >= MOST_PENDING and not self._stop():
@@ -146,7 +150,11 @@ class Follower:
             try:
                 if self._feedback is not None:
                     self._feedback(step.entry.batch, _clock())
-                self._stores.recorder.record(step.entry, _clock())
+                # A log that lies far behind comes in columns: it need not pass through the journal.
+                if isinstance(step.entry.batch, ColumnBatch) and step.entry.repeatable:
+                    self._stores.recorder.store(step.entry, _clock())
+                else:
+                    self._stores.recorder.record(step.entry, _clock())
                 break
             except SourceMoved:
                 raise

@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 
 from mailvane.core.errors import StoreUnavailable
+from mailvane.maillog.clickhouse.scratch import scratch_in_memory
 from mailvane.maillog.model import JournalEntry
 from mailvane.maillog.postfix.plain.path import PlainPath
 from mailvane.maillog.reasons import load_reasons
@@ -76,8 +77,10 @@ class ThroughJournal:
         self._journal = ledger.journal
         self._shipper = shipper
 
-    def plain_path(self) -> AbstractContextManager[None]:
-        return nullcontext()
+    @contextmanager
+    def plain_path(self) -> Iterator[PlainPath]:
+        with PlainPath(scratch_in_memory, load_reasons()) as plain:
+            yield plain
 
     def make_room(self) -> None:
         self._wait(MOST_PENDING)

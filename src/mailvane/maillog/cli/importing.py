@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from time import monotonic
 
 import typer
 from rich.console import Console
@@ -78,6 +79,7 @@ class ProgressBar:
             transient=True,
         )
         self._task: TaskID | None = None
+        self._began = monotonic()  # before the first block: its lines took time, too
 
     def __enter__(self) -> ProgressBar:
         self._progress.start()
@@ -89,7 +91,7 @@ class ProgressBar:
     def show(self, now: ImportProgress) -> None:
         if self._task is None:
             self._task = self._progress.add_task(now.file, total=None, lines=0, rate=0.0)
-        elapsed = self._progress.tasks[0].elapsed or 0.0
+        elapsed = monotonic() - self._began
         self._progress.update(
             self._task,
             description=now.file,

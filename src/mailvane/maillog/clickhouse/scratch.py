@@ -13,7 +13,7 @@ from mailvane.maillog.clickhouse.rows import encode_events
 from mailvane.maillog.model import MailEvent
 
 # One thread each: whoever asks has as many sessions as there are processors. What costs more than it saves on
-# statements that run once for a few megabytes is off: compiling them, reordering joins.
+# statements that run once for a few megabytes is off: compiling them, improving their plans, reordering joins.
 _SETTINGS = {
     "max_threads": 1,
     "max_block_size": 65_505,
@@ -28,6 +28,7 @@ _SETTINGS = {
     "enable_join_runtime_filters": 0,
     "use_query_condition_cache": 0,
     "log_queries": 0,
+    "query_plan_enable_optimizations": 0,
     "output_format_json_quote_64bit_integers": 0,
 }
 
@@ -81,4 +82,9 @@ class ScratchSession:
 
 def scratch_session(engine: Engine) -> ScratchSession:
     """One of the embedded engine, which has as many as are asked for; beside a server, of one that stores nothing."""
-    return ScratchSession(engine.session() if engine.embedded else client_in_memory())
+    return ScratchSession(engine.session()) if engine.embedded else scratch_in_memory()
+
+
+def scratch_in_memory() -> ScratchSession:
+    """Of an embedded engine that stores nothing, in a process that has no other."""
+    return ScratchSession(client_in_memory())

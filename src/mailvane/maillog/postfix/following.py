@@ -17,7 +17,7 @@ import msgspec
 
 from mailvane.core.errors import InvalidInput
 from mailvane.core.forms import Form
-from mailvane.maillog.postfix.files import BLOCK, STDIN, TAIL, LogStream, fingerprint
+from mailvane.maillog.postfix.files import STDIN, TAIL, LogStream, fingerprint
 from mailvane.maillog.postfix.position import Position
 from mailvane.maillog.postfix.reading import LogReading, Step
 from mailvane.maillog.postfix.rotation import RotatedFile, rotated_files
@@ -146,7 +146,7 @@ class Following:
         while True:
             looked = self._now()
             current.changed = os.fstat(current.file.fileno()).st_mtime_ns
-            text = current.file.read(BLOCK)
+            text = current.file.read(self._reading.block_size)
             if not text:
                 position.after = looked
                 return

@@ -226,7 +226,7 @@ class LogReading:
                 texts.append(text)
                 dropped += position.take_dropped()
             size += len(piece)
-            if piece and size < max(BLOCK, begun + PIECE if begun else 0) and not stream.eager:
+            if piece and size < (begun + PIECE if begun else self.block_size) and not stream.eager:
                 continue
             whole, rest = _parted(b"".join(texts), begun)
             cutting = self._cut(position, whole, line) if whole else None
@@ -249,8 +249,15 @@ class LogReading:
             return []
         return [part for part in _parted(text, begun) if part]
 
+    @property
+    def block_size(self) -> int:
+        """Bytes of text that are read at a time."""
+        return BLOCK if self.plain is None else min(BLOCK, self.plain.block_size)
+
     def _cut(self, position: Position, text: bytes, line: int) -> Future[PlainBlock | None] | None:
         if self.plain is None or len(text) < self.plain.least:
+            if self.plain is not None:
+                self.plain.rest()
             return None
         stamps = self._stamps(position.reference, self._lines.stamps.near or position.near)
         return self.plain.begin(_cleaned(text), line, stamps)
@@ -347,7 +354,7 @@ class LogReading:
             follows=start,
             opened=tuple(opened),
             closed=tuple(closed),
-            again=begun is not None and (begun.start, begun.end) == (start, position.offset),
+            instead=begun is not None and begun.start == start and begun.end != position.offset,
             repeatable=position.repeatable,
         )
 
@@ -375,6 +382,7 @@ class LogReading:
                 self._take_lines(position, position.settled.numbered(text.split(b"\n")))
                 self._last = self._lines.read(cut.last[:LONGEST_LINE])
                 count = text.count(b"\n") + (not text.endswith(b"\n"))
+                self.plain.note(position.settled.left, count)
                 position.line, position.understood = position.line + count, True
                 self._summary.lines += count
                 return

@@ -141,10 +141,11 @@ class JournalStore:
         with self._database.read() as connection:
             return [BlockInProgress(*row) for row in connection.execute(wanted.order_by(blocks.c.file))]
 
-    def begin(self, entry: JournalEntry) -> None:
+    def begin(self, entry: JournalEntry) -> bool:
         """Note, durably, which bytes are going to be stored: until they are committed, nobody cuts them otherwise.
 
-        Raises SourceMoved when the cursor is not where the entry begins.
+        True if that was noted before, so that they may be stored already, or in part.
+        Raises SourceMoved when the cursor is not where the entry begins, or others have begun to store other bytes.
         """
         cursor = entry.cursor
         if cursor is None:
@@ -155,7 +156,17 @@ class JournalStore:
             here = connection.execute(select(cursors.c.offset).where(own)).scalar()
             if (here or 0) != entry.follows:
                 raise SourceMoved
+            before = self._was_begun(connection, cursor, entry)
             connection.execute(self._database.upsert(blocks), row)
+        return before
+
+    def _was_begun(self, connection: Connection, cursor: SourceCursor, entry: JournalEntry) -> bool:
+        """Whether somebody began to store these bytes. Whoever reads on is to cut them likewise. Raises SourceMoved."""
+        own = (blocks.c.stream == cursor.stream) & (blocks.c.file == cursor.file) & (blocks.c.start == entry.follows)
+        end = connection.execute(select(blocks.c.end).where(own).with_for_update()).scalar()
+        if end is not None and end != cursor.offset and not entry.instead:
+            raise SourceMoved
+        return end == cursor.offset
 
     def commit(self, entry: JournalEntry, now: int) -> PendingBatch | None:
         """Make it durable, in one transaction. None when no event was left to carry.
@@ -170,10 +181,10 @@ class JournalStore:
         payload = pack(entry.batch) if rows_of(entry.batch) else b""
         with self._database.write() as connection:
             batch = self._unseen(connection, entry, now)
-            self._move_on(connection, entry)
+            again = self._move_on(connection, entry)
             if not rows_of(batch):
                 return None
-            row = _row(batch, now, payload if batch is entry.batch else pack(batch), claimed=entry.again)
+            row = _row(batch, now, payload if batch is entry.batch else pack(batch), claimed=again)
             sequence = connection.execute(insert(journal).values(row).returning(journal.c.sequence)).scalar_one()
         return PendingBatch(sequence, batch)
 
@@ -278,10 +289,12 @@ class JournalStore:
         rows = [{"workspace": workspace, "digest": digest, "seen_at": now} for digest in sorted(digests)]
         return set(connection.execute(statement, rows).scalars())
 
-    def _move_on(self, connection: Connection, entry: JournalEntry) -> None:
+    def _move_on(self, connection: Connection, entry: JournalEntry) -> bool:
+        """Whether these bytes were begun to be stored before."""
         if entry.cursor is None:
-            return
+            return False
         stream = entry.cursor.stream
+        again = self._was_begun(connection, entry.cursor, entry)
         self._advance(connection, entry.cursor, entry.follows)
         done = (blocks.c.stream == stream) & (blocks.c.file == entry.cursor.file)
         connection.execute(delete(blocks).where(done))
@@ -291,6 +304,7 @@ class JournalStore:
         if entry.closed:
             own = (in_flight.c.stream == stream) & (in_flight.c.key == bindparam("gone"))
             connection.execute(delete(in_flight).where(own), [{"gone": key} for key in sorted(entry.closed)])
+        return again
 
     def _advance(self, connection: Connection, cursor: SourceCursor, follows: int) -> None:
         """Compare and set: of several that read on from one place, one moves the cursor; others get SourceMoved."""

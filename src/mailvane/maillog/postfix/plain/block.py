@@ -36,10 +36,8 @@ _FILLED = {
     "known_failures": "reply String, code UInt16, dsn String, family String, hard Bool",
     "filters": "reply String, mx_host String, mx_ip String, transport String",
 }
-_MADE = (
-    "cut", "l", "near", "names", "talk", "odd_processes", "mails", "headers", "attempts", "begun", "evidence", "doubt",
-    "rest", "said_last", "told",
-)  # fmt: skip
+_MADE_OF = " ENGINE = Memory AS\n"
+_TABLES = {"lines": "l", "events": "told"}  # where a statement is called otherwise than the table that it makes
 _ROLES = {
     "smtpd": "smtpd", "submission": "smtpd", "postscreen": "smtpd", "qmqpd": "smtpd",
     "cleanup": "cleanup", "qmgr": "qmgr", "oqmgr": "qmgr",
@@ -131,6 +129,8 @@ class Block:
     def __init__(self, scratch: Scratch, reasons: Reasons) -> None:
         self._scratch = scratch
         self._reasons = reasons
+        self._made: set[str] = set()  # tables
+        self._full: set[str] = set()
         self.first = 0
         self.hours: list[tuple[str, int]] = []  # as they come, with their times
         self.writers: list[tuple[str, Tag, int]] = []  # as they come: host and tag, whose they are, the first line
@@ -147,10 +147,12 @@ class Block:
         """Find the mails that are plain as far as the block tells; False if it is none for this path."""
         scratch = self._scratch
         self.first, self.start = first, text[:_START]
-        for table in (*_MADE, *_FILLED):
-            scratch.run(f"DROP TEMPORARY TABLE IF EXISTS {table}")
+        self.clear()
         for table, columns in _FILLED.items():
-            scratch.run(f"CREATE TEMPORARY TABLE {table} ({columns}) ENGINE = Memory")
+            if table not in self._made:
+                scratch.run(f"CREATE TEMPORARY TABLE {table} ({columns}) ENGINE = Memory")
+                self._made.add(table)
+        self._full.update(_FILLED)
         printable = not text.translate(None, _PRINTABLE)
         values: dict[str, object] = {
             **form.expressions, "first": first, "printable": "1" if printable else "NOT match(line, '[^ -~]')",
@@ -165,6 +167,16 @@ class Block:
         if len(self.untimed) > MOST_UNTIMED or not self._place(form):
             return False
         return self._find()
+
+    def clear(self) -> None:
+        """Forget all. The tables stay: making them is much of what a small block costs."""
+        for table in self._full:
+            self._scratch.run(f"TRUNCATE TABLE {table}")
+        self._full.clear()
+
+    def _empty(self, table: str) -> None:
+        self._scratch.run(f"TRUNCATE TABLE {table}")
+        self._full.discard(table)
 
     def _place(self, form: Form) -> bool:
         """Tell times and writers; False where an hour is not like others."""
@@ -182,6 +194,7 @@ class Block:
             "services": [tag.service for tag in known], "daemons": [tag.daemon for tag in known],
             "roles": ["stray" if tag is None else _ROLES.get(tag.daemon, "other") for tag in tags],
         })  # fmt: skip
+        self._empty("cut")
         return True
 
     def _find(self) -> bool:
@@ -228,8 +241,7 @@ class Block:
 
     def tell(self, told: Told) -> dict[EventType, int]:
         """Make the events of the plain mails that were settled; how many there are of each type."""
-        for table in ("cut", "l"):
-            self._scratch.run(f"DROP TEMPORARY TABLE {table}")
+        self._empty("l")
         self._run("events", msgspec.structs.asdict(told))
         return {EventType(str(kind)): int(count) for kind, count in self._rows("counts")}
 
@@ -266,7 +278,13 @@ class Block:
         return _merged(found)
 
     def _run(self, name: str, values: dict[str, object] | None = None) -> None:
-        self._scratch.run(_filled(name, _PATTERNS | (values or {})))
+        """Fill the table of this name."""
+        table, statement = _TABLES.get(name, name), _filled(name, _PATTERNS | (values or {}))
+        if table in self._made:
+            statement = f"INSERT INTO {table} {statement.partition(_MADE_OF)[2]}"
+        self._scratch.run(statement)
+        self._made.add(table)
+        self._full.add(table)
 
     def _rows(self, name: str, values: dict[str, object] | None = None) -> Iterator[Sequence[str | int]]:
         answer = self._scratch.ask(_filled(name, values or {}))

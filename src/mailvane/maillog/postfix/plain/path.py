@@ -19,18 +19,29 @@ from mailvane.maillog.reasons import Reasons
 
 LEAST = 1 << 20  # bytes of a block that is worth its statements
 _OF_THE_LAST = OF_THE_LAST.encode()  # a line that is of the one before it
+# Bytes of a block: of larger ones more mails are plain and fewer parts are made, but each is in memory several times.
+BLOCK_SIZE = 16 << 20
+# Where so few lines of a block are told or passed over, as in a log of content filters, so many blocks are not cut.
+LITTLE = 0.3
+_NEXT = 7
 _AT_ONCE = 2  # blocks: one is cut while another is settled
 
 
 class PlainPath:
     """Sessions of an engine, and the threads that cut. To be closed."""
 
-    def __init__(self, session: Callable[[], Scratch], reasons: Reasons, least: int = LEAST) -> None:
+    def __init__(
+        self, session: Callable[[], Scratch], reasons: Reasons, least: int = LEAST, little: float = LITTLE
+    ) -> None:
         self.least = least
+        self._little = little
+        self.block_size = BLOCK_SIZE
+        self._passing = 0  # so many blocks are not worth it
+        self._session = session
+        self._reasons = reasons
         self._pool = ThreadPoolExecutor(_AT_ONCE - 1, "cut")
-        self._blocks = [Block(session(), reasons) for _ in range(_AT_ONCE)]
+        self._blocks: list[Block] = []  # opened when there is something to cut
         self._free: SimpleQueue[Block] = SimpleQueue()
-        self.restart()
 
     def __enter__(self) -> Self:
         return self
@@ -39,8 +50,20 @@ class PlainPath:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
+        self._close()
+
+    def _close(self) -> None:
         for block in self._blocks:
             block.close()
+        self._blocks.clear()
+        while not self._free.empty():
+            self._free.get()
+
+    def rest(self) -> None:
+        """What comes now is too little for it: give all back. No block may be in use."""
+        if self._blocks:
+            self._pool.submit(_nothing).result()
+            self._close()
 
     def restart(self) -> None:
         """Another reading begins: what the one before has begun is forgotten."""
@@ -52,6 +75,12 @@ class PlainPath:
 
     def begin(self, text: bytes, first: int, stamps: Stamps) -> Future[Block | None]:
         """Cut a block of complete lines, of which the first has this number. The stamps are used up."""
+        if self._passing:
+            self._passing -= 1
+            return self._pool.submit(_no_block)
+        if not self._blocks:
+            self._blocks = [Block(self._session(), self._reasons) for _ in range(_AT_ONCE)]
+            self.restart()
         return self._pool.submit(self._cut, text, first, stamps)
 
     def _cut(self, text: bytes, first: int, stamps: Stamps) -> Block | None:
@@ -69,9 +98,20 @@ class PlainPath:
         self._free.put(block)
         return None
 
+    def note(self, left: int, lines: int) -> None:
+        """So many lines of a block were left for the state machine."""
+        if left > (1 - self._little) * lines:
+            self._passing = _NEXT
+
     def give_back(self, block: Block) -> None:
         """It is done with."""
+        block.clear()
         self._free.put(block)
+
+
+def _no_block() -> Block | None:
+    """All of it is left for the state machine."""
+    return None
 
 
 def _nothing() -> None:
@@ -86,6 +126,7 @@ class Settled:
         self._lines = lines
         self._correlation = correlation
         self._rest = rest
+        self.left = len(rest)
 
     def numbered(self, text: list[bytes]) -> Iterator[tuple[int, str]]:
         """The lines that are left. Between them, what the others would have left behind happens."""

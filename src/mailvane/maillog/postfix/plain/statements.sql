@@ -28,17 +28,18 @@ SELECT n, substring(line, 1, 32768) FROM cut WHERE NOT timed ORDER BY n LIMIT {m
 -- name: lines
 CREATE TEMPORARY TABLE l ENGINE = Memory AS
 SELECT
-    n, line, at, host, instance, service, daemon, role, pid, text, q, rest,
+    n, if(kind = 8, '', line) AS line, at, host, instance, service, daemon, role, pid, if(kind IN (7, 9), whole, '') AS text, q,
+    if(kind < 7, behind, '') AS rest,
     multiIf(
-        role = 'cleanup', multiIf(q = '', 9, startsWith(rest, 'info: header '), 1, startsWith(rest, 'message-id='), 2, 9),
-        role = 'agent' AND startsWith(rest, 'to=<') AND q != '', 4,
-        role = 'smtpd' AND startsWith(rest, 'client=') AND q != '', 0,
-        role = 'qmgr', multiIf(q = '', 9, rest = 'removed', 5, startsWith(rest, 'from=<') AND endsWith(rest, ' (queue active)'), 3, 9),
+        role = 'cleanup', multiIf(q = '', 9, startsWith(behind, 'info: header '), 1, startsWith(behind, 'message-id='), 2, 9),
+        role = 'agent' AND startsWith(behind, 'to=<') AND q != '', 4,
+        role = 'smtpd' AND startsWith(behind, 'client=') AND q != '', 0,
+        role = 'qmgr', multiIf(q = '', 9, behind = 'removed', 5, startsWith(behind, 'from=<') AND endsWith(behind, ' (queue active)'), 3, 9),
         role = 'foreign', 8,
-        role NOT IN ('smtpd', 'agent', 'other') OR startsWith(rest, 'client=') OR startsWith(rest, 'to='), 9,
-        role = 'smtpd' AND rest = '' AND (startsWith(text, 'connect from ') OR startsWith(text, 'disconnect from ')), 7,
-        position(text, ' TLS connection ') > 0, if(match(text, {encrypted}), 7, 9),
-        match(text, {harmless}) AND position(text, 'proxy-') = 0, 8,
+        role NOT IN ('smtpd', 'agent', 'other') OR startsWith(behind, 'client=') OR startsWith(behind, 'to='), 9,
+        role = 'smtpd' AND behind = '' AND (startsWith(whole, 'connect from ') OR startsWith(whole, 'disconnect from ')), 7,
+        position(whole, ' TLS connection ') > 0, if(match(whole, {encrypted}), 7, 9),
+        match(whole, {harmless}) AND position(whole, 'proxy-') = 0, 8,
         9)::UInt8 AS kind,
     if(q = '' OR kind IN (7, 8), 0, sipHash64(toString(host), q)) AS k
 FROM (
@@ -47,9 +48,9 @@ FROM (
         transform(prefix, {prefixes}, {hosts}, '') AS host, transform(prefix, {prefixes}, {instances}, '') AS instance,
         transform(prefix, {prefixes}, {services}, '') AS service, transform(prefix, {prefixes}, {daemons}, '') AS daemon,
         if(canonical, transform(prefix, {prefixes}, {roles}, 'foreign'), 'stray') AS role,
-        pid, if(canonical, substring(line, e + 3), line) AS text,
+        pid, if(canonical, substring(line, e + 3), line) AS whole,
         if(c = 0 OR role IN ('foreign', 'stray'), '', substring(line, e + 3, c - e - 3)) AS token,
-        if(position(token, ' ') = 0, token, '') AS q, if(c = 0, '', substring(line, c + 2)) AS rest
+        if(position(token, ' ') = 0, token, '') AS q, if(c = 0, '', substring(line, c + 2)) AS behind
     FROM cut
 )
 
