@@ -93,11 +93,6 @@ def session(maillog: ClickHouseMailLog) -> Iterator[ScratchSession]:
     made.close()
 
 
-@pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    return monkeypatch
-
-
 def differences(log: Path, plain: PlainPath, session: ScratchSession, choose: random.Random) -> list[str]:
     """What only one of both ways tells, for a log and a way to cut it; the plain path goes on and off."""
     whole, cut = Told(), Told()
@@ -123,7 +118,7 @@ def differences(log: Path, plain: PlainPath, session: ScratchSession, choose: ra
 
 
 @settings(
-    max_examples=rounds(25, deep=1500),
+    max_examples=rounds(12, deep=1500),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
