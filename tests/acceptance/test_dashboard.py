@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+REPOSITORY = Path(__file__).resolve().parents[2]
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
+AXE = REPOSITORY / ".cache" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+VIOLATIONS = "axe.run().then(found => found.violations.map(one => [one.id, one.nodes.map(node => node.target)]))"
+PATHS = (
+    "1", "1/log?q=since:2025-11-01", "1/domains", "1/domains/shop.example", "1/domains/shop.example/what-if?daily=1",
+    "1/reputation", "1/reputation/dmarc", "1/reputation/lookalikes", "1/alerts", "1/alerts/rules", "1/alerts/new",
+    "1/alerts/new?type=IP_IN_RBL", "1/alerts/told", "1/alerts/maintenance", "1/inbound/quarantine",
+    "1/inbound/messages", "1/inbound/contacts", "1/inbound/aliases", "1/inbound/filters", "1/mailboxes",
+    "1/settings/relays", "1/settings/members", "1/settings/telling", "1/settings/retention", "server", "account",
+    "workspaces",
+)  # fmt: skip
 LOG = """\
 Nov 26 10:00:00 mx postfix/smtpd[1]: 4AAAAAA1: client=web.shop.example[192.0.2.1], sasl_username=shop
 Nov 26 10:00:00 mx postfix/cleanup[2]: 4AAAAAA1: message-id=<1@shop.example>
@@ -115,10 +126,36 @@ def test_every_page_fits_and_says_nothing_in_the_console(
     browser: Browser, site: Installation, size: str, scheme: str
 ) -> None:
     watched = logged_in(browser, site, size, color_scheme=scheme)
-    for path in ("1", "1/log?q=since:2025-11-01", "1/domains", "1/domains/shop.example", "1/alerts",
-                 "1/inbound/quarantine", "account", "workspaces"):  # fmt: skip
+    for path in PATHS:
         watched.open(f"{site.url}/ui/{path}")
         assert watched.page.inner_text("h1")
+    assert watched.said == []
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="no axe-core: npm install --prefix .cache/axe axe-core@4.14.1")
+@pytest.mark.parametrize(("size", "scheme"), [("wide", "light"), ("wide", "dark"), ("phone", "light")])
+def test_no_page_keeps_anybody_out(browser: Browser, site: Installation, size: str, scheme: str) -> None:
+    """By axe-core: names, roles, contrast, order of headings."""
+    watched = logged_in(browser, site, size, color_scheme=scheme)
+    for path in PATHS:
+        watched.open(f"{site.url}/ui/{path}")
+        watched.page.evaluate(AXE.read_text())
+        assert watched.page.evaluate(VIOLATIONS) == [], path
+
+
+def test_an_alert_is_written_tried_and_kept(browser: Browser, site: Installation) -> None:
+    watched = logged_in(browser, site)
+    page = watched.page
+    page.goto(f"{site.url}/ui/1/alerts")
+    page.click("text=New alert")
+    page.click("text=Mail marked as spam at Gmail")
+    page.fill('input[name="rule.gp_user_reported_spam_ratio.value"]', "0.1")
+    page.click("text=What it would have done")
+    page.wait_for_selector("text=It would have fired")
+    page.wait_for_selector("text=Firings in 30 days")  # asked for after the page
+    assert "marked as spam above 0.1 %" in page.inner_text("main")
+    page.click("text=Save and watch")
+    page.wait_for_selector("table >> text=Mail marked as spam at Gmail")
     assert watched.said == []
 
 

@@ -22,6 +22,7 @@ NAVIGATION = (
     ("/alerts", "Alerts", "bell"),
     ("/inbound/quarantine", "Inbound", "inbox"),
     ("/mailboxes", "Mailboxes", "mailbox"),
+    ("/settings/relays", "Settings", "sliders"),
 )  # path below the workspace, name, icon
 
 

@@ -121,6 +121,11 @@ class FollowedLogs:
         self._clock = clock
         self._logs = tuple(logs)
 
+    def every(self) -> list[FollowedLogState]:
+        """How each stands, also one that is not read any more."""
+        now = self._clock()
+        return [each.state(now) for each in self._logs]
+
     def of(self, workspace: str) -> list[FollowedLogState]:
         """How those of a workspace stand, by its name."""
         now = self._clock()

@@ -1,0 +1,132 @@
+"""A workspace's settings: who sends for it, who may look, where alerts tell, how long mail events are kept."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mailvane.core.errors import InvalidFields, InvalidInput, NotFound
+from mailvane.core.tenants.model import Relay
+from mailvane.dashboard.pages.told import place
+from mailvane.dashboard.people.model import Role
+from mailvane.dashboard.services import DashboardServices
+from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
+
+_SHOWN = 4  # characters of a secret
+
+
+def relays(services: DashboardServices, visit: Visit, failure: str = "") -> Reply:
+    values = {
+        **_of(visit, "Relays"),
+        "relays": services.tenancy.relays(visit.workspace.id),
+        "failure": failure,
+    }
+    return Html("relays.html", values, 400 if failure else 200)
+
+
+def add_relay(services: DashboardServices, visit: Visit) -> Reply:
+    try:
+        services.tenancy.create_relay(visit.workspace.id, visit.entered("comment"), visit.now)
+    except InvalidInput as error:
+        return relays(services, visit, error.message)
+    return Redirect(f"/ui/{visit.workspace.id}/settings/relays")
+
+
+def change_relay(services: DashboardServices, visit: Visit) -> Reply:
+    """Its name, and whether it still sends."""
+    one = _relay(services, visit)
+    changed = msgspec.structs.replace(one, comment=visit.entered("comment"), active=bool(visit.entered("active")))
+    try:
+        services.tenancy.change_relay(changed)
+    except InvalidInput as error:
+        return relays(services, visit, error.message)
+    return Redirect(f"/ui/{visit.workspace.id}/settings/relays")
+
+
+def _relay(services: DashboardServices, visit: Visit) -> Relay:
+    """One of this workspace."""
+    found = next(
+        (each for each in services.tenancy.relays(visit.workspace.id) if str(each.id) == visit.entered("relay")), None
+    )
+    if found is None:
+        raise NotFound("there is no such relay")
+    return found
+
+
+def members(services: DashboardServices, visit: Visit, failure: str = "") -> Reply:
+    values = {
+        **_of(visit, "Members"),
+        "members": services.people.members(visit.workspace.id),
+        "roles": [each.value for each in Role],
+        "failure": failure,
+    }
+    return Html("members.html", values, 400 if failure else 200)
+
+
+def set_member(services: DashboardServices, visit: Visit) -> Reply:
+    """Gives a person this role; a name that nobody has becomes a new person, who needs a login link."""
+    visit.visitor.require_proof(visit.now)
+    role = visit.entered("role")
+    if role not in set(Role):
+        return members(services, visit, "choose a role")
+    try:
+        services.people.set_role(visit.workspace.id, visit.entered("name"), Role(role), visit.now)
+    except InvalidFields as error:
+        return members(services, visit, error.message)
+    return Redirect(f"/ui/{visit.workspace.id}/settings/members")
+
+
+def remove_member(services: DashboardServices, visit: Visit) -> Reply:
+    visit.visitor.require_proof(visit.now)
+    known = {str(user.id): user.id for user, _ in services.people.members(visit.workspace.id)}
+    user = known.get(visit.entered("user"))
+    if user is None:
+        raise NotFound("there is no such member")
+    services.people.remove_member(visit.workspace.id, user)
+    if user == visit.visitor.user.id and not visit.visitor.user.is_server:
+        return Redirect("/ui/workspaces")
+    return Redirect(f"/ui/{visit.workspace.id}/settings/members")
+
+
+def telling(services: DashboardServices, visit: Visit) -> Reply:
+    """Where alerts tell; secrets by their last characters only."""
+    workspace = visit.workspace.id
+    slack = services.notify.channels.slack_integrations(workspace)
+    names = {each.id: each.name for each in slack}
+    targets = [
+        (place(each.channel, each.target, names), each.channel.value, each)
+        for each in services.notify.outbox.targets(workspace)
+    ]
+    secrets = [
+        (one.secret[-_SHOWN:], one.created_at, one.expires_at)
+        for one in services.notify.channels.signing_secrets(workspace, visit.now)
+    ]
+    return Html("telling.html", {**_of(visit, "Telling"), "slack": slack, "targets": targets, "secrets": secrets})
+
+
+def rotate(services: DashboardServices, visit: Visit) -> Reply:
+    """Another secret that webhooks are signed with; the former signs beside it for a day."""
+    visit.visitor.require_proof(visit.now)
+    services.notify.signing.rotate(visit.workspace.id, visit.now)
+    return Redirect(f"/ui/{visit.workspace.id}/settings/telling")
+
+
+def retention(services: DashboardServices, visit: Visit) -> Reply:
+    return Html("retention.html", {**_of(visit, "Retention"), "inbound_days": services.inbound.retention_days})
+
+
+def _of(visit: Visit, tab: str) -> dict[str, object]:
+    return {"section": "Settings", "tab": tab, "may_change": visit.visitor.may(visit.workspace.id, Role.OWNER)}
+
+
+_AT = "/{workspace:int}/settings"
+PAGES = (
+    Page("get", f"{_AT}/relays", relays),
+    Page("post", f"{_AT}/relays", add_relay, role=Role.OWNER),
+    Page("post", f"{_AT}/relays/change", change_relay, role=Role.OWNER),
+    Page("get", f"{_AT}/members", members),
+    Page("post", f"{_AT}/members", set_member, role=Role.OWNER),
+    Page("post", f"{_AT}/members/remove", remove_member, role=Role.OWNER),
+    Page("get", f"{_AT}/telling", telling),
+    Page("post", f"{_AT}/telling/rotate", rotate, role=Role.OWNER),
+    Page("get", f"{_AT}/retention", retention),
+)

@@ -1,0 +1,82 @@
+"""Settings of a workspace and the server's own page: who may see and change what, and what is never shown."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from mailvane.core.moments import MINUTE_MS
+from mailvane.dashboard.people.model import Role
+from tests.wire.dashboard.browsing import Browser, fill, logged_in, member
+from tests.wire.world import NOW, World
+
+
+def test_an_owner_changes_relays_of_the_own_workspace_only(world: World) -> None:
+    at, tenancy = f"/ui/{world.ours.workspace.id}/settings/relays", world.services.tenancy
+    owner, operator = member(world, Role.OWNER), member(world, Role.OPERATOR)
+    assert 'method="post"' not in operator.get(at).text
+    assert operator.post(at, {"comment": "x"}).status_code == 403
+    assert owner.post(at, {"comment": "the second"}).status_code == 303
+    assert owner.post(at, {"comment": "\x07"}).status_code == 400
+    mine = str(world.ours.relay.id)
+    assert owner.post(f"{at}/change", {"relay": mine, "comment": "renamed"}).status_code == 303
+    changed = tenancy.relay(world.ours.relay.id)
+    assert (changed.comment, changed.active) == ("renamed", False)
+    theirs = {"relay": str(world.theirs.relay.id), "comment": "stolen"}
+    assert owner.post(f"{at}/change", theirs).status_code == 404
+    assert tenancy.relay(world.theirs.relay.id).comment != "stolen"
+
+
+def test_members_are_changed_by_an_owner_who_proved_it_of_late(world: World) -> None:
+    at, people = f"/ui/{world.ours.workspace.id}/settings/members", world.services.dashboard.people
+    owner, viewer = member(world, Role.OWNER), member(world, Role.VIEWER)
+    form = {"name": "new@x.example", "role": "operator"}
+    assert "viewer@x.example" in viewer.get(at).text
+    assert 'method="post"' not in viewer.get(at).text
+    assert viewer.post(at, form).status_code == 403
+    assert owner.post(at, {**form, "role": "king"}).status_code == 400
+    assert owner.post(at, {**form, "name": "<b>"}).status_code == 400
+    assert owner.post(at, form).status_code == 303
+    found = {user.name: (user.id, role) for user, role in people.members(world.ours.workspace.id)}
+    assert found["new@x.example"][1] is Role.OPERATOR
+    stranger = people.set_role(world.theirs.workspace.id, "them@x.example", Role.OWNER, NOW)
+    assert owner.post(f"{at}/remove", {"user": str(stranger.id)}).status_code == 404
+    assert owner.post(f"{at}/remove", {"user": str(found["new@x.example"][0])}).status_code == 303
+    assert "new@x.example" not in owner.get(at).text
+    world.services.dashboard.people.first_link(NOW)
+    late = logged_in_long_ago(world)
+    assert late.post(at, form).status_code == 403
+    assert "Is it still you?" in late.post(at, form).text
+
+
+def logged_in_long_ago(world: World) -> Browser:
+    """An owner whose proof is sixteen minutes old."""
+    people = world.services.dashboard.people
+    people.set_role(world.ours.workspace.id, "late@x.example", Role.OWNER, NOW)
+    browser = logged_in(world, "late@x.example")
+    visitor = people.visitor(browser.cookie, NOW)
+    world.ledger.people.prove(visitor.session.id, sha256(browser.cookie.encode()).digest(), NOW - 16 * MINUTE_MS)
+    return browser
+
+
+def test_secrets_are_shown_by_their_end_and_replaced(world: World) -> None:
+    fill(world, world.ours, "hello")
+    at, owner = f"/ui/{world.ours.workspace.id}/settings/telling", member(world, Role.OWNER)
+    (first,) = world.services.notify.signing.living(world.ours.workspace.id, NOW)
+    page = owner.get(at).text
+    assert f"whsec_…{first.secret[-4:]}" in page
+    assert first.secret not in page
+    assert member(world, Role.VIEWER).post(f"{at}/rotate").status_code == 403
+    assert owner.post(f"{at}/rotate").status_code == 303
+    assert len(world.services.notify.signing.living(world.ours.workspace.id, NOW)) == 2
+
+
+def test_the_page_of_the_server_is_for_those_who_run_it(world: World) -> None:
+    world.services.dashboard.people.first_link(NOW)
+    admin = logged_in(world, "admin")
+    assert admin.get("/ui/server").status_code == 200
+    assert member(world, Role.OWNER).get("/ui/server").status_code == 403
+    fill(world, world.ours, "hello")
+    mine = member(world, Role.VIEWER).get("/ui/workspaces").text
+    assert ">ours<" in mine
+    assert ">theirs<" not in mine
+    assert "1 open" in mine
