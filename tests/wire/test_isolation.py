@@ -448,6 +448,7 @@ def test_the_owner_does_see_it(world: World) -> None:
         "/mailvane/v1/maintenance-windows",
         "/mailvane/v1/notifications",
         "/mailvane/v1/notifications/{notification_id}/resend",
+        "/mailvane/v1/reputation/board",
         "/mailvane/v1/signing-secrets",
         "/mailvane/v1/signing-secrets/rotate",
         "/mailvane/v1/slack-integrations",
