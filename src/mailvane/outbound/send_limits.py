@@ -48,11 +48,7 @@ class SendLimits:
 
     def set(self, kind: LimitKind, name: str, windows: dict[str, Any]) -> SenderLimit:
         """Give it these windows in place of those it has. Raises InvalidInput."""
-        limit = SenderLimit(kind=kind, name=read_name(kind, name), **windows)
-        if not limit.windows:
-            raise InvalidInput("name the limit of an hour, a day or a month at least")
-        if any(not 0 <= most <= MOST for _, most in limit.windows):
-            raise InvalidInput(f"a limit is a number from 0 to {MOST}")
+        limit = checked_limit(kind, name, windows)
         self._store.put(limit)
         return limit
 
@@ -71,6 +67,16 @@ class SendLimits:
         sent = self._store.sent(msgspec.structs.replace(found, name=named), now)
         windows = tuple(Standing(window, most, sent[window]) for window, most in found.windows)
         return LimitStanding(kind, named, by_default, windows)
+
+
+def checked_limit(kind: LimitKind, name: str, windows: dict[str, Any]) -> SenderLimit:
+    """Raises InvalidInput."""
+    limit = SenderLimit(kind=kind, name=read_name(kind, name), **windows)
+    if not limit.windows:
+        raise InvalidInput("name the limit of an hour, a day or a month at least")
+    if any(not 0 <= most <= MOST for _, most in limit.windows):
+        raise InvalidInput(f"a limit is a number from 0 to {MOST}")
+    return limit
 
 
 def read_name(kind: LimitKind, text: str) -> str:

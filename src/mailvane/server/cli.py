@@ -26,13 +26,14 @@ from mailvane.mailboxes.cli import tagging as mailbox_tagging
 from mailvane.maillog.cli import explain, importing, log, stats, upkeep
 from mailvane.outbound.cli import domain, limit, quota
 from mailvane.reputation.cli import alerts, check
-from mailvane.server.commands import doctor, mcp, serve, workspace
+from mailvane.server.commands import config, doctor, mcp, serve, workspace
 
 Register = Callable[[typer.Typer], None]
 COMMANDS: Mapping[str, Register] = {
     "address": address.register,
     "alerts": alerts.register,
     "check": check.register,
+    "config": config.register,
     "contact": contact.register,
     "dmarc": dmarc.register,
     "doctor": doctor.register,

@@ -42,6 +42,9 @@ from mailvane.reputation.api import routes as reputation_routes
 from mailvane.reputation.emailconsul import routes as emailconsul_routes
 from mailvane.reputation.services import ReputationServices
 from mailvane.server import api_page, operations
+from mailvane.server.configuration import api as configuration_api
+from mailvane.server.configuration.api import ConfigurationServices
+from mailvane.server.configuring import configuration_of
 from mailvane.server.operations import Checks, Metrics
 from mailvane.server.tenants import routes as tenant_routes
 from mailvane.server.tenants.removal import WorkspaceRemoval
@@ -70,6 +73,7 @@ _TABLES = (
     mailbox_routes.TRACKING,
     *maillog_routes.TABLES,
     tenant_routes.ROUTES,
+    configuration_api.ROUTES,
     operations.ROUTES,
     api_page.ROUTES,
 )
@@ -109,9 +113,20 @@ class HttpServices:
     def by_type(self) -> Mapping[type[Any], Any]:
         rooms = (
             self.maillog, self.outbound, self.inbound, self.reputation, self.dmarc, self.notify, self.mailboxes,
-            self.tracking, TenantServices(self.tenancy, self.removal),
+            self.tracking, TenantServices(self.tenancy, self.removal), self._configuration,
         )  # fmt: skip
         return {type(each): each for each in rooms}
+
+    @property
+    def _configuration(self) -> ConfigurationServices:
+        """What a configuration file is about is what the rooms serve anyway."""
+        watching = self.reputation
+        return ConfigurationServices(
+            configuration_of(
+                self.outbound.governance, self.outbound.send_limits, watching.alerting, watching.watched_assets,
+                watching.profiles, self.notify.channels,
+            )
+        )  # fmt: skip
 
 
 @lru_cache(maxsize=1)

@@ -38,6 +38,8 @@ from mailvane.reputation.blocklists import ListingCheck
 from mailvane.reputation.model import AssetKind
 from mailvane.reputation.source_schedule import SourceSchedule
 from mailvane.server import cli
+from mailvane.server.configuration.service import Configuration
+from mailvane.server.configuring import configuration_of
 from mailvane.server.governance import governance_of
 from mailvane.server.importing import Importer
 from mailvane.server.ledger import Ledger
@@ -179,6 +181,15 @@ class Mailvane:
         from mailvane.server.serving import serve  # noqa: PLC0415
 
         serve(self._settings, roles)
+
+    def configuration(self) -> Configuration:
+        from mailvane.server.alerting import watched_assets_of  # noqa: PLC0415
+
+        ledger, alerting = self._ledger, self.alerting()
+        watched = watched_assets_of(ledger, alerting.evaluate)
+        return configuration_of(
+            self.governance(), self.send_limits(), alerting, watched, ledger.profiles, ledger.channels
+        )
 
     def mcp(self, workspace: str | None, listen: Listen | None) -> None:
         try:

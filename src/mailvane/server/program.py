@@ -13,6 +13,7 @@ import typer
 from mailvane.core.cli.program import Program, program
 from mailvane.core.listening import Listen
 from mailvane.maillog.interface import MailLog
+from mailvane.server.configuration.service import Configuration
 from mailvane.server.tenants.removal import Removal
 
 
@@ -36,6 +37,9 @@ class Check(msgspec.Struct, frozen=True):
 class ServerProgram(Program, Protocol):
     def serve(self, roles: frozenset[str]) -> None:
         """Run until told to stop."""
+
+    def configuration(self) -> Configuration:
+        """Configuration as a file."""
 
     def mcp(self, workspace: str | None, listen: Listen | None) -> None:
         """Answer by the Model Context Protocol until told to stop; without an address over standard streams."""

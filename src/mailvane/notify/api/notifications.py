@@ -86,15 +86,18 @@ def slack_integrations(services: NotifyServices, asked: Asked) -> list[SlackObje
 
 def add_slack_integration(services: NotifyServices, asked: Asked) -> SlackObject:
     given = read_json(SlackBody, asked.body)
-    if not 0 < len(given.name.strip()) <= _LONGEST_NAME:
-        raise InvalidFields(("name", f"1 to {_LONGEST_NAME} characters are required"))
-    if not _is_web_address(given.url):
-        raise InvalidFields(("url", f"expected the address of an incoming webhook of {Channel.SLACK.value}"))
-    integration = SlackIntegration(
-        id=new_id(), workspace=asked.workspace, name=given.name.strip(), url=given.url, created_at=asked.now
-    )
+    integration = checked_integration(given.name, given.url, asked.workspace, asked.now)
     services.channels.add_slack_integration(integration)
     return _shown(integration)
+
+
+def checked_integration(name: str, url: str, workspace: int, now: int) -> SlackIntegration:
+    """A new one, as a user wrote it. Raises InvalidFields."""
+    if not 0 < len(name.strip()) <= _LONGEST_NAME:
+        raise InvalidFields(("name", f"1 to {_LONGEST_NAME} characters are required"))
+    if not _is_web_address(url):
+        raise InvalidFields(("url", f"expected the address of an incoming webhook of {Channel.SLACK.value}"))
+    return SlackIntegration(id=new_id(), workspace=workspace, name=name.strip(), url=url, created_at=now)
 
 
 def remove_slack_integration(services: NotifyServices, asked: Asked) -> None:
