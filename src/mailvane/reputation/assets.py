@@ -18,6 +18,7 @@ from mailvane.core.identifiers import new_id
 from mailvane.reputation.asset_names import names_in, normalized
 from mailvane.reputation.model import (
     ASKED_ABOUT,
+    LISTED_SINCE,
     LISTINGS,
     TOLD_BY,
     Asset,
@@ -265,7 +266,8 @@ def _listing(observation: Observation, known: Observation | None) -> Observation
         return observation
     if not open_already or known is None:
         return None
-    return msgspec.structs.replace(observation, at=max(observation.at, known.at + 1))
+    ended = max(observation.at, known.at + 1)
+    return msgspec.structs.replace(observation, at=ended, data={**observation.data, LISTED_SINCE: known.at})
 
 
 def _after(first: Callable[[Asset], Asset] | None, then: Callable[[Asset], Asset]) -> Callable[[Asset], Asset]:

@@ -35,6 +35,9 @@ NO_REPUTATION = "REPUTATION_CATEGORY_UNSPECIFIED"
 # Of the data of what a key of SNDS brought: the name of that key.
 TOLD_BY = "told_by"
 
+# Of the data of a listing that ended: when it began.
+LISTED_SINCE = "listed_since"
+
 # Of the details of an asset that has to be approved: when that was done. Nothing from before is kept of it.
 VERIFIED_AT = "verified_at"
 

@@ -264,7 +264,11 @@ def logged(told: Told, alert: str, kind: str) -> list[set[Any]]:
 
 
 def test_no_rule_type_is_left_out() -> None:
-    assert sorted(CATALOGUE) == sorted(KINDS)
+    ends = {
+        "MV_IP_LISTING_ENDED",
+        "MV_DOMAIN_LISTING_ENDED",
+    }  # they tell of a change: tests/contract/test_listing_ended.py
+    assert set(CATALOGUE) - ends == set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,14 +1,15 @@
-"""Types about blocklists: an address or a domain is listed."""
+"""Types about blocklists: an address or a domain is listed, or is no more. `MV_` types are not of the vendor."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import ClassVar
 
+from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.reputation.alerts.model import Match
 from mailvane.reputation.alerts.rule import HIGH_REPUTATION, Addresses, DomainNames, Rule, ZoneNames, meant
 from mailvane.reputation.alerts.view import View
-from mailvane.reputation.model import AssetKind, Observation, ObservationKind
+from mailvane.reputation.model import LISTED_SINCE, AssetKind, Observation, ObservationKind
 
 
 def listed(
@@ -65,4 +66,48 @@ class DomainInRbl(Rule, frozen=True, kw_only=True):
         return listed(view, self.READS, names, self.rbls, "domain")
 
 
-RULES = (IpInRbl, DomainInRbl)
+def ended(
+    view: View, kind: ObservationKind, names: Collection[str], zones: Collection[str], label: str
+) -> Iterator[Match]:
+    """The listings of these assets on these blocklists that ended within a day, and have not begun again."""
+    wanted = frozenset(zones) - {HIGH_REPUTATION}
+    if HIGH_REPUTATION in zones:
+        wanted |= view.high_reputation
+    for one in view.since(kind, view.now - DAY_MS):
+        since = one.data.get(LISTED_SINCE)
+        if one.data.get("listed") or not isinstance(since, int) or one.key not in wanted or one.asset not in names:
+            continue
+        hours = round((one.at - since) / HOUR_MS, 1)
+        yield Match(
+            item={label: one.asset, "rbl": one.key, "value": hours},
+            record={label: one.asset, "rbl": one.key, LISTED_SINCE: since, "ended_at": one.at},
+            identity=(one.asset, one.key, str(one.at)),
+            at=one.at,
+        )
+
+
+class IpListingEnded(Rule, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "MV_IP_LISTING_ENDED"
+    READS: ClassVar[ObservationKind] = ObservationKind.IP_LISTING
+
+    ips: Addresses
+    rbls: ZoneNames
+
+    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
+        names = meant(view, AssetKind.IP, profile_id, self.ips)
+        return ended(view, self.READS, names, self.rbls, "ip")
+
+
+class DomainListingEnded(Rule, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "MV_DOMAIN_LISTING_ENDED"
+    READS: ClassVar[ObservationKind] = ObservationKind.DOMAIN_LISTING
+
+    domains: DomainNames
+    rbls: ZoneNames
+
+    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
+        names = meant(view, AssetKind.DOMAIN, profile_id, self.domains)
+        return ended(view, self.READS, names, self.rbls, "domain")
+
+
+RULES = (IpInRbl, DomainInRbl, IpListingEnded, DomainListingEnded)
