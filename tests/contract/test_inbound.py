@@ -53,6 +53,33 @@ def mail(*messages: Message, limits: tuple[tuple[str, int], ...] = (), events: t
     return NewMail(workspace=messages[0].workspace, messages=messages, events=events, week=WEEK, limits=limits)
 
 
+def test_content_beside_a_message_is_there_until_the_message_needs_it_no_more(ledger: Ledger, workspace: int) -> None:
+    """Whoever else has the same content, in the ledger or as a file, keeps it."""
+    one, other, gone = (
+        message(workspace, NOW + number, status=MessageStatus.PENDING, content="c" * 64) for number in range(3)
+    )
+    packed = b"packed \x00\xff"
+    ledger.inbound.messages.take_in([msgspec.structs.replace(mail(each), packed=packed) for each in (one, other)], NOW)
+    over = msgspec.structs.replace(mail(gone, limits=(("", 1),)), packed=packed)
+    assert ledger.inbound.messages.take_in([over], NOW) == [""], "nor is that of a refused mail kept"
+    for each, left in ((one, packed), (other, None)):
+        assert ledger.inbound.spool.packed("c" * 64) == packed
+        waits = msgspec.structs.replace(each, attempts=1, contact=known(ledger, each).contact)
+        assert ledger.inbound.messages.change([Change(before=known(ledger, each), after=waits)], NOW) == {each.id}
+        assert ledger.inbound.spool.packed("c" * 64) == packed, "it is tried again"
+        after = msgspec.structs.replace(waits, status=MessageStatus.DELIVERED, content=None)
+        assert ledger.inbound.messages.change([Change(before=waits, after=after)], NOW) == {each.id}
+        assert ledger.inbound.spool.packed("c" * 64) == left
+    ledger.inbound.messages.take_in([msgspec.structs.replace(mail(gone), packed=packed)], NOW)
+    assert ledger.inbound.messages.remove([known(ledger, gone)]) == {gone.id}
+    assert ledger.inbound.spool.packed("c" * 64) is None
+
+
+def known(ledger: Ledger, one: Message) -> Message:
+    """As the ledger has it now."""
+    return ledger.inbound.messages.by_id(one.workspace, [one.id])[one.id]
+
+
 def alias(workspace: int, name: str, mailbox: str | None = None, **values: object) -> Address:
     kind = AddressType.MAILBOX if mailbox is None else AddressType.ALIAS
     common = {"id": ordered_uuid(NOW), "workspace": workspace, "type": kind, "address": name, "mailbox": mailbox}

@@ -36,6 +36,22 @@ def content_id(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
+def pack(content: bytes) -> bytes:
+    packed: bytes = zstd.compress(content, _LEVEL)
+    return packed
+
+
+def unpack(packed: bytes, one: str, where: str) -> bytes:
+    """The content of that id. Raises StoreDamaged, which names where it was."""
+    try:
+        content: bytes = zstd.decompress(packed)
+    except zstd.ZstdError:
+        content = b""
+    if content_id(content) != one:
+        raise StoreDamaged(f"{where} is broken")
+    return content
+
+
 class ContentStore:
     """Safe to share between threads; one process to a directory."""
 
@@ -93,18 +109,12 @@ class ContentStore:
                 packed = self.path(one).read_bytes()
             except FileNotFoundError:
                 raise NotFound(f"the content {one} is not kept any more") from None
-        try:
-            content: bytes = zstd.decompress(packed)
-        except zstd.ZstdError:
-            content = b""
-        if content_id(content) != one:
-            raise StoreDamaged(f"the file {self.path(one)} is broken")
-        return content
+        return unpack(packed, one, f"the file {self.path(one)}")
 
     def remove(self, ids: Collection[str], in_use: Callable[[Collection[str]], set[str]]) -> int:
         """Remove those that nobody needs any more; how many. `in_use` asks the ledger which are needed."""
         with self._lock, _translated(self._directory):
-            free = {one for one in ids if one not in self._pinned}
+            free = {one for one in ids if one not in self._pinned and self.path(one).exists()}
             free -= in_use(free) if free else set()
             for one in free:
                 self.path(one).unlink(missing_ok=True)
@@ -128,11 +138,24 @@ class ContentStore:
     def _write(self, one: str, content: bytes) -> None:
         draft = self._directory / f"{one}{_DRAFT}"
         try:
-            _write_synced(draft, zstd.compress(content, _LEVEL))
+            _write_synced(draft, pack(content))
             draft.replace(self.path(one))
         except OSError:
             draft.unlink(missing_ok=True)
             raise
+
+
+class KeptContent:
+    """Of the content that is kept, whatever its place: a file, or the ledger, which `spooled` asks by id."""
+
+    def __init__(self, files: ContentStore, spooled: Callable[[str], bytes | None]) -> None:
+        self._files = files
+        self._spooled = spooled
+
+    def get(self, one: str) -> bytes:
+        """Raises NotFound, StoreDamaged, StoreUnavailable."""
+        packed = self._spooled(one)
+        return self._files.get(one) if packed is None else unpack(packed, one, f"the content {one} in the ledger")
 
 
 def _write_synced(path: Path, content: bytes) -> None:

@@ -2,8 +2,8 @@
 
 What is where: `teams` (limits and weekly numbers of a workspace), `domains` (with their next hop), `addresses`
 (mailboxes, aliases, relay addresses), `recipients` (what the gateway asks of all these), `contacts` (senders and their
-state), `messages` (taken in and changed), `pages` (lists of messages), `queue` (on the way to a next hop), `filters`
-(in their order), `digests` (who was told), `audit` (who changed what).
+state), `messages` (taken in and changed), `pages` (lists of messages), `queue` (on the way to a next hop), `spool`
+(content on that way), `filters` (in their order), `digests` (who was told), `audit` (who changed what).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from mailvane.inbound.store.message_pages import MessagePages
 from mailvane.inbound.store.messages import MessageStore
 from mailvane.inbound.store.queue import QueueStore
 from mailvane.inbound.store.recipients import RecipientStore
+from mailvane.inbound.store.spool import SpoolStore
 from mailvane.inbound.store.teams import TeamStore
 
 
@@ -34,6 +35,7 @@ class InboundStores(msgspec.Struct, frozen=True, kw_only=True):
     messages: MessageStore
     pages: MessagePages
     queue: QueueStore
+    spool: SpoolStore
     filters: FilterStore
     digests: DigestStore
     audit: InboundAuditStore

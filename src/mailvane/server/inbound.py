@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mailvane.core.errors import CollectionFailed, NotFound
 from mailvane.core.tenants.service import Tenancy
-from mailvane.inbound.content import ContentStore
+from mailvane.inbound.content import ContentStore, KeptContent
 from mailvane.inbound.digest.links import HeldLinks
 from mailvane.inbound.quarantine import Quarantine
 from mailvane.inbound.received import ReceivedMail
@@ -33,7 +33,7 @@ def inbound_services(
     ledger: Ledger, tenancy: Tenancy, settings: InboundSettings, data: Path, maillog: OpenMailLog
 ) -> InboundServices:
     """What HTTP interfaces and commands ask; `data` is the data directory, `maillog` is opened where it is needed."""
-    contents = ContentStore(data / CONTENT_DIRECTORY)
+    contents = KeptContent(ContentStore(data / CONTENT_DIRECTORY), ledger.inbound.spool.packed)
 
     def content(content_id: str) -> bytes | None:
         try:

@@ -28,6 +28,7 @@ from mailvane.inbound.store.message_pages import MessagePages
 from mailvane.inbound.store.messages import MessageStore
 from mailvane.inbound.store.queue import QueueStore
 from mailvane.inbound.store.recipients import RecipientStore
+from mailvane.inbound.store.spool import SpoolStore
 from mailvane.inbound.store.teams import TeamStore
 from mailvane.inbound.stores import InboundStores
 from mailvane.mailboxes.store.limits import allowances
@@ -144,6 +145,7 @@ def _inbound_on(database: Database) -> InboundStores:
         messages=MessageStore(database),
         pages=MessagePages(database),
         queue=QueueStore(database),
+        spool=SpoolStore(database),
         filters=FilterStore(database),
         digests=DigestStore(database),
         audit=InboundAuditStore(database),

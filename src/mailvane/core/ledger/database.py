@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, Row, Select, bindparam, create_engine, event, make_url
+from sqlalchemy import URL, ColumnElement, Connection, Engine, Row, bindparam, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -226,9 +226,9 @@ def _in_powers_of_two(values: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 class PreparedChoice:
-    """A select of the rows in which a column has one of some values; the statement may have others, by name."""
+    """A statement about the rows in which a column has one of some values, which returns rows; it may have others."""
 
-    def __init__(self, choose: Callable[[ColumnElement[bool]], Select[Any]], column: ColumnElement[Any]) -> None:
+    def __init__(self, choose: Callable[[ColumnElement[bool]], ClauseElement], column: ColumnElement[Any]) -> None:
         self._choose = choose
         self._column = column
         self._sized = lru_cache(maxsize=None)(self._prepared)

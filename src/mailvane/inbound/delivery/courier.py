@@ -17,7 +17,7 @@ import msgspec
 from mailvane.core.errors import MailvaneError
 from mailvane.core.group_commit import GroupCommit
 from mailvane.core.moments import MINUTE_MS
-from mailvane.inbound.content import ContentStore
+from mailvane.inbound.content import ContentStore, KeptContent
 from mailvane.inbound.delivery.hop_queue import HopQueue, Waiting
 from mailvane.inbound.model import InboundDomain, Message, NextHop
 from mailvane.inbound.settings import InboundSettings
@@ -63,6 +63,7 @@ class Courier:
         self.clock = clock
         self._stores = stores
         self._contents = contents
+        self._kept = KeptContent(contents, stores.spool.packed)
         self._holder = holder
         self._noticed = noticed
         self._queues: dict[str, HopQueue] = {}
@@ -102,7 +103,7 @@ class Courier:
         """Raises NotFound, StoreDamaged, StoreUnavailable."""
         if waiting.content is not None:
             return waiting.content
-        return await asyncio.to_thread(self._contents.get, waiting.message.content or "")
+        return await asyncio.to_thread(self._kept.get, waiting.message.content or "")
 
     def hold(self, content: bytes | None) -> None:
         self._held_bytes += len(content or b"")

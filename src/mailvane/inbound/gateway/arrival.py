@@ -12,7 +12,7 @@ from mailvane.core.group_commit import CommitLimits, GroupCommit
 from mailvane.core.identifiers import ordered_uuid
 from mailvane.core.moments import DAY_MS
 from mailvane.inbound import events
-from mailvane.inbound.content import ContentStore, content_id
+from mailvane.inbound.content import ContentStore, content_id, pack
 from mailvane.inbound.headers import Headers
 from mailvane.inbound.judging import Outcome
 from mailvane.inbound.model import Message, MessageStatus, NextHop
@@ -26,6 +26,8 @@ from mailvane.maillog.model import EventType, MailEvent, mail_number
 _GROUP_BYTES = 64 * 1024 * 1024
 _WAITING_BYTES = 512 * 1024 * 1024
 KEPT = frozenset({MessageStatus.PENDING, MessageStatus.QUARANTINED, MessageStatus.SNOOZED})  # with their content
+_SPOOLED_BYTES = 64 * 1024  # a larger content is a file
+_SPOOLED_COPIES = 4  # and so is one that more messages share
 _GOES_ON = frozenset({MessageStatus.PENDING, MessageStatus.SNOOZED})
 
 
@@ -67,7 +69,8 @@ class Stored(msgspec.Struct, frozen=True):
 
     mail: NewMail
     content: bytes
-    id: str | None  # of the content; None where it is not needed
+    id: str | None  # of the content; None where no file of it is needed
+    spooled: bool = False  # whether the ledger is to keep it beside the messages
     reply: MailEvent | None = None  # that it came in, where a person answers with it and it goes on
 
 
@@ -140,8 +143,9 @@ class Arrivals:
         for workspace in dict.fromkeys(route.domain.workspace for route in arrival.routes):
             own = [(route, outcome) for route, outcome in from_here if route.domain.workspace == workspace]
             mail = self._mail(arrival, judged, own, content)
-            needed = any(message.content is not None for message in mail.messages)
-            parts.append(Stored(mail, arrival.content, content if needed else None, _reply(mail)))
+            spooled = _is_spooled(mail, arrival.content)
+            needed = any(message.content is not None for message in mail.messages) and not spooled
+            parts.append(Stored(mail, arrival.content, content if needed else None, spooled, _reply(mail)))
         return parts
 
     def _mail(self, arrival: Arrival, judged: Judged, own: Sequence[tuple[Route, Outcome]], content: str) -> NewMail:
@@ -196,9 +200,10 @@ class Arrivals:
 
     def _write(self, group: Sequence[list[Stored]]) -> list[list[str | None]]:
         needed = [(part.id, part.content) for parts in group for part in parts if part.id is not None]
-        self._contents.put(needed)
+        if needed:
+            self._contents.put(needed)
         try:
-            mails = [part.mail for parts in group for part in parts]
+            mails = [_packed(part) for parts in group for part in parts]
             answers = iter(self._stores.messages.take_in(mails, max(each.messages[0].received_at for each in mails)))
         finally:
             self._contents.unpin([one for one, _ in needed])
@@ -220,6 +225,16 @@ def _reply(mail: NewMail) -> MailEvent | None:
         return None
     told = (each for each in mail.events if each.type is EventType.ACCEPTED)
     return next((each for each in told if (each.in_reply_to or each.references) and not each.automatic), None)
+
+
+def _is_spooled(mail: NewMail, content: bytes) -> bool:
+    """Whether the ledger keeps it: it is small, and only until the next hop has it."""
+    few = len(mail.messages) <= _SPOOLED_COPIES and len(content) <= _SPOOLED_BYTES
+    return few and all(each.status is MessageStatus.PENDING for each in mail.messages)
+
+
+def _packed(part: Stored) -> NewMail:
+    return msgspec.structs.replace(part.mail, packed=pack(part.content)) if part.spooled else part.mail
 
 
 def _size(parts: Sequence[Stored]) -> int:

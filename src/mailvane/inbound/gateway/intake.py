@@ -51,6 +51,10 @@ class Intake:
         self._clock = clock
         self._trusted = [ip_network(each) for each in settings.trusted_relays]
 
+    def __dir__(self) -> list[str]:
+        """The library looks at everything that is named here, with each connection, to find its hooks."""
+        return _HOOKS
+
     def is_trusted(self, peer: str) -> bool:
         """Whether what this client's mails say about themselves is believed."""
         return is_within(peer, self._trusted)
@@ -139,6 +143,9 @@ class Intake:
         for message in stored:
             self._metrics.message(message.status.value, message.size)
         return answer(stored)
+
+
+_HOOKS = [name for name in dir(Intake) if name.startswith("handle_")]
 
 
 def answer(stored: Sequence[Message]) -> str:

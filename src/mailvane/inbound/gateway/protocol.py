@@ -43,6 +43,10 @@ class GatewayProtocol(SMTP):
         self.receiving = 0  # bytes of a mail in hand
         self.busy = False
 
+    def __dir__(self) -> list[str]:
+        """The library looks at everything that is named here, with each connection, to find its commands."""
+        return _COMMANDS
+
     @property
     def peer(self) -> str:
         """IP address of the client."""
@@ -154,6 +158,9 @@ class GatewayProtocol(SMTP):
         if has_long_line(content, _LINE):
             return b"", f"550 5.6.0 This mail has a line of more than {_LINE} bytes"
         return content.removeprefix(b".").replace(b"\r\n.", b"\r\n"), ""
+
+
+_COMMANDS = [name for name in dir(GatewayProtocol) if name.startswith(("smtp_", "auth_"))]
 
 
 def _is_address(address: str) -> bool:

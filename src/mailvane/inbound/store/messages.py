@@ -17,7 +17,7 @@ from mailvane.core.ledger.columns import in_chunks, plain
 from mailvane.core.ledger.database import Database, Prepared, PreparedChoice
 from mailvane.core.ledger.tables import workspaces
 from mailvane.inbound.model import AuditEntry, Message, MessageStatus
-from mailvane.inbound.store import audit, contacts, tallies, teams
+from mailvane.inbound.store import audit, contacts, spool, tallies, teams
 from mailvane.inbound.store.contacts import Seen
 from mailvane.inbound.store.rows import COLUMNS, Change, NewMail, message_of, row_of
 from mailvane.inbound.store.tables import messages
@@ -60,6 +60,10 @@ class MessageStore:
             ]
             if rows:
                 _TAKE_IN.many(connection, rows)
+            spool.keep(
+                connection,
+                [(each, mail.packed) for mail in taken if mail.packed is not None for each in mail.messages],
+            )
             changes: Counter[TallyKey] = Counter()
             for mail in taken:
                 for one in mail.messages:
@@ -96,6 +100,7 @@ class MessageStore:
             taken = [step for step in steps if step.before.id in unchanged]
             if taken:
                 _CHANGE.many(connection, [_values(step) for step in taken])
+                spool.drop(connection, [step.before.id for step in taken if step.after.content is None])
             counted: Counter[TallyKey] = Counter()
             for step in taken:
                 before, after = step.before, step.after
@@ -118,6 +123,7 @@ class MessageStore:
                     tallies.count_message(counted, message.workspace, message.received_at, message.status, -1)
             for some in in_chunks(sorted(unchanged), _AT_ONCE):
                 connection.execute(delete(messages).where(messages.c.id.in_(some)))
+                spool.drop(connection, some)
             tallies.add(connection, self._database, counted)
             for workspace, written in (entries or {}).items():
                 audit.write(connection, workspace, [one for one in written if one.subject in unchanged])

@@ -22,6 +22,7 @@ class NewMail(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[Message, ...]
     events: tuple[MailEvent, ...]
     week: int  # that it counts for, by its first millisecond
+    packed: bytes | None = None  # the content, compressed, where it is kept beside the messages
     limits: tuple[tuple[str, int], ...] = ()  # id of an address, or "" for the workspace, and its messages a week
 
 

@@ -5,7 +5,19 @@ No queries here. Times are milliseconds since the epoch, UTC.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+)
 
 from mailvane.core.ledger.tables import document_column, metadata, workspace_column
 
@@ -123,6 +135,15 @@ messages = Table(
     Index("ix_inbound_messages_contact", "workspace", "contact", "received_at", "serial"),
     Index("ix_inbound_messages_due", "next_at", "received_at"),
     sqlite_autoincrement=True,
+)
+
+# Content of small mails on their way to a next hop. Everything else of content is files.
+spool = Table(
+    "inbound_spool",
+    metadata,
+    Column("message", _Id, primary_key=True),
+    Column("content", String(64), nullable=False, index=True),  # SHA-256
+    Column("packed", LargeBinary, nullable=False),
 )
 
 # How many there are, kept with every change: messages by status and the ten minutes in which they came, so that a page
