@@ -75,6 +75,47 @@ def test_content_beside_a_message_is_there_until_the_message_needs_it_no_more(le
     assert ledger.inbound.spool.packed("c" * 64) is None
 
 
+def test_lists_in_every_order_have_each_message_once(ledger: Ledger, workspace: int) -> None:
+    """Pages one after the other are the whole list, whatever chooses and orders it."""
+    states = (MessageStatus.DELIVERED, MessageStatus.QUARANTINED, MessageStatus.REJECTED)
+    all_of_them = [
+        message(
+            workspace, NOW + number * 400_000, status=states[number % 3],
+            score=None if number % 4 == 3 else float(number * 7 % 5), sender="env@y.example" if number % 2 else "",
+            from_address="Who@Y.example" if number % 5 else "env@y.example",
+        )
+        for number in range(24)
+    ]  # fmt: skip
+    ledger.inbound.messages.take_in([mail(each) for each in all_of_them], NOW)
+    for question in questions(workspace):
+        wanted = [each for each in all_of_them if question.statuses is None or each.status in question.statuses]
+        wanted = [each for each in wanted if question.sender in (None, each.sender, each.from_address)]
+        wanted.sort(key=lambda each: each.received_at, reverse=not question.ascending)
+        if question.order == "score":
+            wanted.sort(key=lambda each: each.score or 0, reverse=not question.ascending)
+            without = [each for each in wanted if each.score is None]
+            without.sort(key=lambda each: each.received_at, reverse=not question.ascending)
+            wanted = [each for each in wanted if each.score is not None] + without
+        pages = [ledger.inbound.pages.page(question, offset, 4) for offset in range(0, 28, 4)]
+        assert {page.total for page in pages} == {len(wanted)}
+        assert [each.id for page in pages for each in page.messages] == [each.id for each in wanted], question
+
+
+def questions(workspace: int) -> list[MessageQuestion]:
+    two = (MessageStatus.QUARANTINED, MessageStatus.REJECTED)
+    common = [
+        MessageQuestion(workspace=workspace, statuses=statuses, sender=sender)
+        for statuses in (None, two[:1], two)
+        for sender in (None, "env@y.example", "Who@Y.example", "who@y.example")
+    ]
+    return [
+        msgspec.structs.replace(each, order=order, ascending=ascending)
+        for each in common
+        for order in ("received_at", "score")
+        for ascending in (False, True)
+    ]
+
+
 def known(ledger: Ledger, one: Message) -> Message:
     """As the ledger has it now."""
     return ledger.inbound.messages.by_id(one.workspace, [one.id])[one.id]

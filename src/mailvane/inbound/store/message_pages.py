@@ -1,15 +1,16 @@
 """Lists of messages, any page of them at once.
 
 Where nothing but status and time decides, the numbers that are kept tell how many there are and where a page begins, so
-no row is counted or skipped that is more than ten minutes away from it.
+no row is counted or skipped that is more than ten minutes away from it. Of several statuses each is read in the order
+of its index, and what is near is merged. By score, rows are skipped within an index, what has none behind all others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_, union, union_all
 
 from mailvane.core.ledger.columns import plain
 from mailvane.core.ledger.database import Database
@@ -21,6 +22,7 @@ from mailvane.inbound.store.tables import contacts, messages
 from mailvane.inbound.store.tallies import STRETCH_MS
 
 _NEAR = 1000  # rows from either end are counted off sooner than looked for
+_MERGED = 2 * _NEAR  # rows that are skipped of several statuses, merged
 _KEPT = ("pending", "snoozed", "quarantined", "failed", "bounced")  # statuses of messages that may have content
 
 
@@ -36,11 +38,14 @@ class MessagePages:
             total = self._total(connection, question)
             if offset >= total or limit <= 0:
                 return MessagePage(total, [])
-            near = min(offset, max(0, total - offset - limit)) <= _NEAR and len(question.statuses or ()) <= 1
-            if _is_tallied(question) and question.order == "received_at" and not near:
+            near = min(offset, max(0, total - offset - limit)) <= _NEAR
+            part = _Part(offset, min(limit, total - offset), total)
+            if question.order == "score" and _is_by_status(question):
+                serials = _by_score(connection, question, part)
+            elif _is_tallied(question) and question.order == "received_at" and not near:
                 serials = _by_stretch(connection, question, offset, limit)
             else:
-                serials = _by_offset(connection, question, offset, min(limit, total - offset), total)
+                serials = _skipping(connection, question, (), part)
             found = _read(connection, serials)
         return MessagePage(total, found)
 
@@ -97,48 +102,89 @@ def _whats(question: MessageQuestion) -> list[str]:
     return [tallies.of_messages(status) for status in set(question.statuses)]
 
 
+class _Part(NamedTuple):
+    """`rows` behind `skip` of `total`."""
+
+    skip: int
+    rows: int
+    total: int
+
+
 def _by_stretch(connection: Connection, question: MessageQuestion, offset: int, limit: int) -> list[int]:
+    place = tallies.place(connection, question.workspace, _whats(question), offset, ascending=question.ascending)
+    if place is None:
+        return []
+    begin = place.stretch * STRETCH_MS
+    received = messages.c.received_at
+    later = received >= begin if question.ascending else received < begin + STRETCH_MS
+    wanted = _ordered(question, (later,), place.skip, limit, descending=not question.ascending)
+    return [row.serial for row in connection.execute(wanted)]
+
+
+def _by_score(connection: Connection, question: MessageQuestion, part: _Part) -> list[int]:
+    """What has no score comes last in every order: it is unknown, neither high nor low."""
+    unscored = _count_unscored(connection, question, part.total)
+    scored = part.total - unscored
     found: list[int] = []
-    while len(found) < limit:
-        place = tallies.place(
-            connection, question.workspace, _whats(question), offset + len(found), ascending=question.ascending
-        )
-        if place is None:
-            return found
-        begin = place.stretch * STRETCH_MS
-        inside = (messages.c.received_at >= begin, messages.c.received_at < begin + STRETCH_MS)
-        if len(question.statuses or ()) <= 1:  # one index has them all in their order
-            later = inside[0] if question.ascending else inside[1]
-            order = _order(question, descending=not question.ascending)
-            wanted = _serials(question, (later,)).order_by(*order).offset(place.skip).limit(limit)
-            return [row.serial for row in connection.execute(wanted)]
-        count = min(limit - len(found), place.rows - place.skip)
-        rows = _skipping(connection, question, inside, (place.skip, count, place.rows))
-        if not rows:  # the numbers promise more than there is: never for ever
-            return found
-        found += rows
+    if part.skip < scored:
+        count = min(part.rows, scored - part.skip)
+        found = _skipping(connection, question, (messages.c.score.is_not(None),), _Part(part.skip, count, scored))
+    if unscored and len(found) < part.rows:
+        rest = _Part(max(0, part.skip - scored), part.rows - len(found), unscored)
+        found += _skipping(connection, question, (messages.c.score.is_(None),), rest)
     return found
 
 
-def _by_offset(connection: Connection, question: MessageQuestion, offset: int, limit: int, total: int) -> list[int]:
-    return _skipping(connection, question, (), (offset, limit, total))
+def _count_unscored(connection: Connection, question: MessageQuestion, total: int) -> int:
+    """Counted only where there are both."""
+    scored, unscored = (
+        _serials(question, (condition,)).limit(1)
+        for condition in (messages.c.score.is_not(None), messages.c.score.is_(None))
+    )
+    if connection.execute(unscored).first() is None:
+        return 0
+    if connection.execute(scored).first() is None:
+        return total
+    counted = select(func.count()).select_from(_serials(question, (messages.c.score.is_(None),)).subquery())
+    return connection.execute(counted).scalar_one()
 
 
 def _skipping(
-    connection: Connection,
-    question: MessageQuestion,
-    inside: Sequence[ColumnElement[bool]],
-    part: tuple[int, int, int],
+    connection: Connection, question: MessageQuestion, inside: Sequence[ColumnElement[bool]], part: _Part
 ) -> list[int]:
-    """The serials of `count` rows behind `skip` of `total`. What lies behind the middle is nearer to the end."""
-    skip, count, total = part
-    backwards = skip > total // 2
-    order = _order(question, descending=question.ascending == backwards)
-    wanted = (
-        _serials(question, inside).order_by(*order).offset(total - skip - count if backwards else skip).limit(count)
-    )
+    """The serials of a part. What lies behind the middle is nearer to the end."""
+    backwards = part.skip > part.total // 2
+    skip = part.total - part.skip - part.rows if backwards else part.skip
+    wanted = _ordered(question, inside, skip, part.rows, descending=question.ascending == backwards)
     serials = [row.serial for row in connection.execute(wanted)]
     return serials[::-1] if backwards else serials
+
+
+def _ordered(
+    question: MessageQuestion, inside: Sequence[ColumnElement[bool]], skip: int, count: int, *, descending: bool
+) -> Select[Any]:
+    """Of several statuses each has its rows in this order in an index: as long as few are skipped, they are merged."""
+    order = _order(question, descending=descending)
+    statuses = sorted(set(question.statuses or ()))
+    if len(statuses) <= 1 or skip > _MERGED or not _is_by_status(question):
+        return _serials(question, inside).order_by(*order).offset(skip).limit(count)
+    column = messages.c[question.order]
+    parts = [
+        select(messages.c.serial, column.label("place"))
+        .where(messages.c.workspace == question.workspace, *_filters(question, (status,)), *inside)
+        .order_by(*order)
+        .limit(skip + count)
+        .subquery()
+        for status in statuses
+    ]
+    merged = union_all(*(select(part.c.serial, part.c.place) for part in parts)).subquery()
+    keys = (merged.c.place, merged.c.serial)
+    return (
+        select(merged.c.serial)
+        .order_by(*(key.desc() if descending else key.asc() for key in keys))
+        .offset(skip)
+        .limit(count)
+    )
 
 
 def _serials(question: MessageQuestion, inside: Sequence[ColumnElement[bool]]) -> Select[Any]:
@@ -147,7 +193,7 @@ def _serials(question: MessageQuestion, inside: Sequence[ColumnElement[bool]]) -
 
 def _order(question: MessageQuestion, *, descending: bool) -> list[ColumnElement[Any]]:
     column: ColumnElement[Any] = messages.c[question.order]
-    if question.order == "score":
+    if question.order == "score" and not _is_by_status(question):  # all of them are sorted
         # What has no score comes last in every order: it is unknown, neither high nor low.
         nulls = column.is_(None)
         first = nulls.asc() if question.ascending is not descending else nulls.desc()
@@ -165,20 +211,34 @@ def _read(connection: Connection, serials: Sequence[int]) -> list[Message]:
     return [message_of(row, "serial") for serial in serials if (row := rows.get(serial)) is not None]
 
 
+def _is_by_status(question: MessageQuestion) -> bool:
+    """Whether statuses choose better than whatever else is asked for."""
+    others = (question.address, question.contact, question.sender, question.recipient, question.text)
+    return all(each is None for each in others)
+
+
 def _conditions(question: MessageQuestion) -> list[ColumnElement[bool]]:
-    return [messages.c.workspace == question.workspace, *_filters(question)]
+    # Serials that are known already are looked up: not compared with all of a workspace, in the order of an index.
+    own: ColumnElement[int] = (
+        messages.c.workspace if question.sender is None else func.coalesce(messages.c.workspace, 0)
+    )
+    return [own == question.workspace, *_filters(question, question.statuses)]
 
 
-def _filters(question: MessageQuestion) -> Iterator[ColumnElement[bool]]:
-    if question.statuses is not None:
-        yield messages.c.status.in_(sorted({status.value for status in question.statuses}))
+def _filters(question: MessageQuestion, statuses: Collection[MessageStatus] | None) -> Iterator[ColumnElement[bool]]:
+    if statuses is not None:
+        wanted = sorted({status.value for status in statuses})
+        # What one person or mailbox has is few: an index of statuses is not to be preferred to theirs. Nor is it to one
+        # of scores, where rows of several statuses are skipped.
+        by_index = _is_by_status(question) and (len(wanted) == 1 or question.order != "score")
+        status: ColumnElement[str] = messages.c.status if by_index else func.coalesce(messages.c.status, "")
+        yield status == wanted[0] if len(wanted) == 1 else status.in_(wanted)
     if question.address is not None:
         yield messages.c.address == plain(question.address)
     if question.contact is not None:
         yield messages.c.contact == plain(question.contact)
     if question.sender is not None:
-        sender = plain(question.sender)
-        yield or_(messages.c.sender == sender, messages.c.from_address == sender)
+        yield _is_from(question.workspace, plain(question.sender))
     if question.recipient is not None:
         yield messages.c.recipient == plain(question.recipient)
     if question.since is not None:
@@ -192,3 +252,15 @@ def _filters(question: MessageQuestion) -> Iterator[ColumnElement[bool]]:
     if question.contact_state is not None:
         own = contacts.c.workspace == question.workspace, contacts.c.state == question.contact_state.value
         yield messages.c.contact.in_(select(contacts.c.id).where(*own))
+
+
+def _is_from(workspace: int, sender: str) -> ColumnElement[bool]:
+    """In the envelope, or in From: whoever is there is the message's contact, by which it is found."""
+    own = contacts.c.workspace == workspace, contacts.c.email == plain(sender[:320].lower())
+    contact = select(contacts.c.id).where(*own).scalar_subquery()
+    one = select(messages.c.serial).where(messages.c.workspace == workspace)
+    either = union(
+        one.where(messages.c.sender == sender),
+        one.where(messages.c.contact == contact, messages.c.from_address == sender),
+    )
+    return messages.c.serial.in_(either)
