@@ -95,7 +95,7 @@ class Correlation:
         if marks.clock - DAY_MS <= at < marks.clock:
             return
         marks.clock = at
-        if at >= self._entries.due or at >= self._connections.due:
+        if at >= self._entries.due or at >= self._connections.due or self._entries.is_new_hour(at):
             self._continuations.sweep(at)
             self._entries.sweep(at)
             self._connections.sweep(at)

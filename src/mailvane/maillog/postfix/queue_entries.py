@@ -18,6 +18,7 @@ from mailvane.maillog.postfix.state import Doubt, Mail, Marks, QueueEntry, Regis
 
 GRACE = MINUTE_MS  # a status line may come this much later than the removal of its queue id
 _LONG_SWEEP_EVERY = HOUR_MS
+NEVER = 1 << 62
 _EXPECT = HOUR_MS  # the queue id that a mail goes on under may be deferred when the log begins
 _FORGET_OPEN = 30 * DAY_MS
 MOST_NAMELESS = 32  # of which each mail without a Message-ID may be the continuation
@@ -35,7 +36,6 @@ class QueueEntries:
         self._closed: dict[str, int] = {}  # when each closed one is forgotten
         self._endings: list[tuple[int, str]] = []  # of these, the earliest first; also of some that are gone
         self._kept: set[str] = set()  # past that time, and still needed
-        self._long_sweep = 0  # when the next is due
         self._by_message_id: dict[str, dict[str, None]] = {}
         self._nameless: dict[str, dict[str, None]] = {}  # in progress and without a known Message-ID, by host
         self._scopes: dict[str, set[str]] = {}
@@ -252,6 +252,10 @@ class QueueEntries:
             self._touch_together(entry)
             self._part(entry)
 
+    def is_new_hour(self, clock: int) -> bool:
+        """Whether what was left open for long is to be looked for: once for each hour that the log comes to."""
+        return not self.marks.swept <= clock < self.marks.swept + _LONG_SWEEP_EVERY
+
     def sweep(self, clock: int) -> None:
         """Forget what no line will speak of any more.
 
@@ -265,15 +269,14 @@ class QueueEntries:
                 self._kept.add(key)
             else:
                 self.forget(self.register.values[key])
-        if not self._long_sweep - _LONG_SWEEP_EVERY <= clock < self._long_sweep:
-            hour = clock // _LONG_SWEEP_EVERY * _LONG_SWEEP_EVERY
-            self._long_sweep = hour + _LONG_SWEEP_EVERY
+        if self.is_new_hour(clock):
+            hour = self.marks.swept = clock // _LONG_SWEEP_EVERY * _LONG_SWEEP_EVERY
             for entry in list(self.register):
                 patience = _FORGET_OPEN if entry.active or entry.mail.counted else _FORGET_UNACCEPTED
                 if entry.seen < hour - patience:
                     self.forget(entry)
-        doubts = min(self.doubtful.values(), default=self._long_sweep)
-        self.due = min(self._long_sweep, doubts, self._endings[0][0] if self._endings else doubts)
+        doubts = min(self.doubtful.values(), default=NEVER)
+        self.due = min(doubts, self._endings[0][0] if self._endings else NEVER)
 
     def _adopt(self, tag: Tag, queue_id: str) -> QueueEntry | None:
         """A service with a syslog name of its own (`postfix-submission`) bears mails that go on under the main one."""

@@ -32,7 +32,7 @@ from mailvane.maillog.postfix.lines import LONGEST_LINE, LONGEST_TEXT, Lines, Ta
 from mailvane.maillog.postfix.plain.block import Block as PlainBlock
 from mailvane.maillog.postfix.plain.path import PlainPath, Settled, settle
 from mailvane.maillog.postfix.position import Block, Position
-from mailvane.maillog.postfix.repetitions import say_again, times_of_the_last
+from mailvane.maillog.postfix.repetitions import said_last, say_again, times_of_the_last
 from mailvane.maillog.postfix.stamps import EARLIEST, Stamps
 from mailvane.maillog.postfix.summary import Summary
 from mailvane.maillog.postfix.years import Survey, Written, first_times, rotation_day, survey
@@ -441,8 +441,7 @@ class LogReading:
         time, host = self._lines.head(line) if times else (None, "")
         if time is None:
             return False
-        before = self._before.decode("utf-8", "replace").rstrip("\r\n").rpartition("\n")[2]
-        last = self._last or self._lines.read(before)
+        last = self._last or self._lines.read(said_last(self._before))
         if last is None or last[1].host not in ("", host):
             return False
         _, tag, process, text = last

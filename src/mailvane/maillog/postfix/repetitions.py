@@ -30,6 +30,12 @@ def times_of_the_last(line: str) -> int:
     return int(found[1]) if found else 0
 
 
+def said_last(text: bytes) -> str:
+    """The last line of a text that is no such line itself; empty when there is none."""
+    lines = text.decode("utf-8", "replace").splitlines()
+    return next((line for line in reversed(lines) if not times_of_the_last(line)), "")
+
+
 def say_again(teller: EventBuilder, say: Callable[[], bool], times: int) -> bool:
     """Whether what is said so often is understood."""
     try:

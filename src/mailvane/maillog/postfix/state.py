@@ -189,6 +189,7 @@ class Marks(msgspec.Struct, array_like=True):
 
     serial: int = 0
     clock: int = 0  # the latest time of a line; an earlier one only when a log goes back by more than a day
+    swept: int = 0  # hour of the log in which what was left open for long was last looked for
 
 
 T = TypeVar("T")
