@@ -19,6 +19,9 @@ EXEMPTION = "noqa: PLR0913  "
 # What a command line must not wait for: the libraries of a server, an engine or a migration, which take a second.
 LATE = {
     "mailvane/core/ledger/migration.py",
+    "mailvane/maillog/dates.py",
+    "mailvane/server/asking.py",
+    "mailvane/server/cli.py",
     "mailvane/server/import_worker.py",
     "mailvane/server/main.py",
     "mailvane_demo/command.py",

@@ -51,7 +51,7 @@ SECRETS = (
 OPEN = {"/webhooks/ses", "/held-mail", "/ping", "/healthz", "/readyz", "/metrics", "/openapi.json"} | {
     f"/api/v1.0/doc{file}" for file in ("", "/openapi.json", "/page.js", "/swagger-ui.css", "/swagger-ui-bundle.js")
 }
-MASTERS_ONLY = {f"/mailvane/v1/maillog/{name}" for name in ("health", "retain", "upkeep")} | {
+MASTERS_ONLY = {f"/mailvane/v1/maillog/{name}" for name in ("health", "relays", "retain", "upkeep", "workspaces")} | {
     "/outbound/reset-daily",
     "/outbound/reset-monthly",
     "/api-keys",
@@ -262,6 +262,8 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
         ),
         "/mailvane/v1/maillog/life": LifeQuestion(workspace, MailKey(world.theirs.relay.id, ACCEPTED_AT, NUMBER)),
         "/mailvane/v1/maillog/health": {},
+        "/mailvane/v1/maillog/workspaces": {},
+        "/mailvane/v1/maillog/relays": {"workspace": workspace},
         "/mailvane/v1/maillog/retain": Retention(workspace, 1),
         "/mailvane/v1/maillog/upkeep": Upkeep("rebuild"),
         "/domains": {"name": "new.ours.example", "partner_ref": "theirs"},

@@ -13,7 +13,6 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import dateparser
 import msgspec
 
 from mailvane.core.errors import InvalidInput
@@ -172,6 +171,9 @@ def _to_weekday(day: date, weekday: int, reading: strtotime.Reading) -> int:
 def _parsed_by_library(text: str, now: int, zone: ZoneInfo) -> Moment:
     if not _WORD.search(text):
         raise InvalidInput("not a date")  # the library sees a month in any stray number
+    # Imported for the few texts that get here: it takes longer to load than a command to answer.
+    import dateparser  # noqa: PLC0415
+
     base = datetime.fromtimestamp(now / 1000, UTC).astimezone(zone)
     try:
         found = dateparser.parse(

@@ -10,14 +10,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import ROUND_CEILING, Decimal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from mailvane.core.errors import InvalidInput
 from mailvane.core.tenants.model import Price, Relay
-from mailvane.core.tenants.store import TenantStore
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.queries import LogPage, LogQuestion, Statistics, StatisticsQuestion
+
+if TYPE_CHECKING:
+    from mailvane.core.tenants.store import TenantStore
 
 _CENT = Decimal("0.01")
 _SPANS = {

@@ -1,4 +1,4 @@
-"""The mail log behind a running server: `MailLog` over HTTP, for the command line.
+"""The mail log behind a running server: `MailLog` over HTTP, for the command line, with the names of whose mail it is.
 
 It asks and maintains; it does not store events (those go through the server's intake or its sources).
 """
@@ -23,6 +23,7 @@ from mailvane.core.errors import (
     ServerUnreachable,
     StoreUnavailable,
 )
+from mailvane.core.tenants.model import Relay, Workspace
 from mailvane.maillog.model import EventBatch, MailEvent, MailKey
 from mailvane.maillog.queries import (
     DelayQuestion,
@@ -89,6 +90,19 @@ class RemoteMailLog:
 
     def close(self) -> None:
         self._client.close()
+
+    def workspaces(self) -> list[Workspace]:
+        """All that the server knows, by id."""
+        return self._ask("workspaces", {}, list[Workspace])
+
+    def workspace(self, name: str) -> Workspace:
+        """The workspace of that name. Raises NotFound."""
+        found: list[Workspace] = self._ask("workspaces", {"name": name}, list[Workspace])
+        return found[0]
+
+    def relays(self, workspace: int) -> list[Relay]:
+        """All of a workspace, those that no longer send too."""
+        return self._ask("relays", {"workspace": workspace}, list[Relay])
 
     def append(self, batch: EventBatch, doubtful: bool = False) -> None:  # noqa: ARG002
         """Not possible from here: a batch is stored by the process that owns its journal. Raises NotAllowed."""

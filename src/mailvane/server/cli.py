@@ -6,64 +6,95 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
-from typing import NoReturn
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from mailvane import __version__
-from mailvane.core.cli import key, relay
-from mailvane.core.cli.program import Program
 from mailvane.core.errors import MailvaneError
-from mailvane.dashboard.cli import login_link
-from mailvane.dmarc.cli import dmarc
-from mailvane.inbound.cli import address, contact, filters, inbound, quarantine, report
-from mailvane.mailboxes.cli import mailbox, mailboxes
-from mailvane.mailboxes.cli import tagging as mailbox_tagging
-from mailvane.maillog.cli import explain, importing, log, stats, upkeep
-from mailvane.outbound.cli import domain, limit, quota
-from mailvane.reputation.cli import alerts, check
-from mailvane.server.commands import config, doctor, mcp, serve, workspace
+
+if TYPE_CHECKING:
+    from mailvane.core.cli.program import Program
 
 Register = Callable[[typer.Typer], None]
-COMMANDS: Mapping[str, Register] = {
-    "address": address.register,
-    "alerts": alerts.register,
-    "check": check.register,
-    "config": config.register,
-    "contact": contact.register,
-    "dmarc": dmarc.register,
-    "doctor": doctor.register,
-    "domain": domain.register,
-    "explain": explain.register,
-    "filters": filters.register,
-    "importing": importing.register,
-    "inbound": inbound.register,
-    "key": key.register,
-    "limit": limit.register,
-    "log": log.register,
-    "login_link": login_link.register,
-    "mailbox": mailbox.register,
-    "mailboxes": mailboxes.register,
-    "mailbox-tag": mailbox_tagging.register,
-    "mcp": mcp.register,
-    "quarantine": quarantine.register,
-    "quota": quota.register,
-    "relay": relay.register,
-    "report": report.register,
-    "serve": serve.register,
-    "stats": stats.register,
-    "upkeep": upkeep.register,
-    "workspace": workspace.register,
+Room = Callable[[], Sequence[Register]]
+
+
+def _core() -> Sequence[Register]:
+    from mailvane.core.cli import key, relay  # noqa: PLC0415
+
+    return key.register, relay.register
+
+
+def _dashboard() -> Sequence[Register]:
+    from mailvane.dashboard.cli import login_link  # noqa: PLC0415
+
+    return (login_link.register,)
+
+
+def _dmarc() -> Sequence[Register]:
+    from mailvane.dmarc.cli import dmarc  # noqa: PLC0415
+
+    return (dmarc.register,)
+
+
+def _inbound() -> Sequence[Register]:
+    from mailvane.inbound.cli import address, contact, filters, inbound, quarantine, report  # noqa: PLC0415
+
+    return tuple(each.register for each in (address, contact, filters, inbound, quarantine, report))
+
+
+def _mailboxes() -> Sequence[Register]:
+    from mailvane.mailboxes.cli import mailbox, mailboxes, tagging  # noqa: PLC0415
+
+    return mailbox.register, tagging.register, mailboxes.register
+
+
+def _maillog() -> Sequence[Register]:
+    from mailvane.maillog.cli import explain, importing, log, stats, upkeep  # noqa: PLC0415
+
+    return explain.register, importing.register, log.register, stats.register, upkeep.register
+
+
+def _outbound() -> Sequence[Register]:
+    from mailvane.outbound.cli import domain, limit, quota  # noqa: PLC0415
+
+    return domain.register, limit.register, quota.register
+
+
+def _reputation() -> Sequence[Register]:
+    from mailvane.reputation.cli import alerts, check  # noqa: PLC0415
+
+    return alerts.register, check.register
+
+
+def _server() -> Sequence[Register]:
+    from mailvane.server.commands import config, doctor, mcp, serve, workspace  # noqa: PLC0415
+
+    return tuple(each.register for each in (config, doctor, mcp, serve, workspace))
+
+
+# The commands of each room by their words. A room is imported for a command of its own, and all of them for the help.
+COMMANDS: Mapping[Room, Sequence[str]] = {
+    _core: ("key", "relay"),
+    _dashboard: ("login-link",),
+    _dmarc: ("dmarc",),
+    _inbound: ("address", "alias", "contact", "filter", "inbound", "quarantine", "report"),
+    _mailboxes: ("mailbox", "mailbox-rule", "mailbox-set", "mailbox-tag", "mailbox-untag", "mailboxes"),
+    _maillog: ("backup", "explain", "import", "log", "rebuild", "restore", "stats"),
+    _outbound: ("domain", "limit", "quota"),
+    _reputation: ("alerts", "check"),
+    _server: ("config", "doctor", "mcp", "serve", "workspace"),
 }
 ADDED = "mailvane.commands"  # entry points of this group add commands: packages beside the server, such as the demo
 
 
-def build() -> typer.Typer:
-    """The command line with every group of `COMMANDS` and what is installed beside, by name."""
+def build(asked: str | None = None) -> typer.Typer:
+    """The command line: of the room that has the command asked for, or, when no room has it, of all of them and of what
+    is installed beside, by name."""
     app = typer.Typer(
         name="mailvane",
         help="The self-hosted email operations server.",
@@ -71,11 +102,30 @@ def build() -> typer.Typer:
         add_completion=True,
         pretty_exceptions_enable=False,
     )
-    added = {each.name: each.load() for each in entry_points(group=ADDED)}
-    for _, register in sorted({**COMMANDS, **added}.items()):
+    rooms = [room for room, words in COMMANDS.items() if asked in words]
+    for register in [register for room in rooms for register in room()] or _all():
         register(app)
     app.callback()(_options)
     return app
+
+
+def _all() -> Iterator[Register]:
+    from importlib.metadata import entry_points  # noqa: PLC0415
+
+    found = {register.__module__.rpartition(".")[2]: register for room in COMMANDS for register in room()}
+    found |= {each.name: each.load() for each in entry_points(group=ADDED)}
+    return (register for _, register in sorted(found.items()))
+
+
+def asked_for(words: Sequence[str]) -> str | None:
+    """The name of the command: the first word that is neither an option of the program nor the value of one."""
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("-"):
+            return word
+        if word in _WITH_VALUE:
+            next(rest, None)
+    return None
 
 
 def _version(shown: bool) -> None:
@@ -98,13 +148,14 @@ def _options(
         try:
             context.obj = start({"data": data, "config": config, "http": http})
         except MailvaneError as error:
-            _complain(error.message, _REFUSED.get(context.invoked_subcommand or "", 1))
+            _complain(error.message, REFUSED.get(context.invoked_subcommand or "", 1))
 
 
-# What ends a command before it begins. Of reports 1 says that there are alerts.
-_REFUSED = {"report": report.CANNOT_TELL}
+_WITH_VALUE = frozenset({"--config", "--data", "--http"})
+# What ends a command before it begins. Of reports 1 says that there are alerts (`CANNOT_TELL` of their command).
+REFUSED = {"report": 2}
 _INTERRUPTED = 128 + signal.SIGINT  # as shells say it
-Start = Callable[[Mapping[str, str | None]], Program]
+Start = Callable[[Mapping[str, str | None]], "Program"]
 
 
 def run(start: Start) -> None:
@@ -131,7 +182,7 @@ def run(start: Start) -> None:
 def _run(start: Start) -> None:
     """As the library runs commands, but for its ends: it says nothing of Ctrl-C, and calls a broken pipe a failure."""
     try:
-        build()(obj=start)
+        build(asked_for(sys.argv[1:]))(obj=start)
     except SystemExit as ended:
         if isinstance(ended.__context__, BrokenPipeError):
             _leave_quietly()

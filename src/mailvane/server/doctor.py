@@ -38,11 +38,11 @@ from mailvane.outbound.policy.protocol import END_OF_MESSAGE
 from mailvane.reputation.model import Source, SourceHealth
 from mailvane.reputation.source_schedule import SourceSchedule
 from mailvane.server.alerting import monitoring_settings, schedule_of, warnings_about
-from mailvane.server.ledgers import is_embedded, ledger_of
+from mailvane.server.asking import is_embedded, maillog_anywhere
+from mailvane.server.ledgers import ledger_of
 from mailvane.server.program import Check, CheckResult
 from mailvane.server.running_server import ServerUser, running_server, server_user
 from mailvane.server.settings import CONFIG_FILE, TOKEN_FILE, Settings, base_url, shown
-from mailvane.server.stores import maillog_anywhere
 from mailvane.server.unread_settings import idle_settings, unread_by, unread_files
 
 _GIB = 1 << 30

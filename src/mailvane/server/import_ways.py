@@ -17,10 +17,10 @@ from mailvane.maillog.clickhouse.scratch import scratch_in_memory
 from mailvane.maillog.model import JournalEntry
 from mailvane.maillog.postfix.plain.path import PlainPath
 from mailvane.maillog.reasons import load_reasons
+from mailvane.server.asking import is_embedded, serving
 from mailvane.server.bulk import WayIn
 from mailvane.server.import_worker import ShipperProcess, shipper_process
 from mailvane.server.ledger import Ledger
-from mailvane.server.ledgers import is_embedded, serving
 from mailvane.server.settings import Settings
 from mailvane.server.stores import Stores, stores_here
 

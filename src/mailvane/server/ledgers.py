@@ -1,23 +1,21 @@
-"""Opens the ledger that the settings name, and finds the server that has the mail log open. Loads no engine."""
+"""Opens the ledger that the settings name. Loads no engine."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from mailvane.core.errors import InvalidSetting, StoreInUse
+from mailvane.core.errors import InvalidSetting
 from mailvane.notify.worker import HOLD_MS
-from mailvane.server.data_directory import owner
+from mailvane.server.asking import is_embedded
 from mailvane.server.ledger import Ledger, open_ledger
-from mailvane.server.settings import Settings
+
+if TYPE_CHECKING:
+    from mailvane.server.settings import Settings
 
 log = logging.getLogger(__name__)
-
-
-def is_embedded(settings: Settings) -> bool:
-    """Whether the mail log is a directory of this machine, which only one process may open."""
-    return settings.maillog.startswith("chdb:")
 
 
 @contextmanager
@@ -32,16 +30,6 @@ def ledger_of(settings: Settings) -> Iterator[Ledger]:
         yield ledger
     finally:
         ledger.close()
-
-
-def serving(settings: Settings) -> str | None:
-    """The base URL of the server that owns the data directory; None when nobody does. Raises StoreInUse."""
-    held = owner(settings.data) if is_embedded(settings) else None
-    if held is None:
-        return None
-    if not held.http:
-        raise StoreInUse(f"data directory {settings.data} is in use by {held.purpose} (process {held.pid})")
-    return held.http
 
 
 def end_what_dead_processes_hold(settings: Settings, ledger: Ledger, now: int) -> None:

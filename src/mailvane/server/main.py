@@ -13,41 +13,40 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.errors import NotPossible
-from mailvane.core.listening import Listen
-from mailvane.core.tenants.service import Tenancy
-from mailvane.dashboard.people.service import People
-from mailvane.dmarc.intake import Taken
-from mailvane.dmarc.store.reports import ReportStore
-from mailvane.inbound.cli.program import HealthDesk
-from mailvane.inbound.digest.sending import Digest, Digests
-from mailvane.inbound.services import InboundServices
-from mailvane.mailboxes.services import MailboxServices
-from mailvane.mailboxes.tracking.tagging import Tagging
-from mailvane.maillog.cli.program import ImportProgress, ImportRequest, ImportSummary
-from mailvane.maillog.interface import MailLog
-from mailvane.maillog.ownership import Ownership
-from mailvane.outbound.governance import Governance
-from mailvane.outbound.send_limits import SendLimits
-from mailvane.reputation.alerts.service import Alerting
-from mailvane.reputation.alerts.warnings import AlertWarnings
-from mailvane.reputation.blocklists import ListingCheck
-from mailvane.reputation.model import AssetKind
-from mailvane.reputation.source_schedule import SourceSchedule
 from mailvane.server import cli
-from mailvane.server.configuration.service import Configuration
-from mailvane.server.configuring import configuration_of
-from mailvane.server.governance import governance_of
-from mailvane.server.importing import Importer
-from mailvane.server.ledger import Ledger
-from mailvane.server.ledgers import ledger_of
-from mailvane.server.mcp.desk import DeskServices
-from mailvane.server.program import Check
+from mailvane.server.asking import maillog_anywhere, server_of
 from mailvane.server.settings import Settings, base_url, load, master_token
-from mailvane.server.tenants.removal import Removal
+
+if TYPE_CHECKING:
+    from mailvane.core.cli.selection import Tenants
+    from mailvane.core.listening import Listen
+    from mailvane.core.tenants.service import Tenancy
+    from mailvane.dashboard.people.service import People
+    from mailvane.dmarc.intake import Taken
+    from mailvane.dmarc.store.reports import ReportStore
+    from mailvane.inbound.cli.program import HealthDesk
+    from mailvane.inbound.digest.sending import Digest, Digests
+    from mailvane.inbound.services import InboundServices
+    from mailvane.mailboxes.services import MailboxServices
+    from mailvane.mailboxes.tracking.tagging import Tagging
+    from mailvane.maillog.cli.program import ImportProgress, ImportRequest, ImportSummary
+    from mailvane.maillog.interface import MailLog
+    from mailvane.maillog.ownership import Ownership
+    from mailvane.outbound.governance import Governance
+    from mailvane.outbound.send_limits import SendLimits
+    from mailvane.reputation.alerts.service import Alerting
+    from mailvane.reputation.alerts.warnings import AlertWarnings
+    from mailvane.reputation.blocklists import ListingCheck
+    from mailvane.reputation.model import AssetKind
+    from mailvane.server.configuration.service import Configuration
+    from mailvane.server.ledger import Ledger
+    from mailvane.server.mcp.desk import DeskServices
+    from mailvane.server.program import Check
+    from mailvane.server.tenants.removal import Removal
 
 
 class Mailvane:
@@ -72,21 +71,39 @@ class Mailvane:
 
     @cached_property
     def _ledger(self) -> Ledger:
+        from mailvane.server.ledgers import ledger_of  # noqa: PLC0415
+
         return self._open.enter_context(ledger_of(self._settings))
 
     def tenancy(self) -> Tenancy:
+        from mailvane.core.tenants.service import Tenancy  # noqa: PLC0415
+
         return Tenancy(self._ledger.tenants, master_token(self._settings))
 
+    def tenants(self) -> Tenants:
+        return self._tenants
+
+    @cached_property
+    def _tenants(self) -> Tenants:
+        remote = server_of(self._settings)
+        return self.tenancy() if remote is None else self._open.enter_context(remote)
+
     def people(self) -> People:
+        from mailvane.dashboard.people.service import People  # noqa: PLC0415
+
         return People(self._ledger.people, self._ledger.tenants)
 
     def address(self) -> str:
         return base_url(self._settings)
 
     def governance(self) -> Governance:
+        from mailvane.server.governance import governance_of  # noqa: PLC0415
+
         return governance_of(self._settings.outbound, self._ledger)
 
     def send_limits(self) -> SendLimits:
+        from mailvane.outbound.send_limits import SendLimits  # noqa: PLC0415
+
         return SendLimits(self._ledger.send_limits)
 
     def alert_warnings(self) -> AlertWarnings:
@@ -146,8 +163,6 @@ class Mailvane:
         return self._open.enter_context(self.maillog())
 
     def maillog(self) -> AbstractContextManager[MailLog]:
-        from mailvane.server.stores import maillog_anywhere  # noqa: PLC0415
-
         return maillog_anywhere(self._settings, "a mailvane command")
 
     @contextmanager
@@ -158,6 +173,8 @@ class Mailvane:
             yield mailbox_services(self._settings, self._ledger, self.tenancy(), lambda: maillog)
 
     def tagging(self) -> Tagging:
+        from mailvane.mailboxes.tracking.tagging import Tagging  # noqa: PLC0415
+
         return Tagging(self.tenancy(), self._ledger.journal.commit)
 
     def removal(self) -> AbstractContextManager[Removal]:
@@ -172,6 +189,7 @@ class Mailvane:
 
     def import_postfix(self, request: ImportRequest, report: Callable[[ImportProgress], None]) -> ImportSummary:
         from mailvane.server.import_ways import way_in  # noqa: PLC0415
+        from mailvane.server.importing import Importer  # noqa: PLC0415
 
         importer = Importer(self._settings, self._ledger, self.tenancy(), self.now)
         with way_in(self._settings, self._ledger) as way:
@@ -184,6 +202,7 @@ class Mailvane:
 
     def configuration(self) -> Configuration:
         from mailvane.server.alerting import watched_assets_of  # noqa: PLC0415
+        from mailvane.server.configuring import configuration_of  # noqa: PLC0415
 
         ledger, alerting = self._ledger, self.alerting()
         watched = watched_assets_of(ledger, alerting.evaluate)
@@ -198,13 +217,17 @@ class Mailvane:
             if not (error.name or "").startswith(("mcp", "pydantic", "starlette")):
                 raise
             raise NotPossible("the library `mcp` is not installed: pip install 'mailvane[mcp]'") from None
+        from mailvane.core.cli.selection import chosen_workspace  # noqa: PLC0415
+
         if listen is None:
             serve_stdio(self._desk(), chosen_workspace(self.tenancy(), workspace).id)
         else:
             serve_http(self._desk(), listen)
 
     def _desk(self) -> DeskServices:
+        from mailvane.reputation.source_schedule import SourceSchedule  # noqa: PLC0415
         from mailvane.server.alerting import schedule_of  # noqa: PLC0415
+        from mailvane.server.mcp.desk import DeskServices  # noqa: PLC0415
 
         ledger, schedule = self._ledger, schedule_of(self._settings.reputation)
         return DeskServices(

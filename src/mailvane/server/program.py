@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import typer
 
 from mailvane.core.cli.program import Program, program
-from mailvane.core.listening import Listen
-from mailvane.maillog.interface import MailLog
-from mailvane.server.configuration.service import Configuration
-from mailvane.server.tenants.removal import Removal
+
+if TYPE_CHECKING:
+    from mailvane.core.listening import Listen
+    from mailvane.maillog.interface import MailLog
+    from mailvane.server.configuration.service import Configuration
+    from mailvane.server.tenants.removal import Removal
 
 
 class CheckResult(StrEnum):

@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import msgspec
 
+from mailvane.server.asking import is_embedded
 from mailvane.server.data_directory import owner
-from mailvane.server.ledgers import is_embedded
 from mailvane.server.settings import Settings, base_url
 
 _SECONDS = 10.0

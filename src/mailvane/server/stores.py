@@ -15,10 +15,10 @@ from mailvane.maillog.interface import MailLog
 from mailvane.maillog.model import EventBatch
 from mailvane.maillog.ownership import Ownership
 from mailvane.maillog.recording import Recorder, Shipper
-from mailvane.maillog.remote import RemoteMailLog
+from mailvane.server.asking import is_embedded, serving
 from mailvane.server.data_directory import owned
 from mailvane.server.ledger import Ledger
-from mailvane.server.ledgers import is_embedded, ledger_of, serving
+from mailvane.server.ledgers import ledger_of
 from mailvane.server.noticing import NoticingReplies
 from mailvane.server.settings import Settings, fingerprints, master_token
 from mailvane.server.tenants.remote import RemoteRemoval
@@ -88,19 +88,6 @@ def removal_anywhere(settings: Settings, purpose: str) -> Iterator[Removal]:
         with stores_here(settings, purpose) as stores:
             stores.recorder.drain()
             yield stores.removal
-
-
-@contextmanager
-def maillog_anywhere(settings: Settings, purpose: str) -> Iterator[MailLog]:
-    """The mail log, through the server that has it open, or opened here when there is none."""
-    server = serving(settings)
-    if server:
-        with RemoteMailLog(server, master_token(settings)) as remote:
-            yield remote
-    else:
-        with stores_here(settings, purpose) as stores:
-            stores.recorder.drain()
-            yield stores.maillog
 
 
 @contextmanager

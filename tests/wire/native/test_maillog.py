@@ -64,6 +64,15 @@ def test_every_question_gets_the_same_answer_as_at_home(world: World, asked: Rem
     assert asked.health() == world.maillog.health()
 
 
+def test_workspaces_and_relays_are_those_of_the_ledger(world: World, asked: RemoteMailLog) -> None:
+    tenancy, ours = world.services.tenancy, world.ours.workspace
+    assert asked.workspaces() == tenancy.workspaces()
+    assert asked.workspace(ours.name) == ours
+    assert asked.relays(ours.id) == tenancy.relays(ours.id) != []
+    with pytest.raises(NotFound, match="no workspace named 'nobody'"):
+        asked.workspace("nobody")
+
+
 def test_upkeep_and_retention_reach_the_mail_log(world: World, asked: RemoteMailLog, tmp_path: Path) -> None:
     asked.rebuild()
     asked.backup(tmp_path)
@@ -98,6 +107,10 @@ def test_only_the_master_looks_after_the_store(world: World, kind: KeyKind) -> N
         client.rebuild()
     with pytest.raises(NotAllowed):
         client.health()
+    with pytest.raises(NotAllowed):
+        client.workspaces()
+    with pytest.raises(NotAllowed):
+        client.relays(world.ours.workspace.id)
     assert (world.maillog.upkeeps, world.maillog.retentions) == ([], [])
 
 

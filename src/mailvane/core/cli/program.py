@@ -5,12 +5,13 @@ What the commands of one room ask besides stands with them: a protocol that buil
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 import typer
 
-from mailvane.core.tenants.service import Tenancy
+if TYPE_CHECKING:
+    from mailvane.core.tenants.service import Tenancy
 
 
 class Program(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import typer
@@ -13,7 +13,9 @@ from mailvane.core.cli.program import tenants_program
 from mailvane.core.cli.rendering import console, print_json, print_record
 from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.errors import InvalidInput
-from mailvane.core.tenants.model import Relay
+
+if TYPE_CHECKING:
+    from mailvane.core.tenants.model import Relay
 
 T = TypeVar("T", bound=msgspec.Struct)
 

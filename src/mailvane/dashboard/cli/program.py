@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import typer
 
 from mailvane.core.cli.program import Program, program
-from mailvane.dashboard.people.service import People
+
+if TYPE_CHECKING:
+    from mailvane.dashboard.people.service import People
 
 
 class DashboardProgram(Program, Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 from msgspec.structs import replace
 from rich.table import Table
@@ -13,9 +15,11 @@ from mailvane.core.moments import DAY_MS
 from mailvane.core.names import mail_domain
 from mailvane.dmarc.cli.mail_reports import show_abuse, show_tls
 from mailvane.dmarc.cli.program import dmarc_program
-from mailvane.dmarc.intake import Taken
 from mailvane.dmarc.model import ReportQuestion, ReportSummary, RowQuestion, SenderSummary
 from mailvane.reputation.model import ObservationKind
+
+if TYPE_CHECKING:
+    from mailvane.dmarc.intake import Taken
 
 _ORGANISATIONS = 3
 _LATE_MS = 2 * DAY_MS  # a report may end a little later than our clock says

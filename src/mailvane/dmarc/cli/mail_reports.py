@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import typer
@@ -11,8 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mailvane.core.cli.rendering import console, moment
-from mailvane.dmarc.model import AbusePage, TlsPage
-from mailvane.reputation.model import Observation
+
+if TYPE_CHECKING:
+    from mailvane.dmarc.model import AbusePage, TlsPage
+    from mailvane.reputation.model import Observation
 
 _MOST_RESULTS = 3
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import typer
 
 from mailvane.core.cli.program import Program, program
-from mailvane.dmarc.intake import Taken
-from mailvane.dmarc.store.reports import ReportStore
+
+if TYPE_CHECKING:
+    from mailvane.dmarc.intake import Taken
+    from mailvane.dmarc.store.reports import ReportStore
 
 
 class DmarcProgram(Program, Protocol):

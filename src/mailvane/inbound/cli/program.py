@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import typer
 
 from mailvane.core.cli.program import Program, program
 from mailvane.core.cli.selection import chosen_workspace
-from mailvane.inbound.digest.sending import Digest, Digests
-from mailvane.inbound.health.model import HealthReport, Release, Remedied
-from mailvane.inbound.health.settings import Team
 from mailvane.inbound.model import AuditEntry
-from mailvane.inbound.services import InboundServices
+
+if TYPE_CHECKING:
+    from mailvane.inbound.digest.sending import Digest, Digests
+    from mailvane.inbound.health.model import HealthReport, Release, Remedied
+    from mailvane.inbound.health.settings import Team
+    from mailvane.inbound.services import InboundServices
 
 ACTOR = "command line"
 

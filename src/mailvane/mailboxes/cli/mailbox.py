@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -22,7 +22,9 @@ from mailvane.mailboxes.model import Mailbox, MailboxRule, MailboxStatus, Paused
 from mailvane.mailboxes.performance import Performance, Window, counted
 from mailvane.mailboxes.rates import percent, rate, wilson
 from mailvane.mailboxes.warming import WarmupStep, stepped
-from mailvane.maillog.queries import EngagementCounts
+
+if TYPE_CHECKING:
+    from mailvane.maillog.queries import EngagementCounts
 
 _UNLIMITED = "none"
 _UTC = ZoneInfo("UTC")

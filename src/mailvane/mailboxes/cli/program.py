@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import typer
 
@@ -11,9 +11,11 @@ from mailvane.core.cli.program import Program, program
 from mailvane.core.errors import InvalidInput
 from mailvane.mailboxes.dates import read_bound
 from mailvane.mailboxes.performance import Window
-from mailvane.mailboxes.services import MailboxServices
-from mailvane.mailboxes.tracking.tagging import Tagging
-from mailvane.maillog.interface import MailLog
+
+if TYPE_CHECKING:
+    from mailvane.mailboxes.services import MailboxServices
+    from mailvane.mailboxes.tracking.tagging import Tagging
+    from mailvane.maillog.interface import MailLog
 
 
 class MailboxProgram(Program, Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -11,9 +11,11 @@ from mailvane.core.errors import InvalidInput, NotFound
 from mailvane.mailboxes.cli.program import mailbox_program
 from mailvane.mailboxes.tracking.links import read_message_id
 from mailvane.mailboxes.tracking.tagging import Tagged
-from mailvane.maillog.interface import MailLog
 from mailvane.maillog.model import MailKind
 from mailvane.maillog.queries import Delivery, LogQuestion, Match, Pattern, Term
+
+if TYPE_CHECKING:
+    from mailvane.maillog.interface import MailLog
 
 _MAIL = "The mail that was answered: its id in `mailvane log`, or its Message-ID, which the reply has in In-Reply-To."
 _WORKSPACE = "The workspace; by default the only one."

@@ -15,7 +15,7 @@ import msgspec
 
 from mailvane.core.errors import InvalidInput, NotAllowed, NotFound
 from mailvane.core.moments import MINUTE_MS
-from mailvane.core.tenants.model import KeyKind, Principal
+from mailvane.core.tenants.model import KeyKind, Principal, Relay, Workspace
 from mailvane.maillog.model import MailEvent, MailKey
 from mailvane.maillog.queries import (
     DelayQuestion,
@@ -61,6 +61,18 @@ class LifeQuestion(msgspec.Struct, frozen=True):
     mail: MailKey
 
 
+class WorkspaceQuestion(msgspec.Struct, frozen=True):
+    """Which workspaces: the one of the name, or all."""
+
+    name: str | None = None
+
+
+class RelayQuestion(msgspec.Struct, frozen=True):
+    """The relays of which workspace."""
+
+    workspace: int
+
+
 class Retention(msgspec.Struct, frozen=True):
     """A new retention for what is stored."""
 
@@ -73,6 +85,19 @@ class Upkeep(msgspec.Struct, frozen=True, omit_defaults=True):
 
     task: Literal["rebuild", "backup", "restore", "accept"]
     target: str | None = None
+
+
+def workspaces(services: MailLogServices, asked: Asked) -> Sequence[Workspace]:
+    _check_master(asked.principal)
+    name = _read(WorkspaceQuestion, asked).name
+    return services.tenancy.workspaces() if name is None else [services.tenancy.workspace(name)]
+
+
+def relays(services: MailLogServices, asked: Asked) -> Sequence[Relay]:
+    _check_master(asked.principal)
+    workspace = _read(RelayQuestion, asked).workspace
+    _checked(asked.principal, workspace, ())
+    return services.tenancy.relays(workspace)
 
 
 def search(services: MailLogServices, asked: Asked) -> LogPage:

@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Request
 
 from mailvane.core.errors import InvalidInput, NotAllowed, UnsupportedForm
-from mailvane.core.tenants.model import KeyKind
+from mailvane.core.tenants.model import KeyKind, Relay, Workspace
 from mailvane.maillog.api import questions
 from mailvane.maillog.api.event import NativeEvent
 from mailvane.maillog.api.intake import LARGE_BODY, MAX_BODY, DecodedEvents, Intake, Receipt, unpacked
@@ -87,6 +87,14 @@ _EVENTS = Endpoint(
     media_type="application/x-ndjson", largest=MAX_BODY, pool=Pool.LOOP, query=(_ENCODING,), refusals=(413, 415),
 )  # fmt: skip
 _QUESTIONS = [
+    Endpoint(
+        "post", "/workspaces", "maillog_workspaces", "Whose mail there is: the workspace of a name, or all",
+        questions.workspaces, list[Workspace], questions.WorkspaceQuestion,
+    ),
+    Endpoint(
+        "post", "/relays", "maillog_relays", "The relays of a workspace", questions.relays, list[Relay],
+        questions.RelayQuestion,
+    ),
     Endpoint(
         "post", "/search", "maillog_search", "One page of deliveries", questions.search, LogPage, LogQuestion,
         pool=Pool.MAIL_LOG,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import typer
@@ -15,9 +16,11 @@ from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.errors import InvalidInput, NotFound
 from mailvane.core.tenants.model import INBOUND_RELAY
 from mailvane.maillog.cli.program import maillog_program
-from mailvane.maillog.interface import MailLog
 from mailvane.maillog.model import EventType, MailEvent, MailKey, parse_mail_id
 from mailvane.maillog.queries import QueueIdQuestion
+
+if TYPE_CHECKING:
+    from mailvane.maillog.interface import MailLog
 
 _QUEUE_ID = re.compile(r"[\w.-]{1,255}")  # of any mail server
 
@@ -47,9 +50,9 @@ def explain(
     Postfix gives short queue ids out again: all mails that one may mean are told of, at most ten, the newest first.
     """
     program = maillog_program(context)
-    tenancy = program.tenancy()
-    found = chosen_workspace(tenancy, workspace)
-    relays = (INBOUND_RELAY, *(relay.id for relay in tenancy.relays(found.id)))
+    tenants = program.tenants()
+    found = chosen_workspace(tenants, workspace)
+    relays = (INBOUND_RELAY, *(relay.id for relay in tenants.relays(found.id)))
     with program.maillog() as maillog:
         mails = [
             events for key in _mails(maillog, found.id, relays, mail) if (events := maillog.mail_events(found.id, key))

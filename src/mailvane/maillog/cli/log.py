@@ -55,11 +55,11 @@ def log(  # noqa: PLR0913  each option is one filter of the mail log
 ) -> None:
     """Search the mail log: one row a recipient, newest first."""
     program = maillog_program(context)
-    found = chosen_workspace(program.tenancy(), workspace)
+    found = chosen_workspace(program.tenants(), workspace)
     zone = program.zone
     question = LogQuestion(
         workspace=found.id,
-        relays=chosen_relays(program.tenancy(), found, relay),
+        relays=chosen_relays(program.tenants(), found, relay),
         sender=_address(sender),
         recipient=_address(recipient),
         subject=subject,

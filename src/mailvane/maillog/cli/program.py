@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import typer
 
 from mailvane.core.cli.program import Program, program
-from mailvane.maillog.interface import MailLog
-from mailvane.maillog.ownership import Ownership
+
+if TYPE_CHECKING:
+    from mailvane.core.cli.selection import Tenants
+    from mailvane.maillog.interface import MailLog
+    from mailvane.maillog.ownership import Ownership
 
 
 class ImportRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +55,9 @@ class ImportSummary(msgspec.Struct, frozen=True):
 
 
 class MailLogProgram(Program, Protocol):
+    def tenants(self) -> Tenants:
+        """Workspaces and relays by their names: of the running server when there is one, of the ledger otherwise."""
+
     def maillog(self) -> AbstractContextManager[MailLog]:
         """The mail log: through the running server when there is one, opened here otherwise."""
 

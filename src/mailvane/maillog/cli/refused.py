@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from rich.table import Table
@@ -10,8 +10,10 @@ from rich.text import Text
 
 from mailvane.core.cli.rendering import console, is_narrow, moment, print_csv, print_json, short_moment
 from mailvane.core.errors import InvalidInput
-from mailvane.maillog.cli.program import MailLogProgram
 from mailvane.maillog.queries import LogQuestion, RefusedMail, RefusedPage, RefusedQuestion
+
+if TYPE_CHECKING:
+    from mailvane.maillog.cli.program import MailLogProgram
 
 _SHARED = frozenset(RefusedQuestion.__struct_fields__) & frozenset(LogQuestion.__struct_fields__)
 _OPTIONS = {

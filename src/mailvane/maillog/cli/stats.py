@@ -39,11 +39,11 @@ def stats(  # noqa: PLR0913  each option is one of the command line
 ) -> None:
     """Show what was accepted and delivered, by whom and for whom."""
     program = maillog_program(context)
-    tenancy = program.tenancy()
+    tenants = program.tenants()
     zone = program.zone
     now = program.now()
-    found = chosen_workspace(tenancy, workspace)
-    relays = chosen_relays(tenancy, found, relay)
+    found = chosen_workspace(tenants, workspace)
+    relays = chosen_relays(tenants, found, relay)
     if by is not None:
         question = LogQuestion(workspace=found.id, relays=relays, since=window_start(window, now, zone), until=now)
         with program.maillog() as maillog:

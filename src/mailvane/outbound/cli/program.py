@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import typer
 
 from mailvane.core.cli.program import Program, program
-from mailvane.maillog.interface import MailLog
-from mailvane.outbound.governance import Governance
-from mailvane.outbound.send_limits import SendLimits
+
+if TYPE_CHECKING:
+    from mailvane.maillog.interface import MailLog
+    from mailvane.outbound.governance import Governance
+    from mailvane.outbound.send_limits import SendLimits
 
 
 class OutboundProgram(Program, Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -19,10 +19,12 @@ from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry
-from mailvane.reputation.alerts.warnings import Warned
 from mailvane.reputation.cli import alert_changes
 from mailvane.reputation.cli.program import ReputationProgram, reputation_program
 from mailvane.reputation.questions import EntryQuestion
+
+if TYPE_CHECKING:
+    from mailvane.reputation.alerts.warnings import Warned
 
 _UTC = ZoneInfo("UTC")
 _ITEMS = 5  # of a log entry, on a terminal

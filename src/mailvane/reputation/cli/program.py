@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import typer
 
 from mailvane.core.cli.program import Program, program
-from mailvane.reputation.alerts.service import Alerting
-from mailvane.reputation.alerts.warnings import AlertWarnings
-from mailvane.reputation.blocklists import ListingCheck
-from mailvane.reputation.model import AssetKind
+
+if TYPE_CHECKING:
+    from mailvane.reputation.alerts.service import Alerting
+    from mailvane.reputation.alerts.warnings import AlertWarnings
+    from mailvane.reputation.blocklists import ListingCheck
+    from mailvane.reputation.model import AssetKind
 
 
 class ReputationProgram(Program, Protocol):

@@ -1,0 +1,75 @@
+"""A command that asks a running server loads no engine, no ledger and no server: they take longer than the answer.
+
+Each runs as a process of its own on a data directory that a server holds, up to its first request; nothing listens at
+the address of that server, so there it ends.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from mailvane.inbound.cli.report import CANNOT_TELL
+from mailvane.server import cli
+from mailvane.server.data_directory import owned
+
+UNREACHABLE = "http://127.0.0.1:1"
+# Whole packages, and the rooms of this program that bring them.
+FORBIDDEN = {
+    "alembic", "apscheduler", "boto3", "botocore", "chdb", "cryptography", "dateparser", "jinja2", "litestar", "lxml",
+    "prometheus_client", "pyarrow", "sqlalchemy", "uvicorn", "uvloop",
+    "mailvane.core.ledger", "mailvane.dashboard", "mailvane.maillog.clickhouse", "mailvane.maillog.postfix",
+    "mailvane.server.ledger", "mailvane.server.serving", "mailvane.server.stores", "mailvane.web",
+}  # fmt: skip
+PROGRAM = """
+import atexit, sys
+from mailvane.server.main import main
+atexit.register(lambda: print("\\n".join(sys.modules)))
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("log",), ("log", "--since", "2026-01-31"), ("stats",), ("explain", "0" * 18), ("rebuild",), ("backup", "x")],
+    ids=" ".join,
+)
+def test_a_command_that_asks_a_server_loads_no_other(words: tuple[str, ...], tmp_path: Path) -> None:
+    with owned(tmp_path / "data", "mailvane serve", UNREACHABLE):
+        command = (sys.executable, "-c", PROGRAM, "--data", str(tmp_path / "data"), *words)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert f"the server at {UNREACHABLE} does not answer" in " ".join(done.stderr.split())
+    modules = done.stdout.split()
+    assert "mailvane.maillog.remote" in modules
+    assert [each for each in modules if any(f"{each}.".startswith(f"{name}.") for name in FORBIDDEN)] == []
+
+
+def test_every_word_is_in_the_table_of_its_room() -> None:
+    for room, words in cli.COMMANDS.items():
+        app = typer.Typer()
+        for register in room():
+            register(app)
+        assert sorted(typer.main.get_group(app).commands) == sorted(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (("log", "--help"), "log"),
+        (("--data", "key", "log"), "log"),
+        (("--data=key", "--http", "127.0.0.1:1", "--config", "stats", "alias", "list"), "alias"),
+        (("--help",), None),
+        (("--data",), None),
+        ((), None),
+    ],
+)
+def test_the_command_is_the_first_word_that_belongs_to_no_option(words: tuple[str, ...], name: str | None) -> None:
+    assert cli.asked_for(words) == name
+
+
+def test_a_report_that_cannot_begin_ends_as_one_that_cannot_tell() -> None:
+    assert cli.REFUSED["report"] == CANNOT_TELL
