@@ -23,7 +23,6 @@ from mailvane.outbound.ses.certificates import Certificates, trusted_roots
 from mailvane.outbound.ses.dns_provider import DnsProvider, look_up_by
 from mailvane.outbound.ses.fetching import Fetcher
 from mailvane.outbound.ses.intake import SnsIntake
-from mailvane.outbound.ses.provider import SesProvider
 from mailvane.outbound.ses.sns import SnsGate
 from mailvane.outbound.settings import OutboundSettings
 from mailvane.outbound.verification import DomainVerification, NoProvider, VerificationProvider
@@ -63,6 +62,9 @@ def _internal(name: str) -> str:
 def verification_provider(settings: OutboundSettings) -> VerificationProvider:
     """Raises InvalidSetting."""
     if settings.ses_provider == "aws":
+        # Imported by those who verify with Amazon: boto3 costs every other start a tenth of a second and 20 MiB.
+        from mailvane.outbound.ses.provider import SesProvider  # noqa: PLC0415
+
         return SesProvider(settings.ses_region or None, settings.ses_endpoint, settings.ses_dkim_domain)
     if settings.ses_provider == "dns":
         return DnsProvider(look_up_by(settings.dns_resolvers), settings.dkim_domain)

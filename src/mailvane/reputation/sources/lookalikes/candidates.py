@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 import socket
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import dnstwist  # type: ignore[import-untyped]
-import tldextract
 
 from mailvane.core.names import canonical_name, readable_label
+
+if TYPE_CHECKING:
+    from tldextract import TLDExtract
 
 # Importing dnstwist sets a time limit for every socket of the process.
 socket.setdefaulttimeout(None)
@@ -33,8 +35,14 @@ _ENDINGS = (
 )  # fmt: skip
 _MAPPED_BEFORE = (("ß", "ss"), ("\u03c2", "\u03c3"))  # sharp s; final sigma
 
-# Without addresses and without a cache it reads the list that it brings, and nothing else.
-_suffixes = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+
+@cache
+def _suffixes() -> TLDExtract:
+    # Imported for the first name: it brings an HTTP client, which costs every start a tenth of a second.
+    from tldextract import TLDExtract  # noqa: PLC0415
+
+    # Without addresses and without a cache it reads the list that it brings, and nothing else.
+    return TLDExtract(suffix_list_urls=(), cache_dir=None)
 
 
 class Candidate(NamedTuple):
@@ -55,7 +63,7 @@ class Registrable(NamedTuple):
 
 def registrable(name: str) -> Registrable:
     """By the list of public suffixes; below an ending that it does not know, the last two labels."""
-    found = _suffixes(name)
+    found = _suffixes()(name)
     if found.suffix:
         return Registrable(found.domain, found.suffix)
     label, _, suffix = name.rpartition(".")

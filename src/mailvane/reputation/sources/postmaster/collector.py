@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
@@ -17,7 +17,9 @@ from mailvane.core.http_client import Answer, HttpClient, RateLimited
 from mailvane.core.moments import DAY_MS
 from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind, Refresh, Source
 from mailvane.reputation.settings import ReputationSettings
-from mailvane.reputation.sources.postmaster.credentials import Credentials, read_credentials
+
+if TYPE_CHECKING:
+    from mailvane.reputation.sources.postmaster.credentials import Credentials
 from mailvane.reputation.sources.postmaster.history import history
 from mailvane.reputation.sources.postmaster.metrics import Page, Stat, loop_metrics, loops, metrics, question, records
 
@@ -117,8 +119,12 @@ class Postmaster:
 
 def make(settings: ReputationSettings) -> Postmaster:
     """Raises InvalidSetting."""
-    path = settings.postmaster_credentials
-    return Postmaster(settings.postmaster_url, None if path is None else read_credentials(path))
+    if (path := settings.postmaster_credentials) is None:
+        return Postmaster(settings.postmaster_url, None)
+    # Imported by those who have credentials: Google's library costs every other start a tenth of a second.
+    from mailvane.reputation.sources.postmaster.credentials import read_credentials  # noqa: PLC0415
+
+    return Postmaster(settings.postmaster_url, read_credentials(path))
 
 
 class _Refused(CollectionFailed):
