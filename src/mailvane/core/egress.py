@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from ipaddress import ip_address, ip_network
 
 import httpx
@@ -81,12 +83,18 @@ def _is_address(text: str) -> bool:
     return True
 
 
+@cache
+def certificates() -> ssl.SSLContext:
+    """What servers' certificates are checked by. Shared: to read the authorities takes some 50 ms and a few MiB."""
+    return httpx.create_ssl_context()
+
+
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Sends a request to an address that was judged; the server's name and certificate stay those of the URL."""
 
     def __init__(self, guard: EgressGuard, inner: httpx.AsyncBaseTransport | None = None) -> None:
         self._guard = guard
-        self._inner = inner or httpx.AsyncHTTPTransport(retries=0)
+        self._inner = inner or httpx.AsyncHTTPTransport(verify=certificates(), retries=0)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host = request.url.raw_host.decode("ascii")  # in Unicode it would be looked up by IDNA 2003
@@ -102,7 +110,7 @@ class PinnedTransport(httpx.BaseTransport):
 
     def __init__(self, address: str, inner: httpx.BaseTransport | None = None) -> None:
         self._address = address
-        self._inner = inner or httpx.HTTPTransport(retries=0)
+        self._inner = inner or httpx.HTTPTransport(verify=certificates(), retries=0)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         return self._inner.handle_request(sent_to(request, self._address))

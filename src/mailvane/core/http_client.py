@@ -16,7 +16,7 @@ import httpx
 import msgspec
 
 from mailvane import __version__
-from mailvane.core.egress import EgressGuard, GuardedTransport, HostUnknown, retry_after_ms
+from mailvane.core.egress import EgressGuard, GuardedTransport, HostUnknown, certificates, retry_after_ms
 from mailvane.core.errors import CollectionFailed, InvalidInput, NotAllowed
 from mailvane.core.unpacking import gunzipped
 
@@ -157,6 +157,7 @@ class HttpClient:
 
 def _client(transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
     return httpx.AsyncClient(
+        verify=certificates(),
         transport=transport,
         trust_env=False,
         follow_redirects=False,

@@ -10,6 +10,7 @@ from typing import Protocol
 import httpx
 import msgspec
 
+from mailvane.core.egress import certificates
 from mailvane.core.errors import CollectionFailed, InvalidSetting
 from mailvane.inbound.scores import SpamScore, Symbol, authentication_of
 from mailvane.inbound.settings import InboundSettings
@@ -54,7 +55,9 @@ class Rspamd:
         self._url = url.rstrip("/")
         self._controller = controller.rstrip("/")
         self._password = password
-        self._client = httpx.AsyncClient(trust_env=False, timeout=_SECONDS, limits=httpx.Limits(max_connections=64))
+        self._client = httpx.AsyncClient(
+            verify=certificates(), trust_env=False, timeout=_SECONDS, limits=httpx.Limits(max_connections=64)
+        )
 
     async def close(self) -> None:
         await self._client.aclose()
