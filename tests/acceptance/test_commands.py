@@ -101,7 +101,7 @@ def test_a_workspace_sees_nothing_of_another(installation: Installation, log: Pa
 
 def test_a_second_server_is_refused_with_one_clear_line(installation: Installation) -> None:
     with installation.serving() as first:
-        for name in ("MAILVANE_HTTP", "MAILVANE_POLICY"):
+        for name in ("MAILVANE_HTTP", "MAILVANE_POLICY", "MAILVANE_SMTP"):
             installation.environment[name] = f"127.0.0.1:{free_port()}"
         second = installation.run("serve", succeeds=False)
     assert f"in use by mailvane serve (process {first.pid})" in second.stderr

@@ -148,7 +148,7 @@ def test_a_batch_in_a_form_of_a_newer_mailvane_is_left_for_that_version(ledger: 
     made = [commit(ledger, number) for number in range(3)]
     with ledger.database.write() as connection:
         strange = update(journal).where(journal.c.sequence == made[1].sequence)
-        connection.execute(strange.values(payload=b"\x02something new"))
+        connection.execute(strange.values(payload=b"\x7fsomething new"))
     with pytest.raises(StoreTooNew, match="journal"):
         ledger.journal.claim(MANY, {})
     assert ledger.journal.backlog() == 3

@@ -133,7 +133,8 @@ class Follower:
         if self._followed.relay is None and not self._tenancy.active_relays(workspace.id):
             self._tenancy.create_relay(workspace.id, self.name, now)
         relay = self._tenancy.relay_of(workspace.id, self._followed.relay)
-        origin, ledger = Origin(workspace.id, relay.id, workspace.retention_days, self._zone.key), self._stores.ledger
+        ledger = self._stores.ledger
+        origin = Origin(workspace.id, relay.id, workspace.retention_days, self._zone.key, relay.created_at)
         reading = reading_of(ledger.journal, origin)
         log.info("following %s into relay %d of workspace %s", self.name, origin.relay, self._followed.workspace)
         with PlainPath(self._stores.scratch, load_reasons()) as reading.plain:

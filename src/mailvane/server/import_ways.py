@@ -10,19 +10,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
 
-from mailvane.core.errors import StoreUnavailable
+from mailvane.core.errors import MailvaneError, StoreUnavailable
 from mailvane.maillog.clickhouse.scratch import scratch_in_memory
 from mailvane.maillog.model import JournalEntry
 from mailvane.maillog.postfix.plain.path import PlainPath
 from mailvane.maillog.reasons import load_reasons
 from mailvane.server.asking import is_embedded, serving
 from mailvane.server.bulk import WayIn
-from mailvane.server.import_worker import ShipperProcess, shipper_process
+from mailvane.server.import_worker import QUIET_SECONDS, ShipperProcess, shipper_process
 from mailvane.server.ledger import Ledger
 from mailvane.server.settings import Settings
 from mailvane.server.stores import Stores, stores_here
+from mailvane.server.tracking import settle
 
 MOST_PENDING = 32  # batches: what is read ahead of the mail log waits in the ledger, so only its disk limits this
 _POLL_SECONDS = 0.02
@@ -38,18 +40,42 @@ def way_in(settings: Settings, ledger: Ledger) -> Iterator[WayIn]:
     elif is_embedded(settings):
         # Arithmetic that nobody asks for keeps a thread for each processor, and they spin.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        with stores_here(settings, _PURPOSE) as stores:
-            yield AtOnce(stores)
+        with stores_here(settings, _PURPOSE) as stores, AtOnce(settings, stores).settling() as way:
+            yield way
     else:
         with shipper_process(settings, _PURPOSE) as shipper:
             yield ThroughJournal(ledger, shipper)
 
 
 class AtOnce:
-    """Into the mail log that this process has open."""
+    """Into the mail log that this process has open. In quiet moments and at the end, replies find their mails."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, settings: Settings, stores: Stores) -> None:
+        self._settings = settings
         self._stores = stores
+        self._taken_at = time.monotonic()
+        self._ending = Event()
+
+    @contextmanager
+    def settling(self) -> Iterator[AtOnce]:
+        thread = Thread(target=self._settle_in_quiet, name="settling", daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._ending.set()
+            thread.join()
+
+    def _settle_in_quiet(self) -> None:
+        settled_at = self._taken_at
+        while not self._ending.wait(QUIET_SECONDS):
+            if settled_at < self._taken_at < time.monotonic() - QUIET_SECONDS:
+                settled_at = time.monotonic()
+                with suppress(MailvaneError):  # at the end it is said
+                    self._settle()
+
+    def _settle(self) -> None:
+        settle(self._settings, self._stores, time.time_ns() // 1_000_000)
 
     @contextmanager
     def plain_path(self) -> Iterator[PlainPath]:
@@ -65,9 +91,10 @@ class AtOnce:
             recorder.store(entry, now)
         else:
             recorder.record(entry, now)
+        self._taken_at = time.monotonic()
 
     def finish(self) -> None:
-        self._stores.recorder.drain()
+        self._settle()
 
 
 class ThroughJournal:

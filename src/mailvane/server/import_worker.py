@@ -25,7 +25,7 @@ from mailvane.server.settings import Settings
 _RARELY = 200_000
 _STOP = "stop"
 _LOOK = "look"
-_QUIET_SECONDS = 2.0
+QUIET_SECONDS = 2.0
 
 
 class ShipperProcess(NamedTuple):
@@ -115,7 +115,7 @@ def _ship(settings: Settings, purpose: str, connection: Connection) -> None:
 def _next(words: SimpleQueue[str]) -> str:
     """What the command says; empty when it says nothing for a while, as one that follows a log does."""
     try:
-        return words.get(timeout=_QUIET_SECONDS)
+        return words.get(timeout=QUIET_SECONDS)
     except Empty:
         return ""
 

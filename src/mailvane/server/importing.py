@@ -96,7 +96,7 @@ class Importer:
 
     def _reading(self, request: ImportRequest, workspace: Workspace, relay: Relay) -> LogReading:
         zone = time_zone(request.timezone) if request.timezone else self._settings.timezone
-        origin = Origin(workspace.id, relay.id, workspace.retention_days, zone.key)
+        origin = Origin(workspace.id, relay.id, workspace.retention_days, zone.key, relay.created_at)
         reading = reading_of(self._ledger.journal, origin)
         reading.year, reading.follows = request.year, request.follow
         return reading

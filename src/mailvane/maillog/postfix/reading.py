@@ -54,6 +54,7 @@ class Origin(msgspec.Struct, frozen=True):
     relay: int
     retention_days: int = 0
     zone: str = "UTC"  # of stamps that name none
+    since: int = 0  # when the relay was made, in ms: a ledger that was lost numbers relays anew, and tokens stay apart
 
     @property
     def stream(self) -> str:
@@ -341,7 +342,7 @@ class LogReading:
             position.reference,
         )
         self.cursors[position.file] = cursor
-        token = f"{self.origin.stream}:{position.file}:{start}-{position.offset}"
+        token = f"{self.origin.stream}@{self.origin.since}:{position.file}:{start}-{position.offset}"
         batch = EventBatch(token, self.origin.workspace, self.origin.retention_days, events)
         if settled is not None and self.plain is not None:
             batch, counts = settled.batch(batch, self.origin.relay, position.name)

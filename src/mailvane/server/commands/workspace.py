@@ -54,8 +54,8 @@ def set_(
 ) -> None:
     """Change how long a workspace keeps its mail events; what is older is removed."""
     tenancy = maillog_program(context).tenancy()
-    found = tenancy.keep(name, keep_days)
     with maillog_program(context).maillog() as maillog:
+        found = tenancy.keep(name, keep_days)  # nothing is kept of a change that the mail log refuses
         maillog.retain(found.id, keep_days)
     if as_json:
         print_json(found)
