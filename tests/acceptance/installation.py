@@ -53,7 +53,9 @@ class Installation:
         self.policy_port = free_port()
         self.smtp_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("MAILVANE_")}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith("MAILVANE_") and name != "COLUMNS"
+        }
         self.environment = {
             **kept,
             "MAILVANE_DATA": str(data),
