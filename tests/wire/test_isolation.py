@@ -20,6 +20,7 @@ from mailvane.mailboxes.model import Warmup, mailbox_id
 from mailvane.maillog.api.questions import LifeQuestion, Retention, Upkeep
 from mailvane.maillog.model import EventType, MailKey
 from mailvane.maillog.queries import (
+    DelayQuestion,
     EngagementQuestion,
     HourlyQuestion,
     LogQuestion,
@@ -242,6 +243,7 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
         "/mailvane/v1/events": told | {"relay": world.theirs.relay.id},
         "/mailvane/v1/maillog/search": log,
         "/mailvane/v1/maillog/tally": TallyQuestion(log, "recipient_domain"),
+        "/mailvane/v1/maillog/delays": DelayQuestion(log, "recipient_domain"),
         "/mailvane/v1/maillog/over_time": TimeTallyQuestion(log, 3_600_000),
         "/mailvane/v1/maillog/refused": RefusedQuestion(workspace=workspace, relays=relays),
         "/mailvane/v1/maillog/senders": SenderQuestion(
