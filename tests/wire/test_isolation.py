@@ -436,6 +436,7 @@ def test_the_owner_does_see_it(world: World) -> None:
         "/mailvane/v1/domains/{name}/audit",
         "/mailvane/v1/inbound",
         "/mailvane/v1/inbound/filters",
+        "/mailvane/v1/maillog/delays",
         "/mailvane/v1/maillog/engagement",
         "/mailvane/v1/maillog/life",
         "/mailvane/v1/maillog/received",
