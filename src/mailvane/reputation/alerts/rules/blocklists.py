@@ -12,13 +12,17 @@ from mailvane.reputation.alerts.view import View
 from mailvane.reputation.model import LISTED_SINCE, AssetKind, Observation, ObservationKind
 
 
+def _wanted(view: View, zones: Collection[str]) -> frozenset[str]:
+    """The blocklists that are named, and those that a word for many stands for."""
+    named = frozenset(zones) - {HIGH_REPUTATION}
+    return named | view.high_reputation if HIGH_REPUTATION in zones else named
+
+
 def listed(
     view: View, kind: ObservationKind, names: Collection[str], zones: Collection[str], label: str
 ) -> Iterator[Match]:
     """The open listings of these assets on these blocklists."""
-    wanted = frozenset(zones) - {HIGH_REPUTATION}
-    if HIGH_REPUTATION in zones:
-        wanted |= view.high_reputation
+    wanted = _wanted(view, zones)
     listings = view.kept(("listed", kind), lambda: _open(view, kind))
     for name in dict.fromkeys(names) if len(names) < len(listings) else (name for name in listings if name in names):
         open_listings = listings.get(name, ())
@@ -70,9 +74,7 @@ def ended(
     view: View, kind: ObservationKind, names: Collection[str], zones: Collection[str], label: str
 ) -> Iterator[Match]:
     """The listings of these assets on these blocklists that ended within a day, and have not begun again."""
-    wanted = frozenset(zones) - {HIGH_REPUTATION}
-    if HIGH_REPUTATION in zones:
-        wanted |= view.high_reputation
+    wanted = _wanted(view, zones)
     for one in view.since(kind, view.now - DAY_MS):
         since = one.data.get(LISTED_SINCE)
         if one.data.get("listed") or not isinstance(since, int) or one.key not in wanted or one.asset not in names:
