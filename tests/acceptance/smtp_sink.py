@@ -11,6 +11,7 @@ import asyncio
 import re
 import smtplib
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.waiting import PATIENCE
@@ -68,6 +69,7 @@ class SmtpSink:
         self.port = 0
         self._at_rcpt = {**AT_RCPT, **(answers or {})}
         self.accepted: list[Received] = []
+        self.before_answer: Callable[[], None] = lambda: None  # of a message that was accepted
         self._lmtp = lmtp
         self._forward_to = forward_to
         self._put_off: set[str] = set()
@@ -189,6 +191,7 @@ class SmtpSink:
 
     async def _keep(self, message: Received) -> str:
         self.accepted.append(message)
+        self.before_answer()
         if self._forward_to is None:
             return f"250 2.0.0 Ok: queued as SINK{len(self.accepted):04d}"
         reply = await asyncio.to_thread(_forward, message, self._forward_to)

@@ -161,6 +161,24 @@ def test_with_a_full_disk_nothing_is_stored_and_the_mail_comes_later(tmp_path: P
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small disk")
+def test_what_became_of_a_mail_is_kept_when_the_disk_has_room_again(tmp_path: Path) -> None:
+    """The disk is full just when the server behind takes the mail: known only in memory, and not tried again."""
+    sink = SmtpSink().start()
+    with small_disk(tmp_path / "disk") as disk:
+        world = GatewayWorld(disk / "data", sink.port)
+        world.mailbox("info")
+        sink.before_answer = lambda: occupy(disk / "ballast")
+        with world.installation.serving():
+            assert world.send(f"info@{DOMAIN}", mail("once"))[0] == OK
+            wait_for(lambda: "what became of 1 message(s) is kept later" in world.installation.said())
+            (disk / "ballast").unlink()
+            wait_for(lambda: counts(world)[MessageStatus.DELIVERED] == 1, world.installation.said)
+            wait_for(lambda: logged(world) == 1, world.installation.said)
+    assert copies(sink) == {"once": 1}
+    sink.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small disk")
 def test_a_disk_that_is_full_in_the_middle_loses_nothing(tmp_path: Path) -> None:
     """A disk of its own, full at a random moment and for a while; senders come again, as mail servers do."""
     sink = SmtpSink().start()

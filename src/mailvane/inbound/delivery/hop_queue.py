@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from mailvane.core.errors import MailvaneError, NotFound, StoreDamaged
+from mailvane.core.errors import MailvaneError, NotFound, StoreDamaged, StoreUnavailable
 from mailvane.inbound.delivery.connection import HopConnection, HopDown
 from mailvane.inbound.delivery.fate import after_try, lost, unreachable
 from mailvane.inbound.delivery.trace import with_trace
@@ -50,8 +50,7 @@ class HopQueue:
         self._courier = courier
         self._heap: list[tuple[int, int, Waiting]] = []
         self._order = count()
-        self._ids: set[str] = set()
-        self._sending: dict[str, Message] = {}
+        self._in_hand: dict[str, Waiting] = {}  # by id: those of the heap, and what is under way
         self._workers: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._failures = 0  # outages and tries to end one, since the last mail that was answered
@@ -63,17 +62,18 @@ class HopQueue:
 
     def put(self, waiting: Waiting) -> None:
         message = waiting.message
-        if message.id in self._ids:
-            return
-        self._ids.add(message.id)
+        known = self._in_hand.get(message.id)
+        if known is not None:
+            if message.attempts <= known.message.attempts:
+                return
+            self._done_with(known)  # it was kept for a later try, and taken for that before this one heard of it
+        self._in_hand[message.id] = waiting
         heapq.heappush(self._heap, (message.received_at, next(self._order), waiting))
         self._changed.set()
         self._hire()
 
     def in_hand(self) -> Iterator[Message]:
-        yield from self._sending.values()
-        for _, _, waiting in self._heap:
-            yield waiting.message
+        return (waiting.message for waiting in self._in_hand.values())
 
     def give_back(self, goes_elsewhere: Callable[[Message], bool]) -> list[str]:
         """The ids of those that wait here and should not; they are not here any more."""
@@ -94,13 +94,17 @@ class HopQueue:
             for worker in late:
                 worker.cancel()
         self._heap.clear()
-        self._ids.clear()
+        self._in_hand.clear()
 
     def _hire(self) -> None:
         while len(self._workers) < min(len(self._heap), self._most_workers()) and not self._stopping.is_set():
             worker = asyncio.create_task(self._work())
             self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
+            worker.add_done_callback(self._ended)
+
+    def _ended(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        self._hire()  # of several that end at once, none saw what came in meanwhile
 
     def _most_workers(self) -> int:
         """A hop that does not answer is asked by one."""
@@ -137,9 +141,7 @@ class HopQueue:
                 return None
             if self._stopping.is_set():
                 return None
-        waiting = heapq.heappop(self._heap)[2]
-        self._sending[waiting.message.id] = waiting.message
-        return waiting
+        return heapq.heappop(self._heap)[2]
 
     async def _is_back(self, connection: HopConnection, waiting: Waiting) -> bool:
         """Whether a hop that was down can be talked to again; all that waits for it is here then."""
@@ -159,23 +161,18 @@ class HopQueue:
             log.warning("what waits for %s comes later: %s", self.hop.name, error)
 
     def _oldest_instead_of(self, waiting: Waiting) -> Waiting:
-        oldest = heapq.heappushpop(self._heap, (waiting.message.received_at, next(self._order), waiting))[2]
-        self._sending.pop(waiting.message.id, None)
-        self._sending[oldest.message.id] = oldest.message
-        return oldest
+        return heapq.heappushpop(self._heap, (waiting.message.received_at, next(self._order), waiting))[2]
 
     def _done_with(self, waiting: Waiting) -> None:
         """It is not in hand any more; a second time changes nothing."""
-        if waiting.message.id not in self._ids:
-            return
-        self._courier.let_go(waiting.content)
-        self._sending.pop(waiting.message.id, None)
-        self._ids.discard(waiting.message.id)
+        if self._in_hand.get(waiting.message.id) is waiting:
+            self._courier.let_go(waiting.content)
+            del self._in_hand[waiting.message.id]
 
     async def _send(self, connection: HopConnection, waiting: Waiting) -> None:
         failures = self._failures
         try:
-            await self._courier.settle(await self._tried(connection, waiting))
+            await self._keep([await self._tried(connection, waiting)])
             self._done_with(waiting)  # it may be taken again at once
             if self._failures:
                 self._failures = 0
@@ -183,15 +180,34 @@ class HopQueue:
                 self._hire()
         except HopDown as error:
             await self._down(waiting, error.message, failures)
-        except MailvaneError as error:
-            # It stays in hand of nobody until the hold is over.
-            log.warning("what became of message %s cannot be kept: %s", waiting.message.id, error)
-            await asyncio.sleep(_AGAIN_SECONDS)
-        finally:
-            self._done_with(waiting)
+        except StoreUnavailable as error:
+            log.warning("the content of message %s cannot be read: %s", waiting.message.id, error)
+            await self._rest(_AGAIN_SECONDS)
+            heapq.heappush(self._heap, (waiting.message.received_at, next(self._order), waiting))
+        except Exception:
+            self._done_with(waiting)  # it is tried again when the hold is over
+            raise
+
+    async def _keep(self, changes: Sequence[Change]) -> None:
+        """Until the ledger has them: what is known only here would be handed on a second time."""
+        is_told = False
+        while True:
+            ends = await asyncio.gather(*map(self._courier.settle, changes), return_exceptions=True)
+            errors = [end for end in ends if isinstance(end, BaseException)]
+            if not errors:
+                return
+            if not isinstance(errors[0], MailvaneError):
+                raise errors[0]
+            changes = [change for change, end in zip(changes, ends, strict=True) if isinstance(end, BaseException)]
+            if not is_told:
+                is_told = True
+                log.warning("what became of %d message(s) is kept later: %s", len(changes), errors[0])
+            if self._stopping.is_set():
+                return
+            await self._rest(_AGAIN_SECONDS)
 
     async def _tried(self, connection: HopConnection, waiting: Waiting) -> Change:
-        """Raises HopDown, StoreUnavailable."""
+        """Raises HopDown, StoreUnavailable when the content cannot be read now."""
         message, courier = waiting.message, self._courier
         try:
             content = await courier.content(waiting)
@@ -220,20 +236,18 @@ class HopQueue:
             log.warning("%s takes no mail: %s", self.hop.name, reason)
         others = [each for _, _, each in self._heap]
         self._heap.clear()
-        for each in others:
-            self._ids.discard(each.message.id)
-            self._courier.let_go(each.content)
         changes = [self._fate(each.message, unreachable(reason)) for each in (waiting, *others)]
-        try:
-            await asyncio.gather(*(self._courier.settle(change) for change in changes))
-        except MailvaneError as error:
-            log.warning("what became of %d message(s) cannot be kept: %s", len(changes), error)
-        self._done_with(waiting)
+        await self._keep(changes)
+        for each in (waiting, *others):
+            self._done_with(each)
         if not is_known:
             await self._pause()
 
     async def _pause(self) -> None:
-        """Longer with each failure; cut short where this process ends."""
-        seconds = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self._failures - 1, _DOUBLINGS))
+        """Longer with each failure."""
+        await self._rest(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self._failures - 1, _DOUBLINGS)))
+
+    async def _rest(self, seconds: float) -> None:
+        """Cut short where this process ends."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
