@@ -35,6 +35,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     recipient_count: int = 0  # 0 before DATA
     sasl_username: str = ""
     client_address: str = ""
+    service: str = ""  # which listener of the mail server asks, and in which context; Postfix 3.2 and later tell
 
 
 class RequestStream:
@@ -78,6 +79,7 @@ def _request(block: bytes) -> Request:
         recipient_count=_count(attributes.get("recipient_count", "")),
         sasl_username=attributes.get("sasl_username", ""),
         client_address=attributes.get("client_address", ""),
+        service=f"{attributes.get('server_port', '')} {attributes.get('policy_context', '')}".strip(),
     )
 
 

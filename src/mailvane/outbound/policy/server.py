@@ -50,25 +50,25 @@ _MOST_LEFT = 16  # mails of a mail server, one after the other, that were not as
 
 
 class Stages:
-    """At which stages each mail server asks. One that asks at the end of a message is counted there.
+    """At which stages each service of a mail server asks. One that asks at the end of a message is counted there.
 
     What it asks before, at recipients, is a look then: a mail that is given up or refused meanwhile counts nothing.
     When many mails in a row come to no end, it may have been told to ask there no more, and recipients count again.
     """
 
     def __init__(self) -> None:
-        self._left: dict[str, int] = {}  # by address: mails since it asked at an end last
+        self._left: dict[str, int] = {}  # by service: mails since it asked at an end last
 
-    def ended(self, asker: str) -> None:
-        self._left[asker] = 0
+    def ended(self, service: str) -> None:
+        self._left[service] = 0
 
-    def left(self, asker: str) -> None:
+    def left(self, service: str) -> None:
         """A mail that was let pass came to no end."""
-        if asker in self._left:
-            self._left[asker] += 1
+        if service in self._left:
+            self._left[service] += 1
 
-    def counts_at_end(self, asker: str) -> bool:
-        return self._left.get(asker, _MOST_LEFT + 1) <= _MOST_LEFT
+    def counts_at_end(self, service: str) -> bool:
+        return self._left.get(service, _MOST_LEFT + 1) <= _MOST_LEFT
 
 
 class PolicyMetrics:
@@ -226,7 +226,9 @@ class _Connection(asyncio.Protocol):
         self._asker = ""
         self._heard = self._loop.time()
         self._marked = ""  # the mail that was last given a header
+        self._stages = Stages()  # of a mail server that does not tell which of its services asks
         self._mail = ""  # the instance that was asked about last
+        self._service = ""  # that asked about it
         self._is_open = False  # nothing was said of its end, and it was not refused
         self._ending = False
         self._full = False
@@ -313,22 +315,26 @@ class _Connection(asyncio.Protocol):
 
     def _is_look(self, request: Request) -> bool:
         """Whether the mail counts at its end only; notes how far it is."""
-        stages = self._server.stages
         self._server.metrics.asked(request.stage)
         if request.instance != self._mail:
             self._leave_mail()
             self._mail = request.instance
+            self._service = f"{self._asker} {request.service}" if request.service else ""
             self._is_open = bool(request.instance)
+        stages = self._known_stages()
         if request.stage == END_OF_MESSAGE:
-            stages.ended(self._asker)
+            stages.ended(self._service)
             self._is_open = False
             return False
-        return bool(request.instance) and stages.counts_at_end(self._asker)
+        return bool(request.instance) and stages.counts_at_end(self._service)
 
     def _leave_mail(self) -> None:
         if self._is_open:
-            self._server.stages.left(self._asker)
+            self._known_stages().left(self._service)
         self._is_open = False
+
+    def _known_stages(self) -> Stages:
+        return self._server.stages if self._service else self._stages
 
     def _decided(self, verdict: asyncio.Future[Verdict]) -> None:
         if not verdict.cancelled():

@@ -69,6 +69,7 @@ def test_what_postfix_sends_is_understood() -> None:
             recipient_count=0,
             sasl_username="ann",
             client_address="192.0.2.7",
+            service="25",
         )
     ]
 

@@ -193,18 +193,32 @@ def test_of_a_mail_server_that_asks_at_the_end_recipients_are_looks_until_many_m
         judge = Judge(allowed())
         async with serving(judge) as room:
             client = await room.client()
-            await client.ask(question(instance="first"))
-            await client.ask(question(instance="first", protocol_state="END-OF-MESSAGE"))
+            await client.ask(question(instance="first", server_port="25"))
+            await client.ask(question(instance="first", server_port="25", protocol_state="END-OF-MESSAGE"))
             for number in range(18):
-                await client.ask(question(instance=str(number)))
-            await client.ask(question(instance="last", protocol_state="END-OF-MESSAGE"))
+                await client.ask(question(instance=str(number), server_port="25"))
+            await client.ask(question(instance="last", server_port="25", protocol_state="END-OF-MESSAGE"))
             await client.close()
             await room.connected(0)
             another = await room.client()
-            await another.ask(question(instance="next"))
-            await another.ask(question(instance=""))
+            await another.ask(question(instance="next", server_port="25"))
+            await another.ask(question(instance="", server_port="25"))
+            await another.ask(question(instance="elsewhere", server_port="587"))
         looks = [passage.is_look for passage in judge.asked]
-        assert looks == [False, False, *[True] * 17, False, False, True, False]
+        assert looks == [False, False, *[True] * 17, False, False, True, False, False]
+
+    run(story)
+
+
+def test_what_a_mail_server_asks_that_does_not_tell_its_service_holds_for_its_connection() -> None:
+    async def story() -> None:
+        judge = Judge(allowed())
+        async with serving(judge) as room:
+            client, another = await room.client(), await room.client()
+            await client.ask(question(instance="first", protocol_state="END-OF-MESSAGE"))
+            await client.ask(question(instance="second"))
+            await another.ask(question(instance="third"))
+        assert [passage.is_look for passage in judge.asked] == [False, True, False]
 
     run(story)
 
