@@ -105,7 +105,9 @@ def _settings() -> Iterator[str]:
         "\nMail logs to follow while `serve` runs, one table each:\n\n"
         '```toml\n[[postfix]]\npath = "/var/log/mail.log"\nworkspace = "acme"   # made if there is none\n'
         "relay = 1            # optional: the first active one\n"
-        'timezone = "Europe/Berlin"  # optional: of stamps without one\n```\n'
+        'timezone = "Europe/Berlin"  # optional: of stamps without one\n\n'
+        '[[postfix]]\njournal = "SYSLOG_FACILITY=2"  # in place of a path: entries of journald\n'
+        'journal_directory = "/host/journal"  # optional: this machine\'s own\nworkspace = "acme"\n```\n'
     )
     yield (
         "\nHow outgoing mail is governed, in one table that may be left out:\n\n"

@@ -134,7 +134,7 @@ def _write_history(log: Path, options: DemoOptions) -> LogWriter:
 
 def _welcome(settings: Settings, stores: Stores, guide: str, living: Iterable[Thread]) -> None:
     """Called when questions are answered: wait for the history, start the present, tell people what to try."""
-    size = settings.postfix[0].path.stat().st_size
+    size = (settings.data / _LOG).stat().st_size
     with _progress("reading the log", size) as advance:
         while (done := _taken_in(stores)) < size or stores.ledger.journal.backlog():
             advance(done)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -137,6 +138,14 @@ class Installation:
             yield process
         finally:
             end(process)
+
+    def kill_servers(self, rounds: int, dice: random.Random, seconds: float) -> None:
+        """Start a server, let it work for so long at most, and kill it; again and again."""
+        for _ in range(rounds):
+            with self.starting("serve") as process:
+                self.wait_for_progress()
+                time.sleep(dice.uniform(0, seconds))
+                assert kill(process), f"the server ended by itself: {self.said()}"
 
     def _place_stores(self) -> None:
         """Empty ones, copied, where nothing is stored yet."""

@@ -100,13 +100,8 @@ def test_a_followed_log_is_taken_in_once_however_often_the_server_is_killed(
     hurry = Event()
     writer = Thread(target=append_slowly, args=(log, lines, hurry))
     writer.start()
-    dice = random.Random(13)
     try:
-        for _ in range(ROUNDS):
-            with installation.starting("serve") as process:
-                installation.wait_for_progress()
-                time.sleep(dice.uniform(0, 1.5))
-                assert kill(process), f"the server ended by itself: {installation.said()}"
+        installation.kill_servers(ROUNDS, random.Random(13), 1.5)
     finally:
         hurry.set()
         writer.join()

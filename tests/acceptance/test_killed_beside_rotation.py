@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mailvane_demo.world.postfix import PostfixWorld
-from tests.acceptance.installation import HTTP, Installation, kill
+from tests.acceptance.installation import HTTP, Installation
 from tests.acceptance.test_killed import undisturbed
 from tests.depth import rounds
 
@@ -122,13 +122,8 @@ def test_a_log_that_is_rotated_and_compressed_is_taken_in_once_however_often_the
 
     writer = Thread(target=write)
     writer.start()
-    dice = random.Random(17)
     try:
-        for _ in range(ROUNDS):
-            with installation.starting("serve") as process:
-                installation.wait_for_progress()
-                time.sleep(dice.uniform(0, 2.0))
-                assert kill(process), f"the server ended by itself: {installation.said()}"
+        installation.kill_servers(ROUNDS, random.Random(17), 2.0)
     finally:
         writer.join()
     assert written.is_set()

@@ -235,7 +235,7 @@ class SourceCursor(msgspec.Struct, frozen=True):
     name: str  # where it was last seen, for people
     offset: int  # bytes of the uncompressed text that were taken in
     line: int  # number of the last line that was taken in
-    tail: bytes  # digest of the last bytes before the offset, to tell a rewritten file from a grown one
+    tail: bytes  # digest of the last bytes before the offset, to tell a rewritten file from a grown one; or a mark
     reference: int  # the time that year-less stamps of this file are read against
 
 

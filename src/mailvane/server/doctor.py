@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mailvane import __version__
 from mailvane.core.errors import (
+    InvalidInput,
     InvalidSetting,
     LedgerMismatch,
     MailvaneError,
@@ -29,6 +30,7 @@ from mailvane.core.errors import (
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.dmarc.readers.containers import visible
 from mailvane.maillog.followed_logs import FollowedLogState, Standing
+from mailvane.maillog.postfix.journald import newest_entry
 from mailvane.maillog.postfix.rotation import newest_line
 from mailvane.maillog.queries import LogQuestion
 from mailvane.maillog.settings import PostfixLog
@@ -390,8 +392,11 @@ def _soon(ms: int) -> str:
 def _source(settings: Settings, number: int) -> Check:
     log = settings.postfix[number]
     name = f"postfix {number + 1}"
+    if log.path is None:
+        return _journal(name, log)
     if not log.path.exists():
-        return Check(name, CheckResult.BAD, f"{log.path} is not there", "does Postfix log to a file? see maillog_file")
+        advice = "does Postfix log to a file? see maillog_file; for systemd's journal, set `journal` in place of `path`"
+        return Check(name, CheckResult.BAD, f"{log.path} is not there", advice)
     user = server_user(settings, running_server(settings))
     readable = user.may(log.path, "r")
     if readable is False:
@@ -400,14 +405,30 @@ def _source(settings: Settings, number: int) -> Check:
     if readable is None and not os.access(log.path, os.R_OK):
         finding = f"{log.path}: whether {user.name} may read it cannot be seen by this user"
         return Check(name, CheckResult.WARNING, finding, f"run this as {user.name} or as root")
-    return _clock(name, log, log.timezone or settings.timezone)
+    return _clock(name, log, log.path, log.timezone or settings.timezone)
 
 
-def _clock(name: str, log: PostfixLog, zone: ZoneInfo) -> Check:
+def _journal(name: str, log: PostfixLog) -> Check:
+    """Whether `journalctl` shows any of the entries that are followed."""
+    try:
+        newest = newest_entry(log.journal or "", log.journal_directory)
+    except InvalidInput as error:
+        advice = "the server's user has to be in the group systemd-journal or adm, and journalctl to be installed"
+        return Check(name, CheckResult.BAD, f"{log.name}: {error.message}", advice)
+    message = f"{log.name} for workspace {log.workspace}"
+    if newest is None:
+        finding = f"{message}: no entry matches, or this user may not see them"
+        return Check(name, CheckResult.WARNING, finding, "`journalctl -n 1 MATCHES` as the server's user tells")
+    return Check(
+        name, CheckResult.GOOD, f"{message}: newest entry of {_hours(time.time_ns() // 1_000_000 - newest)} ago"
+    )
+
+
+def _clock(name: str, log: PostfixLog, path: Path, zone: ZoneInfo) -> Check:
     """Whether the newest stamp is that of the moment at which it was written, and that moment is not long ago."""
     now = time.time_ns() // 1_000_000
-    newest = newest_line(log.path, zone, now)
-    message = f"{log.path} for workspace {log.workspace}"
+    newest = newest_line(path, zone, now)
+    message = f"{path} for workspace {log.workspace}"
     if newest.stamped is None:
         if newest.empty:
             return Check(name, CheckResult.GOOD, f"{message}: empty")

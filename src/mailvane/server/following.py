@@ -6,8 +6,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -16,8 +15,9 @@ from mailvane.core.tenants.service import Tenancy
 from mailvane.maillog.followed_logs import FollowedLog
 from mailvane.maillog.model import ColumnBatch
 from mailvane.maillog.postfix.following import Following
+from mailvane.maillog.postfix.journald import JournalFollowing
 from mailvane.maillog.postfix.plain.path import PlainPath
-from mailvane.maillog.postfix.reading import Origin, Step
+from mailvane.maillog.postfix.reading import LogReading, Origin, Step
 from mailvane.maillog.reasons import load_reasons
 from mailvane.maillog.settings import PostfixLog
 from mailvane.server.bulk import reading_of
@@ -88,7 +88,7 @@ class Follower:
         metrics: FollowingMetrics,
         stop: Callable[[], bool],
     ) -> None:
-        self.name = str(followed.path)
+        self.name = followed.name
         self.standing = FollowedLog(self.name, _clock(), followed.workspace)
         self._followed = followed
         self._zone = followed.timezone or settings.timezone
@@ -97,12 +97,13 @@ class Follower:
         self._feedback = postfix_feedback(settings.outbound, governance_of(settings.outbound, stores.ledger))
         self._metrics = metrics
         self._stop = stop
+        self._newest = math.nan  # when lines were read last, in seconds
 
     def run(self) -> None:
         """Until it is stopped. Failures are logged and retried: mail goes on meanwhile."""
         self._metrics.failures.labels(self.name)  # shown before the first one
         self._metrics.behind.labels(self.name).set_function(lambda: self.standing.state(_clock()).behind_ms / 1000)
-        self._metrics.silent.labels(self.name).set_function(lambda: _silent(self._followed.path))
+        self._metrics.silent.labels(self.name).set_function(self._silent)
         try:
             self._keep_following()
         finally:
@@ -138,11 +139,20 @@ class Follower:
         reading = reading_of(ledger.journal, origin)
         log.info("following %s into relay %d of workspace %s", self.name, origin.relay, self._followed.workspace)
         with PlainPath(self._stores.scratch, load_reasons()) as reading.plain:
-            for step in Following(reading, self.name, _clock).run(self._idle):
+            for step in self._steps(reading):
                 self._record(step)
                 self._metrics.missed.labels(self.name).inc(step.summary.not_understood.total())
                 if self._stop():
                     return
+
+    def _steps(self, reading: LogReading) -> Iterator[Step]:
+        followed = self._followed
+        if followed.journal is None:
+            return Following(reading, self.name, _clock).run(self._idle)
+        reading.plain = None  # blocks of a pipe cannot be cut again as they were
+        return JournalFollowing(reading, self.name, followed.journal, followed.journal_directory).run(
+            _clock, self._idle
+        )
 
     def _record(self, step: Step) -> None:
         while self._stores.ledger.journal.backlog() >= MOST_PENDING and not self._stop():
@@ -164,13 +174,23 @@ class Follower:
                 if self._pause(_AGAIN_SECONDS):
                     raise
         self._metrics.lines.labels(self.name).inc(step.lines)
-        self._metrics.newest.labels(self.name).set(_clock() / 1000)
+        self._newest = _clock() / 1000
+        self._metrics.newest.labels(self.name).set(self._newest)
         self.standing.read_on(_clock())
+
+    def _silent(self) -> float:
+        """In seconds."""
+        path = self._followed.path
+        try:
+            written = self._newest if path is None else path.stat().st_mtime
+        except OSError:
+            return math.nan
+        return max(0.0, time.time() - written)
 
     def _idle(self, seconds: float) -> bool:
         if seconds:  # all that there is was read
             now = _clock()
-            self.standing.reached_end(now, there=self._followed.path.exists())
+            self.standing.reached_end(now, there=self._followed.path is None or self._followed.path.exists())
             self._metrics.at_end.labels(self.name).set(now / 1000)
         return self._pause(seconds)
 
@@ -180,14 +200,6 @@ class Follower:
         while (left := until - time.monotonic()) > 0 and not self._stop():
             time.sleep(min(left, 0.2))
         return self._stop()
-
-
-def _silent(path: Path) -> float:
-    """In seconds."""
-    try:
-        return max(0.0, time.time() - path.stat().st_mtime)
-    except OSError:
-        return math.nan
 
 
 def _clock() -> int:

@@ -107,6 +107,9 @@ def test_postfix_tables_name_logs_and_whose_they_are(home: Path) -> None:
     [
         ('path = "/a"', "workspace is missing"),
         ('workspace = "a"', "path is missing"),
+        ('workspace = "a"\njournal = "-f"', "expected matches such as"),
+        ('path = "/a"\njournal = "A=b"\nworkspace = "a"', "two logs"),
+        ('path = "/a"\njournal_directory = "/b"\nworkspace = "a"', "there is no journal"),
         ('path = "/a"\nworkspace = ""', "workspace: expected text"),
         ('path = 1\nworkspace = "a"', "path: expected text"),
         ('path = "/a"\nworkspace = "a"\nrelay = "7"', "relay: expected the number"),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mailvane.core.errors import InvalidInput
 from mailvane.maillog.model import SourceCursor
-from mailvane.maillog.postfix.files import TAIL
+from mailvane.maillog.postfix.files import TAIL, tail_digest
 from mailvane.maillog.postfix.lines import LONGEST_LINE
 from mailvane.maillog.postfix.plain.block import Block as PlainBlock
 from mailvane.maillog.postfix.plain.path import Settled
@@ -27,6 +27,7 @@ class Position:
         self.understood = cursor.offset > 0  # was any line of the file one of a log?
         self.reference = cursor.reference
         self.near = near  # a time not long before the next line, to tell its year by
+        self.mark = b""  # what its source knows the place by, where that is not a file
         self.after = 0  # what comes next was written after this moment
         self.last = b""  # the bytes just before the offset
         self.within_line = False  # was the last line that was taken in one without an end?
@@ -34,6 +35,11 @@ class Position:
         self.dropped = 0  # bytes of the unfinished line that are not kept
         self.repeatable = False  # was what was taken in last complete lines, and all that there was?
         self.settled: Settled | None = None  # what was taken in last, where plain mails of it are still to be told
+
+    @property
+    def proof(self) -> bytes:
+        """By which the place is found again."""
+        return self.mark or tail_digest(self.last)
 
     def add(self, text: bytes) -> bytes:
         """The complete lines that there are with this text."""

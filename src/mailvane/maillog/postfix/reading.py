@@ -338,7 +338,7 @@ class LogReading:
             position.name,
             position.offset,
             position.line,
-            tail_digest(position.last),
+            position.proof,
             position.reference,
         )
         self.cursors[position.file] = cursor
