@@ -154,6 +154,7 @@ def nodes(tmp_path: Path, postgres: PostgresServer) -> Iterator[tuple[Installati
             name = f"ledger_{uuid4().hex}"
             postgres.psql(f"CREATE DATABASE {name}")
             node.environment["MAILVANE_LEDGER"] = postgres.get_uri(name)
+            node.environment["MAILVANE_MASTER_TOKEN"] = "the-one-token-of-all-nodes"
             node.environment["MAILVANE_MAILLOG"] = f"clickhouse://default@127.0.0.1:{port}/mailvane"
         yield pair
 

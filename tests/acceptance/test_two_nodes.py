@@ -25,6 +25,7 @@ from tests.waiting import PATIENCE
 
 __all__ = ["postgres"]
 
+MASTER_TOKEN = "the-one-token-of-all-nodes"
 EVENT = (
     '{"id": "e-1", "type": "delivered", "mail": "m-1", "accepted_at": "2026-09-21T10:00:00Z",'
     ' "time": "2026-09-21T10:00:02Z", "sender": "bob@example.com", "recipient": "ann@example.org"}'
@@ -41,6 +42,7 @@ def nodes(tmp_path: Path, postgres: PostgresServer) -> Iterator[tuple[Installati
     with clickhouse_server.servers(1, tmp_path / "clickhouse") as (port,):
         pair = (Installation(tmp_path / "one"), Installation(tmp_path / "two"))
         for node in pair:
+            node.environment["MAILVANE_MASTER_TOKEN"] = MASTER_TOKEN
             node.environment["MAILVANE_LEDGER"] = postgres.get_uri(name)
             node.environment["MAILVANE_MAILLOG"] = f"clickhouse://default@127.0.0.1:{port}/mailvane"
         yield pair
@@ -74,6 +76,26 @@ def test_what_one_is_told_the_other_knows(nodes: tuple[Installation, Installatio
         assert mail["recipient"] == "ann@example.org"
         for api in (told, asked):
             assert api.get("/mail/stats", params={"time": "all"}).json()["sent"] == 1
+
+
+def test_a_node_is_listed_while_it_runs_and_refused_with_another_master_token(
+    nodes: tuple[Installation, Installation],
+) -> None:
+    one, two = nodes
+    with one.serving():
+        (first,) = one.answer("node", "list")
+        assert (first["address"], first["roles"]) == (one.url, ["http", "policy", "smtp", "worker"])
+        own, two.environment["MAILVANE_MASTER_TOKEN"] = two.environment["MAILVANE_MASTER_TOKEN"], "another-token"
+        refused = two.run("serve", succeeds=False)
+        assert refused.returncode == 1
+        assert f"this node's master token is not that of {first['name']}" in refused.stderr
+        two.environment["MAILVANE_MASTER_TOKEN"] = own
+        with two.starting("serve") as process:
+            two.wait_until_ready()
+            assert [node["address"] for node in one.answer("node", "list")].count(two.url) == 1
+            kill(process)
+        assert len(two.answer("node", "list")) == 2, "it did not say that it ends"
+    assert [node["address"] for node in two.answer("node", "list")] == [two.url]
 
 
 def test_an_alert_is_told_once_though_both_watch(nodes: tuple[Installation, Installation]) -> None:
@@ -148,7 +170,7 @@ def test_what_is_taken_back_on_one_node_opens_nothing_on_the_other_a_second_late
     with ExitStack() as running:
         running.enter_context(one.serving())
         running.enter_context(two.serving())
-        master = running.enter_context(client(one, (one.data / "master-token").read_text().strip()))
+        master = running.enter_context(client(one, MASTER_TOKEN))
         threads = running.enter_context(ThreadPoolExecutor(6))
         keys = {each["hint"]: each for each in master.get("/mailvane/v1/keys").json()}
         stop = Event()

@@ -71,6 +71,11 @@ LEASE_MS = 45_000
 RENEW_SECONDS = 15.0
 
 
+def process_name() -> str:
+    """What people and other processes know this one by; another with each call."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
 class Held:
     """A lease that was taken. `lost`: it could not be renewed in time, so another process may be at it."""
 
@@ -84,7 +89,7 @@ class Leasing:
     def __init__(self, leases: LeaseStore, clock: Callable[[], int], holder: str = "") -> None:
         self._leases = leases
         self._clock = clock
-        self.holder = holder or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.holder = holder or process_name()
 
     @asynccontextmanager
     async def held(self, name: str) -> AsyncIterator[Held | None]:

@@ -72,9 +72,9 @@ def _reputation() -> Sequence[Register]:
 
 
 def _server() -> Sequence[Register]:
-    from mailvane.server.commands import config, doctor, mcp, serve, workspace  # noqa: PLC0415
+    from mailvane.server.commands import config, doctor, mcp, node, serve, workspace  # noqa: PLC0415
 
-    return tuple(each.register for each in (config, doctor, mcp, serve, workspace))
+    return tuple(each.register for each in (config, doctor, mcp, node, serve, workspace))
 
 
 # The commands of each room by their words. A room is imported for a command of its own, and all of them for the help.
@@ -87,7 +87,7 @@ COMMANDS: Mapping[Room, Sequence[str]] = {
     _maillog: ("backup", "explain", "import", "log", "rebuild", "restore", "stats"),
     _outbound: ("domain", "limit", "quota"),
     _reputation: ("alerts", "check"),
-    _server: ("config", "doctor", "mcp", "serve", "workspace"),
+    _server: ("config", "doctor", "mcp", "node", "serve", "workspace"),
 }
 ADDED = "mailvane.commands"  # entry points of this group add commands: packages beside the server, such as the demo
 

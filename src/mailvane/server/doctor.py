@@ -85,6 +85,7 @@ def checks(settings: Settings, deep: bool = False) -> Iterator[Check]:
         _token,
         _disk,
         _ledger,
+        _nodes,
         _outbound,
         _policy,
         _server,
@@ -120,6 +121,22 @@ def _versions(_: Settings) -> Check:
 def _settings(settings: Settings) -> Check:
     message = ", ".join(f"{name}={value}" for name, value in shown(settings).items() if name in {"http", "timezone"})
     return Check("settings", CheckResult.GOOD, f"{message}; {len(settings.postfix)} mail log(s) to follow")
+
+
+def _nodes(settings: Settings) -> Check:
+    """Whether the servers on this ledger all run, and in one version."""
+    now = time.time_ns() // 1_000_000
+    with ledger_of(settings) as ledger:
+        nodes = ledger.nodes.nodes()
+    silent = [node.name for node in nodes if node.is_silent(now)]
+    if silent:
+        finding = f"{', '.join(silent[:_SHOWN])} ended without a word"
+        return Check("nodes", CheckResult.WARNING, finding, "start it again; it is forgotten after a day")
+    versions = sorted({node.version for node in nodes})
+    if len(versions) > 1:
+        finding = f"versions {', '.join(versions)} run side by side"
+        return Check("nodes", CheckResult.WARNING, finding, "bring every node to one version")
+    return Check("nodes", CheckResult.GOOD, f"{len(nodes)} server(s) run on this ledger")
 
 
 def _data(settings: Settings) -> Check:

@@ -12,6 +12,7 @@ from mailvane.core.leasing import LeaseStore
 from mailvane.core.ledger.copying import LedgerCopies
 from mailvane.core.ledger.database import Database, connect
 from mailvane.core.ledger.migration import migrate
+from mailvane.core.nodes import NodeStore
 from mailvane.core.tenants.store import TenantStore
 from mailvane.dashboard.people.store import PeopleStore
 from mailvane.dmarc.store.reports import ReportStore
@@ -56,6 +57,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     database: Database
     copies: LedgerCopies
     leases: LeaseStore
+    nodes: NodeStore
     tenants: TenantStore
     journal: JournalStore
     adoption: AdoptionStore
@@ -108,6 +110,7 @@ def ledger_on(database: Database) -> Ledger:
         database=database,
         copies=LedgerCopies(database),
         leases=LeaseStore(database),
+        nodes=NodeStore(database),
         tenants=TenantStore(database),
         journal=JournalStore(database),
         adoption=AdoptionStore(database),

@@ -39,6 +39,7 @@ def end_what_dead_processes_hold(settings: Settings, ledger: Ledger, now: int) -
     """
     inside = f"sqlite:///{settings.data}"
     if is_embedded(settings) and settings.ledger.startswith(inside):
+        ledger.nodes.forget_all()
         leases, messages = ledger.leases.void_leases(), ledger.outbox.let_go(now, HOLD_MS)
         messages += ledger.inbound.queue.let_go(now)
         if leases or messages:

@@ -24,6 +24,7 @@ from mailvane.server.settings import Settings, base_url, load, master_token
 if TYPE_CHECKING:
     from mailvane.core.cli.selection import Tenants
     from mailvane.core.listening import Listen
+    from mailvane.core.nodes import Node
     from mailvane.core.tenants.service import Tenancy
     from mailvane.dashboard.people.service import People
     from mailvane.dmarc.intake import Taken
@@ -194,6 +195,9 @@ class Mailvane:
         importer = Importer(self._settings, self._ledger, self.tenancy(), self.now)
         with way_in(self._settings, self._ledger) as way:
             return importer.run(request, report, way)
+
+    def nodes(self) -> Sequence[Node]:
+        return self._ledger.nodes.nodes()
 
     def serve(self, roles: frozenset[str]) -> None:
         from mailvane.server.serving import serve  # noqa: PLC0415

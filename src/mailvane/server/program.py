@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -14,6 +14,7 @@ from mailvane.core.cli.program import Program, program
 
 if TYPE_CHECKING:
     from mailvane.core.listening import Listen
+    from mailvane.core.nodes import Node
     from mailvane.maillog.interface import MailLog
     from mailvane.server.configuration.service import Configuration
     from mailvane.server.tenants.removal import Removal
@@ -37,6 +38,9 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class ServerProgram(Program, Protocol):
+    def nodes(self) -> Sequence[Node]:
+        """The servers that share the ledger."""
+
     def serve(self, roles: frozenset[str]) -> None:
         """Run until told to stop."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import secrets
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -17,6 +15,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from mailvane.core.errors import InvalidSetting
+from mailvane.core.leasing import process_name
 from mailvane.core.periodic import every, in_background
 from mailvane.inbound.content import ContentStore
 from mailvane.inbound.delivery.courier import HOLD_MS, Courier, CourierParts
@@ -64,7 +63,7 @@ class Receiving:
         inbound, stores = self._inbound, self._stores.ledger.inbound
         contents = ContentStore(self._settings.data / CONTENT_DIRECTORY)
         await asyncio.to_thread(contents.open)
-        holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        holder = process_name()
         noticed = seldom(self._stores.recorder.notice)
         parts = CourierParts(stores=stores, contents=contents, settings=inbound, reasons=load_reasons())
         courier = Courier(parts, holder, self._clock, noticed)

@@ -20,9 +20,12 @@ import uvloop
 from litestar import Litestar
 from prometheus_client import CollectorRegistry, ProcessCollector
 
+from mailvane import __version__
 from mailvane.core.connections import ConnectionLimits
 from mailvane.core.errors import InvalidSetting
+from mailvane.core.leasing import process_name
 from mailvane.core.listening import Listen
+from mailvane.core.nodes import Node, present
 from mailvane.core.periodic import Background, every, in_background
 from mailvane.core.priority import at_low_priority
 from mailvane.core.tenants.service import Tenancy
@@ -82,6 +85,8 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         opening = partial(stores_here, settings, "mailvane serve", url, mail.recorded)
         stores = at_low_priority(lambda: running.enter_context(opening()))
         end_what_dead_processes_hold(settings, stores.ledger, _clock())
+        node = _node(settings, roles)
+        running.enter_context(present(stores.ledger.nodes, node, master_token(settings), _clock))
         followed = FollowedLogs(_clock)
         if "worker" in roles:
             followed = running.enter_context(_followers(settings, stores, metrics))
@@ -120,6 +125,11 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
             background += classifying(settings.mailboxes, stores, tenancy, _clock)
             runner.run(_beside(background, surfaces) if "worker" in roles else surfaces)
     log.info("stopped")
+
+
+def _node(settings: Settings, roles: frozenset[str]) -> Node:
+    address = base_url(settings) if "http" in roles else ""
+    return Node(process_name(), tuple(sorted(roles)), address, __version__, _clock(), _clock())
 
 
 def heartbeat_of(settings: Settings, stores: Stores, followed: FollowedLogs) -> list[Background]:

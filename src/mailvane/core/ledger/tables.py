@@ -122,3 +122,16 @@ leases = Table(
     Column("holder", Text, nullable=False),
     Column("until", BigInteger, nullable=False),
 )
+
+# The processes of `mailvane serve` that share the ledger.
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("roles", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("token", LargeBinary, nullable=False),  # a hash of the master token
+    Column("started_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+)
