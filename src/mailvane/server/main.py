@@ -16,7 +16,6 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from mailvane.core.errors import NotPossible
 from mailvane.server import cli
 from mailvane.server.asking import maillog_anywhere, server_of
 from mailvane.server.settings import Settings, base_url, load, master_token
@@ -215,12 +214,10 @@ class Mailvane:
         )
 
     def mcp(self, workspace: str | None, listen: Listen | None) -> None:
-        try:
+        from mailvane.core.extras import needing  # noqa: PLC0415
+
+        with needing("mcp", "mcp", "pydantic", "starlette"):
             from mailvane.server.mcp.protocol import serve_http, serve_stdio  # noqa: PLC0415
-        except ModuleNotFoundError as error:
-            if not (error.name or "").startswith(("mcp", "pydantic", "starlette")):
-                raise
-            raise NotPossible("the library `mcp` is not installed: pip install 'mailvane[mcp]'") from None
         from mailvane.core.cli.selection import chosen_workspace  # noqa: PLC0415
 
         if listen is None:

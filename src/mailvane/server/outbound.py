@@ -9,6 +9,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from mailvane.core.connections import ConnectionLimits
+from mailvane.core.extras import needing
 from mailvane.core.names import mail_domain
 from mailvane.core.tenants.service import Tenancy
 from mailvane.outbound.client_keys import ClientKeys
@@ -63,7 +64,8 @@ def verification_provider(settings: OutboundSettings) -> VerificationProvider:
     """Raises InvalidSetting."""
     if settings.ses_provider == "aws":
         # Imported by those who verify with Amazon: boto3 costs every other start a tenth of a second and 20 MiB.
-        from mailvane.outbound.ses.provider import SesProvider  # noqa: PLC0415
+        with needing("ses", "boto3", "botocore"):
+            from mailvane.outbound.ses.provider import SesProvider  # noqa: PLC0415
 
         return SesProvider(settings.ses_region or None, settings.ses_endpoint, settings.ses_dkim_domain)
     if settings.ses_provider == "dns":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 
 from mailvane.core.errors import CollectionFailed
+from mailvane.core.extras import needing
 from mailvane.core.http_client import Answer, HttpClient, RateLimited
 from mailvane.core.moments import DAY_MS
 from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind, Refresh, Source
@@ -122,7 +123,8 @@ def make(settings: ReputationSettings) -> Postmaster:
     if (path := settings.postmaster_credentials) is None:
         return Postmaster(settings.postmaster_url, None)
     # Imported by those who have credentials: Google's library costs every other start a tenth of a second.
-    from mailvane.reputation.sources.postmaster.credentials import read_credentials  # noqa: PLC0415
+    with needing("postmaster", "google"):
+        from mailvane.reputation.sources.postmaster.credentials import read_credentials  # noqa: PLC0415
 
     return Postmaster(settings.postmaster_url, read_credentials(path))
 

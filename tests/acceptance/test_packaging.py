@@ -1,0 +1,110 @@
+"""What the image and the package leave out is not needed, and what they are made of is there and right."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.acceptance.installation import COMMAND, Installation
+
+ROOT = Path(__file__).parents[2]
+CONTAINER, DEBIAN = ROOT / "deploy" / "container", ROOT / "deploy" / "debian"
+LINES = """\
+Nov 27 10:00:00 mx postfix/smtpd[7]: 4cj3lp5BPLz7WRw: client=app.shop.example[192.0.2.7]
+Nov 27 10:00:00 mx postfix/cleanup[8]: 4cj3lp5BPLz7WRw: message-id=<1@shop.example>
+Nov 27 10:00:00 mx postfix/qmgr[9]: 4cj3lp5BPLz7WRw: from=<ann@shop.example>, size=900, nrcpt=1 (queue active)
+Nov 27 10:00:01 mx postfix/smtp[10]: 4cj3lp5BPLz7WRw: to=<bob@inbox.example>, relay=mx.inbox.example[192.0.2.8]:25, \
+delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)
+Nov 27 10:00:01 mx postfix/qmgr[9]: 4cj3lp5BPLz7WRw: removed
+"""
+
+
+def left_out() -> list[str]:
+    """What both ways to package take out again."""
+    told = {
+        re.findall(r"pip\"? uninstall (?:--quiet )?--yes ([\w ]+)", path.read_text())[0]
+        for path in (CONTAINER / "Dockerfile", DEBIAN / "build")
+    }
+    (names,) = told
+    return str(names).split()
+
+
+def test_the_server_and_the_commands_run_without_what_is_left_out(tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    for name in (*left_out(), "boto3", "google"):
+        (missing / name).mkdir(parents=True)
+        (missing / name / "__init__.py").write_text(f"raise ModuleNotFoundError('left out', name='{name}')\n")
+    installation = Installation(tmp_path / "data")
+    installation.environment["PYTHONPATH"] = os.pathsep.join((str(missing), os.environ.get("PYTHONPATH", "")))
+    installation.tenant("acme")
+    log = tmp_path / "mail.log"
+    log.write_text(LINES)
+
+    def asked(*words: str) -> str:
+        return subprocess.run(
+            [COMMAND, *words], env=installation.environment, capture_output=True, text=True, check=True, timeout=120
+        ).stdout
+
+    asked("import", "postfix", str(log), "--workspace", "acme")
+    with installation.running("serve"):
+        installation.wait_until_ready()
+        assert "bob@inbox.example" in asked("log", "--workspace", "acme", "--json")
+        assert '"received":1' in asked("stats", "--workspace", "acme", "--json").replace(" ", "").replace("\n", "")
+    (installation.data / "mailvane.toml").write_text('[outbound]\nses_provider = "aws"\n')
+    refused = subprocess.run(
+        [COMMAND, "serve"], env=installation.environment, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+    assert "with its extra 'ses'" in refused.stderr
+
+
+def test_every_file_that_an_image_takes_is_there(tmp_path: Path) -> None:
+    for dockerfile in CONTAINER.rglob("Dockerfile"):
+        for source in re.findall(r"^COPY (?!--from)(\S+) ", dockerfile.read_text(), re.MULTILINE):
+            assert (ROOT / source).exists(), f"{dockerfile}: {source}"
+    services = yaml.safe_load((CONTAINER / "compose.yaml").read_text())["services"]
+    assert {
+        (CONTAINER / one["build"]["context"] / one["build"]["dockerfile"]).exists() for one in services.values()
+    } == {True}
+    mounted = [volume.partition(":")[0] for volume in services["mailvane"]["volumes"] if volume.startswith("./")]
+    assert mounted
+    assert all((CONTAINER / path).is_file() for path in mounted)
+    data = tmp_path / "data"
+    installation = Installation(data)
+    shutil.copy(CONTAINER / "mailvane.toml", data / "mailvane.toml")
+    assert "1 mail log(s) to follow" in installation.run("doctor", succeeds=False).stdout
+
+
+def test_the_image_asks_for_its_health_what_a_server_answers(tmp_path: Path) -> None:
+    found = re.search(r'CMD \["python", "-c", "(.*)"\]', (CONTAINER / "Dockerfile").read_text())
+    assert found is not None
+    installation = Installation(tmp_path / "data")
+    asking = [sys.executable, "-c", found[1].replace("http://127.0.0.1:8225", installation.url)]
+    assert subprocess.run(asking, capture_output=True, check=False).returncode != 0
+    with installation.serving():
+        assert subprocess.run(asking, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(shutil.which("postconf", path="/usr/sbin:/usr/bin") is None, reason="postfix is not installed")
+def test_postfix_knows_every_setting_of_the_image() -> None:
+    lines = [line for line in (CONTAINER / "postfix" / "main.cf").read_text().splitlines() if not line.startswith("#")]
+    names = [line.partition("=")[0].strip() for line in lines]
+    assert len(names) == len(set(names))
+    known = subprocess.run(
+        ["postconf", "-d"], capture_output=True, text=True, check=True, env={"PATH": "/usr/sbin:/usr/bin"}
+    )
+    unknown = {name for name in names if f"\n{name} =" not in f"\n{known.stdout}"}
+    assert unknown <= {"maillog_file_permissions"}, "that one is of Postfix 3.9"
+
+
+@pytest.mark.parametrize("script", ["build", "postinst", "prerm"])
+def test_the_scripts_of_the_package_are_shell(script: str) -> None:
+    assert subprocess.run(["sh", "-n", str(DEBIAN / script)], check=False).returncode == 0
+    assert os.access(DEBIAN / script, os.X_OK)
