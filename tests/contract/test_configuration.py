@@ -6,6 +6,7 @@ import pytest
 
 from mailvane.core.errors import InvalidInput, NotPossible
 from mailvane.core.tenants.service import Tenancy
+from mailvane.notify.channels import Channels
 from mailvane.outbound.send_limits import SendLimits
 from mailvane.outbound.settings import OutboundSettings
 from mailvane.reputation.model import AssetKind
@@ -65,7 +66,7 @@ def configuration(ledger: Ledger) -> Configuration:
     watched = watched_assets_of(ledger, alerting.evaluate)
     governance = governance_of(OutboundSettings(), ledger)
     limits = SendLimits(ledger.send_limits)
-    return configuration_of(governance, limits, alerting, watched, ledger.profiles, ledger.channels)
+    return configuration_of(governance, limits, alerting, watched, ledger.profiles, Channels(ledger.channels))
 
 
 def told(configuration: Configuration, text: str, delete: bool = False) -> list[str]:

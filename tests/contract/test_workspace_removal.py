@@ -86,7 +86,7 @@ def test_all_of_it_goes_and_nothing_of_another(ledger: Ledger, maillog: ClickHou
     acme = populated(ledger, node, "acme")
     held = node.removal.holdings("acme")
     assert (held.workspace, held.name, held.events) == (acme.id, "acme", 4)
-    expected = {"workspaces": 1, "relays": 1, "keys": 2, "client_terms": 1, "domains": 1, "slack_integrations": 1}
+    expected = {"workspaces": 1, "relays": 1, "keys": 2, "client_terms": 1, "domains": 1, "notification_channels": 1}
     assert {name: held.rows.get(name) for name in expected} == expected
     assert node.removal.remove("acme", NOW) == held
     after = rows(ledger)

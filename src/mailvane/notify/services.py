@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mailvane.notify.channels import Channels
 from mailvane.notify.signing import Signing
 from mailvane.notify.store.channels import ChannelStore
 from mailvane.notify.store.outbox import OutboxStore
@@ -16,3 +17,4 @@ class NotifyServices:
     outbox: OutboxStore
     channels: ChannelStore
     signing: Signing
+    named: Channels

@@ -10,7 +10,7 @@ from standardwebhooks import Webhook as Signature
 
 from mailvane.core.egress import EgressGuard
 from mailvane.notify.model import Channel, Notification
-from mailvane.notify.notifier import Delivered
+from mailvane.notify.notifier import Delivered, Refused
 from mailvane.notify.posting import Posting
 
 
@@ -20,9 +20,17 @@ class Webhook:
     channel = Channel.WEBHOOK
 
     def __init__(
-        self, guard: EgressGuard, secrets: Callable[[int, int], Sequence[str]], body: Callable[[Notification], bytes]
+        self,
+        guard: EgressGuard,
+        secrets: Callable[[int, int], Sequence[str]],
+        body: Callable[[Notification], bytes],
+        url_of: Callable[[int, str], str | None] = lambda _workspace, _channel: None,
     ) -> None:
-        """`secrets` gives those of a workspace that live at a time, `body` what is posted."""
+        """`secrets` gives those of a workspace that live at a time, `body` what is posted.
+
+        `url_of` gives the address of a workspace's channel by its id; None when there is no such one.
+        """
+        self._url_of = url_of
         self._secrets = secrets
         self._body = body
         self._posting = Posting(guard)
@@ -30,9 +38,14 @@ class Webhook:
     async def deliver(self, notification: Notification, now: int) -> Delivered:
         """Raises NotDelivered, Refused, NotAllowed."""
         body = self._body(notification)
+        url: str | None = notification.target
+        if "://" not in notification.target:
+            url = await asyncio.to_thread(self._url_of, notification.workspace, notification.target)
+        if url is None:
+            raise Refused("there is no such channel any more")
         secrets = await asyncio.to_thread(self._secrets, notification.workspace, now)
         headers = {"Content-Type": "application/json", **signed(notification.id, now, body, secrets)}
-        return await self._posting.post(notification.target, headers, body, now)
+        return await self._posting.post(url, headers, body, now)
 
     async def close(self) -> None:
         await self._posting.close()

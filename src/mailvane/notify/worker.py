@@ -18,7 +18,7 @@ import msgspec
 from mailvane.core.errors import Permanent, Transient
 from mailvane.core.moments import DAY_MS
 from mailvane.core.periodic import every
-from mailvane.notify.model import Attempt, Channel, Notification, NotificationState, Target
+from mailvane.notify.model import Attempt, Channel, Notification, NotificationState, Released, Target
 from mailvane.notify.notifier import NotDelivered, Notifier
 from mailvane.notify.store.outbox import OutboxStore
 
@@ -38,7 +38,20 @@ _PAUSES = (5, 15, 60, 300, 1800, 7200, 18_000, 36_000)
 class Worker:
     """Belongs to one event loop; any number of nodes may run one."""
 
-    def __init__(self, outbox: OutboxStore, notifiers: Sequence[Notifier], clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        outbox: OutboxStore,
+        notifiers: Sequence[Notifier],
+        clock: Callable[[], int],
+        quiet_until: Callable[[Notification, int], int] = lambda _notification, _now: 0,
+        released: Callable[[Notification, int], Released] = lambda notification, _now: Released(notification),
+    ) -> None:
+        """`quiet_until` says when the quiet hours of a notification's channel end; 0: it is not within them.
+
+        `released` says what is sent, when they are over, of what waited; or why nothing is.
+        """
+        self._quiet_until = quiet_until
+        self._released = released
         self._outbox = outbox
         self._notifiers: Mapping[Channel, Notifier] = {each.channel: each for each in notifiers}
         self._clock = clock
@@ -93,10 +106,28 @@ class Worker:
                 began = self._clock()
                 if began - taken_at > PATIENCE_MS:
                     return  # it waited so long that it is about to be taken again
+                due = await asyncio.to_thread(self._due, notification, began)
+                if due is None:
+                    return
+                notification = due
                 outcome, detail, pause = await self._try(notification, target, began)
             took = self._clock() - began
             attempt = Attempt(at=began, took_ms=took, outcome=outcome, detail=detail)
             await asyncio.to_thread(self._settle, notification, target, attempt, pause)
+
+    def _due(self, notification: Notification, now: int) -> Notification | None:
+        """As it is to be sent now; None when it waits for the end of quiet hours, or they took it away."""
+        if until := self._quiet_until(notification, now):
+            self._outbox.postpone(notification, now, until)
+            return None
+        if not notification.held_since:
+            return notification
+        released = self._released(notification, now)
+        if released.notification is None:
+            gone = msgspec.structs.replace(notification, state=NotificationState.WITHDRAWN)
+            attempt = Attempt(at=now, took_ms=0, outcome="withdrawn", detail=released.why)
+            self._outbox.settle_notification(gone, attempt)
+        return released.notification
 
     def _target_of(self, notification: Notification) -> Target:
         place = (notification.channel, notification.target)

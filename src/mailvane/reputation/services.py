@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from mailvane.notify.channels import Channels
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.alerts.statistics import AlertStatistics
 from mailvane.reputation.alerts.warnings import AlertWarnings
@@ -30,6 +31,7 @@ class ReputationServices:
     profiles: ProfileStore
     observed: ObservationStore
     zones: ZoneStore
+    channels: Channels
     dictionary: Callable[[], Sequence[Zone]]  # of blocklists
     wake: Callable[[Source], None]  # something is due
     take_in: Callable[[int, Source, BinaryIO, str, int], int]  # a workspace's file of what a source would say

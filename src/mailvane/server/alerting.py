@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from mailvane.core.egress import EgressGuard
 from mailvane.core.moments import HOUR_MS
 from mailvane.dmarc.settings import DmarcSettings
+from mailvane.notify.channels import Channels
 from mailvane.notify.settings import NotifySettings
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.alerts.warnings import AlertWarnings
@@ -26,10 +28,11 @@ class MonitoringSettings(NamedTuple):
     reputation: ReputationSettings = ReputationSettings()
     dmarc: DmarcSettings = DmarcSettings()
     notify: NotifySettings = NotifySettings()
+    zone: ZoneInfo = ZoneInfo("UTC")  # of quiet hours that state none
 
 
 def monitoring_settings(settings: Settings) -> MonitoringSettings:
-    return MonitoringSettings(settings.reputation, settings.dmarc, settings.notify)
+    return MonitoringSettings(settings.reputation, settings.dmarc, settings.notify, settings.timezone)
 
 
 def alerting_of(
@@ -42,6 +45,11 @@ def alerting_of(
     return Alerting(
         ledger.alerting, high_reputation, int(settings.reputation.stale_hours * HOUR_MS), check_host, on_failing
     )
+
+
+def channels_of(settings: MonitoringSettings, ledger: Ledger) -> Channels:
+    """Those that have names."""
+    return Channels(ledger.channels, EgressGuard(settings.notify.allowed_targets).check_written)
 
 
 def warnings_about(settings: MonitoringSettings, ledger: Ledger) -> AlertWarnings:

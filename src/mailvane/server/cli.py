@@ -66,9 +66,9 @@ def _outbound() -> Sequence[Register]:
 
 
 def _reputation() -> Sequence[Register]:
-    from mailvane.reputation.cli import alerts, check  # noqa: PLC0415
+    from mailvane.reputation.cli import alerts, channels, check  # noqa: PLC0415
 
-    return alerts.register, check.register
+    return alerts.register, channels.register, check.register
 
 
 def _server() -> Sequence[Register]:
@@ -86,7 +86,7 @@ COMMANDS: Mapping[Room, Sequence[str]] = {
     _mailboxes: ("mailbox", "mailbox-rule", "mailbox-set", "mailbox-tag", "mailbox-untag", "mailboxes"),
     _maillog: ("backup", "explain", "import", "log", "rebuild", "restore", "stats"),
     _outbound: ("domain", "limit", "quota"),
-    _reputation: ("alerts", "check"),
+    _reputation: ("alerts", "channels", "check"),
     _server: ("config", "doctor", "mcp", "node", "serve", "workspace"),
 }
 ADDED = "mailvane.commands"  # entry points of this group add commands: packages beside the server, such as the demo

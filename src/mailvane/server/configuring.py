@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailvane.notify.store.channels import ChannelStore
+from mailvane.notify.channels import Channels
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.send_limits import SendLimits
 from mailvane.reputation.alerts.service import Alerting
@@ -18,7 +18,7 @@ def configuration_of(
     alerting: Alerting,
     watched_assets: WatchedAssets,
     profiles: ProfileStore,
-    channels: ChannelStore,
+    channels: Channels,
 ) -> Configuration:
     def ground(workspace: int, by: str, now: int) -> Ground:
         return Ground(

@@ -124,7 +124,7 @@ class HttpServices:
         return ConfigurationServices(
             configuration_of(
                 self.outbound.governance, self.outbound.send_limits, watching.alerting, watching.watched_assets,
-                watching.profiles, self.notify.channels,
+                watching.profiles, self.notify.named,
             )
         )  # fmt: skip
 

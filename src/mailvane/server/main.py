@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mailvane.maillog.cli.program import ImportProgress, ImportRequest, ImportSummary
     from mailvane.maillog.interface import MailLog
     from mailvane.maillog.ownership import Ownership
+    from mailvane.notify.channels import Channels
     from mailvane.outbound.governance import Governance
     from mailvane.outbound.send_limits import SendLimits
     from mailvane.reputation.alerts.service import Alerting
@@ -115,6 +116,11 @@ class Mailvane:
         from mailvane.server.alerting import alerting_of, monitoring_settings  # noqa: PLC0415
 
         return alerting_of(monitoring_settings(self._settings), self._ledger)
+
+    def channels(self) -> Channels:
+        from mailvane.server.alerting import channels_of, monitoring_settings  # noqa: PLC0415
+
+        return channels_of(monitoring_settings(self._settings), self._ledger)
 
     def listings(self, kind: AssetKind, names: Sequence[str]) -> ListingCheck:
         from mailvane.server.listings import check  # noqa: PLC0415
@@ -210,7 +216,7 @@ class Mailvane:
         ledger, alerting = self._ledger, self.alerting()
         watched = watched_assets_of(ledger, alerting.evaluate)
         return configuration_of(
-            self.governance(), self.send_limits(), alerting, watched, ledger.profiles, ledger.channels
+            self.governance(), self.send_limits(), alerting, watched, ledger.profiles, self.channels()
         )
 
     def mcp(self, workspace: str | None, listen: Listen | None) -> None:

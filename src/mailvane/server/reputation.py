@@ -24,7 +24,14 @@ from mailvane.reputation.services import ReputationServices
 from mailvane.reputation.source_schedule import SourceSchedule
 from mailvane.reputation.sources.dnsbl.zones import dictionary
 from mailvane.reputation.sources.runner import Runner
-from mailvane.server.alerting import MonitoringSettings, alerting_of, schedule_of, warnings_about, watched_assets_of
+from mailvane.server.alerting import (
+    MonitoringSettings,
+    alerting_of,
+    channels_of,
+    schedule_of,
+    warnings_about,
+    watched_assets_of,
+)
 from mailvane.server.collecting import Collecting
 from mailvane.server.ledger import Ledger
 from mailvane.server.notifying import Notifying
@@ -80,6 +87,7 @@ def reputation_of(
     leasing = Leasing(ledger.leases, clock)
     schedule = schedule_of(settings.reputation)
     runner = Runner(collecting.collectors, watched_assets, ledger.assets, leasing, clock, schedule)
+    named = channels_of(settings, ledger)
     services = ReputationServices(
         alerting=alerting,
         warnings=warnings_about(settings, ledger),
@@ -90,12 +98,13 @@ def reputation_of(
         profiles=ledger.profiles,
         observed=ledger.observations,
         zones=ledger.zones,
+        channels=named,
         dictionary=zones,
         wake=runner.wake,
         take_in=collecting.take_in,
     )
     dmarc = DmarcServices(ledger.reports, settings.dmarc.reports_address)
-    notify = NotifyServices(ledger.outbox, ledger.channels, Signing(ledger.channels))
+    notify = NotifyServices(ledger.outbox, ledger.channels, Signing(ledger.channels), named)
     source_tasks: Sequence[Background] = (
         partial(_catch_up, ledger.tenants, evaluate, clock),
         runner.run,

@@ -17,6 +17,7 @@ from mailvane.dashboard.parts.local_time import local
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
+from mailvane.notify.model import Channel, Severity
 from mailvane.reputation.alerts.backtest import Backtest
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.lines import compared_field
@@ -130,14 +131,16 @@ def _is_filled(given: object) -> bool:
 
 def _values(services: DashboardServices, visit: Visit, form: AlertForm, alert: Alert | None) -> dict[str, object]:
     workspace = visit.workspace.id
-    slack = services.notify.channels.slack_integrations(workspace)
+    channels = services.notify.named.all(workspace)
     failures = services.reputation.alerting.failures([alert.id]).get(alert.id, {}) if alert else {}
     warned = services.reputation.warnings.of(workspace, [alert]).get(alert.id, ()) if alert else ()
     return {
         "section": "Alerts", "form": form, "alert": alert, "title": meaning_of(form.kind).title if form.kind else "",
-        "kind": meaning_of(form.kind) if form.kind else None, "slack": slack, "failures": failures, "warned": warned,
+        "kind": meaning_of(form.kind) if form.kind else None, "channels": channels,
+        "slack": [each for each in channels if each.kind is Channel.SLACK],
+        "failures": failures, "warned": warned,
         "profiles": services.reputation.profiles.profiles(workspace), "ranges": RANGES, "range": _range(visit),
-        "slack_names": {each.id: each.name for each in slack},
+        "channel_names": {each.id: each.name for each in channels}, "severities": [each.value for each in Severity],
         "may_change": visit.visitor.may(workspace, Role.OPERATOR),
         "here": f"/ui/{workspace}/alerts/" + (f"rules/{alert.id}" if alert else "new"),
     }  # fmt: skip

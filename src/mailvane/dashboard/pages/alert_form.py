@@ -10,6 +10,7 @@ import msgspec
 
 from mailvane.core.errors import InvalidFields
 from mailvane.dashboard.visits import Query
+from mailvane.notify.model import Severity
 from mailvane.reputation.alerts.configuration import Parameter, parameters_of
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.model import Alert
@@ -49,6 +50,8 @@ class AlertForm(msgspec.Struct, frozen=True):
     webhook_url: str = ""
     email: str = ""
     slack: str = ""
+    severity: str = Severity.WARNING.value
+    channel_ids: tuple[str, ...] = ()
     in_daily_report: bool = False
     is_active: bool = True
     json: str = ""
@@ -73,6 +76,7 @@ def form_of(alert: Alert) -> AlertForm:
         kind, tuple(_fields(kind, given)), name=alert.name, profile_id=alert.profile_id or "",
         webhook_url=alert.webhook_url or "", email=alert.instant_alert_email or "",
         slack=alert.slack_integration_id or "", in_daily_report=alert.is_in_daily_report, is_active=alert.is_active,
+        severity=alert.severity.value, channel_ids=alert.channel_ids,
     )  # fmt: skip
 
 
@@ -87,6 +91,7 @@ def read_form(query: Query) -> AlertForm:
     return AlertForm(
         kind, fields, name=one("name"), profile_id=one("profile"), webhook_url=one("webhook"), email=one("email"),
         slack=one("slack"), in_daily_report=bool(one("daily")), is_active=not one("stopped"), json=one("draft"),
+        severity=one("severity") or Severity.WARNING.value, channel_ids=tuple(query.get("channel", ())),
     )  # fmt: skip
 
 
@@ -98,8 +103,15 @@ def draft_of(form: AlertForm) -> AlertDraft:
         name=form.name, rules=(_rule(form),), profile_id=form.profile_id or None, is_active=form.is_active,
         is_in_daily_report=form.in_daily_report, is_instant_alert=bool(form.email),
         instant_alert_email=form.email or None, webhook_url=form.webhook_url or None,
-        slack_integration_id=form.slack or None,
+        slack_integration_id=form.slack or None, severity=_severity(form.severity), channel_ids=form.channel_ids,
     )  # fmt: skip
+
+
+def _severity(text: str) -> Severity:
+    try:
+        return Severity(text)
+    except ValueError:
+        raise InvalidFields(("severity", f"expected one of {', '.join(Severity)}")) from None
 
 
 def _from_json(text: str) -> AlertDraft:

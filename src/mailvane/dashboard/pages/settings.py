@@ -6,10 +6,11 @@ import msgspec
 
 from mailvane.core.errors import InvalidFields, InvalidInput, NotFound
 from mailvane.core.tenants.model import Relay
-from mailvane.dashboard.pages.told import place
+from mailvane.dashboard.pages.told import channel_names, place
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
+from mailvane.notify.api.channels import shown
 
 _SHOWN = 4  # characters of a secret
 
@@ -90,8 +91,7 @@ def remove_member(services: DashboardServices, visit: Visit) -> Reply:
 def telling(services: DashboardServices, visit: Visit) -> Reply:
     """Where alerts tell; secrets by their last characters only."""
     workspace = visit.workspace.id
-    slack = services.notify.channels.slack_integrations(workspace)
-    names = {each.id: each.name for each in slack}
+    names = channel_names(services, visit)
     targets = [
         (place(each.channel, each.target, names), each.channel.value, each)
         for each in services.notify.outbox.targets(workspace)
@@ -100,7 +100,24 @@ def telling(services: DashboardServices, visit: Visit) -> Reply:
         (one.secret[-_SHOWN:], one.created_at, one.expires_at)
         for one in services.notify.channels.signing_secrets(workspace, visit.now)
     ]
-    return Html("telling.html", {**_of(visit, "Telling"), "slack": slack, "targets": targets, "secrets": secrets})
+    return Html(
+        "telling.html", {**_of(visit, "Telling"), **_channels(services, visit), "targets": targets, "secrets": secrets}
+    )
+
+
+def _channels(services: DashboardServices, visit: Visit) -> dict[str, object]:
+    return {
+        "channels": [shown(each) for each in services.notify.named.all(visit.workspace.id)],
+        "zone_name": str(services.zone),
+        "may_test": visit.visitor.may(visit.workspace.id, Role.OPERATOR),
+    }
+
+
+def test_channel(services: DashboardServices, visit: Visit) -> Reply:
+    """Tell a channel that it can be told; how that went stands with its message."""
+    channel = services.notify.named.named(visit.workspace.id, visit.path["channel"])
+    services.reputation.alerting.test_channel(visit.workspace.id, channel, visit.now)
+    return Redirect(f"/ui/{visit.workspace.id}/alerts/told")
 
 
 def rotate(services: DashboardServices, visit: Visit) -> Reply:
@@ -128,5 +145,6 @@ PAGES = (
     Page("post", f"{_AT}/members/remove", remove_member, role=Role.OWNER),
     Page("get", f"{_AT}/telling", telling),
     Page("post", f"{_AT}/telling/rotate", rotate, role=Role.OWNER),
+    Page("post", f"{_AT}/telling/{{channel:str}}/test", test_channel, role=Role.OPERATOR),
     Page("get", f"{_AT}/retention", retention),
 )

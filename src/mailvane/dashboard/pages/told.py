@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,6 +18,7 @@ _MARKS = {
     NotificationState.DELIVERED: "ok",
     NotificationState.FAILED: "bad",
     NotificationState.DISABLED: "none",
+    NotificationState.WITHDRAWN: "none",
 }
 
 
@@ -41,7 +42,7 @@ def listed(services: DashboardServices, visit: Visit) -> Reply:
     workspace, chosen = visit.workspace.id, visit.asked("state")
     state = NotificationState(chosen) if chosen in set(NotificationState) else None
     found = services.notify.outbox.notifications(workspace, state, _ROWS)
-    names = _slack_names(services, visit)
+    names = channel_names(services, visit)
     failing = [each for each in services.notify.outbox.targets(workspace) if each.failing_since]
     values = {
         "section": "Alerts",
@@ -67,27 +68,28 @@ def resend(services: DashboardServices, visit: Visit) -> Reply:
 
 
 def told_of(services: DashboardServices, visit: Visit, found: Sequence[Notification]) -> list[Told]:
-    names = _slack_names(services, visit)
+    names = channel_names(services, visit)
     tries = services.notify.outbox.last_attempts([each.id for each in found])
     return [
         Told(each, _MARKS[each.state], place(each.channel, each.target, names), tries.get(each.id)) for each in found
     ]
 
 
-def place(channel: Channel, target: str, slack_names: dict[str, str]) -> str:
-    """For people: of a webhook the host only, as its address may be a secret."""
-    if channel is Channel.SLACK:
-        return f"Slack, {slack_names.get(target, 'an integration that is gone')}"
+def place(channel: Channel, target: str, names: Mapping[str, str]) -> str:
+    """For people: of a webhook the host only, as its address may be a secret. `names`: of channels, by id."""
     if channel is Channel.EMAIL:
         return target
+    if channel is not Channel.WEBHOOK or "://" not in target:
+        return f"{channel.value.capitalize()}, {names.get(target, 'a channel that is gone')}"
     try:
         return f"{urlsplit(target).hostname or 'a webhook'}/…"
     except ValueError:
         return "a webhook"
 
 
-def _slack_names(services: DashboardServices, visit: Visit) -> dict[str, str]:
-    return {each.id: each.name for each in services.notify.channels.slack_integrations(visit.workspace.id)}
+def channel_names(services: DashboardServices, visit: Visit) -> dict[str, str]:
+    """By id."""
+    return {each.id: each.name for each in services.notify.named.all(visit.workspace.id)}
 
 
 _ONE = "/{workspace:int}/alerts/told/{message:str}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mailvane.notify.api import channels as named
 from mailvane.notify.api import notifications as telling
 from mailvane.notify.model import Attempt, Notification, SigningSecret, Target
 from mailvane.notify.services import NotifyServices
@@ -42,4 +43,18 @@ def _telling() -> Iterator[Endpoint]:
     )  # fmt: skip
 
 
-ROUTES = RouteTable([*_telling()], NotifyServices, NATIVE, ("Native",), NATIVE_PREFIX)
+def _channels() -> Iterator[Endpoint]:
+    path, one = "/channels", "/channels/{channel_id:str}"
+    yield Endpoint("get", path, "list_channels", "Channels by name", named.channels, list[named.ChannelObject])
+    yield Endpoint(
+        "post", path, "add_channel", "A new channel: webhook, mail, Slack or Apprise", named.add_channel,
+        named.ChannelObject, named.ChannelBody, 201,
+    )  # fmt: skip
+    yield Endpoint(
+        "patch", one, "change_channel", "Change its name, its address, what it is told and when",
+        named.change_channel, named.ChannelObject, named.ChannelChanges,
+    )  # fmt: skip
+    yield Endpoint("delete", one, "remove_channel", "Remove it", named.remove_channel, None)
+
+
+ROUTES = RouteTable([*_telling(), *_channels()], NotifyServices, NATIVE, ("Native",), NATIVE_PREFIX)

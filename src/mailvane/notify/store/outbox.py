@@ -6,13 +6,21 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, literal, select, update
 
 from mailvane.core.errors import NotFound
 from mailvane.core.ledger.columns import plain, text_of, value_of
 from mailvane.core.ledger.database import Database
-from mailvane.notify.model import Attempt, Channel, Notification, NotificationState, Target, notification_id
-from mailvane.notify.store.tables import attempts, notifications, targets
+from mailvane.notify.model import (
+    Attempt,
+    Channel,
+    Notification,
+    NotificationState,
+    Target,
+    named_notification_id,
+    notification_id,
+)
+from mailvane.notify.store.tables import attempts, channels, notifications, targets
 
 
 def post(connection: Connection, database: Database, messages: Sequence[Notification]) -> None:
@@ -70,6 +78,13 @@ class OutboxStore:
                 connection.execute(update(notifications).where(table.id == one).values(next_at=at))
         return len(due)
 
+    def postpone(self, notification: Notification, now: int, until: int) -> None:
+        """Let a pending one wait; nothing is counted as a try."""
+        waiting = msgspec.structs.replace(notification, next_at=until, held_since=notification.held_since or now)
+        with self._database.write() as connection:
+            put = update(notifications).where(notifications.c.id == notification.id)
+            connection.execute(put.values(_row(waiting)))
+
     def settle_notification(self, notification: Notification, attempt: Attempt) -> None:
         """Keep state, attempts and next_at as they now are, and add to its delivery log."""
         row = {"notification_id": notification.id, **msgspec.structs.asdict(attempt), "detail": plain(attempt.detail)}
@@ -93,7 +108,10 @@ class OutboxStore:
     def of_entry(self, workspace: int, entry_id: str) -> list[Notification]:
         """Those that tell of a log entry, by channel."""
         ids = [notification_id(plain(entry_id), channel) for channel in Channel]
-        wanted = select(notifications).where(notifications.c.workspace == workspace, notifications.c.id.in_(ids))
+        ids_of_named = literal(named_notification_id(plain(entry_id), "")).concat(channels.c.id)
+        named = select(ids_of_named).where(channels.c.workspace == workspace)
+        one = notifications.c.id.in_(ids) | notifications.c.id.in_(named)
+        wanted = select(notifications).where(notifications.c.workspace == workspace, one)
         with self._database.read() as connection:
             return [_notification(row) for row in connection.execute(wanted.order_by(notifications.c.id))]
 

@@ -60,15 +60,20 @@ signing_secrets = Table(
 )
 
 
-slack_integrations = Table(
-    "slack_integrations",
+channels = Table(
+    "notification_channels",
     metadata,
     Column("id", String(24), primary_key=True),
     workspace_column(),
+    Column("kind", String(16), nullable=False),
     Column("name", Text, nullable=False),
-    Column("url", Text, nullable=False),
+    Column("target", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("min_severity", String(16), nullable=False),
+    Column("quiet_from", String(5), nullable=False),
+    Column("quiet_until", String(5), nullable=False),
+    Column("quiet_zone", String(64), nullable=False),
 )
 
 
-Index("ix_slack_integrations_workspace", slack_integrations.c.workspace)
+Index("ix_notification_channels_workspace", channels.c.workspace)

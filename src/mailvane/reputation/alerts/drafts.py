@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from mailvane.core.errors import InvalidFields
+from mailvane.notify.channels import is_web_address
+from mailvane.notify.model import Severity
 from mailvane.reputation.alerts.engine import keys_of, read_formula
 from mailvane.reputation.alerts.model import Alert
 from mailvane.reputation.alerts.rules import read_rule
 
 MOST_RULES = 20
+MOST_CHANNELS = 20
 _LONGEST_NAME = 200
-_LONGEST_URL = 2000
 _DEEPEST = 32  # levels of a rule: what is kept of one stands in documents that are some levels deeper
 _ADDRESS = re.compile(r"[^\s@<>\"(),:;\[\]\\\x00-\x1f\x7f]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 
@@ -35,6 +36,8 @@ class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):
     instant_alert_email: str | None = None
     webhook_url: str | None = None
     slack_integration_id: str | None = None
+    severity: Severity = Severity.WARNING
+    channel_ids: Sequence[str] = ()
 
 
 def drafted(draft: AlertDraft, alert: Alert) -> Alert:
@@ -43,7 +46,15 @@ def drafted(draft: AlertDraft, alert: Alert) -> Alert:
     if wrong:
         raise InvalidFields(*wrong)
     given = {name: getattr(draft, name) for name in AlertDraft.__struct_fields__}
-    return msgspec.structs.replace(alert, **{**given, "name": draft.name.strip(), "rules": tuple(draft.rules)})
+    return msgspec.structs.replace(
+        alert,
+        **{
+            **given,
+            "name": draft.name.strip(),
+            "rules": tuple(draft.rules),
+            "channel_ids": tuple(dict.fromkeys(draft.channel_ids)),
+        },
+    )
 
 
 def _about_itself(draft: AlertDraft) -> list[tuple[str, str]]:
@@ -96,20 +107,12 @@ def _about_formula(draft: AlertDraft) -> list[tuple[str, str]]:
 
 def _about_targets(draft: AlertDraft) -> list[tuple[str, str]]:
     wrong = []
+    if len(draft.channel_ids) > MOST_CHANNELS:
+        wrong.append(("channel_ids", f"more than {MOST_CHANNELS}"))
     if draft.is_instant_alert and not draft.instant_alert_email:
         wrong.append(("instant_alert_email", "is required for an instant alert"))
     if draft.instant_alert_email and not _ADDRESS.fullmatch(draft.instant_alert_email):
         wrong.append(("instant_alert_email", "is no mail address"))
-    if draft.webhook_url and not _is_web_address(draft.webhook_url):
+    if draft.webhook_url and not is_web_address(draft.webhook_url):
         wrong.append(("webhook_url", "expected an address that begins with https:// or http://"))
     return wrong
-
-
-def _is_web_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        return False
-    visible = text.isprintable() and " " not in text and len(text) <= _LONGEST_URL
-    return visible and parts.scheme in {"https", "http"} and bool(parts.hostname)

@@ -193,6 +193,7 @@ def entry_of(alert: Alert, fired: tuple[FiredRule, ...], now: int, entry_id: str
         at=now,
         rules=fired,
         in_daily_report=alert.is_in_daily_report,
+        severity=alert.severity,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from mailvane.core.moments import DAY_MS
+from mailvane.notify.model import Severity
 
 WINDOW_MS = DAY_MS  # within which the rules of an alert must have matched, and in which nothing is said twice
 
@@ -34,6 +35,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     instant_alert_email: str | None = None
     webhook_url: str | None = None
     slack_integration_id: str | None = None
+    severity: Severity = Severity.WARNING
+    channel_ids: tuple[str, ...] = ()  # channels that have names
     snoozed_until: int = 0
 
 
@@ -73,6 +76,7 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     at: int
     rules: tuple[FiredRule, ...]
     in_daily_report: bool = False
+    severity: Severity = Severity.WARNING
     state: EntryState = EntryState.OPEN
     state_at: int = 0
     state_by: str = ""

@@ -6,7 +6,7 @@ A firing is one transaction of the ledger: the log entry, what the alert remembe
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ import msgspec
 from mailvane.core.errors import InvalidFields, MailvaneError, NotAllowed, NotFound, Transient
 from mailvane.core.identifiers import new_id
 from mailvane.core.moments import DAY_MS, HOUR_MS
-from mailvane.notify.model import Channel, Notification, notification_id
+from mailvane.notify.model import Attempt, NamedChannel, Notification, Severity, named_notification_id
 from mailvane.reputation.alerts.backtest import Backtest, backtest, kinds_read
 from mailvane.reputation.alerts.drafts import AlertDraft, drafted
 from mailvane.reputation.alerts.engine import Evaluation, entry_of, evaluate, reason_of
@@ -24,6 +24,7 @@ from mailvane.reputation.alerts.lines import LineFirings, lines_of, with_line
 from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry, MaintenanceWindow
 from mailvane.reputation.alerts.rules import read_rule
 from mailvane.reputation.alerts.stores import AlertingStores
+from mailvane.reputation.alerts.telling import identities_of, told_places
 from mailvane.reputation.alerts.view import COUNTED, LONGEST_MS, View, Watched
 from mailvane.reputation.model import SOURCE_OF, AssetKind, Observation, ObservationKind, Source
 from mailvane.reputation.questions import AlertPage, AlertQuestion, EntryPage, EntryQuestion
@@ -212,8 +213,36 @@ class Alerting:
         found = self.trial(workspace, AlertDraft(**{name: getattr(alert, name) for name in fields}), now)
         if notify:
             marked = msgspec.structs.replace(alert, name=f"[test] {alert.name}")
-            self._stores.outbox.post(_notifications(marked, entry_of(marked, found.fired, now, new_id()), now))
+            told = self._notifications(marked, entry_of(marked, found.fired, now, new_id()), now, is_test=True)
+            self._stores.outbox.post(told)
         return found
+
+    def test_channel(self, workspace: int, channel: NamedChannel, now: int) -> Notification:
+        """Tell a channel that it can be told, whatever its terms are."""
+        entry = LogEntry(
+            id=new_id(), workspace=workspace, alert_id="", profile_id=None, at=now, rules=(),
+            name=f"[test] This is how Mailvane tells {channel.name}", severity=Severity.INFO,
+        )  # fmt: skip
+        message = Notification(
+            id=named_notification_id(entry.id, channel.id), workspace=workspace, channel=channel.kind,
+            target=channel.sent_to, subject=entry.name, body=msgspec.to_builtins(entry), created_at=now, next_at=now,
+            at_once=True,
+        )  # fmt: skip
+        self._stores.outbox.post([message])
+        return message
+
+    def attempts(self, workspace: int, notification_id: str) -> list[Attempt]:
+        """How it was tried to deliver a message, the oldest first. Raises NotFound."""
+        return self._stores.outbox.attempts(workspace, notification_id)
+
+    def still_holds(self, entry: LogEntry, now: int) -> bool | None:
+        """Whether anything that the entry tells of matches still; None when that is unknown. Raises NotFound."""
+        found = self.rehearse(entry.workspace, entry.alert_id, False, now)
+        told = {identity for rule in entry.rules for identity in identities_of(rule)}
+        matching = {identity for rule in found.fired for identity in identities_of(rule)}
+        if told & matching or (not told and found.fired):
+            return True
+        return None if found.failing else False
 
     def backtest(
         self, workspace: int, draft: AlertDraft, since: int, until: int, check: Callable[[], None] = lambda: None
@@ -301,7 +330,8 @@ class Alerting:
                 return found
             now = round_.view.now
             entry = entry_of(alert, found.fired, now, new_id()) if found.fired else None
-            notifications = _notifications(alert, entry, now) if entry and not _is_silent(alert, round_, now) else []
+            is_told = entry is not None and not _is_silent(alert, round_, now)
+            notifications = self._notifications(alert, entry, now) if entry is not None and is_told else []
             if self._stores.alert_log.save_evaluation(found.state, entry, notifications):
                 return found
             known = self._stores.alert_log.states([alert.id]).get(alert.id)
@@ -309,6 +339,18 @@ class Alerting:
             found = evaluate(alert, round_.view, before)
         log.warning("alert %s could not be kept: it was evaluated by others again and again, or it is gone", alert.id)
         return Evaluation(before, ())
+
+    def _notifications(self, alert: Alert, entry: LogEntry, now: int, is_test: bool = False) -> list[Notification]:
+        """The messages that an entry causes. Their body is the entry; each channel tells it in its own way."""
+        channels = self._stores.channels.channels(alert.workspace)
+        body = msgspec.to_builtins(entry)
+        return [
+            Notification(
+                id=ident, workspace=alert.workspace, channel=kind, target=target, subject=alert.name, body=body,
+                created_at=now, next_at=now, alert_id=alert.id, entry_id=entry.id, at_once=is_test,
+            )
+            for ident, kind, target in told_places(alert, entry, channels, is_test)
+        ]  # fmt: skip
 
     # -- what they look at -----------------------------------------------------------------------------------------
 
@@ -334,6 +376,10 @@ class Alerting:
         )
         if draft.slack_integration_id and draft.slack_integration_id not in known:
             wrong.append(("slack_integration_id", "there is no such Slack integration"))
+        channels = {each.id for each in self._stores.channels.channels(workspace)} if draft.channel_ids else set()
+        wrong += [
+            ("channel_ids", f"there is no channel {one[:50]}") for one in draft.channel_ids if one not in channels
+        ]
         try:
             self._check_host(urlsplit(draft.webhook_url or "").hostname or "")
         except NotAllowed as error:
@@ -375,21 +421,3 @@ def _is_worth_keeping(alert: Alert, before: AlertState, after: AlertState) -> bo
 
 def _is_silent(alert: Alert, round_: _Round, now: int) -> bool:
     return alert.snoozed_until > now or any(window.profile_id in (None, alert.profile_id) for window in round_.windows)
-
-
-def _notifications(alert: Alert, entry: LogEntry, now: int) -> list[Notification]:
-    """The messages that an entry causes. Their body is the entry; each channel tells it in its own way."""
-    targets: Iterable[tuple[Channel, str | None]] = (
-        (Channel.WEBHOOK, alert.webhook_url),
-        (Channel.EMAIL, alert.instant_alert_email if alert.is_instant_alert else None),
-        (Channel.SLACK, alert.slack_integration_id),
-    )
-    body = msgspec.to_builtins(entry)
-    return [
-        Notification(
-            id=notification_id(entry.id, channel), workspace=alert.workspace, channel=channel, target=target,
-            subject=alert.name, body=body, created_at=now, next_at=now, alert_id=alert.id, entry_id=entry.id,
-        )
-        for channel, target in targets
-        if target
-    ]  # fmt: skip

@@ -12,6 +12,7 @@ import msgspec
 from mailvane.core.errors import InvalidFields
 from mailvane.core.identifiers import new_id
 from mailvane.core.moments import DAY_MS
+from mailvane.notify.model import Notification
 from mailvane.reputation.alerts.backtest import Firing
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.lines import LineFirings
@@ -108,6 +109,12 @@ def trial(services: ReputationServices, asked: Asked) -> Trial:
 def trial_of(services: ReputationServices, asked: Asked) -> Trial:
     given = read_json(TrialBody, asked.body)
     return services.alerting.rehearse(asked.workspace, asked.path["alert_id"], given.notify, asked.now)
+
+
+def test_channel(services: ReputationServices, asked: Asked) -> Notification:
+    """What the receiver said stands with the notification's attempts."""
+    channel = services.channels.named(asked.workspace, asked.path["channel_id"])
+    return services.alerting.test_channel(asked.workspace, channel, asked.now)
 
 
 def snooze(services: ReputationServices, asked: Asked) -> Alert:

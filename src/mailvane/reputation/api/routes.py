@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mailvane.notify.model import Notification
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.lines import LineFirings
 from mailvane.reputation.alerts.model import Alert, LogEntry, MaintenanceWindow
@@ -48,6 +49,10 @@ def _alerts() -> Iterator[Endpoint]:
         "post", f"{_ENTRY}/acknowledge", "acknowledge_entry", "Somebody has seen it", alerting.acknowledge, LogEntry
     )
     yield Endpoint("post", f"{_ENTRY}/resolve", "resolve_entry", "It is over", alerting.resolve, LogEntry)
+    yield Endpoint(
+        "post", "/channels/{channel_id:str}/test", "test_channel", "Tell it that it can be told", alerting.test_channel,
+        Notification, None, 202,
+    )  # fmt: skip
     path = "/maintenance-windows"
     yield Endpoint("get", path, "list_windows", "Times of maintenance", alerting.windows, list[MaintenanceWindow])
     yield Endpoint(

@@ -14,6 +14,7 @@ from rich.text import Text
 from mailvane.core.cli.rendering import console, print_json
 from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.errors import InvalidFields, InvalidInput
+from mailvane.notify.model import Severity
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.model import Alert
 from mailvane.reputation.cli.program import ReputationProgram, reputation_program
@@ -30,6 +31,8 @@ _FORMULA = typer.Option(None, help="How several rules belong together, over thei
 _MAIL = typer.Option(None, help="Tell this address by mail; empty: no mail.")
 _WEBHOOK = typer.Option(None, help="Tell this address by webhook; empty: none.")
 _SLACK = typer.Option(None, help="Tell this Slack integration, by its id; empty: none.")
+_CHANNELS = typer.Option(None, "--channel", help="Tell this channel, by its name or id; may be repeated.")
+_SEVERITY = typer.Option(None, help="How grave it is; channels may leave out what is less grave.")
 _DAILY = typer.Option(None, "--daily/--no-daily", help="Whether it stands in the daily report.")
 _ACTIVE = typer.Option(None, "--on/--off", help="Whether it is evaluated.")
 
@@ -49,6 +52,8 @@ def create(  # noqa: PLR0913  each option is a field of the alert
     mail: str | None = _MAIL,
     webhook: str | None = _WEBHOOK,
     slack: str | None = _SLACK,
+    channels: list[str] | None = _CHANNELS,
+    severity: Severity | None = _SEVERITY,
     daily: bool | None = _DAILY,
     active: bool | None = _ACTIVE,
     workspace: str | None = _WORKSPACE,
@@ -58,8 +63,9 @@ def create(  # noqa: PLR0913  each option is a field of the alert
     program = reputation_program(context)
     owner = chosen_workspace(program.tenancy(), workspace).id
     said = _said(
-        name=name, rules=rules, formula=formula, mail=mail, webhook=webhook, slack=slack, daily=daily, active=active
-    )
+        name=name, rules=rules, formula=formula, mail=mail, webhook=webhook, slack=slack, daily=daily, active=active,
+        severity=severity, channels=_ids(program, owner, channels),
+    )  # fmt: skip
     draft = _draft({"name": "", "rules": [], **_read(file), **said})
     _show(program, program.alerting().create(owner, draft, program.now()), as_json)
 
@@ -74,6 +80,8 @@ def edit(  # noqa: PLR0913  each option is a field of the alert
     mail: str | None = _MAIL,
     webhook: str | None = _WEBHOOK,
     slack: str | None = _SLACK,
+    channels: list[str] | None = _CHANNELS,
+    severity: Severity | None = _SEVERITY,
     daily: bool | None = _DAILY,
     active: bool | None = _ACTIVE,
     workspace: str | None = _WORKSPACE,
@@ -84,8 +92,9 @@ def edit(  # noqa: PLR0913  each option is a field of the alert
     alerting, owner = program.alerting(), chosen_workspace(program.tenancy(), workspace).id
     known = alerting.alert(owner, alert_id)
     said = _read(file) | _said(
-        name=name, rules=rules, formula=formula, mail=mail, webhook=webhook, slack=slack, daily=daily, active=active
-    )
+        name=name, rules=rules, formula=formula, mail=mail, webhook=webhook, slack=slack, daily=daily, active=active,
+        severity=severity, channels=_ids(program, owner, channels),
+    )  # fmt: skip
     if not said:
         raise InvalidInput("name what is to be changed: a file, or an option")
     kept = {field: getattr(known, field) for field in AlertDraft.__struct_fields__}
@@ -105,6 +114,11 @@ def delete(
         console().print(f"deleted alert {found.id} ({found.name})")
 
 
+def _ids(program: ReputationProgram, owner: int, names: list[str] | None) -> list[str]:
+    """Raises NotFound, InvalidInput."""
+    return [program.channels().named(owner, name).id for name in names or ()]
+
+
 def _said(**options: Any) -> dict[str, Any]:
     """Fields of an alert by what was given on the command line; what was not is left out."""
     given = {name: value for name, value in options.items() if value is not None and value != []}
@@ -114,6 +128,8 @@ def _said(**options: Any) -> dict[str, Any]:
         ("formula", "formula"),
         ("daily", "is_in_daily_report"),
         ("active", "is_active"),
+        ("severity", "severity"),
+        ("channels", "channel_ids"),
     ):
         if option in given:
             fields[field] = given[option]

@@ -191,8 +191,14 @@ def _channels_of(alert: Alert) -> str:
         ("mail", alert.instant_alert_email if alert.is_instant_alert else None),
         ("Slack", alert.slack_integration_id),
         ("daily report", alert.is_in_daily_report),
+        (f"{len(alert.channel_ids)} by name", alert.channel_ids),
     )
     return ", ".join(name for name, target in channels if target) or "nobody"
+
+
+def _names_of(program: ReputationProgram, alert: Alert) -> str:
+    known = {each.id: each.name for each in program.channels().all(alert.workspace)} if alert.channel_ids else {}
+    return ", ".join(known.get(each, f"{each} (gone)") for each in alert.channel_ids)
 
 
 def _state(program: ReputationProgram, alert: Alert) -> Text:
@@ -210,7 +216,9 @@ def _show_alert(program: ReputationProgram, report: AlertReport) -> None:
         {
             "id": alert.id,
             "state": _state(program, alert).plain,
+            "severity": alert.severity,
             "tells": _channels_of(alert),
+            "channels": _names_of(program, alert) or None,
             "formula": alert.formula if len(alert.rules) > 1 else None,
             "created": moment(alert.created_at, zone),
             "changed": moment(alert.updated_at, zone),

@@ -10,6 +10,7 @@ import typer
 from mailvane.core.cli.program import Program, program
 
 if TYPE_CHECKING:
+    from mailvane.notify.channels import Channels
     from mailvane.reputation.alerts.service import Alerting
     from mailvane.reputation.alerts.warnings import AlertWarnings
     from mailvane.reputation.blocklists import ListingCheck
@@ -24,6 +25,9 @@ class ReputationProgram(Program, Protocol):
 
     def alert_warnings(self) -> AlertWarnings:
         """What keeps alerts silent."""
+
+    def channels(self) -> Channels:
+        """Channels that have names."""
 
     def listings(self, kind: AssetKind, names: Sequence[str]) -> ListingCheck:
         """Ask blocklists about addresses or domains."""

@@ -9,6 +9,7 @@ import msgspec
 
 from mailvane.core.errors import InvalidFields
 from mailvane.core.moments import DAY_MS, iso_ms
+from mailvane.notify.model import Severity
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.model import Alert
 from mailvane.web.json_body import InvalidBody, NotJson, TooDeep, read_json
@@ -37,6 +38,8 @@ class AlertBody(msgspec.Struct, frozen=True, kw_only=True):
     instant_alert_email_email: str | None = None
     webhook_url: str | None = None
     slack_integration_id: str | None = None
+    severity: Severity | None = None  # ours
+    channel_ids: Sequence[str] | None = None  # ours: channels that have names
 
 
 class _Naming(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +161,9 @@ def draft(body: bytes, known: Alert | None = None) -> AlertDraft:
         instant_alert_email=given.instant_alert_email or given.instant_alert_email_email or None,
         webhook_url=given.webhook_url or None,
         slack_integration_id=given.slack_integration_id or None,
+        # A client that knows nothing of what is ours does not take it away.
+        severity=given.severity or (known.severity if known else Severity.WARNING),
+        channel_ids=tuple((known.channel_ids if known else ()) if given.channel_ids is None else given.channel_ids),
     )
 
 

@@ -15,7 +15,7 @@ from litestar import Response
 from mailvane.core.errors import InvalidFields
 from mailvane.core.moments import iso_text
 from mailvane.core.tenants.model import KeyKind
-from mailvane.notify.model import Notification
+from mailvane.notify.model import Notification, Severity
 from mailvane.reputation.alerts.model import Alert, FiredRule, LogEntry
 from mailvane.reputation.alerts.warnings import Warned
 from mailvane.reputation.emailconsul.parameters import Window
@@ -63,6 +63,8 @@ class AlertObject(msgspec.Struct, frozen=True):
     updated_at: str
     error: str | msgspec.UnsetType = msgspec.UNSET  # ours: why it could not be evaluated last, when that is so
     warnings: Sequence[FieldComplaint] | msgspec.UnsetType = msgspec.UNSET  # ours: what keeps it silent, if anything
+    severity: Severity | msgspec.UnsetType = msgspec.UNSET  # ours: where it is not the usual one
+    channel_ids: Sequence[str] | msgspec.UnsetType = msgspec.UNSET  # ours: channels that have names, if any
 
 
 class FiredRuleObject(msgspec.Struct, frozen=True):
@@ -247,6 +249,8 @@ def alert(found: Alert, failures: Mapping[str, str], warned: Sequence[Warned] = 
         webhook_url=found.webhook_url, formula=found.formula, rules=found.rules, created_at=date(found.created_at),
         updated_at=date(found.updated_at), error=text or msgspec.UNSET,
         warnings=[FieldComplaint(each.field, each.message) for each in warned] or msgspec.UNSET,
+        severity=msgspec.UNSET if found.severity is Severity.WARNING else found.severity,
+        channel_ids=found.channel_ids or msgspec.UNSET,
     )  # fmt: skip
 
 
@@ -266,6 +270,9 @@ def webhook_body(notification: Notification) -> bytes:
     body = msgspec.to_builtins(entry(msgspec.convert(notification.body, LogEntry)))
     for rule in body["rules"]:
         rule["matching"] = rule["matchings"]
+    body["severity"] = notification.body.get("severity", Severity.WARNING)  # ours
+    if held := notification.body.get("held"):
+        body["held"] = {"since": maybe_date(held["since"]), "holds": held["holds"]}  # ours: it waited over quiet hours
     return msgspec.json.encode(body)
 
 

@@ -18,9 +18,8 @@ from mailvane.notify.letters import amount, letter, templates_of
 from mailvane.notify.model import Notification
 from mailvane.notify.notifier import RenderedEmail
 from mailvane.reputation.alerts.daily_report import DailyReport, SourceLine
-from mailvane.reputation.alerts.model import LogEntry
 from mailvane.reputation.model import Source
-from mailvane.reputation.texts.evidence import evidence_of, headline, visible, written
+from mailvane.reputation.texts.evidence import evidence_told, headline, visible, written
 
 SOURCES = {
     Source.BLOCKLISTS: "Blocklists",
@@ -38,8 +37,7 @@ def render_email(notification: Notification) -> RenderedEmail:
     try:
         if notification.body.get("report") == "daily":
             return _daily(msgspec.convert(notification.body, DailyReport))
-        entry = msgspec.convert(notification.body, LogEntry)
-        evidence = evidence_of(entry)
+        evidence = evidence_told(notification.body)
         subject = (
             f"[Mailvane] {evidence.name}: {evidence.summary}" if evidence.summary else f"[Mailvane] {evidence.name}"
         )

@@ -42,6 +42,13 @@ class Meaning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bound: str = ""  # field of the record that says: the value is no more than this
 
 
+class Held(msgspec.Struct, frozen=True):
+    """Of a notification that waited over quiet hours."""
+
+    since: int
+    holds: bool | None  # None: unknown
+
+
 class _Meanings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     columns: dict[str, Column]
     types: dict[str, Meaning]
@@ -70,6 +77,7 @@ class Evidence(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
     entry_id: str
     alert_id: str
+    held: str = ""  # that it waited over quiet hours, and whether it holds still
 
 
 @lru_cache(maxsize=1)
@@ -90,6 +98,23 @@ def evidence_of(entry: LogEntry) -> Evidence:
         entry_id=entry.id,
         alert_id=entry.alert_id,
     )
+
+
+def evidence_told(body: Mapping[str, Any]) -> Evidence:
+    """Of a notification's body: the log entry, and what is said of one that waited. Raises msgspec.ValidationError."""
+    evidence = evidence_of(msgspec.convert(body, LogEntry))
+    if "held" not in body:
+        return evidence
+    held = msgspec.convert(body["held"], Held)
+    outcomes: dict[bool | None, str] = {
+        True: "It still holds.",
+        False: "It is over: nothing of it matches any more.",
+        None: "Whether it still holds is unknown.",
+    }
+    outcome = outcomes[held.holds]
+    told = f"This waited for the end of quiet hours since {written(held.since)}. {outcome}"
+    name = f"[over] {evidence.name}" if held.holds is False else evidence.name
+    return msgspec.structs.replace(evidence, name=name, held=told)
 
 
 def headline(rule_type: str, item: Mapping[str, Any]) -> str:

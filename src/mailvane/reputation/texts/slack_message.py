@@ -9,8 +9,7 @@ import msgspec
 
 from mailvane.notify.model import Notification
 from mailvane.notify.notifier import Refused
-from mailvane.reputation.alerts.model import LogEntry
-from mailvane.reputation.texts.evidence import Evidence, Finding, evidence_of
+from mailvane.reputation.texts.evidence import Evidence, Finding, evidence_told
 
 MOST_LINES = 10  # of a rule: the log entry has the rest
 # Slack takes 50 blocks, and so many characters of a header and of a section.
@@ -22,6 +21,8 @@ _LONGEST_TEXT = 3000
 def message_of(evidence: Evidence) -> Mapping[str, Any]:
     """`text` is what notifications and readers without blocks show."""
     blocks: list[dict[str, Any]] = [{"type": "header", "text": _plain(_cut(evidence.name, _LONGEST_TITLE) or "Alert")}]
+    if evidence.held:
+        blocks.append({"type": "section", "text": _plain(evidence.held)})
     for finding in evidence.findings[:_MOST_FINDINGS]:
         blocks += _sections(finding)
     blocks.append({"type": "context", "elements": [_plain(f"Fired {evidence.at}, log entry {evidence.entry_id}")]})
@@ -33,10 +34,10 @@ def message_of(evidence: Evidence) -> Mapping[str, Any]:
 def slack_body(notification: Notification) -> bytes:
     """Raises Refused when the notification carries something else than a log entry."""
     try:
-        entry = msgspec.convert(notification.body, LogEntry)
+        evidence = evidence_told(notification.body)
     except msgspec.ValidationError as error:
         raise Refused(f"this notification cannot be told by Slack: {error}"[:500]) from None
-    return msgspec.json.encode(message_of(evidence_of(entry)))
+    return msgspec.json.encode(message_of(evidence))
 
 
 def _sections(finding: Finding) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 def export(
     context: typer.Context,
     workspace: str | None = _WORKSPACE,
-    secrets: bool = typer.Option(False, "--secrets", help="Also addresses of Slack webhooks, which are secrets."),
+    secrets: bool = typer.Option(False, "--secrets", help="Also addresses of channels, which are secrets."),
 ) -> None:
     """Print domains, limits, what is watched, alerts and channels as TOML."""
     program = server_program(context)

@@ -6,7 +6,7 @@ A part that the file does not have is left alone. Names are keys: what is called
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -14,6 +14,7 @@ import tomli_w
 from msgspec import UNSET, Meta, UnsetType
 
 from mailvane.core.errors import InvalidInput
+from mailvane.notify.model import Severity
 from mailvane.outbound.model import LimitKind
 from mailvane.reputation.alerts.drafts import AlertDraft
 
@@ -53,20 +54,31 @@ class AlertPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     instant_alert_email: str | None = None
     webhook_url: str | None = None
     slack: str | None = None
+    severity: Severity = Severity.WARNING
+    channels: list[str] = []
 
-    def draft(self, profile_id: str | None, slack_id: str | None) -> AlertDraft:
+    def draft(self, profile_id: str | None, slack_id: str | None, channel_ids: Sequence[str]) -> AlertDraft:
         given = {name: getattr(self, name) for name in AlertDraft.__struct_fields__ if name in self.__struct_fields__}
-        return AlertDraft(**given, profile_id=profile_id, slack_integration_id=slack_id)
+        return AlertDraft(**given, profile_id=profile_id, slack_integration_id=slack_id, channel_ids=channel_ids)
 
 
-class Slack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A Slack incoming webhook. Its address is a secret: left out, it stays as it is."""
+class NamedChannelPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A channel. Its url is a secret: left out, it stays as it is. Of mail it is an address, and none."""
 
     url: _Text | None = None
+    min_severity: Severity = Severity.INFO
+    quiet_from: str = ""
+    quiet_until: str = ""
+    quiet_zone: str = ""
 
 
 class Channels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    slack: dict[str, Slack] = {}
+    """By kind and name."""
+
+    slack: dict[str, NamedChannelPart] = {}
+    webhook: dict[str, NamedChannelPart] = {}
+    email: dict[str, NamedChannelPart] = {}
+    apprise: dict[str, NamedChannelPart] = {}
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -15,9 +15,8 @@ import msgspec
 from mailvane.core.errors import InvalidFields, InvalidInput, NotFound
 from mailvane.core.identifiers import new_id
 from mailvane.core.names import checked_name
-from mailvane.notify.api.notifications import checked_integration
-from mailvane.notify.model import SlackIntegration
-from mailvane.notify.store.channels import ChannelStore
+from mailvane.notify.channels import Channels as NamedChannels
+from mailvane.notify.model import Channel
 from mailvane.outbound.domain_changes import read_changes
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.model import Domain, LimitKind
@@ -31,13 +30,13 @@ from mailvane.reputation.model import Asset, AssetKind
 from mailvane.reputation.model import Profile as AssetProfile
 from mailvane.reputation.store.assets import ProfileStore
 from mailvane.server.configuration.changes import Action, Change, Step, differing
+from mailvane.server.configuration.channel_parts import by_kind
 from mailvane.server.configuration.document import (
     WATCHABLE,
     AlertPart,
     Channels,
     Document,
     Profile,
-    Slack,
     Watched,
     Windows,
 )
@@ -48,7 +47,6 @@ DOMAIN_FIELDS = (
     *("spike_max_multiplier", "counting", "guillotine"),
 )
 BY_SETTINGS = "settings"  # the guillotine of a domain that has none of its own
-_SECRET = "(secret)"  # noqa: S105 - what is shown in its place
 _LONGEST_NAME = 200
 
 
@@ -61,47 +59,10 @@ class Ground:
     watched_assets: WatchedAssets
     profiles: ProfileStore
     alerting: Alerting
-    channels: ChannelStore
+    channels: NamedChannels
     workspace: int
     by: str
     now: int
-
-
-# -- Slack ---------------------------------------------------------------------------------------------------------
-
-
-def channels_of(ground: Ground, secrets: bool) -> Channels:
-    found = ground.channels.slack_integrations(ground.workspace)
-    return Channels(slack={each.name: Slack(url=each.url if secrets else None) for each in found})
-
-
-def channel_steps(ground: Ground, part: Channels) -> Iterator[Step]:
-    """Raises InvalidInput."""
-    known = _by_name("Slack integration", ground.channels.slack_integrations(ground.workspace))
-    for name, slack in part.slack.items():
-        old = known.get(name)
-        if old is None and slack.url is None:
-            raise InvalidInput(f"channels.slack.{name}: a new one needs its url")
-        if slack.url is None or (old is not None and old.url == slack.url):
-            continue
-        new = checked_integration(name, slack.url, ground.workspace, ground.now)
-        change = Change(
-            action=Action.ADD if old is None else Action.CHANGE, what="slack", name=new.name,
-            fields={"url": (None if old is None else _SECRET, _SECRET)},
-        )  # fmt: skip
-        yield Step(change, partial(_put_integration, ground, old, new))
-    for name, old in known.items():
-        if name not in part.slack:
-            gone = partial(ground.channels.remove_slack_integration, ground.workspace, old.id)
-            yield Step(Change(action=Action.REMOVE, what="slack", name=name), gone)
-
-
-def _put_integration(ground: Ground, old: SlackIntegration | None, new: SlackIntegration) -> None:
-    """One whose address changes keeps its id: alerts name it by that."""
-    if old is not None:
-        ground.channels.remove_slack_integration(ground.workspace, old.id)
-        new = msgspec.structs.replace(new, id=old.id, created_at=old.created_at)
-    ground.channels.add_slack_integration(new)
 
 
 # -- sending domains -----------------------------------------------------------------------------------------------
@@ -216,7 +177,7 @@ def profiles_of(ground: Ground) -> dict[str, Profile]:
 
 def watched_steps(ground: Ground, document: Document) -> Iterator[Step]:
     """Profiles and what is watched in them, or in none. Raises InvalidInput."""
-    profiles = _by_name("profile", ground.profiles.profiles(ground.workspace))
+    profiles = by_name("profile", ground.profiles.profiles(ground.workspace))
     named = document.profiles or {}
     for name in named:
         if not 0 < len(name.strip()) <= _LONGEST_NAME:
@@ -302,23 +263,23 @@ def _profile_id(ground: Ground, name: str | None) -> str | None:
 
 def alerts_of(ground: Ground) -> list[AlertPart]:
     profiles = {each.id: each.name for each in ground.profiles.profiles(ground.workspace)}
-    slack = {each.id: each.name for each in ground.channels.slack_integrations(ground.workspace)}
-    return [_alert_part(each, profiles, slack) for each in ground.alerting.alerts(ground.workspace)]
+    channels = {each.id: each.name for each in ground.channels.all(ground.workspace)}
+    return [_alert_part(each, profiles, channels) for each in ground.alerting.alerts(ground.workspace)]
 
 
 def alert_steps(ground: Ground, document: Document, parts: Sequence[AlertPart]) -> Iterator[Step]:
     """Raises InvalidInput."""
-    known = _by_name("alert", ground.alerting.alerts(ground.workspace))
+    known = by_name("alert", ground.alerting.alerts(ground.workspace))
     told = {part.name: part for part in alerts_of(ground)}
     profiles = {each.name for each in ground.profiles.profiles(ground.workspace)} | set(document.profiles or {})
-    slack = {each.name for each in ground.channels.slack_integrations(ground.workspace)}
-    slack |= set(document.channels.slack if document.channels else {})
+    channels = {each.name for each in ground.channels.all(ground.workspace)}
+    channels |= {name for named in by_kind(document.channels or Channels()).values() for name in named}
     seen: set[str] = set()
     for part in parts:
         if part.name in seen:
             raise InvalidInput(f"alerts: two are called {part.name}")
         seen.add(part.name)
-        _check_alert(part, profiles, slack, ground)
+        _check_alert(part, profiles, channels, ground)
         old = told.get(part.name)
         fields = differing(_plain(old) if old else {}, _plain(part))
         if old is None:
@@ -332,12 +293,13 @@ def alert_steps(ground: Ground, document: Document, parts: Sequence[AlertPart]) 
             yield Step(Change(action=Action.REMOVE, what="alert", name=name), gone)
 
 
-def _alert_part(alert: Alert, profiles: Mapping[str, str], slack: Mapping[str, str]) -> AlertPart:
+def _alert_part(alert: Alert, profiles: Mapping[str, str], channels: Mapping[str, str]) -> AlertPart:
     given = {name: getattr(alert, name) for name in AlertPart.__struct_fields__ if hasattr(alert, name)}
     return AlertPart(
         **{**given, "rules": [dict(rule) for rule in alert.rules]},
         profile=profiles.get(alert.profile_id or ""),
-        slack=slack.get(alert.slack_integration_id or ""),
+        slack=channels.get(alert.slack_integration_id or ""),
+        channels=[channels[each] for each in alert.channel_ids if each in channels],
     )
 
 
@@ -345,11 +307,12 @@ def _plain(part: AlertPart) -> dict[str, Any]:
     return {name: msgspec.to_builtins(getattr(part, name)) for name in part.__struct_fields__}
 
 
-def _check_alert(part: AlertPart, profiles: set[str], slack: set[str], ground: Ground) -> None:
-    for what, name, there in (("profile", part.profile, profiles), ("slack", part.slack, slack)):
+def _check_alert(part: AlertPart, profiles: set[str], channels: set[str], ground: Ground) -> None:
+    named = [("channel", each, channels) for each in part.channels]
+    for what, name, there in (("profile", part.profile, profiles), ("slack", part.slack, channels), *named):
         if name is not None and name not in there:
             raise InvalidInput(f"alerts: {part.name}: there is no {what} {name}")
-    draft: AlertDraft = part.draft(None, None)
+    draft: AlertDraft = part.draft(None, None, ())
     empty = Alert(id="", workspace=ground.workspace, name="", created_at=0, updated_at=0, rules=())
     try:
         drafted(draft, empty)
@@ -358,8 +321,10 @@ def _check_alert(part: AlertPart, profiles: set[str], slack: set[str], ground: G
 
 
 def _put_alert(ground: Ground, alert_id: str | None, part: AlertPart) -> None:
-    slack_id = _id_of("slack", ground.channels.slack_integrations(ground.workspace), part.slack)
-    draft = part.draft(_profile_id(ground, part.profile), slack_id)
+    channels = ground.channels.all(ground.workspace)
+    slack_id = _id_of("slack", [each for each in channels if each.kind is Channel.SLACK], part.slack)
+    channel_ids = [one for each in part.channels if (one := _id_of("channel", channels, each)) is not None]
+    draft = part.draft(_profile_id(ground, part.profile), slack_id, channel_ids)
     if alert_id is None:
         ground.alerting.create(ground.workspace, draft, ground.now)
     else:
@@ -369,7 +334,7 @@ def _put_alert(ground: Ground, alert_id: str | None, part: AlertPart) -> None:
 # -- by name ---------------------------------------------------------------------------------------------------------
 
 
-def _by_name(what: str, found: Sequence[Any]) -> dict[str, Any]:
+def by_name(what: str, found: Sequence[Any]) -> dict[str, Any]:
     """Raises InvalidInput where two have one name: a file could not tell them apart."""
     named: dict[str, Any] = {}
     for each in found:

@@ -9,6 +9,7 @@ from msgspec import UNSET
 from mailvane.core.errors import NotPossible, Permanent
 from mailvane.server.configuration import parts
 from mailvane.server.configuration.changes import Action, Change, Plan, Step
+from mailvane.server.configuration.channel_parts import channel_steps, channels_of
 from mailvane.server.configuration.document import Document, read, written
 from mailvane.server.configuration.parts import Ground
 
@@ -25,7 +26,7 @@ class Configuration:
         """The workspace as a file; limits of mailboxes, logins and domains are those of the installation."""
         ground = self._ground(workspace, "", now)
         document = Document(
-            channels=parts.channels_of(ground, secrets),
+            channels=channels_of(ground.channels, workspace, secrets),
             domains=parts.domains_of(ground),
             limits=parts.limits_of(ground),
             watched=parts.watched_of(ground, None),
@@ -65,7 +66,7 @@ def _removals(steps: list[Step]) -> Iterator[Change]:
 def _steps(ground: Ground, document: Document) -> Iterator[Step]:
     """In the order in which one thing needs another; removals go the other way round."""
     if document.channels is not UNSET:
-        yield from parts.channel_steps(ground, document.channels)
+        yield from channel_steps(ground.channels, ground.workspace, document.channels, ground.now)
     if document.domains is not UNSET:
         yield from parts.domain_steps(ground, document.domains)
     if document.limits is not UNSET:
