@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from time import time_ns
 from typing import BinaryIO
 
 import msgspec
@@ -15,14 +16,19 @@ from mailvane.core.dns.lookups import Lookups, Unanswered
 from mailvane.core.errors import CollectionFailed, InvalidInput, MailvaneError
 from mailvane.dmarc.directory import DropDirectory
 from mailvane.dmarc.intake import Refused, Take, Unread, observation_of
+from mailvane.dmarc.mail_apis import ApiMailbox
 from mailvane.dmarc.mailbox import Mailbox
+from mailvane.dmarc.oauth import AccessTokens, Keeping
 from mailvane.dmarc.policy import names_asked, policy_of
 from mailvane.dmarc.readers.reading import read_reports
-from mailvane.dmarc.settings import DmarcSettings
+from mailvane.dmarc.settings import DmarcSettings, ImapMailbox
 from mailvane.reputation.model import Asset, AssetKind, Refresh, Source
 from mailvane.reputation.settings import ReputationSettings
 
 log = logging.getLogger(__name__)
+
+Fetched = Callable[[str, str, int], None]
+"""Hears of a place of a workspace, by name, that was looked at, and of its trouble, if any, at a time."""
 
 _ASSETS_AT_ONCE = 64
 _MOST_WITNESSES = 3
@@ -37,16 +43,20 @@ class DmarcReports:
 
     source = Source.DMARC
 
-    def __init__(self, settings: DmarcSettings, make_lookups: Callable[[], Lookups]) -> None:
+    def __init__(
+        self, settings: DmarcSettings, make_lookups: Callable[[], Lookups], keeping: Keeping | None = None
+    ) -> None:
+        """`keeping`: where refresh tokens of the mailbox are kept that were replaced."""
         self._settings = settings
         self._make_lookups = make_lookups
         self._lookups: Lookups | None = None
-        mailbox, path = settings.reports_mailbox, settings.reports_directory.path
-        self._mailbox = Mailbox(mailbox) if mailbox.host else None
+        path = settings.reports_directory.path
+        self._mailbox = _mailbox_of(settings.reports_mailbox, keeping)
         self._directory = DropDirectory(Path(path)) if path else None
         self._fetching = asyncio.Lock()
         self.take: Take | None = None
         self.refused: Refused = lambda _workspace, _reasons, _now: None
+        self.fetched: Fetched = lambda _workspace, _trouble, _now: None
 
     @property
     def fetches(self) -> bool:
@@ -83,15 +93,22 @@ class DmarcReports:
         """Take what has arrived; how many files and messages. Raises CollectionFailed where one could not be asked."""
         if self.take is None:
             return 0
+        places = (
+            (self._directory is not None, self._settings.reports_directory.workspace, self._from_directory),
+            (self._mailbox is not None, self._settings.reports_mailbox.workspace, self._from_mailbox),
+        )
         async with self._fetching:
-            count, troubles = 0, []
-            for one in (self._from_directory, self._from_mailbox):
+            count = 0
+            troubles: dict[str, list[str]] = {workspace: [] for there, workspace, _ in places if there}
+            for there, workspace, one in places:
                 try:
-                    count += await asyncio.to_thread(one, self.take, now)
+                    count += await asyncio.to_thread(one, self.take, now) if there else 0
                 except MailvaneError as error:
-                    troubles.append(error.message)
-        if troubles:
-            raise CollectionFailed("; ".join(troubles))
+                    troubles[workspace].append(error.message)
+            for workspace, told in troubles.items():
+                await asyncio.to_thread(self.fetched, workspace, "; ".join(told), now)
+        if any(troubles.values()):
+            raise CollectionFailed("; ".join(each for told in troubles.values() for each in told))
         return count
 
     def _from_directory(self, take: Take, now: int) -> int:
@@ -148,6 +165,20 @@ class DmarcReports:
             )
 
 
-def make(settings: DmarcSettings, reputation: ReputationSettings) -> DmarcReports:
+def _mailbox_of(settings: ImapMailbox, keeping: Keeping | None) -> Mailbox | ApiMailbox | None:
+    if not settings.is_set:
+        return None
+    if settings.oauth_file is None:
+        return Mailbox(settings)
+    tokens = AccessTokens(settings.oauth_file, settings.user, settings.via, keeping, _clock)
+    return Mailbox(settings, tokens=tokens) if settings.via == "imap" else ApiMailbox(settings, tokens)
+
+
+def _clock() -> int:
+    """Of tokens, whose ends their servers tell in seconds from now."""
+    return time_ns() // 1_000_000
+
+
+def make(settings: DmarcSettings, reputation: ReputationSettings, keeping: Keeping | None = None) -> DmarcReports:
     """Policies can be asked for whatever is set; `asking` says by which resolvers."""
-    return DmarcReports(settings, lambda: Lookups(reputation.resolvers, reputation.lookups_at_once))
+    return DmarcReports(settings, lambda: Lookups(reputation.resolvers, reputation.lookups_at_once), keeping)

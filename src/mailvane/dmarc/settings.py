@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
+from mailvane.core.errors import InvalidSetting
 from mailvane.core.setting_tables import Part
 
 _Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -21,8 +23,21 @@ class ImapMailbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     security: Annotated[Literal["tls", "none"], Meta(description="How the connection is protected.")] = "tls"
     user: Annotated[str, Meta(description="Login.")] = ""
     password_file: Annotated[_Path | None, Meta(description="File that holds the password.")] = None
+    via: Annotated[
+        Literal["imap", "graph", "gmail"],
+        Meta(description="How it is read: IMAP, the API of Microsoft Graph or that of Gmail; these want no `host`."),
+    ] = "imap"
+    oauth_file: Annotated[
+        _Path | None,
+        Meta(description="JSON file for OAuth 2 in place of a password; docs/how-to/report-mailbox.md says what of."),
+    ] = None
+    api_url: Annotated[str, Meta(description="Another address of the API than Microsoft's or Google's own.")] = ""
     folder: Annotated[str, Meta(description="Folder to read; read messages are marked as seen.")] = "INBOX"
     workspace: Annotated[str, Meta(description="Workspace that the reports belong to.")] = "default"
+
+    @property
+    def is_set(self) -> bool:
+        return bool(self.host) or self.via != "imap"
 
 
 class ReportDirectory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,4 +61,14 @@ class DmarcSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
 
 
-PART = Part(DmarcSettings, ("reports_mailbox", "reports_directory"))
+def _check(read: DmarcSettings, where: str) -> None:
+    chosen = read.reports_mailbox
+    if chosen.via != "imap" and (chosen.oauth_file is None or not chosen.user):
+        raise InvalidSetting(f"{where}: reports_mailbox: via = {chosen.via!r} needs user and oauth_file")
+    if chosen.oauth_file is not None and chosen.password_file is not None:
+        raise InvalidSetting(f"{where}: reports_mailbox: a password_file and an oauth_file: one of them is enough")
+    if chosen.api_url and urlsplit(chosen.api_url).scheme not in {"https", "http"}:
+        raise InvalidSetting(f"{where}: reports_mailbox: api_url: expected an address that begins with https://")
+
+
+PART = Part(DmarcSettings, ("reports_mailbox", "reports_directory"), _check)

@@ -37,6 +37,8 @@ from mailvane.reputation.store.observations import ObservationStore
 MOST_AT_ONCE = 10_000  # assets that one request may add; of networks that overlap, each counts
 _MOST_COMPLAINTS = 100
 _MOST_REFUSALS = 20  # that are shown of a source
+_LONGEST_ERROR = 500
+_FETCHING = "what arrives cannot be fetched: "
 _LONGEST_REFUSAL = 300
 
 
@@ -145,6 +147,18 @@ class WatchedAssets:
     def failed(self, workspace: int, source: Source, error: str, now: int) -> None:
         """Note that a source as a whole could not be asked."""
         self._observations.save_health(workspace, source, lambda health: _failed(health, error, now))
+
+    def fetched(self, workspace: int, source: Source, trouble: str, now: int) -> None:
+        """Note how it went to look for what arrives: each trouble once, and that it is over."""
+        known = next((health for health in self.health(workspace) if health.source is source), None)
+        failing = known.error if known is not None and known.failures else ""
+        error = f"{_FETCHING}{trouble}"[:_LONGEST_ERROR]
+        if trouble and failing != error:
+            self.failed(workspace, source, error, now)
+        elif not trouble and failing.startswith(_FETCHING):
+            self._observations.save_health(
+                workspace, source, lambda health: msgspec.structs.replace(health, succeeded_at=now, failures=0)
+            )
 
     def refused(self, workspace: int, source: Source, reasons: Sequence[str], now: int) -> None:
         """Count reports that arrived and were set aside, a reason for each."""
@@ -293,4 +307,4 @@ def _asked(refresh: Refresh, asset: Asset) -> Asset:
 
 
 def _failed(health: SourceHealth, error: str, now: int) -> SourceHealth:
-    return msgspec.structs.replace(health, failed_at=now, error=error[:500], failures=health.failures + 1)
+    return msgspec.structs.replace(health, failed_at=now, error=error[:_LONGEST_ERROR], failures=health.failures + 1)

@@ -39,8 +39,9 @@ class Collecting:
         self._tenants = ledger.tenants
         self._watched_assets = watched_assets
         self.intake = ReportIntake(ledger.reports, watched_assets, read_reports, complaints)
-        self.reports = make_reports(settings.dmarc, settings.reputation)
+        self.reports = make_reports(settings.dmarc, settings.reputation, ledger.tokens)
         self.reports.take, self.reports.refused = self._take, self._refused
+        self.reports.fetched = self._fetched
         self.collectors: list[Collector] = [self.reports, *(make(settings.reputation) for make in MAKERS)]
         for one in self.collectors:
             if isinstance(one, Blocklists):
@@ -71,6 +72,12 @@ class Collecting:
 
     def _refused(self, workspace: str, reasons: Sequence[str], now: int) -> None:
         self._watched_assets.refused(self._workspace(workspace), Source.DMARC, reasons, now)
+
+    def _fetched(self, workspace: str, trouble: str, now: int) -> None:
+        """What keeps reports from arriving is said of the source at once, and taken back when it is over."""
+        found = self._tenants.workspace_named(workspace)
+        if found is not None:
+            self._watched_assets.fetched(found.id, Source.DMARC, trouble, now)
 
     def _workspace(self, name: str) -> int:
         """Raises CollectionFailed: a report must wait for its workspace, and not be set aside for the lack of it."""

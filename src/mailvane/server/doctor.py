@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mailvane import __version__
 from mailvane.core.errors import (
+    CollectionFailed,
     InvalidInput,
     InvalidSetting,
     LedgerMismatch,
@@ -28,6 +29,7 @@ from mailvane.core.errors import (
     Transient,
 )
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
+from mailvane.dmarc.oauth import read_oauth_file
 from mailvane.dmarc.readers.containers import visible
 from mailvane.maillog.followed_logs import FollowedLogState, Standing
 from mailvane.maillog.postfix.journald import newest_entry
@@ -92,6 +94,7 @@ def checks(settings: Settings, deep: bool = False) -> Iterator[Check]:
         *stored,
         _stamps,
         _sources,
+        _report_mailbox,
         _alerts,
     ):
         name = check.__name__.strip("_")
@@ -354,6 +357,33 @@ def _sources(settings: Settings) -> Check:
     if any(now - one.refused_at < DAY_MS for one in health):
         return Check("sources", CheckResult.WARNING, finding, "`GET /mailvane/v1/sources` lists what was refused last")
     return Check("sources", CheckResult.GOOD, finding or "nothing is watched")
+
+
+def _report_mailbox(settings: Settings) -> Check:
+    """Whether what the mailbox is opened with can be read; how it goes stands with the sources."""
+    chosen = settings.dmarc.reports_mailbox
+    name = "report mailbox"
+    if not chosen.is_set:
+        return Check(name, CheckResult.GOOD, "none is set")
+    finding = f"{chosen.user} by {chosen.via}, " + ("OAuth 2" if chosen.oauth_file else "a password")
+    if chosen.oauth_file is not None:
+        try:
+            read_oauth_file(chosen.oauth_file)
+        except CollectionFailed as error:
+            return Check(name, CheckResult.BAD, error.message, "docs/how-to/report-mailbox.md says what stands in it")
+    now = time.time_ns() // 1_000_000
+    with ledger_of(settings) as ledger:
+        found = ledger.tenants.workspace_named(chosen.workspace)
+        if found is None:
+            advice = f"`mailvane workspace create {chosen.workspace}`, or another name in [reputation.reports_mailbox]"
+            return Check(name, CheckResult.BAD, f"there is no workspace {visible(chosen.workspace)}", advice)
+        health = [
+            each for each in ledger.observations.health(found.id) if each.source is Source.DMARC and each.failures
+        ]
+    if health:
+        told = f"{finding}: fails since {_hours(now - health[0].failed_at)}: {visible(health[0].error)}"
+        return Check(name, CheckResult.WARNING, told, "docs/how-to/report-mailbox.md says what an administrator grants")
+    return Check(name, CheckResult.GOOD, finding)
 
 
 def _alerts(settings: Settings) -> Check:

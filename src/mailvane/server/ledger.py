@@ -16,6 +16,7 @@ from mailvane.core.nodes import NodeStore
 from mailvane.core.tenants.store import TenantStore
 from mailvane.dashboard.people.store import PeopleStore
 from mailvane.dmarc.store.reports import ReportStore
+from mailvane.dmarc.store.tokens import TokenStore
 from mailvane.inbound.health.store.readings import HealthReportStore, ReadingStore
 from mailvane.inbound.health.store.releases import ReleaseStore
 from mailvane.inbound.health.stores import HealthStores
@@ -73,6 +74,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     alerts: AlertStore
     alert_log: AlertLogStore
     reports: ReportStore
+    tokens: TokenStore
     outbox: OutboxStore
     channels: ChannelStore
     inbound: InboundStores
@@ -126,6 +128,7 @@ def ledger_on(database: Database) -> Ledger:
         alerts=AlertStore(database),
         alert_log=AlertLogStore(database),
         reports=ReportStore(database),
+        tokens=TokenStore(database),
         outbox=OutboxStore(database),
         channels=ChannelStore(database),
         mailboxes=MailboxStore(database),

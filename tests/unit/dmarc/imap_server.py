@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socketserver
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -21,6 +22,8 @@ class ImapServer:
         self.refuses = ""  # a command that is answered with NO
         self.hangs_up_at = ""  # a command at which the connection ends
         self.commands: list[str] = []
+        self.token = ""  # that SASL XOAUTH2 is taken with
+        self.authenticated: list[str] = []  # what came by XOAUTH2
         self.port = 0
 
     @contextmanager
@@ -31,10 +34,25 @@ class ImapServer:
             def handle(self) -> None:
                 self.wfile.write(b"* OK ready\r\n")
                 while line := self.rfile.readline():
+                    if line.split()[1:] == [b"AUTHENTICATE", b"XOAUTH2"]:
+                        self._authenticate(line.split()[0].decode())
+                        continue
                     answer = chosen._answer(line.decode().rstrip())
                     if answer is None:
                         return
                     self.wfile.write(answer)
+
+            def _authenticate(self, tag: str) -> None:
+                self.wfile.write(b"+ \r\n")
+                said = b64decode(self.rfile.readline()).decode()
+                chosen.authenticated.append(said)
+                if chosen.token and said.endswith(f"auth=Bearer {chosen.token}\x01\x01"):
+                    self.wfile.write(f"{tag} OK done\r\n".encode())
+                    return
+                # The error comes as a challenge, and waits for an empty answer.
+                self.wfile.write(b"+ " + b64encode(b'{"status":"400","schemes":"Bearer"}') + b"\r\n")
+                assert self.rfile.readline() == b"\r\n"
+                self.wfile.write(f"{tag} NO [AUTHENTICATIONFAILED] {said.split()[-1]} is invalid\r\n".encode())
 
         with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
             server.daemon_threads = True

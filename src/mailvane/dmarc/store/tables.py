@@ -38,6 +38,16 @@ Index(
 Index("ix_aggregate_reports_ends", reports.c.workspace, reports.c.ends)
 
 
+oauth_tokens = Table(
+    "oauth_tokens",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("origin", String(64), nullable=False),
+    Column("refresh_token", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+
 report_rows = Table(
     "aggregate_rows",
     metadata,
