@@ -61,6 +61,13 @@ class DmarcSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
 
 
+def reports_arrive_for(settings: DmarcSettings) -> list[tuple[str, str]]:
+    """The workspaces for which reports arrive, with the setting that says so."""
+    mailbox, directory = settings.reports_mailbox, settings.reports_directory
+    named = [(mailbox.workspace, "reputation.reports_mailbox")] if mailbox.host else []
+    return named + ([(directory.workspace, "reputation.reports_directory")] if directory.path is not None else [])
+
+
 def _check(read: DmarcSettings, where: str) -> None:
     chosen = read.reports_mailbox
     if chosen.via != "imap" and (chosen.oauth_file is None or not chosen.user):

@@ -257,6 +257,14 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Mapping[str, object] = {}  # kept with what the feedback brings about
 
 
+_LEAST_AN_HOUR = 10
+
+
+def hourly_cap(daily_limit: int, fraction: float) -> int:
+    """Rounded down, ten at least; 0: none, because a share of no limit is no limit."""
+    return max(_LEAST_AN_HOUR, int(daily_limit * fraction + 1e-9)) if daily_limit and fraction else 0
+
+
 def percent(part: int, whole: int) -> float:
     """Two decimals; 0.0 of nothing."""
     return round(100 * part / whole, 2) if whole else 0.0
@@ -332,6 +340,19 @@ class SenderLimit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     def windows(self) -> tuple[tuple[LimitWindow, int], ...]:
         """Those that have a limit."""
         return tuple((window, most) for window in LimitWindow if (most := getattr(self, window.value)) is not None)
+
+
+class LimitMark(msgspec.Struct, frozen=True, kw_only=True):
+    """That so much of a limit was used up at this moment."""
+
+    at: int
+    workspace: int  # whose mail it is; 0: of nobody in particular
+    kind: LimitKind
+    name: str
+    window: LimitWindow
+    sent: int
+    most: int
+    until: int  # when the window ends
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -60,6 +60,8 @@ class Source(StrEnum):
     DMARC = "dmarc"
     TRAPS = "traps"
     HONEYTOKENS = "honeytokens"
+    SERVER = "server"  # this server itself: limits, logs, sources; nobody is asked
+    MAIL_LOG = "mail_log"  # what the mail log answers, at the moment that it is asked
 
 
 class ObservationKind(StrEnum):
@@ -76,11 +78,21 @@ class ObservationKind(StrEnum):
     FAILURE = "failure"  # domain, digest: one ARF complaint or DMARC failure report
     TRAP_HIT = "trap_hit"  # address or domain, id: one mail that a trap received
     HONEYTOKEN_HIT = "honeytoken_hit"  # token, id: one mail that a token received, {from_email, to_email, domain}
+    QUOTA = "quota"  # mailbox, login or domain, "kind/window": {kind, window, percent, sent, most, until}
+    # Of these there is one when it begins, {holds: true, since, ...}, and one when it is over, {holds: false}.
+    STOPPED = "stopped"  # governed domain, "": it may not send
+    LOG_SILENCE = "log_silence"  # path of a followed log, "": nothing is written to it
+    SOURCE_STATE = "source_state"  # source or blocklist, "": it fails, {error}
+    MAIL = "mail"  # never stored: rules that read it ask the mail log
 
 
 LISTINGS = frozenset({ObservationKind.IP_LISTING, ObservationKind.DOMAIN_LISTING})
 # One mail each. One that concerns two watched names is one hit, kept under the name that it was first known by.
 HITS = frozenset({ObservationKind.TRAP_HIT, ObservationKind.HONEYTOKEN_HIT})
+# Told by this server of itself: they hold until it says otherwise, however long that takes.
+TOLD_HERE = frozenset(
+    {ObservationKind.QUOTA, ObservationKind.STOPPED, ObservationKind.LOG_SILENCE, ObservationKind.SOURCE_STATE}
+)
 # Of these a source may say something else later about the same day: the last word counts.
 CORRECTED = frozenset({ObservationKind.TRAFFIC, ObservationKind.SNDS_DATA})
 
@@ -97,8 +109,13 @@ SOURCE_OF: Mapping[ObservationKind, Source] = MappingProxyType(
         ObservationKind.FAILURE: Source.DMARC,
         ObservationKind.TRAP_HIT: Source.TRAPS,
         ObservationKind.HONEYTOKEN_HIT: Source.HONEYTOKENS,
+        **dict.fromkeys(TOLD_HERE, Source.SERVER),
+        ObservationKind.MAIL: Source.MAIL_LOG,
     }
 )
+
+# Of what these tell alerts are evaluated every minute or so, and not when something was refreshed.
+LOOKED_AT = frozenset({Source.SERVER, Source.MAIL_LOG})
 
 ASKED_ABOUT: Mapping[Source, tuple[AssetKind, ...]] = MappingProxyType(
     {
@@ -109,6 +126,8 @@ ASKED_ABOUT: Mapping[Source, tuple[AssetKind, ...]] = MappingProxyType(
         Source.DMARC: (AssetKind.DMARC,),
         Source.TRAPS: (AssetKind.TRAP,),
         Source.HONEYTOKENS: (AssetKind.HONEYTOKEN,),
+        Source.SERVER: (),
+        Source.MAIL_LOG: (),
     }
 )
 

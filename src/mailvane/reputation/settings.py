@@ -32,6 +32,10 @@ class ReputationSettings(msgspec.Struct, frozen=True, kw_only=True):
     stale_hours: Annotated[
         _Hours, Meta(description="An observation that was not confirmed for so long is unknown: no alert fires by it.")
     ] = 48.0
+    own_rules_seconds: Annotated[
+        Annotated[int, Meta(ge=1, le=3600)],
+        Meta(description="How often this server looks at its own limits, logs and sources, and alerts about these."),
+    ] = 60
     resolvers: Annotated[
         tuple[str, ...],
         Meta(description="DNS resolvers, as ADDRESS or ADDRESS:PORT; this machine's when none. Not a public one."),

@@ -17,7 +17,7 @@ FIRST_PAUSE_MS = MINUTE_MS
 RETRY_MS = 30 * MINUTE_MS
 _JITTER = 0.1  # of the interval: thousands of assets that were added together spread out over the days
 # What these say comes when it comes: nobody is asked.
-_NEVER_ASKED = frozenset({Source.TRAPS, Source.HONEYTOKENS})
+_NEVER_ASKED = frozenset({Source.TRAPS, Source.HONEYTOKENS, Source.SERVER, Source.MAIL_LOG})
 
 
 class Schedule(msgspec.Struct, frozen=True):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from mailvane.core.egress import EgressGuard
 from mailvane.core.moments import HOUR_MS
 from mailvane.dmarc.settings import DmarcSettings
+from mailvane.maillog.settings import PostfixLog
 from mailvane.notify.channels import Channels
 from mailvane.notify.settings import NotifySettings
 from mailvane.reputation.alerts.service import Alerting
@@ -29,10 +30,12 @@ class MonitoringSettings(NamedTuple):
     dmarc: DmarcSettings = DmarcSettings()
     notify: NotifySettings = NotifySettings()
     zone: ZoneInfo = ZoneInfo("UTC")  # of quiet hours that state none
+    logs: Sequence[PostfixLog] = ()  # that are followed
 
 
 def monitoring_settings(settings: Settings) -> MonitoringSettings:
-    return MonitoringSettings(settings.reputation, settings.dmarc, settings.notify, settings.timezone)
+    """What watching asks of all settings."""
+    return MonitoringSettings(settings.reputation, settings.dmarc, settings.notify, settings.timezone, settings.postfix)
 
 
 def alerting_of(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-from mailvane.core.errors import CollectionFailed, InvalidInput
+from mailvane.core.errors import CollectionFailed, InvalidInput, MailvaneError
 from mailvane.core.leasing import Leasing
 from mailvane.core.moments import DAY_MS
 from mailvane.core.periodic import every
 from mailvane.dmarc.collector import make as make_reports
 from mailvane.dmarc.intake import ReportIntake, Taken, is_refused, reasons
 from mailvane.dmarc.readers.reading import read_reports
+from mailvane.dmarc.settings import reports_arrive_for
 from mailvane.outbound.complaints import Complaints
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import AssetKind, Refresh, Source
@@ -23,6 +24,13 @@ from mailvane.server.alerting import MonitoringSettings
 from mailvane.server.ledger import Ledger
 
 FETCH_SECONDS = 60.0  # how often the places are looked at where reports arrive
+
+
+class Fetching(NamedTuple):
+    """How this process gets at reports: for which workspaces, and why not; None: another process does, or nobody."""
+
+    workspaces: Sequence[str] = ()
+    trouble: str | None = None
 
 
 class Collecting:
@@ -37,6 +45,8 @@ class Collecting:
     ) -> None:
         """Raises InvalidSetting."""
         self._tenants = ledger.tenants
+        self.fetching = Fetching()
+        self._arrive_for = [name for name, _ in reports_arrive_for(settings.dmarc)]
         self._watched_assets = watched_assets
         self.intake = ReportIntake(ledger.reports, watched_assets, read_reports, complaints)
         self.reports = make_reports(settings.dmarc, settings.reputation, ledger.tokens)
@@ -86,16 +96,24 @@ class Collecting:
             raise CollectionFailed(f"there is no workspace {name}, which reports are to be taken for")
         return found.id
 
+    async def _fetch(self, now: int) -> None:
+        try:
+            await self.reports.fetch(now)
+        except MailvaneError as error:
+            self.fetching = Fetching(self._arrive_for, error.message)
+            raise
+        self.fetching = Fetching(self._arrive_for, "")
+
     async def fetch_reports(self, leasing: Leasing, clock: Callable[[], int]) -> None:
         """Take what arrives by mail and in the directory, until cancelled; on one node at a time."""
-        reports = self.reports
 
         async def fetch() -> None:
             async with leasing.held("fetch reports") as held:
+                self.fetching = Fetching()
                 if held is not None:
-                    await reports.fetch(clock())
+                    await self._fetch(clock())
 
-        if reports.fetches:
+        if self.reports.fetches:
             await every(FETCH_SECONDS, "fetching reports", fetch)
 
 

@@ -46,6 +46,7 @@ from mailvane.outbound.store.billing import BillingStore
 from mailvane.outbound.store.clients import ClientStore
 from mailvane.outbound.store.domains import DomainStore
 from mailvane.outbound.store.limits import LimitStore
+from mailvane.outbound.store.marks import LimitMarks
 from mailvane.reputation.alerts.stores import AlertingStores
 from mailvane.reputation.store.alerts import AlertLogStore, AlertStore
 from mailvane.reputation.store.assets import AssetStore, ProfileStore, ZoneStore
@@ -65,6 +66,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     maillog_record: MailLogRecordStore
     domains: DomainStore
     send_limits: LimitStore
+    limit_marks: LimitMarks
     billing: BillingStore
     clients: ClientStore
     profiles: ProfileStore
@@ -119,6 +121,7 @@ def ledger_on(database: Database) -> Ledger:
         maillog_record=MailLogRecordStore(database),
         domains=DomainStore(database, sender_limits),
         send_limits=LimitStore(database),
+        limit_marks=LimitMarks(database),
         billing=BillingStore(database),
         clients=ClientStore(database),
         profiles=ProfileStore(database),

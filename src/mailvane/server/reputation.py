@@ -35,6 +35,7 @@ from mailvane.server.alerting import (
 from mailvane.server.collecting import Collecting
 from mailvane.server.ledger import Ledger
 from mailvane.server.notifying import Notifying
+from mailvane.server.own_facts import LocalFacts, OwnFacts, SharedFacts
 from mailvane.server.reputation_metrics import ReputationMetrics
 
 CATCH_UP_SECONDS = 15.0
@@ -103,6 +104,13 @@ def reputation_of(
         wake=runner.wake,
         take_in=collecting.take_in,
     )
+    own_facts = OwnFacts(
+        LocalFacts(ledger, settings.logs, lambda: collecting.fetching),
+        lambda: SharedFacts(ledger, evaluate),
+        leasing,
+        clock,
+        settings.reputation.own_rules_seconds,
+    )
     dmarc = DmarcServices(ledger.reports, settings.dmarc.reports_address)
     notify = NotifyServices(ledger.outbox, ledger.channels, Signing(ledger.channels), named)
     source_tasks: Sequence[Background] = (
@@ -111,5 +119,7 @@ def reputation_of(
         partial(collecting.fetch_reports, leasing, clock),
         partial(metrics.look, ledger.observations, ledger.alert_log, clock),
         coalescing.run,
+        own_facts.tell,
+        own_facts.lead,
     )
     return Reputation(services, dmarc, notify, Notifying(settings, ledger, clock, registry), source_tasks)

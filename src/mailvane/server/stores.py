@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing, contextmanager
 
 import msgspec
 
+from mailvane.dmarc.settings import reports_arrive_for
 from mailvane.maillog.backup import LockedMailLog
 from mailvane.maillog.clickhouse import ScratchSession, open_maillog
 from mailvane.maillog.integrity import Integrity
@@ -69,11 +70,7 @@ def stores_here(
 def workspaces_in(settings: Settings) -> list[tuple[str, str]]:
     """Names of workspaces that settings put mail or reports into, with the setting that does."""
     named = [(each.workspace, f"[[postfix]] {number}") for number, each in enumerate(settings.postfix, 1)]
-    mailbox, directory = settings.dmarc.reports_mailbox, settings.dmarc.reports_directory
-    if mailbox.host:
-        named.append((mailbox.workspace, "reputation.reports_mailbox"))
-    if directory.path is not None:
-        named.append((directory.workspace, "reputation.reports_directory"))
+    named += reports_arrive_for(settings.dmarc)
     return named
 
 

@@ -19,7 +19,7 @@ from mailvane.reputation.texts.evidence import meaning_of
 
 _ALL = {"ips": "ALL_IPS", "rbls": "HIGH_REPUTATION", "gp_ips": "ALL_GP_IPS", "snds_ips": "ALL_SNDS_IPS",
         "traps_ips": "ALL_TRAPS_IPS", "domains": "ALL_DOMAINS", "gp_domains": "ALL_GP_DOMAINS",
-        "traps_domains_from": "ALL_TRAPS_DOMAINS"}  # fmt: skip
+        "traps_domains_from": "ALL_TRAPS_DOMAINS", "names": "ANY", "logs": "ANY", "sources": "ANY"}  # fmt: skip
 _PREFIX = "rule."
 _LONGEST_JSON = 32_000
 

@@ -22,9 +22,9 @@ from mailvane.outbound.model import (
     Verdict,
     Verification,
     WarmupProfile,
+    hourly_cap,
 )
 
-_LEAST_AN_HOUR = 10
 _LONGEST_WARMUP_DAYS = 365  # by then any schedule that grows has passed any limit, and powers stay small
 _SPIKE_DAYS = 7
 _LEAST_A_DAY = 10  # ours: below it every second mail would be a spike
@@ -63,11 +63,6 @@ def hourly(domain: Domain, usage: Usage, units: int, _rules: GovernanceRules) ->
         return False
     most = hourly_cap(domain.daily_limit, domain.hourly_fraction)
     return bool(most) and usage.sent_this_hour + units > most
-
-
-def hourly_cap(daily_limit: int, fraction: float) -> int:
-    """Rounded down, ten at least; 0: none, because a share of no limit is no limit."""
-    return max(_LEAST_AN_HOUR, int(daily_limit * fraction + 1e-9)) if daily_limit and fraction else 0
 
 
 def warmup(domain: Domain, usage: Usage, units: int, rules: GovernanceRules) -> bool:

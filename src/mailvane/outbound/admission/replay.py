@@ -11,9 +11,8 @@ from collections.abc import Iterable
 import msgspec
 
 from mailvane.core.moments import DAY_MS, HOUR_MS
-from mailvane.outbound.admission.checks import hourly_cap
 from mailvane.outbound.admission.counters import month_of
-from mailvane.outbound.model import Domain, MinuteOfDecisions, Reason
+from mailvane.outbound.model import Domain, MinuteOfDecisions, Reason, hourly_cap
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

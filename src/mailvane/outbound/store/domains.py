@@ -49,13 +49,14 @@ from mailvane.outbound.store.rows import (
     read_usage,
     usage_of,
 )
-from mailvane.outbound.store.senders import NO_COUNTERS, LimitsOf, Refused, SenderCounters, SenderDays, no_limits
+from mailvane.outbound.store.senders import LimitsOf, Refused, SenderCounters, SenderDays, no_limits
 from mailvane.outbound.store.tables import (
     answers,
     decision_minutes,
     domain_audit,
     domains,
     increment_keys,
+    limit_marks,
     sender_days,
 )
 
@@ -106,7 +107,7 @@ class DecisionBatch:
         self._keyed: dict[bytes, Answered] = {}
         self._minutes: dict[int, list[int]] = {}
         self._watch = watch
-        self._senders = senders or NO_COUNTERS
+        self._senders = senders or SenderCounters((), None, now, {})
         self._changes: list[tuple[Domain, Domain, AuditEntry]] = []
 
     def identities(self, requests: Sequence[SendRequest]) -> list[bytes]:
@@ -237,7 +238,8 @@ class DecisionBatch:
         if over := self._senders.refuses(limits):
             verdict, after = _refused_of(verdict, over, request.counted_in(domain)), before
         else:
-            self._senders.count(limits)
+            self._senders.count(limits, domain)
+            self._senders.count_domain(domain, before, after)
         self._usages[domain.id] = after
         if self._watch is not None and (after.bounces or after.complaints) and after.sent_month != before.sent_month:
             found = self._watch(domain, before, after, self._now)
@@ -416,6 +418,7 @@ class DomainStore:
             self._keep(connection, batch, now)
             changed = self._senders.keep(connection, senders)
             forget(connection, sender_days, "day", now // DAY_MS - _SENDER_DAYS, 2 * changed)
+            forget(connection, limit_marks, "at", now - _SENDER_DAYS * DAY_MS, 2 * len(senders.marks))
         return verdicts
 
     def audit(self, name: str, limit: int, workspace: int | None = None) -> list[AuditEntry]:

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from mailvane.core.ledger.database import Database, Prepared, PreparedChoice
 from mailvane.core.ledger.tables import workspaces
@@ -22,11 +22,14 @@ from mailvane.outbound.model import (
     EVERY,
     Domain,
     LimitKind,
+    LimitMark,
     LimitWindow,
     SenderLimit,
     SendRequest,
+    Usage,
 )
-from mailvane.outbound.store.tables import send_limits, sender_days
+from mailvane.outbound.store.marks import end_of, is_passed, of_domain, rows_of
+from mailvane.outbound.store.tables import limit_marks, send_limits, sender_days
 
 # Of a transaction, addresses in lower case, and the time: the limits of those that have one.
 LimitsOf = Callable[[Connection, Sequence[str], int], Iterable[SenderLimit]]
@@ -93,6 +96,7 @@ class SenderCounters:
         self._now = now
         self._sent: dict[bytes, int] = {}
         self._changed: dict[bytes, int] = {}  # with the last day of each
+        self.marks: list[LimitMark] = []
 
     def counters(self, requests: Iterable[SendRequest]) -> list[Counter]:
         """Every one that these requests may need, by digest."""
@@ -144,19 +148,31 @@ class SenderCounters:
                     return Refused(limit.kind, window)
         return None
 
-    def count(self, limits: Iterable[SenderLimit]) -> None:
+    def count(self, limits: Iterable[SenderLimit], domain: Domain | None = None) -> None:
+        """A mail passed, of this governed domain or of none."""
         for limit in limits:
-            for window, _ in limit.windows:
+            for window, most in limit.windows:
                 counter = counter_of(limit, window, self._now)
-                self._sent[counter.digest] = self._sent.get(counter.digest, 0) + 1
+                sent = self._sent.get(counter.digest, 0) + 1
+                self._sent[counter.digest] = sent
                 self._changed[counter.digest] = counter.last_day
+                if is_passed(sent - 1, sent, most):
+                    owner = limit.workspace or (domain.workspace if domain is not None else self._nobody) or 0
+                    until = end_of(window, self._now, counter.last_day)
+                    self.marks.append(
+                        LimitMark(
+                            at=self._now, workspace=owner, kind=limit.kind, name=limit.name, window=window, sent=sent,
+                            most=most, until=until,
+                        )
+                    )  # fmt: skip
+
+    def count_domain(self, domain: Domain, before: Usage, after: Usage) -> None:
+        """What a governed domain sent grew by a mail."""
+        self.marks += of_domain(domain, before, after, self._now, _month(self._now)[1])
 
     def rows(self) -> list[dict[str, object]]:
         """Of the counters that changed."""
         return [{"digest": each, "day": day, "sent": self._sent[each]} for each, day in sorted(self._changed.items())]
-
-
-NO_COUNTERS = SenderCounters((), None, 0, {})
 
 
 class SenderDays:
@@ -174,7 +190,7 @@ class SenderDays:
         names = {name for request in requests for name in (request.login, request.domain)}
         installed = named_limits(connection, {EVERY, *addresses, *names})
         if not limits and not installed:
-            return NO_COUNTERS
+            return SenderCounters((), None, now, {})
         nobody = _NOBODY.rows(connection, {"name": DEFAULT_WORKSPACE})
         found = SenderCounters(limits, nobody[0].id if nobody else None, now, installed)
         counters = found.counters(requests)
@@ -188,6 +204,8 @@ class SenderDays:
     def keep(self, connection: Connection, counters: SenderCounters) -> int:
         """How many rows changed."""
         rows = counters.rows()
+        if counters.marks:
+            connection.execute(insert(limit_marks), rows_of(counters.marks))
         if rows:
             self._put.many(connection, rows)
         return len(rows)

@@ -188,3 +188,21 @@ send_limits = Table(
     Column("monthly", BigInteger),
     sqlite_with_rowid=False,
 )
+
+# That a sender or a governed domain has used up another twentieth of a limit, from a half on: kept for a few days, for
+# whoever tells people. Workspace 0: of a sender that belongs to nobody in particular.
+limit_marks = Table(
+    "limit_marks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("workspace", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("window", String(16), nullable=False),
+    Column("sent", BigInteger, nullable=False),
+    Column("most", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Index(None, "at"),
+    sqlite_autoincrement=True,
+)

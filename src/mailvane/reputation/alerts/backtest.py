@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from heapq import heappop, heappush
 
 import msgspec
 
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.reputation.alerts.engine import evaluate
-from mailvane.reputation.alerts.model import Alert, AlertState, FiredRule
+from mailvane.reputation.alerts.model import WINDOW_MS, Alert, AlertState, FiredRule
 from mailvane.reputation.alerts.rules import read_rule
 from mailvane.reputation.alerts.view import COUNTED, LONGEST_MS, View, Watched
-from mailvane.reputation.model import Observation, ObservationKind
+from mailvane.reputation.model import LOOKED_AT, SOURCE_OF, Observation, ObservationKind
 
 _WEEK_MS = 7 * DAY_MS
 _MOST_MOMENTS = (
@@ -66,7 +67,14 @@ def backtest(
     known: dict[tuple[object, ...], Observation] = {}
     firings: list[Firing] = []
     place = evaluations = 0
-    for moment in _moments(arriving, since, until):
+    moments = sorted(_moments(arriving, since, until) | _turns(alert, arriving, since, until))
+    looks_often = any(SOURCE_OF[kind] in LOOKED_AT for kind in kinds_read(alert))
+    last = since - 1
+    while moments:
+        moment = heappop(moments)
+        if moment <= last:
+            continue
+        last = moment
         check()
         while place < len(arriving) and arriving[place].at <= moment:
             one = arriving[place]
@@ -77,6 +85,8 @@ def backtest(
         evaluations += 1
         if fired:
             firings.append(Firing(moment, fired))
+            if looks_often and moment + WINDOW_MS < until:
+                heappush(moments, moment + WINDOW_MS)  # what still holds then is said again
         if evaluations % 50 == 0:
             known = {
                 slot: one for slot, one in known.items() if one.kind not in COUNTED or one.at > moment - LONGEST_MS
@@ -84,11 +94,21 @@ def backtest(
     return Backtest(since, until, evaluations, tuple(firings), state.failures)
 
 
-def _moments(arriving: Sequence[Observation], since: int, until: int) -> list[int]:
+def _moments(arriving: Sequence[Observation], since: int, until: int) -> set[int]:
     moments = {one.at for one in arriving if since <= one.at < until}
     if len(moments) > _MOST_MOMENTS:
         moments = {min(until - 1, -(-at // HOUR_MS) * HOUR_MS) for at in moments}
-    return sorted(moments | set(range(since, until, DAY_MS)))
+    return moments | set(range(since, until, DAY_MS))
+
+
+def _turns(alert: Alert, arriving: Sequence[Observation], since: int, until: int) -> set[int]:
+    """Moments at which a rule may begin to match by time alone."""
+    found: set[int] = set()
+    for place, raw in enumerate(alert.rules):
+        rule = read_rule(raw, f"rules[{place}]")
+        said = [one for one in arriving if one.kind is rule.READS]
+        found.update(moment for moment in rule.turns(said) if since <= moment < until)
+    return found
 
 
 def _slot(one: Observation) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from mailvane.reputation.alerts.rule import Address, DomainName, Rule, ZoneName
+from mailvane.reputation.alerts.rule import ANY, Address, DomainName, Named, Rule, ZoneName
 
 _ALL_ADDRESSES = "`ALL_IPS`, `ALL_GP_IPS`, `ALL_SNDS_IPS` or `ALL_TRAPS_IPS` for all of them"
 _ALL_DOMAINS = "`ALL_DOMAINS`, `ALL_GP_DOMAINS` or `ALL_TRAPS_DOMAINS` for all of them"
@@ -26,6 +26,7 @@ _NAMES: Mapping[type, tuple[str, str, str]] = {
         "`HIGH_REPUTATION` for all that are held in high esteem",
         "zen.spamhaus.org",
     ),
+    Named: ("names", f"`{ANY}` for any", ANY),
 }
 
 
@@ -70,7 +71,12 @@ def _parameters(name: str, hint: Any) -> Iterator[Parameter]:
         choices = _choices_of(element)
         yield Parameter(name, *_list_of(element), choices=choices, is_list=True)
     else:
-        yield Parameter(name, _range(meta), 0.2 if meta is not None and meta.le == 1 else 2)
+        yield Parameter(name, _range(meta), 0.2 if meta is not None and meta.le == 1 else _example(meta))
+
+
+def _example(meta: Meta | None) -> float:
+    least = meta.ge if meta is not None and meta.ge is not None else 0
+    return max(2, least)
 
 
 def _choices_of(element: Any) -> tuple[str, ...]:
@@ -96,7 +102,8 @@ def _bare(hint: Any) -> tuple[Any, Meta | None]:
 def _range(meta: Meta | None) -> str:
     if meta is None or meta.ge is None:
         return "number"
-    return f"number from {meta.ge} to {meta.le}" if meta.le is not None else f"number, {meta.ge} or more"
+    steps = f", in steps of {meta.multiple_of}" if meta.multiple_of is not None else ""
+    return (f"number from {meta.ge} to {meta.le}" if meta.le is not None else f"number, {meta.ge} or more") + steps
 
 
 def _listed(words: list[str]) -> str:

@@ -34,7 +34,10 @@ WORDS = frozenset(
 )
 # All blocklists that the dictionary holds in high esteem.
 HIGH_REPUTATION = "HIGH_REPUTATION"
+# Any name, where a rule is about this server's own things.
+ANY = "ANY"
 _MOST = 10_000
+_LONGEST_NAME = 512  # characters
 
 
 class Address(str):
@@ -55,9 +58,16 @@ class ZoneName(str):
     __slots__ = ()
 
 
+class Named(str):
+    """A name of this server's own things, as they have it, or the word for any. Marks what `spelled` has to read."""
+
+    __slots__ = ()
+
+
 Addresses = Annotated[tuple[Address, ...], Meta(min_length=1, max_length=_MOST)]
 DomainNames = Annotated[tuple[DomainName, ...], Meta(min_length=1, max_length=_MOST)]
 ZoneNames = Annotated[tuple[ZoneName, ...], Meta(min_length=1, max_length=_MOST)]
+Names = Annotated[tuple[Named, ...], Meta(min_length=1, max_length=_MOST)]
 
 
 def stands_for_all(names: Collection[str]) -> bool:
@@ -78,7 +88,7 @@ def plain(value: object) -> object:
     """Without the mark of its reading: what a rule tells of is encoded, and no encoder knows subclasses of text."""
     if isinstance(value, tuple):
         return tuple(plain(each) for each in value)
-    return str(value) if isinstance(value, Address | DomainName | ZoneName) else value
+    return str(value) if isinstance(value, Address | DomainName | ZoneName | Named) else value
 
 
 @lru_cache(maxsize=65_536)
@@ -110,8 +120,25 @@ def _zone(text: str) -> str:
     return name
 
 
-_READ: Mapping[type, Callable[[str], str]] = {Address: _address, DomainName: _domain, ZoneName: _zone}
-_WORDS_OF: Mapping[type, Collection[str]] = {Address: WORDS, DomainName: WORDS, ZoneName: frozenset({HIGH_REPUTATION})}
+def _named(text: str) -> str:
+    name = text.strip()
+    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise ValueError(f"a name has 1 to {_LONGEST_NAME} characters that can be shown")
+    return name
+
+
+_READ: Mapping[type, Callable[[str], str]] = {
+    Address: _address,
+    DomainName: _domain,
+    ZoneName: _zone,
+    Named: _named,
+}
+_WORDS_OF: Mapping[type, Collection[str]] = {
+    Address: WORDS,
+    DomainName: WORDS,
+    ZoneName: frozenset({HIGH_REPUTATION}),
+    Named: frozenset({ANY}),
+}
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +156,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     def adapted(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         """What a user wrote, in the form that is meant; for types that the vendor's own guide spells in two ways."""
         return raw
+
+    def turns(self, said: Sequence[Observation]) -> Iterator[int]:  # noqa: ARG002 - most match when something is said
+        """Moments at which it may begin to match although nothing new is said then, by all that was said."""
+        yield from ()
 
     @abstractmethod
     def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:

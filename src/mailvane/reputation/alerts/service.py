@@ -26,7 +26,7 @@ from mailvane.reputation.alerts.rules import read_rule
 from mailvane.reputation.alerts.stores import AlertingStores
 from mailvane.reputation.alerts.telling import identities_of, told_places
 from mailvane.reputation.alerts.view import COUNTED, LONGEST_MS, View, Watched
-from mailvane.reputation.model import SOURCE_OF, AssetKind, Observation, ObservationKind, Source
+from mailvane.reputation.model import LOOKED_AT, SOURCE_OF, AssetKind, Observation, ObservationKind, Source
 from mailvane.reputation.questions import AlertPage, AlertQuestion, EntryPage, EntryQuestion
 
 log = logging.getLogger(__name__)
@@ -259,7 +259,7 @@ class Alerting:
         alerts = [self._unsaved(workspace, draft, until) for draft in drafts]
         kinds = set().union(*map(kinds_read, alerts))
         stored = list(self._stores.observations.between(workspace, kinds, since - 2 * LONGEST_MS, until + LONGEST_MS))
-        watched = self._watched(workspace)
+        watched = self._watched(workspace, kinds)
         return [backtest(alert, stored, watched, (since, until), self.stale_ms, check) for alert in alerts]
 
     def firings_by_line(
@@ -360,9 +360,11 @@ class Alerting:
         known: list[Observation] = self._stores.observations.latest(workspace, states) if states else []
         if counted:
             known = [*known, *self._stores.observations.between(workspace, counted, now - LONGEST_MS, now + LONGEST_MS)]
-        return View(known, self._watched(workspace), now, self.stale_ms)
+        return View(known, self._watched(workspace, kinds), now, self.stale_ms)
 
-    def _watched(self, workspace: int) -> Watched:
+    def _watched(self, workspace: int, kinds: Collection[ObservationKind] = tuple(ObservationKind)) -> Watched:
+        if not any(SOURCE_OF[kind] not in LOOKED_AT for kind in kinds):
+            return Watched()
         return Watched(self._stores.assets.assets(workspace, tuple(AssetKind)), self._high_reputation())
 
     def _check_references(self, workspace: int, draft: AlertDraft) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from mailvane.core.moments import DAY_MS
-from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind
+from mailvane.reputation.model import TOLD_HERE, Asset, AssetKind, Observation, ObservationKind
 
 _T = TypeVar("_T")
 
@@ -98,6 +98,8 @@ class View:
 def _is_credible(observation: Observation, now: int, stale_ms: int) -> bool:
     if observation.seen_at > now:
         return False
+    if observation.kind in TOLD_HERE:
+        return True
     if observation.kind in STATES:
         confirmed = max(observation.confirmed_at, observation.seen_at)
         return confirmed >= now - stale_ms

@@ -82,7 +82,7 @@ class AlertWarnings:
             return {}
         names: dict[AssetKind, set[str]] = defaultdict(set)
         kinds: set[AssetKind] = set()
-        for rule in (rule for alert in alerts for _, rule in _rules_of(alert)):
+        for rule in (rule for alert in alerts for _, rule in _rules_of(alert) if rule.READS in WATCHED):
             if field := _field_of_names(rule):
                 names[WATCHED[rule.READS]].update(getattr(rule, field))
             else:
@@ -129,8 +129,10 @@ def _field_of_names(rule: Rule) -> str:
 def _of_rule(
     rule: Rule, raw: Mapping[str, Any], profile_id: str | None, around: Surroundings
 ) -> Iterator[tuple[str, str]]:
-    kind = WATCHED[rule.READS]
-    if named := _field_of_names(rule):
+    kind = WATCHED.get(rule.READS)
+    if kind is None:
+        pass  # what this server tells of itself needs nobody's watching
+    elif named := _field_of_names(rule):
         watched = {one.name: one for one in around.named if one.kind is kind}
         yield from _of_names(f".{named}", getattr(rule, named), watched)
     else:

@@ -57,6 +57,13 @@ class AlertStore:
         with self._database.read() as connection:
             return [_alert(row) for row in connection.execute(wanted)]
 
+    def workspaces_with(self, prefix: str) -> list[int]:
+        """Those that have an alert with a rule of a type that begins so, active or not."""
+        # As `text_of` writes it: no spaces.
+        wanted = select(alerts.c.workspace).where(alerts.c.document.contains(f'"type":"{prefix}', autoescape=True))
+        with self._database.read() as connection:
+            return list(connection.execute(wanted.distinct().order_by(alerts.c.workspace)).scalars())
+
     def alert_page(self, question: AlertQuestion) -> AlertPage:
         wanted = [alerts.c.workspace == question.workspace]
         if question.profile_id is not None:

@@ -146,6 +146,12 @@ class AssetStore:
         with self._database.read() as connection:
             return [asset_of(row) for row in connection.execute(wanted.order_by(assets.c.name))]
 
+    def workspaces_watching(self, kinds: Collection[AssetKind]) -> list[int]:
+        """Those that watch anything of these kinds."""
+        wanted = select(assets.c.workspace).where(assets.c.kind.in_(sorted(kinds))).distinct()
+        with self._database.read() as connection:
+            return list(connection.execute(wanted.order_by(assets.c.workspace)).scalars())
+
     def asset_standing(self, workspace: int, kinds: Collection[AssetKind], fresh_since: int) -> AssetStanding:
         """Whatever was updated before `fresh_since` is unknown."""
         data, error = self._data, self._data.text("error").label("error")

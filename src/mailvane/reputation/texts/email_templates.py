@@ -29,6 +29,8 @@ SOURCES = {
     Source.DMARC: "DMARC reports",
     Source.TRAPS: "Spam traps",
     Source.HONEYTOKENS: "Honeytokens",
+    Source.SERVER: "This server",
+    Source.MAIL_LOG: "Mail log",
 }
 
 

@@ -21,7 +21,7 @@ _LONGEST_CELL = 120
 _OPERATORS = {"gt": ">", "gte": "≥", "lt": "<", "lte": "≤", "eq": "="}
 _MOST_NAMES = 4  # of a rule's configuration
 
-Form = Literal["text", "share", "percent", "count", "date", "defanged", "words"]
+Form = Literal["text", "share", "percent", "count", "date", "moment", "defanged", "words"]
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -211,9 +211,10 @@ def formed(value: object, form: Form) -> str:
         return visible(value).replace(".", "[.]")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return visible(value)
-    if form == "date":
+    if form in ("date", "moment"):
         try:
-            return written(int(value))[:10]
+            text = written(int(value))
+            return text[:10] if form == "date" else text
         except (ValueError, OverflowError, OSError):
             return "unknown"  # no calendar goes so far
     if form == "count":

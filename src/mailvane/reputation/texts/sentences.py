@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mailvane.reputation.alerts.rule import HIGH_REPUTATION, WORDS
+from mailvane.reputation.alerts.rule import ANY, HIGH_REPUTATION, WORDS
 from mailvane.reputation.texts.evidence import Column, formed, meaning_of, visible
 
 _MOST_NAMES = 5
@@ -43,6 +43,8 @@ def _compared(value: Mapping[str, Any], column: Column) -> str:
 
 def _named(name: str, values: Sequence[str]) -> str:
     what = visible(name).replace("_", " ")
+    if ANY in values:
+        return f"any of the {what}"
     if any(value in WORDS for value in values):
         return "any that is watched" if len(values) == 1 else "any that is watched, and " + _listed(values)
     if HIGH_REPUTATION in values:

@@ -1,0 +1,218 @@
+"""What this server knows of itself, handed from room to room: limits and stopped domains by `outbound`, followed logs
+by `maillog`, sources and blocklists by `reputation`. Alerts are evaluated over it once in a while.
+
+What a process alone knows (its logs, whether it gets at the reports) it tells itself; what stands in the ledger is told
+by the one that holds the lease, and that one evaluates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from mailvane.core.errors import MailvaneError
+from mailvane.core.leasing import Leasing
+from mailvane.core.moments import HOUR_MS, MINUTE_MS
+from mailvane.core.periodic import every
+from mailvane.maillog.settings import PostfixLog
+from mailvane.outbound.model import DEFAULT_WORKSPACE, LimitMark
+from mailvane.outbound.store.marks import step_of
+from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Source
+from mailvane.reputation.sources.dnsbl.zones import dictionary
+from mailvane.reputation.spells import Holding, Spells
+from mailvane.server.collecting import Fetching
+from mailvane.server.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+REPORTS = "report mailbox"  # the place where reports arrive, among the names of sources
+LEAST_SILENCE_MS = 5 * MINUTE_MS
+_LEASE = "own facts"
+_AGAIN_SECONDS = 15.0
+_SHARED = (ObservationKind.STOPPED, ObservationKind.SOURCE_STATE)
+_LOCAL = (ObservationKind.LOG_SILENCE, ObservationKind.SOURCE_STATE)
+Evaluate = Callable[[int, Collection[Source], int], object]
+
+
+class LocalFacts:
+    """What only this process knows. Not for several threads."""
+
+    def __init__(self, ledger: Ledger, logs: Sequence[PostfixLog], fetching: Callable[[], Fetching]) -> None:
+        self._tenants = ledger.tenants
+        self._logs = logs
+        self._fetching = fetching
+        self._heard = dict.fromkeys((str(each.path) for each in logs), 0)
+        self._spells = Spells(ledger.observations, self._is_ours)
+
+    def look(self, now: int) -> None:
+        """Raises StoreUnavailable."""
+        ids = {each.name: each.id for each in self._tenants.workspaces()}
+        self._spells.recall(ids.values(), _LOCAL)
+        self._spells.settle([*self._silent(ids, now), *self._unfetched(ids, now)], now)
+
+    def _is_ours(self, kind: ObservationKind, asset: str) -> bool:
+        if kind is ObservationKind.LOG_SILENCE:
+            return asset in self._heard
+        return kind is ObservationKind.SOURCE_STATE and asset == REPORTS and self._fetching().trouble is not None
+
+    def _silent(self, ids: dict[str, int], now: int) -> Iterator[Holding]:
+        for each in self._logs:
+            name, workspace = str(each.path), ids.get(each.workspace)
+            if workspace is None:
+                continue
+            written = written_at(each.path)
+            known = self._spells.since(workspace, ObservationKind.LOG_SILENCE, name)
+            # A log that is gone is silent from when it was last seen.
+            self._heard[name] = written if written is not None else self._heard[name] or known or now
+            if now - self._heard[name] >= LEAST_SILENCE_MS:
+                why = "nothing is written to it" if written is not None else "there is no such file"
+                yield Holding(
+                    workspace=workspace, kind=ObservationKind.LOG_SILENCE, asset=name, since=self._heard[name], why=why
+                )
+
+    def _unfetched(self, ids: dict[str, int], now: int) -> Iterator[Holding]:
+        found = self._fetching()
+        for name in found.workspaces if found.trouble else ():
+            if name in ids:
+                since = self._spells.since(ids[name], ObservationKind.SOURCE_STATE, REPORTS)
+                yield Holding(
+                    workspace=ids[name], kind=ObservationKind.SOURCE_STATE, asset=REPORTS, since=since or now,
+                    why=found.trouble or "",
+                )  # fmt: skip
+
+
+def written_at(path: Path) -> int | None:
+    """When something was written to a log last; None: there is none."""
+    with suppress(OSError):
+        return path.stat().st_mtime_ns // 1_000_000
+    return None
+
+
+class SharedFacts:
+    """What stands in the ledger. Not for several threads; of one process at a time."""
+
+    def __init__(self, ledger: Ledger, evaluate: Evaluate) -> None:
+        self._ledger = ledger
+        self._evaluate = evaluate
+        self._marked_until = 0
+        self._spells = Spells(
+            ledger.observations, lambda kind, asset: kind is not ObservationKind.LOG_SILENCE and asset != REPORTS
+        )
+
+    def look(self, now: int) -> None:
+        """Tell what is new, and evaluate. Raises StoreUnavailable."""
+        ids = {each.id: each.name for each in self._ledger.tenants.workspaces()}
+        self._tell_limits(ids, now)
+        self._spells.recall(ids, _SHARED)
+        self._spells.settle([*self._stopped(now), *self._failing(ids, now), *self._unusable(ids, now)], now)
+        for workspace in self._ledger.alerts.workspaces_with("MV_"):
+            try:
+                self._evaluate(workspace, (Source.SERVER,), now)
+            except MailvaneError as error:
+                log.warning("alerts of workspace %d could not be evaluated: %s", workspace, error)
+
+    def _tell_limits(self, ids: dict[int, str], now: int) -> None:
+        """The newest step of each limit that was passed since the last look."""
+        newest: dict[int, dict[tuple[str, str], Observation]] = {}
+        nobody = _nobody(ids)
+        for mark in self._ledger.limit_marks.since(self._marked_until or now - HOUR_MS, now):
+            workspace = mark.workspace if mark.workspace in ids else nobody
+            if workspace is not None:
+                told = _told(mark, now)
+                newest.setdefault(workspace, {})[told.asset, told.key] = told
+        for workspace, found in newest.items():
+            self._ledger.observations.observe(workspace, found.values())
+        self._marked_until = now
+
+    def _stopped(self, now: int) -> Iterator[Holding]:
+        for one in self._ledger.limit_marks.stopped():
+            since = self._spells.since(one.workspace, ObservationKind.STOPPED, one.domain)
+            yield Holding(
+                workspace=one.workspace, kind=ObservationKind.STOPPED, asset=one.domain, since=since or now,
+                why="the whole domain is suspended" if one.closed else "its sending is suspended",
+            )  # fmt: skip
+
+    def _failing(self, ids: dict[int, str], now: int) -> Iterator[Holding]:
+        for workspace in ids:
+            for health in self._ledger.observations.health(workspace):
+                if health.failures:
+                    since = self._spells.since(workspace, ObservationKind.SOURCE_STATE, health.source.value)
+                    yield Holding(
+                        workspace=workspace, kind=ObservationKind.SOURCE_STATE, asset=health.source.value,
+                        since=since or min(health.failed_at, now), why=health.error,
+                    )  # fmt: skip
+
+    def _unusable(self, ids: dict[int, str], now: int) -> Iterator[Holding]:
+        """Blocklists that are asked and whose answers cannot be trusted, for each workspace that has them asked."""
+        asked = {zone.host for zone in dictionary(self._ledger.zones.zones()) if zone.enabled}
+        broken = [one for one in self._ledger.zones.zone_health() if not one.usable and one.host in asked]
+        if not broken:
+            return
+        watching = self._ledger.assets.workspaces_watching((AssetKind.IP, AssetKind.DOMAIN))
+        for workspace in (each for each in watching if each in ids):
+            for one in broken:
+                since = self._spells.since(workspace, ObservationKind.SOURCE_STATE, one.host)
+                yield Holding(
+                    workspace=workspace, kind=ObservationKind.SOURCE_STATE, asset=one.host,
+                    since=since or min(one.checked_at or now, now), why=one.reason,
+                )  # fmt: skip
+
+
+def _nobody(ids: dict[int, str]) -> int | None:
+    """Whose the mail of nobody in particular is: the default workspace's, or that of the only one."""
+    default = next((number for number, name in ids.items() if name == DEFAULT_WORKSPACE), None)
+    return default if default is not None else next(iter(ids)) if len(ids) == 1 else None
+
+
+def _told(mark: LimitMark, now: int) -> Observation:
+    data = {
+        "kind": mark.kind.value, "window": mark.window.value, "percent": step_of(mark.sent, mark.most),
+        "sent": mark.sent, "most": mark.most, "until": mark.until, "passed_at": mark.at,
+    }  # fmt: skip
+    key = f"{mark.kind}/{mark.window}"
+    return Observation(kind=ObservationKind.QUOTA, asset=mark.name, key=key, at=now, seen_at=now, data=data)
+
+
+class OwnFacts:
+    """Looks once in so many seconds, at whole ones of the clock, until it is stopped."""
+
+    def __init__(
+        self,
+        local: LocalFacts,
+        shared: Callable[[], SharedFacts],
+        leasing: Leasing,
+        clock: Callable[[], int],
+        seconds: int,
+    ) -> None:
+        self._local = local
+        self._shared = shared
+        self._leasing = leasing
+        self._clock = clock
+        self._step = seconds * 1000
+
+    async def tell(self) -> None:
+        """What this process knows; until cancelled."""
+        await every(_AGAIN_SECONDS, "looking at followed logs", partial(self._repeat, self._local.look, 0))
+
+    async def lead(self) -> None:
+        """What stands in the ledger, and alerts; until cancelled, on one node at a time."""
+        await every(_AGAIN_SECONDS, "looking at limits and sources", self._lead)
+
+    async def _lead(self) -> None:
+        async with self._leasing.held(_LEASE) as held:
+            if held is not None:
+                # What other processes know of this moment is to be there by then.
+                await self._repeat(self._shared().look, self._step // 30, lambda: not held.lost)
+
+    async def _repeat(
+        self, look: Callable[[int], None], late_ms: int, goes_on: Callable[[], bool] = lambda: True
+    ) -> None:
+        while goes_on():
+            now = self._clock() - late_ms
+            await asyncio.to_thread(look, now // self._step * self._step)
+            now = self._clock() - late_ms
+            await asyncio.sleep((self._step - now % self._step) / 1000)
