@@ -64,7 +64,7 @@ class DmarcSettings(msgspec.Struct, frozen=True, kw_only=True):
 def reports_arrive_for(settings: DmarcSettings) -> list[tuple[str, str]]:
     """The workspaces for which reports arrive, with the setting that says so."""
     mailbox, directory = settings.reports_mailbox, settings.reports_directory
-    named = [(mailbox.workspace, "reputation.reports_mailbox")] if mailbox.host else []
+    named = [(mailbox.workspace, "reputation.reports_mailbox")] if mailbox.is_set else []
     return named + ([(directory.workspace, "reputation.reports_directory")] if directory.path is not None else [])
 
 

@@ -12,12 +12,12 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
-from mailvane.core.errors import MailvaneError
+from mailvane.core.errors import InvalidInput, MailvaneError
 from mailvane.core.leasing import Leasing
 from mailvane.core.moments import HOUR_MS, MINUTE_MS
 from mailvane.core.periodic import every
+from mailvane.maillog.postfix.journald import newest_entry
 from mailvane.maillog.settings import PostfixLog
 from mailvane.outbound.model import DEFAULT_WORKSPACE, LimitMark
 from mailvane.outbound.store.marks import step_of
@@ -45,7 +45,7 @@ class LocalFacts:
         self._tenants = ledger.tenants
         self._logs = logs
         self._fetching = fetching
-        self._heard = dict.fromkeys((str(each.path) for each in logs), 0)
+        self._heard = dict.fromkeys((each.name for each in logs), 0)
         self._spells = Spells(ledger.observations, self._is_ours)
 
     def look(self, now: int) -> None:
@@ -61,10 +61,10 @@ class LocalFacts:
 
     def _silent(self, ids: dict[str, int], now: int) -> Iterator[Holding]:
         for each in self._logs:
-            name, workspace = str(each.path), ids.get(each.workspace)
+            name, workspace = each.name, ids.get(each.workspace)
             if workspace is None:
                 continue
-            written = written_at(each.path)
+            written = written_at(each)
             known = self._spells.since(workspace, ObservationKind.LOG_SILENCE, name)
             # A log that is gone is silent from when it was last seen.
             self._heard[name] = written if written is not None else self._heard[name] or known or now
@@ -85,10 +85,12 @@ class LocalFacts:
                 )  # fmt: skip
 
 
-def written_at(path: Path) -> int | None:
+def written_at(log: PostfixLog) -> int | None:
     """When something was written to a log last; None: there is none."""
-    with suppress(OSError):
-        return path.stat().st_mtime_ns // 1_000_000
+    with suppress(OSError, InvalidInput):
+        if log.path is None:
+            return newest_entry(log.journal or "", log.journal_directory)
+        return log.path.stat().st_mtime_ns // 1_000_000
     return None
 
 

@@ -39,7 +39,7 @@ def unread_files(settings: Settings) -> Iterator[Unread]:
 def idle_settings(settings: Settings) -> Iterator[Unread]:
     """What was set and has no effect, as something else is not set."""
     mailbox, directory = settings.dmarc.reports_mailbox, settings.dmarc.reports_directory
-    if mailbox != ImapMailbox() and not mailbox.host:
+    if mailbox != ImapMailbox() and not mailbox.is_set:
         yield Unread("[reputation.reports_mailbox] has no `host`: no mailbox is read", "set its `host`")
     if directory != ReportDirectory() and directory.path is None:
         yield Unread("[reputation.reports_directory] has no `path`: no directory is read", "set its `path`")
