@@ -33,10 +33,13 @@ from mailvane.outbound.client_keys import ClientKeys
 from mailvane.outbound.decisions import DecisionQueue
 from mailvane.outbound.feedback import Answer, Outcome
 from mailvane.outbound.governance import Governance
+from mailvane.outbound.holds import Holds
 from mailvane.outbound.model import Domain, Verification
 from mailvane.outbound.send_limits import SendLimits
 from mailvane.outbound.services import OutboundServices
 from mailvane.outbound.settings import OutboundSettings
+from mailvane.outbound.suppression import SuppressionMode, SuppressionRules
+from mailvane.outbound.suppression_list import SuppressionList
 from mailvane.outbound.verification import Challenge, DnsRecord, DomainVerification, Progress, VerificationStatus
 from mailvane.reputation.settings import ReputationSettings
 from mailvane.server.alerting import MonitoringSettings
@@ -143,11 +146,15 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
 
 
 def outbound(ledger: Ledger, tenancy: Tenancy) -> OutboundServices:
-    governance = Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
+    suppression = SuppressionRules(mode=SuppressionMode.REFUSE)
+    rules = GovernanceRules(suppression=suppression)
+    governance = Governance(ledger.domains, ledger.billing, ledger.tenants, rules)
     return OutboundServices(
         tenancy=tenancy,
         governance=governance,
         send_limits=SendLimits(ledger.send_limits),
+        suppressions=SuppressionList(ledger.suppressions, suppression),
+        holds=Holds(ledger.holds),
         decision_queue=DecisionQueue(governance, lambda: NOW),
         clients=ClientKeys(ledger.clients, governance),
         domain_verification=DomainVerification(governance, Judges()),

@@ -92,7 +92,7 @@ class Recorder:
         batch, again = entry.batch, self._journal.begin(entry)
         self._maillog.append(batch, again)
         empty = EventBatch(batch.token, batch.workspace, batch.retention_days, [])
-        self._journal.commit(msgspec.structs.replace(entry, batch=empty), now)
+        self._journal.commit(msgspec.structs.replace(entry, batch=empty), now, batch.events)
 
     def ship(self, limit: int = SHIP_AT_ONCE) -> int:
         """Move pending batches of up to so many events into the mail log, small ones together; how many then.

@@ -64,7 +64,8 @@ class Governance:
 
     def decide(self, requests: Sequence[SendRequest], now: int) -> list[Verdict]:
         """May these mails pass? One durable transaction; the answers in the same order. Raises StoreUnavailable."""
-        return self._domains.decide([_acceptable(request) for request in requests], now, self._judge, self._watched)
+        asked = [_acceptable(request) for request in requests]
+        return self._domains.decide(asked, now, self._judge, self._watched, self._rules.suppression)
 
     def domain(self, name: str, workspace: int | None = None) -> Domain:
         """What a workspace has of that name; without one, the approved domain, else what was claimed first.

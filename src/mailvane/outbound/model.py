@@ -282,6 +282,8 @@ class Reason(StrEnum):
     SPIKE = "spike_detected"
     MAILBOX = "mailbox_limit_exceeded"  # of the sender itself, or of the login where that is an address
     LOGIN = "login_limit_exceeded"
+    SUPPRESSED = "recipient_suppressed"  # a recipient is on the workspace's suppression list
+    HELD = "sending_held"  # the domain or login is on hold: a mail server takes the mail and keeps it
     UNGOVERNED = "domain_not_governed"  # of no domain of this server; only where the settings refuse those
 
 
@@ -298,6 +300,7 @@ class SendRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     content: bytes = b""  # what was asked under that key
     senders: tuple[str, ...] = ()  # addresses in lower case, the login first: the first that has a limit counts
     login: str = ""  # SASL login in lower case, address or not
+    recipients: tuple[str, ...] = ()  # as the suppression list has them (`suppression.listed_form`); those known so far
 
     def counted_in(self, domain: Domain) -> int:
         """How much of the domain's limits this mail takes."""
@@ -368,6 +371,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     pending: bool = False  # the reason is a proof that was begun and has not succeeded yet
     window: LimitWindow | None = None  # of a limit of the sender, login or domain that refuses
     key_reused: bool = False  # nothing was decided: the key was used for another request
+    suppressed_by: str = ""  # why the recipient is on the suppression list
+    held: bool = False  # allowed, to be kept by the mail server until it is released
 
     @property
     def word(self) -> str | None:

@@ -9,7 +9,9 @@ from mailvane.outbound.client_keys import ClientKeys
 from mailvane.outbound.decisions import DecisionQueue
 from mailvane.outbound.feedback import NotificationIntake
 from mailvane.outbound.governance import Governance
+from mailvane.outbound.holds import Holds
 from mailvane.outbound.send_limits import SendLimits
+from mailvane.outbound.suppression_list import SuppressionList
 from mailvane.outbound.verification import DomainVerification
 
 
@@ -20,6 +22,8 @@ class OutboundServices:
     tenancy: Tenancy
     governance: Governance
     send_limits: SendLimits
+    suppressions: SuppressionList
+    holds: Holds
     decision_queue: DecisionQueue
     clients: ClientKeys
     domain_verification: DomainVerification

@@ -15,6 +15,7 @@ from msgspec import Meta
 from mailvane.core.errors import InvalidSetting
 from mailvane.core.setting_tables import TableKey, as_toml, check_names, description_of, plain
 from mailvane.outbound.model import WARMUPS, Guillotine, Reason, Warmup, WarmupProfile
+from mailvane.outbound.suppression import SUPPRESSION_DAYS, SuppressionMode, SuppressionReason
 
 
 class OutboundSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +113,17 @@ class OutboundSettings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(description="For `dns`: resolvers to ask, as ADDRESS or ADDRESS:PORT; this machine's when none."),
     ] = ()
+    suppression: Annotated[
+        SuppressionMode,
+        Meta(
+            description="What becomes of mail to recipients on the suppression list: `off` passes it, `warn` passes and"
+            " marks it, `refuse` refuses it."
+        ),
+    ] = SuppressionMode.OFF
+    suppression_days: Annotated[
+        Mapping[SuppressionReason, Annotated[int, Meta(ge=0, le=36_500)]],
+        Meta(description="For how many days an address stays on the suppression list, by reason; 0: for ever."),
+    ] = msgspec.field(default_factory=lambda: dict(SUPPRESSION_DAYS))
     guillotine: Annotated[
         Guillotine, Meta(description="When bounces or complaints suspend a domain; its keys are below.")
     ] = Guillotine()
@@ -150,7 +162,11 @@ def read_outbound(table: object, where: str) -> OutboundSettings:
     if not isinstance(table, dict):
         raise InvalidSetting(f"{where}: expected a table")
     check_names(table, OutboundSettings.__struct_fields__, where)
-    for name, kind in (("guillotine", Guillotine.__struct_fields__), ("warmup", tuple(WarmupProfile))):
+    for name, kind in (
+        ("guillotine", Guillotine.__struct_fields__),
+        ("warmup", tuple(WarmupProfile)),
+        ("suppression_days", tuple(SuppressionReason)),
+    ):
         if isinstance(table.get(name), dict):
             check_names(table[name], kind, f"{where}: {name}")
     try:
@@ -165,4 +181,5 @@ def read_outbound(table: object, where: str) -> OutboundSettings:
             ip_network(network)
         except ValueError:
             raise InvalidSetting(f"{where}: clients: {network!r} is no address and no network") from None
-    return msgspec.structs.replace(read, warmup={**WARMUPS, **read.warmup})
+    days = {**SUPPRESSION_DAYS, **read.suppression_days}
+    return msgspec.structs.replace(read, warmup={**WARMUPS, **read.warmup}, suppression_days=days)

@@ -60,9 +60,9 @@ def _maillog() -> Sequence[Register]:
 
 
 def _outbound() -> Sequence[Register]:
-    from mailvane.outbound.cli import domain, limit, quota  # noqa: PLC0415
+    from mailvane.outbound.cli import domain, hold, limit, quota, suppression  # noqa: PLC0415
 
-    return domain.register, limit.register, quota.register
+    return tuple(each.register for each in (domain, hold, limit, quota, suppression))
 
 
 def _reputation() -> Sequence[Register]:
@@ -85,7 +85,7 @@ COMMANDS: Mapping[Room, Sequence[str]] = {
     _inbound: ("address", "alias", "contact", "filter", "inbound", "quarantine", "report"),
     _mailboxes: ("mailbox", "mailbox-rule", "mailbox-set", "mailbox-tag", "mailbox-untag", "mailboxes"),
     _maillog: ("backup", "explain", "import", "log", "rebuild", "restore", "stats"),
-    _outbound: ("domain", "limit", "quota"),
+    _outbound: ("domain", "hold", "limit", "quota", "suppression"),
     _reputation: ("alerts", "channels", "check"),
     _server: ("config", "doctor", "mcp", "node", "serve", "workspace"),
 }

@@ -45,8 +45,10 @@ from mailvane.outbound.model import SenderLimit
 from mailvane.outbound.store.billing import BillingStore
 from mailvane.outbound.store.clients import ClientStore
 from mailvane.outbound.store.domains import DomainStore
+from mailvane.outbound.store.holds import HoldTable
 from mailvane.outbound.store.limits import LimitStore
 from mailvane.outbound.store.marks import LimitMarks
+from mailvane.outbound.store.suppressions import SuppressionStore
 from mailvane.reputation.alerts.stores import AlertingStores
 from mailvane.reputation.store.alerts import AlertLogStore, AlertStore
 from mailvane.reputation.store.assets import AssetStore, ProfileStore, ZoneStore
@@ -67,6 +69,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     domains: DomainStore
     send_limits: LimitStore
     limit_marks: LimitMarks
+    suppressions: SuppressionStore
+    holds: HoldTable
     billing: BillingStore
     clients: ClientStore
     profiles: ProfileStore
@@ -110,18 +114,21 @@ def sender_limits(connection: Connection, addresses: Sequence[str], now: int) ->
 
 def ledger_on(database: Database) -> Ledger:
     """Every store on a database that has this version's schema."""
+    suppressions = SuppressionStore(database)
     return Ledger(
         database=database,
         copies=LedgerCopies(database),
         leases=LeaseStore(database),
         nodes=NodeStore(database),
         tenants=TenantStore(database),
-        journal=JournalStore(database),
+        journal=JournalStore(database, suppressions.notice),
         adoption=AdoptionStore(database),
         maillog_record=MailLogRecordStore(database),
         domains=DomainStore(database, sender_limits),
         send_limits=LimitStore(database),
         limit_marks=LimitMarks(database),
+        suppressions=suppressions,
+        holds=HoldTable(database),
         billing=BillingStore(database),
         clients=ClientStore(database),
         profiles=ProfileStore(database),

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from mailvane.maillog.ownership import Ownership
     from mailvane.notify.channels import Channels
     from mailvane.outbound.governance import Governance
+    from mailvane.outbound.holds import Holds
     from mailvane.outbound.send_limits import SendLimits
+    from mailvane.outbound.suppression_list import SuppressionList
     from mailvane.reputation.alerts.service import Alerting
     from mailvane.reputation.alerts.warnings import AlertWarnings
     from mailvane.reputation.blocklists import ListingCheck
@@ -106,6 +108,17 @@ class Mailvane:
         from mailvane.outbound.send_limits import SendLimits  # noqa: PLC0415
 
         return SendLimits(self._ledger.send_limits)
+
+    def suppressions(self) -> SuppressionList:
+        from mailvane.outbound.admission.rules import suppression_rules  # noqa: PLC0415
+        from mailvane.outbound.suppression_list import SuppressionList  # noqa: PLC0415
+
+        return SuppressionList(self._ledger.suppressions, suppression_rules(self._settings.outbound))
+
+    def holds(self) -> Holds:
+        from mailvane.outbound.holds import Holds  # noqa: PLC0415
+
+        return Holds(self._ledger.holds)
 
     def alert_warnings(self) -> AlertWarnings:
         from mailvane.server.alerting import monitoring_settings, warnings_about  # noqa: PLC0415

@@ -12,9 +12,11 @@ from mailvane.core.connections import ConnectionLimits
 from mailvane.core.extras import needing
 from mailvane.core.names import mail_domain
 from mailvane.core.tenants.service import Tenancy
+from mailvane.outbound.admission.rules import suppression_rules
 from mailvane.outbound.client_keys import ClientKeys
 from mailvane.outbound.decisions import DecisionQueue
 from mailvane.outbound.feedback import FeedbackBook, NotificationIntake
+from mailvane.outbound.holds import Holds
 from mailvane.outbound.model import Reason
 from mailvane.outbound.policy.protocol import REFUSALS, DomainSource, PolicyRules, Refusal
 from mailvane.outbound.policy.server import PolicyMetrics, PolicyServer
@@ -26,6 +28,7 @@ from mailvane.outbound.ses.fetching import Fetcher
 from mailvane.outbound.ses.intake import SnsIntake
 from mailvane.outbound.ses.sns import SnsGate
 from mailvane.outbound.settings import OutboundSettings
+from mailvane.outbound.suppression_list import SuppressionList
 from mailvane.outbound.verification import DomainVerification, NoProvider, VerificationProvider
 from mailvane.server.governance import governance_of
 from mailvane.server.stores import Stores
@@ -97,6 +100,8 @@ def outbound_services(
         tenancy=tenancy,
         governance=governance,
         send_limits=SendLimits(stores.ledger.send_limits),
+        suppressions=SuppressionList(stores.ledger.suppressions, suppression_rules(settings)),
+        holds=Holds(stores.ledger.holds),
         decision_queue=DecisionQueue(governance, clock),
         clients=ClientKeys(stores.ledger.clients, governance),
         domain_verification=DomainVerification(governance, verification_provider(settings)),

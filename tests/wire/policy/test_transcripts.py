@@ -15,12 +15,15 @@ from prometheus_client import CollectorRegistry
 
 from mailvane.core.connections import ConnectionLimits
 from mailvane.core.listening import Listen
-from mailvane.outbound.admission.rules import GovernanceRules
+from mailvane.outbound.admission.rules import GovernanceRules, rules_of
 from mailvane.outbound.decisions import DecisionQueue
 from mailvane.outbound.governance import Governance
+from mailvane.outbound.holds import HoldKind, Holds
 from mailvane.outbound.model import ProofBegun
 from mailvane.outbound.policy.server import PolicyServer
 from mailvane.outbound.settings import OutboundSettings
+from mailvane.outbound.suppression import SuppressionReason, SuppressionRules
+from mailvane.outbound.suppression_list import Said, SuppressionList
 from mailvane.server.ledger import Ledger
 from mailvane.server.outbound import policy_server
 from tests.ledgers import fresh_ledger
@@ -56,9 +59,12 @@ class Governed:
 
 
 @asynccontextmanager
-async def governed(place: Path, domains: dict[str, Any], rules: dict[str, Any]) -> AsyncIterator[Governed]:
+async def governed(
+    place: Path, domains: dict[str, Any], rules: dict[str, Any], screened: dict[str, Any] | None = None
+) -> AsyncIterator[Governed]:
     ledger = fresh_ledger(place / "ledger.sqlite")
-    governance = Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
+    settings = msgspec.convert(rules, OutboundSettings)
+    governance = Governance(ledger.domains, ledger.billing, ledger.tenants, rules_of(settings))
     for name, told in domains.items():
         governance.create(name, None, NOW)
         governance.change(
@@ -68,10 +74,11 @@ async def governed(place: Path, domains: dict[str, Any], rules: dict[str, Any]) 
             governance.change(name, {"approved": False}, "test", NOW)
         if told.get("unverified"):
             governance.verification_started(name, ProofBegun(token="token"), "test", NOW)
+    screen(ledger, governance, **(screened or {"suppressed": {}, "held": {}}))
     decision_queue = DecisionQueue(governance, lambda: NOW)
     await decision_queue.start()
     server = policy_server(
-        msgspec.convert(rules, OutboundSettings),
+        settings,
         decision_queue,
         CollectorRegistry(),
         ConnectionLimits(total=64, per_peer=64),
@@ -85,12 +92,24 @@ async def governed(place: Path, domains: dict[str, Any], rules: dict[str, Any]) 
         ledger.close()
 
 
+def screen(ledger: Ledger, governance: Governance, suppressed: dict[str, dict[str, str]], held: dict[str, str]) -> None:
+    """Put recipients on the list of each domain's workspace, and domains and logins on hold."""
+    for domain, listed in suppressed.items():
+        workspace = governance.domain(domain).workspace
+        for address, reason in listed.items():
+            said = Said(reason=SuppressionReason(reason))
+            SuppressionList(ledger.suppressions, SuppressionRules()).add(workspace, address, said, NOW)
+    for kind, name in held.items():
+        Holds(ledger.holds).hold(HoldKind(kind), name, "test", NOW)
+
+
 @pytest.mark.parametrize("name", TRANSCRIPTS)
 def test_the_conversation_goes_as_written(tmp_path: Path, name: str) -> None:
     told = TRANSCRIPTS[name]
 
     async def story() -> None:
-        async with governed(tmp_path, told["domains"], told.get("rules", {})) as there:
+        screened = {name: told.get(name, {}) for name in ("suppressed", "held")}
+        async with governed(tmp_path, told["domains"], told.get("rules", {}), screened) as there:
             heard = await there.talk([turn["ask"] for turn in told["talk"]])
             assert heard == [turn["hear"] for turn in told["talk"]]
             assert {domain: there.sent_today(domain) for domain in told["sent"]} == told["sent"]

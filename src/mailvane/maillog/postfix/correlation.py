@@ -153,12 +153,11 @@ class Correlation:
             if connection.pending_verdict:
                 # HOLD or DISCARD was logged before the queue id: it applies to the next mail of this connection.
                 connection = self._connections.note(tag.host, process, at)
-                entry.pending_verdict, entry.pending_recipient = (
-                    connection.pending_verdict,
-                    connection.pending_recipient,
-                )
+                entry.pending_verdict, entry.pending_reply = connection.pending_verdict, connection.pending_reply
+                entry.pending_recipient = connection.pending_recipient
                 entry.mail.sender = connection.pending_sender
                 connection.pending_verdict = connection.pending_recipient = connection.pending_sender = ""
+                connection.pending_reply = ""
         if client.original_queue_id:
             first = self._entries.find_on_host(tag, client.original_queue_id)
             if first is not None and first is not entry:
@@ -191,7 +190,7 @@ class Correlation:
                 self._apply_verdict(at, entry, refusal)
             elif queue_id == "NOQUEUE":
                 connection = self._connections.note(tag.host, process, at)
-                connection.pending_verdict = refusal.verdict
+                connection.pending_verdict, connection.pending_reply = refusal.verdict, refusal.reply
                 connection.pending_sender = canonical_address(refusal.sender or "")
                 connection.pending_recipient = canonical_address(refusal.recipient)
             return
@@ -221,7 +220,7 @@ class Correlation:
         mail = entry.mail
         mail.sender = mail.sender or canonical_address(refusal.sender or "")
         mail.protocol = mail.protocol or refusal.protocol
-        entry.pending_verdict = refusal.verdict
+        entry.pending_verdict, entry.pending_reply = refusal.verdict, refusal.reply
         entry.pending_recipient = canonical_address(refusal.recipient)
         if entry.cleaned or entry.pending_verdict == "discard":
             # Nothing more is logged of a mail that is thrown away; one that is held still gets its Message-ID.
@@ -232,7 +231,7 @@ class Correlation:
         pending_verdict, entry.pending_verdict = entry.pending_verdict, ""
         self.builder.accepted(entry, at)
         if pending_verdict == "hold":
-            self.builder.undecided(entry, EventType.HELD, at)
+            self.builder.undecided(entry, EventType.HELD, at, entry.pending_reply)
         else:
             self.builder.discarded(entry, at, entry.pending_recipient, "discarded by a rule of this relay")
             self._close(entry, at)

@@ -156,6 +156,7 @@ class QueueEntry(msgspec.Struct, array_like=True, gc=False):
     named: str = ""  # queue id that a filter said it has now, and that was not seen yet: the log begins between them
     unnamed: bool = False  # a filter may have taken it without saying which queue id it has now
     refused: bool = False  # before it was taken in; closed
+    pending_reply: str = ""  # what was said with the pending verdict
 
     @property
     def in_progress(self) -> bool:
@@ -182,6 +183,7 @@ class Connection(msgspec.Struct, array_like=True, gc=False):
     pending_recipient: str = ""
     pending_sender: str = ""
     proxied: bool = False  # a before-queue filter has the mail
+    pending_reply: str = ""
 
 
 class Marks(msgspec.Struct, array_like=True):

@@ -6,7 +6,7 @@ It does not carry batches anywhere; it only never forgets one.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -20,6 +20,7 @@ from mailvane.maillog.model import (
     ColumnBatch,
     EventBatch,
     JournalEntry,
+    MailEvent,
     PendingBatch,
     SourceCursor,
     rows_of,
@@ -116,11 +117,21 @@ _PRUNE_AT_ONCE = 20_000
 _CLAIM_ROWS = 4_000
 
 
+# Of a transaction, a workspace and its new events: what other rooms keep of them.
+Noticed = Callable[[Connection, int, Sequence[MailEvent]], None]
+
+
+def _unnoticed(_connection: Connection, _workspace: int, _events: Sequence[MailEvent]) -> None:
+    pass
+
+
 class JournalStore:
     """Exactly once, for any number of threads and processes on one ledger."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, noticed: Noticed = _unnoticed) -> None:
+        """`noticed` is given, within the transaction that records them, the events of a workspace that are new."""
         self._database = database
+        self._noticed = noticed
 
     def cursors(self, stream: str) -> list[SourceCursor]:
         """Every file of a stream that was ever read."""
@@ -168,9 +179,10 @@ class JournalStore:
             raise SourceMoved
         return end == cursor.offset
 
-    def commit(self, entry: JournalEntry, now: int) -> PendingBatch | None:
+    def commit(self, entry: JournalEntry, now: int, stored: Sequence[MailEvent] = ()) -> PendingBatch | None:
         """Make it durable, in one transaction. None when no event was left to carry.
 
+        `stored`: events that the entry is behind, and that are in the mail log already.
         Raises SourceMoved when the cursor is not where the entry begins: somebody else has read those lines.
         """
         if entry.cursor is None and (entry.opened or entry.closed):
@@ -182,6 +194,7 @@ class JournalStore:
         with self._database.write() as connection:
             batch = self._unseen(connection, entry, now)
             again = self._move_on(connection, entry)
+            self._noticed(connection, batch.workspace, stored or batch.events)
             if not rows_of(batch):
                 return None
             row = _row(batch, now, payload if batch is entry.batch else pack(batch), claimed=again)

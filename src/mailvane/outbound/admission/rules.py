@@ -10,6 +10,7 @@ import msgspec
 
 from mailvane.outbound.model import WARMUPS, Domain, Guillotine, MonthTally, Usage, Warmup, WarmupProfile, percent
 from mailvane.outbound.settings import OutboundSettings
+from mailvane.outbound.suppression import NO_SUPPRESSION, SuppressionRules
 
 _LEAST_ADVISED = 100  # ours
 _Z = 1.959963984540054  # of 95 %, two-sided
@@ -115,13 +116,22 @@ class GovernanceRules(msgspec.Struct, frozen=True, kw_only=True):
     require_verification: bool = False  # also of domains that nobody asked to verify
     guillotine: Guillotine = Guillotine()
     warmup: Mapping[WarmupProfile, Warmup] = WARMUPS
+    suppression: SuppressionRules = NO_SUPPRESSION
 
     def guillotine_of(self, domain: Domain) -> Guillotine:
         return self.guillotine if domain.guillotine is None else domain.guillotine
 
 
+def suppression_rules(settings: OutboundSettings) -> SuppressionRules:
+    """What becomes of mail to suppressed recipients, as the operator set it."""
+    return SuppressionRules(mode=settings.suppression, days=settings.suppression_days)
+
+
 def rules_of(settings: OutboundSettings) -> GovernanceRules:
     """The rules as the operator set them."""
     return GovernanceRules(
-        require_verification=settings.require_verification, guillotine=settings.guillotine, warmup=settings.warmup
+        require_verification=settings.require_verification,
+        guillotine=settings.guillotine,
+        warmup=settings.warmup,
+        suppression=suppression_rules(settings),
     )

@@ -12,7 +12,9 @@ from mailvane.core.cli.program import Program, program
 if TYPE_CHECKING:
     from mailvane.maillog.interface import MailLog
     from mailvane.outbound.governance import Governance
+    from mailvane.outbound.holds import Holds
     from mailvane.outbound.send_limits import SendLimits
+    from mailvane.outbound.suppression_list import SuppressionList
 
 
 class OutboundProgram(Program, Protocol):
@@ -21,6 +23,12 @@ class OutboundProgram(Program, Protocol):
 
     def send_limits(self) -> SendLimits:
         """Limits of mailboxes, logins and domains."""
+
+    def suppressions(self) -> SuppressionList:
+        """Recipients that mail is not to go to."""
+
+    def holds(self) -> Holds:
+        """Domains and logins on hold."""
 
     def maillog(self) -> AbstractContextManager[MailLog]:
         """The mail log: through the running server when there is one, opened here otherwise."""

@@ -25,6 +25,7 @@ from mailvane.outbound.emboux.shape import (
 )
 from mailvane.outbound.model import Domain, OutboundStatus, SendRequest
 from mailvane.outbound.services import OutboundServices
+from mailvane.outbound.suppression import listed_form
 from mailvane.web.endpoints import Asked, Parameter
 from mailvane.web.gateway import principal_of
 from mailvane.web.handlers import body_of
@@ -45,6 +46,7 @@ INCREMENT_KEY = _key_parameter(
 
 # ours: the vendor knows no limits of single senders.
 SENDER = Parameter("sender", "The mailbox that sends: its own limit holds, too.")
+RECIPIENT = Parameter("recipient", "Whom the mail goes to, once for each: none may be on the suppression list.")
 LOGIN = Parameter("login", "Who logged in to send: the login's own limit holds, too.")
 
 # The vendor's name of a field to ours, and whether it is always the master's.
@@ -67,9 +69,12 @@ async def increment(services: OutboundServices, request: Request[Any, Any, Any])
         wanted = msgspec.structs.replace(wanted, senders=(sender.lower(),))
     if login := request.query_params.get(LOGIN.name, ""):
         wanted = msgspec.structs.replace(wanted, login=login.lower())
+    if named := request.query_params.getall(RECIPIENT.name, []):
+        wanted = msgspec.structs.replace(wanted, recipients=tuple(dict.fromkeys(map(listed_form, named))))
     if key := _key_of(request):
         body = (await body_of(request)).strip()
         said = [each.encode() for each in (*wanted.senders, *([f"login {wanted.login}"] if wanted.login else []))]
+        said += [f"to {each}".encode() for each in wanted.recipients]
         content = blake2b(b"\0".join([body, *said]), digest_size=16).digest()
         wanted = msgspec.structs.replace(wanted, key=key, content=content)
     verdict = await services.decision_queue.decide(wanted)

@@ -63,7 +63,7 @@ def _sending() -> Iterator[Endpoint]:
     yield Endpoint(
         "post", f"{path}/increment", "DomainsNameOutboundIncrementIncrement",
         "May this mail pass? Counts it when it may", outbound.increment, shape.Increment, pool=Pool.LOOP,
-        query=(outbound.INCREMENT_KEY, outbound.SENDER, outbound.LOGIN),
+        query=(outbound.INCREMENT_KEY, outbound.SENDER, outbound.LOGIN, outbound.RECIPIENT),
     )  # fmt: skip
     yield Endpoint(
         "post", f"{_DOMAIN}/ses-verify", "DomainsNameSesVerifyBeginVerification", "Begin to prove a domain",

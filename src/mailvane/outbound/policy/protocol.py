@@ -16,6 +16,7 @@ import msgspec
 from mailvane.core.errors import InvalidInput
 from mailvane.core.names import canonical_name
 from mailvane.outbound.model import LimitWindow, Reason, SendRequest, Verdict
+from mailvane.outbound.suppression import listed_form
 
 END_OF_MESSAGE = "END-OF-MESSAGE"
 MAX_REQUEST = 64 * 1024  # bytes; what Postfix sends is around one thousand
@@ -144,6 +145,8 @@ REFUSALS: Mapping[Reason, Refusal] = MappingProxyType(
         Reason.SPIKE: Refusal.DEFER,
         Reason.MAILBOX: Refusal.DEFER,
         Reason.LOGIN: Refusal.DEFER,
+        Reason.SUPPRESSED: Refusal.REJECT,
+        Reason.HELD: Refusal.DEFER,
         Reason.UNGOVERNED: Refusal.REJECT,
     }
 )
@@ -158,6 +161,8 @@ _EXPLANATIONS: Mapping[Reason, str] = {
     Reason.SPIKE: "{} sends far more than it used to",
     Reason.MAILBOX: "this mailbox of {0} has reached its {1} limit",
     Reason.LOGIN: "this login has reached its {1} limit",
+    Reason.SUPPRESSED: "this recipient is on the suppression list of {0}: {2}",
+    Reason.HELD: "mail of {} is on hold",
     Reason.UNGOVERNED: "{} is no domain that may send here",
 }
 
@@ -194,6 +199,7 @@ def send_request_of(
     return SendRequest(
         domain=name, units=request.recipient_count or 1, instance=instance, mail_server=True, is_look=is_look,
         senders=_senders(request), login=request.sasl_username.lower(),
+        recipients=(listed_form(request.recipient),) if request.recipient else (),
     )  # fmt: skip
 
 
@@ -209,6 +215,8 @@ def action(verdict: Verdict, stage: str, rules: PolicyRules) -> str:
     reason = verdict.reason
     if reason is None:
         return DUNNO
+    if verdict.held:
+        return f"HOLD {_EXPLANATIONS[Reason.HELD].format(verdict.domain or 'this sender')} ({Reason.HELD.value})"
     if verdict.allowed:
         summary = f"{verdict.word}; domain={verdict.domain}; today={verdict.sent_today}; month={verdict.sent_month}"
         # At the end Postfix has taken the message in and can change no header of it any more.
@@ -216,7 +224,8 @@ def action(verdict: Verdict, stage: str, rules: PolicyRules) -> str:
         return f"PREPEND {HEADER}: {summary}" if marks else f"INFO {HEADER}: {summary}"
     refusal = rules.pending if verdict.pending else rules.refusals[reason]
     code = "4.7.1" if refusal is Refusal.DEFER else "5.7.1"
-    told = _EXPLANATIONS[reason].format(verdict.domain or "this sender", verdict.window or LimitWindow.DAY)
+    window = verdict.window or LimitWindow.DAY
+    told = _EXPLANATIONS[reason].format(verdict.domain or "this sender", window, verdict.suppressed_by)
     return f"{refusal} {code} {told} ({reason.value})"
 
 

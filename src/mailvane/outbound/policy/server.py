@@ -77,7 +77,7 @@ class PolicyMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._decisions = Counter(
             "mailvane_policy_decisions",
-            "Requests of mail servers: allowed, soft, refused, unknown (domain), exempt, failed",
+            "Requests of mail servers: allowed, soft, held, refused, unknown (domain), exempt, failed",
             ["answer", "reason"],
             registry=registry,
         )
@@ -93,12 +93,21 @@ class PolicyMetrics:
             ["stage"],
             registry=registry,
         )
+        self._suppressed = Counter(
+            "mailvane_suppressed_recipients",
+            "Answers about recipients on a suppression list: spared (the mail was refused), warned (it passed, marked)",
+            ["answer", "reason"],
+            registry=registry,
+        )
         self._known = {answer: self._decisions.labels(answer, "") for answer in ("allowed", "unknown", "exempt")}
 
     def decided(self, verdict: Verdict, seconds: float) -> None:
         self._seconds.observe(seconds)
         if verdict.reason is not None:
-            self._decisions.labels("soft" if verdict.allowed else "refused", verdict.reason.value).inc()
+            answer = "held" if verdict.held else "soft" if verdict.allowed else "refused"
+            self._decisions.labels(answer, verdict.reason.value).inc()
+            if verdict.suppressed_by:
+                self._suppressed.labels("warned" if verdict.allowed else "spared", verdict.suppressed_by).inc()
         else:
             self._known["allowed" if verdict.known else "unknown"].inc()
 
@@ -368,7 +377,7 @@ class _Connection(asyncio.Protocol):
             return _DUNNO
         if not verdict.allowed and asked.request.instance == self._mail:
             self._is_open = False  # it comes to no end by that
-        if verdict.allowed:
+        if verdict.allowed and not verdict.held and not verdict.suppressed_by:
             # Asked at each recipient, a mail is still to be marked once.
             if asked.request.instance and asked.request.instance == self._marked:
                 return _DUNNO

@@ -22,7 +22,8 @@ from mailvane.outbound.model import (
     Usage,
     percent,
 )
-from mailvane.outbound.store.domains import approved_locked, digest, forget, put_usage
+from mailvane.outbound.store.decision_batch import digest
+from mailvane.outbound.store.domains import approved_locked, forget, put_usage
 from mailvane.outbound.store.rows import (
     SET_COUNTERS,
     WHOLE,

@@ -177,6 +177,48 @@ client_terms = Table(
 )
 
 
+# Recipients that mail is not to go to. A row for each reason: what expires leaves the others.
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("address", Text, primary_key=True),  # leads: the door asks for addresses, of whatever workspace
+    Column("workspace", Integer, primary_key=True, autoincrement=False),
+    Column("reason", String(16), primary_key=True),
+    Column("noticed_at", BigInteger, nullable=False),  # when it was last said
+    Column("expires_at", BigInteger),  # None: by the setting of the reason
+    Column("source", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("spared", BigInteger, nullable=False),  # mails that were refused for it; likewise warned
+    Column("warned", BigInteger, nullable=False),
+    Index(None, "workspace", "address"),
+    sqlite_with_rowid=False,
+)
+
+# How many mails were refused, or marked, for suppressed recipients on a day.
+suppression_days = Table(
+    "suppression_days",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),  # days since the epoch
+    Column("workspace", Integer, primary_key=True, autoincrement=False),
+    Column("reason", String(16), primary_key=True),
+    Column("spared", BigInteger, nullable=False),
+    Column("warned", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Whose mail a mail server takes in and keeps: domains and logins.
+holds = Table(
+    "holds",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("held_at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+
 # Limits of the installation for senders, beside those of governed domains. `*`: of all that have none of their own.
 send_limits = Table(
     "send_limits",

@@ -135,7 +135,10 @@ def test_at_every_stage_of_a_mail_it_may_be_decided(stage: str) -> None:
 
 
 def asked(units: int) -> SendRequest:
-    return SendRequest(domain="shop.example", units=units, mail_server=True, senders=("ann@shop.example",))
+    return SendRequest(
+        domain="shop.example", units=units, mail_server=True, senders=("ann@shop.example",),
+        recipients=("bob@inbox.example",),
+    )  # fmt: skip
 
 
 def test_the_units_are_the_recipients_as_far_as_they_are_known() -> None:

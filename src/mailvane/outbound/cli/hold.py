@@ -1,0 +1,93 @@
+"""`mailvane hold`: mail of a domain or login that a mail server takes in and keeps, until it is let go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+from rich.table import Table
+
+from mailvane.core.cli.rendering import console, moment, print_json
+from mailvane.outbound.cli.program import OutboundProgram, outbound_program
+from mailvane.outbound.holds import HoldKind
+from mailvane.outbound.postfix_queue import (
+    QueuedMail,
+    Whose,
+    can_release,
+    held_mails,
+    how_to_release,
+    kept_by_hold,
+    let_go,
+    of_sender,
+)
+
+_KIND = typer.Argument(help="domain or login.")
+_NAME = typer.Argument(help="A domain, or a SASL login.")
+_JSON = typer.Option(False, "--json", help="Print JSON.")
+
+group = typer.Typer(help="Domains and logins whose mail is held.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="hold")
+
+
+@group.command(name="list")
+def list_(context: typer.Context, as_json: bool = _JSON) -> None:
+    """List what is on hold."""
+    program = outbound_program(context)
+    found = program.holds().all()
+    if as_json:
+        print_json(found)
+        return
+    table = Table("kind", "name", "since", "by", "note", box=None)
+    for each in found:
+        table.add_row(each.kind, each.name, moment(each.held_at, program.zone), each.actor, each.note)
+    console().print(table)
+
+
+@group.command(name="set")
+def set_(
+    context: typer.Context,
+    kind: HoldKind = _KIND,
+    name: str = _NAME,
+    note: str = typer.Option("", help="Why, for people."),
+) -> None:
+    """Hold mail of a domain or login from now on: Postfix takes it in and keeps it in its hold queue."""
+    program = outbound_program(context)
+    made = program.holds().hold(kind, name, "command line", program.now(), note)
+    typer.echo(f"{made.kind} {made.name}: on hold")
+
+
+@group.command()
+def release(
+    context: typer.Context,
+    kind: HoldKind = _KIND,
+    name: str = _NAME,
+    queue: bool | None = typer.Option(
+        None, "--queue/--no-queue", help="Let go what Postfix holds here; by default where its commands can be run."
+    ),
+) -> None:
+    """Let new mail pass again, and what Postfix holds go; or say how."""
+    program = outbound_program(context)
+    found = program.holds().release(kind, name)
+    typer.echo(f"{kind} {found}: released; new mail passes")
+    if queue is False or (queue is None and not can_release()):
+        typer.echo(f"what Postfix holds is let go on its machine by:\n  {how_to_release(kind, found)}")
+        return
+    waiting = held_mails()
+    ids = _kept(program, waiting, Whose(kind, found)) if waiting else []
+    let_go(ids)
+    typer.echo(f"let go {len(ids):,} held mails")
+    rest = len(set(of_sender(waiting, found)).difference(ids)) if kind is HoldKind.DOMAIN else 0
+    if rest:
+        typer.echo(f"{rest:,} more of {found} stay held: by another rule, or not in the mail log. To let them go, too:")
+        typer.echo(f"  {how_to_release(kind, found)}")
+
+
+def _kept(program: OutboundProgram, waiting: Sequence[QueuedMail], whose: Whose) -> list[str]:
+    """Queue ids of what was kept for this hold."""
+    tenancy = program.tenancy()
+    relays = {each.id: tuple(one.id for one in tenancy.relays(each.id)) for each in tenancy.workspaces()}
+    with program.maillog() as maillog:
+        return kept_by_hold(maillog, relays, waiting, whose, program.now())
