@@ -165,7 +165,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def mailvane(scratch: Path, domains: int) -> Iterator[int]:
+def mailvane(scratch: Path, domains: int, prepare: Callable[[Path], None] = lambda _data: None) -> Iterator[int]:
+    """`prepare` is given the data directory before the server starts."""
     data, port = scratch / "data", free_port()
     data.mkdir()
     ledger = open_ledger(f"sqlite:///{data / 'ledger.sqlite'}")
@@ -177,6 +178,7 @@ def mailvane(scratch: Path, domains: int) -> Iterator[int]:
         governance.create(name, None, now)
         governance.change(name, {"daily_limit": LIMIT, "monthly_limit": LIMIT}, "benchmark", now)
     ledger.close()
+    prepare(data)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAILVANE_")}
     environment |= {"MAILVANE_DATA": str(data), "MAILVANE_POLICY": f"127.0.0.1:{port}"}
     with running([str(MAILVANE), "serve", "--roles", "policy"], port, environment):

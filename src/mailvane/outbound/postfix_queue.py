@@ -16,7 +16,7 @@ from mailvane.core.mailbox import domain_of
 from mailvane.core.moments import DAY_MS
 from mailvane.core.names import mail_domain
 from mailvane.maillog.interface import MailLog
-from mailvane.maillog.model import DeliveryStatus, MailKind
+from mailvane.maillog.model import DeliveryStatus, EventType, MailKey, MailKind
 from mailvane.maillog.queries import Delivery, LogQuestion, Match, Pattern, Term
 from mailvane.outbound.holds import HoldKind
 from mailvane.outbound.model import Reason
@@ -95,8 +95,13 @@ def kept_by_hold(
             since=now - _LONGEST_HELD_MS, limit=_MOST,
         )  # fmt: skip
         rows = maillog.search(question).deliveries if own and there else ()
-        found += [each.queue_id for each in rows if each.queue_id in there and _MARK in each.reply and whose.sent(each)]
-    return list(dict.fromkeys(found))
+        mails = {each.queue_id: each for each in rows if each.queue_id in there and whose.sent(each)}
+        for queue_id, each in mails.items():
+            # The row of a mail that was never tried has no reply.
+            events = maillog.mail_events(workspace, MailKey(each.relay, each.accepted_at, each.number))
+            if any(event.type is EventType.HELD and _MARK in event.reply for event in events):
+                found.append(queue_id)
+    return found
 
 
 def _run(command: Sequence[str], text: str = "") -> str:

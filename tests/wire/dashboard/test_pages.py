@@ -8,6 +8,8 @@ import pytest
 
 from mailvane.dashboard.application import HEADERS
 from mailvane.dashboard.people.model import Role
+from mailvane.outbound.suppression import SuppressionReason
+from mailvane.outbound.suppression_list import Said
 from tests.wire.dashboard.browsing import HOSTILE, PASSWORD, SAME, Browser, fill, logged_in, member, paths
 from tests.wire.world import MAIL_ID, NOW, World
 
@@ -118,6 +120,25 @@ def test_a_viewer_looks_and_changes_nothing(world: World) -> None:
     assert operator.post(f"{path}/limits", {"daily_limit": "5", "monthly_limit": "50"}).status_code == 303
     assert world.services.outbound.governance.domain(name).daily_limit == 5
     assert operator.post(f"{path}/limits", {"daily_limit": "many"}).status_code == 400
+
+
+def test_an_operator_holds_and_releases_a_domain_and_sees_who_is_spared(world: World) -> None:
+    fill(world, world.ours, "hello")
+    mine = world.ours.workspace.id
+    path, name = f"/ui/{mine}/domains", f"shop{mine}.example"
+    said = Said(reason=SuppressionReason.COMPLAINED)
+    world.services.outbound.suppressions.add(mine, "a@x.example", said, NOW)
+    operator, viewer = member(world, Role.OPERATOR), member(world, Role.VIEWER)
+    assert viewer.post(f"{path}/{name}/hold").status_code == 403
+    assert operator.post(f"{path}/{name}/hold").status_code == 303
+    assert [each.name for each in world.services.outbound.holds.all()] == [name]
+    assert "on hold" in viewer.get(path).text
+    assert "Mail to these addresses is refused." in viewer.get(path).text
+    assert "Release its mail" in operator.get(f"{path}/{name}").text
+    assert operator.post(f"{path}/{name}/release").status_code == 303
+    assert world.services.outbound.holds.all() == []
+    world.services.outbound.governance.create("claimed.example", mine, NOW, approved=False)
+    assert operator.post(f"{path}/claimed.example/hold").status_code == 400
 
 
 def test_no_page_shows_another_workspace(world: World) -> None:

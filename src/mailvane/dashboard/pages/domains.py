@@ -12,7 +12,10 @@ from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
 from mailvane.mailboxes.rates import Interval, wilson
+from mailvane.outbound.holds import HoldKind
 from mailvane.outbound.model import Domain, OutboundStatus, Usage
+from mailvane.outbound.postfix_queue import how_to_release
+from mailvane.outbound.suppression import SuppressionReason
 
 _AUDIT = 50
 
@@ -40,7 +43,15 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def listed(services: DashboardServices, visit: Visit) -> Reply:
-    return Html("domains.html", {"section": "Domains", "rows": _rows(services, visit)})
+    suppressed = services.outbound.suppressions.summary(visit.workspace.id, visit.now)
+    values = {
+        "section": "Domains",
+        "rows": _rows(services, visit),
+        "held": _held(services),
+        "suppressed": suppressed,
+        "reasons": list(SuppressionReason),
+    }
+    return Html("domains.html", values)
 
 
 def show(services: DashboardServices, visit: Visit, failure: str = "") -> Reply:
@@ -54,6 +65,8 @@ def show(services: DashboardServices, visit: Visit, failure: str = "") -> Reply:
         "audit": services.outbound.governance.audit(name, _AUDIT, workspace),
         "may_change": visit.visitor.may(workspace, Role.OPERATOR),
         "failure": failure,
+        "held": name in _held(services),
+        "release": how_to_release(HoldKind.DOMAIN, domain.name),
     }
     return Html("domain.html", values, 400 if failure else 200)
 
@@ -68,6 +81,23 @@ def stop(services: DashboardServices, visit: Visit) -> Reply:
 def restore(services: DashboardServices, visit: Visit) -> Reply:
     """Bounces and complaints count anew from now on."""
     return _changed(services, visit, {"status": OutboundStatus.ACTIVE, "closed": False})
+
+
+def hold(services: DashboardServices, visit: Visit) -> Reply:
+    """Mail servers take its mail in and keep it."""
+    domain = services.outbound.governance.domain(visit.path["name"], visit.workspace.id)
+    if not domain.approved:
+        return show(services, visit, "the domain is only claimed: its mail is not this workspace's to hold")
+    services.outbound.holds.hold(HoldKind.DOMAIN, domain.name, visit.visitor.user.name, visit.now)
+    return Redirect(f"/ui/{visit.workspace.id}/domains/{domain.name}")
+
+
+def release(services: DashboardServices, visit: Visit) -> Reply:
+    """New mail passes again."""
+    domain = services.outbound.governance.domain(visit.path["name"], visit.workspace.id)
+    if domain.approved:
+        services.outbound.holds.release(HoldKind.DOMAIN, domain.name)
+    return Redirect(f"/ui/{visit.workspace.id}/domains/{domain.name}")
 
 
 def limit(services: DashboardServices, visit: Visit) -> Reply:
@@ -101,6 +131,10 @@ def needs(services: DashboardServices, visit: Visit) -> Iterator[Need]:
                 yield Need("warn", text, "", path, "Limits")
 
 
+def _held(services: DashboardServices) -> frozenset[str]:
+    return frozenset(each.name for each in services.outbound.holds.all() if each.kind is HoldKind.DOMAIN)
+
+
 def _rows(services: DashboardServices, visit: Visit) -> list[Row]:
     found = services.outbound.governance.domains(visit.workspace.id)
     usages = services.outbound.governance.usages_today(found, visit.now)
@@ -125,4 +159,6 @@ PAGES = (
     Page("post", f"{_ONE}/stop", stop, role=Role.OPERATOR),
     Page("post", f"{_ONE}/restore", restore, role=Role.OPERATOR),
     Page("post", f"{_ONE}/limits", limit, role=Role.OPERATOR),
+    Page("post", f"{_ONE}/hold", hold, role=Role.OPERATOR),
+    Page("post", f"{_ONE}/release", release, role=Role.OPERATOR),
 )
