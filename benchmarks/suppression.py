@@ -25,6 +25,7 @@ from mailvane.outbound.suppression import Suppression, SuppressionReason
 from mailvane.server.ledger import open_ledger
 
 CONNECTIONS = (16, 64)
+DOMAINS = 1_000
 
 
 def filled(data: Path, addresses: int) -> None:
@@ -35,7 +36,7 @@ def filled(data: Path, addresses: int) -> None:
     reason = SuppressionReason.BOUNCED
     entries = (
         Suppression(
-            address=f"{number:07}.gone@inbox.example",
+            address=f"d{number % DOMAINS}.example.{number:07}@inbox.example",  # around each one that is asked about
             workspace=workspace.id,
             reason=reason,
             noticed_at=now,
@@ -57,6 +58,7 @@ def main() -> None:
     arguments.add_argument("--seconds", type=float, default=8.0)
     arguments.add_argument("--rounds", type=int, default=3)
     chosen = arguments.parse_args()
+    policy.QUESTION = policy.QUESTION.replace("bob@inbox.example", "{domain}@inbox.example")
     ways = {"off": ("off", 0), "empty list": ("refuse", 0), "long list": ("refuse", chosen.addresses)}
     found: dict[tuple[str, int], list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as place, ExitStack() as running:
@@ -69,11 +71,11 @@ def main() -> None:
                 (data / "mailvane.toml").write_text(f'[outbound]\nsuppression = "{mode}"\n')
                 filled(data, addresses)
 
-            ports[name] = running.enter_context(policy.mailvane(scratch, 1_000, prepare))
+            ports[name] = running.enter_context(policy.mailvane(scratch, DOMAINS, prepare))
         for _ in range(chosen.rounds):
             for name, port in ports.items():
                 for connections in CONNECTIONS:
-                    found[name, connections].append(policy.asked(port, connections, chosen.seconds, 1_000).rate)
+                    found[name, connections].append(policy.asked(port, connections, chosen.seconds, DOMAINS).rate)
     for connections in CONNECTIONS:
         base = statistics.median(found["off", connections])
         for name in ways:

@@ -5,14 +5,16 @@ A copy must hold every batch either in the journal or in the mail log, never in 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from shutil import rmtree
 from typing import Protocol
 
 import msgspec
 
-from mailvane.core.errors import InvalidInput
+from mailvane.core.errors import InvalidInput, NotPossible
 from mailvane.core.ledger.copying import LedgerCopies
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.inventory import EVENTS, VIEWS
@@ -21,6 +23,7 @@ from mailvane.maillog.recording import Recorder
 
 _MAILLOG = "maillog"
 _LEDGER = "ledger.sqlite"
+SETTINGS = "mailvane.toml"
 
 
 class Watched(Protocol):
@@ -48,6 +51,27 @@ class _Unwatched:
         return nullcontext()
 
 
+class SettingsFile(msgspec.Struct, frozen=True):
+    """The settings of an installation, as far as they are a file."""
+
+    used: Path | None  # that was read; None: there is none
+    usual: Path | None  # where it is looked for
+
+    def copy_to(self, target: Path) -> None:
+        """As it is, with the passwords that stand in it; for its owner alone. Raises OSError."""
+        if self.used is None:
+            return
+        with open(target, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as copy:
+            copy.write(self.used.read_bytes())
+            copy.flush()
+            os.fsync(copy.fileno())
+
+    def take_from(self, source: Path) -> None:
+        """Where no file is used, and none is in its place. Raises OSError."""
+        if self.used is None and self.usual is not None and source.exists() and not self.usual.exists():
+            SettingsFile(source, None).copy_to(self.usual)
+
+
 class LockedMailLog:
     """The mail log of a process that records into it: a `MailLog` whose upkeep stops the carrying for its length."""
 
@@ -58,7 +82,10 @@ class LockedMailLog:
         copies: LedgerCopies,
         check: Callable[[], None] = lambda: None,
         integrity: Watched | None = None,
+        settings: SettingsFile | None = None,
     ) -> None:
+        """`settings`: the file that is copied along."""
+        self._settings = settings or SettingsFile(None, None)
         self._maillog = maillog
         self._recorder = recorder
         self._copies = copies
@@ -97,19 +124,30 @@ class LockedMailLog:
                 self._maillog.rebuild()
 
     def backup(self, target: Path) -> None:
-        """Write both stores to a directory that is new or empty. Raises InvalidInput."""
+        """Write both stores and the settings to a directory that is new or empty. Raises InvalidInput, NotPossible.
+
+        What a backup that fails has written is removed. The master token is not copied.
+        """
         _check_whole(target)
-        with self._nothing_on_its_way():
+        with self._nothing_on_its_way(), _reaching(target):
             if target.exists() and any(target.iterdir()):
                 raise InvalidInput(f"{target} is not empty")
             target.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._copies.copy_to(target / _LEDGER)
-            self._maillog.backup(target / _MAILLOG)
+            try:
+                self._settings.copy_to(target / SETTINGS)
+                self._copies.copy_to(target / _LEDGER)
+                self._maillog.backup(target / _MAILLOG)
+            except BaseException:
+                _empty(target)
+                raise
 
     def restore(self, source: Path) -> None:
-        """Take both stores from such a directory. Raises InvalidInput, LedgerMismatch."""
+        """Take both stores from such a directory, and the settings where there are none.
+
+        Raises InvalidInput, NotPossible, LedgerMismatch.
+        """
         _check_whole(source)
-        with self._nothing_on_its_way(), self._integrity.changing(repaired=None):
+        with self._nothing_on_its_way(), self._integrity.changing(repaired=None), _reaching(source, "read"):
             if not (source / _MAILLOG).exists() or not (source / _LEDGER).exists():
                 raise InvalidInput(f"{source} holds no backup")
             if self._maillog.health().events:
@@ -117,6 +155,7 @@ class LockedMailLog:
             self._maillog.restore(source / _MAILLOG)
             self._copies.copy_from(source / _LEDGER)
             self._check()
+            self._settings.take_from(source / SETTINGS)
 
     def accept_losses(self) -> None:
         """What is gone of the mail log is not missed any more."""
@@ -129,6 +168,24 @@ class LockedMailLog:
         self._recorder.drain()
         with self._recorder.paused():
             yield
+
+
+@contextmanager
+def _reaching(directory: Path, verb: str = "write") -> Iterator[None]:
+    """Raises NotPossible where the system does not let this process: its user, or its unit, may not."""
+    try:
+        yield
+    except OSError as error:
+        raise NotPossible(
+            f"cannot {verb} {error.filename or directory}: {error.strerror or error}; the process runs as user"
+            f" {os.geteuid()}, and under systemd may write only where its unit says"
+        ) from error
+
+
+def _empty(target: Path) -> None:
+    for name in (SETTINGS, _LEDGER):
+        (target / name).unlink(missing_ok=True)
+    rmtree(target / _MAILLOG, ignore_errors=True)
 
 
 def _check_whole(directory: Path) -> None:

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from mailvane.server import cli
 from mailvane.server.asking import maillog_anywhere, server_of
-from mailvane.server.settings import Settings, base_url, load, master_token
+from mailvane.server.settings import TOKEN_FILE, Settings, base_url, load, master_token
 
 if TYPE_CHECKING:
     from mailvane.core.cli.selection import Tenants
@@ -263,9 +263,16 @@ class Mailvane:
             clock=self.now,
         )
 
-    def backup(self, directory: Path) -> None:
+    def backup(self, directory: Path) -> Sequence[str]:
         with self.maillog() as maillog:
             maillog.backup(directory)
+        config, token = self._settings.config, self._settings.data / TOKEN_FILE
+        settings = f"the settings ({config}), with the passwords in them" if config else "no settings: there is no file"
+        apart = str(token) if token.exists() else "it is given by a setting"
+        return (
+            f"it holds the mail log, the ledger, and {settings}",
+            f"apart, to be kept by you: the master token ({apart})",
+        )
 
     def restore(self, directory: Path) -> None:
         with self.maillog() as maillog:

@@ -55,6 +55,7 @@ from mailvane.server.mailboxes import WarmupWatch, mailbox_services
 from mailvane.server.outbound import outbound_services, policy_server
 from mailvane.server.receiving import Receiving
 from mailvane.server.reputation import Reputation, reputation_of
+from mailvane.server.service_manager import ServiceManager, service_manager
 from mailvane.server.settings import SMTP_DEFAULT, Settings, base_url, master_token, shown
 from mailvane.server.stores import Stores, stores_here
 from mailvane.server.tracking import settling_of, tracking_services
@@ -106,11 +107,12 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
             policy_server(settings.outbound, outbound.decision_queue, registry, limits) if "policy" in roles else None
         )
         receiving = Receiving(settings, stores, registry, _clock) if "smtp" in roles else None
+        manager = service_manager()
         on_ready = None if ready is None else partial(ready, stores)
         # A loop in C: a decision is so little work that the standard one would be a good part of it.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            answering = None if application is None else _answering(settings, application, limits, on_ready)
-            surfaces = _receiving(receiving, _run(settings, answering, policy, outbound))
+            answering = None if application is None else _answering(settings, application, limits, manager, on_ready)
+            surfaces = _receiving(receiving, _run(settings, answering, policy, outbound, manager))
             background = [*reputation.background(), housekeeping_of(stores.ledger, _clock).run]
             health = Health(settings, lambda: stores.ledger, _clock, lambda _ledger: services.inbound)
             background += health.background(registry)
@@ -232,6 +234,7 @@ async def _run(
     answering: Callable[[asyncio.Event], Coroutine[Any, Any, None]] | None,
     policy: PolicyServer | None,
     outbound: OutboundServices,
+    manager: ServiceManager,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -243,9 +246,12 @@ async def _run(
     gc.freeze()
     await outbound.decision_queue.start()
     try:
-        async with _policing(settings, policy):
+        async with in_background([manager.watch]), _policing(settings, policy):
+            if answering is None:
+                manager.ready("without HTTP")
             await (stop.wait() if answering is None else answering(stop))
     finally:
+        manager.stopping()
         await outbound.decision_queue.stop()
 
 
@@ -263,12 +269,16 @@ async def _policing(settings: Settings, policy: PolicyServer | None) -> AsyncIte
 
 
 def _answering(
-    settings: Settings, application: Litestar, limits: ConnectionLimits, ready: Callable[[], None] | None
+    settings: Settings,
+    application: Litestar,
+    limits: ConnectionLimits,
+    manager: ServiceManager,
+    ready: Callable[[], None] | None,
 ) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
     """What answers HTTP until the event is set."""
 
     async def answer(stop: asyncio.Event) -> None:
-        announcing = asyncio.create_task(_announce(settings, ready))
+        announcing = asyncio.create_task(_announce(settings, manager, ready))
         try:
             await serve_http(application, settings.http, stop, HttpLimits(connections=limits))
         finally:
@@ -277,7 +287,7 @@ def _answering(
     return answer
 
 
-async def _announce(settings: Settings, ready: Callable[[], None] | None) -> None:
+async def _announce(settings: Settings, manager: ServiceManager, ready: Callable[[], None] | None) -> None:
     """Say that questions are answered, once they are."""
     while True:
         try:
@@ -288,6 +298,7 @@ async def _announce(settings: Settings, ready: Callable[[], None] | None) -> Non
         writer.close()
         break
     log.info("answering on %s", base_url(settings))
+    manager.ready(f"answering on {base_url(settings)}")
     if ready is not None:
         await asyncio.to_thread(ready)
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 import msgspec
 
 from mailvane.dmarc.settings import reports_arrive_for
-from mailvane.maillog.backup import LockedMailLog
+from mailvane.maillog.backup import LockedMailLog, SettingsFile
 from mailvane.maillog.clickhouse import ScratchSession, open_maillog
 from mailvane.maillog.integrity import Integrity
 from mailvane.maillog.interface import MailLog
@@ -21,7 +21,7 @@ from mailvane.server.data_directory import owned
 from mailvane.server.ledger import Ledger
 from mailvane.server.ledgers import ledger_of
 from mailvane.server.noticing import NoticingReplies
-from mailvane.server.settings import Settings, fingerprints, master_token
+from mailvane.server.settings import CONFIG_FILE, Settings, fingerprints, master_token
 from mailvane.server.tenants.remote import RemoteRemoval
 from mailvane.server.tenants.removal import Removal, WorkspaceRemoval
 
@@ -62,7 +62,8 @@ def stores_here(
         shipper = Shipper(recorder)
         shipper.start()
         open_things.callback(shipper.stop)
-        attended = LockedMailLog(maillog, recorder, ledger.copies, ownership.check, integrity)
+        settings_file = SettingsFile(settings.config, settings.data / CONFIG_FILE)
+        attended = LockedMailLog(maillog, recorder, ledger.copies, ownership.check, integrity, settings_file)
         removal = WorkspaceRemoval(ledger.tenants, ownership, recorder, integrity, workspaces_in(settings))
         yield Stores(ledger, attended, recorder, shipper, integrity, maillog.scratch, removal)
 

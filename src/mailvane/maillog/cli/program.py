@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -67,8 +67,8 @@ class MailLogProgram(Program, Protocol):
     def import_postfix(self, request: ImportRequest, report: Callable[[ImportProgress], None]) -> ImportSummary:
         """Read Postfix logs; returns when every event can be queried."""
 
-    def backup(self, directory: Path) -> None:
-        """Write both stores to an empty directory."""
+    def backup(self, directory: Path) -> Sequence[str]:
+        """Write both stores and the settings to an empty directory; what is in it and what is not, for people."""
 
     def restore(self, directory: Path) -> None:
         """Fill an empty data directory from a backup."""

@@ -27,9 +27,11 @@ def backup(
     context: typer.Context,
     directory: Path = typer.Argument(help="Where to; a new directory, or one that is empty."),
 ) -> None:
-    """Write the mail log and the ledger to a directory, while the server may go on running."""
-    maillog_program(context).backup(directory.absolute())
+    """Write the mail log, the ledger and the settings to a directory, while the server may go on running."""
+    said = maillog_program(context).backup(directory.absolute())
     typer.echo(f"backed up to {directory}")
+    for line in said:
+        typer.echo(line)
 
 
 def restore(

@@ -30,6 +30,8 @@ _LISTED = PreparedChoice(
     ).where,
     suppressions.c.address,
 )
+_FEW = 64
+_FIRST_HELD = Prepared(select(holds.c.kind, holds.c.name).limit(_FEW))
 _HELD = PreparedChoice(select(holds.c.kind, holds.c.name).where, holds.c.name)
 _SEEN = PreparedChoice(select(answers.c.digest).where, answers.c.digest)
 _RANK = {reason: rank for rank, reason in enumerate(SuppressionReason)}
@@ -137,8 +139,11 @@ class Screening:
         self, connection: Connection, requests: Sequence[SendRequest], rules: SuppressionRules, now: int
     ) -> Screen:
         """What is said of the recipients and senders of these requests."""
-        names = {name for request in requests for name in (request.domain, request.login) if name}
-        found = frozenset((row.kind, row.name) for row in _HELD.rows(connection, sorted(names)))
+        rows = _FIRST_HELD.rows(connection, {})
+        if len(rows) == _FEW:  # there may be more; mostly there is none, and nothing to compare
+            names = {name for request in requests for name in (request.domain, request.login) if name}
+            rows = _HELD.rows(connection, sorted(names))
+        found = frozenset((row.kind, row.name) for row in rows)
         listed: dict[tuple[str, int], SuppressionReason] = {}
         if rules.mode is not SuppressionMode.OFF:
             addresses = {address for request in requests for address in request.recipients}
