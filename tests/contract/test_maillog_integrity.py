@@ -12,7 +12,7 @@ from mailvane.core.errors import StoreDamaged
 from mailvane.maillog.backup import LockedMailLog
 from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog
 from mailvane.maillog.clickhouse.engine import Engine, parse_address
-from mailvane.maillog.integrity import Integrity
+from mailvane.maillog.integrity import Integrity, made_anew
 from mailvane.maillog.model import EventBatch, EventType, MailEvent
 from mailvane.maillog.recording import Recorder
 from mailvane.server.ledger import Ledger, open_ledger
@@ -259,3 +259,14 @@ def test_a_definition_that_cannot_be_read_is_one_line(directory: Path) -> None:
     for _ in range(2):
         with pytest.raises(StoreDamaged, match=r"cannot be opened: .*`mailvane restore`"):
             Engine(parse_address(f"chdb://{directory}"))
+
+
+def test_views_that_are_filled_anew_are_not_missed(watched: Watched, ledger: Ledger) -> None:
+    """As when a later version opens the mail log: their parts are others, and fewer."""
+    made_anew(ledger.maillog_record, ("engagement",))
+    watched.each("TRUNCATE TABLE engagement")
+    assert watched.damage() == ""
+    watched.each("TRUNCATE TABLE mails")
+    assert "rows of mails" in watched.damage()
+    made_anew(ledger.maillog_record, ("mails",))
+    assert watched.damage() == ""

@@ -27,6 +27,20 @@ _CHANGING_MS = 6 * HOUR_MS
 _TRIES = 5
 
 
+def made_anew(records: MailLogRecordStore, tables: Collection[str]) -> None:
+    """Before these are filled anew from the events: what they were made of until now is not missed."""
+    for _ in range(_TRIES):
+        kept = records.maillog_record()
+        inventory = {
+            server: {name: parts for name, parts in known.items() if name not in tables}
+            for server, known in kept.record.inventory.items()
+        }
+        lost = tuple(loss for loss in kept.record.losses if loss.table not in tables)
+        record = Record(inventory, lost)
+        if record == kept.record or records.keep_maillog_record(KeptRecord(kept.revision, kept.changing_until, record)):
+            return
+
+
 class Integrity:
     """Safe to share between threads. One that is alone may say so: then nobody else can be changing what is stored."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 
 import msgspec
 
 from mailvane.dmarc.settings import reports_arrive_for
 from mailvane.maillog.backup import LockedMailLog, SettingsFile
 from mailvane.maillog.clickhouse import ScratchSession, open_maillog
-from mailvane.maillog.integrity import Integrity
+from mailvane.maillog.integrity import Integrity, made_anew
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.model import EventBatch
 from mailvane.maillog.ownership import Ownership
@@ -51,7 +52,7 @@ def stores_here(
         if is_embedded(settings):
             open_things.enter_context(owned(settings.data, purpose, http, fingerprints(settings)))
         ledger = open_things.enter_context(ledger_of(settings))
-        maillog = open_maillog(settings.maillog)
+        maillog = open_maillog(settings.maillog, partial(made_anew, ledger.maillog_record))
         open_things.callback(maillog.close)
         ownership = Ownership(ledger.tenants, ledger.adoption, maillog)
         ownership.check()
@@ -95,7 +96,7 @@ def ownership_here(settings: Settings, purpose: str) -> Iterator[Ownership]:
         if is_embedded(settings):
             open_things.enter_context(owned(settings.data, purpose))
         ledger = open_things.enter_context(ledger_of(settings))
-        maillog = open_maillog(settings.maillog)
+        maillog = open_maillog(settings.maillog, partial(made_anew, ledger.maillog_record))
         open_things.callback(maillog.close)
         integrity = Integrity(ledger.maillog_record, maillog, _clock, alone=is_embedded(settings))
         with integrity.changing():

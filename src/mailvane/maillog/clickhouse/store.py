@@ -81,8 +81,8 @@ _SPARE = 100
 _hours = msgspec.json.Decoder(HourlyCounts)
 
 
-def open_maillog(dsn: str) -> ClickHouseMailLog:
-    """Open the mail log that a DSN names, creating what is missing.
+def open_maillog(dsn: str, filling: upkeep.Filling = upkeep.unannounced) -> ClickHouseMailLog:
+    """Open the mail log that a DSN names, creating what is missing; `filling` hears before views are filled anew.
 
     Raises InvalidSetting, StoreInUse, StoreTooNew, StoreUnavailable.
     """
@@ -91,7 +91,7 @@ def open_maillog(dsn: str) -> ClickHouseMailLog:
     try:
         for server in range(max(1, len(address.servers))):
             engines.append(Engine(address, server))
-            upkeep.prepare(engines[-1])
+            upkeep.prepare(engines[-1], filling)
     except BaseException:
         for engine in engines:
             engine.close()

@@ -6,7 +6,7 @@ Whoever calls these holds appends off meanwhile; questions are answered all the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,14 +15,22 @@ from mailvane.maillog.clickhouse.engagement_days import forget
 from mailvane.maillog.clickhouse.engine import DATABASE, Engine
 from mailvane.maillog.clickhouse.schema import KEPT, create, feeds, stamp
 
+# Told which views are about to be filled anew.
+Filling = Callable[[Collection[str]], None]
 
-def prepare(engine: Engine) -> None:
-    """Create what is missing, and fill the views that a former schema did not have.
+
+def unannounced(_views: Collection[str]) -> None:
+    pass
+
+
+def prepare(engine: Engine, filling: Filling = unannounced) -> None:
+    """Create what is missing, and fill the views that a former schema did not have, or had otherwise.
 
     Raises StoreTooNew when a newer Mailvane or engine wrote here.
     """
     lacking = create(engine)
     if lacking:
+        filling(lacking)
         _fill(engine, lacking)
     stamp(engine)  # last: what was cut short is done again
 
