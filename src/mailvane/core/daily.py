@@ -58,5 +58,15 @@ def last_due(now: int, hour: int, zone: ZoneInfo) -> Day:
     return Day(told.isoformat(), zone.key, _ms(told, 0, zone), _ms(told + timedelta(days=1), 0, zone))
 
 
+def days_before(day: Day, count: int) -> list[Day]:
+    """So many days before that one, the oldest first."""
+    zone, named = ZoneInfo(day.zone), date.fromisoformat(day.name)
+    found = []
+    for back in range(count, 0, -1):
+        one = named - timedelta(days=back)
+        found.append(Day(one.isoformat(), day.zone, _ms(one, 0, zone), _ms(one + timedelta(days=1), 0, zone)))
+    return found
+
+
 def _ms(day: date, hour: int, zone: ZoneInfo) -> int:
     return int(datetime.combine(day, time(hour), zone).timestamp() * 1000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,13 @@ class DailyReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The mail of yesterday's alerts."""
 
     to: Annotated[tuple[str, ...], Meta(description="Mailboxes that get the daily report; none, no report.")] = ()
+    workspaces: Annotated[
+        Mapping[str, tuple[str, ...]],
+        Meta(
+            description="Who gets the report of a workspace in place of `to`, such as"
+            ' `{ acme = ["ops@acme.example"] }`; an empty list: nobody.'
+        ),
+    ] = {}
     hour: Annotated[Annotated[int, Meta(ge=0, le=23)], Meta(description="Hour of the day at which it is sent.")] = 7
     timezone: Annotated[str, Meta(description="Time zone of that hour and of the day it tells of.")] = "UTC"
 
@@ -70,11 +78,16 @@ def _check(read: ReputationSettings, where: str) -> None:
             ZoneInfo(zone)
         except (KeyError, ValueError, OSError):
             raise InvalidSetting(f"{where}: {name}: there is no time zone {zone!r}") from None
-    for written in read.daily_report.to:
-        try:
-            read_mailbox(written)
-        except InvalidInput as error:
-            raise InvalidSetting(f"{where}: daily_report: to: {error.message}") from None
+    report = read.daily_report
+    for name, mailboxes in (
+        ("to", report.to),
+        *((f"workspaces: {each}", to) for each, to in report.workspaces.items()),
+    ):
+        for written in mailboxes:
+            try:
+                read_mailbox(written)
+            except InvalidInput as error:
+                raise InvalidSetting(f"{where}: daily_report: {name}: {error.message}") from None
 
 
 PART = Part(ReputationSettings, ("daily_report",), _check)

@@ -7,16 +7,18 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from mailvane.core.egress import EgressGuard
+from mailvane.core.mailbox import read_mailbox
 from mailvane.core.moments import HOUR_MS
 from mailvane.dmarc.settings import DmarcSettings
 from mailvane.maillog.settings import PostfixLog
 from mailvane.notify.channels import Channels
 from mailvane.notify.settings import NotifySettings
+from mailvane.reputation.alerts.daily_report import Recipients
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.alerts.warnings import AlertWarnings
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import Source
-from mailvane.reputation.settings import ReputationSettings
+from mailvane.reputation.settings import DailyReport, ReputationSettings
 from mailvane.reputation.source_schedule import Schedule
 from mailvane.reputation.sources.dnsbl.zones import dictionary
 from mailvane.server.ledger import Ledger
@@ -57,11 +59,17 @@ def channels_of(settings: MonitoringSettings, ledger: Ledger) -> Channels:
 
 def warnings_about(settings: MonitoringSettings, ledger: Ledger) -> AlertWarnings:
     """What keeps alerts silent that are kept."""
+    recipients = report_recipients(settings.reputation.daily_report)
+
+    def sends_reports(workspace: int) -> bool:
+        found = ledger.tenants.workspace(workspace)
+        return found is not None and bool(recipients.of(found))
+
     return AlertWarnings(
         ledger.alerting,
         lambda: dictionary(ledger.zones.zones()),
         sends_mail=bool(settings.notify.mail.host),
-        sends_reports=bool(settings.reputation.daily_report.to),
+        sends_reports=sends_reports,
     )
 
 
@@ -76,3 +84,13 @@ def watched_assets_of(ledger: Ledger, evaluate: Callable[[int, Collection[Source
 
 def schedule_of(settings: ReputationSettings) -> Schedule:
     return Schedule(int(settings.refresh_hours * HOUR_MS))
+
+
+def report_recipients(report: DailyReport) -> Recipients:
+    """Who gets the daily reports, by their addresses."""
+    named = {name: _addresses(mailboxes) for name, mailboxes in report.workspaces.items()}
+    return Recipients(all=_addresses(report.to), of_workspace=named)
+
+
+def _addresses(mailboxes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(read_mailbox(each).address for each in mailboxes)

@@ -10,7 +10,6 @@ from prometheus_client import CollectorRegistry
 
 from mailvane.core.daily import Daily, Day
 from mailvane.core.egress import EgressGuard
-from mailvane.core.mailbox import read_mailbox
 from mailvane.core.moments import HOUR_MS
 from mailvane.core.periodic import Background
 from mailvane.notify.apprise_channel import AppriseNotifier
@@ -29,7 +28,7 @@ from mailvane.reputation.emailconsul.shape import webhook_body
 from mailvane.reputation.texts.email_templates import render_email
 from mailvane.reputation.texts.plain_message import plain_message
 from mailvane.reputation.texts.slack_message import slack_body
-from mailvane.server.alerting import MonitoringSettings, alerting_of
+from mailvane.server.alerting import MonitoringSettings, alerting_of, report_recipients
 from mailvane.server.ledger import Ledger
 
 
@@ -61,12 +60,11 @@ class Notifying:
         )
         following = partial(self._metrics.follow, self._ledger.outbox.notifications_waiting)
         report = self._settings.reputation.daily_report
-        if not report.to:
+        if not (report.to or any(report.workspaces.values())):
             return [worker.run, following]
-        addresses = [read_mailbox(each).address for each in report.to]
-        reports = DailyReports(
-            self._ledger.alerting, self._ledger.tenants, addresses, int(self._settings.reputation.stale_hours * HOUR_MS)
-        )
+        recipients = report_recipients(report)
+        stale_ms = int(self._settings.reputation.stale_hours * HOUR_MS)
+        reports = DailyReports(self._ledger.alerting, self._ledger.tenants, recipients, stale_ms)
 
         async def post(day: Day, now: int) -> None:
             await asyncio.to_thread(reports.post, day, now)

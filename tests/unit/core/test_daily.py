@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailvane.core.daily import Daily, Day, last_due
+from mailvane.core.daily import Daily, Day, days_before, last_due
 
 HOUR = 3_600_000
 
@@ -96,3 +96,9 @@ def test_what_failed_is_told_later(monkeypatch: pytest.MonkeyPatch) -> None:
 
     asyncio.run(scene())
     assert told.days == ["2026-09-20"]
+
+
+def test_the_days_before_one_have_the_hours_of_their_zone() -> None:
+    found = days_before(last_due(ms("2026-03-31T07:00"), 7, ZoneInfo("Europe/Berlin")), 2)
+    assert [(day.name, (day.until - day.since) / HOUR) for day in found] == [("2026-03-28", 24), ("2026-03-29", 23)]
+    assert found[0].until == found[1].since

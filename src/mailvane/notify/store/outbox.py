@@ -41,6 +41,12 @@ class OutboxStore:
         with self._database.write() as connection:
             post(connection, self._database, messages)
 
+    def known(self, ids: Collection[str]) -> set[str]:
+        """Those of these ids that were posted."""
+        wanted = select(notifications.c.id).where(notifications.c.id.in_(sorted(ids)))
+        with self._database.read() as connection:
+            return set(connection.execute(wanted).scalars())
+
     def take(self, now: int, limit: int, hold_ms: int) -> list[Notification]:
         """Pending ones that are due, the oldest first; nobody else takes them within `hold_ms`."""
         table = notifications.c

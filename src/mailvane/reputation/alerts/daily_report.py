@@ -5,13 +5,13 @@ How it looks is the affair of whoever delivers it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
-from mailvane.core.daily import Day
+from mailvane.core.daily import Day, days_before
 from mailvane.core.tenants.model import Workspace
 from mailvane.core.tenants.store import TenantStore
 from mailvane.notify.model import Channel, Notification
@@ -23,6 +23,7 @@ from mailvane.reputation.store.alerts import AlertLogStore
 
 MOST_ALERTS = 100
 MOST_ITEMS = 5  # of a rule type of an alert
+_MOST_MISSED = 7  # ours: days; what is older is looked up, not mailed
 _PAGE = 50  # entries may be large
 # What these say comes when it comes, not when it is asked for: their silence tells nothing.
 _NEVER_ASKED = frozenset({Source.DMARC, Source.TRAPS, Source.HONEYTOKENS})
@@ -82,27 +83,49 @@ class DailyReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="report",
     unjudged: tuple[UnjudgedLine, ...]
 
 
-class DailyReports:
-    """Posts the report of a day to every recipient, workspace by workspace. Any number of nodes may do so."""
+class Recipients(msgspec.Struct, frozen=True, kw_only=True):
+    """Who gets the reports of which workspaces."""
 
-    def __init__(self, stores: AlertingStores, tenants: TenantStore, recipients: Sequence[str], stale_ms: int) -> None:
+    all: tuple[str, ...] = ()  # of every workspace that is not named below
+    of_workspace: Mapping[str, tuple[str, ...]] = {}  # by the workspace's name, in place of those
+
+    def of(self, workspace: Workspace) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.of_workspace.get(workspace.name, self.all)))
+
+
+class DailyReports:
+    """Posts the report of a day to its recipients, workspace by workspace. Any number of nodes may do so.
+
+    Days that were missed since the last report that a recipient got, as no server ran, are told with it.
+    """
+
+    def __init__(self, stores: AlertingStores, tenants: TenantStore, recipients: Recipients, stale_ms: int) -> None:
         self._stores = stores
         self._tenants = tenants
-        self._recipients = tuple(dict.fromkeys(recipients))
+        self._recipients = recipients
         self._stale_ms = stale_ms
 
     def post(self, day: Day, now: int) -> int:
         """How many messages; those that were posted before change nothing."""
-        if not self._recipients:
-            return 0
         posted = 0
         for workspace in self._tenants.workspaces():
-            report = daily_report(self._stores, workspace, day, now, self._stale_ms)
-            if report is not None:
-                messages = [_message(report, workspace.id, to, now) for to in self._recipients]
-                self._stores.outbox.post(messages)
-                posted += len(messages)
+            recipients = self._recipients.of(workspace)
+            missed = {to: self._missed(day, workspace.id, to) for to in recipients}
+            for told in [*days_before(day, _MOST_MISSED), day]:
+                wanting = [to for to in recipients if told == day or told in missed[to]]
+                report = daily_report(self._stores, workspace, told, now, self._stale_ms) if wanting else None
+                if report is not None:
+                    self._stores.outbox.post([_message(report, workspace.id, to, now) for to in wanting])
+                    posted += len(wanting)
         return posted
+
+    def _missed(self, day: Day, workspace: int, recipient: str) -> list[Day]:
+        """Days before that one which come after the last that was posted; none where none was, not long ago."""
+        days = days_before(day, _MOST_MISSED)
+        ids = {one.name: _id(one, workspace, recipient) for one in days}
+        known = self._stores.outbox.known(list(ids.values()))
+        last = max((place for place, one in enumerate(days) if ids[one.name] in known), default=None)
+        return [] if last is None else days[last + 1 :]
 
 
 def daily_report(stores: AlertingStores, workspace: Workspace, day: Day, now: int, stale_ms: int) -> DailyReport | None:
@@ -138,9 +161,8 @@ def daily_report(stores: AlertingStores, workspace: Workspace, day: Day, now: in
 
 
 def _message(report: DailyReport, workspace: int, recipient: str, now: int) -> Notification:
-    who = sha256(recipient.encode()).hexdigest()[:16]
     return Notification(
-        id=f"daily_{report.day.name}_{workspace}_{who}",  # the same on every node, and after a restart
+        id=_id(report.day, workspace, recipient),
         workspace=workspace,
         channel=Channel.EMAIL,
         target=recipient,
@@ -149,6 +171,12 @@ def _message(report: DailyReport, workspace: int, recipient: str, now: int) -> N
         created_at=now,
         next_at=now,
     )
+
+
+def _id(day: Day, workspace: int, recipient: str) -> str:
+    """The same on every node, and after a restart."""
+    who = sha256(recipient.encode()).hexdigest()[:16]
+    return f"daily_{day.name}_{workspace}_{who}"
 
 
 def _entries(alert_log: AlertLogStore, workspace: int, day: Day) -> Iterator[LogEntry]:

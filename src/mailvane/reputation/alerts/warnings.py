@@ -69,8 +69,14 @@ class AlertWarnings:
     """Safe to share between threads."""
 
     def __init__(
-        self, stores: AlertingStores, zones: Callable[[], Sequence[Zone]], *, sends_mail: bool, sends_reports: bool
+        self,
+        stores: AlertingStores,
+        zones: Callable[[], Sequence[Zone]],
+        *,
+        sends_mail: bool,
+        sends_reports: Callable[[int], bool],
     ) -> None:
+        """`sends_reports`: whether anybody gets the daily report of this workspace."""
         self._stores = stores
         self._zones = zones
         self._sends_mail = sends_mail
@@ -93,7 +99,7 @@ class AlertWarnings:
             stored.watched_groups(workspace, kinds) if kinds else (),
             self._zones(),
             sends_mail=self._sends_mail,
-            sends_reports=self._sends_reports,
+            sends_reports=self._sends_reports(workspace),
         )
         found = {alert.id: list(warnings_of(alert, around)) for alert in alerts}
         return {alert_id: told for alert_id, told in found.items() if told}

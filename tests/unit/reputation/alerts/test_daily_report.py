@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailvane.core.daily import Day
+from mailvane.core.daily import Day, days_before
 from mailvane.core.identifiers import new_id
 from mailvane.core.tenants.model import Workspace
 from mailvane.notify.model import NotificationState
-from mailvane.reputation.alerts.daily_report import MOST_ALERTS, DailyReport, DailyReports, daily_report
+from mailvane.reputation.alerts.daily_report import MOST_ALERTS, DailyReport, DailyReports, Recipients, daily_report
 from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry, RuleState
 from mailvane.reputation.model import Asset, AssetKind, Profile, Source
 from mailvane.server.ledger import Ledger
@@ -33,7 +33,8 @@ class Office:
 
     def alert(self, name: str = "listed", **more: Any) -> Alert:
         given = {"is_in_daily_report": True, "created_at": SINCE - HOUR, **more}
-        alert = Alert(id=new_id(), workspace=self.workspace.id, name=name, updated_at=0, rules=(), **given)
+        given.setdefault("workspace", self.workspace.id)
+        alert = Alert(id=new_id(), name=name, updated_at=0, rules=(), **given)
         self.ledger.alerts.add_alert(alert)
         return alert
 
@@ -155,6 +156,10 @@ def test_very_many_alerts_are_counted_and_not_all_shown(office: Office) -> None:
     assert sum(len(group.alerts) for group in report.profiles) == MOST_ALERTS
 
 
+def reports_of(office: Office, **recipients: Any) -> DailyReports:
+    return DailyReports(office.ledger.alerting, office.ledger.tenants, Recipients(**recipients), STALE)
+
+
 def posted(ledger: Ledger, workspace: Workspace) -> list[tuple[str, str]]:
     return sorted((one.target, one.body["workspace"]) for one in ledger.outbox.notifications(workspace.id))
 
@@ -163,9 +168,7 @@ def test_nodes_and_restarts_post_a_report_once(office: Office) -> None:
     other = office.ledger.tenants.add_workspace("two", 0)
     office.alert()
     for _node in range(3):
-        reports = DailyReports(
-            office.ledger.alerting, office.ledger.tenants, ["a@example.org", "b@example.org", "a@example.org"], STALE
-        )
+        reports = reports_of(office, all=("a@example.org", "b@example.org", "a@example.org"))
         assert reports.post(DAY, NOW) == 2
     assert posted(office.ledger, office.workspace) == [("a@example.org", "one"), ("b@example.org", "one")]
     assert posted(office.ledger, other) == []
@@ -173,7 +176,7 @@ def test_nodes_and_restarts_post_a_report_once(office: Office) -> None:
 
 def test_a_report_that_was_delivered_is_not_posted_again(office: Office) -> None:
     office.alert()
-    reports = DailyReports(office.ledger.alerting, office.ledger.tenants, ["a@example.org"], STALE)
+    reports = reports_of(office, all=("a@example.org",))
     reports.post(DAY, NOW)
     (taken,) = office.ledger.outbox.take(NOW, 10, HOUR)
     told = msgspec.convert(taken.body, DailyReport)
@@ -188,4 +191,41 @@ def test_a_report_that_was_delivered_is_not_posted_again(office: Office) -> None
 
 def test_without_recipients_there_is_no_report(office: Office) -> None:
     office.alert()
-    assert DailyReports(office.ledger.alerting, office.ledger.tenants, [], STALE).post(DAY, NOW) == 0
+    assert reports_of(office).post(DAY, NOW) == 0
+
+
+def test_a_workspace_has_recipients_of_its_own(office: Office) -> None:
+    two, three = (office.ledger.tenants.add_workspace(name, SINCE - HOUR) for name in ("two", "three"))
+    office.alert()
+    for workspace in (two, three):
+        office.alert(workspace=workspace.id)
+    own = {"two": ("ops@two.example", "ops@two.example"), "three": ()}
+    assert reports_of(office, all=("a@example.org",), of_workspace=own).post(DAY, NOW) == 2
+    assert posted(office.ledger, office.workspace) == [("a@example.org", "one")]
+    assert posted(office.ledger, two) == [("ops@two.example", "two")]
+    assert posted(office.ledger, three) == []
+
+
+def days_posted(office: Office) -> list[str]:
+    return sorted(one.body["day"]["name"] for one in office.ledger.outbox.notifications(office.workspace.id))
+
+
+def test_days_that_were_missed_are_told_with_the_next_and_once(office: Office) -> None:
+    office.alert(created_at=SINCE - 1000 * HOUR)
+    reports, before = reports_of(office, all=("a@example.org",)), days_before(DAY, 20)
+    reports.post(before[-4], NOW)
+    assert days_posted(office) == ["2026-09-17"], "who is told first is told of one day"
+    for _ in range(2):
+        reports.post(DAY, NOW)
+    assert days_posted(office) == [f"2026-09-{day}" for day in range(17, 22)]
+    both = reports_of(office, all=("a@example.org", "new@example.org"))
+    assert both.post(DAY, NOW) == 2
+    assert len(days_posted(office)) == 6, "a new recipient is told of one day, too"
+
+
+def test_what_was_missed_long_ago_is_not_told(office: Office) -> None:
+    office.alert(created_at=SINCE - 1000 * HOUR)
+    reports = reports_of(office, all=("a@example.org",))
+    reports.post(days_before(DAY, 20)[0], NOW)
+    reports.post(DAY, NOW)
+    assert len(days_posted(office)) == 2
