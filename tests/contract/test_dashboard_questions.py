@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 import pytest
 
 from mailvane.core.moments import DAY_MS
+from mailvane.dashboard.live.changes import Changes, topics_of
+from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent
 from mailvane.notify.model import Attempt, Channel, Notification, NotificationState, notification_id
+from mailvane.outbound.admission.rules import GovernanceRules
+from mailvane.outbound.governance import Governance
 from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, LogEntry
 from mailvane.reputation.questions import EntryQuestion
 from mailvane.server.ledger import Ledger
@@ -68,3 +74,56 @@ def test_the_messages_of_an_entry_are_found_with_their_last_try(ledger: Ledger, 
         ledger.outbox.settle_notification(done, attempt)
     assert ledger.outbox.last_attempts([hook.id, mail.id]) == {hook.id: last}
     assert ledger.outbox.last_attempts([]) == {}
+
+
+def test_what_is_new_is_told_of_the_workspaces_that_are_asked_for(ledger: Ledger, one: int) -> None:
+    other = ledger.tenants.add_workspace("other", NOW).id
+    fired(ledger, one, "a", NOW, NOW + 1)
+    fired(ledger, other, "o", NOW)
+    assert ledger.alert_log.newest_of_each([one], 0) == {one: (2, NOW + 1, 2)}
+    ledger.alert_log.mark_entry(one, "a1", EntryState.RESOLVED, NOW, "ann")
+    assert ledger.alert_log.newest_of_each([one, other], 0) == {one: (2, NOW + 1, 1), other: (1, NOW, 1)}
+    assert ledger.alert_log.newest_of_each([one], NOW + 1) == {one: (1, NOW + 1, 0)}
+    assert ledger.alert_log.newest_of_each([], 0) == {}
+
+
+def test_the_head_of_the_journal_moves_with_each_batch_and_when_it_is_carried(ledger: Ledger, one: int) -> None:
+    def batch(token: str) -> JournalEntry:
+        event = MailEvent(relay=1, accepted_at=NOW, number=1, type=EventType.ACCEPTED, at=NOW)
+        return JournalEntry(batch=EventBatch(token, one, 0, [event]))
+
+    before = ledger.journal.head()
+    first = ledger.journal.commit(batch("a"), NOW)
+    assert first is not None
+    heads = [before, ledger.journal.head()]
+    ledger.journal.settle([first.sequence])
+    heads.append(ledger.journal.head())
+    second = ledger.journal.commit(batch("b"), NOW)
+    assert second is not None
+    ledger.journal.settle([second.sequence])
+    heads.append(ledger.journal.head())
+    assert len(set(heads)) == len(heads), "also where a batch came and went between two looks"
+
+
+def test_versions_change_with_what_pages_show_and_with_nothing_else(ledger: Ledger, one: int) -> None:
+    other = ledger.tenants.add_workspace("other", NOW).id
+    stored: Counter[int] = Counter()
+    changes = Changes(stored, ledger.alert_log, ledger.domains, ledger.journal)
+
+    def topics(known: str) -> list[str]:
+        return list(topics_of(known, changes.drawn(one, NOW)))
+
+    known = changes.drawn(one, NOW)
+    assert topics(known) == []
+    stored[one] += 1
+    stored[other] += 1
+    assert topics(known) == ["log"]
+    known = changes.drawn(one, NOW)
+    fired(ledger, other, "o", NOW)
+    assert topics(known) == []
+    fired(ledger, one, "a", NOW)
+    assert topics(known) == ["alerts"]
+    governance = Governance(ledger.domains, ledger.billing, ledger.tenants, GovernanceRules())
+    governance.create("shop.example", one, NOW)
+    assert topics(known) == ["alerts", "domains"]
+    assert topics("") == topics("0a0b0c0d.1.1.1") == ["log", "alerts", "domains"]

@@ -16,6 +16,7 @@ from msgspec import structs
 from mailvane.core.dns.lookups import Lookups
 from mailvane.core.tenants.model import KeyKind, Relay, Workspace
 from mailvane.core.tenants.service import Tenancy
+from mailvane.dashboard.live.changes import Changes
 from mailvane.dashboard.people.service import People
 from mailvane.dashboard.services import DashboardServices
 from mailvane.inbound.settings import InboundSettings
@@ -128,6 +129,7 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
             dmarc=reputation.dmarc,
             mailboxes=mailboxes,
             zone=ZONE,
+            changes=Changes(recorder.stored, ledger.alert_log, ledger.domains),
         ),
         mailboxes=mailboxes,
         tracking=tracking_services(MailboxSettings(), "http://testserver.local", ledger, tenancy, recorder.record),

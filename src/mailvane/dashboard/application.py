@@ -19,16 +19,20 @@ from litestar import Litestar, Request, Response
 from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler, route
+from litestar.response import Stream
 
 from mailvane.core.errors import MailvaneError, NotAllowed, NotAuthenticated, NotFound, StoreFull, Transient
 from mailvane.core.priority import lower_priority
+from mailvane.dashboard.live.streams import Streams
 from mailvane.dashboard.pages import PAGES
+from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.people.service import Browser, ProofNeeded, Visitor
 from mailvane.dashboard.rendering import Renderer
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.static_files import StaticFiles
 from mailvane.dashboard.visits import File, Html, Page, Redirect, Reply, Visit
-from mailvane.web.connection import PROVEN
+from mailvane.web.connection import ENDING, PROVEN
+from mailvane.web.gateway import is_head
 
 AnyRequest = Request[Any, Any, Any]
 log = logging.getLogger(__name__)
@@ -41,6 +45,8 @@ _COOKIE, _LOOPBACK_COOKIE = "__Host-mailvane", "mailvane"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _COOKIE_SECONDS = 30 * 24 * 3600
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+TICKS = Page("get", "/{workspace:int}/ticks", None, Role.VIEWER)
 
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -62,11 +68,13 @@ class Dashboard:
         self._static = StaticFiles()
         self._renderer = Renderer(self._static, services.zone)
         self._threads = ThreadPoolExecutor(_THREADS, "dashboard", initializer=lower_priority)
+        self._streams = Streams(services.changes, clock)
 
     def handlers(self) -> list[HTTPRouteHandler]:
-        return [*(self._handler(page) for page in PAGES), self._static_handler()]
+        return [*(self._handler(page) for page in PAGES), self._ticks_handler(), self._static_handler()]
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        await self._streams.close()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _handler(self, page: Page) -> HTTPRouteHandler:
@@ -81,6 +89,25 @@ class Dashboard:
             name=f"ui {page.method} {page.path}",
         )  # fmt: skip
         made: HTTPRouteHandler = serve(answer)
+        return made
+
+    def _ticks_handler(self) -> HTTPRouteHandler:
+        """The stream that an open page listens to. Refused in plain words: no person reads them."""
+
+        async def ticks(request: AnyRequest) -> Response[Any]:
+            visit = _visit(request, {}, self._clock())
+            admit = partial(self._admitted, TICKS, visit, request)
+            visit = await asyncio.get_running_loop().run_in_executor(self._threads, admit)
+            headers = {**HEADERS, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would collect it
+            if is_head(request.scope):
+                return Response(b"", headers=headers, media_type="text/event-stream")
+            known = request.headers.get("last-event-id") or visit.asked("v")
+            told = self._streams.ticks(
+                visit.visitor.user.id, visit.workspace.id, known, request.scope["state"].get(ENDING)
+            )
+            return Stream(told, headers=headers, media_type="text/event-stream")
+
+        made: HTTPRouteHandler = route(PREFIX + TICKS.path, http_method=HttpMethod.GET, name="ui ticks")(ticks)
         return made
 
     def _static_handler(self) -> HTTPRouteHandler:
@@ -102,6 +129,9 @@ class Dashboard:
             reply = page.function(self._services, visit)
         except Exception as error:  # noqa: BLE001 - a person gets a page, whatever it is
             reply = _refused(error, visit)
+        if isinstance(reply, Redirect) and _asks_by_itself(request):
+            headers = {**HEADERS, "Cache-Control": "no-store", "HX-Redirect": reply.to}
+            return Response(b"", status_code=401, headers=headers, media_type="text/plain")
         return self._response(reply, visit, is_loopback=_is_loopback(request))
 
     def _admitted(self, page: Page, visit: Visit, request: AnyRequest) -> Visit:
@@ -120,7 +150,7 @@ class Dashboard:
     def _known(self, request: AnyRequest, now: int) -> Visitor | None:
         token = request.cookies.get(_LOOPBACK_COOKIE if _is_loopback(request) else _COOKIE, "")
         try:
-            known = self._services.people.visitor(token, now)
+            known = self._services.people.visitor(token, now, by_itself=_asks_by_itself(request))
         except NotAuthenticated:
             return None
         if (prove := request.scope["state"].get(PROVEN)) is not None:
@@ -208,6 +238,11 @@ def _check_origin(request: AnyRequest) -> None:
         raise HTTPException(status_code=403, detail="this form stood on a page of another server")
 
 
+def _asks_by_itself(request: AnyRequest) -> bool:
+    """Whether an open page asks for a part of itself, or what has changed, rather than a person for a page."""
+    return "hx-request" in request.headers or request.scope["path"].endswith("/ticks")
+
+
 def _is_loopback(request: AnyRequest) -> bool:
     """Whether the browser speaks to this machine itself, where a cookie needs no TLS."""
     host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
@@ -232,6 +267,7 @@ def _refused(error: Exception, visit: Visit) -> Reply:
 
 _STATUS: Iterable[tuple[type[Exception], int]] = (
     (NotFound, 404),
+    (NotAuthenticated, 401),
     (NotAllowed, 403),
     (StoreFull, 507),
     (Transient, 503),

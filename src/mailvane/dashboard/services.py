@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from mailvane.core.tenants.service import Tenancy
+from mailvane.dashboard.live.changes import Changes
 from mailvane.dashboard.people.service import People
 from mailvane.dmarc.services import DmarcServices
 from mailvane.inbound.services import InboundServices
@@ -33,4 +34,5 @@ class DashboardServices:
     dmarc: DmarcServices
     mailboxes: MailboxServices
     zone: ZoneInfo
+    changes: Changes
     followed: FollowedLogs | None = None  # None: this process follows no logs

@@ -59,6 +59,8 @@ class Recorder:
         recorded: Callable[[EventBatch], None] = lambda _batch: None,
     ) -> None:
         """`recorded` is told of each batch once it is durable; only of what is new in it."""
+        self.stored: Counter[int] = Counter()
+        """How many batches of each workspace this process has put into the mail log; it only rises."""
         self._recorded = recorded
         self._journal = journal
         self._maillog = maillog
@@ -91,6 +93,7 @@ class Recorder:
         """
         batch, again = entry.batch, self._journal.begin(entry)
         self._maillog.append(batch, again)
+        self.stored[batch.workspace] += 1
         empty = EventBatch(batch.token, batch.workspace, batch.retention_days, [])
         self._journal.commit(msgspec.structs.replace(entry, batch=empty), now, batch.events)
 
@@ -209,6 +212,7 @@ class Recorder:
             self._refused[pending.sequence] = monotonic() + pause
             self._taken.pop(pending.sequence, None)
             return False
+        self.stored[pending.batch.workspace] += 1
         return True
 
     def _settle(self, sequences: list[int]) -> None:

@@ -29,6 +29,7 @@ from mailvane.core.nodes import Node, present
 from mailvane.core.periodic import Background, every, in_background
 from mailvane.core.priority import at_low_priority
 from mailvane.core.tenants.service import Tenancy
+from mailvane.dashboard.live.changes import Changes
 from mailvane.dashboard.people.service import People
 from mailvane.dashboard.services import DashboardServices
 from mailvane.maillog.followed_logs import FollowedLogs
@@ -38,6 +39,7 @@ from mailvane.maillog.services import MailLogServices
 from mailvane.outbound.policy.server import PolicyServer
 from mailvane.outbound.services import OutboundServices
 from mailvane.server.alerting import monitoring_settings
+from mailvane.server.asking import is_embedded
 from mailvane.server.descriptors import connections_of_a_door, raised
 from mailvane.server.digesting import digesting
 from mailvane.server.disk_space import room_finder
@@ -206,6 +208,7 @@ def _services(
             dmarc=reputation.dmarc,
             mailboxes=mailboxes,
             zone=settings.timezone,
+            changes=_changes(settings, stores),
         ),
         mailboxes=mailboxes,
         tracking=tracking_services(
@@ -214,6 +217,13 @@ def _services(
         clock=_clock,
         find_room=room_finder(settings),
     )
+
+
+def _changes(settings: Settings, stores: Stores) -> Changes:
+    """Into a mail log that is a server's, others put mail too."""
+    ledger = stores.ledger
+    shared = None if is_embedded(settings) else ledger.journal
+    return Changes(stores.recorder.stored, ledger.alert_log, ledger.domains, shared)
 
 
 async def _beside(background: Sequence[Background], surfaces: Coroutine[Any, Any, None]) -> None:

@@ -62,6 +62,7 @@ class Starting:
 
 
 PROVEN = "mailvane_proven"  # in the state of a request: to be called when its key is proven
+ENDING = "mailvane_ending"  # likewise: an `asyncio.Event` that is set when the server is told to end
 _ABOUT_HEALTH = frozenset({"/healthz", "/readyz"})
 _SAID_EVERY = 60.0  # seconds between two lines of the log
 
@@ -94,6 +95,7 @@ class HttpState(ServerState):
         )
         self.held: HeldBytes[HttpConnection] = HeldBytes(limits.held, HttpConnection.give_up)
         self.starting = Starting()
+        self.ending = asyncio.Event()  # an answer without an end is to end now
         self.slow = 0  # connections ended because they took too long
         self._said = (0, 0, 0)
         self._said_at = float("-inf")
@@ -218,7 +220,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["state"][PROVEN] = self.prove
+        self.scope["state"] |= {PROVEN: self.prove, ENDING: self._state.ending}
         self._messages += 1
         self._in_head = True
         self._head_bytes = 0

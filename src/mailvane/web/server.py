@@ -60,6 +60,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Requests in progress are answered first, unless that takes longer than the grace period."""
+        self._watched.ending.set()
         losing_patience = asyncio.get_running_loop().call_later(self._grace, self._give_up)
         try:
             await super().shutdown(sockets)

@@ -48,6 +48,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def show(services: DashboardServices, visit: Visit) -> Reply:
+    drawn = services.changes.drawn(visit.workspace.id, visit.now)
     chosen = visit.asked("range", _USUAL)
     chosen = chosen if chosen in RANGES else _USUAL
     since = visit.now - RANGES[chosen]
@@ -67,6 +68,7 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
     delivered, bounced = (sum(getattr(hour, name) for hour in hours) for name in ("delivered", "bounced"))
     values = {
         "section": "Overview",
+        "drawn": drawn,
         "range": chosen,
         "ranges": RANGES,
         "accepted": sum(hour.accepted for hour in hours),

@@ -147,13 +147,13 @@ class People:
         self._store.prove(visitor.session.id, _hash(token), now)
         return token
 
-    def visitor(self, token: str, now: int) -> Visitor:
-        """Raises NotAuthenticated."""
+    def visitor(self, token: str, now: int, *, by_itself: bool = False) -> Visitor:
+        """Raises NotAuthenticated. A page that asks by itself, with nobody looking perhaps, keeps no session alive."""
         found = self._store.session(_hash(token), now, _LIFE) if token else None
         if found is None:
             raise NotAuthenticated("log in first")
         session, user = found
-        if session.seen_at <= now - _SEEN_EVERY:
+        if not by_itself and session.seen_at <= now - _SEEN_EVERY:
             self._store.touch(session.id, now)
         return Visitor(user=user, session=session, memberships=tuple(self._store.memberships(user.id)))
 

@@ -33,6 +33,19 @@ for (const place of document.querySelectorAll("[data-load]")) {
     .then((text) => { place.innerHTML = text; }, () => { place.dataset.failed = ""; });
 }
 
+// Whether the page is told of changes. The stream itself is htmx's.
+const ticks = document.getElementById("ticks");
+if (ticks) {
+  const say = (state, words) => { ticks.dataset.state = state; ticks.textContent = words; ticks.hidden = false; };
+  ticks.addEventListener("htmx:sse:after:connection", (event) => {
+    if (event.detail.connection.status < 300) say("live", "live");
+  });
+  ticks.addEventListener("busy", () => say("lost", "too many open pages"));
+  ticks.addEventListener("htmx:sse:before:connection", (event) => {
+    if (event.detail.connection.attempt) say("lost", "connecting");
+  });
+}
+
 const rows = () => [...document.querySelectorAll("tr[data-href]")];
 const move = (step) => {
   const all = rows();

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, text, update
 
 from mailvane.core.errors import InvalidInput, SourceMoved, StoreTooNew
 from mailvane.core.ledger.database import Database
@@ -113,6 +113,8 @@ def joined(batches: Sequence[EventBatch]) -> EventBatch:
 
 
 _PRUNE_AT_ONCE = 20_000
+_GIVEN_SQLITE = text("SELECT seq FROM sqlite_sequence WHERE name = 'journal'")
+_GIVEN_POSTGRESQL = text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM journal_sequence_seq")
 # A claim keeps other writers waiting, and reading back so many small batches takes about a tenth of a second.
 _CLAIM_ROWS = 4_000
 
@@ -132,6 +134,13 @@ class JournalStore:
         """`noticed` is given, within the transaction that records them, the events of a workspace that are new."""
         self._database = database
         self._noticed = noticed
+
+    def head(self) -> tuple[int, int]:
+        """How many batches any process has ever put into it, and how many of them wait: alike while nothing happens."""
+        with self._database.read() as connection:
+            given = connection.execute(_GIVEN_SQLITE if self._database.is_sqlite else _GIVEN_POSTGRESQL).scalar()
+            waiting = connection.execute(select(func.count()).select_from(journal)).scalar_one()
+        return int(given or 0), waiting
 
     def cursors(self, stream: str) -> list[SourceCursor]:
         """Every file of a stream that was ever read."""

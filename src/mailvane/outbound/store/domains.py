@@ -204,6 +204,12 @@ class DomainStore:
         with self._database.read() as connection:
             return [AuditEntry(**row) for row in connection.execute(wanted).mappings()]
 
+    def newest_audit(self, limit: int) -> dict[int, int]:
+        """What was done last to any domain: the number of each entry, and the workspace that it was done in."""
+        wanted = select(domain_audit.c.id, domain_audit.c.workspace).order_by(domain_audit.c.id.desc()).limit(limit)
+        with self._database.read() as connection:
+            return {row.id: row.workspace for row in connection.execute(wanted)}
+
     def _recall(self, connection: Connection, batch: DecisionBatch, requests: Sequence[SendRequest], now: int) -> None:
         identities = batch.identities(requests)
         if identities:

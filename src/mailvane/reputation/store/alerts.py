@@ -14,6 +14,7 @@ from sqlalchemy import (
     Row,
     Select,
     Text,
+    case,
     cast,
     delete,
     func,
@@ -226,6 +227,15 @@ class AlertLogStore:
         counted = select(state, func.count().label("found")).where(alert_log.c.workspace == workspace)
         with self._database.read() as connection:
             return {EntryState(row.state): row.found for row in connection.execute(counted.group_by("state"))}
+
+    def newest_of_each(self, workspaces: Collection[int], since: int) -> dict[int, tuple[int, int, int]]:
+        """Of the entries since then, by workspace: how many, when the newest came, how many are open. For a change."""
+        is_open = case((self._state() == EntryState.OPEN.value, 1), else_=0)
+        columns = alert_log.c.workspace, func.count(), func.max(alert_log.c.at), func.sum(is_open)
+        wanted = select(*columns).where(alert_log.c.workspace.in_(workspaces), alert_log.c.at >= since)
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.group_by(alert_log.c.workspace)).all()
+        return {workspace: (count, newest, still_open) for workspace, count, newest, still_open in rows}
 
     def firing_days_of_each(self, workspace: int, since: int) -> dict[str, dict[int, int]]:
         """How many entries each day of UTC has, from a time on: by alert, then by days since the epoch."""
