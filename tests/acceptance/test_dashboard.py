@@ -21,7 +21,8 @@ SIZES = {"wide": (1440, 900), "phone": (390, 844)}
 AXE = REPOSITORY / ".cache" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 VIOLATIONS = "axe.run().then(found => found.violations.map(one => [one.id, one.nodes.map(node => node.target)]))"
 PATHS = (
-    "1", "1/log?q=since:2025-11-01", "1/domains", "1/domains/shop.example", "1/domains/shop.example/what-if?daily=1",
+    "1", "1/log?q=since:2025-11-01", "1/log?q=is:refused since:2025-11-01", "1/log?q=since:2025-11-01&live=1",
+    "1/domains", "1/domains/shop.example", "1/domains/shop.example/what-if?daily=1",
     "1/reputation", "1/reputation/dmarc", "1/reputation/lookalikes", "1/alerts", "1/alerts/rules", "1/alerts/new",
     "1/alerts/new?type=IP_IN_RBL", "1/alerts/told", "1/alerts/maintenance", "1/inbound/quarantine",
     "1/inbound/messages", "1/inbound/contacts", "1/inbound/aliases", "1/inbound/filters", "1/mailboxes",
@@ -36,6 +37,9 @@ Nov 26 10:00:02 mx postfix/smtp[4]: 4AAAAAA1: to=<ann@inbox.example>, relay=in.i
 delays=0/0/1/1, dsn=5.2.2, status=bounced (host in.inbox.example[192.0.2.9] said: 552 5.2.2 mailbox full (in reply to \
 RCPT TO command))
 Nov 26 10:00:02 mx postfix/qmgr[3]: 4AAAAAA1: removed
+Nov 26 10:00:03 mx postfix/smtpd[1]: NOQUEUE: reject: RCPT from unknown[192.0.2.66]: 554 5.7.1 Service unavailable; \
+Client host [192.0.2.66] blocked using bl.example; from=<spammer@bad.example> to=<info@shop.example> proto=ESMTP \
+helo=<bad.example>
 """
 
 

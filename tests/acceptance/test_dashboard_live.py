@@ -75,6 +75,45 @@ def test_the_overview_follows_and_nothing_jumps(browser: Browser, site: Site) ->
     assert watched.said == []
 
 
+def test_the_log_tells_of_newer_mail_and_stays_where_it_is(browser: Browser, site: Site) -> None:
+    site.mail("before@four.example")
+    watched, page = opened(browser, site, "1/log?q=to:four.example")
+    site.mail("after@four.example")
+    page.locator("text=1 newer mail matches").wait_for(timeout=SOON)
+    assert page.locator("tbody tr").count() == 1
+    page.keyboard.press("n")
+    page.locator("tbody >> text=after@four.example").wait_for(timeout=SOON)
+    assert page.locator("tbody tr").count() == 2
+    assert watched.said == []
+
+
+def test_a_live_tail_follows_its_query_and_keeps_what_is_chosen(browser: Browser, site: Site) -> None:
+    site.mail("before@five.example")
+    watched, page = opened(browser, site, "1/log?q=to:five.example")
+    page.keyboard.press("l")
+    page.wait_for_url("**live=1*")
+    page.locator("#ticks[data-state=live]").wait_for(timeout=SOON)
+    page.keyboard.press("j")
+    site.mail("elsewhere@six.example")
+    site.mail("after@five.example")
+    page.locator("tbody >> text=after@five.example").wait_for(timeout=SOON)
+    assert page.locator("tbody tr").count() == 2, "live, and narrowed as before"
+    assert "before@five.example" in page.locator('tr[aria-selected="true"]').inner_text()
+    assert watched.said == []
+
+
+def test_a_view_that_one_saves_another_opens(browser: Browser, site: Site) -> None:
+    _, page = opened(browser, site, "1/log?q=to:five.example")
+    page.click("text=Save or remove a view")
+    page.fill("input[name=name]", "Five")
+    page.select_option("select[name=for]", "all")
+    page.click("text=Save this view")
+    page.locator("nav >> text=Five").wait_for(timeout=SOON)
+    _, second = opened(browser, site, "1/log")
+    second.click("nav >> text=Five")
+    assert second.input_value("main input[name=q]") == "to:five.example"
+
+
 def test_a_page_outlives_its_server(browser: Browser, tmp_path: Path) -> None:
     """Killed, not asked: the page says so, and is right again when another server answers on the port."""
     installation = Installation(tmp_path / "data")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from mailvane.maillog.clickhouse import ClickHouseMailLog
@@ -18,7 +19,7 @@ from mailvane.maillog.model import (
     ReasonFamily,
     mail_id,
 )
-from mailvane.maillog.queries import Delivery, HourlyQuestion, LogQuestion, StatisticsQuestion
+from mailvane.maillog.queries import Delivery, HourlyQuestion, LogPage, LogQuestion, StatisticsQuestion
 from tests.contract.maillogs import maillog, maillog_dsn, new_workspace, workspace
 
 __all__ = ["maillog", "maillog_dsn", "workspace"]
@@ -288,6 +289,37 @@ def test_pages_follow_each_other_without_gap_or_overlap(
         keys = [(r.accepted_at, r.number, r.recipient_number) for page in pages for r in page.deliveries]
         assert keys == sorted(set(keys), reverse=not ascending)
         assert len(keys) == 60
+
+
+@pytest.mark.parametrize("by_message", [False, True], ids=["rows", "mails"])
+@pytest.mark.parametrize("ascending", [False, True], ids=["back", "on"])
+def test_pages_behind_a_row_are_whole_and_follow_each_other(
+    maillog: ClickHouseMailLog, append: Append, workspace: int, ascending: bool, by_message: bool
+) -> None:
+    """Also while newer mail comes in, and where the row itself has left the answer."""
+    append(*(delivered(f"r{n % 3}@example.org", number=n // 3, accepted_at=NOON + n // 6, recipient_number=n % 3 + 1)
+             for n in range(60)))  # fmt: skip
+    append(event(EventType.ACCEPTED, number=99, accepted_at=NOON + 4, waiting=1))
+    asked = LogQuestion(
+        workspace=workspace, relays=(1,), limit=7, ascending=ascending, by_message=by_message, until=NOON + DAY - 1
+    )
+    whole = maillog.search(msgspec.structs.replace(asked, limit=100)).deliveries
+    assert len(whole) == (21 if by_message else 61)
+    found: list[Delivery] = []
+    left = len(whole)
+    while left:
+        page = maillog.search(asked)
+        assert (page.total, len(page.deliveries)) == (left, min(7, left))
+        found += page.deliveries
+        left -= len(page.deliveries)
+        asked = msgspec.structs.replace(asked, after=found[-1].place)
+        append(delivered("late@example.org", number=left, accepted_at=NOON + DAY, recipient_number=1))
+    assert maillog.search(asked) == LogPage(0, [])
+    assert [row.place for row in found] == [row.place for row in whole]
+    gone = msgspec.structs.replace(whole[6].place, recipient_number=whole[6].recipient_number, recipient="r~@x.example")
+    if not by_message:
+        rest = maillog.search(msgspec.structs.replace(asked, after=gone, limit=100)).deliveries
+        assert [row.place for row in rest] == [row.place for row in whole[6 if not ascending else 7 :]]
 
 
 def test_grouped_by_message_each_mail_is_its_first_recipient_that_passes(append: Append, rows: Rows) -> None:

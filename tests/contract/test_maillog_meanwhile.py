@@ -9,7 +9,7 @@ import pytest
 from mailvane.maillog.clickhouse import ClickHouseMailLog
 from mailvane.maillog.clickhouse.engine import Statement
 from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEvent
-from mailvane.maillog.queries import Delivery, LogQuestion
+from mailvane.maillog.queries import Delivery, LogQuestion, Place
 from tests.contract.maillogs import maillog, maillog_dsn, workspace
 
 __all__ = ["maillog", "maillog_dsn", "workspace"]
@@ -22,6 +22,11 @@ QUESTIONS: dict[str, dict[str, object]] = {
     "the oldest": {"ascending": True},
     "a page further on": {"skip": 13},
     "the last page": {"ascending": True, "skip": 36},
+    "behind a row": {"after": Place(NOON + 30 * SECOND, 0, 1, 1, "r1@example.org")},
+    "behind a row, on": {"after": Place(NOON + 9 * SECOND, 0, 1, 0, "r0@example.org"), "ascending": True},
+    "behind a row of what was deferred": {
+        "after": Place(NOON + 90 * SECOND, 0, 1, 1, "r1@example.org"), "status": DeliveryStatus.DEFERRED,
+    },
     "one row a mail": {"by_message": True},
     "a sender": {"sender": "bob@example.com"},
     "one row a mail of a sender": {"sender": "bob@example.com", "by_message": True},
@@ -30,7 +35,7 @@ QUESTIONS: dict[str, dict[str, object]] = {
     "what is not delivered": {"delivered": False, "skip": 3},
     "a long page": {"limit": 1200},
     "a long page of what was deferred": {"limit": 1200, "status": DeliveryStatus.DEFERRED},
-}
+}  # fmt: skip
 
 
 def of_mail(number: int, kind: EventType, **more: object) -> MailEvent:

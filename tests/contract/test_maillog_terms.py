@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -16,6 +17,9 @@ from mailvane.maillog.queries import (
     Delays,
     Match,
     Pattern,
+    RefusedMail,
+    RefusedPage,
+    RefusedQuestion,
     Tally,
     TallyQuestion,
     Term,
@@ -239,3 +243,68 @@ def test_delays_are_told_by_value_exactly(maillog: ClickHouseMailLog) -> None:
     assert (first.half, first.most, first.nearly_all) == (51_000, 91_000, 100_000)
     assert maillog.delays(DelayQuestion(log, "recipient_domain", 1)) == [first]
     assert maillog.delays(DelayQuestion(log, "family"))[0].count == 101
+
+
+@pytest.fixture(scope="module")
+def turned_away(maillog: ClickHouseMailLog) -> Callable[..., RefusedPage]:
+    """Asks of ten refusals, by a query; two of them in the same moment."""
+    own = new_workspace()
+    told = [
+        event(
+            EventType.REJECTED, number=n, accepted_at=NOON + n // 2, at=NOON + n // 2, line=n,
+            recipient=f"r{n}@to.example", sender=f"s{n}@{'shop' if n % 2 else 'other'}.example", subject=f"Offer {n}",
+            origin="192.0.2.7", code=554, reply=f"554 5.7.1 blocked using bl{n}.example",
+            family=ReasonFamily.REPUTATION if n else ReasonFamily.POLICY,
+            login=f"login{n}", queue_id=f"Q{n}", message_id=f"<{n}@shop.example>",
+        )
+        for n in range(10)
+    ]  # fmt: skip
+    maillog.append(EventBatch("refused", own, 0, told))
+
+    def asked(query: str, **more: Any) -> RefusedPage:
+        log = question(query, own, [1], NOON, ZoneInfo("UTC"))
+        return maillog.refused(RefusedQuestion(workspace=own, relays=(1,), terms=log.terms, **more))
+
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("", range(10)),
+        ("from:shop.example", (1, 3, 5, 7, 9)),
+        ("-from:shop.example", (0, 2, 4, 6, 8)),
+        ("to:r3@to.example,r4@to.example", (3, 4)),
+        ("subject:OFFER", range(10)),
+        ("answer:bl7", (7,)),
+        ("why:policy", (0,)),
+        ("-why:reputation", (0,)),
+        ("login:login5", (5,)),
+        ("queue:Q6", (6,)),
+        ("origin:192.0.2.7 from:s2@other.example", (2,)),
+        ("msgid:8@shop", (8,)),
+        (f"id:{mail_id(NOON + 1, 2)}", (2,)),
+        ('"Offer 9"', (9,)),
+        ("nothing", ()),
+    ],
+)
+def test_a_query_finds_what_was_refused(
+    turned_away: Callable[..., RefusedPage], query: str, numbers: Sequence[int]
+) -> None:
+    page = turned_away(query)
+    assert (page.total, sorted(row.number for row in page.refused)) == (len(numbers), list(numbers))
+
+
+@pytest.mark.parametrize("query", ["is:bounced", "mx:mx.example"])
+def test_what_was_refused_has_no_state_and_went_nowhere(turned_away: Callable[..., RefusedPage], query: str) -> None:
+    with pytest.raises(InvalidInput):
+        turned_away(query)
+
+
+@pytest.mark.parametrize("ascending", [False, True])
+def test_pages_of_refusals_follow_each_other(turned_away: Callable[..., RefusedPage], ascending: bool) -> None:
+    found: list[RefusedMail] = []
+    while page := turned_away("", limit=3, ascending=ascending, after=found[-1].place if found else None).refused:
+        assert len(page) == min(3, 10 - len(found))
+        found += page
+    assert [row.number for row in found] == sorted(range(10), reverse=not ascending)

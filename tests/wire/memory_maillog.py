@@ -83,9 +83,11 @@ class MemoryMailLog:
     def search(self, question: LogQuestion) -> LogPage:
         self.questions.append(question)
         rows = [row for row in self._deliveries(question.workspace, question.relays) if _passes(row, question)]
-        rows.sort(key=lambda row: (row.accepted_at, row.number, row.recipient_number))
+        rows.sort(key=lambda row: structs.astuple(row.place))
         if question.by_message:
             rows = list({row.mail_id: row for row in reversed(rows)}.values())[::-1]
+        if question.after is not None:
+            rows = [row for row in rows if _is_behind(row, question)]
         if not question.ascending:
             rows.reverse()
         return LogPage(len(rows), rows[question.skip : question.skip + question.limit])
@@ -195,8 +197,12 @@ class MemoryMailLog:
             for event in self._of(question.workspace, question.relays)
             if event.type is EventType.REJECTED
             and question.sender in (None, event.sender)
+            and _within(event.accepted_at, question.since, question.until)
+            and all(_fits(event, term) for term in question.terms)
             and (question.domains is None or event.recipient.lower().rpartition("@")[2] in question.domains)
         ]
+        found = [row for row in found if question.after is None or _is_behind(row, question)]
+        found.sort(key=lambda row: structs.astuple(row.place), reverse=not question.ascending)
         return RefusedPage(len(found), found[question.skip : question.skip + question.limit])
 
     def with_queue_id(self, question: QueueIdQuestion) -> list[MailKey]:
@@ -324,6 +330,12 @@ def _delivery(events: list[MailEvent]) -> Delivery:
     )
 
 
+def _is_behind(row: Delivery | RefusedMail, question: LogQuestion | RefusedQuestion) -> bool:
+    assert question.after is not None
+    place, after = structs.astuple(row.place), structs.astuple(question.after)
+    return place > after if question.ascending else place < after
+
+
 def _is_of(kept: str, subject: str) -> bool:
     least = least_kept(subject)
     return kept == subject or (0 < least <= len(kept) and subject.startswith(kept.rstrip("\ufffd")))
@@ -367,7 +379,7 @@ _COLUMNS = {
 }  # fmt: skip
 
 
-def _fits(row: Delivery, term: Term) -> bool:
+def _fits(row: Delivery | MailEvent, term: Term) -> bool:
     values = [_author(row)] if term.field == "author" else [str(getattr(row, name)) for name in _COLUMNS[term.field]]
     return any(_compares(value, pattern) for value in values for pattern in term.patterns) is not term.excludes
 
@@ -380,7 +392,7 @@ def _compares(value: str, pattern: Pattern) -> bool:
     return value == pattern.text or (pattern.match is Match.DOMAIN and value.endswith("." + pattern.text))
 
 
-def _author(row: Delivery) -> str:
+def _author(row: Delivery | MailEvent) -> str:
     return (row.header_from or row.sender).lower()
 
 

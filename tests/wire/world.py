@@ -130,6 +130,7 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
             mailboxes=mailboxes,
             zone=ZONE,
             changes=Changes(recorder.stored, ledger.alert_log, ledger.domains),
+            views=ledger.views,
         ),
         mailboxes=mailboxes,
         tracking=tracking_services(MailboxSettings(), "http://testserver.local", ledger, tenancy, recorder.record),

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from mailvane.core.tenants.service import Tenancy
 from mailvane.dashboard.live.changes import Changes
 from mailvane.dashboard.people.service import People
+from mailvane.dashboard.views.store import ViewStore
 from mailvane.dmarc.services import DmarcServices
 from mailvane.inbound.services import InboundServices
 from mailvane.mailboxes.services import MailboxServices
@@ -35,4 +36,5 @@ class DashboardServices:
     mailboxes: MailboxServices
     zone: ZoneInfo
     changes: Changes
+    views: ViewStore
     followed: FollowedLogs | None = None  # None: this process follows no logs

@@ -72,6 +72,16 @@ def least_kept(subject: str) -> int:
     return _KEPT_ENCODED if len(subject.encode()) * _LONGEST_LETTER > _LOGGED else 0
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where a delivery stands in the order of a page. A row keeps its place, whatever becomes of it."""
+
+    accepted_at: int
+    number: int
+    relay: int
+    recipient_number: int
+    recipient: str
+
+
 class LogQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which deliveries, in which order, which page. `None` does not filter; all filters are joined by AND."""
 
@@ -95,6 +105,7 @@ class LogQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     kinds: tuple[MailKind, ...] = (MailKind.MAIL,)
     terms: tuple[Term, ...] = ()  # of the query language
     domains: tuple[str, ...] | None = None  # one of the recipient, or of the address that was written to; lower case
+    after: Place | None = None  # only what comes behind this row, which need not be there; with `by_message`, this mail
     skip: int = 0
     limit: int = 100
     ascending: bool = False  # by acceptance time, then mail, then recipient number
@@ -147,6 +158,10 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def mail_id(self) -> str:
         return mail_id(self.accepted_at, self.number)
+
+    @property
+    def place(self) -> Place:
+        return Place(self.accepted_at, self.number, self.relay, self.recipient_number, self.recipient)
 
 
 class LogPage(msgspec.Struct, frozen=True):
@@ -209,6 +224,17 @@ class TimeTally(msgspec.Struct, frozen=True):
     count: int
 
 
+class RefusedPlace(msgspec.Struct, frozen=True):
+    """Where a refusal stands in the order of a page."""
+
+    accepted_at: int
+    number: int
+    relay: int
+    at: int
+    line: int
+    recipient: str
+
+
 class RefusedQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which refusals, which page. `None` does not filter; all filters are joined by AND."""
 
@@ -223,6 +249,8 @@ class RefusedQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     reply_part: str | None = None  # substring of the reply, any case
     since: int | None = None  # time at which the mail came, inclusive
     until: int | None = None  # inclusive
+    terms: tuple[Term, ...] = ()  # of the query language
+    after: RefusedPlace | None = None  # only what comes behind this row, which need not be there
     skip: int = 0
     limit: int = 100
     ascending: bool = False  # by that time
@@ -251,10 +279,15 @@ class RefusedMail(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reply: str
     family: ReasonFamily
     hard: bool
+    line: int = 0  # of its log
 
     @property
     def mail_id(self) -> str:
         return mail_id(self.accepted_at, self.number)
+
+    @property
+    def place(self) -> RefusedPlace:
+        return RefusedPlace(self.accepted_at, self.number, self.relay, self.at, self.line, self.recipient)
 
 
 class RefusedPage(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.maillog.dates import earliest, latest
 from mailvane.maillog.model import DeliveryStatus, MailKind, ReasonFamily
-from mailvane.maillog.queries import LogQuestion, Match, Pattern, Term, TermField
+from mailvane.maillog.queries import LogQuestion, Match, Pattern, RefusedQuestion, Term, TermField
 
 TEXT = "text"  # the field of a word without a name: sender, recipient, subject or Message-ID
 FIELDS = (
@@ -32,6 +32,8 @@ STATES: dict[str, tuple[DeliveryStatus, ...]] = {
     "failing": (DeliveryStatus.BOUNCED, DeliveryStatus.EXPIRED, DeliveryStatus.DEFERRED),
     "waiting": (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED, DeliveryStatus.HELD),
 }
+REFUSED = "refused"
+_NOT_OF_REFUSED = frozenset({"mx", "transport"})
 _LONGEST = 2000  # characters of a query
 _MOST_VALUES = 50  # of a term
 _TOKEN = re.compile(r'(?P<minus>-?)(?:(?P<field>[a-z]+):)?(?P<value>(?:"[^"]*"|[^\s"])+)', re.IGNORECASE)
@@ -89,6 +91,31 @@ def question(query: str, workspace: int, relays: Sequence[int], now: int, zone: 
     return asked
 
 
+def asks_refused(query: str) -> bool:
+    """Whether it asks, by `is:refused`, for what was refused at the door rather than for deliveries.
+
+    Raises InvalidInput where it asks for both: what was refused was never taken in.
+    """
+    states = [token for token in tokens(query) if token.field == "is"]
+    if not any(value.lower() == REFUSED for token in states for value in token.values):
+        return False
+    if len(states) > 1 or len(states[0].values) > 1 or states[0].excludes:
+        raise InvalidInput("is:refused stands alone: what was refused was never taken in")
+    return True
+
+
+def refused_question(query: str, workspace: int, relays: Sequence[int], now: int, zone: ZoneInfo) -> RefusedQuestion:
+    """The same for a query that asks for what was refused. Raises InvalidInput."""
+    rest = " ".join(token.text for token in tokens(query) if token.field != "is")
+    asked = question(rest, workspace, relays, now, zone)
+    for term in asked.terms:
+        if term.field in _NOT_OF_REFUSED:
+            raise InvalidInput(f"{term.field}: says nothing of mail that was refused")
+    return RefusedQuestion(
+        workspace=workspace, relays=asked.relays, since=asked.since, until=asked.until, terms=asked.terms
+    )
+
+
 def _bounded(asked: LogQuestion, token: Token, now: int, zone: ZoneInfo) -> LogQuestion:
     if token.excludes or len(token.values) > 1:
         raise InvalidInput(f"{token.field}: takes one time")
@@ -143,7 +170,7 @@ def _family(value: str) -> tuple[Pattern, ...]:
 def _state(value: str) -> tuple[Pattern, ...]:
     statuses = STATES.get(value.lower())
     if statuses is None:
-        raise InvalidInput(f"is: there is no state {value[:40]}; there are {', '.join(STATES)}")
+        raise InvalidInput(f"is: there is no state {value[:40]}; there are {', '.join(STATES)}, and {REFUSED} alone")
     return tuple(Pattern(status.value, Match.WHOLE) for status in statuses)
 
 

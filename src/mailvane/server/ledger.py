@@ -15,6 +15,7 @@ from mailvane.core.ledger.migration import migrate
 from mailvane.core.nodes import NodeStore
 from mailvane.core.tenants.store import TenantStore
 from mailvane.dashboard.people.store import PeopleStore
+from mailvane.dashboard.views.store import ViewStore
 from mailvane.dmarc.store.reports import ReportStore
 from mailvane.dmarc.store.tokens import TokenStore
 from mailvane.inbound.health.store.readings import HealthReportStore, ReadingStore
@@ -86,6 +87,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     inbound: InboundStores
     health: HealthStores
     people: PeopleStore
+    views: ViewStore
     mailboxes: MailboxStore
     tracking: TrackingStore
 
@@ -148,6 +150,7 @@ def ledger_on(database: Database) -> Ledger:
             readings=ReadingStore(database), reports=HealthReportStore(database), releases=ReleaseStore(database)
         ),
         people=PeopleStore(database),
+        views=ViewStore(database),
     )
 
 

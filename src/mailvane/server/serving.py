@@ -209,6 +209,7 @@ def _services(
             mailboxes=mailboxes,
             zone=settings.timezone,
             changes=_changes(settings, stores),
+            views=stores.ledger.views,
         ),
         mailboxes=mailboxes,
         tracking=tracking_services(

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
-from urllib.parse import quote
+from hashlib import blake2b
 
 import msgspec
 from markupsafe import Markup
 
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
+from mailvane.dashboard.pages import log_links, refused_log
+from mailvane.dashboard.pages.csv_files import CSV_PART, CSV_ROWS, csv_file
+from mailvane.dashboard.pages.log_links import link, newer_link, paging, removable, views, without
+from mailvane.dashboard.pages.log_places import place_of, place_text
 from mailvane.dashboard.parts.bars import Bar, bars
+from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
-from mailvane.dashboard.visits import MOST_PAGES, File, Html, Page, Reply, Visit
+from mailvane.dashboard.visits import Html, Page, Reply, Visit
 from mailvane.maillog import query_language
 from mailvane.maillog.model import DeliveryStatus
-from mailvane.maillog.queries import Delivery, LogQuestion, TallyQuestion, TimeTally, TimeTallyQuestion
+from mailvane.maillog.queries import Delivery, LogQuestion, Place, TallyQuestion, TimeTally, TimeTallyQuestion
 from mailvane.maillog.query_language import Token
 
 ROWS = 50
-_CSV_ROWS = 100_000
-_CSV_PART = 10_000
 _USUAL = "since:7d"
 _BARS = 84
 _STEPS = (
@@ -71,63 +72,112 @@ class Facet(msgspec.Struct, frozen=True):
     choices: Sequence[Choice]
 
 
-class Removable(msgspec.Struct, frozen=True):
-    """A term of the query, and the query without it."""
+class Row(msgspec.Struct, frozen=True):
+    """A delivery, and what names its row of the table for as long as it is there."""
 
-    text: str
-    link: str
+    one: Delivery
+    id: str
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """Rows of a page, the newest first."""
+
+    rows: Sequence[Delivery]
+    total: int  # of those that it was counted among
+    has_newer: bool
+    has_older: bool
 
 
 def show(services: DashboardServices, visit: Visit) -> Reply:
     query = visit.asked("q").strip()
-    values: dict[str, object] = {"section": "Mail log", "query": query, "failure": "", "marks": MARKS}
+    drawn = services.changes.drawn(visit.workspace.id, visit.now)
+    values: dict[str, object] = {
+        "section": "Mail log", "query": query, "failure": "", "marks": MARKS, "usual": "",
+        "views": views(services, visit, query), "may_share": visit.visitor.may(visit.workspace.id, Role.OPERATOR),
+    }  # fmt: skip
     try:
+        if query_language.asks_refused(query):
+            return refused_log.show(services, visit, values)
         tokens = query_language.tokens(query)
-        asked = _question(services, visit, query)
-        number = visit.page_number()
-        page = services.history.search(msgspec.structs.replace(asked, skip=(number - 1) * ROWS, limit=ROWS))
+        asked = question_of(services, visit, query)
+        place = place_of(visit.asked("at"))
+        found = _rows(services, asked, place, is_later=visit.asked("way") == "later")
     except InvalidInput as error:
-        return Html("log.html", {**values, "failure": error.message, "usual": _USUAL}, 400)
-    last = min(-(-page.total // ROWS), MOST_PAGES)
+        return Html("log.html", {**values, "failure": error.message, "is_refused": False}, 400)
+    is_part = visit.asked("part") == "rows"
+    facets = [] if is_part or not found.total else list(_facets(services, visit, asked, tokens))
+    first, last = (place_text(found.rows[at].place) if found.rows else "" for at in (0, -1))
     values |= {
-        "total": page.total,
-        "rows": page.deliveries,
-        "first": (number - 1) * ROWS + 1,
-        "earlier": _link(visit, query, number + 1) if number < last else "",
-        "later": _link(visit, query, number - 1) if number > 1 else "",
-        "terms": [Removable(each.text, _link(visit, _without(tokens, each))) for each in tokens],
-        "facets": list(_facets(services, visit, asked, tokens)) if page.total else [],
-        "chart": _chart(services, visit, asked, tokens) if page.total else "",
-        "csv": _link(visit, query).replace("/log?", "/log.csv?", 1),
-        "usual": "" if {"since", "until"} & {each.field for each in tokens} else _USUAL,
+        "is_refused": False,
+        "total": found.total if not found.has_newer else _counted(services, asked),
+        "rows": [Row(one, _row_id(one)) for one in found.rows],
+        **paging(visit, query, (first, last), is_newest=not found.has_newer, has_older=found.has_older),
+        "terms": removable(visit, tokens),
+        "facets": facets,
+        "chart": _chart(services, visit, asked, tokens) if facets else "",
+        "usual": usual_of(tokens),
     }
-    return Html("log.html", values)
+    return Html("log.html", values if found.has_newer else {**values, "drawn": drawn})
+
+
+def _rows(services: DashboardServices, asked: LogQuestion, place: Place | None, *, is_later: bool) -> _Found:
+    """Behind a place, or in front of it. A page is short only where there are no more rows on either side."""
+    if place is not None and is_later:
+        newer = msgspec.structs.replace(asked, after=place, ascending=True, limit=ROWS)
+        page = services.history.search(newer)
+        if page.total > ROWS:
+            return _Found(page.deliveries[::-1], page.total, has_newer=True, has_older=True)
+        place = None
+    page = services.history.search(msgspec.structs.replace(asked, after=place, limit=ROWS))
+    if place is not None and not page.deliveries:  # what was there has left the answer
+        return _rows(services, asked, None, is_later=False)
+    more = page.total > len(page.deliveries)
+    return _Found(page.deliveries, page.total, has_newer=place is not None, has_older=more)
+
+
+def _counted(services: DashboardServices, asked: LogQuestion) -> int:
+    return sum(each.count for each in services.maillog.tally(TallyQuestion(asked, "status", len(DeliveryStatus))))
+
+
+def _row_id(one: Delivery) -> str:
+    return f"r{blake2b(place_text(one.place).encode('utf-8', 'replace'), digest_size=8).hexdigest()}"
+
+
+def newer(services: DashboardServices, visit: Visit) -> Reply:
+    """How many rows have come in front of the page that somebody looks at: it does not move by itself."""
+    query, at = visit.asked("q").strip(), visit.asked("at")
+    if query_language.asks_refused(query):
+        count = refused_log.newer(services, visit, query, at)
+    else:
+        asked = question_of(services, visit, query)
+        after = msgspec.structs.replace(asked, after=place_of(at), ascending=True, limit=1)
+        count = services.history.search(after).total
+    values = {"newer": count, "newer_link": newer_link(visit, query, at), "show_link": link(visit, query)}
+    return Html("newer.html", values)
 
 
 def as_csv(services: DashboardServices, visit: Visit) -> Reply:
-    asked = _question(services, visit, visit.asked("q").strip())
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(("mail_id", *Delivery.__struct_fields__))
-    for one in _all(services, asked):
-        writer.writerow([_plain(value) for value in (one.mail_id, *msgspec.structs.astuple(one))])
-    return File(out.getvalue().encode("utf-8", "replace"), "text/csv; charset=utf-8", "mail-log.csv")
+    query = visit.asked("q").strip()
+    if query_language.asks_refused(query):
+        return refused_log.as_csv(services, visit, query)
+    asked = question_of(services, visit, query)
+    rows = ((one.mail_id, *msgspec.structs.astuple(one)) for one in _all(services, asked))
+    return csv_file("mail-log.csv", ("mail_id", *Delivery.__struct_fields__), rows)
 
 
 def _all(services: DashboardServices, asked: LogQuestion) -> Iterator[Delivery]:
-    for skip in range(0, _CSV_ROWS, _CSV_PART):
-        found = services.history.search(msgspec.structs.replace(asked, skip=skip, limit=_CSV_PART)).deliveries
+    """The newest of them, in parts: each begins behind the last row of the one before, whatever has come meanwhile."""
+    place = None
+    for _ in range(0, CSV_ROWS, CSV_PART):
+        part = msgspec.structs.replace(asked, after=place, limit=CSV_PART)
+        found = services.history.search(part).deliveries
         yield from found
-        if len(found) < _CSV_PART:
+        if len(found) < CSV_PART:
             return
+        place = found[-1].place
 
 
-def _plain(value: object) -> object:
-    """A text that a spreadsheet would take for a formula is marked as a text."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
-
-
-def _question(services: DashboardServices, visit: Visit, query: str) -> LogQuestion:
+def question_of(services: DashboardServices, visit: Visit, query: str) -> LogQuestion:
     relays = [relay.id for relay in services.tenancy.relays(visit.workspace.id)]
     asked = query_language.question(query, visit.workspace.id, relays, visit.now, services.zone)
     if asked.since is None and asked.until is None and not _names_one(query):
@@ -140,13 +190,9 @@ def _names_one(query: str) -> bool:
     return any(token.field in {"id", "queue", "msgid"} for token in query_language.tokens(query))
 
 
-def _link(visit: Visit, query: str, page: int = 1) -> str:
-    more = f"&page={page}" if page > 1 else ""
-    return f"/ui/{visit.workspace.id}/log?q={quote(query)}{more}"
-
-
-def _without(tokens: Sequence[Token], *left_out: Token) -> str:
-    return " ".join(each.text for each in tokens if each not in left_out)
+def usual_of(tokens: Sequence[Token]) -> str:
+    """What is asked for beside the query."""
+    return "" if {"since", "until"} & {each.field for each in tokens} else _USUAL
 
 
 def _facets(services: DashboardServices, visit: Visit, asked: LogQuestion, tokens: Sequence[Token]) -> Iterator[Facet]:
@@ -160,13 +206,17 @@ def _facets(services: DashboardServices, visit: Visit, asked: LogQuestion, token
             if not each.value:
                 continue
             if each.value in on:
-                link = _without(tokens, *chosen)
+                narrowed = without(tokens, *chosen)
             else:
-                link = f"{_without(tokens, *(one for one in chosen if not one.excludes))} {field}:{each.value}".strip()
+                narrowed = (
+                    f"{without(tokens, *(one for one in chosen if not one.excludes))} {field}:{each.value}".strip()
+                )
             choices.append(
-                Choice(each.value.replace("_", " "), each.count, _link(visit, link), "on" if each.value in on else "")
+                Choice(
+                    each.value.replace("_", " "), each.count, link(visit, narrowed), "on" if each.value in on else ""
+                )
             )
-        back = _link(visit, _without(tokens, *chosen))
+        back = link(visit, without(tokens, *chosen))
         choices += [Choice(value.replace("_", " "), 0, back, "off") for value in off]
         if choices:
             yield Facet(name, choices)
@@ -180,9 +230,9 @@ def _chart(services: DashboardServices, visit: Visit, asked: LogQuestion, tokens
     counts: dict[int, list[TimeTally]] = {}
     for each in services.maillog.over_time(TimeTallyQuestion(question, step)):
         counts.setdefault(each.since, []).append(each)
-    rest = _without(tokens, *(each for each in tokens if each.field in {"since", "until"}))
+    rest = without(tokens, *(each for each in tokens if each.field in {"since", "until"}))
     found = [
-        _bar(start, step, counts.get(start, ()), lambda span: _link(visit, f"{rest} {span}".strip()), services.zone)
+        _bar(start, step, counts.get(start, ()), lambda span: link(visit, f"{rest} {span}".strip()), services.zone)
         for start in range(since // step * step, until + 1, step)
     ]
     return bars(
@@ -205,4 +255,9 @@ def _local(ms: int, zone: tzinfo) -> datetime:
     return datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone)
 
 
-PAGES = (Page("get", "/{workspace:int}/log", show), Page("get", "/{workspace:int}/log.csv", as_csv))
+PAGES = (
+    Page("get", "/{workspace:int}/log", show),
+    Page("get", "/{workspace:int}/log/newer", newer),
+    Page("get", "/{workspace:int}/log.csv", as_csv),
+    *log_links.PAGES,
+)

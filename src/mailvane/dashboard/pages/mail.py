@@ -123,9 +123,14 @@ def _facts(life: Sequence[MailEvent]) -> Iterator[tuple[str, str]]:
 def _sentences(life: Sequence[MailEvent]) -> Iterator[tuple[str, str, str]]:
     """For each recipient: a mark, who, and what became of the mail to them."""
     accepted = life[0].accepted_at
+    if any(event.type is EventType.REJECTED and not event.recipient for event in life):
+        yield "refused", "The whole mail", "was refused at the door and never taken in"
     for recipient in sorted({event.recipient for event in life if event.recipient}):
         own = [event for event in life if event.recipient == recipient]
         tries = [event for event in own if event.type in _FINAL or event.type is EventType.DEFERRED]
+        if not tries and any(event.type is EventType.REJECTED for event in own):
+            yield "refused", recipient, "was refused at the door and never taken in"
+            continue
         if not tries:
             yield "unknown", recipient, "has not been tried yet"
             continue

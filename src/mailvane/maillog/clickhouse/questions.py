@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from mailvane.core.moments import HOUR_MS
-from mailvane.maillog.clickhouse import message_ids, queue_ids, terms
+from mailvane.maillog.clickhouse import message_ids, places, queue_ids, terms
 from mailvane.maillog.clickhouse.engine import Statement
 from mailvane.maillog.clickhouse.merged_partitions import Week
 from mailvane.maillog.clickhouse.rows import AT_BIAS, EVENT_COLUMNS, REACTIONS, STATUSES, Name
@@ -184,8 +184,8 @@ class Search:
     """
 
     def __init__(self, question: LogQuestion) -> None:
-        window = _window(question)
-        message = _message(question)
+        question = places.bounded(question)
+        window, message = _window(question), _message(question)
         # What became of the delivery: the low bits of one number answer both filters.
         found = []
         if question.status is not None:
@@ -194,6 +194,7 @@ class Search:
         if question.delivered is not None:
             found.append(_Filter(_DELIVERED if question.delivered else f"NOT {_DELIVERED}", {}))
         found += [_Filter(*terms.condition(place, term)) for place, term in enumerate(question.terms)]
+        found += [_Filter(*behind)] if (behind := places.behind(question)) else []
         filters = [window, *message, *_exact(question).values(), *found]
         self._question = question
         self.workspace = question.workspace
@@ -202,8 +203,7 @@ class Search:
         self._values = {name: value for filter_ in filters for name, value in filter_.values.items()}
         self._selective = next(iter(_selective(question)), None)
         self._message_ids = message_ids.named(question)
-        self._joined = ""
-        self._narrow = ""
+        self._joined = self._narrow = ""
         self._apart = False
         kinds_alone = all("kinds" in filter_.values for filter_ in filters[1:])
         whole = question.since is None and question.until is None and kinds_alone

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from mailvane.maillog.clickhouse import queue_ids
+from mailvane.maillog.clickhouse import places, queue_ids, terms
 from mailvane.maillog.clickhouse.engine import Statement
 from mailvane.maillog.queries import RefusedMail, RefusedQuestion
 
@@ -19,7 +19,7 @@ class RefusedSearch:
     """A question, as the statements that answer it."""
 
     def __init__(self, question: RefusedQuestion) -> None:
-        self._question = question
+        self._question = question = places.bounded(question)
         self._values: dict[str, object] = {"workspace": question.workspace, "relays": list(question.relays)}
         window = ["workspace = {workspace:UInt32}", "relay IN {relays:Array(UInt32)}"]
         if question.since is not None:
@@ -51,6 +51,11 @@ class RefusedSearch:
             named = queue_ids.mails("workspace = {workspace:UInt32}", question.queue_ids)
             found.append(f"(relay, accepted_at, number) GLOBAL IN ({named.sql})")
             self._values |= named.values
+        further = [terms.condition_on_events(place, term) for place, term in enumerate(question.terms)]
+        further += [behind] if (behind := places.behind(question)) else []
+        for condition, values in further:
+            found.append(condition)
+            self._values |= values
         return found
 
     def page(self) -> Statement:

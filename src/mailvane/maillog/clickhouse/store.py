@@ -13,7 +13,7 @@ from typing import Self
 import msgspec
 
 from mailvane.core.errors import InvalidInput
-from mailvane.maillog.clickhouse import inventory, one_moment, owners, queue_ids, schema, terms, upkeep
+from mailvane.maillog.clickhouse import inventory, one_moment, owners, places, queue_ids, schema, terms, upkeep
 from mailvane.maillog.clickhouse import repair as doubt
 from mailvane.maillog.clickhouse.engagement import received_by
 from mailvane.maillog.clickhouse.engagement_days import EngagementDays
@@ -312,7 +312,8 @@ class ClickHouseMailLog:
 
     def _is_waiting(self, search: Search, question: LogQuestion) -> bool:
         """Whether there may be mails in the window that wait untried."""
-        window = (question.relays, question.since, question.until)
+        asked = places.bounded(question)
+        window = (asked.relays, asked.since, asked.until)
         return self._waiting.ask(question.workspace, window, lambda: self._number(search.waiting())) > 0
 
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:

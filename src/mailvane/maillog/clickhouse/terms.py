@@ -40,6 +40,15 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "transport": (f"{_OUTCOME}[5]",),
     "text": ("sender", "recipient", "original_recipient", "subject", "message_id"),
 }
+# Likewise of an event, for what was refused; what an event of this kind never has is left out.
+_EVENT_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    **_COLUMNS,
+    "to": ("recipient",),
+    "answer": ("reply",),
+    "why": ("family",),
+    "text": ("sender", "recipient", "subject", "message_id"),
+}
+_NEVER = frozenset({"is", "mx", "transport"})
 _ADDRESSES = frozenset({AUTHOR, "sender", "recipient", "original_recipient", "login"})
 
 # What deliveries can be counted by: a column, and the value that is made of it.
@@ -100,7 +109,16 @@ def time_tallies(step: int, rows: _Rows) -> list[TimeTally]:
 def condition(place: int, term: Term) -> tuple[str, dict[str, object]]:
     """SQL and its values, whose names begin with the term's place among the terms."""
     values: dict[str, object] = {}
-    found = " OR ".join(_each(f"term{place}", term, values)) or "0"
+    found = " OR ".join(_each(f"term{place}", term, values, _COLUMNS)) or "0"
+    return (f"NOT ({found})" if term.excludes else f"({found})"), values
+
+
+def condition_on_events(place: int, term: Term) -> tuple[str, dict[str, object]]:
+    """Likewise, of what was refused. Raises InvalidInput for what nothing that was refused has."""
+    if term.field in _NEVER:
+        raise InvalidInput(f"{term.field}: says nothing of mail that was refused")
+    values: dict[str, object] = {}
+    found = " OR ".join(_each(f"term{place}", term, values, _EVENT_COLUMNS)) or "0"
     return (f"NOT ({found})" if term.excludes else f"({found})"), values
 
 
@@ -114,7 +132,7 @@ def subject(text: str) -> tuple[str, dict[str, object]]:
     return f"(subject = {{subject:String}} OR ({beginning}))", {"subject": text, "least": least}
 
 
-def _each(name: str, term: Term, values: dict[str, object]) -> Iterator[str]:
+def _each(name: str, term: Term, values: dict[str, object], columns: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     if term.field == "is":
         try:
             values[name] = [STATUSES.index(DeliveryStatus(pattern.text)) for pattern in term.patterns]
@@ -129,7 +147,7 @@ def _each(name: str, term: Term, values: dict[str, object]) -> Iterator[str]:
             yield f"(accepted_at = {{{key}:Int64}} AND number = {{{key}n:UInt32}})"
             continue
         values[key] = pattern.text
-        for column in _COLUMNS[term.field]:
+        for column in columns[term.field]:
             yield _compared(column, pattern, f"{{{key}:String}}")
 
 

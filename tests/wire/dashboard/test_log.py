@@ -1,0 +1,172 @@
+"""The mail log's page: pages that follow each other, what came meanwhile, refused mail, saved views."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+from msgspec import structs
+
+from mailvane.dashboard.people.model import Role
+from mailvane.maillog.model import EventType, MailEvent, ReasonFamily
+from tests.wire.dashboard.browsing import Browser, fill, member
+from tests.wire.world import NOW, World, accepted, ended
+
+ROWS = 50
+
+
+def rejected(world: World, number: int, sender: str = "spammer@bad.example") -> MailEvent:
+    at = NOW - 60_000 + number
+    return MailEvent(
+        relay=world.ours.relay.id, accepted_at=at, number=number, type=EventType.REJECTED, at=at, sender=sender,
+        recipient=f"r{number}@ours.example", code=554, reply=f"554 blocked, case {number}", hard=True,
+        family=ReasonFamily.REPUTATION, origin="192.0.2.7", raw=f"{number}\tNOQUEUE: reject", source="mail.log",
+        line=number,
+    )  # fmt: skip
+
+
+def mails(world: World, count: int, first: int = 0) -> None:
+    events = []
+    for number in range(first, first + count):
+        event = structs.replace(
+            accepted(world.ours, f"r{number}@isp.example", number), accepted_at=NOW - 90_000 + number
+        )
+        events += [event, ended(event)]
+    world.record(world.ours, *events)
+
+
+def shown(page: str, pattern: str = r'title="(r\d+)@isp\.example"') -> list[str]:
+    return re.findall(pattern, page)
+
+
+def linked(page: str, word: str) -> str:
+    found = re.search(rf'<a href="([^"]+)"[^>]*>{word}</a>', page)
+    return "" if found is None else unescape(found[1])
+
+
+@pytest.fixture
+def viewer(world: World) -> Browser:
+    return member(world, Role.VIEWER)
+
+
+@pytest.fixture
+def at(world: World) -> str:
+    return f"/ui/{world.ours.workspace.id}/log"
+
+
+def test_pages_follow_each_other_whatever_comes_meanwhile(world: World, viewer: Browser, at: str) -> None:
+    mails(world, 120)
+    first = viewer.get(at).text
+    mails(world, 30, 120)
+    second = viewer.get(linked(first, "earlier")).text
+    third = viewer.get(linked(second, "earlier")).text
+    told = [shown(page) for page in (first, second, third)]
+    assert [len(each) for each in told] == [ROWS, ROWS, 20]
+    assert [int(each[1:]) for page in told for each in page] == list(range(119, -1, -1))
+    assert "50 of 150" in second
+    assert linked(third, "earlier") == ""
+    back = viewer.get(linked(third, "later")).text
+    assert shown(back) == told[1]
+    newest = viewer.get(linked(viewer.get(linked(back, "later")).text, "later")).text
+    assert shown(newest) == [f"r{number}" for number in range(149, 99, -1)], (
+        "short of rows above, it is the newest page"
+    )
+    assert linked(newest, "later") == ""
+
+
+def test_what_has_come_is_counted_and_shown_on_demand(world: World, viewer: Browser, at: str) -> None:
+    mails(world, 2)
+    page = viewer.get(f"{at}?q=to:isp.example").text
+    asks = re.search(r'id="newer"[^>]* hx-get="([^"]+)"', page)
+    assert asks is not None
+    path = unescape(asks[1])
+    assert "newer mail" not in viewer.get(path).text
+    mails(world, 3, 2)
+    answer = viewer.get(path).text
+    assert "3 newer mails match" in answer
+    assert "<html" not in answer
+    assert len(shown(viewer.get(linked(answer, "3 newer mails match · show <kbd>n</kbd>")).text)) == 5
+    assert "hx-select" not in page, "what somebody reads does not move"
+    live = viewer.get(f"{at}?live=1").text
+    assert 'hx-select="#rows"' in live
+    part = re.search(r'id="rows"[^>]* hx-get="([^"]+)"', live)
+    assert part is not None
+    assert len(shown(viewer.get(unescape(part[1])).text)) == 5
+
+
+@pytest.mark.parametrize(
+    "place", ["x", "18d1903054d0abcdef", "18d1903054d0abcdef.1.x.r", "zz.1.0.r", f"18d1903054d0abcdef.{'9' * 40}.0.r"]
+)
+def test_a_place_that_makes_no_sense_is_said_to(world: World, viewer: Browser, at: str, place: str) -> None:
+    mails(world, 1)
+    for query in ("", "is:refused"):
+        assert viewer.get(f"{at}?q={query}&at={place}").status_code == 400, query
+        assert viewer.get(f"{at}/newer?q={query}&at={place}").status_code == 400, query
+
+
+def test_what_was_refused_is_found_by_the_same_query(world: World, viewer: Browser, at: str) -> None:
+    world.record(
+        world.ours, *(rejected(world, number) for number in range(70)), rejected(world, 70, "ann@good.example")
+    )
+    mails(world, 1)
+    cases = re.compile(r"554 blocked, case (\d+)</span>")
+    page = viewer.get(f"{at}?q=is:refused").text
+    assert cases.findall(page) == [str(number) for number in range(70, 20, -1)]
+    assert "the newest 50 of 71" in page
+    older = viewer.get(linked(page, "earlier")).text
+    assert cases.findall(older) == [str(number) for number in range(20, -1, -1)]
+    assert cases.findall(viewer.get(linked(older, "later")).text) == cases.findall(page)
+    assert cases.findall(viewer.get(f"{at}?q=is:refused from:good.example").text) == ["70"]
+    assert cases.findall(viewer.get(f"{at}?q=is:refused -from:bad.example why:reputation").text) == ["70"]
+    assert "554 blocked" not in viewer.get(at).text, "no delivery"
+    for both in ("is:refused,bounced", "is:refused is:bounced", "-is:refused", "is:refused mx:x.example"):
+        assert viewer.get(f"{at}?q={both}").status_code == 400, both
+    mail = viewer.get(linked(viewer.get(f"{at}?q=is:refused to:r3@ours.example").text, "spammer@bad.example")).text
+    assert "was refused at the door and never taken in" in mail
+    assert "NOQUEUE: reject" in mail
+    csv = viewer.get(f"{at}.csv?q=is:refused from:good.example")
+    assert csv.headers["content-disposition"] == 'attachment; filename="refused.csv"'
+    assert [line.count("ann@good.example") for line in csv.text.splitlines()] == [0, 1]
+    assert "71 newer mails match" in viewer.get(f"{at}/newer?q=is:refused").text
+
+
+def test_a_view_is_saved_for_oneself_or_for_all(world: World, viewer: Browser, at: str) -> None:
+    operator = member(world, Role.OPERATOR)
+    form = {"q": "is:failing -why:unknown_user", "name": "Real trouble"}
+    answer = viewer.post(f"{at}/views", form)
+    assert (answer.status_code, unescape(answer.headers["location"])) == (
+        303,
+        f"{at}?q=is%3Afailing%20-why%3Aunknown_user",
+    )
+    assert linked(viewer.get(at).text, "Real trouble") == answer.headers["location"]
+    assert linked(operator.get(at).text, "Real trouble") == "", "it is the viewer's own"
+    assert viewer.post(f"{at}/views", {**form, "for": "all"}).status_code == 403
+    assert operator.post(f"{at}/views", {**form, "for": "all", "name": "Trouble of all"}).status_code == 303
+    page = viewer.get(answer.headers["location"]).text
+    assert linked(page, "Trouble of all") != ""
+    assert "Remove Real trouble" in page
+    assert "Remove Trouble of all" not in page
+    shared = next(one for one in world.ledger.views.views(world.ours.workspace.id, 0) if one.user is None)
+    for owner, status in ((viewer, 403), (operator, 303)):
+        removal = {"view": shared.id, "for": "all", "q": "is:failing"}
+        assert owner.post(f"{at}/views/remove", removal).status_code == status
+    assert viewer.post(f"{at}/views/remove", {"view": shared.id, "q": ""}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"name": ""}, {"name": "x" * 61}, {"name": "a\x07"}, {"q": "colour:red"}, {"for": "them"}], ids=str
+)
+def test_a_view_that_cannot_be_is_refused(world: World, viewer: Browser, at: str, wrong: dict[str, str]) -> None:
+    assert viewer.post(f"{at}/views", {"q": "is:failing", "name": "x", **wrong}).status_code == 400
+    assert world.ledger.views.views(world.ours.workspace.id, 0) == []
+
+
+def test_nobody_removes_or_sees_a_view_of_another(world: World, viewer: Browser, at: str) -> None:
+    fill(world, world.ours, "hello")
+    operator = member(world, Role.OPERATOR)
+    operator.post(f"{at}/views", {"q": "is:failing", "name": "Mine"})
+    owner = world.services.dashboard.people.visitor(operator.cookie, NOW).user.id
+    (own,) = world.ledger.views.views(world.ours.workspace.id, owner)
+    assert viewer.post(f"{at}/views/remove", {"view": own.id}).status_code == 404
+    assert world.ledger.views.views(world.ours.workspace.id, owner) == [own]
