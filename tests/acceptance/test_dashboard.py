@@ -22,12 +22,12 @@ AXE = REPOSITORY / ".cache" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 VIOLATIONS = "axe.run().then(found => found.violations.map(one => [one.id, one.nodes.map(node => node.target)]))"
 PATHS = (
     "1", "1/log?q=since:2025-11-01", "1/log?q=is:refused since:2025-11-01", "1/log?q=since:2025-11-01&live=1",
-    "1/domains", "1/domains/shop.example", "1/domains/shop.example/what-if?daily=1",
-    "1/reputation", "1/reputation/dmarc", "1/reputation/lookalikes", "1/alerts", "1/alerts/rules", "1/alerts/new",
+    "1/domains", "1/domains/shop.example", "1/domains/shop.example/what-if?daily=1", "1/reputation",
+    "1/reputation/dmarc", "1/reputation/lookalikes", "1/alerts", "1/alerts/rules", "1/alerts/new",
     "1/alerts/new?type=IP_IN_RBL", "1/alerts/told", "1/alerts/maintenance", "1/inbound/quarantine",
-    "1/inbound/messages", "1/inbound/contacts", "1/inbound/aliases", "1/inbound/filters", "1/mailboxes",
-    "1/settings/relays", "1/settings/members", "1/settings/telling", "1/settings/retention", "server", "account",
-    "workspaces",
+    "1/inbound/messages", "1/inbound/contacts", "1/inbound/aliases", "1/inbound/filters", "1/inbound/health",
+    "1/mailboxes", "1/mailboxes/replies", "1/settings/relays", "1/settings/keys", "1/settings/members",
+    "1/settings/telling", "1/settings/retention", "server", "account", "workspaces",
 )  # fmt: skip
 LOG = """\
 Nov 26 10:00:00 mx postfix/smtpd[1]: 4AAAAAA1: client=web.shop.example[192.0.2.1], sasl_username=shop

@@ -20,6 +20,8 @@ from mailvane.maillog.queries import (
     RefusedMail,
     RefusedPage,
     RefusedQuestion,
+    ReplyPage,
+    ReplyQuestion,
     Tally,
     TallyQuestion,
     Term,
@@ -308,3 +310,38 @@ def test_pages_of_refusals_follow_each_other(turned_away: Callable[..., RefusedP
         assert len(page) == min(3, 10 - len(found))
         found += page
     assert [row.number for row in found] == sorted(range(10), reverse=not ascending)
+
+
+def test_replies_by_people_are_found_by_what_was_said_of_them(maillog: ClickHouseMailLog) -> None:
+    """The newest word holds, and that of a person goes before one of a program."""
+    own = new_workspace()
+
+    def of(number: int, kind: EventType, at: int, **more: Any) -> MailEvent:
+        return event(kind, number=number, recipient=f"r{number}@to.example", at=at, **more)
+
+    told = [
+        *(of(number, EventType.REPLIED, number) for number in range(5)),
+        of(5, EventType.REPLIED, 5, automatic=True),
+        of(1, EventType.TAGGED, 100, positive=True),
+        of(2, EventType.TAGGED, 100, positive=True),
+        of(2, EventType.TAGGED, 101, positive=False),
+        of(3, EventType.TAGGED, 100, positive=False),
+        of(3, EventType.TAGGED, 102, positive=True, automatic=True),
+        of(4, EventType.TAGGED, 100, positive=True, automatic=True),
+        of(6, EventType.TAGGED, 100, positive=True),
+    ]
+    maillog.append(EventBatch("replies", own, 0, told))
+    asked = ReplyQuestion(workspace=own, relays=(1,))
+    page = maillog.replies(asked)
+    assert page.total == 5
+    assert [(row.number, row.tag, row.by_program) for row in page.replies] == [
+        (4, "positive", True), (3, "other", False), (2, "other", False), (1, "positive", False), (0, "none", False),
+    ]  # fmt: skip
+    assert page.replies[0].replied_at == NOON + 4
+    for tag, numbers in (("none", [0]), ("positive", [4, 1]), ("other", [3, 2])):
+        found = maillog.replies(msgspec.structs.replace(asked, tag=tag))
+        assert (found.total, [row.number for row in found.replies]) == (len(numbers), numbers)
+    part = maillog.replies(msgspec.structs.replace(asked, skip=1, limit=2))
+    assert (part.total, [row.number for row in part.replies]) == (5, [3, 2])
+    assert maillog.replies(msgspec.structs.replace(asked, relays=(2,))) == ReplyPage(0, [])
+    assert maillog.replies(msgspec.structs.replace(asked, since=NOON + 1)) == ReplyPage(0, [])

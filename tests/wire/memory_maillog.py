@@ -31,6 +31,9 @@ from mailvane.maillog.queries import (
     RefusedMail,
     RefusedPage,
     RefusedQuestion,
+    Reply,
+    ReplyPage,
+    ReplyQuestion,
     SenderCount,
     SenderPage,
     SenderQuestion,
@@ -190,6 +193,23 @@ class MemoryMailLog:
         found.sort(key=lambda one: one.address)
         found.sort(key=lambda one: getattr(one, question.order), reverse=not question.ascending)
         return SenderPage(len(found), found[question.skip : question.skip + question.limit])
+
+    def replies(self, question: ReplyQuestion) -> ReplyPage:
+        lives: dict[tuple[MailKey, str], list[MailEvent]] = {}
+        for event in self._of(question.workspace, question.relays):
+            lives.setdefault((event.key, event.recipient), []).append(event)
+        found = []
+        for (key, recipient), events in lives.items():
+            replied = [e.at for e in events if e.type is EventType.REPLIED and not e.automatic]
+            tags = sorted((not e.automatic, e.at, e.positive) for e in events if e.type is EventType.TAGGED)
+            tag: Any = "none" if not tags else "positive" if tags[-1][-1] else "other"
+            if replied and question.tag in (None, tag) and _within(key.accepted_at, question.since, None):
+                found.append(
+                    Reply(relay=key.relay, accepted_at=key.accepted_at, number=key.number, recipient=recipient,
+                          replied_at=max(replied), tag=tag, by_program=bool(tags) and not tags[-1][0])
+                )  # fmt: skip
+        found.sort(key=lambda one: one.replied_at, reverse=True)
+        return ReplyPage(len(found), found[question.skip : question.skip + question.limit])
 
     def refused(self, question: RefusedQuestion) -> RefusedPage:
         found = [

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,13 @@ from mailvane.core.tenants.service import Tenancy
 from mailvane.dashboard.live.changes import Changes
 from mailvane.dashboard.people.service import People
 from mailvane.dashboard.services import DashboardServices
+from mailvane.dashboard.triage.service import Triage
+from mailvane.inbound.health.local import OwnServer
+from mailvane.inbound.health.model import TeamReport
+from mailvane.inbound.health.reporting import AskedTeam, HealthReporting
+from mailvane.inbound.health.settings import HealthSettings
+from mailvane.inbound.health.upstream import Upstream
+from mailvane.inbound.services import InboundServices
 from mailvane.inbound.settings import InboundSettings
 from mailvane.mailboxes.dns_health import asking
 from mailvane.mailboxes.performance import Figures
@@ -92,6 +100,21 @@ class World:
         self.services.maillog.recorder.drain()
 
 
+def health(inbound: InboundServices) -> Callable[[Workspace], TeamReport]:
+    """How a workspace stands, as its own server knows it."""
+
+    def asked(workspace: Workspace) -> TeamReport:
+        @asynccontextmanager
+        async def own() -> AsyncIterator[Upstream]:
+            yield OwnServer(inbound, workspace.id, lambda: NOW)
+
+        reporting = HealthReporting(HealthSettings(), lambda: NOW)
+        (found,) = asyncio.run(reporting.report([AskedTeam(workspace.name, own)])).teams
+        return found
+
+    return asked
+
+
 @contextmanager
 def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
     """A running world."""
@@ -109,6 +132,7 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
         tenancy,
         asking(lambda: Lookups(("127.0.0.1:9",), timeout=0.2), ("mail",)),
     )
+    tracking = tracking_services(MailboxSettings(), "http://testserver.local", ledger, tenancy, recorder.record)
     services = HttpServices(
         tenancy=tenancy,
         maillog=MailLogServices(maillog, tenancy, History(maillog, ledger.tenants), recorder, ZONE, lambda: NOW),
@@ -131,9 +155,12 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
             zone=ZONE,
             changes=Changes(recorder.stored, ledger.alert_log, ledger.domains),
             views=ledger.views,
+            tagging=tracking.tagging,
+            triage=Triage(ledger.decisions, inbounds.quarantine, inbounds.stores),
+            health=health(inbounds),
         ),
         mailboxes=mailboxes,
-        tracking=tracking_services(MailboxSettings(), "http://testserver.local", ledger, tenancy, recorder.record),
+        tracking=tracking,
         clock=lambda: NOW,
     )
     platform = tenancy.create_key(KeyKind.PLATFORM, None, NOW).token

@@ -128,7 +128,7 @@ class Dashboard:
             visit = self._admitted(page, visit, request)
             reply = page.function(self._services, visit)
         except Exception as error:  # noqa: BLE001 - a person gets a page, whatever it is
-            reply = _refused(error, visit)
+            reply = _refused(error, _stood_on(request) if page.method == "post" else visit.address)
         if isinstance(reply, Redirect) and _asks_by_itself(request):
             headers = {**HEADERS, "Cache-Control": "no-store", "HX-Redirect": reply.to}
             return Response(b"", status_code=401, headers=headers, media_type="text/plain")
@@ -256,9 +256,17 @@ def _cookie(token: str, *, is_loopback: bool) -> str:
     return f"{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}"
 
 
-def _refused(error: Exception, visit: Visit) -> Reply:
+def _stood_on(request: AnyRequest) -> str:
+    """The page that a form was sent from; the workspaces where the browser does not say."""
+    place = urlsplit(request.headers.get("referer", ""))
+    if place.netloc != request.headers.get("host") or not place.path.startswith(f"{PREFIX}/"):
+        return f"{PREFIX}/workspaces"
+    return place.path + (f"?{place.query}" if place.query else "")
+
+
+def _refused(error: Exception, back: str) -> Reply:
     if isinstance(error, ProofNeeded):
-        return Html("prove.html", {"back": visit.address}, 403)
+        return Html("prove.html", {"back": back}, 403)
     if isinstance(error, NotAuthenticated):
         return Redirect(f"{PREFIX}/login")
     status, words = _worded(error)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from mailvane.core.tenants.model import Workspace
 from mailvane.core.tenants.service import Tenancy
 from mailvane.dashboard.live.changes import Changes
 from mailvane.dashboard.people.service import People
+from mailvane.dashboard.triage.service import Triage
 from mailvane.dashboard.views.store import ViewStore
 from mailvane.dmarc.services import DmarcServices
+from mailvane.inbound.health.model import TeamReport
 from mailvane.inbound.services import InboundServices
 from mailvane.mailboxes.services import MailboxServices
+from mailvane.mailboxes.tracking.tagging import Tagging
 from mailvane.maillog.followed_logs import FollowedLogs
 from mailvane.maillog.history import History
 from mailvane.maillog.interface import MailLog
@@ -34,7 +39,11 @@ class DashboardServices:
     notify: NotifyServices
     dmarc: DmarcServices
     mailboxes: MailboxServices
+    health: Callable[[Workspace], TeamReport]  # blocking: asked now
     zone: ZoneInfo
     changes: Changes
     views: ViewStore
+    tagging: Tagging
+    triage: Triage
+    forget_keys: Callable[[], None] = lambda: None  # keys were changed: whoever comes next is proven anew
     followed: FollowedLogs | None = None  # None: this process follows no logs

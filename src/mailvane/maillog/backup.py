@@ -97,6 +97,7 @@ class LockedMailLog:
         self.statistics_of = maillog.statistics_of
         self.hourly = maillog.hourly
         self.refused = maillog.refused
+        self.replies = maillog.replies
         self.senders = maillog.senders
         self.with_queue_id = maillog.with_queue_id
         self.mail_events = maillog.mail_events

@@ -25,6 +25,8 @@ from mailvane.maillog.queries import (
     ReceivedQuestion,
     RefusedPage,
     RefusedQuestion,
+    ReplyPage,
+    ReplyQuestion,
     SenderPage,
     SenderQuestion,
     Statistics,
@@ -52,6 +54,9 @@ class EngagementLog(Protocol):
 
     def engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
         """What became of mails, by sender, day or campaign; those that sent most first. Raises StoreUnavailable."""
+
+    def replies(self, question: ReplyQuestion) -> ReplyPage:
+        """Replies by people, with what was said of each, and the total. Raises StoreUnavailable."""
 
     def received(self, question: ReceivedQuestion) -> dict[str, int]:
         """How many mails these addresses got; those that got none are left out. Raises StoreUnavailable."""

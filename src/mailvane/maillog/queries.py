@@ -451,6 +451,40 @@ class ReceivedQuestion(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...]
 
 
+class ReplyQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Replies by people to mails accepted in a window, the newest first."""
+
+    workspace: int
+    relays: tuple[int, ...]
+    since: int | None = None  # acceptance of the mail that was replied to, inclusive
+    tag: Literal["none", "positive", "other"] | None = None  # what the newest word says of it; None does not filter
+    skip: int = 0
+    limit: int = 100
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Who replied to which mail, and what that is worth. Words of people go before those of programs."""
+
+    relay: int
+    accepted_at: int
+    number: int
+    recipient: str  # who replied
+    replied_at: int
+    tag: Literal["none", "positive", "other"]
+    by_program: bool  # nobody but a program has said so
+
+    @property
+    def mail_id(self) -> str:
+        return mail_id(self.accepted_at, self.number)
+
+
+class ReplyPage(msgspec.Struct, frozen=True):
+    """A part of them, and how many there are in all."""
+
+    total: int
+    replies: list[Reply]
+
+
 class MailLogHealth(msgspec.Struct, frozen=True):
     """What the mail log is and how large it is."""
 

@@ -40,6 +40,8 @@ from mailvane.maillog.queries import (
     ReceivedQuestion,
     RefusedPage,
     RefusedQuestion,
+    ReplyPage,
+    ReplyQuestion,
     SenderPage,
     SenderQuestion,
     Statistics,
@@ -134,6 +136,9 @@ class RemoteMailLog:
 
     def engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
         return self._ask("engagement", question, list[EngagementCounts])
+
+    def replies(self, question: ReplyQuestion) -> ReplyPage:
+        return self._ask("replies", question, ReplyPage)
 
     def received(self, question: ReceivedQuestion) -> dict[str, int]:
         return self._ask("received", question, dict[str, int])

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
+import msgspec
 from prometheus_client import CollectorRegistry
 
 from mailvane.core.daily import Daily
 from mailvane.core.errors import InvalidInput
 from mailvane.core.leasing import Leasing
 from mailvane.core.periodic import Background, every
+from mailvane.core.tenants.model import Workspace
 from mailvane.core.tenants.service import Tenancy
 from mailvane.inbound.health.exporting import HealthMetrics
 from mailvane.inbound.health.local import OwnServer
-from mailvane.inbound.health.model import HealthReport, Release, Remedied
+from mailvane.inbound.health.model import HealthReport, Release, Remedied, TeamReport
 from mailvane.inbound.health.remediation import Remediator
 from mailvane.inbound.health.reporting import AskedTeam, HealthReporting, remote_team
 from mailvane.inbound.health.schedule import HealthSchedule, ScheduleParts
@@ -24,6 +27,7 @@ from mailvane.inbound.health.settings import Team
 from mailvane.inbound.health.telling import post_to_slack, send_by_mail, slack_url
 from mailvane.inbound.health.texts.slack import messages_of
 from mailvane.inbound.health.texts.terminal import lines_of
+from mailvane.inbound.health.trends import DAYS, changes
 from mailvane.inbound.health.upstream import Unanswered, Upstream
 from mailvane.inbound.services import InboundServices
 from mailvane.server.inbound import OpenMailLog, inbound_services
@@ -64,6 +68,17 @@ class Health:
         if not chosen:
             raise InvalidInput("nobody to mail to: set mail_to of [health], or say --mail-to")
         await send_by_mail(report, self._mail, chosen)
+
+    def of_workspace(self, workspace: Workspace) -> TeamReport:
+        """How it stands now, with the days that the schedule kept of it. Blocking; keeps nothing itself."""
+        named = next((team for team in self._settings.teams if team.workspace == workspace.name), None)
+        team = named or Team(name=workspace.name, workspace=workspace.name)
+        (found,) = asyncio.run(self.report_of(team)).teams
+        if named is None and self._settings.teams:
+            return found  # a team of this name is somebody else's
+        today = datetime.fromtimestamp(found.reading.at / 1000, UTC).date()
+        days = self._ledger.health.readings.days(team.name, (today - timedelta(days=DAYS)).isoformat())
+        return msgspec.structs.replace(found, days=days, trends=changes(days))
 
     def lines(self, report: HealthReport) -> Sequence[str]:
         return lines_of(report)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -167,7 +167,7 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
             }
         ),
     )
-    dashboard = create_dashboard(services.dashboard, services.clock)
+    dashboard = create_dashboard(replace(services.dashboard, forget_keys=key_cache.forget), services.clock)
     app.on_shutdown.extend(dashboard.on_shutdown)
     app.asgi_handler = Gateway(
         app.asgi_handler,

@@ -15,6 +15,7 @@ from mailvane.core.ledger.migration import migrate
 from mailvane.core.nodes import NodeStore
 from mailvane.core.tenants.store import TenantStore
 from mailvane.dashboard.people.store import PeopleStore
+from mailvane.dashboard.triage.store import DecisionStore
 from mailvane.dashboard.views.store import ViewStore
 from mailvane.dmarc.store.reports import ReportStore
 from mailvane.dmarc.store.tokens import TokenStore
@@ -88,6 +89,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     health: HealthStores
     people: PeopleStore
     views: ViewStore
+    decisions: DecisionStore
     mailboxes: MailboxStore
     tracking: TrackingStore
 
@@ -151,6 +153,7 @@ def ledger_on(database: Database) -> Ledger:
         ),
         people=PeopleStore(database),
         views=ViewStore(database),
+        decisions=DecisionStore(database),
     )
 
 

@@ -32,6 +32,8 @@ from mailvane.core.tenants.service import Tenancy
 from mailvane.dashboard.live.changes import Changes
 from mailvane.dashboard.people.service import People
 from mailvane.dashboard.services import DashboardServices
+from mailvane.dashboard.triage.service import Triage
+from mailvane.inbound.services import InboundServices
 from mailvane.maillog.followed_logs import FollowedLogs
 from mailvane.maillog.history import History
 from mailvane.maillog.interface import MailLog
@@ -67,6 +69,7 @@ from mailvane.web.server import serve as serve_http
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 600.0
+DECISIONS_SECONDS = 1.0
 
 
 def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], None] | None = None) -> None:
@@ -116,9 +119,10 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
             answering = None if application is None else _answering(settings, application, limits, manager, on_ready)
             surfaces = _receiving(receiving, _run(settings, answering, policy, outbound, manager))
             background = [*reputation.background(), housekeeping_of(stores.ledger, _clock).run]
-            health = Health(settings, lambda: stores.ledger, _clock, lambda _ledger: services.inbound)
+            health = _health(settings, stores, services.inbound)
             background += health.background(registry)
             background += digesting(settings, stores.ledger, services.inbound, _clock)
+            background.append(_triaging(services.dashboard.triage))
             background.append(WarmupWatch(services.mailboxes.mailboxes, _clock).run)
             background.append(
                 partial(every, SWEEP_SECONDS, "removed workspaces", partial(to_thread, stores.removal.sweep))
@@ -180,6 +184,8 @@ def _services(
 
     inbound = inbound_services(stores.ledger, tenancy, settings.inbound, settings.data, maillog)
     mailboxes = mailbox_services(settings, stores.ledger, tenancy, lambda: stores.maillog)
+    record = stores.recorder.record
+    tracking = tracking_services(settings.mailboxes, base_url(settings), stores.ledger, tenancy, record)
     return HttpServices(
         tenancy=tenancy,
         maillog=MailLogServices(
@@ -210,14 +216,28 @@ def _services(
             zone=settings.timezone,
             changes=_changes(settings, stores),
             views=stores.ledger.views,
+            tagging=tracking.tagging,
+            triage=Triage(stores.ledger.decisions, inbound.quarantine, inbound.stores),
+            health=_health(settings, stores, inbound).of_workspace,
         ),
         mailboxes=mailboxes,
-        tracking=tracking_services(
-            settings.mailboxes, base_url(settings), stores.ledger, tenancy, stores.recorder.record
-        ),
+        tracking=tracking,
         clock=_clock,
         find_room=room_finder(settings),
     )
+
+
+def _health(settings: Settings, stores: Stores, inbound: InboundServices) -> Health:
+    return Health(settings, lambda: stores.ledger, _clock, lambda _ledger: inbound)
+
+
+def _triaging(triage: Triage) -> Background:
+    """Decisions about held mail, when they can no longer be taken back."""
+
+    async def look() -> bool:
+        return await to_thread(triage.run, _clock())
+
+    return partial(every, DECISIONS_SECONDS, "decisions about held mail", look)
 
 
 def _changes(settings: Settings, stores: Stores) -> Changes:

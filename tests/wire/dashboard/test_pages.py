@@ -183,6 +183,9 @@ def test_held_mail_is_denied_and_its_sender_blocked(world: World) -> None:
     found = re.search('name="message" value="([^"]+)"', operator.get(path).text)
     assert found is not None
     assert operator.post(f"{path}/reject", {"message": found[1], "remember": "1"}).status_code == 303
+    assert world.services.dashboard.triage.run(NOW + 9_999) is False
+    assert "1 mail will be denied in 10 s" in operator.get(path).text
+    world.services.dashboard.triage.run(NOW + 10_000)
     held = world.ledger.inbound.messages.message(mine, found[1])
     contact = world.ledger.inbound.contacts.contact(mine, "s@y.example")
     assert held is not None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 
-from mailvane.core.moments import MINUTE_MS
+from mailvane.core.moments import DAY_MS, MINUTE_MS
+from mailvane.core.tenants.model import KeyKind
 from mailvane.dashboard.people.model import Role
 from tests.wire.dashboard.browsing import Browser, fill, logged_in, member
 from tests.wire.world import NOW, World
@@ -80,3 +82,67 @@ def test_the_page_of_the_server_is_for_those_who_run_it(world: World) -> None:
     assert ">ours<" in mine
     assert ">theirs<" not in mine
     assert "1 open" in mine
+
+
+def test_a_key_is_made_by_an_owner_shown_once_given_a_term_and_taken_back(world: World) -> None:
+    workspace, tenancy = world.ours.workspace, world.services.tenancy
+    at = f"/ui/{workspace.id}/settings/keys"
+    owner, operator = member(world, Role.OWNER), member(world, Role.OPERATOR)
+    before = {key.id for key in tenancy.keys(workspace.id)}
+    assert 'method="post"' not in operator.get(at).text
+    assert operator.post(at, {"act": "make", "days": ""}).status_code == 403
+    made = owner.post(at, {"act": "make", "days": "30"})
+    (key,) = (each for each in tenancy.keys(workspace.id) if each.id not in before)
+    found = re.search(r'<code class="secret">([^<]+)</code>', made.text)
+    assert found is not None
+    assert key.expires_at == NOW + 30 * DAY_MS
+    assert made.headers["cache-control"] == "no-store"
+    shown = {"X-API-KEY": found[1]}
+    assert world.client.get("/mailvane/v1/targets", headers=shown).status_code == 200
+    assert found[1] not in owner.get(at).text
+    assert f"{key.hint}…" in owner.get(at).text
+    assert owner.post(at, {"act": "expire", "key": str(key.id), "days": ""}).status_code == 303
+    assert tenancy.key(key.id).expires_at is None
+    assert owner.post(at, {"act": "revoke", "key": str(key.id)}).status_code == 303
+    assert world.client.get("/mailvane/v1/targets", headers=shown).status_code == 401, (
+        "at once, though it was proven just now"
+    )
+    for wrong in ({"act": "burn", "key": str(min(before))}, {"act": "make", "days": "7"}):
+        assert owner.post(at, wrong).status_code == 400, wrong
+
+
+def test_nobody_touches_a_key_of_another_workspace_or_of_the_platform(world: World) -> None:
+    at, tenancy = f"/ui/{world.ours.workspace.id}/settings/keys", world.services.tenancy
+    owner = member(world, Role.OWNER)
+    before = tenancy.keys()
+    strangers = [key for key in before if key.workspace != world.ours.workspace.id]
+    assert {key.kind for key in strangers} >= {KeyKind.PLATFORM, KeyKind.WORKSPACE}
+    for key in strangers:
+        assert owner.post(at, {"act": "revoke", "key": str(key.id)}).status_code == 404
+        assert owner.post(at, {"act": "expire", "key": str(key.id), "days": "1"}).status_code == 404
+    assert tenancy.keys() == before
+
+
+def test_a_key_asks_for_the_password_again_and_leads_back(world: World) -> None:
+    at = f"/ui/{world.ours.workspace.id}/settings/keys"
+    world.services.dashboard.people.first_link(NOW)
+    late = logged_in_long_ago(world)
+    page = late.get(at).text
+    assert "enter your password again" in page
+    assert "Make a key" not in page
+    for act in ("make", "revoke"):
+        answer = late.post(at, {"act": act, "days": ""}, referer=f"http://localhost{at}")
+        assert answer.status_code == 403
+        assert f'name="back" value="{at}"' in answer.text
+    for elsewhere in ("http://evil.example/ui/x", "http://localhost/other", ""):
+        answer = late.post(at, {"act": "make", "days": ""}, referer=elsewhere)
+        assert 'name="back" value="/ui/workspaces"' in answer.text
+
+
+def test_the_health_of_inbound_mail_is_told_with_what_is_not_known(world: World) -> None:
+    fill(world, world.ours, "hello")
+    page = member(world, Role.VIEWER).get(f"/ui/{world.ours.workspace.id}/inbound/health")
+    assert page.status_code == 200
+    assert "s@y.example" in page.text
+    assert "no day is known yet" in page.text
+    assert re.search(r">Quarantine</a></td><td>\s*1<", page.text)

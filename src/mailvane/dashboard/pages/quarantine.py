@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
+
 import msgspec
 
 from mailvane.core.errors import InvalidInput
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
+from mailvane.dashboard.triage.service import Verdict
+from mailvane.dashboard.triage.store import Act, Decision
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
-from mailvane.inbound.model import AuditEntry, Contact, ContactState, MessageStatus
-from mailvane.inbound.quarantine import Decided
+from mailvane.inbound.model import MessageStatus
 from mailvane.inbound.questions import MessageQuestion
 
 _ROWS = 50
 _MOST = 100
 
 
-def listed(services: DashboardServices, visit: Visit, decided: list[Decided] | None = None) -> Reply:
+_WORDS = {Act.ACCEPT: "let through", Act.REJECT: "denied"}
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """Decisions that may be taken back, made together."""
+
+    due_at: int
+    told: str  # will be …
+    actor: str
+    messages: Sequence[str]
+
+
+def listed(services: DashboardServices, visit: Visit) -> Reply:
     workspace, stores = visit.workspace.id, services.inbound.stores
+    drawn = services.changes.drawn(workspace, visit.now)
+    decisions = services.triage.waiting(workspace)
+    pending = {each.message: _WORDS[each.act] for each in decisions if not each.failure}
     question = MessageQuestion(workspace=workspace, statuses=(MessageStatus.QUARANTINED,))
     page = stores.pages.page(question, 0, _ROWS)
     values = {
@@ -27,24 +46,33 @@ def listed(services: DashboardServices, visit: Visit, decided: list[Decided] | N
         "contacts": stores.contacts.by_id(workspace, sorted({one.contact for one in page.messages})),
         "counts": services.inbound.received.counts(workspace),
         "addresses": stores.domains.domains(workspace),
-        "failed": [each for each in decided or () if each.refusal is not None],
+        "drawn": drawn,
+        "pending": pending,
+        "waiting": _waiting([each for each in decisions if not each.taken]),
+        "failed": [each for each in decisions if each.failure],
         "may_change": visit.visitor.may(workspace, Role.OPERATOR),
     }
     return Html("quarantine.html", values)
 
 
 def accept(services: DashboardServices, visit: Visit) -> Reply:
-    ids, actor = _chosen(visit), visit.visitor.user.name
-    decided = services.inbound.quarantine.accept(visit.workspace.id, ids, actor, visit.now)
-    _remember(services, visit, ids, ContactState.WHITELISTED)
-    return _after(services, visit, decided)
+    return _decide(services, visit, Act.ACCEPT)
 
 
 def reject(services: DashboardServices, visit: Visit) -> Reply:
-    ids, actor = _chosen(visit), visit.visitor.user.name
-    decided = services.inbound.quarantine.reject(visit.workspace.id, ids, actor, visit.now)
-    _remember(services, visit, ids, ContactState.BLOCKED)
-    return _after(services, visit, decided)
+    return _decide(services, visit, Act.REJECT)
+
+
+def _decide(services: DashboardServices, visit: Visit, act: Act) -> Reply:
+    verdict = Verdict(act, bool(visit.entered("remember")), visit.visitor.user.name)
+    services.triage.decide(visit.workspace.id, _chosen(visit), verdict, visit.now)
+    return Redirect(f"/ui/{visit.workspace.id}/inbound/quarantine")
+
+
+def take_back(services: DashboardServices, visit: Visit) -> Reply:
+    """For ten seconds. What was carried out meanwhile stays as it is, and the list shows it."""
+    services.triage.take_back(visit.workspace.id, _chosen(visit))
+    return Redirect(f"/ui/{visit.workspace.id}/inbound/quarantine")
 
 
 def _chosen(visit: Visit) -> list[str]:
@@ -54,26 +82,16 @@ def _chosen(visit: Visit) -> list[str]:
     return ids
 
 
-def _remember(services: DashboardServices, visit: Visit, ids: list[str], state: ContactState) -> None:
-    """From now on decide so about these senders, when that was wanted."""
-    if not visit.entered("remember"):
-        return
-    workspace, stores = visit.workspace.id, services.inbound.stores
+def _waiting(decisions: Sequence[Decision]) -> list[Waiting]:
+    """Those that are alike, together."""
 
-    def changed(contact: Contact) -> Contact:
-        return msgspec.structs.replace(contact, state=state)
+    def alike(one: Decision) -> tuple[int, str, str]:
+        return one.due_at, one.act.value, one.actor
 
-    for contact in {one.contact for one in stores.messages.by_id(workspace, ids).values()}:
-        entry = AuditEntry(
-            at=visit.now, actor=visit.visitor.user.name, action="contact", subject=contact, detail=state.value
-        )
-        stores.contacts.change(workspace, contact, changed, entry)
-
-
-def _after(services: DashboardServices, visit: Visit, decided: list[Decided]) -> Reply:
-    if any(each.refusal is not None for each in decided):
-        return listed(services, visit, decided)
-    return Redirect(f"/ui/{visit.workspace.id}/inbound/quarantine")
+    return [
+        Waiting(due_at, _WORDS[Act(act)], actor, [one.message for one in group])
+        for (due_at, act, actor), group in groupby(sorted(decisions, key=alike), alike)
+    ]
 
 
 _LIST = "/{workspace:int}/inbound/quarantine"
@@ -81,4 +99,5 @@ PAGES = (
     Page("get", _LIST, listed),
     Page("post", f"{_LIST}/accept", accept, role=Role.OPERATOR),
     Page("post", f"{_LIST}/reject", reject, role=Role.OPERATOR),
+    Page("post", f"{_LIST}/undo", take_back, role=Role.OPERATOR),
 )

@@ -31,6 +31,8 @@ from mailvane.maillog.queries import (
     ReceivedQuestion,
     RefusedPage,
     RefusedQuestion,
+    ReplyPage,
+    ReplyQuestion,
     SenderPage,
     SenderQuestion,
     Statistics,
@@ -137,6 +139,14 @@ def refused(services: MailLogServices, asked: Asked) -> RefusedPage:
     _check_times(question.since, question.until)
     _check_page(question.skip, question.limit)
     return services.maillog.refused(question)
+
+
+def replies(services: MailLogServices, asked: Asked) -> ReplyPage:
+    question = _read(ReplyQuestion, asked)
+    _checked(asked.principal, question.workspace, question.relays)
+    _check_times(question.since, None)
+    _check_page(question.skip, question.limit)
+    return services.maillog.replies(question)
 
 
 def senders(services: MailLogServices, asked: Asked) -> SenderPage:

@@ -27,6 +27,8 @@ from mailvane.maillog.queries import (
     ReceivedQuestion,
     RefusedPage,
     RefusedQuestion,
+    ReplyPage,
+    ReplyQuestion,
     SenderPage,
     SenderQuestion,
     Statistics,
@@ -102,6 +104,10 @@ _QUESTIONS = [
     Endpoint(
         "post", "/refused", "maillog_refused", "One page of mail that was refused", questions.refused, RefusedPage,
         RefusedQuestion, pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "post", "/replies", "maillog_replies", "One page of replies by people, with what was said of each",
+        questions.replies, ReplyPage, ReplyQuestion, pool=Pool.MAIL_LOG,
     ),
     Endpoint(
         "post", "/senders", "maillog_senders", "One page of those who wrote to domains", questions.senders, SenderPage,

@@ -33,6 +33,7 @@ from mailvane.maillog.clickhouse.questions import (
     moments_of_page,
 )
 from mailvane.maillog.clickhouse.refused import RefusedSearch, decode_refused
+from mailvane.maillog.clickhouse.replies import ReplySearch, decode_replies
 from mailvane.maillog.clickhouse.rows import (
     INSERT_SETTINGS,
     REACTIVE,
@@ -65,6 +66,8 @@ from mailvane.maillog.queries import (
     ReceivedQuestion,
     RefusedPage,
     RefusedQuestion,
+    ReplyPage,
+    ReplyQuestion,
     SenderPage,
     SenderQuestion,
     Statistics,
@@ -328,6 +331,11 @@ class ClickHouseMailLog:
         """How many mails these addresses got; those that got none are left out."""
         rows = (row for statement in received_by(question) for row in self._rows(statement))
         return {str(address): int(str(count)) for address, count in rows}
+
+    def replies(self, question: ReplyQuestion) -> ReplyPage:
+        """Replies by people, the newest first, and the total."""
+        search = ReplySearch(question)
+        return ReplyPage(self._number(search.count()), decode_replies(self._lines(search.page())))
 
     def refused(self, question: RefusedQuestion) -> RefusedPage:
         """One page of what was refused, and the total. What comes in between the two is counted already."""

@@ -1,4 +1,4 @@
-"""Saved views of the mail log."""
+"""Saved views of the mail log, and decisions about held mail that may be taken back for ten seconds."""
 
 from __future__ import annotations
 
@@ -23,3 +23,15 @@ def upgrade() -> None:
     )
     op.create_index("ix_saved_views_user_id", "saved_views", ["user_id"])
     op.create_index("ix_saved_views_workspace", "saved_views", ["workspace", "user_id"])
+    op.create_table(
+        "held_decisions",
+        sa.Column("workspace", sa.Integer, sa.ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("message", sa.String(64), primary_key=True),
+        sa.Column("act", sa.String(8), nullable=False),
+        sa.Column("remember", sa.Boolean, nullable=False),
+        sa.Column("actor", sa.Text, nullable=False),
+        sa.Column("due_at", sa.BigInteger, nullable=False),
+        sa.Column("taken", sa.Boolean, nullable=False),
+        sa.Column("failure", sa.Text, nullable=False),
+    )
+    op.create_index("ix_held_decisions_due", "held_decisions", ["due_at"])
