@@ -63,6 +63,7 @@ class Streams:
         self._open: set[_Stream] = set()
         self._of_person: Counter[int] = Counter()
         self._watching: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "ticks", initializer=lower_priority)
         self._is_failing = False
 
@@ -109,11 +110,12 @@ class Streams:
             yield events.encode() or b":\n\n"
 
     async def _watch(self) -> None:
-        """Wake the streams that have something to tell, as long as there are any."""
+        """Wake the streams that have something to tell, as long as there are any. A ledger that takes long to answer
+        keeps nobody from hearing of mail."""
         loop, looks = asyncio.get_running_loop(), 0
         while self._open:
-            if looks % self._limits.looks_at_ledger == 0:
-                await self._look()
+            if looks % self._limits.looks_at_ledger == 0 and (self._looking is None or self._looking.done()):
+                self._looking = asyncio.create_task(self._look())
             looks += 1
             versions = {one: self._changes.version(one) for one in {stream.workspace for stream in self._open}}
             now = loop.time()
@@ -138,6 +140,7 @@ class Streams:
             self._is_failing = False
 
     async def close(self) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
+        for task in (self._watching, self._looking):
+            if task is not None:
+                task.cancel()
         self._thread.shutdown(wait=True, cancel_futures=True)

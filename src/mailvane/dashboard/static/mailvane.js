@@ -59,7 +59,7 @@ const move = (step) => {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || store.get("keys") === "off") return;
-  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
   const named = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
   if (event.key === "j" || event.key === "k") move(event.key === "j" ? 1 : -1);
   else if (event.key === "Enter" && document.querySelector('tr[aria-selected="true"]')) {
