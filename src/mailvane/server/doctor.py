@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import chdb
 import httpx
@@ -19,7 +17,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from mailvane import __version__
 from mailvane.core.errors import (
     CollectionFailed,
-    InvalidInput,
     InvalidSetting,
     LedgerMismatch,
     MailvaneError,
@@ -32,10 +29,7 @@ from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.dmarc.oauth import read_oauth_file
 from mailvane.dmarc.readers.containers import visible
 from mailvane.maillog.followed_logs import FollowedLogState, Standing
-from mailvane.maillog.postfix.journald import newest_entry
-from mailvane.maillog.postfix.rotation import newest_line
 from mailvane.maillog.queries import LogQuestion
-from mailvane.maillog.settings import PostfixLog
 from mailvane.outbound.admission.rules import advised_volume
 from mailvane.outbound.model import Counting, Guillotine
 from mailvane.outbound.policy.protocol import END_OF_MESSAGE
@@ -43,6 +37,7 @@ from mailvane.reputation.model import Source, SourceHealth
 from mailvane.reputation.source_schedule import SourceSchedule
 from mailvane.server.alerting import monitoring_settings, schedule_of, warnings_about
 from mailvane.server.asking import is_embedded, maillog_anywhere
+from mailvane.server.followed_log_check import TOLERANCE, followed_log, hours
 from mailvane.server.ledgers import ledger_of
 from mailvane.server.program import Check, CheckResult
 from mailvane.server.running_server import ServerUser, running_server, server_user
@@ -53,8 +48,6 @@ _GIB = 1 << 30
 _FREE_WARNING = 5 * _GIB
 _BACKLOG_WARNING = 1000
 _LATE_MS = 5 * MINUTE_MS  # a batch is on its way for less than a second where all is well
-_TOLERANCE = 15 * MINUTE_MS  # milliseconds; zones differ by no less
-_SILENT_MS = DAY_MS  # ours: a mail server that is up writes something every day
 _SHOWN = 5  # findings
 _MOST_WORKSPACES = 50  # that are asked for their newest mail
 _ADVICE: tuple[tuple[type[MailvaneError], str], ...] = (
@@ -104,7 +97,7 @@ def checks(settings: Settings, deep: bool = False) -> Iterator[Check]:
             yield Check(name, CheckResult.BAD, error.message, _advice(error))
     for number in range(len(settings.postfix)):
         try:
-            yield _source(settings, number)
+            yield followed_log(settings, number)
         except MailvaneError as error:
             yield Check(
                 f"postfix {number + 1}", CheckResult.BAD, error.message, "name a plain log file that is written"
@@ -381,7 +374,7 @@ def _report_mailbox(settings: Settings) -> Check:
             each for each in ledger.observations.health(found.id) if each.source is Source.DMARC and each.failures
         ]
     if health:
-        told = f"{finding}: fails since {_hours(now - health[0].failed_at)}: {visible(health[0].error)}"
+        told = f"{finding}: fails since {hours(now - health[0].failed_at)}: {visible(health[0].error)}"
         return Check(name, CheckResult.WARNING, told, "docs/how-to/report-mailbox.md says what an administrator grants")
     return Check(name, CheckResult.GOOD, finding)
 
@@ -427,76 +420,13 @@ def _refused_message(health: list[SourceHealth], now: int) -> str:
     newest = max(refused, key=lambda one: one.refused_at)
     message = f"{newest.source}: {sum(one.refused for one in refused):,} report(s) refused so far"
     why = f": {visible(newest.refusals[0])}" if newest.refusals else ""
-    return f"{message}, the last {_hours(now - newest.refused_at)} ago{why}"
+    return f"{message}, the last {hours(now - newest.refused_at)} ago{why}"
 
 
 def _soon(ms: int) -> str:
     if ms < MINUTE_MS:
         return "now" if ms <= 0 else f"in {ms // 1000 + 1} s"
     return f"in {ms / MINUTE_MS:,.0f} min" if ms < 2 * HOUR_MS else f"in {ms / HOUR_MS:,.1f} h"
-
-
-def _source(settings: Settings, number: int) -> Check:
-    log = settings.postfix[number]
-    name = f"postfix {number + 1}"
-    if log.path is None:
-        return _journal(name, log)
-    if not log.path.exists():
-        advice = "does Postfix log to a file? see maillog_file; for systemd's journal, set `journal` in place of `path`"
-        return Check(name, CheckResult.BAD, f"{log.path} is not there", advice)
-    user = server_user(settings, running_server(settings))
-    readable = user.may(log.path, "r")
-    if readable is False:
-        finding = f"{log.path} cannot be read by {user.name}, as whom the server runs"
-        return Check(name, CheckResult.BAD, finding, f"add {user.name} to the group of the file")
-    if readable is None and not os.access(log.path, os.R_OK):
-        finding = f"{log.path}: whether {user.name} may read it cannot be seen by this user"
-        return Check(name, CheckResult.WARNING, finding, f"run this as {user.name} or as root")
-    return _clock(name, log, log.path, log.timezone or settings.timezone)
-
-
-def _journal(name: str, log: PostfixLog) -> Check:
-    """Whether `journalctl` shows any of the entries that are followed."""
-    try:
-        newest = newest_entry(log.journal or "", log.journal_directory)
-    except InvalidInput as error:
-        advice = "the server's user has to be in the group systemd-journal or adm, and journalctl to be installed"
-        return Check(name, CheckResult.BAD, f"{log.name}: {error.message}", advice)
-    message = f"{log.name} for workspace {log.workspace}"
-    if newest is None:
-        finding = f"{message}: no entry matches, or this user may not see them"
-        return Check(name, CheckResult.WARNING, finding, "`journalctl -n 1 MATCHES` as the server's user tells")
-    return Check(
-        name, CheckResult.GOOD, f"{message}: newest entry of {_hours(time.time_ns() // 1_000_000 - newest)} ago"
-    )
-
-
-def _clock(name: str, log: PostfixLog, path: Path, zone: ZoneInfo) -> Check:
-    """Whether the newest stamp is that of the moment at which it was written, and that moment is not long ago."""
-    now = time.time_ns() // 1_000_000
-    newest = newest_line(path, zone, now)
-    message = f"{path} for workspace {log.workspace}"
-    if newest.stamped is None:
-        if newest.empty:
-            return Check(name, CheckResult.GOOD, f"{message}: empty")
-        finding = f"{message}: no line near its end is understood"
-        return Check(
-            name, CheckResult.WARNING, finding, "is this the log of a Postfix? `mailvane import --samples` tells"
-        )
-    advice = (
-        f"stamps that name no zone are read in {zone.key}: set the timezone of this log, or the clock of its writer"
-    )
-    if newest.stamped > now + _TOLERANCE:
-        finding = f"{message}: its newest line is stamped {_hours(newest.stamped - now)} ahead"
-        return Check(name, CheckResult.WARNING, finding, advice)
-    if newest.early > _TOLERANCE:
-        found = f"its newest line is stamped {_hours(newest.early)} before it was written"
-        return Check(name, CheckResult.WARNING, f"{message}: {found}", advice)
-    told = f"{message}: newest line of {_hours(now - newest.stamped)} ago"
-    if now - newest.written > _SILENT_MS:
-        advice = "does Postfix still write to this file? After a rotation its writer has to open the new one"
-        return Check(name, CheckResult.WARNING, told, advice)
-    return Check(name, CheckResult.GOOD, told)
 
 
 def _stamps(settings: Settings) -> Check:
@@ -510,15 +440,10 @@ def _stamps(settings: Settings) -> Check:
             page = maillog.search(LogQuestion(workspace=workspace.id, relays=relays, limit=1))
             at = max((each.accepted_at for each in page.deliveries), default=0)
             newest = max(newest, at)
-            if at > now + _TOLERANCE:
-                ahead.append(f"{workspace.name} has mail accepted {_hours(at - now)} from now")
+            if at > now + TOLERANCE:
+                ahead.append(f"{workspace.name} has mail accepted {hours(at - now)} from now")
     if ahead:
         advice = "set the clock of the mail server that wrote it, or the time zone that its stamps are read in"
         return Check("stamps", CheckResult.WARNING, "; ".join(ahead[:_SHOWN]), advice)
-    told = f"the newest mail is of {_hours(now - newest)} ago" if newest else "there is no mail yet"
+    told = f"the newest mail is of {hours(now - newest)} ago" if newest else "there is no mail yet"
     return Check("stamps", CheckResult.GOOD, told)
-
-
-def _hours(milliseconds: int) -> str:
-    minutes = max(0, milliseconds) // MINUTE_MS
-    return f"{minutes // 60} h {minutes % 60} min"

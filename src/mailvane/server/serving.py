@@ -77,12 +77,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     log.info("settings: %s", "; ".join(f"{name}={value}" for name, value in shown(settings).items()))
     limits = connections_of_a_door(raised())
-    if "http" in roles:
-        _refuse_busy(settings.http)
-    if "policy" in roles and isinstance(settings.policy, Listen):
-        _refuse_busy(settings.policy)
-    if "smtp" in roles and str(settings.smtp) != SMTP_DEFAULT:
-        _refuse_busy(settings.smtp)
+    _refuse_busy_doors(settings, roles)
     registry = CollectorRegistry()
     metrics, mail = FollowingMetrics(registry), MailMetrics(registry)
     ProcessCollector(registry=registry)
@@ -146,6 +141,15 @@ def heartbeat_of(settings: Settings, stores: Stores, followed: FollowedLogs) -> 
         return []
     look = partial(all_is_well, stores, followed, room_finder(settings), _clock)
     return [Heartbeat(settings.notify.heartbeat_url, settings.notify.heartbeat_seconds, look).run]
+
+
+def _refuse_busy_doors(settings: Settings, roles: frozenset[str]) -> None:
+    if "http" in roles:
+        _refuse_busy(settings.http)
+    if "policy" in roles and isinstance(settings.policy, Listen):
+        _refuse_busy(settings.policy)
+    if "smtp" in roles and str(settings.smtp) != SMTP_DEFAULT:
+        _refuse_busy(settings.smtp)
 
 
 def _refuse_busy(listen: Listen) -> None:
