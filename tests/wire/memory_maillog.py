@@ -19,6 +19,8 @@ from mailvane.maillog.queries import (
     Delivery,
     EngagementCounts,
     EngagementQuestion,
+    Figure,
+    FigureQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,
@@ -150,6 +152,10 @@ class MemoryMailLog:
         rows = self.search(structs.replace(question.log, limit=10**6, skip=0)).deliveries
         counts = Counter((row.accepted_at // question.step * question.step, row.status) for row in rows)
         return [TimeTally(since, status, count) for (since, status), count in sorted(counts.items())]
+
+    def figures(self, question: FigureQuestion) -> list[Figure]:
+        """Nothing: no exchange that is judged here has an alert over them."""
+        return []
 
     def engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
         mails: dict[MailKey, list[MailEvent]] = {}

@@ -22,6 +22,7 @@ from mailvane.maillog.model import EventType, MailKey
 from mailvane.maillog.queries import (
     DelayQuestion,
     EngagementQuestion,
+    FigureQuestion,
     HourlyQuestion,
     LogQuestion,
     QueueIdQuestion,
@@ -245,6 +246,9 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
         "/mailvane/v1/maillog/tally": TallyQuestion(log, "recipient_domain"),
         "/mailvane/v1/maillog/delays": DelayQuestion(log, "recipient_domain"),
         "/mailvane/v1/maillog/over_time": TimeTallyQuestion(log, 3_600_000),
+        "/mailvane/v1/maillog/figures": FigureQuestion(
+            workspace=workspace, relays=relays, what="bounces", by="", first=NOW, last=NOW, step=60_000, window=60_000
+        ),
         "/mailvane/v1/maillog/refused": RefusedQuestion(workspace=workspace, relays=relays),
         "/mailvane/v1/maillog/senders": SenderQuestion(
             workspace=workspace, relays=relays, domains=("theirs.example",), beside=()

@@ -104,6 +104,7 @@ class LockedMailLog:
         self.tally = maillog.tally
         self.delays = maillog.delays
         self.over_time = maillog.over_time
+        self.figures = maillog.figures
         self.engagement = maillog.engagement
         self.received = maillog.received
         self.verify = maillog.verify

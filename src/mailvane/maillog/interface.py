@@ -16,6 +16,8 @@ from mailvane.maillog.queries import (
     Delays,
     EngagementCounts,
     EngagementQuestion,
+    Figure,
+    FigureQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,
@@ -85,6 +87,9 @@ class MailLog(EventStore, EngagementLog, Protocol):
 
     def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
         """How many deliveries of each state in each stretch of time, the oldest first."""
+
+    def figures(self, question: FigureQuestion) -> list[Figure]:
+        """Shares and waiting mail at moments, by domain or of all mail. Raises InvalidInput."""
 
     def refused(self, question: RefusedQuestion) -> RefusedPage:
         """One page of what was refused, and the total."""

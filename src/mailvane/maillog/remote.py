@@ -31,6 +31,8 @@ from mailvane.maillog.queries import (
     Delays,
     EngagementCounts,
     EngagementQuestion,
+    Figure,
+    FigureQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,
@@ -142,6 +144,9 @@ class RemoteMailLog:
 
     def received(self, question: ReceivedQuestion) -> dict[str, int]:
         return self._ask("received", question, dict[str, int])
+
+    def figures(self, question: FigureQuestion) -> list[Figure]:
+        return self._ask("figures", question, list[Figure])
 
     def refused(self, question: RefusedQuestion) -> RefusedPage:
         return self._ask("refused", question, RefusedPage)

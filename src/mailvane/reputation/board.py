@@ -15,6 +15,7 @@ from mailvane.core.moments import DAY_MS
 from mailvane.reputation import cells
 from mailvane.reputation.cells import NOTHING, Cell, CellState, worst
 from mailvane.reputation.model import (
+    OUTSIDE,
     Asset,
     AssetKind,
     Observation,
@@ -201,7 +202,7 @@ def _row(known: _Known, place: Place, name: str) -> BoardRow:
     if asset := by_kind.get(AssetKind.TRAP):
         found[Source.TRAPS] = cells.traps(asset, known.hits.get(name, ()), known.health.get(Source.TRAPS), known.now)
     sources: dict[Source, Cell] = {
-        source: found.get(source, NOTHING) for source in Source if source is not Source.HONEYTOKENS
+        source: found.get(source, NOTHING) for source in OUTSIDE if source is not Source.HONEYTOKENS
     }
     return BoardRow(place=place, name=name, assets=assets, zones=zones, sources=sources)
 

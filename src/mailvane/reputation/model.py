@@ -116,6 +116,7 @@ SOURCE_OF: Mapping[ObservationKind, Source] = MappingProxyType(
 
 # Of what these tell alerts are evaluated every minute or so, and not when something was refreshed.
 LOOKED_AT = frozenset({Source.SERVER, Source.MAIL_LOG})
+OUTSIDE = tuple(source for source in Source if source not in LOOKED_AT)
 
 ASKED_ABOUT: Mapping[Source, tuple[AssetKind, ...]] = MappingProxyType(
     {

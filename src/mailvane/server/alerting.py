@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from mailvane.core.egress import EgressGuard
 from mailvane.core.mailbox import read_mailbox
 from mailvane.core.moments import HOUR_MS
 from mailvane.dmarc.settings import DmarcSettings
+from mailvane.maillog.interface import MailLog
 from mailvane.maillog.settings import PostfixLog
 from mailvane.notify.channels import Channels
 from mailvane.notify.settings import NotifySettings
@@ -17,6 +21,7 @@ from mailvane.reputation.alerts.daily_report import Recipients
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.alerts.warnings import AlertWarnings
 from mailvane.reputation.assets import WatchedAssets
+from mailvane.reputation.mail_answers import MailAnswers
 from mailvane.reputation.model import Source
 from mailvane.reputation.settings import DailyReport, ReputationSettings
 from mailvane.reputation.source_schedule import Schedule
@@ -41,15 +46,23 @@ def monitoring_settings(settings: Settings) -> MonitoringSettings:
 
 
 def alerting_of(
-    settings: MonitoringSettings, ledger: Ledger, on_failing: Callable[[int], None] = lambda _alerts: None
+    settings: MonitoringSettings,
+    ledger: Ledger,
+    on_failing: Callable[[int], None] = lambda _alerts: None,
+    maillog: Callable[[], AbstractContextManager[MailLog]] | None = None,
 ) -> Alerting:
+    """Without a mail log, rules that ask it are shown as failing."""
+
+    def relays(workspace: int) -> list[int]:
+        return [relay.id for relay in ledger.tenants.relays(workspace)]
+
     def high_reputation() -> frozenset[str]:
         return frozenset(zone.host for zone in dictionary(ledger.zones.zones()) if zone.high_reputation)
 
+    mail = None if maillog is None else MailAnswers(maillog, relays)
+    stores = msgspec.structs.replace(ledger.alerting, mail=mail)
     check_host = EgressGuard(settings.notify.allowed_targets).check_written
-    return Alerting(
-        ledger.alerting, high_reputation, int(settings.reputation.stale_hours * HOUR_MS), check_host, on_failing
-    )
+    return Alerting(stores, high_reputation, int(settings.reputation.stale_hours * HOUR_MS), check_host, on_failing)
 
 
 def channels_of(settings: MonitoringSettings, ledger: Ledger) -> Channels:

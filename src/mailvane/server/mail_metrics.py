@@ -13,16 +13,13 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from mailvane.core.moments import DAY_MS
 from mailvane.core.periodic import every
 from mailvane.core.tenants.service import Tenancy
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailKind
-from mailvane.maillog.queries import LogQuestion, Match, Pattern, Term
+from mailvane.maillog.queries import WAITS_AT_MOST_MS, LogQuestion, Match, Pattern, Term
 
 LOOK_SECONDS = 60.0
-# ours: mail servers give up after days; what is older and has no end had none in the log.
-WAITS_AT_MOST_MS = 14 * DAY_MS
 _OUTCOMES = {
     EventType.DELIVERED: "delivered",
     EventType.DEFERRED: "deferred",

@@ -128,7 +128,8 @@ class Mailvane:
     def alerting(self) -> Alerting:
         from mailvane.server.alerting import alerting_of, monitoring_settings  # noqa: PLC0415
 
-        return alerting_of(monitoring_settings(self._settings), self._ledger)
+        settings = monitoring_settings(self._settings)
+        return alerting_of(settings, self._ledger, maillog=self._maillog_kept_open)
 
     def channels(self) -> Channels:
         from mailvane.server.alerting import channels_of, monitoring_settings  # noqa: PLC0415

@@ -21,6 +21,7 @@ from mailvane.maillog.postfix.journald import newest_entry
 from mailvane.maillog.settings import PostfixLog
 from mailvane.outbound.model import DEFAULT_WORKSPACE, LimitMark
 from mailvane.outbound.store.marks import step_of
+from mailvane.reputation.alerts.mail_questions import LATE_MS, STEP_MS
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Source
 from mailvane.reputation.sources.dnsbl.zones import dictionary
 from mailvane.reputation.spells import Holding, Spells
@@ -100,7 +101,7 @@ class SharedFacts:
     def __init__(self, ledger: Ledger, evaluate: Evaluate) -> None:
         self._ledger = ledger
         self._evaluate = evaluate
-        self._marked_until = 0
+        self._marked_until = self._step = 0
         self._spells = Spells(
             ledger.observations, lambda kind, asset: kind is not ObservationKind.LOG_SILENCE and asset != REPORTS
         )
@@ -111,9 +112,13 @@ class SharedFacts:
         self._tell_limits(ids, now)
         self._spells.recall(ids, _SHARED)
         self._spells.settle([*self._stopped(now), *self._failing(ids, now), *self._unusable(ids, now)], now)
+        # What asks the mail log is evaluated as often as its answers change.
+        step = (now - LATE_MS) // STEP_MS
+        asks, self._step = step > self._step, step
+        sources = (Source.SERVER, Source.MAIL_LOG) if asks else (Source.SERVER,)
         for workspace in self._ledger.alerts.workspaces_with("MV_"):
             try:
-                self._evaluate(workspace, (Source.SERVER,), now)
+                self._evaluate(workspace, sources, now)
             except MailvaneError as error:
                 log.warning("alerts of workspace %d could not be evaluated: %s", workspace, error)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,6 +14,7 @@ from mailvane.core.leasing import Leasing
 from mailvane.core.periodic import Background, until_done
 from mailvane.core.tenants.store import TenantStore
 from mailvane.dmarc.services import DmarcServices
+from mailvane.maillog.interface import MailLog
 from mailvane.notify.services import NotifyServices
 from mailvane.notify.signing import Signing
 from mailvane.outbound.complaints import Complaints
@@ -73,6 +75,7 @@ def reputation_of(
     clock: Callable[[], int],
     registry: CollectorRegistry | None = None,
     complaints: Complaints | None = None,
+    maillog: MailLog | None = None,
 ) -> Reputation:
     """Raises InvalidSetting."""
 
@@ -80,7 +83,7 @@ def reputation_of(
         return dictionary(ledger.zones.zones())
 
     metrics = ReputationMetrics(registry or CollectorRegistry())
-    alerting = alerting_of(settings, ledger, metrics.failing)
+    alerting = alerting_of(settings, ledger, metrics.failing, None if maillog is None else lambda: nullcontext(maillog))
     evaluate = metrics.evaluating(alerting)
     coalescing = Coalescing(evaluate)
     watched_assets = watched_assets_of(ledger, coalescing)

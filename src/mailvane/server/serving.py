@@ -94,7 +94,8 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         tenancy = Tenancy(stores.ledger.tenants, master_token(settings))
         outbound = outbound_services(settings.outbound, stores, tenancy, _clock)
         complaints = complaints_of(settings.outbound, stores.ledger, lambda: stores.maillog, stores.recorder.record)
-        reputation = reputation_of(monitoring_settings(settings), stores.ledger, _clock, registry, complaints)
+        monitoring = monitoring_settings(settings)
+        reputation = reputation_of(monitoring, stores.ledger, _clock, registry, complaints, stores.maillog)
         services = _services(settings, stores, tenancy, outbound, reputation)
         services = replace(
             services,

@@ -19,7 +19,7 @@ from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
 from mailvane.reputation.board import Board, BoardRow, Place
 from mailvane.reputation.cells import Cell, CellState, number
-from mailvane.reputation.model import ASKED_ABOUT, AssetKind, Observation, ObservationKind, Source
+from mailvane.reputation.model import ASKED_ABOUT, OUTSIDE, AssetKind, Observation, ObservationKind, Source
 from mailvane.reputation.questions import ObservationQuestion
 from mailvane.reputation.texts.email_templates import SOURCES
 
@@ -101,7 +101,7 @@ def _table(board: Board, rows: Sequence[BoardRow], visit: Visit) -> tuple[list[C
     zones = board.zones if len(board.zones) <= _MOST_ZONES else ()
     sources = [
         source
-        for source in Source
+        for source in OUTSIDE
         if any(row.sources.get(source, Cell(CellState.NONE)).state is not CellState.NONE for row in board.rows)
         and not (source is Source.BLOCKLISTS and zones)
     ]

@@ -22,6 +22,8 @@ from mailvane.maillog.queries import (
     Delays,
     EngagementCounts,
     EngagementQuestion,
+    Figure,
+    FigureQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,
@@ -131,6 +133,13 @@ def over_time(services: MailLogServices, asked: Asked) -> Sequence[TimeTally]:
     if not MINUTE_MS <= question.step < _FAR:
         raise InvalidInput(f"`step` is at least {MINUTE_MS}")
     return services.maillog.over_time(question)
+
+
+def figures(services: MailLogServices, asked: Asked) -> Sequence[Figure]:
+    question = _read(FigureQuestion, asked)
+    _checked(asked.principal, question.workspace, question.relays)
+    _check_times(question.first, question.last)
+    return services.maillog.figures(question)
 
 
 def refused(services: MailLogServices, asked: Asked) -> RefusedPage:

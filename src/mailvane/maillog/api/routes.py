@@ -18,6 +18,8 @@ from mailvane.maillog.queries import (
     Delays,
     EngagementCounts,
     EngagementQuestion,
+    Figure,
+    FigureQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,
@@ -140,6 +142,10 @@ _QUESTIONS = [
     Endpoint(
         "post", "/over_time", "maillog_over_time", "How many deliveries in which stretch of time",
         questions.over_time, list[TimeTally], TimeTallyQuestion, pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "post", "/figures", "maillog_figures", "Shares and waiting mail at moments", questions.figures, list[Figure],
+        FigureQuestion, largest=1 << 20, pool=Pool.MAIL_LOG,
     ),
     Endpoint(
         "post", "/engagement", "maillog_engagement", "What became of mails, by sender, day or campaign",

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from mailvane.core.moments import HOUR_MS
 from mailvane.maillog.clickhouse import message_ids, places, queue_ids, terms
 from mailvane.maillog.clickhouse.engine import Statement
 from mailvane.maillog.clickhouse.merged_partitions import Week
 from mailvane.maillog.clickhouse.rows import AT_BIAS, EVENT_COLUMNS, REACTIONS, STATUSES, Name
 from mailvane.maillog.model import NUMBER_BITS, DeliveryStatus, MailKey, MailKind, parse_mail_id
-from mailvane.maillog.queries import HourlyQuestion, LogQuestion, StatisticsQuestion
+from mailvane.maillog.queries import LogQuestion, StatisticsQuestion
 
 _DELIVERED = f"(bitAnd(state, 15) = {STATUSES.index(DeliveryStatus.DELIVERED)})"
 _MAIL = "relay, accepted_at, number"
@@ -451,40 +450,6 @@ class Count:
             f" LIMIT {{top:UInt64}} BY {', '.join(f'beside_{column}' for column in columns)}",
             self._values,
         )
-
-
-def by_hour(question: HourlyQuestion) -> Statement:
-    """Acceptances are counted by mail, all else by event."""
-    hour = HOUR_MS
-    values: dict[str, object] = {
-        "workspace": question.workspace,
-        "relays": list(question.relays),
-        "since": question.since - question.since % hour,
-        "until": question.until - question.until % hour + hour,
-    }
-    whose = "workspace = {workspace:UInt32} AND relay IN {relays:Array(UInt32)}"
-    inside = ">= {since:Int64} AND %s < {until:Int64}"
-    counts = ("delivered", "deferred", "bounced", "rejected")
-    sums = ", ".join(f"sum({name}) AS {name}" for name in ("accepted", *counts))
-    none = ", ".join(f"toUInt64(0) AS {name}" for name in counts)
-    if question.sender_domain is not None:
-        values["sender"] = f"@{question.sender_domain}"
-        return Statement(
-            f"SELECT accepted_at - positiveModulo(accepted_at, {hour}) AS hour, count() AS accepted, {none}"
-            f" FROM {{mails}} FINAL WHERE {whose} AND accepted_at {inside % 'accepted_at'} AND kind = 'mail'"
-            " AND endsWith(sender, {sender:String}) GROUP BY hour ORDER BY hour",
-            values,
-        )
-    return Statement(
-        f"SELECT hour, {sums} FROM ("
-        f"SELECT accepted_at - positiveModulo(accepted_at, {hour}) AS hour, count() AS accepted, {none}"
-        " FROM {mails} FINAL"
-        f" WHERE {whose} AND accepted_at {inside % 'accepted_at'} AND kind = 'mail' GROUP BY hour"
-        f" UNION ALL SELECT hour, toUInt64(0) AS accepted, {', '.join(counts)} FROM {{hourly}}"
-        f" WHERE {whose} AND hour {inside % 'hour'}"
-        ") GROUP BY hour ORDER BY hour",
-        values,
-    )
 
 
 def mail_events_of(workspace: int, mail: MailKey) -> Statement:

@@ -13,11 +13,22 @@ from typing import Self
 import msgspec
 
 from mailvane.core.errors import InvalidInput
-from mailvane.maillog.clickhouse import inventory, one_moment, owners, places, queue_ids, schema, terms, upkeep
+from mailvane.maillog.clickhouse import (
+    figures,
+    inventory,
+    one_moment,
+    owners,
+    places,
+    queue_ids,
+    schema,
+    terms,
+    upkeep,
+)
 from mailvane.maillog.clickhouse import repair as doubt
 from mailvane.maillog.clickhouse.engagement import received_by
 from mailvane.maillog.clickhouse.engagement_days import EngagementDays
 from mailvane.maillog.clickhouse.engine import Engine, SinceWritten, Statement, parse_address
+from mailvane.maillog.clickhouse.hours import by_hour
 from mailvane.maillog.clickhouse.inserting import insert_batch
 from mailvane.maillog.clickhouse.merged_partitions import Counts, Remembered, Week, may_settle, settled_weeks
 from mailvane.maillog.clickhouse.questions import (
@@ -27,7 +38,6 @@ from mailvane.maillog.clickhouse.questions import (
     NAMED,
     Search,
     Span,
-    by_hour,
     locate,
     mail_events_of,
     moments_of_page,
@@ -57,6 +67,8 @@ from mailvane.maillog.queries import (
     Delivery,
     EngagementCounts,
     EngagementQuestion,
+    Figure,
+    FigureQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,
@@ -322,6 +334,10 @@ class ClickHouseMailLog:
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
         """Counts hour by hour, oldest first; hours without events are left out."""
         return _hours.decode_lines(self._lines(by_hour(question)))
+
+    def figures(self, question: FigureQuestion) -> list[Figure]:
+        """Shares and waiting mail at moments, by domain or of all. Raises InvalidInput."""
+        return figures.figures(self._rows(figures.statement(question)))
 
     def engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
         """What became of mails and what recipients did, by sender, day or campaign; those that sent most first."""

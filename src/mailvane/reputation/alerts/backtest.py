@@ -8,12 +8,16 @@ from heapq import heappop, heappush
 import msgspec
 
 from mailvane.core.moments import DAY_MS, HOUR_MS
+from mailvane.maillog.queries import Figure
 from mailvane.reputation.alerts.engine import evaluate
+from mailvane.reputation.alerts.mail_questions import LATE_MS, Answers, Ask, MailQuestion, PastHours, moment_of
 from mailvane.reputation.alerts.model import WINDOW_MS, Alert, AlertState, FiredRule
+from mailvane.reputation.alerts.rule import Rule
 from mailvane.reputation.alerts.rules import read_rule
 from mailvane.reputation.alerts.view import COUNTED, LONGEST_MS, View, Watched
 from mailvane.reputation.model import LOOKED_AT, SOURCE_OF, Observation, ObservationKind
 
+_MOMENTS_AT_ONCE = 288  # of the mail log: a day of five minutes
 _WEEK_MS = 7 * DAY_MS
 _MOST_MOMENTS = (
     2_000  # of single mails there may be many: beyond so many moments, those of an hour are looked at together
@@ -67,7 +71,13 @@ def backtest(
     known: dict[tuple[object, ...], Observation] = {}
     firings: list[Firing] = []
     place = evaluations = 0
-    moments = sorted(_moments(arriving, since, until) | _turns(alert, arriving, since, until))
+    history = MailHistory(watched.ask, span, check)
+    expected = _moments(arriving, since, until)
+    for place, raw in enumerate(alert.rules):
+        rule = read_rule(raw, f"rules[{place}]")
+        expected |= _turns(rule, arriving, since, until) | history.read(rule)
+    watched = msgspec.structs.replace(watched, ask=history.ask)
+    moments = sorted(expected)
     looks_often = any(SOURCE_OF[kind] in LOOKED_AT for kind in kinds_read(alert))
     last = since - 1
     while moments:
@@ -101,14 +111,36 @@ def _moments(arriving: Sequence[Observation], since: int, until: int) -> set[int
     return moments | set(range(since, until, DAY_MS))
 
 
-def _turns(alert: Alert, arriving: Sequence[Observation], since: int, until: int) -> set[int]:
+def _turns(rule: Rule, arriving: Sequence[Observation], since: int, until: int) -> set[int]:
     """Moments at which a rule may begin to match by time alone."""
-    found: set[int] = set()
-    for place, raw in enumerate(alert.rules):
-        rule = read_rule(raw, f"rules[{place}]")
-        said = [one for one in arriving if one.kind is rule.READS]
-        found.update(moment for moment in rule.turns(said) if since <= moment < until)
-    return found
+    said = [one for one in arriving if one.kind is rule.READS]
+    return {moment for moment in rule.turns(said) if since <= moment < until}
+
+
+class MailHistory:
+    """What the mail log answers of a stretch of time: read once for each question, some moments at a time."""
+
+    def __init__(self, ask: Ask, span: tuple[int, int], check: Callable[[], None]) -> None:
+        self._ask = ask
+        self._since, self._until = span
+        self._check = check
+        self._known: dict[MailQuestion, dict[int, Sequence[Figure | PastHours]]] = {}
+
+    def read(self, rule: Rule) -> set[int]:
+        """When alerts are evaluated to which the mail log has an answer. Raises StoreUnavailable."""
+        question = rule.question()
+        if question is None:
+            return set()
+        known = self._known.setdefault(question, {})
+        first, last = moment_of(question, self._since), moment_of(question, self._until - 1)
+        for begins in range(first, last + 1, _MOMENTS_AT_ONCE * question.step):
+            self._check()
+            ends = min(last, begins + (_MOMENTS_AT_ONCE - 1) * question.step)
+            known |= self._ask(question, begins, ends)
+        return {moment + LATE_MS for moment in known if self._since <= moment + LATE_MS < self._until}
+
+    def ask(self, question: MailQuestion, first: int, _last: int) -> Answers:
+        return {first: self._known[question].get(first, ())}
 
 
 def _slot(one: Observation) -> tuple[object, ...]:

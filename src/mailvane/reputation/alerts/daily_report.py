@@ -17,7 +17,7 @@ from mailvane.core.tenants.store import TenantStore
 from mailvane.notify.model import Channel, Notification
 from mailvane.reputation.alerts.model import EntryState, LogEntry
 from mailvane.reputation.alerts.stores import AlertingStores
-from mailvane.reputation.model import ASKED_ABOUT, Source, SourceHealth
+from mailvane.reputation.model import ASKED_ABOUT, OUTSIDE, Source, SourceHealth
 from mailvane.reputation.questions import EntryQuestion
 from mailvane.reputation.store.alerts import AlertLogStore
 
@@ -247,7 +247,7 @@ class _FiredAlerts:
 def _sources(stores: AlertingStores, workspace: int, fresh_since: int) -> tuple[SourceLine, ...]:
     health = {one.source: one for one in stores.observations.health(workspace)}
     lines = []
-    for source in Source:
+    for source in OUTSIDE:
         standing = stores.assets.asset_standing(
             workspace, ASKED_ABOUT[source], 0 if source in _NEVER_ASKED else fresh_since
         )

@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from mailvane.core.names import canonical_name
 from mailvane.reputation.alerts.comparing import Comparison
+from mailvane.reputation.alerts.mail_questions import MailQuestion
 from mailvane.reputation.alerts.model import Match
 from mailvane.reputation.alerts.view import View
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind
@@ -160,6 +161,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     def turns(self, said: Sequence[Observation]) -> Iterator[int]:  # noqa: ARG002 - most match when something is said
         """Moments at which it may begin to match although nothing new is said then, by all that was said."""
         yield from ()
+
+    def question(self) -> MailQuestion | None:
+        """What it asks of the mail log; most ask nothing."""
+        return None
 
     @abstractmethod
     def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:

@@ -21,6 +21,7 @@ from mailvane.reputation.alerts.backtest import Backtest, backtest, kinds_read
 from mailvane.reputation.alerts.drafts import AlertDraft, drafted
 from mailvane.reputation.alerts.engine import Evaluation, entry_of, evaluate, reason_of
 from mailvane.reputation.alerts.lines import LineFirings, lines_of, with_line
+from mailvane.reputation.alerts.mail_questions import Ask, nobody
 from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry, MaintenanceWindow
 from mailvane.reputation.alerts.rules import read_rule
 from mailvane.reputation.alerts.stores import AlertingStores
@@ -364,8 +365,12 @@ class Alerting:
 
     def _watched(self, workspace: int, kinds: Collection[ObservationKind] = tuple(ObservationKind)) -> Watched:
         if not any(SOURCE_OF[kind] not in LOOKED_AT for kind in kinds):
-            return Watched()
-        return Watched(self._stores.assets.assets(workspace, tuple(AssetKind)), self._high_reputation())
+            return Watched(ask=self._ask(workspace))
+        assets = self._stores.assets.assets(workspace, tuple(AssetKind))
+        return Watched(assets, self._high_reputation(), self._ask(workspace))
+
+    def _ask(self, workspace: int) -> Ask:
+        return nobody if self._stores.mail is None else partial(self._stores.mail.ask, workspace)
 
     def _check_references(self, workspace: int, draft: AlertDraft) -> None:
         wrong = []

@@ -6,6 +6,7 @@ import msgspec
 
 from mailvane.notify.store.channels import ChannelStore
 from mailvane.notify.store.outbox import OutboxStore
+from mailvane.reputation.mail_answers import MailAnswers
 from mailvane.reputation.store.alerts import AlertLogStore, AlertStore
 from mailvane.reputation.store.assets import AssetStore, ProfileStore
 from mailvane.reputation.store.observations import ObservationStore
@@ -19,3 +20,4 @@ class AlertingStores(msgspec.Struct, frozen=True, kw_only=True):
     profiles: ProfileStore
     channels: ChannelStore
     outbox: OutboxStore
+    mail: MailAnswers | None = None  # who asks the mail log; None: nobody

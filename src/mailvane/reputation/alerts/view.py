@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from mailvane.core.moments import DAY_MS
+from mailvane.maillog.queries import Figure
+from mailvane.reputation.alerts.mail_questions import Ask, MailQuestion, PastHours, moment_of, nobody
 from mailvane.reputation.model import TOLD_HERE, Asset, AssetKind, Observation, ObservationKind
 
 _T = TypeVar("_T")
@@ -30,10 +32,11 @@ LONGEST_MS = 30 * DAY_MS
 
 
 class Watched(msgspec.Struct, frozen=True):
-    """The assets of a workspace, and the blocklists of high reputation."""
+    """The assets of a workspace, the blocklists of high reputation, and who answers for its mail log."""
 
     assets: Sequence[Asset] = ()
     high_reputation: frozenset[str] = frozenset()
+    ask: Ask = nobody
 
 
 class Numbers(msgspec.Struct, frozen=True):
@@ -49,6 +52,7 @@ class View:
     def __init__(self, observations: Iterable[Observation], watched: Watched, now: int, stale_ms: int) -> None:
         self.now = now
         self.high_reputation = watched.high_reputation
+        self._ask = watched.ask
         self._details = {(asset.kind, asset.name): asset.details for asset in watched.assets if asset.details}
         self._names: dict[tuple[AssetKind, str | None], set[str]] = defaultdict(set)
         for asset in watched.assets:
@@ -86,6 +90,12 @@ class View:
         """What tells of a time after a moment, oldest first."""
         ordered = self.kept(("ordered", kind), lambda: sorted(self.known(kind), key=lambda one: one.at))
         return ordered[bisect_left(ordered, moment + 1, key=lambda one: one.at) :]
+
+    def asked(self, question: MailQuestion) -> tuple[int, Sequence[Figure | PastHours]]:
+        """The newest moment that the mail log can tell of, and its answer. Raises StoreUnavailable."""
+        moment = moment_of(question, self.now)
+        answers = self.kept(("asked", question), lambda: self._ask(question, moment, moment))
+        return moment, answers.get(moment, ())
 
     def kept(self, key: object, make: Callable[[], _T]) -> _T:
         """What was made under this key before, or is made now."""

@@ -11,7 +11,7 @@ from mailvane.core.errors import InvalidFields, NotAllowed
 from mailvane.core.names import checked_name
 from mailvane.core.tenants.model import KeyKind
 from mailvane.reputation.cells import Cell
-from mailvane.reputation.model import VERIFIED_AT, Asset, AssetKind, Source, SourceHealth, Zone, ZoneHealth
+from mailvane.reputation.model import OUTSIDE, VERIFIED_AT, Asset, AssetKind, Source, SourceHealth, Zone, ZoneHealth
 from mailvane.reputation.services import ReputationServices
 from mailvane.web.endpoints import Asked, Parameter
 from mailvane.web.json_body import read_json
@@ -152,9 +152,9 @@ def _is_answer(text: str) -> bool:
 
 def _source(asked: Asked) -> Source:
     try:
-        return Source(asked.path["source"])
-    except ValueError:
-        raise InvalidFields(("source", f"expected one of {', '.join(Source)}")) from None
+        return {source.value: source for source in OUTSIDE}[asked.path["source"]]
+    except KeyError:
+        raise InvalidFields(("source", f"expected one of {', '.join(OUTSIDE)}")) from None
 
 
 def _check_master(asked: Asked) -> None:

@@ -11,7 +11,14 @@ from mailvane.reputation.texts.evidence import Column, formed, meaning_of, visib
 _MOST_NAMES = 5
 _OPERATORS = {"gt": "above", "gte": "at least", "lt": "below", "lte": "at most", "eq": "exactly"}
 _AGES = {"gt": "more than", "lt": "less than"}
-_STRETCHES = {"ONE_DAY": "a day", "ONE_WEEK": "a week", "ONE_MONTH": "a month", "ONE_YEAR": "a year"}
+_STRETCHES = {
+    "ONE_HOUR": "an hour",
+    "SIX_HOURS": "six hours",
+    "ONE_DAY": "a day",
+    "ONE_WEEK": "a week",
+    "ONE_MONTH": "a month",
+    "ONE_YEAR": "a year",
+}
 _HIGH = "a blocklist of high reputation"
 
 
@@ -37,8 +44,10 @@ def _compared(value: Mapping[str, Any], column: Column) -> str:
     if isinstance(number, str):
         return f"{column.label.lower()} {_AGES.get(operator, visible(operator))} {_STRETCHES.get(number, number)} ago"
     within = _STRETCHES.get(str(value.get("time_range", "")), "")
-    told = f"{column.label.lower()} {_OPERATORS.get(operator, visible(operator))} {formed(number, column.form)}"
-    return f"{told} within {within}" if within else told
+    how = _OPERATORS.get(operator, visible(operator)) or "surely above"
+    told = f"{column.label.lower()} {how} {formed(number, column.form)}"
+    told += f" within {within}" if within else ""
+    return f"{told}, of {formed(value['minimum'], 'count')} deliveries at least" if "minimum" in value else told
 
 
 def _named(name: str, values: Sequence[str]) -> str:

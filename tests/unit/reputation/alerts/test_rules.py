@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from mailvane.core.moments import MINUTE_MS
+from mailvane.maillog.queries import Figure
+from mailvane.reputation.alerts.mail_questions import Answers, Ask, MailQuestion, PastHours
 from mailvane.reputation.alerts.rules import CATALOGUE, read_rule
 from mailvane.reputation.alerts.view import View, Watched
 from mailvane.reputation.model import Asset, AssetKind, Observation
@@ -53,11 +56,24 @@ def observation(kind: Any, told: dict[str, Any]) -> Observation:
     )  # fmt: skip
 
 
+def answering(told: list[dict[str, Any]]) -> Ask:
+    """A mail log that answers so at the newest moment; `oldest` is in minutes before it."""
+
+    def ask(_question: MailQuestion, first: int, _last: int) -> Answers:
+        if told and "before" in told[0]:
+            return {first: [PastHours(first - HOUR, one["count"], tuple(one["before"])) for one in told]}
+        return {first: [Figure(first, **{**one, "oldest": first - one.get("oldest", 0) * MINUTE_MS}) for one in told]}
+
+    return ask
+
+
 @pytest.mark.parametrize(("name", "case"), found_cases())
 def test_a_rule_matches_what_its_cases_say(name: str, case: dict[str, Any]) -> None:
     rule = read_rule({"type": name, **case["rule"]}, "rules[0]")
     said = [observation(rule.READS, told) for told in case.get("said", [])]
-    watched = Watched(assets(case.get("watched", {})), frozenset(case.get("high_reputation", ())))
+    watched = Watched(
+        assets(case.get("watched", {})), frozenset(case.get("high_reputation", ())), answering(case.get("mail", []))
+    )
     matches = list(rule.matches(View(said, watched, NOW, STALE), case.get("profile")))
     items = [
         {

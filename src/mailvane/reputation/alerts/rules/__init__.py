@@ -10,10 +10,10 @@ import msgspec
 
 from mailvane.core.errors import InvalidFields
 from mailvane.reputation.alerts.rule import Rule, normalized
-from mailvane.reputation.alerts.rules import blocklists, dmarc, google_postmaster, lookalikes, own, snds, traps
+from mailvane.reputation.alerts.rules import blocklists, dmarc, google_postmaster, lookalikes, mail, own, snds, traps
 
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
-_SOURCES = (blocklists, dmarc, google_postmaster, lookalikes, snds, traps, own)
+_SOURCES = (blocklists, dmarc, google_postmaster, lookalikes, snds, traps, own, mail)
 CATALOGUE: Mapping[str, type[Rule]] = {rule.TYPE: rule for source in _SOURCES for rule in source.RULES}
 
 
