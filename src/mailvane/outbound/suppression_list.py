@@ -56,22 +56,22 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-class Refused(msgspec.Struct, frozen=True):
+class RefusedLine(msgspec.Struct, frozen=True):
     """A line of a file that was not taken."""
 
     line: int  # from 1, the header among them
     why: str
 
 
-class Imported(msgspec.Struct, frozen=True):
+class SuppressionImport(msgspec.Struct, frozen=True):
     """What became of a file."""
 
     taken: int
     refused: int
-    first_refused: tuple[Refused, ...]  # up to ten
+    first_refused: tuple[RefusedLine, ...]  # up to ten
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class SuppressionStanding(msgspec.Struct, frozen=True, kw_only=True):
     """One reason of an address, with when it ends."""
 
     address: str
@@ -85,7 +85,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     warned: int
 
 
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
+class SuppressionSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The list in numbers."""
 
     mode: SuppressionMode
@@ -102,7 +102,7 @@ class SuppressionList:
         self._store = store
         self._rules = rules
 
-    def add(self, workspace: int, address: str, said: Said, now: int) -> Standing:
+    def add(self, workspace: int, address: str, said: Said, now: int) -> SuppressionStanding:
         """In place of what is there of the same reason. Raises InvalidInput."""
         if said.expires_at is not None and not now < said.expires_at <= _LATEST:
             raise InvalidInput("the end of a suppression lies in the future")
@@ -118,14 +118,14 @@ class SuppressionList:
         if not self._store.remove(workspace, _named(address), reason):
             raise NotFound(f"{address[:80]} is not on the suppression list")
 
-    def of(self, workspace: int, address: str, now: int) -> list[Standing]:
+    def of(self, workspace: int, address: str, now: int) -> list[SuppressionStanding]:
         """Every reason, those that have expired, too; empty when it is not listed. Raises InvalidInput."""
         return [self._standing(each, now) for each in self._store.of(workspace, _named(address))]
 
     def page(
         self, workspace: int, now: int, *, after: str = "", limit: int = 100, expired: bool = False,
         reason: SuppressionReason | None = None,
-    ) -> list[Standing]:  # fmt: skip
+    ) -> list[SuppressionStanding]:  # fmt: skip
         """By address, behind that one; `expired`: also those that hold no more. Raises InvalidInput."""
         if not 1 <= limit <= _MOST_PAGE:
             raise InvalidInput(f"a page has 1 to {_MOST_PAGE} rows")
@@ -133,10 +133,10 @@ class SuppressionList:
         found = self._store.page(workspace, (listed_form(after), _LAST), limit, only, reason)
         return [self._standing(each, now) for each in found]
 
-    def summary(self, workspace: int, now: int, days: int = 30) -> Summary:
+    def summary(self, workspace: int, now: int, days: int = 30) -> SuppressionSummary:
         """Of so many days, today among them."""
         met = tuple(self._store.days(workspace, now - (days - 1) * DAY_MS))
-        return Summary(
+        return SuppressionSummary(
             mode=self._rules.mode,
             addresses=self._store.counts(workspace, holding(self._rules, now)),
             days=met,
@@ -144,7 +144,7 @@ class SuppressionList:
             warned=sum(each.warned for each in met),
         )
 
-    def take_csv(self, workspace: int, lines: Iterable[str], now: int, source: str) -> Imported:
+    def take_csv(self, workspace: int, lines: Iterable[str], now: int, source: str) -> SuppressionImport:
         """Bring in a file: a header that names `address` or `email`, or one address a line without any.
 
         A line that is wrong is left out and told; the others are taken. Raises InvalidInput for what is no such file.
@@ -156,12 +156,12 @@ class SuppressionList:
                 waiting.append(entry)
             else:
                 refused += 1
-                first += [Refused(line, entry)] if refused <= 10 else []
+                first += [RefusedLine(line, entry)] if refused <= 10 else []
             if len(waiting) == _AT_ONCE:
                 self._put(waiting)
                 waiting = []
         self._put(waiting)
-        return Imported(taken, refused, tuple(first))
+        return SuppressionImport(taken, refused, tuple(first))
 
     def csv_rows(
         self, workspace: int, now: int, *, expired: bool = False, after: str = ""
@@ -205,8 +205,8 @@ class SuppressionList:
         except csv.Error as error:
             raise InvalidInput(f"line {reader.line_num} is no CSV: {error}") from None
 
-    def _standing(self, each: Suppression, now: int) -> Standing:
-        return Standing(
+    def _standing(self, each: Suppression, now: int) -> SuppressionStanding:
+        return SuppressionStanding(
             address=written(each.address),
             reason=each.reason,
             noticed_at=each.noticed_at,

@@ -21,7 +21,7 @@ class HoldBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     note: str = ""
 
 
-class Released(msgspec.Struct, frozen=True, kw_only=True):
+class HoldReleased(msgspec.Struct, frozen=True, kw_only=True):
     """New mail passes; what the mail server holds is let go by this command, on its machine."""
 
     kind: HoldKind
@@ -42,12 +42,12 @@ def put(services: OutboundServices, asked: Asked) -> Hold:
     return services.holds.hold(*_named(asked), asked.by, asked.now, given.note)
 
 
-def release(services: OutboundServices, asked: Asked) -> Released:
+def release(services: OutboundServices, asked: Asked) -> HoldReleased:
     """Raises NotAllowed, NotFound, InvalidInput."""
     _require_master(asked)
     kind, name = _named(asked)
     found = services.holds.release(kind, name)
-    return Released(kind=kind, name=found, command=how_to_release(kind, found))
+    return HoldReleased(kind=kind, name=found, command=how_to_release(kind, found))
 
 
 def _named(asked: Asked) -> tuple[HoldKind, str]:

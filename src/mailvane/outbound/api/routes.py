@@ -7,7 +7,7 @@ from mailvane.outbound.holds import Hold
 from mailvane.outbound.model import BillingPeriod
 from mailvane.outbound.send_limits import LimitStanding
 from mailvane.outbound.services import OutboundServices
-from mailvane.outbound.suppression_list import Imported, Standing, Summary
+from mailvane.outbound.suppression_list import SuppressionImport, SuppressionStanding, SuppressionSummary
 from mailvane.web.dialect import NATIVE, NATIVE_PREFIX
 from mailvane.web.endpoints import Endpoint, Pool, RouteTable
 
@@ -35,12 +35,12 @@ _ROWS = [
     Endpoint("delete", _LIMIT, "limits_remove", "Take a limit back", limits.remove, None),
     Endpoint(
         "get", "/suppressions", "suppressions", "Recipients that mail is not to go to, by address", suppressions.listed,
-        list[Standing],
+        list[SuppressionStanding],
         query=(suppressions.AFTER, suppressions.REASON, suppressions.EXPIRED, suppressions.LIMIT),
     ),
     Endpoint(
         "get", "/suppressions/summary", "suppressions_summary", "The list in numbers, and who was spared",
-        suppressions.summary, Summary, pool=Pool.LENGTHY,
+        suppressions.summary, SuppressionSummary, pool=Pool.LENGTHY,
     ),
     Endpoint(
         "get", "/suppressions/export", "suppressions_export", "The list as CSV, up to 100,000 rows",
@@ -50,14 +50,14 @@ _ROWS = [
     Endpoint(
         "post", "/suppressions/import", "suppressions_import",
         "Bring in CSV: a column address or email, and reason, noticed_at, expires_at, note", suppressions.bring_in,
-        Imported, str, media_type="text/csv", largest=suppressions.LARGEST_FILE, pool=Pool.LENGTHY,
+        SuppressionImport, str, media_type="text/csv", largest=suppressions.LARGEST_FILE, pool=Pool.LENGTHY,
     ),
     Endpoint(
         "get", _SUPPRESSED, "suppressions_show", "Why mail is not to go to an address", suppressions.show,
-        list[Standing],
+        list[SuppressionStanding],
     ),
     Endpoint(
-        "put", _SUPPRESSED, "suppressions_put", "Put an address on the list", suppressions.put, Standing,
+        "put", _SUPPRESSED, "suppressions_put", "Put an address on the list", suppressions.put, SuppressionStanding,
         suppressions.SuppressionBody,
     ),
     Endpoint(
@@ -68,7 +68,7 @@ _ROWS = [
     Endpoint("put", _HOLD, "holds_put", "Hold mail of a domain or login", holds.put, Hold, holds.HoldBody),
     Endpoint(
         "delete", _HOLD, "holds_release", "Let new mail pass again, and say how held mail is let go", holds.release,
-        holds.Released, status=200,
+        holds.HoldReleased, status=200,
     ),
 ]  # fmt: skip
 ROUTES = RouteTable(_ROWS, OutboundServices, NATIVE, ("Native",), NATIVE_PREFIX, clients=True)

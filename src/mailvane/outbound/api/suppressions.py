@@ -13,7 +13,7 @@ from mailvane.core.errors import InvalidFields, InvalidInput, NotAllowed, NotFou
 from mailvane.core.tenants.model import KeyKind
 from mailvane.outbound.services import OutboundServices
 from mailvane.outbound.suppression import LONGEST_NOTE, SuppressionReason
-from mailvane.outbound.suppression_list import Imported, Said, Standing, Summary, as_csv
+from mailvane.outbound.suppression_list import Said, SuppressionImport, SuppressionStanding, SuppressionSummary, as_csv
 from mailvane.web.endpoints import Asked, Parameter
 from mailvane.web.json_body import read_json
 
@@ -36,7 +36,7 @@ class SuppressionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     note: Annotated[str, Meta(max_length=LONGEST_NOTE)] = ""
 
 
-def listed(services: OutboundServices, asked: Asked) -> Sequence[Standing]:
+def listed(services: OutboundServices, asked: Asked) -> Sequence[SuppressionStanding]:
     """By address. Raises NotAllowed, InvalidInput."""
     return services.suppressions.page(
         _workspace(asked),
@@ -48,12 +48,12 @@ def listed(services: OutboundServices, asked: Asked) -> Sequence[Standing]:
     )
 
 
-def summary(services: OutboundServices, asked: Asked) -> Summary:
+def summary(services: OutboundServices, asked: Asked) -> SuppressionSummary:
     """Raises NotAllowed, InvalidInput."""
     return services.suppressions.summary(_workspace(asked), asked.now)
 
 
-def show(services: OutboundServices, asked: Asked) -> Sequence[Standing]:
+def show(services: OutboundServices, asked: Asked) -> Sequence[SuppressionStanding]:
     """Raises NotAllowed, NotFound, InvalidInput."""
     found = services.suppressions.of(_workspace(asked), asked.path["address"], asked.now)
     if not found:
@@ -61,7 +61,7 @@ def show(services: OutboundServices, asked: Asked) -> Sequence[Standing]:
     return found
 
 
-def put(services: OutboundServices, asked: Asked) -> Standing:
+def put(services: OutboundServices, asked: Asked) -> SuppressionStanding:
     """Raises NotAllowed, InvalidInput."""
     given = read_json(SuppressionBody, asked.body)
     said = Said(reason=given.reason, expires_at=given.expires_at, source=asked.by, note=given.note)
@@ -73,7 +73,7 @@ def remove(services: OutboundServices, asked: Asked) -> None:
     services.suppressions.remove(_workspace(asked), asked.path["address"], _reason(asked))
 
 
-def bring_in(services: OutboundServices, asked: Asked) -> Imported:
+def bring_in(services: OutboundServices, asked: Asked) -> SuppressionImport:
     """Raises NotAllowed, InvalidInput."""
     try:
         text = asked.body.decode("utf-8-sig")

@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from mailvane.core.cli.rendering import console, moment, print_json
+from mailvane.core.errors import NotPossible
 from mailvane.outbound.cli.program import OutboundProgram, outbound_program
 from mailvane.outbound.holds import HoldKind
 from mailvane.outbound.postfix_queue import (
@@ -72,10 +73,10 @@ def release(
     program = outbound_program(context)
     found = program.holds().release(kind, name)
     typer.echo(f"{kind} {found}: released; new mail passes")
-    if queue is False or (queue is None and not can_release()):
+    waiting = None if queue is False else _waiting(required=queue is True)
+    if waiting is None:
         typer.echo(f"what Postfix holds is let go on its machine by:\n  {how_to_release(kind, found)}")
         return
-    waiting = held_mails()
     ids = _kept(program, waiting, Whose(kind, found)) if waiting else []
     let_go(ids)
     typer.echo(f"let go {len(ids):,} held mails")
@@ -83,6 +84,19 @@ def release(
     if rest:
         typer.echo(f"{rest:,} more of {found} stay held: by another rule, or not in the mail log. To let them go, too:")
         typer.echo(f"  {how_to_release(kind, found)}")
+
+
+def _waiting(*, required: bool) -> list[QueuedMail] | None:
+    """Postfix's hold queue; None where there is no Postfix here that answers. Raises NotPossible if it is required."""
+    if not required and not can_release():
+        return None
+    try:
+        return held_mails()
+    except NotPossible as error:
+        if required:
+            raise
+        typer.echo(f"the hold queue cannot be read here: {error.message}")
+        return None
 
 
 def _kept(program: OutboundProgram, waiting: Sequence[QueuedMail], whose: Whose) -> list[str]:

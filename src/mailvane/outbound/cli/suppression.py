@@ -16,7 +16,7 @@ from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS
 from mailvane.outbound.cli.program import OutboundProgram, outbound_program
 from mailvane.outbound.suppression import SuppressionReason
-from mailvane.outbound.suppression_list import CSV_COLUMNS, Said, Standing
+from mailvane.outbound.suppression_list import CSV_COLUMNS, Said, SuppressionStanding
 
 _ADDRESS = typer.Argument(help="A mail address.")
 _WORKSPACE = typer.Option(None, help="The workspace; by default the only one.")
@@ -157,7 +157,7 @@ def _place(context: typer.Context, workspace: str | None) -> tuple[OutboundProgr
     return program, chosen_workspace(program.tenancy(), workspace).id
 
 
-def _show(program: OutboundProgram, found: Sequence[Standing], as_json: bool) -> None:
+def _show(program: OutboundProgram, found: Sequence[SuppressionStanding], as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
