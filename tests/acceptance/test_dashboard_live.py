@@ -15,7 +15,7 @@ from tests.acceptance.test_dashboard import CHROMIUM, Watched, browser, logged_i
 from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 __all__ = ["browser"]
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
@@ -112,6 +112,30 @@ def test_a_view_that_one_saves_another_opens(browser: Browser, site: Site) -> No
     _, second = opened(browser, site, "1/log")
     second.click("nav >> text=Five")
     assert second.input_value("main input[name=q]") == "to:five.example"
+
+
+def test_a_stream_that_is_refused_at_first_is_asked_for_again(browser: Browser, site: Site) -> None:
+    """And scripts that come in late, in any order, change nothing."""
+    watched = logged_in(browser, site.installation)
+    page = watched.page
+    refused: list[str] = []
+
+    def refuse_once(route: Route) -> None:
+        if refused:
+            route.continue_()
+            return
+        refused.append(route.request.url)
+        route.fulfill(status=503)
+
+    def late(route: Route) -> None:
+        page.wait_for_timeout(300)
+        route.continue_()
+
+    page.route("**/ticks?*", refuse_once)
+    page.route("**/hx-sse.min.js*", late)
+    page.goto(f"{site.installation.url}/ui/1")
+    page.locator("#ticks[data-state=live]").wait_for(timeout=SOON)
+    assert len(refused) == 1
 
 
 def test_a_page_outlives_its_server(browser: Browser, tmp_path: Path) -> None:

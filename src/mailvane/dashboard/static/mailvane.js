@@ -36,7 +36,7 @@ for (const place of document.querySelectorAll("[data-load]")) {
 // Whether the page is told of changes. The stream itself is htmx's.
 const ticks = document.getElementById("ticks");
 if (ticks) {
-  const say = (state, words) => { ticks.dataset.state = state; ticks.textContent = words; ticks.hidden = false; };
+  const say = (state, words) => { ticks.dataset.state = state; ticks.textContent = words; };
   ticks.addEventListener("htmx:sse:after:connection", (event) => {
     if (event.detail.connection.status < 300) say("live", "live");
   });
@@ -44,6 +44,8 @@ if (ticks) {
   ticks.addEventListener("htmx:sse:before:connection", (event) => {
     if (event.detail.connection.attempt) say("lost", "connecting");
   });
+  // A stream that broke is taken up again by itself; one that never began, because the server was busy, is not.
+  setInterval(() => { if (!document.hidden && !ticks._htmx?.sse) ticks.dispatchEvent(new Event("again")); }, 15000);
 }
 
 const rows = () => [...document.querySelectorAll("tr[data-href]")];
