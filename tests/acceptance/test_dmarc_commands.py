@@ -185,3 +185,25 @@ def test_tls_reports_are_shown_with_what_failed(installation: Installation, tmp_
     found = installation.answer("dmarc", "tls", "--domain", "Shop.example")
     assert found["domains"] == [{"domain": "shop.example", "reports": 1, "succeeded": 1520, "failed": 31}]
     assert found["reports"][0]["data"]["failures"][0]["result_type"] == "certificate-expired"
+
+
+def test_senders_are_told_by_name_of_the_service_on_the_terminal_and_over_http(tmp_path: Path) -> None:
+    installation = Installation(tmp_path / "data")
+    (installation.data / "mailvane.toml").write_text('[reputation]\nresolvers = ["127.0.0.1:9"]\n')
+    _, token = installation.tenant("acme")
+    signed = "<dkim><domain>amazonses.com</domain><selector>s</selector><result>pass</result></dkim>"
+    file = tmp_path / "ses.xml"
+    signed_record = f"<auth_results>{signed}</auth_results></record></feedback>"
+    file.write_bytes(report("1").replace(b"</record></feedback>", signed_record.encode()))
+    installation.run("dmarc", "import", str(file))
+    shown = installation.run("dmarc", "senders").stdout
+    assert all(word in shown for word in ("Amazon SES", "shop.example", "310", "0.0%"))
+    header, line = installation.run("dmarc", "senders", "--csv").stdout.splitlines()
+    assert header == "domain,service,name,first_seen,last_seen,messages,passed,addresses"
+    assert line.startswith("shop.example,amazon-ses,Amazon SES,20")
+    assert line.endswith(",310,0,1")
+    (found,) = installation.answer("dmarc", "senders")
+    with installation.serving():
+        (told,) = installation.get("/mailvane/v1/dmarc/senders", token, domain="shop.example")
+        assert installation.get("/mailvane/v1/dmarc/senders", token, domain="other.example") == []
+    assert (told["service"], told["messages"]) == (found["service"], found["messages"]) == ("amazon-ses", 310)

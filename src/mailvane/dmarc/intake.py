@@ -16,8 +16,10 @@ from mailvane.core.errors import InvalidInput, MailvaneError, Transient
 from mailvane.core.identifiers import new_id
 from mailvane.core.moments import DAY_MS
 from mailvane.dmarc.counts import Counts
-from mailvane.dmarc.model import AggregateReport, ReportPart
+from mailvane.dmarc.model import AggregateReport, HeardService, ReportPart
+from mailvane.dmarc.sending_services import name_of_service
 from mailvane.dmarc.store.reports import ReportStore
+from mailvane.dmarc.store.senders import SenderStore
 from mailvane.maillog.complaints import ComplaintIntake, EnclosedMail, is_complaint
 from mailvane.reputation.asset_names import normalized
 from mailvane.reputation.assets import WatchedAssets
@@ -25,6 +27,8 @@ from mailvane.reputation.model import AssetKind, Observation, ObservationKind, R
 
 log = logging.getLogger(__name__)
 
+LEARNING_MS = 7 * DAY_MS  # who sends while a domain's first reports come was there before
+NEWS_MS = 14 * DAY_MS  # who has sent for so long when we hear of it is no news
 LATEST_MS = 2 * DAY_MS  # how far ahead of our clock a report may end
 
 
@@ -107,8 +111,10 @@ class ReportIntake:
         watched_assets: WatchedAssets,
         read: Reader,
         complaints: ComplaintIntake | None = None,
+        senders: SenderStore | None = None,
     ) -> None:
-        """Without `complaints`, abuse reports are kept and change nothing else."""
+        """Without `complaints`, abuse reports are kept and change nothing else; without `senders`, none is news."""
+        self._senders = senders
         self._reports = reports
         self._watched_assets = watched_assets
         self._read = read
@@ -194,7 +200,36 @@ class ReportIntake:
             # Two reports of one id that end at the same time are both kept.
             observation = msgspec.structs.replace(observation, key=f"{observation.key}/{found.begins}")
         pending.append(observation)
+        pending.extend(self._new_senders(report.id, observation.seen_at))
         return _taken(found, observation, new=True)
+
+    def _new_senders(self, report_id: str, now: int) -> Iterator[Observation]:
+        if self._senders is not None:
+            for each in self._senders.heard([report_id]):
+                yield from self._first_heard(each, now)
+
+    def name_senders(self, heard: Sequence[HeardService], now: int) -> None:
+        """Services that DNS told of: that one sends in a domain's name for the first time is kept. Raises Transient."""
+        for each in heard:
+            if new := list(self._first_heard(each, now)):
+                self._tell(each.workspace, new, "senders", now)
+
+    def _first_heard(self, heard: HeardService, now: int) -> Iterator[Observation]:
+        """Nothing when it was heard of before. It is news of now, unless it sends for long or from the beginning on."""
+        known = Observation(
+            kind=ObservationKind.SENDER, asset=heard.domain, key=heard.service, at=now, seen_at=now, data={}
+        )
+        if self._senders is None or self._is_recorded(heard.workspace, known):
+            return
+        first_seen = self._senders.first_seen(heard.workspace, heard.domain, heard.service)
+        data = {
+            "service": heard.service,
+            "name": name_of_service(heard.service),
+            "messages": heard.messages,
+            "first_seen": first_seen,
+            "is_news": first_seen >= max(heard.domain_since + LEARNING_MS, now - NEWS_MS),
+        }
+        yield msgspec.structs.replace(known, data=data)
 
     def _repeated(
         self, workspace: int, found: Aggregate, observation: Observation, pending: list[Observation]
@@ -214,6 +249,8 @@ class ReportIntake:
         new = not self._is_recorded(workspace, observation)
         if new:
             pending.append(observation)
+        if (known := self._reports.same_report(workspace, report)) is not None:
+            pending.extend(self._new_senders(known.id, observation.seen_at))
         remark = (
             "another file of a report of this organisation, domain, id and time:"
             f" {part.counts.messages:,} messages in {part.rows:,} rows that were not kept yet are counted"
@@ -224,7 +261,8 @@ class ReportIntake:
 
     def _is_recorded(self, workspace: int, observation: Observation) -> bool:
         # A failure report that names no time is of the moment at which it came.
-        at = None if observation.kind is ObservationKind.FAILURE else observation.at
+        timeless = {ObservationKind.FAILURE, ObservationKind.SENDER}
+        at = None if observation.kind in timeless else observation.at
         return self._watched_assets.is_observed(workspace, observation.kind, observation.asset, observation.key, at)
 
 

@@ -117,6 +117,39 @@ class SenderSummary(msgspec.Struct, frozen=True, kw_only=True):
     organisations: tuple[str, ...]
 
 
+class SenderAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """What DNS says of an address that mail came from."""
+
+    address: str
+    service: str = ""  # "": none that is known
+    by: str = ""  # "ptr" or "spf"
+    name: str = ""  # of the address, as it says itself
+    asked_at: int
+
+
+class ServiceSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What one service sent in the name of one domain; first and last seen in all reports that are kept."""
+
+    domain: str
+    service: str  # id; "": unknown
+    name: str
+    first_seen: int
+    last_seen: int
+    messages: int  # of the stretch that was asked for
+    passed: int  # of these, either is aligned
+    addresses: int  # of these, how many
+
+
+class HeardService(msgspec.Struct, frozen=True, kw_only=True):
+    """That a service sent in the name of a domain, by some rows."""
+
+    workspace: int
+    domain: str
+    service: str
+    messages: int
+    domain_since: int  # when the oldest report about the domain begins
+
+
 class ReportSummary(msgspec.Struct, frozen=True, kw_only=True):
     domains: tuple[DomainSummary, ...]
     senders: tuple[SenderSummary, ...]  # those of the most messages first

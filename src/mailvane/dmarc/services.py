@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mailvane.dmarc.senders import Senders
 from mailvane.dmarc.store.reports import ReportStore
 
 
@@ -12,4 +13,5 @@ class DmarcServices:
     """The reports that were taken in, and where they are sent to."""
 
     reports: ReportStore
+    senders: Senders
     reports_address: str  # for `rua=`; empty when there is none

@@ -75,6 +75,7 @@ class ObservationKind(StrEnum):
     LOOKALIKE = "lookalike"  # brand, lookalike: {reg_created_date, reg_updated_date, registrar, ...}
     DMARC = "dmarc"  # policy domain, "organisation/report id": counts of one report; `at` is the end of its range
     TLS = "tls"  # policy domain, "organisation/report id": sessions that succeeded and failed
+    SENDER = "sender"  # policy domain, sending service: that it was heard of for the first time; `at` is when
     FAILURE = "failure"  # domain, digest: one ARF complaint or DMARC failure report
     TRAP_HIT = "trap_hit"  # address or domain, id: one mail that a trap received
     HONEYTOKEN_HIT = "honeytoken_hit"  # token, id: one mail that a token received, {from_email, to_email, domain}
@@ -106,6 +107,7 @@ SOURCE_OF: Mapping[ObservationKind, Source] = MappingProxyType(
         ObservationKind.LOOKALIKE: Source.LOOKALIKES,
         ObservationKind.DMARC: Source.DMARC,
         ObservationKind.TLS: Source.DMARC,
+        ObservationKind.SENDER: Source.DMARC,
         ObservationKind.FAILURE: Source.DMARC,
         ObservationKind.TRAP_HIT: Source.TRAPS,
         ObservationKind.HONEYTOKEN_HIT: Source.HONEYTOKENS,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
+from mailvane.core.dns.lookups import Lookups
 from mailvane.core.errors import CollectionFailed, InvalidInput, MailvaneError
 from mailvane.core.leasing import Leasing
 from mailvane.core.moments import DAY_MS
@@ -13,6 +15,7 @@ from mailvane.dmarc.collector import make as make_reports
 from mailvane.dmarc.intake import ReportIntake, Taken, is_refused, reasons
 from mailvane.dmarc.readers.reading import read_reports
 from mailvane.dmarc.settings import reports_arrive_for
+from mailvane.dmarc.sender_names import SenderNames
 from mailvane.outbound.complaints import Complaints
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import AssetKind, Refresh, Source
@@ -23,6 +26,9 @@ from mailvane.reputation.sources.dnsbl import Blocklists
 from mailvane.server.alerting import MonitoringSettings
 from mailvane.server.ledger import Ledger
 
+NAME_SECONDS = 600.0
+NAMED_MS = 30 * DAY_MS  # how long what DNS said of an address counts
+NAMED_AT_ONCE = 200
 FETCH_SECONDS = 60.0  # how often the places are looked at where reports arrive
 
 
@@ -48,7 +54,9 @@ class Collecting:
         self.fetching = Fetching()
         self._arrive_for = [name for name, _ in reports_arrive_for(settings.dmarc)]
         self._watched_assets = watched_assets
-        self.intake = ReportIntake(ledger.reports, watched_assets, read_reports, complaints)
+        self.intake = ReportIntake(ledger.reports, watched_assets, read_reports, complaints, ledger.senders)
+        self._senders = ledger.senders
+        self._names = SenderNames(Lookups(settings.reputation.resolvers, settings.reputation.lookups_at_once))
         self.reports = make_reports(settings.dmarc, settings.reputation, ledger.tokens)
         self.reports.take, self.reports.refused = self._take, self._refused
         self.reports.fetched = self._fetched
@@ -115,6 +123,22 @@ class Collecting:
 
         if self.reports.fetches:
             await every(FETCH_SECONDS, "fetching reports", fetch)
+
+    async def name_senders(self, leasing: Leasing, clock: Callable[[], int]) -> None:
+        """Ask DNS whose the addresses are that mail came from, until cancelled; on one node at a time."""
+
+        async def some() -> bool:
+            async with leasing.held("name senders") as held:
+                if held is None:
+                    return False
+                now = clock()
+                addresses = await asyncio.to_thread(self._senders.unnamed, now - NAMED_MS, NAMED_AT_ONCE)
+                named = await self._names.name(addresses, now) if addresses else []
+                heard = await asyncio.to_thread(self._senders.keep_addresses, named) if named else []
+                await asyncio.to_thread(self.intake.name_senders, heard, now)
+                return len(named) == NAMED_AT_ONCE
+
+        await every(NAME_SECONDS, "naming senders", some)
 
 
 def _believed(refreshes: Iterable[Refresh], name: str, now: int) -> Iterator[Refresh]:

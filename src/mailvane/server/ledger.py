@@ -18,6 +18,7 @@ from mailvane.dashboard.people.store import PeopleStore
 from mailvane.dashboard.triage.store import DecisionStore
 from mailvane.dashboard.views.store import ViewStore
 from mailvane.dmarc.store.reports import ReportStore
+from mailvane.dmarc.store.senders import SenderStore
 from mailvane.dmarc.store.tokens import TokenStore
 from mailvane.inbound.health.store.readings import HealthReportStore, ReadingStore
 from mailvane.inbound.health.store.releases import ReleaseStore
@@ -83,6 +84,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     alert_log: AlertLogStore
     reports: ReportStore
     tokens: TokenStore
+    senders: SenderStore
     outbox: OutboxStore
     channels: ChannelStore
     inbound: InboundStores
@@ -143,6 +145,7 @@ def ledger_on(database: Database) -> Ledger:
         alert_log=AlertLogStore(database),
         reports=ReportStore(database),
         tokens=TokenStore(database),
+        senders=SenderStore(database),
         outbox=OutboxStore(database),
         channels=ChannelStore(database),
         mailboxes=MailboxStore(database),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mailvane.core.tenants.service import Tenancy
     from mailvane.dashboard.people.service import People
     from mailvane.dmarc.intake import Taken
+    from mailvane.dmarc.senders import Senders
     from mailvane.dmarc.store.reports import ReportStore
     from mailvane.inbound.cli.program import HealthDesk
     from mailvane.inbound.digest.sending import Digest, Digests
@@ -143,6 +144,11 @@ class Mailvane:
 
     def reports(self) -> ReportStore:
         return self._ledger.reports
+
+    def senders(self) -> Senders:
+        from mailvane.dmarc.senders import Senders  # noqa: PLC0415
+
+        return Senders(self._ledger.senders)
 
     def take_reports(self, workspace: int, files: Sequence[str]) -> Iterator[Taken]:
         from mailvane.server.report_files import ReportFiles  # noqa: PLC0415

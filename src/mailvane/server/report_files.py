@@ -41,7 +41,11 @@ class ReportFiles:
 
             complaints = complaints_of(self._settings.outbound, ledger, maillog, ledger.journal.commit)
             intake = ReportIntake(
-                ledger.reports, watched_assets_of(ledger, self._alerting.evaluate), read_reports, complaints
+                ledger.reports,
+                watched_assets_of(ledger, self._alerting.evaluate),
+                read_reports,
+                complaints,
+                ledger.senders,
             )
             for name in files:
                 try:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from mailvane.core.leasing import Leasing
 from mailvane.core.periodic import Background, until_done
 from mailvane.core.tenants.store import TenantStore
+from mailvane.dmarc.senders import Senders
 from mailvane.dmarc.services import DmarcServices
 from mailvane.maillog.interface import MailLog
 from mailvane.notify.services import NotifyServices
@@ -114,12 +115,13 @@ def reputation_of(
         clock,
         settings.reputation.own_rules_seconds,
     )
-    dmarc = DmarcServices(ledger.reports, settings.dmarc.reports_address)
+    dmarc = DmarcServices(ledger.reports, Senders(ledger.senders), settings.dmarc.reports_address)
     notify = NotifyServices(ledger.outbox, ledger.channels, Signing(ledger.channels), named)
     source_tasks: Sequence[Background] = (
         partial(_catch_up, ledger.tenants, evaluate, clock),
         runner.run,
         partial(collecting.fetch_reports, leasing, clock),
+        partial(collecting.name_senders, leasing, clock),
         partial(metrics.look, ledger.observations, ledger.alert_log, clock),
         coalescing.run,
         own_facts.tell,

@@ -49,6 +49,10 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "failing": failing,
         "with_failing": visit.with_query(failing="" if failing else "1"),
         "domains": summary.domains,
+        "services": services.dmarc.senders.services(
+            RowQuestion(workspace=workspace, since=since, until=until, domain=domain)
+        ),
+        "since": since,
         "senders": _senders(summary.senders),
         "reports": page.reports,
         "total": page.total,

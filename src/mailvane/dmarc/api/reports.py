@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mailvane.core.errors import InvalidFields
 from mailvane.core.moments import DAY_MS
-from mailvane.dmarc.model import AbusePage, ReportQuestion, TlsPage
+from mailvane.dmarc.model import AbusePage, ReportQuestion, RowQuestion, ServiceSummary, TlsPage
 from mailvane.dmarc.services import DmarcServices
 from mailvane.web.endpoints import Asked, Parameter
 from mailvane.web.parameters import Moment, moment, number, part
@@ -24,6 +24,7 @@ _OF_BOTH = (
     Parameter("domain", "Only about this domain."),
     *part(_USUAL, _MOST),
 )
+SENDERS = _OF_BOTH[:3]
 TLS = (*_OF_BOTH, Parameter("failing", "Only of failed sessions.", {"type": "string", "enum": [*_FLAG, ""]}))
 ABUSE = (*_OF_BOTH, Parameter("type", "Only of this feedback type."))
 
@@ -40,6 +41,14 @@ def abuse(services: DmarcServices, asked: Asked) -> AbusePage:
     """With `type`, only reports of that feedback type."""
     wanted = asked.query.get("type", "").strip().lower()
     return services.reports.abuse_reports(_question(asked, feedback_type=wanted or None))
+
+
+def senders(services: DmarcServices, asked: Asked) -> list[ServiceSummary]:
+    """By domain and name of the service, with when it was first and last seen."""
+    question = _question(asked)
+    return services.senders.services(
+        RowQuestion(workspace=asked.workspace, since=question.since, until=question.until, domain=question.domain)
+    )
 
 
 def _question(asked: Asked, *, failing_only: bool = False, feedback_type: str | None = None) -> ReportQuestion:

@@ -1,4 +1,4 @@
-"""`mailvane dmarc`: show, tls, abuse, import."""
+"""`mailvane dmarc`: show, senders, tls, abuse, import."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mailvane.core.cli.rendering import console, print_json, rate
 from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.moments import DAY_MS
 from mailvane.core.names import mail_domain
-from mailvane.dmarc.cli.mail_reports import show_abuse, show_tls
+from mailvane.dmarc.cli.mail_reports import show_abuse, show_senders, show_senders_csv, show_tls
 from mailvane.dmarc.cli.program import dmarc_program
 from mailvane.dmarc.model import ReportQuestion, ReportSummary, RowQuestion, SenderSummary
 from mailvane.reputation.model import ObservationKind
@@ -63,6 +63,36 @@ def show(  # noqa: PLR0913  each option narrows what is shown
         print_json(found)
     else:
         _show(found, days)
+
+
+@group.command()
+def senders(
+    context: typer.Context,
+    domain: str | None = _DOMAIN,
+    workspace: str | None = _WORKSPACE,
+    days: int = typer.Option(30, min=1, max=400, help="Reports that end within so many days up to now."),
+    as_json: bool = _JSON,
+    as_csv: bool = typer.Option(False, "--csv", help="Print CSV."),
+) -> None:
+    """Show who sends in the name of each domain by name of the service, with when it was first and last seen."""
+    program = dmarc_program(context)
+    now = program.now()
+    found = program.senders().services(
+        RowQuestion(
+            workspace=chosen_workspace(program.tenancy(), workspace).id,
+            since=now - days * DAY_MS,
+            until=now + _LATE_MS,
+            domain=mail_domain(domain) if domain else None,
+        )
+    )
+    if as_json:
+        print_json(found)
+    elif as_csv:
+        show_senders_csv(found)
+    elif not found:
+        typer.echo(f"no reports of the last {days} days: take some in with `mailvane dmarc import FILE…`")
+    else:
+        show_senders(found, program.zone)
 
 
 @group.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -10,13 +10,38 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from mailvane.core.cli.rendering import console, moment
+from mailvane.core.cli.rendering import console, moment, print_csv
+from mailvane.core.moments import iso_text
 
 if TYPE_CHECKING:
-    from mailvane.dmarc.model import AbusePage, TlsPage
+    from mailvane.dmarc.model import AbusePage, ServiceSummary, TlsPage
     from mailvane.reputation.model import Observation
 
 _MOST_RESULTS = 3
+
+
+def show_senders(found: Sequence[ServiceSummary], zone: ZoneInfo) -> None:
+    """By domain, those of the most messages first."""
+    table = _table("domain", "service", "first seen", "last seen", right=("messages", "pass", "addresses"))
+    for one in found:
+        passed = f"{one.passed / one.messages:.1%}" if one.messages else ""
+        days = (moment(each, zone)[:10] for each in (one.first_seen, one.last_seen))
+        name = Text(one.name, "" if one.service else "dim")
+        table.add_row(one.domain, name, *days, f"{one.messages:,}", passed, f"{one.addresses:,}")
+    console().print(table)
+
+
+def show_senders_csv(found: Sequence[ServiceSummary]) -> None:
+    """Times in ISO 8601, UTC."""
+    header = ("domain", "service", "name", "first_seen", "last_seen", "messages", "passed", "addresses")
+    rows = [
+        (
+            one.domain, one.service, one.name, iso_text(one.first_seen), iso_text(one.last_seen), one.messages,
+            one.passed, one.addresses,
+        )
+        for one in found
+    ]  # fmt: skip
+    print_csv(header, rows)
 
 
 def show_tls(found: TlsPage, zone: ZoneInfo) -> None:

@@ -11,12 +11,16 @@ from mailvane.core.cli.program import Program, program
 
 if TYPE_CHECKING:
     from mailvane.dmarc.intake import Taken
+    from mailvane.dmarc.senders import Senders
     from mailvane.dmarc.store.reports import ReportStore
 
 
 class DmarcProgram(Program, Protocol):
     def reports(self) -> ReportStore:
         """The reports that were taken in."""
+
+    def senders(self) -> Senders:
+        """Who sent, by name of the service."""
 
     def take_reports(self, workspace: int, files: Sequence[str]) -> Iterator[Taken]:
         """Take in files of reports; what became of each report in them."""

@@ -30,7 +30,8 @@ from mailvane.dmarc.model import (
     TlsDomain,
     TlsPage,
 )
-from mailvane.dmarc.store.tables import report_rows, reports
+from mailvane.dmarc.sending_services import service_of_row
+from mailvane.dmarc.store.tables import report_rows, reports, sender_addresses
 from mailvane.reputation.model import ObservationKind
 from mailvane.reputation.store.observations import observation_of
 from mailvane.reputation.store.tables import observations
@@ -202,6 +203,7 @@ class ReportStore:
 
 def _add_rows(connection: Connection, report: str, number: int, rows: Iterable[Mapping[str, Any]]) -> None:
     for chunk in in_chunks(rows, _AT_ONCE):
+        named = _services_of(connection, {plain(str(each.get("source_ip", ""))) for each in chunk})
         connection.execute(
             insert(report_rows),
             [
@@ -211,12 +213,23 @@ def _add_rows(connection: Connection, report: str, number: int, rows: Iterable[M
                     "source_ip": plain(str(each.get("source_ip", ""))),
                     "messages": int(each.get("count", 0)),
                     "failing": each.get("dkim_aligned") is not True and each.get("spf_aligned") is not True,
+                    "service": service_of_row(each) or named.get(plain(str(each.get("source_ip", ""))), ""),
                     "data": text_of(each),
                 }
                 for place, each in enumerate(chunk)
             ],
         )
         number += len(chunk)
+
+
+def _services_of(connection: Connection, addresses: set[str]) -> dict[str, str]:
+    """What DNS said of them before."""
+    found: dict[str, str] = {}
+    for some in in_chunks(sorted(addresses), _SENDERS_AT_ONCE):
+        known = select(sender_addresses.c.address, sender_addresses.c.service)
+        rows = connection.execute(known.where(sender_addresses.c.address.in_(some)))
+        found |= {row.address: row.service for row in rows}
+    return found
 
 
 def _unknown_rows(

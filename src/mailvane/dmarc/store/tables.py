@@ -56,6 +56,22 @@ report_rows = Table(
     Column("source_ip", Text, nullable=False),
     Column("messages", BigInteger, nullable=False),
     Column("failing", Boolean, nullable=False),
+    Column("service", String(64), nullable=False, server_default="?"),  # "": unknown; "?": not judged yet
     Column("data", Text, nullable=False),  # JSON
     sqlite_with_rowid=False,
+)
+
+
+Index("ix_aggregate_rows_sender", report_rows.c.service, report_rows.c.source_ip)
+
+
+# What DNS says of the addresses that mail came from.
+sender_addresses = Table(
+    "sender_addresses",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("service", String(64), nullable=False),
+    Column("by", String(8), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
 )

@@ -26,7 +26,13 @@ DATED = frozenset({ObservationKind.TRAFFIC, ObservationKind.SNDS_DATA, Observati
 _LATE_MS = 4 * DAY_MS
 # Counted over a stretch of time; the longest that a rule counts over.
 COUNTED = frozenset(
-    {ObservationKind.DMARC, ObservationKind.TLS, ObservationKind.TRAP_HIT, ObservationKind.HONEYTOKEN_HIT}
+    {
+        ObservationKind.DMARC,
+        ObservationKind.TLS,
+        ObservationKind.SENDER,
+        ObservationKind.TRAP_HIT,
+        ObservationKind.HONEYTOKEN_HIT,
+    }
 )
 LONGEST_MS = 30 * DAY_MS
 

@@ -1,6 +1,6 @@
 """Types about reports that receivers send: DMARC aggregate reports (RFC 7489), and TLS reports (RFC 8460).
 
-A domain must be watched as one whose reports come here. `MV_TLS_FAILURE` is not of the vendor.
+A domain must be watched as one whose reports come here. `MV_` types are not of the vendor.
 
 A report of several days says nothing of each: its counts are taken to be spread evenly over its days, and of these the
 ones that end within the stretch are added up. A report of one day counts whole at its end.
@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 from mailvane.core.moments import DAY_MS
 from mailvane.reputation.alerts.comparing import AmountInTime
 from mailvane.reputation.alerts.model import Match
-from mailvane.reputation.alerts.rule import Rule, one_comparison
+from mailvane.reputation.alerts.rule import DomainNames, Rule, meant, one_comparison, record_of
 from mailvane.reputation.alerts.view import View
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind
 
@@ -131,6 +131,28 @@ class DmarcDmarcFail(Rule, frozen=True, kw_only=True):
         return failed_of(view, profile_id, self.dmarc_dmarc_fail, Counted(self.READS, "dmarc_fail"))
 
 
+class NewDmarcSender(Rule, frozen=True, kw_only=True):
+    """A service that sends in the name of a domain for the first time, within a day of hearing of it.
+
+    Those that were there while a domain's first reports came, or have sent for long, are no news.
+    """
+
+    TYPE: ClassVar[str] = "MV_NEW_DMARC_SENDER"
+    READS: ClassVar[ObservationKind] = ObservationKind.SENDER
+
+    domains: DomainNames
+
+    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:
+        names = meant(view, AssetKind.DMARC, profile_id, self.domains)
+        for one in view.since(self.READS, view.now - DAY_MS):
+            if one.asset in names and one.data.get("is_news"):
+                item = {"domain": one.asset, "service": one.data.get("name") or one.key}
+                yield Match(
+                    item=item, record=record_of(one, ("service", "name", "messages", "first_seen")),
+                    identity=(one.asset, one.key), at=one.at,
+                )  # fmt: skip
+
+
 RULES = (
     _messages("DMARC_SPF_FAIL", "spf_fail"),
     _messages("DMARC_DKIM_FAIL", "dkim_fail"),
@@ -138,4 +160,5 @@ RULES = (
     _messages("DMARC_DKIM_ALIGNMENT_FAIL", "dkim_alignment_fail"),
     DmarcDmarcFail,
     _sessions("MV_TLS_FAILURE"),
+    NewDmarcSender,
 )
