@@ -45,7 +45,7 @@ def test_a_channel_of_apprise_is_added_tested_and_never_shown(served: Served) ->
     other = api.post("/channels", json={"kind": "apprise", "name": "json", "target": url.replace("ntfy:", "json:")})
     assert (other.status_code, other.json()["target"]) == (201, "json://…")
     sent = api.post(f"/channels/{other.json()['id']}/test")
-    assert sent.status_code == 202
+    assert sent.status_code == 201
 
     def outcome() -> Any:
         return api.get(f"/notifications/{sent.json()['id']}/attempts").json()

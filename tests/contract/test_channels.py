@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
 
 from mailvane.core.errors import InvalidFields, InvalidInput, NotFound
+from mailvane.core.ledger.database import connect
+from mailvane.core.ledger.migration import MIGRATIONS
 from mailvane.notify.channels import ChannelDraft, Channels, ChannelTerms, Terms
 from mailvane.notify.model import Channel, NamedChannel, Notification, NotificationState, Severity
 from mailvane.notify.notifier import Delivered
+from mailvane.notify.store.channels import ChannelStore
 from mailvane.notify.worker import Worker
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.service import Alerting
@@ -217,3 +225,25 @@ def test_quiet_hours_that_are_taken_away_let_go(place: Place) -> None:
     place.now = MORNING
     place.round()
     assert place.hook.taken[0].body["held"]["holds"] is True
+
+
+def test_slack_integrations_of_an_earlier_version_become_channels(tmp_path: Path) -> None:
+    database = connect(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    with closing(database):
+        for revision in ("0026", "head"):
+            with database.engine.begin() as connection:
+                config = Config()
+                config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+                config.attributes["connection"] = connection
+                command.upgrade(config, revision)
+                if revision == "0026":
+                    named = "(id, name, created_at, retention_days) VALUES (1, 'one', 1, 0)"
+                    connection.execute(text(f"INSERT INTO workspaces {named}"))
+                    given = "('s1', 1, 'ops', 'https://hooks.slack.example/x', 5)"
+                    columns = "(id, workspace, name, url, created_at)"
+                    connection.execute(text(f"INSERT INTO slack_integrations {columns} VALUES {given}"))
+        store = ChannelStore(database)
+        (found,) = store.channels(1)
+        assert (found.id, found.kind, found.target) == ("s1", Channel.SLACK, "https://hooks.slack.example/x")
+        assert (found.min_severity, found.quiet_from) == (Severity.INFO, "")
+        assert [each.id for each in store.slack_integrations(1)] == ["s1"]

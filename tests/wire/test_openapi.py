@@ -17,6 +17,7 @@ BODILESS = (
     "/redeliver",
     "/refresh",
     "/run",
+    "/channels/{channel_id}/test",
     "/resend",
     "/rotate",
     "/approve",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 import msgspec
 
 from mailvane.core.errors import InvalidFields
 from mailvane.core.identifiers import new_id
+from mailvane.notify.channels import LONGEST_NAME, is_web_address
 from mailvane.notify.model import (
     Attempt,
     Channel,
@@ -24,8 +24,6 @@ from mailvane.web.json_body import read_json
 from mailvane.web.parameters import number, part
 
 _USUAL, _MOST = 100, 1000
-_LONGEST_NAME = 200
-_LONGEST_URL = 2000
 NOTIFICATIONS = (
     Parameter("state", "Only messages in this state.", {"type": "string", "enum": [*NotificationState, ""]}),
     *part(_USUAL, _MOST)[1:],
@@ -93,9 +91,9 @@ def add_slack_integration(services: NotifyServices, asked: Asked) -> SlackObject
 
 def checked_integration(name: str, url: str, workspace: int, now: int) -> SlackIntegration:
     """A new one, as a user wrote it. Raises InvalidFields."""
-    if not 0 < len(name.strip()) <= _LONGEST_NAME:
-        raise InvalidFields(("name", f"1 to {_LONGEST_NAME} characters are required"))
-    if not _is_web_address(url):
+    if not 0 < len(name.strip()) <= LONGEST_NAME:
+        raise InvalidFields(("name", f"1 to {LONGEST_NAME} characters are required"))
+    if not is_web_address(url):
         raise InvalidFields(("url", f"expected the address of an incoming webhook of {Channel.SLACK.value}"))
     return SlackIntegration(id=new_id(), workspace=workspace, name=name.strip(), url=url, created_at=now)
 
@@ -106,18 +104,3 @@ def remove_slack_integration(services: NotifyServices, asked: Asked) -> None:
 
 def _shown(integration: SlackIntegration) -> SlackObject:
     return SlackObject(id=integration.id, name=integration.name, created_at=integration.created_at)
-
-
-def _is_web_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        return False
-    return (
-        len(text) <= _LONGEST_URL
-        and parts.scheme in {"https", "http"}
-        and bool(parts.hostname)
-        and text.isprintable()
-        and " " not in text
-    )

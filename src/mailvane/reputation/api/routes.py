@@ -51,7 +51,7 @@ def _alerts() -> Iterator[Endpoint]:
     yield Endpoint("post", f"{_ENTRY}/resolve", "resolve_entry", "It is over", alerting.resolve, LogEntry)
     yield Endpoint(
         "post", "/channels/{channel_id:str}/test", "test_channel", "Tell it that it can be told", alerting.test_channel,
-        Notification, None, 202,
+        Notification, None, 201,
     )  # fmt: skip
     path = "/maintenance-windows"
     yield Endpoint("get", path, "list_windows", "Times of maintenance", alerting.windows, list[MaintenanceWindow])
