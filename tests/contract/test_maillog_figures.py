@@ -12,8 +12,8 @@ import pytest
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.maillog.clickhouse import ClickHouseMailLog
+from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.model import EventBatch, EventType, MailEvent, MailKind
-from mailvane.maillog.queries import Figure, FigureQuestion
 from tests.contract.maillogs import maillog, maillog_dsn, new_workspace
 
 __all__ = ["maillog", "maillog_dsn"]

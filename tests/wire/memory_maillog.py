@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 
 from msgspec import structs
 
+from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEvent, MailKey, MailKind
 from mailvane.maillog.queries import (
     DelayQuestion,
@@ -19,8 +20,6 @@ from mailvane.maillog.queries import (
     Delivery,
     EngagementCounts,
     EngagementQuestion,
-    Figure,
-    FigureQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,

@@ -18,11 +18,11 @@ from mailvane.inbound.model import Filter, FilterAction, MessageStatus
 from mailvane.inbound.questions import AddressQuestion, ContactQuestion, MessageQuestion
 from mailvane.mailboxes.model import Warmup, mailbox_id
 from mailvane.maillog.api.questions import LifeQuestion, Retention, Upkeep
+from mailvane.maillog.figure_questions import FigureQuestion
 from mailvane.maillog.model import EventType, MailKey
 from mailvane.maillog.queries import (
     DelayQuestion,
     EngagementQuestion,
-    FigureQuestion,
     HourlyQuestion,
     LogQuestion,
     QueueIdQuestion,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.inventory import TableParts
 from mailvane.maillog.model import EventBatch, Holding, MailEvent, MailKey, Owner
 from mailvane.maillog.queries import (
@@ -16,8 +17,6 @@ from mailvane.maillog.queries import (
     Delays,
     EngagementCounts,
     EngagementQuestion,
-    Figure,
-    FigureQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,

@@ -25,14 +25,13 @@ from mailvane.core.errors import (
     StoreUnavailable,
 )
 from mailvane.core.tenants.model import Relay, Workspace
+from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.model import EventBatch, MailEvent, MailKey
 from mailvane.maillog.queries import (
     DelayQuestion,
     Delays,
     EngagementCounts,
     EngagementQuestion,
-    Figure,
-    FigureQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,

@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager
 from threading import Lock
 
 from mailvane.core.moments import HOUR_MS
+from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.interface import MailLog
-from mailvane.maillog.queries import Figure, FigureQuestion, HourlyQuestion
+from mailvane.maillog.queries import HourlyQuestion
 from mailvane.reputation.alerts.mail_questions import (
     MOST_WEEKS,
     WEEK_MS,

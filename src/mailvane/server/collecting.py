@@ -14,8 +14,8 @@ from mailvane.core.periodic import every
 from mailvane.dmarc.collector import make as make_reports
 from mailvane.dmarc.intake import ReportIntake, Taken, is_refused, reasons
 from mailvane.dmarc.readers.reading import read_reports
-from mailvane.dmarc.settings import reports_arrive_for
 from mailvane.dmarc.sender_names import SenderNames
+from mailvane.dmarc.settings import reports_arrive_for
 from mailvane.outbound.complaints import Complaints
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import AssetKind, Refresh, Source

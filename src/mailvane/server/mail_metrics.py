@@ -15,9 +15,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from mailvane.core.periodic import every
 from mailvane.core.tenants.service import Tenancy
+from mailvane.maillog.figure_questions import WAITS_AT_MOST_MS
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailKind
-from mailvane.maillog.queries import WAITS_AT_MOST_MS, LogQuestion, Match, Pattern, Term
+from mailvane.maillog.queries import LogQuestion, Match, Pattern, Term
 
 LOOK_SECONDS = 60.0
 _OUTCOMES = {

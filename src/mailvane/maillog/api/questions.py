@@ -16,14 +16,13 @@ import msgspec
 from mailvane.core.errors import InvalidInput, NotAllowed, NotFound
 from mailvane.core.moments import MINUTE_MS
 from mailvane.core.tenants.model import KeyKind, Principal, Relay, Workspace
+from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.model import MailEvent, MailKey
 from mailvane.maillog.queries import (
     DelayQuestion,
     Delays,
     EngagementCounts,
     EngagementQuestion,
-    Figure,
-    FigureQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,

@@ -12,14 +12,13 @@ from mailvane.maillog.api import questions
 from mailvane.maillog.api.event import NativeEvent
 from mailvane.maillog.api.intake import LARGE_BODY, MAX_BODY, DecodedEvents, Intake, Receipt, unpacked
 from mailvane.maillog.api.intake_commits import IntakeCommits
+from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.model import MailKey
 from mailvane.maillog.queries import (
     DelayQuestion,
     Delays,
     EngagementCounts,
     EngagementQuestion,
-    Figure,
-    FigureQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,

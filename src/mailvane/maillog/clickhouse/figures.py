@@ -11,8 +11,8 @@ from mailvane.core.moments import DAY_MS, MINUTE_MS
 from mailvane.maillog.clickhouse.engine import Statement
 from mailvane.maillog.clickhouse.rows import AT_BIAS, STATUSES
 from mailvane.maillog.clickhouse.terms import GROUPS
+from mailvane.maillog.figure_questions import WAITS_AT_MOST_MS, Figure, FigureQuestion
 from mailvane.maillog.model import DeliveryStatus
-from mailvane.maillog.queries import WAITS_AT_MOST_MS, Figure, FigureQuestion
 
 MOST_MOMENTS = 10_000
 MOST_WINDOWS = 24  # that one event may be told to
@@ -45,7 +45,7 @@ _DEFERRED = f"bitAnd(state, 15) = {STATUSES.index(DeliveryStatus.DEFERRED)}"
 _NEWEST = f"(toInt64(intDiv(state, 16)) - {AT_BIAS} + accepted_at)"
 
 
-def statement(question: FigureQuestion) -> Statement:
+def figure_statement(question: FigureQuestion) -> Statement:
     """Raises InvalidInput."""
     moments = (question.last - question.first) // max(1, question.step) + 1
     if not question.step >= MINUTE_MS or not 0 < moments <= MOST_MOMENTS:
@@ -57,7 +57,7 @@ def statement(question: FigureQuestion) -> Statement:
     return _shares(question)
 
 
-def figures(rows: list[tuple[object, ...]]) -> list[Figure]:
+def figures_of(rows: list[tuple[object, ...]]) -> list[Figure]:
     """Raises InvalidInput where there are too many."""
     if len(rows) >= _MOST_ROWS:
         raise InvalidInput(f"more than {_MOST_ROWS - 1:,} figures: ask of fewer domains or of a shorter time")

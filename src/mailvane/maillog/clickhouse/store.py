@@ -13,21 +13,12 @@ from typing import Self
 import msgspec
 
 from mailvane.core.errors import InvalidInput
-from mailvane.maillog.clickhouse import (
-    figures,
-    inventory,
-    one_moment,
-    owners,
-    places,
-    queue_ids,
-    schema,
-    terms,
-    upkeep,
-)
+from mailvane.maillog.clickhouse import inventory, one_moment, owners, places, queue_ids, schema, terms, upkeep
 from mailvane.maillog.clickhouse import repair as doubt
 from mailvane.maillog.clickhouse.engagement import received_by
 from mailvane.maillog.clickhouse.engagement_days import EngagementDays
 from mailvane.maillog.clickhouse.engine import Engine, SinceWritten, Statement, parse_address
+from mailvane.maillog.clickhouse.figures import figure_statement, figures_of
 from mailvane.maillog.clickhouse.hours import by_hour
 from mailvane.maillog.clickhouse.inserting import insert_batch
 from mailvane.maillog.clickhouse.merged_partitions import Counts, Remembered, Week, may_settle, settled_weeks
@@ -59,6 +50,7 @@ from mailvane.maillog.clickhouse.rows import (
 )
 from mailvane.maillog.clickhouse.scratch import ScratchSession, scratch_session
 from mailvane.maillog.clickhouse.senders import SenderSearch, decode_senders
+from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.inventory import TableParts
 from mailvane.maillog.model import ColumnBatch, EventBatch, Holding, MailEvent, MailKey, Owner, rows_of
 from mailvane.maillog.queries import (
@@ -67,8 +59,6 @@ from mailvane.maillog.queries import (
     Delivery,
     EngagementCounts,
     EngagementQuestion,
-    Figure,
-    FigureQuestion,
     HourlyCounts,
     HourlyQuestion,
     LogPage,
@@ -337,7 +327,7 @@ class ClickHouseMailLog:
 
     def figures(self, question: FigureQuestion) -> list[Figure]:
         """Shares and waiting mail at moments, by domain or of all. Raises InvalidInput."""
-        return figures.figures(self._rows(figures.statement(question)))
+        return figures_of(self._rows(figure_statement(question)))
 
     def engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
         """What became of mails and what recipients did, by sender, day or campaign; those that sent most first."""

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 import msgspec
 
 from mailvane.core.moments import DAY_MS, HOUR_MS
-from mailvane.maillog.queries import Figure
+from mailvane.maillog.figure_questions import Figure
 from mailvane.reputation.alerts.engine import evaluate
 from mailvane.reputation.alerts.mail_questions import LATE_MS, Answers, Ask, MailQuestion, PastHours, moment_of
 from mailvane.reputation.alerts.model import WINDOW_MS, Alert, AlertState, FiredRule

@@ -13,7 +13,7 @@ import msgspec
 
 from mailvane.core.errors import StoreUnavailable
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
-from mailvane.maillog.queries import Figure
+from mailvane.maillog.figure_questions import Figure
 
 STEP_MS = 5 * MINUTE_MS
 # ours: for so long what happened may be on its way to the mail log.

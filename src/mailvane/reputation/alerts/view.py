@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from mailvane.core.moments import DAY_MS
-from mailvane.maillog.queries import Figure
+from mailvane.maillog.figure_questions import Figure
 from mailvane.reputation.alerts.mail_questions import Ask, MailQuestion, PastHours, moment_of, nobody
 from mailvane.reputation.model import TOLD_HERE, Asset, AssetKind, Observation, ObservationKind
 

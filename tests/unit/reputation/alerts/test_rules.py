@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mailvane.core.moments import MINUTE_MS
-from mailvane.maillog.queries import Figure
+from mailvane.maillog.figure_questions import Figure
 from mailvane.reputation.alerts.mail_questions import Answers, Ask, MailQuestion, PastHours
 from mailvane.reputation.alerts.rules import CATALOGUE, read_rule
 from mailvane.reputation.alerts.view import View, Watched

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from mailvane.core.moments import MINUTE_MS
-from mailvane.maillog.queries import Figure
+from mailvane.maillog.figure_questions import Figure
 from mailvane.maillog.shares import share_of
 from mailvane.reputation.alerts.mail_questions import Figures, PastHours, SameHours, Within
 from mailvane.reputation.alerts.model import Match
