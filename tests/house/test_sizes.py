@@ -19,6 +19,7 @@ EXEMPTION = "noqa: PLR0913  "
 # What a command line must not wait for: the libraries of a server, an engine or a migration, which take a second.
 LATE = {
     "mailvane/core/ledger/migration.py",
+    "mailvane/dmarc/oauth.py",  # an extra
     "mailvane/maillog/dates.py",
     "mailvane/notify/apprise_channel.py",  # an extra, which takes half a second
     "mailvane/reputation/sources/lookalikes/candidates.py",

@@ -18,13 +18,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import google.auth.crypt
-import google.auth.jwt
 import httpx
 import msgspec
 
 from mailvane import __version__
 from mailvane.core.errors import CollectionFailed
+from mailvane.core.extras import needing
 
 Way = Literal["imap", "graph", "gmail"]
 
@@ -233,6 +232,9 @@ def _assertion(read: OauthFile, scope: str, user: str, now: int) -> str:
         "exp": seconds + 3600,
     }  # fmt: skip
     try:
+        with needing("google", "google"):
+            import google.auth.crypt  # noqa: PLC0415
+            import google.auth.jwt  # noqa: PLC0415
         signer: Any = google.auth.crypt.RSASigner.from_string(read.private_key, read.private_key_id or None)  # type: ignore[no-untyped-call]
         return bytes(google.auth.jwt.encode(signer, said)).decode()  # type: ignore[no-untyped-call]
     except ValueError:

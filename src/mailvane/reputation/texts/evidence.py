@@ -39,6 +39,7 @@ class Meaning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     advice: str = ""
     moment: str = "Data of"
     value: Column = Column("Value")
+    removable: bool = False  # a blocklist may be asked to take it off
     bound: str = ""  # field of the record that says: the value is no more than this
 
 
@@ -52,6 +53,7 @@ class Held(msgspec.Struct, frozen=True):
 class _Meanings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     columns: dict[str, Column]
     types: dict[str, Meaning]
+    removal: dict[str, str]
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -177,8 +179,23 @@ def _finding(rule: FiredRule) -> Finding:
         rule=_configured(rule.snapshot.get("rule") or {}),
         moment=f"{meaning.moment} {written(moment)}" if isinstance(moment, int) and moment else "",
         meaning=meaning.meaning,
-        advice=meaning.advice,
+        advice=" ".join(filter(None, (meaning.advice, _removal(shown) if meaning.removable else ""))),
     )
+
+
+def _removal(items: list[Mapping[str, Any]]) -> str:
+    """Where the blocklists that are named are asked to take something off."""
+    hosts = dict.fromkeys(str(item["rbl"]) for item in items if item.get("rbl"))
+    pages = dict.fromkeys(page.partition("://")[2] for host in hosts if (page := _removal_page(host)))
+    return f"Ask for removal at {', '.join(pages)}." if pages else ""
+
+
+def _removal_page(host: str) -> str:
+    """Of the blocklist or whoever runs it; empty: not known."""
+    pages = meanings().removal
+    while host and host not in pages:
+        host = host.partition(".")[2]
+    return pages.get(host, "")
 
 
 def _record_of(item: Mapping[str, Any], records: list[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -99,3 +99,11 @@ def test_what_others_say_is_one_short_line_without_steering_marks(text: str) -> 
     assert visible(text).isprintable()
     assert len(visible(text)) <= 120
     assert visible("a\u202eb\x1b[31m\nc") == "a b [31m c"
+
+
+def test_a_listing_tells_where_to_ask_for_removal() -> None:
+    items = [{"ip": "192.0.2.1", "rbl": host} for host in ("zen.spamhaus.org", "pbl.spamhaus.org", "own.example")]
+    (finding,) = evidence_of(entry(fired("IP_IN_RBL", items, ips=["192.0.2.1"]))).findings
+    assert finding.advice.endswith(" Ask for removal at check.spamhaus.org/.")
+    (other,) = evidence_of(entry(fired("IP_IN_RBL", items[2:], ips=["192.0.2.1"]))).findings
+    assert "removal at" not in other.advice

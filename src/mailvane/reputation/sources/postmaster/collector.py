@@ -123,7 +123,7 @@ def make(settings: ReputationSettings) -> Postmaster:
     if (path := settings.postmaster_credentials) is None:
         return Postmaster(settings.postmaster_url, None)
     # Imported by those who have credentials: Google's library costs every other start a tenth of a second.
-    with needing("postmaster", "google"):
+    with needing("google", "google"):
         from mailvane.reputation.sources.postmaster.credentials import read_credentials  # noqa: PLC0415
 
     return Postmaster(settings.postmaster_url, read_credentials(path))
