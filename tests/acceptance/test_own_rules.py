@@ -22,7 +22,7 @@ from tests.acceptance.installation import Installation
 from tests.waiting import PATIENCE
 
 OURS = "ours.example"
-QUIET = timedelta(minutes=90)  # that long ago the mails of the log were deferred, bounced and so on
+QUIET = timedelta(minutes=125)  # that long ago mails were deferred and bounced; rates of a day are looked at every 2 h
 RATE = {"domains_are": "RECEIVING", "domains": ["ALL_DOMAINS"]}
 RULES: dict[str, dict[str, Any]] = {
     "MV_QUOTA": {"limits_of": ["LOGIN", "DOMAIN"], "windows": ["DAY", "MONTH"], "names": ["ANY"], "percent": 80},

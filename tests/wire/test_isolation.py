@@ -28,6 +28,7 @@ from mailvane.maillog.queries import (
     QueueIdQuestion,
     ReceivedQuestion,
     RefusedQuestion,
+    ReplyQuestion,
     SenderQuestion,
     StatisticsQuestion,
     StatisticsQuestions,
@@ -249,6 +250,7 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
         "/mailvane/v1/maillog/figures": FigureQuestion(
             workspace=workspace, relays=relays, what="bounces", by="", first=NOW, last=NOW, step=60_000, window=60_000
         ),
+        "/mailvane/v1/maillog/replies": ReplyQuestion(workspace=workspace, relays=relays),
         "/mailvane/v1/maillog/refused": RefusedQuestion(workspace=workspace, relays=relays),
         "/mailvane/v1/maillog/senders": SenderQuestion(
             workspace=workspace, relays=relays, domains=("theirs.example",), beside=()

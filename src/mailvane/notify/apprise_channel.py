@@ -23,7 +23,7 @@ from mailvane.notify.notifier import Delivered, NotDelivered, Refused
 TIMEOUT_SECONDS = 40.0  # a plugin may ask several times: a login, a room, the message
 AT_ONCE = 8
 _LONGEST = 500
-NOT_INSTALLED = "Apprise is not installed: `pip install 'mailvane[apprise]'`"
+NOT_INSTALLED = "Apprise is not installed: `pip install '.[apprise]'`"
 
 
 class AppriseMessage(msgspec.Struct, frozen=True):
