@@ -80,9 +80,9 @@ def _within_range(seconds: int) -> int:
 
 def _resolve(reading: strtotime.Reading, now: int, zone: ZoneInfo) -> Moment:
     place = reading.zone or zone
-    base = now // 1000 if reading.timestamp is None else reading.timestamp
+    base = 0 if reading.from_1970 else now // 1000
     # What is not said is read off the server's clock, whichever zone the text is in.
-    today = datetime.fromtimestamp(base, UTC).astimezone(zone if reading.timestamp is None else place)
+    today = datetime.fromtimestamp(base, UTC).astimezone(place if reading.from_1970 else zone)
     day = _day(reading, today.date())
     midnight = datetime(day.year, day.month, day.day, tzinfo=place)
     names_day = reading.names_day and reading.time is None and not reading.seconds

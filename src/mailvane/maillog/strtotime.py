@@ -41,7 +41,7 @@ class Reading:
     date: tuple[int | None, int | None, int | None] | None = None  # year, month, day
     time: tuple[int, int, int] | None = None
     zone: tzinfo | None = None
-    timestamp: int | None = None
+    from_1970: bool = False  # what is not said is that of the moment at which 1970 began
     at_midnight: bool = False  # a phrase that names a day, and no time with it
     names_day: bool = False  # the text means a day rather than an instant
     years: int = 0
@@ -247,7 +247,9 @@ def _iso_week(reading: Reading, match: re.Match[str]) -> None:
         day = date.fromisocalendar(int(match["y"]), int(match["week"]), int(match["day"] or 1))
     except ValueError:
         raise InvalidInput("there is no such week") from None
-    reading.set_date(day.year, day.month, day.day)
+    # The year begins, and so many days of it are over: in the place of days that were counted before.
+    reading.set_date(int(match["y"]), 1, 1)
+    reading.days = (day - date(int(match["y"]), 1, 1)).days
 
 
 @_phrase(rf"{_Y}[.-](?P<n>\d{{3}}){_END}")
@@ -255,8 +257,8 @@ def _day_of_year(reading: Reading, match: re.Match[str]) -> None:
     number = int(match["n"])
     if not 1 <= number <= 366 or not 1 <= int(match["y"]) < 9999:
         raise InvalidInput("there is no such date")
-    day = date(int(match["y"]), 1, 1) + timedelta(days=number - 1)
-    reading.set_date(day.year, day.month, day.day)
+    reading.set_date(int(match["y"]), 1, 1)
+    reading.date = (int(match["y"]), 1, number)  # a day of January, however many it has
 
 
 # ---- times and zones
@@ -326,9 +328,11 @@ def _zone_name(reading: Reading, match: re.Match[str]) -> None:
 
 @_phrase(r"@(?P<seconds>-?\d{1,11})(?:\.\d{1,9})?(?!\d)")
 def _timestamp(reading: Reading, match: re.Match[str]) -> None:
-    if reading.timestamp is not None or reading.date is not None:
-        raise InvalidInput("the date is given twice")
-    reading.timestamp = int(match["seconds"])
+    """So many seconds after 1970 begins, in UTC: in the place of a date and a time that stand before it."""
+    reading.from_1970 = True
+    reading.date = reading.time = None
+    reading.set_zone(UTC)
+    reading.seconds += int(match["seconds"])
 
 
 # ---- words
@@ -435,6 +439,11 @@ def _ago(reading: Reading, _match: re.Match[str]) -> None:
 
 
 # ---- where the date is told already
+
+
+@_phrase(r"(?P<h>\d{1,2})\.(?P<min>\d\d)(?![\d.])")
+def _dotted_time_of_a_day(reading: Reading, match: re.Match[str]) -> None:
+    reading.set_time(int(match["h"]), int(match["min"]), 0)
 
 
 def _dotted_time(reading: Reading, match: re.Match[str]) -> None:
