@@ -186,9 +186,14 @@ class Figures:
             question = scope.of_senders((address,), window, by=("day",), **filters)
         return sorted(self._ask(question), key=lambda row: row.day)
 
-    def daily_by_sender(self, scope: Scope, window: Window) -> list[EngagementCounts]:
-        """In no order."""
-        return self._ask(scope.question(window, by=("sender", "day"), most=2**31 - 1))
+    def daily_by_sender(
+        self, scope: Scope, window: Window, senders: Sequence[str] | None = None
+    ) -> list[EngagementCounts]:
+        """Of these senders, or of all, in no order."""
+        how: dict[str, Any] = {"by": ("sender", "day"), "most": 2**31 - 1}
+        if senders is None:
+            return self._ask(scope.question(window, **how))
+        return self._ask(scope.of_senders(senders, window, **how)) if senders else []
 
     def by_sequence(self, scope: Scope, window: Window, **filters: Any) -> list[EngagementCounts]:
         """By sequence and step, in their order."""
