@@ -164,7 +164,8 @@ class _Requests:
         return self.request("HEAD", url, **given)
 
     def session(self) -> requests.Session:
-        raise NotImplementedError("a plugin that keeps a session is not allowed")
+        """Refused: what a session of the module's own sends is judged by nobody."""
+        raise RuntimeError("a plugin would send what the egress guard does not see")
 
     Session = session
 

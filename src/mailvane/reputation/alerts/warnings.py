@@ -135,13 +135,11 @@ def _field_of_names(rule: Rule) -> str:
 def _of_rule(
     rule: Rule, raw: Mapping[str, Any], profile_id: str | None, around: Surroundings
 ) -> Iterator[tuple[str, str]]:
-    kind = WATCHED.get(rule.READS)
-    if kind is None:
-        pass  # what this server tells of itself needs nobody's watching
-    elif named := _field_of_names(rule):
+    kind = WATCHED.get(rule.READS)  # None: what this server tells of itself needs nobody's watching
+    if kind is not None and (named := _field_of_names(rule)):
         watched = {one.name: one for one in around.named if one.kind is kind}
         yield from _of_names(f".{named}", getattr(rule, named), watched)
-    else:
+    elif kind is not None:
         found = [one for one in around.groups if one.kind is kind and profile_id in (None, one.profile_id)]
         yield from _of_all(kind, found, profile_id)
     if zones := getattr(rule, "rbls", ()):
