@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-PATIENCE = 120.0  # seconds; also the time limit of clients and processes in tests
+PATIENCE = 240.0  # seconds; also the time limit of clients and processes in tests
 _PAUSE = 0.05
 
 T = TypeVar("T")

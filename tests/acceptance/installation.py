@@ -174,7 +174,7 @@ class Installation:
             assert process is None or process.poll() is None, f"ended with {process.returncode}, saying: {self.said()}"
             return fact()
 
-        return wait_for(looked, self.said)
+        return wait_for(looked, self._said_in_vain)
 
     def wait_for_progress(self) -> None:
         """Until what `starting` started has changed the ledger, and so is in the middle of its work, or has ended."""
@@ -188,6 +188,12 @@ class Installation:
     def _ledger_state(self) -> list[tuple[str, int, int]]:
         found = sorted(self.data.glob("ledger.sqlite*"))
         return [(path.name, state.st_size, state.st_mtime_ns) for path in found if (state := path.stat())]
+
+    def _said_in_vain(self) -> str:
+        """With what the process is doing, when it has been waited for in vain."""
+        if isinstance(self._process, warm_commands.Started):
+            self._process.show_stacks()
+        return self.said()
 
     def said(self) -> str:
         """The end of what servers and commands said on standard error."""

@@ -6,6 +6,7 @@ How a process starts by itself is judged by those that tests start with `Install
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import json
 import os
 import resource
@@ -105,6 +106,11 @@ class Started:
         if self.poll() is None:
             os.kill(self.pid, number)
 
+    def show_stacks(self) -> None:
+        """On its standard error: what each of its threads does."""
+        self.send_signal(signal.SIGUSR1)
+        time.sleep(1)
+
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
 
@@ -155,6 +161,7 @@ def _settle(around: Surroundings) -> None:
     sys.stdin = os.fdopen(0, closefd=False)  # which multiprocessing has closed
     for number, path in enumerate((around.stdout, around.stderr), 1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)
     if around.descriptors is not None:
         resource.setrlimit(resource.RLIMIT_NOFILE, around.descriptors)
     os.environ.clear()

@@ -27,7 +27,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 PACKAGE = "@chdb/lib-linux-x64-gnu@26.7.3-stable.1"
-_PATIENCE = 120.0  # seconds: a bound on what hangs. Here, as the program imports nothing of the project
+_PATIENCE = 240.0  # seconds: a bound on what hangs. Here, as the program imports nothing of the project
 CACHE = Path(__file__).parents[2] / ".cache" / "clickhouse"
 
 _SERVE = (

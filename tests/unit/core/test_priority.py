@@ -16,17 +16,28 @@ def nice() -> int:
     return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
-def test_what_is_started_there_yields_and_the_caller_does_not() -> None:
-    before, found = nice(), list[int]()
+def test_what_is_started_there_yields_from_then_on_and_the_caller_never_does() -> None:
+    before, opening, found = nice(), list[int](), list[int]()
+    started, go_on = threading.Event(), threading.Event()
+
+    def run() -> None:
+        started.set()
+        go_on.wait()
+        found.append(nice())
 
     def start() -> threading.Thread:
-        thread = threading.Thread(target=lambda: found.append(nice()))
+        thread = threading.Thread(target=run)
         thread.start()
+        started.wait()
+        opening.append(nice())
         return thread
 
-    at_low_priority(start).join()
+    thread = at_low_priority(start)
+    go_on.set()
+    thread.join()
 
-    assert found[0] > before
+    assert opening == [before]
+    assert found == [before + 10]
     assert nice() == before
 
 
