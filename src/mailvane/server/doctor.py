@@ -7,9 +7,9 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
-import chdb
 import httpx
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
@@ -111,7 +111,8 @@ def _advice(error: MailvaneError) -> str:
 
 def _versions(_: Settings) -> Check:
     python = ".".join(str(part) for part in sys.version_info[:3])
-    return Check("versions", CheckResult.GOOD, f"mailvane {__version__}, Python {python}, chDB {chdb.__version__}")
+    told = f"mailvane {__version__}, Python {python}, chDB {version('chdb')}"
+    return Check("versions", CheckResult.GOOD, told)
 
 
 def _settings(settings: Settings) -> Check:

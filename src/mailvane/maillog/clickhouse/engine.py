@@ -6,6 +6,7 @@ callers ask. The embedded engine serves one data directory per process and one p
 
 from __future__ import annotations
 
+import faulthandler
 import fcntl
 import logging
 import os
@@ -82,6 +83,7 @@ _SESSION_SETTINGS = {
 }
 
 
+_STDERR = 2
 _NOT_OPENED = "Unable to open the chdb engine"
 
 
@@ -304,8 +306,9 @@ def client_in_memory() -> Client:
 
 
 def _embedded_client(path: str, database: str | None) -> Client:
+    faulthandler.enable(_STDERR)
     try:
-        return clickhouse_connect.get_client(
+        client = clickhouse_connect.get_client(
             interface="chdb", path=path, database=database, chdb_options=_EMBEDDED_OPTIONS, settings=_SESSION_SETTINGS
         )
     except Error as error:
@@ -316,6 +319,12 @@ def _embedded_client(path: str, database: str | None) -> Client:
             f"the mail log in {path} cannot be opened: if its disk is not full, something of it is damaged, and"
             " `mailvane restore` brings back a backup, into a new data directory"
         ) from error
+    # When it is loaded the engine takes the signals of faults (SIGSEGV and its like) and waits in them for ever: a
+    # process that crashed would stand still, and no supervisor would start another. Given back, they end it at once,
+    # and each thread's place is told on standard error.
+    faulthandler.disable()
+    faulthandler.enable(_STDERR)
+    return client
 
 
 def _quoted(text: str) -> str:
