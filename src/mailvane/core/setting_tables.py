@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidSetting
 
 
@@ -92,7 +93,7 @@ def _read_part(table: Mapping[str, Any], where: str, part: Part) -> Any:
         if isinstance(table.get(name), dict):
             check_names(table[name], hints[name].__struct_fields__, f"{where}: {name}")
     try:
-        read = msgspec.convert({name: each for name, each in table.items() if name in hints}, part.kind)
+        read = msgspec.convert({name: each for name, each in table.items() if name in hints}, prepared(part.kind))
     except msgspec.ValidationError as error:
         raise InvalidSetting(f"{where}: {plain(error)}") from None
     part.check(read, where)

@@ -22,6 +22,7 @@ import httpx
 import msgspec
 
 from mailvane import __version__
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import CollectionFailed
 from mailvane.core.extras import needing
 
@@ -165,7 +166,7 @@ class AccessTokens:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CollectionFailed(f"the token server cannot be reached: {type(error).__name__}") from None
         try:
-            answer = msgspec.json.decode(response.content[:_MOST_BYTES], type=_Answer)
+            answer = msgspec.json.decode(response.content[:_MOST_BYTES], type=prepared(_Answer))
         except (msgspec.MsgspecError, UnicodeDecodeError):
             answer = _Answer()
         if response.is_success and answer.access_token:
@@ -183,7 +184,7 @@ class AccessTokens:
 def read_oauth_file(path: str) -> OauthFile:
     """Raises CollectionFailed, which names no secret."""
     try:
-        read = msgspec.json.decode(Path(path).read_bytes(), type=OauthFile)
+        read = msgspec.json.decode(Path(path).read_bytes(), type=prepared(OauthFile))
     except OSError as error:
         raise CollectionFailed(f"the OAuth file {path} cannot be read: {error.strerror}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError):

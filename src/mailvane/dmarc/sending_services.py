@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from mailvane.core.decoding import prepared
+
 LONGEST_ID = 64
 
 
@@ -35,7 +37,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def sending_services() -> Mapping[str, SendingService]:
     """By id."""
     text = resources.files("mailvane.dmarc").joinpath("sending_services.toml").read_text(encoding="utf-8")
-    return {each.id: each for each in msgspec.convert(tomllib.loads(text), _File).services}
+    return {each.id: each for each in msgspec.convert(tomllib.loads(text), prepared(_File)).services}
 
 
 def name_of_service(service: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 import regex
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidFields
 from mailvane.inbound.headers import Headers, header_length, read_headers
 from mailvane.inbound.model import Condition, Contact, Filter, Message, RuleGroup
@@ -45,7 +46,7 @@ def kept_mail(message: Message, content: bytes | None, contact: Contact | None) 
     else:
         headers, begin = read_headers(content), header_length(content)
         body = content[begin : begin + BODY_BYTES].decode("utf-8", "replace")
-    symbols = msgspec.json.decode(message.symbols, type=tuple[Symbol, ...])
+    symbols = msgspec.json.decode(message.symbols, type=prepared(tuple[Symbol, ...]))
     return FilteredMail(
         headers=headers,
         sender=message.sender,

@@ -10,6 +10,7 @@ from typing import Protocol
 import httpx
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.egress import certificates
 from mailvane.core.errors import CollectionFailed, InvalidSetting
 from mailvane.inbound.scores import SpamScore, Symbol, authentication_of
@@ -68,7 +69,7 @@ class Rspamd:
         headers += [("Rcpt", recipient) for recipient in mail.recipients[:50]]
         body = await self._post(f"{self._url}/checkv2", mail.content, headers)
         try:
-            answer = msgspec.json.decode(body, type=_Answer)
+            answer = msgspec.json.decode(body, type=prepared(_Answer))
         except (msgspec.DecodeError, msgspec.ValidationError):
             raise CollectionFailed("Rspamd answered with what is no result") from None
         if answer.error or answer.is_skipped:

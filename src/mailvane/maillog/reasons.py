@@ -9,6 +9,7 @@ from importlib import resources
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.maillog.model import ReasonFamily
 
 _CACHED_REPLIES = 16_384
@@ -77,7 +78,7 @@ class Reasons:
 def load_reasons() -> Reasons:
     """The table that ships with Mailvane; compiled once, shared by all that sort replies."""
     text = resources.files(__package__).joinpath("reasons.toml").read_text("utf-8")
-    return Reasons(msgspec.convert(tomllib.loads(text), _Table).rule)
+    return Reasons(msgspec.convert(tomllib.loads(text), prepared(_Table)).rule)
 
 
 def _compiled(pattern: str, flags: int = 0) -> re.Pattern[str] | None:

@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 import httpx
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import (
     AlreadyExists,
     InvalidInput,
@@ -194,7 +195,7 @@ class RemoteMailLog:
         if answer.status_code != httpx.codes.OK:
             raise _error(answer)
         try:
-            found: T = msgspec.json.decode(answer.content, type=kind)
+            found: T = msgspec.json.decode(answer.content, type=prepared(kind))
         except msgspec.MsgspecError as error:
             raise MailvaneError(f"the server speaks another version: {error}") from None
         return found
@@ -202,7 +203,7 @@ class RemoteMailLog:
 
 def _error(answer: httpx.Response) -> MailvaneError:
     try:
-        detail = msgspec.json.decode(answer.content, type=_Problem).detail
+        detail = msgspec.json.decode(answer.content, type=prepared(_Problem)).detail
     except msgspec.MsgspecError:
         detail = ""
     kind = _ERRORS.get(answer.status_code, MailvaneError)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput
 from mailvane.outbound.admission.counters import restored, today
 from mailvane.outbound.model import (
@@ -59,7 +60,7 @@ def read_changes(changes: Mapping[str, object]) -> dict[str, Any]:
     """The changes with their values checked. Raises InvalidInput."""
     try:
         plain = {name: msgspec.to_builtins(value) for name, value in changes.items()}
-        read = msgspec.convert(plain, _Changes)
+        read = msgspec.convert(plain, prepared(_Changes))
     except (msgspec.ValidationError, TypeError) as error:
         raise InvalidInput(str(error).replace(" - at `$.", " - at `")) from None
     if read.verification is Verification.PENDING:

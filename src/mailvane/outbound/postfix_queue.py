@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import NotPossible
 from mailvane.core.mailbox import domain_of
 from mailvane.core.moments import DAY_MS
@@ -65,7 +66,7 @@ def can_release() -> bool:
 def held_mails() -> list[QueuedMail]:
     """Those in the hold queue. Raises NotPossible."""
     lines = _run(["postqueue", "-j"]).splitlines()
-    found = [msgspec.json.decode(line, type=QueuedMail) for line in lines if line.strip()]
+    found = [msgspec.json.decode(line, type=prepared(QueuedMail)) for line in lines if line.strip()]
     return [each for each in found if each.queue_name == "hold"]
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidSetting
 from mailvane.core.setting_tables import TableKey, as_toml, check_names, description_of, plain
 from mailvane.outbound.model import WARMUPS, Guillotine, Reason, Warmup, WarmupProfile
@@ -170,7 +171,7 @@ def read_outbound(table: object, where: str) -> OutboundSettings:
         if isinstance(table.get(name), dict):
             check_names(table[name], kind, f"{where}: {name}")
     try:
-        read = msgspec.convert(table, OutboundSettings)
+        read = msgspec.convert(table, prepared(OutboundSettings))
     except msgspec.ValidationError as error:
         raise InvalidSetting(f"{where}: {plain(error)}") from None
     for profile, schedule in read.warmup.items():

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidSetting, StoreInUse
 
 _FILE = "owner.lock"
@@ -62,7 +63,7 @@ def _lock(handle: int, data: Path) -> None:
 
 def _read(handle: int) -> Owner | None:
     try:
-        return msgspec.json.decode(os.pread(handle, 4096, 0), type=Owner)
+        return msgspec.json.decode(os.pread(handle, 4096, 0), type=prepared(Owner))
     except msgspec.DecodeError:
         return None
 

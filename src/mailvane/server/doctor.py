@@ -15,6 +15,7 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from mailvane import __version__
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import (
     CollectionFailed,
     InvalidSetting,
@@ -289,14 +290,14 @@ def _unread(settings: Settings) -> Check:
 def _said(answer: httpx.Response) -> str:
     """Why a server is not ready, in its words."""
     try:
-        return msgspec.json.decode(answer.content, type=_Problem).detail
+        return msgspec.json.decode(answer.content, type=prepared(_Problem)).detail
     except msgspec.DecodeError:
         return f"it answers {answer.status_code}"
 
 
 def _followed(answer: httpx.Response) -> list[FollowedLogState]:
     try:
-        return msgspec.json.decode(answer.content, type=_Ready).postfix
+        return msgspec.json.decode(answer.content, type=prepared(_Ready)).postfix
     except msgspec.DecodeError:
         return []
 

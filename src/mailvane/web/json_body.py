@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ class TooDeep(NotJson):
 def read_json(model: type[T], body: bytes, empty: bytes = b"{}") -> T:
     """The body as a value; an empty one counts as `empty`. Raises InvalidBody, NotJson, TooDeep."""
     try:
-        return msgspec.json.decode(body or empty, type=model)
+        return msgspec.json.decode(body or empty, type=prepared(model))
     except msgspec.ValidationError as error:
         raise InvalidBody(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

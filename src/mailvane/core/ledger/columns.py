@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from mailvane.core.decoding import prepared
 from mailvane.core.ledger.database import Database
 
 _T = TypeVar("_T")
@@ -45,7 +46,7 @@ def plain(text: str) -> str:
 
 
 def value_of(text: str, kind: type[_T]) -> _T:
-    return msgspec.json.decode(text, type=kind)
+    return msgspec.json.decode(text, type=prepared(kind))
 
 
 def in_chunks(values: Iterable[_T], size: int) -> Iterator[Sequence[_T]]:

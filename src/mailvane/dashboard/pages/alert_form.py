@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidFields
 from mailvane.dashboard.visits import Query
 from mailvane.notify.model import Severity
@@ -118,7 +119,7 @@ def _from_json(text: str) -> AlertDraft:
     if len(text) > _LONGEST_JSON:
         raise InvalidFields(("draft", f"longer than {_LONGEST_JSON} characters"))
     try:
-        return msgspec.json.decode(text.encode("utf-8", "replace"), type=AlertDraft)
+        return msgspec.json.decode(text.encode("utf-8", "replace"), type=prepared(AlertDraft))
     except (msgspec.MsgspecError, RecursionError) as error:
         raise InvalidFields(("draft", str(error))) from None
 

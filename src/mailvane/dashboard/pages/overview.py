@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 from markupsafe import Markup
 
+from mailvane.core.decoding import prepared
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.dashboard.pages import alerts, domains, reputation
 from mailvane.dashboard.pages.needs import Need
@@ -96,7 +97,7 @@ def _asked(services: DashboardServices, visit: Visit, query: str) -> LogQuestion
 
 
 def _tally(services: DashboardServices, visit: Visit, query: str, by: str, top: int) -> list[Tally]:
-    question = msgspec.convert({"log": _asked(services, visit, query), "by": by, "top": top}, TallyQuestion)
+    question = msgspec.convert({"log": _asked(services, visit, query), "by": by, "top": top}, prepared(TallyQuestion))
     return [each for each in services.maillog.tally(question) if each.value]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.pages.log_places import place_of, place_text
@@ -62,7 +63,7 @@ def _replies(services: DashboardServices, visit: Visit, since: int, tag: str, sk
     asked = {"workspace": visit.workspace.id, "relays": relays, "since": since, "skip": skip, "limit": _ROWS}
     if tag != "all":
         asked["tag"] = tag
-    return services.maillog.replies(msgspec.convert(asked, ReplyQuestion))
+    return services.maillog.replies(msgspec.convert(asked, prepared(ReplyQuestion)))
 
 
 def _rows(services: DashboardServices, visit: Visit, replies: Sequence[MailReply]) -> list[Row]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput
 from mailvane.core.names import mail_domain
 from mailvane.dmarc.intake import TlsSessions
@@ -209,7 +210,7 @@ def read_tls(content: bytes) -> Reading:
 def _second(text: bytes, why: str) -> Reading | None:
     try:
         document, remarks = as_it_is_meant(msgspec.json.decode(text))
-        return Reading(msgspec.convert(document, TlsReport), (why, *remarks))
+        return Reading(msgspec.convert(document, prepared(TlsReport)), (why, *remarks))
     except (msgspec.MsgspecError, InvalidInput, UnicodeDecodeError, RecursionError):
         return None
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, insert, select, tuple_, update
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput
 from mailvane.core.ledger.columns import JsonFields, in_chunks, plain, text_of
 from mailvane.core.ledger.database import Database
@@ -77,7 +78,7 @@ class ReportStore:
         with self._observation_database.write() as connection:
             found = connection.execute(_of_identity(workspace, report).with_for_update()).one()
             before = _report(found)
-            parts = msgspec.convert(before.head.get("parts", ()), tuple[ReportPart, ...])
+            parts = msgspec.convert(before.head.get("parts", ()), prepared(tuple[ReportPart, ...]))
             same = next((part for part in parts if part.digest == digest), None)
             if same is not None:
                 return same

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mailvane.core.cli.rendering import console, moment, print_json, print_record
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput, NotFound
 from mailvane.core.identifiers import ordered_uuid
 from mailvane.core.names import checked_name
@@ -68,7 +69,7 @@ def add(  # noqa: PLR0913  each option is a field of the domain
 ) -> None:
     """Take in the mail of a domain, and hand it to the mail server behind."""
     at = desk(context, workspace)
-    hop = msgspec.convert({"host": host, "port": port, "protocol": protocol.value, "tls": tls.value}, NextHop)
+    hop = msgspec.convert({"host": host, "port": port, "protocol": protocol.value, "tls": tls.value}, prepared(NextHop))
     made = InboundDomain(
         id=ordered_uuid(at.now), workspace=at.workspace, name=checked_name(name), hop=_checked(hop),
         unlisted=unlisted.value, created_at=at.now,

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mailvane.core.cli.rendering import console, moment, print_json, print_record
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput, NotFound
 from mailvane.core.moments import HOUR_MS
 from mailvane.inbound.cli.program import ACTOR, Desk, desk
@@ -89,7 +90,7 @@ def show(
 
 
 def _show(at: Desk, one: Message) -> None:
-    symbols = msgspec.json.decode(one.symbols, type=tuple[Symbol, ...])
+    symbols = msgspec.json.decode(one.symbols, type=prepared(tuple[Symbol, ...]))
     results = msgspec.json.decode(one.authentication, type=dict[str, str])
     print_record(
         one.id,

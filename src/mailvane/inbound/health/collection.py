@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import MailvaneError
 from mailvane.inbound.health.analysis import usage_pct
 from mailvane.inbound.health.model import Metrics, Reading
@@ -31,7 +32,7 @@ async def collect(team: str, upstream: Upstream, top_senders: int, now: int) -> 
     return Reading(
         team=team,
         at=now,
-        metrics=msgspec.convert(gathered.known, Metrics),
+        metrics=msgspec.convert(gathered.known, prepared(Metrics)),
         estimates=tuple(name for name in Metrics.__struct_fields__ if name in gathered.estimates),
         unknown={name: gathered.unknown[name] for name in Metrics.__struct_fields__ if name in gathered.unknown},
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import CollectionFailed, InvalidInput
 from mailvane.core.http_client import Answer, HttpClient, RateLimited
 from mailvane.core.mailbox import read_mailbox
@@ -85,7 +86,7 @@ async def send_by_mail(report: HealthReport, mail: OutgoingMail, recipients: Seq
 
 def _letter_of(notification: Notification) -> RenderedEmail:
     try:
-        return letter_of(msgspec.convert(notification.body, HealthReport))
+        return letter_of(msgspec.convert(notification.body, prepared(HealthReport)))
     except msgspec.ValidationError as error:
         raise InvalidInput(f"this notification is no health report: {error}") from None
 

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidSetting
 from mailvane.core.setting_tables import check_name
 
@@ -94,6 +95,6 @@ def load_machines(but: Collection[str] = ()) -> Machines:
     """The table of this version. Raises InvalidSetting."""
     text = resources.files("mailvane.mailboxes.tracking").joinpath("machines.toml").read_text("utf-8")
     try:
-        return Machines(msgspec.convert(tomllib.loads(text), _Table), but)
+        return Machines(msgspec.convert(tomllib.loads(text), prepared(_Table)), but)
     except InvalidSetting as error:
         raise InvalidSetting(f"mailboxes: not_machines: {error.message}") from None

@@ -16,6 +16,7 @@ from importlib import resources
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.mailboxes.tracking.links import MailName
 from mailvane.mailboxes.tracking.model import Reaction, ReactionKind
 from mailvane.maillog.model import EventBatch, EventType, MailEvent, MailKind
@@ -62,7 +63,7 @@ def _any_of(patterns: Sequence[_Pattern]) -> re.Pattern[str]:
 @lru_cache(maxsize=1)
 def _rules() -> _Rules:
     text = resources.files("mailvane.mailboxes.tracking").joinpath("replies.toml").read_text("utf-8")
-    return _Rules(msgspec.convert(tomllib.loads(text), _Table))
+    return _Rules(msgspec.convert(tomllib.loads(text), prepared(_Table)))
 
 
 def replies_in(batch: EventBatch) -> list[Reaction]:

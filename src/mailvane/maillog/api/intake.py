@@ -11,6 +11,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidEvent, InvalidInput, TooLarge, UnsupportedForm
 from mailvane.core.forms import NEEDED, Form, form_of
 from mailvane.core.tenants.service import Tenancy
@@ -50,7 +51,7 @@ class Intake:
         self._tenancy = tenancy
         self._recorder = recorder
         self._reasons = load_reasons()
-        self._decoder = msgspec.json.Decoder(NativeEvent)
+        self._decoder = msgspec.json.Decoder(prepared(NativeEvent))
 
     def read(self, workspace: int, body: bytes, wanted: Wanted | None = None) -> DecodedEvents:
         """Every line of a request.

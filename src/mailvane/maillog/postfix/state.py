@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.mailbox import canonical_address
 from mailvane.core.moments import HOUR_MS
 from mailvane.maillog.automatic import says_automatic
@@ -205,7 +206,7 @@ class Register(Generic[T]):
         self.touched: set[str] = set()
         self._prefix = prefix
         self._written: set[str] = set()
-        self._decoder = msgspec.msgpack.Decoder(kind)
+        self._decoder = msgspec.msgpack.Decoder(prepared(kind))
 
     def restore(self, records: Iterable[tuple[str, bytes]]) -> None:
         for key, record in records:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import select, update
 
+from mailvane.core.decoding import prepared
 from mailvane.core.ledger.database import Database
 from mailvane.core.ledger.tables import maillog_record
 from mailvane.maillog.inventory import KeptRecord, Record
@@ -25,7 +26,7 @@ class MailLogRecordStore:
             row = connection.execute(select(maillog_record)).first()
         if row is None:
             return _NOTHING
-        return KeptRecord(row.revision, row.changing_until, msgspec.json.decode(row.document, type=Record))
+        return KeptRecord(row.revision, row.changing_until, msgspec.json.decode(row.document, type=prepared(Record)))
 
     def keep_maillog_record(self, kept: KeptRecord) -> bool:
         """Replace the revision that this one was made of; False when another did so before."""

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput
 from mailvane.outbound.emboux.shape import Complaint, Unprocessable, unprocessable
 from mailvane.outbound.model import Enforcement, OutboundStatus, Tier, WarmupProfile
@@ -123,6 +124,6 @@ def _converted(value: Any, expected: Any) -> Any:
     if isinstance(value, bool) and expected != bool | UnsetType:
         raise InvalidInput("expected another type than a truth value")
     try:
-        return msgspec.convert(value, expected, strict=False)
+        return msgspec.convert(value, prepared(expected), strict=False)
     except msgspec.ValidationError as error:
         raise InvalidInput(str(error)) from None

@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import HOUR_MS
 from mailvane.outbound.ses.certificates import Certificates, sns_host
@@ -126,7 +127,7 @@ def read_envelope(body: bytes) -> Envelope:
 def milliseconds(text: str) -> int:
     """An ISO 8601 time with a zone. Raises ValueError for anything else, and for times that no mail can have."""
     try:
-        found = round(msgspec.convert(text, _TIME).timestamp() * 1000)
+        found = round(msgspec.convert(text, prepared(_TIME)).timestamp() * 1000)
     except (msgspec.ValidationError, OverflowError) as error:
         raise ValueError(str(error)) from None
     if not 0 < found < 7_258_118_400_000:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
+from mailvane.core.decoding import prepared
 from mailvane.outbound.model import AuditEntry, Baseline, Domain, Guillotine, HeldDomain, OtherTimes, Revision, Usage
 from mailvane.outbound.store.tables import decision_minutes, domain_audit, domains, outstanding_usage
 
@@ -104,7 +105,7 @@ def _domain(values: tuple[Any, ...]) -> Domain:
     fields["dkim_tokens"] = msgspec.json.decode(fields["dkim_tokens"])
     if fields["guillotine"] is not None:
         fields["guillotine"] = _guillotine.decode(fields["guillotine"])
-    return msgspec.convert(fields, Domain)
+    return msgspec.convert(fields, prepared(Domain))
 
 
 def _json(value: Any) -> str:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from mailvane.core.cli.rendering import console, print_json
 from mailvane.core.cli.selection import chosen_workspace
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidFields, InvalidInput
 from mailvane.notify.model import Severity
 from mailvane.reputation.alerts.drafts import AlertDraft
@@ -172,7 +173,7 @@ def _read(file: str | None) -> dict[str, Any]:
 
 def _draft(fields: Mapping[str, Any]) -> AlertDraft:
     try:
-        return msgspec.convert(dict(fields), AlertDraft)
+        return msgspec.convert(dict(fields), prepared(AlertDraft))
     except msgspec.ValidationError as error:
         raise InvalidFields(("alert", str(error))) from None
 

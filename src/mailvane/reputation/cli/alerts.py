@@ -15,6 +15,7 @@ from rich.text import Text
 
 from mailvane.core.cli.rendering import console, moment, print_json, print_record
 from mailvane.core.cli.selection import chosen_workspace
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS
 from mailvane.reputation.alerts.drafts import AlertDraft
@@ -178,7 +179,7 @@ def _draft(file: str) -> AlertDraft:
     """Raises InvalidInput."""
     try:
         text = sys.stdin.buffer.read(_LARGEST_FILE) if file == "-" else Path(file).read_bytes()
-        return msgspec.json.decode(text, type=AlertDraft)
+        return msgspec.json.decode(text, type=prepared(AlertDraft))
     except OSError as error:
         raise InvalidInput(f"{file}: {error.strerror}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

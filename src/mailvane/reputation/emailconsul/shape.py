@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from litestar import Response
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidFields
 from mailvane.core.moments import iso_text
 from mailvane.core.tenants.model import KeyKind
@@ -267,7 +268,7 @@ def entry(found: LogEntry) -> LogEntryObject:
 
 def webhook_body(notification: Notification) -> bytes:
     """What a webhook posts: the log entry, each rule with its matchings under the older guide's name, too."""
-    body = msgspec.to_builtins(entry(msgspec.convert(notification.body, LogEntry)))
+    body = msgspec.to_builtins(entry(msgspec.convert(notification.body, prepared(LogEntry))))
     for rule in body["rules"]:
         rule["matching"] = rule["matchings"]
     body["severity"] = notification.body.get("severity", Severity.WARNING)  # ours

@@ -9,6 +9,7 @@ from typing import BinaryIO, TypeVar
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import iso_ms
 
@@ -21,7 +22,7 @@ _T = TypeVar("_T")
 
 def records(file: BinaryIO, name: str, kind: type[_T]) -> Iterator[tuple[str, _T]]:
     """Each record behind its place, such as `hits.jsonl, line 3`. Raises InvalidInput, also after a part was read."""
-    decoder = msgspec.json.Decoder(kind)
+    decoder = msgspec.json.Decoder(prepared(kind))
     number = 0
     while line := file.readline(LONGEST_LINE + 1):
         number += 1

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from jinja2 import Environment
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput
 from mailvane.notify.letters import amount, letter, templates_of
 from mailvane.notify.model import Notification
@@ -38,7 +39,7 @@ def render_email(notification: Notification) -> RenderedEmail:
     """Raises InvalidInput when the notification carries something else."""
     try:
         if notification.body.get("report") == "daily":
-            return _daily(msgspec.convert(notification.body, DailyReport))
+            return _daily(msgspec.convert(notification.body, prepared(DailyReport)))
         evidence = evidence_told(notification.body)
         subject = (
             f"[Mailvane] {evidence.name}: {evidence.summary}" if evidence.summary else f"[Mailvane] {evidence.name}"

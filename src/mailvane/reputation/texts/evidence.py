@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.reputation.alerts.model import FiredRule, LogEntry
 
 MOST_ROWS = 25
@@ -85,7 +86,7 @@ class Evidence(msgspec.Struct, frozen=True):
 @lru_cache(maxsize=1)
 def meanings() -> _Meanings:
     text = resources.files("mailvane.reputation.texts").joinpath("rule_texts.toml").read_text(encoding="utf-8")
-    return msgspec.convert(tomllib.loads(text), _Meanings)
+    return msgspec.convert(tomllib.loads(text), prepared(_Meanings))
 
 
 def evidence_of(entry: LogEntry) -> Evidence:
@@ -104,10 +105,10 @@ def evidence_of(entry: LogEntry) -> Evidence:
 
 def evidence_told(body: Mapping[str, Any]) -> Evidence:
     """Of a notification's body: the log entry, and what is said of one that waited. Raises msgspec.ValidationError."""
-    evidence = evidence_of(msgspec.convert(body, LogEntry))
+    evidence = evidence_of(msgspec.convert(body, prepared(LogEntry)))
     if "held" not in body:
         return evidence
-    held = msgspec.convert(body["held"], Held)
+    held = msgspec.convert(body["held"], prepared(Held))
     outcomes: dict[bool | None, str] = {
         True: "It still holds.",
         False: "It is over: nothing of it matches any more.",

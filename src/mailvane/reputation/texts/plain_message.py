@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.notify.apprise_channel import AppriseMessage
 from mailvane.notify.model import Notification, Severity
 from mailvane.notify.notifier import Refused
@@ -20,7 +21,7 @@ def plain_message(notification: Notification) -> AppriseMessage:
     """Raises Refused when the notification carries something else than a log entry."""
     try:
         evidence = evidence_told(notification.body)
-        severity = msgspec.convert(notification.body.get("severity", Severity.WARNING), Severity)
+        severity = msgspec.convert(notification.body.get("severity", Severity.WARNING), prepared(Severity))
     except msgspec.ValidationError as error:
         raise Refused(f"this notification cannot be told as text: {error}"[:500]) from None
     title = f"{evidence.name}: {evidence.summary}" if evidence.summary else evidence.name

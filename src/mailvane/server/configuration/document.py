@@ -13,6 +13,7 @@ import msgspec
 import tomli_w
 from msgspec import UNSET, Meta, UnsetType
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput
 from mailvane.notify.model import Severity
 from mailvane.outbound.model import LimitKind
@@ -96,7 +97,7 @@ def read(text: str | bytes) -> Document:
     """Raises InvalidInput, which says where."""
     try:
         content = tomllib.loads(text.decode() if isinstance(text, bytes) else text)
-        return msgspec.convert(content, Document)
+        return msgspec.convert(content, prepared(Document))
     except msgspec.ValidationError as error:
         raise InvalidInput(str(error).replace(" - at `$.", " - at `")) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

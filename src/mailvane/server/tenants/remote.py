@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput, MailvaneError, ServerUnreachable
 from mailvane.server.tenants.removal import Holdings
 from mailvane.server.tenants.workspaces import WorkspaceObject
@@ -48,7 +49,7 @@ class RemoteRemoval:
             raise ServerUnreachable(f"the server at {self._client.base_url} does not answer: {error}") from None
         try:
             if answer.status_code != httpx.codes.OK:
-                raise InvalidInput(msgspec.json.decode(answer.content, type=Problem).detail)
-            return msgspec.json.decode(answer.content, type=kind)
+                raise InvalidInput(msgspec.json.decode(answer.content, type=prepared(Problem)).detail)
+            return msgspec.json.decode(answer.content, type=prepared(kind))
         except msgspec.MsgspecError as error:
             raise MailvaneError(f"the server speaks another version: {error}") from None

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidFields
 from mailvane.reputation.alerts.rule import Rule, normalized
 from mailvane.reputation.alerts.rules import blocklists, dmarc, google_postmaster, lookalikes, mail, own, snds, traps
@@ -26,7 +27,7 @@ def read_rule(raw: object, place: str) -> Rule:
     if kind is None:
         raise InvalidFields((f"{place}.type", "there is no such rule type"))
     try:
-        return msgspec.convert(kind.adapted(raw), kind, dec_hook=normalized)
+        return msgspec.convert(kind.adapted(raw), prepared(kind), dec_hook=normalized)
     except msgspec.ValidationError as error:
         raise InvalidFields(_named(str(error), kind, raw, place)) from None
 

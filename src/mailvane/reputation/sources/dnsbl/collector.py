@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.dns.lookups import Lookups, Unanswered
 from mailvane.core.dns.wire import Trouble
 from mailvane.core.errors import CollectionFailed, InvalidInput
@@ -77,7 +78,7 @@ class Blocklists:
 
     def read(self, file: BinaryIO, name: str, now: int) -> Iterator[Refresh]:
         """JSON lines of `{"ip" or "domain", "rbl", "listed", "at", "reason"}`; `at` in ms. Raises InvalidInput."""
-        decoder = msgspec.json.Decoder(_Line)
+        decoder = msgspec.json.Decoder(prepared(_Line))
         for number, line in enumerate(file, 1):
             if number > _MOST_LINES:
                 raise InvalidInput(f"{name}: more than {_MOST_LINES:,} lines")

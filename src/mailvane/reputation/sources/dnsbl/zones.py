@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv4Network, ip_address
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.reputation.blocklists import Findings, Outcome, Verdict
 from mailvane.reputation.model import AssetKind, Zone, ZoneHealth
 
@@ -22,7 +23,7 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def shipped() -> tuple[Zone, ...]:
     """What `zones.toml` says, by host."""
     text = resources.files(__package__).joinpath("zones.toml").read_text(encoding="utf-8")
-    read = msgspec.convert(tomllib.loads(text), _Table)
+    read = msgspec.convert(tomllib.loads(text), prepared(_Table))
     return tuple(sorted(read.zone, key=lambda zone: zone.host))
 
 

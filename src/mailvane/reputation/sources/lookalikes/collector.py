@@ -14,6 +14,7 @@ from typing import Annotated, Any, BinaryIO, Literal
 import msgspec
 from msgspec import Meta
 
+from mailvane.core.decoding import prepared
 from mailvane.core.dns.lookups import Unanswered
 from mailvane.core.errors import CollectionFailed, InvalidInput
 from mailvane.core.http_client import HttpClient
@@ -195,7 +196,7 @@ def _imported(line: _Line, now: int) -> Observation:
 
 def _former(brand: Asset) -> dict[str, _Known]:
     try:
-        return msgspec.convert(brand.details.get(FOUND, {}), dict[str, _Known])
+        return msgspec.convert(brand.details.get(FOUND, {}), prepared(dict[str, _Known]))
     except msgspec.ValidationError:
         return {}
 

@@ -14,6 +14,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import CollectionFailed
 from mailvane.core.http_client import Answer, HttpClient, RateLimited
 from mailvane.core.moments import DAY_MS, MINUTE_MS
@@ -141,7 +142,7 @@ class _List(msgspec.Struct):
 def read_bootstrap(text: bytes) -> dict[str, str]:
     """The server of each ending, one that is reached safely if there is. Raises CollectionFailed."""
     try:
-        services = msgspec.json.decode(text, type=_List).services
+        services = msgspec.json.decode(text, type=prepared(_List)).services
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise CollectionFailed("the list of RDAP servers is not understood") from None
     found: dict[str, str] = {}

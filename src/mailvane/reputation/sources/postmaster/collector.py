@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import CollectionFailed
 from mailvane.core.extras import needing
 from mailvane.core.http_client import Answer, HttpClient, RateLimited
@@ -106,7 +107,7 @@ class Postmaster:
         if answer.status != 200:
             raise _Refused(f"Google answered with status {answer.status}{_message_of(answer)}")
         try:
-            return msgspec.json.decode(answer.body, type=Page)
+            return msgspec.json.decode(answer.body, type=prepared(Page))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise CollectionFailed("Google's answer is not understood") from None
 
@@ -144,7 +145,7 @@ class _Error(msgspec.Struct, frozen=True):
 def _message_of(answer: Answer) -> str:
     """In Google's own words, which say whether the API is off, the scope is wrong, or the domain is not verified."""
     try:
-        message = msgspec.json.decode(answer.body, type=_Error).error.message
+        message = msgspec.json.decode(answer.body, type=prepared(_Error)).error.message
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     return f": {' '.join(message.split())[:300]}" if message else ""

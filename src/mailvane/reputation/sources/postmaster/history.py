@@ -15,6 +15,7 @@ from typing import Annotated, Any, BinaryIO, Literal
 import msgspec
 from msgspec import Meta
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput
 from mailvane.reputation.sources.json_lines import records
 
@@ -86,10 +87,10 @@ def _documents(raw: bytes, name: str) -> Iterator[tuple[str, Any]]:
 def _records(document: Any, place: str) -> list[_Record]:
     try:
         if isinstance(document, list):
-            return msgspec.convert(document, list[_Record])
+            return msgspec.convert(document, prepared(list[_Record]))
         if isinstance(document, dict) and "name" not in document:
-            return msgspec.convert(document, _Answer).traffic_stats
-        return [msgspec.convert(document, _Record)]
+            return msgspec.convert(document, prepared(_Answer)).traffic_stats
+        return [msgspec.convert(document, prepared(_Record))]
     except msgspec.ValidationError as error:
         raise InvalidInput(f"{place}: {error}") from None
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import CollectionFailed, InvalidInput
 from mailvane.core.http_client import HttpClient
 from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind, Refresh, Source
@@ -123,7 +124,7 @@ def _text(raw: bytes) -> str:
 
 def _former(asset: Asset) -> Sequence[BlockedRange]:
     try:
-        return msgspec.convert(asset.details.get("blocked", []), list[BlockedRange])
+        return msgspec.convert(asset.details.get("blocked", []), prepared(list[BlockedRange]))
     except msgspec.ValidationError:
         return ()
 
