@@ -10,5 +10,5 @@ from multiprocessing import get_context
 
 FORKING = get_context("forkserver")
 FORKING.set_forkserver_preload(
-    ["mailvane.server.stores", "mailvane.server.serving", "alembic.command", "tests.acceptance.warm_commands"]
+    ["mailvane.server.stores", "mailvane.server.serving", "alembic.command", "tests.acceptance.preloaded"]
 )

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -160,8 +161,10 @@ class Installation:
     def wait_until_ready(self) -> None:
         def ready() -> bool:
             try:
+                # To be refused takes a client of HTTP a hundred times as long, again and again until the server is up.
+                socket.create_connection(("127.0.0.1", self.port), PATIENCE).close()
                 return HTTP.get(f"{self.url}/readyz").status_code == httpx.codes.OK
-            except httpx.TransportError:
+            except (OSError, httpx.TransportError):
                 return False
 
         self.wait_for(ready)

@@ -27,10 +27,10 @@ DAY = 86_400_000
 
 
 def batch(token: str, mails: int = 40, at: int = NOW, days: int = 0) -> EventBatch:
-    """Mails that are accepted, deferred and delivered, a day apart; the last one waits."""
+    """Mails that are accepted, deferred and delivered, over two months and few weeks; the last one waits."""
     events = []
     for n in range(mails):
-        when = at + n * DAY
+        when = at + n * DAY // 4
         describe_losses = [
             (EventType.ACCEPTED, 1, ""),
             (EventType.DEFERRED, -1, "a@b.example"),
