@@ -70,6 +70,20 @@ def asker(maillog: ClickHouseMailLog, workspace: int) -> Rows:
     return ask
 
 
+# Stands first: each part that is stored already is looked through, and the other tests store thousands.
+def test_old_mail_goes_when_its_time_is_over(
+    append: Append, rows: Rows, maillog: ClickHouseMailLog, workspace: int
+) -> None:
+    old = 1_262_304_000_000  # 2010
+    append(delivered(accepted_at=old, at=old - NOON), delivered(number=2, accepted_at=4 * NOON), days=0)
+    assert len(rows()) == 2
+    maillog.retain(workspace, 30)
+    assert [row.number for row in rows()] == [2]
+    assert maillog.mail_events(workspace, MailKey(1, old, 1)) == []
+    maillog.retain(workspace, 0)
+    assert [row.number for row in rows()] == [2]
+
+
 # -- storing
 
 
@@ -431,19 +445,6 @@ def test_questions_are_answered_while_events_arrive(
     if "cluster=" not in maillog_dsn:  # there each server shows its share of a batch as soon as it has it
         assert set(seen) <= set(range(0, 61, 10)), "a batch is seen whole or not at all"
     assert maillog.search(LogQuestion(workspace=workspace, relays=(1,))).total == 60
-
-
-def test_old_mail_goes_when_its_time_is_over(
-    append: Append, rows: Rows, maillog: ClickHouseMailLog, workspace: int
-) -> None:
-    old = 1_262_304_000_000  # 2010
-    append(delivered(accepted_at=old, at=old - NOON), delivered(number=2, accepted_at=4 * NOON), days=0)
-    assert len(rows()) == 2
-    maillog.retain(workspace, 30)
-    assert [row.number for row in rows()] == [2]
-    assert maillog.mail_events(workspace, MailKey(1, old, 1)) == []
-    maillog.retain(workspace, 0)
-    assert [row.number for row in rows()] == [2]
 
 
 def test_health_counts_what_is_stored(append: Append, maillog: ClickHouseMailLog) -> None:
