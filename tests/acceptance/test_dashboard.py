@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pytest
 
 from tests.acceptance.installation import Installation
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -18,6 +21,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 REPOSITORY = Path(__file__).resolve().parents[2]
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
+SCHEMES: dict[str, tuple[Literal["dark", "light"], ...]] = {"wide": ("dark", "light"), "phone": ("light",)}
 AXE = REPOSITORY / ".cache" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 VIOLATIONS = "axe.run().then(found => found.violations.map(one => [one.id, one.nodes.map(node => node.target)]))"
 PATHS = (
@@ -83,6 +87,7 @@ def browser() -> Iterator[Browser]:
 def logged_in(browser: Browser, site: Installation, size: str = "wide", **options: Any) -> Watched:
     width, height = SIZES[size]
     context = browser.new_context(viewport={"width": width, "height": height}, **options)
+    context.set_default_timeout(PATIENCE * 1000)
     watched = Watched(context.new_page())
     watched.open(site.run("login-link").stdout.strip().splitlines()[0])
     watched.page.click("text=Open the dashboard")
@@ -125,26 +130,54 @@ def test_a_domain_is_stopped_and_let_send_again(browser: Browser, site: Installa
     assert watched.said == []
 
 
-@pytest.mark.parametrize(("size", "scheme"), [("wide", "dark"), ("phone", "light")])
-def test_every_page_fits_and_says_nothing_in_the_console(
-    browser: Browser, site: Installation, size: str, scheme: str
-) -> None:
-    watched = logged_in(browser, site, size, color_scheme=scheme)
-    for path in PATHS:
-        watched.open(f"{site.url}/ui/{path}")
-        assert watched.page.inner_text("h1")
-    assert watched.said == []
+class Walk(NamedTuple):
+    """What was seen on a walk through every page."""
+
+    said: list[str]  # in the console
+    headings: dict[str, str]
+    violations: dict[tuple[str, str], Any]  # by path and colour scheme, as axe-core tells them; none without it
+
+
+@pytest.fixture(scope="module")
+def walk_of(browser: Browser, site: Installation) -> Callable[[str], Walk]:
+    """The walk in a size, of which each page is loaded once: another colour scheme is another look of what is there."""
+
+    @cache
+    def walked(size: str) -> Walk:
+        first, *others = SCHEMES[size]
+        watched = logged_in(browser, site, size, color_scheme=first)
+        walk = Walk(watched.said, {}, {})
+        for path in PATHS:
+            watched.open(f"{site.url}/ui/{path}")
+            walk.headings[path] = watched.page.inner_text("h1")
+            if not AXE.is_file():
+                continue
+            watched.page.evaluate(AXE.read_text())
+            walk.violations[path, first] = watched.page.evaluate(VIOLATIONS)
+            for scheme in others:
+                watched.page.emulate_media(color_scheme=scheme)
+                walk.violations[path, scheme] = watched.page.evaluate(VIOLATIONS)
+            watched.page.emulate_media(color_scheme=first)
+        return walk
+
+    return walked
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_page_fits_and_says_nothing_in_the_console(walk_of: Callable[[str], Walk], size: str) -> None:
+    walk = walk_of(size)
+    assert walk.headings.keys() == set(PATHS)
+    assert all(walk.headings.values())
+    assert walk.said == []
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="no axe-core: npm install --prefix .cache/axe axe-core@4.14.1")
-@pytest.mark.parametrize(("size", "scheme"), [("wide", "light"), ("wide", "dark"), ("phone", "light")])
-def test_no_page_keeps_anybody_out(browser: Browser, site: Installation, size: str, scheme: str) -> None:
+@pytest.mark.parametrize("size", SIZES)
+def test_no_page_keeps_anybody_out(walk_of: Callable[[str], Walk], size: str) -> None:
     """By axe-core: names, roles, contrast, order of headings."""
-    watched = logged_in(browser, site, size, color_scheme=scheme)
-    for path in PATHS:
-        watched.open(f"{site.url}/ui/{path}")
-        watched.page.evaluate(AXE.read_text())
-        assert watched.page.evaluate(VIOLATIONS) == [], path
+    walk = walk_of(size)
+    assert walk.violations.keys() == set(product(PATHS, SCHEMES[size]))
+    assert {page: found for page, found in walk.violations.items() if found} == {}
 
 
 def test_an_alert_is_written_tried_and_kept(browser: Browser, site: Installation) -> None:
@@ -165,6 +198,7 @@ def test_an_alert_is_written_tried_and_kept(browser: Browser, site: Installation
 
 def test_everything_works_with_scripts_off(browser: Browser, site: Installation) -> None:
     context = browser.new_context(java_script_enabled=False)
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     page.goto(site.run("login-link").stdout.strip().splitlines()[0])
     page.click("text=Open the dashboard")
