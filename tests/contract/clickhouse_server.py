@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -21,7 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -107,9 +108,18 @@ def _program(arguments: Sequence[str], data: Path) -> Generator[subprocess.Popen
 
 
 def _free_ports(count: int) -> list[int]:
+    """Below those of `tests/ports.py`: each of the processes that run tests side by side has some for itself."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 16
+    ports = range(11_000 + 250 * worker, 11_250 + 250 * worker)
+    found: list[int] = []
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [int(one.getsockname()[1]) for one in sockets]
+        for port in random.sample(ports, len(ports)):
+            if len(found) == count:
+                break
+            with suppress(OSError):  # one that is taken
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+                found.append(port)
+    return found
 
 
 def _await(port: int, program: subprocess.Popen[bytes], output: Path) -> None:
