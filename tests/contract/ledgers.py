@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import subprocess
 import warnings
@@ -29,6 +30,8 @@ class PostgresServer(Protocol):
 
     def cleanup(self) -> None: ...
 
+    def _cleanup(self) -> None: ...
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
@@ -43,6 +46,7 @@ def postgres() -> Iterator[PostgresServer]:
         server.psql("SELECT pg_reload_conf()")
         yield server
         server.cleanup()
+        atexit.unregister(server._cleanup)  # it would say at the end that nothing is left, to a stream that is closed
 
 
 def _started(data: Path) -> PostgresServer:
