@@ -83,6 +83,7 @@ class HttpClient:
         self.statuses: dict[str, Counter[int]] = defaultdict(Counter)
         self._keys = keys
         self._session = requests.Session()
+        self._session.trust_env = False  # proxies and passwords would be looked for again with each request
 
     def look(self, scenario: events.ScenarioFinished) -> None:
         """At what the engine sent for one route."""

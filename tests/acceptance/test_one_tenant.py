@@ -41,12 +41,14 @@ def test_what_costs_more_than_it_holds_is_refused_and_others_are_answered(
 
     def packed(_: int) -> int:
         headers = {"X-API-KEY": one, "Content-Encoding": "gzip", "Content-Type": "application/x-ndjson"}
-        return HTTP.post(installation.url + EVENTS, content=EMPTY_MEMBERS, headers=headers, timeout=60).status_code
+        return HTTP.post(
+            installation.url + EVENTS, content=EMPTY_MEMBERS, headers=headers, timeout=PATIENCE
+        ).status_code
 
     def networks(_: int) -> int:
         names = [f"2001:db8:{n:x}::/116" for n in range(1000)]
         path = installation.url + "/api/v1.0/ips"
-        return HTTP.post(path, json={"ips": names}, headers={"X-API-KEY": one}, timeout=60).status_code
+        return HTTP.post(path, json={"ips": names}, headers={"X-API-KEY": one}, timeout=PATIENCE).status_code
 
     with ThreadPoolExecutor(8) as pool:
         attacks = [*(pool.submit(packed, n) for n in range(4)), *(pool.submit(networks, n) for n in range(4))]
@@ -64,7 +66,7 @@ def test_clients_that_leave_take_their_work_with_them(tenants: tuple[Installatio
         f"Content-Length: {len(LARGE)}\r\n\r\n"
     )
     for _ in range(12):
-        with socket.create_connection(("127.0.0.1", installation.port), timeout=30) as client:
+        with socket.create_connection(("127.0.0.1", installation.port), timeout=PATIENCE) as client:
             client.sendall(head.encode() + LARGE)
     assert installation.get("/api/v1.0/alerts", other)["data"] == []
     assert installation.get("/api/v1.0/alerts", one)["data"] == []
@@ -86,7 +88,7 @@ def test_what_was_acknowledged_before_the_server_was_told_to_end_is_kept(tmp_pat
                 installation.url + EVENTS,
                 content="".join(lines).encode(),
                 headers={"X-API-KEY": key, "Content-Type": "application/x-ndjson"},
-                timeout=60,
+                timeout=PATIENCE,
             )
         except httpx.TransportError:
             return  # the server had ended
@@ -97,7 +99,7 @@ def test_what_was_acknowledged_before_the_server_was_told_to_end_is_kept(tmp_pat
         sending = [pool.submit(send, number) for number in range(8)]
         installation.wait_for(lambda: kept)
         server.terminate()
-        assert server.wait(60) == 0
+        assert server.wait(PATIENCE) == 0
         for each in sending:
             each.result()
     with installation.serving():

@@ -161,6 +161,7 @@ def _settle(around: Surroundings) -> None:
     sys.stdin = os.fdopen(0, closefd=False)  # which multiprocessing has closed
     for number, path in enumerate((around.stdout, around.stderr), 1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    faulthandler.enable(file=2)
     faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)
     if around.descriptors is not None:
         resource.setrlimit(resource.RLIMIT_NOFILE, around.descriptors)

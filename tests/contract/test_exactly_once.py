@@ -19,7 +19,7 @@ from mailvane.maillog.recording import Recorder, Shipper
 from mailvane.server.ledger import open_ledger
 from tests.depth import rounds
 from tests.processes import FORKING
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 NOW = 1_790_000_000_000
 EVENTS = rounds(1000, deep=3000)
@@ -78,7 +78,7 @@ def test_whenever_it_is_killed_every_event_counts_once(ledger_url: str, tmp_path
         under_way = FORKING.Event()
         process = FORKING.Process(target=read_log, args=(ledger_url, maillog_url, under_way))
         process.start()
-        assert under_way.wait(60)
+        assert under_way.wait(PATIENCE)
         process.join(dice.uniform(0.0, 0.8))
         process.kill()
         process.join()

@@ -16,6 +16,7 @@ import typer
 from mailvane.inbound.cli.report import CANNOT_TELL
 from mailvane.server import cli
 from mailvane.server.data_directory import owned
+from tests.waiting import PATIENCE
 
 UNREACHABLE = "http://127.0.0.1:1"
 # Whole packages, and the rooms of this program that bring them.
@@ -41,7 +42,7 @@ main()
 def test_a_command_that_asks_a_server_loads_no_other(words: tuple[str, ...], tmp_path: Path) -> None:
     with owned(tmp_path / "data", "mailvane serve", UNREACHABLE):
         command = (sys.executable, "-c", PROGRAM, "--data", str(tmp_path / "data"), *words)
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE, cwd=tmp_path)
     assert f"the server at {UNREACHABLE} does not answer" in " ".join(done.stderr.split())
     modules = done.stdout.split()
     assert "mailvane.maillog.remote" in modules

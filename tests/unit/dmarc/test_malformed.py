@@ -22,6 +22,7 @@ import pytest
 
 from tests.unit.dmarc.readers.test_containers import zipped
 from tests.unit.dmarc.reports import BEGINS, ENDS, aggregate, complaint, mail_with, policy, record, tls
+from tests.waiting import PATIENCE
 
 MOST_MEGABYTES = 100
 READING = """
@@ -249,7 +250,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     folder = tmp_path_factory.mktemp("malformed")
     for name, (make, _) in INPUTS.items():
         (folder / name).write_bytes(make())
-    answer = subprocess.run([sys.executable, "-c", READING, str(folder)], check=True, capture_output=True, timeout=120)
+    answer = subprocess.run(
+        [sys.executable, "-c", READING, str(folder)], check=True, capture_output=True, timeout=PATIENCE
+    )
     found: Mapping[str, Any] = json.loads(answer.stdout)
     return found
 

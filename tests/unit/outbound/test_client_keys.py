@@ -24,6 +24,7 @@ from mailvane.outbound.clients import Terms
 from mailvane.outbound.governance import Governance
 from mailvane.server.ledger import Ledger
 from tests.ledgers import fresh_ledger
+from tests.waiting import PATIENCE
 
 NOW = 1_790_000_000_000
 MINUTE = 60_000
@@ -149,7 +150,7 @@ class Together(ClientKeys):
 
     def domains_used(self, workspace: int) -> int:
         used = super().domains_used(workspace)
-        self._looked.wait(10)
+        self._looked.wait(PATIENCE)
         return used
 
 

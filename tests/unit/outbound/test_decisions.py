@@ -11,6 +11,7 @@ import pytest
 from mailvane.core.errors import InvalidInput, StoreUnavailable
 from mailvane.outbound.decisions import DecisionQueue
 from mailvane.outbound.model import SendRequest, Verdict
+from tests.waiting import PATIENCE
 
 NOW = 1_790_000_000_000
 
@@ -30,7 +31,7 @@ class Ledger:
         self.groups.append([passage.domain for passage in passages])
         self.asked_at.append(now)
         self.began.set()
-        assert self.let.wait(10)
+        assert self.let.wait(PATIENCE)
         if self.failure is not None:
             raise self.failure
         return [Verdict(domain=passage.domain, allowed=True) for passage in passages]

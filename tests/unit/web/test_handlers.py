@@ -23,6 +23,7 @@ from mailvane.web.endpoints import PLAIN, Asked, Endpoint, Parameter, Pool, Rout
 from mailvane.web.gateway import Gateway, render_error
 from mailvane.web.handlers import handlers
 from mailvane.web.thread_pools import ThreadPools
+from tests.waiting import PATIENCE
 
 NOW = 1_700_000_000_000
 KEYS = {
@@ -183,7 +184,7 @@ def test_equal_questions_that_are_under_way_are_asked_once() -> None:
 
     def slow(_services: Services, asked: Asked) -> int:
         calls.append(asked.query)
-        going_on.wait(30)
+        going_on.wait(PATIENCE)
         return 1
 
     def clock() -> int:
@@ -194,10 +195,10 @@ def test_equal_questions_that_are_under_way_are_asked_once() -> None:
     loop = row("get", "/open", function=in_words, pool=Pool.LOOP, answer_type=PLAIN)
     with served(question, loop, clock=clock) as (client, _, _), ThreadPoolExecutor(3) as asking:
         answers = [asking.submit(client.get, f"/v1/x?time=1h&unknown={number}") for number in range(3)]
-        assert all(arrived.acquire(timeout=30) for _ in answers)
+        assert all(arrived.acquire(timeout=PATIENCE) for _ in answers)
         client.get("/v1/open")  # the loop has turned since the last of them came
         going_on.set()
-        assert [answer.result(30).json() for answer in answers] == [1, 1, 1]
+        assert [answer.result(PATIENCE).json() for answer in answers] == [1, 1, 1]
     assert calls == [{"time": "1h"}]
 
 

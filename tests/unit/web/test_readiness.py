@@ -10,6 +10,7 @@ import pytest
 
 from mailvane.core.errors import StoreFull, StoreUnavailable
 from mailvane.web.readiness import Check, Patience, all_pass
+from tests.waiting import PATIENCE
 
 PROMPT = Patience(prompt=0.05, believed=1000, longest=0.05)
 
@@ -37,7 +38,7 @@ def test_a_look_that_hangs_is_asked_once_and_believed_to_go_as_the_last_one() ->
     def look() -> None:
         looks.append(1)
         if len(looks) > 1:
-            release.wait(30)
+            release.wait(PATIENCE)
 
     async def run() -> None:
         check = Check(look, "no", PROMPT)
@@ -66,7 +67,7 @@ def test_while_looks_are_slow_the_last_one_is_the_answer_until_a_later_one_fails
     def look() -> None:
         if failing.is_set():
             raise OSError
-        release.wait(30)
+        release.wait(PATIENCE)
 
     async def run() -> None:
         check = Check(look, "no", Patience(prompt=0.01, fresh=1000, longest=30))
@@ -114,7 +115,7 @@ def test_a_look_that_failed_is_not_outlived_by_one_that_passed_before_it() -> No
         if len(looks) == 2:
             raise OSError
         if len(looks) > 2:
-            release.wait(30)
+            release.wait(PATIENCE)
 
     async def run() -> None:
         check = Check(look, "no", PROMPT)

@@ -16,6 +16,7 @@ from mailvane.core.listening import Listen
 from mailvane.maillog.queries import LogPage, LogQuestion
 from mailvane.server.http import create_app
 from mailvane.web.server import serve
+from tests.waiting import PATIENCE
 from tests.wire.world import World, opened
 
 
@@ -71,7 +72,7 @@ def test_a_request_in_hand_is_answered_before_the_end(world: World, port: int, m
 
     def slow(_: LogQuestion) -> LogPage:
         asked.set()
-        release.wait(30)
+        release.wait(PATIENCE)
         return LogPage(7, [])
 
     monkeypatch.setattr(world.maillog, "search", slow)
@@ -79,7 +80,7 @@ def test_a_request_in_hand_is_answered_before_the_end(world: World, port: int, m
     async def run() -> httpx.Response:
         stop = asyncio.Event()
         serving = asyncio.create_task(serve(create_app(world.services), Listen("127.0.0.1", port), stop))
-        async with httpx.AsyncClient(base_url=base(port), trust_env=False, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=base(port), trust_env=False, timeout=PATIENCE) as client:
             await answering(client)
             request = asyncio.create_task(client.get("/mail/log", headers=world.ours.headers))
             await asyncio.to_thread(asked.wait, 30)

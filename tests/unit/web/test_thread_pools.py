@@ -10,6 +10,7 @@ import pytest
 
 from mailvane.core.errors import NotFound, StoreUnavailable
 from mailvane.web.thread_pools import ThreadPools
+from tests.waiting import PATIENCE
 
 
 def test_work_is_done_on_another_thread_and_its_result_comes_back() -> None:
@@ -99,7 +100,7 @@ def test_equal_questions_that_are_under_way_are_asked_once() -> None:
 
     def question(number: int) -> int:
         asked.append(number)
-        release.wait(30)
+        release.wait(PATIENCE)
         return number
 
     async def cross() -> list[int]:
@@ -151,7 +152,7 @@ def test_a_tenant_with_many_questions_keeps_no_other_waiting() -> None:
 
     def question(tenant: int, number: int) -> None:
         asked.append((tenant, number))
-        release[tenant].wait(30)
+        release[tenant].wait(PATIENCE)
 
     async def cross() -> None:
         threads = ThreadPools(maillog_threads=2)
@@ -180,7 +181,7 @@ def test_a_question_that_nobody_waits_for_any_more_is_not_asked() -> None:
 
     def question(name: str) -> None:
         asked.append(name)
-        release.wait(30)
+        release.wait(PATIENCE)
 
     async def cross() -> None:
         threads = ThreadPools(maillog_threads=1)

@@ -7,6 +7,7 @@ from threading import Thread
 
 from mailvane_demo.world.log_writer import LogWriter
 from mailvane_demo.world.postfix import PostfixWorld
+from tests.waiting import PATIENCE
 
 HOUR = 3_600_000
 MONDAY = 1_760_313_600_000
@@ -36,7 +37,7 @@ def test_history_and_what_follows_join_without_a_seam(tmp_path: Path) -> None:
 
     thread = Thread(target=writer.follow, args=(MONDAY + 7 * HOUR, clock))
     thread.start()
-    thread.join(30)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert read(path) == expected(MONDAY + 8 * HOUR)
 
