@@ -30,6 +30,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.acceptance.described_tenant import Headers, Tenant, completed, settled
 from tests.acceptance.installation import HTTP, Installation
 from tests.depth import thinned
+from tests.waiting import PATIENCE
 
 CHECKS = [
     not_a_server_error,
@@ -48,7 +49,7 @@ CONFIG = {
     "seed": 1,
     "generation": {"deterministic": True, "database": "none"},
     "continue-on-failure": True,
-    "request-timeout": 60,
+    "request-timeout": PATIENCE,
     "checks": {"enabled": False, **{each.__name__: {"enabled": True} for each in CHECKS}},
     "phases": {
         "examples": {"enabled": True, "fill-missing": True},
