@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from mailvane.core.errors import AlreadyExists, NotFound
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.core.tenants.service import Tenancy
 from mailvane.mailboxes.model import Mailbox, mailbox_id
@@ -21,6 +22,7 @@ from mailvane.outbound.settings import OutboundSettings
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.assets import WatchedAssets
+from mailvane.reputation.heartbeats import Heartbeats
 from mailvane.reputation.model import AssetKind, Refresh, Source, ZoneHealth
 from mailvane.reputation.questions import EntryQuestion
 from mailvane.reputation.sources.dnsbl.zones import shipped
@@ -232,3 +234,49 @@ def test_reports_that_cannot_be_fetched(server: Server) -> None:
     assert named(server.told()) == [(1, "report mailbox", 0.0)]
     assert not server.alerting.trial(server.workspace, draft, NOW + 3 * MINUTE_MS).fired
     assert server.tried(draft, NOW + HOUR_MS) == [1]
+
+
+def test_a_heartbeat_that_is_missed_returns_and_is_deleted(server: Server) -> None:
+    heartbeats = Heartbeats(server.ledger.heartbeats)
+    made = heartbeats.create(server.workspace, "report mailbox", 120, 60, NOW)
+    missed = server.alert({"type": "MV_HEARTBEAT_MISSED", "heartbeats": ["ANY"]})
+    returned = server.alert({"type": "MV_HEARTBEAT_RETURNED", "heartbeats": ["report mailbox"]})
+    server.tick(1)
+    server.tick(2)
+    assert server.told() == []
+    server.tick(3)
+    server.tick(4)
+    heartbeats.call(made.secret, NOW + 4 * MINUTE_MS + 1)
+    server.tick(5)
+    assert not server.alerting.trial(server.workspace, missed, NOW + 5 * MINUTE_MS).fired
+    server.tick(6)
+    expected = [(3, "report mailbox", 3), (5, "report mailbox", 4)]
+    assert named(server.told()) == expected
+    for minute in (7, 8):
+        server.tick(minute)
+    assert named(server.told())[2:] == [(8, "report mailbox", 3)], "missed a second time"
+    assert not server.alerting.trial(server.workspace, returned, NOW + 8 * MINUTE_MS).fired
+    heartbeats.remove(server.workspace, made.heartbeat.id)
+    server.tick(9)
+    for draft in (missed, returned):
+        assert not server.alerting.trial(server.workspace, draft, NOW + 9 * MINUTE_MS).fired
+    assert len(server.told()) == 3
+    assert server.tried(missed, NOW + HOUR_MS) == [3, 8]
+    assert server.tried(returned, NOW + HOUR_MS) == [5]
+
+
+def test_a_call_is_written_down_once_a_second_and_never_goes_back(server: Server) -> None:
+    heartbeats = Heartbeats(server.ledger.heartbeats)
+    made = heartbeats.create(server.workspace, "backup", 60, 0, NOW)
+    for at, kept in ((NOW + 5000, 5000), (NOW + 5999, 5000), (NOW + 6000, 6000), (NOW, 6000)):
+        heartbeats.call(made.secret, at)
+        assert heartbeats.named(server.workspace, "backup").called_at == NOW + kept
+    with pytest.raises(NotFound):
+        heartbeats.call(made.secret + "x", NOW)
+    with pytest.raises(AlreadyExists):
+        heartbeats.create(server.workspace, "backup", 60, 0, NOW)
+    other = Tenancy(server.ledger.tenants, "").create_workspace("theirs", NOW).id
+    heartbeats.create(other, "backup", 60, 0, NOW)
+    with pytest.raises(NotFound):
+        heartbeats.remove(other, made.heartbeat.id)
+    assert [len(heartbeats.all(each)) for each in (server.workspace, other)] == [1, 1]

@@ -38,6 +38,7 @@ from mailvane.maillog.queries import (
 from mailvane.notify.model import SlackIntegration
 from mailvane.outbound.clients import Terms
 from mailvane.reputation.alerts.model import Alert, MaintenanceWindow
+from mailvane.reputation.heartbeats import Heartbeat
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Profile, Source
 from mailvane.reputation.questions import EntryQuestion
 from tests.wire.inbound import addresses, message, taken_in
@@ -51,9 +52,16 @@ SECRETS = (
     *("secret@theirs.example", "boss@theirs.example", "relay of theirs", "theirs", "whsec_dGhlaXJz"),
     *(THEIR_CLIENT, "198.51.100.77"),
 )
-OPEN = {"/webhooks/ses", "/held-mail", "/ping", "/healthz", "/readyz", "/metrics", "/openapi.json"} | {
-    f"/api/v1.0/doc{file}" for file in ("", "/openapi.json", "/page.js", "/swagger-ui.css", "/swagger-ui-bundle.js")
-}
+OPEN = {
+    "/webhooks/ses",
+    "/mailvane/v1/heartbeats/call/{secret}",
+    "/held-mail",
+    "/ping",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+} | {f"/api/v1.0/doc{file}" for file in ("", "/openapi.json", "/page.js", "/swagger-ui.css", "/swagger-ui-bundle.js")}
 MASTERS_ONLY = {f"/mailvane/v1/maillog/{name}" for name in ("health", "relays", "retain", "upkeep", "workspaces")} | {
     "/outbound/reset-daily",
     "/outbound/reset-monthly",
@@ -70,7 +78,7 @@ CUSTOMERS = ("/domains", "/outbound", "/api-keys")  # a client key has business 
 LISTED = {"type": "IP_IN_RBL", "ips": ["ALL_IPS"], "rbls": ["HIGH_REPUTATION"]}
 THEIR_ADDRESS = "198.51.100.77"
 THEIR_ALERT, THEIR_PROFILE = "a1" * 12, "b2" * 12
-THEIR_SLACK, THEIR_WINDOW = "c3" * 12, "d4" * 12
+THEIR_SLACK, THEIR_WINDOW, THEIR_HEARTBEAT = "c3" * 12, "d4" * 12, "f6" * 12
 THEIR_SECRET = "whsec_dGhlaXJzdGhlaXJzdGhlaXJzdGhlaXJz"
 THEIR_IDS = {
     "{alert_id}": THEIR_ALERT,
@@ -79,6 +87,8 @@ THEIR_IDS = {
     "{integration_id}": THEIR_SLACK,
     "{filter_id}": FILTER,
     "{window_id}": THEIR_WINDOW,
+    "{heartbeat_id}": THEIR_HEARTBEAT,
+    "{secret}": "nobody-knows-it",
     "{lookalike_id}": "theirs.imitated.example",
     "{source}": "blocklists",
     "{host}": "bl.example",
@@ -173,6 +183,11 @@ def watch(world: World) -> None:
     world.ledger.reports.add_report(theirs, report, [{"source_ip": THEIR_ADDRESS, "count": 1}])
     world.ledger.channels.add_slack_integration(
         SlackIntegration(id=THEIR_SLACK, workspace=theirs, name="secret@theirs.example", url="", created_at=NOW)
+    )
+    world.ledger.heartbeats.add(
+        Heartbeat(id=THEIR_HEARTBEAT, workspace=theirs, name="boss@theirs.example", period=60, grace=0, created_at=NOW),
+        "ab" * 32,
+        1,
     )
     world.ledger.alerts.add_window(
         MaintenanceWindow(id=THEIR_WINDOW, workspace=theirs, since=1, until=2, reason="secret@theirs.example")
@@ -297,6 +312,7 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
         "/mailvane/v1/alerts/test": {"name": "x", "rules": [LISTED]},
         "/mailvane/v1/alerts/{alert_id}/snooze": {"until": 1},
         "/mailvane/v1/maintenance-windows": {"since": 1, "until": 2},
+        "/mailvane/v1/heartbeats": {"name": "mine", "period": 60},
         "/mailvane/v1/slack-integrations": {"name": "mine", "url": "https://hooks.example/"},
         "/mailvane/v1/blocklists/{host}": {"high_reputation": True},
         "/v1/quarantine/accept": {"uuid": uuid_of(world, "/v1/quarantine")},
@@ -442,6 +458,7 @@ def test_the_owner_does_see_it(world: World) -> None:
         "/mailvane/v1/channels",
         "/mailvane/v1/dmarc/senders",
         "/mailvane/v1/domains/{name}/audit",
+        "/mailvane/v1/heartbeats",
         "/mailvane/v1/inbound",
         "/mailvane/v1/inbound/filters",
         "/mailvane/v1/mailboxes",

@@ -84,6 +84,8 @@ class ObservationKind(StrEnum):
     STOPPED = "stopped"  # governed domain, "": it may not send
     LOG_SILENCE = "log_silence"  # path of a followed log, "": nothing is written to it
     SOURCE_STATE = "source_state"  # source or blocklist, "": it fails, {error}
+    # Of it also, when it is over because it was called, {holds: false, since, called_at}.
+    HEARTBEAT = "heartbeat"  # name of a heartbeat, "": it was not called in time; `since` is its last call
     MAIL = "mail"  # never stored: rules that read it ask the mail log
 
 
@@ -92,7 +94,13 @@ LISTINGS = frozenset({ObservationKind.IP_LISTING, ObservationKind.DOMAIN_LISTING
 HITS = frozenset({ObservationKind.TRAP_HIT, ObservationKind.HONEYTOKEN_HIT})
 # Told by this server of itself: they hold until it says otherwise, however long that takes.
 TOLD_HERE = frozenset(
-    {ObservationKind.QUOTA, ObservationKind.STOPPED, ObservationKind.LOG_SILENCE, ObservationKind.SOURCE_STATE}
+    {
+        ObservationKind.QUOTA,
+        ObservationKind.STOPPED,
+        ObservationKind.LOG_SILENCE,
+        ObservationKind.SOURCE_STATE,
+        ObservationKind.HEARTBEAT,
+    }
 )
 # Of these a source may say something else later about the same day: the last word counts.
 CORRECTED = frozenset({ObservationKind.TRAFFIC, ObservationKind.SNDS_DATA})

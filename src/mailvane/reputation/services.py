@@ -12,6 +12,7 @@ from mailvane.reputation.alerts.statistics import AlertStatistics
 from mailvane.reputation.alerts.warnings import AlertWarnings
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.board import BoardService
+from mailvane.reputation.heartbeats import Heartbeats
 from mailvane.reputation.model import Source, Zone
 from mailvane.reputation.source_schedule import SourceSchedule
 from mailvane.reputation.store.assets import ProfileStore, ZoneStore
@@ -32,6 +33,7 @@ class ReputationServices:
     observed: ObservationStore
     zones: ZoneStore
     channels: Channels
+    heartbeats: Heartbeats
     dictionary: Callable[[], Sequence[Zone]]  # of blocklists
     wake: Callable[[Source], None]  # something is due
     take_in: Callable[[int, Source, BinaryIO, str, int], int]  # a workspace's file of what a source would say

@@ -6,7 +6,8 @@ Who finds out what holds is not known here: the rooms that have it hand it to th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -47,8 +48,16 @@ class Spells:
                     self._open[workspace, one.kind, one.asset] = one
             self._known.add(workspace)
 
-    def settle(self, holding: Iterable[Holding], now: int) -> int:
-        """Keep what began, and end what is open and holds no more; how many of both. `since` moved: it began anew."""
+    def settle(
+        self,
+        holding: Iterable[Holding],
+        now: int,
+        ending: Callable[[int, Observation], Mapping[str, Any]] = lambda *_: {},
+    ) -> int:
+        """Keep what began, and end what is open and holds no more; how many of both. `since` moved: it began anew.
+
+        `ending`: what is told of the end beside that, of a workspace, by what was told of the beginning.
+        """
         found = {(one.workspace, one.kind, one.asset): one for one in holding if self._is_ours(one.kind, one.asset)}
         ended = [identity for identity in self._open if identity not in found]
         begun = {
@@ -58,7 +67,8 @@ class Spells:
         }
         changes: dict[int, list[Observation]] = {}
         for workspace, kind, asset in ended:
-            over = Observation(kind=kind, asset=asset, at=now, seen_at=now, data={"holds": False})
+            told = {"holds": False, **ending(workspace, self._open[workspace, kind, asset])}
+            over = Observation(kind=kind, asset=asset, at=now, seen_at=now, data=told)
             changes.setdefault(workspace, []).append(over)
         for (workspace, _, _), one in begun.items():
             changes.setdefault(workspace, []).append(one)

@@ -66,9 +66,9 @@ def _outbound() -> Sequence[Register]:
 
 
 def _reputation() -> Sequence[Register]:
-    from mailvane.reputation.cli import alerts, channels, check  # noqa: PLC0415
+    from mailvane.reputation.cli import alerts, channels, check, heartbeat  # noqa: PLC0415
 
-    return alerts.register, channels.register, check.register
+    return tuple(each.register for each in (alerts, channels, check, heartbeat))
 
 
 def _server() -> Sequence[Register]:
@@ -86,7 +86,7 @@ COMMANDS: Mapping[Room, Sequence[str]] = {
     _mailboxes: ("mailbox", "mailbox-rule", "mailbox-set", "mailbox-tag", "mailbox-untag", "mailboxes"),
     _maillog: ("backup", "explain", "import", "log", "rebuild", "restore", "stats"),
     _outbound: ("domain", "hold", "limit", "quota", "suppression"),
-    _reputation: ("alerts", "channels", "check"),
+    _reputation: ("alerts", "channels", "check", "heartbeat"),
     _server: ("config", "doctor", "mcp", "node", "serve", "workspace"),
 }
 ADDED = "mailvane.commands"  # entry points of this group add commands: packages beside the server, such as the demo

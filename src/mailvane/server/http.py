@@ -66,6 +66,7 @@ _TABLES = (
     sendkit_routes.ROUTES,
     outbound_routes.ROUTES,
     reputation_routes.ROUTES,
+    reputation_routes.CALLS,
     inbound_routes.ROUTES,
     notify_routes.ROUTES,
     report_routes.ROUTES,
@@ -85,6 +86,7 @@ _DIALECTS = (
     held_mail.DIALECT,
     emailconsul_routes.DIALECT,
     sendkit_routes.DIALECT,
+    reputation_routes.CALLS.dialect,
     NATIVE,
     operations.DIALECT,
 )

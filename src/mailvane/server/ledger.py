@@ -55,6 +55,7 @@ from mailvane.outbound.store.suppressions import SuppressionStore
 from mailvane.reputation.alerts.stores import AlertingStores
 from mailvane.reputation.store.alerts import AlertLogStore, AlertStore
 from mailvane.reputation.store.assets import AssetStore, ProfileStore, ZoneStore
+from mailvane.reputation.store.heartbeats import HeartbeatStore
 from mailvane.reputation.store.observations import ObservationStore
 
 
@@ -80,6 +81,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     assets: AssetStore
     observations: ObservationStore
     zones: ZoneStore
+    heartbeats: HeartbeatStore
     alerts: AlertStore
     alert_log: AlertLogStore
     reports: ReportStore
@@ -141,6 +143,7 @@ def ledger_on(database: Database) -> Ledger:
         assets=AssetStore(database),
         observations=ObservationStore(database),
         zones=ZoneStore(database),
+        heartbeats=HeartbeatStore(database),
         alerts=AlertStore(database),
         alert_log=AlertLogStore(database),
         reports=ReportStore(database),

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from mailvane.reputation.alerts.service import Alerting
     from mailvane.reputation.alerts.warnings import AlertWarnings
     from mailvane.reputation.blocklists import ListingCheck
+    from mailvane.reputation.heartbeats import Heartbeats
     from mailvane.reputation.model import AssetKind
     from mailvane.server.configuration.service import Configuration
     from mailvane.server.ledger import Ledger
@@ -136,6 +137,11 @@ class Mailvane:
         from mailvane.server.alerting import channels_of, monitoring_settings  # noqa: PLC0415
 
         return channels_of(monitoring_settings(self._settings), self._ledger)
+
+    def heartbeats(self) -> Heartbeats:
+        from mailvane.reputation.heartbeats import Heartbeats  # noqa: PLC0415
+
+        return Heartbeats(self._ledger.heartbeats)
 
     def listings(self, kind: AssetKind, names: Sequence[str]) -> ListingCheck:
         from mailvane.server.listings import check  # noqa: PLC0415

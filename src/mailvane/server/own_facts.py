@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -22,6 +22,7 @@ from mailvane.maillog.settings import PostfixLog
 from mailvane.outbound.model import DEFAULT_WORKSPACE, LimitMark
 from mailvane.outbound.store.marks import step_of
 from mailvane.reputation.alerts.mail_questions import LATE_MS, STEP_MS
+from mailvane.reputation.heartbeats import Heartbeat
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Source
 from mailvane.reputation.sources.dnsbl.zones import dictionary
 from mailvane.reputation.spells import Holding, Spells
@@ -34,7 +35,7 @@ REPORTS = "report mailbox"  # the place where reports arrive, among the names of
 LEAST_SILENCE_MS = 5 * MINUTE_MS
 _LEASE = "own facts"
 _AGAIN_SECONDS = 15.0
-_SHARED = (ObservationKind.STOPPED, ObservationKind.SOURCE_STATE)
+_SHARED = (ObservationKind.STOPPED, ObservationKind.SOURCE_STATE, ObservationKind.HEARTBEAT)
 _LOCAL = (ObservationKind.LOG_SILENCE, ObservationKind.SOURCE_STATE)
 Evaluate = Callable[[int, Collection[Source], int], object]
 
@@ -103,7 +104,8 @@ class SharedFacts:
         self._evaluate = evaluate
         self._marked_until = self._step = 0
         self._spells = Spells(
-            ledger.observations, lambda kind, asset: kind is not ObservationKind.LOG_SILENCE and asset != REPORTS
+            ledger.observations,
+            lambda kind, asset: kind in _SHARED and (kind, asset) != (ObservationKind.SOURCE_STATE, REPORTS),
         )
 
     def look(self, now: int) -> None:
@@ -111,7 +113,9 @@ class SharedFacts:
         ids = {each.id: each.name for each in self._ledger.tenants.workspaces()}
         self._tell_limits(ids, now)
         self._spells.recall(ids, _SHARED)
-        self._spells.settle([*self._stopped(now), *self._failing(ids, now), *self._unusable(ids, now)], now)
+        expected = self._ledger.heartbeats.all()
+        held = [*self._stopped(now), *self._failing(ids, now), *self._unusable(ids, now), *_missed(expected, now)]
+        self._spells.settle(held, now, partial(_returned, {(one.workspace, one.name): one for one in expected}))
         # What asks the mail log is evaluated as often as its answers change.
         step = (now - LATE_MS) // STEP_MS
         asks, self._step = step > self._step, step
@@ -167,6 +171,24 @@ class SharedFacts:
                     workspace=workspace, kind=ObservationKind.SOURCE_STATE, asset=one.host,
                     since=since or min(one.checked_at or now, now), why=one.reason,
                 )  # fmt: skip
+
+
+def _missed(expected: Sequence[Heartbeat], now: int) -> Iterator[Holding]:
+    for one in expected:
+        if one.due_at <= now:
+            yield Holding(
+                workspace=one.workspace, kind=ObservationKind.HEARTBEAT, asset=one.name, since=one.since,
+                why=f"expected every {one.period} s, and {one.grace} s later at most"
+                + ("" if one.called_at else "; it was never called"),
+            )  # fmt: skip
+
+
+def _returned(expected: Mapping[tuple[int, str], Heartbeat], workspace: int, begun: Observation) -> dict[str, int]:
+    """Of a heartbeat that is late no more: its call before, and the one that ended it; of one that is gone nothing."""
+    one = expected.get((workspace, begun.asset)) if begun.kind is ObservationKind.HEARTBEAT else None
+    if one is None or one.called_at <= begun.data["since"]:
+        return {}
+    return {"since": begun.data["since"], "called_at": one.called_at}
 
 
 def _nobody(ids: dict[int, str]) -> int | None:

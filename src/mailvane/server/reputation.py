@@ -22,6 +22,7 @@ from mailvane.outbound.complaints import Complaints
 from mailvane.reputation.alerts.statistics import AlertStatistics
 from mailvane.reputation.board import BoardService
 from mailvane.reputation.coalescing import Coalescing
+from mailvane.reputation.heartbeats import Heartbeats
 from mailvane.reputation.model import Source, Zone
 from mailvane.reputation.services import ReputationServices
 from mailvane.reputation.source_schedule import SourceSchedule
@@ -104,6 +105,7 @@ def reputation_of(
         observed=ledger.observations,
         zones=ledger.zones,
         channels=named,
+        heartbeats=Heartbeats(ledger.heartbeats),
         dictionary=zones,
         wake=runner.wake,
         take_in=collecting.take_in,

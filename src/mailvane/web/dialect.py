@@ -70,6 +70,7 @@ class Dialect:
     render: Callable[[Refusal], Response[bytes]]
     prefixes: tuple[str, ...] = ()  # a key is needed for these paths and everything below them
     open_paths: frozenset[str] = frozenset()  # no key needed
+    open_below: tuple[str, ...] = ()  # nor for what lies below these
     kinds: frozenset[KeyKind] = frozenset(KeyKind)  # of keys that may enter; others: 403, or unknown
     headers: Mapping[str, str] = field(default_factory=dict)  # on every answer
     refusals: frozenset[int] = frozenset({400, 500, 503})  # statuses that any request with a key may meet
@@ -88,12 +89,16 @@ class Dialect:
         return 403 in self.refusals
 
     def owns(self, path: str) -> bool:
-        return path in self.open_paths or self.needs_key(path)
+        return path in self.open_paths or _is_below(path, self.prefixes)
 
     def needs_key(self, path: str) -> bool:
-        if path in self.open_paths:
+        if path in self.open_paths or any(path.startswith(prefix + "/") for prefix in self.open_below):
             return False
-        return any(path == prefix or path.startswith(prefix + "/") for prefix in self.prefixes)
+        return _is_below(path, self.prefixes)
+
+
+def _is_below(path: str, prefixes: tuple[str, ...]) -> bool:
+    return any(path == prefix or path.startswith(prefix + "/") for prefix in prefixes)
 
 
 def refusal_of(error: Exception) -> Refusal:

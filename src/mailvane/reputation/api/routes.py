@@ -9,12 +9,13 @@ from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.lines import LineFirings
 from mailvane.reputation.alerts.model import Alert, LogEntry, MaintenanceWindow
 from mailvane.reputation.alerts.service import Trial
-from mailvane.reputation.api import alerting, sources
+from mailvane.reputation.api import alerting, heartbeats, sources
+from mailvane.reputation.heartbeats import CALLS_PATH, HeartbeatStanding
 from mailvane.reputation.model import SourceHealth, Zone
 from mailvane.reputation.questions import EntryPage
 from mailvane.reputation.services import ReputationServices
 from mailvane.web.dialect import NATIVE, NATIVE_PREFIX
-from mailvane.web.endpoints import Endpoint, Pool, RouteTable
+from mailvane.web.endpoints import PLAIN, Endpoint, Pool, RouteTable
 
 _ALERT = "/alerts/{alert_id:str}"
 _ENTRY = "/alerts/log/{entry_id:str}"
@@ -88,4 +89,29 @@ def _sources() -> Iterator[Endpoint]:
     )  # fmt: skip
 
 
-ROUTES = RouteTable([*_alerts(), *_sources()], ReputationServices, NATIVE, ("Native",), NATIVE_PREFIX)
+def _heartbeats() -> Iterator[Endpoint]:
+    path = "/heartbeats"
+    yield Endpoint(
+        "get", path, "list_heartbeats", "Heartbeats with when they were called", heartbeats.listed,
+        list[HeartbeatStanding],
+    )  # fmt: skip
+    yield Endpoint(
+        "post", path, "create_heartbeat", "A new heartbeat; the address to call is told this once", heartbeats.create,
+        heartbeats.NewHeartbeatObject, heartbeats.HeartbeatBody, 201, query=heartbeats.HOST, refusals=(409,),
+    )  # fmt: skip
+    yield Endpoint(
+        "delete", f"{path}/{{heartbeat_id:str}}", "delete_heartbeat", "Delete it: its address is unknown from then on",
+        heartbeats.remove, None,
+    )  # fmt: skip
+
+
+def _calls() -> Iterator[Endpoint]:
+    for method in ("get", "post"):
+        yield Endpoint(
+            method, "/{secret:str}", f"call_heartbeat_by_{method}", "The job is alive; needs no key", heartbeats.call,
+            str, status=200, answer_type=PLAIN, refusals=(404,),
+        )  # fmt: skip
+
+
+ROUTES = RouteTable([*_alerts(), *_sources(), *_heartbeats()], ReputationServices, NATIVE, ("Native",), NATIVE_PREFIX)
+CALLS = RouteTable(list(_calls()), ReputationServices, heartbeats.CALLS, ("Native",), CALLS_PATH)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mailvane.reputation.alerts.service import Alerting
     from mailvane.reputation.alerts.warnings import AlertWarnings
     from mailvane.reputation.blocklists import ListingCheck
+    from mailvane.reputation.heartbeats import Heartbeats
     from mailvane.reputation.model import AssetKind
 
 
@@ -28,6 +29,12 @@ class ReputationProgram(Program, Protocol):
 
     def channels(self) -> Channels:
         """Channels that have names."""
+
+    def heartbeats(self) -> Heartbeats:
+        """What jobs are expected to call."""
+
+    def address(self) -> str:
+        """Where this machine reaches the server, as an URL without a slash at its end."""
 
     def listings(self, kind: AssetKind, names: Sequence[str]) -> ListingCheck:
         """Ask blocklists about addresses or domains."""

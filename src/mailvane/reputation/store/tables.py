@@ -104,3 +104,18 @@ maintenance_windows = Table(
     Column("reason", Text, nullable=False),
 )
 Index("ix_maintenance_windows_workspace", maintenance_windows.c.workspace)
+
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("id", String(24), primary_key=True),
+    workspace_column(),
+    Column("name", Text, nullable=False),
+    Column("secret_hash", String(64), nullable=False),
+    Column("period", BigInteger, nullable=False),  # seconds
+    Column("grace", BigInteger, nullable=False),  # seconds
+    Column("created_at", BigInteger, nullable=False),
+    Column("called_at", BigInteger, nullable=False),  # 0: never
+)
+Index("uq_heartbeats_name", heartbeats.c.workspace, heartbeats.c.name, unique=True)
+Index("uq_heartbeats_secret", heartbeats.c.secret_hash, unique=True)

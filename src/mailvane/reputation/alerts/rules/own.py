@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from mailvane.core.moments import HOUR_MS, MINUTE_MS
+from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.reputation.alerts.model import Match
 from mailvane.reputation.alerts.rule import ANY, DomainNames, Names, Rule, stands_for_all
 from mailvane.reputation.alerts.view import View
@@ -150,4 +150,44 @@ class SourceFailing(Rule, frozen=True, kw_only=True):
         return turns_of(said, self.hours * HOUR_MS)
 
 
-RULES = (Quota, SendingStopped, LogSilent, SourceFailing)
+class HeartbeatMissed(Rule, frozen=True, kw_only=True):
+    """A heartbeat was not called within its period and its grace."""
+
+    TYPE: ClassVar[str] = "MV_HEARTBEAT_MISSED"
+    READS: ClassVar[ObservationKind] = ObservationKind.HEARTBEAT
+
+    heartbeats: Names
+
+    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:  # noqa: ARG002 - of no profile
+        for one in holding(view, self.READS, self.heartbeats, 0):
+            yield Match(
+                item={"heartbeat": one.asset, "value": (view.now - one.data["since"]) // MINUTE_MS},
+                record={"heartbeat": one.asset, "since": one.data["since"], "why": one.data.get("why", "")},
+                identity=(one.asset, str(one.data["since"])),
+                at=one.at,
+            )
+
+
+class HeartbeatReturned(Rule, frozen=True, kw_only=True):
+    """A heartbeat that was missed was called again within the last day, and has not been missed since."""
+
+    TYPE: ClassVar[str] = "MV_HEARTBEAT_RETURNED"
+    READS: ClassVar[ObservationKind] = ObservationKind.HEARTBEAT
+
+    heartbeats: Names
+
+    def matches(self, view: View, profile_id: str | None) -> Iterator[Match]:  # noqa: ARG002 - of no profile
+        for one in view.since(self.READS, view.now - DAY_MS):
+            called_at = one.data.get("called_at")  # none where it was deleted while it was late
+            if one.data.get("holds") or called_at is None or not _is_meant(one.asset, self.heartbeats):
+                continue
+            since = one.data["since"]
+            yield Match(
+                item={"heartbeat": one.asset, "value": (called_at - since) // MINUTE_MS},
+                record={"heartbeat": one.asset, "since": since, "called_at": called_at},
+                identity=(one.asset, str(one.at)),
+                at=one.at,
+            )
+
+
+RULES = (Quota, SendingStopped, LogSilent, SourceFailing, HeartbeatMissed, HeartbeatReturned)
