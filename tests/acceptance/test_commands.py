@@ -43,7 +43,14 @@ def test_the_same_answers_come_with_a_server_and_without(installation: Installat
     one = alone["rows"]["deliveries"][0]["mail_id"]
     life = installation.answer("explain", one)
     assert "qmgr" in life[0]["raw"]
+    asked = [("since:2025-01-01 -state:delivered", "--limit", "9999"), ("state:delivered", "--since", "2025-01-01")]
+    found = [installation.answer("log", query, *more) for query, *more in asked]
+    bounced, delivered = (each["total"] for each in found)
+    assert bounced + delivered == installation.answer("log", "--notifications", "--limit", "1")["total"]
+    assert delivered > bounced > 0
+    assert {each["status"] for each in found[0]["deliveries"]} >= {"bounced"}
     with installation.serving():
+        assert [installation.answer("log", query, *more) for query, *more in asked] == found
         assert installation.everything("acme") == alone
         assert installation.answer("explain", one) == life
         assert [order["id"] for order in installation.get("/mail", token)] == [relay]

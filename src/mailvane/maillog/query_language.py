@@ -5,13 +5,15 @@ Terms are joined by AND; a comma within a term means "or"; a minus in front excl
     from:shop.example -why:unknown_user,mailbox_full is:failing since:7d "order 1234"
 
 An address is compared whole, a name with a dot as a domain, anything else as a part of the text, in any case.
+What cannot be read is refused with the character, counted from 1, at which its term begins.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import cast
+from contextlib import contextmanager
+from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -27,6 +29,7 @@ FIELDS = (
     *("from", "to", "subject", "answer", "why", "is", "mx", "host", "relay", "login", "origin", "queue", "id"),
     *("msgid", "since", "until"),
 )
+_ALSO = {"state": "is", "reason": "why"}  # other names of fields
 STATES: dict[str, tuple[DeliveryStatus, ...]] = {
     **{status.value: (status,) for status in DeliveryStatus},
     "failing": (DeliveryStatus.BOUNCED, DeliveryStatus.EXPIRED, DeliveryStatus.DEFERRED),
@@ -34,6 +37,7 @@ STATES: dict[str, tuple[DeliveryStatus, ...]] = {
 }
 REFUSED = "refused"
 _NOT_OF_REFUSED = frozenset({"mx", "transport"})
+USUAL_MS = 7 * DAY_MS
 _LONGEST = 2000  # characters of a query
 _MOST_VALUES = 50  # of a term
 _TOKEN = re.compile(r'(?P<minus>-?)(?:(?P<field>[a-z]+):)?(?P<value>(?:"[^"]*"|[^\s"])+)', re.IGNORECASE)
@@ -42,6 +46,9 @@ _AGE = re.compile(r"(\d{1,6})(min|h|d|w)")
 _AGES = {"min": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
 _DOMAIN = re.compile(r"[^\s@]+\.[^\s@.]{2,}")
 _MAIL_ID = re.compile("[0-9a-f]{18}")
+
+
+_Q = TypeVar("_Q", LogQuestion, RefusedQuestion)
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -60,35 +67,67 @@ class Token(msgspec.Struct, frozen=True):
 
 def tokens(query: str) -> list[Token]:
     """What a query is made of. Raises InvalidInput."""
+    return [token for _, token in _placed(query)]
+
+
+def _placed(query: str) -> Iterator[tuple[int, Token]]:
+    """Each with the place of its first character."""
     if len(query) > _LONGEST:
         raise InvalidInput(f"a query has at most {_LONGEST} characters")
-    return list(_tokens(query))
-
-
-def _tokens(query: str) -> Iterator[Token]:
     for found in _TOKEN.finditer(query):
-        field = (found["field"] or "").lower()
-        if field and field not in FIELDS:
-            raise InvalidInput(f"there is no {field}: in a query; there are {', '.join(FIELDS)}")
-        values = tuple(quoted or bare for quoted, bare in _VALUE.findall(found["value"]))
-        if not any(values):
-            raise InvalidInput(f"{field}: needs a value" if field else "an empty word finds nothing")
-        if len(values) > _MOST_VALUES:
-            raise InvalidInput(f"{field or 'a word'}: at most {_MOST_VALUES} values")
-        yield Token(field, values, bool(found["minus"]))
+        with _placing(found.start()):
+            yield found.start(), _token(found)
+
+
+def _token(found: re.Match[str]) -> Token:
+    field = (found["field"] or "").lower()
+    field = _ALSO.get(field, field)
+    if field and field not in FIELDS:
+        raise InvalidInput(f"there is no {field}: in a query; there are {', '.join(FIELDS)}")
+    values = tuple(quoted or bare for quoted, bare in _VALUE.findall(found["value"]))
+    if not any(values):
+        raise InvalidInput(f"{field}: needs a value" if field else "an empty word finds nothing")
+    if len(values) > _MOST_VALUES:
+        raise InvalidInput(f"{field or 'a word'}: at most {_MOST_VALUES} values")
+    return Token(field, values, bool(found["minus"]))
+
+
+@contextmanager
+def _placing(place: int) -> Iterator[None]:
+    """Says at which character it was that something could not be read."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(f"{error.message} (at character {place + 1})") from None
 
 
 def question(query: str, workspace: int, relays: Sequence[int], now: int, zone: ZoneInfo) -> LogQuestion:
     """The mail log's question that a query stands for; `now` in milliseconds. Raises InvalidInput."""
     asked = LogQuestion(workspace=workspace, relays=tuple(relays), kinds=tuple(MailKind))
-    for token in tokens(query):
-        if token.field in {"since", "until"}:
-            asked = _bounded(asked, token, now, zone)
-        elif token.field == "relay":
-            asked = msgspec.structs.replace(asked, relays=_relays(asked.relays, token))
-        else:
-            asked = msgspec.structs.replace(asked, terms=(*asked.terms, _term(token)))
+    for place, token in _placed(query):
+        with _placing(place):
+            asked = _joined(asked, token, now, zone)
     return asked
+
+
+def bounded(asked: _Q, query: str, now: int) -> _Q:
+    """Of the last seven days, where no time is said and no mail is named by an id. Raises InvalidInput."""
+    if asked.since is not None or asked.until is not None or names_one(query):
+        return asked
+    return msgspec.structs.replace(asked, since=now - USUAL_MS)
+
+
+def names_one(query: str) -> bool:
+    """Whether a mail is asked for by an id: then it may be of any age. Raises InvalidInput."""
+    return any(token.field in {"id", "queue", "msgid"} for token in tokens(query))
+
+
+def _joined(asked: LogQuestion, token: Token, now: int, zone: ZoneInfo) -> LogQuestion:
+    if token.field in {"since", "until"}:
+        return _bounded(asked, token, now, zone)
+    if token.field == "relay":
+        return msgspec.structs.replace(asked, relays=_relays(asked.relays, token))
+    return msgspec.structs.replace(asked, terms=(*asked.terms, _term(token)))
 
 
 def asks_refused(query: str) -> bool:
@@ -106,11 +145,13 @@ def asks_refused(query: str) -> bool:
 
 def refused_question(query: str, workspace: int, relays: Sequence[int], now: int, zone: ZoneInfo) -> RefusedQuestion:
     """The same for a query that asks for what was refused. Raises InvalidInput."""
-    rest = " ".join(token.text for token in tokens(query) if token.field != "is")
-    asked = question(rest, workspace, relays, now, zone)
-    for term in asked.terms:
-        if term.field in _NOT_OF_REFUSED:
-            raise InvalidInput(f"{term.field}: says nothing of mail that was refused")
+    asked = LogQuestion(workspace=workspace, relays=tuple(relays))
+    for place, token in _placed(query):
+        with _placing(place):
+            if token.field in _NOT_OF_REFUSED:
+                raise InvalidInput(f"{token.field}: says nothing of mail that was refused")
+            if token.field != "is":
+                asked = _joined(asked, token, now, zone)
     return RefusedQuestion(
         workspace=workspace, relays=asked.relays, since=asked.since, until=asked.until, terms=asked.terms
     )

@@ -33,6 +33,8 @@ def asked(query: str) -> LogQuestion:
         ('subject:"order 5, paid"', Term("subject", (Pattern("order 5, paid", PART),))),
         ("SUBJECT:receipt.pdf", Term("subject", (Pattern("receipt.pdf", PART),))),
         ("why:unknown-user,Spam", Term("why", (Pattern("unknown_user", WHOLE), Pattern("spam", WHOLE)))),
+        ("state:bounced", Term("is", (Pattern("bounced", WHOLE),))),
+        ("-reason:spam", Term("why", (Pattern("spam", WHOLE),), excludes=True)),
         ("is:bounced", Term("is", (Pattern("bounced", WHOLE),))),
         ("is:failing", Term("is", tuple(Pattern(each, WHOLE) for each in ("bounced", "expired", "deferred")))),
         ("mx:google.com", Term("mx", (Pattern("google.com", DOMAIN),))),
@@ -90,6 +92,14 @@ def test_relays_are_those_of_the_workspace(query: str, relays: tuple[int, ...]) 
 )
 def test_what_means_nothing_is_said(query: str, says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
+        asked(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "place"), [("colour:red", 1), ("to:a -is:lost", 6), ('"two words"  why:rain', 14), ("a since:1d,2d", 3)]
+)
+def test_where_it_was_is_said(query: str, place: int) -> None:
+    with pytest.raises(InvalidInput, match=rf"\(at character {place}\)$"):
         asked(query)
 
 

@@ -180,14 +180,7 @@ def _all(services: DashboardServices, asked: LogQuestion) -> Iterator[Delivery]:
 def question_of(services: DashboardServices, visit: Visit, query: str) -> LogQuestion:
     relays = [relay.id for relay in services.tenancy.relays(visit.workspace.id)]
     asked = query_language.question(query, visit.workspace.id, relays, visit.now, services.zone)
-    if asked.since is None and asked.until is None and not _names_one(query):
-        asked = msgspec.structs.replace(asked, since=visit.now - 7 * DAY_MS)
-    return asked
-
-
-def _names_one(query: str) -> bool:
-    """Whether a mail is asked for by an id: then it may be of any age."""
-    return any(token.field in {"id", "queue", "msgid"} for token in query_language.tokens(query))
+    return query_language.bounded(asked, query, visit.now)
 
 
 def usual_of(tokens: Sequence[Token]) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.pages.csv_files import CSV_PART, CSV_ROWS, csv_file
 from mailvane.dashboard.pages.log_links import paging, removable
 from mailvane.dashboard.pages.log_places import refused_of, refused_text
@@ -92,10 +91,7 @@ def _page(
 def _question(services: DashboardServices, visit: Visit, query: str) -> RefusedQuestion:
     relays = [relay.id for relay in services.tenancy.relays(visit.workspace.id)]
     asked = query_language.refused_question(query, visit.workspace.id, relays, visit.now, services.zone)
-    named = any(token.field in {"id", "queue", "msgid"} for token in query_language.tokens(query))
-    if asked.since is None and asked.until is None and not named:
-        asked = msgspec.structs.replace(asked, since=visit.now - 7 * DAY_MS)
-    return asked
+    return query_language.bounded(asked, query, visit.now)
 
 
 def _asked(services: DashboardServices, asked: RefusedQuestion) -> RefusedPage:

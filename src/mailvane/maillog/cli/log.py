@@ -12,13 +12,21 @@ from rich.text import Text
 
 from mailvane.core.cli.rendering import console, is_narrow, moment, print_csv, print_json, short_moment
 from mailvane.core.cli.selection import chosen_relays, chosen_workspace
+from mailvane.core.errors import InvalidInput
 from mailvane.core.mailbox import canonical_address
+from mailvane.maillog import query_language
 from mailvane.maillog.cli.delivery_status import status_text
 from mailvane.maillog.cli.program import MailLogProgram, maillog_program
 from mailvane.maillog.cli.refused import print_refused
 from mailvane.maillog.dates import earliest, latest
 from mailvane.maillog.model import DeliveryStatus, MailKind, ReasonFamily
 from mailvane.maillog.queries import Delivery, LogPage, LogQuestion
+
+_QUERY = typer.Argument(
+    None,
+    help="A query as the dashboard's mail log takes it, such as 'to:@example.com -state:delivered'; the last seven"
+    " days unless it says since: or until:. One that begins with a minus stands after --.",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -27,6 +35,7 @@ def register(app: typer.Typer) -> None:
 
 def log(  # noqa: PLR0913  each option is one filter of the mail log
     context: typer.Context,
+    query: list[str] | None = _QUERY,
     workspace: str | None = typer.Option(None, help="The workspace; by default the only one."),
     relay: int | None = typer.Option(None, help="One relay, or 0: mail that came in; by default all of the workspace."),
     sender: str | None = typer.Option(None, "--from", help="Envelope sender, exact."),
@@ -57,7 +66,7 @@ def log(  # noqa: PLR0913  each option is one filter of the mail log
     program = maillog_program(context)
     found = chosen_workspace(program.tenants(), workspace)
     zone = program.zone
-    question = LogQuestion(
+    given = LogQuestion(
         workspace=found.id,
         relays=chosen_relays(program.tenants(), found, relay),
         sender=_address(sender),
@@ -76,14 +85,33 @@ def log(  # noqa: PLR0913  each option is one filter of the mail log
         since=None if since is None else earliest(since, program.now(), zone),
         until=None if until is None else latest(until, program.now(), zone),
         # Whoever has a queue id in hand means that mail, whatever it is.
-        kinds=tuple(MailKind) if notifications or queue_id is not None else (MailKind.MAIL,),
+        kinds=tuple(MailKind) if notifications or queue_id is not None or query else (MailKind.MAIL,),
         by_message=by_message,
         ascending=oldest_first,
         skip=skip,
         limit=limit,
     )
-    shape = "json" if as_json else "csv" if as_csv else "table"
-    (print_refused if refused else _print_page)(program, question, shape)
+    _print(program, given, " ".join(query or ()), "json" if as_json else "csv" if as_csv else "table", refused=refused)
+
+
+def _print(program: MailLogProgram, given: LogQuestion, query: str, shape: str, *, refused: bool) -> None:
+    refused = refused or query_language.asks_refused(query)
+    (print_refused if refused else _print_page)(program, _with_query(program, given, query, refused=refused), shape)
+
+
+def _with_query(program: MailLogProgram, given: LogQuestion, query: str, *, refused: bool) -> LogQuestion:
+    """What the options ask for, and what a query asks for beside it. Raises InvalidInput."""
+    if not query:
+        return given
+    read = query_language.refused_question if refused else query_language.question
+    said = read(query, given.workspace, given.relays, program.now(), program.zone)
+    if not said.relays:
+        raise InvalidInput("the query names no relay of this workspace")
+    since = max((each for each in (given.since, said.since) if each is not None), default=None)
+    until = min((each for each in (given.until, said.until) if each is not None), default=None)
+    asked = msgspec.structs.replace(given, relays=said.relays, terms=said.terms, since=since, until=until)
+    named = given.mail_id or given.queue_ids or given.message_id_part
+    return asked if named else query_language.bounded(asked, query, program.now())
 
 
 def _print_page(program: MailLogProgram, question: LogQuestion, shape: str) -> None:

@@ -47,12 +47,10 @@ from mailvane.server.mcp.answers import fitting
 from mailvane.server.mcp.settings import McpSettings
 
 CountBy = Literal["status", "family", "sender_domain", "recipient_domain", "mx", "host"]
-_USUAL_AGE_MS = 7 * DAY_MS
 _MOST_MAILS = 3  # that one queue id may mean, told whole
 _MOST_SKIP = 1_000_000
 _LONGEST_NAME = 300
 _LONGEST_SNOOZE_MS = 90 * DAY_MS  # ours
-_IDS = {"id", "queue", "msgid"}
 
 
 @dataclass(frozen=True)
@@ -257,10 +255,7 @@ class Desk:
 
     def _question(self, query: str) -> LogQuestion:
         asked = query_language.question(query, self.workspace, self._relays(), self._now, self.services.zone)
-        named = {token.field for token in query_language.tokens(query)}
-        if asked.since is None and asked.until is None and not named & _IDS:
-            asked = msgspec.structs.replace(asked, since=self._now - _USUAL_AGE_MS)
-        return asked
+        return query_language.bounded(asked, query, self._now)
 
     def _time(self, ms: int | None) -> str | None:
         """ISO 8601 in the settings' time zone; None: never, or no bound."""
