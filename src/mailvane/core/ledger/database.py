@@ -6,16 +6,18 @@ Knows both engines' manners and no table.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sqlite3
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, repeat
 from operator import itemgetter
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, Row, bindparam, create_engine, event, make_url
+from sqlalchemy import URL, ColumnElement, Connection, Engine, bindparam, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -24,8 +26,6 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.schema import Table
 
 from mailvane.core.errors import InvalidInput, InvalidSetting, StoreUnavailable
-
-T = TypeVar("T")
 
 BUSY_SECONDS = 20
 _LOG_BYTES = 64 * 1024 * 1024  # what SQLite's write-ahead log shrinks to after a large import
@@ -164,64 +164,113 @@ def _plain(error: DBAPIError) -> str:
 
 # Statements whose text is made once: for what is asked of the ledger with every mail.
 #
-# Values go to the driver as they are, and come back as it gives them; nothing converts them on the way.
+# Values go to the driver as they are, and come back as it gives them; nothing converts them on the way. SQLite's driver
+# is called without SQLAlchemy between: that costs more than SQLite itself does.
+
+Values = Mapping[str, Any]
+_named_tuple: Any = namedtuple
+
+
+def unchanged(row: Values) -> Values:
+    return row
 
 
 class Prepared:
     """One statement, for whichever engine it is given to."""
 
-    def __init__(self, statement: ClauseElement) -> None:
+    def __init__(
+        self,
+        statement: ClauseElement,
+        filler: Callable[[Values], Values] | None = None,
+        sqlite_statement: ClauseElement | None = None,
+    ) -> None:
+        """`filler` makes, of the last row, one that changes nothing after it: SQLite is given a few of them, so that
+        there are few sizes of statements. `sqlite_statement`: what says the same for many rows there."""
         self._statement = statement
-        self._made: dict[str, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {}
+        self._filler = filler
+        self._sqlite_statement = sqlite_statement
+        self._made: dict[str, tuple[str, Callable[[Values], Any]]] = {}
+        self._row: Callable[[Iterable[Any]], Any] | None = None
 
-    def many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    def many(self, connection: Connection, rows: Sequence[Values]) -> None:
         """Execute it with each of these."""
         text, placed = self._for(connection)
-        values = [placed(row) for row in rows]
-        if connection.dialect.name != "sqlite" or not (one := _row_of(text)):
-            connection.exec_driver_sql(text, values)
+        if connection.dialect.name != "sqlite":
+            connection.exec_driver_sql(text, [placed(row) for row in rows])
             return
-        for part in _in_powers_of_two(values):
-            connection.exec_driver_sql(_with_rows(text, one, len(part)), tuple(chain.from_iterable(part)))
+        with _sqlite_cursor(connection, text) as cursor:
+            if not (one := _row_of(text)):
+                cursor.executemany(text, [placed(row) for row in rows])
+                return
+            for size, part in _sized(rows, self._filler):
+                values = tuple(chain.from_iterable(map(placed, part)))
+                cursor.execute(_with_rows(text, one, size), values)
 
-    def rows(self, connection: Connection, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
-        """What it selects."""
+    def rows(self, connection: Connection, values: Values) -> Sequence[Any]:
+        """What it selects: tuples whose columns have names, too."""
         text, placed = self._for(connection)
-        return connection.exec_driver_sql(text, placed(values)).all()
+        if connection.dialect.name != "sqlite":
+            return connection.exec_driver_sql(text, placed(values)).all()
+        with _sqlite_cursor(connection, text) as cursor:
+            found = cursor.execute(text, placed(values)).fetchall()
+            if self._row is None:
+                names = [column[0] for column in cursor.description]
+                self._row = _named_tuple("SelectedRow", names, rename=True)._make
+        return list(map(self._row, found))
 
-    def _for(self, connection: Connection) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
+    def _for(self, connection: Connection) -> tuple[str, Callable[[Values], Any]]:
         engine = connection.dialect.name
         if engine not in self._made:
-            compiled: Any = self._statement.compile(dialect=connection.dialect)
+            own = self._sqlite_statement if engine == "sqlite" else None
+            compiled: Any = (self._statement if own is None else own).compile(dialect=connection.dialect)
             fixed = {name: value for name, value in compiled.params.items() if value is not None}
             self._made[engine] = (str(compiled), _placing(compiled.positiontup, fixed))
         return self._made[engine]
 
 
-# SQLite's driver lets other threads run for each statement, and waits up to five milliseconds to run again where one
-# of them is busy. So many rows are inserted by few statements, of few sizes, as the driver keeps what it parsed.
+@contextmanager
+def _sqlite_cursor(connection: Connection, text: str) -> Iterator[sqlite3.Cursor]:
+    """Of the transaction that the connection is in, which begins here if it has not; errors are SQLAlchemy's."""
+    if not connection.in_transaction():
+        connection.begin()
+    try:
+        driver: Any = connection.connection.dbapi_connection
+        yield driver.cursor()
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(text, None, error, sqlite3.Error) from error
+
+
+# The driver lets other threads run for each statement, and waits up to five milliseconds to run again where one
+# of them is busy. So many rows are written by few statements, of few sizes, as the driver keeps what it parsed.
 _MOST_ROWS = 256
 _VALUES = re.compile(r"(?<=VALUES )\((?:\?, )*\?\)")
 
 
 @lru_cache(maxsize=256)
-def _row_of(insert: str) -> str:
+def _row_of(statement: str) -> str:
     """The placeholders of its only row. Empty: it has no such row, or values beside it."""
-    found = _VALUES.search(insert)
-    return found[0] if found and found[0].count("?") == insert.count("?") else ""
+    found = _VALUES.search(statement)
+    return found[0] if found and found[0].count("?") == statement.count("?") else ""
 
 
 @lru_cache(maxsize=1024)
-def _with_rows(insert: str, row: str, count: int) -> str:
-    return insert.replace(row, ", ".join([row] * count))
+def _with_rows(statement: str, row: str, count: int) -> str:
+    return statement.replace(row, ", ".join([row] * count))
 
 
-def _in_powers_of_two(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    """In their order."""
+def _sized(rows: Sequence[Values], filler: Callable[[Values], Values] | None) -> Iterator[tuple[int, Sequence[Values]]]:
+    """In their order, by powers of two; the last of them filled up where that is known how."""
     start = 0
-    while start < len(values):
-        size = min(_MOST_ROWS, 1 << ((len(values) - start).bit_length() - 1))
-        yield values[start : start + size]
+    while start < len(rows):
+        left = len(rows) - start
+        if filler is None:
+            size = min(_MOST_ROWS, 1 << (left.bit_length() - 1))
+        else:
+            size = min(_MOST_ROWS, 1 << (left - 1).bit_length())
+        part = rows[start : start + size]
+        if filler is not None and len(part) < size:
+            part = [*part, *repeat(filler(part[-1]), size - len(part))]
+        yield size, part
         start += size
 
 
@@ -233,9 +282,7 @@ class PreparedChoice:
         self._column = column
         self._sized = lru_cache(maxsize=None)(self._prepared)
 
-    def rows(
-        self, connection: Connection, values: Sequence[Any], others: Mapping[str, Any] | None = None
-    ) -> Sequence[Row[Any]]:
+    def rows(self, connection: Connection, values: Sequence[Any], others: Values | None = None) -> Sequence[Any]:
         if not values:
             return []
         # The last one repeated changes nothing, and a text for each power of two is enough.
@@ -249,10 +296,12 @@ class PreparedChoice:
         return Prepared(self._choose(self._column.in_(wanted)))
 
 
-def _placing(order: Sequence[str] | None, fixed: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Any]:
+def _placing(order: Sequence[str] | None, fixed: Values) -> Callable[[Values], Any]:
     """From values by name, with those that the statement itself brings, to what the driver takes."""
     if order is None:
         return lambda row: {**fixed, **row}
+    if not order:
+        return lambda _row: ()
     if len(order) == 1:
         return lambda row: (row[order[0]],)
     ordered = itemgetter(*order)

@@ -8,10 +8,12 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select
 
 from mailvane.core.ledger.columns import in_chunks, plain, value_of
+from mailvane.core.ledger.database import PreparedChoice
 from mailvane.mailboxes.model import Mailbox
 from mailvane.mailboxes.store.tables import mailboxes
 
 _AT_ONCE = 500
+_NAMED = PreparedChoice(select(mailboxes.c.document).where, mailboxes.c.address)
 
 
 class Allowance(NamedTuple):
@@ -27,8 +29,7 @@ class Allowance(NamedTuple):
 def allowances(connection: Connection, addresses: Sequence[str], now: int) -> Iterator[Allowance]:
     """Of the mailboxes of these addresses that have a limit."""
     for part in in_chunks(addresses, _AT_ONCE):
-        named = mailboxes.c.address.in_([plain(address) for address in part])
-        for text in connection.execute(select(mailboxes.c.document).where(named)).scalars():
+        for (text,) in _NAMED.rows(connection, [plain(address) for address in part]):
             mailbox = value_of(text, Mailbox)
             allowed = mailbox.allowed_today(now) if mailbox.sending_enabled else 0
             windows = (mailbox.hourly_limit, allowed, mailbox.monthly_limit)

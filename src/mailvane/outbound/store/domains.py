@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Select, Table, bindparam, delete, func, selec
 from sqlalchemy.exc import IntegrityError
 
 from mailvane.core.errors import NotFound
-from mailvane.core.ledger.database import Database, Prepared, PreparedChoice
+from mailvane.core.ledger.database import Database, Prepared, PreparedChoice, unchanged
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.outbound.model import (
     AuditEntry,
@@ -34,6 +34,7 @@ from mailvane.outbound.store.rows import (
     COUNTED,
     KNOWN,
     SET_COUNTERS,
+    SET_COUNTERS_SQLITE,
     WHOLE,
     add_audit,
     apply_revision,
@@ -70,7 +71,7 @@ _KEYED = PreparedChoice(
     select(increment_keys.c.digest, increment_keys.c.verdict, increment_keys.c.answered_at).where,
     increment_keys.c.digest,
 )
-_PUT_COUNTERS = Prepared(SET_COUNTERS)
+_PUT_COUNTERS = Prepared(SET_COUNTERS, unchanged, SET_COUNTERS_SQLITE)
 
 
 class DomainStore:
@@ -89,10 +90,11 @@ class DomainStore:
                     "asked": decision_minutes.c.asked + new.excluded.asked,
                     "allowed": decision_minutes.c.allowed + new.excluded.allowed,
                 },
-            )
+            ),
+            lambda row: {**row, "asked": 0, "allowed": 0},
         )
-        self._put_answers = Prepared(database.upsert(answers))
-        self._put_keyed = Prepared(database.upsert(increment_keys))
+        self._put_answers = Prepared(database.upsert(answers), unchanged)
+        self._put_keyed = Prepared(database.upsert(increment_keys), unchanged)
 
     def domains(self, workspace: int | None = None, removed: bool = False) -> list[Domain]:
         """The domains of a workspace, or all; the newest first. `removed`: also those that were."""

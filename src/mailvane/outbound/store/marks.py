@@ -5,7 +5,9 @@ Written in the transaction of the decision that passed it, so neither the moment
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 from sqlalchemy import or_, select
@@ -27,7 +29,17 @@ def step_of(sent: int, most: int) -> int:
 
 def is_passed(before: int, after: int, most: int) -> bool:
     """Whether a counter has come to another step."""
+    if after * 100 < most * LEAST:  # nearly every mail
+        return False
     return step_of(after, most) > step_of(before, most)
+
+
+@lru_cache(maxsize=8)
+def month_of_day(day: int) -> tuple[int, int]:
+    """The number of the month that a day lies in, and the last day of that; days since the epoch."""
+    date = datetime.fromtimestamp(day * DAY_MS / 1000, UTC)
+    following = date.replace(year=date.year + date.month // 12, month=date.month % 12 + 1, day=1)
+    return 12 * date.year + date.month - 1, int(following.timestamp() * 1000) // DAY_MS - 1
 
 
 def end_of(window: LimitWindow, now: int, last_day: int) -> int:
@@ -35,24 +47,30 @@ def end_of(window: LimitWindow, now: int, last_day: int) -> int:
     return (now // HOUR_MS + 1) * HOUR_MS if window is LimitWindow.HOUR else (last_day + 1) * DAY_MS
 
 
-def of_domain(domain: Domain, before: Usage, after: Usage, now: int, last_day: int) -> Iterator[LimitMark]:
-    """The steps that one mail let a governed domain pass; `last_day` of the month."""
-    counts = (
-        (LimitWindow.HOUR, hourly_cap(domain.daily_limit, domain.hourly_fraction), "hour", "sent_this_hour"),
-        (LimitWindow.DAY, domain.daily_limit, "day", "sent_today"),
-        (LimitWindow.MONTH, domain.monthly_limit, "month", "sent_month"),
-    )
-    for window, most, key, field in counts:
-        if not most:
-            continue
-        sent = getattr(after, field)
-        known = getattr(before, field) if getattr(before, key) == getattr(after, key) else 0
-        if is_passed(known, sent, most):
-            until = end_of(window, now, last_day if window is LimitWindow.MONTH else now // DAY_MS)
-            yield LimitMark(
-                at=now, workspace=domain.workspace, kind=LimitKind.DOMAIN, name=domain.name, window=window,
-                sent=sent, most=most, until=until,
-            )  # fmt: skip
+def of_domain(domain: Domain, before: Usage, after: Usage, now: int) -> list[LimitMark]:
+    """The steps that one mail let a governed domain pass."""
+    marks = []
+    if domain.hourly_fraction:
+        most = hourly_cap(domain.daily_limit, domain.hourly_fraction)
+        known = before.sent_this_hour if before.hour == after.hour else 0
+        if is_passed(known, after.sent_this_hour, most):
+            marks.append(_mark(domain, now, LimitWindow.HOUR, after.sent_this_hour, most))
+    known = before.sent_today if before.day == after.day else 0
+    if is_passed(known, after.sent_today, domain.daily_limit):
+        marks.append(_mark(domain, now, LimitWindow.DAY, after.sent_today, domain.daily_limit))
+    known = before.sent_month if before.month == after.month else 0
+    if is_passed(known, after.sent_month, domain.monthly_limit):
+        marks.append(_mark(domain, now, LimitWindow.MONTH, after.sent_month, domain.monthly_limit))
+    return marks
+
+
+def _mark(domain: Domain, now: int, window: LimitWindow, sent: int, most: int) -> LimitMark:
+    day = now // DAY_MS
+    until = end_of(window, now, month_of_day(day)[1] if window is LimitWindow.MONTH else day)
+    return LimitMark(
+        at=now, workspace=domain.workspace, kind=LimitKind.DOMAIN, name=domain.name, window=window,
+        sent=sent, most=most, until=until,
+    )  # fmt: skip
 
 
 def rows_of(marks: Iterable[LimitMark]) -> list[dict[str, object]]:

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, column, delete, insert, select, update, values
 
 from mailvane.core.decoding import prepared
 from mailvane.outbound.model import AuditEntry, Baseline, Domain, Guillotine, HeldDomain, OtherTimes, Revision, Usage
@@ -31,6 +31,17 @@ SET_COUNTERS = (
     update(domains)
     .where(domains.c.id == bindparam("row_id"))
     .values({name: bindparam(f"new_{name}") for name in _USAGE})
+)
+# SQLite updates many rows at once by a table of values; its driver would run the other once for each of them.
+_COUNTED_NOW = (
+    values(column("row_id"), *(column(f"new_{name}") for name in _USAGE))
+    .data([(bindparam("row_id"), *(bindparam(f"new_{name}") for name in _USAGE))])
+    .cte("counted")
+)
+SET_COUNTERS_SQLITE = (
+    update(domains)
+    .where(domains.c.id == _COUNTED_NOW.c.row_id)
+    .values({name: _COUNTED_NOW.c[f"new_{name}"] for name in _USAGE})
 )
 
 

@@ -7,14 +7,13 @@ kept here, a row for a sender and stretch of time (UTC), and are locked with the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, insert, select
 
-from mailvane.core.ledger.database import Database, Prepared, PreparedChoice
+from mailvane.core.ledger.database import Database, Prepared, PreparedChoice, unchanged
 from mailvane.core.ledger.tables import workspaces
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.outbound.model import (
@@ -28,7 +27,7 @@ from mailvane.outbound.model import (
     SendRequest,
     Usage,
 )
-from mailvane.outbound.store.marks import end_of, is_passed, of_domain, rows_of
+from mailvane.outbound.store.marks import end_of, is_passed, month_of_day, of_domain, rows_of
 from mailvane.outbound.store.tables import limit_marks, send_limits, sender_days
 
 # Of a transaction, addresses in lower case, and the time: the limits of those that have one.
@@ -59,7 +58,7 @@ class Counter(msgspec.Struct, frozen=True, gc=False):
 def counter_of(limit: SenderLimit, window: LimitWindow, now: int) -> Counter:
     """Of whoever the limit names."""
     if window is LimitWindow.MONTH:
-        stretch, last_day = _month(now)
+        stretch, last_day = month_of_day(now // DAY_MS)
     else:
         stretch, last_day = now // (HOUR_MS if window is LimitWindow.HOUR else DAY_MS), now // DAY_MS
     told = f"{limit.workspace}\0{limit.name}\0{stretch}"
@@ -67,13 +66,6 @@ def counter_of(limit: SenderLimit, window: LimitWindow, now: int) -> Counter:
         told += f"\0{limit.kind}\0{window}"
     digest = blake2b(told.encode("utf-8", "surrogatepass"), digest_size=16, person=b"sender").digest()
     return Counter(digest, last_day)
-
-
-def _month(now: int) -> tuple[int, int]:
-    """Its number, and its last day."""
-    day = datetime.fromtimestamp(now / 1000, UTC)
-    following = day.replace(year=day.year + day.month // 12, month=day.month % 12 + 1, day=1)
-    return 12 * day.year + day.month - 1, int(following.timestamp() * 1000) // DAY_MS - 1
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):
@@ -168,7 +160,7 @@ class SenderCounters:
 
     def count_domain(self, domain: Domain, before: Usage, after: Usage) -> None:
         """What a governed domain sent grew by a mail."""
-        self.marks += of_domain(domain, before, after, self._now, _month(self._now)[1])
+        self.marks += of_domain(domain, before, after, self._now)
 
     def rows(self) -> list[dict[str, object]]:
         """Of the counters that changed."""
@@ -180,8 +172,8 @@ class SenderDays:
 
     def __init__(self, database: Database, limits_of: LimitsOf) -> None:
         self._limits_of = limits_of
-        self._begin = Prepared(database.insert(sender_days).on_conflict_do_nothing())
-        self._put = Prepared(database.upsert(sender_days))
+        self._begin = Prepared(database.insert(sender_days).on_conflict_do_nothing(), unchanged)
+        self._put = Prepared(database.upsert(sender_days), unchanged)
 
     def held(self, connection: Connection, requests: Sequence[SendRequest], now: int) -> SenderCounters:
         """Of the senders of these requests, their rows locked."""
