@@ -32,6 +32,7 @@ from mailvane.server.settings import (
     declared_health,
     declared_mailboxes,
     declared_mcp,
+    declared_oidc,
     declared_reputation,
     declared_settings,
 )
@@ -138,6 +139,13 @@ def _settings() -> Iterator[str]:
     yield from map(_table_key, declared_mailboxes())
     yield "\nWhat `mailvane mcp` offers to language models:\n\n| key of `[mcp]` | default | meaning |\n|---|---|---|\n"
     yield from map(_table_key, declared_mcp())
+    yield (
+        "\nHow people log in to the dashboard besides by password:\n\n"
+        '```toml\n[oidc]\nissuer = "https://login.example.net/realms/mail"\nclient_id = "mailvane"\n'
+        'client_secret_file = "/etc/mailvane/oidc.secret"\n```\n\n'
+        "| key of `[oidc]` | default | meaning |\n|---|---|---|\n"
+    )
+    yield from map(_table_key, declared_oidc())
 
 
 def _table_key(key: TableKey) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from mailvane.core.errors import InvalidFields, NotAllowed, NotAuthenticated, NotFound
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
+from mailvane.dashboard.oidc.model import Proven
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.people.service import Browser, Login, People, ProofNeeded, TooManyFailures
 from mailvane.server.ledger import Ledger
@@ -37,6 +39,31 @@ def test_the_first_link_is_made_once_and_opens_once(people: People) -> None:
         people.enter_by_link(token, HERE, NOW)
     with pytest.raises(NotAuthenticated):
         people.link_user(token, NOW)
+
+
+def test_whoever_came_before_there_is_a_way_in_for_who_runs_the_server(people: People, ledger: Ledger) -> None:
+    workspace = ledger.tenants.add_workspace("acme", NOW).id
+    people.set_role(workspace, "ann@x.example", Role.OWNER, NOW)
+    token = people.first_link(NOW)
+    assert token is not None
+    assert people.link_user(token, NOW).is_server
+
+
+def test_an_identity_belongs_to_one_person_until_it_is_forgotten(people: People, ledger: Ledger) -> None:
+    workspace = ledger.tenants.add_workspace("acme", NOW).id
+    for name in ("ann@x.example", "bob@x.example"):
+        people.set_role(workspace, name, Role.VIEWER, NOW)
+    ann, bob = (
+        Proven(identity="https://a.example 1", email=f"{name}@x.example", is_verified=True) for name in ("ann", "bob")
+    )
+    first = people.enter_proven(ann, None, HERE, NOW)
+    assert people.enter_proven(bob, None, HERE, NOW).session.user == first.session.user, "the subject, not the address"
+    with pytest.raises(NotAuthenticated):
+        people.enter_proven(msgspec.structs.replace(ann, identity="https://a.example 2"), None, HERE, NOW)
+    visitor = people.visitor(first.token, NOW)
+    assert visitor.user.identity == "https://a.example 1"
+    people.forget_identity(visitor, NOW)
+    assert people.enter_proven(bob, None, HERE, NOW).session.user != first.session.user
 
 
 def test_a_link_is_over_after_a_quarter_of_an_hour(people: People) -> None:

@@ -54,10 +54,19 @@ class RateLimited(CollectionFailed):
 class HttpClient:
     """A connection pool for one source, open as a context. `whom` names the source in errors."""
 
-    def __init__(self, whom: str, *, most_bytes: int = MOST_BYTES, pauses: Sequence[float] = _PAUSES) -> None:
+    def __init__(
+        self,
+        whom: str,
+        *,
+        most_bytes: int = MOST_BYTES,
+        pauses: Sequence[float] = _PAUSES,
+        guard: EgressGuard | None = None,
+    ) -> None:
+        """`guard`: what a public question may reach; without one, the public internet alone."""
         self._whom = whom
         self._most_bytes = most_bytes
         self._pauses = tuple(pauses)
+        self._guard = guard or EgressGuard()
         self._client = _client(None)
         self._public: httpx.AsyncClient | None = None  # made when it is needed: loading the roots takes its time
 
@@ -101,7 +110,7 @@ class HttpClient:
 
     def _guarded(self) -> httpx.AsyncClient:
         if self._public is None:
-            self._public = _client(GuardedTransport(EgressGuard()))
+            self._public = _client(GuardedTransport(self._guard))
         return self._public
 
     async def _once(

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 from litestar import Litestar, Request, Response
+from litestar.datastructures import Cookie
 from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler, route
@@ -24,6 +25,7 @@ from litestar.response import Stream
 from mailvane.core.errors import MailvaneError, NotAllowed, NotAuthenticated, NotFound, StoreFull, Transient
 from mailvane.core.priority import lower_priority
 from mailvane.dashboard.live.streams import Streams
+from mailvane.dashboard.oidc.attempt import LONGEST_MS
 from mailvane.dashboard.pages import PAGES
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.people.service import Browser, ProofNeeded, Visitor
@@ -66,7 +68,7 @@ class Dashboard:
         self._services = services
         self._clock = clock
         self._static = StaticFiles()
-        self._renderer = Renderer(self._static, services.zone)
+        self._renderer = Renderer(self._static, services.zone, services.oidc.name if services.oidc else "")
         self._threads = ThreadPoolExecutor(_THREADS, "dashboard", initializer=lower_priority)
         self._streams = Streams(services.changes, clock)
 
@@ -163,7 +165,8 @@ class Dashboard:
             headers["Location"] = reply.to
             if reply.token is not None:
                 headers["Set-Cookie"] = _cookie(reply.token, is_loopback=is_loopback)
-            return Response(b"", status_code=303, headers=headers, media_type="text/plain")
+            cookies = [] if reply.attempt is None else [_attempt_cookie(reply.attempt, is_loopback=is_loopback)]
+            return Response(b"", status_code=303, headers=headers, cookies=cookies, media_type="text/plain")
         if isinstance(reply, File):
             headers["Content-Disposition"] = f'attachment; filename="{reply.name}"'
             return Response(reply.content, headers=headers, media_type=reply.media_type)
@@ -201,12 +204,16 @@ def _visit(request: AnyRequest, form: Mapping[str, list[str]], now: int) -> Visi
         browser=Browser(client, request.headers.get("user-agent", "")),
         now=now,
         address=request.scope["path"] + (f"?{search}" if search else ""),
+        attempt=request.cookies.get(_attempt_name(is_loopback=_is_loopback(request)), ""),
         origin=f"{'http' if _is_loopback(request) else 'https'}://{request.headers.get('host', '')}",
     )
 
 
 def _with(visit: Visit, known: Visitor | None, place: Any) -> Visit:
-    fields = {name: getattr(visit, name) for name in ("path", "query", "form", "browser", "now", "address", "origin")}
+    fields = {
+        name: getattr(visit, name)
+        for name in ("path", "query", "form", "browser", "now", "address", "origin", "attempt")
+    }
     return Visit(**fields, known=known, place=place)
 
 
@@ -254,6 +261,18 @@ def _cookie(token: str, *, is_loopback: bool) -> str:
     age = _COOKIE_SECONDS if token else 0
     secure = "" if is_loopback else "; Secure"
     return f"{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}"
+
+
+def _attempt_name(*, is_loopback: bool) -> str:
+    return f"{_LOOPBACK_COOKIE if is_loopback else _COOKIE}-login"
+
+
+def _attempt_cookie(text: str, *, is_loopback: bool) -> Cookie:
+    """Lax: the provider sends the browser back by a link of its own."""
+    return Cookie(
+        key=_attempt_name(is_loopback=is_loopback), value=text, max_age=LONGEST_MS // 1000 if text else 0, path="/",
+        secure=not is_loopback, httponly=True, samesite="lax",
+    )  # fmt: skip
 
 
 def _stood_on(request: AnyRequest) -> str:

@@ -29,13 +29,14 @@ NAVIGATION = (
 class Renderer:
     """Templates of this room."""
 
-    def __init__(self, static: StaticFiles, zone: tzinfo) -> None:
+    def __init__(self, static: StaticFiles, zone: tzinfo, provider: str = "") -> None:
+        """`provider`: what people call who vouches for them; "": nobody does."""
         self._zone = zone
         self._environment = Environment(
             loader=PackageLoader("mailvane.dashboard"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True,
         )  # fmt: skip
-        self._environment.globals |= {"static": static.url, "navigation": NAVIGATION}
+        self._environment.globals |= {"static": static.url, "navigation": NAVIGATION, "provider": provider}
         self._environment.filters |= {
             "moment": self._moment,
             "clock": self._clock,

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from mailvane.core.tenants.model import Workspace
 from mailvane.core.tenants.service import Tenancy
 from mailvane.dashboard.live.changes import Changes
+from mailvane.dashboard.oidc.model import Admission, Provider
 from mailvane.dashboard.people.service import People
 from mailvane.dashboard.triage.service import Triage
 from mailvane.dashboard.views.store import ViewStore
@@ -46,4 +47,6 @@ class DashboardServices:
     tagging: Tagging
     triage: Triage
     forget_keys: Callable[[], None] = lambda: None  # keys were changed: whoever comes next is proven anew
+    oidc: Provider | None = None  # None: nobody logs in by a provider
+    admission: Admission | None = None  # None: who is not known is refused
     followed: FollowedLogs | None = None  # None: this process follows no logs

@@ -28,6 +28,7 @@ class Visit:
     now: int  # milliseconds since the epoch, UTC
     address: str  # path and query, to come back to
     origin: str  # of the server as the browser knows it, such as http://127.0.0.1:8225
+    attempt: str = ""  # of a login that is away at the provider, as the browser kept it
     known: Visitor | None = None
     place: Workspace | None = None
 
@@ -81,6 +82,7 @@ class Redirect:
 
     to: str
     token: str | None = None  # of a session that begins; "": of one that ends
+    attempt: str | None = None  # of a login that goes to the provider; "": of one that is over
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ from mailvane.server.http import HttpServices, create_app
 from mailvane.server.inbound import inbound_services
 from mailvane.server.judging import classifying
 from mailvane.server.ledgers import end_what_dead_processes_hold
+from mailvane.server.login_provider import admission, login_provider
 from mailvane.server.mail_metrics import MailMetrics
 from mailvane.server.mailboxes import WarmupWatch, mailbox_services
 from mailvane.server.outbound import outbound_services, policy_server
@@ -224,6 +225,8 @@ def _services(
             tagging=tracking.tagging,
             triage=Triage(stores.ledger.decisions, inbound.quarantine, inbound.stores),
             health=_health(settings, stores, inbound).of_workspace,
+            oidc=login_provider(settings),
+            admission=admission(settings.oidc),
         ),
         mailboxes=mailboxes,
         tracking=tracking,

@@ -20,9 +20,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from mailvane.core import oidc_settings as oidc_config
 from mailvane.core.errors import InvalidSetting
 from mailvane.core.listening import Listen, UnixSocket, read_listen, read_listen_or_socket
 from mailvane.core.machine_zone import machine_zone
+from mailvane.core.oidc_settings import OidcSettings
 from mailvane.core.setting_tables import TableKey, beside, check_name, declared_parts, read_parts, time_zone
 from mailvane.dmarc import settings as dmarc_config
 from mailvane.dmarc.settings import DmarcSettings
@@ -50,7 +52,7 @@ _MASK = "•••"
 _REPUTATION = (reputation_config.PART, dmarc_config.PART, notify_config.PART)
 
 
-_TABLES = ("postfix", "outbound", "reputation", "health", "mailboxes", "inbound", "mcp")
+_TABLES = ("postfix", "outbound", "reputation", "health", "mailboxes", "inbound", "mcp", "oidc")
 
 
 class Declared(NamedTuple):
@@ -157,6 +159,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mailboxes: MailboxSettings = MailboxSettings()
     inbound: InboundSettings = InboundSettings()
     mcp: McpSettings = McpSettings()
+    oidc: OidcSettings = OidcSettings()
 
 
 class Setting(NamedTuple):
@@ -194,6 +197,11 @@ def declared_mailboxes() -> list[TableKey]:
 def declared_mcp() -> list[TableKey]:
     """Every key of `[mcp]`."""
     return declared_parts((mcp_config.PART,))
+
+
+def declared_oidc() -> list[TableKey]:
+    """Every key of `[oidc]`."""
+    return declared_parts((oidc_config.PART,))
 
 
 def load(command_line: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
@@ -235,7 +243,7 @@ def shown(settings: Settings) -> dict[str, str]:
     values |= _changed("outbound", settings.outbound) | _changed("inbound", settings.inbound)
     for part in (settings.reputation, settings.dmarc, settings.notify):
         values |= _changed("reputation", part)
-    values |= _changed("mailboxes", settings.mailboxes)
+    values |= _changed("mailboxes", settings.mailboxes) | _changed("oidc", settings.oidc)
     if settings.notify.heartbeat_url:  # whoever knows it can say that all is well
         values["reputation.heartbeat_url"] = f"{_MASK} at {urlsplit(settings.notify.heartbeat_url).hostname}"
     return values | _changed("health", settings.health) | _hidden(settings.health)
@@ -339,6 +347,7 @@ def _from_file(path: Path) -> tuple[dict[str, _Given], dict[str, Any]]:
     (health,) = read_parts(content.pop("health", {}), f"{path}: health", (health_config.PART,))
     (mailboxes,) = read_parts(content.pop("mailboxes", {}), f"{path}: mailboxes", (mailboxes_config.PART,))
     (mcp,) = read_parts(content.pop("mcp", {}), f"{path}: mcp", (mcp_config.PART,))
+    (oidc,) = read_parts(content.pop("oidc", {}), f"{path}: oidc", (oidc_config.PART,))
     tables = {
         "postfix": read_postfix_logs(path, content.pop("postfix", [])),
         "outbound": read_outbound(content.pop("outbound", {}), f"{path}: outbound"),
@@ -348,6 +357,7 @@ def _from_file(path: Path) -> tuple[dict[str, _Given], dict[str, Any]]:
         "health": health,
         "mailboxes": mailboxes,
         "mcp": mcp,
+        "oidc": oidc,
         "inbound": read_inbound(content.pop("inbound", {}), f"{path}: inbound"),
     }
     given = {}

@@ -15,6 +15,7 @@ from mailvane.dashboard.pages import (
     keys,
     log,
     login,
+    login_provider,
     lookalikes,
     mail,
     mailboxes,
@@ -32,6 +33,7 @@ from mailvane.dashboard.pages import (
 from mailvane.dashboard.visits import Page
 
 PAGES: tuple[Page, ...] = (
+    *login_provider.PAGES,
     *login.PAGES,
     *account.PAGES,
     *workspaces.PAGES,

@@ -28,8 +28,14 @@ def end_session(services: DashboardServices, visit: Visit) -> Reply:
     return Redirect("/ui/account")
 
 
+def forget_identity(services: DashboardServices, visit: Visit) -> Reply:
+    services.people.forget_identity(visit.visitor, visit.now)
+    return Redirect("/ui/account")
+
+
 PAGES = (
     Page("get", "/account", show),
     Page("post", "/account/password", set_password),
+    Page("post", "/account/identity/forget", forget_identity),
     Page("post", "/account/sessions/end", end_session),
 )

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from mailvane.core.errors import NotAuthenticated
+from mailvane.dashboard.oidc.attempt import HOME, local_path
 from mailvane.dashboard.people.service import TooManyFailures
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
 
-_HOME = "/ui/workspaces"
-
 
 def ask(_services: DashboardServices, visit: Visit) -> Reply:
     if visit.known is not None:
-        return Redirect(_HOME)
+        return Redirect(HOME)
     return Html("login.html", {"name": "", "failure": ""})
 
 
@@ -23,7 +22,7 @@ def enter(services: DashboardServices, visit: Visit) -> Reply:
     except (NotAuthenticated, TooManyFailures) as error:
         status = 429 if isinstance(error, TooManyFailures) else 403
         return Html("login.html", {"name": name, "failure": error.message}, status)
-    return Redirect(_HOME, login.token)
+    return Redirect(HOME, login.token)
 
 
 def ask_link(services: DashboardServices, visit: Visit) -> Reply:
@@ -40,7 +39,7 @@ def enter_by_link(services: DashboardServices, visit: Visit) -> Reply:
         login = services.people.enter_by_link(visit.path["once"], visit.browser, visit.now)
     except NotAuthenticated as error:
         return Html("login.html", {"name": "", "failure": error.message}, 403)
-    return Redirect(_HOME, login.token)
+    return Redirect(HOME, login.token)
 
 
 def leave(services: DashboardServices, visit: Visit) -> Reply:
@@ -51,9 +50,7 @@ def leave(services: DashboardServices, visit: Visit) -> Reply:
 
 def prove(services: DashboardServices, visit: Visit) -> Reply:
     """The password again, then back to where it was asked for."""
-    back = visit.entered("back")
-    if not back.startswith("/ui/"):
-        back = _HOME
+    back = local_path(visit.entered("back"))
     try:
         token = services.people.prove(visit.visitor, visit.entered("password"), visit.browser, visit.now)
     except (NotAuthenticated, TooManyFailures) as error:

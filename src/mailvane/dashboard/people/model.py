@@ -27,6 +27,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     is_server: bool  # may do everything in every workspace, and sees the server's own pages
     password: str | None  # hash with its parameters; None: only a login link opens
     created_at: int  # milliseconds since the epoch, UTC
+    identity: str | None = None  # at the login provider; None: never logged in that way
 
 
 class Membership(msgspec.Struct, frozen=True):

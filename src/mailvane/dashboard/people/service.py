@@ -17,6 +17,7 @@ from mailvane.core.identifiers import new_id
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.core.tenants.model import Workspace
 from mailvane.core.tenants.store import TenantStore
+from mailvane.dashboard.oidc.model import Admission, Proven
 from mailvane.dashboard.people import passwords
 from mailvane.dashboard.people.failures import LoginFailures
 from mailvane.dashboard.people.model import Membership, Role, Session, User
@@ -29,6 +30,7 @@ _LIFE = SessionLife(idle=12 * HOUR_MS, longest=30 * DAY_MS)
 _SEEN_EVERY = MINUTE_MS
 _SECRET_BYTES = 32
 _NAME = re.compile(r"[a-z0-9][a-z0-9._+@-]{0,99}")
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _AGENT_CHARACTERS = 200
 
 
@@ -105,8 +107,11 @@ class People:
         return token
 
     def first_link(self, now: int) -> str | None:
-        """A link for the first person, who is made by this; None where there are people already."""
-        if not self._store.is_empty():
+        """A link for the person who may do everything, who is made by this; None where there is one already.
+
+        There may be others before: members, whom a login provider vouches for.
+        """
+        if self._store.has_server():
             return None
         self.add_user(FIRST_USER, is_server=True, now=now)
         return self.login_link(FIRST_USER, now)
@@ -139,6 +144,35 @@ class People:
         if user is None:
             raise NotAuthenticated("the name or the password is wrong")
         return self._open(user, browser, now)
+
+    def enter_proven(self, proven: Proven, admission: Admission | None, browser: Browser, now: int) -> Login:
+        """By the word of the login provider. Raises NotAuthenticated."""
+        user = self._store.user_identified(proven.identity) or self._first_time(proven, admission, now)
+        return self._open(user, browser, now)
+
+    def _first_time(self, proven: Proven, admission: Admission | None, now: int) -> User:
+        """The known person of the verified address, or a new member where the settings admit one."""
+        if not (proven.is_verified and _ADDRESS.fullmatch(proven.email)):
+            raise NotAuthenticated("the login provider vouches for no e-mail address of yours")
+        user = self._store.user_named(proven.email)
+        if user is None:
+            user = self._admitted(proven.email, admission, now)
+        if not self._store.identify(user.id, proven.identity):
+            raise NotAuthenticated(f"{user.name} is known to the login provider as somebody else")
+        return user
+
+    def _admitted(self, email: str, admission: Admission | None, now: int) -> User:
+        if admission is None or not admission.admits(email):
+            raise NotAuthenticated(f"there is nobody named {email}: an owner can make you a member")
+        place = self._tenants.workspace_named(admission.workspace)
+        if place is None:
+            raise NotAuthenticated(f"there is no workspace {admission.workspace}, which the settings name")
+        return self.set_role(place.id, email, admission.role, now)
+
+    def forget_identity(self, visitor: Visitor, now: int) -> None:
+        """The login provider opens it no longer, until it shows the verified address anew. Raises ProofNeeded."""
+        visitor.require_proof(now)
+        self._store.forget_identity(visitor.user.id)
 
     def prove(self, visitor: Visitor, password: str, browser: Browser, now: int) -> str:
         """What opens the session from now on. Raises NotAuthenticated, TooManyFailures."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mailvane.core.errors import AlreadyExists, NotFound
@@ -52,6 +52,23 @@ class PeopleStore:
 
     def user_named(self, name: str) -> User | None:
         return self._one_user(users.c.name == name) if plain(name) == name else None
+
+    def user_identified(self, identity: str) -> User | None:
+        """The person whom the login provider knows by this issuer and subject."""
+        return self._one_user(users.c.identity == identity) if plain(identity) == identity else None
+
+    def identify(self, user: int, identity: str) -> bool:
+        """From now on the login provider's word for this opens the person's account; False where it has another."""
+        unset = update(users).where(users.c.id == user, users.c.identity.is_(None))
+        try:
+            with self._database.write() as connection:
+                return bool(connection.execute(unset.values(identity=identity)).rowcount)
+        except IntegrityError:  # another person has it since a moment ago
+            return False
+
+    def forget_identity(self, user: int) -> None:
+        with self._database.write() as connection:
+            connection.execute(update(users).where(users.c.id == user).values(identity=None))
 
     def _one_user(self, condition: ColumnElement[bool]) -> User | None:
         with self._database.read() as connection:
@@ -136,7 +153,14 @@ class PeopleStore:
     def session(self, secret: bytes, now: int, life: SessionLife) -> tuple[Session, User] | None:
         """The one that this opens, and whose it is."""
         wanted = (
-            select(sessions, users.c.name, users.c.is_server, users.c.password, users.c.created_at.label("joined_at"))
+            select(
+                sessions,
+                users.c.name,
+                users.c.is_server,
+                users.c.password,
+                users.c.identity,
+                users.c.created_at.label("joined_at"),
+            )
             .join(users, users.c.id == sessions.c.user_id)
             .where(sessions.c.secret == secret, life.lives(now))
         )
@@ -145,7 +169,12 @@ class PeopleStore:
         if row is None:
             return None
         user = User(
-            id=row.user_id, name=row.name, is_server=row.is_server, password=row.password, created_at=row.joined_at
+            id=row.user_id,
+            name=row.name,
+            is_server=row.is_server,
+            password=row.password,
+            created_at=row.joined_at,
+            identity=row.identity,
         )
         return _session(row), user
 
@@ -170,14 +199,10 @@ class PeopleStore:
         with self._database.write() as connection:
             connection.execute(delete(sessions).where(sessions.c.user_id == user, sessions.c.id == plain(session)))
 
-    def is_empty(self) -> bool:
-        """Whether there is nobody yet."""
+    def has_server(self) -> bool:
+        """Whether there is anybody who may do everything."""
         with self._database.read() as connection:
-            return _count(connection) == 0
-
-
-def _count(connection: Connection) -> int:
-    return connection.execute(select(func.count()).select_from(users)).scalar_one()
+            return connection.execute(select(users.c.id).where(users.c.is_server).limit(1)).first() is not None
 
 
 def _user(row: Any) -> User:

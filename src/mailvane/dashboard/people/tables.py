@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
 from mailvane.core.ledger.tables import metadata
 
@@ -14,6 +14,8 @@ users = Table(
     Column("is_server", Boolean, nullable=False),
     Column("password", Text, nullable=True),
     Column("created_at", BigInteger, nullable=False),
+    Column("identity", Text, nullable=True),  # at the login provider: issuer and subject
+    Index("ix_users_identity", "identity", unique=True),
     sqlite_autoincrement=True,
 )
 
