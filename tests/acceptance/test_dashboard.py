@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -65,6 +66,7 @@ class Watched:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     installation = Installation(tmp_path_factory.mktemp("dashboard") / "data")
+    installation.environment["MAILVANE_TIMEZONE"] = "Asia/Kolkata"
     log = tmp_path_factory.mktemp("log") / "mail.log"
     log.write_text(LOG)
     with installation.serving():
@@ -193,6 +195,49 @@ def test_an_alert_is_written_tried_and_kept(browser: Browser, site: Installation
     assert "marked as spam above 0.1 %" in page.inner_text("main")
     page.click("text=Save and watch")
     page.wait_for_selector("table >> text=Mail marked as spam at Gmail")
+    assert watched.said == []
+
+
+def test_every_page_is_a_key_away_and_moments_are_told_in_utc(browser: Browser, site: Installation) -> None:
+    watched = logged_in(browser, site)
+    page = watched.page
+    page.goto(f"{site.url}/ui/1/log?q=since:2025-11-01")
+    moment = page.locator("tbody time").first
+    written = moment.inner_text()
+    page.keyboard.press("u")
+    told = datetime.fromisoformat(moment.get_attribute("datetime") or "").strftime("%d %b %H:%M:%S")
+    assert (moment.inner_text(), moment.get_attribute("title")) == (told, written)
+    assert told != written, "the server writes another zone"
+    page.goto(f"{site.url}/ui/1/log?q=since:2025-11-01")
+    assert moment.inner_text() == told, "it is kept"
+    page.keyboard.press("u")
+    assert moment.inner_text() == written
+    page.keyboard.press("f")
+    assert page.evaluate("document.activeElement.closest('.facets') !== null")
+    page.keyboard.press("?")
+    keys = page.locator("dialog")
+    keys.get_by_text("previous row").wait_for()
+    page.keyboard.press("g")
+    page.keyboard.press("d")
+    page.keyboard.press("Escape")
+    assert page.url.endswith("since:2025-11-01"), "keys sleep while they are told"
+    page.keyboard.press("g")
+    page.keyboard.press("d")
+    page.wait_for_url("**/ui/1/domains")
+    page.keyboard.press("?")
+    page.uncheck("text=Keys work in this browser")
+    page.click("text=Close")
+    page.keyboard.press("g")
+    page.keyboard.press("l")
+    page.keyboard.press("?")
+    assert keys.is_hidden()
+    assert page.url.endswith("/domains")
+    page.click("[data-help-button]")
+    page.check("text=Keys work in this browser")
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("l")
+    page.wait_for_url("**/ui/1/log")
     assert watched.said == []
 
 

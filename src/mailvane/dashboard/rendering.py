@@ -15,15 +15,15 @@ from mailvane.dashboard.visits import Html, Visit
 _STEPS = ((DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "min"), (1000, "s"))
 
 NAVIGATION = (
-    ("", "Overview", "home"),
-    ("/log", "Mail log", "log"),
-    ("/domains", "Domains", "domain"),
-    ("/reputation", "Reputation", "shield"),
-    ("/alerts", "Alerts", "bell"),
-    ("/inbound/quarantine", "Inbound", "inbox"),
-    ("/mailboxes", "Mailboxes", "mailbox"),
-    ("/settings/relays", "Settings", "sliders"),
-)  # path below the workspace, name, icon
+    ("", "Overview", "home", "o"),
+    ("/log", "Mail log", "log", "l"),
+    ("/domains", "Domains", "domain", "d"),
+    ("/reputation", "Reputation", "shield", "r"),
+    ("/alerts", "Alerts", "bell", "a"),
+    ("/inbound/quarantine", "Inbound", "inbox", "i"),
+    ("/mailboxes", "Mailboxes", "mailbox", "m"),
+    ("/settings/relays", "Settings", "sliders", "s"),
+)  # path below the workspace, name, icon, key after g
 
 
 class Renderer:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from joserfc import jwt
@@ -98,6 +98,12 @@ def _handler(provider: LocalProvider) -> type[BaseHTTPRequestHandler]:
             elif path == "/realm/jwks_uri":
                 keys = [key for key in provider.keys if not isinstance(key, OctKey)]
                 self._answer(200, {"keys": [key.as_dict(private=False) for key in keys]})
+            elif path == "/realm/authorization_endpoint":  # a person who is logged in there already
+                back = parse_qs(urlsplit(self.path).query)["redirect_uri"][0]
+                self.send_response(303)
+                self.send_header("Location", f"{back}?{urlencode(provider.logged_in(self.path))}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
             elif path == "/realm/userinfo_endpoint" and self.headers["Authorization"] == "Bearer opaque":
                 self._answer(200, provider.userinfo)
             else:

@@ -59,9 +59,54 @@ const move = (step) => {
   next.scrollIntoView({ block: "nearest" });
 };
 
+// Moments in UTC, or as the server wrote them; the other one is in the title. What comes later is changed as it comes.
+const MOMENT = /^\d\d [A-Z][a-z]{2} (\d\d:\d\d:\d\d)$/;
+const inUtc = (moment) => {
+  const [, day, month] = moment.toUTCString().split(" ");
+  return `${day} ${month} ${moment.toISOString().slice(11, 19)}`;
+};
+const zone = () => {
+  const utc = store.get("zone") === "utc";
+  for (const time of document.querySelectorAll("time[datetime]")) {
+    const shown = time.textContent;
+    if (utc && shown !== time.dataset.utc && MOMENT.test(shown)) {
+      time.title = shown;
+      time.dataset.local = shown;
+      time.textContent = time.dataset.utc = inUtc(new Date(time.dateTime));
+    } else if (!utc && time.dataset.local) {
+      time.textContent = time.dataset.local;
+      time.title = time.dateTime;
+      delete time.dataset.local;
+      delete time.dataset.utc;
+    }
+  }
+};
+for (const button of document.querySelectorAll("[data-zone-button]")) {
+  const show = () => { button.setAttribute("aria-pressed", store.get("zone") === "utc"); zone(); };
+  button.hidden = false;
+  button.addEventListener("click", () => { store.set("zone", store.get("zone") === "utc" ? "" : "utc"); show(); });
+  show();
+  new MutationObserver(zone).observe(document.getElementById("main"), { childList: true, characterData: true, subtree: true });
+}
+
+const help = document.getElementById("keyboard");
+for (const button of document.querySelectorAll("[data-help-button]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => help.showModal());
+}
+for (const box of document.querySelectorAll("[data-keys]")) {
+  box.checked = store.get("keys") !== "off";
+  box.addEventListener("change", () => store.set("keys", box.checked ? "" : "off"));
+}
+
+let went = -Infinity; // when g was pressed: a letter within a second and a half names a page
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || store.get("keys") === "off") return;
+  if (event.ctrlKey || event.metaKey || event.altKey || store.get("keys") === "off" || help?.open) return;
   if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
+  const page = event.timeStamp - went < 1500 && document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
+  went = event.key === "g" && !page ? event.timeStamp : -Infinity;
+  if (page) { page.click(); return; }
+  if (event.key === "f") document.querySelector("[data-facets] a")?.focus();
   const named = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
   if (event.key === "j" || event.key === "k") move(event.key === "j" ? 1 : -1);
   else if (event.key === "Enter" && document.querySelector('tr[aria-selected="true"]')) {
