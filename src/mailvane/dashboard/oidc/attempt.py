@@ -13,6 +13,7 @@ from hashlib import sha256
 
 import msgspec
 
+from mailvane.core.decoding import prepared
 from mailvane.core.moments import MINUTE_MS
 
 LONGEST_MS = 10 * MINUTE_MS
@@ -56,7 +57,7 @@ def read_attempt(text: str, now: int) -> Attempt | None:
     """None for what is none, and for one that is over."""
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
-        found = msgspec.json.decode(urlsafe_b64decode(padded), type=Attempt)
+        found = msgspec.json.decode(urlsafe_b64decode(padded), type=prepared(Attempt))
     except (msgspec.MsgspecError, binascii.Error, UnicodeError, ValueError):
         return None
     is_current = now - LONGEST_MS < found.began_at <= now

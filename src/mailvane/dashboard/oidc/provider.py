@@ -24,6 +24,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from mailvane.core.decoding import prepared
 from mailvane.core.egress import EgressGuard
 from mailvane.core.errors import CollectionFailed, NotAuthenticated, Transient
 from mailvane.core.http_client import Answer, HttpClient
@@ -126,7 +127,7 @@ class OidcProvider:
         issuer = self._settings.issuer
         said = self._ask(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         try:
-            metadata = msgspec.json.decode(said.body, type=Metadata)
+            metadata = msgspec.json.decode(said.body, type=prepared(Metadata))
         except msgspec.MsgspecError:
             raise self._failed("the discovery document cannot be read") from None
         if metadata.issuer != issuer:
@@ -161,7 +162,7 @@ class OidcProvider:
                 form["client_secret"] = secret
         answer = self._ask(metadata.token_endpoint, urlencode(form).encode(), headers)
         try:
-            tokens = msgspec.json.decode(answer.body, type=_Tokens)
+            tokens = msgspec.json.decode(answer.body, type=prepared(_Tokens))
         except msgspec.MsgspecError:
             raise self._failed(f"its token endpoint answers {answer.status} with no tokens") from None
         if answer.status != 200 or not tokens.id_token:
