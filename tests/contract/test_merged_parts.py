@@ -9,6 +9,7 @@ from mailvane.maillog.clickhouse.upkeep import REMOVING_EVERY
 from mailvane.maillog.model import EventBatch, EventType, MailEvent
 from mailvane.maillog.queries import LogQuestion
 from tests.contract.maillogs import maillog, maillog_dsn, workspace
+from tests.waiting import wait_for
 
 __all__ = ["maillog", "maillog_dsn", "workspace"]
 
@@ -27,6 +28,6 @@ def test_merged_parts_are_removed_under_steady_traffic(maillog: ClickHouseMailLo
             recipient="a@b.example",
         )
         maillog.append(EventBatch(f"steady {number}", workspace, 0, [event]))
-    ((left,),) = maillog._engine.rows("SELECT count() FROM system.parts WHERE NOT active")
-    assert int(str(left)) < 30
+    parts = "SELECT count() FROM system.parts WHERE NOT active"
+    wait_for(lambda: int(str(maillog._engine.rows(parts)[0][0])) < 30)
     assert maillog.search(LogQuestion(workspace=workspace, relays=(1,))).total == number + 1

@@ -468,6 +468,7 @@ class ClickHouseMailLog:
 
     def close(self) -> None:
         """Give the engine back. The mail log must not be used afterwards."""
+        self._merged.close()
         for engine in self._engines:
             engine.close()
 

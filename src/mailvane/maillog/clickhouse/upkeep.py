@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 from mailvane.core.errors import AlreadyExists, MailvaneError, NotFound
 from mailvane.maillog.clickhouse.engagement_days import forget
@@ -53,17 +54,30 @@ def retain(engine: Engine, workspace: int, days: int) -> None:
 
 
 class MergedParts:
-    """Removes parts that were merged into others, each time that so many batches were inserted. Of one thread."""
+    """Removes parts that were merged into others, each time that so many batches were inserted. Of one thread.
+
+    On a thread of its own: the engine ends merges first, which takes long where processors are busy, and nothing that
+    is written or asked has to wait for it.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.batches = 0  # until now
+        self._removing: Thread | None = None
 
     def inserted(self) -> None:
         """One more batch was. A server removes them itself."""
         self.batches += 1
-        if self._engine.embedded and self.batches % REMOVING_EVERY == 0:
-            remove_merged(self._engine)
+        if not self._engine.embedded or self.batches % REMOVING_EVERY:
+            return
+        if self._removing is None or not self._removing.is_alive():
+            self._removing = Thread(target=remove_merged, args=(self._engine,), name="merged parts")
+            self._removing.start()
+
+    def close(self) -> None:
+        """Wait for what is being removed."""
+        if self._removing is not None:
+            self._removing.join()
 
 
 def remove_merged(engine: Engine) -> None:
