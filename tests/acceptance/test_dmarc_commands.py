@@ -145,7 +145,8 @@ def test_an_abuse_report_is_shown_and_is_a_complaint_of_its_mail(
         told = installation.run("dmarc", "import", str(first), str(other), str(first)).stdout.splitlines()
         assert [line[0] for line in told] == ["✓", "✓", " ", "="], told
         assert "counted as a complaint of shop.example by what the report says" in told[2]
-        assert complained(installation) == [True]
+        # What a command leaves in the journal, a server beside it carries a moment later.
+        installation.wait_for(lambda: complained(installation) == [True])
         shown = installation.run("dmarc", "abuse", "--type", "abuse").stdout
         found = installation.answer("dmarc", "abuse")
         assert installation.answer("domain", "show", "shop.example")["usage"]["complaints"] == 2

@@ -110,7 +110,7 @@ def _row(address: Address) -> dict[str, object]:
 
 
 def _address(row: Row[tuple[object, ...]]) -> Address:
-    values = dict(row._mapping)  # noqa: SLF001 - the documented way, in spite of its name
+    values = row._asdict()
     return Address(**{**values, "type": AddressType(values["type"])})
 
 

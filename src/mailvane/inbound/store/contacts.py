@@ -220,5 +220,5 @@ def _fresh(workspace: int, email: str, seen: Seen) -> dict[str, object]:
 
 
 def _contact(row: Row[Any]) -> Contact:
-    values = dict(row._mapping)  # noqa: SLF001 - the documented way, in spite of its name
+    values = row._asdict()
     return Contact(**{**values, "state": ContactState(values["state"])})

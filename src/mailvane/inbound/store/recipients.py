@@ -65,7 +65,7 @@ def _plain(values: Iterable[str]) -> list[str]:
 
 
 def _address(row: Row[tuple[object, ...]]) -> Address:
-    values = dict(row._mapping)  # noqa: SLF001 - the documented way, in spite of its name
+    values = row._asdict()
     # As the driver gives it: SQLite has no truth values.
     return Address(**{**values, "type": AddressType(values["type"]), "active": bool(values["active"])})
 

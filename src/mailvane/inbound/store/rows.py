@@ -44,7 +44,7 @@ def row_of(message: Message) -> dict[str, Any]:
 
 def message_of(row: Row[Any], *others: str) -> Message:
     """Of a row of COLUMNS, and of others that are none of a message's."""
-    values = dict(row._mapping)  # noqa: SLF001 - the documented way, in spite of its name
+    values = row._asdict()
     for name in others:
         del values[name]
     return Message(**{**values, "status": MessageStatus(values["status"])})

@@ -113,7 +113,7 @@ def _clients(condition: ColumnElement[bool]) -> Select[Any]:
 
 
 def _client(row: Row[Any]) -> ClientKey:
-    values = row._mapping  # noqa: SLF001 - the documented way, in spite of its name
+    values = row._asdict()
     known = values["domains_allowed"] is not None
     return ClientKey(
         id=row.id,

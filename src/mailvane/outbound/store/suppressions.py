@@ -147,4 +147,4 @@ def _row(entry: Suppression) -> dict[str, object]:
 
 
 def _entry(row: Row[tuple[object, ...]]) -> Suppression:
-    return Suppression(**{**row._mapping, "reason": SuppressionReason(row.reason)})  # noqa: SLF001
+    return Suppression(**{**row._asdict(), "reason": SuppressionReason(row.reason)})
