@@ -35,6 +35,7 @@ from mailvane.server.settings import (
     declared_oidc,
     declared_reputation,
     declared_settings,
+    declared_tracing,
 )
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -146,6 +147,12 @@ def _settings() -> Iterator[str]:
         "| key of `[oidc]` | default | meaning |\n|---|---|---|\n"
     )
     yield from map(_table_key, declared_oidc())
+    yield (
+        "\nWhere traces of requests go:\n\n"
+        '```toml\n[tracing]\nendpoint = "http://127.0.0.1:4318/v1/traces"\nsample_ratio = 0.1\n```\n\n'
+        "| key of `[tracing]` | default | meaning |\n|---|---|---|\n"
+    )
+    yield from map(_table_key, declared_tracing())
 
 
 def _table_key(key: TableKey) -> str:

@@ -30,6 +30,7 @@ LATE = {
     "mailvane/server/login_provider.py",  # an extra
     "mailvane/server/main.py",
     "mailvane/server/outbound.py",
+    "mailvane/server/tracing.py",  # an extra
     "mailvane_demo/command.py",
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 import msgspec
@@ -73,7 +74,8 @@ class GroupCommit(Generic[Key, Request, Answer]):
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, []).append((request, answer))
         if key not in self._running:
-            self._running[key] = asyncio.create_task(self._run(key))
+            # Nobody's: it commits what others add, too, which is no part of what the first one does.
+            self._running[key] = asyncio.create_task(self._run(key), context=Context())
         return answer
 
     async def drain(self) -> None:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
@@ -37,6 +37,7 @@ from mailvane.web.connection import ENDING, PROVEN
 from mailvane.web.gateway import is_head
 
 AnyRequest = Request[Any, Any, Any]
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 PREFIX = "/ui"
@@ -83,8 +84,7 @@ class Dashboard:
         async def answer(request: AnyRequest) -> Response[bytes]:
             _check_origin(request)
             form = await _form_of(request) if page.method == "post" else {}
-            work = partial(self._reply, page, request, form, self._clock())
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            return await self._run(partial(self._reply, page, request, form, self._clock()))
 
         serve = route(
             PREFIX + page.path, http_method=HttpMethod(page.method.upper()), request_max_body_size=_LARGEST_FORM,
@@ -93,13 +93,18 @@ class Dashboard:
         made: HTTPRouteHandler = serve(answer)
         return made
 
+    async def _run(self, function: Callable[[], T]) -> T:
+        tracing = self._services.tracing
+        with tracing.waiting("dashboard"):
+            work = tracing.working("dashboard", function)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
     def _ticks_handler(self) -> HTTPRouteHandler:
         """The stream that an open page listens to. Refused in plain words: no person reads them."""
 
         async def ticks(request: AnyRequest) -> Response[Any]:
             visit = _visit(request, {}, self._clock())
-            admit = partial(self._admitted, TICKS, visit, request)
-            visit = await asyncio.get_running_loop().run_in_executor(self._threads, admit)
+            visit = await self._run(partial(self._admitted, TICKS, visit, request))
             headers = {**HEADERS, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would collect it
             if is_head(request.scope):
                 return Response(b"", headers=headers, media_type="text/event-stream")

@@ -24,6 +24,7 @@ from mailvane.maillog.interface import MailLog
 from mailvane.notify.services import NotifyServices
 from mailvane.outbound.services import OutboundServices
 from mailvane.reputation.services import ReputationServices
+from mailvane.web.tracing import UNTRACED, Tracing
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,4 @@ class DashboardServices:
     oidc: Provider | None = None  # None: nobody logs in by a provider
     admission: Admission | None = None  # None: who is not known is refused
     followed: FollowedLogs | None = None  # None: this process follows no logs
+    tracing: Tracing = UNTRACED

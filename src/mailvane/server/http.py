@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -54,6 +55,7 @@ from mailvane.web.dialect import NATIVE
 from mailvane.web.gateway import Authenticator, Gateway, KeyCache, render_error
 from mailvane.web.handlers import handlers
 from mailvane.web.thread_pools import ThreadPools
+from mailvane.web.tracing import UNTRACED, Tracing
 
 _LARGEST_QUESTION = 64 * 1024
 _TABLES = (
@@ -110,6 +112,7 @@ class HttpServices:
     find_room: Callable[[], None] = lambda: None  # for more data; raises StoreFull where there is none
     followed: FollowedLogs | None = None  # None: this process follows no logs
     removal: WorkspaceRemoval | None = None  # None: it removes no workspaces
+    tracing: Tracing = UNTRACED
 
     @property
     def by_type(self) -> Mapping[type[Any], Any]:
@@ -140,13 +143,16 @@ def document() -> bytes:
 def create_app(services: HttpServices, registry: CollectorRegistry | None = None) -> Litestar:
     """The application. A registry that is passed in may carry other parts' metrics; they are shown along."""
     metrics = Metrics(registry or CollectorRegistry())
-    threads = ThreadPools(on_abandoned=metrics.abandoned)
+    threads = ThreadPools(on_abandoned=metrics.abandoned, tracing=services.tracing)
     key_cache = KeyCache(services.tenancy, services.outbound.clients.admit)
     checks = Checks(services.maillog, services.find_room, services.followed)
     intake = Intake(services.tenancy, services.maillog.recorder)
 
     async def commit(workspace: int, requests: Sequence[DecodedEvents]) -> list[Receipt]:
         return await threads.quick(intake.commit, workspace, requests, services.clock())
+
+    async def send_last_traces() -> None:
+        await to_thread(services.tracing.close)
 
     app = Litestar(
         route_handlers=handlers(_TABLES),
@@ -169,13 +175,16 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
             }
         ),
     )
-    dashboard = create_dashboard(replace(services.dashboard, forget_keys=key_cache.forget), services.clock)
-    app.on_shutdown.extend(dashboard.on_shutdown)
+    pages = replace(services.dashboard, forget_keys=key_cache.forget, tracing=services.tracing)
+    dashboard = create_dashboard(pages, services.clock)
+    # What the threads did last is traced, too.
+    app.on_shutdown.extend([*dashboard.on_shutdown, send_last_traces])
     app.asgi_handler = Gateway(
         app.asgi_handler,
         _DIALECTS,
         Authenticator(key_cache, threads, services.clock),
         metrics.observe,
         {DASHBOARD: dashboard, TRACKING: services.tracking.app.serving(threads.quick, services.clock)},
+        services.tracing,
     )
     return app

@@ -63,6 +63,7 @@ from mailvane.server.reputation import Reputation, reputation_of
 from mailvane.server.service_manager import ServiceManager, service_manager
 from mailvane.server.settings import SMTP_DEFAULT, Settings, base_url, master_token, shown
 from mailvane.server.stores import Stores, stores_here
+from mailvane.server.tracing import tracing_of
 from mailvane.server.tracking import settling_of, tracking_services
 from mailvane.web.connection import HttpLimits
 from mailvane.web.server import serve as serve_http
@@ -104,7 +105,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
             removal=stores.removal,
             dashboard=replace(services.dashboard, followed=followed),
         )
-        application = create_app(services, registry) if "http" in roles else None
+        application = _application(settings, services, registry) if "http" in roles else None
         policy = (
             policy_server(settings.outbound, outbound.decision_queue, registry, limits) if "policy" in roles else None
         )
@@ -130,6 +131,10 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
             background += classifying(settings.mailboxes, stores, tenancy, _clock)
             runner.run(_beside(background, surfaces) if "worker" in roles else surfaces)
     log.info("stopped")
+
+
+def _application(settings: Settings, services: HttpServices, registry: CollectorRegistry) -> Litestar:
+    return create_app(replace(services, tracing=tracing_of(settings.tracing)), registry)
 
 
 def _node(settings: Settings, roles: frozenset[str]) -> Node:

@@ -21,11 +21,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from mailvane.core import oidc_settings as oidc_config
+from mailvane.core import tracing_settings as tracing_config
 from mailvane.core.errors import InvalidSetting
 from mailvane.core.listening import Listen, UnixSocket, read_listen, read_listen_or_socket
 from mailvane.core.machine_zone import machine_zone
 from mailvane.core.oidc_settings import OidcSettings
 from mailvane.core.setting_tables import TableKey, beside, check_name, declared_parts, read_parts, time_zone
+from mailvane.core.tracing_settings import TracingSettings
 from mailvane.dmarc import settings as dmarc_config
 from mailvane.dmarc.settings import DmarcSettings
 from mailvane.inbound.health import settings as health_config
@@ -52,7 +54,7 @@ _MASK = "•••"
 _REPUTATION = (reputation_config.PART, dmarc_config.PART, notify_config.PART)
 
 
-_TABLES = ("postfix", "outbound", "reputation", "health", "mailboxes", "inbound", "mcp", "oidc")
+_TABLES = ("postfix", "outbound", "reputation", "health", "mailboxes", "inbound", "mcp", "oidc", "tracing")
 
 
 class Declared(NamedTuple):
@@ -160,6 +162,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     inbound: InboundSettings = InboundSettings()
     mcp: McpSettings = McpSettings()
     oidc: OidcSettings = OidcSettings()
+    tracing: TracingSettings = TracingSettings()
 
 
 class Setting(NamedTuple):
@@ -204,6 +207,11 @@ def declared_oidc() -> list[TableKey]:
     return declared_parts((oidc_config.PART,))
 
 
+def declared_tracing() -> list[TableKey]:
+    """Every key of `[tracing]`."""
+    return declared_parts((tracing_config.PART,))
+
+
 def load(command_line: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
     """The effective settings. `command_line` maps names of settings (and `config`) to what was given, if anything.
 
@@ -244,6 +252,7 @@ def shown(settings: Settings) -> dict[str, str]:
     for part in (settings.reputation, settings.dmarc, settings.notify):
         values |= _changed("reputation", part)
     values |= _changed("mailboxes", settings.mailboxes) | _changed("oidc", settings.oidc)
+    values |= _changed("tracing", settings.tracing)
     if settings.notify.heartbeat_url:  # whoever knows it can say that all is well
         values["reputation.heartbeat_url"] = f"{_MASK} at {urlsplit(settings.notify.heartbeat_url).hostname}"
     return values | _changed("health", settings.health) | _hidden(settings.health)
@@ -348,6 +357,7 @@ def _from_file(path: Path) -> tuple[dict[str, _Given], dict[str, Any]]:
     (mailboxes,) = read_parts(content.pop("mailboxes", {}), f"{path}: mailboxes", (mailboxes_config.PART,))
     (mcp,) = read_parts(content.pop("mcp", {}), f"{path}: mcp", (mcp_config.PART,))
     (oidc,) = read_parts(content.pop("oidc", {}), f"{path}: oidc", (oidc_config.PART,))
+    (tracing,) = read_parts(content.pop("tracing", {}), f"{path}: tracing", (tracing_config.PART,))
     tables = {
         "postfix": read_postfix_logs(path, content.pop("postfix", [])),
         "outbound": read_outbound(content.pop("outbound", {}), f"{path}: outbound"),
@@ -358,6 +368,7 @@ def _from_file(path: Path) -> tuple[dict[str, _Given], dict[str, Any]]:
         "mailboxes": mailboxes,
         "mcp": mcp,
         "oidc": oidc,
+        "tracing": tracing,
         "inbound": read_inbound(content.pop("inbound", {}), f"{path}: inbound"),
     }
     given = {}

@@ -30,6 +30,7 @@ from mailvane.core.tenants.service import Tenancy
 from mailvane.web.connection import PROVEN
 from mailvane.web.dialect import Dialect, refusal_of
 from mailvane.web.thread_pools import ThreadPools
+from mailvane.web.tracing import UNTRACED, RequestSpan, Tracing
 
 AGE_SECONDS = 1.0  # ours
 _REMEMBERED = 10_000
@@ -98,7 +99,7 @@ class _UnderWay(NamedTuple):
 
 Observe = Callable[[str, str, int, float], None]
 
-_DIALECT, _PRINCIPAL, _HEAD = "mailvane_dialect", "mailvane_principal", "mailvane_head"
+_DIALECT, _PRINCIPAL, _HEAD, _SPAN = "mailvane_dialect", "mailvane_principal", "mailvane_head", "mailvane_span"
 
 
 def is_head(scope: HTTPScope) -> bool:
@@ -160,6 +161,7 @@ class Gateway:
         proofs: Authenticator,
         observe: Observe,
         beside: Mapping[str, ASGIApp] | None = None,
+        tracing: Tracing = UNTRACED,
     ) -> None:
         """`beside`: applications that prove by themselves who asks, and the prefix of each one's paths."""
         self._inner = inner
@@ -167,10 +169,13 @@ class Gateway:
         self._dialects = dialects  # the last one takes what no other owns
         self._proofs = proofs
         self._observe = observe
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
-            await self._answer(scope, receive, send)
+            with self._tracing.request(scope["method"], scope["headers"]) as span:
+                scope["state"][_SPAN] = span
+                await self._answer(scope, receive, send)
         else:
             await self._inner(scope, receive, send)
 
@@ -191,22 +196,26 @@ class Gateway:
         try:
             await self._serve(scope, receive, answer, dialect.needs_key(path))
         finally:
-            route = scope.get("path_template") or "unmatched"
-            self._observe(dialect.name, str(route), answer.status, perf_counter() - started)
+            self._tell(dialect.name, scope, answer.status, started)
 
     async def _pass_on(self, prefix: str, scope: HTTPScope, receive: Receive, send: Send, *, bodiless: bool) -> None:
         started, dialect = perf_counter(), self._dialects[-1]
         answer = _Answer(send, dialect, bodiless=bodiless)
         try:
-            _check_host(scope)
-        except InvalidInput as error:
-            await _send(dialect.render(refusal_of(error)), scope, receive, answer)
-            return
-        try:
+            try:
+                _check_host(scope)
+            except InvalidInput as error:
+                await _send(dialect.render(refusal_of(error)), scope, receive, answer)
+                return
             await self._beside[prefix](scope, receive, answer)
         finally:
-            route = scope.get("path_template") or "unmatched"
-            self._observe(prefix.removeprefix("/"), str(route), answer.status, perf_counter() - started)
+            self._tell(prefix.removeprefix("/"), scope, answer.status, started)
+
+    def _tell(self, surface: str, scope: HTTPScope, status: int, started: float) -> None:
+        route = str(scope.get("path_template") or "unmatched")
+        self._observe(surface, route, status, perf_counter() - started)
+        span: RequestSpan = scope["state"][_SPAN]
+        span.answered(surface, route, status, _workspace_of(scope, status))
 
     async def _serve(self, scope: HTTPScope, receive: Receive, answer: _Answer, needs_key: bool) -> None:
         preflight = scope["method"] == "OPTIONS"
@@ -233,6 +242,15 @@ class Gateway:
         if prove is not None:
             prove()
         return principal
+
+
+def _workspace_of(scope: HTTPScope, status: int) -> int | None:
+    """Whose request it was: by its key, or by the path of a page that was shown."""
+    principal = scope["state"].get(_PRINCIPAL)
+    if isinstance(principal, Principal):
+        return principal.workspace
+    named: object = scope.get("path_params", {}).get("workspace")
+    return named if isinstance(named, int) and status < 400 else None
 
 
 def _check_host(scope: HTTPScope) -> None:

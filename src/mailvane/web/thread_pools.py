@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar, cast
@@ -19,6 +19,7 @@ from mailvane.core.errors import StoreUnavailable
 from mailvane.core.priority import lower_priority
 from mailvane.web.fair_pool import FairPool
 from mailvane.web.recent import Recent
+from mailvane.web.tracing import UNTRACED, Tracing
 from mailvane.web.wanted import ClientGone
 
 P = ParamSpec("P")
@@ -51,6 +52,7 @@ class ThreadPools:
         patience: float = _PATIENCE_SECONDS,
         on_abandoned: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = monotonic,
+        tracing: Tracing = UNTRACED,
     ) -> None:
         """`on_abandoned` is called for each piece of work that ended on its thread because its client had left. The
         clock tells seconds, and only goes forward."""
@@ -63,6 +65,7 @@ class ThreadPools:
         self._patience = patience
         self._on_abandoned = on_abandoned
         self._clock = clock
+        self._tracing = tracing
         self._under_way: dict[Hashable, _Question] = {}
         self._recent = Recent()
 
@@ -76,9 +79,13 @@ class ThreadPools:
         Raises StoreUnavailable when it takes too long, or too many wait.
         """
         key, work = (function, workspace, same), partial(function, *args, **kwargs)
+        with self._tracing.waiting("maillog"):
+            return cast("T", await self._asked(key, workspace, work))
+
+    async def _asked(self, key: Hashable, workspace: int | None, work: Callable[[], object]) -> object:
         recent = self._answered(key, workspace, work) if self._maillog.is_full(workspace) else None
         if recent is not None:
-            return cast("T", recent)
+            return recent
         question = self._under_way.get(key) or self._begun(key, workspace, work)
         question.waiting += 1
         try:
@@ -89,7 +96,7 @@ class ThreadPools:
                 del self._under_way[key]  # nobody waits for it any more
         if not done:
             raise StoreUnavailable(f"the mail log did not answer within {self._patience:g} s")
-        return cast("T", question.answer.result()[1])
+        return question.answer.result()[1]
 
     def _answered(self, key: Hashable, workspace: int | None, work: Callable[[], object]) -> bytes | None:
         """What was answered a moment ago. It is asked anew in time: then nobody has to wait when it is too old."""
@@ -104,7 +111,8 @@ class ThreadPools:
         def timed() -> tuple[float, object]:
             return self._clock(), function()
 
-        question = self._under_way[key] = _Question(self._maillog.submit(workspace, timed))
+        work = self._tracing.working("maillog", timed)
+        question = self._under_way[key] = _Question(self._maillog.submit(workspace, work))
         question.answer.add_done_callback(partial(self._ended, key, workspace, question))
         return question
 
@@ -128,8 +136,12 @@ class ThreadPools:
 
         Whoever leaves gives up a place in the queue; a thread is held until it is done.
         """
-        pool = self._lengthy if is_lengthy else self._ledger
-        job = pool.submit(workspace, partial(function, *args, **kwargs))
+        name, pool = ("lengthy", self._lengthy) if is_lengthy else ("ledger", self._ledger)
+        with self._tracing.waiting(name):
+            work = self._tracing.working(name, partial(function, *args, **kwargs))
+            return await self._until_done(pool.submit(workspace, work))
+
+    async def _until_done(self, job: Future[T]) -> T:
         try:
             return await asyncio.shield(asyncio.wrap_future(job))
         except asyncio.CancelledError:
@@ -143,15 +155,24 @@ class ThreadPools:
 
     async def quick(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Work on the ledger that goes before all: looking up a key, committing to the journal."""
-        return await asyncio.get_running_loop().run_in_executor(self._quick, partial(function, *args, **kwargs))
+        return await self._run("quick", self._quick, partial(function, *args, **kwargs))
 
     async def outside(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Work that waits for a server of somebody else, which may take seconds."""
-        return await asyncio.get_running_loop().run_in_executor(self._outside, partial(function, *args, **kwargs))
+        return await self._run("outside", self._outside, partial(function, *args, **kwargs))
 
     async def upkeep(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Work that may take minutes; one at a time."""
-        return await asyncio.get_running_loop().run_in_executor(self._upkeep, partial(function, *args, **kwargs))
+        return await self._run("upkeep", self._upkeep, partial(function, *args, **kwargs))
+
+    def waiting(self, name: str) -> AbstractContextManager[None]:
+        """Work that a group of requests waits for together, in the trace of each."""
+        return self._tracing.waiting(name)
+
+    async def _run(self, name: str, executor: ThreadPoolExecutor, function: Callable[[], T]) -> T:
+        with self._tracing.waiting(name):
+            work = self._tracing.working(name, function)
+            return await asyncio.get_running_loop().run_in_executor(executor, work)
 
     def close(self) -> None:
         """Let what was begun end; nothing else is begun."""

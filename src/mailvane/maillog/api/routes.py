@@ -80,7 +80,8 @@ async def take_events(_services: MailLogServices, request: Request[Any, Any, Any
 
     reading = threads_of(request).for_workspace(workspace, is_large, read)
     decoded = await while_wanted(request, wanted, reading)
-    receipt = await commits.add(workspace, decoded)
+    with threads_of(request).waiting("journal"):
+        receipt = await commits.add(workspace, decoded)
     request.app.state.metrics.recorded(receipt.accepted)
     return receipt
 
