@@ -191,3 +191,20 @@ def test_an_url_stands_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
         deliver(f"json://127.0.0.1:{receiver.port}/S3CRET", LOCAL)
     assert "S3CRET" not in caplog.text
     assert "S3CRET" not in str(error.value)
+
+
+def test_a_session_of_a_plugin_s_own_is_refused_before_it_connects(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Receiver(200).running() as receiver:
+        url = f"json://127.0.0.1:{receiver.port}/hook"
+        deliver(url, LOCAL)  # what plugins find under the name `requests` stands in now
+        module = sys.modules["apprise.plugins.custom_json"]
+        for opening in ("Session", "session"):
+
+            def send(_plugin: object, opening: str = opening, **_given: object) -> bool:
+                session = getattr(vars(module)["requests"], opening)()
+                return bool(session.post(f"http://127.0.0.1:{receiver.port}/own").ok)
+
+            monkeypatch.setattr(vars(module)["NotifyJSON"], "send", send)
+            with pytest.raises(NotDelivered, match="the plugin failed: RuntimeError"):
+                deliver(url, LOCAL)
+    assert [each.path for each in receiver.received] == ["/hook"]
