@@ -13,6 +13,7 @@ from mailvane.server import api_page
 from tests.wire.world import World
 
 BODILESS = (
+    "/call/{secret}",
     "/held-mail",
     "/redeliver",
     "/refresh",
@@ -155,4 +156,5 @@ def test_routes_with_a_key_say_so(document: dict[str, Any]) -> None:
     assert schemes["apiKeyAuth"] == {"type": "apiKey", "name": "X-API-KEY", "in": "header"}
     assert document["security"] == [{"apiKeyAuth": []}, {"bearerAuth": []}]
     free = {path for path, _, operation in operations(document) if operation.get("security") == [{}]}
-    assert free == {"/webhooks/ses", "/held-mail", "/ping", "/healthz", "/readyz", "/metrics", api_page.PATH}
+    called = "/mailvane/v1/heartbeats/call/{secret}"
+    assert free == {"/webhooks/ses", "/held-mail", "/ping", "/healthz", "/readyz", "/metrics", api_page.PATH, called}
