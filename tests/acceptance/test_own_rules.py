@@ -178,6 +178,9 @@ def go_wrong(place: Place, send: Send, master: dict[str, str]) -> str:
     send("/domains", {"name": OURS, "partner_ref": "acme"}, master)
     send(f"/domains/{OURS}/outbound", {"outbound_status": "suspended"}, master, "PUT")
     send("/api/v1.0/snds/creds", {"key": "0b7c6a1e-1111-2222-3333-44445555abcd"})
+    # A report is about a mail that is known when it comes.
+    crossed = {"mx": "mx.cross.example"}
+    installation.wait_for(lambda: client.get("/mail/log", params=crossed).json()["total"] == 4)
     for number in range(4):
         report = complaint(number, workday + timedelta(seconds=30))
         answer = client.post("/mailvane/v1/sources/dmarc/import", content=report, params={"name": f"{number}.eml"})
