@@ -82,7 +82,7 @@ def team(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     installation = Installation(place / "data")
     with ExitStack() as running:
         if request.param == "server":
-            if clickhouse_server.library() is None:
+            if clickhouse_server.engine_file() is None:
                 pytest.skip("no ClickHouse library: python tests/contract/clickhouse_server.py --fetch")
             (port,) = running.enter_context(clickhouse_server.servers(1, place))
             installation.environment["MAILVANE_MAILLOG"] = f"clickhouse://default@127.0.0.1:{port}/mailvane"

@@ -33,7 +33,7 @@ from tests.wire.inbound import addresses, message, taken_in
 
 __all__ = ["browser", "postgres"]
 pytestmark = pytest.mark.skipif(
-    clickhouse_server.library() is None,
+    clickhouse_server.engine_file() is None,
     reason="no ClickHouse library: python tests/contract/clickhouse_server.py --fetch",
 )
 

@@ -102,7 +102,7 @@ def on_servers(
     if not wanted:
         yield
         return
-    if clickhouse_server.library() is None:
+    if clickhouse_server.engine_file() is None:
         pytest.skip("no ClickHouse library: python tests/contract/clickhouse_server.py --fetch")
     server: PostgresServer = request.getfixturevalue("postgres")
     name = f"ledger_{uuid4().hex}"

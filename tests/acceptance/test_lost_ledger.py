@@ -12,7 +12,7 @@ import pytest
 
 from tests.acceptance.installation import HTTP, Installation
 from tests.contract import clickhouse_server
-from tests.contract.clickhouse_server import library
+from tests.contract.clickhouse_server import engine_file
 from tests.contract.ledgers import PostgresServer, postgres
 
 __all__ = ["postgres"]
@@ -146,7 +146,7 @@ def test_one_store_put_back_without_the_other_is_told(filled: Installation, log:
 @pytest.fixture
 def nodes(tmp_path: Path, postgres: PostgresServer) -> Iterator[tuple[Installation, Installation]]:
     """Two installations that share a mail log, each with a ledger of its own."""
-    if library() is None:
+    if engine_file() is None:
         pytest.skip("no ClickHouse library: python tests/contract/clickhouse_server.py --fetch")
     with clickhouse_server.servers(1, tmp_path / "clickhouse") as (port,):
         pair = (Installation(tmp_path / "one"), Installation(tmp_path / "two"))

@@ -35,7 +35,7 @@ EVENT = (
 @pytest.fixture
 def nodes(tmp_path: Path, postgres: PostgresServer) -> Iterator[tuple[Installation, Installation]]:
     """Two installations that share their stores; none runs yet."""
-    if clickhouse_server.library() is None:
+    if clickhouse_server.engine_file() is None:
         pytest.skip("no ClickHouse library: python tests/contract/clickhouse_server.py --fetch")
     name = f"ledger_{uuid4().hex}"
     postgres.psql(f"CREATE DATABASE {name}")

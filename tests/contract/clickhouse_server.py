@@ -51,7 +51,7 @@ _USERS = """\
 """
 
 
-def library() -> Path | None:
+def engine_file() -> Path | None:
     """Where the server's library is, if it is here."""
     named = os.environ.get("TEST_MAILVANE_LIBCHDB")
     for candidate in [Path(named)] if named else [CACHE / "libchdb.so"]:
@@ -75,7 +75,7 @@ def fetch() -> Path:
 @contextmanager
 def servers(count: int, directory: Path, cluster: str | None = None) -> Generator[list[int]]:
     """That many servers, all knowing each other as one cluster if it has a name. Yields their HTTP ports."""
-    found = library()
+    found = engine_file()
     if found is None:
         raise FileNotFoundError("libchdb.so")
     ports = _free_ports(2 * count)
@@ -172,7 +172,7 @@ def _configuration(users: Path, cluster: str | None, peers: Sequence[str]) -> st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fetch", action="store_true", help="only get the library")
-    parser.add_argument("--library", type=Path, default=library())
+    parser.add_argument("--library", type=Path, default=engine_file())
     parser.add_argument("--data", type=Path)
     parser.add_argument("--http", type=int, default=8123)
     parser.add_argument("--tcp", type=int, default=9000)

@@ -33,7 +33,7 @@ def maillog_dsn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
             yield str(NAMED)
         elif engine == "chdb":
             yield f"chdb://{directory / 'maillog'}"
-        elif clickhouse_server.library() is None:
+        elif clickhouse_server.engine_file() is None:
             pytest.skip("no ClickHouse library: python tests/contract/clickhouse_server.py --fetch")
         elif engine == "server":
             (port,) = running.enter_context(clickhouse_server.servers(1, directory))
