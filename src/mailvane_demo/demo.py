@@ -142,7 +142,9 @@ def _welcome(settings: Settings, stores: Stores, guide: str, living: Iterable[Th
     for thread in living:
         thread.start()
     link = People(stores.ledger.people, stores.ledger.tenants).first_link(_clock())
-    Console(highlight=False).print(f"{guide}{_dashboard(settings, link)}", soft_wrap=True)
+    console = Console(highlight=False)
+    console.print(f"{guide}{_dashboard(settings, link)}", soft_wrap=True)
+    console.file.flush()  # a pipe or file is to hold it while the demo runs
 
 
 def _dashboard(settings: Settings, token: str | None) -> str:
