@@ -1,11 +1,12 @@
-"""The query language of the mail log: one for the dashboard, its CSV and `mailvane log`.
+"""The query language of the mail log: one for the dashboard, its CSV, `mailvane log`, `q=` over HTTP and MCP.
 
 Terms are joined by AND; a comma within a term means "or"; a minus in front excludes; quotes hold spaces together.
 
     from:shop.example -why:unknown_user,mailbox_full is:failing since:7d "order 1234"
 
 An address is compared whole, a name with a dot as a domain, anything else as a part of the text, in any case.
-What cannot be read is refused with the character, counted from 1, at which its term begins.
+What cannot be read is refused with the character, counted from 1, at which its term, or a quote that is not closed,
+begins.
 """
 
 from __future__ import annotations
@@ -36,12 +37,15 @@ STATES: dict[str, tuple[DeliveryStatus, ...]] = {
     "waiting": (DeliveryStatus.QUEUED, DeliveryStatus.DEFERRED, DeliveryStatus.HELD),
 }
 REFUSED = "refused"
+_ALONE = "is:refused stands alone: what was refused was never taken in"
 _NOT_OF_REFUSED = frozenset({"mx", "transport"})
 USUAL_MS = 7 * DAY_MS
 _LONGEST = 2000  # characters of a query
 _MOST_VALUES = 50  # of a term
 _TOKEN = re.compile(r'(?P<minus>-?)(?:(?P<field>[a-z]+):)?(?P<value>(?:"[^"]*"|[^\s"])+)', re.IGNORECASE)
-_VALUE = re.compile(r'"([^"]*)"|([^,"]+)')
+_VALUE = re.compile(r'(?:"[^"]*"|[^,"])+')  # between commas that stand in no quotes
+_QUOTED = re.compile(r"[\s,]")  # a value that would mean something else without quotes
+_QUOTED_WORD = re.compile(r"[\s,:]|^-")
 _AGE = re.compile(r"(\d{1,6})(min|h|d|w)")
 _AGES = {"min": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
 _DOMAIN = re.compile(r"[^\s@]+\.[^\s@.]{2,}")
@@ -61,7 +65,8 @@ class Token(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         """As it can be written again."""
-        told = ",".join(f'"{value}"' if re.search(r'[\s,"]', value) else value for value in self.values)
+        needs = _QUOTED if self.field else _QUOTED_WORD
+        told = ",".join(f'"{value}"' if needs.search(value) else value for value in self.values)
         return f"{'-' if self.excludes else ''}{f'{self.field}:' if self.field else ''}{told}"
 
 
@@ -74,6 +79,9 @@ def _placed(query: str) -> Iterator[tuple[int, Token]]:
     """Each with the place of its first character."""
     if len(query) > _LONGEST:
         raise InvalidInput(f"a query has at most {_LONGEST} characters")
+    if query.count('"') % 2:
+        with _placing(query.rindex('"')):
+            raise InvalidInput("a quote is not closed")
     for found in _TOKEN.finditer(query):
         with _placing(found.start()):
             yield found.start(), _token(found)
@@ -84,8 +92,11 @@ def _token(found: re.Match[str]) -> Token:
     field = _ALSO.get(field, field)
     if field and field not in FIELDS:
         raise InvalidInput(f"there is no {field}: in a query; there are {', '.join(FIELDS)}")
-    values = tuple(quoted or bare for quoted, bare in _VALUE.findall(found["value"]))
-    if not any(values):
+    values = tuple(value for each in _VALUE.findall(found["value"]) if (value := each.replace('"', "")))
+    without = found["value"].lower().removesuffix(":")
+    if not field and found["value"].endswith(":") and _ALSO.get(without, without) in FIELDS:
+        field, values = without, ()
+    if not values:
         raise InvalidInput(f"{field}: needs a value" if field else "an empty word finds nothing")
     if len(values) > _MOST_VALUES:
         raise InvalidInput(f"{field or 'a word'}: at most {_MOST_VALUES} values")
@@ -135,12 +146,14 @@ def asks_refused(query: str) -> bool:
 
     Raises InvalidInput where it asks for both: what was refused was never taken in.
     """
-    states = [token for token in tokens(query) if token.field == "is"]
-    if not any(value.lower() == REFUSED for token in states for value in token.values):
-        return False
-    if len(states) > 1 or len(states[0].values) > 1 or states[0].excludes:
-        raise InvalidInput("is:refused stands alone: what was refused was never taken in")
-    return True
+    states = [(place, token) for place, token in _placed(query) if token.field == "is"]
+    for place, token in states:
+        if any(value.lower() == REFUSED for value in token.values):
+            with _placing(place):
+                if len(states) > 1 or len(token.values) > 1 or token.excludes:
+                    raise InvalidInput(_ALONE)
+            return True
+    return False
 
 
 def refused_question(query: str, workspace: int, relays: Sequence[int], now: int, zone: ZoneInfo) -> RefusedQuestion:
@@ -152,6 +165,8 @@ def refused_question(query: str, workspace: int, relays: Sequence[int], now: int
                 raise InvalidInput(f"{token.field}: says nothing of mail that was refused")
             if token.field != "is":
                 asked = _joined(asked, token, now, zone)
+            elif token.excludes or [value.lower() for value in token.values] != [REFUSED]:
+                raise InvalidInput(_ALONE)
     return RefusedQuestion(
         workspace=workspace, relays=asked.relays, since=asked.since, until=asked.until, terms=asked.terms
     )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mailvane.core.errors import InvalidInput
 from mailvane.maillog.model import DeliveryStatus
 from mailvane.maillog.queries import LogQuestion, Match, Pattern, Term
-from mailvane.maillog.query_language import question, tokens
+from mailvane.maillog.query_language import asks_refused, question, refused_question, tokens
 
 NOW = 1_790_000_000_000
 DAY = 86_400_000
@@ -45,6 +45,9 @@ def asked(query: str) -> LogQuestion:
         ('"two words"', Term("text", (Pattern("two words", PART),))),
         ("-shop.example", Term("text", (Pattern("shop.example", DOMAIN),), excludes=True)),
         ("answer:4.7.0", Term("answer", (Pattern("4.7.0", PART),))),
+        ('"Re: order"', Term("text", (Pattern("Re: order", PART),))),
+        ('subject:"two "words', Term("subject", (Pattern("two words", PART),))),
+        ('subject:a,"",b', Term("subject", (Pattern("a", PART), Pattern("b", PART)))),
     ],
 )
 def test_a_term_means(query: str, term: Term) -> None:
@@ -85,7 +88,9 @@ def test_relays_are_those_of_the_workspace(query: str, relays: tuple[int, ...]) 
         ("since:qwxz", "."),
         ("since:1d,2d", "takes one time"),
         ("-since:1d", "takes one time"),
-        ('from:""', "needs a value"),
+        ('from:""', "from: needs a value"),
+        ("from: ann", "from: needs a value"),
+        ("-State:", "state: needs a value"),
         ("from:" + ",".join("ab"[each % 2] for each in range(51)), "at most 50 values"),
         ("x" * 2001, "at most 2000 characters"),
     ],
@@ -101,6 +106,39 @@ def test_what_means_nothing_is_said(query: str, says: str) -> None:
 def test_where_it_was_is_said(query: str, place: int) -> None:
     with pytest.raises(InvalidInput, match=rf"\(at character {place}\)$"):
         asked(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "place"),
+    [
+        ('"', 1),
+        ('"abc', 1),
+        ('abc"', 4),
+        ('subject:"order 5', 9),
+        ('subject:"order 5" from:"ann', 24),
+        ('a"b c"d"e', 8),
+        ('is:refused "', 12),
+        ('since:7d subject:"a,b', 18),
+    ],
+)
+def test_a_quote_is_closed(query: str, place: int) -> None:
+    for read in (tokens, asks_refused, asked):
+        with pytest.raises(InvalidInput, match=rf"^a quote is not closed \(at character {place}\)$"):
+            read(query)
+
+
+def test_the_first_fault_is_told_of_what_was_refused() -> None:
+    for query, place in (("a is:refused,bounced", 3), ("is:bounced is:refused", 12), ("-is:refused", 1)):
+        with pytest.raises(InvalidInput, match=rf"is:refused stands alone.*\(at character {place}\)$"):
+            asks_refused(query)
+    with pytest.raises(InvalidInput, match=r"is:refused stands alone.*\(at character 3\)$"):
+        refused_question("a is:bounced", 1, (1,), NOW, ZoneInfo("UTC"))
+
+
+@pytest.mark.parametrize("query", ['"from:ann"', '"-ann"', '"a:b",c', 'subject:"a b"', "origin:2001:db8::1"])
+def test_a_term_is_written_as_it_is_read_again(query: str) -> None:
+    (token,) = tokens(query)
+    assert (token.text, tokens(token.text)) == (query, [token])
 
 
 def test_every_state_is_known() -> None:

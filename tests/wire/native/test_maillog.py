@@ -180,3 +180,59 @@ def test_what_a_server_answers_becomes_the_exception(
     transport = httpx.MockTransport(lambda _: httpx.Response(status, content=body))
     with pytest.raises(error, match=text):
         RemoteMailLog("http://server.example", MASTER, transport).health()
+
+
+def _found(world: World, path: str, token: str = "", **query: str) -> httpx.Response:
+    return world.client.get(
+        f"/mailvane/v1/maillog/{path}", params=query, headers={"X-API-KEY": token or world.ours.token}
+    )
+
+
+def test_a_query_is_asked_over_http(world: World) -> None:
+    populate(world)
+    answer = _found(world, "search", q="-is:delivered since:3000d", limit="2", offset="1")
+    assert answer.status_code == 200, answer.text
+    asked = world.maillog.questions[-1]
+    relays = tuple(relay.id for relay in world.services.tenancy.relays(world.ours.workspace.id))
+    assert (asked.workspace, asked.relays, asked.skip, asked.limit) == (world.ours.workspace.id, relays, 1, 2)
+    assert [(term.field, term.excludes) for term in asked.terms] == [("is", True)]
+    assert asked.since == NOW - 3000 * 86_400_000
+    assert all(len(row["mail_id"]) == 18 and "status" in row for row in answer.json()["deliveries"])
+    assert _found(world, "search").status_code == 200
+    assert world.maillog.questions[-1].since == NOW - 7 * 86_400_000, "the last seven days, where no time is said"
+    told = _found(world, "refused", q="to:x.example")
+    assert (told.status_code, set(told.json())) == (200, {"total", "refused"})
+    assert _found(world, "refused", q="is:refused to:x.example").json() == told.json()
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "says"),
+    [
+        ("search", 'subject:"order 5', "a quote is not closed (at character 9)"),
+        ("refused", 'subject:"order 5', "a quote is not closed (at character 9)"),
+        ("search", "to:a -is:lost", "(at character 6)"),
+        ("search", "is:refused", "/mailvane/v1/maillog/refused"),
+        ("refused", "a is:bounced", "(at character 3)"),
+        ("refused", "mx:google.com", "(at character 1)"),
+        ("search", "relay:9", "names no relay"),
+        ("search", "x" * 2001, "at most 2000 characters"),
+    ],
+)
+def test_what_a_query_cannot_say_is_told_with_its_place(world: World, path: str, query: str, says: str) -> None:
+    answer = _found(world, path, q=query)
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+    assert says in answer.json()["detail"]
+
+
+def test_a_query_reads_the_mail_of_its_key_only(world: World) -> None:
+    populate(world)
+    own, theirs = (
+        _found(world, "search", q="since:3000d"),
+        _found(world, "search", world.theirs.token, q="since:3000d"),
+    )
+    assert own.json()["total"] > 0
+    assert own.json() != theirs.json()
+    assert _found(world, "search", MASTER, q="").status_code == 400, "a master names the workspace"
+    client = world.services.tenancy.create_key(KeyKind.CLIENT, world.ours.workspace.id, NOW).token
+    assert [_found(world, path, client, q="").status_code for path in ("search", "refused")] == [403, 403]
+    assert _found(world, "search", q="", limit="10001").status_code == 400

@@ -8,7 +8,7 @@ from litestar import Request
 
 from mailvane.core.errors import InvalidInput, NotAllowed, UnsupportedForm
 from mailvane.core.tenants.model import KeyKind, Relay, Workspace
-from mailvane.maillog.api import questions
+from mailvane.maillog.api import queried, questions
 from mailvane.maillog.api.event import NativeEvent
 from mailvane.maillog.api.intake import LARGE_BODY, MAX_BODY, DecodedEvents, Intake, Receipt, unpacked
 from mailvane.maillog.api.intake_commits import IntakeCommits
@@ -98,6 +98,14 @@ _QUESTIONS = [
     Endpoint(
         "post", "/relays", "maillog_relays", "The relays of a workspace", questions.relays, list[Relay],
         questions.RelayQuestion,
+    ),
+    Endpoint(
+        "get", "/search", "maillog_search_by_query", "Deliveries that a query finds", queried.deliveries,
+        queried.FoundPage, query=queried.PARAMETERS, pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "get", "/refused", "maillog_refused_by_query", "Refused mail that a query finds", queried.refused, RefusedPage,
+        query=queried.PARAMETERS, pool=Pool.MAIL_LOG,
     ),
     Endpoint(
         "post", "/search", "maillog_search", "One page of deliveries", questions.search, LogPage, LogQuestion,
