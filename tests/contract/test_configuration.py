@@ -9,10 +9,11 @@ from mailvane.core.tenants.service import Tenancy
 from mailvane.notify.channels import Channels
 from mailvane.outbound.send_limits import SendLimits
 from mailvane.outbound.settings import OutboundSettings
+from mailvane.reputation.heartbeats import CALLS_PATH, Heartbeats
 from mailvane.reputation.model import AssetKind
 from mailvane.server.alerting import MonitoringSettings, alerting_of, watched_assets_of
+from mailvane.server.configuration.parts import Rooms
 from mailvane.server.configuration.service import Configuration
-from mailvane.server.configuring import configuration_of
 from mailvane.server.governance import governance_of
 from mailvane.server.ledger import Ledger
 
@@ -64,9 +65,12 @@ def configuration(ledger: Ledger) -> Configuration:
         tenancy.create_workspace(name, NOW)
     alerting = alerting_of(MonitoringSettings(), ledger)
     watched = watched_assets_of(ledger, alerting.evaluate)
-    governance = governance_of(OutboundSettings(), ledger)
-    limits = SendLimits(ledger.send_limits)
-    return configuration_of(governance, limits, alerting, watched, ledger.profiles, Channels(ledger.channels))
+    rooms = Rooms(
+        governance=governance_of(OutboundSettings(), ledger), send_limits=SendLimits(ledger.send_limits),
+        alerting=alerting, watched_assets=watched, profiles=ledger.profiles, channels=Channels(ledger.channels),
+        heartbeats=Heartbeats(ledger.heartbeats),
+    )  # fmt: skip
+    return Configuration(rooms)
 
 
 def told(configuration: Configuration, text: str, delete: bool = False) -> list[str]:
@@ -145,6 +149,11 @@ def test_what_the_file_does_not_list_goes_only_when_told(configuration: Configur
         ('[[alerts]]\nname = "x"\nrules = [{ type = "NO_SUCH" }]', "alerts: x: rules[0].type"),
         (SLACK_OF_NOBODY, "no slack nobody"),
         ('[channels.slack.new]', "needs its url"),
+        ('[heartbeats.backup]', "period"),
+        ('[heartbeats.backup]\nperiod = 0', "heartbeats.backup: period"),
+        ('[heartbeats." "]\nperiod = 60', "heartbeats. : name"),
+        ('[heartbeats.backup]\nperiod = 60\nsecret_hash = "x"', "secret_hash"),
+        ('[heartbeats.backup]\nperiod = 60\n[heartbeats."backup "]\nperiod = 60', "stands there twice"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_before_anything_is_changed(
@@ -160,3 +169,54 @@ def test_a_change_that_fails_says_which_and_how_many_were_made(configuration: Co
     configuration.apply(2, '[domains."b.example"]\n', False, "test", NOW)
     with pytest.raises(NotPossible, match=r"add domain b\.example.* \(1 of 2 changes"):
         configuration.apply(1, '[domains."a.example"]\n[domains."b.example"]\n', False, "test", NOW)
+
+
+HEARTBEATS = """
+[heartbeats."nightly backup"]
+period = 86400
+grace = 3600
+[heartbeats.poll]
+period = 60
+"""
+
+
+def test_heartbeats_are_declared_and_the_address_of_a_new_one_is_told_once(
+    configuration: Configuration, ledger: Ledger
+) -> None:
+    heartbeats = Heartbeats(ledger.heartbeats)
+    assert configuration.diff(1, HEARTBEATS, NOW).addresses == {}
+    done = configuration.apply(1, HEARTBEATS, False, "test", NOW)
+    assert [change.text for change in done.changes] == [
+        "add heartbeat nightly backup: period null -> 86400, grace null -> 3600",
+        "add heartbeat poll: period null -> 60, grace null -> 60",
+    ]
+    heartbeats.call(done.addresses["poll"].removeprefix(f"{CALLS_PATH}/"), NOW + 5000)
+    assert configuration.apply(1, HEARTBEATS, True, "test", NOW).changes == ()
+    longer = HEARTBEATS.replace("period = 60", "period = 120")
+    assert told(configuration, longer) == ["change heartbeat poll: period 60 -> 120"]
+    poll = heartbeats.named(1, "poll")
+    assert (poll.period, poll.called_at) == (120, NOW + 5000), "what was called stays known"
+    secret = done.addresses["poll"].rpartition("/")[2]
+    assert secret not in configuration.export(1, NOW, secrets=True)
+    assert told(configuration, "[heartbeats]", delete=True) == [
+        "remove heartbeat poll", "remove heartbeat nightly backup"
+    ]  # fmt: skip
+
+
+def test_a_heartbeat_keeps_its_address_on_another_installation(configuration: Configuration, ledger: Ledger) -> None:
+    path = configuration.apply(1, HEARTBEATS, False, "test", NOW).addresses["poll"]
+    exported = configuration.export(1, NOW, secrets=True)
+    assert told(configuration, exported, delete=True) == []
+    assert "secret_hash" not in configuration.export(1, NOW)
+    with pytest.raises(NotPossible, match="one with its address"):
+        configuration.apply(2, exported, False, "test", NOW)
+    assert told(configuration, "[heartbeats]", delete=True)
+    assert configuration.apply(2, exported, False, "test", NOW).addresses == {}, "nothing new is told"
+    heartbeats = Heartbeats(ledger.heartbeats)
+    heartbeats.call(path.rpartition("/")[2], NOW + 5000)
+    assert heartbeats.named(2, "poll").called_at == NOW + 5000
+    other = exported.replace(heartbeats.secret_hashes(2)[heartbeats.named(2, "poll").id], "0" * 64)
+    plan = configuration.apply(2, other, False, "test", NOW)
+    assert [each.text for each in plan.changes] == [
+        'change heartbeat poll: secret_hash "(secret)" -> "(secret)"'
+    ]  # fmt: skip

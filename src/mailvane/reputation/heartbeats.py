@@ -7,7 +7,7 @@ the epoch, UTC. The one that this server calls itself is `server.heartbeat`.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Protocol
 
@@ -85,6 +85,12 @@ class HeartbeatTable(Protocol):
     def of(self, workspace: int) -> Sequence[Heartbeat]:
         """By name."""
 
+    def secret_hashes(self, workspace: int) -> Mapping[str, str]:
+        """By id."""
+
+    def change(self, changed: Heartbeat, secret_hash: str | None) -> bool:
+        """Period and grace, and where one is given the hash. Raises AlreadyExists where another has that hash."""
+
     def remove(self, workspace: int, heartbeat_id: str) -> bool: ...
 
     def call(self, secret_hash: str, now: int) -> bool:
@@ -103,16 +109,31 @@ class Heartbeats:
 
     def create(self, workspace: int, name: str, period: int, grace: int, now: int) -> NewHeartbeat:
         """Raises InvalidFields, InvalidInput, AlreadyExists."""
-        name = name.strip()
-        if not name or len(name) > _LONGEST_NAME or not name.isprintable():
-            raise InvalidFields(("name", f"expected 1 to {_LONGEST_NAME} characters that can be shown"))
-        for field, value, least in (("period", period, 1), ("grace", grace, 0)):
-            if not least <= value <= LONGEST_SECONDS:
-                raise InvalidFields((field, f"expected {least} to {LONGEST_SECONDS} seconds"))
         secret = secrets.token_urlsafe(_SECRET_BYTES)
+        return NewHeartbeat(self._add(workspace, (name, period, grace), _hash(secret), now), secret)
+
+    def adopt(self, workspace: int, terms: tuple[str, int, int], secret_hash: str, now: int) -> Heartbeat:
+        """One of another installation by name, period and grace: its jobs call the address that they know.
+
+        Raises InvalidFields, InvalidInput, AlreadyExists.
+        """
+        return self._add(workspace, terms, secret_hash, now)
+
+    def _add(self, workspace: int, terms: tuple[str, int, int], secret_hash: str, now: int) -> Heartbeat:
+        name, (_, period, grace) = checked_terms(*terms), terms
         made = Heartbeat(id=new_id(), workspace=workspace, name=name, period=period, grace=grace, created_at=now)
-        self._table.add(made, _hash(secret), _MOST)
-        return NewHeartbeat(made, secret)
+        self._table.add(made, secret_hash, _MOST)
+        return made
+
+    def secret_hashes(self, workspace: int) -> Mapping[str, str]:
+        """By id."""
+        return self._table.secret_hashes(workspace)
+
+    def change(self, known: Heartbeat, period: int, grace: int, secret_hash: str | None = None) -> None:
+        """When it is expected, and where a hash is given its address. Raises InvalidFields, AlreadyExists, NotFound."""
+        checked_terms(known.name, period, grace)
+        if not self._table.change(msgspec.structs.replace(known, period=period, grace=grace), secret_hash):
+            raise NotFound(f"there is no heartbeat {known.name}")
 
     def named(self, workspace: int, name: str) -> Heartbeat:
         """By its id or its name. Raises NotFound."""
@@ -130,6 +151,17 @@ class Heartbeats:
         """The job is alive. Raises NotFound."""
         if not self._table.call(_hash(secret), now):
             raise NotFound("there is no heartbeat at this address")
+
+
+def checked_terms(name: str, period: int, grace: int) -> str:
+    """The name as it is kept. Raises InvalidFields."""
+    name = name.strip()
+    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise InvalidFields(("name", f"expected 1 to {_LONGEST_NAME} characters that can be shown"))
+    for field, value, least in (("period", period, 1), ("grace", grace, 0)):
+        if not least <= value <= LONGEST_SECONDS:
+            raise InvalidFields((field, f"expected {least} to {LONGEST_SECONDS} seconds"))
+    return name
 
 
 def _hash(secret: str) -> str:

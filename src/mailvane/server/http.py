@@ -45,7 +45,8 @@ from mailvane.reputation.services import ReputationServices
 from mailvane.server import api_page, operations
 from mailvane.server.configuration import api as configuration_api
 from mailvane.server.configuration.api import ConfigurationServices
-from mailvane.server.configuring import configuration_of
+from mailvane.server.configuration.parts import Rooms
+from mailvane.server.configuration.service import Configuration
 from mailvane.server.operations import Checks, Metrics
 from mailvane.server.tenants import routes as tenant_routes
 from mailvane.server.tenants.removal import WorkspaceRemoval
@@ -126,12 +127,12 @@ class HttpServices:
     def _configuration(self) -> ConfigurationServices:
         """What a configuration file is about is what the rooms serve anyway."""
         watching = self.reputation
-        return ConfigurationServices(
-            configuration_of(
-                self.outbound.governance, self.outbound.send_limits, watching.alerting, watching.watched_assets,
-                watching.profiles, self.notify.named,
-            )
+        rooms = Rooms(
+            governance=self.outbound.governance, send_limits=self.outbound.send_limits, alerting=watching.alerting,
+            watched_assets=watching.watched_assets, profiles=watching.profiles, channels=self.notify.named,
+            heartbeats=watching.heartbeats,
         )  # fmt: skip
+        return ConfigurationServices(Configuration(rooms))
 
 
 @lru_cache(maxsize=1)

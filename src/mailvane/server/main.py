@@ -237,13 +237,16 @@ class Mailvane:
 
     def configuration(self) -> Configuration:
         from mailvane.server.alerting import watched_assets_of  # noqa: PLC0415
-        from mailvane.server.configuring import configuration_of  # noqa: PLC0415
+        from mailvane.server.configuration.parts import Rooms  # noqa: PLC0415
+        from mailvane.server.configuration.service import Configuration  # noqa: PLC0415
 
         ledger, alerting = self._ledger, self.alerting()
-        watched = watched_assets_of(ledger, alerting.evaluate)
-        return configuration_of(
-            self.governance(), self.send_limits(), alerting, watched, ledger.profiles, self.channels()
-        )
+        rooms = Rooms(
+            governance=self.governance(), send_limits=self.send_limits(), alerting=alerting,
+            watched_assets=watched_assets_of(ledger, alerting.evaluate), profiles=ledger.profiles,
+            channels=self.channels(), heartbeats=self.heartbeats(),
+        )  # fmt: skip
+        return Configuration(rooms)
 
     def mcp(self, workspace: str | None, listen: Listen | None) -> None:
         from mailvane.core.extras import needing  # noqa: PLC0415

@@ -44,6 +44,9 @@ class ServerProgram(Program, Protocol):
     def serve(self, roles: frozenset[str]) -> None:
         """Run until told to stop."""
 
+    def address(self) -> str:
+        """Where the server is reached from here."""
+
     def configuration(self) -> Configuration:
         """Configuration as a file."""
 

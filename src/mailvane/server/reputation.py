@@ -124,7 +124,7 @@ def reputation_of(
         runner.run,
         partial(collecting.fetch_reports, leasing, clock),
         partial(collecting.name_senders, leasing, clock),
-        partial(metrics.look, ledger.observations, ledger.alert_log, clock),
+        partial(metrics.look, ledger, clock),
         coalescing.run,
         own_facts.tell,
         own_facts.lead,

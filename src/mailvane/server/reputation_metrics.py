@@ -4,18 +4,49 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from mailvane.core.periodic import every
 from mailvane.reputation.alerts.model import WINDOW_MS
 from mailvane.reputation.alerts.service import Alerting
+from mailvane.reputation.heartbeats import Heartbeat
 from mailvane.reputation.model import LISTINGS, Source
-from mailvane.reputation.store.alerts import AlertLogStore
-from mailvane.reputation.store.observations import ObservationStore
+from mailvane.server.ledger import Ledger
 
 LOOK_SECONDS = 30.0
+
+
+class HeartbeatMetrics(Collector):
+    """Heartbeats that are expected, as they were looked up last; how long they are silent is reckoned at the scrape."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._known: Sequence[Heartbeat] = ()
+        self._clock: Callable[[], int] = lambda: 0
+        registry.register(self)
+
+    def show(self, known: Sequence[Heartbeat], clock: Callable[[], int]) -> None:
+        self._known, self._clock = known, clock
+
+    def collect(self) -> Iterable[Metric]:
+        labels = ("workspace", "heartbeat")
+        silent = GaugeMetricFamily(
+            "mailvane_heartbeat_silent_seconds",
+            "Since a heartbeat was called last, or was made where it never was, by its id",
+            labels=labels,
+        )
+        late = GaugeMetricFamily(
+            "mailvane_heartbeat_late", "1 when a heartbeat is late, else 0, by its id", labels=labels
+        )
+        now = self._clock()
+        for one in self._known:
+            named = (str(one.workspace), one.id)
+            silent.add_metric(named, max(0, now - one.since) / 1000)
+            late.add_metric(named, int(one.due_at <= now))
+        return silent, late
 
 
 class ReputationMetrics:
@@ -60,6 +91,7 @@ class ReputationMetrics:
             "mailvane_alert_evaluation_seconds", "Time to evaluate the alerts of a workspace", registry=registry
         )
         self._failing_alerts: dict[int, set[str]] = {}
+        self._heartbeats = HeartbeatMetrics(registry)
 
     def failing(self, alerts: int) -> None:
         """So many alerts could not be evaluated."""
@@ -81,16 +113,17 @@ class ReputationMetrics:
 
         return evaluated
 
-    async def look(self, observations: ObservationStore, alert_log: AlertLogStore, clock: Callable[[], int]) -> None:
+    async def look(self, ledger: Ledger, clock: Callable[[], int]) -> None:
         """Until it is cancelled."""
 
         async def look() -> None:
-            await asyncio.to_thread(self._look, observations, alert_log, clock())
+            await asyncio.to_thread(self._look, ledger, clock)
 
         await every(LOOK_SECONDS, "looking up how reputation stands", look)
 
-    def _look(self, observations: ObservationStore, alert_log: AlertLogStore, now: int) -> None:
-        standing = observations.standing()
+    def _look(self, ledger: Ledger, clock: Callable[[], int]) -> None:
+        self._heartbeats.show(ledger.heartbeats.all(), clock)
+        standing = ledger.observations.standing()
         for source, moment in standing.oldest_success.items():
             self._freshness.labels(source.value).set(moment / 1000)
         for source, count in standing.refused.items():
@@ -99,4 +132,4 @@ class ReputationMetrics:
                 self._refused_at.labels(source.value).set(standing.refused_at[source] / 1000)
         for kind in LISTINGS:
             self._listings.labels(kind.value).set(standing.open_listings.get(kind, 0))
-        self._firing.set(alert_log.firing(now - WINDOW_MS))
+        self._firing.set(ledger.alert_log.firing(clock() - WINDOW_MS))

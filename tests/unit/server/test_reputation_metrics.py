@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from mailvane.core.tenants.service import Tenancy
 from mailvane.reputation.alerts.drafts import AlertDraft
+from mailvane.reputation.heartbeats import Heartbeats
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Refresh, Source
 from mailvane.server.alerting import MonitoringSettings, alerting_of, watched_assets_of
 from mailvane.server.ledger import Ledger
@@ -33,7 +34,7 @@ def ledger(tmp_path: Path) -> Ledger:
 def looked(metrics: ReputationMetrics, ledger: Ledger) -> None:
     async def once() -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(metrics.look(ledger.observations, ledger.alert_log, lambda: NOW), 0.3)
+            await asyncio.wait_for(metrics.look(ledger, lambda: NOW), 0.3)
 
     asyncio.run(once())
 
@@ -100,3 +101,22 @@ def test_a_ledger_that_is_away_is_said_once_a_look(ledger: Ledger, caplog: pytes
     with caplog.at_level(logging.WARNING):
         looked(ReputationMetrics(CollectorRegistry()), ledger)
     assert len(caplog.records) <= 1
+
+
+def test_heartbeats_are_told_by_id_until_they_are_gone(ledger: Ledger) -> None:
+    registry = CollectorRegistry()
+    metrics, heartbeats = ReputationMetrics(registry), Heartbeats(ledger.heartbeats)
+    late = heartbeats.create(1, "nightly backup", 600, 60, NOW - 660_000).heartbeat
+    called = heartbeats.create(1, "poll", 600, 60, NOW - 3_600_000)
+    heartbeats.call(called.secret, NOW - 659_000)
+    looked(metrics, ledger)
+
+    def value(name: str, heartbeat: str) -> float | None:
+        return registry.get_sample_value(f"mailvane_heartbeat_{name}", {"workspace": "1", "heartbeat": heartbeat})
+
+    assert (value("silent_seconds", late.id), value("late", late.id)) == (660, 1)
+    assert (value("silent_seconds", called.heartbeat.id), value("late", called.heartbeat.id)) == (659, 0)
+    heartbeats.remove(1, late.id)
+    looked(metrics, ledger)
+    assert value("late", late.id) is None
+    assert value("late", called.heartbeat.id) == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from sqlalchemy import delete, func, insert, select, update
@@ -37,7 +37,7 @@ class HeartbeatStore:
                     raise InvalidInput(f"a workspace has at most {most} heartbeats")
                 connection.execute(insert(heartbeats).values(row))
         except IntegrityError as error:
-            raise AlreadyExists(f"there is a heartbeat {heartbeat.name} already") from error
+            raise AlreadyExists(f"there is a heartbeat {heartbeat.name} already, or one with its address") from error
 
     def of(self, workspace: int) -> Sequence[Heartbeat]:
         """By name."""
@@ -49,6 +49,24 @@ class HeartbeatStore:
         """Of every workspace."""
         with self._database.read() as connection:
             return [Heartbeat(**row) for row in connection.execute(select(*_COLUMNS)).mappings()]
+
+    def secret_hashes(self, workspace: int) -> Mapping[str, str]:
+        """By id."""
+        wanted = select(heartbeats.c.id, heartbeats.c.secret_hash).where(heartbeats.c.workspace == workspace)
+        with self._database.read() as connection:
+            return {row.id: row.secret_hash for row in connection.execute(wanted)}
+
+    def change(self, changed: Heartbeat, secret_hash: str | None) -> bool:
+        """Its period and grace, and where one is given the hash; whether there is such a one. Raises AlreadyExists."""
+        own = (heartbeats.c.workspace == changed.workspace) & (heartbeats.c.id == changed.id)
+        values: dict[str, int | str] = {"period": changed.period, "grace": changed.grace}
+        if secret_hash is not None:
+            values["secret_hash"] = secret_hash
+        try:
+            with self._database.write() as connection:
+                return connection.execute(update(heartbeats).where(own).values(values)).rowcount > 0
+        except IntegrityError as error:
+            raise AlreadyExists("another heartbeat has this address") from error
 
     def remove(self, workspace: int, heartbeat_id: str) -> bool:
         """Whether there was one."""

@@ -19,7 +19,10 @@ _WORKSPACE = typer.Option(None, help="Whose; not needed when there is one worksp
 _FILE = typer.Argument(metavar="FILE", help="A TOML file; `-` is standard input.")
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 
-group = typer.Typer(help="Configuration as a file: domains, limits, what is watched, alerts.", no_args_is_help=True)
+group = typer.Typer(
+    help="Configuration as a file: domains, limits, what is watched, alerts, channels, heartbeats.",
+    no_args_is_help=True,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -30,9 +33,11 @@ def register(app: typer.Typer) -> None:
 def export(
     context: typer.Context,
     workspace: str | None = _WORKSPACE,
-    secrets: bool = typer.Option(False, "--secrets", help="Also addresses of channels, which are secrets."),
+    secrets: bool = typer.Option(
+        False, "--secrets", help="Also addresses of channels and hashes of heartbeats' addresses, which are secrets."
+    ),
 ) -> None:
-    """Print domains, limits, what is watched, alerts and channels as TOML."""
+    """Print domains, limits, what is watched, alerts, channels and heartbeats as TOML."""
     program = server_program(context)
     found = chosen_workspace(program.tenancy(), workspace)
     typer.echo(program.configuration().export(found.id, program.now(), secrets), nl=False)
@@ -69,6 +74,8 @@ def apply(
     else:
         plan = configuration.apply(found.id, text, delete, ACTOR, program.now())
     _show(plan, as_json, "nothing to do")
+    for name, path in plan.addresses.items():
+        typer.echo(f"heartbeat {name} is called at {program.address()}{path}", err=as_json)
 
 
 def _read(file: str) -> bytes:

@@ -41,6 +41,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     changes: tuple[Change, ...]
     unlisted: tuple[Change, ...] = ()
+    addresses: Mapping[str, str] = {}  # paths of heartbeats that were made, by name: they are told this once
 
 
 def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -18,6 +18,7 @@ from mailvane.core.errors import InvalidInput
 from mailvane.notify.model import Severity
 from mailvane.outbound.model import LimitKind
 from mailvane.reputation.alerts.drafts import AlertDraft
+from mailvane.reputation.heartbeats import USUAL_GRACE_SECONDS
 
 LARGEST = 1 << 20  # bytes
 # Those that need no secret and no approval: an SNDS key has one, a trap wants the other.
@@ -82,6 +83,14 @@ class Channels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     apprise: dict[str, NamedChannelPart] = {}
 
 
+class HeartbeatPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A heartbeat. Without the hash (SHA-256) of its address's secret the address stays, or is a new one."""
+
+    period: int  # seconds
+    grace: int = USUAL_GRACE_SECONDS
+    secret_hash: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+
+
 class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The whole file."""
 
@@ -91,6 +100,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     watched: Watched | UnsetType = UNSET  # in no profile
     profiles: dict[str, Profile] | UnsetType = UNSET
     alerts: list[AlertPart] | UnsetType = UNSET
+    heartbeats: dict[str, HeartbeatPart] | UnsetType = UNSET
 
 
 def read(text: str | bytes) -> Document:

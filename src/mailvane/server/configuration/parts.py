@@ -26,6 +26,7 @@ from mailvane.reputation.alerts.model import Alert
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.asset_names import normalized
 from mailvane.reputation.assets import WatchedAssets
+from mailvane.reputation.heartbeats import Heartbeats
 from mailvane.reputation.model import Asset, AssetKind
 from mailvane.reputation.model import Profile as AssetProfile
 from mailvane.reputation.store.assets import ProfileStore
@@ -50,9 +51,9 @@ BY_SETTINGS = "settings"  # the guillotine of a domain that has none of its own
 _LONGEST_NAME = 200
 
 
-@dataclass(frozen=True)
-class Ground:
-    """What the parts ask and change, for one workspace; `by` is written down."""
+@dataclass(frozen=True, kw_only=True)
+class Rooms:
+    """What the parts ask and change."""
 
     governance: Governance
     send_limits: SendLimits
@@ -60,6 +61,13 @@ class Ground:
     profiles: ProfileStore
     alerting: Alerting
     channels: NamedChannels
+    heartbeats: Heartbeats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground(Rooms):
+    """The same for one workspace; `by` is written down."""
+
     workspace: int
     by: str
     now: int

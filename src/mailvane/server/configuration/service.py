@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from msgspec import UNSET
 
 from mailvane.core.errors import NotPossible, Permanent
+from mailvane.reputation.heartbeats import NewHeartbeat
 from mailvane.server.configuration import parts
 from mailvane.server.configuration.changes import Action, Change, Plan, Step
 from mailvane.server.configuration.channel_parts import channel_steps, channels_of
 from mailvane.server.configuration.document import Document, read, written
-from mailvane.server.configuration.parts import Ground
-
-GroundOf = Callable[[int, str, int], Ground]  # of a workspace, for whom, when
+from mailvane.server.configuration.heartbeat_parts import heartbeat_steps, heartbeats_of
+from mailvane.server.configuration.parts import Ground, Rooms
 
 
 class Configuration:
     """Safe to share between threads. Nothing is kept between two calls."""
 
-    def __init__(self, ground: GroundOf) -> None:
-        self._ground = ground
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    def _ground(self, workspace: int, by: str, now: int) -> Ground:
+        return Ground(**vars(self._rooms), workspace=workspace, by=by, now=now)
 
     def export(self, workspace: int, now: int, secrets: bool = False) -> str:
         """The workspace as a file; limits of mailboxes, logins and domains are those of the installation."""
@@ -32,6 +35,7 @@ class Configuration:
             watched=parts.watched_of(ground, None),
             profiles=parts.profiles_of(ground),
             alerts=parts.alerts_of(ground),
+            heartbeats=heartbeats_of(ground.heartbeats, workspace, secrets),
         )
         return written(document)
 
@@ -49,14 +53,17 @@ class Configuration:
         steps = list(_steps(self._ground(workspace, by, now), read(text)))
         removals = [step for step in reversed(steps) if step.change.action is Action.REMOVE]
         todo = [step for step in steps if step.change.action is not Action.REMOVE] + (removals if delete else [])
+        addresses: dict[str, str] = {}
         for number, step in enumerate(todo):
             try:
-                step.make()
+                made = step.make()
             except Permanent as error:
                 done = f"{number} of {len(todo)} changes were made before"
                 raise NotPossible(f"{step.change.text}: {error.message} ({done}; apply it again when mended)") from None
+            if isinstance(made, NewHeartbeat):
+                addresses[made.heartbeat.name] = made.path
         unlisted = () if delete else tuple(_removals(steps))
-        return Plan(changes=tuple(step.change for step in todo), unlisted=unlisted)
+        return Plan(changes=tuple(step.change for step in todo), unlisted=unlisted, addresses=addresses)
 
 
 def _removals(steps: list[Step]) -> Iterator[Change]:
@@ -74,3 +81,5 @@ def _steps(ground: Ground, document: Document) -> Iterator[Step]:
     yield from parts.watched_steps(ground, document)
     if document.alerts is not UNSET:
         yield from parts.alert_steps(ground, document, document.alerts)
+    if document.heartbeats is not UNSET:
+        yield from heartbeat_steps(ground.heartbeats, ground.workspace, document.heartbeats, ground.now)
