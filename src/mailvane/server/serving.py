@@ -25,6 +25,7 @@ from mailvane.core.connections import ConnectionLimits
 from mailvane.core.errors import InvalidSetting
 from mailvane.core.leasing import process_name
 from mailvane.core.listening import Listen
+from mailvane.core.memory import give_back
 from mailvane.core.nodes import Node, present
 from mailvane.core.periodic import Background, every, in_background
 from mailvane.core.priority import at_low_priority
@@ -288,6 +289,7 @@ async def _run(
     # every answer for a tenth of a second each time.
     gc.collect()
     gc.freeze()
+    give_back()
     await outbound.decision_queue.start()
     try:
         async with in_background([manager.watch]), _policing(settings, policy):

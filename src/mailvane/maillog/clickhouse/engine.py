@@ -6,7 +6,6 @@ callers ask. The embedded engine serves one data directory per process and one p
 
 from __future__ import annotations
 
-import faulthandler
 import fcntl
 import logging
 import os
@@ -26,6 +25,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error, OperationalError
 
 from mailvane.core.errors import InvalidSetting, MailvaneError, StoreDamaged, StoreInUse, StoreUnavailable
+from mailvane.maillog.clickhouse import embedded
 
 log = logging.getLogger(__name__)
 
@@ -40,34 +40,6 @@ _TRANSIENT = frozenset(
 # Files that are not as they were written: checksums, lengths, tables and parts that are not there any more.
 _DAMAGED = frozenset({32, 33, 40, 60, 79, 107, 117, 226, 227, 228, 231, 246, 271, 272, 432})
 
-# The embedded engine is a guest in a small process: caches stay small (the operating system's page cache serves the
-# same bytes) and merges are left to two threads.
-_EMBEDDED_OPTIONS = {
-    "backups.allowed_path": "/",
-    "mark_cache_size": "16777216",
-    "index_mark_cache_size": "8388608",
-    "primary_index_cache_size": "16777216",
-    "index_uncompressed_cache_size": "0",
-    "uncompressed_cache_size": "0",
-    "mmap_cache_size": "0",
-    "compiled_expression_cache_size": "4194304",
-    "query_cache.max_size_in_bytes": "0",
-    "background_pool_size": "2",
-    "background_schedule_pool_size": "4",
-    "background_fetches_pool_size": "1",
-    "background_move_pool_size": "1",
-    "background_common_pool_size": "1",
-    "background_buffer_flush_schedule_pool_size": "1",
-    "background_message_broker_schedule_pool_size": "1",
-    "background_distributed_schedule_pool_size": "1",
-    # A thread keeps a stack and caches of its own for as long as it lives.
-    "max_unexpected_parts_loading_thread_pool_size": "2",
-    "threadpool_local_fs_reader_pool_size": "8",
-    "load_marks_threadpool_pool_size": "4",
-    "prefetch_threadpool_pool_size": "4",
-    "max_thread_pool_free_size": "32",
-}
-
 # A question or merge that outgrows this goes on in files.
 _BUFFER = 1 << 20
 _SPILL = "268435456"
@@ -81,10 +53,6 @@ _SESSION_SETTINGS = {
     # that came first, not of the joined one, and hides it.
     "optimize_on_insert": "0",
 }
-
-
-_STDERR = 2
-_NOT_OPENED = "Unable to open the chdb engine"
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -184,10 +152,10 @@ class Engine:
         try:
             with translated():
                 first = self._connect("system" if self.address.path is None else None)
-                try:
-                    first.command(f"CREATE DATABASE IF NOT EXISTS `{self.address.database}` ENGINE = Atomic")
-                finally:
-                    first.close()
+                # Lent out as the others are: the embedded engine ends with its last client, and would be opened twice.
+                self._idle.put(first)
+                first.command(f"CREATE DATABASE IF NOT EXISTS `{self.address.database}` ENGINE = Atomic")
+                first.database = self.address.database
         except BaseException:
             self.close()
             raise
@@ -198,7 +166,7 @@ class Engine:
 
     def _connect(self, database: str | None) -> Client:
         if self.address.path is not None:
-            return _embedded_client(self.address.path, database)
+            return embedded.embedded_client(self.address.path, database, _SESSION_SETTINGS)
         host, port = self.address.servers[self._server]
         return clickhouse_connect.get_client(
             host=host,
@@ -302,29 +270,7 @@ class Engine:
 
 def client_in_memory() -> Client:
     """Of an embedded engine that stores nothing, where this process has none; to be closed."""
-    return _embedded_client(":memory:", None)
-
-
-def _embedded_client(path: str, database: str | None) -> Client:
-    faulthandler.enable(_STDERR)
-    try:
-        client = clickhouse_connect.get_client(
-            interface="chdb", path=path, database=database, chdb_options=_EMBEDDED_OPTIONS, settings=_SESSION_SETTINGS
-        )
-    except Error as error:
-        if _NOT_OPENED not in str(error):
-            raise
-        # The reason is said on standard error, by the engine itself.
-        raise StoreDamaged(
-            f"the mail log in {path} cannot be opened: if its disk is not full, something of it is damaged, and"
-            " `mailvane restore` brings back a backup, into a new data directory"
-        ) from error
-    # When it is loaded the engine takes the signals of faults (SIGSEGV and its like) and waits in them for ever: a
-    # process that crashed would stand still, and no supervisor would start another. Given back, they end it at once,
-    # and each thread's place is told on standard error.
-    faulthandler.disable()
-    faulthandler.enable(_STDERR)
-    return client
+    return embedded.client_in_memory(_SESSION_SETTINGS)
 
 
 def _quoted(text: str) -> str:

@@ -49,6 +49,9 @@ _WORDS = {
     "{settled}": "min_age_to_force_merge_seconds = 300, min_age_to_force_merge_on_partition_only = 1",
 }
 _ANY_NUMBER = 1_000_000
+_MADE = re.compile(r"CREATE (?:TABLE|MATERIALIZED VIEW) IF NOT EXISTS (\w+)")
+_EXTENDED = re.compile(r"ALTER TABLE (\w+)\n")
+_COLUMN = re.compile(r"ADD COLUMN IF NOT EXISTS (\w+)")
 _FEED = re.compile(r"CREATE MATERIALIZED VIEW IF NOT EXISTS \w+ TO (\w+) AS\n(.*)", re.DOTALL)
 _PLACE = re.compile(r"\{(month|week|expiry):(\w+)\}")
 
@@ -70,6 +73,30 @@ def feeds() -> dict[str, str]:
 def month_of(column: str) -> str:
     """The number of the month, such as 202609, of a time in a column."""
     return _TIMES["month"].format(column)
+
+
+def is_current(engine: Engine) -> bool:
+    """Whether everything is there, as this schema has it, and this engine wrote here before: there is nothing to do."""
+    alone = "position(engine_full, 'concurrent_part_removal_threshold') > 0 OR NOT endsWith(engine, 'MergeTree')"
+    rows = engine.rows(f"SELECT name, {alone} FROM system.tables WHERE database = currentDatabase()")
+    tables = {str(name): bool(is_set) for name, is_set in rows}
+    expected = {"written_by", *(found[1] for text in statements() if (found := _MADE.match(text)))}
+    if engine.address.cluster is not None:
+        expected.update(f"all_{table}" for table in TABLES)
+    if not expected <= tables.keys() or (engine.embedded and not all(tables.values())):
+        return False
+    columns = set(engine.rows("SELECT table, name FROM system.columns WHERE database = currentDatabase()"))
+    if not _added_columns() <= columns:
+        return False
+    here, written = _version(engine)[:2], [(*map(int, map(str, each[:3])),) for each in _written_by(engine)]
+    newest = max((each[1:] for each in written), default=())
+    return max(written, default=())[:1] == (SCHEMA_VERSION,) and (SCHEMA_VERSION, *here) in written and newest <= here
+
+
+def _added_columns() -> set[tuple[object, ...]]:
+    """The columns that tables of former schemas are given: their table, and their name."""
+    tables = [(found[1], text) for text in statements() if (found := _EXTENDED.match(text))]
+    return {(table, name) for table, text in tables for name in _COLUMN.findall(text)}
 
 
 def create(engine: Engine) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from threading import Thread
 from mailvane.core.errors import AlreadyExists, MailvaneError, NotFound
 from mailvane.maillog.clickhouse.engagement_days import forget
 from mailvane.maillog.clickhouse.engine import DATABASE, Engine
-from mailvane.maillog.clickhouse.schema import KEPT, create, feeds, stamp
+from mailvane.maillog.clickhouse.schema import KEPT, create, feeds, is_current, stamp
 
 # Told which views are about to be filled anew.
 Filling = Callable[[Collection[str]], None]
@@ -29,6 +29,8 @@ def prepare(engine: Engine, filling: Filling = unannounced) -> None:
 
     Raises StoreTooNew when a newer Mailvane or engine wrote here.
     """
+    if is_current(engine):  # two dozen statements take as long as the rest of opening it
+        return
     lacking = create(engine)
     if lacking:
         filling(lacking)
