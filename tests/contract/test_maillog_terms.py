@@ -29,6 +29,7 @@ from mailvane.maillog.queries import (
     TimeTallyQuestion,
 )
 from mailvane.maillog.query_language import question
+from mailvane.maillog.refused_questions import RefusedTallyQuestion, RefusedTime, RefusedTimeQuestion
 from tests.contract.maillogs import maillog, maillog_dsn, new_workspace
 from tests.contract.test_maillog import DAY, HOUR, NOON, Rows, asker, delivered, event
 
@@ -310,6 +311,79 @@ def test_pages_of_refusals_follow_each_other(turned_away: Callable[..., RefusedP
         assert len(page) == min(3, 10 - len(found))
         found += page
     assert [row.number for row in found] == sorted(range(10), reverse=not ascending)
+
+
+@pytest.fixture(scope="module")
+def counted(maillog: ClickHouseMailLog) -> Callable[[str], RefusedQuestion]:
+    """A question of eight refusals over two hours, by a query; beside them is a delivery and what others refused."""
+    own, other = new_workspace(), new_workspace()
+
+    def told(number: int, at: int, sender: str, origin: str, family: ReasonFamily, hard: bool) -> MailEvent:
+        return event(
+            EventType.REJECTED, number=number, accepted_at=at, at=at + 1, line=number, sender=sender, origin=origin,
+            recipient=f"r{number}@{'one' if number < 6 else 'two'}.example", family=family, hard=hard, login="Shop",
+        )  # fmt: skip
+
+    spam, slow = ReasonFamily.REPUTATION, ReasonFamily.RATE_LIMIT
+    rows = [
+        *(told(n, NOON + n, "x@bad.example", "192.0.2.7", spam, True) for n in range(4)),
+        told(4, NOON + 4, "y@bad.example", "2001:db8::1", slow, False),
+        told(5, NOON + HOUR, "", "192.0.2.8", slow, False),
+        told(6, NOON + HOUR + 1, "root", "192.0.2.8", ReasonFamily.NONE, True),
+        told(7, NOON + HOUR + 2, "z@worse.example", "192.0.2.8", spam, True),
+    ]
+    maillog.append(
+        EventBatch("counted", own, 0, [*rows, delivered("ann@one.example", number=9, sender="x@bad.example")])
+    )
+    maillog.append(EventBatch("of others", other, 0, rows))
+
+    def asked(query: str) -> RefusedQuestion:
+        log = question(query, own, [1], NOON, ZoneInfo("UTC"))
+        return RefusedQuestion(workspace=own, relays=(1,), terms=log.terms, since=log.since, until=log.until, limit=1)
+
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("by", "query", "counts"),
+    [
+        ("family", "", [("reputation", 5), ("rate_limit", 2), ("", 1)]),
+        ("sender_domain", "", [("bad.example", 5), ("", 1), ("root", 1), ("worse.example", 1)]),
+        ("sender_domain", "why:reputation", [("bad.example", 4), ("worse.example", 1)]),
+        ("recipient_domain", "", [("one.example", 6), ("two.example", 2)]),
+        ("recipient_domain", "-from:bad.example", [("two.example", 2), ("one.example", 1)]),
+        ("origin", "", [("192.0.2.7", 4), ("192.0.2.8", 3), ("2001:db8::1", 1)]),
+        ("origin", "origin:2001:db8::1", [("2001:db8::1", 1)]),
+        ("sender", "from:worse.example", [("z@worse.example", 1)]),
+        ("login", "", [("Shop", 8)]),
+        ("relay", "to:two.example", [("1", 2)]),
+        ("host", "nothing", []),
+    ],
+)
+def test_values_of_what_was_refused_are_counted(
+    maillog: ClickHouseMailLog, counted: Callable[[str], RefusedQuestion], by: Any, query: str, counts: list[object]
+) -> None:
+    found = maillog.refused_tally(RefusedTallyQuestion(counted(query), by))
+    assert [(each.value, each.count) for each in found] == counts
+    first = maillog.refused_tally(RefusedTallyQuestion(counted(query), by, 1))
+    assert first == found[:1]
+
+
+def test_what_was_refused_is_counted_over_time(
+    maillog: ClickHouseMailLog, counted: Callable[[str], RefusedQuestion]
+) -> None:
+    def asked(query: str, step: int) -> list[RefusedTime]:
+        return maillog.refused_over_time(RefusedTimeQuestion(counted(query), step))
+
+    first, second = NOON // HOUR * HOUR, (NOON + HOUR) // HOUR * HOUR
+    by_hour = [
+        RefusedTime(first, False, 1), RefusedTime(first, True, 4),
+        RefusedTime(second, False, 1), RefusedTime(second, True, 2),
+    ]  # fmt: skip
+    assert asked("", HOUR) == by_hour
+    assert asked("why:rate_limit", HOUR) == [by_hour[0], by_hour[2]]
+    assert asked("to:two.example", DAY) == [RefusedTime(NOON // DAY * DAY, True, 2)]
+    assert asked("nothing", HOUR) == []
 
 
 def test_replies_by_people_are_found_by_what_was_said_of_them(maillog: ClickHouseMailLog) -> None:

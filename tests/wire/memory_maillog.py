@@ -47,6 +47,7 @@ from mailvane.maillog.queries import (
     TimeTallyQuestion,
     least_kept,
 )
+from mailvane.maillog.refused_questions import RefusedTallyQuestion, RefusedTime, RefusedTimeQuestion
 
 _EXACT = {
     "origin": "origin", "mx_host": "mx_host", "sender": "sender",
@@ -229,6 +230,19 @@ class MemoryMailLog:
         found = [row for row in found if question.after is None or _is_behind(row, question)]
         found.sort(key=lambda row: structs.astuple(row.place), reverse=not question.ascending)
         return RefusedPage(len(found), found[question.skip : question.skip + question.limit])
+
+    def refused_tally(self, question: RefusedTallyQuestion) -> list[Tally]:
+        rows = self.refused(structs.replace(question.refused, limit=10**6, skip=0)).refused
+        of = {
+            "family": lambda row: row.family.value, "sender_domain": lambda row: row.sender.rpartition("@")[2],
+            "recipient_domain": lambda row: row.recipient.rpartition("@")[2],
+        }.get(question.by, lambda row: str(getattr(row, question.by)))  # fmt: skip
+        return [Tally(*each) for each in Counter(map(of, rows)).most_common(question.top)]
+
+    def refused_over_time(self, question: RefusedTimeQuestion) -> list[RefusedTime]:
+        rows = self.refused(structs.replace(question.refused, limit=10**6, skip=0)).refused
+        counts = Counter((row.accepted_at // question.step * question.step, row.hard) for row in rows)
+        return [RefusedTime(since, hard, count) for (since, hard), count in sorted(counts.items())]
 
     def with_queue_id(self, question: QueueIdQuestion) -> list[MailKey]:
         events = self._of(question.workspace, question.relays)

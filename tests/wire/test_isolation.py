@@ -35,6 +35,7 @@ from mailvane.maillog.queries import (
     TallyQuestion,
     TimeTallyQuestion,
 )
+from mailvane.maillog.refused_questions import RefusedTallyQuestion, RefusedTimeQuestion
 from mailvane.notify.model import SlackIntegration
 from mailvane.outbound.clients import Terms
 from mailvane.reputation.alerts.model import Alert, MaintenanceWindow
@@ -256,6 +257,7 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
     relays = (world.ours.relay.id, world.theirs.relay.id)
     told = {"id": "stolen", "type": "accepted", "time": 1, "mail": "q", "recipient": "a@b.example"}
     log = LogQuestion(workspace=workspace, relays=relays)
+    refused = RefusedQuestion(workspace=workspace, relays=relays)
     return {
         "/mailvane/v1/events": told | {"relay": world.theirs.relay.id},
         "/mailvane/v1/maillog/search": log,
@@ -266,7 +268,9 @@ def bodies(world: World, workspace: int) -> dict[str, Any]:
             workspace=workspace, relays=relays, what="bounces", by="", first=NOW, last=NOW, step=60_000, window=60_000
         ),
         "/mailvane/v1/maillog/replies": ReplyQuestion(workspace=workspace, relays=relays),
-        "/mailvane/v1/maillog/refused": RefusedQuestion(workspace=workspace, relays=relays),
+        "/mailvane/v1/maillog/refused": refused,
+        "/mailvane/v1/maillog/refused_tally": RefusedTallyQuestion(refused, "recipient_domain"),
+        "/mailvane/v1/maillog/refused_over_time": RefusedTimeQuestion(refused, 3_600_000),
         "/mailvane/v1/maillog/senders": SenderQuestion(
             workspace=workspace, relays=relays, domains=("theirs.example",), beside=()
         ),
@@ -470,6 +474,7 @@ def test_the_owner_does_see_it(world: World) -> None:
         "/mailvane/v1/maillog/life",
         "/mailvane/v1/maillog/received",
         "/mailvane/v1/maillog/refused",
+        "/mailvane/v1/maillog/refused_tally",
         "/mailvane/v1/maillog/search",
         "/mailvane/v1/maillog/senders",
         "/mailvane/v1/maillog/statistics",

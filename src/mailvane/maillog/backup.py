@@ -97,6 +97,8 @@ class LockedMailLog:
         self.statistics_of = maillog.statistics_of
         self.hourly = maillog.hourly
         self.refused = maillog.refused
+        self.refused_tally = maillog.refused_tally
+        self.refused_over_time = maillog.refused_over_time
         self.replies = maillog.replies
         self.senders = maillog.senders
         self.with_queue_id = maillog.with_queue_id

@@ -37,6 +37,7 @@ from mailvane.maillog.queries import (
     TimeTally,
     TimeTallyQuestion,
 )
+from mailvane.maillog.refused_questions import RefusedTallyQuestion, RefusedTime, RefusedTimeQuestion
 
 
 class EventStore(Protocol):
@@ -92,6 +93,12 @@ class MailLog(EventStore, EngagementLog, Protocol):
 
     def refused(self, question: RefusedQuestion) -> RefusedPage:
         """One page of what was refused, and the total."""
+
+    def refused_tally(self, question: RefusedTallyQuestion) -> list[Tally]:
+        """How many refusals have which value, the most first."""
+
+    def refused_over_time(self, question: RefusedTimeQuestion) -> list[RefusedTime]:
+        """How many refusals, for good or for now, in each stretch of time, the oldest first."""
 
     def senders(self, question: SenderQuestion) -> SenderPage:
         """One page of those who wrote to domains, and the total."""

@@ -54,6 +54,7 @@ from mailvane.maillog.queries import (
     TimeTally,
     TimeTallyQuestion,
 )
+from mailvane.maillog.refused_questions import RefusedTallyQuestion, RefusedTime, RefusedTimeQuestion
 
 _PATH = "/mailvane/v1/maillog/"
 _CONNECT_SECONDS = 5.0
@@ -150,6 +151,12 @@ class RemoteMailLog:
 
     def refused(self, question: RefusedQuestion) -> RefusedPage:
         return self._ask("refused", question, RefusedPage)
+
+    def refused_tally(self, question: RefusedTallyQuestion) -> list[Tally]:
+        return self._ask("refused_tally", question, list[Tally])
+
+    def refused_over_time(self, question: RefusedTimeQuestion) -> list[RefusedTime]:
+        return self._ask("refused_over_time", question, list[RefusedTime])
 
     def senders(self, question: SenderQuestion) -> SenderPage:
         return self._ask("senders", question, SenderPage)

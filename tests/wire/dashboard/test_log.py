@@ -131,6 +131,35 @@ def test_what_was_refused_is_found_by_the_same_query(world: World, viewer: Brows
     assert "71 newer mails match" in viewer.get(f"{at}/newer?q=is:refused").text
 
 
+def test_what_was_refused_is_counted_beside_its_rows_and_over_time(world: World, viewer: Browser, at: str) -> None:
+    """Every count leads to that many rows."""
+    later = structs.replace(
+        rejected(world, 5, "ann@good.example"), hard=False, family=ReasonFamily.RATE_LIMIT, origin="2001:db8::1"
+    )
+    world.record(world.ours, *(rejected(world, number) for number in range(3)), later)
+    page = viewer.get(f"{at}?q=is:refused").text
+    for value, count in (
+        ("reputation", 3), ("rate limit", 1), ("192.0.2.7", 3), ("2001:db8::1", 1), ("bad.example", 3),
+        ("good.example", 1), ("ours.example", 4),
+    ):  # fmt: skip
+        choice = re.search(rf'<a href="([^"]+)">{re.escape(value)}</a><span class="n">(\d+)</span>', page)
+        assert choice is not None, value
+        assert int(choice[2]) == count, value
+        chosen = viewer.get(unescape(choice[1])).text
+        assert f"the newest {count} of {count}<" in chosen, value
+        assert f'aria-current="true">{value}</a>' in chosen, value
+    bar = re.search(r'<a href="([^"]+)" aria-label="[^"]*: 3 refused for good, 1 for now"><title>.*?</a>', page)
+    assert bar is not None
+    assert "fill-refused" in bar[0]
+    assert "fill-warn" in bar[0]
+    assert "the newest 4 of 4<" in viewer.get(unescape(bar[1])).text
+    assert 'aria-current="true">rate limit</a>' in viewer.get(f"{at}?q=is:refused why:rate-limit").text
+    excluded = viewer.get(f"{at}?q=is:refused -why:reputation").text
+    assert re.search(r'<li class="off"><a href="[^"]+">reputation</a>', excluded)
+    assert "data-facets" not in viewer.get(f"{at}?q=is:refused&live=1&part=rows").text
+    assert "data-facets" not in viewer.get(f"{at}?q=is:refused from:nobody.example").text
+
+
 def test_a_view_is_saved_for_oneself_or_for_all(world: World, viewer: Browser, at: str) -> None:
     operator = member(world, Role.OPERATOR)
     form = {"q": "is:failing -why:unknown_user", "name": "Real trouble"}

@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
 import msgspec
 from markupsafe import Markup
 
 from mailvane.core.errors import InvalidInput
-from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.dashboard.pages import log_links, refused_log
 from mailvane.dashboard.pages.csv_files import CSV_PART, CSV_ROWS, csv_file
-from mailvane.dashboard.pages.log_links import link, newer_link, paging, removable, views, without
+from mailvane.dashboard.pages.log_facets import TOP, Facet, Part, course, facet, span_of
+from mailvane.dashboard.pages.log_links import link, newer_link, paging, removable, views
 from mailvane.dashboard.pages.log_places import place_of, place_text
-from mailvane.dashboard.parts.bars import Bar, bars
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Reply, Visit
 from mailvane.maillog import query_language
 from mailvane.maillog.model import DeliveryStatus
-from mailvane.maillog.queries import Delivery, LogQuestion, Place, TallyQuestion, TimeTally, TimeTallyQuestion
+from mailvane.maillog.queries import Delivery, LogQuestion, Place, TallyBy, TallyQuestion, TimeTally, TimeTallyQuestion
 from mailvane.maillog.query_language import Token
 
 ROWS = 50
 _USUAL = "since:7d"
-_BARS = 84
-_STEPS = (
-    5 * MINUTE_MS,
-    15 * MINUTE_MS,
-    HOUR_MS,
-    2 * HOUR_MS,
-    6 * HOUR_MS,
-    DAY_MS,
-    7 * DAY_MS,
-    28 * DAY_MS,
-    364 * DAY_MS,
-)
-_TOP = 8
 
 MARKS = {
     DeliveryStatus.DELIVERED: "ok",
@@ -50,26 +35,12 @@ MARKS = {
     DeliveryStatus.QUEUED: "unknown",
 }
 _COLOURS = {"ok": "ok", "warn": "warn", "bad": "bad", "none": "plain", "unknown": "unknown"}
-_FACETS = (
+_FACETS: tuple[tuple[str, str, TallyBy], ...] = (
     ("State", "is", "status"),
     ("Why", "why", "family"),
     ("Sending domain", "from", "sender_domain"),
     ("Receiving domain", "to", "recipient_domain"),
 )
-
-
-class Choice(msgspec.Struct, frozen=True):
-    """A value of a facet."""
-
-    text: str
-    count: int
-    link: str
-    state: str  # "on", "off" (excluded) or ""
-
-
-class Facet(msgspec.Struct, frozen=True):
-    name: str
-    choices: Sequence[Choice]
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -190,62 +161,26 @@ def usual_of(tokens: Sequence[Token]) -> str:
 
 def _facets(services: DashboardServices, visit: Visit, asked: LogQuestion, tokens: Sequence[Token]) -> Iterator[Facet]:
     for name, field, by in _FACETS:
-        found = services.maillog.tally(TallyQuestion(asked, by, _TOP))  # type: ignore[arg-type]
-        chosen = [each for each in tokens if each.field == field]
-        on = {value for each in chosen if not each.excludes for value in each.values}
-        off = [value for each in chosen if each.excludes for value in each.values]
-        choices = []
-        for each in found:
-            if not each.value:
-                continue
-            if each.value in on:
-                narrowed = without(tokens, *chosen)
-            else:
-                narrowed = (
-                    f"{without(tokens, *(one for one in chosen if not one.excludes))} {field}:{each.value}".strip()
-                )
-            choices.append(
-                Choice(
-                    each.value.replace("_", " "), each.count, link(visit, narrowed), "on" if each.value in on else ""
-                )
-            )
-        back = link(visit, without(tokens, *chosen))
-        choices += [Choice(value.replace("_", " "), 0, back, "off") for value in off]
-        if choices:
-            yield Facet(name, choices)
+        found = facet(visit, tokens, name, field, services.maillog.tally(TallyQuestion(asked, by, TOP)))
+        if found.choices:
+            yield found
 
 
 def _chart(services: DashboardServices, visit: Visit, asked: LogQuestion, tokens: Sequence[Token]) -> Markup:
-    until = visit.now if asked.until is None else min(asked.until, visit.now)
-    since = asked.since if asked.since is not None else until - 364 * DAY_MS
-    step = next((step for step in _STEPS if (until - since) / step <= _BARS), _STEPS[-1])
-    question = msgspec.structs.replace(asked, since=since)
+    span = span_of(asked, visit.now)
+    question = msgspec.structs.replace(asked, since=span.since)
     counts: dict[int, list[TimeTally]] = {}
-    for each in services.maillog.over_time(TimeTallyQuestion(question, step)):
+    for each in services.maillog.over_time(TimeTallyQuestion(question, span.step)):
         counts.setdefault(each.since, []).append(each)
-    rest = without(tokens, *(each for each in tokens if each.field in {"since", "until"}))
-    found = [
-        _bar(start, step, counts.get(start, ()), lambda span: link(visit, f"{rest} {span}".strip()), services.zone)
-        for start in range(since // step * step, until + 1, step)
-    ]
-    return bars(
-        found,
-        lambda at: _local(at, services.zone).strftime("%H:%M" if step < 2 * HOUR_MS else "%a %d %b"),
-        "Matching mails over time",
-    )
+    parts = {since: _part(found) for since, found in counts.items()}
+    return course(visit, tokens, span, parts, services.zone)
 
 
-def _bar(start: int, step: int, counts: Sequence[TimeTally], link: Callable[[str], str], zone: tzinfo) -> Bar:
-    parts = dict.fromkeys(("ok", "unknown", "plain", "warn", "bad"), 0)
-    for each in counts:
-        parts[_COLOURS[MARKS[each.status]]] += each.count
-    first, last = (_local(at, zone).strftime("%Y-%m-%dT%H:%M:%S") for at in (start, start + step - 1))
-    told = ", ".join(f"{each.count:,} {each.status.value}" for each in counts)
-    return Bar(start, parts, link(f"since:{first} until:{last}"), f"{_local(start, zone):%a %d %b %H:%M}: {told}")
-
-
-def _local(ms: int, zone: tzinfo) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone)
+def _part(found: Sequence[TimeTally]) -> Part:
+    counts = dict.fromkeys(("ok", "unknown", "plain", "warn", "bad"), 0)
+    for each in found:
+        counts[_COLOURS[MARKS[each.status]]] += each.count
+    return Part(counts, ", ".join(f"{each.count:,} {each.status.value}" for each in found))
 
 
 PAGES = (

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
+from markupsafe import Markup
 
 from mailvane.dashboard.pages.csv_files import CSV_PART, CSV_ROWS, csv_file
+from mailvane.dashboard.pages.log_facets import TOP, Facet, Part, course, facet, span_of
 from mailvane.dashboard.pages.log_links import paging, removable
 from mailvane.dashboard.pages.log_places import refused_of, refused_text
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Reply, Visit
 from mailvane.maillog import query_language
 from mailvane.maillog.queries import RefusedMail, RefusedPage, RefusedPlace, RefusedQuestion
+from mailvane.maillog.query_language import Token
+from mailvane.maillog.refused_questions import RefusedTallyQuestion, RefusedTimeQuestion
 
 ROWS = 50
 _USUAL = "since:7d"
+
+_FACETS: tuple[tuple[str, str, Any], ...] = (
+    ("Why", "why", "family"),
+    ("Client", "origin", "origin"),
+    ("Sending domain", "from", "sender_domain"),
+    ("Receiving domain", "to", "recipient_domain"),
+)
 
 
 class RefusedRow(msgspec.Struct, frozen=True):
@@ -39,6 +50,7 @@ def show(services: DashboardServices, visit: Visit, values: dict[str, Any]) -> R
     older = bool(rows) and (page.total > len(rows) or (visit.asked("way") == "later" and not is_newest))
     total = page.total if is_newest else _total(services, asked)
     bounded = {"since", "until"} & {each.field for each in tokens}
+    facets = [] if visit.asked("part") == "rows" or not total else list(_facets(services, visit, asked, tokens))
     values = values | {
         "is_refused": True,
         "total": total,
@@ -46,10 +58,36 @@ def show(services: DashboardServices, visit: Visit, values: dict[str, Any]) -> R
         **paging(visit, query, (first, last), is_newest=is_newest, has_older=older),
         "terms": removable(visit, tokens),
         "usual": "" if bounded else _USUAL,
-        "facets": [],
-        "chart": "",
+        "facets": facets,
+        "chart": _chart(services, visit, asked, tokens) if facets else "",
     }
     return Html("log.html", {**values, "drawn": drawn} if is_newest else values)
+
+
+def _facets(
+    services: DashboardServices, visit: Visit, asked: RefusedQuestion, tokens: Sequence[Token]
+) -> Iterator[Facet]:
+    for name, field, by in _FACETS:
+        counts = services.maillog.refused_tally(RefusedTallyQuestion(asked, by, TOP))
+        if (found := facet(visit, tokens, name, field, counts)).choices:
+            yield found
+
+
+def _chart(services: DashboardServices, visit: Visit, asked: RefusedQuestion, tokens: Sequence[Token]) -> Markup:
+    """For good and for now apart: what was told to come again later is no loss yet."""
+    span = span_of(asked, visit.now)
+    question = msgspec.structs.replace(asked, since=span.since)
+    counts: dict[int, dict[bool, int]] = {}
+    for each in services.maillog.refused_over_time(RefusedTimeQuestion(question, span.step)):
+        counts.setdefault(each.since, {})[each.hard] = each.count
+    parts = {
+        since: Part(
+            {"refused": found.get(True, 0), "warn": found.get(False, 0)},
+            f"{found.get(True, 0):,} refused for good, {found.get(False, 0):,} for now",
+        )
+        for since, found in counts.items()
+    }
+    return course(visit, tokens, span, parts, services.zone)
 
 
 def newer(services: DashboardServices, visit: Visit, query: str, at: str) -> int:

@@ -44,6 +44,7 @@ from mailvane.maillog.queries import (
     TimeTally,
     TimeTallyQuestion,
 )
+from mailvane.maillog.refused_questions import RefusedTallyQuestion, RefusedTime, RefusedTimeQuestion
 from mailvane.maillog.services import MailLogServices
 from mailvane.web.endpoints import Asked
 from mailvane.web.json_body import read_json
@@ -113,24 +114,21 @@ def search(services: MailLogServices, asked: Asked) -> LogPage:
 def tally(services: MailLogServices, asked: Asked) -> Sequence[Tally]:
     question = _read(TallyQuestion, asked)
     _check_question(asked.principal, question.log)
-    if not 0 <= question.top <= MAX_LIMIT:
-        raise InvalidInput(f"`top` is from 0 to {MAX_LIMIT}")
+    _check_top(question.top)
     return services.maillog.tally(question)
 
 
 def delays(services: MailLogServices, asked: Asked) -> Sequence[Delays]:
     question = _read(DelayQuestion, asked)
     _check_question(asked.principal, question.log)
-    if not 0 <= question.top <= MAX_LIMIT:
-        raise InvalidInput(f"`top` is from 0 to {MAX_LIMIT}")
+    _check_top(question.top)
     return services.maillog.delays(question)
 
 
 def over_time(services: MailLogServices, asked: Asked) -> Sequence[TimeTally]:
     question = _read(TimeTallyQuestion, asked)
     _check_question(asked.principal, question.log)
-    if not MINUTE_MS <= question.step < _FAR:
-        raise InvalidInput(f"`step` is at least {MINUTE_MS}")
+    _check_step(question.step)
     return services.maillog.over_time(question)
 
 
@@ -143,10 +141,23 @@ def figures(services: MailLogServices, asked: Asked) -> Sequence[Figure]:
 
 def refused(services: MailLogServices, asked: Asked) -> RefusedPage:
     question = _read(RefusedQuestion, asked)
-    _checked(asked.principal, question.workspace, question.relays)
-    _check_times(question.since, question.until)
+    _check_question(asked.principal, question)
     _check_page(question.skip, question.limit)
     return services.maillog.refused(question)
+
+
+def refused_tally(services: MailLogServices, asked: Asked) -> Sequence[Tally]:
+    question = _read(RefusedTallyQuestion, asked)
+    _check_question(asked.principal, question.refused)
+    _check_top(question.top)
+    return services.maillog.refused_tally(question)
+
+
+def refused_over_time(services: MailLogServices, asked: Asked) -> Sequence[RefusedTime]:
+    question = _read(RefusedTimeQuestion, asked)
+    _check_question(asked.principal, question.refused)
+    _check_step(question.step)
+    return services.maillog.refused_over_time(question)
 
 
 def replies(services: MailLogServices, asked: Asked) -> ReplyPage:
@@ -193,8 +204,7 @@ def statistics_of(services: MailLogServices, asked: Asked) -> Sequence[Statistic
 def _check_statistics(asked: Asked, question: StatisticsQuestion) -> None:
     _checked(asked.principal, question.workspace, question.relays)
     _check_times(question.since, question.until)
-    if not 0 <= question.top <= MAX_LIMIT:
-        raise InvalidInput(f"`top` is from 0 to {MAX_LIMIT}")
+    _check_top(question.top)
 
 
 def hourly(services: MailLogServices, asked: Asked) -> Sequence[HourlyCounts]:
@@ -264,7 +274,7 @@ def _read(kind: type[T], asked: Asked) -> T:
     return read_json(kind, asked.body, empty=b"")
 
 
-def _check_question(principal: Principal, question: LogQuestion) -> None:
+def _check_question(principal: Principal, question: LogQuestion | RefusedQuestion) -> None:
     _checked(principal, question.workspace, question.relays)
     _check_times(question.since, question.until)
     if sum(len(term.patterns) for term in question.terms) > _MOST_PATTERNS:
@@ -283,6 +293,16 @@ def _checked(principal: Principal, workspace: int, relays: Iterable[int]) -> Non
 def _check_page(skip: int, limit: int) -> None:
     if not 0 <= limit <= MAX_LIMIT or not 0 <= skip <= _MAX_SKIP:
         raise InvalidInput(f"`limit` is at most {MAX_LIMIT}, `skip` at most {_MAX_SKIP}, and neither is negative")
+
+
+def _check_top(top: int) -> None:
+    if not 0 <= top <= MAX_LIMIT:
+        raise InvalidInput(f"`top` is from 0 to {MAX_LIMIT}")
+
+
+def _check_step(step: int) -> None:
+    if not MINUTE_MS <= step < _FAR:
+        raise InvalidInput(f"`step` is at least {MINUTE_MS}")
 
 
 def _check_times(*times: int | None) -> None:

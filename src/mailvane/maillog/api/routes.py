@@ -40,6 +40,7 @@ from mailvane.maillog.queries import (
     TimeTally,
     TimeTallyQuestion,
 )
+from mailvane.maillog.refused_questions import RefusedTallyQuestion, RefusedTime, RefusedTimeQuestion
 from mailvane.maillog.services import MailLogServices
 from mailvane.web.dialect import NATIVE, NATIVE_PREFIX
 from mailvane.web.endpoints import Endpoint, Parameter, Pool, RouteTable, threads_of
@@ -114,6 +115,14 @@ _QUESTIONS = [
     Endpoint(
         "post", "/refused", "maillog_refused", "One page of mail that was refused", questions.refused, RefusedPage,
         RefusedQuestion, pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "post", "/refused_tally", "maillog_refused_tally", "How many refusals have which value",
+        questions.refused_tally, list[Tally], RefusedTallyQuestion, pool=Pool.MAIL_LOG,
+    ),
+    Endpoint(
+        "post", "/refused_over_time", "maillog_refused_over_time", "How many refusals in which stretch of time",
+        questions.refused_over_time, list[RefusedTime], RefusedTimeQuestion, pool=Pool.MAIL_LOG,
     ),
     Endpoint(
         "post", "/replies", "maillog_replies", "One page of replies by people, with what was said of each",

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import msgspec
 
 from mailvane.maillog.clickhouse import places, queue_ids, terms
 from mailvane.maillog.clickhouse.engine import Statement
-from mailvane.maillog.queries import RefusedMail, RefusedQuestion
+from mailvane.maillog.queries import RefusedMail, RefusedPage, RefusedQuestion, Tally
+from mailvane.maillog.refused_questions import RefusedTallyQuestion, RefusedTime, RefusedTimeQuestion
 
 _COLUMNS = ", ".join(RefusedMail.__struct_fields__)
 _EXACT = ("origin", "sender", "recipient")
-
-
-decode_refused = msgspec.json.Decoder(RefusedMail).decode_lines
+_decode = msgspec.json.Decoder(RefusedMail).decode_lines
+# What refusals can be counted by: as deliveries, where an event has the column.
+_GROUPS: Mapping[str, str] = {
+    **{by: terms.GROUPS[by][1] for by in ("sender_domain", "recipient_domain", "host", "sender", "login", "relay")},
+    "family": "toString(family)",
+    "origin": "origin",
+}
+_Rows = Callable[[Statement], list[tuple[object, ...]]]  # puts a statement to the engine
 
 
 class RefusedSearch:
@@ -74,3 +82,39 @@ class RefusedSearch:
 
     def count(self) -> Statement:
         return Statement(f"SELECT count() FROM {{events}} WHERE {self._where}", self._values)
+
+    def tally(self, by: str, top: int) -> Statement:
+        """How many have which value, the most first."""
+        return Statement(
+            f"SELECT {_GROUPS[by]} AS value, count() AS rows FROM {{events}} WHERE {self._where}"
+            " GROUP BY value ORDER BY rows DESC, value LIMIT {top:UInt32}",
+            self._values | {"top": top},
+        )
+
+    def over_time(self, step: int) -> Statement:
+        """How many came in each stretch of time, apart by whether they were refused for good."""
+        return Statement(
+            f"SELECT intDiv(accepted_at, {{step:Int64}}) AS place, toUInt8(hard) AS for_good, count()"
+            f" FROM {{events}} WHERE {self._where} GROUP BY place, for_good ORDER BY place, for_good LIMIT 20000",
+            self._values | {"step": step},
+        )
+
+
+def page(question: RefusedQuestion, lines: Callable[[Statement], bytes], rows: _Rows) -> RefusedPage:
+    """What comes in between page and total is counted already."""
+    search = RefusedSearch(question)
+    found = _decode(lines(search.page()))
+    return RefusedPage(search.total(len(found)) or int(str(rows(search.count())[0][0])), found)
+
+
+def tally(question: RefusedTallyQuestion, rows: _Rows) -> list[Tally]:
+    found = rows(RefusedSearch(question.refused).tally(question.by, question.top))
+    return [Tally(str(value), int(str(count))) for value, count in found]
+
+
+def over_time(question: RefusedTimeQuestion, rows: _Rows) -> list[RefusedTime]:
+    found = rows(RefusedSearch(question.refused).over_time(question.step))
+    return [
+        RefusedTime(int(str(place)) * question.step, bool(int(str(hard))), int(str(count)))
+        for place, hard, count in found
+    ]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 import msgspec
 
 from mailvane.maillog.clickhouse.engine import Statement
 from mailvane.maillog.clickhouse.terms import AUTHOR, TO_DOMAINS
-from mailvane.maillog.queries import SenderCount, SenderQuestion
+from mailvane.maillog.queries import SenderCount, SenderPage, SenderQuestion
 
 _COLUMNS = {"mails": "mails", "address": "address", "first_at": "first_at", "last_at": "last_at"}
-decode_senders = msgspec.json.Decoder(SenderCount).decode_lines
+_decode = msgspec.json.Decoder(SenderCount).decode_lines
 
 
 class SenderSearch:
@@ -80,6 +81,15 @@ class SenderSearch:
             found.append("positionCaseInsensitiveUTF8(address, {part:String}) > 0")
             self._values["part"] = question.text
         return found
+
+
+def page(
+    question: SenderQuestion, lines: Callable[[Statement], bytes], rows: Callable[[Statement], list[tuple[object, ...]]]
+) -> SenderPage:
+    search = SenderSearch(question)
+    found = _decode(lines(search.page()))
+    total = search.total(len(found))
+    return SenderPage(int(str(rows(search.count())[0][0])) if total is None else total, found)
 
 
 def _lines(name: str) -> str:

@@ -13,7 +13,8 @@ from typing import Self
 import msgspec
 
 from mailvane.core.errors import InvalidInput
-from mailvane.maillog.clickhouse import inventory, one_moment, owners, places, queue_ids, schema, terms, upkeep
+from mailvane.maillog.clickhouse import inventory, one_moment, owners, places, queue_ids, schema, senders, terms, upkeep
+from mailvane.maillog.clickhouse import refused as refusals
 from mailvane.maillog.clickhouse import repair as doubt
 from mailvane.maillog.clickhouse.engagement import received_by
 from mailvane.maillog.clickhouse.engagement_days import EngagementDays
@@ -33,7 +34,6 @@ from mailvane.maillog.clickhouse.questions import (
     mail_events_of,
     moments_of_page,
 )
-from mailvane.maillog.clickhouse.refused import RefusedSearch, decode_refused
 from mailvane.maillog.clickhouse.replies import ReplySearch, decode_replies
 from mailvane.maillog.clickhouse.rows import (
     INSERT_SETTINGS,
@@ -49,7 +49,6 @@ from mailvane.maillog.clickhouse.rows import (
     newest_reactions,
 )
 from mailvane.maillog.clickhouse.scratch import ScratchSession, scratch_session
-from mailvane.maillog.clickhouse.senders import SenderSearch, decode_senders
 from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.inventory import TableParts
 from mailvane.maillog.model import ColumnBatch, EventBatch, Holding, MailEvent, MailKey, Owner, rows_of
@@ -79,6 +78,7 @@ from mailvane.maillog.queries import (
     TimeTally,
     TimeTallyQuestion,
 )
+from mailvane.maillog.refused_questions import RefusedTallyQuestion, RefusedTime, RefusedTimeQuestion
 
 _TABLE = re.compile(r"\{(" + "|".join(schema.TABLES) + r")\}")
 _ROUNDS = 10  # at most does one question look for a page that holds what its total says
@@ -345,16 +345,19 @@ class ClickHouseMailLog:
 
     def refused(self, question: RefusedQuestion) -> RefusedPage:
         """One page of what was refused, and the total. What comes in between the two is counted already."""
-        search = RefusedSearch(question)
-        page = decode_refused(self._lines(search.page()))
-        return RefusedPage(search.total(len(page)) or self._number(search.count()), page)
+        return refusals.page(question, self._lines, self._rows)
+
+    def refused_tally(self, question: RefusedTallyQuestion) -> list[Tally]:
+        """How many refusals have which value, the most first."""
+        return refusals.tally(question, self._rows)
+
+    def refused_over_time(self, question: RefusedTimeQuestion) -> list[RefusedTime]:
+        """How many refusals, for good or for now, in each stretch of time, the oldest first."""
+        return refusals.over_time(question, self._rows)
 
     def senders(self, question: SenderQuestion) -> SenderPage:
         """One page of those who wrote to domains, and the total."""
-        search = SenderSearch(question)
-        page = decode_senders(self._lines(search.page()))
-        total = search.total(len(page))
-        return SenderPage(self._number(search.count()) if total is None else total, page)
+        return senders.page(question, self._lines, self._rows)
 
     def with_queue_id(self, question: QueueIdQuestion) -> list[MailKey]:
         """The mails that a queue id may mean, refused ones too, the newest first."""
