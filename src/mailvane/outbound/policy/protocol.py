@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from types import MappingProxyType
+from typing import NamedTuple
 
 import msgspec
 
@@ -133,38 +134,29 @@ class Refusal(StrEnum):
     REJECT = "REJECT"  # do not
 
 
-# A limit that soon passes is deferred (4xx); what somebody has to change is rejected (5xx).
-REFUSALS: Mapping[Reason, Refusal] = MappingProxyType(
-    {
-        Reason.SUSPENDED: Refusal.REJECT,
-        Reason.UNVERIFIED: Refusal.REJECT,
-        Reason.MONTHLY: Refusal.REJECT,
-        Reason.DAILY: Refusal.DEFER,
-        Reason.HOURLY: Refusal.DEFER,
-        Reason.WARMUP: Refusal.DEFER,
-        Reason.SPIKE: Refusal.DEFER,
-        Reason.MAILBOX: Refusal.DEFER,
-        Reason.LOGIN: Refusal.DEFER,
-        Reason.SUPPRESSED: Refusal.REJECT,
-        Reason.HELD: Refusal.DEFER,
-        Reason.UNGOVERNED: Refusal.REJECT,
-    }
-)
+class Told(NamedTuple):
+    """What Postfix and whoever sends are told of a reason."""
 
-_EXPLANATIONS: Mapping[Reason, str] = {
-    Reason.SUSPENDED: "{} may not send at present",
-    Reason.UNVERIFIED: "{} has not been verified yet",
-    Reason.MONTHLY: "{} has reached its monthly limit",
-    Reason.DAILY: "{} has reached its daily limit",
-    Reason.HOURLY: "{} has reached its hourly limit",
-    Reason.WARMUP: "{} has reached the limit of its warm-up",
-    Reason.SPIKE: "{} sends far more than it used to",
-    Reason.MAILBOX: "this mailbox of {0} has reached its {1} limit",
-    Reason.LOGIN: "this login has reached its {1} limit",
-    Reason.SUPPRESSED: "this recipient is on the suppression list of {0}: {2}",
-    Reason.HELD: "mail of {} is on hold",
-    Reason.UNGOVERNED: "{} is no domain that may send here",
+    refusal: Refusal
+    words: str  # {0} is the domain, {1} the window of the limit, {2} why the recipient is suppressed
+
+
+# A limit that soon passes is deferred (4xx); what somebody has to change is rejected (5xx).
+_TOLD: Mapping[Reason, Told] = {
+    Reason.SUSPENDED: Told(Refusal.REJECT, "{} may not send at present"),
+    Reason.UNVERIFIED: Told(Refusal.REJECT, "{} has not been verified yet"),
+    Reason.MONTHLY: Told(Refusal.REJECT, "{} has reached its monthly limit"),
+    Reason.DAILY: Told(Refusal.DEFER, "{} has reached its daily limit"),
+    Reason.HOURLY: Told(Refusal.DEFER, "{} has reached its hourly limit"),
+    Reason.WARMUP: Told(Refusal.DEFER, "{} has reached the limit of its warm-up"),
+    Reason.SPIKE: Told(Refusal.DEFER, "{} sends far more than it used to"),
+    Reason.MAILBOX: Told(Refusal.DEFER, "this mailbox of {0} has reached its {1} limit"),
+    Reason.LOGIN: Told(Refusal.DEFER, "this login has reached its {1} limit"),
+    Reason.SUPPRESSED: Told(Refusal.REJECT, "this recipient is on the suppression list of {0}: {2}"),
+    Reason.HELD: Told(Refusal.DEFER, "mail of {} is on hold"),
+    Reason.UNGOVERNED: Told(Refusal.REJECT, "{} is no domain that may send here"),
 }
+REFUSALS: Mapping[Reason, Refusal] = MappingProxyType({reason: told.refusal for reason, told in _TOLD.items()})
 
 
 class PolicyRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,7 +208,7 @@ def action(verdict: Verdict, stage: str, rules: PolicyRules) -> str:
     if reason is None:
         return DUNNO
     if verdict.held:
-        return f"HOLD {_EXPLANATIONS[Reason.HELD].format(verdict.domain or 'this sender')} ({Reason.HELD.value})"
+        return f"HOLD {_TOLD[Reason.HELD].words.format(verdict.domain or 'this sender')} ({Reason.HELD.value})"
     if verdict.allowed:
         summary = f"{verdict.word}; domain={verdict.domain}; today={verdict.sent_today}; month={verdict.sent_month}"
         # At the end Postfix has taken the message in and can change no header of it any more.
@@ -225,7 +217,7 @@ def action(verdict: Verdict, stage: str, rules: PolicyRules) -> str:
     refusal = rules.pending if verdict.pending else rules.refusals[reason]
     code = "4.7.1" if refusal is Refusal.DEFER else "5.7.1"
     window = verdict.window or LimitWindow.DAY
-    told = _EXPLANATIONS[reason].format(verdict.domain or "this sender", window, verdict.suppressed_by)
+    told = _TOLD[reason].words.format(verdict.domain or "this sender", window, verdict.suppressed_by)
     return f"{refusal} {code} {told} ({reason.value})"
 
 

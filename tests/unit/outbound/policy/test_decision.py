@@ -200,6 +200,10 @@ def test_a_refusal_says_whether_to_come_again_and_why(reason: Reason, expected: 
     assert action(verdict(reason), "RCPT", RULES) == expected
 
 
+def test_every_reason_says_how_it_is_refused() -> None:
+    assert set(REFUSALS) == set(Reason)
+
+
 def test_how_a_reason_is_refused_is_the_operators() -> None:
     rules = PolicyRules(refusals={**REFUSALS, Reason.DAILY: Refusal.REJECT})
     assert action(verdict(Reason.DAILY), "RCPT", rules).startswith("REJECT 5.7.1 ")
