@@ -93,7 +93,7 @@ class HttpClient:
         """GET, or POST when there is something to send, as JSON or as it is. Again after a pause when that may help.
 
         `public`: only at an address of the public internet, because the URL is somebody else's and not of the settings.
-        Whatever the status says is for the caller, except: raises AskedToWait on 429, CollectionFailed on 5xx.
+        Whatever the status says is for the caller, except: raises RateLimited on 429, CollectionFailed on 5xx.
         """
         content = content if json is None else msgspec.json.encode(json)
         given = dict(headers or {}) | ({} if json is None else {"Content-Type": "application/json"})

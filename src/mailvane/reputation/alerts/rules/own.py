@@ -1,6 +1,6 @@
 """Types about this server's own things: limits on mail, followed logs, sources. None of them is the vendor's.
 
-What they look at is told by the server (`reputation.own_facts`), so it needs nobody's watching, and no profile has it.
+What they look at is told by the server (`server.own_facts`), so it needs nobody's watching, and no profile has it.
 """
 
 from __future__ import annotations
