@@ -83,3 +83,14 @@ _READ: Mapping[AssetKind, Callable[[str], Iterator[str]]] = {
     AssetKind.DMARC: _domain,
     AssetKind.HONEYTOKEN: _mail_address,
 }
+# What people call one of a kind.
+NOUNS: Mapping[AssetKind, str] = {
+    AssetKind.IP: "address",
+    AssetKind.DOMAIN: "domain",
+    AssetKind.GP_DOMAIN: "domain of Postmaster Tools",
+    AssetKind.SNDS: "SNDS key",
+    AssetKind.LOOKALIKE: "brand",
+    AssetKind.DMARC: "domain whose reports come here",
+    AssetKind.TRAP: "address or domain of spam traps",
+    AssetKind.HONEYTOKEN: "honeytoken",
+}

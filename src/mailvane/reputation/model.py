@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -70,7 +70,7 @@ class ObservationKind(StrEnum):
     IP_LISTING = "ip_listing"  # address, zone: {listed, codes, reason}; stored when it changes
     DOMAIN_LISTING = "domain_listing"  # domain, zone: likewise
     TRAFFIC = "traffic"  # domain, "": a day of Postmaster Tools in Google's v1 words; `at` is the day
-    SNDS_DATA = "snds_data"  # address, "": a period of SNDS (see collectors.snds); `at` is its day
+    SNDS_DATA = "snds_data"  # address, "": a period of SNDS (see `sources.snds.tables`); `at` is its day
     SNDS_STATUS = "snds_status"  # address, "": {blocked, details}
     LOOKALIKE = "lookalike"  # brand, lookalike: {reg_created_date, reg_updated_date, registrar, ...}
     DMARC = "dmarc"  # policy domain, "organisation/report id": counts of one report; `at` is the end of its range
@@ -92,55 +92,87 @@ class ObservationKind(StrEnum):
 LISTINGS = frozenset({ObservationKind.IP_LISTING, ObservationKind.DOMAIN_LISTING})
 # One mail each. One that concerns two watched names is one hit, kept under the name that it was first known by.
 HITS = frozenset({ObservationKind.TRAP_HIT, ObservationKind.HONEYTOKEN_HIT})
-# Told by this server of itself: they hold until it says otherwise, however long that takes.
-TOLD_HERE = frozenset(
-    {
-        ObservationKind.QUOTA,
-        ObservationKind.STOPPED,
-        ObservationKind.LOG_SILENCE,
-        ObservationKind.SOURCE_STATE,
-        ObservationKind.HEARTBEAT,
-    }
-)
 # Of these a source may say something else later about the same day: the last word counts.
 CORRECTED = frozenset({ObservationKind.TRAFFIC, ObservationKind.SNDS_DATA})
 
+
+class Comes(StrEnum):
+    """How what a source says comes here."""
+
+    ASKED = "asked"  # when it is asked: where it has not answered for too long, nothing is known
+    FETCHED = "fetched"  # the places are looked at where reports arrive; that none came tells nothing
+    SENT = "sent"  # as files: nobody is asked, and that none came tells nothing
+    FOUND_HERE = "found_here"  # this server looks every minute or so; alerts are evaluated then
+
+
+class SourceTerms(NamedTuple):
+    """What is to be known of a source, whatever speaks to it."""
+
+    title: str  # for people
+    comes: Comes
+    says: Mapping[ObservationKind, AssetKind | None]  # and what has to be watched for it; None: nothing
+
+    @property
+    def asked_about(self) -> tuple[AssetKind, ...]:
+        return tuple(dict.fromkeys(kind for kind in self.says.values() if kind is not None))
+
+
+SOURCES: Mapping[Source, SourceTerms] = MappingProxyType(
+    {
+        Source.BLOCKLISTS: SourceTerms(
+            "Blocklists",
+            Comes.ASKED,
+            {ObservationKind.IP_LISTING: AssetKind.IP, ObservationKind.DOMAIN_LISTING: AssetKind.DOMAIN},
+        ),
+        Source.POSTMASTER: SourceTerms(
+            "Google Postmaster Tools", Comes.ASKED, {ObservationKind.TRAFFIC: AssetKind.GP_DOMAIN}
+        ),
+        Source.SNDS: SourceTerms(
+            "Microsoft SNDS",
+            Comes.ASKED,
+            dict.fromkeys((ObservationKind.SNDS_DATA, ObservationKind.SNDS_STATUS), AssetKind.SNDS),
+        ),
+        Source.LOOKALIKES: SourceTerms(
+            "Lookalike domains", Comes.ASKED, {ObservationKind.LOOKALIKE: AssetKind.LOOKALIKE}
+        ),
+        Source.DMARC: SourceTerms(
+            "DMARC reports",
+            Comes.FETCHED,
+            dict.fromkeys(
+                (ObservationKind.DMARC, ObservationKind.TLS, ObservationKind.SENDER, ObservationKind.FAILURE),
+                AssetKind.DMARC,
+            ),
+        ),
+        Source.TRAPS: SourceTerms("Spam traps", Comes.SENT, {ObservationKind.TRAP_HIT: AssetKind.TRAP}),
+        Source.HONEYTOKENS: SourceTerms(
+            "Honeytokens", Comes.SENT, {ObservationKind.HONEYTOKEN_HIT: AssetKind.HONEYTOKEN}
+        ),
+        Source.SERVER: SourceTerms(
+            "This server",
+            Comes.FOUND_HERE,
+            dict.fromkeys(
+                (
+                    ObservationKind.QUOTA,
+                    ObservationKind.STOPPED,
+                    ObservationKind.LOG_SILENCE,
+                    ObservationKind.SOURCE_STATE,
+                    ObservationKind.HEARTBEAT,
+                )
+            ),
+        ),
+        Source.MAIL_LOG: SourceTerms("Mail log", Comes.FOUND_HERE, {ObservationKind.MAIL: None}),
+    }
+)
 SOURCE_OF: Mapping[ObservationKind, Source] = MappingProxyType(
-    {
-        ObservationKind.IP_LISTING: Source.BLOCKLISTS,
-        ObservationKind.DOMAIN_LISTING: Source.BLOCKLISTS,
-        ObservationKind.TRAFFIC: Source.POSTMASTER,
-        ObservationKind.SNDS_DATA: Source.SNDS,
-        ObservationKind.SNDS_STATUS: Source.SNDS,
-        ObservationKind.LOOKALIKE: Source.LOOKALIKES,
-        ObservationKind.DMARC: Source.DMARC,
-        ObservationKind.TLS: Source.DMARC,
-        ObservationKind.SENDER: Source.DMARC,
-        ObservationKind.FAILURE: Source.DMARC,
-        ObservationKind.TRAP_HIT: Source.TRAPS,
-        ObservationKind.HONEYTOKEN_HIT: Source.HONEYTOKENS,
-        **dict.fromkeys(TOLD_HERE, Source.SERVER),
-        ObservationKind.MAIL: Source.MAIL_LOG,
-    }
+    {kind: source for source, terms in SOURCES.items() for kind in terms.says}
 )
-
-# Of what these tell alerts are evaluated every minute or so, and not when something was refreshed.
-LOOKED_AT = frozenset({Source.SERVER, Source.MAIL_LOG})
-OUTSIDE = tuple(source for source in Source if source not in LOOKED_AT)
-
 ASKED_ABOUT: Mapping[Source, tuple[AssetKind, ...]] = MappingProxyType(
-    {
-        Source.BLOCKLISTS: (AssetKind.IP, AssetKind.DOMAIN),
-        Source.POSTMASTER: (AssetKind.GP_DOMAIN,),
-        Source.SNDS: (AssetKind.SNDS,),
-        Source.LOOKALIKES: (AssetKind.LOOKALIKE,),
-        Source.DMARC: (AssetKind.DMARC,),
-        Source.TRAPS: (AssetKind.TRAP,),
-        Source.HONEYTOKENS: (AssetKind.HONEYTOKEN,),
-        Source.SERVER: (),
-        Source.MAIL_LOG: (),
-    }
+    {source: terms.asked_about for source, terms in SOURCES.items()}
 )
+LOOKED_AT = frozenset(source for source, terms in SOURCES.items() if terms.comes is Comes.FOUND_HERE)
+OUTSIDE = tuple(source for source in Source if source not in LOOKED_AT)
+# Told by this server of itself: they hold until it says otherwise, however long that takes.
+TOLD_HERE = frozenset(SOURCES[Source.SERVER].says)
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from zlib import crc32
 
 import msgspec
 
 from mailvane.core.leasing import LeaseStore
 from mailvane.core.moments import MINUTE_MS
-from mailvane.reputation.model import ASKED_ABOUT, Asset, AssetStatus, Source, SourceHealth
+from mailvane.reputation.model import ASKED_ABOUT, SOURCES, Asset, AssetStatus, Comes, Source, SourceHealth
 from mailvane.reputation.store.assets import AssetStore
 from mailvane.reputation.store.observations import ObservationStore
 
 FIRST_PAUSE_MS = MINUTE_MS
 RETRY_MS = 30 * MINUTE_MS
 _JITTER = 0.1  # of the interval: thousands of assets that were added together spread out over the days
-# What these say comes when it comes: nobody is asked.
-_NEVER_ASKED = frozenset({Source.TRAPS, Source.HONEYTOKENS, Source.SERVER, Source.MAIL_LOG})
+_ASKED = frozenset(source for source, terms in SOURCES.items() if terms.comes in {Comes.ASKED, Comes.FETCHED})
 
 
 class Schedule(msgspec.Struct, frozen=True):
@@ -53,7 +52,7 @@ class Schedule(msgspec.Struct, frozen=True):
 
 
 class SourceSchedule:
-    """When sources are asked next. `asked` are those that a runner asks. Safe to share between threads."""
+    """When sources are asked next. Safe to share between threads."""
 
     def __init__(
         self,
@@ -61,13 +60,11 @@ class SourceSchedule:
         observations: ObservationStore,
         leases: LeaseStore,
         schedule: Schedule,
-        asked: Collection[Source] = tuple(Source),
     ) -> None:
         self._assets = assets
         self._observations = observations
         self._leases = leases
         self._schedule = schedule
-        self._asked = frozenset(asked) - _NEVER_ASKED
 
     def health(self, workspace: int, now: int) -> list[SourceHealth]:
         """Of every source that was ever asked, or is to be asked, for this workspace."""
@@ -78,7 +75,7 @@ class SourceSchedule:
         return [
             msgspec.structs.replace(
                 health,
-                next_at=self._schedule.next_at(workspace, health, watched[source], now) if source in self._asked else 0,
+                next_at=self._schedule.next_at(workspace, health, watched[source], now) if source in _ASKED else 0,
                 leased_until=leased.get(lease_name(source), 0),
             )
             for source in Source

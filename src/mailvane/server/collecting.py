@@ -18,11 +18,11 @@ from mailvane.dmarc.sender_names import SenderNames
 from mailvane.dmarc.settings import reports_arrive_for
 from mailvane.outbound.complaints import Complaints
 from mailvane.reputation.assets import WatchedAssets
-from mailvane.reputation.model import AssetKind, Refresh, Source
-from mailvane.reputation.sources import honeytokens, traps
+from mailvane.reputation.model import Refresh, Source
 from mailvane.reputation.sources.catalogue import MAKERS
 from mailvane.reputation.sources.collector import Collector
 from mailvane.reputation.sources.dnsbl import Blocklists
+from mailvane.reputation.sources.feeds import Feed
 from mailvane.server.alerting import MonitoringSettings
 from mailvane.server.ledger import Ledger
 
@@ -74,16 +74,10 @@ class Collecting:
                 raise InvalidInput("; ".join(reasons(taken))[:1000])
             return sum(each.new for each in taken)
         reader = next(one for one in self.collectors if one.source is source)
-        refreshes = _believed(reader.read(file, name, now), name, now)
-        return self._watched_assets.record(workspace, self._kept(workspace, refreshes, source, now), now)
-
-    def _kept(self, workspace: int, refreshes: Iterable[Refresh], source: Source, now: int) -> Iterable[Refresh]:
-        """Feeds list everybody's hits: only those of watched assets are kept."""
-        if source is Source.TRAPS:
-            return traps.of_watched(refreshes, self._watched_assets.assets(workspace, AssetKind.TRAP), now)
-        if source is Source.HONEYTOKENS:
-            return honeytokens.of_watched(refreshes, self._watched_assets.assets(workspace, AssetKind.HONEYTOKEN), now)
-        return refreshes
+        refreshes: Iterable[Refresh] = _believed(reader.read(file, name, now), name, now)
+        if isinstance(reader, Feed):
+            refreshes = reader.of_watched(refreshes, self._watched_assets.assets(workspace, reader.kind), now)
+        return self._watched_assets.record(workspace, refreshes, now)
 
     def _take(self, workspace: str, file: BinaryIO, name: str, now: int) -> Sequence[Taken]:
         return self.intake.take(self._workspace(workspace), file, name, now)

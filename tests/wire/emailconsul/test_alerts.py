@@ -103,6 +103,7 @@ def test_where_nothing_is_watched_every_rule_but_those_of_microsoft_says_so(worl
         ({"type": "SNDS_TRAP_HITS", "snds_trap_hits": {"value": 0.5, "operator": "eq"}}, "snds_trap_hits"),
         ({"type": "DOMAIN_IN_RBL", "domains": ["ALL_DOMAINS"], "rbls": ["zen.spamhaus.org"]}, "rbls[0]"),
         ({"type": "TRAPS_IP", "traps_ips": ["192.0.2.9"]}, "traps_ips[0]"),
+        ({"type": "MV_NEW_DMARC_SENDER", "domains": ["unwatched.example"]}, "domains[0]"),
     ],
 )  # fmt: skip
 def test_what_can_never_be_is_taken_and_told(world: World, rule: dict[str, Any], field: str) -> None:

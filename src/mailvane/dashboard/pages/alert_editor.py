@@ -23,8 +23,7 @@ from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.lines import compared_field
 from mailvane.reputation.alerts.model import Alert
 from mailvane.reputation.alerts.rules import CATALOGUE
-from mailvane.reputation.model import SOURCE_OF, Source
-from mailvane.reputation.texts.email_templates import SOURCES
+from mailvane.reputation.model import SOURCE_OF, SOURCES, Source
 from mailvane.reputation.texts.evidence import formed, headline, meaning_of
 from mailvane.reputation.texts.sentences import condition
 
@@ -58,7 +57,7 @@ def choose(services: DashboardServices, visit: Visit) -> Reply:
     for name, rule in CATALOGUE.items():
         meaning = meaning_of(name)
         source: Source = SOURCE_OF[rule.READS]
-        groups.setdefault(SOURCES[source], []).append(Kind(name, meaning.title, meaning.meaning))
+        groups.setdefault(SOURCES[source].title, []).append(Kind(name, meaning.title, meaning.meaning))
     return Html("alert_kinds.html", {"section": "Alerts", "groups": groups})
 
 

@@ -19,9 +19,8 @@ from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
 from mailvane.reputation.board import Board, BoardRow, Place
 from mailvane.reputation.cells import Cell, CellState, number
-from mailvane.reputation.model import ASKED_ABOUT, OUTSIDE, AssetKind, Observation, ObservationKind, Source
+from mailvane.reputation.model import ASKED_ABOUT, OUTSIDE, SOURCES, AssetKind, Observation, ObservationKind, Source
 from mailvane.reputation.questions import ObservationQuestion
-from mailvane.reputation.texts.email_templates import SOURCES
 
 MARKS = {
     CellState.BAD: "bad",
@@ -106,7 +105,7 @@ def _table(board: Board, rows: Sequence[BoardRow], visit: Visit) -> tuple[list[C
         and not (source is Source.BLOCKLISTS and zones)
     ]
     columns = [Column(zone.host, "high reputation" if zone.high_reputation else "") for zone in zones]
-    columns += [Column(SOURCES[source], "") for source in sources]
+    columns += [Column(SOURCES[source].title, "") for source in sources]
     lines = []
     for row in rows:
         cells = [*(row.zones[zone.host] for zone in zones), *(row.sources[source] for source in sources)]
@@ -124,7 +123,7 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
     ids = {asset.kind: asset.id for asset in row.assets}
     asked = {source: next((ids[kind] for kind in kinds if kind in ids), "") for source, kinds in ASKED_ABOUT.items()}
     said = [
-        Said(SOURCES[source], source, cell, asked.get(source, ""))
+        Said(SOURCES[source].title, source, cell, asked.get(source, ""))
         for source, cell in row.sources.items()
         if cell.state is not CellState.NONE
     ]
@@ -190,7 +189,7 @@ def needs(services: DashboardServices, visit: Visit) -> Iterator[Need]:
     """Sources that fail, which makes everything that they are asked about unknown."""
     for health in services.reputation.watched_assets.health(visit.workspace.id)[:_NEEDED]:
         if health.failures and health.succeeded_at < visit.now - services.reputation.alerting.stale_ms:
-            text = f"{SOURCES[health.source]}: no answer that counts any more"
+            text = f"{SOURCES[health.source].title}: no answer that counts any more"
             yield Need("unknown", text, health.error, "reputation", "Board")
 
 

@@ -17,7 +17,7 @@ from mailvane.core.tenants.store import TenantStore
 from mailvane.notify.model import Channel, Notification
 from mailvane.reputation.alerts.model import EntryState, LogEntry
 from mailvane.reputation.alerts.stores import AlertingStores
-from mailvane.reputation.model import ASKED_ABOUT, OUTSIDE, Source, SourceHealth
+from mailvane.reputation.model import ASKED_ABOUT, OUTSIDE, SOURCES, Comes, Source, SourceHealth
 from mailvane.reputation.questions import EntryQuestion
 from mailvane.reputation.store.alerts import AlertLogStore
 
@@ -25,8 +25,6 @@ MOST_ALERTS = 100
 MOST_ITEMS = 5  # of a rule type of an alert
 _MOST_MISSED = 7  # ours: days; what is older is looked up, not mailed
 _PAGE = 50  # entries may be large
-# What these say comes when it comes, not when it is asked for: their silence tells nothing.
-_NEVER_ASKED = frozenset({Source.DMARC, Source.TRAPS, Source.HONEYTOKENS})
 
 
 class RuleLine(msgspec.Struct, frozen=True):
@@ -248,9 +246,8 @@ def _sources(stores: AlertingStores, workspace: int, fresh_since: int) -> tuple[
     health = {one.source: one for one in stores.observations.health(workspace)}
     lines = []
     for source in OUTSIDE:
-        standing = stores.assets.asset_standing(
-            workspace, ASKED_ABOUT[source], 0 if source in _NEVER_ASKED else fresh_since
-        )
+        since = fresh_since if SOURCES[source].comes is Comes.ASKED else 0  # the silence of the others tells nothing
+        standing = stores.assets.asset_standing(workspace, ASKED_ABOUT[source], since)
         known = health.get(source, SourceHealth(source=source))
         if standing.assets and (standing.unknown or known.failures):
             lines.append(

@@ -17,34 +17,17 @@ from mailvane.reputation.alerts.model import Alert
 from mailvane.reputation.alerts.rule import HIGH_REPUTATION, Rule, stands_for_all
 from mailvane.reputation.alerts.rules import read_rule
 from mailvane.reputation.alerts.stores import AlertingStores
-from mailvane.reputation.model import Asset, AssetKind, ObservationKind, Zone
+from mailvane.reputation.asset_names import NOUNS
+from mailvane.reputation.model import SOURCES, Asset, AssetKind, ObservationKind, Zone
 from mailvane.reputation.questions import WatchedGroup
 
 _MOST_NAMED = 20  # names of one rule, each with a warning of its own
 WATCHED: Mapping[ObservationKind, AssetKind] = {
-    ObservationKind.IP_LISTING: AssetKind.IP,
-    ObservationKind.DOMAIN_LISTING: AssetKind.DOMAIN,
-    ObservationKind.TRAFFIC: AssetKind.GP_DOMAIN,
-    ObservationKind.SNDS_DATA: AssetKind.SNDS,
-    ObservationKind.LOOKALIKE: AssetKind.LOOKALIKE,
-    ObservationKind.DMARC: AssetKind.DMARC,
-    ObservationKind.TLS: AssetKind.DMARC,
-    ObservationKind.TRAP_HIT: AssetKind.TRAP,
-    ObservationKind.HONEYTOKEN_HIT: AssetKind.HONEYTOKEN,
+    said: watched for terms in SOURCES.values() for said, watched in terms.says.items() if watched is not None
 }
 # Of the fields that name what has to be watched by that name. Google and Microsoft tell of addresses that nobody named.
 _BY_NAME = frozenset({"ips", "domains", "gp_domains", "traps_ips", "traps_domains_from"})
 _LISTS = {ObservationKind.IP_LISTING: ("ips", "ipv6"), ObservationKind.DOMAIN_LISTING: ("domains",)}
-_WHAT = {
-    AssetKind.IP: "address",
-    AssetKind.DOMAIN: "domain",
-    AssetKind.GP_DOMAIN: "domain of Postmaster Tools",
-    AssetKind.SNDS: "SNDS key",
-    AssetKind.LOOKALIKE: "brand",
-    AssetKind.DMARC: "domain whose reports come here",
-    AssetKind.TRAP: "address or domain of spam traps",
-    AssetKind.HONEYTOKEN: "honeytoken",
-}
 _GREATEST = {Ratio: 1, Percentage: 100}
 
 
@@ -168,7 +151,7 @@ def _of_all(kind: AssetKind, found: Sequence[WatchedGroup], profile_id: str | No
         return  # files are read without a key
     where = "" if profile_id is None else " in this profile"
     what = "waits for the operator's approval, or was ended" if found else f"is watched{where}"
-    yield "", f"no {_WHAT[kind]} {what}" if not found else f"every {_WHAT[kind]}{where} {what}"
+    yield "", f"no {NOUNS[kind]} {what}" if not found else f"every {NOUNS[kind]}{where} {what}"
 
 
 def _of_zones(names: Sequence[str], kind: ObservationKind, zones: Sequence[Zone]) -> Iterator[tuple[str, str]]:

@@ -16,20 +16,29 @@ Line = TypeVar("Line")
 
 
 class Feed(Generic[Line]):
-    """`hit` turns a line into what is observed, at a time; it raises ValueError."""
+    """`hit` turns a line into what is observed, at a time; it raises ValueError.
+
+    A file tells of everybody: `of_watched` has what may be kept of it, for these assets of `kind`.
+    """
 
     def __init__(
-        self, source: Source, kind: AssetKind, line: type[Line], hit: Callable[[Line, int], Observation]
+        self,
+        source: Source,
+        kind: AssetKind,
+        line: type[Line],
+        hit: Callable[[Line, int], Observation],
+        of_watched: Callable[[Iterable[Refresh], Iterable[Asset], int], Iterator[Refresh]],
     ) -> None:
         self.source = source
-        self._kind = kind
+        self.kind = kind
+        self.of_watched = of_watched
         self._line = line
         self._hit = hit
 
     async def refresh(self, assets: Sequence[Asset], now: int) -> AsyncIterator[Refresh]:
         """Each is up to date: what hits it comes by itself."""
         for asset in assets:
-            yield Refresh(source=self.source, kind=self._kind, asset=asset.name, at=now)
+            yield Refresh(source=self.source, kind=self.kind, asset=asset.name, at=now)
 
     def read(self, file: BinaryIO, name: str, now: int) -> Iterator[Refresh]:
         """Whatever stands in the file, watched or not. Raises InvalidInput."""
@@ -43,7 +52,7 @@ class Feed(Generic[Line]):
             for hit in some:
                 found[hit.asset].append(hit)
             for name, each in found.items():
-                yield Refresh(source=self.source, kind=self._kind, asset=name, at=now, observations=tuple(each))
+                yield Refresh(source=self.source, kind=self.kind, asset=name, at=now, observations=tuple(each))
 
     def _hits(self, file: BinaryIO, name: str, now: int) -> Iterator[Observation]:
         for place, line in records(file, name, self._line):

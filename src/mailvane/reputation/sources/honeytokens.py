@@ -60,7 +60,7 @@ def _hit(line: _Line, now: int) -> Observation:
     )
 
 
-FEED = Feed(Source.HONEYTOKENS, AssetKind.HONEYTOKEN, _Line, _hit)
+FEED = Feed(Source.HONEYTOKENS, AssetKind.HONEYTOKEN, _Line, _hit, of_watched)
 
 
 def make(settings: ReputationSettings) -> Feed[_Line]:  # noqa: ARG001 - there is nothing to set

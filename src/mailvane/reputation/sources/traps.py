@@ -78,7 +78,7 @@ def _hit(line: _Line, now: int) -> Observation:
     return Observation(kind=ObservationKind.TRAP_HIT, asset=ip or domain, key=key, at=at, seen_at=now, data=data)
 
 
-FEED = Feed(Source.TRAPS, AssetKind.TRAP, _Line, _hit)
+FEED = Feed(Source.TRAPS, AssetKind.TRAP, _Line, _hit, of_watched)
 
 
 def make(settings: ReputationSettings) -> Feed[_Line]:  # noqa: ARG001 - there is nothing to set

@@ -19,20 +19,8 @@ from mailvane.notify.letters import amount, letter, templates_of
 from mailvane.notify.model import Notification
 from mailvane.notify.notifier import RenderedEmail
 from mailvane.reputation.alerts.daily_report import DailyReport, SourceLine
-from mailvane.reputation.model import Source
+from mailvane.reputation.model import SOURCES
 from mailvane.reputation.texts.evidence import evidence_told, headline, visible, written
-
-SOURCES = {
-    Source.BLOCKLISTS: "Blocklists",
-    Source.POSTMASTER: "Google Postmaster Tools",
-    Source.SNDS: "Microsoft SNDS",
-    Source.LOOKALIKES: "Lookalike domains",
-    Source.DMARC: "DMARC reports",
-    Source.TRAPS: "Spam traps",
-    Source.HONEYTOKENS: "Honeytokens",
-    Source.SERVER: "This server",
-    Source.MAIL_LOG: "Mail log",
-}
 
 
 def render_email(notification: Notification) -> RenderedEmail:
@@ -59,7 +47,7 @@ def _daily(report: DailyReport) -> RenderedEmail:
         "headline": headline,
         "hour": lambda ms: _hour(ms, zone),
         "source": lambda line: _source(line, zone),
-        "source_name": SOURCES.__getitem__,
+        "source_name": lambda source: SOURCES[source].title,
     }
     return _rendered("daily", f"[Mailvane] {report.workspace}, {report.day.name}: {outcome}", given)
 

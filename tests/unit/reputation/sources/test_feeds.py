@@ -25,7 +25,7 @@ def hit(line: Line, now: int) -> Observation:
     return Observation(kind=ObservationKind.TRAP_HIT, asset=line.name, at=now, seen_at=now, data={})
 
 
-FEED = Feed(Source.TRAPS, AssetKind.TRAP, Line, hit)
+FEED = Feed(Source.TRAPS, AssetKind.TRAP, Line, hit, lambda refreshes, _assets, _now: iter(refreshes))
 
 
 def read(*names: str) -> list[Refresh]:
