@@ -111,7 +111,9 @@ def main() -> None:
             "MAILVANE_HTTP": address,
             "MAILVANE_POLICY": f"unix:{directory}/policy",
             "MAILVANE_SMTP": f"127.0.0.1:{free_port()}",
+            "PYTHONPYCACHEPREFIX": f"{directory}/bytecode",  # an installed program is compiled already
         }
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         spent(("workspace", "create", "one"), environment)
         spent(("relay", "create", "--workspace", "one"), environment)
         Server(environment, address).stop()  # makes the mail log

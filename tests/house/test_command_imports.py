@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from mailvane import __version__
 from mailvane.inbound.cli.report import CANNOT_TELL
 from mailvane.server import cli
 from mailvane.server.data_directory import owned
@@ -21,8 +22,8 @@ from tests.waiting import PATIENCE
 UNREACHABLE = "http://127.0.0.1:1"
 # Whole packages, and the rooms of this program that bring them.
 FORBIDDEN = {
-    "alembic", "apscheduler", "boto3", "botocore", "chdb", "cryptography", "dateparser", "jinja2", "litestar", "lxml",
-    "prometheus_client", "pyarrow", "sqlalchemy", "uvicorn", "uvloop",
+    "alembic", "apscheduler", "boto3", "botocore", "chdb", "cryptography", "dateparser", "httpcore", "httpx",
+    "jinja2", "litestar", "lxml", "prometheus_client", "pyarrow", "sqlalchemy", "uvicorn", "uvloop",
     "mailvane.core.ledger", "mailvane.dashboard", "mailvane.maillog.clickhouse", "mailvane.maillog.postfix",
     "mailvane.server.ledger", "mailvane.server.serving", "mailvane.server.stores", "mailvane.web",
 }  # fmt: skip
@@ -74,3 +75,11 @@ def test_the_command_is_the_first_word_that_belongs_to_no_option(words: tuple[st
 
 def test_a_report_that_cannot_begin_ends_as_one_that_cannot_tell() -> None:
     assert cli.REFUSED["report"] == CANNOT_TELL
+
+
+def test_the_version_is_told_without_the_commands(tmp_path: Path) -> None:
+    command = (sys.executable, "-c", PROGRAM, "--data", str(tmp_path), "--version")
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE)
+    told, *modules = done.stdout.splitlines()
+    assert told == f"mailvane {__version__}"
+    assert [each for each in modules if each.startswith("mailvane.") and ".cli." in each] == []

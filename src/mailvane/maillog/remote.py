@@ -5,13 +5,12 @@ It asks and maintains; it does not store events (those go through the server's i
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import httpx
 import msgspec
 
 from mailvane.core.decoding import prepared
@@ -22,9 +21,9 @@ from mailvane.core.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
-    ServerUnreachable,
     StoreUnavailable,
 )
+from mailvane.core.json_exchange import Answer, Exchange, Server
 from mailvane.core.tenants.model import Relay, Workspace
 from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.model import EventBatch, MailEvent, MailKey
@@ -57,7 +56,6 @@ from mailvane.maillog.queries import (
 from mailvane.maillog.refused_questions import RefusedTallyQuestion, RefusedTime, RefusedTimeQuestion
 
 _PATH = "/mailvane/v1/maillog/"
-_CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 90.0
 _ERRORS: Mapping[int, type[MailvaneError]] = {
     400: InvalidInput,
@@ -79,16 +77,9 @@ class _Problem(msgspec.Struct):
 class RemoteMailLog:
     """Errors come back as the exceptions that the server raised."""
 
-    def __init__(self, base_url: str, token: str, transport: httpx.BaseTransport | None = None) -> None:
-        self._client = httpx.Client(
-            base_url=base_url,
-            headers={"X-API-KEY": token, "Content-Type": "application/json"},
-            timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
-            transport=transport,
-            # The server is asked without TLS: to read all authorities would take as long as a small answer.
-            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            trust_env=False,  # the server is ours and near; a proxy of the environment is not asked
-        )
+    def __init__(self, base_url: str, token: str, exchange: Exchange | None = None) -> None:
+        self._exchange = exchange or Server(base_url)
+        self._headers = {"X-API-KEY": token}
 
     def __enter__(self) -> Self:
         return self
@@ -97,7 +88,7 @@ class RemoteMailLog:
         self.close()
 
     def close(self) -> None:
-        self._client.close()
+        """Nothing is held between questions."""
 
     def workspaces(self) -> list[Workspace]:
         """All that the server knows, by id."""
@@ -194,12 +185,9 @@ class RemoteMailLog:
 
     def _ask(self, name: str, question: Any, kind: type[T] | Any, patient: bool = False) -> T:
         """Raises what the server raised, or ServerUnreachable."""
-        timeout = httpx.Timeout(None, connect=_CONNECT_SECONDS) if patient else httpx.USE_CLIENT_DEFAULT
-        try:
-            answer = self._client.post(_PATH + name, content=msgspec.json.encode(question), timeout=timeout)
-        except httpx.HTTPError as error:
-            raise ServerUnreachable(f"the server at {self._client.base_url} does not answer: {error}") from None
-        if answer.status_code != httpx.codes.OK:
+        seconds = None if patient else _ANSWER_SECONDS
+        answer = self._exchange(_PATH + name, msgspec.json.encode(question), self._headers, seconds)
+        if answer.status != HTTPStatus.OK:
             raise _error(answer)
         try:
             found: T = msgspec.json.decode(answer.content, type=prepared(kind))
@@ -208,10 +196,10 @@ class RemoteMailLog:
         return found
 
 
-def _error(answer: httpx.Response) -> MailvaneError:
+def _error(answer: Answer) -> MailvaneError:
     try:
         detail = msgspec.json.decode(answer.content, type=prepared(_Problem)).detail
     except msgspec.MsgspecError:
         detail = ""
-    kind = _ERRORS.get(answer.status_code, MailvaneError)
-    return kind(detail or f"the server answered {answer.status_code}")
+    kind = _ERRORS.get(answer.status, MailvaneError)
+    return kind(detail or f"the server answered {answer.status}")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta, timezone, tzinfo
-from functools import lru_cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from mailvane.core.errors import InvalidInput
@@ -117,7 +117,7 @@ class Reading:
 
 
 Action = Callable[[Reading, "re.Match[str]"], None]
-_PHRASES: list[tuple[re.Pattern[str], Action]] = []
+_PHRASES: list[tuple[str, Action]] = []
 
 _MONTH = (
     r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
@@ -138,10 +138,18 @@ _GAP, _END = r"[ \t]+", r"(?![a-z0-9])"
 
 def _phrase(*patterns: str) -> Callable[[Action], Action]:
     def register(action: Action) -> Action:
-        _PHRASES.extend((re.compile(pattern, re.IGNORECASE | re.ASCII), action) for pattern in patterns)
+        _PHRASES.extend((pattern, action) for pattern in patterns)
         return action
 
     return register
+
+
+@cache
+def _phrases(*, behind_a_date: bool) -> Sequence[tuple[re.Pattern[str], Action]]:
+    """In the order in which they are tried. Compiled when a date is first read: many commands read none."""
+    if behind_a_date:
+        return [(_DOTTED, _dotted_time), (_YEAR, _year_behind), (_LETTER, _military), *_phrases(behind_a_date=False)]
+    return [(re.compile(pattern, re.IGNORECASE | re.ASCII), action) for pattern, action in _PHRASES]
 
 
 def read(text: str) -> Reading:
@@ -154,7 +162,7 @@ def read(text: str) -> Reading:
         if text[place] in " \t,;()":
             place += 1
             continue
-        match, action = _longest(text, place, _PHRASES if reading.date is None else _AFTER_A_DATE)
+        match, action = _longest(text, place, _phrases(behind_a_date=reading.date is not None))
         action(reading, match)
         place = match.end()
     return reading
@@ -468,4 +476,3 @@ _LETTER = re.compile(rf"(?P<letter>[a-ik-y]){_END}", re.IGNORECASE | re.ASCII)
 # Without a date before them, points stand between day, month and year.
 _DOTTED = re.compile(r"(?P<h>\d{1,2})\.(?P<min>\d{1,2})(?:\.(?P<s>\d{1,2}))?(?![\d.])", re.ASCII)
 _YEAR = re.compile(r"(?P<y>(?:19|20)\d\d)(?![\d:])", re.ASCII)
-_AFTER_A_DATE = [(_DOTTED, _dotted_time), (_YEAR, _year_behind), (_LETTER, _military), *_PHRASES]

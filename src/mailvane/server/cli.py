@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from mailvane import __version__
 from mailvane.core.errors import MailvaneError
@@ -182,7 +180,11 @@ def run(start: Start) -> None:
 def _run(start: Start) -> None:
     """As the library runs commands, but for its ends: it says nothing of Ctrl-C, and calls a broken pipe a failure."""
     try:
-        build(asked_for(sys.argv[1:]))(obj=start)
+        asked = asked_for(sys.argv[1:])
+        _version(asked is None and "--version" in sys.argv)  # told without loading every command
+        build(asked)(obj=start)
+    except typer.Exit:
+        sys.stdout.flush()
     except SystemExit as ended:
         if isinstance(ended.__context__, BrokenPipeError):
             _leave_quietly()
@@ -201,5 +203,8 @@ def _leave_quietly() -> NoReturn:
 
 
 def _complain(message: str, status: int = 1) -> NoReturn:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.markup import escape  # noqa: PLC0415
+
     Console(stderr=True, highlight=False).print(f"[bold red]mailvane:[/] {escape(message)}", soft_wrap=True)
     sys.exit(status)

@@ -73,6 +73,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 600.0
 DECISIONS_SECONDS = 1.0
+_USUALLY = (700, 10, 10)  # objects made before garbage is looked for, as the interpreter has it when it starts
 
 
 def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], None] | None = None) -> None:
@@ -289,6 +290,7 @@ async def _run(
     # every answer for a tenth of a second each time.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*_USUALLY)
     give_back()
     await outbound.decision_queue.start()
     try:
