@@ -23,11 +23,10 @@ from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.service import Alerting
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.heartbeats import Heartbeats
-from mailvane.reputation.model import AssetKind, Refresh, Source, ZoneHealth
+from mailvane.reputation.model import AssetKind, ObservationKind, Refresh, Source, ZoneHealth
 from mailvane.reputation.questions import EntryQuestion
 from mailvane.reputation.sources.dnsbl.zones import shipped
 from mailvane.server.alerting import MonitoringSettings, alerting_of, watched_assets_of
-from mailvane.server.collecting import Fetching
 from mailvane.server.governance import governance_of
 from mailvane.server.ledger import Ledger
 from mailvane.server.own_facts import LocalFacts, SharedFacts
@@ -87,7 +86,7 @@ def server(ledger: Ledger, tmp_path: Path) -> Server:
     alerting = alerting_of(MonitoringSettings(), ledger)
     log = tmp_path / "mail.log"
     written(log, 0)
-    local = LocalFacts(ledger, [PostfixLog(log, "ours")], Fetching)
+    local = LocalFacts(ledger, [PostfixLog(log, "ours")])
     watched = watched_assets_of(ledger, alerting.evaluate)
     return Server(ledger, workspace, alerting, watched, local, SharedFacts(ledger, alerting.evaluate), log)
 
@@ -195,7 +194,7 @@ def test_a_server_that_begins_anew_knows_what_was_silent(server: Server) -> None
     for minute in (6, 10):
         server.tick(minute)
     again = server._replace(
-        local=LocalFacts(server.ledger, [PostfixLog(server.log, "ours")], Fetching),
+        local=LocalFacts(server.ledger, [PostfixLog(server.log, "ours")]),
         shared=SharedFacts(server.ledger, server.alerting.evaluate),
     )
     again.tick(11)
@@ -224,16 +223,24 @@ def test_a_source_that_fails_and_a_blocklist_that_is_unknown(server: Server) -> 
 
 
 def test_reports_that_cannot_be_fetched(server: Server) -> None:
-    fetching = Fetching(("ours",), "login refused")
     draft = server.alert({"type": "MV_SOURCE_FAILING", "sources": ["report mailbox"], "hours": 0})
-    server = server._replace(local=LocalFacts(server.ledger, [], lambda: fetching))
+    server.watched.fetched(server.workspace, Source.DMARC, "login refused", NOW + MINUTE_MS)
     server.tick(1)
+    came = Refresh(source=Source.DMARC, kind=AssetKind.DMARC, asset="", at=NOW + 2 * MINUTE_MS)
+    server.watched.record(server.workspace, [came], NOW + 2 * MINUTE_MS)  # from the directory, or brought by hand
+    server.watched.fetched(server.workspace, Source.DMARC, "login refused", NOW + 2 * MINUTE_MS)
+    (health,) = server.watched.health(server.workspace)
+    assert (health.failures, health.succeeded_at, health.is_unfetched) == (1, NOW + 2 * MINUTE_MS, True)
     server.tick(2)
-    fetching = Fetching(("ours",), "")
+    server.watched.fetched(server.workspace, Source.DMARC, "", NOW + 3 * MINUTE_MS)
     server.tick(3)
     assert named(server.told()) == [(1, "report mailbox", 0.0)]
     assert not server.alerting.trial(server.workspace, draft, NOW + 3 * MINUTE_MS).fired
     assert server.tried(draft, NOW + HOUR_MS) == [1]
+    told = server.watched.observations(server.workspace, [ObservationKind.SOURCE_STATE], 0, NOW * 2)
+    assert sorted((one.asset, one.data["holds"]) for one in told) == [
+        ("dmarc", False), ("dmarc", True), ("report mailbox", False), ("report mailbox", True)
+    ]  # fmt: skip
 
 
 def test_a_heartbeat_that_is_missed_returns_and_is_deleted(server: Server) -> None:

@@ -22,7 +22,7 @@ from mailvane.dmarc.oauth import AccessTokens, Keeping
 from mailvane.dmarc.policy import names_asked, policy_of
 from mailvane.dmarc.readers.reading import read_reports
 from mailvane.dmarc.settings import DmarcSettings, ImapMailbox
-from mailvane.reputation.model import Asset, AssetKind, Refresh, Source
+from mailvane.reputation.model import UNFETCHED, Asset, AssetKind, Refresh, Source
 from mailvane.reputation.settings import ReputationSettings
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class DmarcReports:
             await self.fetch(now)
         except MailvaneError as error:
             # Without the reports nobody knows how a domain does, though its policy may be known.
-            trouble = error.message
+            trouble = f"{UNFETCHED}{error.message}"
         room = asyncio.Semaphore(_ASSETS_AT_ONCE)
         known_names: list[str] = []
         without: list[Refresh] = []

@@ -16,11 +16,12 @@ from mailvane.core.errors import InvalidInput, MailvaneError, Transient
 from mailvane.core.identifiers import new_id
 from mailvane.core.moments import DAY_MS
 from mailvane.dmarc.counts import Counts
+from mailvane.dmarc.joining import Joining
 from mailvane.dmarc.model import AggregateReport, HeardService, ReportPart
 from mailvane.dmarc.sending_services import name_of_service
 from mailvane.dmarc.store.reports import ReportStore
 from mailvane.dmarc.store.senders import SenderStore
-from mailvane.maillog.complaints import ComplaintIntake, EnclosedMail, is_complaint
+from mailvane.maillog.complaints import EnclosedMail, is_complaint
 from mailvane.reputation.asset_names import normalized
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Refresh, Source
@@ -110,7 +111,7 @@ class ReportIntake:
         reports: ReportStore,
         watched_assets: WatchedAssets,
         read: Reader,
-        complaints: ComplaintIntake | None = None,
+        complaints: Joining | None = None,
         senders: SenderStore | None = None,
     ) -> None:
         """Without `complaints`, abuse reports are kept and change nothing else; without `senders`, none is news."""
@@ -185,7 +186,7 @@ class ReportIntake:
         """With what became of it, if it is a complaint: that is durable before the report is known."""
         if self._complaints is None or not is_complaint(found.mail.feedback_type):
             return found, observation
-        became = self._complaints.take(workspace, found.mail, found.digest, observation.seen_at)
+        became = self._complaints.take(workspace, observation.asset, found.mail, found.digest, observation.seen_at)
         data = {**observation.data, "complaint": msgspec.to_builtins(became)}
         remarks = (*found.remarks, *became.remarks)
         return msgspec.structs.replace(found, remarks=remarks), msgspec.structs.replace(observation, data=data)

@@ -52,11 +52,21 @@ class Complaint(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[str, ...] = ()
 
 
+class Came(msgspec.Struct, frozen=True, kw_only=True):
+    """How a report came whose mail was not known."""
+
+    at: int  # ms
+    counted: str = ""  # the domain that has it counted
+
+
 class ComplaintIntake(Protocol):
     """Whoever finds the mail that a complaint is about, and counts it."""
 
     def take(self, workspace: int, mail: EnclosedMail, digest: str, now: int) -> Complaint:
         """Tell and count it; returns when that is durable. Raises StoreUnavailable: then it may be tried again."""
+
+    def join(self, workspace: int, mail: EnclosedMail, digest: str, came: Came, now: int) -> Complaint | None:
+        """The same for one that was taken without its mail; None where that is not known yet."""
 
 
 def is_complaint(feedback_type: str) -> bool:

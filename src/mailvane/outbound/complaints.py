@@ -16,7 +16,7 @@ from mailvane.core.errors import NotFound
 from mailvane.core.mailbox import domain_of
 from mailvane.core.moments import DAY_MS
 from mailvane.core.tenants.store import TenantStore
-from mailvane.maillog.complaints import Bounce, Complaint, EnclosedMail
+from mailvane.maillog.complaints import Bounce, Came, Complaint, EnclosedMail
 from mailvane.maillog.interface import MailLog
 from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, JournalEntry, MailEvent
 from mailvane.maillog.queries import Delivery, LogQuestion, Match, Pattern, Term
@@ -58,11 +58,22 @@ class Complaints:
 
     def take(self, workspace: int, mail: EnclosedMail, digest: str, now: int) -> Complaint:
         """Tell and count it; returns when that is durable. Raises StoreUnavailable: then it may be tried again."""
-        found = self._find(workspace, mail, now)
+        return self._told(workspace, mail, digest, Came(at=now), now)
+
+    def join(self, workspace: int, mail: EnclosedMail, digest: str, came: Came, now: int) -> Complaint | None:
+        """The same for one that was taken without its mail; None where that is not known yet. Raises StoreUnavailable.
+
+        The mail is looked for as at the time at which the report came: it is not about mail that was sent since.
+        """
+        told = self._told(workspace, mail, digest, came, now)
+        return told if told.mail_id else None
+
+    def _told(self, workspace: int, mail: EnclosedMail, digest: str, came: Came, now: int) -> Complaint:
+        found = self._find(workspace, mail, came.at)
         if mail.bounce is not None:
-            return self._bounced(workspace, mail, mail.bounce, found, now)
+            return self._bounced(workspace, mail, found, came, now)
         if found is not None:
-            self._tell(workspace, f"arf:{digest}", _event(mail, found.row, now), now)
+            self._tell(workspace, f"arf:{digest}", _event(mail, found.row, came.at), now)
         names = [*_domains(found.row if found else None), *mail.domains]
         feedback = Feedback(
             complaints=1,
@@ -70,7 +81,7 @@ class Complaints:
             mail_at=found.row.accepted_at if found else mail.arrived_at or None,
             evidence=_evidence(mail, found),
         )
-        counted = self._count(workspace, names, feedback, now)
+        counted = came.counted or self._count(workspace, names, feedback, now)
         return Complaint(
             mail_id=found.row.mail_id if found else "",
             relay=found.row.relay if found else 0,
@@ -80,13 +91,13 @@ class Complaints:
             remarks=tuple(self._remarks(found, counted, names)),
         )
 
-    def _bounced(self, workspace: int, mail: EnclosedMail, bounce: Bounce, found: _Found | None, now: int) -> Complaint:
-        if found is None:
+    def _bounced(self, workspace: int, mail: EnclosedMail, found: _Found | None, came: Came, now: int) -> Complaint:
+        if found is None or mail.bounce is None:
             # ours: anybody can send a bounce of mail that was never sent, so it counts only where the mail is known.
             return Complaint(remarks=("the mail log does not know the mail: the bounce is not counted",))
         row = found.row
         remarks = [found.remark] if found.remark else []
-        event = _bounce_event(mail, bounce, row, now)
+        event = _bounce_event(mail, mail.bounce, row, came.at)
         name = f"bounce:{row.relay}:{row.mail_id}:{row.recipient}"
         if row.status in _FAILED:
             remarks.append("the mail log has it as failed already")

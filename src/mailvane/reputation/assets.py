@@ -21,6 +21,7 @@ from mailvane.reputation.model import (
     LISTED_SINCE,
     LISTINGS,
     TOLD_BY,
+    UNFETCHED,
     Asset,
     AssetKind,
     AssetStatus,
@@ -38,7 +39,6 @@ MOST_AT_ONCE = 10_000  # assets that one request may add; of networks that overl
 _MOST_COMPLAINTS = 100
 _MOST_REFUSALS = 20  # that are shown of a source
 _LONGEST_ERROR = 500
-_FETCHING = "what arrives cannot be fetched: "
 _LONGEST_REFUSAL = 300
 
 
@@ -152,10 +152,10 @@ class WatchedAssets:
         """Note how it went to look for what arrives: each trouble once, and that it is over."""
         known = next((health for health in self.health(workspace) if health.source is source), None)
         failing = known.error if known is not None and known.failures else ""
-        error = f"{_FETCHING}{trouble}"[:_LONGEST_ERROR]
+        error = f"{UNFETCHED}{trouble}"[:_LONGEST_ERROR]
         if trouble and failing != error:
             self.failed(workspace, source, error, now)
-        elif not trouble and failing.startswith(_FETCHING):
+        elif not trouble and known is not None and known.is_unfetched:
             self._observations.save_health(
                 workspace, source, lambda health: msgspec.structs.replace(health, succeeded_at=now, failures=0)
             )
@@ -241,15 +241,13 @@ class WatchedAssets:
 
     def _mark_health(self, workspace: int, refreshes: Sequence[Refresh], now: int) -> None:
         for source in {refresh.source for refresh in refreshes}:
-            errors = [refresh.error for refresh in refreshes if refresh.source == source]
+            received = [refresh for refresh in refreshes if refresh.source == source]
+            errors = [refresh.error for refresh in received]
             if all(errors):
                 self.failed(workspace, source, errors[-1], now)
             else:
-                self._observations.save_health(
-                    workspace,
-                    source,
-                    lambda health: msgspec.structs.replace(health, succeeded_at=now, failures=0),
-                )
+                asked = any(refresh.asset for refresh in received)
+                self._observations.save_health(workspace, source, partial(_succeeded, now=now, asked=asked))
 
 
 def _check_number(kind: AssetKind, names: Iterable[str]) -> None:
@@ -304,6 +302,12 @@ def _asked(refresh: Refresh, asset: Asset) -> Asset:
         error="",
         details={**asset.details, **refresh.details},
     )
+
+
+def _succeeded(health: SourceHealth, now: int, asked: bool) -> SourceHealth:
+    """Where nothing was asked, reports came by another way than the one that fails."""
+    failures = health.failures if health.is_unfetched and not asked else 0
+    return msgspec.structs.replace(health, succeeded_at=now, failures=failures)
 
 
 def _failed(health: SourceHealth, error: str, now: int) -> SourceHealth:

@@ -229,6 +229,9 @@ class Refresh(msgspec.Struct, frozen=True, kw_only=True):
     details: Mapping[str, Any] = {}
 
 
+UNFETCHED = "what arrives cannot be fetched: "  # begins an error of a source whose reports arrive somewhere
+
+
 class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How a source does for a workspace."""
 
@@ -242,6 +245,11 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
     refused: int = 0  # how many reports arrived so far that could not be read
     refused_at: int = 0  # when the last of them did
     refusals: tuple[str, ...] = ()  # which, and why: the last few, the newest first
+
+    @property
+    def is_unfetched(self) -> bool:
+        """It fails because the place cannot be looked at where its reports arrive."""
+        return self.failures > 0 and self.error.startswith(UNFETCHED)
 
 
 class Zone(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from mailvane.core.dns.lookups import Lookups
-from mailvane.core.errors import CollectionFailed, InvalidInput, MailvaneError
+from mailvane.core.errors import CollectionFailed, InvalidInput
 from mailvane.core.leasing import Leasing
 from mailvane.core.moments import DAY_MS
 from mailvane.core.periodic import every
 from mailvane.dmarc.collector import make as make_reports
 from mailvane.dmarc.intake import ReportIntake, Taken, is_refused, reasons
+from mailvane.dmarc.joining import EVERY_SECONDS as JOIN_SECONDS
+from mailvane.dmarc.joining import Joining
 from mailvane.dmarc.readers.reading import read_reports
 from mailvane.dmarc.sender_names import SenderNames
-from mailvane.dmarc.settings import reports_arrive_for
 from mailvane.outbound.complaints import Complaints
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import Refresh, Source
@@ -32,13 +33,6 @@ NAMED_AT_ONCE = 200
 FETCH_SECONDS = 60.0  # how often the places are looked at where reports arrive
 
 
-class Fetching(NamedTuple):
-    """How this process gets at reports: for which workspaces, and why not; None: another process does, or nobody."""
-
-    workspaces: Sequence[str] = ()
-    trouble: str | None = None
-
-
 class Collecting:
     """Every collector, and the two ways in besides being asked: files, and reports that arrive."""
 
@@ -51,10 +45,9 @@ class Collecting:
     ) -> None:
         """Raises InvalidSetting."""
         self._tenants = ledger.tenants
-        self.fetching = Fetching()
-        self._arrive_for = [name for name, _ in reports_arrive_for(settings.dmarc)]
         self._watched_assets = watched_assets
-        self.intake = ReportIntake(ledger.reports, watched_assets, read_reports, complaints, ledger.senders)
+        self._joining = None if complaints is None else Joining(complaints, ledger.unjoined)
+        self.intake = ReportIntake(ledger.reports, watched_assets, read_reports, self._joining, ledger.senders)
         self._senders = ledger.senders
         self._names = SenderNames(Lookups(settings.reputation.resolvers, settings.reputation.lookups_at_once))
         self.reports = make_reports(settings.dmarc, settings.reputation, ledger.tokens)
@@ -98,25 +91,28 @@ class Collecting:
             raise CollectionFailed(f"there is no workspace {name}, which reports are to be taken for")
         return found.id
 
-    async def _fetch(self, now: int) -> None:
-        try:
-            await self.reports.fetch(now)
-        except MailvaneError as error:
-            self.fetching = Fetching(self._arrive_for, error.message)
-            raise
-        self.fetching = Fetching(self._arrive_for, "")
-
     async def fetch_reports(self, leasing: Leasing, clock: Callable[[], int]) -> None:
         """Take what arrives by mail and in the directory, until cancelled; on one node at a time."""
 
         async def fetch() -> None:
             async with leasing.held("fetch reports") as held:
-                self.fetching = Fetching()
                 if held is not None:
-                    await self._fetch(clock())
+                    await self.reports.fetch(clock())
 
         if self.reports.fetches:
             await every(FETCH_SECONDS, "fetching reports", fetch)
+
+    async def join_reports(self, leasing: Leasing, clock: Callable[[], int]) -> None:
+        """Find the mail of reports that came before it, until cancelled; on one node at a time."""
+        joining = self._joining
+
+        async def some() -> bool:
+            async with leasing.held("join reports") as held:
+                if held is not None and joining is not None:
+                    await asyncio.to_thread(joining.round, clock())
+                return False
+
+        await every(JOIN_SECONDS, "joining reports to their mail", some)
 
     async def name_senders(self, leasing: Leasing, clock: Callable[[], int]) -> None:
         """Ask DNS whose the addresses are that mail came from, until cancelled; on one node at a time."""

@@ -63,6 +63,7 @@ class Importer:
                         raise  # it cannot be read again
                     time.sleep(random.uniform(0, _POLL_SECONDS))  # noqa: S311 - so that the two do not keep step
         summary.add(reading.take_summary())
+        self._ledger.unjoined.hasten(self._clock())  # reports may have waited for this mail
         way.finish()
         return _summary(summary, request.samples, time.monotonic() - began)
 

@@ -20,6 +20,7 @@ from mailvane.dashboard.views.store import ViewStore
 from mailvane.dmarc.store.reports import ReportStore
 from mailvane.dmarc.store.senders import SenderStore
 from mailvane.dmarc.store.tokens import TokenStore
+from mailvane.dmarc.store.unjoined import UnjoinedStore
 from mailvane.inbound.health.store.readings import HealthReportStore, ReadingStore
 from mailvane.inbound.health.store.releases import ReleaseStore
 from mailvane.inbound.health.stores import HealthStores
@@ -87,6 +88,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     reports: ReportStore
     tokens: TokenStore
     senders: SenderStore
+    unjoined: UnjoinedStore
     outbox: OutboxStore
     channels: ChannelStore
     inbound: InboundStores
@@ -149,6 +151,7 @@ def ledger_on(database: Database) -> Ledger:
         reports=ReportStore(database),
         tokens=TokenStore(database),
         senders=SenderStore(database),
+        unjoined=UnjoinedStore(database),
         outbox=OutboxStore(database),
         channels=ChannelStore(database),
         mailboxes=MailboxStore(database),

@@ -26,7 +26,6 @@ from mailvane.reputation.heartbeats import Heartbeat
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Source
 from mailvane.reputation.sources.dnsbl.zones import dictionary
 from mailvane.reputation.spells import Holding, Spells
-from mailvane.server.collecting import Fetching
 from mailvane.server.ledger import Ledger
 
 log = logging.getLogger(__name__)
@@ -36,17 +35,16 @@ LEAST_SILENCE_MS = 5 * MINUTE_MS
 _LEASE = "own facts"
 _AGAIN_SECONDS = 15.0
 _SHARED = (ObservationKind.STOPPED, ObservationKind.SOURCE_STATE, ObservationKind.HEARTBEAT)
-_LOCAL = (ObservationKind.LOG_SILENCE, ObservationKind.SOURCE_STATE)
+_LOCAL = (ObservationKind.LOG_SILENCE,)
 Evaluate = Callable[[int, Collection[Source], int], object]
 
 
 class LocalFacts:
     """What only this process knows. Not for several threads."""
 
-    def __init__(self, ledger: Ledger, logs: Sequence[PostfixLog], fetching: Callable[[], Fetching]) -> None:
+    def __init__(self, ledger: Ledger, logs: Sequence[PostfixLog]) -> None:
         self._tenants = ledger.tenants
         self._logs = logs
-        self._fetching = fetching
         self._heard = dict.fromkeys((each.name for each in logs), 0)
         self._spells = Spells(ledger.observations, self._is_ours)
 
@@ -54,12 +52,10 @@ class LocalFacts:
         """Raises StoreUnavailable."""
         ids = {each.name: each.id for each in self._tenants.workspaces()}
         self._spells.recall(ids.values(), _LOCAL)
-        self._spells.settle([*self._silent(ids, now), *self._unfetched(ids, now)], now)
+        self._spells.settle(self._silent(ids, now), now)
 
     def _is_ours(self, kind: ObservationKind, asset: str) -> bool:
-        if kind is ObservationKind.LOG_SILENCE:
-            return asset in self._heard
-        return kind is ObservationKind.SOURCE_STATE and asset == REPORTS and self._fetching().trouble is not None
+        return kind is ObservationKind.LOG_SILENCE and asset in self._heard
 
     def _silent(self, ids: dict[str, int], now: int) -> Iterator[Holding]:
         for each in self._logs:
@@ -75,16 +71,6 @@ class LocalFacts:
                 yield Holding(
                     workspace=workspace, kind=ObservationKind.LOG_SILENCE, asset=name, since=self._heard[name], why=why
                 )
-
-    def _unfetched(self, ids: dict[str, int], now: int) -> Iterator[Holding]:
-        found = self._fetching()
-        for name in found.workspaces if found.trouble else ():
-            if name in ids:
-                since = self._spells.since(ids[name], ObservationKind.SOURCE_STATE, REPORTS)
-                yield Holding(
-                    workspace=ids[name], kind=ObservationKind.SOURCE_STATE, asset=REPORTS, since=since or now,
-                    why=found.trouble or "",
-                )  # fmt: skip
 
 
 def written_at(log: PostfixLog) -> int | None:
@@ -103,10 +89,7 @@ class SharedFacts:
         self._ledger = ledger
         self._evaluate = evaluate
         self._marked_until = self._step = 0
-        self._spells = Spells(
-            ledger.observations,
-            lambda kind, asset: kind in _SHARED and (kind, asset) != (ObservationKind.SOURCE_STATE, REPORTS),
-        )
+        self._spells = Spells(ledger.observations, lambda kind, _: kind in _SHARED)
 
     def look(self, now: int) -> None:
         """Tell what is new, and evaluate. Raises StoreUnavailable."""
@@ -150,10 +133,12 @@ class SharedFacts:
     def _failing(self, ids: dict[int, str], now: int) -> Iterator[Holding]:
         for workspace in ids:
             for health in self._ledger.observations.health(workspace):
-                if health.failures:
-                    since = self._spells.since(workspace, ObservationKind.SOURCE_STATE, health.source.value)
+                failing = [health.source.value] if health.failures else []
+                failing += [REPORTS] if health.is_unfetched else []
+                for name in failing:
+                    since = self._spells.since(workspace, ObservationKind.SOURCE_STATE, name)
                     yield Holding(
-                        workspace=workspace, kind=ObservationKind.SOURCE_STATE, asset=health.source.value,
+                        workspace=workspace, kind=ObservationKind.SOURCE_STATE, asset=name,
                         since=since or min(health.failed_at, now), why=health.error,
                     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mailvane.core.errors import InvalidInput
 from mailvane.dmarc.intake import ReportIntake, Taken
+from mailvane.dmarc.joining import Joining
 from mailvane.dmarc.readers.reading import read_reports
 from mailvane.maillog.interface import MailLog
 from mailvane.reputation.alerts.service import Alerting
@@ -44,7 +45,7 @@ class ReportFiles:
                 ledger.reports,
                 watched_assets_of(ledger, self._alerting.evaluate),
                 read_reports,
-                complaints,
+                Joining(complaints, ledger.unjoined),
                 ledger.senders,
             )
             for name in files:

@@ -111,7 +111,7 @@ def reputation_of(
         take_in=collecting.take_in,
     )
     own_facts = OwnFacts(
-        LocalFacts(ledger, settings.logs, lambda: collecting.fetching),
+        LocalFacts(ledger, settings.logs),
         lambda: SharedFacts(ledger, evaluate),
         leasing,
         clock,
@@ -123,6 +123,7 @@ def reputation_of(
         partial(_catch_up, ledger.tenants, evaluate, clock),
         runner.run,
         partial(collecting.fetch_reports, leasing, clock),
+        partial(collecting.join_reports, leasing, clock),
         partial(collecting.name_senders, leasing, clock),
         partial(metrics.look, ledger, clock),
         coalescing.run,

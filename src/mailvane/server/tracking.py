@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mailvane.core.tenants.service import Tenancy
+from mailvane.dmarc.joining import Joining
 from mailvane.mailboxes.settings import MailboxSettings
 from mailvane.mailboxes.tracking.clients import Proxies, Rates
 from mailvane.mailboxes.tracking.endpoint import TrackingApp
@@ -14,6 +15,7 @@ from mailvane.mailboxes.tracking.secrets import Secrets
 from mailvane.mailboxes.tracking.services import TrackingServices
 from mailvane.mailboxes.tracking.settling import Record, Settling, due_times
 from mailvane.mailboxes.tracking.tagging import Tagging
+from mailvane.server.governance import complaints_of
 from mailvane.server.ledger import Ledger
 from mailvane.server.settings import Settings
 from mailvane.server.stores import Stores
@@ -41,12 +43,14 @@ def tracking_services(
 
 
 def settle(settings: Settings, stores: Stores, now: int) -> None:
-    """What a server does all the time, once: find the mails of replies, opens and clicks, and tell the mail log.
+    """What a server does all the time, once: find the mails of replies, opens, clicks and reports that wait for them.
 
     Raises InvalidSetting, StoreUnavailable.
     """
     stores.recorder.drain()
     settling_of(settings.mailboxes, stores, Tenancy(stores.ledger.tenants, "")).finish(now)
+    complaints = complaints_of(settings.outbound, stores.ledger, lambda: stores.maillog, stores.recorder.record)
+    Joining(complaints, stores.ledger.unjoined).finish(now)
     stores.recorder.drain()
 
 

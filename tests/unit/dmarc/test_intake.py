@@ -13,8 +13,9 @@ import pytest
 from mailvane.core.errors import InvalidInput, StoreUnavailable
 from mailvane.dmarc.counts import Counts
 from mailvane.dmarc.intake import Aggregate, Failure, Found, ReportIntake, Taken, TlsSessions, Unread
+from mailvane.dmarc.joining import PATIENCE_MS, Joining
 from mailvane.dmarc.model import RowQuestion
-from mailvane.maillog.complaints import Complaint, EnclosedMail
+from mailvane.maillog.complaints import Came, Complaint, ComplaintIntake, EnclosedMail
 from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.model import AssetKind, AssetStatus, Observation, ObservationKind, Refresh, Source
 from mailvane.server.ledger import Ledger
@@ -64,6 +65,10 @@ class Kept:
         yield from self.found
         if self.broken:
             raise InvalidInput(self.broken)
+
+    def handing_on(self, complaints: ComplaintIntake) -> ReportIntake:
+        self.joining = Joining(complaints, self.ledger.unjoined)
+        return ReportIntake(self.ledger.reports, self.watched_assets, self._read, self.joining)
 
     def take(self, *found: Found, now: int = NOW) -> list[Taken]:
         self.found = list(found)
@@ -306,13 +311,19 @@ class Remembering:
 
     def __init__(self) -> None:
         self.given: list[str] = []
+        self.looked: list[tuple[str, Came]] = []
         self.away = False
+        self.knows = True
 
     def take(self, _workspace: int, _mail: EnclosedMail, digest: str, _now: int) -> Complaint:
         if self.away:
             raise StoreUnavailable
         self.given.append(digest)
-        return Complaint(mail_id="0" * 18, counted="shop.example", remarks=("said so",))
+        return Complaint(mail_id="0" * 18 if self.knows else "", counted="shop.example", remarks=("said so",))
+
+    def join(self, _workspace: int, _mail: EnclosedMail, digest: str, came: Came, _now: int) -> Complaint | None:
+        self.looked.append((digest, came))
+        return Complaint(mail_id="1" * 18, counted=came.counted) if self.knows else None
 
 
 def abuse(digest: str = "d1", feedback_type: str = "abuse", at: int = NOW - DAY) -> Failure:
@@ -322,7 +333,7 @@ def abuse(digest: str = "d1", feedback_type: str = "abuse", at: int = NOW - DAY)
 
 def test_a_complaint_is_handed_on_once_and_kept_with_what_became_of_it(kept: Kept) -> None:
     complaints = Remembering()
-    kept.intake = ReportIntake(kept.ledger.reports, kept.watched_assets, kept._read, complaints)
+    kept.intake = kept.handing_on(complaints)
     (taken,) = kept.take(abuse())
     assert (taken.new, taken.remarks) == (True, ("said so",))
     assert not kept.take(abuse())[0].new
@@ -334,12 +345,49 @@ def test_a_complaint_is_handed_on_once_and_kept_with_what_became_of_it(kept: Kep
 
 def test_a_complaint_that_could_not_be_kept_comes_again(kept: Kept) -> None:
     complaints = Remembering()
-    kept.intake = ReportIntake(kept.ledger.reports, kept.watched_assets, kept._read, complaints)
+    kept.intake = kept.handing_on(complaints)
     complaints.away = True
     with pytest.raises(StoreUnavailable):
         kept.take(abuse())
     complaints.away = False
     assert kept.take(abuse())[0].new
+
+
+def test_a_complaint_whose_mail_is_not_known_is_looked_for_ever_more_seldom_and_joined_once(kept: Kept) -> None:
+    complaints = Remembering()
+    kept.intake, complaints.knows = kept.handing_on(complaints), False
+    kept.take(abuse())
+    kept.take(abuse("d2", "not-spam"))
+    looks = []
+    for minute in range(300):
+        before = len(complaints.looked)
+        kept.joining.finish(NOW + minute * 60_000)
+        looks += [minute] * (len(complaints.looked) - before)
+    assert looks == [1, 3, 7, 15, 31, 63, 123, 183, 243]
+    assert set(map(str, complaints.looked)) == {str(("d1", Came(at=NOW, counted="shop.example")))}
+    complaints.knows = True
+    assert kept.joining.round(NOW + 304 * 60_000) == 1
+    assert kept.joining.round(NOW + 30 * DAY) == 0
+    (told,) = [each for each in kept.told(ObservationKind.FAILURE) if each.key == "d1"]
+    assert (told.at, told.data["complaint"]["mail_id"], told.data["feedback_type"]) == (NOW - DAY, "1" * 18, "abuse")
+    assert not kept.take(abuse())[0].new
+
+
+def test_a_complaint_whose_mail_never_comes_is_given_up(kept: Kept) -> None:
+    complaints = Remembering()
+    kept.intake, complaints.knows = kept.handing_on(complaints), False
+    kept.take(abuse())
+    assert kept.joining.round(NOW + PATIENCE_MS) == 1
+    assert kept.joining.round(NOW + 2 * PATIENCE_MS) == 0
+    assert kept.told(ObservationKind.FAILURE)[0].data["complaint"]["mail_id"] == ""
+
+
+def test_mail_that_comes_later_has_reports_looked_for_at_once(kept: Kept) -> None:
+    complaints = Remembering()
+    kept.intake, complaints.knows = kept.handing_on(complaints), False
+    kept.take(abuse())
+    kept.ledger.unjoined.hasten(NOW)
+    assert kept.joining.round(NOW) == 1
 
 
 def test_a_report_without_a_time_is_known_when_it_comes_again_later(kept: Kept) -> None:

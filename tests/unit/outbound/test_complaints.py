@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailvane.maillog.complaints import LATE_BOUNCE, Bounce, Complaint, EnclosedMail, is_complaint
+from mailvane.maillog.complaints import LATE_BOUNCE, Bounce, Came, Complaint, EnclosedMail, is_complaint
 from mailvane.maillog.model import EventBatch, EventType, MailEvent, mail_id
 from mailvane.maillog.recording import Recorder
 from mailvane.outbound.admission.rules import GovernanceRules
@@ -270,3 +270,55 @@ def test_a_bounce_that_is_not_permanent_is_told_and_not_counted(place: Place) ->
     assert place.take(changed(BOUNCED, bounce=full)).counted == ""
     counted, (event,) = bounces(place)
     assert (counted, event.hard, event.family.value) == (0, False, "mailbox_full")
+
+
+LATER = NOW + 5 * DAY
+
+
+def test_a_complaint_is_joined_to_mail_that_comes_later_and_counted_once(place: Place) -> None:
+    first = place.take(REPORT)
+    came = Came(at=NOW, counted=first.counted)
+    assert (first.mail_id, first.counted, place.counted()) == ("", "shop.example", 1)
+    assert place.complaints.join(1, REPORT, "d1", came, LATER) is None
+    place.sent(MAIL)
+    for _ in range(3):
+        told = place.complaints.join(1, REPORT, "d1", came, LATER)
+        place.recorder.drain()
+        assert told is not None
+        assert (told.mail_id, told.counted) == (MAIL.mail_id, "shop.example")
+    (event,) = place.events()
+    assert (event.key, event.at) == (MAIL.key, NOW - DAY)
+    assert place.counted() == 1
+
+
+def test_what_nobody_was_counted_for_is_counted_for_who_sent_it(place: Place) -> None:
+    report = changed(REPORT, domains=("unknown.example",))
+    came = Came(at=NOW, counted=place.take(report).counted)
+    assert (came.counted, place.counted()) == ("", 0)
+    place.sent(MAIL)
+    for _ in range(2):
+        told = place.complaints.join(1, report, "d1", came, NOW)
+        assert told is not None
+        assert told.counted == "shop.example"
+    assert place.counted() == 1
+
+
+def test_a_complaint_is_not_about_mail_that_was_sent_since(place: Place) -> None:
+    report = changed(arrived_at=0, reported_at=0)
+    came = Came(at=NOW, counted=place.take(report).counted)
+    place.sent(msgspec.structs.replace(MAIL, accepted_at=NOW + DAY, at=NOW + DAY + 900))
+    assert place.complaints.join(1, report, "d1", came, LATER) is None
+
+
+def test_a_late_bounce_is_joined_to_mail_that_comes_later(place: Place) -> None:
+    bounce = Bounce(sender="news@shop.example", code=550, enhanced_code="5.1.1", reply="550 5.1.1 no such user")
+    report = changed(REPORT, feedback_type=LATE_BOUNCE, bounce=bounce)
+    assert place.take(report).mail_id == ""
+    place.sent(MAIL)
+    for _ in range(2):
+        told = place.complaints.join(1, report, "d1", Came(at=NOW), LATER)
+        place.recorder.drain()
+        assert told is not None
+        assert (told.mail_id, told.counted) == (MAIL.mail_id, "shop.example")
+    (event,) = [each for each in place.maillog._events[1] if each.type is EventType.BOUNCED]
+    assert (event.key, event.hard) == (MAIL.key, True)

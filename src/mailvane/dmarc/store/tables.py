@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
 
-from mailvane.core.ledger.tables import metadata, workspace_column
+from mailvane.core.ledger.tables import document_column, metadata, workspace_column, workspaces
 
 reports = Table(
     "aggregate_reports",
@@ -63,6 +63,19 @@ report_rows = Table(
 
 
 Index("ix_aggregate_rows_sender", report_rows.c.service, report_rows.c.source_ip)
+
+
+# Abuse reports and late bounces whose mail is not in the mail log yet. The reports themselves are observations.
+unjoined_reports = Table(
+    "unjoined_reports",
+    metadata,
+    Column("workspace", Integer, ForeignKey(workspaces.c.id), primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("due_at", BigInteger, nullable=False),
+    Column("tries", Integer, nullable=False),
+    document_column(),
+)
+Index("ix_unjoined_reports_due", unjoined_reports.c.due_at)
 
 
 # What DNS says of the addresses that mail came from.
