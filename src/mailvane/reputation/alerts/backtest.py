@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 
 import msgspec
 
+from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.maillog.figure_questions import Figure
 from mailvane.reputation.alerts.engine import evaluate
@@ -17,7 +18,9 @@ from mailvane.reputation.alerts.rules import read_rule
 from mailvane.reputation.alerts.view import COUNTED, LONGEST_MS, View, Watched
 from mailvane.reputation.model import LOOKED_AT, SOURCE_OF, Observation, ObservationKind
 
-_MOMENTS_AT_ONCE = 288  # of the mail log: a day of five minutes
+# Of the mail log. A statement reads the weeks in which what it tells of was accepted, however few its moments are.
+_MOST_AT_ONCE = 9_000  # a month of five minutes
+_LEAST_AT_ONCE = 288  # a day of them, where there are so many domains that the answers are too many at once
 _WEEK_MS = 7 * DAY_MS
 _MOST_MOMENTS = (
     2_000  # of single mails there may be many: beyond so many moments, those of an hour are looked at together
@@ -133,10 +136,18 @@ class MailHistory:
             return set()
         known = self._known.setdefault(question, {})
         first, last = moment_of(question, self._since), moment_of(question, self._until - 1)
-        for begins in range(first, last + 1, _MOMENTS_AT_ONCE * question.step):
+        begins, at_once = first, _MOST_AT_ONCE
+        while begins <= last:
             self._check()
-            ends = min(last, begins + (_MOMENTS_AT_ONCE - 1) * question.step)
-            known |= self._ask(question, begins, ends)
+            ends = min(last, begins + (at_once - 1) * question.step)
+            try:
+                known |= self._ask(question, begins, ends)
+            except InvalidInput:
+                if at_once <= _LEAST_AT_ONCE:
+                    raise
+                at_once //= 2
+            else:
+                begins = ends + question.step
         return {moment + LATE_MS for moment in known if self._since <= moment + LATE_MS < self._until}
 
     def ask(self, question: MailQuestion, first: int, _last: int) -> Answers:

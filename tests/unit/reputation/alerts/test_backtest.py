@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS, HOUR_MS
+from mailvane.maillog.figure_questions import Figure
 from mailvane.reputation.alerts.backtest import backtest, kinds_read
+from mailvane.reputation.alerts.mail_questions import Answers, MailQuestion
 from mailvane.reputation.alerts.view import Watched
 from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind
 from tests.unit.reputation.alerts.one_alert import (
@@ -108,3 +113,36 @@ def test_so_many_mails_that_each_has_its_moment_are_looked_at_by_the_hour() -> N
     found = backtest(of, hits, watched, (NOW, NOW + 5 * DAY_MS), STALE)
     assert found.evaluations <= 8
     assert [(firing.at - NOW) // DAY_MS for firing in found.firings] == [0, 1]  # they are within a day for two
+
+
+WAITING = {"type": "MV_WAITING_MAIL", "by": "DESTINATION", "domains": ["ALL_DOMAINS"], "mails": 2}
+
+
+@pytest.mark.parametrize(("most", "statements"), [(100_000, 3), (1_000, 51)])
+def test_the_mail_log_is_asked_of_weeks_at_once_and_of_less_where_that_is_too_much(most: int, statements: int) -> None:
+    asked: list[int] = []
+    answered: list[tuple[int, int]] = []
+
+    def ask(question: MailQuestion, first: int, last: int) -> Answers:
+        moments = (last - first) // question.step + 1
+        asked.append(moments)
+        if moments > most:
+            raise InvalidInput("more figures than that")
+        answered.append((first, last))
+        inside = [at for at in range(first, last + 1, question.step) if at % DAY_MS == 0]
+        return {at: (Figure(at, "inbox.example", 3, 0, at - HOUR_MS),) for at in inside}
+
+    watched = Watched(ask=ask)
+    found = backtest(alert(WAITING), [], watched, (NOW - 90 * DAY_MS, NOW), STALE)
+    assert len(asked) == statements
+    gaps = {later[0] - sooner[1] for sooner, later in pairwise(answered)}
+    assert gaps == {5 * 60_000}, "every moment is asked about once"
+    assert len(found.firings) in {89, 90}
+
+
+def test_what_is_too_much_in_whatever_parts_is_refused() -> None:
+    def ask(_question: MailQuestion, _first: int, _last: int) -> Answers:
+        raise InvalidInput("more figures than that")
+
+    with pytest.raises(InvalidInput, match="more figures"):
+        backtest(alert(WAITING), [], Watched(ask=ask), (NOW - 90 * DAY_MS, NOW), STALE)
