@@ -7,13 +7,15 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
 from tests.acceptance.installation import COMMAND, Installation
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, wait_for
 
 ROOT = Path(__file__).parents[2]
 CONTAINER, DEBIAN = ROOT / "deploy" / "container", ROOT / "deploy" / "debian"
@@ -98,6 +100,69 @@ def test_the_image_asks_for_its_health_what_a_server_answers(tmp_path: Path) -> 
     assert subprocess.run(asking, capture_output=True, check=False).returncode != 0
     with installation.serving():
         assert subprocess.run(asking, capture_output=True, check=False).returncode == 0
+
+
+# As the image is run: `--read-only --tmpfs /tmp`, and a volume for the data. $1: the data, $2: a file elsewhere.
+READ_ONLY = """
+set -e
+mount --make-rprivate /
+mount --bind "$1" "$1"
+mount -o remount,bind,ro /
+case "$PWD" in /tmp/*) ;; *) mount -t tmpfs tmpfs /tmp ;; esac
+if touch "$2" 2>/dev/null; then echo "$2 can be written" >&2; exit 9; fi
+shift 2
+exec "$@"
+"""
+USER = 10001
+IS_ROOT = os.geteuid() == 0
+OWN_MOUNTS = ["unshare", "--mount"] if IS_ROOT else ["unshare", "--map-root-user", "--mount"]
+AS_USER = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"] if IS_ROOT else []
+
+
+def may_mount() -> bool:
+    try:
+        return subprocess.run([*OWN_MOUNTS, "true"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not may_mount(), reason="no mounts of one's own here")
+def test_the_user_of_the_image_serves_where_only_the_data_can_be_written() -> None:
+    dockerfile = (CONTAINER / "Dockerfile").read_text()
+    assert f"--uid {USER}" in dockerfile
+    assert f"USER {USER}:{USER}" in dockerfile
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:  # its user gets there, as not to tmp_path
+        home = Path(name)
+        home.chmod(0o755)
+        installation = Installation(home / "data")
+        if IS_ROOT:
+            os.chown(installation.data, USER, USER)
+        words = [*OWN_MOUNTS, "sh", "-c", READ_ONLY, "sh", str(installation.data), str(home / "elsewhere"), *AS_USER]
+        environment = installation.environment | {"HOME": str(installation.data)}
+        with (
+            (home / "said").open("w+") as said,
+            subprocess.Popen(
+                [*words, str(COMMAND), "serve"], env=environment, stdout=said, stderr=said, cwd=ROOT
+            ) as server,
+        ):
+            try:
+                wait_for(lambda: _answers(installation.url) or server.poll() is not None)
+                assert server.poll() is None, (home / "said").read_text()
+                made = [*words, str(COMMAND), "workspace", "create", "acme"]
+                done = subprocess.run(made, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
+                assert done.returncode == 0, done.stderr
+            finally:
+                server.terminate()
+        assert server.returncode == 0, (home / "said").read_text()
+        owners = {path.stat().st_uid for path in installation.data.rglob("*")}
+        assert owners == {USER if IS_ROOT else os.geteuid()}
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz").status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 @pytest.mark.skipif(shutil.which("postconf", path="/usr/sbin:/usr/bin") is None, reason="postfix is not installed")
