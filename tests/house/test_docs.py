@@ -32,10 +32,11 @@ def test_every_generated_page_is_compared(generator: ModuleType) -> None:
     assert set(generator.pages()) == set(PAGES)
 
 
-def test_a_wheel_has_all_that_the_guide_to_deployment_copies() -> None:
+def test_a_wheel_has_all_that_the_guide_to_deployment_copies_and_the_pages_that_it_and_the_program_name() -> None:
     root = DOCS.parent
     listed = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["data-files"]
     packed = {path for patterns in listed.values() for pattern in patterns for path in root.glob(pattern)}
-    assert packed == {path for path in (root / "deploy").rglob("*") if path.is_file()}
+    pages = {path for room in ("how-to", "reference", "why") for path in (DOCS / room).iterdir()}
+    assert packed == pages | {path for path in (root / "deploy").rglob("*") if path.is_file()}
     for place, patterns in listed.items():
         assert {f"share/mailvane/{Path(pattern).parent}" for pattern in patterns} == {place}
