@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from threading import Event
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from mailvane.core.moments import HOUR_MS
 from mailvane.core.tenants.model import KeyKind
 from mailvane.core.tenants.service import Tenancy
 from mailvane.dashboard.people.model import Role
@@ -29,6 +31,7 @@ from tests.acceptance.test_dashboard import CHROMIUM, LOG, browser
 from tests.contract import clickhouse_server
 from tests.contract.ledgers import PostgresServer, postgres
 from tests.waiting import PATIENCE, wait_for
+from tests.wire.dashboard.test_alerts import text_of
 from tests.wire.inbound import addresses, message, taken_in
 
 __all__ = ["browser", "postgres"]
@@ -244,6 +247,71 @@ def test_a_decision_at_one_is_taken_back_at_the_other(owner: Member, ledger: Led
     assert one.id not in {each.message for each in ledger.decisions.waiting(1)}
 
 
+def happen(node: Installation, key: str, kind: str, recipient: str, at: int) -> None:
+    """A mail of shop.example that came at `at` and of which this is told then, to that server."""
+    event = {"relay": 1, "id": uuid4().hex, "type": kind, "mail": uuid4().hex, "recipient": recipient}
+    event |= {"sender": "bob@shop.example", "time": at // 1000, "accepted_at": at // 1000}
+    headers = {"X-API-KEY": key, "Content-Type": "application/x-ndjson"}
+    answer = HTTP.post(f"{node.url}/mailvane/v1/events", content=json.dumps(event), headers=headers)
+    assert answer.is_success, answer.text
+
+
+def test_other_limits_are_tried_at_one_on_what_the_other_decided(owner: Member, nodes: Nodes, key: str) -> None:
+    owner.log_in(0)
+    nodes[0].run("domain", "create", "tried.example", "--workspace", "acme")
+    headers = {"Authorization": f"Bearer {key}"}
+    for node in (nodes[0], nodes[1], nodes[0]):
+        answer = HTTP.post(f"{node.url}/domains/tried.example/outbound/increment", headers=headers)
+        assert answer.json()["allowed"], answer.text
+    told = nodes[0].answer("quota", "what-if", "--domain", "tried.example", "--daily", "1")
+    assert told["asked"] == 3
+    assert told["stopped"] >= 1  # 2, but where midnight came in between
+    for node in (0, 1):
+        page = text_of(owner.get(node, "1/domains/tried.example/what-if?daily=1").text)
+        assert f"{told['stopped']} of 3 would have been stopped" in page
+
+
+def test_a_draft_is_tried_at_one_on_mail_that_the_other_took(owner: Member, nodes: Nodes, key: str) -> None:
+    owner.log_in(0)
+    for hours in (30, 3):
+        happen(nodes[0], key, "deferred", f"r{hours}@waits.example", now() - hours * HOUR_MS)
+    rule = {"type": "MV_WAITING_MAIL", "by": "DESTINATION", "domains": ["waits.example"], "mails": 1}
+    body = {"alert": {"name": "x", "rules": [rule]}}
+
+    def tried(node: int) -> int:
+        url = f"{nodes[node].url}/mailvane/v1/alerts/backtest"
+        answer = HTTP.post(url, json=body, headers={"Authorization": f"Bearer {key}"})
+        assert answer.is_success, answer.text
+        return len(answer.json()["firings"])
+
+    wait_for(lambda: tried(1))  # until what the other took is stored
+    form = {f"rule.{name}": value for name, value in rule.items() if name != "type"}
+    query = urlencode({"type": rule["type"], "name": "waits", **form}, doseq=True)
+    for node in (0, 1):
+        page = text_of(owner.get(node, f"1/alerts/new?{query}").text)
+        assert f"fired {tried(node)} time" in page
+
+
+def test_a_key_that_is_made_at_one_is_shown_once_and_opens_both_until_it_is_taken_back(
+    owner: Member, nodes: Nodes
+) -> None:
+    owner.log_in(0)
+    found = re.search(r'class="secret">([^<]+)<', owner.post(0, "1/settings/keys", {"act": "make", "days": ""}).text)
+    assert found is not None
+    secret = found[1]
+    pages = [owner.get(node, "1/settings/keys").text for node in (0, 1)]
+    assert [secret in page for page in pages] == [False, False]
+
+    def statuses() -> list[int]:
+        return [HTTP.get(f"{node.url}/mail/log?limit=1", headers={"X-API-KEY": secret}).status_code for node in nodes]
+
+    assert statuses() == [200, 200]
+    listed = re.findall(r'name="key" value="(\d+)"><button class="danger" aria-label="Take back key ([^"]+)"', pages[1])
+    (number,) = [number for number, hint in listed if secret.startswith(hint)]
+    assert owner.post(1, "1/settings/keys", {"act": "revoke", "key": number}).is_redirect
+    wait_for(lambda: statuses() == [401, 401])
+
+
 @pytest.mark.parametrize("topic", ["log", "domains"])
 def test_an_open_page_of_one_hears_of_what_the_other_stored(owner: Member, nodes: Nodes, key: str, topic: str) -> None:
     owner.log_in(0)
@@ -252,22 +320,14 @@ def test_an_open_page_of_one_hears_of_what_the_other_stored(owner: Member, nodes
     with owner.ticks(1, found[1]) as lines:
         assert next(lines) == "retry: 1000"
         if topic == "log":
-            event = {
-                "relay": 1,
-                "id": uuid4().hex,
-                "type": "delivered",
-                "mail": uuid4().hex,
-                "recipient": "eve@inbox.example",
-            }
-            event |= {"sender": "bob@shop.example", "time": now() // 1000, "accepted_at": now() // 1000}
-            headers = {"X-API-KEY": key, "Content-Type": "application/x-ndjson"}
-            url = f"{nodes[0].url}/mailvane/v1/events"
-            answer = HTTP.post(url, content=json.dumps(event), headers=headers)
-            assert answer.is_success, answer.text
+            happen(nodes[0], key, "delivered", "eve@live.example", now())
         else:
             assert owner.post(0, "1/domains/shop.example/stop").is_redirect
         assert f"event: {topic}" in lines
-    if topic == "domains":
+    if topic == "log":
+        tail = owner.get(1, "1/log?q=to:live.example&live=1&part=rows").text
+        assert "eve@live.example" in tail, "what it asks for when it hears of it"
+    else:
         assert "shop.example is stopped" in owner.get(1, "1").text
         assert owner.post(1, "1/domains/shop.example/restore").is_redirect
         assert "shop.example is stopped" not in owner.get(0, "1").text
