@@ -14,6 +14,7 @@ from msgspec import structs
 
 from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEvent, MailKey, MailKind
+from mailvane.maillog.named_mails import NamedMail, NamedQuestion
 from mailvane.maillog.queries import (
     DelayQuestion,
     Delays,
@@ -247,6 +248,23 @@ class MemoryMailLog:
     def with_queue_id(self, question: QueueIdQuestion) -> list[MailKey]:
         events = self._of(question.workspace, question.relays)
         return list(dict.fromkeys(event.key for event in events if question.queue_id in _queue_ids(event)))
+
+    def named(self, question: NamedQuestion) -> list[NamedMail]:
+        mails: dict[MailKey, list[MailEvent]] = {}
+        for event in self._of(question.workspace, question.relays):
+            if event.message_id in question.message_ids and event.kind is MailKind.MAIL:
+                mails.setdefault(event.key, []).append(event)
+        found = []
+        for key, events in sorted(mails.items(), key=lambda item: (item[0].accepted_at, item[0].number)):
+            recipients = sorted({event.recipient for event in events if event.recipient})
+            author = max(event.header_from for event in events) or max(event.sender for event in events)
+            asked = tuple(each for each in recipients if each.lower() in question.addresses)
+            first = recipients[0] if recipients else ""
+            if question.since <= key.accepted_at <= question.until:
+                found.append(
+                    NamedMail(key.relay, key.accepted_at, key.number, events[0].message_id, author, first, asked)
+                )
+        return found
 
     def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         return sorted((event for event in self._events.get(workspace, []) if event.key == mail), key=lambda e: e.at)

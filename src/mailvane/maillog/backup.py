@@ -16,7 +16,7 @@ import msgspec
 
 from mailvane.core.errors import InvalidInput, NotPossible
 from mailvane.core.ledger.copying import LedgerCopies
-from mailvane.maillog.interface import MailLog
+from mailvane.maillog.interface import OpenMailLog
 from mailvane.maillog.inventory import EVENTS, VIEWS
 from mailvane.maillog.queries import MailLogHealth
 from mailvane.maillog.recording import Recorder
@@ -77,7 +77,7 @@ class LockedMailLog:
 
     def __init__(
         self,
-        maillog: MailLog,
+        maillog: OpenMailLog,
         recorder: Recorder,
         copies: LedgerCopies,
         check: Callable[[], None] = lambda: None,
@@ -102,6 +102,7 @@ class LockedMailLog:
         self.replies = maillog.replies
         self.senders = maillog.senders
         self.with_queue_id = maillog.with_queue_id
+        self.named = maillog.named
         self.mail_events = maillog.mail_events
         self.tally = maillog.tally
         self.delays = maillog.delays

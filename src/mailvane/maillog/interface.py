@@ -12,6 +12,7 @@ from typing import Protocol
 from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.inventory import TableParts
 from mailvane.maillog.model import EventBatch, Holding, MailEvent, MailKey, Owner
+from mailvane.maillog.named_mails import NamedMail, NamedQuestion
 from mailvane.maillog.queries import (
     DelayQuestion,
     Delays,
@@ -129,6 +130,13 @@ class MailLog(EventStore, EngagementLog, Protocol):
 
     def health(self, measured: bool = True) -> MailLogHealth:
         """What it is and, when measured, how large, which takes a while. Raises StoreUnavailable."""
+
+
+class OpenMailLog(MailLog, Protocol):
+    """The mail log as the process asks it that has it open."""
+
+    def named(self, question: NamedQuestion) -> list[NamedMail]:
+        """The mails with these Message-IDs, the oldest first, and perhaps some with others. Raises StoreUnavailable."""
 
 
 class OwnedMail(Protocol):

@@ -17,6 +17,9 @@ class WayIn(Protocol):
     def plain_path(self) -> AbstractContextManager[PlainPath | None]:
         """What tells plain mails, for one reading; None where every line goes through the state machine."""
 
+    def expect_pauses(self) -> None:
+        """What is read comes as it is written: in quiet moments, what was taken is to be joined to what it answers."""
+
     def make_room(self) -> None:
         """Wait until one more block may be on its way."""
 

@@ -51,6 +51,8 @@ class Importer:
         workspace = self._tenancy.workspace(request.workspace)
         relay = self._tenancy.relay_of(workspace.id, request.relay)
         summary = Summary()
+        if request.follow or STDIN in request.files:
+            way.expect_pauses()
         while True:
             with way.plain_path() as plain:
                 reading = self._reading(request, workspace, relay)

@@ -13,7 +13,7 @@ from mailvane.dmarc.settings import reports_arrive_for
 from mailvane.maillog.backup import LockedMailLog, SettingsFile
 from mailvane.maillog.clickhouse import ScratchSession, open_maillog
 from mailvane.maillog.integrity import Integrity, made_anew
-from mailvane.maillog.interface import MailLog
+from mailvane.maillog.interface import OpenMailLog
 from mailvane.maillog.model import EventBatch
 from mailvane.maillog.ownership import Ownership
 from mailvane.maillog.recording import Recorder, Shipper
@@ -31,7 +31,7 @@ class Stores(msgspec.Struct, frozen=True):
     """Both stores, open in this process, with the thread that carries events from the one to the other."""
 
     ledger: Ledger
-    maillog: MailLog
+    maillog: OpenMailLog
     recorder: Recorder
     shipper: Shipper
     integrity: Integrity

@@ -21,7 +21,7 @@ from mailvane.mailboxes.tracking.classifier import Classifier, UnclearAnswer
 from mailvane.mailboxes.tracking.model import Reaction, Waiting
 from mailvane.mailboxes.tracking.originals import Found, originals
 from mailvane.mailboxes.tracking.settling import Record
-from mailvane.maillog.interface import MailLog
+from mailvane.maillog.interface import OpenMailLog
 from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent, MailKey
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Books(NamedTuple):
     """What it reads and writes."""
 
     store: TrackingStore
-    maillog: Callable[[], MailLog]
+    maillog: Callable[[], OpenMailLog]
     tenancy: Tenancy
     record: Record
 

@@ -23,7 +23,7 @@ from mailvane.mailboxes.tracking.links import MailName
 from mailvane.mailboxes.tracking.machines import EVERY_LINK, Click, Machines
 from mailvane.mailboxes.tracking.model import Reaction, ReactionKind, Waiting
 from mailvane.mailboxes.tracking.originals import originals
-from mailvane.maillog.interface import MailLog
+from mailvane.maillog.interface import OpenMailLog
 from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent, MailKey, MailKind
 from mailvane.maillog.queries import Delivery, LogQuestion, Match, Pattern, Term
 
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 SOURCE = "tracking"
 _EVERY_SECONDS = 1.0
 _AT_ONCE = 2_000
+_AT_ONCE_AT_THE_END = 20_000  # each round makes a batch, which is dear to store
 _IDS_AT_ONCE = 200  # that one question names
 # ours: how long before and after a link was made its mail may be accepted.
 _BEFORE_MS, _AFTER_MS = DAY_MS, 14 * DAY_MS
@@ -52,7 +53,12 @@ class Settling:
     """Several nodes may settle the same reactions: the journal knows each by its id."""
 
     def __init__(
-        self, store: TrackingStore, maillog: Callable[[], MailLog], tenancy: Tenancy, record: Record, machines: Machines
+        self,
+        store: TrackingStore,
+        maillog: Callable[[], OpenMailLog],
+        tenancy: Tenancy,
+        record: Record,
+        machines: Machines,
     ) -> None:
         self._store = store
         self._maillog = maillog
@@ -66,15 +72,15 @@ class Settling:
 
     def finish(self, now: int) -> None:
         """Settle all that is due, as a command does which read a log while no server runs. Raises StoreUnavailable."""
-        while self.round(now):
+        while self.round(now, _AT_ONCE_AT_THE_END):
             pass
 
-    def round(self, now: int) -> bool:
-        """Settle what is due; whether there may be more. Blocking. Raises StoreUnavailable."""
-        due = self._store.due(now, _AT_ONCE)
+    def round(self, now: int, most: int = _AT_ONCE) -> bool:
+        """Settle so many that are due; whether there may be more. Blocking. Raises StoreUnavailable."""
+        due = self._store.due(now, most)
         for workspace, waiting in _by_workspace(self._judged(due)).items():
             self._settle(workspace, waiting, now)
-        return len(due) == _AT_ONCE
+        return len(due) == most
 
     def _judged(self, due: Sequence[Waiting]) -> list[Waiting]:
         """With all clicks of the mails of which one is due, each with what they say together."""

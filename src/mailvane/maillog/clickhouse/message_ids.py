@@ -2,10 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+
+import msgspec
+from msgspec import structs
 
 from mailvane.maillog.clickhouse.engine import Statement
+from mailvane.maillog.named_mails import NamedMail, NamedQuestion
 from mailvane.maillog.queries import LogQuestion, Match
+
+_mails = msgspec.json.Decoder(NamedMail).decode_lines
+# Characters of the texts that one statement carries. A server takes 128 KiB as the value of a form's field, in which
+# each of them may be escaped; the embedded engine takes them as they are.
+_MOST_TEXT, _MOST_TEXT_EMBEDDED = 40_000, 2_000_000
+_WINDOW = (
+    "workspace = {workspace:UInt32} AND relay IN {relays:Array(UInt32)}"
+    " AND accepted_at >= {since:Int64} AND accepted_at <= {until:Int64}"
+)
+# The rows of `deliveries` are partial until they are merged: each column of a mail is the greatest of them. A mail that
+# waits untried has no row there.
+_MAILS = f"""
+WITH lowerUTF8(recipient) AS address
+SELECT
+    relay, accepted_at, number, max(message_id) AS message_id,
+    if(max(header_from) = '', max(sender), max(header_from)) AS author,
+    minIf(recipient, recipient != '') AS first_recipient,
+    arraySort(groupUniqArrayIf(recipient, recipient != '' AND address IN {{addresses:Array(String)}})) AS recipients
+FROM (
+    SELECT relay, accepted_at, number, kind, message_id, header_from, sender, recipient
+    FROM {{deliveries}}
+    WHERE {_WINDOW} AND (relay, accepted_at, number) GLOBAL IN ({{named}})
+    UNION ALL
+    SELECT relay, accepted_at, number, kind, message_id, header_from, sender, '' AS recipient
+    FROM {{events}}
+    WHERE {_WINDOW} AND type = 'accepted' AND (relay, accepted_at, number) GLOBAL IN (
+        SELECT relay, accepted_at, number FROM {{waiting}}
+        WHERE {_WINDOW} AND (relay, accepted_at, number) GLOBAL IN ({{named}})
+        GROUP BY relay, accepted_at, number HAVING sum(waiting) > 0
+    )
+)
+GROUP BY relay, accepted_at, number
+HAVING max(kind) = 'mail'
+ORDER BY accepted_at, number, relay
+"""
+_NAMED = (
+    f"SELECT relay, accepted_at, number FROM {{message_ids}} WHERE {_WINDOW}"
+    " AND name GLOBAL IN (SELECT cityHash64(arrayJoin({message_names:Array(String)})))"
+)
 
 
 def named(question: LogQuestion) -> tuple[str, ...]:
@@ -24,3 +68,39 @@ def moments(window: str, names: Sequence[str], most: int) -> Statement:
         f" LIMIT {most}",
         {"message_names": list(names)},
     )
+
+
+def named_mails(question: NamedQuestion, lines: Callable[[Statement], bytes], embedded: bool) -> list[NamedMail]:
+    """The mails of these Message-IDs, and perhaps a few with ids of the same hash, asked in as many parts as need be.
+
+    `lines` answers a statement, a JSON document a row.
+    """
+    sql = _MAILS.replace("{named}", _NAMED)
+    values: dict[str, object] = {
+        "workspace": question.workspace, "relays": list(question.relays), "since": question.since,
+        "until": question.until,
+    }  # fmt: skip
+    most = _MOST_TEXT_EMBEDDED if embedded else _MOST_TEXT
+    found: dict[tuple[int, int, int], NamedMail] = {}
+    for names, addresses in product(_portions(question.message_ids, most), _portions(question.addresses, most)):
+        asked = Statement(sql, values | {"message_names": names, "addresses": addresses})
+        for mail in _mails(lines(asked)):
+            key = mail.accepted_at, mail.number, mail.relay
+            known = found.get(key)
+            found[key] = (
+                mail if known is None else structs.replace(known, recipients=known.recipients + mail.recipients)
+            )
+    return [mail for _, mail in sorted(found.items(), key=lambda item: item[0])]
+
+
+def _portions(texts: Sequence[str], most: int) -> Iterator[list[str]]:
+    portion: list[str] = []
+    size = 0
+    for text in texts:
+        if portion and size + len(text) > most:
+            yield portion
+            portion, size = [], 0
+        portion.append(text)
+        size += len(text)
+    if portion:
+        yield portion

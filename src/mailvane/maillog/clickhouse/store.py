@@ -23,6 +23,7 @@ from mailvane.maillog.clickhouse.figures import figure_statement, figures_of
 from mailvane.maillog.clickhouse.hours import by_hour
 from mailvane.maillog.clickhouse.inserting import insert_batch
 from mailvane.maillog.clickhouse.merged_partitions import Counts, Remembered, Week, may_settle, settled_weeks
+from mailvane.maillog.clickhouse.message_ids import named_mails
 from mailvane.maillog.clickhouse.questions import (
     AT_ONCE,
     FOUND,
@@ -52,6 +53,7 @@ from mailvane.maillog.clickhouse.scratch import ScratchSession, scratch_session
 from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.inventory import TableParts
 from mailvane.maillog.model import ColumnBatch, EventBatch, Holding, MailEvent, MailKey, Owner, rows_of
+from mailvane.maillog.named_mails import NamedMail, NamedQuestion
 from mailvane.maillog.queries import (
     DelayQuestion,
     Delays,
@@ -363,6 +365,10 @@ class ClickHouseMailLog:
         """The mails that a queue id may mean, refused ones too, the newest first."""
         return queue_ids.mails_of(self._rows(queue_ids.newest(question)))
 
+    def named(self, question: NamedQuestion) -> list[NamedMail]:
+        """The mails with these Message-IDs, the oldest first."""
+        return named_mails(question, self._lines, self._engine.embedded)
+
     def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         """Every event of one mail, oldest first; empty when the workspace has no such mail."""
         return decode_events(self._lines(mail_events_of(workspace, mail), "JSONCompactEachRow"))
@@ -409,11 +415,8 @@ class ClickHouseMailLog:
 
     def verify(self) -> list[str]:
         """Read everything that is stored; what is broken or lacking, a line each. This takes as long as it takes."""
-        found: list[str] = []
-        for number, engine in enumerate(self._engines):
-            server = self._server(number)
-            found += [f"{server} {each}".strip() for each in inventory.verify(engine)]
-        return found
+        servers = ((self._server(number), engine) for number, engine in enumerate(self._engines))
+        return [f"{server} {each}".strip() for server, engine in servers for each in inventory.verify(engine)]
 
     def _server(self, number: int) -> str:
         """A name for the server: it has none where there is one."""
