@@ -48,7 +48,7 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
 def eager(maillog: ClickHouseMailLog) -> Iterator[ClickHouseMailLog]:
     """Sums even weeks of one mail."""
     before = maillog.engagement_days
-    maillog.engagement_days = EngagementDays(maillog._engine, maillog._settles, least_rows=1)
+    maillog.engagement_days = EngagementDays(maillog._engine, maillog.kept.settles, least_rows=1)
     yield maillog
     maillog.engagement_days = before
 

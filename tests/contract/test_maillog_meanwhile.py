@@ -64,6 +64,7 @@ class Busy(ClickHouseMailLog):
 
     def __init__(self, other: ClickHouseMailLog, workspace: int) -> None:
         super().__init__(other._engines)
+        self.kept = other.kept
         self._workspace = workspace
         self._mails = BEFORE
 

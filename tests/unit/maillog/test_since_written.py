@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mailvane.maillog.clickhouse.engine import SinceWritten
+from mailvane.maillog.clickhouse.since_written import SinceWritten
 
 
 def test_a_number_is_asked_once_until_its_workspace_is_written_to() -> None:
-    numbers = SinceWritten(remembers=True)
+    numbers = SinceWritten[int](remembers=True)
     asked = iter(range(10))
     assert [numbers.ask(1, "waiting", lambda: next(asked)) for _ in range(3)] == [0, 0, 0]
     with numbers.writing(2):
@@ -21,7 +21,7 @@ def test_a_number_is_asked_once_until_its_workspace_is_written_to() -> None:
 
 
 def test_what_was_found_before_or_during_a_write_is_not_remembered_after_it() -> None:
-    numbers = SinceWritten(remembers=True)
+    numbers = SinceWritten[int](remembers=True)
 
     def overtaken() -> int:
         with numbers.writing(1):
@@ -35,6 +35,6 @@ def test_what_was_found_before_or_during_a_write_is_not_remembered_after_it() ->
 
 
 def test_where_others_write_too_it_is_asked_every_time() -> None:
-    numbers = SinceWritten(remembers=False)
+    numbers = SinceWritten[int](remembers=False)
     asked = iter(range(10))
     assert [numbers.ask(1, "waiting", lambda: next(asked)) for _ in range(3)] == [0, 1, 2]

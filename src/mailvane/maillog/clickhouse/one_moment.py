@@ -2,21 +2,26 @@
 
 A batch goes into several tables, one after another, and each statement sees what is there when it begins. So statements
 that belong together are asked while nothing is written: first in the hope that nothing is, which keeps no writer; and
-when something was, once more with writers waiting. What another process writes to the same server is told by the block
-numbers of its parts, which only inserts raise; whoever writes on and on there may at last be seen in part.
+when something was, or is likely to be, with writers waiting. Any number may ask then; who comes when a writer waits
+lets that one go first, and is next. What another process writes to the same server is told by the block numbers of its
+parts, which only inserts raise; whoever writes on and on there may at last be seen in part.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from time import monotonic
 from types import TracebackType
 from typing import TypeVar
 
 from mailvane.maillog.clickhouse.engine import Engine, Statement
+from mailvane.maillog.clickhouse.kept_answers import KeptAnswers
 from mailvane.maillog.clickhouse.questions import Count
 from mailvane.maillog.queries import Statistics, StatisticsQuestion
 
+_QUIET_SECONDS = 1.0  # after a write: sooner, the next one is likely to come before all is asked
 _ROUNDS = 5  # at most is asked anew because of what other processes write
 
 T = TypeVar("T")
@@ -24,20 +29,34 @@ Rows = Callable[[Statement], list[tuple[object, ...]]]
 
 
 class Writing:
-    """Entered by whoever writes, one at a time."""
+    """Entered by whoever writes, one at a time, while nobody asks who keeps writers waiting."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], float] = monotonic) -> None:
+        """The clock tells seconds."""
         self._engine = engine
-        self._lock = threading.Lock()
+        self._clock = clock
+        self._changed = threading.Condition()
         self._begun = self._ended = 0
+        self._ended_at = float("-inf")
+        self._asking = 0  # who keep writers waiting
+        self._admitted = 0  # likewise, of those who waited for the last write and have not begun yet
+        self._wait_to_ask = self._wait_to_write = 0
 
     def __enter__(self) -> None:
-        self._lock.acquire()
-        self._begun += 1
+        with self._changed:
+            self._wait_to_write += 1
+            try:
+                self._changed.wait_for(lambda: self._begun == self._ended and not self._asking and not self._admitted)
+            finally:
+                self._wait_to_write -= 1
+            self._begun += 1
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._ended += 1
-        self._lock.release()
+        with self._changed:
+            self._ended += 1
+            self._ended_at = self._clock()
+            self._admitted = self._wait_to_ask
+            self._changed.notify_all()
 
     def none_during(self, ask: Callable[[], T]) -> T:
         """What this answers, asked while nothing is written. It may be called several times."""
@@ -50,12 +69,29 @@ class Writing:
 
     def _none_of_ours_during(self, ask: Callable[[], T]) -> T:
         ended = self._ended
-        if self._begun == ended:
+        if self._begun == ended and self._clock() - self._ended_at > _QUIET_SECONDS:
             answer = ask()
             if self._begun == ended:
                 return answer
-        with self._lock:
+        with self._writers_waiting():
             return ask()
+
+    @contextmanager
+    def _writers_waiting(self) -> Generator[None]:
+        with self._changed:
+            if self._begun != self._ended or self._wait_to_write:
+                ended = self._ended
+                self._wait_to_ask += 1
+                self._changed.wait_for(lambda: self._ended != ended)
+                self._wait_to_ask -= 1
+                self._admitted -= 1
+            self._asking += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._asking -= 1
+                self._changed.notify_all()
 
     def _written_by_others(self) -> list[tuple[object, ...]]:
         # An embedded engine has no others; of a cluster, no one server knows what the others hold.
@@ -68,15 +104,30 @@ class Writing:
         )
 
 
-def statistics(question: StatisticsQuestion, rows: Rows) -> Statistics:
+def statistics(question: StatisticsQuestion, rows: Rows, kept: KeptAnswers) -> Statistics:
     """Counts and ranked tables of a window."""
     count = Count(question)
     if not question.top:
-        sent = int(str(rows(count.sent())[0][0])) if question.deliveries else 0
+        if not question.deliveries:
+            return Statistics(_received(question, rows, kept), 0, {}, {}, {})
+        sent = int(str(rows(count.sent())[0][0]))
         return Statistics(int(str(rows(count.received())[0][0])), sent, {}, {}, {})
     received, _, (senders, origins) = _ranked(count, "mails", ("sender", "origin"), rows)
     _, sent, (recipients,) = _ranked(count, "deliveries", ("recipient",), rows)
     return Statistics(received, sent, senders, recipients, origins)
+
+
+def _received(question: StatisticsQuestion, rows: Rows, kept: KeptAnswers) -> int:
+    """Mails accepted. What is asked for again and again, such as a billing cycle, is counted anew of few weeks only."""
+    weeks = kept.weeks_of_mails.now()
+    known = kept.in_weeks.known(question, weeks)
+    statement = Count(question).received_by_week([week.partition for week in known])
+    counted = {str(partition): int(str(count)) for partition, count in rows(statement)}
+    unknown = [week for week in weeks if week not in known]
+    if kept.weeks_of_mails.still(unknown):
+        there = (week.partition for week in unknown if week.partition in counted)
+        kept.in_weeks.learn(question, unknown, [(partition, 0, counted[partition]) for partition in there])
+    return sum(counted.values()) + sum(count for counts in known.values() for _, count in counts)
 
 
 def _ranked(count: Count, table: str, columns: Sequence[str], rows: Rows) -> tuple[int, int, list[dict[str, int]]]:

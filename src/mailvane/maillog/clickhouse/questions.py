@@ -10,17 +10,16 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from mailvane.maillog.clickhouse import message_ids, places, queue_ids, terms
+from mailvane.maillog.clickhouse.buckets import BUCKET_BITS, STRETCH_BITS, Span
 from mailvane.maillog.clickhouse.engine import Statement
 from mailvane.maillog.clickhouse.merged_partitions import Week
-from mailvane.maillog.clickhouse.rows import AT_BIAS, EVENT_COLUMNS, REACTIONS, STATUSES, Name
+from mailvane.maillog.clickhouse.rows import AT_BIAS, EVENT_COLUMNS, REACTIONS, STATUSES, Name, Stored
 from mailvane.maillog.model import NUMBER_BITS, DeliveryStatus, MailKey, MailKind, parse_mail_id
 from mailvane.maillog.queries import LogQuestion, StatisticsQuestion
 
 _DELIVERED = f"(bitAnd(state, 15) = {STATUSES.index(DeliveryStatus.DELIVERED)})"
 _MAIL = "relay, accepted_at, number"
 _ROW = f"{_MAIL}, recipient"
-
-_BUCKET_BITS = 26  # of the time of acceptance are left out of `stretch`
 
 # The columns of `deliveries` beside its key, and what those are for a mail that was not tried yet.
 _FACTS = (
@@ -30,7 +29,7 @@ _FACTS = (
 _UNTRIED = {
     "original_recipient": "''",
     "recipient_number": "toUInt32(0)",
-    "stretch": f"toInt32(bitShiftRight(accepted_at, {_BUCKET_BITS}))",
+    "stretch": f"toInt32(bitShiftRight(accepted_at, {STRETCH_BITS}))",
     "state": f"max(if(e.type = 'held', toUInt64(e.at - e.accepted_at + {AT_BIAS}) * 16 + 1, toUInt64(0)))",
     "via": "''",
     "outcome": "''",
@@ -46,7 +45,7 @@ _HANDED_ON = (
     " maxIf(e.original_recipient, e.type = 'reinjected') AS instead_of"
 )
 _INSIDE = "accepted_at BETWEEN {first:Int64} AND {last:Int64}"
-_COLUMNS = f"{_ROW}, {', '.join(name for name in _STORED if name != 'stretch')}"
+_COLUMNS = ", ".join(Stored.__struct_fields__)
 _THEN = f"{_INSIDE} AND accepted_at IN {{when:Array(Int64)}}"
 MOMENTS = 2000  # at most are handed to a question: more would outgrow it
 AT_ONCE = 20_000  # rows at most are read whole to find the page among them
@@ -124,45 +123,8 @@ def _message(question: LogQuestion) -> list[_Filter]:
     return found
 
 
-class Span(NamedTuple):
-    """A stretch of buckets that holds a whole page, and how many rows of it come before the page."""
-
-    first: int
-    last: int
-    skip: int
-    ends: bool  # no row that was counted comes after it
-    rows: int  # that it holds
-
-
-def locate(counts: Iterable[tuple[int, int]], question: LogQuestion, spare: int = 0) -> Span | None:
-    """Where the page and that many rows after it lie, given how many rows each bucket has.
-
-    None when it lies beyond the last row.
-    """
-    skip, rows, opened = question.skip, 0, None
-    ordered = sorted(counts, reverse=not question.ascending)
-    for bucket, count in ordered:
-        if opened is None and skip >= count:
-            skip -= count
-            continue
-        opened = bucket if opened is None else opened
-        rows += count
-        if rows >= skip + question.limit + spare:
-            break
-    if opened is None:
-        return None
-    return Span(min(opened, bucket), max(opened, bucket), skip, bucket == ordered[-1][0], rows)
-
-
-def moments_of_page(found: list[int], question: LogQuestion) -> tuple[list[int], int]:
-    """When the rows of a page were accepted, and how many of these moments come before it, given those of all rows."""
-    found = sorted(found, reverse=not question.ascending)
-    page = found[question.skip : question.skip + question.limit]
-    return page, question.skip - found.index(page[0]) if page else 0
-
-
 def _bounds(span: Span) -> dict[str, object]:
-    return {"first": span.first << _BUCKET_BITS, "last": ((span.last + 1) << _BUCKET_BITS) - 1}
+    return {"first": span.first, "last": span.last}
 
 
 def _when(moments: Iterable[int]) -> dict[str, object]:
@@ -173,8 +135,9 @@ def _when(moments: Iterable[int]) -> dict[str, object]:
 class Search:
     """A log question, as the statements that answer it. Raises InvalidInput when the mail id is impossible.
 
-    Rows are counted by bucket of acceptance time: that gives the total and, with it, the stretch of time in which the
-    page lies, so that no more than that is sorted.
+    Of a short page the engine tells, with the total, at which moments its rows were accepted, and those are read whole.
+    Otherwise rows are counted by bucket of acceptance time: that gives the total and, with it, the stretch of time in
+    which the page lies, so that no more than that is sorted.
 
     An index on a filtered column is of little use to FINAL, which must see every partial row of what it joins. So a
     filter that selects is asked of settled weeks without FINAL; and of the others, at which moments candidates were
@@ -195,8 +158,8 @@ class Search:
         found += [_Filter(*terms.condition(place, term)) for place, term in enumerate(question.terms)]
         found += [_Filter(*behind)] if (behind := places.behind(question)) else []
         filters = [window, *message, *_exact(question).values(), *found]
-        self._question = question
-        self.workspace = question.workspace
+        self._question = self.question = question
+        self.by_message = question.by_message
         self._window = window.condition
         self._where = " AND ".join(filter_.condition for filter_ in filters)
         self._values = {name: value for filter_ in filters for name, value in filter_.values.items()}
@@ -204,10 +167,15 @@ class Search:
         self._message_ids = message_ids.named(question)
         self._joined = self._narrow = ""
         self._apart = False
+        self.workspace = question.workspace
         kinds_alone = all("kinds" in filter_.values for filter_ in filters[1:])
         whole = question.since is None and question.until is None and kinds_alone
         self.passes_all = kinds_alone
         """Whether all that is read for an answer passes, but for notifications and probes."""
+        self.is_fine = kinds_alone
+        """Whether rows are counted by bucket: the key is read in any case."""
+        self.is_short = question.skip + question.limit <= NAMED
+        """Whether the moments of the page, and of what comes before it, are few."""
         self.summary = (question.workspace, question.relays, question.kinds, question.by_message) if whole else None
         """What counts of this question may be remembered by: it asks for everything, whenever accepted."""
 
@@ -220,7 +188,7 @@ class Search:
         """Read these settled weeks without joining rows, and all others as ever."""
         self._apart = True
         self._joined = " AND _partition_id NOT IN {apart:Array(String)}"
-        self._values |= {"apart": [week.partition for week in weeks], "parts": [week.part for week in weeks]}
+        self._values["apart"] = [week.partition for week in weeks]
 
     @property
     def indexed(self) -> bool:
@@ -232,8 +200,11 @@ class Search:
         """Whether few rows are read to find those that pass."""
         return self._apart or bool(self._narrow)
 
-    def candidates(self) -> Statement | None:
-        """When the candidates for an answer were accepted, up to one more than MOMENTS; None when no filter selects."""
+    def candidates(self, are_few: bool) -> Statement | None:
+        """When the candidates for an answer were accepted, up to one more than MOMENTS.
+
+        None when no filter selects, or when there are so few rows that it costs less to join them all.
+        """
         if self._question.queue_ids is not None:
             named = queue_ids.mails(self._window, self._question.queue_ids)
             sql = f"SELECT DISTINCT accepted_at FROM ({named.sql}) LIMIT {MOMENTS + 1}"
@@ -241,7 +212,7 @@ class Search:
         if self._message_ids:
             found = message_ids.moments(self._window, self._message_ids, MOMENTS + 1)
             return Statement(found.sql, self._values | found.values)
-        if self._selective is None:
+        if self._selective is None or are_few:
             return None
         return Statement(
             f"SELECT DISTINCT accepted_at FROM {{deliveries}} WHERE {self._window}{self._joined}"
@@ -259,25 +230,38 @@ class Search:
         return Statement(f"SELECT count() FROM {self._waiting_rows()}", self._values)
 
     def counts(self, waiting: bool, known: Sequence[Week] = ()) -> Statement:
-        """How many rows each bucket has, leaving out weeks of which that is known."""
+        """How many rows each bucket has, or each stretch if they are not fine, without the weeks that are known."""
         others = " AND _partition_id NOT IN {known:Array(String)}" if known else ""
         values = self._values | ({"known": [week.partition for week in known]} if known else {})
-        return Statement(self._counted(self._passing(waiting, f"{_MAIL}, stretch", others=others), ""), values)
+        bucket = f"bitShiftRight(accepted_at, {BUCKET_BITS})" if self.is_fine else "stretch"
+        columns = _MAIL if self.is_fine else f"{_MAIL}, stretch"
+        return Statement(self._counted(self._passing(waiting, columns, others=others), "", bucket), values)
 
     def counts_apart(self, weeks: Sequence[Week]) -> Statement:
-        """How many rows each bucket of settled weeks has, and in which part they are."""
-        source = f"FROM {{deliveries}} WHERE _part IN {{parts:Array(String)}} AND {self._where}"
-        return Statement(self._counted(source, "_part, "), self._values | {"parts": [week.part for week in weeks]})
+        """How many rows each stretch of settled weeks has, by week."""
+        source = f"FROM {{deliveries}} WHERE _partition_id IN {{apart:Array(String)}} AND {self._where}"
+        values = self._values | {"apart": [week.partition for week in weeks]}
+        return Statement(self._counted(source, "_partition_id, ", "stretch"), values)
 
-    def _counted(self, rows: str, beside: str) -> str:
+    def _counted(self, rows: str, beside: str, bucket: str) -> str:
         if not self._question.by_message:
-            return f"SELECT {beside}stretch AS bucket, count() {rows} GROUP BY {beside}bucket"
+            return f"SELECT {beside}{bucket} AS bucket, count() {rows} GROUP BY {beside}bucket"
         # Within a bucket and a relay, time and number of a mail fit into one integer, which is counted faster.
-        mail = f"bitOr(bitShiftLeft(bitAnd(accepted_at, {(1 << _BUCKET_BITS) - 1}), {NUMBER_BITS}), number)"
-        mails = f"SELECT {beside}stretch AS bucket, relay, uniqExact({mail}) AS mails {rows}"
+        mail = f"bitOr(bitShiftLeft(bitAnd(accepted_at, {(1 << STRETCH_BITS) - 1}), {NUMBER_BITS}), number)"
+        mails = f"SELECT {beside}{bucket} AS bucket, relay, uniqExact({mail}) AS mails {rows}"
         return (
             f"SELECT {beside}bucket, sum(mails) FROM ({mails} GROUP BY {beside}bucket, relay) GROUP BY {beside}bucket"
         )
+
+    def total(self, waiting: bool) -> Statement:
+        """How many rows pass, and when those up to the end of the page were accepted."""
+        rows = self._passing(waiting, _MAIL if self._question.by_message else "accepted_at")
+        if self._question.by_message:
+            rows = f"FROM (SELECT DISTINCT {_MAIL} {rows})"
+        reach = self._question.skip + self._question.limit
+        first = f"groupArraySorted({reach})"  # the least
+        moments = f"{first}(accepted_at)" if self._question.ascending else f"arrayMap(at -> -at, {first}(-accepted_at))"
+        return Statement(f"SELECT count(), {moments} {rows}", self._values)
 
     def passing(self, waiting: bool, columns: str) -> Statement:
         """FROM and WHERE of everything that passes, for a statement that counts by these columns."""
@@ -344,6 +328,10 @@ class Search:
         """What recipients did with these mails."""
         return self._reacted(_THEN, _when([name[1] for name in names]))
 
+    def size(self) -> Statement:
+        """How many rows the whole workspace has, those of one delivery apart."""
+        return Statement("SELECT count() FROM {deliveries} WHERE workspace = {workspace:UInt32}", self._values)
+
     def any_reaction(self) -> Statement:
         """How many rows there are of reactions in the whole workspace."""
         return Statement("SELECT count() FROM {reactions} WHERE workspace = {workspace:UInt32}", self._values)
@@ -382,7 +370,7 @@ class Search:
             return f"FROM {joined}{f' AND {inside}' if inside else ''}"
         branches = [f"SELECT {columns} FROM {joined}"]
         if self._apart:
-            settled = "_part IN {parts:Array(String)}"
+            settled = "_partition_id IN {apart:Array(String)}"
             branches.append(f"SELECT {columns} FROM {{deliveries}} WHERE {settled} AND {self._where}")
         if waiting:
             branches.append(f"SELECT {columns} FROM ({self._untried()}) WHERE {self._where}")
@@ -429,6 +417,14 @@ class Count:
     def received(self) -> Statement:
         """Mails accepted."""
         return Statement(f"SELECT count() FROM {{mails}} FINAL WHERE {self._where}", self._values)
+
+    def received_by_week(self, known: Sequence[str]) -> Statement:
+        """Mails accepted, by the partitions that have any, leaving out those of which that is known."""
+        others = " AND _partition_id NOT IN {known:Array(String)}" if known else ""
+        return Statement(
+            f"SELECT _partition_id AS week, count() FROM {{mails}} FINAL WHERE {self._where}{others} GROUP BY week",
+            self._values | ({"known": list(known)} if known else {}),
+        )
 
     def sent(self) -> Statement:
         """Deliveries made."""

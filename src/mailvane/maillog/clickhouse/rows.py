@@ -50,8 +50,8 @@ _PREFIX = 16  # hexadecimal digits that lead `via` and `outcome`
 _SEPARATOR = "\x1f"
 
 
-class Stored(msgspec.Struct, kw_only=True, gc=False):
-    """A row of `deliveries` as schema.sql keeps it."""
+class Stored(msgspec.Struct, array_like=True, gc=False):
+    """A row of `deliveries` as schema.sql keeps it; its columns are asked for in this order."""
 
     relay: int
     accepted_at: int
@@ -99,6 +99,8 @@ _encoder = msgspec.json.Encoder()
 _events = msgspec.json.Decoder(MailEvent)
 _stored = msgspec.json.Decoder(Stored)
 _names = msgspec.json.Decoder(tuple[int, int, int, str])
+_counts = msgspec.json.Decoder(tuple[int, int])
+_total = msgspec.json.Decoder(tuple[int, list[int]])
 _NO_REACTION = (0,) * len(REACTIONS)
 _NO_OUTCOME = [""] * 9
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -149,6 +151,16 @@ Reactions = Mapping[Name, tuple[int, ...]]
 
 def decode_names(lines: bytes) -> list[Name]:
     return _names.decode_lines(lines)
+
+
+def decode_counts(lines: bytes) -> list[tuple[int, int]]:
+    """Pairs of a bucket of time and the rows in it."""
+    return _counts.decode_lines(lines)
+
+
+def decode_total(lines: bytes) -> tuple[int, list[int]]:
+    """How many rows pass, and moments of as many as the page reaches to."""
+    return _total.decode(lines)
 
 
 def decode_rows(lines: bytes) -> dict[Name, Stored]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Self
@@ -16,35 +14,28 @@ from mailvane.core.errors import InvalidInput
 from mailvane.maillog.clickhouse import inventory, one_moment, owners, places, queue_ids, schema, senders, terms, upkeep
 from mailvane.maillog.clickhouse import refused as refusals
 from mailvane.maillog.clickhouse import repair as doubt
+from mailvane.maillog.clickhouse.buckets import Bucket, Span, joined, locate, moments_of_page
 from mailvane.maillog.clickhouse.engagement import received_by
 from mailvane.maillog.clickhouse.engagement_days import EngagementDays
-from mailvane.maillog.clickhouse.engine import Engine, SinceWritten, Statement, parse_address
+from mailvane.maillog.clickhouse.engine import Engine, Statement, parse_address
 from mailvane.maillog.clickhouse.figures import figure_statement, figures_of
 from mailvane.maillog.clickhouse.hours import by_hour
 from mailvane.maillog.clickhouse.inserting import insert_batch
-from mailvane.maillog.clickhouse.merged_partitions import Counts, Remembered, Week, may_settle, settled_weeks
+from mailvane.maillog.clickhouse.kept_answers import KeptAnswers
+from mailvane.maillog.clickhouse.merged_partitions import Counts, Week
 from mailvane.maillog.clickhouse.message_ids import named_mails
-from mailvane.maillog.clickhouse.questions import (
-    AT_ONCE,
-    FOUND,
-    MOMENTS,
-    NAMED,
-    Search,
-    Span,
-    locate,
-    mail_events_of,
-    moments_of_page,
-)
+from mailvane.maillog.clickhouse.questions import AT_ONCE, FOUND, MOMENTS, NAMED, Search, mail_events_of
 from mailvane.maillog.clickhouse.replies import ReplySearch, decode_replies
 from mailvane.maillog.clickhouse.rows import (
     INSERT_SETTINGS,
-    REACTIVE,
     Name,
     Stored,
     batch_mark,
+    decode_counts,
     decode_events,
     decode_names,
     decode_rows,
+    decode_total,
     delivery,
     kept_days,
     newest_reactions,
@@ -52,7 +43,7 @@ from mailvane.maillog.clickhouse.rows import (
 from mailvane.maillog.clickhouse.scratch import ScratchSession, scratch_session
 from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.inventory import TableParts
-from mailvane.maillog.model import ColumnBatch, EventBatch, Holding, MailEvent, MailKey, Owner, rows_of
+from mailvane.maillog.model import EventBatch, Holding, MailEvent, MailKey, Owner, rows_of
 from mailvane.maillog.named_mails import NamedMail, NamedQuestion
 from mailvane.maillog.queries import (
     DelayQuestion,
@@ -85,6 +76,8 @@ from mailvane.maillog.refused_questions import RefusedTallyQuestion, RefusedTime
 _TABLE = re.compile(r"\{(" + "|".join(schema.TABLES) + r")\}")
 _ROUNDS = 10  # at most does one question look for a page that holds what its total says
 _SPARE = 100
+_FEW = 50_000
+_COMPACT = "JSONCompactEachRow"
 _hours = msgspec.json.Decoder(HourlyCounts)
 
 
@@ -115,11 +108,8 @@ class ClickHouseMailLog:
         self._writing = one_moment.Writing(self._engine)
         self.scratch: Callable[[], ScratchSession] = lambda: scratch_session(self._engine)
         self._merged = upkeep.MergedParts(self._engine)
-        self._remembered = Remembered()
-        self._settles = may_settle(self._engine)
-        self.engagement_days = EngagementDays(self._engine, self._settles)
-        # Of a server it is not known what others write.
-        self._waiting, self._reacted = (SinceWritten(self._engine.embedded) for _ in range(2))
+        self.kept = KeptAnswers(self._engine)
+        self.engagement_days = EngagementDays(self._engine, self.kept.settles)
         self._recall()
 
     def _recall(self) -> None:
@@ -139,28 +129,13 @@ class ClickHouseMailLog:
             batch = msgspec.structs.replace(batch, token=f"{created_at}/{batch.token}")
         if self._came_with_backup(batch):
             return
-        with self._writing, self._counted_anew(batch):
+        with self._writing, self.kept.appending(batch, doubtful):
             if doubtful and self._engine.embedded:
                 doubt.settle(self._engine, batch, INSERT_SETTINGS)
                 return
             settings = INSERT_SETTINGS | {"insert_deduplication_token": f"{batch.workspace}:{batch.token}"}
             insert_batch(self._engine, f"{self._scope}events", batch, settings)
             self._merged.inserted()
-
-    @contextmanager
-    def _counted_anew(self, batch: EventBatch) -> Generator[None]:
-        """What was asked before this batch was written, or while it is, is to be asked anew."""
-        with ExitStack() as writing:
-            if isinstance(batch, ColumnBatch) or any(event.waiting for event in batch.events):
-                writing.enter_context(self._waiting.writing(batch.workspace))
-            if any(event.type in REACTIVE for event in batch.events):
-                writing.enter_context(self._reacted.writing(batch.workspace))
-            yield
-
-    @contextmanager
-    def _rewriting(self) -> Generator[None]:
-        with self._waiting.writing(None), self._reacted.writing(None):
-            yield
 
     def _came_with_backup(self, batch: EventBatch) -> bool:
         if not self._any_restored:
@@ -174,61 +149,69 @@ class ClickHouseMailLog:
         Rows are counted first and read after; what is written in between may move or drop one. A page that does not
         hold what the total says is therefore not given out: the question is asked anew.
         """
-        for _ in range(_ROUNDS):
-            page = self._search(question)
+        for turn in range(_ROUNDS):
+            page = self._search(question, by_moments=turn < _ROUNDS // 2)
             missing = _expected(page.total, question) - len(page.deliveries)
             if not missing:
                 return page
         # Rows leave the answer faster than they are counted: those that are gone are no longer of the total.
         return LogPage(page.total - missing, page.deliveries)
 
-    def _search(self, question: LogQuestion) -> LogPage:
+    def _search(self, question: LogQuestion, by_moments: bool) -> LogPage:
         """An answer that may be short of rows, or have one too many, if some were written meanwhile."""
         try:
             search = Search(question)
         except InvalidInput:
             return LogPage(0, [])
-        weeks = settled_weeks(self._engine) if self._settles and (search.selects or search.summary) else []
-        page = self._page(search, question, weeks)
-        if search.selects and not self._still(weeks):  # what was read apart is to be joined after all
-            page = self._page(Search(question), question, [])
+        weeks = self.kept.weeks.now() if search.selects or search.summary else []
+        page = self._page(search, question, weeks, by_moments)
+        if search.selects and not self.kept.weeks.still(weeks):  # what was read apart is to be joined after all
+            page = self._page(Search(question), question, [], by_moments)
         return page
 
-    def _page(self, search: Search, question: LogQuestion, weeks: list[Week]) -> LogPage:
+    def _page(self, search: Search, question: LogQuestion, weeks: list[Week], by_moments: bool) -> LogPage:
         """The answer, right if these weeks are settled until it is there."""
         waiting = self._is_waiting(search, question)
-        known: dict[Week, Counts] = {}
         if search.selects and weeks:
             search.read_apart(weeks)
-        elif not (question.by_message and waiting):  # one mail may wait and have deliveries, and is to be counted once
-            known = self._known(search, weeks)
         self._narrow(search)
+        if by_moments and search.is_short and not search.passes_all:
+            total, moments = decode_total(self._lines(search.total(waiting), _COMPACT))
+            return self._of_moments(search, waiting, moments, total)
         if search.sifted:
             found = [int(str(moment)) for (moment,) in self._rows(search.few(waiting))]
-            moments, skip = moments_of_page(found, question)
-            if len(found) <= FOUND and len(moments) <= MOMENTS:
-                page = self._accepted_at(search, waiting, moments, skip)
-                ends = question.skip + question.limit >= len(found)
-                return LogPage(question.skip + len(page) if ends and page else len(found), page)
+            if len(found) <= FOUND and min(question.limit, len(found)) <= MOMENTS:
+                return self._of_moments(search, waiting, found, len(found))
             if not search.indexed:
                 search = Search(question)
-        counts = Counter[int]()
-        for bucket, count in self._rows(search.counts(waiting, list(known))):
-            counts[int(str(bucket))] += int(str(count))
-        for bucket, count in (pair for pairs in known.values() for pair in pairs):
-            counts[bucket] += count
-        return self._located(search, question, waiting, counts)
+        return self._located(search, question, waiting, self._counts(search, waiting, weeks))
 
-    def _located(self, search: Search, question: LogQuestion, waiting: bool, counts: Counter[int]) -> LogPage:
+    def _counts(self, search: Search, waiting: bool, weeks: list[Week]) -> list[Bucket]:
+        """How many rows pass, by time of acceptance."""
+        if search.summary is None:
+            return self._counted_by_time(search, waiting, [])
+        return self.kept.buckets.ask(
+            search.workspace, search.summary, lambda: self._counted_by_time(search, waiting, weeks)
+        )
+
+    def _counted_by_time(self, search: Search, waiting: bool, weeks: list[Week]) -> list[Bucket]:
+        known: dict[Week, Counts] = {}
+        if not (search.by_message and waiting):  # one mail may wait and have deliveries, and is to be counted once
+            known = self._known(search, weeks)
+        rows = decode_counts(self._lines(search.counts(waiting, list(known)), _COMPACT))
+        return joined(rows, search.is_fine, (pair for pairs in known.values() for pair in pairs))
+
+    def _located(self, search: Search, question: LogQuestion, waiting: bool, counts: list[Bucket]) -> LogPage:
         """The page that lies where these counts tell."""
-        total, span = counts.total(), locate(counts.items(), question)
+        total, span = sum(bucket.rows for bucket in counts), locate(counts, question)
         if span is None:
             return LogPage(total, [])
         rows = self._rows_of(search, question, waiting, span)
         if len(rows) != _expected(total, question):
+            self.kept.buckets.forget(search.workspace, search.summary)
             # With rows to spare, so that a few may leave the answer before they are read.
-            span = locate(counts.items(), question, 2 * question.limit + _SPARE) or span
-            rows = decode_rows(self._lines(search.at_once(waiting, span)))
+            span = locate(counts, question, 2 * question.limit + _SPARE) or span
+            rows = decode_rows(self._lines(search.at_once(waiting, span), _COMPACT))
             if span.ends and (rows or not question.skip):
                 total = max(question.skip + len(rows), total if len(rows) == question.limit else 0)
         if question.limit > NAMED:
@@ -239,46 +222,52 @@ class ClickHouseMailLog:
     def _rows_of(self, search: Search, question: LogQuestion, waiting: bool, span: Span) -> dict[Name, Stored]:
         """The rows of a page; perhaps without some that changed between being named and being read."""
         if search.passes_all and span.rows <= AT_ONCE:
-            return decode_rows(self._lines(search.at_once(waiting, span)))
+            return decode_rows(self._lines(search.at_once(waiting, span), _COMPACT))
         if question.limit > NAMED:
-            return decode_rows(self._lines(search.page(waiting, span)))
-        names = decode_names(self._lines(search.names(waiting, span), "JSONCompactEachRow"))
+            return decode_rows(self._lines(search.page(waiting, span), _COMPACT))
+        names = decode_names(self._lines(search.names(waiting, span), _COMPACT))
         if not names:
             return {}
         named = set(names)
         waited = {name[:3] for name in names if not name[3]}
-        rows = decode_rows(self._lines(search.rows(names, waiting)))
+        rows = decode_rows(self._lines(search.rows(names, waiting), _COMPACT))
         found = (name for name in rows if name in named or name[:3] in waited)
         return {name: rows[name] for name in islice(found, question.limit)}
 
-    def _accepted_at(self, search: Search, waiting: bool, moments: list[int], skip: int) -> list[Delivery]:
+    def _of_moments(self, search: Search, waiting: bool, found: list[int], total: int) -> LogPage:
+        """The page, given when the rows up to its end were accepted."""
+        question = search.question
+        moments, skip = moments_of_page(found, question)
         if not moments:
-            return []
-        return self._deliveries(search, decode_rows(self._lines(search.whole(waiting, moments, skip))))
+            return LogPage(total, [])
+        page = self._deliveries(search, decode_rows(self._lines(search.whole(waiting, moments, skip), _COMPACT)))
+        ends = question.skip + question.limit >= total
+        return LogPage(question.skip + len(page) if ends and page else total, page)
 
     def _known(self, search: Search, weeks: list[Week]) -> dict[Week, Counts]:
         """The counts of settled weeks, remembered or made now; what was not settled to the end is left out."""
         if search.summary is None:
             return {}
-        known = self._remembered.known(search.summary, weeks)
+        known = self.kept.in_weeks.known(search.summary, weeks)
         if unknown := [week for week in weeks if week not in known]:
             rows = [
                 (str(part), int(str(bucket)), int(str(count)))
                 for part, bucket, count in self._rows(search.counts_apart(unknown))
             ]
-            if self._still(unknown):
-                known |= self._remembered.learn(search.summary, unknown, rows)
+            if self.kept.weeks.still(unknown):
+                known |= self.kept.in_weeks.learn(search.summary, unknown, rows)
         return known
-
-    def _still(self, weeks: list[Week]) -> bool:
-        return not weeks or set(weeks) <= set(settled_weeks(self._engine))
 
     def _narrow(self, search: Search) -> None:
         """Look only at few moments, if a filter leaves few."""
-        if candidates := search.candidates():
+        if candidates := search.candidates(self._are_few(search)):
             moments = [int(str(moment)) for (moment,) in self._rows(candidates)]
             if len(moments) <= MOMENTS:
                 search.narrow(moments)
+
+    def _are_few(self, search: Search) -> bool:
+        """Whether the whole workspace has so few rows that no filter need be looked up before they are joined."""
+        return search.selects and self.kept.sizes.ask(search.workspace, lambda: self._number(search.size())) <= _FEW
 
     def _deliveries(self, search: Search, rows: dict[Name, Stored]) -> list[Delivery]:
         """These rows, each with what its recipient did."""
@@ -288,7 +277,7 @@ class ClickHouseMailLog:
         return [delivery(row, reactions) for row in rows.values()]
 
     def _has_reactions(self, search: Search) -> bool:
-        return self._reacted.ask(search.workspace, None, lambda: self._number(search.any_reaction())) > 0
+        return self.kept.reacted.ask(search.workspace, None, lambda: self._number(search.any_reaction())) > 0
 
     def statistics(self, question: StatisticsQuestion) -> Statistics:
         """Counts and ranked tables of a window."""
@@ -296,7 +285,10 @@ class ClickHouseMailLog:
 
     def statistics_of(self, questions: Sequence[StatisticsQuestion]) -> list[Statistics]:
         """The same of several windows, all of one moment."""
-        return self._writing.none_during(lambda: [one_moment.statistics(each, self._rows) for each in questions])
+        return self._writing.none_during(lambda: [self._statistics(each) for each in questions])
+
+    def _statistics(self, question: StatisticsQuestion) -> Statistics:
+        return one_moment.statistics(question, self._rows, self.kept)
 
     def tally(self, question: TallyQuestion) -> list[Tally]:
         """How many deliveries have which value, the most first."""
@@ -321,7 +313,7 @@ class ClickHouseMailLog:
         """Whether there may be mails in the window that wait untried."""
         asked = places.bounded(question)
         window = (asked.relays, asked.since, asked.until)
-        return self._waiting.ask(question.workspace, window, lambda: self._number(search.waiting())) > 0
+        return self.kept.waiting.ask(question.workspace, window, lambda: self._number(search.waiting())) > 0
 
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
         """Counts hour by hour, oldest first; hours without events are left out."""
@@ -371,7 +363,7 @@ class ClickHouseMailLog:
 
     def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
         """Every event of one mail, oldest first; empty when the workspace has no such mail."""
-        return decode_events(self._lines(mail_events_of(workspace, mail), "JSONCompactEachRow"))
+        return decode_events(self._lines(mail_events_of(workspace, mail), _COMPACT))
 
     def retain(self, workspace: int, days: int) -> None:
         """Apply a new retention to what is stored already; 0 keeps for ever."""
@@ -396,7 +388,7 @@ class ClickHouseMailLog:
         self._on_every_server(lambda engine, _number: inventory.set_aside_broken(engine))
 
     def _on_every_server(self, keep_up: Callable[[Engine, int], None]) -> None:
-        with self._writing, self._rewriting():
+        with self._writing, self.kept.rewriting():
             for number, engine in enumerate(self._engines):
                 keep_up(engine, number)
         self._recall()
@@ -443,7 +435,7 @@ class ClickHouseMailLog:
 
     def drop(self, workspace: int) -> None:
         """Delete all mail of a workspace, in the events and in every view."""
-        with self._writing, self._rewriting():
+        with self._writing, self.kept.rewriting():
             for engine in self._engines:
                 owners.drop(engine, workspace)
 
