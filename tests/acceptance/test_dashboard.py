@@ -22,9 +22,11 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 REPOSITORY = Path(__file__).resolve().parents[2]
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
-SCHEMES: dict[str, tuple[Literal["dark", "light"], ...]] = {"wide": ("dark", "light"), "phone": ("light",)}
+Scheme = Literal["dark", "light"]
+SCHEMES: dict[str, tuple[Scheme, ...]] = {"wide": ("dark", "light"), "phone": ("light",)}
 AXE = REPOSITORY / ".cache" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 VIOLATIONS = "axe.run().then(found => found.violations.map(one => [one.id, one.nodes.map(node => node.target)]))"
+KEYS = "keys"  # the window that tells them, over the last page of a walk
 PATHS = (
     "1", "1/log?q=since:2025-11-01", "1/log?q=is:refused since:2025-11-01", "1/log?q=since:2025-11-01&live=1",
     "1/domains", "1/domains/shop.example", "1/domains/shop.example/what-if?daily=1", "1/reputation",
@@ -139,6 +141,16 @@ class Walk(NamedTuple):
     headings: dict[str, str]
     violations: dict[tuple[str, str], Any]  # by path and colour scheme, as axe-core tells them; none without it
 
+    def judge(self, page: Page, name: str, schemes: tuple[Scheme, ...]) -> None:
+        """What is open now, in these looks; the first is the one that it has."""
+        if not AXE.is_file():
+            return
+        page.evaluate(AXE.read_text())
+        for scheme in schemes:
+            page.emulate_media(color_scheme=scheme)
+            self.violations[name, scheme] = page.evaluate(VIOLATIONS)
+        page.emulate_media(color_scheme=schemes[0])
+
 
 @pytest.fixture(scope="module")
 def walk_of(browser: Browser, site: Installation) -> Callable[[str], Walk]:
@@ -146,20 +158,16 @@ def walk_of(browser: Browser, site: Installation) -> Callable[[str], Walk]:
 
     @cache
     def walked(size: str) -> Walk:
-        first, *others = SCHEMES[size]
-        watched = logged_in(browser, site, size, color_scheme=first)
+        schemes = SCHEMES[size]
+        watched = logged_in(browser, site, size, color_scheme=schemes[0])
         walk = Walk(watched.said, {}, {})
         for path in PATHS:
             watched.open(f"{site.url}/ui/{path}")
             walk.headings[path] = watched.page.inner_text("h1")
-            if not AXE.is_file():
-                continue
-            watched.page.evaluate(AXE.read_text())
-            walk.violations[path, first] = watched.page.evaluate(VIOLATIONS)
-            for scheme in others:
-                watched.page.emulate_media(color_scheme=scheme)
-                walk.violations[path, scheme] = watched.page.evaluate(VIOLATIONS)
-            watched.page.emulate_media(color_scheme=first)
+            walk.judge(watched.page, path, schemes)
+        watched.page.keyboard.press("?")
+        walk.headings[KEYS] = watched.page.inner_text("dialog[open] h2")
+        walk.judge(watched.page, KEYS, schemes)
         return walk
 
     return walked
@@ -168,7 +176,7 @@ def walk_of(browser: Browser, site: Installation) -> Callable[[str], Walk]:
 @pytest.mark.parametrize("size", SIZES)
 def test_every_page_fits_and_says_nothing_in_the_console(walk_of: Callable[[str], Walk], size: str) -> None:
     walk = walk_of(size)
-    assert walk.headings.keys() == set(PATHS)
+    assert walk.headings.keys() == {*PATHS, KEYS}
     assert all(walk.headings.values())
     assert walk.said == []
 
@@ -178,7 +186,7 @@ def test_every_page_fits_and_says_nothing_in_the_console(walk_of: Callable[[str]
 def test_no_page_keeps_anybody_out(walk_of: Callable[[str], Walk], size: str) -> None:
     """By axe-core: names, roles, contrast, order of headings."""
     walk = walk_of(size)
-    assert walk.violations.keys() == set(product(PATHS, SCHEMES[size]))
+    assert walk.violations.keys() == set(product((*PATHS, KEYS), SCHEMES[size]))
     assert {page: found for page, found in walk.violations.items() if found} == {}
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.acceptance.installation import Installation
-from tests.acceptance.test_dashboard import CHROMIUM, Watched, browser
+from tests.acceptance.test_dashboard import AXE, CHROMIUM, SIZES, Walk, Watched, browser
 from tests.wire.dashboard.login_provider import CLIENT, SECRET, LocalProvider
 
 if TYPE_CHECKING:
@@ -29,8 +30,13 @@ def test_a_click_leads_to_the_provider_and_back_as_a_new_member(browser: Browser
             'name = "Example Login"\nnew_member_role = "viewer"\nnew_member_workspace = "acme"\n'
         )
         with installation.serving():
-            watched = Watched(browser.new_context().new_page())
-            watched.open(f"{installation.url}/ui/login")
+            watched, walk = Watched(browser.new_context().new_page()), Walk([], {}, {})
+            for size, (width, height) in SIZES.items():
+                watched.page.set_viewport_size({"width": width, "height": height})
+                watched.open(f"{installation.url}/ui/login")
+                walk.judge(watched.page, size, ("light", "dark"))
+            assert set(walk.violations) == (set(product(SIZES, ("light", "dark"))) if AXE.is_file() else set())
+            assert not any(walk.violations.values()), walk.violations
             watched.page.click("text=Log in with Example Login")
             watched.page.wait_for_url("**/ui/workspaces")
             watched.page.click("text=acme")
