@@ -318,19 +318,20 @@ def counted(maillog: ClickHouseMailLog) -> Callable[[str], RefusedQuestion]:
     """A question of eight refusals over two hours, by a query; beside them is a delivery and what others refused."""
     own, other = new_workspace(), new_workspace()
 
-    def told(number: int, at: int, sender: str, origin: str, family: ReasonFamily, hard: bool) -> MailEvent:
+    def told(number: int, at: int, sender: str, origin: str, family: ReasonFamily, code: int) -> MailEvent:
         return event(
             EventType.REJECTED, number=number, accepted_at=at, at=at + 1, line=number, sender=sender, origin=origin,
-            recipient=f"r{number}@{'one' if number < 6 else 'two'}.example", family=family, hard=hard, login="Shop",
+            recipient=f"r{number}@{'one' if number < 6 else 'two'}.example", family=family, code=code, login="Shop",
+            hard=number == 6,
         )  # fmt: skip
 
     spam, slow = ReasonFamily.REPUTATION, ReasonFamily.RATE_LIMIT
     rows = [
-        *(told(n, NOON + n, "x@bad.example", "192.0.2.7", spam, True) for n in range(4)),
-        told(4, NOON + 4, "y@bad.example", "2001:db8::1", slow, False),
-        told(5, NOON + HOUR, "", "192.0.2.8", slow, False),
-        told(6, NOON + HOUR + 1, "root", "192.0.2.8", ReasonFamily.NONE, True),
-        told(7, NOON + HOUR + 2, "z@worse.example", "192.0.2.8", spam, True),
+        *(told(n, NOON + n, "x@bad.example", "192.0.2.7", spam, 550 + n) for n in range(4)),
+        told(4, NOON + 4, "y@bad.example", "2001:db8::1", slow, 450),
+        told(5, NOON + HOUR, "", "192.0.2.8", slow, 421),
+        told(6, NOON + HOUR + 1, "root", "192.0.2.8", ReasonFamily.NONE, 0),
+        told(7, NOON + HOUR + 2, "z@worse.example", "192.0.2.8", spam, 554),
     ]
     maillog.append(
         EventBatch("counted", own, 0, [*rows, delivered("ann@one.example", number=9, sender="x@bad.example")])

@@ -242,8 +242,8 @@ class MemoryMailLog:
 
     def refused_over_time(self, question: RefusedTimeQuestion) -> list[RefusedTime]:
         rows = self.refused(structs.replace(question.refused, limit=10**6, skip=0)).refused
-        counts = Counter((row.accepted_at // question.step * question.step, row.hard) for row in rows)
-        return [RefusedTime(since, hard, count) for (since, hard), count in sorted(counts.items())]
+        counts = Counter((row.accepted_at // question.step * question.step, row.code >= 500) for row in rows)
+        return [RefusedTime(since, permanent, count) for (since, permanent), count in sorted(counts.items())]
 
     def with_queue_id(self, question: QueueIdQuestion) -> list[MailKey]:
         events = self._of(question.workspace, question.relays)

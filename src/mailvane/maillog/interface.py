@@ -99,7 +99,7 @@ class MailLog(EventStore, EngagementLog, Protocol):
         """How many refusals have which value, the most first."""
 
     def refused_over_time(self, question: RefusedTimeQuestion) -> list[RefusedTime]:
-        """How many refusals, for good or for now, in each stretch of time, the oldest first."""
+        """How many refusals, permanent or transient, in each stretch of time, the oldest first."""
 
     def senders(self, question: SenderQuestion) -> SenderPage:
         """One page of those who wrote to domains, and the total."""

@@ -18,15 +18,15 @@ class RefusedTallyQuestion(msgspec.Struct, frozen=True):
 
 
 class RefusedTimeQuestion(msgspec.Struct, frozen=True):
-    """How many refusals, for good or for now, in each stretch of `step` milliseconds of coming, the oldest first."""
+    """How many refusals of each kind in each stretch of `step` milliseconds of coming, the oldest first."""
 
     refused: RefusedQuestion
     step: int
 
 
 class RefusedTime(msgspec.Struct, frozen=True):
-    """How many mails that came in a stretch of time were refused, for good (`hard`) or for now."""
+    """How many refusals of mails that came in a stretch of time were permanent, or transient (RFC 5321, 4.2.1)."""
 
     since: int
-    hard: bool
+    permanent: bool  # by the code, 5yz; where there is none, as its reason is
     count: int

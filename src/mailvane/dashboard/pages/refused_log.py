@@ -74,12 +74,12 @@ def _facets(
 
 
 def _chart(services: DashboardServices, visit: Visit, asked: RefusedQuestion, tokens: Sequence[Token]) -> Markup:
-    """For good and for now apart: what was told to come again later is no loss yet."""
+    """Permanent and transient refusals apart: what was told to come again later is no loss yet."""
     span = span_of(asked, visit.now)
     question = msgspec.structs.replace(asked, since=span.since)
     counts: dict[int, dict[bool, int]] = {}
     for each in services.maillog.refused_over_time(RefusedTimeQuestion(question, span.step)):
-        counts.setdefault(each.since, {})[each.hard] = each.count
+        counts.setdefault(each.since, {})[each.permanent] = each.count
     parts = {
         since: Part(
             {"refused": found.get(True, 0), "warn": found.get(False, 0)},

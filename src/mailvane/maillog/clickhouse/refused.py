@@ -92,10 +92,12 @@ class RefusedSearch:
         )
 
     def over_time(self, step: int) -> Statement:
-        """How many came in each stretch of time, apart by whether they were refused for good."""
+        """How many came in each stretch of time, permanent refusals apart from transient ones."""
         return Statement(
-            f"SELECT intDiv(accepted_at, {{step:Int64}}) AS place, toUInt8(hard) AS for_good, count()"
-            f" FROM {{events}} WHERE {self._where} GROUP BY place, for_good ORDER BY place, for_good LIMIT 20000",
+            "SELECT intDiv(accepted_at, {step:Int64}) AS place,"
+            " toUInt8(code >= 500 OR (code = 0 AND hard)) AS permanent,"
+            f" count() FROM {{events}} WHERE {self._where} GROUP BY place, permanent ORDER BY place, permanent"
+            " LIMIT 20000",
             self._values | {"step": step},
         )
 
@@ -115,6 +117,6 @@ def tally(question: RefusedTallyQuestion, rows: _Rows) -> list[Tally]:
 def over_time(question: RefusedTimeQuestion, rows: _Rows) -> list[RefusedTime]:
     found = rows(RefusedSearch(question.refused).over_time(question.step))
     return [
-        RefusedTime(int(str(place)) * question.step, bool(int(str(hard))), int(str(count)))
-        for place, hard, count in found
+        RefusedTime(int(str(place)) * question.step, bool(int(str(permanent))), int(str(count)))
+        for place, permanent, count in found
     ]

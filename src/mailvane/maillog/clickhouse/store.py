@@ -346,7 +346,7 @@ class ClickHouseMailLog:
         return refusals.tally(question, self._rows)
 
     def refused_over_time(self, question: RefusedTimeQuestion) -> list[RefusedTime]:
-        """How many refusals, for good or for now, in each stretch of time, the oldest first."""
+        """How many refusals, permanent or transient, in each stretch of time, the oldest first."""
         return refusals.over_time(question, self._rows)
 
     def senders(self, question: SenderQuestion) -> SenderPage:
