@@ -266,8 +266,8 @@ def test_other_limits_are_tried_at_one_on_what_the_other_decided(owner: Member, 
     told = nodes[0].answer("quota", "what-if", "--domain", "tried.example", "--daily", "1")
     assert told["asked"] == 3
     assert told["stopped"] >= 1  # 2, but where midnight came in between
-    for node in (0, 1):
-        page = text_of(owner.get(node, "1/domains/tried.example/what-if?daily=1").text)
+    for number in (0, 1):
+        page = text_of(owner.get(number, "1/domains/tried.example/what-if?daily=1").text)
         assert f"{told['stopped']} of 3 would have been stopped" in page
 
 
