@@ -8,6 +8,7 @@ from html import unescape
 import pytest
 from msgspec import structs
 
+from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.people.model import Role
 from mailvane.maillog.model import EventType
 from mailvane.outbound.admission.rules import Line, crossing, room
@@ -55,3 +56,18 @@ def test_the_overview_tells_why_of_how_many_and_how_long_it_takes(world: World) 
     page = text_of(member(world, Role.VIEWER).get(f"/ui/{world.ours.workspace.id}").text)
     assert "isp.example12 s" in page.replace(" ", "").replace("2s", "2 s")
     assert "follows none for this workspace" in page
+
+
+def test_a_tile_of_the_overview_leads_to_as_many_rows(world: World) -> None:
+    """Waiting is what came in the last 14 days, as for alerts; what was refused is found behind its tile, too."""
+    at, viewer = f"/ui/{world.ours.workspace.id}", member(world, Role.VIEWER)
+    for number, days in enumerate((1, 13, 15)):
+        mail = structs.replace(accepted(world.ours, f"r{number}@isp.example", number), accepted_at=NOW - days * DAY_MS)
+        world.record(world.ours, mail, ended(mail, EventType.DEFERRED, 450, "450 4.2.0 later"))
+    page = viewer.get(at).text
+    link, count = re.findall(r'href="([^"]+)"><span class="k">.{0,400}?Waiting now</span><span class="v">(\d+)<', page)[
+        0
+    ]
+    assert (unescape(link), count) == (f"{at}/log?q=is:waiting%20since:14d", "2")
+    assert "the newest 2 of 2<" in viewer.get(unescape(link)).text
+    assert f'href="{at}/log?q=is:refused%20since:7d"' in page

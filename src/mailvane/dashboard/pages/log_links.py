@@ -36,9 +36,12 @@ class ShownView(msgspec.Struct, frozen=True):
     may_remove: bool
 
 
+_PLAIN = ":,@/"  # in a query of an address, by RFC 3986 section 3.4: what people copy can be read
+
+
 def link(visit: Visit, query: str, **more: str) -> str:
     rest = "".join(f"&{name}={quote(value)}" for name, value in more.items() if value)
-    return f"/ui/{visit.workspace.id}/log?q={quote(query)}{rest}"
+    return f"/ui/{visit.workspace.id}/log?q={quote(query, safe=_PLAIN)}{rest}"
 
 
 def without(tokens: Sequence[Token], *left_out: Token) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from urllib.parse import quote
 
 import msgspec
 from markupsafe import Markup
@@ -11,6 +10,7 @@ from markupsafe import Markup
 from mailvane.core.decoding import prepared
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.dashboard.pages import alerts, domains, reputation
+from mailvane.dashboard.pages.log_links import link
 from mailvane.dashboard.pages.needs import Need
 from mailvane.dashboard.parts.bars import HIGH, Bar, bars
 from mailvane.dashboard.parts.interval import interval
@@ -20,6 +20,7 @@ from mailvane.dashboard.visits import Html, Page, Reply, Visit
 from mailvane.inbound.model import MessageStatus
 from mailvane.mailboxes.rates import wilson
 from mailvane.maillog import query_language
+from mailvane.maillog.figure_questions import WAITS_AT_MOST_MS
 from mailvane.maillog.queries import (
     DelayQuestion,
     Delays,
@@ -35,6 +36,8 @@ _USUAL = "7d"
 _BARS = 168
 _STEPS = (HOUR_MS, 6 * HOUR_MS, DAY_MS)
 _TOP, _ALL_DOMAINS = 8, 5000
+# Of the time that alerts about waiting mail look at, too: without a bound all mail that there is would be read.
+_WAITING = f"is:waiting since:{WAITS_AT_MOST_MS // DAY_MS}d"
 _FAILED = "is:bounced,expired"
 
 
@@ -58,7 +61,7 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         HourlyQuestion(workspace=visit.workspace.id, relays=relays, since=since, until=visit.now)
     )
     waiting = services.history.search(
-        msgspec.structs.replace(_asked(services, visit, "is:waiting"), limit=1, ascending=True)
+        msgspec.structs.replace(_asked(services, visit, _WAITING), limit=1, ascending=True)
     )
     needs = [
         *domains.needs(services, visit),
@@ -79,6 +82,7 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "finished": delivered + bounced,
         "share": _share(delivered, delivered + bounced),
         "waiting": waiting.total,
+        "waiting_query": _WAITING,
         "oldest": visit.now - waiting.deliveries[0].accepted_at if waiting.deliveries else 0,
         "chart": _chart(services, visit, hours, since),
         "needs": needs,
@@ -86,7 +90,7 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "why": list(_why(services, visit, chosen, delivered + bounced)),
         "delays": _delays(services, visit, chosen),
         "logs": services.followed.of(visit.workspace.name) if services.followed else [],
-        "link": lambda query: f"/ui/{visit.workspace.id}/log?q={quote(query)}",
+        "link": lambda query: link(visit, query),
     }
     return Html("overview.html", values)
 
@@ -130,8 +134,8 @@ def _rows(
         whole = wholes[each.value]
         rate = each.count / whole
         title = f"{rate:.1%} of {whole:,}, with 95 % certainty {bound.low:.1%} to {bound.high:.1%}"
-        link = f"/ui/{visit.workspace.id}/log?q={quote(query(each.value))}"
-        yield Row(each.value, each.count, whole, link, interval(rate, bound.low, bound.high, scale, title))
+        picture = interval(rate, bound.low, bound.high, scale, title)
+        yield Row(each.value, each.count, whole, link(visit, query(each.value)), picture)
 
 
 def _delays(services: DashboardServices, visit: Visit, chosen: str) -> list[Delays]:
@@ -167,8 +171,8 @@ def _chart(services: DashboardServices, visit: Visit, hours: Sequence[HourlyCoun
         first, last = (local(at, services.zone).strftime("%Y-%m-%dT%H:%M:%S") for at in (start, start + step - 1))
         told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         parts = {"ok": counts["delivered"], "warn": counts["deferred"], "bad": counts["bounced"]}
-        link = f"/ui/{visit.workspace.id}/log?q={quote(f'since:{first} until:{last}')}"
-        drawn.append(Bar(start, parts, link, f"{local(start, services.zone):%a %d %b %H:%M}: {told}"))
+        target = link(visit, f"since:{first} until:{last}")
+        drawn.append(Bar(start, parts, target, f"{local(start, services.zone):%a %d %b %H:%M}: {told}"))
     return bars(drawn, lambda at: local(at, services.zone).strftime("%a %d %b"), "Deliveries over time", HIGH)
 
 

@@ -78,4 +78,4 @@ def _bar(bar: Bar, x: float, width: float, plot: tuple[int, int]) -> str:
     if not drawn:
         return ""
     title = escape(bar.title)
-    return f'<a href="{escape(bar.link)}" aria-label="{title}"><title>{title}</title>{"".join(drawn)}</a>'
+    return f'<a href="{escape(bar.link)}"><title>{title}</title>{"".join(drawn)}</a>'
