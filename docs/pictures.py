@@ -68,11 +68,12 @@ def draw(page: Page, link: str) -> None:
     page.goto(link)
     page.click("button.main")
     page.wait_for_url("**/ui/workspaces")
-    workspace = page.locator("main a[href^='/ui/']").first.get_attribute("href")
+    workspace = page.locator("main table a").first.get_attribute("href")
     base = link.partition("/ui/")[0]
     for name, path in PAGES.items():
         page.goto(base + path.format(workspace=workspace))
-        page.wait_for_load_state("networkidle")
+        page.locator("#ticks[data-state=live]").wait_for()
+        page.evaluate("document.fonts.ready")
         page.screenshot(path=HERE / f"{name}.png")
 
 
