@@ -78,6 +78,8 @@ def test_what_cannot_be_is_said(office: Installation, words: tuple[str, ...], to
 
 
 def test_a_sender_who_never_wrote_can_be_blocked(office: Installation) -> None:
+    (nobody,) = office.run_several(("contact", "list", "--search", "nobody@z.example"))
+    assert "no sender is like that" in nobody.stdout
     blocked, listed = office.answers(
         ("contact", "set", "New@Z.example", "--state", "blocked", "--category", "spam"),
         ("contact", "list", "--state", "blocked"),

@@ -28,6 +28,8 @@ class CommitLimits(msgspec.Struct, frozen=True):
 
 
 _UNLIMITED = CommitLimits(2**63, 2**63)
+_STEP_SECONDS = 0.001
+_LONGEST_SECONDS = 0.01
 
 
 def _one(_request: object) -> int:
@@ -78,6 +80,10 @@ class GroupCommit(Generic[Key, Request, Answer]):
             self._running[key] = asyncio.create_task(self._run(key), context=Context())
         return answer
 
+    def waiting(self, key: Key) -> int:
+        """How many requests the next commit would take."""
+        return len(self._waiting.get(key, ()))
+
     async def drain(self) -> None:
         """Return when everybody who waits now has an answer."""
         if self._running:
@@ -120,3 +126,15 @@ class GroupCommit(Generic[Key, Request, Answer]):
             self._held[key] -= sum(map(self._size, requests))
             if not self._held[key]:
                 del self._held[key]
+
+
+async def gather(waiting: Callable[[], int], coming: Callable[[], int]) -> None:
+    """Return when half of those who are about to commit wait for it, or after ten milliseconds.
+
+    `coming` counts those who wait, too. Who is alone does not wait. For commits that take longer than a request takes
+    to come: without it, each would hold a request or two, and cost what one of many costs.
+    """
+    clock = asyncio.get_running_loop().time
+    until = clock() + _LONGEST_SECONDS
+    while 2 * waiting() < coming() and clock() < until:
+        await asyncio.sleep(_STEP_SECONDS)

@@ -36,7 +36,7 @@ _LONGEST_PAUSE_SECONDS = 30.0
 # Each insert makes parts that are to be merged: what comes within so many times the length of one is stored together,
 # while little is waiting. So the engine has a fifth of the time at most where events come a few at a time.
 _BREATHS = 4
-_LONGEST_BREATH_SECONDS = 0.25
+_LONGEST_BREATH_SECONDS = 1.0
 _LITTLE = 64  # batches
 
 

@@ -42,6 +42,8 @@ def text_of(value: object) -> str:
 
 def plain(text: str) -> str:
     """As a column of text can hold it: NUL is the one character that PostgreSQL refuses."""
+    if type(text) is str and text.isascii() and "\0" not in text:  # nearly every text of a mail
+        return text
     return _SURROGATES.sub("\ufffd", text).replace("\0", "\ufffd")
 
 

@@ -96,7 +96,8 @@ def connect(url: str) -> Database:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"the ledger does not answer: cannot make {path}: {error.strerror}") from error
-        engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
+        # The last one used comes first: what it has read of the file is good until another one commits.
+        engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, pool_use_lifo=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
@@ -148,7 +149,9 @@ def _prepare_postgresql(connection: Any, _record: ConnectionPoolEntry) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A writer that starts as a reader cannot wait for another writer: SQLite refuses at once. So lock from the start.
     writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    with _sqlite_errors("BEGIN IMMEDIATE" if writes else "BEGIN") as statement:
+        driver: Any = connection.connection.dbapi_connection
+        driver.execute(statement)  # without SQLAlchemy between: every transaction begins so
 
 
 def _plain(error: DBAPIError) -> str:
@@ -233,11 +236,18 @@ def _sqlite_cursor(connection: Connection, text: str) -> Iterator[sqlite3.Cursor
     """Of the transaction that the connection is in, which begins here if it has not; errors are SQLAlchemy's."""
     if not connection.in_transaction():
         connection.begin()
-    try:
+    with _sqlite_errors(text):
         driver: Any = connection.connection.dbapi_connection
         yield driver.cursor()
+
+
+@contextmanager
+def _sqlite_errors(statement: str) -> Iterator[str]:
+    """What the driver raises about a statement, as SQLAlchemy raises it."""
+    try:
+        yield statement
     except sqlite3.Error as error:
-        raise DBAPIError.instance(text, None, error, sqlite3.Error) from error
+        raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
 
 
 # The driver lets other threads run for each statement, and waits up to five milliseconds to run again where one

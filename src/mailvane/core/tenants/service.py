@@ -141,7 +141,8 @@ class Tenancy:
         found = next((each for each in active if relay is None or each.id == relay), None)
         if found is None:
             missing = "no active relay" if relay is None else f"no active relay {relay}"
-            raise NotFound(f"the workspace has {missing}")
+            hint = "" if active else ": create one with `mailvane relay create`"
+            raise NotFound(f"the workspace has {missing}{hint}")
         return found
 
     def create_key(self, kind: KeyKind, workspace: int | None, now: int, expires_at: int | None = None) -> IssuedKey:

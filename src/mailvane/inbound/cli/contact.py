@@ -45,6 +45,11 @@ def list_(  # noqa: PLR0913  each option is a part of the question
     if as_json:
         print_json(page.contacts)
         return
+    if not page.contacts:
+        console().print("no sender is known" if state is None and not search else "no sender is like that")
+        if why := at.services.received.source(at.workspace).why_nothing_is_held:
+            console().print(why, style="dim")
+        return
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("sender", overflow="fold")
     table.add_column("state")

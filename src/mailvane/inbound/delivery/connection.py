@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+from collections.abc import Sequence
 from typing import Any
 
 import aiosmtplib
 
 from mailvane.core.errors import Transient
+from mailvane.inbound.delivery.pipelining import PipeliningProtocol, pipelined
 from mailvane.inbound.events import Answered
 from mailvane.inbound.model import NextHop
 from mailvane.maillog.model import ReasonFamily
@@ -30,6 +32,8 @@ class HopConnection:
     def __init__(self, hop: NextHop, hostname: str, seconds: float, reasons: Reasons) -> None:
         self.hop = hop
         self._reasons = reasons
+        self._seconds = seconds
+        self._pipeline: PipeliningProtocol | None = None
         starts_tls = {"none": False, "opportunistic": None, "required": True}[hop.tls]
         kind = _Lmtp if hop.protocol == "lmtp" else aiosmtplib.SMTP
         self._client = kind(
@@ -51,6 +55,7 @@ class HopConnection:
             await self._client.connect()
             if self._client.is_ehlo_or_helo_needed:  # the library would say it before DATA, and end the envelope
                 await self._greet()
+            self._pipeline = pipelined(self._client)
         except (aiosmtplib.SMTPException, OSError, ssl.SSLError, ValueError) as error:
             self._client.close()
             raise HopDown(told(error)) from error
@@ -77,19 +82,42 @@ class HopConnection:
         options = [b"SMTPUTF8"] if utf8 else []
         if client.supports_extension("8bitmime") and not content.isascii():
             options.append(b"BODY=8BITMIME")
+        envelope = [b" ".join([b"MAIL", f"FROM:<{sender}>".encode(), *options]), f"RCPT TO:<{recipient}>".encode()]
         try:
-            for command, path in ((b"MAIL", f"FROM:<{sender}>"), (b"RCPT", f"TO:<{recipient}>")):
-                given = options if command == b"MAIL" else []
-                response = await client.execute_command(command, path.encode(), *given)
-                if response.code // 100 != 2:
-                    return await self._refused(response.code, response.message)
-            response = await client.data(content)
+            if self._pipeline is None:
+                response = await self._one_by_one(envelope, content)
+            else:
+                response = await self._together(self._pipeline, envelope, content)
+            if response.code // 100 != 2:
+                return await self._refused(response.code, response.message)
         except aiosmtplib.SMTPDataError as error:
             return await self._refused(error.code, error.message)
         except (aiosmtplib.SMTPException, OSError) as error:
             client.close()
             raise HopDown(told(error)) from error
         return self._answered(response.code, response.message)
+
+    async def _one_by_one(self, envelope: Sequence[bytes], content: bytes) -> aiosmtplib.SMTPResponse:
+        """The first refusal, or what was said to the mail."""
+        for command in envelope:
+            response = await self._client.execute_command(command)
+            if response.code // 100 != 2:
+                return response
+        return await self._client.data(content)
+
+    async def _together(
+        self, pipeline: PipeliningProtocol, envelope: Sequence[bytes], content: bytes
+    ) -> aiosmtplib.SMTPResponse:
+        """Likewise; DATA is said before it is known whether the recipient is taken."""
+        *taken, data = await pipeline.execute_together([*envelope, b"DATA"], self._seconds)
+        refusal = next((response for response in taken if response.code // 100 != 2), None)
+        if data.code == 354:
+            # Who takes DATA without a recipient is told an empty mail, which goes nowhere (RFC 2920 section 3.1).
+            said = await pipeline.execute_content(b"" if refusal else content, self._seconds)
+            return refusal or said
+        if refusal is None and data.code // 100 not in (4, 5):
+            raise aiosmtplib.SMTPServerDisconnected(f"the answer to DATA makes no sense: {data}")
+        return refusal or data
 
     async def _refused(self, code: int, message: str) -> Answered:
         """A refused mail leaves half an envelope; 421 means that the connection ends."""

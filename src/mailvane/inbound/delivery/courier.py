@@ -15,7 +15,7 @@ from functools import partial
 import msgspec
 
 from mailvane.core.errors import MailvaneError
-from mailvane.core.group_commit import GroupCommit
+from mailvane.core.group_commit import GroupCommit, gather
 from mailvane.core.moments import MINUTE_MS
 from mailvane.inbound.content import ContentStore, KeptContent
 from mailvane.inbound.delivery.hop_queue import HopQueue, Waiting
@@ -71,7 +71,10 @@ class Courier:
         self._places: dict[DomainKey, str] = {}  # names of the next hops
         self._moving: dict[DomainKey, str] = {}
         self._held_bytes = 0
-        self._settling: GroupCommit[None, Change, bool] = GroupCommit(self._commit, _SETTLED_AT_ONCE)
+        self.under_way = 0  # messages that are being sent, or whose end is being kept
+        self._settling: GroupCommit[None, Change, bool] = GroupCommit(
+            self._commit, _SETTLED_AT_ONCE, before=self._gather
+        )
 
     def take(self, messages: Sequence[Message], content: bytes, hops: Sequence[NextHop]) -> None:
         """Messages that are in this process's hand since they were stored, and what is known of where they go."""
@@ -191,6 +194,9 @@ class Courier:
                 await asyncio.to_thread(self._stores.queue.hold_on, ids, self._holder, until)
             except MailvaneError as error:
                 log.warning("messages in hand cannot be kept for longer: %s", error)
+
+    async def _gather(self) -> None:
+        await gather(lambda: self._settling.waiting(None), lambda: self.under_way)
 
     async def _commit(self, _key: None, changes: Sequence[Change]) -> Sequence[bool]:
         taken = await asyncio.to_thread(partial(self._write, changes))

@@ -171,6 +171,7 @@ class HopQueue:
 
     async def _send(self, connection: HopConnection, waiting: Waiting) -> None:
         failures = self._failures
+        self._courier.under_way += 1
         try:
             await self._keep([await self._tried(connection, waiting)])
             self._done_with(waiting)  # it may be taken again at once
@@ -187,6 +188,8 @@ class HopQueue:
         except Exception:
             self._done_with(waiting)  # it is tried again when the hold is over
             raise
+        finally:
+            self._courier.under_way -= 1
 
     async def _keep(self, changes: Sequence[Change]) -> None:
         """Until the ledger has them: what is known only here would be handed on a second time."""

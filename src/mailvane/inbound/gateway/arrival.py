@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from mailvane.core.group_commit import CommitLimits, GroupCommit
+from mailvane.core.group_commit import CommitLimits, GroupCommit, gather
 from mailvane.core.identifiers import ordered_uuid
 from mailvane.core.moments import DAY_MS
 from mailvane.inbound import events
@@ -116,8 +116,17 @@ class Arrivals:
         self._taken = taken
         self._heard = heard or Heard()
         self._storing: GroupCommit[None, list[Stored], list[str | None]] = GroupCommit(
-            self._commit, _GROUP_BYTES, _size, limits=CommitLimits(_WAITING_BYTES, _WAITING_BYTES)
+            self._commit, _GROUP_BYTES, _size, self._gather, CommitLimits(_WAITING_BYTES, _WAITING_BYTES)
         )
+        self._coming: set[Hashable] = set()
+
+    def expect(self, client: Hashable) -> None:
+        """It has named a recipient: its mail will come."""
+        self._coming.add(client)
+
+    def forget(self, client: Hashable) -> None:
+        """Its mail has been answered, or will not come."""
+        self._coming.discard(client)
 
     async def store(self, arrival: Arrival, judged: Judged) -> list[Message] | str:
         """The messages that it became, safe; or whose weekly limit it would go over, and nothing is kept.
@@ -192,6 +201,9 @@ class Arrivals:
             reply=f"550 5.7.1 Refused: {outcome.reason}" if outcome.status is MessageStatus.REJECTED else "",
             expires_at=now + self._settings.quarantine_days * DAY_MS if held else None,
         )  # fmt: skip
+
+    async def _gather(self) -> None:
+        await gather(lambda: self._storing.waiting(None), lambda: len(self._coming))
 
     async def _commit(self, _key: None, group: Sequence[list[Stored]]) -> Sequence[list[str | None]]:
         answers = await asyncio.to_thread(self._write, group)

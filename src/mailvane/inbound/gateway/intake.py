@@ -98,6 +98,7 @@ class Intake:
             self._metrics.refused(found.code)
             return str(found)
         server.gateway.prove(server)
+        self._arrivals.expect(server)
         envelope.rcpt_tos.append(address)
         _routes(envelope)[address] = found
         return "250 2.1.5 OK"
@@ -130,6 +131,12 @@ class Intake:
         except MailvaneError as error:
             log.warning("mail is asked to come later: %s", error)
             return f"451 4.7.1 {error.message}"[:400]
+        finally:
+            self._arrivals.forget(server)
+
+    def leave(self, server: GatewayProtocol) -> None:
+        """Its connection has ended."""
+        self._arrivals.forget(server)
 
     async def handle_exception(self, error: Exception) -> str:
         log.error("a command of SMTP failed", exc_info=error)

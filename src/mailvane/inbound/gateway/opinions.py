@@ -86,10 +86,11 @@ class Opinions:
         senders: dict[int, set[str]] = {}
         for workspace, sender in asked:
             senders.setdefault(workspace, set()).add(sender)
-        stores = self._stores
-        contacts = {one: stores.contacts.by_email(one, sorted(emails)) for one, emails in senders.items()}
-        filters = {one: stores.filters.filters(one) for one in senders}
-        return [_Known(contacts[one].get(sender) if "@" in sender else None, filters[one]) for one, sender in asked]
+        known = self._stores.recipients.senders(senders)
+        return [
+            _Known(known[one].contacts.get(sender) if "@" in sender else None, known[one].filters)
+            for one, sender in asked
+        ]
 
     def _outcome(
         self, arrival: Arrival, route: Route, known: _Known, found: tuple[SpamScore, Mapping[str, str]]

@@ -27,7 +27,6 @@ _PATIENCE = 4  # times the size of the largest mail are read to the end of one t
 _PLAIN = re.compile(r"<([^<>\s\x00-\x1f\x7f\"@,;:\\]{1,64}@[^<>\s\x00-\x1f\x7f\"@,;:\\\[\]]{1,255})>(?:\s+(.*))?")
 _LONGEST_ADDRESS = 320
 _EARLY = "554 5.5.0 You spoke before the greeting"
-_BARE = re.compile(rb"(?<!\r)\n|\r(?!\n)")
 
 
 class GatewayProtocol(SMTP):
@@ -151,7 +150,8 @@ class GatewayProtocol(SMTP):
         return ""
 
     def _checked(self, content: bytes) -> tuple[bytes, str]:
-        if _BARE.search(content):
+        ends = content.count(b"\r\n")
+        if content.count(b"\n") != ends or content.count(b"\r") != ends:
             return b"", "550 5.6.0 Lines end in CRLF; this mail has a CR or LF of its own"
         if b"\0" in content:
             return b"", "550 5.6.0 This mail has a NUL"

@@ -103,6 +103,7 @@ class GatewayServer:
 
     def leave(self, connection: GatewayProtocol) -> None:
         self.let_go(connection)
+        self._intake.leave(connection)
         self._connections.leave(connection)
         self._metrics.connections(len(self._connections))
 

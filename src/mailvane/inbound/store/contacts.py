@@ -62,12 +62,8 @@ class ContactStore:
 
     def by_email(self, workspace: int, emails: Sequence[str]) -> dict[str, Contact]:
         """Those of these addresses, by address."""
-        found: dict[str, Contact] = {}
         with self._database.read() as connection:
-            for some in in_chunks(emails, _AT_ONCE):
-                rows = _BY_EMAIL.rows(connection, [plain(each) for each in some], {"w": workspace})
-                found |= {row.email: _contact(row) for row in rows}
-        return {email: found[plain(email)] for email in emails if plain(email) in found}
+            return by_email(connection, workspace, emails)
 
     def states(self, workspace: int, emails: Sequence[str]) -> dict[str, ContactState]:
         """Of those that are known, by address."""
@@ -152,14 +148,23 @@ class ContactStore:
         return [order, contacts.c.id.desc() if descending else contacts.c.id.asc()]
 
 
+def by_email(connection: Connection, workspace: int, emails: Sequence[str]) -> dict[str, Contact]:
+    """Within a transaction: those of these addresses, by address."""
+    found: dict[str, Contact] = {}
+    for some in in_chunks(emails, _AT_ONCE):
+        rows = _BY_EMAIL.rows(connection, [plain(each) for each in some], {"w": workspace})
+        found |= {row.email: _contact(row) for row in rows}
+    return {email: found[plain(email)] for email in emails if plain(email) in found}
+
+
 def meet(connection: Connection, database: Database, workspace: int, seen: Mapping[str, Seen]) -> dict[str, str]:
     """Within a transaction: note mail of senders by address; their ids, by address."""
     emails = sorted({plain(email) for email in seen})
-    by_email = {plain(email): one for email, one in seen.items()}
+    given = {plain(email): one for email, one in seen.items()}
     ids = _ids(connection, workspace, emails)
     made: set[str] = set()
     if unknown := [email for email in emails if email not in ids]:
-        fresh = [_fresh(workspace, email, by_email[email]) for email in unknown]
+        fresh = [_fresh(workspace, email, given[email]) for email in unknown]
         statement = database.insert(contacts).on_conflict_do_nothing(index_elements=["workspace", "email"])
         made = set(connection.execute(statement.returning(contacts.c.email), fresh).scalars())
         ids |= _ids(connection, workspace, unknown)  # somebody else may have met them at this moment
@@ -169,7 +174,7 @@ def meet(connection: Connection, database: Database, workspace: int, seen: Mappi
         tallies.add(connection, database, new)
     known = [
         {"w": workspace, "e": email, "n": one.mails, "at": one.at, "called": plain(one.name)}
-        for email, one in sorted(by_email.items())
+        for email, one in sorted(given.items())
         if email not in made
     ]
     if known:

@@ -23,7 +23,7 @@ class FilterStore:
     def filters(self, workspace: int) -> list[Filter]:
         """In their order, inactive ones too."""
         with self._database.read() as connection:
-            return _all(connection, workspace)
+            return in_order(connection, workspace)
 
     def filter(self, workspace: int, filter_id: str) -> Filter | None:
         return next((each for each in self.filters(workspace) if each.id == filter_id), None)
@@ -31,20 +31,20 @@ class FilterStore:
     def put(self, rule: Filter) -> Filter:
         """Keep it, new or changed, at its position, and let the others make room."""
         with self._database.write() as connection:
-            others = [each for each in _all(connection, rule.workspace) if each.id != rule.id]
+            others = [each for each in in_order(connection, rule.workspace) if each.id != rule.id]
             place = rule.position - 1 if rule.position > 0 else len(others)
             others.insert(place, rule)
             _order(connection, others)
-            return next(each for each in _all(connection, rule.workspace) if each.id == rule.id)
+            return next(each for each in in_order(connection, rule.workspace) if each.id == rule.id)
 
     def reorder(self, workspace: int, ids: Sequence[str]) -> list[Filter]:
         """All of them in this order. Raises InvalidInput unless each is named once."""
         with self._database.write() as connection:
-            known = {each.id: each for each in _all(connection, workspace)}
+            known = {each.id: each for each in in_order(connection, workspace)}
             if sorted(ids) != sorted(known):
                 raise InvalidInput("the order must name every filter once")
             _order(connection, [known[each] for each in ids])
-            return _all(connection, workspace)
+            return in_order(connection, workspace)
 
     def remove(self, workspace: int, filter_id: str) -> None:
         """Raises NotFound."""
@@ -52,10 +52,11 @@ class FilterStore:
         with self._database.write() as connection:
             if not connection.execute(gone).rowcount:
                 raise NotFound(f"there is no filter {filter_id}")
-            _order(connection, _all(connection, workspace))
+            _order(connection, in_order(connection, workspace))
 
 
-def _all(connection: Connection, workspace: int) -> list[Filter]:
+def in_order(connection: Connection, workspace: int) -> list[Filter]:
+    """Within a transaction: those of a workspace, inactive ones too."""
     rows = _ORDERED.rows(connection, {"workspace": workspace})
     return [value_of(row.document, Filter) for row in rows]
 

@@ -250,5 +250,5 @@ _CHANGE = Prepared(
 
 
 def _values(step: Change) -> dict[str, Any]:
-    row = row_of(step.after)
+    row = row_of(step.after, _CHANGED)
     return {"changed": step.before.id, "old_hop": step.before.hop, **{f"new_{name}": row[name] for name in _CHANGED}}

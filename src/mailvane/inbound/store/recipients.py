@@ -1,4 +1,5 @@
-"""What is known of recipients, all of it in one look: their domains, addresses, mailboxes and workspaces.
+"""What is known of the two ends of a mail, each in one look: recipients with their domains, addresses, mailboxes and
+workspaces, and senders with the filters that they pass.
 
 It is asked with every mail, so the statements are made once.
 """
@@ -12,7 +13,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
 from mailvane.core.ledger.columns import plain, value_of
 from mailvane.core.ledger.database import Database, PreparedChoice
-from mailvane.inbound.model import Address, AddressType, InboundDomain, Team
+from mailvane.inbound.model import Address, AddressType, Contact, Filter, InboundDomain, Team
+from mailvane.inbound.store import contacts, filters
 from mailvane.inbound.store.tables import addresses, domains, teams
 
 
@@ -23,6 +25,13 @@ class KnownRecipients(msgspec.Struct, frozen=True, kw_only=True):
     addresses: Mapping[str, Address]  # by canonical name
     mailboxes: Mapping[str, Address]  # by id: those that the addresses belong to
     teams: Mapping[int, Team]  # by workspace: those of the domains
+
+
+class KnownSenders(msgspec.Struct, frozen=True):
+    """What a workspace has to say about them."""
+
+    contacts: Mapping[str, Contact]  # by address: those that it knows
+    filters: Sequence[Filter]  # in their order
 
 
 class RecipientStore:
@@ -55,6 +64,16 @@ class RecipientStore:
                 for one in workspaces
             },
         )
+
+    def senders(self, emails: Mapping[int, Iterable[str]]) -> dict[int, KnownSenders]:
+        """By workspace, as the addresses of senders are given. Raises StoreUnavailable."""
+        with self._database.read() as connection:
+            return {
+                workspace: KnownSenders(
+                    contacts.by_email(connection, workspace, sorted(some)), filters.in_order(connection, workspace)
+                )
+                for workspace, some in emails.items()
+            }
 
     def _addresses(self, connection: Connection, choice: PreparedChoice, values: Sequence[str]) -> list[Address]:
         return [_address(row) for row in choice.rows(connection, values)]

@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, text, update
 
 from mailvane.core.errors import InvalidInput, SourceMoved, StoreTooNew
-from mailvane.core.ledger.database import Database
+from mailvane.core.ledger.database import Database, Prepared
 from mailvane.maillog.model import (
     BlockInProgress,
     ColumnBatch,
@@ -340,10 +340,17 @@ class JournalStore:
             raise SourceMoved
 
 
+_POST = Prepared(
+    insert(journal)
+    .values({column.name: bindparam(column.name) for column in journal.c if column.name != "sequence"})
+    .inline()
+)
+
+
 def post(connection: Connection, batch: EventBatch, now: int) -> None:
     """Within another room's transaction: keep events beside what they tell of. The `Recorder` is to be told then."""
     if batch.events:
-        connection.execute(insert(journal).values(_row(batch, now, pack(batch), claimed=False)))
+        _POST.many(connection, [_row(batch, now, pack(batch), claimed=False)])
 
 
 def _row(batch: EventBatch, committed_at: int, payload: bytes, *, claimed: bool) -> dict[str, Any]:

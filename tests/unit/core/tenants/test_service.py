@@ -68,7 +68,7 @@ def test_retention_is_kept_with_the_workspace(tenancy: Tenancy) -> None:
 
 def test_the_first_active_relay_answers_when_none_is_named(tenancy: Tenancy) -> None:
     workspace = tenancy.create_workspace("acme", NOW).id
-    with pytest.raises(NotFound, match="no active relay"):
+    with pytest.raises(NotFound, match="no active relay: create one with `mailvane relay create`"):
         tenancy.relay_of(workspace)
     first, second = (tenancy.create_relay(workspace, comment, NOW) for comment in ("one", "two"))
     assert tenancy.relay_of(workspace) == first
