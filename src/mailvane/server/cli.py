@@ -147,6 +147,7 @@ def _options(
             context.obj = start({"data": data, "config": config, "http": http})
         except MailvaneError as error:
             _complain(error.message, REFUSED.get(context.invoked_subcommand or "", 1))
+        context.call_on_close(context.obj.close)  # not at the end of the interpreter: the engine is gone by then
 
 
 _WITH_VALUE = frozenset({"--config", "--data", "--http"})

@@ -59,6 +59,9 @@ class ServerProgram(Program, Protocol):
     def removal(self) -> AbstractContextManager[Removal]:
         """Removes workspaces: through the running server when there is one, here otherwise."""
 
+    def close(self) -> None:
+        """Give back what it has opened: the command has ended."""
+
     def checks(self, deep: bool = False) -> Iterator[Check]:
         """Look at everything that can be wrong; deep: read everything that is stored."""
 
