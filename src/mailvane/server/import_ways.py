@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Event, Thread
 
 from mailvane.core.errors import MailvaneError, StoreUnavailable
@@ -27,6 +27,7 @@ from mailvane.server.stores import Stores, stores_here
 from mailvane.server.tracking import settle
 
 MOST_PENDING = 32  # batches: what is read ahead of the mail log waits in the ledger, so only its disk limits this
+MOST_UNMERGED = 32  # blocks: every one makes a part of each table, and questions read all of them
 _POLL_SECONDS = 0.02
 _PATIENCE_SECONDS = 60.0
 _PURPOSE = "mailvane import"
@@ -56,18 +57,23 @@ class AtOnce:
         self._taken_at = time.monotonic()
         self._ending = Event()
         self._thread: Thread | None = None
+        self._unmerged = ExitStack()
+        self._blocks = 0
 
     @contextmanager
     def settling(self) -> Iterator[AtOnce]:
         try:
-            yield self
+            with self._unmerged:
+                self._unmerged.enter_context(self._stores.merging_later())
+                yield self
         finally:
             self._ending.set()
             if self._thread is not None:
                 self._thread.join()
 
     def expect_pauses(self) -> None:
-        """Start to settle in them."""
+        """Start to settle in them, and merge what was stored."""
+        self._unmerged.close()
         self._thread = Thread(target=self._settle_in_quiet, name="settling", daemon=True)
         self._thread.start()
 
@@ -96,6 +102,9 @@ class AtOnce:
             recorder.store(entry, now)
         else:
             recorder.record(entry, now)
+        self._blocks += 1
+        if self._blocks == MOST_UNMERGED:
+            self._unmerged.close()
         self._taken_at = time.monotonic()
 
     def finish(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
 
 import msgspec
@@ -36,6 +36,7 @@ class Stores(msgspec.Struct, frozen=True):
     shipper: Shipper
     integrity: Integrity
     scratch: Callable[[], ScratchSession]
+    merging_later: Callable[[], AbstractContextManager[None]]
     removal: WorkspaceRemoval
 
 
@@ -66,7 +67,7 @@ def stores_here(
         settings_file = SettingsFile(settings.config, settings.data / CONFIG_FILE)
         attended = LockedMailLog(maillog, recorder, ledger.copies, ownership.check, integrity, settings_file)
         removal = WorkspaceRemoval(ledger.tenants, ownership, recorder, integrity, workspaces_in(settings))
-        yield Stores(ledger, attended, recorder, shipper, integrity, maillog.scratch, removal)
+        yield Stores(ledger, attended, recorder, shipper, integrity, maillog.scratch, maillog.merging_later, removal)
 
 
 def workspaces_in(settings: Settings) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Self
@@ -107,6 +108,7 @@ class ClickHouseMailLog:
         self._scope = "all_" if self._engine.address.cluster is not None else ""
         self._writing = one_moment.Writing(self._engine)
         self.scratch: Callable[[], ScratchSession] = lambda: scratch_session(self._engine)
+        self.merging_later = partial(upkeep.merging_later, self._engines)
         self._merged = upkeep.MergedParts(self._engine)
         self.kept = KeptAnswers(self._engine)
         self.engagement_days = EngagementDays(self._engine, self.kept.settles)

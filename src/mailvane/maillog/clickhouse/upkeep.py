@@ -82,6 +82,22 @@ class MergedParts:
             self._removing.join()
 
 
+@contextmanager
+def merging_later(engines: Iterable[Engine]) -> Generator[None]:
+    """Merge no parts for the length of a block, in which much is written and little asked. A server merges as it likes.
+
+    Each part that is written at such a time would be read, sorted and compressed once more while the next one is.
+    """
+    embedded = [engine for engine in engines if engine.embedded]
+    for engine in embedded:
+        engine.command("SYSTEM STOP MERGES")
+    try:
+        yield
+    finally:
+        for engine in embedded:
+            engine.command("SYSTEM START MERGES")
+
+
 def remove_merged(engine: Engine) -> None:
     """Remove parts that were merged into others.
 
