@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from mailvane.core.moments import DAY_MS
 from mailvane.maillog.clickhouse import message_ids, places, queue_ids, terms
 from mailvane.maillog.clickhouse.buckets import BUCKET_BITS, STRETCH_BITS, Span
 from mailvane.maillog.clickhouse.engine import Statement
@@ -47,6 +48,7 @@ _HANDED_ON = (
 _INSIDE = "accepted_at BETWEEN {first:Int64} AND {last:Int64}"
 _COLUMNS = ", ".join(Stored.__struct_fields__)
 _THEN = f"{_INSIDE} AND accepted_at IN {{when:Array(Int64)}}"
+_FARTHEST = 2**63 - 1  # milliseconds, of an Int64
 MOMENTS = 2000  # at most are handed to a question: more would outgrow it
 AT_ONCE = 20_000  # rows at most are read whole to find the page among them
 FOUND = 10_000  # rows at most are listed by their moments alone, to be put in order here
@@ -101,6 +103,14 @@ def _window(question: LogQuestion | StatisticsQuestion) -> _Filter:
         conditions.append("accepted_at <= {until:Int64}")
         values["until"] = question.until
     return _Filter(" AND ".join(conditions), values)
+
+
+def whole_days(question: LogQuestion) -> LogQuestion:
+    """Of all mail of the days (UTC) in which the window of a question lies."""
+    asked = places.bounded(question)
+    since = None if asked.since is None else max(-_FARTHEST, asked.since - asked.since % DAY_MS)
+    until = None if asked.until is None else min(_FARTHEST, asked.until - asked.until % DAY_MS + DAY_MS - 1)
+    return LogQuestion(workspace=asked.workspace, relays=asked.relays, since=since, until=until)
 
 
 def _message(question: LogQuestion) -> list[_Filter]:
@@ -266,6 +276,19 @@ class Search:
     def passing(self, waiting: bool, columns: str) -> Statement:
         """FROM and WHERE of everything that passes, for a statement that counts by these columns."""
         return Statement(self._passing(waiting, columns), self._values)
+
+    def passing_by_week(self, waiting: bool, column: str, weeks: Sequence[Week]) -> Statement:
+        """Likewise, with the partition as `week`: of these settled weeks, and under '' of what is not read apart."""
+        branches = [f"SELECT '' AS week, {column} FROM {{deliveries}} FINAL WHERE {self._where}{self._joined}"]
+        if weeks:
+            counted = "_partition_id IN {counted:Array(String)}"
+            branches.append(
+                f"SELECT _partition_id AS week, {column} FROM {{deliveries}} WHERE {counted} AND {self._where}"
+            )
+        if waiting:
+            branches.append(f"SELECT '' AS week, {column} FROM ({self._untried()}) WHERE {self._where}")
+        values = self._values | ({"counted": [week.partition for week in weeks]} if weeks else {})
+        return Statement(f"FROM ({' UNION ALL '.join(branches)})", values)
 
     def page(self, waiting: bool, span: Span) -> Statement:
         """A page too long to name its rows: first which are on it, from few columns, then all there is to say."""

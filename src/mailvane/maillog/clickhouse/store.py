@@ -12,7 +12,7 @@ from typing import Self
 import msgspec
 
 from mailvane.core.errors import InvalidInput
-from mailvane.maillog.clickhouse import inventory, one_moment, owners, places, queue_ids, schema, senders, terms, upkeep
+from mailvane.maillog.clickhouse import inventory, one_moment, owners, queue_ids, schema, senders, terms, upkeep
 from mailvane.maillog.clickhouse import refused as refusals
 from mailvane.maillog.clickhouse import repair as doubt
 from mailvane.maillog.clickhouse.buckets import Bucket, Span, joined, locate, moments_of_page
@@ -25,7 +25,7 @@ from mailvane.maillog.clickhouse.inserting import insert_batch
 from mailvane.maillog.clickhouse.kept_answers import KeptAnswers
 from mailvane.maillog.clickhouse.merged_partitions import Counts, Week
 from mailvane.maillog.clickhouse.message_ids import named_mails
-from mailvane.maillog.clickhouse.questions import AT_ONCE, FOUND, MOMENTS, NAMED, Search, mail_events_of
+from mailvane.maillog.clickhouse.questions import AT_ONCE, FOUND, MOMENTS, NAMED, Search, mail_events_of, whole_days
 from mailvane.maillog.clickhouse.replies import ReplySearch, decode_replies
 from mailvane.maillog.clickhouse.rows import (
     INSERT_SETTINGS,
@@ -42,6 +42,7 @@ from mailvane.maillog.clickhouse.rows import (
     newest_reactions,
 )
 from mailvane.maillog.clickhouse.scratch import ScratchSession, scratch_session
+from mailvane.maillog.clickhouse.tallies import Tallies
 from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.inventory import TableParts
 from mailvane.maillog.model import EventBatch, Holding, MailEvent, MailKey, Owner, rows_of
@@ -111,6 +112,7 @@ class ClickHouseMailLog:
         self.merging_later = partial(upkeep.merging_later, self._engines)
         self._merged = upkeep.MergedParts(self._engine)
         self.kept = KeptAnswers(self._engine)
+        self._tallies = Tallies(self._rows, self.kept.weeks, self._is_waiting)
         self.engagement_days = EngagementDays(self._engine, self.kept.settles)
         self._recall()
 
@@ -173,7 +175,7 @@ class ClickHouseMailLog:
 
     def _page(self, search: Search, question: LogQuestion, weeks: list[Week], by_moments: bool) -> LogPage:
         """The answer, right if these weeks are settled until it is there."""
-        waiting = self._is_waiting(search, question)
+        waiting = self._is_waiting(question)
         if search.selects and weeks:
             search.read_apart(weeks)
         self._narrow(search)
@@ -294,28 +296,25 @@ class ClickHouseMailLog:
 
     def tally(self, question: TallyQuestion) -> list[Tally]:
         """How many deliveries have which value, the most first."""
-        return terms.tallies(question.by, self._counted(question.log, terms.tally(question.by), top=question.top))
+        return terms.tallies(question.by, self._tallies.tally(question))
 
     def delays(self, question: DelayQuestion) -> list[Delays]:
         """How long deliveries took, by value, those of the most deliveries first."""
-        return terms.delays_of(self._counted(question.log, terms.delays(question.by), top=question.top))
+        return terms.delays_of(self._tallies.counted(question.log, terms.delays(question.by), top=question.top))
 
     def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
         """How many deliveries of each state in each stretch of time, the oldest first."""
         step = question.step
-        return terms.time_tallies(step, self._counted(question.log, terms.OVER_TIME, step=step))
+        return terms.time_tallies(step, self._tallies.counted(question.log, terms.OVER_TIME, step=step))
 
-    def _counted(self, question: LogQuestion, how: tuple[str, str, str], **values: object) -> list[tuple[object, ...]]:
-        columns, select, order = how
-        search = Search(question)
-        passing = search.passing(self._is_waiting(search, question), columns)
-        return self._rows(Statement(f"{select} {passing.sql} {order}", passing.values | values))
+    def _is_waiting(self, question: LogQuestion) -> bool:
+        """Whether there may be mails in the window that wait untried.
 
-    def _is_waiting(self, search: Search, question: LogQuestion) -> bool:
-        """Whether there may be mails in the window that wait untried."""
-        asked = places.bounded(question)
-        window = (asked.relays, asked.since, asked.until)
-        return self.kept.waiting.ask(question.workspace, window, lambda: self._number(search.waiting())) > 0
+        Asked of whole days: windows that end now, or begin a week ago, move on with every question.
+        """
+        wide = whole_days(question)
+        window = (wide.relays, wide.since, wide.until)
+        return self.kept.waiting.ask(question.workspace, window, lambda: self._number(Search(wide).waiting())) > 0
 
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
         """Counts hour by hour, oldest first; hours without events are left out."""

@@ -11,7 +11,7 @@ from mailvane.maillog.queries import Delays, Match, Pattern, Tally, Term, TimeTa
 
 _MX = "substring(via, 17)"
 _OUTCOME = "splitByChar('\\x1f', substring(outcome, 17))"
-_FAMILY = f"{_OUTCOME}[1]"
+_FAMILY = "substringIndex(substring(outcome, 17), '\\x1f', 1)"  # as [1] of the above, without splitting the reply
 _REPLY = f"{_OUTCOME}[9]"
 _DELAY = f"toInt64OrZero({_OUTCOME}[7])"
 _RANK = "bitAnd(state, 15)"

@@ -1,0 +1,126 @@
+"""Deliveries counted by what they have in common. Of settled weeks, what is asked of all mail is counted once."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from threading import Lock
+
+import msgspec
+
+from mailvane.maillog.clickhouse import terms
+from mailvane.maillog.clickhouse.engine import Statement
+from mailvane.maillog.clickhouse.merged_partitions import SettledWeeks, Week
+from mailvane.maillog.clickhouse.questions import Search
+from mailvane.maillog.queries import LogQuestion, TallyQuestion
+
+_REMEMBERED = 1000  # weeks, of all questions together
+_MOST_VALUES = 200  # of a week that is remembered
+_MOST_ROWS = 5000  # weeks and values; where there are more, the engine ranks them
+
+Row = tuple[object, ...]
+Rows = Callable[[Statement], list[Row]]
+How = tuple[str, str, str]  # columns that are read, what is selected, how it is grouped
+
+
+class Tallies:
+    """Of one server. Any number of threads may use one."""
+
+    def __init__(self, rows: Rows, weeks: SettledWeeks, is_waiting: Callable[[LogQuestion], bool]) -> None:
+        """`rows` puts a statement to the engine; `is_waiting` tells whether mail may wait untried in a window."""
+        self._rows = rows
+        self._weeks = weeks
+        self._is_waiting = is_waiting
+        self._known: OrderedDict[tuple[Hashable, str], dict[str, int]] = OrderedDict()
+        self._many: set[Hashable] = set()  # questions with too many values
+        self._lock = Lock()
+
+    def counted(self, question: LogQuestion, how: How, **values: object) -> list[Row]:
+        """Rows of settled weeks are not joined: of those, columns are read only where the filters are passed."""
+        weeks = self._weeks.now()
+        waiting = self._is_waiting(question)
+        rows = self._rows(_statement(question, waiting, weeks, how, values))
+        if not self._weeks.still(weeks):
+            rows = self._rows(_statement(question, waiting, [], how, values))
+        return rows
+
+    def tally(self, question: TallyQuestion) -> Sequence[Row]:
+        """How many deliveries have which value, the most first."""
+        log = question.log
+        if _is_of_all_time(log) and _asked(question) not in self._many and (weeks := self._weeks.now()):
+            found = self._of_all_time(question, weeks)
+            if found is not None and self._weeks.still(weeks):
+                return sorted(found.items(), key=lambda each: (-each[1], each[0].encode()))[: question.top]
+        return self.counted(log, terms.tally(question.by), top=question.top)
+
+    def _of_all_time(self, question: TallyQuestion, weeks: list[Week]) -> Counter[str] | None:
+        """Right if these weeks are settled until the answer is there. None: there are too many values."""
+        known = self._remembered(question, weeks)
+        column, value = terms.GROUPS[question.by]
+        apart = [week for week in weeks if week not in known]
+        search = Search(question.log)
+        search.read_apart(weeks)
+        passing = search.passing_by_week(self._is_waiting(question.log), column, apart)
+        sql = (
+            f"SELECT week, {value} AS value, count() AS rows {passing.sql} GROUP BY week, value LIMIT {_MOST_ROWS + 1}"
+        )
+        found: Counter[str] = Counter()
+        learnt: dict[str, dict[str, int]] = {week.partition: {} for week in apart}
+        rows = self._rows(Statement(sql, passing.values))
+        if len(rows) > _MOST_ROWS:
+            self._learn_that_many(question)
+            return None
+        for week, name, count in rows:
+            found[str(name)] += int(str(count))
+            if week:
+                learnt[str(week)][str(name)] = int(str(count))
+        for counts in known.values():
+            found.update(counts)
+        if self._weeks.still(apart):
+            self._remember(question, {week: learnt[week.partition] for week in apart})
+        return found
+
+    def _learn_that_many(self, question: TallyQuestion) -> None:
+        with self._lock:
+            if len(self._many) >= _REMEMBERED:
+                self._many.clear()
+            self._many.add(_asked(question))
+
+    def _remembered(self, question: TallyQuestion, weeks: Sequence[Week]) -> dict[Week, dict[str, int]]:
+        found = {}
+        with self._lock:
+            for week in weeks:
+                key = (_asked(question), week.content)
+                if (counts := self._known.get(key)) is not None:
+                    self._known.move_to_end(key)
+                    found[week] = counts
+        return found
+
+    def _remember(self, question: TallyQuestion, learnt: dict[Week, dict[str, int]]) -> None:
+        with self._lock:
+            for week, counts in learnt.items():
+                if len(counts) <= _MOST_VALUES:
+                    self._known[_asked(question), week.content] = counts
+            while len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+
+
+def _asked(question: TallyQuestion) -> Hashable:
+    """All that decides what is counted: neither the page nor how many values are told."""
+    return msgspec.structs.replace(question.log, skip=0, limit=0, ascending=False), question.by
+
+
+def _is_of_all_time(log: LogQuestion) -> bool:
+    """Nor by queue ids: those of a mail may become known when its week is long settled."""
+    return log.since is None and log.until is None and log.after is None and log.queue_ids is None
+
+
+def _statement(
+    question: LogQuestion, waiting: bool, weeks: Sequence[Week], how: How, values: dict[str, object]
+) -> Statement:
+    columns, select, order = how
+    search = Search(question)
+    if weeks:
+        search.read_apart(weeks)
+    passing = search.passing(waiting, columns)
+    return Statement(f"{select} {passing.sql} {order}", passing.values | values)
