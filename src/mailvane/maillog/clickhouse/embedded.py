@@ -112,8 +112,8 @@ def _loaded(path: str) -> Generator[None]:
 
 
 def _address(path: str) -> str:
-    """As the client names it: the engine compares letter by letter."""
-    return f"{path if path == _IN_MEMORY else os.path.realpath(path)}?{urlencode(OPTIONS)}"
+    """As the client names it, but for the slash: the engine does not decode what is opened without the package."""
+    return f"{path if path == _IN_MEMORY else os.path.realpath(path)}?{urlencode(OPTIONS, safe='/')}"
 
 
 def _library() -> ModuleType | None:
