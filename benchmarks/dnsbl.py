@@ -36,7 +36,8 @@ from mailvane.core.dns import wire
 from mailvane.core.dns.lookups import Lookups
 from mailvane.reputation.model import Asset, AssetKind, Zone
 from mailvane.reputation.sources.dnsbl.collector import Blocklists
-from mailvane.reputation.sources.dnsbl.zones import reverse_labels, shipped
+from mailvane.reputation.sources.dnsbl.names import reverse_labels
+from mailvane.reputation.sources.dnsbl.zones import shipped
 
 LISTED = "10.0.0.0/13"
 DATASET = f":127.0.0.2:Listed, see https://lists.example/$\n127.0.0.2\n{LISTED}\n"

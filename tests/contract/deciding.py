@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from multiprocessing.connection import Connection
 
-from mailvane.outbound.admission.checks import judge_by
+from mailvane.outbound.admission.decision import judge_by
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.model import Domain, HeldDomain, MinuteOfDecisions, Revision, SendRequest, Usage
 from mailvane.server.ledger import Ledger, open_ledger

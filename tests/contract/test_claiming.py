@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from mailvane.core.errors import StoreTooNew
 from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent, PendingBatch
-from mailvane.maillog.store.journal import BUNDLE_EVENTS, SMALL_EVENTS
+from mailvane.maillog.store.bundling import BUNDLE_EVENTS, SMALL_EVENTS
 from mailvane.maillog.store.tables import journal
 from mailvane.server.ledger import Ledger, open_ledger
 from tests.contract.ledgers import PostgresServer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +31,7 @@ LATE = {
     "mailvane/server/import_worker.py",
     "mailvane/server/login_provider.py",  # an extra
     "mailvane/server/main.py",
-    "mailvane/server/outbound.py",
+    "mailvane/server/ses.py",
     "mailvane/server/tracing.py",  # an extra
     "mailvane_demo/command.py",
 }
@@ -53,6 +54,13 @@ def test_a_module_stays_small_and_says_what_it_is(path: Path) -> None:
     assert len(text.splitlines()) <= FILE_LINES
     assert ast.get_docstring(tree), "a module opens by saying what it is"
     assert not VAGUE_NAMES & set(path.with_suffix("").parts[-3:])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_second_subject_has_a_module_of_its_own(path: Path) -> None:
+    """A comment that stands alone between two definitions is the docstring of a module; `# --` heads a section."""
+    alone = re.findall(r"\n\n\n(#.*)\n(?:#.*\n)*\n\n", path.read_text(encoding="utf-8"))
+    assert [line for line in alone if not line.startswith("# --")] == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -14,8 +14,9 @@ import msgspec
 
 from mailvane.core.dns.lookups import Lookups, Unanswered
 from mailvane.core.errors import CollectionFailed, InvalidInput, MailvaneError
+from mailvane.dmarc.arrivals import Refused, Take
 from mailvane.dmarc.directory import DropDirectory
-from mailvane.dmarc.intake import Refused, Take, Unread, observation_of
+from mailvane.dmarc.intake import Unread, observation_of
 from mailvane.dmarc.mail_apis import ApiMailbox
 from mailvane.dmarc.mailbox import Mailbox
 from mailvane.dmarc.oauth import AccessTokens, Keeping

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mailvane.core.errors import CollectionFailed, MailvaneError, Transient
-from mailvane.dmarc.intake import Deliver, Refuse, Taken, failed_at, is_refused, nobody, reasons, refusals
+from mailvane.dmarc.arrivals import Deliver, Refuse, failed_at, is_refused, nobody, reasons, refusals
+from mailvane.dmarc.intake import Taken
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ import msgspec
 from mailvane import __version__
 from mailvane.core.errors import CollectionFailed, TooLarge
 from mailvane.dmarc import mailbox
-from mailvane.dmarc.intake import Deliver, Refuse, nobody
+from mailvane.dmarc.arrivals import Deliver, Refuse, nobody
 from mailvane.dmarc.mailbox import ROUND_SECONDS, TIMEOUT_SECONDS, Rounds
 from mailvane.dmarc.oauth import AccessTokens
 from mailvane.dmarc.settings import ImapMailbox

@@ -18,7 +18,8 @@ from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
 from mailvane.core.errors import CollectionFailed, MailvaneError, TooLarge, Transient
-from mailvane.dmarc.intake import Deliver, Refuse, Taken, failed_at, is_refused, nobody, reasons, refusals
+from mailvane.dmarc.arrivals import Deliver, Refuse, failed_at, is_refused, nobody, reasons, refusals
+from mailvane.dmarc.intake import Taken
 from mailvane.dmarc.oauth import AccessTokens
 from mailvane.dmarc.settings import ImapMailbox
 

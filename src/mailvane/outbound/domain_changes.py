@@ -10,7 +10,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput
-from mailvane.outbound.admission.counters import restored, today
+from mailvane.outbound.admission.charging import restored
+from mailvane.outbound.admission.counters import today
 from mailvane.outbound.model import (
     Counting,
     Domain,

@@ -15,8 +15,9 @@ from mailvane.core.errors import AlreadyExists, InvalidInput, NotFound
 from mailvane.core.moments import HOUR_MS
 from mailvane.core.names import checked_name, looked_up_name
 from mailvane.core.tenants.store import TenantStore
-from mailvane.outbound.admission.checks import judge_by
-from mailvane.outbound.admission.counters import Charge, charged, day_reset, month_reset, month_start, month_text, today
+from mailvane.outbound.admission.charging import Charge, charged, month_text
+from mailvane.outbound.admission.counters import day_reset, month_reset, month_start, today
+from mailvane.outbound.admission.decision import judge_by
 from mailvane.outbound.admission.replay import Limits, Replay, replay
 from mailvane.outbound.admission.rules import GovernanceRules, crossing
 from mailvane.outbound.domain_changes import action_of, changed, counting_anew, read_changes

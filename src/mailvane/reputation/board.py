@@ -26,9 +26,10 @@ from mailvane.reputation.model import (
     ZoneHealth,
 )
 from mailvane.reputation.questions import ObservationQuestion
-from mailvane.reputation.sources.dnsbl.zones import family
-from mailvane.reputation.store.assets import AssetStore, ZoneStore
+from mailvane.reputation.sources.dnsbl.names import family
+from mailvane.reputation.store.assets import AssetStore
 from mailvane.reputation.store.observations import ObservationStore
+from mailvane.reputation.store.zones import ZoneStore
 
 _WEEK_MS = 7 * DAY_MS
 _FAILED = ("messages", "dmarc_fail")

@@ -15,8 +15,9 @@ from mailvane.reputation.board import BoardService
 from mailvane.reputation.heartbeats import Heartbeats
 from mailvane.reputation.model import Source, Zone
 from mailvane.reputation.source_schedule import SourceSchedule
-from mailvane.reputation.store.assets import ProfileStore, ZoneStore
 from mailvane.reputation.store.observations import ObservationStore
+from mailvane.reputation.store.profiles import ProfileStore
+from mailvane.reputation.store.zones import ZoneStore
 
 
 @dataclass(frozen=True)

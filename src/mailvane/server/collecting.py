@@ -11,8 +11,9 @@ from mailvane.core.errors import CollectionFailed, InvalidInput
 from mailvane.core.leasing import Leasing
 from mailvane.core.moments import DAY_MS
 from mailvane.core.periodic import every
+from mailvane.dmarc.arrivals import is_refused, reasons
 from mailvane.dmarc.collector import make as make_reports
-from mailvane.dmarc.intake import ReportIntake, Taken, is_refused, reasons
+from mailvane.dmarc.intake import ReportIntake, Taken
 from mailvane.dmarc.joining import EVERY_SECONDS as JOIN_SECONDS
 from mailvane.dmarc.joining import Joining
 from mailvane.dmarc.readers.reading import read_reports

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS, MINUTE_MS
 from mailvane.maillog.postfix.journald import newest_entry
-from mailvane.maillog.postfix.rotation import newest_line
+from mailvane.maillog.postfix.newest_line import newest_line
 from mailvane.maillog.settings import PostfixLog
 from mailvane.server.program import Check, CheckResult
 from mailvane.server.running_server import running_server, server_user

@@ -54,10 +54,13 @@ from mailvane.outbound.store.limits import LimitStore
 from mailvane.outbound.store.marks import LimitMarks
 from mailvane.outbound.store.suppressions import SuppressionStore
 from mailvane.reputation.alerts.stores import AlertingStores
-from mailvane.reputation.store.alerts import AlertLogStore, AlertStore
-from mailvane.reputation.store.assets import AssetStore, ProfileStore, ZoneStore
+from mailvane.reputation.store.alert_log import AlertLogStore
+from mailvane.reputation.store.alerts import AlertStore
+from mailvane.reputation.store.assets import AssetStore
 from mailvane.reputation.store.heartbeats import HeartbeatStore
 from mailvane.reputation.store.observations import ObservationStore
+from mailvane.reputation.store.profiles import ProfileStore
+from mailvane.reputation.store.zones import ZoneStore
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mailvane.core.errors import InvalidInput
-from mailvane.dmarc.intake import Taken, failed_at, is_refused, reasons, refusals
+from mailvane.dmarc.arrivals import failed_at, is_refused, reasons, refusals
+from mailvane.dmarc.intake import Taken
 from mailvane.reputation.model import ObservationKind
 
 GOOD = Taken(name="a", kind=ObservationKind.DMARC, remarks=("one record was passed over",))

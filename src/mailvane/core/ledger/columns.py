@@ -1,4 +1,7 @@
-"""Columns of text: values as JSON and the fields of that, and texts compared by characters. Knows no table."""
+"""Columns of text: values as JSON and the fields of that, and texts compared by characters. For SQLite and PostgreSQL.
+
+Knows no table.
+"""
 
 from __future__ import annotations
 
@@ -68,11 +71,8 @@ def _without_surrogates(value: Any) -> Any:
     return value
 
 
-# Texts compared character by character on SQLite and PostgreSQL, whatever collation a database has. Knows no table.
-
-
 class Texts:
-    """Expressions for one database."""
+    """SQL expressions that compare texts character by character, whatever collation a database has."""
 
     def __init__(self, database: Database) -> None:
         self._is_sqlite = database.is_sqlite
@@ -100,11 +100,8 @@ class Texts:
         return column.in_(select(func.json_array_elements_text(array).column_valued()))
 
 
-# Fields of JSON that is kept in a column of text, as SQL expressions for SQLite and PostgreSQL. Knows no table.
-
-
 class JsonFields:
-    """Of one column."""
+    """SQL expressions for fields of the JSON that is kept in one column of text."""
 
     def __init__(self, database: Database, column: ColumnElement[str]) -> None:
         self._is_sqlite = database.is_sqlite

@@ -14,7 +14,7 @@ from threading import Lock
 from mailvane.core.moments import DAY_MS
 from mailvane.maillog.store.journal import JournalStore
 from mailvane.outbound.store.domains import DomainStore
-from mailvane.reputation.store.alerts import AlertLogStore
+from mailvane.reputation.store.alert_log import AlertLogStore
 
 TOPICS = ("log", "alerts", "domains")
 _ALERTS_MS = 30 * DAY_MS  # as far as pages look for open ones

@@ -14,7 +14,8 @@ from xml.etree.ElementTree import XML, Element, ParseError, XMLPullParser
 from xml.parsers import expat
 
 from mailvane.core.errors import InvalidInput
-from mailvane.dmarc.readers.records import MOST_TEXT, Row, Tally, extensions, local, named, row_of, row_of_text, text_of
+from mailvane.dmarc.readers.records import MOST_TEXT, Row, extensions, local, named, row_of, row_of_text, text_of
+from mailvane.dmarc.readers.tally import Tally
 
 MOST_PART = 4 * 1024 * 1024  # bytes of one child
 _MOST_ELEMENTS = 50_000  # of one child

@@ -21,9 +21,9 @@ from mailvane.dmarc.readers.containers import Budget, Document, Form, Remembered
 from mailvane.dmarc.readers.failure import in_words, read_failure, report_part
 from mailvane.dmarc.readers.kumomta import is_records, read_records
 from mailvane.dmarc.readers.mails import MOST_PARTS, Part, walk
-from mailvane.dmarc.readers.records import Spool
 from mailvane.dmarc.readers.repair import MOST_BYTES as MOST_REPAIRED
 from mailvane.dmarc.readers.repair import repaired
+from mailvane.dmarc.readers.spool import Spool
 from mailvane.dmarc.readers.tls import MOST_BYTES, read_tls, sessions
 
 log = logging.getLogger(__name__)

@@ -7,132 +7,14 @@ remembered. Knows no report.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
-from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
-from tempfile import TemporaryFile
-from types import TracebackType
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 from xml.etree.ElementTree import XML, Element
 
-import msgspec
-
-from mailvane.dmarc.counts import Counts, alignment_pattern, counts_of, result_pattern
-
-IN_MEMORY = 5_000
-_encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(dict[str, Any])
-
-
-class Spool:
-    """Written once, then read any number of times until it is closed."""
-
-    def __init__(self, in_memory: int = IN_MEMORY) -> None:
-        self._in_memory = in_memory
-        self._rows: list[Mapping[str, Any]] = []
-        self._file: IO[bytes] | None = None
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        self._rows.append(row)
-        if len(self._rows) >= self._in_memory:
-            if self._file is None:
-                self._file = TemporaryFile()  # noqa: SIM115  - closed by `__exit__`
-            self._file.write(_encoder.encode_lines(self._rows))
-            self._rows = []
-
-    def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        if self._file is not None:
-            self._file.seek(0)
-            for line in self._file:
-                yield _decoder.decode(line)
-        yield from self._rows
-
-    def __enter__(self) -> Spool:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._file is not None:
-            self._file.close()
-
-
-# What the rows of an aggregate report add up to, and what of them was passed over. Knows no XML.
-
-
-_MOST_REMARKS = 10
-
-
-class Tally:
-    """Of one report, while it is read."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self._messages: dict[int, int] = {}  # by pattern
-        self._remarks: dict[str, None] = {}
-        self._passed_over = 0
-
-    def count(self, pattern: int, messages: int) -> None:
-        self.rows += 1
-        self._messages[pattern] = self._messages.get(pattern, 0) + messages
-
-    def passed_over(self, why: str) -> None:
-        """A record that cannot be counted."""
-        self._passed_over += 1
-        self.remark(f"a record was passed over: {why}")
-
-    def remark(self, text: str) -> None:
-        if len(self._remarks) < _MOST_REMARKS:
-            self._remarks[text] = None
-
-    @property
-    def is_empty(self) -> bool:
-        return not self.rows and not self._passed_over
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        if self._passed_over > 1:
-            return (*self._remarks, f"{self._passed_over:,} records were passed over in all")
-        return tuple(self._remarks)
-
-    @property
-    def counts(self) -> Counts:
-        return counts_of(self._messages)
-
-
-# IP addresses as reporters write them, in canonical form. Pure.
-#
-# Some write a port, brackets, a zone or leading zeros, and some put letters in the place of numbers to protect people.
-
-
-UNKNOWN = "unknown address"
-_LONGEST = 100
-_MAPPED = "::ffff:"  # RFC 4291 section 2.5.5.2
-_BRACKETED = re.compile(r"\[(?:IPv6:)?([^\[\]]*)\](?::[0-9]{1,5})?", re.IGNORECASE)
-_WITH_PORT = re.compile(r"([0-9.]+):[0-9]{1,5}")
-_DECIMAL = re.compile(r"0*([0-9]{1,3})\.0*([0-9]{1,3})\.0*([0-9]{1,3})\.0*([0-9]{1,3})")
-
-
-def canonical(text: str) -> str | None:
-    """As RFC 5952 writes it, an IPv4 address within IPv6 as what it is; None for what is no address."""
-    family = AF_INET6 if ":" in text else AF_INET
-    try:
-        found = inet_ntop(family, inet_pton(family, text))
-    except (OSError, ValueError):
-        return None
-    return found.removeprefix(_MAPPED) if found.startswith(_MAPPED) and "." in found else found
-
-
-def as_it_is_meant(text: str) -> str:
-    """The address behind what surrounds it; UNKNOWN where there is none."""
-    bare = text.strip()[:_LONGEST]
-    bracketed = _BRACKETED.fullmatch(bare)
-    bare = (bracketed[1] if bracketed else bare).partition("%")[0]
-    with_port = _WITH_PORT.fullmatch(bare)
-    bare = with_port[1] if with_port else bare
-    decimal = _DECIMAL.fullmatch(bare)
-    return canonical(".".join(decimal.groups()) if decimal else bare) or UNKNOWN
-
+from mailvane.dmarc.counts import alignment_pattern, result_pattern
+from mailvane.dmarc.readers.addresses import UNKNOWN, as_it_is_meant, canonical
+from mailvane.dmarc.readers.tally import Tally
 
 Row = dict[str, Any]
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, case, distinct, fun
 from mailvane.core.ledger.columns import plain
 from mailvane.core.ledger.database import Database
 from mailvane.dmarc.model import HeardService, RowQuestion, SenderAddress, ServiceSummary
-from mailvane.dmarc.readers.records import UNKNOWN
+from mailvane.dmarc.readers.addresses import UNKNOWN
 from mailvane.dmarc.sending_services import name_of_service, service_of_row
 from mailvane.dmarc.store.tables import report_rows, reports, sender_addresses
 

@@ -17,11 +17,12 @@ from __future__ import annotations
 from mailvane.core.mailbox import canonical_address
 from mailvane.core.moments import MINUTE_MS
 from mailvane.maillog.model import EventType
+from mailvane.maillog.postfix.connections import Connections
 from mailvane.maillog.postfix.event_builder import DELIVERY_PIPES, EventBuilder, is_near, may_be_filter, swallowed
 from mailvane.maillog.postfix.lines import Tag
 from mailvane.maillog.postfix.queue_entries import QueueEntries
 from mailvane.maillog.postfix.records import Attempt, named_queue_id
-from mailvane.maillog.postfix.state import Connections, Doubt, Mail, QueueEntry, Start
+from mailvane.maillog.postfix.state import Doubt, Mail, QueueEntry, Start
 
 LONGEST_DOUBT = 5 * MINUTE_MS  # ours: a filter that has given a mail back has nothing left to do but to answer
 _CONNECTION = "c:"

@@ -12,9 +12,11 @@ from functools import partial
 from mailvane.core.mailbox import canonical_address
 from mailvane.core.moments import DAY_MS
 from mailvane.maillog.model import EventType, MailKind
+from mailvane.maillog.postfix.connections import Connections
 from mailvane.maillog.postfix.continuations import Continuations
 from mailvane.maillog.postfix.event_builder import OUTCOMES, PROBES, EventBuilder, start_of
 from mailvane.maillog.postfix.headers import header_address, header_ids, header_text, read_header
+from mailvane.maillog.postfix.ignored_lines import is_ignored, is_remark
 from mailvane.maillog.postfix.in_flight import InFlight, in_flight
 from mailvane.maillog.postfix.lines import Tag
 from mailvane.maillog.postfix.queue_entries import QueueEntries
@@ -22,8 +24,6 @@ from mailvane.maillog.postfix.records import (
     Attempt,
     Client,
     Refusal,
-    is_ignored,
-    is_remark,
     named_queue_id,
     read_active,
     read_attempt,
@@ -34,7 +34,7 @@ from mailvane.maillog.postfix.records import (
     read_tls,
 )
 from mailvane.maillog.postfix.repetitions import repeated
-from mailvane.maillog.postfix.state import Connections, QueueEntry, Start
+from mailvane.maillog.postfix.state import QueueEntry, Start
 from mailvane.maillog.queue_id import is_queue_id
 from mailvane.maillog.reasons import Reasons
 

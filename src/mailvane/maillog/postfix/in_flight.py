@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from mailvane.maillog.postfix.connections import Connections
 from mailvane.maillog.postfix.queue_entries import QueueEntries
-from mailvane.maillog.postfix.state import Connections
 
 
 class InFlight(msgspec.Struct, frozen=True):

@@ -6,18 +6,11 @@ What a file is called tells its place: `mail.log.2.gz` is before `mail.log.1`, `
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import msgspec
-
-from mailvane.core.errors import InvalidInput
-from mailvane.core.forms import NEEDED, Form, form_of
-from mailvane.maillog.postfix.lines import Lines
-from mailvane.maillog.postfix.stamps import Stamps
 
 _ARCHIVE = r"(?:\.(?:gz|bz2|xz|lzma|zst|lz4|Z))?"
 _NUMBER = r"[.-](?P<number>(?!(?:19|20)\d\d(?!\d))\d{1,5})"  # not a year
@@ -87,45 +80,3 @@ def _seen(path: Path, kind: str, place: tuple[int, ...]) -> RotatedFile | None:
     if not stat.S_ISREG(found.st_mode) or not found.st_size:
         return None
     return RotatedFile(path, (found.st_dev, found.st_ino), found.st_size, found.st_mtime_ns, place, kind)
-
-
-# The newest line of a log that is written now: what its stamp says, beside the moment at which it was written.
-#
-# Two clocks that do not agree are a time zone that is not that of the stamps, or a clock that is wrong.
-
-
-_TAIL = 256 << 10
-
-
-class Newest(msgspec.Struct, frozen=True):
-    """Times in milliseconds since the epoch."""
-
-    stamped: int | None  # None: no line near the end has a stamp that is understood
-    written: int  # when the file was last changed
-    empty: bool = False
-
-    @property
-    def early(self) -> int:
-        """By how many milliseconds the stamp is before the moment of writing; negative when it is after."""
-        return 0 if self.stamped is None else self.written - self.stamped
-
-
-def newest_line(path: Path, zone: ZoneInfo, now: int) -> Newest:
-    """Look at the end of a log. Raises InvalidInput if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            form = form_of(file.read(NEEDED))
-            file.seek(max(0, status.st_size - _TAIL))
-            text = file.read(_TAIL)
-    except OSError as error:
-        raise InvalidInput(f"{path}: {error.strerror}") from error
-    if form not in (Form.PLAIN, Form.NOTHING):
-        raise InvalidInput(f"{path}: {form}, which cannot be followed")
-    lines = Lines(Stamps(now, zone))
-    stamped = None
-    for line in text.decode("utf-8", "replace").split("\n")[:-1]:
-        found = lines.read(line)
-        if found is not None:
-            stamped = found[0]
-    return Newest(stamped, status.st_mtime_ns // 1_000_000, not status.st_size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mailvane.outbound.emboux import api_keys, domains, outbound, shape
+from mailvane.outbound.emboux import api_keys, domains, outbound, shape, verification
 from mailvane.outbound.emboux.parameters import (
     DomainApproval,
     DomainCreation,
@@ -67,11 +67,11 @@ def _sending() -> Iterator[Endpoint]:
     )  # fmt: skip
     yield Endpoint(
         "post", f"{_DOMAIN}/ses-verify", "DomainsNameSesVerifyBeginVerification", "Begin to prove a domain",
-        domains.begin, shape.SesVerification, pool=Pool.OUTSIDE,
+        verification.begin, shape.SesVerification, pool=Pool.OUTSIDE,
     )  # fmt: skip
     yield Endpoint(
         "get", f"{_DOMAIN}/ses-status", "DomainsNameSesStatusVerificationStatus", "How far the proof is",
-        domains.status, shape.SesStatus, pool=Pool.OUTSIDE,
+        verification.status, shape.SesStatus, pool=Pool.OUTSIDE,
     )  # fmt: skip
     yield Endpoint(
         "post", "/outbound/reset-daily", "OutboundResetDailyResetDaily", "Begin every domain's day anew",
@@ -84,7 +84,7 @@ def _sending() -> Iterator[Endpoint]:
     )  # fmt: skip
     yield Endpoint(
         "post", WEBHOOK, "WebhooksSesTakeNotification", "Take in a notification of bounces and complaints",
-        domains.take, shape.Taken, dict[str, Any], largest=_LARGEST_NOTIFICATION, pool=Pool.OUTSIDE,
+        verification.take, shape.Taken, dict[str, Any], largest=_LARGEST_NOTIFICATION, pool=Pool.OUTSIDE,
         refusals=(403, 404, 422),
     )  # fmt: skip
 

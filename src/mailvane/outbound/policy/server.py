@@ -21,17 +21,8 @@ from mailvane.core.connections import ConnectionLimits, Connections, peer_of
 from mailvane.core.errors import InvalidInput, InvalidSetting, MailvaneError
 from mailvane.core.listening import Listen, UnixSocket
 from mailvane.outbound.model import SendRequest, Verdict
-from mailvane.outbound.policy.protocol import (
-    DUNNO,
-    END_OF_MESSAGE,
-    PolicyRules,
-    Request,
-    RequestStream,
-    action,
-    answer,
-    ruled,
-    send_request_of,
-)
+from mailvane.outbound.policy.decision import DUNNO, PolicyRules, action, ruled, send_request_of
+from mailvane.outbound.policy.protocol import END_OF_MESSAGE, Request, RequestStream, answer
 
 log = logging.getLogger(__name__)
 

@@ -24,20 +24,8 @@ from mailvane.outbound.model import (
 )
 from mailvane.outbound.store.decision_batch import digest
 from mailvane.outbound.store.domains import approved_locked, forget, put_usage
-from mailvane.outbound.store.rows import (
-    SET_COUNTERS,
-    WHOLE,
-    Outstanding,
-    add_audit,
-    counters_row,
-    domain_of,
-    drop_rows,
-    locked,
-    owed,
-    put_domain,
-    take_outstanding,
-    usage_of,
-)
+from mailvane.outbound.store.revising import Outstanding, add_audit, drop_rows, owed, put_domain, take_outstanding
+from mailvane.outbound.store.rows import SET_COUNTERS, WHOLE, counters_row, domain_of, locked, usage_of
 from mailvane.outbound.store.tables import billing_periods, decision_minutes, domains, feedback_ids
 
 _FEEDBACK_MS = 35 * DAY_MS

@@ -30,18 +30,16 @@ from mailvane.outbound.model import (
     there,
 )
 from mailvane.outbound.store.decision_batch import DecisionBatch
+from mailvane.outbound.store.revising import add_audit, apply_revision, put_domain
 from mailvane.outbound.store.rows import (
     COUNTED,
     KNOWN,
     SET_COUNTERS,
     SET_COUNTERS_SQLITE,
     WHOLE,
-    add_audit,
-    apply_revision,
     counters_row,
     domain_of,
     locked,
-    put_domain,
     read_usage,
     usage_of,
 )

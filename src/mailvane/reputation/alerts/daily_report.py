@@ -19,7 +19,7 @@ from mailvane.reputation.alerts.model import EntryState, LogEntry
 from mailvane.reputation.alerts.stores import AlertingStores
 from mailvane.reputation.model import ASKED_ABOUT, OUTSIDE, SOURCES, Comes, Source, SourceHealth
 from mailvane.reputation.questions import EntryQuestion
-from mailvane.reputation.store.alerts import AlertLogStore
+from mailvane.reputation.store.alert_log import AlertLogStore
 
 MOST_ALERTS = 100
 MOST_ITEMS = 5  # of a rule type of an alert

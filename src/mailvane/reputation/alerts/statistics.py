@@ -13,7 +13,7 @@ from mailvane.core.errors import InvalidFields
 from mailvane.core.moments import DAY_MS
 from mailvane.reputation.alerts.rules import CATALOGUE
 from mailvane.reputation.questions import FiringQuestion
-from mailvane.reputation.store.alerts import AlertLogStore
+from mailvane.reputation.store.alert_log import AlertLogStore
 
 LONGEST_MS = 366 * DAY_MS
 

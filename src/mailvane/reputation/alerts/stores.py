@@ -7,9 +7,11 @@ import msgspec
 from mailvane.notify.store.channels import ChannelStore
 from mailvane.notify.store.outbox import OutboxStore
 from mailvane.reputation.mail_answers import MailAnswers
-from mailvane.reputation.store.alerts import AlertLogStore, AlertStore
-from mailvane.reputation.store.assets import AssetStore, ProfileStore
+from mailvane.reputation.store.alert_log import AlertLogStore
+from mailvane.reputation.store.alerts import AlertStore
+from mailvane.reputation.store.assets import AssetStore
 from mailvane.reputation.store.observations import ObservationStore
+from mailvane.reputation.store.profiles import ProfileStore
 
 
 class AlertingStores(msgspec.Struct, frozen=True, kw_only=True):

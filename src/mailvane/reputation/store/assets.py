@@ -6,24 +6,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, Text, bindparam, case, cast, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, Row, Text, bindparam, case, cast, delete, func, select, update
 
-from mailvane.core.errors import AlreadyExists, NotFound
+from mailvane.core.errors import NotFound
 from mailvane.core.ledger.columns import JsonFields, Texts, in_chunks, plain, text_of, value_of
 from mailvane.core.ledger.database import Database
-from mailvane.reputation.model import (
-    NO_REPUTATION,
-    Asset,
-    AssetKind,
-    AssetStatus,
-    ObservationKind,
-    Profile,
-    Zone,
-    ZoneHealth,
-)
+from mailvane.reputation.model import NO_REPUTATION, Asset, AssetKind, AssetStatus, ObservationKind
 from mailvane.reputation.questions import AssetPage, AssetQuestion, AssetStanding, TrafficFilter, WatchedGroup
-from mailvane.reputation.store.tables import alerts, assets, blocklist_zones, observations, profiles, zone_health
+from mailvane.reputation.store.tables import assets, observations
 
 _AT_ONCE = 500
 _PUT = update(assets).where(assets.c.id == bindparam("this"))
@@ -232,87 +222,3 @@ def asset_of(row: Row[Any]) -> Asset:
 
 
 # Profiles in the ledger: names under which assets and alerts are gathered.
-
-
-class ProfileStore:
-    """For any number of threads and processes on one ledger."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def add_profile(self, profile: Profile) -> Profile:
-        """Raises AlreadyExists."""
-        try:
-            with self._database.write() as connection:
-                connection.execute(insert(profiles).values(msgspec.structs.asdict(profile)))
-        except IntegrityError as error:
-            raise AlreadyExists(f"there is a profile {profile.name} already") from error
-        return profile
-
-    def profiles(self, workspace: int) -> list[Profile]:
-        """By name."""
-        wanted = select(profiles).where(profiles.c.workspace == workspace).order_by(profiles.c.name)
-        with self._database.read() as connection:
-            return [
-                Profile(id=row.id, workspace=row.workspace, name=row.name, created_at=row.created_at)
-                for row in connection.execute(wanted)
-            ]
-
-    def save_profile(self, profile: Profile) -> None:
-        """Raises NotFound, AlreadyExists."""
-        wanted = update(profiles).where(profiles.c.workspace == profile.workspace, profiles.c.id == profile.id)
-        try:
-            with self._database.write() as connection:
-                found = connection.execute(wanted.values(name=profile.name)).rowcount
-        except IntegrityError as error:
-            raise AlreadyExists(f"there is a profile {profile.name} already") from error
-        if not found:
-            raise NotFound(f"there is no profile {profile.id}")
-
-    def remove_profile(self, workspace: int, profile_id: str) -> None:
-        """What had it has none then. Raises NotFound."""
-        gone = delete(profiles).where(profiles.c.workspace == workspace, profiles.c.id == profile_id)
-        with self._database.write() as connection:
-            if not connection.execute(gone).rowcount:
-                raise NotFound(f"there is no profile {profile_id}")
-            for table in (assets, alerts):
-                had = table.c.workspace == workspace, table.c.profile_id == profile_id
-                connection.execute(update(table).where(*had).values(profile_id=None))
-
-
-# The operator's changes to the dictionary of blocklists, in the ledger.
-
-
-class ZoneStore:
-    """For any number of threads and processes on one ledger."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def zones(self) -> list[Zone]:
-        """Those that were changed or added here."""
-        wanted = select(blocklist_zones.c.document).order_by(blocklist_zones.c.host)
-        with self._database.read() as connection:
-            return [value_of(row.document, Zone) for row in connection.execute(wanted)]
-
-    def save_zone(self, zone: Zone) -> None:
-        with self._database.write() as connection:
-            row = {"host": zone.host, "document": text_of(zone)}
-            connection.execute(self._database.upsert(blocklist_zones), row)
-
-    def forget_zone(self, host: str) -> None:
-        """Back to what is shipped. Raises NotFound."""
-        with self._database.write() as connection:
-            if not connection.execute(delete(blocklist_zones).where(blocklist_zones.c.host == host)).rowcount:
-                raise NotFound(f"nothing was changed of {host}")
-
-    def zone_health(self) -> list[ZoneHealth]:
-        wanted = select(zone_health.c.document).order_by(zone_health.c.host)
-        with self._database.read() as connection:
-            return [value_of(row.document, ZoneHealth) for row in connection.execute(wanted)]
-
-    def save_zone_health(self, health: Sequence[ZoneHealth]) -> None:
-        rows = [{"host": one.host, "document": text_of(one)} for one in sorted(health, key=lambda one: one.host)]
-        if rows:
-            with self._database.write() as connection:
-                connection.execute(self._database.upsert(zone_health), rows)

@@ -29,7 +29,7 @@ from mailvane.reputation.assets import WatchedAssets
 from mailvane.reputation.heartbeats import Heartbeats
 from mailvane.reputation.model import Asset, AssetKind
 from mailvane.reputation.model import Profile as AssetProfile
-from mailvane.reputation.store.assets import ProfileStore
+from mailvane.reputation.store.profiles import ProfileStore
 from mailvane.server.configuration.changes import Action, Change, Step, differing
 from mailvane.server.configuration.channel_parts import by_kind
 from mailvane.server.configuration.document import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailvane.dmarc.readers.records import UNKNOWN, as_it_is_meant, canonical
+from mailvane.dmarc.readers.addresses import UNKNOWN, as_it_is_meant, canonical
 
 
 @pytest.mark.parametrize(

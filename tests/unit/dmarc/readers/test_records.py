@@ -6,7 +6,8 @@ from xml.etree.ElementTree import XML
 
 import pytest
 
-from mailvane.dmarc.readers.records import Tally, row_of, row_of_text
+from mailvane.dmarc.readers.records import row_of, row_of_text
+from mailvane.dmarc.readers.tally import Tally
 from tests.unit.dmarc.reports import PASSING, record
 
 

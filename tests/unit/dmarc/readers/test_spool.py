@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailvane.dmarc.readers.records import Spool
+from mailvane.dmarc.readers.spool import Spool
 
 
 @pytest.mark.parametrize("in_memory", [1, 3, 1000])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailvane.dmarc.counts import Counts, alignment_pattern, result_pattern
-from mailvane.dmarc.readers.records import Tally
+from mailvane.dmarc.readers.tally import Tally
 
 
 def test_a_failure_of_both_alignments_is_a_failure_of_dmarc() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailvane.maillog.postfix.state import Connections
+from mailvane.maillog.postfix.connections import Connections
 
 HOUR = 3_600_000
 

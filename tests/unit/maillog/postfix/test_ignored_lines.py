@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailvane.maillog.postfix.records import is_ignored
+from mailvane.maillog.postfix.ignored_lines import is_ignored
 
 
 @pytest.mark.parametrize(

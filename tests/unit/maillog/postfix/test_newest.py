@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mailvane.core.errors import InvalidInput
-from mailvane.maillog.postfix.rotation import newest_line
+from mailvane.maillog.postfix.newest_line import newest_line
 
 BERLIN = ZoneInfo("Europe/Berlin")
 UTC = ZoneInfo("UTC")

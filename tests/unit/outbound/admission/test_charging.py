@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailvane.core.moments import DAY_MS, HOUR_MS
-from mailvane.outbound.admission.counters import OLDEST_MS, charged, counted, month_reset, month_text, restored, today
+from mailvane.outbound.admission.charging import OLDEST_MS, charged, month_text, restored
+from mailvane.outbound.admission.counters import counted, month_reset, today
 from mailvane.outbound.model import Feedback, Usage
 
 NOVEMBER = 1_793_491_200_000  # 1 November 2026

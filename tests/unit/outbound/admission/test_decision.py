@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from mailvane.outbound.admission.checks import CHECKS, judge_by
+from mailvane.outbound.admission.checks import CHECKS
+from mailvane.outbound.admission.decision import judge_by
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.model import (
     Counting,

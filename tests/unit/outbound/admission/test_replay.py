@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailvane.core.moments import DAY_MS, HOUR_MS
-from mailvane.outbound.admission.checks import judge_by
+from mailvane.outbound.admission.decision import judge_by
 from mailvane.outbound.admission.replay import Limits, replay
 from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.model import Domain, MinuteOfDecisions, Reason, SendRequest, Usage

@@ -8,15 +8,8 @@ import msgspec
 import pytest
 
 from mailvane.outbound.model import Reason, SendRequest, Verdict
-from mailvane.outbound.policy.protocol import (
-    REFUSALS,
-    DomainSource,
-    PolicyRules,
-    Refusal,
-    Request,
-    action,
-    send_request_of,
-)
+from mailvane.outbound.policy.decision import REFUSALS, DomainSource, PolicyRules, Refusal, action, send_request_of
+from mailvane.outbound.policy.protocol import Request
 
 SASL, SENDER, CLIENT = DomainSource.SASL, DomainSource.SENDER, DomainSource.CLIENT
 RULES = PolicyRules()

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from mailvane.core.errors import InvalidSetting, StoreUnavailable
 from mailvane.core.listening import Listen, UnixSocket
 from mailvane.outbound.model import Reason, SendRequest, Verdict
-from mailvane.outbound.policy.protocol import PolicyRules
+from mailvane.outbound.policy.decision import PolicyRules
 from mailvane.outbound.policy.server import Decide, Patience, PolicyMetrics, PolicyServer
 
 ANYWHERE = Listen("127.0.0.1", 0)

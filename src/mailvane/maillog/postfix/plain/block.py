@@ -17,13 +17,14 @@ import msgspec
 from mailvane.core.moments import HOUR_MS
 from mailvane.maillog.automatic import judged_names
 from mailvane.maillog.model import EventType, MailEvent
+from mailvane.maillog.postfix.connections import IDLE
 from mailvane.maillog.postfix.event_builder import LOOPBACK, PRIVATE, may_be_filter, swallowed
 from mailvane.maillog.postfix.headers import CAMPAIGN, header_address, header_ids, header_text
+from mailvane.maillog.postfix.ignored_lines import HARMLESS
 from mailvane.maillog.postfix.in_flight import InFlight
 from mailvane.maillog.postfix.lines import Tag
 from mailvane.maillog.postfix.plain.forms import Form
-from mailvane.maillog.postfix.records import HARMLESS, Attempt
-from mailvane.maillog.postfix.state import IDLE
+from mailvane.maillog.postfix.records import Attempt
 from mailvane.maillog.queue_id import FORM, LONG_DIGITS
 from mailvane.maillog.reasons import Reasons
 

@@ -17,17 +17,11 @@ from mailvane.core.names import canonical_name
 from mailvane.reputation.blocklists import ANSWERED, UNKNOWN, Findings, ListingCheck, Outcome, Verdict
 from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind, Refresh, Source, Zone, ZoneHealth
 from mailvane.reputation.settings import ReputationSettings
+from mailvane.reputation.sources.dnsbl.answers import unanswered, verdict_of
+from mailvane.reputation.sources.dnsbl.judging import Judge
+from mailvane.reputation.sources.dnsbl.names import LISTS, family, query_name, reverse_name
 from mailvane.reputation.sources.dnsbl.zone_probes import ZoneProbes
-from mailvane.reputation.sources.dnsbl.zones import (
-    LISTS,
-    Judge,
-    dictionary,
-    family,
-    query_name,
-    reverse_name,
-    unanswered,
-    verdict_of,
-)
+from mailvane.reputation.sources.dnsbl.zones import dictionary
 
 _KINDS = {AssetKind.IP: ObservationKind.IP_LISTING, AssetKind.DOMAIN: ObservationKind.DOMAIN_LISTING}
 _ASSETS_AT_ONCE = 64  # each is dozens of questions; how many of those are under way is for `Lookups`

@@ -16,7 +16,8 @@ import msgspec
 from mailvane.core.dns.lookups import Lookups, Unanswered
 from mailvane.reputation.blocklists import Outcome
 from mailvane.reputation.model import AssetKind, Zone, ZoneHealth
-from mailvane.reputation.sources.dnsbl.zones import query_name, verdict_of
+from mailvane.reputation.sources.dnsbl.answers import verdict_of
+from mailvane.reputation.sources.dnsbl.names import query_name
 
 # For what each sort of list must have, and what it must not.
 _POINTS = {

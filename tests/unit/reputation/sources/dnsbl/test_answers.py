@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mailvane.reputation.blocklists import Outcome
 from mailvane.reputation.model import Zone
-from mailvane.reputation.sources.dnsbl.zones import verdict_of
+from mailvane.reputation.sources.dnsbl.answers import verdict_of
 
 ZONE = Zone(
     host="bl.example",

@@ -6,7 +6,7 @@ import pytest
 
 from mailvane.reputation.blocklists import Findings, Outcome, Verdict
 from mailvane.reputation.model import AssetKind, ZoneHealth
-from mailvane.reputation.sources.dnsbl.zones import Judge
+from mailvane.reputation.sources.dnsbl.judging import Judge
 
 L, C, U = Outcome.LISTED, Outcome.CLEAR, Outcome.UNKNOWN
 PROVEN = ZoneHealth(host="a", usable=True, proven=("ips",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailvane.reputation.model import AssetKind
-from mailvane.reputation.sources.dnsbl.zones import family, query_name, reverse_name
+from mailvane.reputation.sources.dnsbl.names import family, query_name, reverse_name
 
 IPV6 = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"
 
