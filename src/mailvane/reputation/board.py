@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
+from types import MappingProxyType
 
 import msgspec
 
@@ -15,7 +16,7 @@ from mailvane.core.moments import DAY_MS
 from mailvane.reputation import cells
 from mailvane.reputation.cells import NOTHING, Cell, CellState, worst
 from mailvane.reputation.model import (
-    OUTSIDE,
+    ASKED_ABOUT,
     Asset,
     AssetKind,
     Observation,
@@ -33,8 +34,6 @@ from mailvane.reputation.store.zones import ZoneStore
 
 _WEEK_MS = 7 * DAY_MS
 _FAILED = ("messages", "dmarc_fail")
-_KINDS = (AssetKind.IP, AssetKind.DOMAIN, AssetKind.GP_DOMAIN, AssetKind.SNDS, AssetKind.TRAP, AssetKind.LOOKALIKE,
-          AssetKind.DMARC)  # fmt: skip
 
 
 class Place(StrEnum):
@@ -93,6 +92,15 @@ class _Known(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def moments(self) -> tuple[int, int]:
         return self.now, self.stale_before
+
+
+class _Named(msgspec.Struct, frozen=True, kw_only=True):
+    """A name that a row is made for."""
+
+    place: Place
+    name: str
+    watched: Mapping[AssetKind, Asset]  # as what
+    zones: Mapping[str, Cell]  # by blocklist
 
 
 class BoardService:
@@ -186,25 +194,10 @@ def place_of(asset: Asset) -> Place:
 
 def _row(known: _Known, place: Place, name: str) -> BoardRow:
     assets = known.assets.get((place, name), ())
-    by_kind = {asset.kind: asset for asset in assets}
-    zones = _zones(known, by_kind.get(AssetKind.IP if place is Place.ADDRESS else AssetKind.DOMAIN))
-    found: dict[Source, Cell] = {Source.BLOCKLISTS: worst(list(zones.values()))}
-    if place is Place.ADDRESS:
-        day, status = (
-            known.newest.get((kind, name)) for kind in (ObservationKind.SNDS_DATA, ObservationKind.SNDS_STATUS)
-        )
-        found[Source.SNDS] = cells.microsoft(known.keys, day, status, known.moments)
-    if asset := by_kind.get(AssetKind.GP_DOMAIN):
-        found[Source.POSTMASTER] = cells.google(asset, known.newest.get((ObservationKind.TRAFFIC, name)), known.moments)
-    if AssetKind.DMARC in by_kind:
-        found[Source.DMARC] = cells.dmarc(*known.reports.get(name, (0, 0, 0)))
-    if asset := by_kind.get(AssetKind.LOOKALIKE):
-        found[Source.LOOKALIKES] = cells.lookalikes(asset, known.lookalikes.get(name, ()), known.moments)
-    if asset := by_kind.get(AssetKind.TRAP):
-        found[Source.TRAPS] = cells.traps(asset, known.hits.get(name, ()), known.health.get(Source.TRAPS), known.now)
-    sources: dict[Source, Cell] = {
-        source: found.get(source, NOTHING) for source in OUTSIDE if source is not Source.HONEYTOKENS
-    }
+    watched = {asset.kind: asset for asset in assets}
+    zones = _zones(known, watched.get(AssetKind.IP if place is Place.ADDRESS else AssetKind.DOMAIN))
+    named = _Named(place=place, name=name, watched=watched, zones=zones)
+    sources = {source: cell_of(known, named) for source, cell_of in _CELLS.items()}
     return BoardRow(place=place, name=name, assets=assets, zones=zones, sources=sources)
 
 
@@ -222,6 +215,58 @@ def _zones(known: _Known, asset: Asset | None) -> dict[str, Cell]:
         else NOTHING
         for zone in known.zones
     }  # fmt: skip
+
+
+def _blocklists(_known: _Known, named: _Named) -> Cell:
+    return worst(list(named.zones.values()))
+
+
+def _postmaster(known: _Known, named: _Named) -> Cell:
+    asset = named.watched.get(AssetKind.GP_DOMAIN)
+    if asset is None:
+        return NOTHING
+    return cells.google(asset, known.newest.get((ObservationKind.TRAFFIC, named.name)), known.moments)
+
+
+def _snds(known: _Known, named: _Named) -> Cell:
+    """A key tells of addresses that nobody has to name."""
+    if named.place is not Place.ADDRESS:
+        return NOTHING
+    day = known.newest.get((ObservationKind.SNDS_DATA, named.name))
+    status = known.newest.get((ObservationKind.SNDS_STATUS, named.name))
+    return cells.microsoft(known.keys, day, status, known.moments)
+
+
+def _lookalikes(known: _Known, named: _Named) -> Cell:
+    asset = named.watched.get(AssetKind.LOOKALIKE)
+    return NOTHING if asset is None else cells.lookalikes(asset, known.lookalikes.get(named.name, ()), known.moments)
+
+
+def _dmarc(known: _Known, named: _Named) -> Cell:
+    return cells.dmarc(*known.reports.get(named.name, (0, 0, 0))) if AssetKind.DMARC in named.watched else NOTHING
+
+
+def _traps(known: _Known, named: _Named) -> Cell:
+    asset = named.watched.get(AssetKind.TRAP)
+    if asset is None:
+        return NOTHING
+    return cells.traps(asset, known.hits.get(named.name, ()), known.health.get(Source.TRAPS), known.now)
+
+
+# What each source says of a name, in the order of `Source`.
+_CELLS: Mapping[Source, Callable[[_Known, _Named], Cell]] = MappingProxyType(
+    {
+        Source.BLOCKLISTS: _blocklists,
+        Source.POSTMASTER: _postmaster,
+        Source.SNDS: _snds,
+        Source.LOOKALIKES: _lookalikes,
+        Source.DMARC: _dmarc,
+        Source.TRAPS: _traps,
+    }
+)
+# A token's hits tell of the party that its address was given to, and nothing of how the address or a domain stands.
+NOT_SHOWN = frozenset({Source.HONEYTOKENS})
+_KINDS = tuple(kind for source in _CELLS for kind in ASKED_ABOUT[source])
 
 
 def _by_asset(observations: Sequence[Observation]) -> dict[str, list[Observation]]:
