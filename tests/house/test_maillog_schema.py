@@ -12,4 +12,6 @@ DIGESTS = {4: "1161b4d8abbb44ed"}
 
 def test_the_statements_are_those_of_their_version() -> None:
     digest = sha256("\n".join(statements()).encode()).hexdigest()[:16]
-    assert DIGESTS.get(SCHEMA_VERSION) == digest, "schema.sql has changed: raise SCHEMA_VERSION, and note its digest here"
+    assert DIGESTS.get(SCHEMA_VERSION) == digest, (
+        "schema.sql has changed: raise SCHEMA_VERSION, and note its digest here"
+    )

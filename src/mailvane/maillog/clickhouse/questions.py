@@ -184,7 +184,7 @@ class Search:
         """Whether all that is read for an answer passes, but for notifications and probes."""
         self.is_fine = kinds_alone
         """Whether rows are counted by bucket: the key is read in any case."""
-        self.is_short = question.skip + question.limit <= NAMED
+        self.is_short = 0 < question.skip + question.limit <= NAMED
         """Whether the moments of the page, and of what comes before it, are few."""
         self.summary = (question.workspace, question.relays, question.kinds, question.by_message) if whole else None
         """What counts of this question may be remembered by: it asks for everything, whenever accepted."""
