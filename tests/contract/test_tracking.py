@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from mailvane.mailboxes.tracking.links import Link, LinkKind, MailName
 from mailvane.mailboxes.tracking.model import Reaction, ReactionKind, reaction_of
 from mailvane.server.ledger import Ledger
@@ -38,3 +40,19 @@ def test_a_reaction_is_kept_once_until_it_is_settled(ledger: Ledger) -> None:
     assert store.due(NOW + 100, 10)[-1].tries == 1
     store.settle([first.digest, by_machine.digest, *(each.digest for each in clicks)])
     assert store.due(NOW + 1_000, 10) == []
+
+
+def test_only_replies_that_were_looked_at_before_are_hastened(ledger: Ledger) -> None:
+    store, opened = ledger.tracking, reaction()
+    first, again = (
+        msgspec.structs.replace(
+            opened, digest=bytes([number]) * 16, kind=ReactionKind.REPLIED, thread=("<1@y.example>",)
+        )
+        for number in (1, 2)
+    )
+    store.add([(opened, NOW), (first, NOW + 50), (again, NOW)])
+    store.put_off([(opened, NOW + 100), (again, NOW + 100)])
+    store.hasten(NOW + 1)
+    assert [(one.reaction, one.tries) for one in store.due(NOW + 1, 10)] == [(again, 0)]
+    store.put_off([(again, NOW + 100)])
+    assert {one.reaction.digest: one.tries for one in store.due(NOW + 100, 10)}[again.digest] == 1

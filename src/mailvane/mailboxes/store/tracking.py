@@ -60,6 +60,12 @@ class TrackingStore:
         with self._database.read() as connection:
             return [_waiting(*row) for row in connection.execute(wanted)]
 
+    def hasten(self, now: int) -> None:
+        """Replies that are to be looked at again at a later time are due now; that is none of their tries."""
+        postponed = (_OWN.kind == ReactionKind.REPLIED) & (_OWN.due_at > now) & (_OWN.tries > 0)
+        with self._database.write() as connection:
+            connection.execute(update(reactions).where(postponed).values(due_at=now, tries=_OWN.tries - 1))
+
     def clicks_of(self, mails: Sequence[bytes]) -> list[Waiting]:
         """All that are kept of these mails, due or not."""
         found: list[Waiting] = []
