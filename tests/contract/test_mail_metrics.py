@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
-import pytest
 from prometheus_client import CollectorRegistry
 
 from mailvane.core.tenants.service import Tenancy
-from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog
+from mailvane.maillog.clickhouse import ClickHouseMailLog
 from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent, MailKind
 from mailvane.maillog.recording import Recorder
-from mailvane.server.ledger import Ledger, open_ledger
+from mailvane.server.ledger import Ledger
 from mailvane.server.mail_metrics import MailMetrics
 from tests.contract.maillogs import ledger_url, maillog_dsn
+from tests.contract.new_stores import ledger, maillog
 from tests.contract.test_ownership import dsn
 
-__all__ = ["dsn", "ledger_url", "maillog_dsn"]
+__all__ = ["dsn", "ledger", "ledger_url", "maillog", "maillog_dsn"]
 
 NOW = 1_790_000_000_000
 HOUR = 3_600_000
-
-
-@pytest.fixture
-def maillog(dsn: str) -> Iterator[ClickHouseMailLog]:
-    with open_maillog(dsn) as opened:
-        yield opened
-
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    opened = open_ledger(ledger_url)
-    yield opened
-    opened.close()
 
 
 def events(relay: int) -> list[MailEvent]:

@@ -3,44 +3,29 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-
-import pytest
 
 from mailvane.core.tenants.service import Tenancy
 from mailvane.dmarc.intake import ReportIntake
 from mailvane.dmarc.joining import Joining
 from mailvane.dmarc.model import ReportQuestion
 from mailvane.dmarc.readers.reading import read_reports
-from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog
+from mailvane.maillog.clickhouse import ClickHouseMailLog
 from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent
 from mailvane.maillog.queries import LogQuestion
 from mailvane.maillog.recording import Recorder
 from mailvane.outbound.complaints import Complaints
 from mailvane.reputation.assets import WatchedAssets
-from mailvane.server.ledger import Ledger, open_ledger
+from mailvane.server.ledger import Ledger
 from tests.contract.maillogs import ledger_url, maillog_dsn
+from tests.contract.new_stores import ledger, maillog
 from tests.contract.test_ownership import NOW, dsn
 from tests.unit.dmarc.reports import complaint
 
-__all__ = ["dsn", "ledger_url", "maillog_dsn"]
+__all__ = ["dsn", "ledger", "ledger_url", "maillog", "maillog_dsn"]
 
 DAY = 86_400_000
 FIELDS = "Feedback-Type: abuse\r\nUser-Agent: isp/1\r\nVersion: 1\r\nOriginal-Rcpt-To: ann@one.example\r\n"
 ORIGINAL = "Message-ID: <m1@shop.example>\r\nFrom: news@shop.example\r\nSubject: Sale\r\n\r\nBuy.\r\n"
-
-
-@pytest.fixture
-def maillog(dsn: str) -> Iterator[ClickHouseMailLog]:
-    with open_maillog(dsn) as opened:
-        yield opened
-
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    opened = open_ledger(ledger_url)
-    yield opened
-    opened.close()
 
 
 def test_it_is_joined_once_and_stays_so_when_the_views_are_made_anew(

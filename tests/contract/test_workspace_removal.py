@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from mailvane.core.errors import InvalidInput, LedgerMismatch, NotPossible
 from mailvane.core.ledger.tables import metadata
 from mailvane.core.tenants.model import KeyKind, Workspace
 from mailvane.core.tenants.service import Tenancy
-from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog
+from mailvane.maillog.clickhouse import ClickHouseMailLog
 from mailvane.maillog.integrity import Integrity
 from mailvane.maillog.model import JournalEntry
 from mailvane.maillog.ownership import Ownership
@@ -21,25 +20,13 @@ from mailvane.outbound.admission.rules import GovernanceRules
 from mailvane.outbound.clients import Terms
 from mailvane.outbound.governance import Governance
 from mailvane.outbound.model import SendRequest
-from mailvane.server.ledger import Ledger, open_ledger
+from mailvane.server.ledger import Ledger
 from mailvane.server.tenants.removal import WorkspaceRemoval
 from tests.contract.maillogs import ledger_url, maillog_dsn
+from tests.contract.new_stores import ledger, maillog
 from tests.contract.test_ownership import NOW, batch, dsn
 
-__all__ = ["dsn", "ledger_url", "maillog_dsn"]
-
-
-@pytest.fixture
-def maillog(dsn: str) -> Iterator[ClickHouseMailLog]:
-    with open_maillog(dsn) as opened:
-        yield opened
-
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    opened = open_ledger(ledger_url)
-    yield opened
-    opened.close()
+__all__ = ["dsn", "ledger", "ledger_url", "maillog", "maillog_dsn"]
 
 
 class Node:

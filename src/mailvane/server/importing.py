@@ -65,7 +65,9 @@ class Importer:
                         raise  # it cannot be read again
                     time.sleep(random.uniform(0, _POLL_SECONDS))  # noqa: S311 - so that the two do not keep step
         summary.add(reading.take_summary())
-        self._ledger.unjoined.hasten(self._clock())  # reports may have waited for this mail
+        # Reports and replies may have waited for this mail.
+        self._ledger.unjoined.hasten(self._clock())
+        self._ledger.tracking.hasten(self._clock())
         way.finish()
         return _summary(summary, request.samples, time.monotonic() - began)
 

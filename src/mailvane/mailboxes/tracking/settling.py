@@ -71,11 +71,7 @@ class Settling:
         await every(_EVERY_SECONDS, "settling opens and clicks", lambda: asyncio.to_thread(self.round, clock()))
 
     def finish(self, now: int) -> None:
-        """Settle all that is due, as a command does which read a log while no server runs. Raises StoreUnavailable.
-
-        The mails of replies that were told before may be in that log: those are due, too.
-        """
-        self._store.hasten(now)
+        """Settle all that is due, as a command does which read a log while no server runs. Raises StoreUnavailable."""
         while self.round(now, _AT_ONCE_AT_THE_END):
             pass
 
