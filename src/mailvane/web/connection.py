@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from mailvane.core.connections import ConnectionLimits, Connections, peer_of
+from mailvane.web.at_once import begun
 from mailvane.web.held_bytes import HeldBytes, HeldLimits
 
 log = logging.getLogger(__name__)
@@ -265,7 +266,10 @@ class HttpConnection(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
         if cycle.scope["path"] in _ABOUT_HEALTH:
-            super()._start_asgi_task(cycle, app)
+            task = begun(cycle.run_asgi(app))
+            if task is not None:
+                self.tasks.add(task)
+                task.add_done_callback(self.tasks.discard)
         else:
             self._state.starting.begin(partial(super()._start_asgi_task, cycle, app))
 

@@ -21,6 +21,7 @@ from mailvane.core.errors import StoreUnavailable
 T = TypeVar("T")
 
 _MOST_WAITING = 1_000
+_LATELY = 5.0  # seconds
 
 
 class _Job(msgspec.Struct, frozen=True, eq=False):
@@ -49,8 +50,10 @@ class FairPool:
         threads: int,
         most_waiting: int = _MOST_WAITING,
         on_start: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
-        """`most_waiting`: of one tenant. `on_start` is what each thread does first."""
+        """`most_waiting`: of one tenant. `on_start` is what each thread does first. The clock tells seconds."""
+        self._clock = clock
         self._executor = ThreadPoolExecutor(threads, name, initializer=on_start)
         self._threads = threads
         self._of_tenant = max(1, threads - 1)
@@ -59,12 +62,18 @@ class FairPool:
         self._busy = 0  # threads
         self._is_closed = False
         self._tenants: dict[Hashable, _Tenant] = {}  # the next in turn first
-        self.waited = 0.0  # seconds, by what was begun last
+        self._longest_wait = 0.0  # seconds, of what was begun lately
+        self._longest_until = 0.0
 
     def is_full(self, tenant: Hashable) -> bool:
         """Whatever this tenant asks for now has to wait."""
         known = self._tenants.get(tenant)
         return self._busy >= self._threads or (known is not None and known.running >= self._of_tenant)
+
+    @property
+    def waited(self) -> float:
+        """Seconds: the longest wait of what was begun lately. That of one alone says little about the next."""
+        return self._longest_wait
 
     def submit(self, tenant: Hashable, work: Callable[[], T]) -> Future[T]:
         """Do it in the tenant's turn. What has not begun can be cancelled.
@@ -72,7 +81,7 @@ class FairPool:
         Raises StoreUnavailable: too much of this tenant waits already.
         """
         result: Future[T] = Future()
-        job = _Job(tenant, work, result, monotonic())
+        job = _Job(tenant, work, result, self._clock())
         with self._lock:
             if self._is_closed:
                 raise StoreUnavailable("the server is ending")
@@ -124,9 +133,14 @@ class FairPool:
                 tenant.running += 1
                 del self._tenants[name]
                 self._tenants[name] = tenant  # at the end: the others come first now
-                self.waited = monotonic() - job.since
+                self._note_wait(job.since)
                 return job
         return None
+
+    def _note_wait(self, since: float) -> None:
+        now = self._clock()
+        if now - since >= self._longest_wait or now > self._longest_until:
+            self._longest_wait, self._longest_until = now - since, now + _LATELY
 
     def _withdraw(self, job: _Job, result: Future[Any]) -> None:
         if result.cancelled():

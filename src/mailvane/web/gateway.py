@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from time import monotonic, perf_counter
 from typing import Any, NamedTuple
@@ -34,6 +35,7 @@ from mailvane.web.tracing import UNTRACED, RequestSpan, Tracing
 
 AGE_SECONDS = 1.0  # ours
 _REMEMBERED = 10_000
+_PATHS_KNOWN, _LONGEST_KNOWN = 4096, 200  # paths of so many characters, of which it is known whose they are
 
 
 class _Proof(NamedTuple):
@@ -170,6 +172,7 @@ class Gateway:
         self._proofs = proofs
         self._observe = observe
         self._tracing = tracing
+        self._surface = lru_cache(_PATHS_KNOWN)(self._surface_of)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
@@ -190,13 +193,18 @@ class Gateway:
         if prefix in self._beside:
             await self._pass_on(prefix, scope, receive, send, bodiless=bodiless)
             return
-        dialect = next((each for each in self._dialects if each.owns(path)), self._dialects[-1])
+        dialect, needs_key = (self._surface if len(path) <= _LONGEST_KNOWN else self._surface_of)(path)
         scope["state"][_DIALECT] = dialect
         answer = _Answer(send, dialect, bodiless=bodiless)
         try:
-            await self._serve(scope, receive, answer, dialect.needs_key(path))
+            await self._serve(scope, receive, answer, needs_key)
         finally:
             self._tell(dialect.name, scope, answer.status, started)
+
+    def _surface_of(self, path: str) -> tuple[Dialect, bool]:
+        """Whose path it is, and whether it needs a key."""
+        dialect = next((each for each in self._dialects if each.owns(path)), self._dialects[-1])
+        return dialect, dialect.needs_key(path)
 
     async def _pass_on(self, prefix: str, scope: HTTPScope, receive: Receive, send: Send, *, bodiless: bool) -> None:
         started, dialect = perf_counter(), self._dialects[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -54,6 +55,18 @@ class Reply:
         await send({"type": "http.response.body", "body": self._content, "more_body": False})
 
 
+@dataclass(frozen=True)
+class _Served:
+    """A row of a table, and what each of its requests would find out again."""
+
+    row: Endpoint
+    table: RouteTable
+    encode: Encode
+    needs_key: bool
+    query: tuple[str, ...]  # names of parameters
+    headers: tuple[str, ...]
+
+
 def handlers(tables: Iterable[RouteTable]) -> list[HTTPRouteHandler]:
     """What the framework serves."""
     return [_handler(row, table) for table in tables for row in table.rows]
@@ -63,13 +76,13 @@ def _handler(row: Endpoint, table: RouteTable) -> HTTPRouteHandler:
     content_type = row.answer_type.encode()
     if row.answer_type.startswith("text/"):
         content_type += b"; charset=utf-8"
-    encode, status, kind, function = _encoding(row), row.success, table.services, row.function
+    served, status, kind, function = _served(row, table), row.success, table.services, row.function
 
     async def on_loop(request: AnyRequest) -> ASGIApp:
-        return Reply(encode(await function(services_of(request, kind), request)), status, content_type)
+        return Reply(served.encode(await function(services_of(request, kind), request)), status, content_type)
 
     async def on_thread(request: AnyRequest) -> ASGIApp:
-        return Reply(await _answered(row, table, encode, request), status, content_type)
+        return Reply(await _answered(served, request), status, content_type)
 
     serve = route(
         table.path(row), http_method=HttpMethod(row.method.upper()), name=row.name, request_max_body_size=row.largest,
@@ -77,6 +90,11 @@ def _handler(row: Endpoint, table: RouteTable) -> HTTPRouteHandler:
     )  # fmt: skip
     made: HTTPRouteHandler = serve(on_loop if row.pool is Pool.LOOP else on_thread)
     return made
+
+
+def _served(row: Endpoint, table: RouteTable) -> _Served:
+    query, headers = (tuple(each.name for each in row.query if each.place == place) for place in ("query", "header"))
+    return _Served(row, table, _encoding(row), not table.is_open(row), query, headers)
 
 
 def _encoding(row: Endpoint) -> Encode:
@@ -94,12 +112,13 @@ def _nothing(_reply: object) -> bytes:
     return b""
 
 
-async def _answered(row: Endpoint, table: RouteTable, encode: Encode, request: AnyRequest) -> bytes:
-    proven = None if table.is_open(row) else _admitted(request, table)
-    asked = await _asked(row, table, proven, request)
+async def _answered(served: _Served, request: AnyRequest) -> bytes:
+    row, table = served.row, served.table
+    proven = _admitted(request, table) if served.needs_key else None
+    asked = await _asked(served, proven, request)
     threads, workspace = threads_of(request), proven.workspace if proven else None
     forget = request.app.state.key_cache.forget if row.forgets_keys else None
-    work = row.function, services_of(request, table.services), asked, encode, forget
+    work = row.function, services_of(request, table.services), asked, served.encode, forget
     if row.pool is Pool.MAIL_LOG:
         same = (row.name, proven.kind if proven else None, asked.body, *asked.path.values(), *asked.query.items())
         return await threads.ask(workspace, same, _replied, *work)
@@ -128,16 +147,16 @@ def _admitted(request: AnyRequest, table: RouteTable) -> Principal:
     return principal
 
 
-async def _asked(row: Endpoint, table: RouteTable, proven: Principal | None, request: AnyRequest) -> Asked:
-    query = table.dialect.query_values(request.scope["query_string"]) if row.query else {}
-    named = {place: [each.name for each in row.query if each.place == place] for place in ("query", "header")}
+async def _asked(served: _Served, proven: Principal | None, request: AnyRequest) -> Asked:
+    row = served.row
+    query = served.table.dialect.query_values(request.scope["query_string"]) if row.query else {}
     return Asked(
         proven=proven,
         path={name: str(value) for name, value in request.path_params.items()},
-        query={name: query[name] for name in named["query"] if name in query},
+        query={name: query[name] for name in served.query if name in query},
         body=b"" if row.method in {"get", "delete"} else await body_of(request),
         now=clock_of(request)(),
-        headers={name: request.headers[name] for name in named["header"] if name in request.headers},
+        headers={name: request.headers[name] for name in served.headers if name in request.headers},
     )
 
 

@@ -166,3 +166,19 @@ def test_any_number_of_threads_may_ask() -> None:
         each.join(PATIENCE)
     pool.close()
     assert sorted(done) == sorted([*range(200)] * 5)
+
+
+def test_the_longest_wait_counts_until_a_while_has_passed_without_a_longer_one() -> None:
+    seconds, free = [0.0], threading.Event()
+    pool = FairPool("test", threads=1, clock=lambda: seconds[0])
+    held = pool.submit("a", lambda: free.wait(PATIENCE))
+    late = pool.submit("a", lambda: None)
+    seconds[0] = 2.0
+    free.set()
+    assert held.result(PATIENCE)
+    late.result(PATIENCE)
+    assert pool.waited == 2.0
+    for seconds[0], longest in ((3.0, 2.0), (7.0, 2.0), (7.5, 0.0)):
+        pool.submit("a", lambda: None).result(PATIENCE)
+        assert pool.waited == longest, seconds
+    pool.close()
