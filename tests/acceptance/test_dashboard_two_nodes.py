@@ -26,15 +26,18 @@ from mailvane.dashboard.people.service import People
 from mailvane.inbound.model import MessageStatus
 from mailvane.server.ledger import Ledger, open_ledger
 from tests.acceptance import test_dashboard as flows
+from tests.acceptance import test_dashboard_flows as more_flows
 from tests.acceptance.installation import HTTP, Installation
 from tests.acceptance.test_dashboard import CHROMIUM, LOG, browser
+from tests.acceptance.test_dashboard_flows import Flowing, receiver
 from tests.contract import clickhouse_server
 from tests.contract.ledgers import PostgresServer, postgres
+from tests.unit.notify.receiver import Receiver
 from tests.waiting import PATIENCE, wait_for
 from tests.wire.dashboard.test_alerts import text_of
 from tests.wire.inbound import addresses, message, taken_in
 
-__all__ = ["browser", "postgres"]
+__all__ = ["browser", "postgres", "receiver"]
 pytestmark = pytest.mark.skipif(
     clickhouse_server.engine_file() is None,
     reason="no ClickHouse library: python tests/contract/clickhouse_server.py --fetch",
@@ -57,6 +60,10 @@ def nodes(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) ->
             node.environment["MAILVANE_LEDGER"] = postgres.get_uri(name)
             node.environment["MAILVANE_MAILLOG"] = f"clickhouse://default@127.0.0.1:{port}/mailvane"
         (place / "mail.log").write_text(LOG)
+        followed = place / "followed.log"
+        followed.write_text(more_flows.first_lines())
+        (one.data / "mailvane.toml").write_text(more_flows.following(followed))
+        (two.data / "mailvane.toml").write_text(more_flows.telling())
         one.tenant("acme")
         with one.serving(), two.serving():
             one.run("import", "postfix", str(place / "mail.log"), "--workspace", "acme", "--year", "2025")
@@ -68,6 +75,12 @@ def nodes(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) ->
 def site(nodes: Nodes) -> Installation:
     """The one that the flows of a browser are walked through."""
     return nodes[1]
+
+
+@pytest.fixture(scope="module")
+def flowing(nodes: Nodes, receiver: Receiver) -> Flowing:
+    """Pages of one server about a log that the other follows."""
+    return Flowing(nodes[1], nodes[0].data.parent / "followed.log", receiver)
 
 
 @pytest.fixture(scope="module")
@@ -339,3 +352,7 @@ if CHROMIUM is not None:
     test_a_domain_is_stopped_and_let_send_again = flows.test_a_domain_is_stopped_and_let_send_again
     test_an_alert_is_written_tried_and_kept = flows.test_an_alert_is_written_tried_and_kept
     test_everything_works_with_scripts_off = flows.test_everything_works_with_scripts_off
+    test_a_lost_mail_is_found = more_flows.test_a_lost_mail_is_found_by_its_recipient_and_by_its_queue_id
+    test_an_alert_is_written_fires_and_tells = more_flows.test_an_alert_is_written_fires_and_tells
+    test_held_mail_is_let_through_and_taken_back = more_flows.test_held_mail_is_let_through_and_taken_back
+    test_a_line_comes_into_the_open_page = more_flows.test_a_line_of_a_followed_log_comes_into_the_open_page

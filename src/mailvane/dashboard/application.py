@@ -69,7 +69,8 @@ class Dashboard:
         self._services = services
         self._clock = clock
         self._static = StaticFiles()
-        self._renderer = Renderer(self._static, services.zone, services.oidc.name if services.oidc else "")
+        provider = services.oidc.name if services.oidc else ""
+        self._renderer = Renderer(self._static, services.zone, provider, services.followed)
         self._threads = ThreadPoolExecutor(_THREADS, "dashboard", initializer=lower_priority)
         self._streams = Streams(services.changes, clock)
 

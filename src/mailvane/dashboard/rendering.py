@@ -11,7 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.dashboard.static_files import StaticFiles
 from mailvane.dashboard.visits import Html, Visit
+from mailvane.maillog.followed_logs import FollowedLogs
 
+_MOST_LOGS = 3
 _STEPS = ((DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "min"), (1000, "s"))
 
 NAVIGATION = (
@@ -29,9 +31,12 @@ NAVIGATION = (
 class Renderer:
     """Templates of this room."""
 
-    def __init__(self, static: StaticFiles, zone: tzinfo, provider: str = "") -> None:
-        """`provider`: what people call who vouches for them; "": nobody does."""
+    def __init__(
+        self, static: StaticFiles, zone: tzinfo, provider: str = "", followed: FollowedLogs | None = None
+    ) -> None:
+        """`provider`: what people call who vouches for them; "": nobody does. `followed`: logs, told at every page."""
         self._zone = zone
+        self._followed = followed
         self._environment = Environment(
             loader=PackageLoader("mailvane.dashboard"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True,
@@ -53,6 +58,7 @@ class Renderer:
             "visitor": visit.known,
             "workspace": visit.place,
             "home": f"/ui/{visit.place.id}" if visit.place else "/ui/workspaces",
+            "followed": self._followed.of(visit.place.name)[:_MOST_LOGS] if self._followed and visit.place else [],
             **page.values,
         }
         return self._environment.get_template(page.template).render(values).encode("utf-8", "replace")

@@ -6,10 +6,13 @@ import re
 
 import pytest
 
+from mailvane.core.errors import StoreUnavailable
 from mailvane.dashboard.application import HEADERS
 from mailvane.dashboard.people.model import Role
+from mailvane.maillog.queries import HourlyCounts
 from mailvane.outbound.suppression import SuppressionReason
 from mailvane.outbound.suppression_list import Said
+from mailvane.reputation.model import Zone, ZoneHealth
 from tests.wire.dashboard.browsing import HOSTILE, PASSWORD, SAME, Browser, fill, logged_in, member, paths
 from tests.wire.world import MAIL_ID, NOW, World
 
@@ -200,3 +203,37 @@ def test_a_formula_in_the_csv_is_a_text(admin: Browser, world: World) -> None:
     assert answer.headers["content-disposition"] == 'attachment; filename="mail-log.csv"'
     assert "'=1+1" in answer.text
     assert ",=1+1" not in answer.text
+
+
+def test_the_overview_tells_what_is_not_known_apart_and_pins_alerts_to_their_hour(admin: Browser, world: World) -> None:
+    fill(world, world.ours, "hello")
+    page = admin.get(f"/ui/{world.ours.workspace.id}").text
+    assert "Everything that is asked has answered." in page
+    assert 'class="pin" href="/ui/' in page
+    world.ledger.zones.save_zone(Zone(host="gone.example"))
+    world.ledger.zones.save_zone_health(
+        [ZoneHealth(host="gone.example", usable=False, reason="its test point is gone")]
+    )
+    page = admin.get(f"/ui/{world.ours.workspace.id}").text
+    assert "1 thing is not known." in page
+    assert (
+        page.index('id="unknown"') < page.index("gone.example cannot be asked") < page.index("its test point is gone")
+    )
+
+
+def test_the_overview_stands_without_the_mail_log(
+    admin: Browser, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the ledger knows is told, and figures of mail are said to be unknown rather than zero."""
+    fill(world, world.ours, "hello")
+
+    def down(_question: object) -> list[HourlyCounts]:
+        raise StoreUnavailable("the mail log does not answer: connection refused")
+
+    monkeypatch.setattr(world.services.dashboard.maillog, "hourly", down)
+    answer = admin.get(f"/ui/{world.ours.workspace.id}")
+    assert answer.status_code == 503
+    assert "connection refused" in answer.text
+    assert "How mail fares is unknown." in answer.text
+    assert "1 held mail waits for a decision" in answer.text
+    assert 'class="tiles"' not in answer.text

@@ -10,6 +10,7 @@ from mailvane.dashboard.people.model import Role
 from mailvane.inbound.model import MessageStatus
 from mailvane.inbound.questions import MessageQuestion
 from tests.wire.dashboard.browsing import Browser, fill, member
+from tests.wire.inbound import message, taken_in
 from tests.wire.world import NOW, Tenant, World
 
 
@@ -95,3 +96,22 @@ def test_nobody_decides_about_mail_of_another_workspace(world: World, operator: 
         assert operator.post(f"{place(world.ours)}/reject", {"message": ids}).status_code == 400
     assert operator.post(f"{place(world.ours)}/reject", {"message": message}).status_code == 303
     assert [each.message for each in world.services.dashboard.triage.waiting(world.ours.workspace.id)] == [message]
+
+
+def test_a_held_mail_is_looked_at_before_it_is_decided(world: World, operator: Browser) -> None:
+    """Who says it is from whom, and its text; what was decided is told, and of another workspace there is nothing."""
+    stores, mine = world.ledger.inbound, world.ours.workspace.id
+    told = {"authentication": '{"spf":"pass","dkim":"fail"}', "symbols": '[{"name":"BULK","score":4.5}]', "score": 7.5}
+    one = message(mine, NOW - 500, status="quarantined", sender="b@bulk.example", subject="Overdue", **told)
+    theirs = message(world.theirs.workspace.id, NOW - 400, status="quarantined", subject="Not ours")
+    taken_in(stores, mine, NOW, one)
+    taken_in(stores, world.theirs.workspace.id, NOW, theirs)
+    page = operator.get(f"{place(world.ours)}?item={one.id}").text
+    for words in ("The envelope is of another domain: bulk.example", "SPF: pass", "DKIM: fail", "BULK +4.5", "Overdue"):
+        assert words in page
+    assert "Not ours" not in operator.get(f"{place(world.ours)}?item={theirs.id}").text
+    form = {"message": one.id, "remember": "1"}
+    assert operator.post(f"{place(world.ours)}/accept", form).status_code == 303
+    assert "Undo is above" in operator.get(f"{place(world.ours)}?item={one.id}").text
+    viewer = member(world, Role.VIEWER).get(f"{place(world.ours)}?item={one.id}").text
+    assert 'data-key="a"' not in viewer

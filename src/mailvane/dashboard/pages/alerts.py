@@ -41,7 +41,7 @@ def listed(services: DashboardServices, visit: Visit) -> Reply:
     more = number * _FIRED < page.total
     values = {
         "section": "Alerts",
-        "fired": [Fired(entry, _told(entry)) for entry in page.entries],
+        "fired": [Fired(entry, told(entry)) for entry in page.entries],
         "total": page.total,
         "chosen": state.value if state else "",
         "counts": {each.value: count for each, count in alerting.entry_states(workspace).items()},
@@ -59,7 +59,7 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
     raw = [(rule.type, msgspec.json.format(msgspec.json.encode(rule), indent=2).decode()) for rule in entry.rules]
     values = {
         "section": "Alerts",
-        "fired": Fired(entry, _told(entry)),
+        "fired": Fired(entry, told(entry)),
         "alert_is_known": entry.alert_id in known,
         "findings": evidence_of(entry).findings,
         "links": list(chain(services, visit, entry)),
@@ -87,10 +87,10 @@ def needs(services: DashboardServices, visit: Visit) -> Iterator[Need]:
     since = visit.now - _LOOKED_BACK_MS
     question = EntryQuestion(workspace=visit.workspace.id, since=since, state=EntryState.OPEN, limit=_NEEDED)
     for entry in services.reputation.alerting.entries(question).entries:
-        yield Need("bad", entry.name or "an alert fired", _told(entry), f"alerts/fired/{entry.id}", "Evidence")
+        yield Need("bad", entry.name or "an alert fired", told(entry), f"alerts/fired/{entry.id}", "Evidence")
 
 
-def _told(entry: LogEntry) -> str:
+def told(entry: LogEntry) -> str:
     """What matched, in a line."""
     told = evidence_of(entry)
     return told.summary or "; ".join(title(rule.type) for rule in entry.rules)

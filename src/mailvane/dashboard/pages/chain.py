@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from mailvane.core.errors import InvalidInput
+from mailvane.core.errors import InvalidInput, NotFound
 from mailvane.core.moments import DAY_MS
+from mailvane.dashboard.pages.own_chain import OWN, own_queries
 from mailvane.dashboard.parts.local_time import local
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Visit
@@ -47,8 +48,25 @@ def chain(services: DashboardServices, visit: Visit, entry: LogEntry) -> Iterato
         known = CATALOGUE.get(rule.type)
         items = [item for item in rule.matchings.get("items") or () if isinstance(item, Mapping)]
         for item in items[:_MOST_ITEMS]:
-            asked = list(_queries(known.READS, item, _spell(rule, item, services.zone))) if known else []
-            yield _link(services, visit, headline(rule.type, item), _asset(item), asked)
+            asked = list(_asked(rule, known.READS, item, services.zone)) if known else []
+            own = OWN.get(known.READS) if known else None
+            asset = _asset(item) if own is None else _governed(services, visit, item.get(own))
+            yield _link(services, visit, headline(rule.type, item), asset, asked)
+
+
+def _asked(rule: FiredRule, kind: ObservationKind, item: Mapping[str, Any], zone: tzinfo) -> Iterator[str]:
+    spell = _spell(rule, item, zone)
+    if kind in OWN:
+        return own_queries(rule.type, rule.snapshot.get("rule") or {}, item, spell, word)
+    return _queries(kind, item, spell)
+
+
+def _governed(services: DashboardServices, visit: Visit, name: object) -> str:
+    """The page of a domain, where it is one of this workspace."""
+    try:
+        return f"domains/{services.outbound.governance.domain(str(name or ''), visit.workspace.id).name}"
+    except NotFound:
+        return ""
 
 
 def _link(services: DashboardServices, visit: Visit, told: str, asset: str, queries: Sequence[str]) -> Link:
@@ -91,7 +109,7 @@ def _spell(rule: FiredRule, item: Mapping[str, Any], zone: tzinfo) -> str:
 
 def _queries(kind: ObservationKind, item: Mapping[str, Any], spell: str) -> Iterator[str]:
     """What to look for, from the narrowest to the widest."""
-    ip, domain, zone = (_word(item.get(name)) for name in ("ip", "domain", "rbl"))
+    ip, domain, zone = (word(item.get(name)) for name in ("ip", "domain", "rbl"))
     if kind is ObservationKind.IP_LISTING:
         yield f"answer:{zone} {spell}"
         yield f"answer:{ip} {spell}"
@@ -108,10 +126,10 @@ def _queries(kind: ObservationKind, item: Mapping[str, Any], spell: str) -> Iter
     elif kind in {ObservationKind.DMARC, ObservationKind.TLS}:
         yield f"from:{domain} {spell}"
     elif kind is ObservationKind.TRAP_HIT:
-        yield f"from:{_word(item.get('traps_domain_from'))} {spell}" if item.get("traps_domain_from") else spell
+        yield f"from:{word(item.get('traps_domain_from'))} {spell}" if item.get("traps_domain_from") else spell
 
 
-def _word(value: object) -> str:
+def word(value: object) -> str:
     """As one value of a term, whatever a source said."""
     text = "".join(each for each in str(value or "")[:_WORD] if each.isprintable() and each != '"')
     return f'"{text}"'

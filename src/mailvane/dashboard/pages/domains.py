@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
+from markupsafe import Markup
 
 from mailvane.core.errors import InvalidInput
+from mailvane.dashboard.pages.domain_story import stop_of, story
 from mailvane.dashboard.pages.needs import Need
+from mailvane.dashboard.parts.gauge import gauge
+from mailvane.dashboard.parts.interval import interval
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
 from mailvane.mailboxes.rates import Interval, wilson
 from mailvane.outbound.holds import HoldKind
-from mailvane.outbound.model import Domain, OutboundStatus, Usage
+from mailvane.outbound.model import Domain, Guillotine, OutboundStatus, Usage
 from mailvane.outbound.postfix_queue import how_to_release
 from mailvane.outbound.suppression import SuppressionReason
 
-_AUDIT = 50
+_AUDIT = 10
+_CHANGED = (
+    "the domain was changed since this page was shown; nothing was done: look at it as it is now, and decide again"
+)
 
 
 class Meter(msgspec.Struct, frozen=True):
@@ -33,6 +40,10 @@ class Meter(msgspec.Struct, frozen=True):
             return "none"
         return "bad" if self.used >= self.limit else "warn" if self.used >= 0.8 * self.limit else "ok"
 
+    @property
+    def picture(self) -> Markup | str:
+        return gauge(self.used, self.limit, self.state) if self.limit else ""
+
 
 class Row(msgspec.Struct, frozen=True):
     domain: Domain
@@ -40,13 +51,30 @@ class Row(msgspec.Struct, frozen=True):
     meters: tuple[Meter, ...]
     low: float  # of the bounce rate, percent, with 95 % certainty; likewise high
     high: float
+    picture: Markup  # of it, with the line of the guillotine
+
+    @property
+    def is_full(self) -> bool:
+        return any(meter.state == "bad" for meter in self.meters)
+
+
+class LineOf(msgspec.Struct, frozen=True):
+    """Bounces or complaints against their line, percent."""
+
+    name: str
+    rate: float
+    limit: float
+    picture: Markup
 
 
 def listed(services: DashboardServices, visit: Visit) -> Reply:
     suppressed = services.outbound.suppressions.summary(visit.workspace.id, visit.now)
+    rows = _rows(services, visit)
     values = {
         "section": "Domains",
-        "rows": _rows(services, visit),
+        "rows": rows,
+        "stopped": sum(row.domain.stopped for row in rows),
+        "full": sum(row.is_full and not row.domain.stopped for row in rows),
         "held": _held(services),
         "suppressed": suppressed,
         "reasons": list(SuppressionReason),
@@ -54,21 +82,59 @@ def listed(services: DashboardServices, visit: Visit) -> Reply:
     return Html("domains.html", values)
 
 
-def show(services: DashboardServices, visit: Visit, failure: str = "") -> Reply:
+def show(services: DashboardServices, visit: Visit, failure: str = "", status: int = 400) -> Reply:
     name, workspace = visit.path["name"], visit.workspace.id
     domain = services.outbound.governance.domain(name, workspace)
     usage = services.outbound.governance.usage_today(name, visit.now, workspace)
+    guillotine = services.outbound.governance.rules.guillotine_of(domain)
+    told = story(services.outbound.governance.audit(name, _AUDIT, workspace))
     values = {
         "section": "Domains",
-        "row": _row(domain, usage),
-        "guillotine": services.outbound.governance.rules.guillotine_of(domain),
-        "audit": services.outbound.governance.audit(name, _AUDIT, workspace),
+        "row": _row(domain, usage, guillotine),
+        "guillotine": guillotine,
+        "lines": _lines(usage, guillotine),
+        "told": told,
+        "stop": stop_of(domain, told),
+        "shown": _shown(services, domain),
         "may_change": visit.visitor.may(workspace, Role.OPERATOR),
         "failure": failure,
         "held": name in _held(services),
         "release": how_to_release(HoldKind.DOMAIN, domain.name),
     }
-    return Html("domain.html", values, 400 if failure else 200)
+    return Html("domain.html", values, status if failure else 200)
+
+
+def _lines(usage: Usage, guillotine: Guillotine) -> list[LineOf]:
+    figures, found = usage.figures, []
+    for name, count, limit in (
+        ("Bounces", figures.bounces, guillotine.bounce_percent),
+        ("Complaints", figures.complaints, guillotine.complaint_percent),
+    ):
+        whole = max(figures.sent, count)
+        bound = wilson(count, whole) if whole else Interval(0, 1)
+        rate = count / whole if whole else 0.0
+        scale = max(2 * limit / 100, rate * 1.2, 0.05)
+        title = f"{rate:.2%} of {whole:,}, with 95 % certainty {bound.low:.1%} to {bound.high:.1%}"
+        found.append(LineOf(name, 100 * rate, limit, interval(rate, bound.low, bound.high, scale, title, limit / 100)))
+    return found
+
+
+def _shown(services: DashboardServices, domain: Domain) -> str:
+    """What a person who decides has seen of it."""
+    parts = (
+        domain.status.value,
+        domain.closed,
+        domain.daily_limit,
+        domain.monthly_limit,
+        domain.name in _held(services),
+    )
+    return " ".join(map(str, parts))
+
+
+def _is_changed(services: DashboardServices, visit: Visit, domain: Domain) -> bool:
+    """Whether it is no longer as the page showed that the form stood on; a program need not say what it has seen."""
+    seen = visit.entered("seen")
+    return bool(seen) and seen != _shown(services, domain)
 
 
 def stop(services: DashboardServices, visit: Visit) -> Reply:
@@ -86,6 +152,8 @@ def restore(services: DashboardServices, visit: Visit) -> Reply:
 def hold(services: DashboardServices, visit: Visit) -> Reply:
     """Mail servers take its mail in and keep it."""
     domain = services.outbound.governance.domain(visit.path["name"], visit.workspace.id)
+    if _is_changed(services, visit, domain):
+        return show(services, visit, _CHANGED, 409)
     if not domain.approved:
         return show(services, visit, "the domain is only claimed: its mail is not this workspace's to hold")
     services.outbound.holds.hold(HoldKind.DOMAIN, domain.name, visit.visitor.user.name, visit.now)
@@ -95,6 +163,8 @@ def hold(services: DashboardServices, visit: Visit) -> Reply:
 def release(services: DashboardServices, visit: Visit) -> Reply:
     """New mail passes again."""
     domain = services.outbound.governance.domain(visit.path["name"], visit.workspace.id)
+    if _is_changed(services, visit, domain):
+        return show(services, visit, _CHANGED, 409)
     if domain.approved:
         services.outbound.holds.release(HoldKind.DOMAIN, domain.name)
     return Redirect(f"/ui/{visit.workspace.id}/domains/{domain.name}")
@@ -110,6 +180,8 @@ def limit(services: DashboardServices, visit: Visit) -> Reply:
 
 def _changed(services: DashboardServices, visit: Visit, changes: dict[str, object]) -> Reply:
     name = visit.path["name"]
+    if _is_changed(services, visit, services.outbound.governance.domain(name, visit.workspace.id)):
+        return show(services, visit, _CHANGED, 409)
     try:
         services.outbound.governance.change(name, changes, visit.visitor.user.name, visit.now, visit.workspace.id)
     except InvalidInput as error:
@@ -138,18 +210,20 @@ def _held(services: DashboardServices) -> frozenset[str]:
 def _rows(services: DashboardServices, visit: Visit) -> list[Row]:
     found = services.outbound.governance.domains(visit.workspace.id)
     usages = services.outbound.governance.usages_today(found, visit.now)
-    rows = [_row(domain, usages.get(domain.id, Usage())) for domain in found]
+    rules = services.outbound.governance.rules
+    rows = [_row(domain, usages.get(domain.id, Usage()), rules.guillotine_of(domain)) for domain in found]
     return sorted(rows, key=lambda row: (not row.domain.stopped, row.domain.name))
 
 
-def _row(domain: Domain, usage: Usage) -> Row:
+def _row(domain: Domain, usage: Usage, guillotine: Guillotine) -> Row:
     counted = max(usage.figures.sent, usage.figures.bounces)
     bound = wilson(usage.figures.bounces, counted) if counted else Interval(0, 1)
     meters = (
         Meter("day", usage.sent_today, domain.daily_limit),
         Meter("month", usage.sent_month, domain.monthly_limit),
     )
-    return Row(domain, usage, meters, 100 * bound.low, 100 * bound.high)
+    picture = _lines(usage, guillotine)[0].picture
+    return Row(domain, usage, meters, 100 * bound.low, 100 * bound.high, picture)
 
 
 _ONE = "/{workspace:int}/domains/{name:str}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
@@ -16,13 +17,15 @@ from mailvane.dashboard.pages.log_links import link, newer_link, paging, removab
 from mailvane.dashboard.pages.log_places import place_of, place_text
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
-from mailvane.dashboard.visits import Html, Page, Reply, Visit
+from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
 from mailvane.maillog import query_language
 from mailvane.maillog.model import DeliveryStatus
 from mailvane.maillog.queries import Delivery, LogQuestion, Place, TallyBy, TallyQuestion, TimeTally, TimeTallyQuestion
 from mailvane.maillog.query_language import Token
 
 ROWS = 50
+_ID = re.compile(r"[0-9A-Za-z]{5,20}")  # of Postfix's queue ids, short and long, and our own
+_MAIL_ID = re.compile(r"[0-9a-f]{18}")
 _USUAL = "since:7d"
 
 MARKS = {
@@ -75,6 +78,8 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         found = _rows(services, asked, place, is_later=visit.asked("way") == "later")
     except InvalidInput as error:
         return Html("log.html", {**values, "failure": error.message, "is_refused": False}, 400)
+    if not found.total and (meant := _named_by_id(services, visit, tokens)):
+        return Redirect(link(visit, meant))
     is_part = visit.asked("part") == "rows"
     facets = [] if is_part or not found.total else list(_facets(services, visit, asked, tokens))
     first, last = (place_text(found.rows[at].place) if found.rows else "" for at in (0, -1))
@@ -89,6 +94,18 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "usual": usual_of(tokens),
     }
     return Html("log.html", values if found.has_newer else {**values, "drawn": drawn})
+
+
+def _named_by_id(services: DashboardServices, visit: Visit, tokens: Sequence[Token]) -> str:
+    """The query that a word stands for that finds nothing as a text, and is the id of a mail; empty: it is none."""
+    if len(tokens) != 1 or tokens[0].field or tokens[0].excludes or len(tokens[0].values) != 1:
+        return ""
+    word = tokens[0].values[0]
+    if not _ID.fullmatch(word):
+        return ""
+    meant = f"id:{word}" if _MAIL_ID.fullmatch(word) else f"queue:{word}"
+    asked = msgspec.structs.replace(question_of(services, visit, meant), limit=1)
+    return meant if services.history.search(asked).total else ""
 
 
 def _rows(services: DashboardServices, asked: LogQuestion, place: Place | None, *, is_later: bool) -> _Found:

@@ -37,6 +37,7 @@ class Choice(msgspec.Struct, frozen=True):
     count: int
     link: str
     state: str  # "on", "off" (excluded) or ""
+    without: str = ""  # a link to all but these; empty: it makes no sense
 
 
 class Facet(msgspec.Struct, frozen=True):
@@ -71,7 +72,9 @@ def facet(visit: Visit, tokens: Sequence[Token], name: str, field: str, found: S
             is_on = _told(field, each.value) in on
             more = f"{rest} {Token(field, (each.value,), excludes=False).text}".strip()
             target = link(visit, without(tokens, *chosen) if is_on else more)
-            choices.append(Choice(_told(field, each.value), each.count, target, "on" if is_on else ""))
+            but = f"{without(tokens)} {Token(field, (each.value,), excludes=True).text}".strip()
+            state, excluding = ("on", "") if is_on else ("", link(visit, but))
+            choices.append(Choice(_told(field, each.value), each.count, target, state, excluding))
     back = link(visit, without(tokens, *chosen))
     return Facet(name, [*choices, *(Choice(_told(field, value), 0, back, "off") for value in off)])
 
@@ -97,7 +100,7 @@ def course(visit: Visit, tokens: Sequence[Token], span: Span, parts: Mapping[int
         target = link(visit, f"{rest} since:{first} until:{last}".strip())
         drawn.append(Bar(start, part.counts, target, f"{_local(start, zone):%a %d %b %H:%M}: {part.told}"))
     form = "%H:%M" if step < 2 * HOUR_MS else "%a %d %b"
-    return bars(drawn, lambda at: _local(at, zone).strftime(form), "Matching mails over time")
+    return bars(drawn, lambda at: _local(at, zone).strftime(form), "Matching mails over time", brush=link(visit, rest))
 
 
 def _local(ms: int, zone: tzinfo) -> datetime:

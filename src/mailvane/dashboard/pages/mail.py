@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import msgspec
+from markupsafe import Markup
 
 from mailvane.core.errors import InvalidInput, NotFound
+from mailvane.dashboard.pages.mail_ties import ties
+from mailvane.dashboard.parts.axis import Point, axis
 from mailvane.dashboard.rendering import span
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import File, Html, Page, Reply, Visit
@@ -22,6 +25,8 @@ _MARKS = {
     EventType.REJECTED: "refused",
     EventType.COMPLAINED: "bad",
 }
+_SHORTEST_AXIS_MS = 10_000
+_MOST_POINTS = 100
 _FINAL = frozenset({EventType.DELIVERED, EventType.BOUNCED, EventType.EXPIRED, EventType.DISCARDED})
 
 
@@ -64,8 +69,15 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "sender": _known(life, "sender") or "<>",
         "subject": _known(life, "subject") or "(no subject seen)",
         "recipients": sorted({event.recipient for event in life if event.recipient}),
+        "axis": _axis(life),
+        "ties": ties(services, visit, life) if visit.asked("ties") else None,
     }
     return Html("mail.html", values)
+
+
+def tied(services: DashboardServices, visit: Visit) -> Reply:
+    """What it has to do with; asked for by itself."""
+    return Html("mail_ties.html", {"ties": ties(services, visit, _life(services, visit))})
 
 
 def as_text(services: DashboardServices, visit: Visit) -> Reply:
@@ -93,6 +105,23 @@ def _life(services: DashboardServices, visit: Visit) -> list[MailEvent]:
     if not life:
         raise NotFound(f"workspace {visit.workspace.name} has no mail {visit.path['mail']}")
     return life
+
+
+def _axis(life: Sequence[MailEvent]) -> Markup | str:
+    """Of a mail that was tried more than once, or for a while; nothing where all happened at once."""
+    told = [event for event in life if event.type in _MARKS]
+    if not told or told[-1].at - life[0].accepted_at < _SHORTEST_AXIS_MS:
+        return ""
+    begin = life[0].accepted_at
+    points = [Point(begin, "none", "accepted", "accepted")]
+    tries: dict[str, int] = {}
+    for event in sorted(told, key=lambda event: event.at)[-_MOST_POINTS:]:
+        tries[event.recipient] = tries.get(event.recipient, 0) + 1
+        number = tries[event.recipient]
+        label = str(number) if event.type is EventType.DEFERRED else event.type.value
+        title = f"{event.type.value} {span(event.at - begin)} after it was accepted"
+        points.append(Point(max(event.at, begin), _MARKS[event.type], label, title))
+    return axis(points, span, "What happened, on a line of time")
 
 
 def _says(event: MailEvent) -> tuple[EventType, str, str, str]:
@@ -151,6 +180,7 @@ def _times(count: int) -> str:
 
 PAGES = (
     Page("get", "/{workspace:int}/mail/{mail:str}", show),
+    Page("get", "/{workspace:int}/mail/{mail:str}/ties", tied),
     Page("get", "/{workspace:int}/mail/{mail:str}/lines.txt", as_text),
     Page("get", "/{workspace:int}/mail/{mail:str}/events.json", as_json),
 )

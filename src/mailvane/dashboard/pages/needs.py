@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 
@@ -13,3 +15,10 @@ class Need(msgspec.Struct, frozen=True):
     why: str
     path: str  # below the workspace
     act: str
+
+
+_WORST = ("bad", "warn", "unknown")
+
+
+def worst_first(needs: Iterable[Need]) -> list[Need]:
+    return sorted(needs, key=lambda need: _WORST.index(need.mark))

@@ -8,19 +8,22 @@ import msgspec
 from markupsafe import Markup
 
 from mailvane.core.decoding import prepared
+from mailvane.core.errors import Transient
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.dashboard.pages import alerts, domains, reputation
 from mailvane.dashboard.pages.log_links import link
-from mailvane.dashboard.pages.needs import Need
-from mailvane.dashboard.parts.bars import HIGH, Bar, bars
+from mailvane.dashboard.pages.needs import Need, worst_first
+from mailvane.dashboard.parts.bars import HIGH, Bar, Pin, bars
 from mailvane.dashboard.parts.interval import interval
 from mailvane.dashboard.parts.local_time import local
+from mailvane.dashboard.rendering import span
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Reply, Visit
 from mailvane.inbound.model import MessageStatus
 from mailvane.mailboxes.rates import wilson
 from mailvane.maillog import query_language
 from mailvane.maillog.figure_questions import WAITS_AT_MOST_MS
+from mailvane.maillog.followed_logs import FollowedLogState, Standing
 from mailvane.maillog.queries import (
     DelayQuestion,
     Delays,
@@ -30,12 +33,15 @@ from mailvane.maillog.queries import (
     Tally,
     TallyQuestion,
 )
+from mailvane.reputation.questions import EntryQuestion
 
 RANGES = {"24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
 _USUAL = "7d"
 _BARS = 168
 _STEPS = (HOUR_MS, 6 * HOUR_MS, DAY_MS)
 _TOP, _ALL_DOMAINS = 8, 5000
+_NOT_KNOWN = 6
+_PINS = 30
 # Of the time that alerts about waiting mail look at, too: without a bound all mail that there is would be read.
 _WAITING = f"is:waiting since:{WAITS_AT_MOST_MS // DAY_MS}d"
 _FAILED = "is:bounced,expired"
@@ -55,6 +61,34 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
     drawn = services.changes.drawn(visit.workspace.id, visit.now)
     chosen = visit.asked("range", _USUAL)
     chosen = chosen if chosen in RANGES else _USUAL
+    logs = services.followed.of(visit.workspace.name) if services.followed else []
+    needs = [
+        *domains.needs(services, visit),
+        *alerts.needs(services, visit),
+        *_silent(logs),
+        *_held(services, visit),
+    ]
+    unknown = [*reputation.not_known(services, visit), *_missing(logs)]
+    values = {
+        "section": "Overview",
+        "drawn": drawn,
+        "range": chosen,
+        "ranges": RANGES,
+        "needs": worst_first(needs),
+        "unknown": unknown[:_NOT_KNOWN],
+        "unknown_count": len(unknown),
+        "logs": logs,
+        "link": lambda query: link(visit, query),
+        "failure": "",
+    }
+    try:
+        return Html("overview.html", values | _mail(services, visit, chosen))
+    except Transient as error:  # what the ledger tells stands nevertheless, and what needs somebody first of all
+        return Html("overview.html", values | {"failure": error.message}, 503)
+
+
+def _mail(services: DashboardServices, visit: Visit, chosen: str) -> dict[str, object]:
+    """What the mail log tells. Raises StoreUnavailable."""
     since = visit.now - RANGES[chosen]
     relays = tuple(relay.id for relay in services.tenancy.relays(visit.workspace.id))
     hours = services.maillog.hourly(
@@ -63,18 +97,8 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
     waiting = services.history.search(
         msgspec.structs.replace(_asked(services, visit, _WAITING), limit=1, ascending=True)
     )
-    needs = [
-        *domains.needs(services, visit),
-        *alerts.needs(services, visit),
-        *reputation.needs(services, visit),
-        *_held(services, visit),
-    ]
     delivered, bounced = (sum(getattr(hour, name) for hour in hours) for name in ("delivered", "bounced"))
-    values = {
-        "section": "Overview",
-        "drawn": drawn,
-        "range": chosen,
-        "ranges": RANGES,
+    return {
         "accepted": sum(hour.accepted for hour in hours),
         "delivered": delivered,
         "bounced": bounced,
@@ -85,14 +109,10 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "waiting_query": _WAITING,
         "oldest": visit.now - waiting.deliveries[0].accepted_at if waiting.deliveries else 0,
         "chart": _chart(services, visit, hours, since),
-        "needs": needs,
         "where": list(_where(services, visit, chosen)),
         "why": list(_why(services, visit, chosen, delivered + bounced)),
         "delays": _delays(services, visit, chosen),
-        "logs": services.followed.of(visit.workspace.name) if services.followed else [],
-        "link": lambda query: link(visit, query),
     }
-    return Html("overview.html", values)
 
 
 def _asked(services: DashboardServices, visit: Visit, query: str) -> LogQuestion:
@@ -144,6 +164,23 @@ def _delays(services: DashboardServices, visit: Visit, chosen: str) -> list[Dela
     return services.maillog.delays(DelayQuestion(asked, "recipient_domain", _TOP))
 
 
+def _silent(logs: Sequence[FollowedLogState]) -> Iterator[Need]:
+    """Followed logs that are not read: what happened since is not known here."""
+    for log in logs:
+        if log.standing not in {Standing.FOLLOWING, Standing.NO_FILE}:
+            mark = "warn" if log.standing is Standing.BEHIND else "bad"
+            ago = f"its end was reached {span(log.behind_ms)} ago"
+            yield Need(
+                mark, f"{log.log} is {log.standing.value}", f"{ago}: {log.error}" if log.error else ago, "#logs", "Logs"
+            )
+
+
+def _missing(logs: Sequence[FollowedLogState]) -> Iterator[Need]:
+    for log in logs:
+        if log.standing is Standing.NO_FILE:
+            yield Need("unknown", f"{log.log} is not there", "it is waited for", "#logs", "Logs")
+
+
 def _held(services: DashboardServices, visit: Visit) -> Iterator[Need]:
     count = services.inbound.stores.pages.counts(visit.workspace.id)[MessageStatus.QUARANTINED]
     if count:
@@ -173,7 +210,19 @@ def _chart(services: DashboardServices, visit: Visit, hours: Sequence[HourlyCoun
         parts = {"ok": counts["delivered"], "warn": counts["deferred"], "bad": counts["bounced"]}
         target = link(visit, f"since:{first} until:{last}")
         drawn.append(Bar(start, parts, target, f"{local(start, services.zone):%a %d %b %H:%M}: {told}"))
-    return bars(drawn, lambda at: local(at, services.zone).strftime("%a %d %b"), "Deliveries over time", HIGH)
+    return bars(
+        drawn, lambda at: local(at, services.zone).strftime("%a %d %b"), "Deliveries over time", HIGH,
+        list(_pins(services, visit, since)), link(visit, ""),
+    )  # fmt: skip
+
+
+def _pins(services: DashboardServices, visit: Visit, since: int) -> Iterator[Pin]:
+    """Alerts that fired in this time."""
+    question = EntryQuestion(workspace=visit.workspace.id, since=since, limit=_PINS)
+    for entry in services.reputation.alerting.entries(question).entries:
+        at = local(entry.at, services.zone).strftime("%a %d %b %H:%M")
+        link_ = f"/ui/{visit.workspace.id}/alerts/fired/{entry.id}"
+        yield Pin(entry.at, link_, f"{at}: {entry.name or 'an alert'} fired")
 
 
 PAGES = (Page("get", "/{workspace:int}", show),)

@@ -8,18 +8,17 @@ from itertools import groupby
 import msgspec
 
 from mailvane.core.errors import InvalidInput
+from mailvane.dashboard.pages.held_mail import HeldMail, held_mail
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.triage.service import Verdict
 from mailvane.dashboard.triage.store import Act, Decision
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
-from mailvane.inbound.model import MessageStatus
+from mailvane.inbound.model import Message, MessageStatus
 from mailvane.inbound.questions import MessageQuestion
 
 _ROWS = 50
 _MOST = 100
-
-
 _WORDS = {Act.ACCEPT: "let through", Act.REJECT: "denied"}
 
 
@@ -41,6 +40,8 @@ def listed(services: DashboardServices, visit: Visit) -> Reply:
     page = stores.pages.page(question, 0, _ROWS)
     values = {
         "section": "Inbound",
+        "shown": _shown(services, visit, [one for one in page.messages if one.id not in pending]),
+        "is_chosen": bool(visit.asked("item")),
         "held": page.messages,
         "total": page.total,
         "contacts": stores.contacts.by_id(workspace, sorted({one.contact for one in page.messages})),
@@ -53,6 +54,14 @@ def listed(services: DashboardServices, visit: Visit) -> Reply:
         "may_change": visit.visitor.may(workspace, Role.OPERATOR),
     }
     return Html("quarantine.html", values)
+
+
+def _shown(services: DashboardServices, visit: Visit, undecided: Sequence[Message]) -> HeldMail | None:
+    """The one that somebody chose, else the first that is to be decided."""
+    if item := visit.asked("item"):
+        found = services.inbound.stores.messages.message(visit.workspace.id, item)
+        return held_mail(services, visit, found) if found else None
+    return held_mail(services, visit, undecided[0]) if undecided else None
 
 
 def accept(services: DashboardServices, visit: Visit) -> Reply:

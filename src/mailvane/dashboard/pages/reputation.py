@@ -41,7 +41,6 @@ _ROWS = 100
 _MOST_ZONES = 8  # columns of single blocklists; more of them are one column
 _DAYS = 30
 _HISTORY = 50
-_NEEDED = 5
 _MOST_NAMES = 1000
 _SHARES = (
     ("userReportedSpamRatio", "Spam", 2),
@@ -185,12 +184,19 @@ def forget(services: DashboardServices, visit: Visit) -> Reply:
     return Redirect(f"/ui/{visit.workspace.id}/reputation")
 
 
-def needs(services: DashboardServices, visit: Visit) -> Iterator[Need]:
-    """Sources that fail, which makes everything that they are asked about unknown."""
-    for health in services.reputation.watched_assets.health(visit.workspace.id)[:_NEEDED]:
-        if health.failures and health.succeeded_at < visit.now - services.reputation.alerting.stale_ms:
-            text = f"{SOURCES[health.source].title}: no answer that counts any more"
-            yield Need("unknown", text, health.error, "reputation", "Board")
+def not_known(services: DashboardServices, visit: Visit) -> Iterator[Need]:
+    """Sources that fail and blocklists that cannot be asked: all that they are asked about is unknown, and not good."""
+    health = services.reputation.watched_assets.health(visit.workspace.id)
+    for each in health:
+        if each.failures and each.succeeded_at < visit.now - services.reputation.alerting.stale_ms:
+            text = f"{SOURCES[each.source].title}: no answer that counts any more"
+            yield Need("unknown", text, each.error, "reputation", "Board")
+    if all(each.source is not Source.BLOCKLISTS for each in health):
+        return
+    asked = {zone.host for zone in services.reputation.dictionary() if zone.enabled}
+    for zone in services.reputation.zones.zone_health():
+        if zone.host in asked and not zone.usable:
+            yield Need("unknown", f"{zone.host} cannot be asked", zone.reason, "reputation", "Board")
 
 
 def _row(services: DashboardServices, visit: Visit) -> BoardRow:

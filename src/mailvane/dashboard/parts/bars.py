@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from typing import NamedTuple
 
 import msgspec
 from markupsafe import Markup
@@ -15,6 +16,8 @@ _GAP = 1
 _FEWEST_PIXELS = 1.0  # of a bar that is not zero
 _LABELS = 7
 _LABEL_PIXELS = 70
+_PINNED = 20  # above the plot, where something is pinned to it
+_PIN, _PIN_GAP = 15, 18  # its size, and between the middles of two
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -26,20 +29,50 @@ class Bar(msgspec.Struct, frozen=True):
     title: str
 
 
-def bars(found: Sequence[Bar], label: Callable[[int], str], title: str, height: int = LOW) -> Markup:
-    """`label` writes a time under the axis."""
+class Pin(msgspec.Struct, frozen=True):
+    """Something that happened at a moment of the chart."""
+
+    at: int
+    link: str
+    title: str
+
+
+class _Plot(NamedTuple):
+    top: int  # the count at its upper end
+    roof: int
+    bottom: int
+
+    def high(self, count: int) -> float:
+        return (self.bottom - self.roof) * count / self.top
+
+
+def bars(
+    found: Sequence[Bar],
+    label: Callable[[int], str],
+    title: str,
+    height: int = LOW,
+    pins: Sequence[Pin] = (),
+    brush: str = "",
+) -> Markup:
+    """`label` writes a time under the axis. `brush`: a link that a stretch of time is put to when it is drawn."""
     top = ceiling(max((sum(bar.parts.values()) for bar in found), default=0))
     width = (_WIDTH - _LEFT) / max(len(found), 1)
     bottom = height - _FOOT
-    drawn = [_axis(top, bottom)]
-    drawn += [_bar(bar, _LEFT + place * width, width, (top, bottom)) for place, bar in enumerate(found)]
+    plot = _Plot(top, _PINNED if pins else _TOP, bottom)
+    drawn = [_axis(plot)]
+    drawn += [_bar(bar, _LEFT + place * width, width, plot) for place, bar in enumerate(found)]
     every = max(1, -(-len(found) // _LABELS))
     for place in range(0, len(found), every):
         x = _LEFT + place * width
         anchor = ' text-anchor="end"' if x > _WIDTH - _LABEL_PIXELS else ""
         x = min(x + width, _WIDTH) if anchor else x
         drawn.append(f'<text x="{x:.1f}" y="{bottom + 15}"{anchor}>{escape(label(found[place].since))}</text>')
-    head = f'<svg class="chart" viewBox="0 0 {_WIDTH} {height}" role="group" aria-label="{escape(title)}">'
+    step = found[1].since - found[0].since if len(found) > 1 else 0
+    if step and pins:
+        drawn.append(_pins(pins, lambda at: _LEFT + (at - found[0].since) / step * width, bottom))
+    brushed = f' data-brush="{escape(brush)}" data-from="{found[0].since}" data-step="{step}"' if brush and step else ""
+    size = f'viewBox="0 0 {_WIDTH} {height}" data-left="{_LEFT}" data-count="{len(found)}"'
+    head = f'<svg class="chart" {size}{brushed} role="group" aria-label="{escape(title)}">'
     return Markup(f"{head}{''.join(drawn)}</svg>")  # noqa: S704 - every text in it is escaped
 
 
@@ -53,10 +86,27 @@ def ceiling(highest: int) -> int:
         step *= 10
 
 
-def _axis(top: int, bottom: int) -> str:
+def _pins(pins: Sequence[Pin], across: Callable[[int], float], bottom: int) -> str:
+    """Those that would cover each other are one."""
+    groups: list[tuple[float, list[Pin]]] = []
+    for pin in sorted(pins, key=lambda pin: pin.at):
+        x = min(max(across(pin.at), _LEFT), _WIDTH - _PIN / 2)
+        if groups and x - groups[-1][0] < _PIN_GAP:
+            groups[-1][1].append(pin)
+        else:
+            groups.append((x, [pin]))
+    return "".join(
+        f'<a class="pin" href="{escape(group[-1].link)}"><title>{escape("; ".join(pin.title for pin in group))}</title>'
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_PIN}" y2="{bottom}"/>'
+        f'<use class="is-bad" href="#bad" x="{x - _PIN / 2:.1f}" y="1" width="{_PIN}" height="{_PIN}"/></a>'
+        for x, group in groups
+    )
+
+
+def _axis(plot: _Plot) -> str:
     lines = []
-    for count in (0, top // 2, top):
-        y = bottom - (bottom - _TOP) * count / top
+    for count in (0, plot.top // 2, plot.top):
+        y = plot.bottom - plot.high(count)
         kind = "line" if count else "axis"
         lines.append(
             f'<line class="{kind}" x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
@@ -65,13 +115,12 @@ def _axis(top: int, bottom: int) -> str:
     return "".join(lines)
 
 
-def _bar(bar: Bar, x: float, width: float, plot: tuple[int, int]) -> str:
-    top, bottom = plot
-    y, drawn = float(bottom), []
+def _bar(bar: Bar, x: float, width: float, plot: _Plot) -> str:
+    y, drawn = float(plot.bottom), []
     for kind, count in bar.parts.items():
         if not count:
             continue
-        height = max((bottom - _TOP) * count / top, _FEWEST_PIXELS)
+        height = max(plot.high(count), _FEWEST_PIXELS)
         y -= height
         size = f'width="{max(width - _GAP, 0.8):.1f}" height="{height:.1f}"'
         drawn.append(f'<rect class="fill-{kind}" x="{x:.1f}" y="{y:.1f}" {size}/>')

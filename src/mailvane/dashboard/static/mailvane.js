@@ -48,6 +48,48 @@ if (ticks) {
   setInterval(() => { if (!document.hidden && !ticks._htmx?.sse) ticks.dispatchEvent(new Event("again")); }, 15000);
 }
 
+// A stretch of time, drawn across a chart with the pointer, is opened in the mail log. A click stays a click.
+let drawn = null; // { svg, band, from, to }: where the pointer went down, in units of the chart
+const unitOf = (svg, event) => {
+  const box = svg.getBoundingClientRect();
+  const left = Number(svg.dataset.left);
+  const wide = svg.viewBox.baseVal.width;
+  return Math.min(Math.max((event.clientX - box.left) / box.width * wide, left), wide);
+};
+document.addEventListener("pointerdown", (event) => {
+  const svg = event.button === 0 && event.target.closest?.("svg[data-brush]");
+  if (svg) drawn = { svg, band: null, from: unitOf(svg, event), to: 0 };
+});
+document.addEventListener("pointermove", (event) => {
+  if (!drawn) return;
+  drawn.to = unitOf(drawn.svg, event);
+  if (!drawn.band && Math.abs(drawn.to - drawn.from) < 8) return;
+  if (!drawn.band) {
+    drawn.band = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    drawn.band.setAttribute("class", "band");
+    drawn.band.setAttribute("height", drawn.svg.viewBox.baseVal.height - 20);
+    drawn.svg.append(drawn.band);
+  }
+  drawn.band.setAttribute("x", Math.min(drawn.from, drawn.to));
+  drawn.band.setAttribute("width", Math.abs(drawn.to - drawn.from));
+});
+document.addEventListener("dragstart", (event) => { if (drawn) event.preventDefault(); }); // of a bar, which is a link
+document.addEventListener("pointercancel", () => { drawn?.band?.remove(); drawn = null; });
+document.addEventListener("pointerup", () => {
+  const { svg, band, from, to } = drawn ?? {};
+  drawn = null;
+  if (!band) return;
+  band.remove();
+  document.addEventListener("click", (event) => { event.preventDefault(); event.stopPropagation(); }, { capture: true, once: true });
+  setTimeout(() => document.dispatchEvent(new MouseEvent("click", { cancelable: true })));  // where none comes
+  const { left, count, from: since, step, brush } = svg.dataset;
+  const bar = (unit) => (unit - left) / (svg.viewBox.baseVal.width - left) * count;
+  const moment = (bars) => new Date(Number(since) + bars * step).toISOString().slice(0, 19) + "Z";
+  const [first, last] = [Math.min(from, to), Math.max(from, to)].map(bar);
+  const terms = `since:${moment(Math.floor(first))} until:${moment(Math.ceil(last) - 0.001)}`;
+  location.href = brush + (/q=$/.test(brush) ? "" : "%20") + encodeURIComponent(terms).replaceAll("%3A", ":");
+});
+
 const rows = () => [...document.querySelectorAll("tr[data-href]")];
 const move = (step) => {
   const all = rows();
@@ -106,12 +148,16 @@ document.addEventListener("keydown", (event) => {
   const page = event.timeStamp - went < 1500 && document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
   went = event.key === "g" && !page ? event.timeStamp : -Infinity;
   if (page) { page.click(); return; }
+  const selected = document.querySelector('tr[aria-selected="true"]');
+  const box = selected?.querySelector('input[type="checkbox"]');
+  if (box && event.key === "x") box.checked = !box.checked;
+  if (box && "ad".includes(event.key) && !document.querySelector("tr input:checked")) box.checked = true;
+  const chosen = document.querySelector("tr input:checked") && document.querySelector(`[data-chosen-key="${CSS.escape(event.key)}"]`);
   if (event.key === "f") document.querySelector("[data-facets] a")?.focus();
-  const named = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+  const named = chosen || document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
   if (event.key === "j" || event.key === "k") move(event.key === "j" ? 1 : -1);
-  else if (event.key === "Enter" && document.querySelector('tr[aria-selected="true"]')) {
-    location.href = document.querySelector('tr[aria-selected="true"]').dataset.href;
-  } else if (named) {
+  else if (event.key === "Enter" && selected) location.href = selected.dataset.href;
+  else if (named) {
     event.preventDefault();
     if (named.matches("input")) named.focus();
     else named.click();

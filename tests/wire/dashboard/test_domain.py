@@ -1,0 +1,97 @@
+"""A domain's pages: why it was stopped, the mail that proves it, its proofs in DNS; and nothing is done unseen."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from msgspec import structs
+
+from mailvane.dashboard.people.model import Role
+from mailvane.maillog.model import EventType
+from mailvane.outbound.model import Feedback, Guillotine, SendRequest
+from tests.wire.dashboard.browsing import Browser, member, reported
+from tests.wire.dashboard.test_alerts import text_of
+from tests.wire.dashboard.test_ties import failed
+from tests.wire.world import NOW, World
+
+NAME = "shop.example"
+
+
+@pytest.fixture
+def operator(world: World) -> Browser:
+    world.services.outbound.governance.create(NAME, world.ours.workspace.id, NOW)
+    return member(world, Role.OPERATOR)
+
+
+@pytest.fixture
+def at(world: World) -> str:
+    return f"/ui/{world.ours.workspace.id}/domains/{NAME}"
+
+
+def seen(page: str, action: str) -> str:
+    found = re.search(rf'/{action}"[^>]*><input type="hidden" name="seen" value="([^"]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+def test_a_domain_that_the_guillotine_stopped_says_by_which_figures_and_mail(
+    world: World, operator: Browser, at: str
+) -> None:
+    governance, mine = world.services.outbound.governance, world.ours.workspace.id
+    governance.approve(NAME, "x", NOW, mine)
+    governance.change(NAME, {"guillotine": Guillotine(minimum_volume=10)}, "x", NOW, mine)
+    for number in range(20):
+        governance.decide([SendRequest(domain=NAME, instance=str(number))], NOW)
+    event = failed(world, 1)
+    world.record(world.ours, event)
+    evidence = {"source": "postfix log", "mail": event.mail_id}
+    assert governance.feedback(NAME, Feedback(bounces=1, message_id="1", evidence=evidence), NOW)
+    page = operator.get(at).text
+    assert "Stopped by the guillotine" in text_of(page)
+    assert "1 of 20 mails: 5 % bounces" in text_of(page)
+    assert "the line is 3 %, from 10 mails on" in text_of(page)
+    linked = re.search(r'href="([^"]+)">The mail that brought it about', page)
+    assert linked is not None
+    assert "r1@isp.example" in operator.get(linked[1]).text
+    assert operator.post(f"{at}/restore", {"seen": seen(page, "restore")}).status_code == 303
+    assert "1 bounces of 20 mails count no more" in text_of(operator.get(f"{at}/history").text)
+
+
+def test_nothing_is_done_to_a_domain_that_was_changed_since_it_was_shown(
+    world: World, operator: Browser, at: str
+) -> None:
+    page = operator.get(at).text
+    for action, form in (("stop", {}), ("limits", {"daily_limit": "5"}), ("hold", {})):
+        governance = world.services.outbound.governance
+        before = governance.domain(NAME)
+        governance.change(NAME, {"daily_limit": before.daily_limit + 7}, "somebody else", NOW)
+        answer = operator.post(f"{at}/{action}", {**form, "seen": seen(page, action)})
+        assert answer.status_code == 409, action
+        assert "was changed since this page was shown" in answer.text
+        assert governance.domain(NAME).daily_limit == before.daily_limit + 7
+        assert not governance.domain(NAME).stopped
+        page = answer.text
+    assert world.services.outbound.holds.all() == []
+    assert operator.post(f"{at}/stop", {"seen": seen(page, "stop")}).status_code == 303
+    assert world.services.outbound.governance.domain(NAME).stopped
+
+
+def test_its_bounces_lead_to_their_mail(world: World, operator: Browser, at: str) -> None:
+    world.record(world.ours, failed(world, 1), structs.replace(failed(world, 2), type=EventType.DELIVERED))
+    page = operator.get(f"{at}/bounces").text
+    assert f"/mail/{failed(world, 1).mail_id}" in page
+    assert f"/mail/{failed(world, 2).mail_id}" not in page
+    assert "1 of 2 bounced: 50.0 %" in page
+
+
+def test_what_nobody_asked_of_its_proofs_is_unknown(world: World, operator: Browser, at: str) -> None:
+    unwatched = text_of(operator.get(f"{at}/auth").text)
+    assert "not asked: the domain is not watched under Reputation" in unwatched
+    assert operator.get(f"{at}/reputation").headers["location"] == f"{at}/auth"
+    mine = world.ours.workspace.id
+    reported(world, world.ours, "v=spf1 -all")
+    name = f"shop{mine}.example"
+    world.services.outbound.governance.create(name, mine, NOW)
+    assert "v=spf1 -all" in operator.get(f"/ui/{mine}/domains/{name}/auth").text
+    assert operator.get(f"/ui/{mine}/domains/{name}/reputation").headers["location"].endswith(f"/domain/{name}")
