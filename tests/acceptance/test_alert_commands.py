@@ -94,3 +94,51 @@ def test_a_backtest_says_how_often_a_week(installation: Installation, tmp_path: 
     told = installation.run("alerts", "backtest", str(file), "--days", "7").stdout
     assert "in the last 7 days it would have fired once" in told
     assert installation.answer("alerts", "backtest", str(file))["firings"][0]["rules"][0]["type"] == "IP_IN_RBL"
+
+
+def test_people_answer_what_fired_and_ask_for_quiet(installation: Installation) -> None:
+    (entry,) = installation.answer("alerts", "log")["entries"]
+    seen = installation.run("alerts", "acknowledge", entry["id"]).stdout
+    assert seen.startswith("listed of ")
+    assert seen.endswith(": acknowledged\n")
+    (known,) = installation.answer("alerts", "log")["entries"]
+    assert (known["state"], known["state_by"]) == ("acknowledged", "command line")
+    assert installation.answer("alerts", "resolve", entry["id"])[0]["state"] == "resolved"
+    missing = installation.run("alerts", "resolve", entry["id"], "nothing", succeeds=False)
+    assert (missing.returncode, missing.stderr) == (1, "mailvane: there is no log entry nothing\n")
+    (alert,) = installation.answer("alerts", "list")
+    assert "nobody is told until" in installation.run("alerts", "snooze", alert["id"], "--until", "8h").stdout
+    assert "snoozed until" in installation.run("alerts", "list").stdout
+    assert (
+        "is over" in installation.run("alerts", "snooze", alert["id"], "--until", "2020-01-01", succeeds=False).stderr
+    )
+    assert installation.run("alerts", "snooze", alert["id"], "--until", "now").stdout == "listed: tells again\n"
+    assert "active" in installation.run("alerts", "list").stdout
+
+
+def test_what_is_watched_is_listed_added_and_removed(installation: Installation) -> None:
+    assert "192.0.2.9" in installation.run("watch", "list").stdout
+    added = installation.answer("watch", "add", "ip", "198.51.100.0/31", "2001:DB8::1")
+    assert [each["name"] for each in added] == ["198.51.100.0", "198.51.100.1", "2001:db8::1"]
+    assert (added[0]["status"], added[0]["updated_at"]) == ("WAITING", None)
+    wrong = installation.run("watch", "add", "domain", "ok.example", "not a domain", succeeds=False)
+    assert (wrong.returncode, "[1]: " in wrong.stderr) == (1, True)
+    assert installation.answer("watch", "list", "--kind", "domain") == []
+    for words in (("198.51.100.0/31", "2001:db8::1"), ("192.0.2.77",)):
+        removed = installation.run("watch", "remove", "ip", *words, succeeds=words != ("192.0.2.77",))
+    assert removed.stderr == "mailvane: not watched: 192.0.2.77\n"
+    assert [each["name"] for each in installation.answer("watch", "list")] == ["192.0.2.9"]
+    assert "secret" in installation.run("watch", "add", "snds", "main", succeeds=False).stderr
+
+
+def test_a_window_of_maintenance_is_added_listed_and_ended(installation: Installation) -> None:
+    added = installation.run("maintenance", "add", "--until", "2h", "--reason", "new mail server").stdout.strip()
+    (window,) = installation.answer("maintenance", "list")
+    assert (window["id"], window["reason"]) == (added, "new mail server")
+    shown = installation.run("maintenance", "list").stdout
+    assert all(word in shown for word in ("now", "new mail server", added))
+    wrong = installation.run("maintenance", "add", "--until", "1h", "--since", "2h", succeeds=False)
+    assert "until: expected a later time than since" in wrong.stderr
+    installation.run("maintenance", "remove", added)
+    assert installation.answer("maintenance", "list") == []
+    assert "maintenance window" in installation.run("maintenance", "remove", added, succeeds=False).stderr

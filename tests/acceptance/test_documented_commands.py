@@ -33,6 +33,8 @@ NOT_HERE = {
     "mailvane channels add pager": "reads an URL that is a secret",
     "mailvane channels test phone": "writes to a service of somebody else",
     "mailvane alerts edit ALERT_ID --channel": "names a channel that is not added here",
+    "mailvane alerts acknowledge ENTRY_ID": "no alert has fired",
+    "mailvane alerts resolve ENTRY_ID": "likewise",
     "mailvane report undo": "nothing was released",
     "mailvane mcp --listen": "runs until it is told to stop",
     "mailvane alerts edit ID": "whose id the reader knows from `alerts create`",

@@ -177,7 +177,37 @@ def test_postfix_knows_every_setting_of_the_image() -> None:
     assert unknown <= {"maillog_file_permissions"}, "that one is of Postfix 3.9"
 
 
+def test_the_image_of_postfix_forgets_the_name_of_the_machine_that_built_it() -> None:
+    """Debian's installation writes it down, and mail would be sent, and taken, under that name."""
+    text = (CONTAINER / "postfix" / "Dockerfile").read_text()
+    forgotten = re.search(r"^RUN postconf -X (.*)$", text, re.MULTILINE)
+    assert forgotten is not None
+    assert set(forgotten[1].split()) == {"myhostname", "mydestination", "myorigin"}
+    assert text.index("apt-get install") < forgotten.start()
+
+
 @pytest.mark.parametrize("script", ["build", "postinst", "prerm"])
 def test_the_scripts_of_the_package_are_shell(script: str) -> None:
     assert subprocess.run(["sh", "-n", str(DEBIAN / script)], check=False).returncode == 0
     assert os.access(DEBIAN / script, os.X_OK)
+
+
+def test_a_service_that_may_not_write_beside_its_modules_finds_them_compiled(tmp_path: Path) -> None:
+    """And nothing is left of that when the package is removed."""
+    home = tmp_path / "opt" / "mailvane"
+    (home / "bin").mkdir(parents=True)
+    (home / "bin" / "python").symlink_to(sys.executable)
+    module = home / "lib" / "package" / "module.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("ANSWER = 42\n")
+    (module.parent / "of_another_python.py").write_text("print 'hello'\n")
+
+    def run(script: str, word: str) -> None:
+        text = (DEBIAN / script).read_text().replace("/opt/mailvane", str(home)).replace("/run/systemd", "/nowhere")
+        done = subprocess.run(["sh", "-s", word], input=text, text=True, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    run("postinst", "configure")
+    assert [path.name.partition(".")[0] for path in module.parent.glob("__pycache__/*.pyc")] == ["module"]
+    run("prerm", "remove")
+    assert not list(home.rglob("__pycache__"))

@@ -64,15 +64,15 @@ def _outbound() -> Sequence[Register]:
 
 
 def _reputation() -> Sequence[Register]:
-    from mailvane.reputation.cli import alerts, channels, check, heartbeat  # noqa: PLC0415
+    from mailvane.reputation.cli import alerts, channels, check, heartbeat, maintenance, watch  # noqa: PLC0415
 
-    return tuple(each.register for each in (alerts, channels, check, heartbeat))
+    return tuple(each.register for each in (alerts, channels, check, heartbeat, maintenance, watch))
 
 
 def _server() -> Sequence[Register]:
-    from mailvane.server.commands import config, doctor, mcp, node, serve, workspace  # noqa: PLC0415
+    from mailvane.server.commands import api, config, doctor, mcp, node, serve, workspace  # noqa: PLC0415
 
-    return tuple(each.register for each in (config, doctor, mcp, node, serve, workspace))
+    return tuple(each.register for each in (api, config, doctor, mcp, node, serve, workspace))
 
 
 # The commands of each room by their words. A room is imported for a command of its own, and all of them for the help.
@@ -84,8 +84,8 @@ COMMANDS: Mapping[Room, Sequence[str]] = {
     _mailboxes: ("mailbox", "mailbox-rule", "mailbox-set", "mailbox-tag", "mailbox-untag", "mailboxes"),
     _maillog: ("backup", "explain", "import", "log", "rebuild", "restore", "stats"),
     _outbound: ("domain", "hold", "limit", "quota", "suppression"),
-    _reputation: ("alerts", "channels", "check", "heartbeat"),
-    _server: ("config", "doctor", "mcp", "node", "serve", "workspace"),
+    _reputation: ("alerts", "channels", "check", "heartbeat", "maintenance", "watch"),
+    _server: ("api", "config", "doctor", "mcp", "node", "serve", "workspace"),
 }
 ADDED = "mailvane.commands"  # entry points of this group add commands: packages beside the server, such as the demo
 

@@ -45,13 +45,14 @@ if TYPE_CHECKING:
     from mailvane.outbound.suppression_list import SuppressionList
     from mailvane.reputation.alerts.service import Alerting
     from mailvane.reputation.alerts.warnings import AlertWarnings
+    from mailvane.reputation.assets import WatchedAssets
     from mailvane.reputation.blocklists import ListingCheck
     from mailvane.reputation.heartbeats import Heartbeats
     from mailvane.reputation.model import AssetKind
     from mailvane.server.configuration.service import Configuration
     from mailvane.server.ledger import Ledger
     from mailvane.server.mcp.desk import DeskServices
-    from mailvane.server.program import Check
+    from mailvane.server.program import ApiAnswer, ApiRequest, Check
     from mailvane.server.tenants.removal import Removal
 
 
@@ -136,6 +137,11 @@ class Mailvane:
 
         settings = monitoring_settings(self._settings)
         return alerting_of(settings, self._ledger, maillog=self._maillog_kept_open)
+
+    def watched_assets(self) -> WatchedAssets:
+        from mailvane.server.alerting import watched_assets_of  # noqa: PLC0415
+
+        return watched_assets_of(self._ledger, self.alerting().evaluate)
 
     def channels(self) -> Channels:
         from mailvane.server.alerting import channels_of, monitoring_settings  # noqa: PLC0415
@@ -231,6 +237,11 @@ class Mailvane:
         with way_in(self._settings, self._ledger) as way:
             return importer.run(request, report, way)
 
+    def ask(self, request: ApiRequest) -> ApiAnswer:
+        from mailvane.server.api_requests import ask  # noqa: PLC0415
+
+        return ask(self._settings, request)
+
     def nodes(self) -> Sequence[Node]:
         return self._ledger.nodes.nodes()
 
@@ -240,14 +251,13 @@ class Mailvane:
         serve(self._settings, roles)
 
     def configuration(self) -> Configuration:
-        from mailvane.server.alerting import watched_assets_of  # noqa: PLC0415
         from mailvane.server.configuration.parts import Rooms  # noqa: PLC0415
         from mailvane.server.configuration.service import Configuration  # noqa: PLC0415
 
         ledger, alerting = self._ledger, self.alerting()
         rooms = Rooms(
             governance=self.governance(), send_limits=self.send_limits(), alerting=alerting,
-            watched_assets=watched_assets_of(ledger, alerting.evaluate), profiles=ledger.profiles,
+            watched_assets=self.watched_assets(), profiles=ledger.profiles,
             channels=self.channels(), heartbeats=self.heartbeats(),
         )  # fmt: skip
         return Configuration(rooms)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 import typer
@@ -13,6 +13,7 @@ import typer
 from mailvane.core.cli.program import Program, program
 
 if TYPE_CHECKING:
+    from mailvane.core.cli.selection import Tenants
     from mailvane.core.listening import Listen
     from mailvane.core.nodes import Node
     from mailvane.maillog.interface import MailLog
@@ -37,7 +38,30 @@ class Check(msgspec.Struct, frozen=True):
     advice: str = ""
 
 
+class ApiRequest(NamedTuple):
+    """A request to the running server; its key is added."""
+
+    method: str
+    path: str  # with the query
+    content: bytes | None
+    headers: Mapping[str, str]
+
+
+class ApiAnswer(NamedTuple):
+    """What it answered."""
+
+    status: int
+    content: bytes
+    is_json: bool
+
+
 class ServerProgram(Program, Protocol):
+    def ask(self, request: ApiRequest) -> ApiAnswer:
+        """Put a request to the running server. Raises InvalidInput, ServerUnreachable."""
+
+    def tenants(self) -> Tenants:
+        """Workspaces: of the running server where there is one, of the ledger otherwise."""
+
     def nodes(self) -> Sequence[Node]:
         """The servers that share the ledger."""
 

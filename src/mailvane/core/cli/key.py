@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 import typer
 from rich.table import Table
@@ -11,8 +9,9 @@ from rich.table import Table
 from mailvane.core.cli.program import Program, tenants_program
 from mailvane.core.cli.rendering import console, moment, print_json, print_record
 from mailvane.core.cli.selection import chosen_workspace
+from mailvane.core.cli.times import GIVEN, coming
 from mailvane.core.errors import InvalidInput
-from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS, iso_ms, iso_text
+from mailvane.core.moments import iso_text
 from mailvane.core.tenants.model import Key, KeyKind
 
 group = typer.Typer(help="The keys that open a workspace to programs.", no_args_is_help=True)
@@ -45,8 +44,7 @@ class ListedKey(msgspec.Struct, frozen=True):
     last_used_at: str | None
 
 
-_STRETCHES = {"m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
-_UNTIL = "When it stops to open: 90d, 12h, 2w, or a date and time such as 2027-01-31 (UTC unless it says otherwise)."
+_UNTIL = f"When it stops to open: {GIVEN}."
 
 
 @group.command()
@@ -66,7 +64,7 @@ def create(
         raise InvalidInput("a platform key spans workspaces: leave --workspace out")
     owner = None if kind is KeyKind.PLATFORM else chosen_workspace(tenancy, workspace).id
     now = program.now()
-    issued = tenancy.create_key(kind, owner, now, None if expires is None else _moment(expires, now))
+    issued = tenancy.create_key(kind, owner, now, None if expires is None else coming(expires, now))
     if as_json:
         print_json(CreatedKey(issued.key.id, kind, owner, issued.token, _iso(issued.key.expires_at)))
     else:
@@ -104,7 +102,7 @@ def set_(
     """Change until when a key opens."""
     program = tenants_program(context)
     now = program.now()
-    changed = program.tenancy().expire_key(key, None if expires == "never" else _moment(expires, now), now)
+    changed = program.tenancy().expire_key(key, None if expires == "never" else coming(expires, now), now)
     if as_json:
         print_json(_listed(changed, {one.id: one.name for one in program.tenancy().workspaces()}))
     else:
@@ -121,17 +119,6 @@ def revoke(
     for found in [tenancy.key(each) for each in dict.fromkeys(keys)]:  # all are looked up before one is revoked
         tenancy.revoke_key(found.id)
         typer.echo(f"revoked key {found.id} ({found.kind}, {found.hint}…)")
-
-
-def _moment(text: str, now: int) -> int:
-    """In milliseconds. Raises InvalidInput."""
-    stretch = re.fullmatch(r"([1-9][0-9]{0,5})([mhdw])", text.strip())
-    if stretch:
-        return now + int(stretch[1]) * _STRETCHES[stretch[2]]
-    try:
-        return iso_ms(text)
-    except ValueError:
-        raise InvalidInput(f"{text!r} is no time: say 90d, or a date such as 2027-01-31") from None
 
 
 def _listed(key: Key, names: dict[int, str]) -> ListedKey:

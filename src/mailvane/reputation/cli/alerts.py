@@ -1,4 +1,4 @@
-"""`mailvane alerts`: list, show, log, test, backtest; `alert_changes` adds create, edit, delete."""
+"""`mailvane alerts`: list, show, log, test, backtest; `alert_changes` and `alert_answers` add the rest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry
-from mailvane.reputation.cli import alert_changes
+from mailvane.reputation.cli import alert_answers, alert_changes
 from mailvane.reputation.cli.program import ReputationProgram, reputation_program
 from mailvane.reputation.questions import EntryQuestion
 
@@ -50,6 +50,7 @@ class AlertReport(msgspec.Struct, frozen=True):
 
 def register(app: typer.Typer) -> None:
     alert_changes.register(group)
+    alert_answers.register(group)
     app.add_typer(group, name="alerts")
 
 

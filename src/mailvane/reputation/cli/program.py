@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mailvane.notify.channels import Channels
     from mailvane.reputation.alerts.service import Alerting
     from mailvane.reputation.alerts.warnings import AlertWarnings
+    from mailvane.reputation.assets import WatchedAssets
     from mailvane.reputation.blocklists import ListingCheck
     from mailvane.reputation.heartbeats import Heartbeats
     from mailvane.reputation.model import AssetKind
@@ -23,6 +24,9 @@ class ReputationProgram(Program, Protocol):
 
     def alerting(self) -> Alerting:
         """Alerts, and what they would say."""
+
+    def watched_assets(self) -> WatchedAssets:
+        """What outside sources are asked about."""
 
     def alert_warnings(self) -> AlertWarnings:
         """What keeps alerts silent."""
