@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 
 from msgspec import structs
 
+from mailvane.maillog.ever import Ever
 from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEvent, MailKey, MailKind
 from mailvane.maillog.named_mails import NamedMail, NamedQuestion
@@ -159,6 +160,9 @@ class MemoryMailLog:
         return []
 
     def engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
+        return self._engagement(question) if question.recent is None else self._and_ever(question)
+
+    def _engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
         mails: dict[MailKey, list[MailEvent]] = {}
         for event in self._of(question.workspace, question.relays):
             mails.setdefault(event.key, []).append(event)
@@ -171,6 +175,21 @@ class MemoryMailLog:
             found = [_brief(row) for row in found]
         found.sort(key=lambda row: (-row.sent, *(getattr(row, name) for name in question.by)))
         return found[: question.most]
+
+    def _and_ever(self, question: EngagementQuestion) -> list[EngagementCounts]:
+        asked = structs.replace(question, recent=None, since=None, until=None)
+        inside = {row.sender: row for row in self._engagement(structs.replace(question, recent=None))}
+        recent = {row.sender: row.sent for row in self._engagement(structs.replace(asked, since=question.recent))}
+        return [
+            structs.replace(
+                inside.get(row.sender, EngagementCounts(sender=row.sender)), first_at=0, last_at=0, ever=Ever(
+                    sent=row.sent, bounced=row.bounced, recent=recent.get(row.sender, 0), first_at=row.first_at,
+                    opened=bool(row.opened_raw + row.clicked_raw), replied=bool(row.replied + row.auto_replied),
+                    unsubscribed=bool(row.unsubscribed), complained=bool(row.complained), tagged=bool(row.tagged),
+                ),
+            )
+            for row in self._engagement(asked)
+        ]  # fmt: skip
 
     def received(self, question: ReceivedQuestion) -> dict[str, int]:
         got = Counter(
@@ -320,7 +339,7 @@ def _engaged(events: list[MailEvent]) -> EngagementCounts | None:
     """What became of one mail; None when it was not accepted as mail proper."""
     if not any(event.type is EventType.ACCEPTED and event.kind is MailKind.MAIL for event in events):
         return None
-    flags: dict[str, int] = {}
+    flags: dict[str, Any] = {}
     for event in events:
         kinds = _AUTOMATIC if event.automatic and event.type in _AUTOMATIC else _FLAGS
         flags |= dict.fromkeys(kinds.get(event.type, ()), 1)
@@ -352,13 +371,15 @@ def _wanted(row: EngagementCounts, question: EngagementQuestion) -> bool:
 
 def _brief(row: EngagementCounts) -> EngagementCounts:
     kept = {"sender", "day", "campaign", "sequence", "step", "sent", "bounced", "first_at"}
-    flags = {name: min(1, getattr(row, name)) for name in row.__struct_fields__ if name not in {*kept, "last_at"}}
+    flags: dict[str, Any] = {
+        name: min(1, getattr(row, name)) for name in row.__struct_fields__ if name not in {*kept, "last_at", "ever"}
+    }
     return structs.replace(row, **(flags | {"positive": 0, "last_at": 0}))
 
 
 def _summed(key: dict[str, Any], rows: list[EngagementCounts]) -> EngagementCounts:
     keys = {"sender", "day", "campaign", "sequence", "step"}
-    names = [name for name in EngagementCounts.__struct_fields__ if name not in keys]
+    names = [name for name in EngagementCounts.__struct_fields__ if name not in {*keys, "ever"}]
     sums = {name: sum(getattr(row, name) for row in rows) for name in names}
     sums |= {"first_at": min(row.first_at for row in rows), "last_at": max(row.last_at for row in rows)}
     return EngagementCounts(**key, **sums)

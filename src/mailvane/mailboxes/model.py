@@ -17,6 +17,7 @@ from mailvane.core.errors import InvalidInput
 from mailvane.core.mailbox import domain_of, read_mailbox
 from mailvane.core.moments import DAY_MS
 from mailvane.core.names import canonical_name
+from mailvane.mailboxes.health import RecordStatus
 
 _ID_BYTES = 12
 _LONGEST_TAG = 100  # characters
@@ -122,6 +123,10 @@ class DnsStanding(msgspec.Struct, frozen=True):
 
     at: int = 0  # 0: never
     score: int = 0  # 0 to 100
+    mx: RecordStatus = RecordStatus.UNKNOWN  # likewise below: also of what was asked before these were kept
+    spf: RecordStatus = RecordStatus.UNKNOWN
+    dkim: RecordStatus = RecordStatus.UNKNOWN
+    dmarc: RecordStatus = RecordStatus.UNKNOWN
 
 
 class Mailbox(msgspec.Struct, frozen=True, kw_only=True):

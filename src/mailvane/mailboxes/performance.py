@@ -14,6 +14,7 @@ import msgspec
 from mailvane.core.errors import InvalidInput, NotFound
 from mailvane.core.moments import DAY_MS
 from mailvane.mailboxes.model import Mailbox, MailboxRule, campaign_id
+from mailvane.maillog.ever import Ever
 from mailvane.maillog.interface import EngagementLog
 from mailvane.maillog.queries import EngagementCounts, EngagementQuestion, ReceivedQuestion
 
@@ -23,9 +24,10 @@ KINDS = (
 )  # fmt: skip
 ACTIVE_DAYS = 30  # ours: a campaign is active for so long after its last mail
 NOTHING = EngagementCounts()
+_NEVER = Ever()
 _SUMMED = tuple(
     field.name for field in msgspec.structs.fields(EngagementCounts) if field.name not in
-    {"sender", "day", "campaign", "sequence", "step", "first_at", "last_at"}
+    {"sender", "day", "campaign", "sequence", "step", "first_at", "last_at", "ever"}
 )  # fmt: skip
 
 
@@ -78,13 +80,24 @@ _REPLIES = frozenset({"replied", "auto_replied"})
 
 def known_of(whole: EngagementCounts) -> Known:
     """By the sum of all mails. The log of a mail server always tells what was delivered and what bounced."""
-    kinds = {"delivered", "bounced"}
-    for together in (_OPENS, _REPLIES, {"unsubscribed"}, {"complained"}):
-        if any(getattr(whole, kind) for kind in together):
-            kinds |= together
-    if whole.tagged:
-        kinds.add("positive")
-    return Known(frozenset(kinds))
+    happened = (
+        any(getattr(whole, kind) for kind in _OPENS), any(getattr(whole, kind) for kind in _REPLIES),
+        whole.unsubscribed, whole.complained, whole.tagged,
+    )  # fmt: skip
+    return _known(happened)
+
+
+def known_of_senders(senders: Sequence[Ever]) -> Known:
+    """Likewise, by all that sent."""
+    kinds = ("opened", "replied", "unsubscribed", "complained", "tagged")
+    return _known([any(getattr(one, kind) for one in senders) for kind in kinds])
+
+
+def _known(happened: Sequence[object]) -> Known:
+    """Whether there were opens, replies, unsubscriptions, complaints and tags."""
+    together = (_OPENS, _REPLIES, {"unsubscribed"}, {"complained"}, {"positive"})
+    kinds = (names for names, did in zip(together, happened, strict=True) if did)
+    return Known(frozenset({"delivered", "bounced"}.union(*kinds)))
 
 
 def counted(mailbox: Mailbox, known: Known, counts: EngagementCounts) -> dict[str, int | None]:
@@ -95,6 +108,31 @@ def counted(mailbox: Mailbox, known: Known, counts: EngagementCounts) -> dict[st
         is_known = kind in known if tracked is None else tracked
         found[kind] = getattr(counts, kind) if is_known else None
     return found
+
+
+SORTS = ("address", "sent", "today", *KINDS)
+
+
+def in_order(found: Sequence[Performance], name: str, backwards: bool) -> list[Performance]:
+    """By one of SORTS, a kind by its share of what was sent, as it is shown; equals by address.
+
+    Those of which it is not known, or that sent nothing, stand last either way.
+    """
+    if name == "address":
+        return sorted(found, key=lambda one: one.mailbox.address, reverse=backwards)
+    sign = -1 if backwards else 1
+    by_address = sorted(found, key=lambda one: one.mailbox.address)
+    values = [(_shown(one, name), one) for one in by_address]
+    told = [(value, one) for value, one in values if value is not None]
+    told.sort(key=lambda each: sign * each[0])
+    return [one for _, one in told] + [one for value, one in values if value is None]
+
+
+def _shown(one: Performance, name: str) -> float | None:
+    if name in {"sent", "today"}:
+        return one.counts.sent if name == "sent" else one.totals.sent_today
+    count = counted(one.mailbox, one.known, one.counts)[name]
+    return None if count is None or not one.counts.sent else count / one.counts.sent
 
 
 class Campaign(msgspec.Struct, frozen=True):
@@ -143,29 +181,28 @@ class Figures:
     def of_senders(self, scope: Scope, addresses: Sequence[str], window: Window) -> Mapping[str, EngagementCounts]:
         return _by_sender(self._ask(scope.of_senders(addresses, window)))
 
-    def totals(self, scope: Scope, counts: Mapping[str, EngagementCounts], now: int) -> Mapping[str, Totals]:
-        """Of these senders, whose counts are of all time."""
-        today = self.by_sender(scope, Window(now - now % DAY_MS), brief=True)
-        received = self.received(scope, tuple(counts))
-        return {
-            address: Totals(one.sent, one.bounced, received.get(address, 0), today.get(address, NOTHING).sent)
-            for address, one in counts.items()
-        }
+    def and_ever(self, scope: Scope, window: Window, now: int) -> Mapping[str, EngagementCounts]:
+        """Of all that ever sent, those that sent most first: with `ever`, in which what was sent today is recent."""
+        return _by_sender(self._ask(scope.question(window, recent=now - now % DAY_MS)))
 
-    def totals_of(self, scope: Scope, addresses: Sequence[str], now: int) -> Mapping[str, Totals]:
-        """Of these addresses alone."""
-        counts = self.of_senders(scope, addresses, Window())
-        today = self.of_senders(scope, addresses, Window(now - now % DAY_MS))
+    def and_ever_of(
+        self, scope: Scope, addresses: Sequence[str], window: Window, now: int
+    ) -> Mapping[str, EngagementCounts]:
+        """Likewise, of these."""
+        if not addresses:
+            return {}
+        return _by_sender(self._ask(scope.of_senders(addresses, window, recent=now - now % DAY_MS)))
+
+    def totals(
+        self, scope: Scope, addresses: Sequence[str], counts: Mapping[str, EngagementCounts]
+    ) -> Mapping[str, Totals]:
+        """Of these addresses, by counts with `ever`."""
         received = self.received(scope, addresses)
-        return {
-            address: Totals(
-                counts.get(address, NOTHING).sent,
-                counts.get(address, NOTHING).bounced,
-                received.get(address, 0),
-                today.get(address, NOTHING).sent,
-            )
-            for address in addresses
-        }
+        found = {}
+        for address in addresses:
+            ever = counts.get(address, NOTHING).ever or _NEVER
+            found[address] = Totals(ever.sent, ever.bounced, received.get(address, 0), ever.recent)
+        return found
 
     def received(self, scope: Scope, addresses: Sequence[str]) -> Mapping[str, int]:
         if not addresses or not scope.relays:

@@ -25,7 +25,7 @@ from mailvane.mailboxes.model import (
     read_domains,
     read_tags,
 )
-from mailvane.mailboxes.performance import NOTHING, Figures, Performance, Scope, Totals, Window, known_of, total
+from mailvane.mailboxes.performance import NOTHING, Figures, Performance, Scope, Totals, Window, known_of_senders
 from mailvane.mailboxes.settings import MailboxSettings
 from mailvane.mailboxes.store.mailboxes import MailboxStore
 from mailvane.mailboxes.warming import BounceRule, paused_for_bounces
@@ -66,35 +66,37 @@ class Mailboxes:
         """Of every mailbox, by address. Raises InvalidInput."""
         window.check()
         scope = self.scope(workspace)
-        ever = self.figures.by_sender(scope, Window(), brief=not window.is_open)
-        counts = ever if window.is_open else self.figures.by_sender(scope, window)
+        counts = self.figures.and_ever(scope, window, now)
         found = self._store.all(workspace)
-        if self._notice(scope, ever, {one.address for one in found}, now):
+        if self._notice(scope, counts, {one.address for one in found}, now):
             found = self._store.all(workspace)
-        totals = self.figures.totals(scope, {one.address: ever.get(one.address, NOTHING) for one in found}, now)
-        known = known_of(total(list(ever.values())))
+        totals = self.figures.totals(scope, [one.address for one in found], counts)
+        known = known_of_senders([one.ever for one in counts.values() if one.ever is not None])
         return [Performance(one, totals[one.address], counts.get(one.address, NOTHING), known) for one in found]
 
     def performance_of(self, mailbox: Mailbox, window: Window, now: int) -> Performance:
         """Of one. Raises InvalidInput."""
         window.check()
-        scope = self.scope(mailbox.workspace)
-        counts = self.figures.of_senders(scope, (mailbox.address,), window).get(mailbox.address, NOTHING)
-        totals = self.figures.totals_of(scope, (mailbox.address,), now)[mailbox.address]
-        return Performance(mailbox, totals, counts, self.figures.known(scope))
+        scope, address = self.scope(mailbox.workspace), mailbox.address
+        counts = self.figures.and_ever_of(scope, (address,), window, now)
+        totals = self.figures.totals(scope, (address,), counts)[address]
+        return Performance(mailbox, totals, counts.get(address, NOTHING), self.figures.known(scope))
 
     def totals_of(self, workspace: int, mailboxes: Sequence[Mailbox], now: int) -> Mapping[str, Totals]:
         """By address."""
-        return self.figures.totals_of(self.scope(workspace), [one.address for one in mailboxes], now)
+        scope, addresses = self.scope(workspace), [one.address for one in mailboxes]
+        return self.figures.totals(scope, addresses, self.figures.and_ever_of(scope, addresses, Window(), now))
 
     def every(self, workspace: int) -> list[Mailbox]:
         """All that are known, by address."""
         return self._store.all(workspace)
 
     def keep_health(self, mailbox: Mailbox, health: DnsHealth, now: int) -> None:
-        """Keep the score of what DNS said, if it answered every question."""
+        """Keep what DNS said, if it answered every question."""
         if health.is_known:
-            standing = DnsStanding(now, health.score)
+            standing = DnsStanding(
+                now, health.score, health.mx.status, health.spf.status, health.dkim.status, health.dmarc.status
+            )
             self._store.change(
                 mailbox.workspace, mailbox.id, lambda before: msgspec.structs.replace(before, dns=standing)
             )
@@ -181,9 +183,10 @@ def _paused(before: Mailbox, now: int) -> Mailbox:
 
 
 def _noticed(workspace: int, row: EngagementCounts, now: int) -> Mailbox:
+    first_at = row.first_at if row.ever is None else row.ever.first_at
     return Mailbox(
         id=mailbox_id(workspace, row.sender), workspace=workspace, address=row.sender, noticed=True,
-        created_at=row.first_at, updated_at=now,
+        created_at=first_at, updated_at=now,
     )  # fmt: skip
 
 

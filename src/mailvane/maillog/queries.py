@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from mailvane.maillog.ever import Ever
 from mailvane.maillog.model import DeliveryStatus, MailKind, ReasonFamily, mail_id
 
 EngagementKey = Literal["sender", "day", "campaign", "sequence", "step"]
@@ -362,8 +363,7 @@ class HourlyCounts(msgspec.Struct, frozen=True, gc=False):
 class EngagementQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of the mails accepted in a window, and what their recipients did. `None` does not filter.
 
-    Only mail proper counts: no notifications, no probes. A sender is the address of From, or that of the envelope where
-    the From is not known, in lower case.
+    Only mail proper counts. A sender is the address of From, or else of the envelope, in lower case.
     """
 
     workspace: int
@@ -376,10 +376,13 @@ class EngagementQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_default
     besides: tuple[str, ...] = ()  # senders that count although they are not of these domains
     campaign: str | None = None  # empty: mails of no campaign
     sequence: str | None = None  # empty: the main one
-    brief: bool = (
-        False  # count what was sent and what bounced; of the rest tell only whether it ever happened, by 0 or 1
-    )
+    brief: bool = False  # of all but `sent` and `bounced` tell only whether it ever happened, by 0 or 1
+    recent: int | None = None  # with it, a row a sender, which tells also what is of all time: see Ever
     most: int = 100_000  # rows: those that sent most
+
+    def __post_init__(self) -> None:
+        if self.recent is not None and (self.by != ("sender",) or self.brief):
+            raise ValueError("`recent` is asked by sender alone, and not briefly")
 
 
 class EngagementCounts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -403,8 +406,9 @@ class EngagementCounts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     positive: int = 0  # and the newest word was that it is a wanted reply
     unsubscribed: int = 0
     complained: int = 0
-    first_at: int = 0  # when the first and the last of them were accepted
+    first_at: int = 0  # when the first and the last of them were accepted; not told beside `ever`
     last_at: int = 0
+    ever: Ever | None = None  # where `recent` was asked; these rows come by what was ever sent
 
 
 class SenderQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

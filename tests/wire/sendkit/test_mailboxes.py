@@ -9,8 +9,10 @@ import pytest
 from msgspec import structs
 
 from mailvane.core.moments import DAY_MS
+from mailvane.mailboxes.health import DnsHealth, MxHealth, RecordHealth, RecordStatus
 from mailvane.mailboxes.model import Warmup, campaign_id, mailbox_id
 from mailvane.maillog.model import EventType, MailEvent
+from mailvane.maillog.queries import EngagementCounts, EngagementQuestion
 from tests.wire.world import NOW, World, accepted, ended, tenant
 
 MIDNIGHT = NOW // DAY_MS * DAY_MS
@@ -115,6 +117,20 @@ def test_bounds_are_days_or_times(world: World, query: str, sent: int) -> None:
     assert (ann["totalSent"], ann["sentToday"], ann["bounceRate"]) == (4, 1, 0.25), "counters have no bounds"
     one = data(world, f"/analytics/mailboxes/{ann['_id']}?{query}")
     assert (one["stats"]["sent"], one["mailbox"]["email"]) == (sent, ANN)
+
+
+def test_a_window_and_its_counters_are_one_question(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[EngagementQuestion] = []
+    answer = world.maillog.engagement
+
+    def engagement(question: EngagementQuestion) -> list[EngagementCounts]:
+        asked.append(question)
+        return answer(question)
+
+    monkeypatch.setattr(world.maillog, "engagement", engagement)
+    ann = data(world, "/analytics/mailboxes?from=2024-01-16&to=2024-01-16")[0]
+    assert (ann["performance"]["sent"], ann["totalSent"], ann["sentToday"]) == (2, 4, 1)
+    assert len(asked) == 1, "mails that are read for the window are not read again for all time and for today"
 
 
 WRONG = [
@@ -236,6 +252,22 @@ def listed(world: World) -> World:
     for name, fields in given.items():
         service.create(made.workspace.id, f"{name}@listed.example", fields, NOW)
     return World(world.client, world.services, world.ledger, world.maillog, made, world.theirs, world.platform)
+
+
+def test_a_mailbox_has_what_dns_said_of_each_record_when_it_was_asked(world: World) -> None:
+    service, asked = world.services.mailboxes.mailboxes, tenant(world.services.tenancy, "asked")
+    made = service.create(asked.workspace.id, "ann@asked.example", {}, NOW)
+    blank = data(world, f"/mailboxes/{made.id}", **asked.headers)["setupStatus"]
+    assert blank == {"healthScore": None} | {name: {"status": "unknown"} for name in ("mx", "spf", "dkim", "dmarc")}
+    valid, missing = RecordHealth(RecordStatus.VALID), RecordHealth(RecordStatus.MISSING)
+    said = DnsHealth(MxHealth(RecordStatus.VALID), valid, missing, RecordHealth(RecordStatus.INVALID))
+    service.keep_health(made, said, NOW)
+    assert data(world, f"/mailboxes/{made.id}", **asked.headers)["setupStatus"] == {
+        "healthScore": 50, "mx": {"status": "valid"}, "spf": {"status": "valid"}, "dkim": {"status": "missing"},
+        "dmarc": {"status": "invalid"},
+    }  # fmt: skip
+    (row,) = data(world, "/mailboxes", **asked.headers)
+    assert row["setupStatus"] == {"healthScore": 50}
 
 
 FILTERS = [

@@ -15,7 +15,7 @@ from mailvane.dashboard.parts.spark import spark
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Reply, Visit
 from mailvane.mailboxes.model import Mailbox
-from mailvane.mailboxes.performance import KINDS, Known, Performance, Window, counted
+from mailvane.mailboxes.performance import KINDS, Known, Performance, Window, counted, in_order
 from mailvane.mailboxes.rates import Rate, rate
 from mailvane.maillog.queries import EngagementCounts
 
@@ -59,7 +59,7 @@ def listed(services: DashboardServices, visit: Visit) -> Reply:
     found = mailboxes.performance(workspace, window, visit.now)
     sort = visit.asked("sort", "sent")
     sort = sort if sort in SORTS else "sent"
-    ordered = sorted(found, key=lambda one: _key(one, sort))
+    ordered = in_order(found, sort, backwards=sort != "address")
     number = visit.page_number()
     part = ordered[(number - 1) * _ROWS : number * _ROWS]
     days: dict[str, dict[int, int]] = {}
@@ -110,16 +110,6 @@ def _window(visit: Visit) -> tuple[str, Window]:
     chosen = visit.asked("days", _USUAL)
     chosen = chosen if chosen in RANGES else _USUAL
     return chosen, Window(visit.now // DAY_MS * DAY_MS - (RANGES[chosen] - 1) * DAY_MS, visit.now)
-
-
-def _key(one: Performance, sort: str) -> tuple[float, str]:
-    """By address, or by the largest first; what nobody counts stands last."""
-    if sort == "address":
-        return 0.0, one.mailbox.address
-    if sort == "sent":
-        return -one.counts.sent, one.mailbox.address
-    count = counted(one.mailbox, one.known, one.counts)[sort]
-    return (1.0 if count is None or not one.counts.sent else -count / one.counts.sent), one.mailbox.address
 
 
 def _row(one: Performance, days: Mapping[int, int], count: int, now: int) -> Row:

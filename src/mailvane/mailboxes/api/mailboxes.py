@@ -12,7 +12,7 @@ from mailvane.core.moments import DAY_MS
 from mailvane.mailboxes.api import shape
 from mailvane.mailboxes.dates import read_bound
 from mailvane.mailboxes.model import MOST_A_DAY, Mailbox, MailboxRule, MailboxStatus, passes
-from mailvane.mailboxes.performance import KINDS, Performance, Window
+from mailvane.mailboxes.performance import SORTS, Performance, Window, in_order
 from mailvane.mailboxes.services import MailboxServices
 from mailvane.mailboxes.warming import WarmupStep, stepped
 from mailvane.web.endpoints import Asked, Parameter
@@ -23,7 +23,6 @@ _USUAL_ROWS, _MOST_ROWS = 100, 10_000
 _DAYS = 30
 _Count = Annotated[int, Meta(ge=0, le=MOST_A_DAY)]
 _Text = Annotated[str, Meta(max_length=20_000)]
-_SORTS = ("address", "sent", *KINDS)
 RANGE = (
     Parameter("from", "First day (UTC) or time of acceptance; left out: no bound."),
     Parameter("to", "Last day (UTC) or time of acceptance; left out: no bound."),
@@ -33,8 +32,8 @@ LIST = (
     Parameter("search", "A part of the address or the name."),
     Parameter("tag", "Only those with this tag."),
     Parameter(
-        "sort", "By what; a minus in front turns the order.",
-        {"type": "string", "enum": [f"{minus}{name}" for name in _SORTS for minus in ("", "-")], "default": "address"},
+        "sort", "By what, from `delivered` on by its share of what was sent; a minus in front turns the order.",
+        {"type": "string", "enum": [f"{minus}{name}" for name in SORTS for minus in ("", "-")], "default": "address"},
     ),
     *part(_USUAL_ROWS, _MOST_ROWS),
 )  # fmt: skip
@@ -85,22 +84,19 @@ class RuleBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def listed(services: MailboxServices, asked: Asked) -> shape.MailboxList:
     found = services.mailboxes.performance(asked.workspace, window(asked), asked.now)
     search, tag = asked.query.get("search", ""), asked.query.get("tag", "")
-    passing = [one for one in found if passes(one.mailbox, search, tag)]
-    _sort(passing, asked.query.get("sort", "") or "address")
+    passing = _sorted(
+        [one for one in found if passes(one.mailbox, search, tag)], asked.query.get("sort", "") or "address"
+    )
     offset, limit = number(asked, "offset", 0, 2**31 - 1), number(asked, "limit", _USUAL_ROWS, _MOST_ROWS)
     return shape.MailboxList(len(passing), [shape.figures(one, asked.now) for one in passing[offset : offset + limit]])
 
 
-def _sort(found: list[Performance], sort: str) -> None:
-    """They come by address. Raises InvalidFields."""
-    name, backwards = sort.removeprefix("-"), sort.startswith("-")
-    if name not in _SORTS:
-        raise InvalidFields(("sort", f"expected one of {', '.join(_SORTS)}, perhaps behind a minus"))
-    if name != "address":
-        sign = -1 if backwards else 1
-        found.sort(key=lambda one: sign * int(getattr(one.counts, name)))
-    elif backwards:
-        found.reverse()
+def _sorted(found: list[Performance], sort: str) -> list[Performance]:
+    """Raises InvalidFields."""
+    name = sort.removeprefix("-")
+    if name not in SORTS:
+        raise InvalidFields(("sort", f"expected one of {', '.join(SORTS)}, perhaps behind a minus"))
+    return in_order(found, name, backwards=sort.startswith("-"))
 
 
 def show(services: MailboxServices, asked: Asked) -> shape.MailboxFigures:

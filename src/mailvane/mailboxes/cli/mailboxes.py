@@ -15,12 +15,11 @@ from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS
 from mailvane.mailboxes.cli.program import mailbox_program, window
 from mailvane.mailboxes.model import passes
-from mailvane.mailboxes.performance import KINDS, Performance, Window, counted
+from mailvane.mailboxes.performance import KINDS, SORTS, Performance, Window, counted, in_order
 from mailvane.mailboxes.rates import percent, rate
 
 PLOT_DAYS = 30
 SHOWN = ("delivered", "bounced", "opened", "clicked", "replied", "positive")
-_SORTS = ("address", "sent", "today", *KINDS)
 
 
 class _Asked(NamedTuple):
@@ -39,7 +38,9 @@ def mailboxes(  # noqa: PLR0913  each option is a part of the question or of how
     workspace: str | None = typer.Option(None, help="The workspace; by default the only one."),
     since: str | None = typer.Option(None, "--from", help="First day (UTC) or time of acceptance."),
     until: str | None = typer.Option(None, "--to", help="Last day (UTC) or time of acceptance."),
-    sort: str = typer.Option("-sent", help=f"By {', '.join(_SORTS)}; a minus in front: the greatest first."),
+    sort: str = typer.Option(
+        "-sent", help=f"By {', '.join(SORTS)}, from delivered on by their share; a minus: the greatest first."
+    ),
     search: str = typer.Option("", help="A part of the address or the name."),
     tag: str = typer.Option("", help="Only those with this tag."),
     most: int = typer.Option(50, "--limit", min=0, help="Rows at most; 0: all."),
@@ -50,13 +51,13 @@ def mailboxes(  # noqa: PLR0913  each option is a part of the question or of how
     place, span = mailbox_program(context), window(since, until)
     now, found = place.now(), chosen_workspace(place.tenancy(), workspace)
     name = sort.removeprefix("-")
-    if name not in _SORTS:
-        raise InvalidInput(f"--sort: expected one of {', '.join(_SORTS)}, perhaps behind a minus")
+    if name not in SORTS:
+        raise InvalidInput(f"--sort: expected one of {', '.join(SORTS)}, perhaps behind a minus")
     with place.mailboxes() as services:
         every = services.mailboxes.performance(found.id, span, now)
         days = services.mailboxes.figures.daily_by_sender(services.mailboxes.scope(found.id), _plotted(span, now))
     passing = [one for one in every if passes(one.mailbox, search, tag)]
-    shown = _sorted(passing, name, backwards=sort.startswith("-"))[: most or None]
+    shown = in_order(passing, name, backwards=sort.startswith("-"))[: most or None]
     if as_json:
         print_json([_told(one) for one in shown])
     elif as_csv:
@@ -66,18 +67,6 @@ def mailboxes(  # noqa: PLR0913  each option is a part of the question or of how
         for row in days:
             by_sender.setdefault(row.sender, {})[row.day] = row.sent
         _print(shown, len(passing), by_sender, _Asked(_plotted(span, now), now))
-
-
-def _sorted(found: Sequence[Performance], name: str, backwards: bool) -> list[Performance]:
-    """They come by address, which decides between equals."""
-    if name == "address":
-        return list(reversed(found)) if backwards else list(found)
-    sign = -1 if backwards else 1
-    return sorted(found, key=lambda one: sign * _value(one, name))
-
-
-def _value(one: Performance, name: str) -> int:
-    return one.totals.sent_today if name == "today" else int(getattr(one.counts, name))
 
 
 def _plotted(span: Window, now: int) -> Window:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from mailvane.mailboxes.health import DnsHealth, RecordHealth
-from mailvane.mailboxes.model import Mailbox, Provider, Server, Warmup, WarmupStatus
+from mailvane.mailboxes.model import DnsStanding, Mailbox, Provider, Server, Warmup, WarmupStatus
 from mailvane.mailboxes.performance import Totals
 from mailvane.mailboxes.sendkit.shape import bounce_rate, daily_limit, moment, shown_name
 from mailvane.mailboxes.warmup import Placement
@@ -55,6 +55,15 @@ class Standing(msgspec.Struct, frozen=True):
     status: str
 
 
+class SetupStatus(Score, frozen=True):
+    """And each of the four, `unknown` until then."""
+
+    mx: Standing
+    spf: Standing
+    dkim: Standing
+    dmarc: Standing
+
+
 class MailboxObject(msgspec.Struct, frozen=True, kw_only=True):
     """An element of the list."""
 
@@ -80,6 +89,7 @@ class MailboxObject(msgspec.Struct, frozen=True, kw_only=True):
 class MailboxDetail(MailboxObject, frozen=True, kw_only=True):
     """One by its id."""
 
+    setupStatus: SetupStatus  # noqa: N815
     smtpHost: str  # noqa: N815
     smtpPort: int  # noqa: N815
     smtpSecure: bool  # noqa: N815
@@ -220,10 +230,19 @@ def listed(mailbox: Mailbox, totals: Totals, metrics: Placement, now: int) -> Ma
 
 def detail(mailbox: Mailbox, totals: Totals, metrics: Placement, now: int) -> MailboxDetail:
     smtp, imap = mailbox.smtp, mailbox.imap
+    shown = _shown(mailbox, totals, metrics, now) | {"setupStatus": _setup(mailbox.dns)}
     return MailboxDetail(
-        **_shown(mailbox, totals, metrics, now), **_server("smtp", smtp), **_server("imap", imap),
+        **shown, **_server("smtp", smtp), **_server("imap", imap),
         totalReceived=totals.received, updatedAt=moment(mailbox.updated_at),
     )  # fmt: skip
+
+
+def _setup(dns: DnsStanding) -> SetupStatus:
+    return SetupStatus(_score(dns), *(Standing(each) for each in (dns.mx, dns.spf, dns.dkim, dns.dmarc)))
+
+
+def _score(dns: DnsStanding) -> int | None:
+    return dns.score if dns.at else None
 
 
 def _server(name: str, server: Server) -> dict[str, Any]:
@@ -246,7 +265,7 @@ def _shown(mailbox: Mailbox, totals: Totals, metrics: Placement, now: int) -> di
         "tags": mailbox.tags,
         "bounceRate": bounce_rate(totals),
         "totalSent": totals.sent,
-        "setupStatus": Score(mailbox.dns.score if mailbox.dns.at else None),
+        "setupStatus": Score(_score(mailbox.dns)),
         "lastError": None,
         "createdAt": moment(mailbox.created_at),
     }

@@ -217,7 +217,7 @@ def hourly(services: MailLogServices, asked: Asked) -> Sequence[HourlyCounts]:
 def engagement(services: MailLogServices, asked: Asked) -> Sequence[EngagementCounts]:
     question = _read(EngagementQuestion, asked)
     _checked(asked.principal, question.workspace, question.relays)
-    _check_times(question.since, question.until)
+    _check_times(question.since, question.until, question.recent)
     if not 0 <= question.most <= _MAX_SKIP:
         raise InvalidInput(f"`most` is from 0 to {_MAX_SKIP}")
     return services.maillog.engagement(question)

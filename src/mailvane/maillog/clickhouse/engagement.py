@@ -16,7 +16,7 @@ from mailvane.maillog.clickhouse.merged_partitions import Week
 from mailvane.maillog.queries import EngagementQuestion, ReceivedQuestion
 
 # Bits of `done`, as schema.sql has them.
-_BITS = {
+BITS = {
     "delivered": 2,
     "bounced": 4,
     "opened": 8,
@@ -29,20 +29,20 @@ _BITS = {
     "complained": 1024,
 }
 _SEQUENCE = "if(sequence = 'main', '', sequence)"  # two spellings of one
-_KEYS = {
+KEYS = {
     "sender": "substring(mailbox, 2)",
     "day": f"accepted_at - positiveModulo(accepted_at, {DAY_MS})",
     "campaign": "campaign",
     "sequence": _SEQUENCE,
     "step": "step",
 }
-_EARLIEST, _LATEST = -(2**62), 2**62
+EARLIEST, LATEST = -(2**62), 2**62
 _FIRST_WEEK, _LAST_WEEK = "20000110", "20991221"  # partitions beside these may hold other times, too
 _ACCEPTED = 1
-_REPLIED = _ACCEPTED | _BITS["replied"]
-_WHOSE = "workspace = {workspace:UInt32} AND relay IN {relays:Array(UInt32)}"
+REPLIED = _ACCEPTED | BITS["replied"]
+WHOSE = "workspace = {workspace:UInt32} AND relay IN {relays:Array(UInt32)}"
 AT_ONCE = 10_000  # addresses that one statement names: more would outgrow it
-SUMS = (*_BITS, "tagged", "positive", "tags")
+SUMS = (*BITS, "tagged", "positive", "tags")
 DAYS = "engagement_days"
 
 
@@ -53,9 +53,9 @@ def engagement_of(question: EngagementQuestion, known: Sequence[Week] = ()) -> S
     and are used where the question allows it.
     """
     keys = tuple(question.by)
-    parts, values = [_from_mails(question, _between(question.since, question.until))], _values(question)
-    if known and (whole := _whole_days(question)):
-        weeks = [week.content for week in known if _is_whole(question, week)]
+    parts, values = [_from_mails(question, between(question.since, question.until))], values_of(question)
+    if known and (whole := whole_days(question)):
+        weeks = [week.content for week in known if is_whole(question, week)]
         values |= {"whole_since": whole[0], "whole_until": whole[1], "weeks": weeks}
         values |= {"cut": [week.content for week in known if week.content not in weeks]}
         values |= {"settled": [week.partition for week in known]}
@@ -73,7 +73,7 @@ def engagement_of(question: EngagementQuestion, known: Sequence[Week] = ()) -> S
 
 def _totals(brief: bool) -> Iterator[str]:
     """Of the sums of all parts. Brief: of all but two only whether it ever happened."""
-    for name in _BITS:
+    for name in BITS:
         total = f"sum(part.{name})"
         yield f"{total} AS {name}_" if not brief or name == "bounced" else f"toUInt8({total} > 0) AS {name}_"
     if brief:
@@ -87,13 +87,13 @@ def _totals(brief: bool) -> Iterator[str]:
 
 def _from_mails(question: EngagementQuestion, conditions: Iterable[str], where: str = "1") -> str:
     """Sums of the mails themselves."""
-    keys = {name: _KEYS[name] for name in question.by}
+    keys = {name: KEYS[name] for name in question.by}
     sums = _ever_happened() if question.brief else _counted()
     told = ", ".join([*(f"{sql} AS {name}_" for name, sql in keys.items()), *sums])
     grouped = ", ".join(f"{name}_" for name in keys)
-    others = ["bitTest(done, 0)", *_filters(question), where]
+    others = ["bitTest(done, 0)", *filters(question), where]
     found = (
-        f"SELECT {told} FROM {{engagement}} FINAL PREWHERE {' AND '.join([_WHOSE, *conditions])}"
+        f"SELECT {told} FROM {{engagement}} FINAL PREWHERE {' AND '.join([WHOSE, *conditions])}"
         f" WHERE {' AND '.join(others)}{f' GROUP BY {grouped}' if keys else ''} HAVING sent_ > 0"
     )
     columns = (*keys, "sent", *SUMS, "first_at", "last_at")
@@ -101,16 +101,16 @@ def _from_mails(question: EngagementQuestion, conditions: Iterable[str], where: 
 
 
 def _from_days_and_mails(question: EngagementQuestion, whole: tuple[int, int]) -> Iterator[str]:
-    """Whole days of settled weeks by their sums, all else mail by mail; `whole` as _whole_days has it."""
-    named = [f"{_KEYS['sender'] if name == 'sender' else name} AS {name}" for name in question.by]
+    """Whole days of settled weeks by their sums, all else mail by mail; `whole` as whole_days has it."""
+    named = [f"{KEYS['sender'] if name == 'sender' else name} AS {name}" for name in question.by]
     columns = ", ".join([*named, "sent", *SUMS, "first_at", "last_at"])
     weeks = ["content IN {weeks:Array(String)}", "days = 7"]
     days = ["content IN {cut:Array(String)}", "days = 1", "day >= {whole_since:Int64}", "day < {whole_until:Int64}"]
     for conditions in (weeks, days):
-        passing = " AND ".join([*conditions, _WHOSE, "sent > 0", *_filters(question)])
+        passing = " AND ".join([*conditions, WHOSE, "sent > 0", *filters(question)])
         yield f"SELECT {columns} FROM {DAYS} WHERE {passing}"
     apart = "_partition_id NOT IN {settled:Array(String)}"
-    yield _from_mails(question, _between(question.since, question.until), apart)
+    yield _from_mails(question, between(question.since, question.until), apart)
     within = "_partition_id IN {settled:Array(String)}"
     if question.since is not None and question.since < whole[0]:
         yield _from_mails(question, ["accepted_at >= {since:Int64}", "accepted_at < {whole_since:Int64}"], within)
@@ -118,23 +118,36 @@ def _from_days_and_mails(question: EngagementQuestion, whole: tuple[int, int]) -
         yield _from_mails(question, ["accepted_at >= {whole_until:Int64}", "accepted_at <= {until:Int64}"], within)
 
 
-def _whole_days(question: EngagementQuestion) -> tuple[int, int] | None:
+def is_summed(question: EngagementQuestion) -> bool:
+    """Whether `engagement_days` has what is asked by and filtered."""
+    return set(question.by) <= {"sender", "day"} and question.campaign is None and question.sequence is None
+
+
+def whole_days(question: EngagementQuestion) -> tuple[int, int] | None:
     """The days that lie wholly in the window: where the first begins and the last ends. None: sums do not help."""
-    if not set(question.by) <= {"sender", "day"} or question.campaign is not None or question.sequence is not None:
+    if not is_summed(question):
         return None
-    since = _EARLIEST if question.since is None else -(-question.since // DAY_MS) * DAY_MS
-    until = _LATEST if question.until is None else (question.until + 1) // DAY_MS * DAY_MS
+    since = EARLIEST if question.since is None else -(-question.since // DAY_MS) * DAY_MS
+    until = LATEST if question.until is None else (question.until + 1) // DAY_MS * DAY_MS
     return (since, until) if since < until else None
 
 
-def _is_whole(question: EngagementQuestion, week: Week) -> bool:
+def is_whole(question: EngagementQuestion, week: Week) -> bool:
     """Whether it lies in the window as one, and its days are not asked for."""
     if "day" in question.by or not _FIRST_WEEK < week.partition < _LAST_WEEK:
         return False
-    begins = int(datetime.strptime(week.partition, "%Y%m%d").replace(tzinfo=UTC).timestamp()) * 1000
-    since = _EARLIEST if question.since is None else question.since
-    until = _LATEST if question.until is None else question.until
-    return since <= begins and begins + 7 * DAY_MS <= until + 1
+    since = EARLIEST if question.since is None else question.since
+    until = LATEST if question.until is None else question.until
+    return since <= _begins(week) and ends(week) <= until + 1
+
+
+def ends(week: Week) -> int:
+    """The moment before which the mails of a week were accepted."""
+    return _begins(week) + 7 * DAY_MS if week.partition < _LAST_WEEK else LATEST
+
+
+def _begins(week: Week) -> int:
+    return int(datetime.strptime(week.partition, "%Y%m%d").replace(tzinfo=UTC).timestamp()) * 1000
 
 
 def summed_by_day(content: str, part: str) -> Statement:
@@ -146,7 +159,7 @@ def summed_by_day(content: str, part: str) -> Statement:
     return Statement(
         f"INSERT INTO {DAYS} ({columns})"
         " SELECT {content:String}, arrayJoin([1, 7]) AS days_, workspace, relay, mailbox,"
-        f" if(days_ = 1, {_KEYS['day']}, 0) AS day_, {counts}"
+        f" if(days_ = 1, {KEYS['day']}, 0) AS day_, {counts}"
         " FROM engagement WHERE _part = {part:String} GROUP BY days_, workspace, relay, mailbox, day_",
         {"content": content, "part": part},
     )
@@ -154,20 +167,21 @@ def summed_by_day(content: str, part: str) -> Statement:
 
 def _counted_if_accepted() -> Iterator[str]:
     yield "countIf(bitTest(done, 0))"
-    for bit in _BITS.values():
-        yield f"countIf({_has(_ACCEPTED | bit)})"
-    yield f"countIf({_has(_REPLIED)} AND tagged != 0)"
-    yield f"countIf({_has(_REPLIED)} AND bitTest(tagged, 0))"
-    yield f"countIf({_has(_ACCEPTED)} AND tagged != 0)"
-    yield f"minIf(accepted_at, {_has(_ACCEPTED)})"
-    yield f"maxIf(accepted_at, {_has(_ACCEPTED)})"
+    for bit in BITS.values():
+        yield f"countIf({has(_ACCEPTED | bit)})"
+    yield f"countIf({has(REPLIED)} AND tagged != 0)"
+    yield f"countIf({has(REPLIED)} AND bitTest(tagged, 0))"
+    yield f"countIf({has(_ACCEPTED)} AND tagged != 0)"
+    yield f"minIf(accepted_at, {has(_ACCEPTED)})"
+    yield f"maxIf(accepted_at, {has(_ACCEPTED)})"
 
 
-def _has(bits: int) -> str:
-    return f"bitAnd(done, {bits}) = {bits}"
+def has(bits: int, done: str = "done") -> str:
+    """Whether all of these bits are set."""
+    return f"bitAnd({done}, {bits}) = {bits}"
 
 
-def _between(since: int | None, until: int | None) -> Iterator[str]:
+def between(since: int | None, until: int | None) -> Iterator[str]:
     if since is not None:
         yield "accepted_at >= {since:Int64}"
     if until is not None:
@@ -176,10 +190,10 @@ def _between(since: int | None, until: int | None) -> Iterator[str]:
 
 def _counted() -> Iterator[str]:
     yield "count() AS sent_"
-    for name, bit in _BITS.items():
-        yield f"countIf({_has(bit)}) AS {name}_"
-    yield f"countIf({_has(_REPLIED)} AND tagged != 0) AS tagged_"
-    yield f"countIf({_has(_REPLIED)} AND bitTest(tagged, 0)) AS positive_"
+    for name, bit in BITS.items():
+        yield f"countIf({has(bit)}) AS {name}_"
+    yield f"countIf({has(REPLIED)} AND tagged != 0) AS tagged_"
+    yield f"countIf({has(REPLIED)} AND bitTest(tagged, 0)) AS positive_"
     yield "toUInt64(0) AS tags_"
     yield "min(accepted_at) AS first_at_"
     yield "max(accepted_at) AS last_at_"
@@ -188,9 +202,9 @@ def _counted() -> Iterator[str]:
 def _ever_happened() -> Iterator[str]:
     """Each further sum over all mails costs as much as these together."""
     yield "count() AS sent_"
-    yield f"countIf({_has(_BITS['bounced'])}) AS bounced_"
+    yield f"countIf({has(BITS['bounced'])}) AS bounced_"
     yield "groupBitOr(done) AS all_done"
-    for name, bit in _BITS.items():
+    for name, bit in BITS.items():
         if name != "bounced":
             yield f"toUInt64(bitAnd(all_done, {bit}) != 0) AS {name}_"
     yield "toUInt64(0) AS tagged_"
@@ -200,7 +214,7 @@ def _ever_happened() -> Iterator[str]:
     yield "toInt64(0) AS last_at_"
 
 
-def _values(question: EngagementQuestion) -> dict[str, object]:
+def values_of(question: EngagementQuestion) -> dict[str, object]:
     values: dict[str, object] = {
         "workspace": question.workspace,
         "relays": list(question.relays),
@@ -218,7 +232,7 @@ def _values(question: EngagementQuestion) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _filters(question: EngagementQuestion) -> Iterator[str]:
+def filters(question: EngagementQuestion) -> Iterator[str]:
     yield "mailbox != ''"
     if question.senders is not None:
         yield "substring(mailbox, 2) IN {senders:Array(String)}"
@@ -241,7 +255,7 @@ def received_by(question: ReceivedQuestion) -> Iterator[Statement]:
     for start in range(0, len(ordered), AT_ONCE):
         addresses = ordered[start : start + AT_ONCE]
         yield Statement(
-            f"SELECT address, sum(received) FROM {{received}} WHERE {_WHOSE} AND domain IN ({_lines('domains')})"
+            f"SELECT address, sum(received) FROM {{received}} WHERE {WHOSE} AND domain IN ({_lines('domains')})"
             f" AND address IN ({_lines('addresses')}) GROUP BY address",
             {
                 "workspace": question.workspace,

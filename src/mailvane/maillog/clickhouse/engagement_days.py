@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from mailvane.core.errors import MailvaneError, StoreDamaged
 from mailvane.maillog.clickhouse.engagement import DAYS, engagement_of, summed_by_day
+from mailvane.maillog.clickhouse.engagement_ever import engagement_and_ever
 from mailvane.maillog.clickhouse.engine import Engine, Statement
-from mailvane.maillog.clickhouse.merged_partitions import Week, settled_weeks
+from mailvane.maillog.clickhouse.merged_partitions import Week, settled_of
 from mailvane.maillog.queries import EngagementCounts, EngagementQuestion
 
 log = logging.getLogger(__name__)
@@ -49,31 +51,40 @@ class EngagementDays:
             if not known:
                 break
             try:
-                answer = lines(engagement_of(question, known))
+                answer = lines(_statement(question, known))
             except StoreDamaged:
                 log.warning("the sums by day of the mail log cannot be read: they are made anew")
                 forget(self._engine)
                 break
-            if set(known) <= set(self._remembered(self._settled())):
+            if set(known) <= set(self._look().known):
                 return answer
-        return lines(engagement_of(question))
+        return lines(_statement(question))
 
-    def _settled(self) -> list[Week]:
-        return settled_weeks(self._engine, _SOURCE, self._least_rows)
+    def _look(self) -> _Parts:
+        """Both tables in one statement, as it comes before and after every question."""
+        parts: dict[str, list[tuple[object, ...]]] = {_SOURCE: [], DAYS: []}
+        for table, *part in self._engine.rows(
+            "SELECT table, partition, partition_id, name, if(rows < {least:UInt64}, 0, level), hash_of_all_files"
+            " FROM system.parts WHERE active AND database = currentDatabase()"
+            " AND (table = {source:String} OR table = {days:String} AND rows > 0)",
+            {"least": self._least_rows, "source": _SOURCE, "days": DAYS},
+        ):
+            parts[str(table)].append(tuple(part))
+        contents = frozenset(str(partition).strip("'") for partition, *_ in parts[DAYS])
+        return _Parts(settled_of(part[1:] for part in parts[_SOURCE]), contents)
 
     def _known(self) -> list[Week]:
         """The settled weeks with their sums, which are made now where they are lacking."""
-        settled = self._settled()
-        known = self._remembered(settled)
-        if len(known) < len(settled):
+        found = self._look()
+        if len(found.known) < len(found.settled):
             with self._learning:
-                self._learn(settled)
-            known = self._remembered(settled)
-        return known
+                self._learn(found.settled)
+            found = self._look()
+        return found.known
 
     def _learn(self, settled: list[Week]) -> None:
         try:
-            contents = _contents(self._engine)
+            contents = self._look().contents
             for week in settled:
                 if week.content not in contents:
                     insert = summed_by_day(week.content, week.part)
@@ -82,7 +93,7 @@ class EngagementDays:
         except MailvaneError as error:  # the mails themselves are there to be read
             log.warning("sums by day of the mail log were not made: %s", error)
 
-    def _forget_gone(self, contents: set[str]) -> None:
+    def _forget_gone(self, contents: frozenset[str]) -> None:
         """Drop the sums of parts that are gone. One that is no longer alone in its week may be so again."""
         there = self._engine.rows(
             "SELECT hash_of_all_files FROM system.parts WHERE active AND database = currentDatabase()"
@@ -92,21 +103,22 @@ class EngagementDays:
         for content in contents - {str(content) for (content,) in there}:
             self._engine.command(f"ALTER TABLE {DAYS} DROP PARTITION '{content}'")
 
-    def _remembered(self, weeks: list[Week]) -> list[Week]:
-        contents = _contents(self._engine)
-        return [week for week in weeks if week.content in contents]
+
+class _Parts(NamedTuple):
+    """Settled weeks, and the contents whose sums are there."""
+
+    settled: list[Week]
+    contents: frozenset[str]
+
+    @property
+    def known(self) -> list[Week]:
+        return [week for week in self.settled if week.content in self.contents]
+
+
+def _statement(question: EngagementQuestion, known: Sequence[Week] = ()) -> Statement:
+    return engagement_of(question, known) if question.recent is None else engagement_and_ever(question, known)
 
 
 def forget(engine: Engine) -> None:
     """Drop all sums: they are made anew when they are asked for."""
     engine.command(f"TRUNCATE TABLE {DAYS} SYNC")
-
-
-def _contents(engine: Engine) -> set[str]:
-    """The parts of which the sums are known, by their hash: 32 hexadecimal digits."""
-    rows = engine.rows(
-        "SELECT DISTINCT partition FROM system.parts WHERE active AND rows > 0 AND database = currentDatabase()"
-        " AND table = {table:String}",
-        {"table": DAYS},
-    )
-    return {str(content).strip("'") for (content,) in rows}

@@ -62,6 +62,11 @@ def settled_weeks(engine: Engine, table: str = "deliveries", least: int = 0) -> 
         " WHERE active AND database = currentDatabase() AND table = {table:String}",
         {"table": table, "least": least},
     )
+    return settled_of(parts)
+
+
+def settled_of(parts: Iterable[Sequence[object]]) -> list[Week]:
+    """Likewise, of all parts there are: rows of partition, name, level (0 of one that is too small) and content."""
     found: dict[str, list[tuple[object, ...]]] = {}
     for partition, *part in parts:
         found.setdefault(str(partition), []).append(tuple(part))
