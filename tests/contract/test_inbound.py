@@ -202,6 +202,7 @@ def test_filters_of_a_list(ledger: Ledger, workspace: int) -> None:
         [
             mail(message(workspace, NOW, subject="An Invoice 100%", sender="bounce@y.example", address="a-id")),
             mail(message(workspace, NOW + 1, from_address="z@z.example", recipient="b@x.example")),
+            mail(message(workspace, NOW - 9, subject="At the caf\u00e9/bar_x", recipient="c@x.example")),
             mail(message(other, NOW, subject="invoice")),
         ],
         NOW,
@@ -217,6 +218,11 @@ def test_filters_of_a_list(ledger: Ledger, workspace: int) -> None:
         return [one.recipient for one in page.messages]
 
     assert found(text="invoice") == ["a@x.example"]
+    assert found(text="aN iNVOICE") == ["a@x.example"]
+    assert found(text="Z.Example") == ["b@x.example"], "in From, too"
+    assert found(text="caf\u00e9/bar_") == ["c@x.example"]
+    assert found(text="caf\u00e9/barx") == found(text="/bar%") == found(text="bar\\") == []
+    assert found(text="/BAR_") == ["c@x.example"]
     assert found(text="100%") == ["a@x.example"]
     assert found(text="1%0") == []
     assert found(sender="bounce@y.example") == ["a@x.example"]
@@ -224,7 +230,7 @@ def test_filters_of_a_list(ledger: Ledger, workspace: int) -> None:
     assert found(recipient="b@x.example") == ["b@x.example"]
     assert found(contact_state="whitelisted") == ["b@x.example"]
     assert found(since=NOW + 1) == ["b@x.example"]
-    assert found(until=NOW + 1) == ["a@x.example"]
+    assert found(until=NOW + 1) == ["a@x.example", "c@x.example"]
 
 
 def test_a_change_counts_once_however_often_it_is_tried(ledger: Ledger, workspace: int) -> None:
@@ -240,6 +246,34 @@ def test_a_change_counts_once_however_often_it_is_tried(ledger: Ledger, workspac
     assert (counts[MessageStatus.QUARANTINED], counts[MessageStatus.PENDING]) == (0, 1)
     assert ledger.inbound.audit.page(workspace).total == 1
     assert ledger.inbound.messages.message(workspace, held.id) == free
+
+
+@pytest.mark.parametrize("count", [1, 3, 11])
+def test_changes_at_once_are_each_messages_own(ledger: Ledger, workspace: int, count: int) -> None:
+    pending = [message(workspace, NOW + each, status=MessageStatus.PENDING, hop="smtp:h:25") for each in range(count)]
+    other = message(workspace, NOW, status=MessageStatus.PENDING, reply="as it was")
+    accepted = MailEvent(relay=0, accepted_at=NOW, number=1, type=EventType.ACCEPTED, at=NOW)
+    assert ledger.inbound.messages.take_in([mail(*pending, other, events=(accepted,))], NOW) == [None]
+    steps = [
+        Change(
+            before=one,
+            after=msgspec.structs.replace(
+                one, status=MessageStatus.DELIVERED, reply=f"250 {place}", attempts=place, delivered_at=NOW + place
+            ),
+            events=(msgspec.structs.replace(accepted, type=EventType.DELIVERED, recipient=f"{place}@x.example"),),
+        )
+        for place, one in enumerate(pending)
+    ]
+    gone = Change(before=msgspec.structs.replace(other, holder="somebody"), after=other)
+    assert ledger.inbound.messages.change([*steps, gone], NOW) == {one.id for one in pending}
+    found = ledger.inbound.messages.by_id(workspace, [one.id for one in (*pending, other)])
+    assert [found[one.id].reply for one in (*pending, other)] == [f"250 {place}" for place in range(count)] + [
+        "as it was"
+    ]
+    assert [found[one.id].attempts for one in pending] == list(range(count))
+    assert ledger.inbound.pages.counts(workspace)[MessageStatus.PENDING] == 1
+    told = [event.recipient for pending in ledger.journal.pending(9) for event in pending.batch.events]
+    assert told == ["", *(f"{place}@x.example" for place in range(count))]
 
 
 def test_what_is_due_is_taken_by_age_and_by_one(ledger: Ledger, workspace: int) -> None:
@@ -321,6 +355,17 @@ def test_recipients_are_known_in_one_look(ledger: Ledger, workspace: int) -> Non
     assert known.teams == {workspace: Team(workspace=workspace)}
     ledger.inbound.teams.save_team(Team(workspace=workspace, weekly_limit=7))
     assert ledger.inbound.recipients.known(["x.example"], []).teams[workspace].weekly_limit == 7
+
+
+def test_a_look_that_is_repeated_sees_what_was_written_meanwhile(ledger: Ledger, workspace: int) -> None:
+    known = ledger.inbound.recipients.known
+    for number in range(3):
+        names = [f"d{each}.example" for each in range(4)]
+        assert sorted(known(names, []).domains) == names[:number]
+        name = f"d{number}.example"
+        ledger.inbound.domains.add(
+            InboundDomain(id=ordered_uuid(NOW), workspace=workspace, name=name, hop=NextHop("127.0.0.1"))
+        )
 
 
 def test_a_message_that_is_removed_is_not_counted_any_more(ledger: Ledger, workspace: int) -> None:

@@ -128,13 +128,13 @@ class GroupCommit(Generic[Key, Request, Answer]):
                 del self._held[key]
 
 
-async def gather(waiting: Callable[[], int], coming: Callable[[], int]) -> None:
-    """Return when half of those who are about to commit wait for it, or after ten milliseconds.
+async def gather(enough: Callable[[], bool]) -> None:
+    """Return when enough of those who are about to commit wait for it, or after ten milliseconds.
 
-    `coming` counts those who wait, too. Who is alone does not wait. For commits that take longer than a request takes
-    to come: without it, each would hold a request or two, and cost what one of many costs.
+    For commits that take longer than a request takes to come: without it, each would hold a request or two, and cost
+    what one of many costs.
     """
     clock = asyncio.get_running_loop().time
     until = clock() + _LONGEST_SECONDS
-    while 2 * waiting() < coming() and clock() < until:
+    while not enough() and clock() < until:
         await asyncio.sleep(_STEP_SECONDS)

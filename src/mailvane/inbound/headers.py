@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from email.errors import MessageError
 from email.header import decode_header, make_header
-from email.parser import BytesHeaderParser
-from email.policy import compat32
 from email.utils import getaddresses
 
 import msgspec
@@ -21,7 +19,13 @@ LONGEST_HEADER = 256 * 1024  # bytes; a longer one is refused
 _LONGEST_VALUE = 998
 _MOST_IDS = 20  # ours: of a list of Message-IDs, the last; a long thread is found by its newest mails
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,996}>")
-_PARSER = BytesHeaderParser(policy=compat32)
+# A field with the lines that continue it; and what is passed over: the line of an mbox, and what continues nothing.
+_FIELD = re.compile(r"([!-9;-~]*):([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
+_NO_FIELD = re.compile(r"(?:From |[ \t])[^\n]*(?:\n|\Z)")
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_ADDRESS = rf"{_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
+_WORDS = rf"{_ATOM}(?: {_ATOM})*"
+_MAILBOX = re.compile(rf"(?:({_WORDS}|\"{_WORDS}\") )?<({_ADDRESS})>|({_ADDRESS})")  # as nearly all are written
 
 
 class Headers(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,24 +69,31 @@ def header_length(content: bytes) -> int:
 
 def read_headers(content: bytes) -> Headers:
     """Of a whole mail."""
-    try:
-        parsed = _PARSER.parsebytes(content[: min(header_length(content), LONGEST_HEADER)])
-        fields = tuple((name, _unfolded(str(value))) for name, value in parsed.raw_items())
-    except (MessageError, ValueError, LookupError):
-        fields = ()
-    name, address = _mailbox(next((value for field, value in fields if field.lower() == "from"), ""))
-
-    def one(wanted: str) -> str:
-        return next((value for field, value in fields if field.lower() == wanted), "")
-
+    fields = _fields(content[: min(header_length(content), LONGEST_HEADER)])
+    names = [name.lower() for name, _ in fields]
+    first = {name: value for name, (_, value) in zip(reversed(names), reversed(fields), strict=True)}
+    name, address = _mailbox(first.get("from", ""))
     return Headers(
         fields=fields,
         from_address=address,
         from_name=name,
-        subject=decoded(one("subject")),
-        message_id=_clean(one("message-id")).strip(),
-        received=sum(field.lower() == "received" for field, _ in fields),
+        subject=decoded(first.get("subject", "")),
+        message_id=_clean(first.get("message-id", "")).strip(),
+        received=names.count("received"),
     )
+
+
+def _fields(header: bytes) -> tuple[tuple[str, str], ...]:
+    """As the standard library's parser has them, which takes twenty times as long: it ends at the first line that is
+    neither a field nor continues one, and leaves out fields without a name."""
+    text = header.decode("ascii", "surrogateescape").replace("\r\n", "\n").replace("\r", "\n")
+    found: list[tuple[str, str]] = []
+    place = 0
+    while match := _FIELD.match(text, place) or _NO_FIELD.match(text, place):
+        place = match.end()
+        if match.re is _FIELD and match[1]:
+            found.append((match[1], match[2].lstrip(" \t").replace("\n", "")))
+    return tuple(found)
 
 
 def decoded(value: str) -> str:
@@ -98,6 +109,10 @@ def decoded(value: str) -> str:
 
 def _mailbox(value: str) -> tuple[str, str]:
     """Name and address of the first mailbox."""
+    plainly = _MAILBOX.fullmatch(value)
+    if plainly is not None:
+        name, address = (plainly[1] or "").strip('"'), plainly[2] or plainly[3]
+        return decoded(name), canonical_address(address)[:320]
     try:
         found = getaddresses([_text(value)])
     except (MessageError, ValueError, LookupError, IndexError, TypeError):
@@ -119,10 +134,7 @@ def _text(value: str) -> str:
         return raw.decode("latin-1")
 
 
-def _unfolded(value: str) -> str:
-    return value.replace("\r\n", "").replace("\n", "").replace("\r", "")
-
-
 def _clean(value: str) -> str:
-    printable = "".join(character if character.isprintable() else " " for character in value)
-    return printable[:_LONGEST_VALUE].strip()
+    if not value.isprintable():
+        value = "".join(character if character.isprintable() else " " for character in value)
+    return value[:_LONGEST_VALUE].strip()

@@ -10,7 +10,7 @@ from mailvane.core.errors import MailvaneError
 from mailvane.core.leasing import Leasing
 from mailvane.core.periodic import Background
 from mailvane.core.tenants.service import Tenancy
-from mailvane.inbound.gateway.arrival import Replied, Reply
+from mailvane.inbound.keeping import Reply
 from mailvane.inbound.reply_text import reply_text
 from mailvane.mailboxes.settings import MailboxSettings
 from mailvane.mailboxes.store.tracking import TrackingStore
@@ -22,7 +22,7 @@ from mailvane.server.stores import Stores
 log = logging.getLogger(__name__)
 
 
-def judged_replies(settings: MailboxSettings, store: TrackingStore) -> Replied:
+def judged_replies(settings: MailboxSettings, store: TrackingStore) -> Callable[[Sequence[Reply]], None]:
     """What the gateway tells of replies; without a classifier, nothing is kept of them."""
 
     def keep(replies: Sequence[Reply]) -> None:

@@ -19,10 +19,11 @@ from mailvane.core.leasing import process_name
 from mailvane.core.periodic import every, in_background
 from mailvane.inbound.content import ContentStore
 from mailvane.inbound.delivery.courier import HOLD_MS, Courier, CourierParts
-from mailvane.inbound.gateway.arrival import Arrivals, Heard
+from mailvane.inbound.gateway.arrival import Arrivals
 from mailvane.inbound.gateway.intake import Intake
 from mailvane.inbound.gateway.opinions import Opinions
 from mailvane.inbound.gateway.server import GatewayMetrics, GatewayServer
+from mailvane.inbound.keeping import Heard, Keeping
 from mailvane.inbound.retention import Retention
 from mailvane.inbound.routing import Directory
 from mailvane.inbound.rspamd import rspamd_of
@@ -66,10 +67,11 @@ class Receiving:
         holder = process_name()
         noticed = seldom(self._stores.recorder.notice)
         parts = CourierParts(stores=stores, contents=contents, settings=inbound, reasons=load_reasons())
-        courier = Courier(parts, holder, self._clock, noticed)
+        replied = judged_replies(self._settings.mailboxes, self._stores.ledger.tracking)
+        keeping = Keeping(stores.messages, contents, self._clock, Heard(noticed, replied))
+        courier = Courier(parts, holder, self._clock, keeping)
         rspamd = rspamd_of(inbound)
-        heard = Heard(noticed, judged_replies(self._settings.mailboxes, self._stores.ledger.tracking))
-        arrivals = Arrivals(stores, contents, inbound, (holder, HOLD_MS), courier.take, heard)
+        arrivals = Arrivals(keeping, contents, inbound, (holder, HOLD_MS), courier.take)
         intake = Intake(
             inbound,
             Directory(stores, inbound.recipient_delimiter),

@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     ColumnElement,
     Float,
     TableValuedAlias,
@@ -26,6 +27,9 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from mailvane.core.decoding import prepared
 from mailvane.core.ledger.database import Database
@@ -69,6 +73,29 @@ def _without_surrogates(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_surrogates(each) for each in value]
     return value
+
+
+class _AnyCase(FunctionElement[bool]):
+    """A text that is like a pattern, whose letters are of ASCII, in any case."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_AnyCase)
+def _any_case(element: _AnyCase, compiler: SQLCompiler, **options: Any) -> str:
+    # SQLite's LIKE does not tell the cases of ASCII apart. Its LOWER would be a function of ours, for each row.
+    column, pattern = (compiler.process(part, **options) for part in element.clauses)
+    return f"({column} {'LIKE' if compiler.dialect.name == 'sqlite' else 'ILIKE'} {pattern} ESCAPE '/')"
+
+
+def contains(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
+    """Whether the part stands in it, in any case."""
+    part = plain(part)
+    if not part.isascii():
+        return column.icontains(part, autoescape=True)
+    escaped = part.replace("/", "//").replace("%", "/%").replace("_", "/_")
+    return _AnyCase(column, literal(f"%{escaped}%", Text))
 
 
 class Texts:

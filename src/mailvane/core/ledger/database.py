@@ -17,7 +17,20 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, bindparam, create_engine, event, make_url
+from sqlalchemy import (
+    CTE,
+    URL,
+    ColumnClause,
+    ColumnElement,
+    Connection,
+    Engine,
+    bindparam,
+    column,
+    create_engine,
+    event,
+    make_url,
+    values,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -46,12 +59,31 @@ class Database:
         self._turn: AbstractContextManager[object] = Lock() if self.is_sqlite else nullcontext()
         self._place = _place(engine.url)
         self.insert = sqlite.insert if self.is_sqlite else postgresql.insert
+        self._kept: list[Connection] = []  # that read
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads."""
         with self._translated(), self.engine.connect() as connection:
             yield connection
+
+    @contextmanager
+    def read_often(self) -> Iterator[Connection]:
+        """As `read`, for what is asked with every mail. SQLite's connection is kept for the next time: to take one from
+        the pool and give it back takes longer than the statements."""
+        if not self.is_sqlite:
+            with self.read() as connection:
+                yield connection
+            return
+        with self._translated():
+            connection = self._kept.pop() if self._kept else self.engine.connect()
+            try:
+                yield connection
+                connection.rollback()
+            except BaseException:
+                connection.close()
+                raise
+            self._kept.append(connection)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -67,6 +99,8 @@ class Database:
         return statement.on_conflict_do_update(index_elements=keys, set_=changed, where=condition)
 
     def close(self) -> None:
+        while self._kept:
+            self._kept.pop().close()
         self.engine.dispose()
 
     def unavailable(self, reason: str) -> StoreUnavailable:
@@ -178,6 +212,12 @@ def unchanged(row: Values) -> Values:
     return row
 
 
+def rows_given(*names: str) -> CTE:
+    """Rows of values, with names, for one statement of SQLite that changes a row of a table for each of them."""
+    columns: list[ColumnClause[Any]] = [column(name) for name in names]
+    return values(*columns, name="given").data([tuple(bindparam(name) for name in names)]).cte("given")
+
+
 class Prepared:
     """One statement, for whichever engine it is given to."""
 
@@ -253,6 +293,7 @@ def _sqlite_errors(statement: str) -> Iterator[str]:
 # The driver lets other threads run for each statement, and waits up to five milliseconds to run again where one
 # of them is busy. So many rows are written by few statements, of few sizes, as the driver keeps what it parsed.
 _MOST_ROWS = 256
+_FEW_ROWS = 8  # are one statement, however many they are
 _VALUES = re.compile(r"(?<=VALUES )\((?:\?, )*\?\)")
 
 
@@ -269,12 +310,12 @@ def _with_rows(statement: str, row: str, count: int) -> str:
 
 
 def _sized(rows: Sequence[Values], filler: Callable[[Values], Values] | None) -> Iterator[tuple[int, Sequence[Values]]]:
-    """In their order, by powers of two; the last of them filled up where that is known how."""
+    """In their order, a few or by powers of two; the last of them filled up where that is known how."""
     start = 0
     while start < len(rows):
         left = len(rows) - start
         if filler is None:
-            size = min(_MOST_ROWS, 1 << (left.bit_length() - 1))
+            size = left if left <= _FEW_ROWS else min(_MOST_ROWS, 1 << (left.bit_length() - 1))
         else:
             size = min(_MOST_ROWS, 1 << (left - 1).bit_length())
         part = rows[start : start + size]

@@ -10,15 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 
 import msgspec
 
 from mailvane.core.errors import MailvaneError
-from mailvane.core.group_commit import GroupCommit, gather
 from mailvane.core.moments import MINUTE_MS
 from mailvane.inbound.content import ContentStore, KeptContent
 from mailvane.inbound.delivery.hop_queue import HopQueue, Waiting
+from mailvane.inbound.keeping import Keeping
 from mailvane.inbound.model import InboundDomain, Message, NextHop
 from mailvane.inbound.settings import InboundSettings
 from mailvane.inbound.store.queue import DomainKey, domain_key
@@ -33,7 +32,6 @@ _RENEW_SECONDS = 60.0
 _LOOK_SECONDS = 1.0
 _TAKEN_AT_ONCE = 500
 _MEMORY_BYTES = 128 * 1024 * 1024  # of contents that wait here; what is more is read again when its turn comes
-_SETTLED_AT_ONCE = 1000
 _STRICTNESS = ("none", "opportunistic", "required")
 
 
@@ -49,32 +47,23 @@ class CourierParts(msgspec.Struct, frozen=True, kw_only=True):
 class Courier:
     """Belongs to one event loop."""
 
-    def __init__(
-        self,
-        parts: CourierParts,
-        holder: str,
-        clock: Callable[[], int],
-        noticed: Callable[[], None] = lambda: None,
-    ) -> None:
-        """`holder` names this process in the ledger. `noticed` is told when events are on their way to the mail log."""
+    def __init__(self, parts: CourierParts, holder: str, clock: Callable[[], int], keeping: Keeping) -> None:
+        """`holder` names this process in the ledger."""
         stores, contents, settings, reasons = parts.stores, parts.contents, parts.settings, parts.reasons
         self.settings = settings
         self.reasons = reasons
         self.clock = clock
         self._stores = stores
-        self._contents = contents
         self._kept = KeptContent(contents, stores.spool.packed)
         self._holder = holder
-        self._noticed = noticed
         self._queues: dict[str, HopQueue] = {}
         self._known: dict[str, NextHop] = {}
         self._places: dict[DomainKey, str] = {}  # names of the next hops
         self._moving: dict[DomainKey, str] = {}
         self._held_bytes = 0
         self.under_way = 0  # messages that are being sent, or whose end is being kept
-        self._settling: GroupCommit[None, Change, bool] = GroupCommit(
-            self._commit, _SETTLED_AT_ONCE, before=self._gather
-        )
+        self._keeping = keeping
+        keeping.steps_coming = lambda: self.under_way
 
     def take(self, messages: Sequence[Message], content: bytes, hops: Sequence[NextHop]) -> None:
         """Messages that are in this process's hand since they were stored, and what is known of where they go."""
@@ -95,12 +84,12 @@ class Courier:
         finally:
             for queue in self._queues.values():
                 await queue.stop()
-            await self._settling.drain()
+            await self._keeping.drain()
             await asyncio.shield(asyncio.to_thread(self._stores.queue.let_go, self.clock(), self._holder))
 
     async def settle(self, change: Change) -> bool:
         """Keep what became of a message; False when somebody else has changed it. Raises StoreUnavailable."""
-        return await self._settling.add(None, change)
+        return await self._keeping.change(change)
 
     async def content(self, waiting: Waiting) -> bytes:
         """Raises NotFound, StoreDamaged, StoreUnavailable."""
@@ -194,23 +183,6 @@ class Courier:
                 await asyncio.to_thread(self._stores.queue.hold_on, ids, self._holder, until)
             except MailvaneError as error:
                 log.warning("messages in hand cannot be kept for longer: %s", error)
-
-    async def _gather(self) -> None:
-        await gather(lambda: self._settling.waiting(None), lambda: self.under_way)
-
-    async def _commit(self, _key: None, changes: Sequence[Change]) -> Sequence[bool]:
-        taken = await asyncio.to_thread(partial(self._write, changes))
-        self._noticed()
-        return [change.before.id in taken for change in changes]
-
-    def _write(self, changes: Sequence[Change]) -> set[str]:
-        taken = self._stores.messages.change(changes, self.clock())
-        free = {change.before.content for change in changes if change.after.content is None and change.before.content}
-        try:
-            self._contents.remove(free, self._stores.messages.uses)
-        except MailvaneError as error:
-            log.warning("content that nobody needs is kept for now: %s", error)
-        return taken
 
 
 def strictest(hops: Iterable[NextHop]) -> dict[str, NextHop]:

@@ -76,12 +76,13 @@ class PipeliningProtocol(SMTPProtocol):
 
     async def _said(self, sent: bytes, replies: int, seconds: float) -> list[aiosmtplib.SMTPResponse]:
         self._replies = expected = _Replies(replies)
+        late = aiosmtplib.SMTPReadTimeoutError("Timed out waiting for server response")
+        timer = asyncio.get_running_loop().call_later(seconds, expected.fail, late)
         try:
             self.write(sent)
-            return await asyncio.wait_for(expected.all, seconds)
-        except TimeoutError as error:
-            raise aiosmtplib.SMTPReadTimeoutError("Timed out waiting for server response") from error
+            return await expected.all
         finally:
+            timer.cancel()
             self._replies = None
 
     def data_received(self, data: bytes) -> None:

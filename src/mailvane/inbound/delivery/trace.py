@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from mailvane.inbound.model import Message
+
+_WORD = re.compile(r"[!-'*-;=?-~]*")
 
 
 def with_trace(message: Message, content: bytes, hostname: str) -> bytes:
@@ -24,4 +27,6 @@ def with_trace(message: Message, content: bytes, hostname: str) -> bytes:
 
 
 def _word(text: str) -> str:
+    if _WORD.fullmatch(text):
+        return text[:320]
     return "".join(each for each in text if each.isprintable() and each not in " <>()")[:320]

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 
-from mailvane.core.group_commit import CommitLimits, GroupCommit, gather
+from mailvane.core.group_commit import CommitLimits, GroupCommit
 from mailvane.core.identifiers import ordered_uuid
 from mailvane.core.moments import DAY_MS
 from mailvane.inbound import events
-from mailvane.inbound.content import ContentStore, content_id, pack
+from mailvane.inbound.content import ContentStore, content_id
 from mailvane.inbound.headers import Headers
 from mailvane.inbound.judging import Outcome
+from mailvane.inbound.keeping import Coming, Keeping, Reply
 from mailvane.inbound.model import Message, MessageStatus, NextHop
 from mailvane.inbound.routing import Route
 from mailvane.inbound.scores import SpamScore
 from mailvane.inbound.settings import InboundSettings
 from mailvane.inbound.store.rows import NewMail
-from mailvane.inbound.stores import InboundStores
 from mailvane.maillog.model import EventType, MailEvent, mail_number
 
 _GROUP_BYTES = 64 * 1024 * 1024
@@ -68,9 +67,8 @@ class Stored(msgspec.Struct, frozen=True):
     """What one workspace's part of a mail became."""
 
     mail: NewMail
-    content: bytes
     id: str | None  # of the content; None where no file of it is needed
-    spooled: bool = False  # whether the ledger is to keep it beside the messages
+    spooled: bool = False  # whether the ledger is to keep the content beside the messages
     reply: MailEvent | None = None  # that it came in, where a person answers with it and it goes on
 
 
@@ -78,47 +76,28 @@ Taken = Callable[[Sequence[Message], bytes, Sequence[NextHop]], None]
 """Told of messages that are safe and may go on, with their content, so that it need not be read again, and where to."""
 
 
-class Reply(NamedTuple):
-    """A mail that was taken in, in which a person answers."""
-
-    workspace: int
-    event: MailEvent
-    content: bytes
-
-
-Replied = Callable[[Sequence[Reply]], None]
-
-
-class Heard(NamedTuple):
-    """Who is told of what is safe; raises nothing."""
-
-    noticed: Callable[[], None] = lambda: None  # events are in the journal
-    replied: Replied = lambda _replies: None  # replies came in; told on a thread
-
-
 class Arrivals:
     """Belongs to one event loop."""
 
     def __init__(
         self,
-        stores: InboundStores,
+        keeping: Keeping,
         contents: ContentStore,
         settings: InboundSettings,
         hold: tuple[str, int],
         taken: Taken,
-        heard: Heard | None = None,
     ) -> None:
         """`hold`: who has messages in hand from the start, and for how many ms."""
-        self._stores = stores
+        self._keeping = keeping
         self._contents = contents
         self._settings = settings
         self._holder, self._hold_ms = hold
         self._taken = taken
-        self._heard = heard or Heard()
-        self._storing: GroupCommit[None, list[Stored], list[str | None]] = GroupCommit(
-            self._commit, _GROUP_BYTES, _size, self._gather, CommitLimits(_WAITING_BYTES, _WAITING_BYTES)
+        self._filing: GroupCommit[None, tuple[str, bytes], None] = GroupCommit(
+            self._file, _GROUP_BYTES, _size, limits=CommitLimits(_WAITING_BYTES, _WAITING_BYTES)
         )
         self._coming: set[Hashable] = set()
+        keeping.mails_coming = lambda: len(self._coming)
 
     def expect(self, client: Hashable) -> None:
         """It has named a recipient: its mail will come."""
@@ -131,17 +110,27 @@ class Arrivals:
     async def store(self, arrival: Arrival, judged: Judged) -> list[Message] | str:
         """The messages that it became, safe; or whose weekly limit it would go over, and nothing is kept.
 
-        Raises StoreFull, StoreUnavailable: nothing is kept.
+        A client that leaves meanwhile ends nothing of it. Raises StoreFull, StoreUnavailable: nothing is kept.
         """
-        parts = self._parts(arrival, judged)
-        answers = await self._storing.add(None, parts)
+        return await asyncio.shield(asyncio.ensure_future(self._store(arrival, self._parts(arrival, judged))))
+
+    async def _store(self, arrival: Arrival, parts: Sequence[Stored]) -> list[Message] | str:
+        content = arrival.content
+        filed = next((part.id for part in parts if part.id is not None), None)
+        if filed is not None:
+            await self._filing.add(None, (filed, content))
+        try:
+            answers = await self._keeping.take_in([_coming(part, content) for part in parts])
+        finally:
+            if filed is not None:
+                self._contents.unpin([filed])
         over = next((each for each in answers if each is not None), None)
         if over is not None:
             return over
         messages = [message for part in parts for message in part.mail.messages]
         going = [message for message in messages if message.status is MessageStatus.PENDING]
         if going:
-            self._taken(going, arrival.content, [route.domain.hop for route in arrival.routes])
+            self._taken(going, content, [route.domain.hop for route in arrival.routes])
         return messages
 
     def _parts(self, arrival: Arrival, judged: Judged) -> list[Stored]:
@@ -154,7 +143,7 @@ class Arrivals:
             mail = self._mail(arrival, judged, own, content)
             spooled = _is_spooled(mail, arrival.content)
             needed = any(message.content is not None for message in mail.messages) and not spooled
-            parts.append(Stored(mail, arrival.content, content if needed else None, spooled, _reply(mail)))
+            parts.append(Stored(mail, content if needed else None, spooled, _reply(mail)))
         return parts
 
     def _mail(self, arrival: Arrival, judged: Judged, own: Sequence[tuple[Route, Outcome]], content: str) -> NewMail:
@@ -202,33 +191,14 @@ class Arrivals:
             expires_at=now + self._settings.quarantine_days * DAY_MS if held else None,
         )  # fmt: skip
 
-    async def _gather(self) -> None:
-        await gather(lambda: self._storing.waiting(None), lambda: len(self._coming))
+    async def _file(self, _key: None, contents: Sequence[tuple[str, bytes]]) -> Sequence[None]:
+        await asyncio.to_thread(self._contents.put, contents)
+        return [None] * len(contents)
 
-    async def _commit(self, _key: None, group: Sequence[list[Stored]]) -> Sequence[list[str | None]]:
-        answers = await asyncio.to_thread(self._write, group)
-        self._heard.noticed()
-        return answers
 
-    def _write(self, group: Sequence[list[Stored]]) -> list[list[str | None]]:
-        needed = [(part.id, part.content) for parts in group for part in parts if part.id is not None]
-        if needed:
-            self._contents.put(needed)
-        try:
-            mails = [_packed(part) for parts in group for part in parts]
-            answers = iter(self._stores.messages.take_in(mails, max(each.messages[0].received_at for each in mails)))
-        finally:
-            self._contents.unpin([one for one, _ in needed])
-        found = [[next(answers) for _ in parts] for parts in group]
-        replies = [
-            Reply(part.mail.workspace, part.reply, part.content)
-            for parts, refusals in zip(group, found, strict=True)
-            for part, refusal in zip(parts, refusals, strict=True)
-            if part.reply is not None and refusal is None
-        ]
-        if replies:
-            self._heard.replied(replies)
-        return found
+def _coming(part: Stored, content: bytes) -> Coming:
+    reply = None if part.reply is None else Reply(part.mail.workspace, part.reply, content)
+    return Coming(part.mail, content if part.spooled else None, reply)
 
 
 def _reply(mail: NewMail) -> MailEvent | None:
@@ -245,9 +215,5 @@ def _is_spooled(mail: NewMail, content: bytes) -> bool:
     return few and all(each.status is MessageStatus.PENDING for each in mail.messages)
 
 
-def _packed(part: Stored) -> NewMail:
-    return msgspec.structs.replace(part.mail, packed=pack(part.content)) if part.spooled else part.mail
-
-
-def _size(parts: Sequence[Stored]) -> int:
-    return sum(len(part.content) for part in parts) + 1
+def _size(content: tuple[str, bytes]) -> int:
+    return len(content[1])

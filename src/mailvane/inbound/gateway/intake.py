@@ -52,7 +52,7 @@ class Intake:
         self._trusted = [ip_network(each) for each in settings.trusted_relays]
 
     def __dir__(self) -> list[str]:
-        """The library looks at everything that is named here, with each connection, to find its hooks."""
+        """The library looks at everything that is named here to find its hooks."""
         return _HOOKS
 
     def is_trusted(self, peer: str) -> bool:

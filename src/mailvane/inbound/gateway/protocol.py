@@ -43,8 +43,26 @@ class GatewayProtocol(SMTP):
         self.busy = False
 
     def __dir__(self) -> list[str]:
-        """The library looks at everything that is named here, with each connection, to find its commands."""
+        """The library looks at everything that is named here to find its commands."""
         return _COMMANDS
+
+    def another(self) -> GatewayProtocol:
+        """For a new connection, of one that has none: the library finds out about commands and hooks each time anew,
+        which takes longer than its part of a mail."""
+        new = GatewayProtocol.__new__(GatewayProtocol)
+        new.__dict__.update(self.__dict__)
+        new.renew()
+        return new
+
+    def renew(self) -> None:
+        """Make what belongs to one connection."""
+        reader = asyncio.StreamReader(limit=self.line_length_limit, loop=self.loop)
+        asyncio.StreamReaderProtocol.__init__(
+            self, reader, client_connected_cb=self._cb_client_connected, loop=self.loop
+        )
+        self._smtp_methods = {
+            name.removeprefix("smtp_"): getattr(self, name) for name in _COMMANDS if name.startswith("smtp_")
+        }
 
     @property
     def peer(self) -> str:

@@ -72,6 +72,7 @@ class GatewayServer:
         self._tls = tls_context(settings)
         self._listening: list[asyncio.Server] = []
         self._hostname = settings.hostname or socket.getfqdn()
+        self._unconnected: GatewayProtocol | None = None
 
     async def listen(self, where: Listen) -> None:
         """Begin to take mail. Raises InvalidSetting."""
@@ -138,6 +139,11 @@ class GatewayServer:
         return False
 
     def _protocol(self) -> GatewayProtocol:
+        if self._unconnected is None:
+            self._unconnected = self._first_protocol()
+        return self._unconnected.another()
+
+    def _first_protocol(self) -> GatewayProtocol:
         return GatewayProtocol(
             self,
             self._intake,

@@ -7,12 +7,25 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, case, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Update,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from mailvane.core.errors import NotFound
 from mailvane.core.identifiers import ordered_uuid
-from mailvane.core.ledger.columns import Texts, in_chunks, plain
-from mailvane.core.ledger.database import Database, Prepared, PreparedChoice
+from mailvane.core.ledger.columns import Texts, contains, in_chunks, plain
+from mailvane.core.ledger.database import Database, Prepared, PreparedChoice, rows_given
 from mailvane.inbound.model import AuditEntry, Contact, ContactState
 from mailvane.inbound.questions import ContactPage, ContactQuestion
 from mailvane.inbound.store import audit, tallies
@@ -20,6 +33,7 @@ from mailvane.inbound.store.tables import contacts
 from mailvane.inbound.store.tallies import TallyKey
 
 _AT_ONCE = 500
+_NAMELESS: ColumnElement[str] = literal_column("''")
 
 
 class Seen(NamedTuple):
@@ -132,10 +146,7 @@ class ContactStore:
         if question.state is not None:
             conditions.append(contacts.c.state == question.state.value)
         if question.text:
-            part = plain(question.text)
-            conditions.append(
-                or_(contacts.c.email.icontains(part, autoescape=True), contacts.c.name.icontains(part, autoescape=True))
-            )
+            conditions.append(or_(contains(contacts.c.email, question.text), contains(contacts.c.name, question.text)))
         return conditions
 
     def _order(self, question: ContactQuestion, *, descending: bool) -> list[ColumnElement[Any]]:
@@ -199,14 +210,27 @@ def _all_where(condition: ColumnElement[bool]) -> Select[tuple[Any, ...]]:
 
 _IDS = PreparedChoice(_ids_where, contacts.c.email)
 _BY_EMAIL = PreparedChoice(_all_where, contacts.c.email)
-_MORE = Prepared(
-    update(contacts)
-    .where(contacts.c.workspace == bindparam("w"), contacts.c.email == bindparam("e"))
-    .values(
-        email_count=contacts.c.email_count + bindparam("n"),
-        last_seen_at=case((contacts.c.last_seen_at < bindparam("at"), bindparam("at")), else_=contacts.c.last_seen_at),
-        name=case((contacts.c.name == "", bindparam("called")), else_=contacts.c.name),
+
+
+def _more(one: ColumnElement[bool], given: Callable[[str], ColumnElement[Any]]) -> Update:
+    """More mail of senders who are known; `given` has the values by name."""
+    at = given("at")
+    return (
+        update(contacts)
+        .where(one)
+        .values(
+            email_count=contacts.c.email_count + given("n"),
+            last_seen_at=case((contacts.c.last_seen_at < at, at), else_=contacts.c.last_seen_at),
+            name=case((contacts.c.name == _NAMELESS, given("called")), else_=contacts.c.name),
+        )
     )
+
+
+_GIVEN = rows_given("w", "e", "n", "at", "called")
+_MORE = Prepared(
+    _more((contacts.c.workspace == bindparam("w")) & (contacts.c.email == bindparam("e")), bindparam),
+    None,
+    _more((contacts.c.workspace == _GIVEN.c.w) & (contacts.c.email == _GIVEN.c.e), lambda name: _GIVEN.c[name]),
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, tuple_, union, union_all
 
-from mailvane.core.ledger.columns import plain
+from mailvane.core.ledger.columns import contains, plain
 from mailvane.core.ledger.database import Database
 from mailvane.inbound.model import Message, MessageStatus
 from mailvane.inbound.questions import MessagePage, MessageQuestion
@@ -23,6 +23,7 @@ from mailvane.inbound.store.tallies import STRETCH_MS
 
 _NEAR = 1000  # rows from either end are counted off sooner than looked for
 _MERGED = 2 * _NEAR  # rows that are skipped of several statuses, merged
+_SEARCHED = 1000  # rows that have a part of a text are looked for in one go
 _KEPT = ("pending", "snoozed", "quarantined", "failed", "bounced")  # statuses of messages that may have content
 
 
@@ -35,6 +36,8 @@ class MessagePages:
     def page(self, question: MessageQuestion, offset: int = 0, limit: int = 25) -> MessagePage:
         """A part of them, and how many there are in all."""
         with self._database.read() as connection:
+            if question.text and offset + limit <= _SEARCHED:
+                return _searched(connection, question, offset, limit)
             total = self._total(connection, question)
             if offset >= total or limit <= 0:
                 return MessagePage(total, [])
@@ -86,8 +89,20 @@ class MessagePages:
     def _total(self, connection: Connection, question: MessageQuestion) -> int:
         if _is_tallied(question):
             return tallies.total(connection, question.workspace, _whats(question))
-        counted = select(func.count()).select_from(messages).where(*_conditions(question))
-        return connection.execute(counted).scalar_one()
+        return _count(connection, question)
+
+
+def _count(connection: Connection, question: MessageQuestion) -> int:
+    counted = select(func.count()).select_from(messages).where(*_conditions(question))
+    return connection.execute(counted).scalar_one()
+
+
+def _searched(connection: Connection, question: MessageQuestion, offset: int, limit: int) -> MessagePage:
+    """What has a part of a text: all are read, and where few have it, once."""
+    wanted = _ordered(question, (), 0, _SEARCHED + 1, descending=not question.ascending)
+    serials = [row.serial for row in connection.execute(wanted)]
+    total = len(serials) if len(serials) <= _SEARCHED else _count(connection, question)
+    return MessagePage(total, _read(connection, serials[offset : offset + limit]))
 
 
 def _is_tallied(question: MessageQuestion) -> bool:
@@ -246,9 +261,8 @@ def _filters(question: MessageQuestion, statuses: Collection[MessageStatus] | No
     if question.until is not None:
         yield messages.c.received_at < question.until
     if question.text:
-        part = plain(question.text)
         columns = (messages.c.subject, messages.c.from_address, messages.c.from_name, messages.c.recipient)
-        yield or_(*(column.icontains(part, autoescape=True) for column in columns))
+        yield or_(*(contains(column, question.text) for column in columns))
     if question.contact_state is not None:
         own = contacts.c.workspace == question.workspace, contacts.c.state == question.contact_state.value
         yield messages.c.contact.in_(select(contacts.c.id).where(*own))

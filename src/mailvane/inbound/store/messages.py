@@ -7,14 +7,14 @@ events on their way to the mail log. So whatever kills the process, all of them 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, case, delete, insert, select, update
 
 from mailvane.core.ledger.columns import in_chunks, plain
-from mailvane.core.ledger.database import Database, Prepared, PreparedChoice
+from mailvane.core.ledger.database import Database, Prepared, PreparedChoice, rows_given, unchanged
 from mailvane.core.ledger.tables import workspaces
 from mailvane.inbound.model import AuditEntry, Message, MessageStatus
 from mailvane.inbound.store import audit, contacts, spool, tallies, teams
@@ -25,6 +25,7 @@ from mailvane.inbound.store.tallies import TallyKey
 from mailvane.inbound.store.teams import WHOLE, WeekKey
 from mailvane.maillog.model import EventBatch, MailEvent
 from mailvane.maillog.store import journal
+from mailvane.maillog.store.journal import PackedBatch
 
 _AT_ONCE = 500
 _CHANGED = tuple(
@@ -38,6 +39,13 @@ _CHANGED = tuple(
 )  # fmt: skip
 
 
+class Kept(NamedTuple):
+    """What a transaction came to."""
+
+    refused: list[str | None]  # of each mail, whose weekly limit it would have gone over
+    changed: set[str]  # ids of the messages whose steps were taken
+
+
 class MessageStore:
     """For any number of threads and processes on one ledger."""
 
@@ -49,28 +57,45 @@ class MessageStore:
 
         The latter, the id of an address or "" for the workspace, is not kept. Raises StoreUnavailable.
         """
+        return self.keep(mails, (), now).refused
+
+    def change(
+        self, steps: Sequence[Change], now: int, entries: Mapping[int, Sequence[AuditEntry]] | None = None
+    ) -> set[str]:
+        """Take those steps whose message still is what it was before: same status, same holder. The ids of those.
+
+        All in one transaction, with audit entries by workspace. Raises StoreUnavailable.
+        """
+        return self.keep((), steps, now, entries).changed
+
+    def keep(
+        self,
+        mails: Sequence[NewMail],
+        steps: Sequence[Change],
+        now: int,
+        entries: Mapping[int, Sequence[AuditEntry]] | None = None,
+    ) -> Kept:
+        """Both, in one transaction. Raises StoreUnavailable."""
+        # What can be done before the transaction keeps other writers waiting for less.
+        rows = {message.id: row_of(message) for mail in mails for message in mail.messages}
+        values = [_values(step) for step in steps]
+        told = self._told(mails, steps)
         with self._database.write() as connection:
             refused = self._within_limits(connection, mails)
             taken = [mail for mail, over in zip(mails, refused, strict=True) if over is None]
-            ids = self._meet(connection, taken)
-            rows = [
-                {**row_of(message), "contact": ids[mail.workspace, contact_email(message)]}
-                for mail in taken
-                for message in mail.messages
-            ]
-            if rows:
-                _TAKE_IN.many(connection, rows)
-            spool.keep(
-                connection,
-                [(each, mail.packed) for mail in taken if mail.packed is not None for each in mail.messages],
-            )
-            changes: Counter[TallyKey] = Counter()
-            for mail in taken:
-                for one in mail.messages:
-                    tallies.count_message(changes, mail.workspace, one.received_at, one.status, 1)
-            tallies.add(connection, self._database, changes)
-            self._post(connection, ((mail.workspace, mail.events) for mail in taken), now)
-        return refused
+            as_before = _unchanged(connection, [step.before for step in steps])
+            changed = [step for step in steps if step.before.id in as_before]
+            if len(taken) + len(changed) < len(mails) + len(steps):
+                told = self._told(taken, changed)
+            self._insert(connection, taken, rows)
+            if changed:
+                _CHANGE.many(connection, [row for row in values if row["changed"] in as_before])
+                spool.drop(connection, [step.before.id for step in changed if step.after.content is None])
+            tallies.add(connection, self._database, _counted(taken, changed))
+            journal.post(connection, told, now)
+            for workspace, written in (entries or {}).items():
+                audit.write(connection, workspace, [one for one in written if one.subject in as_before])
+        return Kept(refused, as_before)
 
     def message(self, workspace: int, message_id: str) -> Message | None:
         """The one of that id."""
@@ -88,46 +113,21 @@ class MessageStore:
                 found |= {row.id: message_of(row) for row in connection.execute(select(*COLUMNS).where(*own))}
         return found
 
-    def change(
-        self, steps: Sequence[Change], now: int, entries: Mapping[int, Sequence[AuditEntry]] | None = None
-    ) -> set[str]:
-        """Take those steps whose message still is what it was before: same status, same holder. The ids of those.
-
-        All in one transaction, with audit entries by workspace. Raises StoreUnavailable.
-        """
-        with self._database.write() as connection:
-            unchanged = _unchanged(connection, [step.before for step in steps])
-            taken = [step for step in steps if step.before.id in unchanged]
-            if taken:
-                _CHANGE.many(connection, [_values(step) for step in taken])
-                spool.drop(connection, [step.before.id for step in taken if step.after.content is None])
-            counted: Counter[TallyKey] = Counter()
-            for step in taken:
-                before, after = step.before, step.after
-                if before.status is not after.status:
-                    tallies.count_message(counted, before.workspace, before.received_at, before.status, -1)
-                    tallies.count_message(counted, before.workspace, before.received_at, after.status, 1)
-            tallies.add(connection, self._database, counted)
-            self._post(connection, ((step.before.workspace, step.events) for step in taken), now)
-            for workspace, written in (entries or {}).items():
-                audit.write(connection, workspace, [one for one in written if one.subject in unchanged])
-        return {step.before.id for step in taken}
-
     def remove(self, gone: Sequence[Message], entries: Mapping[int, Sequence[AuditEntry]] | None = None) -> set[str]:
         """Forget messages that still are what they were; the ids of those that are forgotten now."""
         with self._database.write() as connection:
-            unchanged = _unchanged(connection, gone)
+            as_before = _unchanged(connection, gone)
             counted: Counter[TallyKey] = Counter()
             for message in gone:
-                if message.id in unchanged:
+                if message.id in as_before:
                     tallies.count_message(counted, message.workspace, message.received_at, message.status, -1)
-            for some in in_chunks(sorted(unchanged), _AT_ONCE):
+            for some in in_chunks(sorted(as_before), _AT_ONCE):
                 connection.execute(delete(messages).where(messages.c.id.in_(some)))
                 spool.drop(connection, some)
             tallies.add(connection, self._database, counted)
             for workspace, written in (entries or {}).items():
-                audit.write(connection, workspace, [one for one in written if one.subject in unchanged])
-        return unchanged
+                audit.write(connection, workspace, [one for one in written if one.subject in as_before])
+        return as_before
 
     def old(self, statuses: Collection[MessageStatus], before: int, limit: int) -> list[Message]:
         """The oldest of these statuses that came before a time, of all workspaces, the oldest first."""
@@ -190,15 +190,47 @@ class MessageStore:
             for email, contact in contacts.meet(connection, self._database, workspace, senders).items()
         }
 
-    def _post(self, connection: Connection, told: Iterable[tuple[int, Sequence[MailEvent]]], now: int) -> None:
-        """Put events into the journal, a batch for each workspace."""
+    def _insert(self, connection: Connection, mails: Sequence[NewMail], rows: Mapping[str, dict[str, Any]]) -> None:
+        """Messages that are taken in, with their content where it is kept beside them; `rows` are theirs, by id."""
+        ids = self._meet(connection, mails)
+        new = [
+            {**rows[message.id], "contact": ids[mail.workspace, contact_email(message)]}
+            for mail in mails
+            for message in mail.messages
+        ]
+        if new:
+            _TAKE_IN.many(connection, new)
+        packed = [(each, mail.packed) for mail in mails if mail.packed is not None for each in mail.messages]
+        spool.keep(connection, packed)
+
+    def _told(self, mails: Sequence[NewMail], steps: Sequence[Change]) -> list[PackedBatch]:
+        """Their events, a batch for each workspace."""
         events: dict[int, list[MailEvent]] = {}
-        for workspace, some in told:
-            events.setdefault(workspace, []).extend(some)
-        for workspace, found in sorted(events.items()):
-            days = _RETENTION.rows(connection, {"workspace": workspace})
-            kept = days[0].retention_days if days else 0
-            journal.post(connection, EventBatch(f"inbound/{uuid4().hex}", workspace, kept, found), now)
+        for mail in mails:
+            events.setdefault(mail.workspace, []).extend(mail.events)
+        for step in steps:
+            events.setdefault(step.before.workspace, []).extend(step.events)
+        batches = []
+        with self._database.read_often() as connection:
+            for workspace, found in sorted(events.items()):
+                days = _RETENTION.rows(connection, {"workspace": workspace})
+                kept = days[0].retention_days if days else 0
+                batches.append(EventBatch(f"inbound/{uuid4().hex}", workspace, kept, found))
+        return [PackedBatch(batch, journal.pack(batch)) for batch in batches if batch.events]
+
+
+def _counted(mails: Sequence[NewMail], steps: Sequence[Change]) -> Counter[TallyKey]:
+    """What they change of the numbers of the lists."""
+    counted: Counter[TallyKey] = Counter()
+    for mail in mails:
+        for one in mail.messages:
+            tallies.count_message(counted, mail.workspace, one.received_at, one.status, 1)
+    for step in steps:
+        before, after = step.before, step.after
+        if before.status is not after.status:
+            tallies.count_message(counted, before.workspace, before.received_at, before.status, -1)
+            tallies.count_message(counted, before.workspace, before.received_at, after.status, 1)
+    return counted
 
 
 def contact_email(message: Message) -> str:
@@ -238,14 +270,21 @@ _STATES = PreparedChoice(_states, messages.c.id)
 _USED = PreparedChoice(_used, messages.c.content)
 _RETENTION = Prepared(select(workspaces.c.retention_days).where(workspaces.c.id == bindparam("workspace")))
 _TAKE_IN = Prepared(insert(messages).values({column.name: bindparam(column.name) for column in COLUMNS}).inline())
+
+
+def _changing(one: ColumnElement[bool], given: Callable[[str], ColumnElement[Any]]) -> Update:
+    """What steps are given for messages, by `changed`, their id; `given` has the values by name."""
+    values = {name: given(f"new_{name}") for name in _CHANGED}
+    # A message that is in hand goes on to the next hop that its domain was given meanwhile.
+    values["hop"] = case((messages.c.hop == given("old_hop"), given("new_hop")), else_=messages.c.hop)
+    return update(messages).where(one).values(values)
+
+
+_GIVEN = rows_given("changed", "old_hop", *(f"new_{name}" for name in _CHANGED))
 _CHANGE = Prepared(
-    update(messages)
-    .where(messages.c.id == bindparam("changed"))
-    .values(
-        {name: bindparam(f"new_{name}") for name in _CHANGED}
-        # A message that is in hand goes on to the next hop that its domain was given meanwhile.
-        | {"hop": case((messages.c.hop == bindparam("old_hop"), bindparam("new_hop")), else_=messages.c.hop)}
-    )
+    _changing(messages.c.id == bindparam("changed"), bindparam),
+    unchanged,
+    _changing(messages.c.id == _GIVEN.c.changed, lambda name: _GIVEN.c[name]),
 )
 
 

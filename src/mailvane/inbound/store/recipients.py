@@ -47,7 +47,7 @@ class RecipientStore:
 
     def known(self, domain_names: Iterable[str], names: Iterable[str]) -> KnownRecipients:
         """By canonical names of domains and of whole addresses; of whichever workspace. Raises StoreUnavailable."""
-        with self._database.read() as connection:
+        with self._database.read_often() as connection:
             rows = self._domains.rows(connection, _plain(domain_names))
             found = [value_of(row.document, InboundDomain) for row in rows]
             listed = self._addresses(connection, self._named, _plain(names))
@@ -67,7 +67,7 @@ class RecipientStore:
 
     def senders(self, emails: Mapping[int, Iterable[str]]) -> dict[int, KnownSenders]:
         """By workspace, as the addresses of senders are given. Raises StoreUnavailable."""
-        with self._database.read() as connection:
+        with self._database.read_often() as connection:
             return {
                 workspace: KnownSenders(
                     contacts.by_email(connection, workspace, sorted(some)), filters.in_order(connection, workspace)

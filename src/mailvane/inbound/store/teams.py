@@ -46,7 +46,7 @@ class TeamStore:
     def used(self, workspace: int, week: int, address: str = WHOLE) -> int:
         """Messages taken in a week, for the workspace or for one address."""
         key = WeekKey(workspace, address, week)
-        with self._database.read() as connection:
+        with self._database.read_often() as connection:
             return counted(connection, [key])[key]
 
     def weekly(self, workspace: int, since: int) -> list[tuple[int, int]]:
@@ -63,9 +63,12 @@ def counted(connection: Connection, keys: Iterable[WeekKey]) -> Counter[WeekKey]
     """What was counted so far; zero where nothing was."""
     found: Counter[WeekKey] = Counter()
     for key in keys:
-        one = (weeks.c.workspace == key.workspace, weeks.c.address == key.address, weeks.c.week == key.week)
-        found[key] = connection.execute(select(weeks.c.messages).where(*one)).scalar() or 0
+        rows = _COUNTED.rows(connection, key._asdict())
+        found[key] = rows[0].messages if rows else 0
     return found
+
+
+_COUNTED = Prepared(select(weeks.c.messages).where(*(weeks.c[name] == bindparam(name) for name in WeekKey._fields)))
 
 
 def locked(connection: Connection, database: Database, keys: Iterable[WeekKey]) -> Counter[WeekKey]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, text, update
@@ -290,10 +290,17 @@ _POST = Prepared(
 )
 
 
-def post(connection: Connection, batch: EventBatch, now: int) -> None:
+class PackedBatch(NamedTuple):
+    """One that has events, and what the journal keeps of it."""
+
+    batch: EventBatch
+    payload: bytes
+
+
+def post(connection: Connection, batches: Sequence[PackedBatch], now: int) -> None:
     """Within another room's transaction: keep events beside what they tell of. The `Recorder` is to be told then."""
-    if batch.events:
-        _POST.many(connection, [_row(batch, now, pack(batch), claimed=False)])
+    if batches:
+        _POST.many(connection, [_row(batch, now, payload, claimed=False) for batch, payload in batches])
 
 
 def _row(batch: EventBatch, committed_at: int, payload: bytes, *, claimed: bool) -> dict[str, Any]:
