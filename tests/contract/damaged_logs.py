@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from mailvane_demo.world.postfix import PostfixWorld
+from tests.contract.filtered_logs import filtered_lines
 from tests.unit.maillog.postfix.test_continuations import world as filter_world
 
 START = 1_791_000_000_000  # 2026-10-03
@@ -53,6 +55,8 @@ def demo_lines(seed: int, days: int) -> tuple[str, ...]:
 
 def log_of(choose: random.Random) -> list[str]:
     """Some lines as they were written."""
+    if choose.random() < 0.3:
+        return filtered_lines(choose)
     if choose.random() < 0.3:
         return filter_world(choose).run().splitlines()
     lines = demo_lines(choose.randrange(1, 3), 2)
@@ -149,6 +153,44 @@ _FATES = (
     _swap, _scatter, _repeat, _lose, _mutate, _exchange(_QUEUE_ID, 80), _exchange(_MESSAGE_ID, 30),
     _exchange(_PROCESS, 30), _insert, _insert, _move_clock, _foreign,
 )  # fmt: skip
+
+
+def records(lines: list[str], choose: random.Random, odd: float | None = None) -> list[str]:
+    """The same lines as Docker keeps them, or as journald exports them; so many with oddities of either."""
+    in_journald = choose.random() < 0.5
+    spaced = choose.random() < 0.5
+    odd = choose.choice((0.0, 0.0, 0.01)) if odd is None else odd
+    found = []
+    for line in lines:
+        stamp = _STAMP.match(line)
+        head, end, text = line[16:].partition("]: ")
+        if stamp is None or not end or "[" not in head:
+            found.append(line)
+            continue
+        moment = datetime.strptime(f"2026 {stamp[1]} {stamp[2].strip()} {stamp[3]}", "%Y %b %d %H:%M:%S").replace(
+            tzinfo=UTC
+        )
+        millis = choose.randrange(1000)
+        writer, _, process = head.rpartition("[")
+        host, _, name = writer.partition(" ")
+        record: dict[str, object] = {
+            "log": line + "\n",
+            "stream": "stdout",
+            "time": f"{moment:%Y-%m-%dT%H:%M:%S}.{millis:03}123Z",
+        }
+        if in_journald:
+            micros = f"{int(moment.timestamp())}{millis:03}123"
+            record = {"__REALTIME_TIMESTAMP": micros, "_HOSTNAME": host, "SYSLOG_IDENTIFIER": name, "_PID": process}
+            record |= {"PRIORITY": "6", "MESSAGE": text}
+        if choose.random() < odd:
+            record |= choose.choice(
+                ({"_PID": 5}, {"MESSAGE": [104, 105]}, {"log": None}, {"time": "x"}, {"X": '\\"_PID"'})
+            )
+        made = json.dumps(record, separators=None if spaced else (",", ":"))
+        if choose.random() < odd:
+            made = choose.choice((made[:-9], made.replace("<", "\\u003c"), made.replace("MESSAGE", "\\u004dESSAGE")))
+        found.append(made.replace("<", "\\u003c").replace(">", "\\u003e") if not spaced else made)
+    return found
 
 
 def internet_stamps(lines: list[str], choose: random.Random) -> list[str]:

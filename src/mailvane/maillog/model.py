@@ -10,8 +10,10 @@ Times are integers: milliseconds since the epoch, UTC.
 from __future__ import annotations
 
 import string
+from collections.abc import Mapping
 from enum import StrEnum
 from hashlib import md5
+from typing import Protocol
 
 import msgspec
 
@@ -204,6 +206,24 @@ class ColumnBatch(EventBatch, frozen=True, gc=False, kw_only=True):
     columns: bytes
     first: int  # acceptance, of all events
     last: int
+
+
+class Held(Protocol):
+    """Columns that lie in a session of the mail log's own engine."""
+
+    def columns(self) -> bytes: ...
+
+    def insert(self, table: str, constants: Mapping[str, int], settings: Mapping[str, str]) -> None:
+        """Store them in a table as one block, each row with these constants. Raises StoreUnavailable."""
+
+    def release(self) -> None:
+        """They are stored, and not needed any more."""
+
+
+class HeldBatch(ColumnBatch, frozen=True, gc=False, kw_only=True):
+    """A batch whose columns have not left the engine: for the mail log at once, and never for the journal."""
+
+    held: Held
 
 
 def rows_of(batch: EventBatch) -> int:

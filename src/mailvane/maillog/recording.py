@@ -18,7 +18,7 @@ import msgspec
 
 from mailvane.core.errors import MailvaneError, Transient
 from mailvane.maillog.interface import EventStore
-from mailvane.maillog.model import EventBatch, JournalEntry, PendingBatch, rows_of
+from mailvane.maillog.model import EventBatch, HeldBatch, JournalEntry, PendingBatch, rows_of
 from mailvane.maillog.store.journal import JournalStore
 
 log = logging.getLogger(__name__)
@@ -96,6 +96,8 @@ class Recorder:
         self.stored[batch.workspace] += 1
         empty = EventBatch(batch.token, batch.workspace, batch.retention_days, [])
         self._journal.commit(msgspec.structs.replace(entry, batch=empty), now, batch.events)
+        if isinstance(batch, HeldBatch):
+            batch.held.release()
 
     def ship(self, limit: int = SHIP_AT_ONCE) -> int:
         """Move pending batches of up to so many events into the mail log, small ones together; how many then.

@@ -216,7 +216,7 @@ class Engine:
             with os.fdopen(os.memfd_create("rows"), "wb", _BUFFER) as memory:
                 memory.writelines(rows)
                 memory.flush()
-                chosen = ", ".join(f"{name} = {_quoted(value)}" for name, value in settings.items())
+                chosen = ", ".join(f"{name} = {quoted(value)}" for name, value in settings.items())
                 client.command(
                     f"INSERT INTO {table} ({', '.join(f'`{column}`' for column in columns)})"
                     f" FROM INFILE '/proc/self/fd/{memory.fileno()}' SETTINGS {chosen} FORMAT JSONCompactEachRow"
@@ -237,11 +237,11 @@ class Engine:
         with self.client() as client:
             if not self.embedded or sys.platform != "linux":
                 types = ", ".join(f"`{name}` {kind}" for name, kind in structure.items())
-                client.command(f"{insert} input({_quoted(types)}) FORMAT Native", data=columns, settings=dict(settings))
+                client.command(f"{insert} input({quoted(types)}) FORMAT Native", data=columns, settings=dict(settings))
                 return
             with os.fdopen(os.memfd_create("columns"), "wb", 0) as memory:
                 memory.write(columns)
-                chosen = ", ".join(f"{name} = {_quoted(value)}" for name, value in settings.items())
+                chosen = ", ".join(f"{name} = {quoted(value)}" for name, value in settings.items())
                 client.command(f"{insert} file('/proc/self/fd/{memory.fileno()}', 'Native') SETTINGS {chosen}")
 
     def session(self) -> Client:
@@ -271,5 +271,5 @@ def client_in_memory() -> Client:
     return embedded.client_in_memory(_SESSION_SETTINGS)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

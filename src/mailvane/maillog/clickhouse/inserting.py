@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from mailvane.maillog.clickhouse.engine import Engine
 from mailvane.maillog.clickhouse.rows import BATCH_COLUMNS, COLUMNS, EVENT_TYPES, batch_mark, encode_batch, kept_days
-from mailvane.maillog.model import ColumnBatch, EventBatch
+from mailvane.maillog.model import ColumnBatch, EventBatch, HeldBatch
 
 
 def insert_batch(engine: Engine, table: str, batch: EventBatch, settings: Mapping[str, str]) -> None:
@@ -17,6 +17,9 @@ def insert_batch(engine: Engine, table: str, batch: EventBatch, settings: Mappin
     constants = dict(
         zip(BATCH_COLUMNS, (batch.workspace, kept_days(batch.retention_days), batch_mark(batch)), strict=True)
     )
+    if isinstance(batch, HeldBatch):
+        batch.held.insert(table, constants, settings)
+        return
     engine.insert_columns(table, constants, EVENT_TYPES, batch.columns, settings)
 
 

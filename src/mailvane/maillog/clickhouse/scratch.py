@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from clickhouse_connect.driver.client import Client
 
-from mailvane.maillog.clickhouse.engine import Engine, client_in_memory, translated
+from mailvane.maillog.clickhouse.engine import Engine, client_in_memory, quoted, translated
 from mailvane.maillog.clickhouse.rows import encode_events
 from mailvane.maillog.model import MailEvent
 
@@ -36,8 +36,10 @@ _SETTINGS = {
 class ScratchSession:
     """Of one thread at a time."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, stores: bool) -> None:
         self._client = client
+        self.stores = stores
+        """Whether it is one of the mail log's own engine."""
         with translated():
             for name, value in _SETTINGS.items():
                 client.command(f"SET {name} = {value}")
@@ -76,15 +78,24 @@ class ScratchSession:
         finally:
             os.close(descriptor)
 
+    def insert(
+        self, source: str, table: str, constants: Mapping[str, int], columns: Sequence[str], settings: Mapping[str, str]
+    ) -> None:
+        """Store columns of a temporary table in one of the mail log, as one block, each row with these constants."""
+        names = ", ".join(f"`{name}`" for name in (*constants, *columns))
+        taken = ", ".join((*map(str, constants.values()), *(f"`{name}`" for name in columns)))
+        chosen = ", ".join(f"{name} = {quoted(value)}" for name, value in settings.items())
+        self.run(f"INSERT INTO {table} ({names}) SELECT {taken} FROM {source} SETTINGS {chosen}")
+
     def close(self) -> None:
         self._client.close()
 
 
 def scratch_session(engine: Engine) -> ScratchSession:
     """One of the embedded engine, which has as many as are asked for; beside a server, of one that stores nothing."""
-    return ScratchSession(engine.session()) if engine.embedded else scratch_in_memory()
+    return ScratchSession(engine.session(), stores=True) if engine.embedded else scratch_in_memory()
 
 
 def scratch_in_memory() -> ScratchSession:
     """Of an embedded engine that stores nothing, in a process that has no other."""
-    return ScratchSession(client_in_memory())
+    return ScratchSession(client_in_memory(), stores=False)

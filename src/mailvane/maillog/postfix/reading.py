@@ -20,16 +20,12 @@ import msgspec
 
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS, HOUR_MS
-from mailvane.maillog.model import (
-    BlockInProgress,
-    EventBatch,
-    JournalEntry,
-    SourceCursor,
-)
+from mailvane.maillog.model import BlockInProgress, EventBatch, JournalEntry, SourceCursor
 from mailvane.maillog.postfix.correlation import Correlation
 from mailvane.maillog.postfix.files import BLOCK, PIECE, STDIN, TAIL, LogStream, fingerprint, open_log, tail_digest
 from mailvane.maillog.postfix.lines import LONGEST_LINE, LONGEST_TEXT, Lines, Tag
 from mailvane.maillog.postfix.plain.block import Block as PlainBlock
+from mailvane.maillog.postfix.plain.block import Told
 from mailvane.maillog.postfix.plain.path import PlainPath, Settled, settle
 from mailvane.maillog.postfix.position import Block, Position
 from mailvane.maillog.postfix.repetitions import said_last, say_again, times_of_the_last
@@ -345,9 +341,9 @@ class LogReading:
         token = f"{self.origin.stream}@{self.origin.since}:{position.file}:{start}-{position.offset}"
         batch = EventBatch(token, self.origin.workspace, self.origin.retention_days, events)
         if settled is not None and self.plain is not None:
-            batch, counts = settled.batch(batch, self.origin.relay, position.name)
+            told = Told(self.origin.relay, position.name)
+            batch, counts = self.plain.batch(settled, batch, told, at_once=position.repeatable)
             self._summary.events.update(counts)
-            self.plain.give_back(settled.block)
         begun = self.in_progress.pop(position.file, None)
         return JournalEntry(
             batch=batch,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Protocol
 
@@ -18,13 +18,14 @@ from mailvane.core.moments import HOUR_MS
 from mailvane.maillog.automatic import judged_names
 from mailvane.maillog.model import EventType, MailEvent
 from mailvane.maillog.postfix.connections import IDLE
+from mailvane.maillog.postfix.continuations import LONGEST_DOUBT
 from mailvane.maillog.postfix.event_builder import LOOPBACK, PRIVATE, may_be_filter, swallowed
 from mailvane.maillog.postfix.headers import CAMPAIGN, header_address, header_ids, header_text
 from mailvane.maillog.postfix.ignored_lines import HARMLESS
 from mailvane.maillog.postfix.in_flight import InFlight
 from mailvane.maillog.postfix.lines import Tag
-from mailvane.maillog.postfix.plain.forms import Form
-from mailvane.maillog.postfix.records import Attempt
+from mailvane.maillog.postfix.plain.forms import EXPRESSIONS, Form
+from mailvane.maillog.postfix.records import Attempt, named_queue_id
 from mailvane.maillog.queue_id import FORM, LONG_DIGITS
 from mailvane.maillog.reasons import Reasons
 
@@ -56,6 +57,8 @@ _PATTERNS = {
     r"(?:said|refused to talk to me): (.*?)(?: \(in reply to [^()]* command\))?$",
     "client": r"^client=([^\[\s]*)\[([^\]]*)\](?::\w+)?"
     r"(?:, sasl_(?:username=([^,]*)|method=[^,]*(?:, sasl_username=([^,]*))?))?$",
+    "passed_on": r"^client=[^\[\s]*\[[^\]]*\](?::\w+)?, orig_queue_id=(\w+)"
+    r"(?:, orig_client=[^\[\s]*\[[^\]]*\](?::\w+)?)?$",
     "active": r'^from=<([^<>"]*)>, size=(\d{1,18}), nrcpt=(\d{1,9}) \(queue active\)$',
     "encrypted": r"^\w+ TLS connection (?:established|reused) (?:from|to) (\S+): ([\w.]+)",
     "harmless": f"^(?:{'|'.join(map(re.escape, HARMLESS))})",
@@ -84,6 +87,11 @@ class Scratch(Protocol):
     def ask(self, question: str, form: str = "JSONCompactEachRow") -> bytes: ...
     def fill(self, table: str, rows: Sequence[tuple[object, ...]]) -> None: ...
     def fill_events(self, table: str, events: list[MailEvent]) -> None: ...
+    def insert(
+        self, source: str, table: str, constants: Mapping[str, int], columns: Sequence[str], settings: Mapping[str, str]
+    ) -> None: ...
+    @property
+    def stores(self) -> bool: ...
     def close(self) -> None: ...
 
 
@@ -154,9 +162,9 @@ class Block:
                 scratch.run(f"CREATE TEMPORARY TABLE {table} ({columns}) ENGINE = Memory")
                 self._made.add(table)
         self._full.update(_FILLED)
-        printable = not text.translate(None, _PRINTABLE)
+        printable = not form.is_wrapped and not text.translate(None, _PRINTABLE)
         values: dict[str, object] = {
-            **form.expressions, "first": first, "printable": "1" if printable else "NOT match(line, '[^ -~]')",
+            **form.expressions, "first": first, "printable": "1" if printable else "NOT match(whole, '[^ -~]')",
         }  # fmt: skip
         descriptor = os.memfd_create("block")
         try:
@@ -165,6 +173,8 @@ class Block:
         finally:
             os.close(descriptor)
         self.untimed = [(int(n), str(line)) for n, line in self._rows("untimed", {"most": MOST_UNTIMED + 1})]
+        if form.is_wrapped and list(self._rows("undecoded")) != [[0]]:
+            return False
         if len(self.untimed) > MOST_UNTIMED or not self._place(form):
             return False
         return self._find()
@@ -190,6 +200,7 @@ class Block:
         self.writers = [(name, tag, n) for name, tag, n in found if tag is not None]
         known = [tag or _STRAY for tag in tags]
         self._run("lines", {
+            "kept_as": "body" if form.is_wrapped else "line",
             "hours": [hour for hour, _ in self.hours], "times": [time for _, time in self.hours], "prefixes": names,
             "hosts": [tag.host for tag in known], "instances": [tag.instance for tag in known],
             "services": [tag.service for tag in known], "daemons": [tag.daemon for tag in known],
@@ -199,20 +210,23 @@ class Block:
         return True
 
     def _find(self) -> bool:
-        ((proxied, odd, latest, earliest, last),) = self._rows("barred")
+        ((proxied, odd, latest, earliest, last, in_order),) = self._rows("barred")
         self.latest, self.earliest, self.last = int(latest), int(earliest), str(last)
         if int(proxied) or int(odd):
             return False
-        ((disorder,),) = self._rows("disorder")
-        if int(disorder) > DISORDER:
-            return False
-        self._is_sorted = not int(disorder)
+        self._is_sorted = bool(in_order)
+        if not self._is_sorted:
+            ((disorder,),) = self._rows("disorder")
+            if int(disorder) > DISORDER:
+                return False
         self._run("near")
         self._run("names")
         self._run("talk")
-        self._run("mails", {"latest": self.latest})
+        self._run("whole", {"latest": self.latest})
+        self._run("pairs", {"doubt": LONGEST_DOUBT - 2 * DISORDER})
+        self._run("mails")
         self._run("headers", {"marks": tuple(judged_names() | {CAMPAIGN})})
-        for name in ("attempts", "begun", "evidence"):
+        for name in ("attempts", "begun", "evidence", "before"):
             self._run(name, {"base_52": _BASE_52})
         asked = [(str(odd), str(value)) for odd, value in self._rows("unknown_headers")]
         self._scratch.fill(
@@ -234,7 +248,8 @@ class Block:
         scratch.fill("talk", talk)
         self._run("odd_processes")
         scratch.fill("nameless", list(self._nameless(in_flight)))
-        self._run("doubt", {"idle": IDLE - 2 * DISORDER})
+        self._run("doubts", {"idle": IDLE - 2 * DISORDER})
+        self._run("doubt")
         self._run("rest")
         self._run("said_last")
         numbers = scratch.ask(_STATEMENTS["left" if self._is_sorted else "left_out_of_order"], "TabSeparated").split()
@@ -255,6 +270,15 @@ class Block:
     def columns(self, form: str = "Native") -> bytes:
         """The events, in columns that are named as those of the mail log."""
         return self._scratch.ask("SELECT * FROM told", form)
+
+    @property
+    def stores(self) -> bool:
+        """Whether they can be stored from where they are."""
+        return self._scratch.stores
+
+    def insert(self, table: str, constants: Mapping[str, int], settings: Mapping[str, str]) -> None:
+        """Store the events in a table of the mail log, as one block. Raises StoreUnavailable."""
+        self._scratch.insert("told", table, constants, MailEvent.__struct_fields__, settings)
 
     def noted(self) -> list[MailEvent]:
         """Those of them that are of use to others than the mail log."""
@@ -307,6 +331,8 @@ def _merged(stretches: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, in
 
 
 def _is_filter(reply: str, mx_host: str, mx_ip: str, transport: str) -> bool:
+    if named_queue_id(reply):
+        return False  # whether that is of this host is told by what has lines or is in flight
     attempt = Attempt("", "", mx_host, mx_ip, "sent", 0, "", reply, 0, "")
     return swallowed(attempt, transport) is not None or may_be_filter(attempt, transport)
 
@@ -325,7 +351,7 @@ def _statements() -> dict[str, str]:
 
 
 _STATEMENTS = _statements()
-_RAW = frozenset({"hour", "past", "timed", "head", "printable", "base_52"})  # expressions, not values
+_RAW = frozenset({"printable", "base_52", "kept_as", *EXPRESSIONS})  # expressions, not values
 
 
 def _filled(name: str, values: dict[str, object]) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from mailvane.maillog.model import ColumnBatch, EventBatch, EventType
+from mailvane.maillog.model import ColumnBatch, EventBatch, EventType, HeldBatch
 from mailvane.maillog.postfix.correlation import Correlation
 from mailvane.maillog.postfix.lines import LONGEST_LINE, Lines, read_tag
 from mailvane.maillog.postfix.plain.block import DISORDER, Block, Scratch, Told
@@ -24,7 +24,7 @@ BLOCK_SIZE = 16 << 20
 # Where so few lines of a block are told or passed over, as in a log of content filters, so many blocks are not cut.
 LITTLE = 0.3
 _NEXT = 7
-_AT_ONCE = 2  # blocks: one is cut while another is settled
+_AT_ONCE = 3  # blocks: one is cut while another is settled and the one before is stored
 
 
 class PlainPath:
@@ -39,7 +39,7 @@ class PlainPath:
         self._passing = 0  # so many blocks are not worth it
         self._session = session
         self._reasons = reasons
-        self._pool = ThreadPoolExecutor(_AT_ONCE - 1, "cut")
+        self._pool = ThreadPoolExecutor(1, "cut")
         self._blocks: list[Block] = []  # opened when there is something to cut
         self._free: SimpleQueue[Block] = SimpleQueue()
 
@@ -50,24 +50,25 @@ class PlainPath:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
-        self._close()
-
-    def _close(self) -> None:
         for block in self._blocks:
             block.close()
-        self._blocks.clear()
-        while not self._free.empty():
-            self._free.get()
 
     def rest(self) -> None:
-        """What comes now is too little for it: give all back. No block may be in use."""
+        """What comes now is too little for it: give back what is not in use."""
         if self._blocks:
-            self._pool.submit(_nothing).result()
-            self._close()
+            self._pool.submit(self._close_free).result()
+
+    def _close_free(self) -> None:
+        while not self._free.empty():
+            block = self._free.get()
+            self._blocks.remove(block)
+            block.close()
 
     def restart(self) -> None:
         """Another reading begins: what the one before has begun is forgotten."""
-        self._pool.submit(_nothing).result()
+        self._pool.submit(self._all_free).result()
+
+    def _all_free(self) -> None:
         while not self._free.empty():
             self._free.get()
         for block in self._blocks:
@@ -78,9 +79,6 @@ class PlainPath:
         if self._passing:
             self._passing -= 1
             return self._pool.submit(_no_block)
-        if not self._blocks:
-            self._blocks = [Block(self._session(), self._reasons) for _ in range(_AT_ONCE)]
-            self.restart()
         return self._pool.submit(self._cut, text, first, stamps)
 
     def _cut(self, text: bytes, first: int, stamps: Stamps) -> Block | None:
@@ -88,7 +86,7 @@ class PlainPath:
         form = form_of_lines(text, stamps) if told_apart else None
         if form is None:
             return None
-        block = self._free.get()
+        block = self._take()
         try:
             if block.cut(text, first, form):
                 return block
@@ -98,10 +96,43 @@ class PlainPath:
         self._free.put(block)
         return None
 
+    def _take(self) -> Block:
+        """One that is free, or will be; only the thread that cuts takes any."""
+        if self._free.empty() and len(self._blocks) < _AT_ONCE:
+            self._blocks.append(Block(self._session(), self._reasons))
+            return self._blocks[-1]
+        return self._free.get()
+
     def note(self, left: int, lines: int) -> None:
         """So many lines of a block were left for the state machine."""
         if left > (1 - self._little) * lines:
             self._passing = _NEXT
+
+    def batch(
+        self, settled: Settled, batch: EventBatch, told: Told, *, at_once: bool
+    ) -> tuple[EventBatch, dict[EventType, int]]:
+        """All events of a block, of which this batch has those that the state machine told; how many others.
+
+        At once: it goes into the mail log, not into the journal.
+        """
+        block = settled.block
+        counts = block.tell(told)
+        rows, first, last = block.add(batch.events)
+        if not rows:
+            self.give_back(block)
+            return batch, counts
+        token, workspace, days, noted = batch.token, batch.workspace, batch.retention_days, block.noted()
+        if at_once and block.stores:
+            return HeldBatch(
+                token=token, workspace=workspace, retention_days=days, events=noted, rows=rows, columns=b"",
+                first=first, last=last, held=HeldBlock(block, self),
+            ), counts  # fmt: skip
+        columns = block.columns()
+        self.give_back(block)
+        return ColumnBatch(
+            token=token, workspace=workspace, retention_days=days, events=noted, rows=rows, columns=columns,
+            first=first, last=last,
+        ), counts  # fmt: skip
 
     def give_back(self, block: Block) -> None:
         """It is done with."""
@@ -112,10 +143,6 @@ class PlainPath:
 def _no_block() -> Block | None:
     """All of it is left for the state machine."""
     return None
-
-
-def _nothing() -> None:
-    """All that was submitted before is done."""
 
 
 class Settled:
@@ -146,17 +173,22 @@ class Settled:
         self._correlation.pass_time(block.latest)
         self._lines.read(block.last)
 
-    def batch(self, batch: EventBatch, relay: int, source: str) -> tuple[EventBatch, dict[EventType, int]]:
-        """All events of the block, of which this batch has those that the state machine told; how many others."""
-        block = self.block
-        counts = block.tell(Told(relay, source))
-        rows, first, last = block.add(batch.events)
-        if not rows:
-            return batch, counts
-        return ColumnBatch(
-            token=batch.token, workspace=batch.workspace, retention_days=batch.retention_days, events=block.noted(),
-            rows=rows, columns=block.columns(), first=first, last=last,
-        ), counts  # fmt: skip
+
+class HeldBlock:
+    """The events of a block, where the path has them."""
+
+    def __init__(self, block: Block, path: PlainPath) -> None:
+        self._block = block
+        self._path = path
+
+    def columns(self) -> bytes:
+        return self._block.columns()
+
+    def insert(self, table: str, constants: Mapping[str, int], settings: Mapping[str, str]) -> None:
+        self._block.insert(table, constants, settings)
+
+    def release(self) -> None:
+        self._path.give_back(self._block)
 
 
 _NONE = ("", read_tag("", ""), 1 << 62)

@@ -4,16 +4,23 @@
 -- name: cut
 CREATE TEMPORARY TABLE cut ENGINE = Memory AS
 SELECT
-    n, line, toLowCardinality(hour) AS hour, past, toLowCardinality(substring(line, h, b - h)) AS prefix,
-    substring(line, b + 1, e - b - 1) AS pid, e, c, timed,
+    n, line, {kept} AS body, toLowCardinality(hour) AS hour, past, toLowCardinality(substring(whole, h, b - h)) AS prefix,
+    substring(whole, b + 1, e - b - 1) AS pid, e, c, timed, decoded,
     timed AND b > h AND e > b AND e - b < 12 AND NOT match(pid, '[^0-9]') AND length(line) < 8192
-        AND substring(line, e + 3, 4) != '[ID ' AND {printable} AS canonical
+        AND substring(whole, e + 3, 4) != '[ID ' AND {sound} AND {printable} AS canonical
 FROM (
     SELECT
-        n, line, {hour} AS hour, {past} AS past, {timed} AS timed, {head} AS h,
-        position(line, '[', h) AS b, position(line, ']: ', b) AS e, position(line, ': ', e + 3) AS c
-    FROM (SELECT {first} + rowNumberInAllBlocks() AS n, line FROM file('/proc/self/fd/{descriptor}', 'LineAsString', 'line String'))
+        n, line, body AS whole, record, decoded, {hour} AS hour, {past} AS past, {timed} AS timed, {head} AS h,
+        position(body, '[', h) AS b, position(body, ']: ', b) AS e, position(body, ': ', e + 3) AS c
+    FROM (
+        SELECT n, line, {record} AS record, {stamp} AS stamp, {body} AS body, {decoded} AS decoded
+        FROM (SELECT {first} + rowNumberInAllBlocks() AS n, line FROM file('/proc/self/fd/{descriptor}', 'LineAsString', 'line String'))
+    )
 )
+
+-- Records that may say more than was taken out of them.
+-- name: undecoded
+SELECT count() FROM cut WHERE NOT decoded
 
 -- name: hours
 SELECT toString(hour), min(n) AS first FROM cut WHERE timed GROUP BY hour ORDER BY first
@@ -48,9 +55,9 @@ FROM (
         transform(prefix, {prefixes}, {hosts}, '') AS host, transform(prefix, {prefixes}, {instances}, '') AS instance,
         transform(prefix, {prefixes}, {services}, '') AS service, transform(prefix, {prefixes}, {daemons}, '') AS daemon,
         if(canonical, transform(prefix, {prefixes}, {roles}, 'foreign'), 'stray') AS role,
-        pid, if(canonical, substring(line, e + 3), line) AS whole,
-        if(c = 0 OR role IN ('foreign', 'stray'), '', substring(line, e + 3, c - e - 3)) AS token,
-        if(position(token, ' ') = 0, token, '') AS q, if(c = 0, '', substring(line, c + 2)) AS behind
+        pid, if(role = 'stray', {kept_as}, substring({kept_as}, e + 3)) AS whole,
+        if(c = 0 OR role IN ('foreign', 'stray'), '', substring({kept_as}, e + 3, c - e - 3)) AS token,
+        if(position(token, ' ') = 0, token, '') AS q, if(c = 0, '', substring({kept_as}, c + 2)) AS behind
     FROM cut
 )
 
@@ -59,22 +66,26 @@ FROM (
 SELECT
     countIf(role = 'smtpd' AND (startsWith(text, 'NOQUEUE: client=') OR position(text, 'proxy-') > 0)) AS proxied,
     countIf((role = 'stray' OR startsWith(text, 'message repeated '))
-        AND multiSearchAny(line, ['connect from ', ' TLS connection ', 'NOQUEUE', 'queue active'])) AS odd,
-    max(at) AS latest, minIf(at, at >= 0) AS earliest, argMaxIf(line, n, at >= 0) AS last
+        AND multiSearchAny(text, ['connect from ', ' TLS connection ', 'NOQUEUE', 'queue active'])) AS odd,
+    max(at) AS latest, minIf(at, at >= 0) AS earliest, argMaxIf(line, n, at >= 0) AS last,
+    arrayMin(arrayDifference(groupArrayIf(at, at >= 0))) >= 0 AS sorted
 FROM l
 
 -- The latest time until each line, less the line's own: how far lines stand out of order.
 -- name: disorder
 SELECT max(until - at) FROM (SELECT at, max(at) OVER (ORDER BY n ROWS UNBOUNDED PRECEDING) AS until FROM l WHERE at >= 0)
 
--- Queue ids that lines name which are not their own, of those that have lines here. Odd: by lines that are read otherwise.
+-- Queue ids that lines name which are not their own, of those that have lines here: the least and the greatest of the
+-- mails whose lines do (0: any). Odd: by lines that are read otherwise.
 -- name: near
 CREATE TEMPORARY TABLE near ENGINE = Memory AS
-SELECT name, max(strange) AS odd FROM (
-    SELECT arrayJoin(extractAll(substring(rest, position(rest, 'ed as ') - 6), '(?:queued|forwarded) as ([0-9A-Za-z]{6,})')) AS name, false AS strange
+SELECT name, max(strange) AS odd, min(who) AS least, max(who) AS greatest FROM (
+    SELECT k AS who, arrayJoin(extractAll(substring(rest, greatest(position(rest, 'ed as '), 8) - 7), '(?:queued|forwarded) as ([0-9A-Za-z]{6,})')) AS name, false AS strange
     FROM l WHERE kind = 4 AND position(rest, 'ed as ') > 0
     UNION ALL
-    SELECT arrayJoin(extractAll(line, '[0-9A-Za-z]{6,}')), role = 'stray' OR startsWith(text, 'message repeated ') FROM l
+    SELECT k, arrayJoin(extractAll(rest, 'orig_queue_id=([0-9A-Za-z]{6,})')), false FROM l WHERE kind = 0 AND position(rest, 'orig_queue_id=') > 0
+    UNION ALL
+    SELECT 0, arrayJoin(extractAll(text, '[0-9A-Za-z]{6,}')), role = 'stray' OR startsWith(text, 'message repeated ') FROM l
     WHERE role = 'stray' OR (kind = 9 AND role != 'foreign'
         AND multiSearchAny(text, ['ed as ', 'notification: ', 'orig_', 'message rejected', 'message repeated ']))
 ) WHERE name IN (SELECT q FROM l) GROUP BY name
@@ -84,8 +95,8 @@ SELECT name, max(strange) AS odd FROM (
 CREATE TEMPORARY TABLE names ENGINE = Memory AS
 SELECT k, n, substring(rest, 12) AS message_id FROM l WHERE kind = 2
 UNION ALL
-SELECT 0, n, trimRight(substring(line, position(line, 'message-id=') + 11), ']') FROM l
-WHERE kind = 9 AND role != 'foreign' AND position(line, 'message-id=') > 0
+SELECT 0, n, trimRight(substring(text, position(text, 'message-id=') + 11), ']') FROM l
+WHERE kind = 9 AND role != 'foreign' AND position(text, 'message-id=') > 0
 
 -- What each process said of its connection: 1 the peer of a delivery, 2 that of a client, 3 the end of one.
 -- name: talk
@@ -108,18 +119,46 @@ WHERE role = 'smtpd' AND startsWith(text, 'NOQUEUE: ') AND NOT startsWith(text, 
 UNION ALL
 SELECT DISTINCT concat(toString(host), '/', pid) FROM l WHERE startsWith(text, 'message repeated ')
 
--- name: mails
-CREATE TEMPORARY TABLE mails ENGINE = Memory AS
-SELECT k, any(q) AS queue_id
+-- Queue ids whose lines stand here from the first to the last, in the usual order.
+-- name: whole
+CREATE TEMPORARY TABLE whole ENGINE = Memory AS
+SELECT
+    k, any(q) AS queue_id, any(toString(instance)) AS scope, maxIf(n, kind = 0) AS begun, maxIf(n, kind = 2) AS named,
+    minIf(n, kind = 3) AS active, minIf(n, kind = 4) AS tried, maxIf(n, kind = 4) AS done, maxIf(at, kind = 2) AS named_at, maxIf(at, kind = 4) AS done_at
 FROM l WHERE k != 0
 GROUP BY k
 HAVING count() < 60 AND max(kind) = 5
-    AND countIf(kind = 0) = 1 AND countIf(kind = 2) = 1 AND countIf(kind = 3) = 1 AND countIf(kind = 4) > 0 AND countIf(kind = 5) = 1
-    AND min(at) >= 0 AND maxIf(n, kind = 0) < minIf(n, kind IN (1, 2)) AND maxIf(n, kind IN (1, 2)) < maxIf(n, kind = 3)
-    AND maxIf(n, kind = 3) < minIf(n, kind = 4) AND maxIf(n, kind = 4) < maxIf(n, kind = 5)
+    AND countIf(kind = 0) = 1 AND countIf(kind = 2) = 1 AND countIf(kind = 3) > 0 AND countIf(kind = 4) > 0 AND countIf(kind = 5) = 1
+    AND min(at) >= 0 AND begun < minIf(n, kind IN (1, 2)) AND maxIf(n, kind IN (1, 2)) < active
+    AND active < tried AND maxIf(n, kind IN (3, 4)) < maxIf(n, kind = 5)
     AND max(at) - min(at) <= 18000000 AND maxIf(at, kind = 5) <= {latest} - 60000 AND max(at) <= {latest}
-    AND min(instance) = max(instance) AND queue_id NOT IN (SELECT name FROM near) AND sum(length(line)) < 60000
-    AND match(queue_id, {queue_id})
+    AND min(instance) = max(instance) AND sum(length(line)) < 60000 AND match(queue_id, {queue_id})
+
+-- Of these, two that are one mail: all answers to the first name the second, which a content filter gave back, and nobody else names either.
+-- The first was in progress when the second was named, and a doubt about it has not ended: the state machine joins them, too.
+-- name: pairs
+CREATE TEMPORARY TABLE pairs ENGINE = Memory AS
+SELECT former.k AS first, latter.k AS second, former.queue_id AS first_id, latter.queue_id AS second_id
+FROM (
+    SELECT DISTINCT k AS former_k, sipHash64(toString(host), name) AS latter_k
+    FROM (
+        SELECT k, host, arrayJoin(extractAll(substring(rest, position(rest, 'queued as ')), 'queued as ([0-9A-Za-z]{6,})')) AS name
+        FROM l WHERE kind = 4 AND position(rest, 'queued as ') > 0
+    ) WHERE name IN (SELECT name FROM near)
+) AS said
+INNER JOIN whole AS former ON said.former_k = former.k
+INNER JOIN whole AS latter ON said.latter_k = latter.k
+INNER JOIN near AS of_latter ON latter.queue_id = of_latter.name
+LEFT JOIN near AS of_former ON former.queue_id = of_former.name
+WHERE former.k != latter.k AND former.scope = latter.scope AND of_latter.least = former.k AND of_latter.greatest = former.k
+    AND (of_former.name = '' OR (of_former.least = latter.k AND of_former.greatest = latter.k))
+    AND former.begun < latter.begun AND former.active < latter.named AND latter.named < former.tried AND former.done < latter.tried
+    AND former.done_at <= latter.named_at + {doubt}
+
+-- name: mails
+CREATE TEMPORARY TABLE mails ENGINE = Memory AS
+SELECT k, queue_id, active FROM whole
+WHERE queue_id NOT IN (SELECT name FROM near) OR k IN (SELECT first FROM pairs) OR k IN (SELECT second FROM pairs)
 
 -- name: headers
 CREATE TEMPORARY TABLE headers ENGINE = Memory AS
@@ -148,7 +187,7 @@ FROM (
 -- name: attempts
 CREATE TEMPORARY TABLE attempts ENGINE = Memory AS
 SELECT
-    k, n, at, concat(toString(host), '/', pid) AS p, toString(daemon) AS transport, line, status, dsn, tls, reply,
+    k, n, at, q, concat(toString(host), '/', pid) AS p, toString(daemon) AS transport, line, status, dsn, tls, reply,
     {canonical:sent_to} AS recipient, {canonical:sent_for} AS original, mx_host, mx_ip,
     toInt64(floor(toFloat64OrZero(delay) * 1000 + 0.5)) AS delay,
     toUInt16OrZero(substring(extract(reply, '^[2-5]\\d\\d(?:[ -]|$)'), 1, 3)) AS code,
@@ -156,7 +195,7 @@ SELECT
         AND NOT startsWith(said, 'SASL ') AND NOT (endsWith(said, ' command') AND position(said, ' (in reply to ') > 0) AS fine
 FROM (
     SELECT
-        k, n, at, host, pid, daemon, line, said, whom, how, via, whom[1] AS sent_to, whom[2] AS sent_for,
+        k, n, at, q, host, pid, daemon, line, said, whom, how, via, whom[1] AS sent_to, whom[2] AS sent_for,
         how[1] AS delay, how[2] AS tls, how[3] AS dsn, how[4] AS status,
         if(startsWith(said, 'host ') OR startsWith(said, 'delivery '), extractGroups(said, {said}), []) AS quoted,
         quoted != [] OR NOT (startsWith(said, 'host ') OR startsWith(said, 'delivery ')) OR (position(said, ' said: ') = 0
@@ -166,7 +205,7 @@ FROM (
         if(quoted != [], quoted[3], said) AS reply
     FROM (
         SELECT
-            k, n, at, host, pid, daemon, line, extractGroups(rest, {whom}) AS whom,
+            k, n, at, q, host, pid, daemon, line, extractGroups(rest, {whom}) AS whom,
             extractGroups(whom[3], '^([^\\[\\]:]*)(?:\\[([^\\[\\]]*)\\](?::\\d+)?)?$') AS via,
             position(rest, ' delay=') AS d, position(rest, ' (', d) AS o, extractGroups(substring(rest, d + 7), {how}) AS how,
             substring(rest, o + 2, length(rest) - o - 2) AS said
@@ -188,17 +227,37 @@ SELECT
     if(micros < 1000000 AND born.at % 1000 = 0, born.at + intDiv(micros, 1000), born.at) AS accepted_at,
     concat(host, '/', born.pid) AS p, born.at AS begun_at, if(c[1] = 'unknown', '', c[1]) AS client_name, c[2] AS origin, concat(c[3], c[4]) AS login,
     {canonical:a[1]} AS sender, toUInt64OrZero(a[2]) AS size, toUInt32OrZero(a[3]) AS recipients, substring(mid.rest, 12) AS message_id, mid.n AS named,
-    length(c) = 4 AND length(a) = 3 AND match(message_id, '^<[^<>]+>$') AS fine
+    if(length(c) = 4, '', extract(born.rest, {passed_on})) AS passed_on,
+    (length(c) = 4 OR passed_on != '') AND length(a) = 3 AND match(message_id, '^<[^<>]+>$') AS fine
 FROM (SELECT k, n, at, q, host, instance, service, pid, rest FROM l WHERE kind = 0 AND k IN (SELECT k FROM mails)) AS born
-ANY INNER JOIN (SELECT k, rest FROM l WHERE kind = 3 AND k IN (SELECT k FROM mails)) AS act USING k
+ANY INNER JOIN (SELECT k, rest FROM l WHERE kind = 3 AND n IN (SELECT active FROM mails)) AS act USING k
 ANY INNER JOIN (SELECT k, n, rest FROM l WHERE kind = 2 AND k IN (SELECT k FROM mails)) AS mid USING k
 
+-- The lines behind an acceptance.
 -- name: evidence
 CREATE TEMPORARY TABLE evidence ENGINE = Memory AS
 SELECT
     k, max(n) AS last, argMax(at, n) AS active_at,
-    arrayStringConcat(arrayMap(each -> each.2, arraySort(groupArray((n, concat(toString(n), '\t', line))))), '\n') AS raw
-FROM (SELECT k, n, at, line FROM l WHERE kind < 4 AND k IN (SELECT k FROM mails)) GROUP BY k
+    groupConcat('\n')(concat(toString(n), '\t', line)) AS raw
+FROM (
+    SELECT k, n, at, line FROM l
+    WHERE kind < 4 AND k IN (SELECT k FROM mails) AND k NOT IN (SELECT second FROM pairs) AND (kind < 3 OR n IN (SELECT active FROM mails))
+)
+GROUP BY k
+
+-- The lines behind an outcome, besides its own: that it was put back into the queue, and what a filter gave back.
+-- name: before
+CREATE TEMPORARY TABLE before ENGINE = Memory AS
+SELECT k, outcome, concat(arrayStringConcat(arrayMap(each -> each.2, arraySort(groupArray((n, concat(toString(n), '\t', line))))), '\n'), '\n') AS raw
+FROM (
+    SELECT said.k AS k, said.n AS n, said.line AS line, attempts.n AS outcome
+    FROM (
+        SELECT k, n, line FROM l
+        WHERE kind < 4 AND k IN (SELECT k FROM mails) AND (k IN (SELECT second FROM pairs) OR (kind = 3 AND n NOT IN (SELECT active FROM mails)))
+    ) AS said
+    ASOF INNER JOIN (SELECT k, n FROM attempts) AS attempts ON said.k = attempts.k AND said.n < attempts.n
+)
+GROUP BY k, outcome
 
 -- name: unknown_headers
 SELECT DISTINCT odd, value FROM headers WHERE odd != '' AND fine
@@ -211,22 +270,37 @@ SELECT DISTINCT reply, code, dsn FROM attempts WHERE status != 'sent' AND fine
 SELECT DISTINCT reply, mx_host, mx_ip, transport FROM attempts WHERE status = 'sent' AND fine AND match(mx_ip, {near_address})
 
 -- Mails that are not plain after all.
--- name: doubt
-CREATE TEMPORARY TABLE doubt ENGINE = Memory AS
+-- name: doubts
+CREATE TEMPORARY TABLE doubts ENGINE = Memory AS
 SELECT k FROM headers WHERE NOT fine
 UNION ALL SELECT k FROM attempts WHERE NOT fine
 UNION ALL SELECT k FROM l WHERE kind = 4 AND k IN (SELECT k FROM mails) AND NOT endsWith(rest, ')')
 UNION ALL SELECT k FROM mails WHERE k NOT IN (SELECT k FROM begun WHERE fine) OR queue_id IN (SELECT name FROM in_flight WHERE what = 'queue id')
-UNION ALL SELECT k FROM attempts GROUP BY k, recipient HAVING count() > 1
+UNION ALL SELECT k FROM l WHERE kind = 3 AND k IN (SELECT k FROM mails) AND n NOT IN (SELECT active FROM mails) AND NOT match(rest, {active})
 UNION ALL SELECT k FROM attempts WHERE (reply, mx_host, mx_ip, transport) IN (SELECT reply, mx_host, mx_ip, transport FROM filters)
-UNION ALL SELECT k FROM attempts WHERE position(reply, 'ed as ') > 0
+UNION ALL SELECT k FROM attempts WHERE position(reply, 'ed as ') > 0 AND k NOT IN (SELECT first FROM pairs)
     AND hasAny(extractAll(reply, '(?:queued|forwarded) as ([0-9A-Za-z]{6,})'), (SELECT groupArray(name) FROM (SELECT name FROM near UNION ALL SELECT name FROM in_flight WHERE what = 'queue id')))
-UNION ALL SELECT k FROM begun WHERE message_id IN (SELECT message_id FROM names GROUP BY message_id HAVING count() > 1) OR message_id IN (SELECT name FROM in_flight WHERE what = 'message id')
+UNION ALL SELECT k FROM begun WHERE message_id IN (SELECT message_id FROM names WHERE k NOT IN (SELECT second FROM pairs) GROUP BY message_id HAVING count() > 1) OR message_id IN (SELECT name FROM in_flight WHERE what = 'message id')
 UNION ALL SELECT k FROM begun WHERE p IN (SELECT p FROM odd_processes)
 UNION ALL SELECT k FROM attempts WHERE p IN (SELECT p FROM odd_processes)
 UNION ALL SELECT begun.k FROM begun ASOF INNER JOIN nameless ON begun.host = nameless.host AND begun.named >= nameless.first WHERE begun.named <= nameless.last
 UNION ALL SELECT begun.k FROM begun ASOF INNER JOIN talk ON begun.p = talk.p AND begun.first_line > talk.n WHERE talk.version != '' AND talk.at < begun.begun_at - {idle}
 UNION ALL SELECT attempts.k FROM attempts ASOF INNER JOIN talk ON attempts.p = talk.p AND attempts.n > talk.n WHERE talk.version != '' AND talk.at < attempts.at - {idle}
+UNION ALL SELECT k FROM begun WHERE passed_on != '' AND (k, passed_on) NOT IN (SELECT second, first_id FROM pairs)
+UNION ALL SELECT second FROM pairs WHERE second IN (SELECT first FROM pairs)
+UNION ALL SELECT attempts.k FROM attempts INNER JOIN pairs ON attempts.k = pairs.first WHERE status != 'sent' OR NOT endsWith(reply, concat('queued as ', second_id))
+UNION ALL SELECT pairs.first
+FROM pairs INNER JOIN begun AS former ON pairs.first = former.k INNER JOIN begun AS latter ON pairs.second = latter.k
+WHERE former.message_id != latter.message_id OR former.sender != latter.sender OR former.size = 0 OR former.recipients = 0
+    OR (former.sender = '' AND pairs.second IN (SELECT k FROM headers))
+UNION ALL SELECT headers.k FROM headers INNER JOIN pairs ON headers.k = pairs.second WHERE (pairs.first, name, value) NOT IN (SELECT k, name, value FROM headers)
+
+-- Who is one mail with another is as plain as that.
+-- name: doubt
+CREATE TEMPORARY TABLE doubt ENGINE = Memory AS
+SELECT k FROM doubts
+UNION ALL SELECT first FROM pairs WHERE second IN (SELECT k FROM doubts)
+UNION ALL SELECT second FROM pairs WHERE first IN (SELECT k FROM doubts)
 
 -- What other mails went through, by which one of them may be in progress while its Message-ID is not known: 0 begun,
 -- 2 named, 3 active with so many recipients, 4 an outcome, 5 the end, 9 anything else. `odd`: other lines name it, too.
@@ -292,11 +366,11 @@ SELECT
     toLowCardinality(interface) AS interface, size, recipients, q AS queue_id, toLowCardinality(host) AS host, toLowCardinality(x.transport) AS transport,
     toLowCardinality(x.mx_host) AS mx_host, toLowCardinality(x.mx_ip) AS mx_ip, x.code AS code, toLowCardinality(x.dsn) AS enhanced_code, x.reply AS reply,
     x.delay AS delay, toLowCardinality(x.tls) AS tls, toLowCardinality(x.family) AS family, x.hard AS hard, toLowCardinality({source}) AS source, toUInt64(x.line) AS line, x.raw AS raw,
-    toLowCardinality('') AS campaign, toLowCardinality('') AS sequence, toUInt16(0) AS step, false AS automatic, false AS positive, '' AS current_queue_id
+    toLowCardinality('') AS campaign, toLowCardinality('') AS sequence, toUInt16(0) AS step, false AS automatic, false AS positive, x.current_id AS current_queue_id
 FROM (
     SELECT begun.*, interface IN ('smtps', 'submissions', '465') OR talk.version != '' AS secured
     FROM begun ASOF LEFT JOIN talk ON begun.p = talk.p AND begun.first_line > talk.n
-    WHERE k NOT IN (SELECT k FROM doubt)
+    WHERE k NOT IN (SELECT k FROM doubt) AND k NOT IN (SELECT second FROM pairs)
 ) AS b
 ANY INNER JOIN (
     SELECT
@@ -312,17 +386,26 @@ ANY INNER JOIN (
 INNER JOIN (
     SELECT
         k, 'accepted' AS type, active_at AS at, 1 AS waiting, '' AS recipient, '' AS original, 0 AS place, '' AS transport, '' AS mx_host, '' AS mx_ip,
-        toUInt16(0) AS code, '' AS dsn, '' AS reply, toInt64(0) AS delay, '' AS tls, '' AS family, false AS hard, last AS line, raw
+        toUInt16(0) AS code, '' AS dsn, '' AS reply, toInt64(0) AS delay, '' AS tls, '' AS family, false AS hard, last AS line, raw, '' AS current_id
     FROM evidence
     UNION ALL
     SELECT
-        k, transform(status, ['sent', 'deferred', 'bounced'], ['delivered', 'deferred', 'bounced'], ''), at, if(place = 1, -1, 0), recipient, original,
-        place, transport, mx_host, mx_ip, code, dsn, reply, delay,
-        tls0, if(status = 'sent', '', known_failures.family), if(status = 'sent', false, known_failures.hard), n, concat(toString(n), '\t', line)
+        a.root, if(passed, 'reinjected', transform(status, ['sent', 'deferred', 'bounced'], ['delivered', 'deferred', 'bounced'], '')), at, if(turn = 1 AND NOT passed, -1, 0),
+        recipient, original, place, transport, mx_host, mx_ip, a.code, a.dsn, a.reply, delay,
+        tls0, if(status = 'sent', '', known_failures.family), if(status = 'sent', false, known_failures.hard), a.n, concat(before.raw, toString(a.n), '\t', line),
+        if(a.root = a.k, '', q)
     FROM (
         SELECT
-            attempts.*, row_number() OVER (PARTITION BY k ORDER BY n) AS place,
-            if(attempts.tls = '' AND mx_ip != '' AND startsWith(talk.peer, concat(mx_host, '[', mx_ip, ']')), talk.version, attempts.tls) AS tls0
-        FROM attempts ASOF LEFT JOIN talk ON attempts.p = talk.p AND attempts.n > talk.n) AS a
+            turns.*, dense_rank() OVER (PARTITION BY root ORDER BY since) AS place,
+            if(turns.tls = '' AND mx_ip != '' AND startsWith(talk.peer, concat(mx_host, '[', mx_ip, ']')), talk.version, turns.tls) AS tls0
+        FROM (
+            SELECT
+                attempts.*, if(pairs.second = 0, attempts.k, pairs.first) AS root, k IN (SELECT first FROM pairs) AS passed,
+                row_number() OVER (PARTITION BY k ORDER BY n) AS turn, min(n) OVER (PARTITION BY root, recipient) AS since
+            FROM attempts ANY LEFT JOIN pairs ON attempts.k = pairs.second
+        ) AS turns
+        ASOF LEFT JOIN talk ON turns.p = talk.p AND turns.n > talk.n
+    ) AS a
     ANY LEFT JOIN known_failures ON a.reply = known_failures.reply AND a.code = known_failures.code AND a.dsn = known_failures.dsn
+    ANY LEFT JOIN before ON a.k = before.k AND a.n = before.outcome
 ) AS x USING k
