@@ -376,7 +376,7 @@ class LogReading:
         if cut is not None and self.plain is not None:
             position.settled = self._settle(position, cut)
             if position.settled is not None:
-                self._take_lines(position, position.settled.numbered(text.split(b"\n")))
+                self._take_lines(position, position.settled.numbered(text))
                 self._last = self._lines.read(cut.last[:LONGEST_LINE])
                 count = text.count(b"\n") + (not text.endswith(b"\n"))
                 self.plain.note(position.settled.left, count)

@@ -179,11 +179,10 @@ class Block:
             return False
         return self._find()
 
-    def clear(self) -> None:
-        """Forget all. The tables stay: making them is much of what a small block costs."""
-        for table in self._full:
-            self._scratch.run(f"TRUNCATE TABLE {table}")
-        self._full.clear()
+    def clear(self, but: str = "") -> None:
+        """Forget all, or all but a table. The tables stay: making them is much of what a small block costs."""
+        for table in self._full - {but}:
+            self._empty(table)
 
     def _empty(self, table: str) -> None:
         self._scratch.run(f"TRUNCATE TABLE {table}")
@@ -227,7 +226,7 @@ class Block:
         self._run("mails")
         self._run("headers", {"marks": tuple(judged_names() | {CAMPAIGN})})
         for name in ("attempts", "begun", "evidence", "before"):
-            self._run(name, {"base_52": _BASE_52})
+            self._run(name, {"digits": LONG_DIGITS})
         asked = [(str(odd), str(value)) for odd, value in self._rows("unknown_headers")]
         self._scratch.fill(
             "known_headers", [(odd, value, _READERS[odd](value)) for odd, value in asked if odd in _READERS]
@@ -257,8 +256,8 @@ class Block:
 
     def tell(self, told: Told) -> dict[EventType, int]:
         """Make the events of the plain mails that were settled; how many there are of each type."""
-        self._empty("l")
         self._run("events", msgspec.structs.asdict(told))
+        self.clear(but="told")
         return {EventType(str(kind)): int(count) for kind, count in self._rows("counts")}
 
     def add(self, events: list[MailEvent]) -> tuple[int, int, int]:
@@ -338,9 +337,6 @@ def _is_filter(reply: str, mx_host: str, mx_ip: str, transport: str) -> bool:
 
 
 _STRAY = Tag("", "", "", "", "")
-_BASE_52 = " + ".join(
-    f"(position('{LONG_DIGITS}', substring(q, z - {4 - place}, 1)) - 1) * {52 ** (3 - place)}" for place in range(4)
-)
 
 
 def _statements() -> dict[str, str]:
@@ -351,7 +347,7 @@ def _statements() -> dict[str, str]:
 
 
 _STATEMENTS = _statements()
-_RAW = frozenset({"printable", "base_52", "kept_as", *EXPRESSIONS})  # expressions, not values
+_RAW = frozenset({"printable", "kept_as", *EXPRESSIONS})  # expressions, not values
 
 
 def _filled(name: str, values: dict[str, object]) -> str:

@@ -155,9 +155,10 @@ class Settled:
         self._rest = rest
         self.left = len(rest)
 
-    def numbered(self, text: list[bytes]) -> Iterator[tuple[int, str]]:
-        """The lines that are left. Between them, what the others would have left behind happens."""
-        block, learn, first = self.block, self._lines.learn, self.block.first
+    def numbered(self, text: bytes) -> Iterator[tuple[int, str]]:
+        """The lines that are left of the text. Between them, what the others would have left behind happens."""
+        block, learn = self.block, self._lines.learn
+        here, start = block.first, 0
         prefixes = iter(block.writers)
         name, tag, place = next(prefixes, _NONE)
         for number, clock in self._rest:
@@ -166,7 +167,10 @@ class Settled:
                 name, tag, place = next(prefixes, _NONE)
             if clock > 0:
                 self._correlation.pass_time(clock)
-            yield number, text[number - first].decode("utf-8", "replace")
+            while here < number:
+                start, here = text.find(b"\n", start) + 1, here + 1
+            end = text.find(b"\n", start)
+            yield number, text[start : end if end >= 0 else None].decode("utf-8", "replace")
         while place < _NONE[2]:
             learn(name, tag)
             name, tag, place = next(prefixes, _NONE)

@@ -213,25 +213,38 @@ FROM (
     )
 )
 
--- What was begun: one row a mail.
+-- What was begun: one row a mail. In steps: an expression that stands in another is worked out, and planned, once for each time that it does.
 -- name: begun
 CREATE TEMPORARY TABLE begun ENGINE = Memory AS
-WITH
-    extractGroups(born.rest, {client}) AS c, extractGroups(act.rest, {active}) AS a, born.q AS q,
-    length(q) - position(reverse(q), 'z') + 1 AS z,
-    multiIf(
-        z > 10 AND z < length(q), {base_52},
-        match(q, '^[0-9A-Fa-f]{5}'), toInt64(reinterpretAsUInt32(reverse(unhex(concat('000', substring(q, 1, 5)))))), 10000000) AS micros
 SELECT
-    k, q, toString(born.host) AS host, toString(born.instance) AS instance, toString(born.service) AS interface, born.n AS first_line,
-    if(micros < 1000000 AND born.at % 1000 = 0, born.at + intDiv(micros, 1000), born.at) AS accepted_at,
-    concat(host, '/', born.pid) AS p, born.at AS begun_at, if(c[1] = 'unknown', '', c[1]) AS client_name, c[2] AS origin, concat(c[3], c[4]) AS login,
-    {canonical:a[1]} AS sender, toUInt64OrZero(a[2]) AS size, toUInt32OrZero(a[3]) AS recipients, substring(mid.rest, 12) AS message_id, mid.n AS named,
-    if(length(c) = 4, '', extract(born.rest, {passed_on})) AS passed_on,
-    (length(c) = 4 OR passed_on != '') AND length(a) = 3 AND match(message_id, '^<[^<>]+>$') AS fine
-FROM (SELECT k, n, at, q, host, instance, service, pid, rest FROM l WHERE kind = 0 AND k IN (SELECT k FROM mails)) AS born
-ANY INNER JOIN (SELECT k, rest FROM l WHERE kind = 3 AND n IN (SELECT active FROM mails)) AS act USING k
-ANY INNER JOIN (SELECT k, n, rest FROM l WHERE kind = 2 AND k IN (SELECT k FROM mails)) AS mid USING k
+    k, q, host, instance, interface, first_line, if(micros < 1000000 AND begun_at % 1000 = 0, begun_at + intDiv(micros, 1000), begun_at) AS accepted_at,
+    p, begun_at, if(c[1] = 'unknown', '', c[1]) AS client_name, c[2] AS origin, concat(c[3], c[4]) AS login,
+    {canonical:sent_by} AS sender, size, recipients, message_id, named, passed_on, sound AND (known OR passed_on != '') AS fine
+FROM (
+    SELECT
+        k, q, host, instance, interface, first_line, p, begun_at, c, a[1] AS sent_by, toUInt64OrZero(a[2]) AS size, toUInt32OrZero(a[3]) AS recipients,
+        message_id, named, length(c) = 4 AS known, if(known, '', extract(rest, {passed_on})) AS passed_on, length(a) = 3 AND match(message_id, '^<[^<>]+>$') AS sound,
+        multiIf(
+            digits != '', (at_1 - 1) * 140608 + (at_2 - 1) * 2704 + (at_3 - 1) * 52 + at_4 - 1,
+            match(q, '^[0-9A-Fa-f]{5}'), toInt64(reinterpretAsUInt32(reverse(unhex(concat('000', substring(q, 1, 5)))))), 10000000) AS micros
+    FROM (
+        SELECT
+            *, toInt64(position({digits}, substring(digits, 1, 1))) AS at_1, toInt64(position({digits}, substring(digits, 2, 1))) AS at_2,
+            toInt64(position({digits}, substring(digits, 3, 1))) AS at_3, toInt64(position({digits}, substring(digits, 4, 1))) AS at_4
+        FROM (
+            SELECT *, if(z > 10 AND z < length(q), substring(q, z - 4, 4), '') AS digits
+            FROM (
+                SELECT
+                    k, born.q AS q, toString(born.host) AS host, toString(born.instance) AS instance, toString(born.service) AS interface, born.n AS first_line,
+                    concat(host, '/', born.pid) AS p, born.at AS begun_at, born.rest AS rest, extractGroups(rest, {client}) AS c, extractGroups(act.rest, {active}) AS a,
+                    substring(mid.rest, 12) AS message_id, mid.n AS named, length(q) - position(reverse(q), 'z') + 1 AS z
+                FROM (SELECT k, n, at, q, host, instance, service, pid, rest FROM l WHERE kind = 0 AND k IN (SELECT k FROM mails)) AS born
+                ANY INNER JOIN (SELECT k, rest FROM l WHERE kind = 3 AND n IN (SELECT active FROM mails)) AS act USING k
+                ANY INNER JOIN (SELECT k, n, rest FROM l WHERE kind = 2 AND k IN (SELECT k FROM mails)) AS mid USING k
+            )
+        )
+    )
+)
 
 -- The lines behind an acceptance.
 -- name: evidence
@@ -272,28 +285,26 @@ SELECT DISTINCT reply, mx_host, mx_ip, transport FROM attempts WHERE status = 's
 -- Mails that are not plain after all.
 -- name: doubts
 CREATE TEMPORARY TABLE doubts ENGINE = Memory AS
-SELECT k FROM headers WHERE NOT fine
-UNION ALL SELECT k FROM attempts WHERE NOT fine
-UNION ALL SELECT k FROM l WHERE kind = 4 AND k IN (SELECT k FROM mails) AND NOT endsWith(rest, ')')
-UNION ALL SELECT k FROM mails WHERE k NOT IN (SELECT k FROM begun WHERE fine) OR queue_id IN (SELECT name FROM in_flight WHERE what = 'queue id')
-UNION ALL SELECT k FROM l WHERE kind = 3 AND k IN (SELECT k FROM mails) AND n NOT IN (SELECT active FROM mails) AND NOT match(rest, {active})
-UNION ALL SELECT k FROM attempts WHERE (reply, mx_host, mx_ip, transport) IN (SELECT reply, mx_host, mx_ip, transport FROM filters)
-UNION ALL SELECT k FROM attempts WHERE position(reply, 'ed as ') > 0 AND k NOT IN (SELECT first FROM pairs)
-    AND hasAny(extractAll(reply, '(?:queued|forwarded) as ([0-9A-Za-z]{6,})'), (SELECT groupArray(name) FROM (SELECT name FROM near UNION ALL SELECT name FROM in_flight WHERE what = 'queue id')))
-UNION ALL SELECT k FROM begun WHERE message_id IN (SELECT message_id FROM names WHERE k NOT IN (SELECT second FROM pairs) GROUP BY message_id HAVING count() > 1) OR message_id IN (SELECT name FROM in_flight WHERE what = 'message id')
-UNION ALL SELECT k FROM begun WHERE p IN (SELECT p FROM odd_processes)
-UNION ALL SELECT k FROM attempts WHERE p IN (SELECT p FROM odd_processes)
+SELECT k FROM headers
+WHERE NOT fine OR (k IN (SELECT second FROM pairs) AND (k, name, value) NOT IN (SELECT second, name, value FROM pairs INNER JOIN headers ON pairs.first = headers.k))
+UNION ALL SELECT k FROM l WHERE k IN (SELECT k FROM mails) AND ((kind = 4 AND NOT endsWith(rest, ')')) OR (kind = 3 AND NOT match(rest, {active})))
+UNION ALL SELECT k FROM mails WHERE k NOT IN (SELECT k FROM begun) OR queue_id IN (SELECT name FROM in_flight WHERE what = 'queue id')
+UNION ALL SELECT k FROM begun
+WHERE NOT fine OR p IN (SELECT p FROM odd_processes) OR (passed_on != '' AND (k, passed_on) NOT IN (SELECT second, first_id FROM pairs)) OR message_id IN (
+    SELECT message_id FROM names WHERE k NOT IN (SELECT second FROM pairs) GROUP BY message_id HAVING count() > 1 UNION ALL SELECT name FROM in_flight WHERE what = 'message id')
+UNION ALL SELECT k FROM attempts
+WHERE NOT fine OR p IN (SELECT p FROM odd_processes) OR (reply, mx_host, mx_ip, transport) IN (SELECT reply, mx_host, mx_ip, transport FROM filters)
+    OR if(k IN (SELECT first FROM pairs), status != 'sent' OR (k, extract(reply, 'queued as ([0-9A-Za-z]{6,})$')) NOT IN (SELECT first, second_id FROM pairs),
+        position(reply, 'ed as ') > 0 AND hasAny(extractAll(reply, '(?:queued|forwarded) as ([0-9A-Za-z]{6,})'),
+            (SELECT groupArray(name) FROM (SELECT name FROM near UNION ALL SELECT name FROM in_flight WHERE what = 'queue id'))))
 UNION ALL SELECT begun.k FROM begun ASOF INNER JOIN nameless ON begun.host = nameless.host AND begun.named >= nameless.first WHERE begun.named <= nameless.last
-UNION ALL SELECT begun.k FROM begun ASOF INNER JOIN talk ON begun.p = talk.p AND begun.first_line > talk.n WHERE talk.version != '' AND talk.at < begun.begun_at - {idle}
-UNION ALL SELECT attempts.k FROM attempts ASOF INNER JOIN talk ON attempts.p = talk.p AND attempts.n > talk.n WHERE talk.version != '' AND talk.at < attempts.at - {idle}
-UNION ALL SELECT k FROM begun WHERE passed_on != '' AND (k, passed_on) NOT IN (SELECT second, first_id FROM pairs)
-UNION ALL SELECT second FROM pairs WHERE second IN (SELECT first FROM pairs)
-UNION ALL SELECT attempts.k FROM attempts INNER JOIN pairs ON attempts.k = pairs.first WHERE status != 'sent' OR NOT endsWith(reply, concat('queued as ', second_id))
-UNION ALL SELECT pairs.first
+UNION ALL SELECT spoken.k
+FROM (SELECT k, p, first_line AS n, begun_at AS at FROM begun UNION ALL SELECT k, p, n, at FROM attempts) AS spoken
+ASOF INNER JOIN talk ON spoken.p = talk.p AND spoken.n > talk.n WHERE talk.version != '' AND talk.at < spoken.at - {idle}
+UNION ALL SELECT pairs.second
 FROM pairs INNER JOIN begun AS former ON pairs.first = former.k INNER JOIN begun AS latter ON pairs.second = latter.k
 WHERE former.message_id != latter.message_id OR former.sender != latter.sender OR former.size = 0 OR former.recipients = 0
-    OR (former.sender = '' AND pairs.second IN (SELECT k FROM headers))
-UNION ALL SELECT headers.k FROM headers INNER JOIN pairs ON headers.k = pairs.second WHERE (pairs.first, name, value) NOT IN (SELECT k, name, value FROM headers)
+    OR pairs.second IN (SELECT first FROM pairs) OR (former.sender = '' AND pairs.second IN (SELECT k FROM headers))
 
 -- Who is one mail with another is as plain as that.
 -- name: doubt
@@ -303,10 +314,11 @@ UNION ALL SELECT first FROM pairs WHERE second IN (SELECT k FROM doubts)
 UNION ALL SELECT second FROM pairs WHERE first IN (SELECT k FROM doubts)
 
 -- What other mails went through, by which one of them may be in progress while its Message-ID is not known: 0 begun,
--- 2 named, 3 active with so many recipients, 4 an outcome, 5 the end, 9 anything else. `odd`: other lines name it, too.
+-- 2 named, 3 active with so many recipients, 4 an outcome, 5 the end, 6 what begins and ends nothing, 9 anything else.
+-- `odd`: other lines name it, too.
 -- name: courses
 SELECT
-    concat(toString(host), '/', toString(instance), '/', q), toString(host), n, at, kind,
+    concat(toString(host), '/', toString(instance), '/', q), toString(host), n, at, if(kind = 9 AND (role = 'agent' OR daemon IN ('bounce', 'defer', 'trace')), 6, kind),
     multiIf(kind = 2, toUInt32(rest != 'message-id=<>'), kind = 3, toUInt32OrZero(extract(rest, 'nrcpt=(\\d+) ')), toUInt32(daemon != 'local')),
     q IN (SELECT name FROM near WHERE odd)
 FROM l
