@@ -60,9 +60,9 @@ def settle(engine: Engine) -> None:
     """What the engine does by itself with weeks that were left alone for five minutes. The newest stays as it is."""
     parts = (
         "SELECT DISTINCT table, partition_id FROM system.parts WHERE active AND database = currentDatabase()"
-        " AND table IN ('deliveries', 'mails') ORDER BY partition_id, table"
+        " AND table IN ('deliveries', 'engagement', 'mails') ORDER BY partition_id, table"
     )
-    for table, partition in engine.rows(parts)[:-2]:
+    for table, partition in engine.rows(parts)[:-3]:
         progress(f"merging {table} {partition}")
         engine.command(f"OPTIMIZE TABLE {table} PARTITION ID '{partition}' FINAL")
 

@@ -134,6 +134,12 @@ def test_filters(maillog: ClickHouseMailLog, told: int, filters: dict[str, Any],
     assert [row.sender for row in ask(maillog, told, **filters)] == senders
 
 
+def test_an_answer_of_some_counts_tells_those_and_no_times(maillog: ClickHouseMailLog, told: int) -> None:
+    assert ask(maillog, told, counts=()) == [EngagementCounts(sender=ANN, sent=4), EngagementCounts(sender=BOB, sent=1)]
+    (whole,) = ask(maillog, told, by=(), counts=("positive", "opened_raw"))
+    assert whole == EngagementCounts(sent=5, positive=1, opened_raw=2)
+
+
 def test_a_brief_answer_tells_of_most_only_whether_it_happened(maillog: ClickHouseMailLog, told: int) -> None:
     ones = {"delivered": 1, "opened": 1, "opened_raw": 1, "clicked": 1, "clicked_raw": 1, "replied": 1, "tagged": 1}
     assert ask(maillog, told, brief=True) == [

@@ -16,6 +16,7 @@ from mailvane.maillog.ever import Ever
 from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.model import DeliveryStatus, EventBatch, EventType, MailEvent, MailKey, MailKind
 from mailvane.maillog.named_mails import NamedMail, NamedQuestion
+from mailvane.maillog.outcomes import OutcomeQuestion, Outcomes, asked_apart
 from mailvane.maillog.queries import (
     DelayQuestion,
     Delays,
@@ -137,6 +138,9 @@ class MemoryMailLog:
         }[question.by]  # fmt: skip
         return [Tally(*each) for each in Counter(map(of, rows)).most_common(question.top)]
 
+    def tallies(self, questions: Sequence[TallyQuestion]) -> list[list[Tally]]:
+        return [self.tally(each) for each in questions]
+
     def delays(self, question: DelayQuestion) -> list[Delays]:
         """For the one value that pages ask by."""
         assert question.by == "recipient_domain"
@@ -149,6 +153,9 @@ class MemoryMailLog:
             Delays(value, len(times), *(sorted(times)[int(share * len(times))] for share in (0.5, 0.9, 0.99)))
             for value, times in ranked
         ]
+
+    def outcomes(self, question: OutcomeQuestion) -> Outcomes:
+        return asked_apart(question, self.tally, self.delays)
 
     def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
         rows = self.search(structs.replace(question.log, limit=10**6, skip=0)).deliveries
@@ -173,6 +180,10 @@ class MemoryMailLog:
         found = [_summed(dict(zip(question.by, key, strict=True)), group) for key, group in groups.items()]
         if question.brief:
             found = [_brief(row) for row in found]
+        elif question.counts is not None:
+            kept = {*question.by, "sent", *question.counts}
+            left = {name: getattr(EngagementCounts(), name) for name in EngagementCounts.__struct_fields__}
+            found = [structs.replace(row, **{n: v for n, v in left.items() if n not in kept}) for row in found]
         found.sort(key=lambda row: (-row.sent, *(getattr(row, name) for name in question.by)))
         return found[: question.most]
 
@@ -285,8 +296,9 @@ class MemoryMailLog:
                 )
         return found
 
-    def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
-        return sorted((event for event in self._events.get(workspace, []) if event.key == mail), key=lambda e: e.at)
+    def mail_events(self, workspace: int, *mails: MailKey) -> list[MailEvent]:
+        found = [event for event in self._events.get(workspace, []) if event.key in mails]
+        return sorted(found, key=lambda event: (mails.index(event.key), event.at))
 
     def retain(self, workspace: int, days: int) -> None:
         self.retentions.append((workspace, days))

@@ -147,6 +147,8 @@ class ReceivedMail:
             return MessagePage(0, [])
         with self._maillog() as maillog:
             asked = self._log_question(maillog, question.workspace)
+            if not asked.domains:
+                return MessagePage(0, [])
             terms = logged.terms(question, statuses, author)
             page = maillog.search(
                 msgspec.structs.replace(
@@ -177,6 +179,8 @@ class ReceivedMail:
         counts = dict.fromkeys(MessageStatus, 0)
         with self._maillog() as maillog:
             asked = self._log_question(maillog, workspace)
+            if not asked.domains:
+                return counts
             for one in maillog.tally(TallyQuestion(asked, "status", len(MessageStatus))):
                 counts[logged.status(one.value)] += one.count
             refused = RefusedQuestion(workspace=workspace, relays=asked.relays, domains=asked.domains, limit=0)
@@ -188,9 +192,8 @@ class ReceivedMail:
         if self.source(workspace) is not Source.LOG:
             return self._stores.teams.used(workspace, week)
         with self._maillog() as maillog:
-            return maillog.search(
-                msgspec.structs.replace(self._log_question(maillog, workspace), since=week, limit=0)
-            ).total
+            asked = msgspec.structs.replace(self._log_question(maillog, workspace), since=week, limit=0)
+            return maillog.search(asked).total if asked.domains else 0
 
     def by_id(self, workspace: int, messages: Sequence[Message]) -> dict[str, Contact]:
         """The senders of messages, by id."""
@@ -209,6 +212,8 @@ class ReceivedMail:
             return MessagePage(0, [])
         with self._maillog() as maillog:
             asked = self._log_question(maillog, question.workspace)
+            if not asked.domains:
+                return MessagePage(0, [])
             page = maillog.refused(
                 RefusedQuestion(
                     workspace=question.workspace, relays=asked.relays, domains=asked.domains,

@@ -102,12 +102,17 @@ def _known(happened: Sequence[object]) -> Known:
 
 def counted(mailbox: Mailbox, known: Known, counts: EngagementCounts) -> dict[str, int | None]:
     """Each kind with its number, or None where nobody counts it for this mailbox."""
-    found: dict[str, int | None] = {}
-    for kind in KINDS:
-        tracked = mailbox.tracks_opens if kind in _OPENS else None
-        is_known = kind in known if tracked is None else tracked
-        found[kind] = getattr(counts, kind) if is_known else None
-    return found
+    is_known = {kind: is_counted(kind, known, mailbox.tracks_opens) for kind in KINDS}
+    return {kind: getattr(counts, kind) if is_known[kind] else None for kind in KINDS}
+
+
+def is_counted(kind: str, known: Known, tracks_opens: bool | None) -> bool:
+    """Whether somebody counts it for a mailbox, which may say of opens and clicks that it is tracked or not."""
+    return kind in known if tracks_opens is None or not is_of_opens(kind) else tracks_opens
+
+
+def is_of_opens(kind: str) -> bool:
+    return kind in _OPENS
 
 
 SORTS = ("address", "sent", "today", *KINDS)
@@ -174,9 +179,9 @@ class Figures:
     def __init__(self, maillog: Callable[[], EngagementLog]) -> None:
         self._maillog = maillog
 
-    def by_sender(self, scope: Scope, window: Window, brief: bool = False) -> Mapping[str, EngagementCounts]:
-        """Brief: of all but `sent` and `bounced` only whether it ever happened."""
-        return _by_sender(self._ask(scope.question(window, brief=brief)))
+    def by_sender(self, scope: Scope, window: Window, **more: Any) -> Mapping[str, EngagementCounts]:
+        """`brief`, `counts`: as in the question."""
+        return _by_sender(self._ask(scope.question(window, **more)))
 
     def of_senders(self, scope: Scope, addresses: Sequence[str], window: Window) -> Mapping[str, EngagementCounts]:
         return _by_sender(self._ask(scope.of_senders(addresses, window)))

@@ -11,6 +11,7 @@ from mailvane.core.errors import InvalidInput, NotFound
 from mailvane.core.moments import DAY_MS
 from mailvane.core.tenants.service import Tenancy
 from mailvane.mailboxes.health import DnsHealth
+from mailvane.mailboxes.listing import Listing, ListingQuestion, Listings
 from mailvane.mailboxes.model import (
     MOST_A_DAY,
     DnsStanding,
@@ -44,6 +45,7 @@ class Mailboxes:
         self._store = store
         self._tenancy = tenancy
         self.figures = figures
+        self._listings = Listings(store, figures)
         self._settings = settings or MailboxSettings()
 
     def scope(self, workspace: int) -> Scope:
@@ -73,6 +75,11 @@ class Mailboxes:
         totals = self.figures.totals(scope, [one.address for one in found], counts)
         known = known_of_senders([one.ever for one in counts.values() if one.ever is not None])
         return [Performance(one, totals[one.address], counts.get(one.address, NOTHING), known) for one in found]
+
+    def listing(self, question: ListingQuestion, now: int) -> Listing:
+        """A part of the mailboxes in order, with their figures. Raises InvalidInput."""
+        self.notice(question.workspace, now)
+        return self._listings.page(self.scope(question.workspace), question)
 
     def performance_of(self, mailbox: Mailbox, window: Window, now: int) -> Performance:
         """Of one. Raises InvalidInput."""
@@ -158,19 +165,24 @@ class Mailboxes:
         return found
 
     def notice(self, workspace: int, now: int) -> None:
-        """Let senders that the log knows become mailboxes."""
+        """Let senders that the log knows become mailboxes, as long as there is room for any."""
         scope = self.scope(workspace)
-        ever = self.figures.by_sender(scope, Window(), brief=True)
-        self._notice(scope, ever, self._store.addresses(workspace), now)
+        if scope.rule.notice and self._room(workspace):
+            ever = self.figures.by_sender(scope, Window(), brief=True)
+            self._notice(scope, ever, self._store.addresses(workspace), now)
 
     def _notice(self, scope: Scope, counts: Mapping[str, EngagementCounts], known: Collection[str], now: int) -> bool:
         """Whether any is new; the busiest come first."""
         unknown = [row for address, row in counts.items() if address not in known and falls_under(scope.rule, address)]
-        room = self._settings.most_noticed - self._store.count(scope.workspace, noticed=True) if unknown else 0
-        new = [_noticed(scope.workspace, row, now) for row in unknown[: max(0, room)]]
+        room = self._room(scope.workspace) if unknown else 0
+        new = [_noticed(scope.workspace, row, now) for row in unknown[:room]]
         if new:
             self._store.notice(new)
         return bool(new)
+
+    def _room(self, workspace: int) -> int:
+        """How many more may appear by themselves."""
+        return max(0, self._settings.most_noticed - self._store.count(workspace, noticed=True))
 
 
 def _sent_and_bounced(counts: Mapping[str, EngagementCounts], address: str) -> tuple[int, int]:

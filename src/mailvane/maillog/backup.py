@@ -105,6 +105,8 @@ class LockedMailLog:
         self.named = maillog.named
         self.mail_events = maillog.mail_events
         self.tally = maillog.tally
+        self.tallies = maillog.tallies
+        self.outcomes = maillog.outcomes
         self.delays = maillog.delays
         self.over_time = maillog.over_time
         self.figures = maillog.figures

@@ -13,6 +13,7 @@ from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.inventory import TableParts
 from mailvane.maillog.model import EventBatch, Holding, MailEvent, MailKey, Owner
 from mailvane.maillog.named_mails import NamedMail, NamedQuestion
+from mailvane.maillog.outcomes import OutcomeQuestion, Outcomes
 from mailvane.maillog.queries import (
     DelayQuestion,
     Delays,
@@ -83,8 +84,14 @@ class MailLog(EventStore, EngagementLog, Protocol):
     def tally(self, question: TallyQuestion) -> list[Tally]:
         """How many deliveries have which value, the most first."""
 
+    def tallies(self, questions: Sequence[TallyQuestion]) -> list[list[Tally]]:
+        """The same of several values of the deliveries of one question, which are read once for all of them."""
+
     def delays(self, question: DelayQuestion) -> list[Delays]:
         """How long deliveries took, by value, those of the most deliveries first."""
+
+    def outcomes(self, question: OutcomeQuestion) -> Outcomes:
+        """Where and why deliveries fail, and how long those took that were made."""
 
     def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
         """How many deliveries of each state in each stretch of time, the oldest first."""
@@ -107,8 +114,11 @@ class MailLog(EventStore, EngagementLog, Protocol):
     def with_queue_id(self, question: QueueIdQuestion) -> list[MailKey]:
         """The mails that a queue id may mean, refused ones too, the newest first."""
 
-    def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
-        """Every event of one mail, oldest first; empty when the workspace has no such mail."""
+    def mail_events(self, workspace: int, *mails: MailKey) -> list[MailEvent]:
+        """Every event of these mails, one mail after the other, the oldest event first; of unknown mails there is none.
+
+        One id of a mail may be that of a mail of each relay: whoever does not know the relay names all of them.
+        """
 
     def retain(self, workspace: int, days: int) -> None:
         """Apply a new retention to what is stored already; 0 keeps for ever."""

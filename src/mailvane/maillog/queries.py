@@ -14,6 +14,10 @@ from mailvane.maillog.ever import Ever
 from mailvane.maillog.model import DeliveryStatus, MailKind, ReasonFamily, mail_id
 
 EngagementKey = Literal["sender", "day", "campaign", "sequence", "step"]
+EngagementCount = Literal[
+    "delivered", "bounced", "opened", "opened_raw", "clicked", "clicked_raw", "replied", "auto_replied", "tagged",
+    "positive", "unsubscribed", "complained",
+]  # fmt: skip
 
 
 class Match(StrEnum):
@@ -376,9 +380,10 @@ class EngagementQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_default
     besides: tuple[str, ...] = ()  # senders that count although they are not of these domains
     campaign: str | None = None  # empty: mails of no campaign
     sequence: str | None = None  # empty: the main one
-    brief: bool = False  # of all but `sent` and `bounced` tell only whether it ever happened, by 0 or 1
+    brief: bool = False  # count `sent` and `bounced`; of the rest tell only whether it ever happened, by 0 or 1
     recent: int | None = None  # with it, a row a sender, which tells also what is of all time: see Ever
     most: int = 100_000  # rows: those that sent most
+    counts: tuple[EngagementCount, ...] | None = None  # which are told beside `sent`; None: all, and the times
 
     def __post_init__(self) -> None:
         if self.recent is not None and (self.by != ("sender",) or self.brief):

@@ -27,6 +27,7 @@ from mailvane.core.json_exchange import Answer, Exchange, Server
 from mailvane.core.tenants.model import Relay, Workspace
 from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.model import EventBatch, MailEvent, MailKey
+from mailvane.maillog.outcomes import OutcomeQuestion, Outcomes, asked_apart
 from mailvane.maillog.queries import (
     DelayQuestion,
     Delays,
@@ -122,8 +123,14 @@ class RemoteMailLog:
     def tally(self, question: TallyQuestion) -> list[Tally]:
         return self._ask("tally", question, list[Tally])
 
+    def tallies(self, questions: Sequence[TallyQuestion]) -> list[list[Tally]]:
+        return [self.tally(each) for each in questions]
+
     def delays(self, question: DelayQuestion) -> list[Delays]:
         return self._ask("delays", question, list[Delays])
+
+    def outcomes(self, question: OutcomeQuestion) -> Outcomes:
+        return asked_apart(question, self.tally, self.delays)
 
     def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
         return self._ask("over_time", question, list[TimeTally])
@@ -155,8 +162,11 @@ class RemoteMailLog:
     def with_queue_id(self, question: QueueIdQuestion) -> list[MailKey]:
         return self._ask("queue-id", question, list[MailKey])
 
-    def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
-        return self._ask("life", {"workspace": workspace, "mail": mail}, list[MailEvent])
+    def mail_events(self, workspace: int, *mails: MailKey) -> list[MailEvent]:
+        found: list[MailEvent] = []
+        for mail in mails:
+            found += self._ask("life", {"workspace": workspace, "mail": mail}, list[MailEvent])
+        return found
 
     def health(self, measured: bool = True) -> MailLogHealth:  # noqa: ARG002 - the server measures in any case
         return self._ask("health", {}, MailLogHealth)

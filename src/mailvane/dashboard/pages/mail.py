@@ -101,7 +101,7 @@ def _life(services: DashboardServices, visit: Visit) -> list[MailEvent]:
         raise NotFound(error.message) from None
     relays = services.tenancy.relays(visit.workspace.id)
     keys = [MailKey(relay.id, accepted_at, number) for relay in relays]
-    life = [event for key in keys for event in services.maillog.mail_events(visit.workspace.id, key)]
+    life = services.maillog.mail_events(visit.workspace.id, *keys)
     if not life:
         raise NotFound(f"workspace {visit.workspace.name} has no mail {visit.path['mail']}")
     return life

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from markupsafe import Markup
@@ -14,8 +14,9 @@ from mailvane.dashboard.parts.local_time import local
 from mailvane.dashboard.parts.spark import spark
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Reply, Visit
+from mailvane.mailboxes.listing import Listed, ListingQuestion
 from mailvane.mailboxes.model import Mailbox
-from mailvane.mailboxes.performance import KINDS, Known, Performance, Window, counted, in_order
+from mailvane.mailboxes.performance import KINDS, Known, Window, counted
 from mailvane.mailboxes.rates import Rate, rate
 from mailvane.maillog.queries import EngagementCounts
 
@@ -54,31 +55,25 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def listed(services: DashboardServices, visit: Visit) -> Reply:
-    workspace, mailboxes = visit.workspace.id, services.mailboxes.mailboxes
     chosen, window = _window(visit)
-    found = mailboxes.performance(workspace, window, visit.now)
-    sort = visit.asked("sort", "sent")
-    sort = sort if sort in SORTS else "sent"
-    ordered = in_order(found, sort, backwards=sort != "address")
-    number = visit.page_number()
-    part = ordered[(number - 1) * _ROWS : number * _ROWS]
-    days: dict[str, dict[int, int]] = {}
-    shown = [one.mailbox.address for one in part]
-    for each in mailboxes.figures.daily_by_sender(mailboxes.scope(workspace), window, shown):
-        days.setdefault(each.sender, {})[each.day] = each.sent
-    rows = [_row(one, days.get(one.mailbox.address, {}), RANGES[chosen], visit.now) for one in part]
+    sort, number = visit.asked("sort", "sent"), visit.page_number()
+    question = ListingQuestion(
+        workspace=visit.workspace.id, window=window, sort=sort if sort in SORTS else "sent",
+        skip=(number - 1) * _ROWS, limit=_ROWS,
+    )  # fmt: skip
+    found = services.mailboxes.mailboxes.listing(question, visit.now)
     values = {
         "section": "Mailboxes",
-        "rows": rows,
-        "total": len(found),
-        "sent": sum(one.counts.sent for one in found),
+        "rows": [_row(one, found.known, RANGES[chosen], visit.now) for one in found.listed],
+        "total": found.total,
+        "sent": found.sent,
         "heads": [(kind, _KINDS[kind]) for kind in _SHOWN],
-        "sort": sort,
+        "sort": question.sort,
         "with_sort": {each: visit.with_query(sort=each) for each in SORTS},
         "range": chosen,
         "with_days": {each: visit.with_query(days=each) for each in RANGES},
         "newer": visit.with_query(page=str(number - 1)) if number > 1 else "",
-        "older": visit.with_query(page=str(number + 1)) if number * _ROWS < len(found) else "",
+        "older": visit.with_query(page=str(number + 1)) if number * _ROWS < found.total else "",
     }
     return Html("mailboxes.html", values)
 
@@ -112,12 +107,12 @@ def _window(visit: Visit) -> tuple[str, Window]:
     return chosen, Window(visit.now // DAY_MS * DAY_MS - (RANGES[chosen] - 1) * DAY_MS, visit.now)
 
 
-def _row(one: Performance, days: Mapping[int, int], count: int, now: int) -> Row:
-    first = now // DAY_MS * DAY_MS - (count - 1) * DAY_MS
-    sent = [days.get(first + place * DAY_MS, 0) for place in range(count)]
+def _row(one: Listed, known: Known, count: int, now: int) -> Row:
+    today = now // DAY_MS * DAY_MS
+    sent = [one.days.get(today - (count - 1 - place) * DAY_MS, 0) for place in range(count)]
     return Row(
-        mailbox=one.mailbox, sent=one.counts.sent, today=one.totals.sent_today,
-        allowed=one.mailbox.allowed_today(now), figures=_figures(one.mailbox, one.known, one.counts, _SHOWN),
+        mailbox=one.mailbox, sent=one.counts.sent, today=one.days.get(today, 0),
+        allowed=one.mailbox.allowed_today(now), figures=_figures(one.mailbox, known, one.counts, _SHOWN),
         machines=max(0, one.counts.opened_raw - one.counts.opened),
         picture=spark(sent, f"{sum(sent):,} mails in {count} days", "ok"),
     )  # fmt: skip

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 from markupsafe import Markup
 
-from mailvane.core.decoding import prepared
 from mailvane.core.errors import Transient
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.dashboard.pages import alerts, domains, reputation
@@ -24,14 +23,12 @@ from mailvane.mailboxes.rates import wilson
 from mailvane.maillog import query_language
 from mailvane.maillog.figure_questions import WAITS_AT_MOST_MS
 from mailvane.maillog.followed_logs import FollowedLogState, Standing
+from mailvane.maillog.outcomes import OutcomeQuestion, Outcomes
 from mailvane.maillog.queries import (
-    DelayQuestion,
-    Delays,
     HourlyCounts,
     HourlyQuestion,
     LogQuestion,
     Tally,
-    TallyQuestion,
 )
 from mailvane.reputation.questions import EntryQuestion
 
@@ -39,7 +36,7 @@ RANGES = {"24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
 _USUAL = "7d"
 _BARS = 168
 _STEPS = (HOUR_MS, 6 * HOUR_MS, DAY_MS)
-_TOP, _ALL_DOMAINS = 8, 5000
+_TOP = 8
 _NOT_KNOWN = 6
 _PINS = 30
 # Of the time that alerts about waiting mail look at, too: without a bound all mail that there is would be read.
@@ -97,6 +94,7 @@ def _mail(services: DashboardServices, visit: Visit, chosen: str) -> dict[str, o
     waiting = services.history.search(
         msgspec.structs.replace(_asked(services, visit, _WAITING), limit=1, ascending=True)
     )
+    outcomes = services.maillog.outcomes(OutcomeQuestion(_asked(services, visit, f"since:{chosen}"), _TOP))
     delivered, bounced = (sum(getattr(hour, name) for hour in hours) for name in ("delivered", "bounced"))
     return {
         "accepted": sum(hour.accepted for hour in hours),
@@ -109,9 +107,9 @@ def _mail(services: DashboardServices, visit: Visit, chosen: str) -> dict[str, o
         "waiting_query": _WAITING,
         "oldest": visit.now - waiting.deliveries[0].accepted_at if waiting.deliveries else 0,
         "chart": _chart(services, visit, hours, since),
-        "where": list(_where(services, visit, chosen)),
-        "why": list(_why(services, visit, chosen, delivered + bounced)),
-        "delays": _delays(services, visit, chosen),
+        "where": list(_where(visit, outcomes, chosen)),
+        "why": list(_why(visit, outcomes, chosen, delivered + bounced)),
+        "delays": outcomes.delays,
     }
 
 
@@ -120,27 +118,20 @@ def _asked(services: DashboardServices, visit: Visit, query: str) -> LogQuestion
     return query_language.question(query, visit.workspace.id, relays, visit.now, services.zone)
 
 
-def _tally(services: DashboardServices, visit: Visit, query: str, by: str, top: int) -> list[Tally]:
-    question = msgspec.convert({"log": _asked(services, visit, query), "by": by, "top": top}, prepared(TallyQuestion))
-    return [each for each in services.maillog.tally(question) if each.value]
-
-
 def _share(part: int, whole: int) -> str:
     """Percent, cut and not rounded: less than all is never 100."""
     return f"{part * 1000 // whole / 10:g}" if whole else "0"
 
 
-def _where(services: DashboardServices, visit: Visit, chosen: str) -> Iterator[Row]:
-    failed = _tally(services, visit, f"{_FAILED} since:{chosen}", "recipient_domain", _TOP)
-    query = f"is:bounced,expired,delivered since:{chosen}"
-    finished = {each.value: each.count for each in _tally(services, visit, query, "recipient_domain", _ALL_DOMAINS)}
-    wholes = {each.value: max(finished.get(each.value, 0), each.count) for each in failed}
+def _where(visit: Visit, found: Outcomes, chosen: str) -> Iterator[Row]:
+    failed = [Tally(each.value, each.failed) for each in found.domains if each.value]
+    wholes = {each.value: each.finished for each in found.domains}
     return _rows(visit, failed, wholes, lambda value: f"{_FAILED} to:{value} since:{chosen}")
 
 
-def _why(services: DashboardServices, visit: Visit, chosen: str, finished: int) -> Iterator[Row]:
+def _why(visit: Visit, found: Outcomes, chosen: str, finished: int) -> Iterator[Row]:
     """By family, of all deliveries that ended."""
-    failed = _tally(services, visit, f"{_FAILED} since:{chosen}", "family", _TOP)
+    failed = [each for each in found.families if each.value]
     wholes = {each.value: max(finished, each.count) for each in failed}
     return _rows(visit, failed, wholes, lambda value: f"{_FAILED} why:{value} since:{chosen}")
 
@@ -156,12 +147,6 @@ def _rows(
         title = f"{rate:.1%} of {whole:,}, with 95 % certainty {bound.low:.1%} to {bound.high:.1%}"
         picture = interval(rate, bound.low, bound.high, scale, title)
         yield Row(each.value, each.count, whole, link(visit, query(each.value)), picture)
-
-
-def _delays(services: DashboardServices, visit: Visit, chosen: str) -> list[Delays]:
-    """From acceptance to delivery, of the receiving domains of the most mail."""
-    asked = _asked(services, visit, f"is:delivered since:{chosen}")
-    return services.maillog.delays(DelayQuestion(asked, "recipient_domain", _TOP))
 
 
 def _silent(logs: Sequence[FollowedLogState]) -> Iterator[Need]:

@@ -6,7 +6,7 @@ weeks sum up to by sender and day is in `engagement_days`, so that their mails a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from mailvane.core.mailbox import domain_of
@@ -62,33 +62,43 @@ def engagement_of(question: EngagementQuestion, known: Sequence[Week] = ()) -> S
         parts = list(_from_days_and_mails(question, whole))
     named = ", ".join(keys)
     inner = (
-        f"SELECT {', '.join([*keys, 'sum(sent) AS sent_', *_totals(question.brief)])}"
+        f"SELECT {', '.join([*keys, 'sum(sent) AS sent_', *_totals(question)])}"
         f" FROM ({' UNION ALL '.join(parts)}) AS part"
         f"{f' GROUP BY {named}' if keys else ''} HAVING sent_ > 0"
         f" ORDER BY {', '.join(['sent_ DESC', *keys])} LIMIT {{most:UInt64}}"
     )
-    told = ["sent", *SUMS[:-1], "first_at", "last_at"] if not question.brief else ["sent", *SUMS[:-2], "first_at"]
+    told = ["tagged" if name == "tags" else name for name in _columns(question)]
     return Statement(f"SELECT {', '.join([*keys, *(f'{name}_ AS {name}' for name in told)])} FROM ({inner})", values)
 
 
-def _totals(brief: bool) -> Iterator[str]:
+def _columns(question: EngagementQuestion) -> list[str]:
+    """Of the sums of each part, those that the answer is made of."""
+    if question.brief:
+        return ["sent", *BITS, "tags", "first_at"]
+    if question.counts is None:
+        return ["sent", *SUMS[:-1], "first_at", "last_at"]
+    return ["sent", *(name for name in SUMS[:-1] if name in question.counts)]
+
+
+def _totals(question: EngagementQuestion) -> Iterator[str]:
     """Of the sums of all parts. Brief: of all but two only whether it ever happened."""
+    if not question.brief:
+        for name in _columns(question)[1:]:
+            total = {"first_at": "min", "last_at": "max"}.get(name, "sum")
+            yield f"{total}(part.{name}) AS {name}_"
+        return
     for name in BITS:
         total = f"sum(part.{name})"
-        yield f"{total} AS {name}_" if not brief or name == "bounced" else f"toUInt8({total} > 0) AS {name}_"
-    if brief:
-        yield "toUInt8(sum(part.tags) > 0 AND sum(part.replied) > 0) AS tagged_"
-    else:
-        yield "sum(part.tagged) AS tagged_"
-        yield "sum(part.positive) AS positive_"
-        yield "max(part.last_at) AS last_at_"
+        yield f"{total} AS {name}_" if name == "bounced" else f"toUInt8({total} > 0) AS {name}_"
+    yield "toUInt8(sum(part.tags) > 0 AND sum(part.replied) > 0) AS tagged_"
     yield "min(part.first_at) AS first_at_"
 
 
 def _from_mails(question: EngagementQuestion, conditions: Iterable[str], where: str = "1") -> str:
     """Sums of the mails themselves."""
     keys = {name: KEYS[name] for name in question.by}
-    sums = _ever_happened() if question.brief else _counted()
+    wanted = _columns(question)
+    sums = _ever_happened() if question.brief else _counted(wanted)
     told = ", ".join([*(f"{sql} AS {name}_" for name, sql in keys.items()), *sums])
     grouped = ", ".join(f"{name}_" for name in keys)
     others = ["bitTest(done, 0)", *filters(question), where]
@@ -96,14 +106,13 @@ def _from_mails(question: EngagementQuestion, conditions: Iterable[str], where: 
         f"SELECT {told} FROM {{engagement}} FINAL PREWHERE {' AND '.join([WHOSE, *conditions])}"
         f" WHERE {' AND '.join(others)}{f' GROUP BY {grouped}' if keys else ''} HAVING sent_ > 0"
     )
-    columns = (*keys, "sent", *SUMS, "first_at", "last_at")
-    return f"SELECT {', '.join(f'{name}_ AS {name}' for name in columns)} FROM ({found})"
+    return f"SELECT {', '.join(f'{name}_ AS {name}' for name in (*keys, *wanted))} FROM ({found})"
 
 
 def _from_days_and_mails(question: EngagementQuestion, whole: tuple[int, int]) -> Iterator[str]:
     """Whole days of settled weeks by their sums, all else mail by mail; `whole` as whole_days has it."""
     named = [f"{KEYS['sender'] if name == 'sender' else name} AS {name}" for name in question.by]
-    columns = ", ".join([*named, "sent", *SUMS, "first_at", "last_at"])
+    columns = ", ".join([*named, *_columns(question)])
     weeks = ["content IN {weeks:Array(String)}", "days = 7"]
     days = ["content IN {cut:Array(String)}", "days = 1", "day >= {whole_since:Int64}", "day < {whole_until:Int64}"]
     for conditions in (weeks, days):
@@ -188,15 +197,16 @@ def between(since: int | None, until: int | None) -> Iterator[str]:
         yield "accepted_at <= {until:Int64}"
 
 
-def _counted() -> Iterator[str]:
-    yield "count() AS sent_"
-    for name, bit in BITS.items():
-        yield f"countIf({has(bit)}) AS {name}_"
-    yield f"countIf({has(REPLIED)} AND tagged != 0) AS tagged_"
-    yield f"countIf({has(REPLIED)} AND bitTest(tagged, 0)) AS positive_"
-    yield "toUInt64(0) AS tags_"
-    yield "min(accepted_at) AS first_at_"
-    yield "max(accepted_at) AS last_at_"
+def _counted(columns: Sequence[str]) -> Iterator[str]:
+    sums = {
+        "sent": "count()",
+        **{name: f"countIf({has(bit)})" for name, bit in BITS.items()},
+        "tagged": f"countIf({has(REPLIED)} AND tagged != 0)",
+        "positive": f"countIf({has(REPLIED)} AND bitTest(tagged, 0))",
+        "first_at": "min(accepted_at)",
+        "last_at": "max(accepted_at)",
+    }
+    return (f"{sums[name]} AS {name}_" for name in columns)
 
 
 def _ever_happened() -> Iterator[str]:
@@ -207,11 +217,8 @@ def _ever_happened() -> Iterator[str]:
     for name, bit in BITS.items():
         if name != "bounced":
             yield f"toUInt64(bitAnd(all_done, {bit}) != 0) AS {name}_"
-    yield "toUInt64(0) AS tagged_"
-    yield "toUInt64(0) AS positive_"
     yield "toUInt64(max(tagged) != 0) AS tags_"
     yield "min(accepted_at) AS first_at_"
-    yield "toInt64(0) AS last_at_"
 
 
 def values_of(question: EngagementQuestion) -> dict[str, object]:
@@ -221,7 +228,9 @@ def values_of(question: EngagementQuestion) -> dict[str, object]:
         "most": question.most,
         "since": question.since,
         "until": question.until,
-        "senders": None if question.senders is None else list(question.senders),
+        "mailboxes": None
+        if question.senders is None
+        else [f"{how}{each}" for each in question.senders for how in "12"],
         "campaign": question.campaign,
         "sequence": question.sequence,
     }
@@ -235,7 +244,7 @@ def values_of(question: EngagementQuestion) -> dict[str, object]:
 def filters(question: EngagementQuestion) -> Iterator[str]:
     yield "mailbox != ''"
     if question.senders is not None:
-        yield "substring(mailbox, 2) IN {senders:Array(String)}"
+        yield "mailbox IN {mailboxes:Array(String)}"  # which leads the sort key of the sums
     if question.domains is not None:
         ways = ["substringIndex(mailbox, '@', -1) IN {domains:Array(String)}"]
         if any(name.startswith("*.") for name in question.domains):
@@ -249,7 +258,13 @@ def filters(question: EngagementQuestion) -> Iterator[str]:
         yield f"{_SEQUENCE} = {{sequence:String}}"
 
 
-def received_by(question: ReceivedQuestion) -> Iterator[Statement]:
+def received(question: ReceivedQuestion, rows: Callable[[Statement], list[tuple[object, ...]]]) -> dict[str, int]:
+    """How many mails these addresses got; those that got none are left out."""
+    found = (row for statement in _received_by(question) for row in rows(statement))
+    return {str(address): int(str(count)) for address, count in found}
+
+
+def _received_by(question: ReceivedQuestion) -> Iterator[Statement]:
     """Rows of address and number; each statement for a part of the addresses."""
     ordered = sorted(set(question.addresses), key=lambda address: (domain_of(address), address))
     for start in range(0, len(ordered), AT_ONCE):

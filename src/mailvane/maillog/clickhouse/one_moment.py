@@ -104,8 +104,12 @@ class Writing:
         )
 
 
-def statistics(question: StatisticsQuestion, rows: Rows, kept: KeptAnswers) -> Statistics:
-    """Counts and ranked tables of a window."""
+def statistics_of(questions: Sequence[StatisticsQuestion], rows: Rows, kept: KeptAnswers) -> list[Statistics]:
+    """Counts and ranked tables of windows."""
+    return [_statistics(each, rows, kept) for each in questions]
+
+
+def _statistics(question: StatisticsQuestion, rows: Rows, kept: KeptAnswers) -> Statistics:
     count = Count(question)
     if not question.top:
         if not question.deliveries:

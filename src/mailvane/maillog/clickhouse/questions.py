@@ -14,8 +14,8 @@ from mailvane.maillog.clickhouse import message_ids, places, queue_ids, terms
 from mailvane.maillog.clickhouse.buckets import BUCKET_BITS, STRETCH_BITS, Span
 from mailvane.maillog.clickhouse.engine import Statement
 from mailvane.maillog.clickhouse.merged_partitions import Week
-from mailvane.maillog.clickhouse.rows import AT_BIAS, EVENT_COLUMNS, REACTIONS, STATUSES, Name, Stored
-from mailvane.maillog.model import NUMBER_BITS, DeliveryStatus, MailKey, MailKind, parse_mail_id
+from mailvane.maillog.clickhouse.rows import AT_BIAS, REACTIONS, STATUSES, Name, Stored
+from mailvane.maillog.model import NUMBER_BITS, DeliveryStatus, MailKind, parse_mail_id
 from mailvane.maillog.queries import LogQuestion, StatisticsQuestion
 
 _DELIVERED = f"(bitAnd(state, 15) = {STATUSES.index(DeliveryStatus.DELIVERED)})"
@@ -230,10 +230,27 @@ class Search:
             self._values,
         )
 
+    def possible(self) -> Statement | None:
+        """When what passes a term about the transport may have been accepted, up to one more than MOMENTS.
+
+        Of weeks that are joined. None: there is no such term. An outcome once joined is that of a partial row.
+        """
+        for place, term in enumerate(self._question.terms):
+            if term.field == "transport" and not term.excludes:
+                condition, _ = terms.condition(place, term)
+                sql = f"SELECT DISTINCT accepted_at FROM {{deliveries}} WHERE {self._window}{self._joined}"
+                return Statement(f"{sql} AND {condition} LIMIT {MOMENTS + 1}", self._values)
+        return None
+
     def narrow(self, moments: list[int]) -> None:
         """Look only at deliveries of mails accepted at these moments."""
-        self._narrow = " AND accepted_at IN {moments:Array(Int64)}"
+        self._narrow += " AND accepted_at IN {moments:Array(Int64)}"
         self._values["moments"] = moments
+
+    def only(self, condition: str) -> None:
+        """Look only at rows that pass this too: of columns of the key, which tell before rows are joined."""
+        self._narrow += f" AND {condition}"
+        self._where += f" AND {condition}"
 
     def waiting(self) -> Statement:
         """How many mails wait untried in the window; most of the time none does."""
@@ -279,7 +296,8 @@ class Search:
 
     def passing_by_week(self, waiting: bool, column: str, weeks: Sequence[Week]) -> Statement:
         """Likewise, with the partition as `week`: of these settled weeks, and under '' of what is not read apart."""
-        branches = [f"SELECT '' AS week, {column} FROM {{deliveries}} FINAL WHERE {self._where}{self._joined}"]
+        sieve = f"PREWHERE {self._window}{self._narrow} WHERE" if self._narrow else "WHERE"
+        branches = [f"SELECT '' AS week, {column} FROM {{deliveries}} FINAL {sieve} {self._where}{self._joined}"]
         if weeks:
             counted = "_partition_id IN {counted:Array(String)}"
             branches.append(
@@ -469,15 +487,3 @@ class Count:
             f" LIMIT {{top:UInt64}} BY {', '.join(f'beside_{column}' for column in columns)}",
             self._values,
         )
-
-
-def mail_events_of(workspace: int, mail: MailKey) -> Statement:
-    """Every event of a mail; what happened at the same time stands in the order in which a mail's life goes."""
-    order = ["accepted", "held", "reinjected", "deferred", "discarded", "delivered", "bounced", "expired"]
-    return Statement(
-        f"SELECT {', '.join(f'`{name}`' for name in EVENT_COLUMNS)} FROM {{events}}"
-        " WHERE workspace = {workspace:UInt32} AND relay = {relay:UInt32}"
-        " AND accepted_at = {accepted_at:Int64} AND number = {number:UInt32}"
-        f" ORDER BY at, indexOf({order}, type), line, recipient_number, recipient",
-        {"workspace": workspace, "relay": mail.relay, "accepted_at": mail.accepted_at, "number": mail.number},
-    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from mailvane.maillog.clickhouse.engine import Statement
-from mailvane.maillog.queries import Reply, ReplyQuestion
+from mailvane.maillog.queries import Reply, ReplyPage, ReplyQuestion
 
-decode_replies = msgspec.json.Decoder(Reply).decode_lines
+_decode = msgspec.json.Decoder(Reply).decode_lines
 
 _BY_RECIPIENT = (
     "SELECT relay, accepted_at, number, recipient, maxIf(at, type = 'replied' AND NOT automatic) AS replied_at,"
@@ -48,3 +50,12 @@ class ReplySearch:
 
     def count(self) -> Statement:
         return Statement(f"SELECT count() FROM ({self._rows})", self._values)
+
+
+def replies_of(
+    question: ReplyQuestion, lines: Callable[[Statement], bytes], rows: Callable[[Statement], list[tuple[object, ...]]]
+) -> ReplyPage:
+    """One page, and the total."""
+    search = ReplySearch(question)
+    total = int(str(rows(search.count())[0][0]))
+    return ReplyPage(total, _decode(lines(search.page())))

@@ -58,9 +58,10 @@ class SenderSearch:
         beside = (
             f"SELECT {_lines('beside')} AS address, toUInt64(0) AS mails, toInt64(0) AS first_at, toInt64(0) AS last_at"
         )
+        parts = f"{wrote} UNION ALL {beside}" if self._question.domains else beside
         return (
             "SELECT address, sum(each.mails) AS mails, max(each.first_at) AS first_at, max(each.last_at) AS last_at"
-            f" FROM ({wrote} UNION ALL {beside}) AS each WHERE {' AND '.join(self._filters())} GROUP BY address"
+            f" FROM ({parts}) AS each WHERE {' AND '.join(self._filters())} GROUP BY address"
         )
 
     def _filters(self) -> list[str]:

@@ -16,24 +16,25 @@ from mailvane.maillog.clickhouse import inventory, one_moment, owners, queue_ids
 from mailvane.maillog.clickhouse import refused as refusals
 from mailvane.maillog.clickhouse import repair as doubt
 from mailvane.maillog.clickhouse.buckets import Bucket, Span, joined, locate, moments_of_page
-from mailvane.maillog.clickhouse.engagement import received_by
+from mailvane.maillog.clickhouse.engagement import received
 from mailvane.maillog.clickhouse.engagement_days import EngagementDays
 from mailvane.maillog.clickhouse.engine import Engine, Statement, parse_address
 from mailvane.maillog.clickhouse.figures import figure_statement, figures_of
 from mailvane.maillog.clickhouse.hours import by_hour
 from mailvane.maillog.clickhouse.inserting import insert_batch
 from mailvane.maillog.clickhouse.kept_answers import KeptAnswers
+from mailvane.maillog.clickhouse.lives import events_of
 from mailvane.maillog.clickhouse.merged_partitions import Counts, Week
 from mailvane.maillog.clickhouse.message_ids import named_mails
-from mailvane.maillog.clickhouse.questions import AT_ONCE, FOUND, MOMENTS, NAMED, Search, mail_events_of, whole_days
-from mailvane.maillog.clickhouse.replies import ReplySearch, decode_replies
+from mailvane.maillog.clickhouse.outcomes import outcomes
+from mailvane.maillog.clickhouse.questions import AT_ONCE, FOUND, MOMENTS, NAMED, Search, whole_days
+from mailvane.maillog.clickhouse.replies import replies_of
 from mailvane.maillog.clickhouse.rows import (
     INSERT_SETTINGS,
     Name,
     Stored,
     batch_mark,
     decode_counts,
-    decode_events,
     decode_names,
     decode_rows,
     decode_total,
@@ -47,6 +48,7 @@ from mailvane.maillog.figure_questions import Figure, FigureQuestion
 from mailvane.maillog.inventory import TableParts
 from mailvane.maillog.model import EventBatch, Holding, MailEvent, MailKey, Owner, rows_of
 from mailvane.maillog.named_mails import NamedMail, NamedQuestion
+from mailvane.maillog.outcomes import OutcomeQuestion, Outcomes
 from mailvane.maillog.queries import (
     DelayQuestion,
     Delays,
@@ -289,18 +291,23 @@ class ClickHouseMailLog:
 
     def statistics_of(self, questions: Sequence[StatisticsQuestion]) -> list[Statistics]:
         """The same of several windows, all of one moment."""
-        return self._writing.none_during(lambda: [self._statistics(each) for each in questions])
-
-    def _statistics(self, question: StatisticsQuestion) -> Statistics:
-        return one_moment.statistics(question, self._rows, self.kept)
+        return self._writing.none_during(lambda: one_moment.statistics_of(questions, self._rows, self.kept))
 
     def tally(self, question: TallyQuestion) -> list[Tally]:
         """How many deliveries have which value, the most first."""
         return terms.tallies(question.by, self._tallies.tally(question))
 
+    def tallies(self, questions: Sequence[TallyQuestion]) -> list[list[Tally]]:
+        """The same of several values of the deliveries of one question."""
+        return [terms.tallies(*each) for each in self._tallies.tallies(questions)]
+
     def delays(self, question: DelayQuestion) -> list[Delays]:
         """How long deliveries took, by value, those of the most deliveries first."""
         return terms.delays_of(self._tallies.counted(question.log, terms.delays(question.by), top=question.top))
+
+    def outcomes(self, question: OutcomeQuestion) -> Outcomes:
+        """Where and why deliveries fail, and how long those took that were made."""
+        return outcomes(question, self._tallies.counted)
 
     def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
         """How many deliveries of each state in each stretch of time, the oldest first."""
@@ -330,13 +337,11 @@ class ClickHouseMailLog:
 
     def received(self, question: ReceivedQuestion) -> dict[str, int]:
         """How many mails these addresses got; those that got none are left out."""
-        rows = (row for statement in received_by(question) for row in self._rows(statement))
-        return {str(address): int(str(count)) for address, count in rows}
+        return received(question, self._rows)
 
     def replies(self, question: ReplyQuestion) -> ReplyPage:
         """Replies by people, the newest first, and the total."""
-        search = ReplySearch(question)
-        return ReplyPage(self._number(search.count()), decode_replies(self._lines(search.page())))
+        return replies_of(question, self._lines, self._rows)
 
     def refused(self, question: RefusedQuestion) -> RefusedPage:
         """One page of what was refused, and the total. What comes in between the two is counted already."""
@@ -362,9 +367,9 @@ class ClickHouseMailLog:
         """The mails with these Message-IDs, the oldest first."""
         return named_mails(question, self._lines, self._engine.embedded)
 
-    def mail_events(self, workspace: int, mail: MailKey) -> list[MailEvent]:
-        """Every event of one mail, oldest first; empty when the workspace has no such mail."""
-        return decode_events(self._lines(mail_events_of(workspace, mail), _COMPACT))
+    def mail_events(self, workspace: int, *mails: MailKey) -> list[MailEvent]:
+        """Every event of these mails, one mail after the other; of unknown mails there is none."""
+        return events_of(workspace, mails, partial(self._lines, form=_COMPACT))
 
     def retain(self, workspace: int, days: int) -> None:
         """Apply a new retention to what is stored already; 0 keeps for ever."""

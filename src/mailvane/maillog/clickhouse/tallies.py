@@ -11,7 +11,7 @@ import msgspec
 from mailvane.maillog.clickhouse import terms
 from mailvane.maillog.clickhouse.engine import Statement
 from mailvane.maillog.clickhouse.merged_partitions import SettledWeeks, Week
-from mailvane.maillog.clickhouse.questions import Search
+from mailvane.maillog.clickhouse.questions import MOMENTS, Search
 from mailvane.maillog.queries import LogQuestion, TallyQuestion
 
 _REMEMBERED = 1000  # weeks, of all questions together
@@ -20,7 +20,6 @@ _MOST_ROWS = 5000  # weeks and values; where there are more, the engine ranks th
 
 Row = tuple[object, ...]
 Rows = Callable[[Statement], list[Row]]
-How = tuple[str, str, str]  # columns that are read, what is selected, how it is grouped
 
 
 class Tallies:
@@ -35,7 +34,7 @@ class Tallies:
         self._many: set[Hashable] = set()  # questions with too many values
         self._lock = Lock()
 
-    def counted(self, question: LogQuestion, how: How, **values: object) -> list[Row]:
+    def counted(self, question: LogQuestion, how: terms.How, **values: object) -> list[Row]:
         """Rows of settled weeks are not joined: of those, columns are read only where the filters are passed."""
         weeks = self._weeks.now()
         waiting = self._is_waiting(question)
@@ -53,6 +52,15 @@ class Tallies:
                 return sorted(found.items(), key=lambda each: (-each[1], each[0].encode()))[: question.top]
         return self.counted(log, terms.tally(question.by), top=question.top)
 
+    def tallies(self, questions: Sequence[TallyQuestion]) -> list[tuple[str, Sequence[Row]]]:
+        """The same of several values, each with its rows: of a window's deliveries, which are read once."""
+        logs = [each.log for each in questions]
+        if len(logs) < 2 or any(log != logs[0] for log in logs) or _is_of_all_time(logs[0]):
+            return [(each.by, self.tally(each)) for each in questions]
+        values, tops = [each.by for each in questions], [each.top for each in questions]
+        rows = self.counted(logs[0], terms.several_tallies(values), top=max(tops))
+        return list(zip(values, terms.apart(rows, tops), strict=True))
+
     def _of_all_time(self, question: TallyQuestion, weeks: list[Week]) -> Counter[str] | None:
         """Right if these weeks are settled until the answer is there. None: there are too many values."""
         known = self._remembered(question, weeks)
@@ -60,6 +68,10 @@ class Tallies:
         apart = [week for week in weeks if week not in known]
         search = Search(question.log)
         search.read_apart(weeks)
+        if (possible := search.possible()) is not None:
+            moments = [int(str(moment)) for (moment,) in self._rows(possible)]
+            if len(moments) <= MOMENTS:
+                search.narrow(moments)
         passing = search.passing_by_week(self._is_waiting(question.log), column, apart)
         sql = (
             f"SELECT week, {value} AS value, count() AS rows {passing.sql} GROUP BY week, value LIMIT {_MOST_ROWS + 1}"
@@ -116,11 +128,12 @@ def _is_of_all_time(log: LogQuestion) -> bool:
 
 
 def _statement(
-    question: LogQuestion, waiting: bool, weeks: Sequence[Week], how: How, values: dict[str, object]
+    question: LogQuestion, waiting: bool, weeks: Sequence[Week], how: terms.How, values: dict[str, object]
 ) -> Statement:
-    columns, select, order = how
     search = Search(question)
     if weeks:
         search.read_apart(weeks)
-    passing = search.passing(waiting, columns)
-    return Statement(f"{select} {passing.sql} {order}", passing.values | values)
+    if how.only:
+        search.only(how.only)
+    passing = search.passing(waiting, how.columns)
+    return Statement(f"{how.select} {passing.sql} {how.order}", passing.values | values)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from mailvane.core.errors import InvalidInput
 from mailvane.maillog.clickhouse.rows import STATUSES
 from mailvane.maillog.model import DeliveryStatus, parse_mail_id
 from mailvane.maillog.queries import Delays, Match, Pattern, Tally, Term, TimeTally, least_kept
 
+_Rows = Sequence[tuple[object, ...]]  # as an engine gives them
+
 _MX = "substring(via, 17)"
 _OUTCOME = "splitByChar('\\x1f', substring(outcome, 17))"
 _FAMILY = "substringIndex(substring(outcome, 17), '\\x1f', 1)"  # as [1] of the above, without splitting the reply
 _REPLY = f"{_OUTCOME}[9]"
-_DELAY = f"toInt64OrZero({_OUTCOME}[7])"
-_RANK = "bitAnd(state, 15)"
+_TRANSPORT = "substringIndex(substringIndex(outcome, '\\x1f', 5), '\\x1f', -1)"  # likewise, as [5]
+_DELAY = "toInt64OrZero(substringIndex(substringIndex(outcome, '\\x1f', 7), '\\x1f', -1))"  # as [7]
+RANK = "bitAnd(state, 15)"
 AUTHOR = "lower(if(header_from != '', header_from, sender))"
 
 # Whoever was written to, whether the mail was handed on under this name or another.
@@ -37,7 +41,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "queue": ("queue_id",),
     "msgid": ("message_id",),
     "author": (AUTHOR,),
-    "transport": (f"{_OUTCOME}[5]",),
+    "transport": (_TRANSPORT,),
     "text": ("sender", "recipient", "original_recipient", "subject", "message_id"),
 }
 # Likewise of an event, for what was refused; what an event of this kind never has is left out.
@@ -53,7 +57,7 @@ _ADDRESSES = frozenset({AUTHOR, "sender", "recipient", "original_recipient", "lo
 
 # What deliveries can be counted by: a column, and the value that is made of it.
 GROUPS: Mapping[str, tuple[str, str]] = {
-    "status": ("state", f"toString({_RANK})"),
+    "status": ("state", f"toString({RANK})"),
     "family": ("outcome", _FAMILY),
     "sender_domain": ("sender", "substring(sender, position(sender, '@') + 1)"),
     "recipient_domain": ("recipient", "substring(recipient, position(recipient, '@') + 1)"),
@@ -67,30 +71,65 @@ GROUPS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def tally(by: str) -> tuple[str, str, str]:
-    """The column that is read, what is selected, and how it is grouped, to count rows by value; `top` bounds it."""
+class How(NamedTuple):
+    """How rows are counted: the columns that are read, what is selected, how it is grouped."""
+
+    columns: str
+    select: str
+    order: str
+    only: str = ""  # what rows have to pass beside the filters; of columns of the key
+
+
+def tally(by: str) -> How:
+    """To count rows by value; `top` bounds it."""
     column, value = GROUPS[by]
     order = "GROUP BY value ORDER BY rows DESC, value LIMIT {top:UInt32}"
-    return column, f"SELECT {value} AS value, count() AS rows", order
+    return How(column, f"SELECT {value} AS value, count() AS rows", order)
 
 
-def delays(by: str) -> tuple[str, str, str]:
+def several_tallies(bys: Sequence[str]) -> How:
+    """Likewise, of several values: a row has all of them, for each 0 if it is one of its counts, and the number."""
+    columns, values = zip(*(GROUPS[by] for by in bys), strict=True)
+    places = range(len(bys))
+    told = [*(f"{values[place]} AS value{place}" for place in places)]
+    told += [f"grouping(value{place}) AS beside{place}" for place in places]
+    sets = ", ".join(f"(value{place})" for place in places)
+    named, besides = (", ".join(f"{name}{place}" for place in places) for name in ("value", "beside"))
+    order = f"GROUP BY GROUPING SETS ({sets}) ORDER BY rows DESC, {named} LIMIT {{top:UInt32}} BY {besides}"
+    return How(", ".join(dict.fromkeys(columns)), f"SELECT {', '.join(told)}, count() AS rows", order)
+
+
+def apart(rows: _Rows, tops: Sequence[int]) -> list[_Rows]:
+    """The rows of each of several values, so many at most, as `tallies` takes them."""
+    found: list[list[tuple[object, ...]]] = [[] for _ in tops]
+    for *told, count in rows:
+        values, besides = told[: len(tops)], told[len(tops) :]
+        place = besides.index(0)
+        if len(found[place]) < tops[place]:
+            found[place].append((values[place], count))
+    return list(found)
+
+
+def delays(by: str) -> How:
     """Likewise, for the times that half, 90 % and 99 % of the rows of each value took at most."""
     column, value = GROUPS[by]
     columns = "outcome" if column == "outcome" else f"outcome, {column}"
     quantiles = f"quantilesExact(0.5, 0.9, 0.99)({_DELAY}) AS times, times[1], times[2], times[3]"  # sorted only once
     order = "GROUP BY value ORDER BY rows DESC, value LIMIT {top:UInt32}"
-    return columns, f"SELECT {value} AS value, count() AS rows, {quantiles}", order
+    return How(columns, f"SELECT {value} AS value, count() AS rows, {quantiles}", order)
 
 
-OVER_TIME = (
+def delays_to() -> How:
+    """The same, of the receiving domains `busy` alone."""
+    return delays("recipient_domain")._replace(only=f"{GROUPS['recipient_domain'][1]} IN {{busy:Array(String)}}")
+
+
+OVER_TIME = How(
     "accepted_at, state",
-    f"SELECT intDiv(accepted_at, {{step:Int64}}) AS place, {_RANK} AS rank, count()",
+    f"SELECT intDiv(accepted_at, {{step:Int64}}) AS place, {RANK} AS rank, count()",
     "GROUP BY place, rank ORDER BY place, rank LIMIT 20000",
 )
 """Likewise, to count rows of each state in stretches of `step`."""
-
-_Rows = Sequence[tuple[object, ...]]  # as an engine gives them
 
 
 def tallies(by: str, rows: _Rows) -> list[Tally]:
@@ -138,7 +177,7 @@ def _each(name: str, term: Term, values: dict[str, object], columns: Mapping[str
             values[name] = [STATUSES.index(DeliveryStatus(pattern.text)) for pattern in term.patterns]
         except ValueError:
             raise InvalidInput("is: there is no such state") from None
-        yield f"{_RANK} IN {{{name}:Array(UInt8)}}"
+        yield f"{RANK} IN {{{name}:Array(UInt8)}}"
         return
     for number, pattern in enumerate(term.patterns):
         key = f"{name}_{number}"

@@ -1,0 +1,96 @@
+"""A part of the mailboxes in the order of how their mail fares, with their figures of a window. Blocking.
+
+A workspace may have ten thousand mailboxes. All of them are put in order by one sum each; the rest is asked of those
+alone that are on the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from heapq import nsmallest
+from typing import cast
+
+import msgspec
+
+from mailvane.mailboxes.model import Mailbox, MailboxQuestion
+from mailvane.mailboxes.performance import NOTHING, Figures, Known, Scope, Window, is_counted, is_of_opens, total
+from mailvane.mailboxes.store.mailboxes import MailboxStore
+from mailvane.maillog.queries import EngagementCounts
+
+
+class ListingQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of the mailboxes of a workspace, and when the mails were accepted."""
+
+    workspace: int
+    window: Window
+    sort: str = "sent"  # "address", or the largest first: "sent", or the share of a kind of `KINDS` in it
+    skip: int = 0
+    limit: int = 20
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A mailbox with the figures of its mails of the window."""
+
+    mailbox: Mailbox
+    counts: EngagementCounts
+    days: Mapping[int, int]  # mails sent, by the start of the day, UTC
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A page of them; the numbers are of all."""
+
+    total: int
+    sent: int
+    known: Known
+    listed: list[Listed]
+
+
+class Listings:
+    """Any number of threads may use one."""
+
+    def __init__(self, store: MailboxStore, figures: Figures) -> None:
+        self._store = store
+        self._figures = figures
+
+    def page(self, scope: Scope, question: ListingQuestion) -> Listing:
+        """Of those that there are: `Mailboxes.notice` lets new senders become mailboxes before. Raises InvalidInput."""
+        question.window.check()
+        kind = question.sort if question.sort not in {"address", "sent"} else None
+        known, tracked = self._figures.known(scope), self._tracked(scope.workspace, kind)
+        counts = self._figures.by_sender(scope, question.window, counts=() if kind is None else (kind,))
+
+        def key(address: str) -> tuple[float, str]:
+            one = counts.get(address, NOTHING)
+            if kind is None:
+                return (0.0 if question.sort == "address" else -one.sent), address
+            is_known = one.sent and is_counted(kind, known, tracked[address])
+            return (-getattr(one, kind) / one.sent if is_known else 1.0), address
+
+        first = nsmallest(question.skip + question.limit, tracked, key=key)[question.skip :]
+        return Listing(
+            total=len(tracked),
+            sent=sum(one.sent for address, one in counts.items() if address in tracked),
+            known=known,
+            listed=self._listed(scope, question.window, first),
+        )
+
+    def _tracked(self, workspace: int, kind: str | None) -> Mapping[str, bool | None]:
+        """Every mailbox, by address; and, where the order depends on it, whether somebody said that opens are known."""
+        if kind is not None and is_of_opens(kind):
+            return {one.address: one.tracks_opens for one in self._store.all(workspace)}
+        return cast("dict[str, bool | None]", dict.fromkeys(self._store.addresses(workspace)))
+
+    def _listed(self, scope: Scope, window: Window, addresses: list[str]) -> list[Listed]:
+        """In this order; without those that are gone meanwhile."""
+        if not addresses:
+            return []
+        asked = MailboxQuestion(workspace=scope.workspace, addresses=tuple(addresses), limit=len(addresses))
+        mailboxes = {one.address: one for one in self._store.page(asked).mailboxes}
+        days: dict[str, list[EngagementCounts]] = {address: [] for address in addresses}
+        for each in self._figures.daily_by_sender(scope, window, addresses):
+            days[each.sender].append(each)
+        return [
+            Listed(mailboxes[address], total(days[address]), {each.day: each.sent for each in days[address]})
+            for address in addresses
+            if address in mailboxes
+        ]
