@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["browser"]
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 SOON = PATIENCE * 1000  # milliseconds
+EARLIER = timedelta(minutes=20)
 WAITING, LOST, LATER = "4WAIT0B3C4D5E", "4LOST0B3C4D5E", "4LATE0B3C4D5E"  # queue ids
 
 
@@ -40,9 +41,9 @@ class Flowing(NamedTuple):
     receiver: Receiver
 
 
-def lines(queue_id: str, recipient: str, status: str, said: str) -> str:
-    """A mail of now in a Postfix log, and its one try."""
-    at = datetime.now(UTC).isoformat(timespec="microseconds")
+def lines(queue_id: str, recipient: str, status: str, said: str, ago: timedelta = timedelta()) -> str:
+    """A mail in a Postfix log, and its one try."""
+    at = (datetime.now(UTC) - ago).isoformat(timespec="microseconds")
     host = recipient.partition("@")[2]
     return (
         f"{at} mx1 postfix/smtpd[11]: {queue_id}: client=web.shop.example[192.0.2.1], sasl_username=shop\n"
@@ -54,14 +55,15 @@ def lines(queue_id: str, recipient: str, status: str, said: str) -> str:
 
 
 def first_lines() -> str:
-    return lines(WAITING, "ann@slow.example", "deferred", "451 4.7.1 try again later") + lines(
-        LOST, "eve@lost.example", "bounced", "550 5.1.1 no such user"
+    """Of some time ago: rules about mail look at what was so a few minutes before."""
+    return lines(WAITING, "ann@slow.example", "deferred", "451 4.7.1 try again later", EARLIER) + lines(
+        LOST, "eve@lost.example", "bounced", "550 5.1.1 no such user", EARLIER
     )
 
 
 def telling() -> str:
     """Settings of a server that may tell a receiver on this machine."""
-    return '[reputation]\nallowed_targets = ["127.0.0.1"]\nresolvers = ["127.0.0.1:9"]\n'
+    return '[reputation]\nown_rules_seconds = 1\nallowed_targets = ["127.0.0.1"]\nresolvers = ["127.0.0.1:9"]\n'
 
 
 def following(log: Path) -> str:

@@ -66,7 +66,9 @@ def bars(
         x = _LEFT + place * width
         anchor = ' text-anchor="end"' if x > _WIDTH - _LABEL_PIXELS else ""
         x = min(x + width, _WIDTH) if anchor else x
-        drawn.append(f'<text x="{x:.1f}" y="{bottom + 15}"{anchor}>{escape(label(found[place].since))}</text>')
+        second = ' class="second"' if place // every % 2 else ""  # left out where there is little room
+        told = escape(label(found[place].since))
+        drawn.append(f'<text{second} x="{x:.1f}" y="{bottom + 15}"{anchor}>{told}</text>')
     step = found[1].since - found[0].since if len(found) > 1 else 0
     if step and pins:
         drawn.append(_pins(pins, lambda at: _LEFT + (at - found[0].since) / step * width, bottom))
