@@ -22,7 +22,6 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 REPOSITORY = Path(__file__).resolve().parents[2]
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
-NARROWEST = 320
 Scheme = Literal["dark", "light"]
 SCHEMES: dict[str, tuple[Scheme, ...]] = {"wide": ("dark", "light"), "phone": ("light",)}
 AXE = REPOSITORY / ".cache" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
@@ -50,19 +49,6 @@ Nov 26 10:00:03 mx postfix/smtpd[1]: NOQUEUE: reject: RCPT from unknown[192.0.2.
 Client host [192.0.2.66] blocked using bl.example; from=<spammer@bad.example> to=<info@shop.example> proto=ESMTP \
 helo=<bad.example>
 """
-# What a stranger may write, where it may stand: markup, marks that turn the writing, and more than any column holds.
-HOSTILE = f"<script>alert(1)</script>\"'\u202e{'W' * 8000}"
-LOG += f"""\
-Nov 26 10:00:04 mx postfix/smtpd[1]: 4BBBBBB2: client=unknown[192.0.2.66]
-Nov 26 10:00:04 mx postfix/cleanup[2]: 4BBBBBB2: message-id=<{"W" * 400}@bad.example>
-Nov 26 10:00:04 mx postfix/cleanup[2]: 4BBBBBB2: warning: header Subject: {HOSTILE} from unknown[192.0.2.66]; \
-from=<orders@shop.example> to=<{"w" * 60}@two.example> proto=ESMTP helo=<bad.example>
-Nov 26 10:00:04 mx postfix/qmgr[3]: 4BBBBBB2: from=<orders@shop.example>, size=1234, nrcpt=1 (queue active)
-Nov 26 10:00:05 mx postfix/smtp[4]: 4BBBBBB2: to=<{"w" * 60}@two.example>, relay=in.two.example[192.0.2.9]:25, \
-delay=2, delays=0/0/1/1, dsn=5.1.1, status=bounced (host in.two.example[192.0.2.9] said: 550 5.1.1 {HOSTILE} \
-(in reply to RCPT TO command))
-Nov 26 10:00:05 mx postfix/qmgr[3]: 4BBBBBB2: removed
-"""
 
 
 class Watched:
@@ -81,14 +67,6 @@ class Watched:
     def fits(self) -> None:
         over = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert over <= 0, f"{self.page.url} is wider than the window by {over}"
-
-    def fits_in(self, width: int) -> None:
-        """Also in a window that is this narrow."""
-        size = self.page.viewport_size
-        assert size is not None
-        self.page.set_viewport_size({**size, "width": width})
-        self.fits()
-        self.page.set_viewport_size(size)
 
 
 @pytest.fixture(scope="module")
@@ -146,20 +124,6 @@ def test_from_the_link_to_the_raw_line(browser: Browser, site: Installation, tmp
     assert watched.said == []
 
 
-def test_what_strangers_write_breaks_no_page(browser: Browser, site: Installation) -> None:
-    """Rows of the log, and the page of the mail, in a wide and in the narrowest window."""
-    for size in SIZES:
-        watched = logged_in(browser, site, size)
-        watched.open(f"{site.url}/ui/1/log?q=since:2025-11-01 to:two.example")
-        assert watched.page.locator("tbody tr").count() == 1
-        watched.fits_in(NARROWEST)
-        watched.page.click("tbody >> text=two.example")
-        watched.page.locator("h1:has-text('<script>alert(1)</script>')").wait_for()
-        watched.fits()
-        watched.fits_in(NARROWEST)
-        assert watched.said == []
-
-
 def test_a_domain_is_stopped_and_let_send_again(browser: Browser, site: Installation) -> None:
     watched = logged_in(browser, site)
     page = watched.page
@@ -204,7 +168,6 @@ def walk_of(browser: Browser, site: Installation) -> Callable[[str], Walk]:
         for path in PATHS:
             watched.open(f"{site.url}/ui/{path}")
             walk.headings[path] = watched.page.inner_text("h1")
-            watched.fits_in(NARROWEST if size == "phone" else SIZES[size][0] - 400)
             walk.judge(watched.page, path, schemes)
         watched.page.keyboard.press("?")
         walk.headings[KEYS] = watched.page.inner_text("dialog[open] h2")
