@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +42,7 @@ def test_a_channel_of_apprise_is_added_tested_and_never_shown(served: Served) ->
     assert (tested["outcome"], tested["detail"]) == ("delivered", "200")
     body = json.loads(receiver.received[-1].body)
     assert (body["topic"], body["title"]) == ("S3CRET-topic", "[test] This is how Mailvane tells phone")
+    assert re.fullmatch(r"Sent as a test 20.* UTC; nothing of it is kept", body["message"])
 
     other = api.post("/channels", json={"kind": "apprise", "name": "json", "target": url.replace("ntfy:", "json:")})
     assert (other.status_code, other.json()["target"]) == (201, "json://…")

@@ -21,7 +21,7 @@ from mailvane.reputation.model import Asset, AssetKind, Observation, Observation
 from mailvane.server.ledger import open_ledger
 from tests.acceptance.installation import COMMAND, HTTP, Installation
 from tests.ports import free_port
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 READING = {
     *("search_mail", "count_mail", "explain_mail", "mail_figures", "list_domains", "what_if", "reputation"),
@@ -44,7 +44,7 @@ class World:
         async def run() -> Any:
             headers = {"Authorization": f"Bearer {key}"}
             async with (
-                httpx2.AsyncClient(headers=headers) as http,
+                httpx2.AsyncClient(headers=headers, timeout=PATIENCE) as http,
                 Client(streamable_http_client(self.url, http_client=http)) as client,
             ):
                 return await asking(client)

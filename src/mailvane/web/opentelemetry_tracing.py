@@ -61,7 +61,7 @@ class OpenTelemetryTracing:
 
     @contextmanager
     def waiting(self, pool: str) -> Iterator[None]:
-        if not _is_within_request(get_current()):
+        if not _is_recorded(get_current()):
             yield
             return
         with self._span(pool, get_current()):
@@ -69,7 +69,7 @@ class OpenTelemetryTracing:
 
     def working(self, pool: str, function: Callable[[], T]) -> Callable[[], T]:
         asked_in = get_current()
-        if not _is_within_request(asked_in):
+        if not _is_recorded(asked_in):
             return function
 
         def traced() -> T:
@@ -108,8 +108,9 @@ class OpenTelemetryTracing:
         return self._propagator.extract(carrier, Context())
 
 
-def _is_within_request(context: Context) -> bool:
-    return get_current_span(context).get_span_context().is_valid
+def _is_recorded(context: Context) -> bool:
+    """Whether it belongs to a request whose spans are sent: of others none are made below the first."""
+    return get_current_span(context).is_recording()
 
 
 class _Request:

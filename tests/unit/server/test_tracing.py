@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from opentelemetry.trace import get_current_span
 
 from mailvane.core.errors import InvalidSetting, NotPossible
 from mailvane.core.tracing_settings import TracingSettings
 from mailvane.server.settings import load, shown
 from mailvane.server.tracing import tracing_of
+from mailvane.web.opentelemetry_tracing import OpenTelemetryTracing
 from mailvane.web.tracing import UNTRACED
 
 
@@ -27,6 +29,19 @@ def test_an_endpoint_and_a_ratio_are_read_and_shown(tmp_path: Path) -> None:
     given = read(tmp_path, 'endpoint = "http://[::1]:4318/v1/traces"\nsample_ratio = 0.25')
     assert given == TracingSettings(endpoint="http://[::1]:4318/v1/traces", sample_ratio=0.25)
     assert shown(load({"data": str(tmp_path)}, {}))["tracing.sample_ratio"] == "0.25"
+
+
+@pytest.mark.parametrize("ratio", [0.0, 1.0])
+def test_below_a_request_that_is_not_sent_no_spans_are_made(ratio: float) -> None:
+    tracing = OpenTelemetryTracing("http://127.0.0.1:9/v1/traces", ratio, "1")
+    outside = get_current_span()
+    with tracing.request("GET", []):
+        request = get_current_span()
+        assert request.get_span_context().is_valid
+        with tracing.waiting("quick"):
+            assert (get_current_span() is request) == (ratio == 0)
+            assert (tracing.working("quick", int) is int) == (ratio == 0)
+    assert get_current_span() is outside
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ class Screen:
         return [self._answer(batch, request, judge) for request in requests]
 
     def _answer(self, batch: DecisionBatch, request: SendRequest, judge: Judge) -> Verdict:
-        held = self._is_held(request)
+        held = self._held_by(request)
         domain = batch.asked_of(request)
         found = () if domain is None else tuple(self._suppressed(domain, request))
         if not batch.answered_under_key(request):
@@ -92,12 +92,12 @@ class Screen:
             verdict = msgspec.structs.replace(
                 verdict, reason=Reason.SUPPRESSED, soft=True, suppressed_by=found[0].reason.value
             )
-        return msgspec.structs.replace(verdict, reason=Reason.HELD, soft=False, held=True) if held else verdict
+        return msgspec.structs.replace(verdict, reason=Reason.HELD, soft=False, held=held) if held else verdict
 
-    def _is_held(self, request: SendRequest) -> bool:
-        if not self._held:
-            return False
-        return (HoldKind.DOMAIN, request.domain) in self._held or (HoldKind.LOGIN, request.login) in self._held
+    def _held_by(self, request: SendRequest) -> str:
+        """What is on hold of the mail; empty: nothing."""
+        names = ((HoldKind.DOMAIN, request.domain), (HoldKind.LOGIN, request.login))
+        return next((kind.value for kind, name in names if (kind, name) in self._held), "")
 
     def _suppressed(self, domain: Domain, request: SendRequest) -> Iterator[Met]:
         for address in request.recipients:

@@ -224,10 +224,10 @@ class Alerting:
             id=new_id(), workspace=workspace, alert_id="", profile_id=None, at=now, rules=(),
             name=f"[test] This is how Mailvane tells {channel.name}", severity=Severity.INFO,
         )  # fmt: skip
+        body = {**msgspec.to_builtins(entry), "test": True}
         message = Notification(
             id=named_notification_id(entry.id, channel.id), workspace=workspace, channel=channel.kind,
-            target=channel.sent_to, subject=entry.name, body=msgspec.to_builtins(entry), created_at=now, next_at=now,
-            at_once=True,
+            target=channel.sent_to, subject=entry.name, body=body, created_at=now, next_at=now, at_once=True,
         )  # fmt: skip
         self._stores.outbox.post([message])
         return message
@@ -344,7 +344,7 @@ class Alerting:
     def _notifications(self, alert: Alert, entry: LogEntry, now: int, is_test: bool = False) -> list[Notification]:
         """The messages that an entry causes. Their body is the entry; each channel tells it in its own way."""
         channels = self._stores.channels.channels(alert.workspace)
-        body = msgspec.to_builtins(entry)
+        body = {**msgspec.to_builtins(entry), **({"test": True} if is_test else {})}
         return [
             Notification(
                 id=ident, workspace=alert.workspace, channel=kind, target=target, subject=alert.name, body=body,

@@ -81,6 +81,16 @@ class Evidence(msgspec.Struct, frozen=True):
     entry_id: str
     alert_id: str
     held: str = ""  # that it waited over quiet hours, and whether it holds still
+    is_test: bool = False
+
+    @property
+    def when(self) -> str:
+        return f"Sent as a test {self.at}" if self.is_test else f"Fired {self.at}"
+
+    @property
+    def trace(self) -> str:
+        """For the last line of a short message."""
+        return f"{self.when}; nothing of it is kept" if self.is_test else f"{self.when}, log entry {self.entry_id}"
 
 
 @lru_cache(maxsize=1)
@@ -106,6 +116,7 @@ def evidence_of(entry: LogEntry) -> Evidence:
 def evidence_told(body: Mapping[str, Any]) -> Evidence:
     """Of a notification's body: the log entry, and what is said of one that waited. Raises msgspec.ValidationError."""
     evidence = evidence_of(msgspec.convert(body, prepared(LogEntry)))
+    evidence = msgspec.structs.replace(evidence, is_test=body.get("test") is True)
     if "held" not in body:
         return evidence
     held = msgspec.convert(body["held"], prepared(Held))

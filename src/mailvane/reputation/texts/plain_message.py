@@ -34,7 +34,7 @@ def _lines(evidence: Evidence) -> Iterator[str]:
     for finding in evidence.findings:
         yield finding.title
         yield from _of(finding)
-    yield f"Fired {evidence.at}, log entry {evidence.entry_id}"
+    yield evidence.trace
 
 
 def _of(finding: Finding) -> Iterator[str]:

@@ -25,7 +25,7 @@ def message_of(evidence: Evidence) -> Mapping[str, Any]:
         blocks.append({"type": "section", "text": _plain(evidence.held)})
     for finding in evidence.findings[:_MOST_FINDINGS]:
         blocks += _sections(finding)
-    blocks.append({"type": "context", "elements": [_plain(f"Fired {evidence.at}, log entry {evidence.entry_id}")]})
+    blocks.append({"type": "context", "elements": [_plain(evidence.trace)]})
     summary = f"{evidence.name}: {evidence.summary}" if evidence.summary else evidence.name
     # Domains that are named here are evidence, and nothing that anybody should be led to.
     return {"text": _escaped(summary), "blocks": blocks, "unfurl_links": False, "unfurl_media": False}

@@ -12,7 +12,9 @@ from mailvane.core.errors import InvalidInput
 from mailvane.reputation.alerts.daily_report import AlertLine, DailyReport, ProfileLines, RuleLine
 from mailvane.reputation.alerts.model import LogEntry
 from mailvane.reputation.texts.email_templates import render_email
-from tests.unit.notify.letters_sent import BUSY, DAY, FORGED, NOW, QUIET, UNKNOWN, entry, fired, notification
+from mailvane.reputation.texts.plain_message import plain_message
+from mailvane.reputation.texts.slack_message import slack_body
+from tests.unit.notify.letters_sent import BUSY, DAY, FORGED, LISTED, NOW, QUIET, UNKNOWN, entry, fired, notification
 
 EVIL = "<script>alert(1)</script><img src=//evil.example>"
 
@@ -109,3 +111,14 @@ def test_what_is_neither_entry_nor_report_is_no_letter() -> None:
     for body in ({}, {"report": "daily"}, {"report": "weekly"}):
         with pytest.raises(InvalidInput):
             render_email(msgspec.structs.replace(notification(QUIET), body=body))
+
+
+def test_a_test_says_that_it_is_one_and_names_no_entry_that_there_is_not() -> None:
+    told = notification(entry(LISTED))
+    tried = msgspec.structs.replace(told, body={**told.body, "test": True})
+    letter = render_email(tried)
+    for text in (letter.text, letter.html, plain_message(tried).body, slack_body(tried).decode()):
+        assert "Sent as a test 2026-09-21 14:13 UTC" in text
+        assert "Fired" not in text
+        assert entry(LISTED).id not in text
+    assert entry(LISTED).id in render_email(told).text
