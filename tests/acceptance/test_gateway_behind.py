@@ -196,6 +196,25 @@ def test_mail_waits_for_a_server_that_is_down_then_slow_then_full_and_goes_in_or
         sink.stop()
 
 
+def test_a_mail_at_which_the_server_behind_ends_the_connection_holds_up_no_other(
+    tmp_path: Path, sink: SmtpSink
+) -> None:
+    world = GatewayWorld(tmp_path, sink.port, "connections_per_hop = 1\nretry_minutes = [0.01, 0.01, 60]")
+    for local in ("drop.box", "ok.box"):
+        world.mailbox(local)
+    with world.installation.serving():
+        assert world.send(f"drop.box@{DOMAIN}", mail("poison"))[0] == OK
+        for number in range(4):  # it is the oldest whenever others are due
+            assert world.send(f"ok.box@{DOMAIN}", mail(f"wanted {number}"))[0] == OK
+            in_state(world, f"wanted {number}", MessageStatus.DELIVERED)
+        poison = wait_for(lambda: one(world, "poison").attempts == 3 and one(world, "poison"), world.installation.said)
+        assert isinstance(poison, Message)
+        assert poison.status is MessageStatus.PENDING, "tried again as any other"
+        assert world.send(f"ok.box@{DOMAIN}", mail("after it"))[0] == OK
+        in_state(world, "after it", MessageStatus.DELIVERED)
+    assert subjects(sink) == [*(f"wanted {number}" for number in range(4)), "after it"]
+
+
 def test_mail_that_waits_goes_where_its_domain_goes_now(tmp_path: Path, sink: SmtpSink) -> None:
     world = GatewayWorld(tmp_path, free_port(), "retry_minutes = [60]")
     world.mailbox("ok.box")

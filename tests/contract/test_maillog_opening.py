@@ -39,6 +39,19 @@ def test_the_engine_is_loaded_with_what_is_used_of_it(tmp_path: Path) -> None:
     assert loaded == "loaded: [] False"
 
 
+def test_a_table_for_a_moment_that_a_full_disk_left_without_definition_is_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "maillog"
+    with open_maillog(f"chdb://{path}"):
+        pass
+    (events,) = path.glob("store/*/*/events.sql")
+    unwritten = events.with_name("events_fresh.sql")
+    unwritten.touch()
+    with open_maillog(f"chdb://{path}") as opened:
+        assert all(is_current(engine) for engine in opened._engines)
+    assert not unwritten.exists()
+    assert events.stat().st_size
+
+
 @pytest.mark.parametrize(
     "loss",
     [

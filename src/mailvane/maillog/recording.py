@@ -34,8 +34,8 @@ _ROUNDS_BEFORE_SWEEP = 100  # under steady load: what a node left behind that di
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 30.0
 # Each insert makes parts that are to be merged: what comes within so many times the length of one is stored together,
-# while little is waiting. So the engine has a fifth of the time at most where events come a few at a time.
-_BREATHS = 4
+# while little is waiting. So the engine has a tenth of the time at most where events come a few at a time.
+_BREATHS = 9
 _LONGEST_BREATH_SECONDS = 1.0
 _LITTLE = 64  # batches
 

@@ -26,6 +26,10 @@ class HopDown(Transient):
     """A server behind cannot be talked to; says nothing about any mail."""
 
 
+class HopBroke(HopDown):
+    """The connection ended as a mail was handed on, be it by chance or for what is in the mail."""
+
+
 class HopConnection:
     """Belongs to one event loop, and to one user at a time."""
 
@@ -75,7 +79,8 @@ class HopConnection:
             self._client.close()
 
     async def send(self, sender: str, recipient: str, content: bytes, *, utf8: bool) -> Answered:
-        """What it said to the mail. Raises HopDown when the connection ends before an answer."""
+        """What it said to the mail. Raises HopBroke when the connection ends before an answer, HopDown when it says
+        that it is about to end."""
         client = self._client
         if utf8 and not client.supports_extension("smtputf8"):
             return _NEEDS_UTF8
@@ -94,7 +99,7 @@ class HopConnection:
             return await self._refused(error.code, error.message)
         except (aiosmtplib.SMTPException, OSError) as error:
             client.close()
-            raise HopDown(told(error)) from error
+            raise HopBroke(told(error)) from error
         return self._answered(response.code, response.message)
 
     async def _one_by_one(self, envelope: Sequence[bytes], content: bytes) -> aiosmtplib.SMTPResponse:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mailvane.core.errors import MailvaneError, NotFound, StoreDamaged, StoreUnavailable
-from mailvane.inbound.delivery.connection import HopConnection, HopDown
+from mailvane.inbound.delivery.connection import HopBroke, HopConnection, HopDown
 from mailvane.inbound.delivery.fate import after_try, lost, unreachable
 from mailvane.inbound.delivery.trace import with_trace
 from mailvane.inbound.events import Answered
@@ -33,6 +33,7 @@ _DOUBLINGS = 10
 _IDLE_SECONDS = 5.0
 _STOPPING_SECONDS = 5.0
 _AGAIN_SECONDS = 1.0
+_BROKEN_IN_A_ROW = 3  # mails at which the connection ended: from then on it is the hop, not the mail
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -54,6 +55,8 @@ class HopQueue:
         self._workers: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._failures = 0  # outages and tries to end one, since the last mail that was answered
+        self._suspects: set[str] = set()  # ids of messages at which a connection ended, since they were last answered
+        self._broken = 0  # of them, in a row
         self._stopping = asyncio.Event()
 
     @property
@@ -68,7 +71,7 @@ class HopQueue:
                 return
             self._done_with(known)  # it was kept for a later try, and taken for that before this one heard of it
         self._in_hand[message.id] = waiting
-        heapq.heappush(self._heap, (message.received_at, next(self._order), waiting))
+        self._push(waiting)
         self._changed.set()
         self._hire()
 
@@ -161,7 +164,16 @@ class HopQueue:
             log.warning("what waits for %s comes later: %s", self.hop.name, error)
 
     def _oldest_instead_of(self, waiting: Waiting) -> Waiting:
-        return heapq.heappushpop(self._heap, (waiting.message.received_at, next(self._order), waiting))[2]
+        """But for those at which a connection ended: a single mail must not make an outage of its own last."""
+        self._push(waiting)
+        fine = (entry for entry in self._heap if entry[2].message.id not in self._suspects)
+        oldest = min(fine, default=self._heap[0])
+        self._heap.remove(oldest)
+        heapq.heapify(self._heap)
+        return oldest[2]
+
+    def _push(self, waiting: Waiting) -> None:
+        heapq.heappush(self._heap, (waiting.message.received_at, next(self._order), waiting))
 
     def _done_with(self, waiting: Waiting) -> None:
         """It is not in hand any more; a second time changes nothing."""
@@ -170,21 +182,25 @@ class HopQueue:
             del self._in_hand[waiting.message.id]
 
     async def _send(self, connection: HopConnection, waiting: Waiting) -> None:
-        failures = self._failures
+        failures, is_kept_open = self._failures, connection.is_open
         self._courier.under_way += 1
         try:
             await self._keep([await self._tried(connection, waiting)])
             self._done_with(waiting)  # it may be taken again at once
+            self._suspects.discard(waiting.message.id)
+            self._broken = 0
             if self._failures:
                 self._failures = 0
                 await self._recovered()
                 self._hire()
+        except HopBroke as error:
+            await self._broke(waiting, error.message, failures, is_kept_open=is_kept_open)
         except HopDown as error:
             await self._down(waiting, error.message, failures)
         except StoreUnavailable as error:
             log.warning("the content of message %s cannot be read: %s", waiting.message.id, error)
             await self._rest(_AGAIN_SECONDS)
-            heapq.heappush(self._heap, (waiting.message.received_at, next(self._order), waiting))
+            self._push(waiting)
         except Exception:
             self._done_with(waiting)  # it is tried again when the hold is over
             raise
@@ -226,6 +242,26 @@ class HopQueue:
     def _fate(self, message: Message, answered: Answered) -> Change:
         settings: InboundSettings = self._courier.settings
         return after_try(message, answered, self._courier.clock(), settings.retry_minutes, settings.quarantine_days)
+
+    async def _broke(self, waiting: Waiting, reason: str, failures: int, *, is_kept_open: bool) -> None:
+        """The connection ended at this mail: it is tried on another one, and then later, for others to go on meanwhile.
+
+        Where that happens to several in a row, the hop is down.
+        """
+        is_suspect = waiting.message.id in self._suspects
+        if len(self._suspects) >= _ROOM:
+            self._suspects.clear()  # they have failed long since
+        self._suspects.add(waiting.message.id)
+        if is_kept_open and not is_suspect and not failures:
+            self._push(waiting)
+            return
+        self._broken += 1
+        if failures or self._broken >= _BROKEN_IN_A_ROW:
+            await self._down(waiting, reason, failures)
+            return
+        log.warning("%s ended the connection at message %s: %s", self.hop.name, waiting.message.id, reason)
+        await self._keep([self._fate(waiting.message, unreachable(reason))])
+        self._done_with(waiting)
 
     async def _down(self, waiting: Waiting, reason: str, failures: int) -> None:
         """Nothing can be handed on: all that is in hand is tried later, and the hop is left alone for a while.

@@ -69,6 +69,7 @@ def client_in_memory(settings: Mapping[str, str]) -> Client:
 def embedded_client(path: str, database: str | None, settings: Mapping[str, str]) -> Client:
     """A client of the engine in this directory, which is opened if it is not. Raises StoreDamaged."""
     faulthandler.enable(_STDERR)
+    _forget_unwritten(Path(path))
     try:
         with _loaded(path):
             client = clickhouse_connect.get_client(
@@ -88,6 +89,14 @@ def embedded_client(path: str, database: str | None, settings: Mapping[str, str]
     faulthandler.disable()
     faulthandler.enable(_STDERR)
     return client
+
+
+def _forget_unwritten(path: Path) -> None:
+    """Tables for a moment (`upkeep.fresh_table`) that were to be made while the disk was full: what is left is a
+    definition without a letter, at which the engine refuses to open. Whoever needs such a table makes a new one."""
+    for definition in path.glob("store/*/*/*_fresh.sql"):
+        if not definition.stat().st_size:
+            definition.unlink()
 
 
 @contextmanager
