@@ -59,13 +59,14 @@ class GroupCommit(Generic[Key, Request, Answer]):
         self._before = before
         self._limits = limits
         self._held: Counter[Key] = Counter()  # sizes of what has no answer yet
+        self._held_in_all = 0
         self._waiting: dict[Key, list[tuple[Request, asyncio.Future[Answer]]]] = {}
         self._running: dict[Key, asyncio.Task[None]] = {}
 
     def check(self, key: Key, size: int = 1) -> None:
         """Raises StoreUnavailable where so much more would be too much."""
         limits = self._limits
-        if self._held[key] + size > limits.of_key or self._held.total() + size > limits.total:
+        if self._held[key] + size > limits.of_key or self._held_in_all + size > limits.total:
             raise StoreUnavailable("too much waits to be stored: send it again later")
 
     def add(self, key: Key, request: Request) -> asyncio.Future[Answer]:
@@ -73,6 +74,7 @@ class GroupCommit(Generic[Key, Request, Answer]):
         size = self._size(request)
         self.check(key, size)
         self._held[key] += size
+        self._held_in_all += size
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, []).append((request, answer))
         if key not in self._running:
@@ -123,7 +125,9 @@ class GroupCommit(Generic[Key, Request, Answer]):
         try:
             return await self._commit(key, requests)
         finally:
-            self._held[key] -= sum(map(self._size, requests))
+            size = sum(map(self._size, requests))
+            self._held[key] -= size
+            self._held_in_all -= size
             if not self._held[key]:
                 del self._held[key]
 

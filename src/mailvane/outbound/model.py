@@ -358,7 +358,7 @@ class LimitMark(msgspec.Struct, frozen=True, kw_only=True):
     until: int  # when the window ends
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The answer. Allowed counts, also when soft; refused does not."""
 
     domain: str

@@ -11,6 +11,7 @@ from mailvane.core.errors import MailvaneError
 from mailvane.core.leasing import LeaseStore
 from mailvane.core.ledger.copying import LedgerCopies
 from mailvane.core.ledger.database import Database, connect
+from mailvane.core.ledger.memory import Memory
 from mailvane.core.ledger.migration import migrate
 from mailvane.core.nodes import NodeStore
 from mailvane.core.tenants.store import TenantStore
@@ -119,9 +120,9 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
         self.database.close()
 
 
-def sender_limits(connection: Connection, addresses: Sequence[str], now: int) -> Iterator[SenderLimit]:
+def sender_limits(connection: Connection, memory: Memory, addresses: Sequence[str], now: int) -> Iterator[SenderLimit]:
     """What mailboxes may send is what decides on outgoing mail, too."""
-    for workspace, address, hourly, daily, monthly in allowances(connection, addresses, now):
+    for workspace, address, hourly, daily, monthly in allowances(connection, memory, addresses, now):
         yield SenderLimit(workspace=workspace, name=address, hourly=hourly, daily=daily, monthly=monthly)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -39,10 +38,6 @@ log = logging.getLogger(__name__)
 _TIDY_SECONDS = 3600.0
 _NOTICE_SECONDS = 0.5
 _EXPIRY_SECONDS = 2.0
-# How long a thread may keep the others from running Python. A commit comes back to it a dozen times, after each call of
-# SQLite and of the system: with the interpreter's own five milliseconds, a commit beside a busy loop takes ten times as
-# long as its disk does.
-_SWITCH_SECONDS = 0.0005
 
 
 class Receiving:
@@ -60,7 +55,6 @@ class Receiving:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Take mail in and hand it on for the length of a block."""
-        sys.setswitchinterval(_SWITCH_SECONDS)
         inbound, stores = self._inbound, self._stores.ledger.inbound
         contents = ContentStore(self._settings.data / CONTENT_DIRECTORY)
         await asyncio.to_thread(contents.open)

@@ -7,6 +7,7 @@ import gc
 import logging
 import signal
 import socket
+import sys
 import time
 from asyncio import to_thread
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -64,6 +65,7 @@ from mailvane.server.reputation import Reputation, reputation_of
 from mailvane.server.service_manager import ServiceManager, service_manager
 from mailvane.server.settings import SMTP_DEFAULT, Settings, base_url, master_token, shown
 from mailvane.server.stores import Stores, stores_here
+from mailvane.server.timeline import Timeline
 from mailvane.server.tracing import tracing_of
 from mailvane.server.tracking import settling_of, tracking_services
 from mailvane.web.connection import HttpLimits
@@ -73,11 +75,16 @@ log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 600.0
 DECISIONS_SECONDS = 1.0
+# How long a thread may keep the others from running Python. A commit comes back to it a dozen times, after each call of
+# SQLite and of the system: with the interpreter's own five milliseconds, a commit beside a busy loop takes ten times as
+# long as its disk does.
+_SWITCH_SECONDS = 0.0005
 _USUALLY = (700, 10, 10)  # objects made before garbage is looked for, as the interpreter has it when it starts
 
 
 def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], None] | None = None) -> None:
     """Run the roles until SIGINT or SIGTERM; `ready` is called once, when questions are answered."""
+    timeline = Timeline("modules")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     log.info("settings: %s", "; ".join(f"{name}={value}" for name, value in shown(settings).items()))
     limits = connections_of_a_door(raised())
@@ -89,6 +96,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         url = base_url(settings) if "http" in roles else ""
         opening = partial(stores_here, settings, "mailvane serve", url, mail.recorded)
         stores = at_low_priority(lambda: running.enter_context(opening()))
+        timeline.reached("stores")
         end_what_dead_processes_hold(settings, stores.ledger, _clock())
         node = _node(settings, roles)
         running.enter_context(present(stores.ledger.nodes, node, master_token(settings), _clock))
@@ -113,7 +121,7 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
         )
         receiving = Receiving(settings, stores, registry, _clock) if "smtp" in roles else None
         manager = service_manager()
-        on_ready = None if ready is None else partial(ready, stores)
+        on_ready = partial(_ready, timeline, None if ready is None else partial(ready, stores))
         # A loop in C: a decision is so little work that the standard one would be a good part of it.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             answering = None if application is None else _answering(settings, application, limits, manager, on_ready)
@@ -133,6 +141,13 @@ def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], N
             background += classifying(settings.mailboxes, stores, tenancy, _clock)
             runner.run(_beside(background, surfaces) if "worker" in roles else surfaces)
     log.info("stopped")
+
+
+def _ready(timeline: Timeline, then: Callable[[], None] | None) -> None:
+    timeline.reached("services and doors")
+    log.info("ready after %s", timeline)
+    if then is not None:
+        then()
 
 
 def _application(settings: Settings, services: HttpServices, registry: CollectorRegistry) -> Litestar:
@@ -292,6 +307,7 @@ async def _run(
     gc.freeze()
     gc.set_threshold(*_USUALLY)
     give_back()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     await outbound.decision_queue.start()
     try:
         async with in_background([manager.watch]), _policing(settings, policy):
@@ -321,7 +337,7 @@ def _answering(
     application: Litestar,
     limits: ConnectionLimits,
     manager: ServiceManager,
-    ready: Callable[[], None] | None,
+    ready: Callable[[], None],
 ) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
     """What answers HTTP until the event is set."""
 
@@ -335,7 +351,7 @@ def _answering(
     return answer
 
 
-async def _announce(settings: Settings, manager: ServiceManager, ready: Callable[[], None] | None) -> None:
+async def _announce(settings: Settings, manager: ServiceManager, ready: Callable[[], None]) -> None:
     """Say that questions are answered, once they are."""
     while True:
         try:
@@ -347,8 +363,7 @@ async def _announce(settings: Settings, manager: ServiceManager, ready: Callable
         break
     log.info("answering on %s", base_url(settings))
     manager.ready(f"answering on {base_url(settings)}")
-    if ready is not None:
-        await asyncio.to_thread(ready)
+    await asyncio.to_thread(ready)
 
 
 def _clock() -> int:

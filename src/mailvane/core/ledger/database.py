@@ -289,6 +289,18 @@ class Prepared:
         return self._made[engine]
 
 
+def sqlite_standing(connection: Connection) -> tuple[object, int, int] | None:
+    """Within a transaction that writes: the same as in an earlier one when nothing was written in between.
+
+    None: PostgreSQL, which does not tell.
+    """
+    if connection.dialect.name != "sqlite":
+        return None
+    with _sqlite_cursor(connection, "PRAGMA data_version") as cursor:
+        # Commits of other connections change the first number, those of this one the second.
+        return cursor.connection, cursor.execute("PRAGMA data_version").fetchone()[0], cursor.connection.total_changes
+
+
 @contextmanager
 def _sqlite_cursor(connection: Connection, text: str) -> Iterator[sqlite3.Cursor]:
     """Of the transaction that the connection is in, which begins here if it has not; errors are SQLAlchemy's."""
@@ -359,6 +371,10 @@ class PreparedChoice:
         named = {f"value_{number}": value for number, value in enumerate(values)}
         named |= {f"value_{number}": values[-1] for number in range(len(values), size)}
         return self._sized(size).rows(connection, {**named, **(others or {})})
+
+    def value_of(self, row: Any) -> Any:
+        """The value that a row was chosen by, where the choice returns the column."""
+        return getattr(row, self._column.name)
 
     def _prepared(self, size: int) -> Prepared:
         wanted = [bindparam(f"value_{number}", type_=self._column.type) for number in range(size)]

@@ -9,11 +9,12 @@ from sqlalchemy import Connection, select
 
 from mailvane.core.ledger.columns import in_chunks, plain, value_of
 from mailvane.core.ledger.database import PreparedChoice
+from mailvane.core.ledger.memory import Memory
 from mailvane.mailboxes.model import Mailbox
 from mailvane.mailboxes.store.tables import mailboxes
 
 _AT_ONCE = 500
-_NAMED = PreparedChoice(select(mailboxes.c.document).where, mailboxes.c.address)
+_NAMED = PreparedChoice(select(mailboxes.c.address, mailboxes.c.document).where, mailboxes.c.address)
 
 
 class Allowance(NamedTuple):
@@ -26,11 +27,13 @@ class Allowance(NamedTuple):
     monthly: int | None
 
 
-def allowances(connection: Connection, addresses: Sequence[str], now: int) -> Iterator[Allowance]:
+def allowances(connection: Connection, memory: Memory, addresses: Sequence[str], now: int) -> Iterator[Allowance]:
     """Of the mailboxes of these addresses that have a limit."""
     for part in in_chunks(addresses, _AT_ONCE):
-        for (text,) in _NAMED.rows(connection, [plain(address) for address in part]):
-            mailbox = value_of(text, Mailbox)
+        asked = list(dict.fromkeys(map(plain, part)))
+        known = memory.rows("mailboxes", connection, _NAMED, asked)
+        for row in (row for address in asked for row in known[address]):
+            mailbox = value_of(row.document, Mailbox)
             allowed = mailbox.allowed_today(now) if mailbox.sending_enabled else 0
             windows = (mailbox.hourly_limit, allowed, mailbox.monthly_limit)
             if any(most is not None for most in windows):

@@ -54,8 +54,10 @@ def hourly(domain: Domain, usage: Usage, units: int, _rules: GovernanceRules) ->
 
 def warmup(domain: Domain, usage: Usage, units: int, rules: GovernanceRules) -> bool:
     """The growing daily cap of a new domain, counted from the day of its first mail."""
+    if domain.warmup_profile is WarmupProfile.OFF:
+        return False
     schedule = rules.warmup.get(domain.warmup_profile)
-    if domain.warmup_profile is WarmupProfile.OFF or schedule is None:
+    if schedule is None:
         return False
     age = usage.day - usage.first_day if usage.first_day else 0
     if age >= _LONGEST_WARMUP_DAYS:

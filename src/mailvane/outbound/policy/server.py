@@ -90,7 +90,9 @@ class PolicyMetrics:
             ["answer", "reason"],
             registry=registry,
         )
+        # Those of nearly every request: looking one up by its labels costs more than counting does.
         self._known = {answer: self._decisions.labels(answer, "") for answer in ("allowed", "unknown", "exempt")}
+        self._at_stages = {stage: self._stages.labels(stage) for stage in (*_STAGES_TOLD, "other")}
 
     def decided(self, verdict: Verdict, seconds: float) -> None:
         self._seconds.observe(seconds)
@@ -103,7 +105,7 @@ class PolicyMetrics:
             self._known["allowed" if verdict.known else "unknown"].inc()
 
     def asked(self, stage: str) -> None:
-        self._stages.labels(stage if stage in _STAGES_TOLD else "other").inc()
+        (self._at_stages.get(stage) or self._at_stages["other"]).inc()
 
     def exempted(self, seconds: float) -> None:
         self._seconds.observe(seconds)

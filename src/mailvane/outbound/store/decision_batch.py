@@ -43,6 +43,25 @@ class Answered(msgspec.Struct, frozen=True, array_like=True, gc=False):
 _decoder = msgspec.msgpack.Decoder(Answered)
 
 
+def _only_sent(before: Usage, after: Usage) -> bool:
+    """Of the same hour, with nothing but mails more."""
+    return (
+        before.hour == after.hour
+        and before.day == after.day
+        and before.month == after.month
+        and before.first_day == after.first_day
+        and before.last_days is after.last_days
+        and before.baseline is after.baseline
+        and before.other is after.other
+        and before.month_since == after.month_since
+        and before.bounces == after.bounces
+        and before.complaints == after.complaints
+        and before.unbilled_sent == after.unbilled_sent
+        and before.unbilled_bounces == after.unbilled_bounces
+        and before.unbilled_complaints == after.unbilled_complaints
+    )
+
+
 def digest(domain: Domain, identity: str) -> bytes:
     """Stands for a mail or a message of one domain."""
     text = f"{domain.id}\x00{identity}".encode("utf-8", "surrogatepass")
@@ -73,6 +92,7 @@ class DecisionBatch:
         self._now = now
         self._answers: dict[bytes, Answered] = {}
         self._fresh: dict[bytes, Answered] = {}
+        self._digests: dict[tuple[int, str], bytes] = {}
         self._keyed: dict[bytes, Answered] = {}
         self._minutes: dict[int, list[int]] = {}
         self._watch = watch
@@ -114,13 +134,31 @@ class DecisionBatch:
         identity = _key_digest(domain, request.key)
         return identity in self._keyed or identity in self._answers
 
-    def counters(self) -> list[dict[str, Any]]:
-        """The rows of the counters that changed."""
-        return [
-            {"row_id": number} | counters_row(usage, "new_")
-            for number, usage in self._usages.items()
-            if usage is not self._before[number]
-        ]
+    def counters(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """The rows of the counters that changed: where that is only what was sent, and the others."""
+        sent, others = [], []
+        for number, usage in self._usages.items():
+            before = self._before[number]
+            if usage is before:
+                continue
+            if _only_sent(before, usage):
+                sent.append(
+                    {
+                        "row_id": number,
+                        "new_sent_today": usage.sent_today,
+                        "new_sent_this_hour": usage.sent_this_hour,
+                        "new_sent_month": usage.sent_month,
+                    }
+                )
+            else:
+                others.append({"row_id": number} | counters_row(usage, "new_"))
+        return sent, others
+
+    def by_name(self) -> dict[str, tuple[tuple[Domain, Usage], ...]]:
+        """The domains that were asked about and their counters, as they are now."""
+        return {
+            name: tuple([(domain, self._usages[domain.id]) for domain in named]) for name, named in self._named.items()
+        }
 
     def changes(self) -> list[tuple[Domain, Domain, AuditEntry]]:
         """The domains that changed, before and after, with what is to be written down of it."""
@@ -160,7 +198,7 @@ class DecisionBatch:
             return self._answer_keyed(domain, request, judge)
         if not request.instance:
             return self._judge(domain, request, judge)
-        identity = digest(domain, request.instance)
+        identity = self._digest(domain, request.instance)
         known = self._fresh.get(identity) or self._answers.get(identity)
         units = request.counted_in(domain)
         if known is None:
@@ -179,9 +217,15 @@ class DecisionBatch:
     def _identity(self, request: SendRequest, domain: Domain | None) -> bytes:
         """Of a mail; empty: it is not counted anywhere."""
         if domain is not None:
-            return digest(domain, request.instance)
+            return self._digest(domain, request.instance)
         limits = self._senders.of(request, None)
         return _sender_digest(limits[0], request.instance) if limits else b""
+
+    def _digest(self, domain: Domain, instance: str) -> bytes:
+        known = self._digests.get((domain.id, instance))
+        if known is None:
+            known = self._digests[domain.id, instance] = digest(domain, instance)
+        return known
 
     def _is_over(self, request: SendRequest, domain: Domain | None) -> bool:
         return self._senders.refuses(self._senders.of(request, domain)) is not None

@@ -5,7 +5,7 @@ A transaction locks the rows of the domains it speaks of, so nodes agree; where 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from mailvane.core.errors import NotFound
 from mailvane.core.ledger.database import Database, Prepared, PreparedChoice, unchanged
+from mailvane.core.ledger.memory import Memory, Remembering
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.outbound.model import (
     AuditEntry,
@@ -36,6 +37,8 @@ from mailvane.outbound.store.rows import (
     KNOWN,
     SET_COUNTERS,
     SET_COUNTERS_SQLITE,
+    SET_SENT,
+    SET_SENT_SQLITE,
     WHOLE,
     counters_row,
     domain_of,
@@ -70,6 +73,8 @@ _KEYED = PreparedChoice(
     increment_keys.c.digest,
 )
 _PUT_COUNTERS = Prepared(SET_COUNTERS, unchanged, SET_COUNTERS_SQLITE)
+_PUT_SENT = Prepared(SET_SENT, unchanged, SET_SENT_SQLITE)
+_HELD = "domains"  # in the memory: of each name, the domains with their counters
 
 
 class DomainStore:
@@ -78,6 +83,7 @@ class DomainStore:
     def __init__(self, database: Database, limits_of: LimitsOf = no_limits) -> None:
         """`limits_of` is asked, within the transaction of a decision, which senders have limits of their own."""
         self._database = database
+        self._remembering = Remembering(database)
         self._senders = SenderDays(database, limits_of)
         self._screening = Screening(database)
         new = database.insert(decision_minutes)
@@ -179,17 +185,17 @@ class DomainStore:
         not known. Mail servers know the approved one of a name, others none that was removed. What `watch` says of a
         domain holds for the passages after that one. `rules`: how recipients that are suppressed are treated.
         """
-        names = list({request.domain for request in requests})
-        with self._database.write() as connection:
-            rows = _NAMED.rows(connection, names)
-            senders = self._senders.held(connection, requests, now)
-            batch = DecisionBatch([(domain_of(row), usage_of(row)) for row in rows], now, watch, senders)
+        with self._remembering.write() as (connection, memory):
+            held = _held(connection, memory, {request.domain for request in requests})
+            senders = self._senders.held(connection, memory, requests, now)
+            batch = DecisionBatch(held, now, watch, senders)
             self._recall(connection, batch, requests, now)
-            screen = self._screening.held(connection, requests, rules, now)
+            screen = self._screening.held(connection, memory, requests, rules, now)
             verdicts = screen.decide(batch, requests, judge)
             if spared := self._screening.keep(connection, screen):
                 forget(connection, answers, "answered_at", now - _ANSWERS_MS, 2 * spared)
             self._keep(connection, batch, now)
+            memory.of(_HELD).update(batch.by_name())
             changed = self._senders.keep(connection, senders)
             forget(connection, sender_days, "day", now // DAY_MS - _SENDER_DAYS, 2 * changed)
             forget(connection, limit_marks, "at", now - _SENDER_DAYS * DAY_MS, 2 * len(senders.marks))
@@ -223,8 +229,11 @@ class DomainStore:
         for old, new, entry in batch.changes():
             put_domain(connection, old, new)
             add_audit(connection, entry)
-        if counters := batch.counters():
-            _PUT_COUNTERS.many(connection, counters)
+        sent, others = batch.counters()
+        if sent:
+            _PUT_SENT.many(connection, sent)
+        if others:
+            _PUT_COUNTERS.many(connection, others)
         if minutes := batch.minutes():
             self._add_minutes.many(connection, minutes)
             forget(connection, decision_minutes, "minute", now - _MINUTES_MS, 2 * len(minutes))
@@ -234,6 +243,18 @@ class DomainStore:
         if keyed := batch.keyed_answers():
             self._put_keyed.many(connection, keyed)
             forget(connection, increment_keys, "answered_at", now - KEYS_MS, 2 * len(keyed))
+
+
+def _held(connection: Connection, memory: Memory, names: Iterable[str]) -> list[tuple[Domain, Usage]]:
+    """The domains of these names, their rows locked."""
+    known = memory.of(_HELD)
+    missing = [name for name in names if name not in known]
+    if missing:
+        known.update(dict.fromkeys(missing, ()))
+        for row in _NAMED.rows(connection, missing):
+            domain = domain_of(row)
+            known[domain.name] = (*known[domain.name], (domain, usage_of(row)))
+    return [held for name in names for held in known[name]]
 
 
 def approved_locked(connection: Connection, name: str) -> tuple[Domain, Usage]:

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, bindparam, column, select, update, values
+from sqlalchemy import Row, Select, Update, bindparam, column, select, update, values
 
 from mailvane.core.decoding import prepared
 from mailvane.outbound.model import Baseline, Domain, Guillotine, OtherTimes, Usage
@@ -32,17 +32,24 @@ SET_COUNTERS = (
     .where(domains.c.id == bindparam("row_id"))
     .values({name: bindparam(f"new_{name}") for name in _USAGE})
 )
-# SQLite updates many rows at once by a table of values; its driver would run the other once for each of them.
-_COUNTED_NOW = (
-    values(column("row_id"), *(column(f"new_{name}") for name in _USAGE))
-    .data([(bindparam("row_id"), *(bindparam(f"new_{name}") for name in _USAGE))])
-    .cte("counted")
+SENT = ("sent_today", "sent_this_hour", "sent_month")  # what nearly every mail changes, and nothing else
+SET_SENT = (
+    update(domains).where(domains.c.id == bindparam("row_id")).values({name: bindparam(f"new_{name}") for name in SENT})
 )
-SET_COUNTERS_SQLITE = (
-    update(domains)
-    .where(domains.c.id == _COUNTED_NOW.c.row_id)
-    .values({name: _COUNTED_NOW.c[f"new_{name}"] for name in _USAGE})
-)
+
+
+def _of_many(names: Sequence[str]) -> Update:
+    """SQLite updates many rows at once by a table of values; its driver would run the other once for each of them."""
+    told = [f"new_{name}" for name in names]
+    counted = (
+        values(column("row_id"), *map(column, told)).data([(bindparam("row_id"), *map(bindparam, told))]).cte("counted")
+    )
+    now = {name: counted.c[new] for name, new in zip(names, told, strict=True)}
+    return update(domains).where(domains.c.id == counted.c.row_id).values(now)
+
+
+SET_COUNTERS_SQLITE = _of_many(_USAGE)
+SET_SENT_SQLITE = _of_many(SENT)
 
 
 def locked(wanted: Select[Any]) -> Select[Any]:

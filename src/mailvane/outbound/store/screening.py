@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, select, update
 
 from mailvane.core.ledger.database import Database, Prepared, PreparedChoice
+from mailvane.core.ledger.memory import Memory
 from mailvane.core.moments import DAY_MS
 from mailvane.outbound.holds import HoldKind
 from mailvane.outbound.model import Domain, Judge, Reason, SendRequest, Verdict
@@ -136,18 +137,27 @@ class Screening:
         )
 
     def held(
-        self, connection: Connection, requests: Sequence[SendRequest], rules: SuppressionRules, now: int
+        self,
+        connection: Connection,
+        memory: Memory,
+        requests: Sequence[SendRequest],
+        rules: SuppressionRules,
+        now: int,
     ) -> Screen:
         """What is said of the recipients and senders of these requests."""
-        rows = _FIRST_HELD.rows(connection, {})
+        known_holds = memory.of("holds")
+        if "first" not in known_holds:
+            known_holds["first"] = _FIRST_HELD.rows(connection, {})
+        rows = known_holds["first"]
         if len(rows) == _FEW:  # there may be more; mostly there is none, and nothing to compare
             names = {name for request in requests for name in (request.domain, request.login) if name}
             rows = _HELD.rows(connection, sorted(names))
         found = frozenset((row.kind, row.name) for row in rows)
         listed: dict[tuple[str, int], SuppressionReason] = {}
         if rules.mode is not SuppressionMode.OFF:
-            addresses = {address for request in requests for address in request.recipients}
-            for row in _LISTED.rows(connection, sorted(addresses)):
+            addresses = sorted({address for request in requests for address in request.recipients})
+            known = memory.rows("suppressions", connection, _LISTED, addresses)
+            for row in (row for address in addresses for row in known[address]):
                 reason = SuppressionReason(row.reason)
                 place = (row.address, row.workspace)
                 if rules.holds(reason, row.noticed_at, row.expires_at, now) and (

@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from mailvane.core.ledger.database import Database, Prepared, PreparedChoice, unchanged
+from mailvane.core.ledger.memory import Memory
 from mailvane.core.ledger.tables import workspaces
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.outbound.model import (
@@ -30,8 +31,8 @@ from mailvane.outbound.model import (
 from mailvane.outbound.store.marks import end_of, is_passed, month_of_day, of_domain, rows_of
 from mailvane.outbound.store.tables import limit_marks, send_limits, sender_days
 
-# Of a transaction, addresses in lower case, and the time: the limits of those that have one.
-LimitsOf = Callable[[Connection, Sequence[str], int], Iterable[SenderLimit]]
+# Of a transaction, with its memory, addresses in lower case, and the time: the limits of those that have one.
+LimitsOf = Callable[[Connection, Memory, Sequence[str], int], Iterable[SenderLimit]]
 Installed = Mapping[tuple[LimitKind, str], SenderLimit]  # those of the installation
 
 _NOBODY = Prepared(select(workspaces.c.id).where(workspaces.c.name == bindparam("name")))
@@ -44,7 +45,7 @@ _COUNTED = PreparedChoice(
 )
 
 
-def no_limits(_connection: Connection, _addresses: Sequence[str], _now: int) -> Iterable[SenderLimit]:
+def no_limits(_connection: Connection, _memory: Memory, _addresses: Sequence[str], _now: int) -> Iterable[SenderLimit]:
     return ()
 
 
@@ -175,12 +176,12 @@ class SenderDays:
         self._begin = Prepared(database.insert(sender_days).on_conflict_do_nothing(), unchanged)
         self._put = Prepared(database.upsert(sender_days), unchanged)
 
-    def held(self, connection: Connection, requests: Sequence[SendRequest], now: int) -> SenderCounters:
+    def held(self, connection: Connection, memory: Memory, requests: Sequence[SendRequest], now: int) -> SenderCounters:
         """Of the senders of these requests, their rows locked."""
         addresses = sorted({address for request in requests for address in request.senders})
-        limits = list(self._limits_of(connection, addresses, now)) if addresses else []
+        limits = list(self._limits_of(connection, memory, addresses, now)) if addresses else []
         names = {name for request in requests for name in (request.login, request.domain)}
-        installed = named_limits(connection, {EVERY, *addresses, *names})
+        installed = named_limits(connection, {EVERY, *addresses, *names}, memory)
         if not limits and not installed:
             return SenderCounters((), None, now, {})
         nobody = _NOBODY.rows(connection, {"name": DEFAULT_WORKSPACE})
@@ -203,9 +204,11 @@ class SenderDays:
         return len(rows)
 
 
-def named_limits(connection: Connection, names: Iterable[str]) -> Installed:
+def named_limits(connection: Connection, names: Iterable[str], memory: Memory | None = None) -> Installed:
     """The limits of the installation of these names, of any kind."""
-    found = (limit_of(row) for row in _NAMED.rows(connection, sorted(names)))
+    wanted = sorted(names)
+    known = (memory or Memory()).rows("send limits", connection, _NAMED, wanted)
+    found = (limit_of(row) for name in wanted for row in known[name])
     return {(limit.kind, limit.name): limit for limit in found}
 
 
