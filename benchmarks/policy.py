@@ -7,7 +7,9 @@ new mail, spread over the domains, every mail allowed. Mailvane is a whole serve
 answer is in its ledger before it is given (SQLite, synchronous = FULL); on a RAM disk the same shows the price of that.
 policyd-rate-limit keeps SQLite as it ships; postfwd keeps its counters in memory only, and comes as two programs:
 `postfwd` is postfwd2, postfwd1 is the faster one. All are Debian's packages, asked to limit by the user who logged in,
-and log nothing. Servers and client share the machine.
+and log nothing. `bare loop` is the ceiling for any server in Python: Mailvane's event loop with a protocol that reads
+nothing, keeps nothing and says DUNNO. Servers and client share the machine; the last column is the processor time of
+the server alone, all of its processes, which other load on the machine adds little to.
 """
 
 from __future__ import annotations
@@ -72,12 +74,32 @@ policy_context=
 instance="""
 
 
+BARE = """\
+import asyncio, sys, uvloop
+
+class Bare(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport, self.rest = transport, b""
+
+    def data_received(self, data):
+        *asked, self.rest = (self.rest + data).split(b"\\n\\n")
+        self.transport.write(b"action=DUNNO\\n\\n" * len(asked))
+
+async def serve():
+    server = await asyncio.get_running_loop().create_server(Bare, "127.0.0.1", int(sys.argv[1]))
+    await server.serve_forever()
+
+asyncio.Runner(loop_factory=uvloop.new_event_loop).run(serve())
+"""
+
+
 class Measured(NamedTuple):
     """One server at one number of connections."""
 
     rate: float  # answers a second
     median: float  # milliseconds, likewise below
     worst: float  # 99 of 100 were faster
+    processor: float  # of the server, microseconds an answer
 
 
 def domain_names(domains: int) -> list[str]:
@@ -105,7 +127,8 @@ def asked(port: int, connections: int, seconds: float, domains: int) -> Measured
     for number, one in open_sockets.items():
         began[number] = clock()
         one.sendall(next(source))
-    warm, until = start + seconds * 0.2, start + seconds * 1.2
+    warm, until, used = start + seconds * 0.2, start + seconds * 1.2, 0.0
+    processes = listening(port)
     while (now := clock()) < until:
         for number, _ in poll.poll(10):
             answer = open_sockets[number].recv(4096)
@@ -113,14 +136,39 @@ def asked(port: int, connections: int, seconds: float, domains: int) -> Measured
             if answer.lower() != ALLOWED:
                 raise SystemExit(f"port {port} answered {answer!r}")
             if now >= warm:
+                used = used or processor_seconds(processes)
                 times.append(now - began[number])
             began[number] = now
             open_sockets[number].send(next(source))
-    elapsed = now - warm
+    elapsed, used = now - warm, processor_seconds(processes) - used
     for one in open_sockets.values():
         one.close()
     times.sort()
-    return Measured(len(times) / elapsed, times[len(times) // 2] * 1e3, times[len(times) * 99 // 100] * 1e3)
+    half, most = times[len(times) // 2] * 1e3, times[len(times) * 99 // 100] * 1e3
+    return Measured(len(times) / elapsed, half, most, used / len(times) * 1e6)
+
+
+def listening(port: int) -> list[int]:
+    """The processes that have a socket open which listens at this port of IPv4."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port}
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(str(each.readlink()) in sockets for each in (place / "fd").iterdir()):
+                found.append(int(place.name))
+        except OSError:
+            continue
+    return found
+
+
+def processor_seconds(processes: list[int]) -> float:
+    """User and system time until now, with children that have ended."""
+    ticks = 0
+    for process in processes:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -206,6 +254,13 @@ def policyd_rate_limit(scratch: Path, _domains: int) -> Iterator[int]:
         yield port
 
 
+@contextmanager
+def bare_loop(_scratch: Path, _domains: int) -> Iterator[int]:
+    port = free_port()
+    with running([sys.executable, "-c", BARE, str(port)], port):
+        yield port
+
+
 def postfwd(program: str) -> Server:
     """One of its two programs."""
     return lambda scratch, _domains: _postfwd(program, scratch)
@@ -249,6 +304,7 @@ SERVERS: dict[str, Server] = {
     "policyd-rate-limit": policyd_rate_limit,
     "postfwd, in memory": postfwd("postfwd2"),
     "postfwd1, in memory": postfwd("postfwd1"),
+    "bare loop": bare_loop,
     "mailvane": mailvane,
     "mailvane, RAM disk": on_ram_disk,
 }
@@ -280,7 +336,7 @@ def main() -> None:
         Path(place).chmod(0o755)  # postfwd gives up its rights before it writes down its process
         sync = sync_milliseconds(Path(place))
         print(f"{chosen.domains:,} domains, {os.cpu_count()} cores, a durable write of this disk takes {sync:.2f} ms")
-        print(f"{'':<22}{'connections':>12}{'answers/s':>12}{'median ms':>12}{'99 % ms':>12}")
+        print(f"{'':<22}{'connections':>12}{'answers/s':>12}{'median ms':>12}{'99 % ms':>12}{'CPU us each':>12}")
         for name in chosen.only or SERVERS:
             scratch = Path(place) / str(len(found))
             scratch.mkdir(mode=0o755)
@@ -288,7 +344,8 @@ def main() -> None:
                 for connections in CONNECTIONS:
                     told = asked(port, connections, chosen.seconds, chosen.domains)
                     found[name, connections] = told
-                    print(f"{name:<22}{connections:>12}{told.rate:>12,.0f}{told.median:>12.2f}{told.worst:>12.2f}")
+                    spans = f"{told.median:>12.2f}{told.worst:>12.2f}{told.processor:>12.0f}"
+                    print(f"{name:<22}{connections:>12}{told.rate:>12,.0f}{spans}", flush=True)
     if not chosen.only:
         conclude(found)
 
@@ -298,6 +355,11 @@ def conclude(found: dict[tuple[str, int], Measured]) -> None:
     ours = found["mailvane", most]
     for name, goal in (("policyd-rate-limit", 10), ("postfwd, in memory", 3), ("postfwd1, in memory", 3)):
         print(f"{ours.rate / found[name, most].rate:.1f} times {name} at {most} connections (goal: {goal})")
+    ceiling = found["bare loop", most]
+    print(
+        f"a bare loop would be {ceiling.rate / found['policyd-rate-limit', most].rate:.1f} times policyd-rate-limit;"
+        f" mailvane is {ours.rate / ceiling.rate:.2f} of that"
+    )
     price = found["mailvane, RAM disk", most].rate / ours.rate
     print(
         f"99 of 100 answers within {ours.worst:.1f} ms (goal: 15); not having to be durable: {price:.2f} times as many"
