@@ -17,13 +17,14 @@ from mailvane.core.names import canonical_name
 from mailvane.reputation.blocklists import ANSWERED, UNKNOWN, Findings, ListingCheck, Outcome, Verdict
 from mailvane.reputation.model import Asset, AssetKind, Observation, ObservationKind, Refresh, Source, Zone, ZoneHealth
 from mailvane.reputation.settings import ReputationSettings
-from mailvane.reputation.sources.dnsbl.answers import unanswered, verdict_of
+from mailvane.reputation.sources.dnsbl.answers import clear, unanswered, verdict_of
 from mailvane.reputation.sources.dnsbl.judging import Judge
 from mailvane.reputation.sources.dnsbl.names import LISTS, family, query_name, reverse_name
 from mailvane.reputation.sources.dnsbl.zone_probes import ZoneProbes
 from mailvane.reputation.sources.dnsbl.zones import dictionary
 
 _KINDS = {AssetKind.IP: ObservationKind.IP_LISTING, AssetKind.DOMAIN: ObservationKind.DOMAIN_LISTING}
+_CLEAR: Mapping[str, Any] = {"listed": False, "codes": [], "reason": ""}  # nobody changes the data of an observation
 _ASSETS_AT_ONCE = 64  # each is dozens of questions; how many of those are under way is for `Lookups`
 _ASSETS_BETWEEN_PROBES = 512
 _MOST_LINES = 1_000_000
@@ -53,6 +54,7 @@ class Blocklists:
         Raises CollectionFailed when no zone can be used.
         """
         enabled = await self._enabled()
+        of_list = {lists: [zone.host for zone in enabled if lists in zone.lists] for lists in LISTS}
         for first in range(0, len(assets), _ASSETS_BETWEEN_PROBES):
             asked = await self.zone_probes.before(enabled, now)
             if not asked:
@@ -62,7 +64,7 @@ class Blocklists:
                 )
             some = assets[first : first + _ASSETS_BETWEEN_PROBES]
             for found in await self._bracket(asked, [(asset.kind, asset.name) for asset in some], now):
-                yield self._refreshed(found, enabled, now)
+                yield self._refreshed(found, of_list[family(found.kind, found.name)], now)
 
     async def check(self, kind: AssetKind, names: Sequence[str], now: int) -> ListingCheck:
         """What the blocklists say of these names at this moment."""
@@ -103,32 +105,35 @@ class Blocklists:
         judge = Judge(await self.zone_probes.after(asked, now))
         return [judge.believed(one) for one in findings]
 
-    def _refreshed(self, found: Findings, enabled: Sequence[Zone], now: int) -> Refresh:
-        lists = family(found.kind, found.name)
+    def _refreshed(self, found: Findings, enabled: Sequence[str], now: int) -> Refresh:
+        """`enabled`: the hosts of the zones that could list such a name."""
         known = [verdict for verdict in found.verdicts if verdict.outcome is not Outcome.UNKNOWN]
         answered = {verdict.zone for verdict in known}
-        unknown = [zone for zone in enabled if lists in zone.lists and zone.host not in answered]
+        unknown = [host for host in enabled if host not in answered]
         return Refresh(
             source=self.source,
             kind=found.kind,
             asset=found.name,
             at=now,
             error=f"no blocklist answers: {self._why(found, unknown[0])}" if unknown and not known else "",
-            observations=tuple(_observed(found.kind, found.name, verdict, now) for verdict in known),
-            details={**found.details, ANSWERED: len(known), UNKNOWN: [zone.host for zone in unknown]},
+            observations=_observed(found.kind, found.name, known, now),
+            details={**found.details, ANSWERED: len(known), UNKNOWN: unknown},
         )
 
-    def _why(self, found: Findings, zone: Zone) -> str:
-        reasons = (verdict.reason for verdict in found.verdicts if verdict.zone == zone.host)
-        return f"{zone.host}: {next(reasons, self.health[zone.host].reason)}"
+    def _why(self, found: Findings, host: str) -> str:
+        reasons = (verdict.reason for verdict in found.verdicts if verdict.zone == host)
+        return f"{host}: {next(reasons, self.health[host].reason)}"
 
     async def _findings(self, kind: AssetKind, name: str, asked: Sequence[Zone]) -> Findings:
         below = query_name(kind, name)
         answers = await self._lookups.addresses_below(below, [zone.host for zone in asked])
-        verdicts = [
-            unanswered(zone, answer) if isinstance(answer, Trouble) else verdict_of(zone, answer)
-            for zone, answer in zip(asked, answers, strict=True)
-        ]
+        if any(answers):
+            verdicts = [
+                unanswered(zone, answer) if isinstance(answer, Trouble) else verdict_of(zone, answer)
+                for zone, answer in zip(asked, answers, strict=True)
+            ]
+        else:  # by far the most frequent
+            verdicts = [clear(zone.host) for zone in asked]
         if any(verdict.outcome is Outcome.LISTED for verdict in verdicts):
             verdicts = await asyncio.gather(*(self._with_reason(verdict, below) for verdict in verdicts))
         details = await (self._of_address(name) if kind is AssetKind.IP else self._of_domain(name))
@@ -192,10 +197,23 @@ def _imported(line: _Line, now: int) -> Refresh:
     outcome = Outcome.LISTED if line.listed else Outcome.CLEAR
     verdict = Verdict(zone=line.rbl.lower(), outcome=outcome, reason=line.reason[:500])
     at = line.at or now
-    observation = msgspec.structs.replace(_observed(kind, name, verdict, at), seen_at=now)
+    (observation,) = _observed(kind, name, (verdict,), at)
+    observation = msgspec.structs.replace(observation, seen_at=now)
     return Refresh(source=Source.BLOCKLISTS, kind=kind, asset=name, at=now, observations=(observation,))
 
 
-def _observed(kind: AssetKind, name: str, verdict: Verdict, now: int) -> Observation:
-    data = {"listed": verdict.outcome is Outcome.LISTED, "codes": list(verdict.codes), "reason": verdict.reason}
-    return Observation(kind=_KINDS[kind], asset=name, key=verdict.zone, at=now, seen_at=now, data=data)
+def _observed(kind: AssetKind, name: str, verdicts: Iterable[Verdict], now: int) -> tuple[Observation, ...]:
+    seen = _KINDS[kind]
+    return tuple(
+        [
+            Observation(kind=seen, asset=name, key=verdict.zone, at=now, seen_at=now, data=_data(verdict))
+            for verdict in verdicts
+        ]
+    )
+
+
+def _data(verdict: Verdict) -> Mapping[str, Any]:
+    """What is kept of a verdict."""
+    if verdict.outcome is Outcome.CLEAR and not verdict.codes and not verdict.reason:
+        return _CLEAR
+    return {"listed": verdict.outcome is Outcome.LISTED, "codes": list(verdict.codes), "reason": verdict.reason}

@@ -6,12 +6,15 @@ Unknown is not no: silence of a zone that failed its probe is unknown.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 
 import msgspec
 
 from mailvane.reputation.blocklists import Findings, Outcome, Verdict
 from mailvane.reputation.model import ZoneHealth
 from mailvane.reputation.sources.dnsbl.names import LISTS, family
+
+_ZONE, _OUTCOME = attrgetter("zone"), attrgetter("outcome")
 
 
 class Judge:
@@ -30,9 +33,9 @@ class Judge:
         """With no verdict left that its zone, or the resolver, gives no ground for."""
         proven = self._proven[family(found.kind, found.name)]
         verdicts = found.verdicts
-        if any(verdict.zone not in proven for verdict in verdicts):
+        if not proven.issuperset(map(_ZONE, verdicts)):
             verdicts = tuple(self._judged(verdict, proven) for verdict in verdicts)
-        outcomes = {verdict.outcome for verdict in verdicts}
+        outcomes = list(map(_OUTCOME, verdicts))  # a set would ask each for its hash, which takes longer
         return msgspec.structs.replace(
             found,
             verdicts=verdicts,
