@@ -17,6 +17,7 @@ from mailvane import __version__
 from mailvane.inbound.cli.report import CANNOT_TELL
 from mailvane.server import cli
 from mailvane.server.data_directory import owned
+from mailvane.server.ledger import open_ledger
 from tests.waiting import PATIENCE
 
 UNREACHABLE = "http://127.0.0.1:1"
@@ -48,6 +49,19 @@ def test_a_command_that_asks_a_server_loads_no_other(words: tuple[str, ...], tmp
     modules = done.stdout.split()
     assert "mailvane.maillog.remote" in modules
     assert [each for each in modules if any(f"{each}.".startswith(f"{name}.") for name in FORBIDDEN)] == []
+
+
+@pytest.mark.parametrize("words", [("domain", "list"), ("quarantine", "list"), ("contact", "list")], ids=" ".join)
+def test_a_command_that_asks_the_ledger_loads_no_client_and_no_resolver(words: tuple[str, ...], tmp_path: Path) -> None:
+    """Those of HTTP and of DNS take half as long to load as all the rest of such a command."""
+    command = (sys.executable, "-c", PROGRAM, "--data", str(tmp_path / "data"), *words)
+    open_ledger(
+        f"sqlite:///{tmp_path / 'data' / 'ledger.sqlite'}"
+    ).close()  # making one takes Alembic, and all there is
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE, cwd=tmp_path)
+    modules = set(done.stdout.split())
+    assert "sqlalchemy" in modules, done.stderr
+    assert modules & {"chdb", "dns", "httpx", "litestar"} == set()
 
 
 def test_every_word_is_in_the_table_of_its_room() -> None:

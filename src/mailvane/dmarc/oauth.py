@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import httpx
 import msgspec
 
 from mailvane import __version__
@@ -159,6 +158,8 @@ class AccessTokens:
 
     def _asked(self, url: str, form: Mapping[str, str]) -> _Answer:
         """Raises CollectionFailed."""
+        import httpx  # noqa: PLC0415 - half as long to load as all the rest of a command that opens the ledger
+
         headers = {"User-Agent": f"Mailvane/{__version__}", "Accept": "application/json"}
         try:
             with httpx.Client(trust_env=False, follow_redirects=False, timeout=TIMEOUT_SECONDS) as client:

@@ -14,7 +14,6 @@ from mailvane.inbound.content import ContentStore, KeptContent
 from mailvane.inbound.digest.links import HeldLinks
 from mailvane.inbound.quarantine import Quarantine
 from mailvane.inbound.received import ReceivedMail
-from mailvane.inbound.rspamd import rspamd_of
 from mailvane.inbound.services import InboundServices
 from mailvane.inbound.settings import InboundSettings
 from mailvane.maillog.interface import MailLog
@@ -58,6 +57,8 @@ def inbound_services(
 async def _learn(settings: InboundSettings, mail: bytes, is_spam: bool) -> None:
     if not settings.rspamd_controller_url:
         return
+    from mailvane.inbound.rspamd import rspamd_of  # noqa: PLC0415 - no command should wait for an HTTP client
+
     rspamd = rspamd_of(settings)
     try:
         await rspamd.learn(mail, spam=is_spam)

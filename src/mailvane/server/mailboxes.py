@@ -7,11 +7,10 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from mailvane.core.dns.lookups import Lookups
 from mailvane.core.errors import MailvaneError
 from mailvane.core.periodic import every
 from mailvane.core.tenants.service import Tenancy
-from mailvane.mailboxes.dns_health import asking
+from mailvane.mailboxes.health import DnsHealth
 from mailvane.mailboxes.performance import Figures
 from mailvane.mailboxes.service import Mailboxes
 from mailvane.mailboxes.services import MailboxServices
@@ -28,11 +27,19 @@ def mailbox_services(
     settings: Settings, ledger: Ledger, tenancy: Tenancy, maillog: Callable[[], EngagementLog]
 ) -> MailboxServices:
     """DNS is asked of the resolvers that reputation asks, too."""
-    asked = settings.reputation
+
+    def ask_dns(domain: str) -> DnsHealth:
+        # No other command on mailboxes should wait for a resolver to be loaded.
+        from mailvane.core.dns.lookups import Lookups  # noqa: PLC0415
+        from mailvane.mailboxes.dns_health import asking  # noqa: PLC0415
+
+        asked, selectors = settings.reputation, settings.mailboxes.dkim_selectors
+        return asking(lambda: Lookups(asked.resolvers, asked.lookups_at_once), selectors)(domain)
+
     return MailboxServices(
         mailboxes=Mailboxes(ledger.mailboxes, tenancy, Figures(maillog), settings.mailboxes),
         tenancy=tenancy,
-        ask_dns=asking(lambda: Lookups(asked.resolvers, asked.lookups_at_once), settings.mailboxes.dkim_selectors),
+        ask_dns=ask_dns,
     )
 
 
