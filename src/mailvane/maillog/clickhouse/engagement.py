@@ -6,8 +6,11 @@ weeks sum up to by sender and day is in `engagement_days`, so that their mails a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import blake2b
+from types import MappingProxyType
+from typing import NamedTuple
 
 from mailvane.core.mailbox import domain_of
 from mailvane.core.moments import DAY_MS
@@ -41,24 +44,57 @@ _FIRST_WEEK, _LAST_WEEK = "20000110", "20991221"  # partitions beside these may 
 _ACCEPTED = 1
 REPLIED = _ACCEPTED | BITS["replied"]
 WHOSE = "workspace = {workspace:UInt32} AND relay IN {relays:Array(UInt32)}"
+_WEEKS_OF_A_BLOCK = 8
 AT_ONCE = 10_000  # addresses that one statement names: more would outgrow it
 SUMS = (*BITS, "tagged", "positive", "tags")
 DAYS = "engagement_days"
+_COLUMNS = ", ".join(("content", "days", "workspace", "relay", "mailbox", "day", "sent", *SUMS, "first_at", "last_at"))
 
 
-def engagement_of(question: EngagementQuestion, known: Sequence[Week] = ()) -> Statement:
-    """A row for each of what the question asks by, as EngagementCounts has it.
+class Known(NamedTuple):
+    """Weeks whose sums `engagement_days` has; and blocks of them that are summed up once more, by the block's content.
 
-    Known: weeks whose sums `engagement_days` has. They are right if these weeks are settled until the answer is there,
-    and are used where the question allows it.
+    They are right if these weeks are settled until an answer is there.
     """
+
+    weeks: Sequence[Week] = ()
+    blocks: Mapping[str, frozenset[str]] = MappingProxyType({})
+
+    def fewest(self, contents: Iterable[str]) -> list[str]:
+        """Contents that have the same sums as these: each is a part to be read, so blocks stand for their weeks."""
+        left, found = set(contents), []
+        for block, weeks in self.blocks.items():
+            if weeks <= left:
+                left -= weeks
+                found.append(block)
+        return sorted([*left, *found])
+
+
+NOTHING_KNOWN = Known()
+
+
+def blocks_of(weeks: Sequence[Week]) -> dict[str, frozenset[str]]:
+    """The contents of weeks that lie together, by what their sum is known by; weeks alone have none."""
+    together: dict[int, list[str]] = {}
+    for week in weeks:
+        if _FIRST_WEEK < week.partition < _LAST_WEEK:
+            together.setdefault(_begins(week) // (7 * DAY_MS * _WEEKS_OF_A_BLOCK), []).append(week.content)
+    return {
+        blake2b("".join(sorted(contents)).encode(), digest_size=16).hexdigest(): frozenset(contents)
+        for contents in together.values()
+        if len(contents) > 1
+    }
+
+
+def engagement_of(question: EngagementQuestion, known: Known = NOTHING_KNOWN) -> Statement:
+    """A row for each of what the question asks by, as EngagementCounts has it; sums are used where they help."""
     keys = tuple(question.by)
     parts, values = [_from_mails(question, between(question.since, question.until))], values_of(question)
-    if known and (whole := whole_days(question)):
-        weeks = [week.content for week in known if is_whole(question, week)]
-        values |= {"whole_since": whole[0], "whole_until": whole[1], "weeks": weeks}
-        values |= {"cut": [week.content for week in known if week.content not in weeks]}
-        values |= {"settled": [week.partition for week in known]}
+    if known.weeks and (whole := whole_days(question)):
+        weeks = [week.content for week in known.weeks if is_whole(question, week)]
+        values |= {"whole_since": whole[0], "whole_until": whole[1], "weeks": known.fewest(weeks)}
+        values |= {"cut": [week.content for week in known.weeks if week.content not in weeks]}
+        values |= {"settled": [week.partition for week in known.weeks]}
         parts = list(_from_days_and_mails(question, whole))
     named = ", ".join(keys)
     inner = (
@@ -162,15 +198,23 @@ def _begins(week: Week) -> int:
 def summed_by_day(content: str, part: str) -> Statement:
     """Sums of a part of `engagement`, which is alone in its week, with one row at least."""
     counts = ", ".join(_counted_if_accepted())
-    columns = ", ".join(
-        ("content", "days", "workspace", "relay", "mailbox", "day", "sent", *SUMS, "first_at", "last_at")
-    )
     return Statement(
-        f"INSERT INTO {DAYS} ({columns})"
+        f"INSERT INTO {DAYS} ({_COLUMNS})"
         " SELECT {content:String}, arrayJoin([1, 7]) AS days_, workspace, relay, mailbox,"
         f" if(days_ = 1, {KEYS['day']}, 0) AS day_, {counts}"
         " FROM engagement WHERE _part = {part:String} GROUP BY days_, workspace, relay, mailbox, day_",
         {"content": content, "part": part},
+    )
+
+
+def summed_block(content: str, weeks: Iterable[str]) -> Statement:
+    """The sums of these weeks, added up."""
+    sums = ", ".join(f"sum({name})" for name in ("sent", *SUMS))
+    return Statement(
+        f"INSERT INTO {DAYS} ({_COLUMNS})"
+        f" SELECT {{content:String}}, 7, workspace, relay, mailbox, 0, {sums}, minIf(first_at, sent > 0), max(last_at)"
+        f" FROM {DAYS} WHERE content IN {{weeks:Array(String)}} AND days = 7 GROUP BY workspace, relay, mailbox",
+        {"content": content, "weeks": sorted(weeks)},
     )
 
 

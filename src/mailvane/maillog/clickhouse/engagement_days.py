@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
 
 from mailvane.core.errors import MailvaneError, StoreDamaged
-from mailvane.maillog.clickhouse.engagement import DAYS, engagement_of, summed_by_day
+from mailvane.maillog.clickhouse.engagement import (
+    DAYS,
+    NOTHING_KNOWN,
+    Known,
+    blocks_of,
+    engagement_of,
+    summed_block,
+    summed_by_day,
+)
 from mailvane.maillog.clickhouse.engagement_ever import engagement_and_ever
 from mailvane.maillog.clickhouse.engine import Engine, Statement
 from mailvane.maillog.clickhouse.merged_partitions import Week, settled_of
@@ -48,7 +56,7 @@ class EngagementDays:
     def _asked(self, question: EngagementQuestion, lines: Callable[[Statement], bytes]) -> bytes:
         for _ in range(_ROUNDS if self._settles else 0):
             known = self._known()
-            if not known:
+            if not known.weeks:
                 break
             try:
                 answer = lines(_statement(question, known))
@@ -56,7 +64,7 @@ class EngagementDays:
                 log.warning("the sums by day of the mail log cannot be read: they are made anew")
                 forget(self._engine)
                 break
-            if set(known) <= set(self._look().known):
+            if self._look().have(known):
                 return answer
         return lines(_statement(question))
 
@@ -73,25 +81,31 @@ class EngagementDays:
         contents = frozenset(str(partition).strip("'") for partition, *_ in parts[DAYS])
         return _Parts(settled_of(part[1:] for part in parts[_SOURCE]), contents)
 
-    def _known(self) -> list[Week]:
+    def _known(self) -> Known:
         """The settled weeks with their sums, which are made now where they are lacking."""
         found = self._look()
-        if len(found.known) < len(found.settled):
+        if not found.is_complete:
             with self._learning:
-                self._learn(found.settled)
+                self._learn(found)
             found = self._look()
         return found.known
 
-    def _learn(self, settled: list[Week]) -> None:
+    def _learn(self, found: _Parts) -> None:
         try:
             contents = self._look().contents
-            for week in settled:
+            for week in found.settled:
                 if week.content not in contents:
-                    insert = summed_by_day(week.content, week.part)
-                    self._engine.command(insert.sql + _ONE_BLOCK.format(week.content), insert.values)
-            self._forget_gone(contents)
+                    self._sum(week.content, summed_by_day(week.content, week.part))
+            blocks = blocks_of(found.settled)
+            for block, weeks in blocks.items():
+                if block not in contents:
+                    self._sum(block, summed_block(block, weeks))
+            self._forget_gone(contents - blocks.keys())
         except MailvaneError as error:  # the mails themselves are there to be read
             log.warning("sums by day of the mail log were not made: %s", error)
+
+    def _sum(self, content: str, insert: Statement) -> None:
+        self._engine.command(insert.sql + _ONE_BLOCK.format(content), insert.values)
 
     def _forget_gone(self, contents: frozenset[str]) -> None:
         """Drop the sums of parts that are gone. One that is no longer alone in its week may be so again."""
@@ -111,11 +125,23 @@ class _Parts(NamedTuple):
     contents: frozenset[str]
 
     @property
-    def known(self) -> list[Week]:
-        return [week for week in self.settled if week.content in self.contents]
+    def is_complete(self) -> bool:
+        """Nothing is lacking."""
+        return {week.content for week in self.settled} | blocks_of(self.settled).keys() <= self.contents
+
+    @property
+    def known(self) -> Known:
+        weeks = [week for week in self.settled if week.content in self.contents]
+        blocks = blocks_of(self.settled)
+        return Known(weeks, {block: blocks[block] for block in blocks if block in self.contents})
+
+    def have(self, known: Known) -> bool:
+        """Whether all of it is still so."""
+        contents = {week.content for week in known.weeks} | known.blocks.keys()
+        return set(known.weeks) <= set(self.settled) and contents <= self.contents
 
 
-def _statement(question: EngagementQuestion, known: Sequence[Week] = ()) -> Statement:
+def _statement(question: EngagementQuestion, known: Known = NOTHING_KNOWN) -> Statement:
     return engagement_of(question, known) if question.recent is None else engagement_and_ever(question, known)
 
 

@@ -13,9 +13,11 @@ from mailvane.maillog.clickhouse.engagement import (
     BITS,
     DAYS,
     KEYS,
+    NOTHING_KNOWN,
     REPLIED,
     SUMS,
     WHOSE,
+    Known,
     between,
     ends,
     filters,
@@ -42,46 +44,40 @@ _EVER_TYPE = ", ".join(f"{name} {'UInt64' if name in ('sent', 'bounced', 'recent
 _EVER_TYPE += "".join(f", {name} Bool" for name in _EVER[4:])
 
 _EVER_SUMS = {
-    "sent": "sum(part.ever_{})", "bounced": "sum(part.ever_{})", "recent": "sum(part.ever_{})",
-    "first_at": "minIf(part.ever_{}, part.ever_sent > 0)",
+    "sent": "sum(ever_{}_)", "bounced": "sum(ever_{}_)", "recent": "sum(ever_{}_)",
+    "first_at": "minIf(ever_{}_, ever_sent_ > 0)",
 }  # fmt: skip
 
 
-def engagement_and_ever(question: EngagementQuestion, known: Sequence[Week] = ()) -> Statement:
-    """A row a sender, as EngagementCounts has it with `ever`. Known: as of `engagement_of`."""
-    settled = known if is_summed(question) else ()
+def engagement_and_ever(question: EngagementQuestion, known: Known = NOTHING_KNOWN) -> Statement:
+    """A row a sender, as EngagementCounts has it with `ever`; sums are used where they help."""
+    settled = known.weeks if is_summed(question) else ()
     values = values_of(question) | {"recent": question.recent}
     branches = [_from_mails(question, [] if not settled else ["_partition_id NOT IN {settled:Array(String)}"])]
     if settled:
         values |= {"settled": [week.partition for week in settled]}
-        branches += _of_all_time(question, settled, values)
+        branches += _of_all_time(question, known, values)
         branches += _of_window(question, values)
         branches += _of_recent(question, settled, values)
-    sums = [f"sum(part.{name}) AS {name}_" for name in _COUNTED]
-    sums += [f"{_EVER_SUMS.get(name, 'max(part.ever_{})').format(name)} AS ever_{name}_" for name in _EVER]
-    inner = (
-        f"SELECT sender, {', '.join(sums)} FROM ({' UNION ALL '.join(branches)}) AS part GROUP BY sender"
-        " HAVING ever_sent_ > 0 ORDER BY ever_sent_ DESC, sender LIMIT {most:UInt64}"
+    sums = [f"sum({name}_) AS {name}" for name in _COUNTED]
+    ever = [_EVER_SUMS.get(name, "max(ever_{}_)").format(name) for name in _EVER]
+    return Statement(
+        f"SELECT sender_ AS sender, {', '.join(sums)}, CAST(({', '.join(ever)}), 'Tuple({_EVER_TYPE})') AS ever"
+        f" FROM ({' UNION ALL '.join(branches)}) GROUP BY sender_"
+        " HAVING sum(ever_sent_) > 0 ORDER BY sum(ever_sent_) DESC, sender_ LIMIT {most:UInt64}",
+        values,
     )
-    told = ", ".join(f"{name}_ AS {name}" for name in _COUNTED)
-    ever = ", ".join(f"ever_{name}_" for name in _EVER)
-    return Statement(f"SELECT sender, {told}, CAST(({ever}), 'Tuple({_EVER_TYPE})') AS ever FROM ({inner})", values)
 
 
 def _columns(counted: str | None, ever: dict[str, str] | None = None) -> str:
     """Of a branch: those of the window, by a pattern, and those of all time; zero where none is given.
 
-    Their names end in `_` until they are outside: within, a name would stand for the sum and not for what is summed.
+    Their names end in `_`: otherwise a name would stand for the sum and not for what is summed.
     """
     columns = [f"{_SENDER} AS sender_"]
     columns += [f"{'0' if counted is None else counted.format(name)} AS {name}_" for name in _COUNTED]
     columns += [f"{(ever or {}).get(name, '0')} AS ever_{name}_" for name in _EVER]
     return ", ".join(columns)
-
-
-def _named(found: str) -> str:
-    names = ["sender", *_COUNTED, *(f"ever_{name}" for name in _EVER)]
-    return f"SELECT {', '.join(f'{name}_ AS {name}' for name in names)} FROM ({found})"
 
 
 def _from_mails(question: EngagementQuestion, conditions: Iterable[str]) -> str:
@@ -93,11 +89,10 @@ def _from_mails(question: EngagementQuestion, conditions: Iterable[str]) -> str:
     ever |= {"tagged": f"max({has(REPLIED)} AND tagged != 0)"}
     told = [f"{_SENDER} AS sender_", *_counts("held"), *(f"{ever[name]} AS ever_{name}_" for name in _EVER)]
     passing = " AND ".join(["bitTest(done, 0)", *filters(question), *conditions])
-    found = (
+    return (
         f"WITH if({window}, done, 0) AS held SELECT {', '.join(told)} FROM {{engagement}} FINAL"
         f" PREWHERE {WHOSE} WHERE {passing} GROUP BY sender_"
     )
-    return _named(found)
 
 
 def _counts(done: str) -> Iterator[str]:
@@ -108,17 +103,26 @@ def _counts(done: str) -> Iterator[str]:
     yield f"countIf({has(REPLIED, done)} AND bitTest(tagged, 0)) AS positive_"
 
 
-def _of_all_time(question: EngagementQuestion, settled: Sequence[Week], values: dict[str, object]) -> Iterator[str]:
+def _of_all_time(question: EngagementQuestion, known: Known, values: dict[str, object]) -> Iterator[str]:
     """Settled weeks by their sums: those that lie in the window, and the others."""
-    inside = [week.content for week in settled if is_whole(question, week)]
-    outside = [week.content for week in settled if week.content not in inside]
-    values |= {"inside": inside, "outside": outside}
+    whole = {week.content for week in known.weeks if is_whole(question, week)}
+    cut = [week.content for week in known.weeks if week.content not in whole]
+    inside, outside = known.fewest(whole), known.fewest(cut)
+    values |= {"cut": cut}
     ever = {name: name for name in ("sent", "bounced", "first_at")} | {"tagged": "tagged != 0"}
     ever |= {"opened": "opened_raw + clicked_raw != 0", "replied": "replied + auto_replied != 0"}
     ever |= {"unsubscribed": "unsubscribed != 0", "complained": "complained != 0"}
-    for name, counted in (("inside", "{}"), ("outside", None)):
-        if values[name]:
-            yield _from_days(question, _columns(counted, ever), ["days = 7", f"content IN {{{name}:Array(String)}}"])
+    always = known.fewest(week.content for week in known.weeks)
+    if len(always) + len(inside) < len(inside) + len(outside):
+        # A block of which the window has a part: its sum, and those of its weeks once more for the window alone.
+        parts: list[tuple[str, list[str], str | None, dict[str, str]]]
+        parts = [("always", always, None, ever), ("inside", inside, "{}", {})]
+    else:
+        parts = [("inside", inside, "{}", ever), ("outside", outside, None, ever)]
+    for name, contents, counted, told in parts:
+        if contents:
+            values |= {name: contents}
+            yield _from_days(question, _columns(counted, told), ["days = 7", f"content IN {{{name}:Array(String)}}"])
 
 
 def _of_window(question: EngagementQuestion, values: dict[str, object]) -> Iterator[str]:
@@ -128,8 +132,8 @@ def _of_window(question: EngagementQuestion, values: dict[str, object]) -> Itera
         yield _from_settled_mails(question, between(question.since, question.until))
         return
     values |= {"whole_since": whole[0], "whole_until": whole[1]}
-    if values["outside"]:
-        days = ["content IN {outside:Array(String)}", "day >= {whole_since:Int64}", "day < {whole_until:Int64}"]
+    if values["cut"]:
+        days = ["content IN {cut:Array(String)}", "day >= {whole_since:Int64}", "day < {whole_until:Int64}"]
         yield _from_days(question, _columns("{}"), ["days = 1", *days])
     if question.since is not None and question.since < whole[0]:
         yield _from_settled_mails(question, ["accepted_at >= {since:Int64}", "accepted_at < {whole_since:Int64}"])
@@ -140,11 +144,10 @@ def _of_window(question: EngagementQuestion, values: dict[str, object]) -> Itera
 def _from_settled_mails(question: EngagementQuestion, conditions: Iterable[str]) -> str:
     told = ", ".join([f"{_SENDER} AS sender_", *_counts("done"), *(f"0 AS ever_{name}_" for name in _EVER)])
     where = ["bitTest(done, 0)", *filters(question), "_partition_id IN {settled:Array(String)}"]
-    found = (
+    return (
         f"SELECT {told} FROM {{engagement}} FINAL PREWHERE {' AND '.join([WHOSE, *conditions])}"
         f" WHERE {' AND '.join(where)} GROUP BY sender_"
     )
-    return _named(found)
 
 
 def _of_recent(question: EngagementQuestion, settled: Sequence[Week], values: dict[str, object]) -> Iterator[str]:
@@ -160,7 +163,7 @@ def _of_recent(question: EngagementQuestion, settled: Sequence[Week], values: di
     if begins > recent:
         first_day = ["accepted_at >= {recent:Int64}", "accepted_at < {recent_days:Int64}"]
         passing = ["bitTest(done, 0)", *filters(question), "_partition_id IN {settled:Array(String)}"]
-        yield _named(
+        yield (
             f"SELECT {_columns(None, {'recent': '1'})} FROM {{engagement}} FINAL"
             f" PREWHERE {' AND '.join([WHOSE, *first_day])} WHERE {' AND '.join(passing)}"
         )
@@ -168,4 +171,4 @@ def _of_recent(question: EngagementQuestion, settled: Sequence[Week], values: di
 
 def _from_days(question: EngagementQuestion, columns: str, conditions: Iterable[str]) -> str:
     passing = " AND ".join([*conditions, WHOSE, "sent > 0", *filters(question)])
-    return _named(f"SELECT {columns} FROM {DAYS} WHERE {passing}")
+    return f"SELECT {columns} FROM {DAYS} WHERE {passing}"
