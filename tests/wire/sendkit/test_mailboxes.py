@@ -306,6 +306,7 @@ def test_bounces_and_campaigns_filter_what_sent(world: World) -> None:
     [
         *("limit=0", "limit=101", "limit=x", "cursor=x", "page=0", "status=lost", "tagMode=some", "untagged=perhaps"),
         *("minBounceRate=2", "maxBounceRate=nan", "minHealthScore=101", "warmupStatus=idle", "provider=aol"),
+        *("warmupHealth=fine", "connectionType=imap"),
     ],
 )
 def test_filters_that_cannot_be_are_refused(listed: World, query: str) -> None:

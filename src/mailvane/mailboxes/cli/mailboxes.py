@@ -22,6 +22,10 @@ PLOT_DAYS = 30
 SHOWN = ("delivered", "bounced", "opened", "clicked", "replied", "positive")
 
 
+_USUAL, _WIDE = 120, 150  # characters of a line
+_SHORTEST = 12  # address
+
+
 class _Asked(NamedTuple):
     """What is plotted, and when that was asked."""
 
@@ -102,27 +106,53 @@ def sent_today(one: Performance, now: int) -> Text:
     return Text(f"{sent:,} of {allowed:,}", "red" if sent >= allowed else "")
 
 
+class _Layout(NamedTuple):
+    """What there is room for."""
+
+    days: int  # that are plotted
+    kinds: tuple[str, ...]
+    head: str  # of the plot
+    today: bool
+    gap: int  # between columns
+
+
+def _layout(width: int, days: int) -> _Layout:
+    """By the width of the terminal, in characters."""
+    if width >= _WIDE:
+        return _Layout(days, SHOWN, "last {} days", True, 2)
+    if width >= _USUAL:
+        return _Layout(min(14, days), SHOWN, "{} days", True, 2)
+    return _Layout(min(7, days), SHOWN[1:], "{} days", False, 1)
+
+
 def _print(found: Sequence[Performance], total: int, days: Mapping[str, Mapping[int, int]], asked: _Asked) -> None:
     span, now = asked
     starts = range((span.since or 0) // DAY_MS * DAY_MS, (span.until or 0) + 1, DAY_MS)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("mailbox", no_wrap=True, overflow="ellipsis", max_width=40)
-    table.add_column("sent", justify="right")
-    table.add_column(f"last {len(starts)} days", no_wrap=True)
-    for kind in SHOWN:
-        table.add_column(kind, justify="right")
-    table.add_column("today", justify="right")
+    out = console()
+    layout = _layout(out.width, len(starts))
+    starts = starts[len(starts) - layout.days :]
+    heads = ["sent", layout.head.format(len(starts)), *layout.kinds, *(["today"] if layout.today else [])]
+    rows: list[list[Text]] = []
     for one in found:
         numbers = counted(one.mailbox, one.known, one.counts)
         plot = sparkline([days.get(one.mailbox.address, {}).get(start, 0) for start in starts])
-        shares = [_share(numbers[kind], one.counts.sent, kind) for kind in SHOWN]
-        today = sent_today(one, now)
-        table.add_row(Text(one.mailbox.address), f"{one.counts.sent:,}", Text(plot, "cyan"), *shares, today)
-    console().print(table)
+        shares = [_share(numbers[kind], one.counts.sent, kind) for kind in layout.kinds]
+        today = [sent_today(one, now)] if layout.today else []
+        rows.append([Text(f"{one.counts.sent:,}"), Text(plot, "cyan"), *shares, *today])
+    # What is left of the line is the address's: figures that are cut say nothing.
+    widths = [max(len(head), *(len(row[place]) for row in rows), 0) for place, head in enumerate(heads)]
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, layout.gap, 0, 0))
+    rest = max(_SHORTEST, out.width - sum(widths) - layout.gap * len(heads))
+    table.add_column("mailbox", no_wrap=True, overflow="ellipsis", max_width=min(40, rest))
+    for head, width in zip(heads, widths, strict=True):
+        table.add_column(head, no_wrap=True, justify="left" if "days" in head else "right", min_width=width)
+    for one, row in zip(found, rows, strict=True):
+        table.add_row(Text(one.mailbox.address), *row)
+    out.print(table)
     if len(found) < total:
-        console().print(f"{total - len(found):,} more: --limit 0 shows all", style="dim")
+        out.print(f"{total - len(found):,} more: --limit 0 shows all", style="dim")
     if any(counted(one.mailbox, one.known, one.counts)[kind] is None for one in found for kind in SHOWN):
-        console().print("?: nothing of the kind was ever counted here", style="dim")
+        out.print("?: nothing of the kind was ever counted here", style="dim")
 
 
 _STYLES = {"bounced": "red", "replied": "green", "positive": "green"}
@@ -131,4 +161,4 @@ _STYLES = {"bounced": "red", "replied": "green", "positive": "green"}
 def _share(number: int | None, sent: int, kind: str) -> Text:
     if number is None:
         return Text("?", "dim")
-    return Text(f"{percent(number, sent)} %" if sent else "-", _STYLES.get(kind, "") if number else "dim")
+    return Text(f"{percent(number, sent)}%" if sent else "-", _STYLES.get(kind, "") if number else "dim")

@@ -110,8 +110,10 @@ def _narrowed(services: MailboxServices, asked: Asked, question: MailboxQuestion
             only.keep(senders)
         else:
             only.but |= senders
-    if (wanted := query.get("warmupHealth", "").strip()) or query.get("connectionType", "").strip():
-        _of_each(services, asked, wanted, only)
+    wanted = parameters.word(query, "warmupHealth", parameters.HEALTHS)
+    kind = parameters.word(query, "connectionType", parameters.CONNECTIONS)
+    if wanted or kind:
+        _of_each(services, asked.workspace, wanted, kind, only)
     addresses = None if only.addresses is None else tuple(sorted(only.addresses))
     return msgspec.structs.replace(question, addresses=addresses, but=tuple(sorted(only.but)))
 
@@ -127,14 +129,13 @@ class _Only:
         self.addresses = addresses if self.addresses is None else self.addresses & addresses
 
 
-def _of_each(services: MailboxServices, asked: Asked, wanted: str, only: _Only) -> None:
-    every = services.mailboxes.every(asked.workspace)
-    if wanted:
-        warmed = warmed_up(services, asked.workspace, every)
-        of_health = {one.address for one in every if one.warmup.started_at and _health(warmed[one.address]) == wanted}
-        only.keep(of_health)
-    if kind := asked.query.get("connectionType", "").strip():
-        only.keep({one.address for one in every if objects.connection_type(one.provider) == kind})
+def _of_each(services: MailboxServices, workspace: int, health: str, connection: str, only: _Only) -> None:
+    every = services.mailboxes.every(workspace)
+    if health:
+        warmed = warmed_up(services, workspace, every)
+        only.keep({one.address for one in every if one.warmup.started_at and _health(warmed[one.address]) == health})
+    if connection:
+        only.keep({one.address for one in every if objects.connection_type(one.provider) == connection})
 
 
 def _health(one: Placement) -> str:

@@ -30,6 +30,9 @@ _ID = re.compile(r"[0-9a-fA-F]{24}")
 _TIME = {"type": "string", "maxLength": 64}
 _FLAG = {"type": "string", "enum": ["true", "false", "1", "0", ""]}
 
+HEALTHS = ("good", "fair", "poor")
+CONNECTIONS = ("smtp", "oauth")
+
 FROM = Parameter("from", "First day, or time, of acceptance. Left out: no lower bound.", _TIME)
 TO = Parameter("to", "Last day, or time, of acceptance. Left out: no upper bound.", _TIME)
 RANGE = (FROM, TO)
@@ -53,7 +56,7 @@ FILTERS = (
     SEARCH,
     Parameter("warmupEnabled", "Whether a warm-up was started.", _FLAG),
     Parameter("warmupStatus", "One or more of not_started, in_progress, paused, completed."),
-    Parameter("warmupHealth", "good, fair or poor.", {"type": "string", "enum": ["good", "fair", "poor", ""]}),
+    Parameter("warmupHealth", "good, fair or poor.", {"type": "string", "enum": [*HEALTHS, ""]}),
     Parameter("minBounceRate", "A fraction.", {"type": "number", "minimum": 0, "maximum": 1}),
     Parameter("maxBounceRate", "A fraction.", {"type": "number", "minimum": 0, "maximum": 1}),
     Parameter("highBounceRate", "Whether more than 5 % bounce.", _FLAG),
@@ -62,7 +65,7 @@ FILTERS = (
     Parameter("campaignIds", "Ids of campaigns that it sent in, with commas between."),
     Parameter("notInCampaign", "Id of a campaign that it did not send in."),
     Parameter("inActiveCampaign", "Whether it sent in a campaign of the last 30 days.", _FLAG),
-    Parameter("connectionType", "smtp or oauth.", {"type": "string", "enum": ["smtp", "oauth", ""]}),
+    Parameter("connectionType", "smtp or oauth.", {"type": "string", "enum": [*CONNECTIONS, ""]}),
 )
 
 
@@ -176,6 +179,14 @@ def flag(query: Mapping[str, str], name: str) -> bool | None:
 def names(query: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Of a list with commas between; empty when it is left out."""
     return tuple(part.strip() for part in query.get(name, "").split(",") if part.strip())
+
+
+def word(query: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
+    """One of these; empty when it is left out. Raises InvalidInput."""
+    given = query.get(name, "").strip()
+    if given and given not in words:
+        raise InvalidInput(f"Invalid {name}: expected {' or '.join(words)}")
+    return given
 
 
 def one_of(query: Mapping[str, str], name: str, kind: Callable[[str], T]) -> tuple[T, ...] | None:
