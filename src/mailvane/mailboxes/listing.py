@@ -15,7 +15,7 @@ import msgspec
 from mailvane.mailboxes.model import Mailbox, MailboxQuestion
 from mailvane.mailboxes.performance import NOTHING, Figures, Known, Scope, Window, is_counted, is_of_opens, total
 from mailvane.mailboxes.store.mailboxes import MailboxStore
-from mailvane.maillog.queries import EngagementCounts
+from mailvane.maillog.queries import EngagementCount, EngagementCounts
 
 
 class ListingQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +23,7 @@ class ListingQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
     workspace: int
     window: Window
+    counts: tuple[EngagementCount, ...]  # which are told of those on the page
     sort: str = "sent"  # "address", or the largest first: "sent", or the share of a kind of `KINDS` in it
     skip: int = 0
     limit: int = 20
@@ -71,7 +72,7 @@ class Listings:
             total=len(tracked),
             sent=sum(one.sent for address, one in counts.items() if address in tracked),
             known=known,
-            listed=self._listed(scope, question.window, first),
+            listed=self._listed(scope, question, first),
         )
 
     def _tracked(self, workspace: int, kind: str | None) -> Mapping[str, bool | None]:
@@ -80,14 +81,14 @@ class Listings:
             return {one.address: one.tracks_opens for one in self._store.all(workspace)}
         return cast("dict[str, bool | None]", dict.fromkeys(self._store.addresses(workspace)))
 
-    def _listed(self, scope: Scope, window: Window, addresses: list[str]) -> list[Listed]:
+    def _listed(self, scope: Scope, question: ListingQuestion, addresses: list[str]) -> list[Listed]:
         """In this order; without those that are gone meanwhile."""
         if not addresses:
             return []
         asked = MailboxQuestion(workspace=scope.workspace, addresses=tuple(addresses), limit=len(addresses))
         mailboxes = {one.address: one for one in self._store.page(asked).mailboxes}
         days: dict[str, list[EngagementCounts]] = {address: [] for address in addresses}
-        for each in self._figures.daily_by_sender(scope, window, addresses):
+        for each in self._figures.daily_by_sender(scope, question.window, addresses, counts=question.counts):
             days[each.sender].append(each)
         return [
             Listed(mailboxes[address], total(days[address]), {each.day: each.sent for each in days[address]})

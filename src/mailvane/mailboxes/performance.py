@@ -229,10 +229,10 @@ class Figures:
         return sorted(self._ask(question), key=lambda row: row.day)
 
     def daily_by_sender(
-        self, scope: Scope, window: Window, senders: Sequence[str] | None = None
+        self, scope: Scope, window: Window, senders: Sequence[str] | None = None, **more: Any
     ) -> list[EngagementCounts]:
-        """Of these senders, or of all, in no order."""
-        how: dict[str, Any] = {"by": ("sender", "day"), "most": 2**31 - 1}
+        """Of these senders, or of all, in no order; `counts`: as in the question."""
+        how: dict[str, Any] = {"by": ("sender", "day"), "most": 2**31 - 1, **more}
         if senders is None:
             return self._ask(scope.question(window, **how))
         return self._ask(scope.of_senders(senders, window, **how)) if senders else []

@@ -15,6 +15,7 @@ from mailvane.mailboxes.listing import ListingQuestion
 from mailvane.mailboxes.performance import Performance, Window, counted
 from mailvane.mailboxes.settings import MailboxSettings
 from mailvane.maillog.model import EventType
+from mailvane.maillog.queries import EngagementCounts
 from tests.wire.dashboard.browsing import member
 from tests.wire.world import NOW, World, accepted, ended, opened
 
@@ -56,14 +57,15 @@ def test_a_page_is_that_part_of_all_in_this_order(world: World, sort: str) -> No
     every = sorted(mailboxes.performance(workspace, window, NOW), key=lambda one: order(one, sort))
     assert len(every) == 5
     for skip in (0, 2, 4, 6):
-        page = mailboxes.listing(
-            ListingQuestion(workspace=workspace, window=window, sort=sort, skip=skip, limit=2), NOW
+        question = ListingQuestion(
+            workspace=workspace, window=window, counts=("bounced", "opened"), sort=sort, skip=skip, limit=2
         )
+        page = mailboxes.listing(question, NOW)
         part = every[skip : skip + 2]
         assert [one.mailbox for one in page.listed] == [one.mailbox for one in part]
         for listed, one in zip(page.listed, part, strict=True):
-            times = {"first_at": 0, "last_at": 0, "sender": ""}
-            assert structs.replace(listed.counts, **times) == structs.replace(one.counts, **times)
+            told = EngagementCounts(sent=one.counts.sent, bounced=one.counts.bounced, opened=one.counts.opened)
+            assert listed.counts == told
             assert sum(listed.days.values()) == one.counts.sent
         assert (page.total, page.sent, page.known) == (5, 14, every[0].known)
 

@@ -18,11 +18,11 @@ from mailvane.mailboxes.listing import Listed, ListingQuestion
 from mailvane.mailboxes.model import Mailbox
 from mailvane.mailboxes.performance import KINDS, Known, Window, counted
 from mailvane.mailboxes.rates import Rate, rate
-from mailvane.maillog.queries import EngagementCounts
+from mailvane.maillog.queries import EngagementCount, EngagementCounts
 
 RANGES = {"7": 7, "30": 30, "90": 90}
 _USUAL = "30"
-_SHOWN = ("delivered", "bounced", "opened", "clicked", "replied", "positive")
+_SHOWN: tuple[EngagementCount, ...] = ("delivered", "bounced", "opened", "clicked", "replied", "positive")
 SORTS = ("address", "sent", *_SHOWN)
 _ROWS = 20  # of some 66 elements each
 _KINDS = {
@@ -58,8 +58,8 @@ def listed(services: DashboardServices, visit: Visit) -> Reply:
     chosen, window = _window(visit)
     sort, number = visit.asked("sort", "sent"), visit.page_number()
     question = ListingQuestion(
-        workspace=visit.workspace.id, window=window, sort=sort if sort in SORTS else "sent",
-        skip=(number - 1) * _ROWS, limit=_ROWS,
+        workspace=visit.workspace.id, window=window, counts=(*_SHOWN, "opened_raw"),
+        sort=sort if sort in SORTS else "sent", skip=(number - 1) * _ROWS, limit=_ROWS,
     )  # fmt: skip
     found = services.mailboxes.mailboxes.listing(question, visit.now)
     values = {

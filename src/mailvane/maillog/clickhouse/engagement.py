@@ -92,10 +92,10 @@ def engagement_of(question: EngagementQuestion, known: Known = NOTHING_KNOWN) ->
     parts, values = [_from_mails(question, between(question.since, question.until))], values_of(question)
     if known.weeks and (whole := whole_days(question)):
         weeks = [week.content for week in known.weeks if is_whole(question, week)]
-        values |= {"whole_since": whole[0], "whole_until": whole[1], "weeks": known.fewest(weeks)}
-        values |= {"cut": [week.content for week in known.weeks if week.content not in weeks]}
+        cut = [week.content for week in known.weeks if week.content not in weeks and _meets(whole, week)]
+        values |= {"whole_since": whole[0], "whole_until": whole[1], "weeks": known.fewest(weeks), "cut": cut}
         values |= {"settled": [week.partition for week in known.weeks]}
-        parts = list(_from_days_and_mails(question, whole))
+        parts = list(_from_days_and_mails(question, whole, known.weeks))
     named = ", ".join(keys)
     inner = (
         f"SELECT {', '.join([*keys, 'sum(sent) AS sent_', *_totals(question)])}"
@@ -114,6 +114,30 @@ def _columns(question: EngagementQuestion) -> list[str]:
     if question.counts is None:
         return ["sent", *SUMS[:-1], "first_at", "last_at"]
     return ["sent", *(name for name in SUMS[:-1] if name in question.counts)]
+
+
+def whole_by_week(question: EngagementQuestion, weeks: Sequence[Week]) -> Statement:
+    """Of a brief question about all mails there are: a row for each of these weeks that has any, by its content.
+
+    Their sums are there. `tagged` is of any mail, replied or not.
+    """
+    sums = ", ".join(f"toUInt64(sum(part.{name})) AS {name}_" for name in BITS)
+    told = ", ".join(["content", "sent_ AS sent", *(f"{name}_ AS {name}" for name in (*BITS, "tagged", "first_at"))])
+    found = (
+        f"SELECT content, sum(part.sent) AS sent_, {sums}, toUInt64(sum(part.tags)) AS tagged_,"
+        f" min(part.first_at) AS first_at_ FROM {DAYS} AS part WHERE content IN {{weeks:Array(String)}} AND days = 7"
+        f" AND {WHOSE} AND sent > 0 AND mailbox != '' GROUP BY content"
+    )
+    values = {"workspace": question.workspace, "relays": list(question.relays)}
+    return Statement(f"SELECT {told} FROM ({found})", values | {"weeks": [week.content for week in weeks]})
+
+
+def whole_besides(question: EngagementQuestion, weeks: Sequence[Week]) -> Statement:
+    """Likewise, one row of all other mails."""
+    values = values_of(question) | {"settled": [week.partition for week in weeks]}
+    found = _from_mails(question, [], "_partition_id NOT IN {settled:Array(String)}")
+    names = ["sent", *BITS, "tags AS tagged", "first_at"]
+    return Statement(f"SELECT {', '.join(names)} FROM ({found})", values)
 
 
 def _totals(question: EngagementQuestion) -> Iterator[str]:
@@ -145,10 +169,12 @@ def _from_mails(question: EngagementQuestion, conditions: Iterable[str], where: 
     return f"SELECT {', '.join(f'{name}_ AS {name}' for name in (*keys, *wanted))} FROM ({found})"
 
 
-def _from_days_and_mails(question: EngagementQuestion, whole: tuple[int, int]) -> Iterator[str]:
+def _from_days_and_mails(question: EngagementQuestion, whole: tuple[int, int], known: Sequence[Week]) -> Iterator[str]:
     """Whole days of settled weeks by their sums, all else mail by mail; `whole` as whole_days has it."""
     named = [f"{KEYS['sender'] if name == 'sender' else name} AS {name}" for name in question.by]
     columns = ", ".join([*named, *_columns(question)])
+    before = (EARLIEST if question.since is None else question.since, whole[0])
+    after = (whole[1], LATEST if question.until is None else question.until + 1)
     weeks = ["content IN {weeks:Array(String)}", "days = 7"]
     days = ["content IN {cut:Array(String)}", "days = 1", "day >= {whole_since:Int64}", "day < {whole_until:Int64}"]
     for conditions in (weeks, days):
@@ -157,9 +183,9 @@ def _from_days_and_mails(question: EngagementQuestion, whole: tuple[int, int]) -
     apart = "_partition_id NOT IN {settled:Array(String)}"
     yield _from_mails(question, between(question.since, question.until), apart)
     within = "_partition_id IN {settled:Array(String)}"
-    if question.since is not None and question.since < whole[0]:
+    if question.since is not None and before[0] < before[1] and any(_meets(before, week) for week in known):
         yield _from_mails(question, ["accepted_at >= {since:Int64}", "accepted_at < {whole_since:Int64}"], within)
-    if question.until is not None and question.until >= whole[1]:
+    if question.until is not None and after[0] < after[1] and any(_meets(after, week) for week in known):
         yield _from_mails(question, ["accepted_at >= {whole_until:Int64}", "accepted_at <= {until:Int64}"], within)
 
 
@@ -184,6 +210,13 @@ def is_whole(question: EngagementQuestion, week: Week) -> bool:
     since = EARLIEST if question.since is None else question.since
     until = LATEST if question.until is None else question.until
     return since <= _begins(week) and ends(week) <= until + 1
+
+
+def _meets(whole: tuple[int, int], week: Week) -> bool:
+    """Whether some of its mails may have been accepted in these days."""
+    if not _FIRST_WEEK < week.partition < _LAST_WEEK:
+        return True
+    return whole[0] < ends(week) and _begins(week) < whole[1]
 
 
 def ends(week: Week) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +22,8 @@ from mailvane.maillog.clickhouse.engagement import (
     engagement_of,
     summed_block,
     summed_by_day,
+    whole_besides,
+    whole_by_week,
 )
 from mailvane.maillog.clickhouse.engagement_ever import engagement_and_ever
 from mailvane.maillog.clickhouse.engine import Engine, Statement
@@ -30,7 +32,21 @@ from mailvane.maillog.queries import EngagementCounts, EngagementQuestion
 
 log = logging.getLogger(__name__)
 
+
+class _WeekCounts(EngagementCounts, frozen=True, kw_only=True, gc=False):
+    """Of a week, by the hash of its part."""
+
+    content: str
+
+
 _decoder = msgspec.json.Decoder(EngagementCounts)
+_weeks = msgspec.json.Decoder(_WeekCounts)
+_NOTHING = EngagementCounts()
+_EVER = (
+    "delivered", "opened", "opened_raw", "clicked", "clicked_raw", "replied", "auto_replied", "tagged", "unsubscribed",
+    "complained",
+)  # fmt: skip
+_REMEMBERED = 20_000  # weeks of workspaces
 _SOURCE = "engagement"
 _ONE_BLOCK = (
     " SETTINGS max_insert_threads = 1, max_insert_block_size = 100000000, min_insert_block_size_rows = 100000000,"
@@ -48,9 +64,12 @@ class EngagementDays:
         self._settles = settles
         self._least_rows = least_rows
         self._learning = threading.Lock()
+        self._wholes: dict[tuple[int, tuple[int, ...], str], EngagementCounts] = {}  # never changed in place
 
     def ask(self, question: EngagementQuestion, lines: Callable[[Statement], bytes]) -> list[EngagementCounts]:
         """The answer; `lines` asks the mail log, and gives a JSON document a line."""
+        if self._settles and question == _of_everything(question) and (whole := self._whole(question, lines)):
+            return whole
         return _decoder.decode_lines(self._asked(question, lines))
 
     def _asked(self, question: EngagementQuestion, lines: Callable[[Statement], bytes]) -> bytes:
@@ -80,6 +99,29 @@ class EngagementDays:
             parts[str(table)].append(tuple(part))
         contents = frozenset(str(partition).strip("'") for partition, *_ in parts[DAYS])
         return _Parts(settled_of(part[1:] for part in parts[_SOURCE]), contents)
+
+    def _whole(
+        self, question: EngagementQuestion, lines: Callable[[Statement], bytes]
+    ) -> list[EngagementCounts] | None:
+        """Of all mails there are, by what each settled week sums up to, which is remembered. None: ask as ever."""
+        known = self._known()
+        keys = {week.content: (question.workspace, question.relays, week.content) for week in known.weeks}
+        kept = {content: self._wholes[key] for content, key in keys.items() if key in self._wholes}
+        unknown = [week for week in known.weeks if week.content not in kept]
+        try:
+            rows = _weeks.decode_lines(lines(whole_by_week(question, unknown))) if unknown else []
+            besides = _decoder.decode_lines(lines(whole_besides(question, known.weeks)))
+        except StoreDamaged:
+            return None
+        if not known.weeks or not self._look().have(known):
+            return None
+        learnt = {week.content: _NOTHING for week in unknown} | {row.content: row for row in rows}
+        with self._learning:
+            if len(self._wholes) + len(learnt) > _REMEMBERED:
+                self._wholes = {}
+            if learnt:
+                self._wholes = self._wholes | {keys[content]: row for content, row in learnt.items()}
+        return _summed([*kept.values(), *learnt.values(), *besides])
 
     def _known(self) -> Known:
         """The settled weeks with their sums, which are made now where they are lacking."""
@@ -143,6 +185,27 @@ class _Parts(NamedTuple):
 
 def _statement(question: EngagementQuestion, known: Known = NOTHING_KNOWN) -> Statement:
     return engagement_of(question, known) if question.recent is None else engagement_and_ever(question, known)
+
+
+def _of_everything(question: EngagementQuestion) -> EngagementQuestion:
+    """What is asked of all mails of a workspace, whoever sent them: what ever happened to any of them."""
+    return EngagementQuestion(workspace=question.workspace, relays=question.relays, by=(), brief=True)
+
+
+def _summed(rows: Sequence[EngagementCounts]) -> list[EngagementCounts]:
+    """As a brief answer has it, of rows whose `tagged` is of any mail."""
+    rows = [row for row in rows if row.sent]
+    if not rows:
+        return []
+    ever = {name: int(any(getattr(row, name) for row in rows)) for name in _EVER}
+    return [
+        EngagementCounts(
+            **{**ever, "tagged": int(ever["tagged"] and ever["replied"])},
+            sent=sum(row.sent for row in rows),
+            bounced=sum(row.bounced for row in rows),
+            first_at=min(row.first_at for row in rows),
+        )
+    ]
 
 
 def forget(engine: Engine) -> None:

@@ -244,13 +244,8 @@ class Search:
 
     def narrow(self, moments: list[int]) -> None:
         """Look only at deliveries of mails accepted at these moments."""
-        self._narrow += " AND accepted_at IN {moments:Array(Int64)}"
+        self._narrow = " AND accepted_at IN {moments:Array(Int64)}"
         self._values["moments"] = moments
-
-    def only(self, condition: str) -> None:
-        """Look only at rows that pass this too: of columns of the key, which tell before rows are joined."""
-        self._narrow += f" AND {condition}"
-        self._where += f" AND {condition}"
 
     def waiting(self) -> Statement:
         """How many mails wait untried in the window; most of the time none does."""

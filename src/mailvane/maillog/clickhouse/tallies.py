@@ -133,7 +133,5 @@ def _statement(
     search = Search(question)
     if weeks:
         search.read_apart(weeks)
-    if how.only:
-        search.only(how.only)
     passing = search.passing(waiting, how.columns)
     return Statement(f"{how.select} {passing.sql} {how.order}", passing.values | values)

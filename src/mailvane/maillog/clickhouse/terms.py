@@ -17,7 +17,7 @@ _OUTCOME = "splitByChar('\\x1f', substring(outcome, 17))"
 _FAMILY = "substringIndex(substring(outcome, 17), '\\x1f', 1)"  # as [1] of the above, without splitting the reply
 _REPLY = f"{_OUTCOME}[9]"
 _TRANSPORT = "substringIndex(substringIndex(outcome, '\\x1f', 5), '\\x1f', -1)"  # likewise, as [5]
-_DELAY = "toInt64OrZero(substringIndex(substringIndex(outcome, '\\x1f', 7), '\\x1f', -1))"  # as [7]
+DELAY = "toInt64OrZero(substringIndex(substringIndex(outcome, '\\x1f', 7), '\\x1f', -1))"  # as [7]
 RANK = "bitAnd(state, 15)"
 AUTHOR = "lower(if(header_from != '', header_from, sender))"
 
@@ -77,7 +77,6 @@ class How(NamedTuple):
     columns: str
     select: str
     order: str
-    only: str = ""  # what rows have to pass beside the filters; of columns of the key
 
 
 def tally(by: str) -> How:
@@ -96,6 +95,7 @@ def several_tallies(bys: Sequence[str]) -> How:
     sets = ", ".join(f"(value{place})" for place in places)
     named, besides = (", ".join(f"{name}{place}" for place in places) for name in ("value", "beside"))
     order = f"GROUP BY GROUPING SETS ({sets}) ORDER BY rows DESC, {named} LIMIT {{top:UInt32}} BY {besides}"
+    order += " SETTINGS optimize_injective_functions_in_group_by = 0"  # or `grouping` would not find `toString`
     return How(", ".join(dict.fromkeys(columns)), f"SELECT {', '.join(told)}, count() AS rows", order)
 
 
@@ -114,14 +114,9 @@ def delays(by: str) -> How:
     """Likewise, for the times that half, 90 % and 99 % of the rows of each value took at most."""
     column, value = GROUPS[by]
     columns = "outcome" if column == "outcome" else f"outcome, {column}"
-    quantiles = f"quantilesExact(0.5, 0.9, 0.99)({_DELAY}) AS times, times[1], times[2], times[3]"  # sorted only once
+    quantiles = f"quantilesExact(0.5, 0.9, 0.99)({DELAY}) AS times, times[1], times[2], times[3]"  # sorted only once
     order = "GROUP BY value ORDER BY rows DESC, value LIMIT {top:UInt32}"
     return How(columns, f"SELECT {value} AS value, count() AS rows, {quantiles}", order)
-
-
-def delays_to() -> How:
-    """The same, of the receiving domains `busy` alone."""
-    return delays("recipient_domain")._replace(only=f"{GROUPS['recipient_domain'][1]} IN {{busy:Array(String)}}")
 
 
 OVER_TIME = How(
