@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -197,15 +197,10 @@ def _summed(rows: Sequence[EngagementCounts]) -> list[EngagementCounts]:
     rows = [row for row in rows if row.sent]
     if not rows:
         return []
-    ever = {name: int(any(getattr(row, name) for row in rows)) for name in _EVER}
-    return [
-        EngagementCounts(
-            **{**ever, "tagged": int(ever["tagged"] and ever["replied"])},
-            sent=sum(row.sent for row in rows),
-            bounced=sum(row.bounced for row in rows),
-            first_at=min(row.first_at for row in rows),
-        )
-    ]
+    told: dict[str, Any] = {name: int(any(getattr(row, name) for row in rows)) for name in _EVER}
+    told |= {"tagged": int(told["tagged"] and told["replied"]), "first_at": min(row.first_at for row in rows)}
+    told |= {name: sum(getattr(row, name) for row in rows) for name in ("sent", "bounced")}
+    return [EngagementCounts(**told)]
 
 
 def forget(engine: Engine) -> None:

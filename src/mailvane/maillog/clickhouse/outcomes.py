@@ -69,8 +69,16 @@ def outcomes(question: OutcomeQuestion, counted: Counted) -> Outcomes:
 
 
 def _group(row: Row) -> _Group:
-    domain, family, is_family, failed, finished, delivered, times, *places = row
-    counts = (int(str(each)) for each in (failed, finished, delivered))
-    told = tuple(int(str(each)) for each in cast("Sequence[object]", times))
-    by_failed, by_delivered = (int(str(each)) for each in places)
-    return _Group(str(domain), str(family), str(is_family) == "1", *counts, told, by_failed, by_delivered)
+    domain, family, is_family, *counts, times, by_failed, by_delivered = row
+    failed, finished, delivered = (int(str(each)) for each in counts)
+    return _Group(
+        str(domain),
+        str(family),
+        str(is_family) == "1",
+        failed,
+        finished,
+        delivered,
+        tuple(int(str(each)) for each in cast("Sequence[object]", times)),
+        int(str(by_failed)),
+        int(str(by_delivered)),
+    )
