@@ -22,6 +22,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 REPOSITORY = Path(__file__).resolve().parents[2]
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
+NARROWEST = 320
 Scheme = Literal["dark", "light"]
 SCHEMES: dict[str, tuple[Scheme, ...]] = {"wide": ("dark", "light"), "phone": ("light",)}
 AXE = REPOSITORY / ".cache" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
@@ -67,6 +68,14 @@ class Watched:
     def fits(self) -> None:
         over = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert over <= 0, f"{self.page.url} is wider than the window by {over}"
+
+    def fits_in(self, width: int) -> None:
+        """Also in a window that is this narrow."""
+        size = self.page.viewport_size
+        assert size is not None
+        self.page.set_viewport_size({**size, "width": width})
+        self.fits()
+        self.page.set_viewport_size(size)
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +177,7 @@ def walk_of(browser: Browser, site: Installation) -> Callable[[str], Walk]:
         for path in PATHS:
             watched.open(f"{site.url}/ui/{path}")
             walk.headings[path] = watched.page.inner_text("h1")
+            watched.fits_in(NARROWEST if size == "phone" else SIZES[size][0] - 400)
             walk.judge(watched.page, path, schemes)
         watched.page.keyboard.press("?")
         walk.headings[KEYS] = watched.page.inner_text("dialog[open] h2")
