@@ -15,7 +15,8 @@ import msgspec
 from mailvane.mailboxes.model import Mailbox, MailboxQuestion
 from mailvane.mailboxes.performance import NOTHING, Figures, Known, Scope, Window, is_counted, is_of_opens, total
 from mailvane.mailboxes.store.mailboxes import MailboxStore
-from mailvane.maillog.queries import EngagementCount, EngagementCounts
+from mailvane.maillog.model import EngagementCount
+from mailvane.maillog.queries import EngagementCounts
 
 
 class ListingQuestion(msgspec.Struct, frozen=True, kw_only=True):

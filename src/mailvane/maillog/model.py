@@ -13,7 +13,7 @@ import string
 from collections.abc import Mapping
 from enum import StrEnum
 from hashlib import md5
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -23,6 +23,12 @@ NUMBER_BITS = 28
 _ID_DIGITS = 18
 _TIME_DIGITS = 11
 _HEX = frozenset(string.hexdigits)
+
+EngagementKey = Literal["sender", "day", "campaign", "sequence", "step"]
+EngagementCount = Literal[
+    "delivered", "bounced", "opened", "opened_raw", "clicked", "clicked_raw", "replied", "auto_replied", "tagged",
+    "positive", "unsubscribed", "complained",
+]  # fmt: skip
 
 
 class MailKey(msgspec.Struct, frozen=True, order=True, gc=False):

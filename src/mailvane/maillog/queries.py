@@ -11,13 +11,7 @@ from typing import Literal
 import msgspec
 
 from mailvane.maillog.ever import Ever
-from mailvane.maillog.model import DeliveryStatus, MailKind, ReasonFamily, mail_id
-
-EngagementKey = Literal["sender", "day", "campaign", "sequence", "step"]
-EngagementCount = Literal[
-    "delivered", "bounced", "opened", "opened_raw", "clicked", "clicked_raw", "replied", "auto_replied", "tagged",
-    "positive", "unsubscribed", "complained",
-]  # fmt: skip
+from mailvane.maillog.model import DeliveryStatus, EngagementCount, EngagementKey, MailKind, ReasonFamily, mail_id
 
 
 class Match(StrEnum):

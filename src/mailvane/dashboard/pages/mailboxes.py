@@ -18,7 +18,8 @@ from mailvane.mailboxes.listing import Listed, ListingQuestion
 from mailvane.mailboxes.model import Mailbox
 from mailvane.mailboxes.performance import KINDS, Known, Window, counted
 from mailvane.mailboxes.rates import Rate, rate
-from mailvane.maillog.queries import EngagementCount, EngagementCounts
+from mailvane.maillog.model import EngagementCount
+from mailvane.maillog.queries import EngagementCounts
 
 RANGES = {"7": 7, "30": 30, "90": 90}
 _USUAL = "30"
