@@ -29,15 +29,19 @@ log = logging.getLogger(__name__)
 
 
 AT_ONCE = 4  # at least, in one turn of the loop
+AT_MOST = 24  # each has work to do in the next turn, and turns of a hundred milliseconds are too long for the health
 _BEGINNING_SECONDS = 0.004  # of one turn, in which more are begun: most wait after a few tenths of a millisecond
 
 
 class Starting:
     """Requests that are waiting to be begun, in the order in which they came."""
 
-    def __init__(self, at_once: int = AT_ONCE, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(
+        self, at_once: int = AT_ONCE, clock: Callable[[], float] = perf_counter, at_most: int = AT_MOST
+    ) -> None:
         """The clock tells seconds."""
         self._at_once = at_once
+        self._at_most = at_most
         self._clock = clock
         self._waiting: deque[Callable[[], None]] = deque()
         self._is_scheduled = False
@@ -54,7 +58,7 @@ class Starting:
 
     def _begin_some(self) -> None:
         until, begun = self._clock() + _BEGINNING_SECONDS, 0
-        while self._waiting and (begun < self._at_once or self._clock() < until):
+        while self._waiting and begun < self._at_most and (begun < self._at_once or self._clock() < until):
             self._waiting.popleft()()
             begun += 1
         self._is_scheduled = bool(self._waiting)

@@ -21,6 +21,7 @@ class Patience(msgspec.Struct, frozen=True):
 
     prompt: float = 0.02  # for an answer of now
     fresh: float = 1.0  # while looks are not prompt, one that ended so long ago is the answer
+    busy: float = 5.0  # after a look that was not prompt, the next ones are not taken to be
     believed: float = 10.0  # what was found so long ago still holds
     longest: float = 2.0  # for an answer where nothing is known
 
@@ -35,13 +36,14 @@ class Check:
         self._thread = ThreadPoolExecutor(1, "readiness")
         self._under_way: asyncio.Future[None] | None = None
         self._passed_at = float("-inf")  # of the last look; of one that failed, never
-        self._is_slow = False
+        self._slow_until = float("-inf")
 
     def holds(self) -> bool:
         """Whether the last result counts: it is recent and a new check takes long. It is repeated in time."""
         loop = asyncio.get_running_loop()
-        age = loop.time() - self._passed_at
-        if not self._is_slow or age > self.patience.fresh:
+        now = loop.time()
+        age = now - self._passed_at
+        if now > self._slow_until or age > self.patience.fresh:
             return False
         if age > self.patience.fresh / 2:
             self.look_anew()
@@ -51,8 +53,9 @@ class Check:
         """The look that is under way, begun now if there is none. It raises StoreUnavailable."""
         if self._under_way is None:
             loop = asyncio.get_running_loop()
+            began = loop.time()
             self._under_way = loop.run_in_executor(self._thread, self._judged)
-            self._under_way.add_done_callback(partial(self._ended, loop.time()))
+            self._under_way.add_done_callback(partial(self._ended, began))
         return self._under_way
 
     def is_believed(self) -> bool:
@@ -74,7 +77,8 @@ class Check:
         now = asyncio.get_running_loop().time()
         has_passed = not asked.cancelled() and asked.exception() is None  # looked at, also when nobody waits for it
         self._passed_at = now if has_passed else float("-inf")
-        self._is_slow = now - began > self.patience.prompt
+        if now - began > self.patience.prompt:
+            self._slow_until = now + self.patience.busy
 
     def close(self) -> None:
         """Look no more. A look that hangs is not waited for."""

@@ -8,6 +8,7 @@ This is not a queue of jobs: whoever asks for work waits for its result.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
@@ -25,7 +26,7 @@ from mailvane.web.wanted import ClientGone
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_MAILLOG_THREADS = 4
+_MAILLOG_THREADS = min(4, 1 + (os.cpu_count() or 1))  # more than there are processors only wait for each other
 _LEDGER_THREADS = 3
 _QUICK_THREADS = 3
 _OUTSIDE_THREADS = 4

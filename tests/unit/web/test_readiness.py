@@ -94,7 +94,7 @@ def test_what_is_half_as_old_as_it_may_be_is_looked_at_again_without_waiting(mon
         release.wait(0.05 if len(looks) == 1 else 30)
 
     async def run() -> None:
-        check, loop = Check(look, "no", Patience(prompt=0.01, fresh=60, longest=30)), asyncio.get_running_loop()
+        check, loop = Check(look, "no", Patience(prompt=0.01, fresh=60, busy=60, longest=30)), asyncio.get_running_loop()
         await all_pass([check])
         assert check.holds()
         monkeypatch.setattr(loop, "time", lambda moment=loop.time: moment() + 40)
@@ -103,6 +103,31 @@ def test_what_is_half_as_old_as_it_may_be_is_looked_at_again_without_waiting(mon
         release.set()
         await check.look_anew()
         assert len(looks) == 2
+
+    asyncio.run(run())
+
+
+def test_for_a_while_after_a_look_that_took_long_the_last_result_is_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [0.0]
+
+    def look() -> None:
+        seconds[0] += 0.5 if len(looks) == 0 else 0.0
+        looks.append(1)
+
+    looks = list[int]()
+
+    async def run() -> None:
+        check, loop = Check(look, "no"), asyncio.get_running_loop()
+        monkeypatch.setattr(loop, "time", lambda: seconds[0])
+        await check.look_anew()
+        assert check.holds()
+        seconds[0] += 0.6
+        assert check.holds()
+        await check.look_anew()
+        assert check.holds(), "one quick look is no sign that the machine has time"
+        seconds[0] += 5
+        await check.look_anew()
+        assert not check.holds()
 
     asyncio.run(run())
 

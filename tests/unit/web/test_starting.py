@@ -42,3 +42,16 @@ def test_more_begin_while_they_take_no_time() -> None:
         return seen
 
     assert asyncio.run(run()) == [0, 1, 2, 3, "health", 4, 5, "health"]
+
+
+def test_no_more_than_so_many_begin_in_one_turn_however_quick_they_are() -> None:
+    async def run() -> list[object]:
+        starting, seen = Starting(clock=lambda: 0.0, at_most=3), list[object]()
+        for number in range(5):
+            starting.begin(lambda number=number: seen.append(number))  # type: ignore[misc]
+        while len(starting):
+            await asyncio.sleep(0)
+            seen.append("health")
+        return seen
+
+    assert asyncio.run(run()) == [0, 1, 2, "health", 3, 4, "health"]
