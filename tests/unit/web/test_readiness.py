@@ -94,7 +94,8 @@ def test_what_is_half_as_old_as_it_may_be_is_looked_at_again_without_waiting(mon
         release.wait(0.05 if len(looks) == 1 else 30)
 
     async def run() -> None:
-        check, loop = Check(look, "no", Patience(prompt=0.01, fresh=60, busy=60, longest=30)), asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        check = Check(look, "no", Patience(prompt=0.01, fresh=60, busy=60, longest=30))
         await all_pass([check])
         assert check.holds()
         monkeypatch.setattr(loop, "time", lambda moment=loop.time: moment() + 40)
