@@ -281,9 +281,9 @@ def test_a_held_domain_or_login_is_held_until_it_is_released(ledger: Ledger, our
     holds.hold(HoldKind.LOGIN, "Deploy", "test", NOW)
     assert [(each.kind, each.name) for each in holds.all()] == [("domain", "ours.example"), ("login", "deploy")]
     held = ask(ledger, "a@x.example", instance="1")
-    assert (held.allowed, held.held, held.reason) == (True, "domain", Reason.HELD)
+    assert (held.allowed, held.held, held.login_held, held.reason) == (True, True, False, Reason.HELD)
     other = ask(ledger, domain="unknown.example", login="deploy")
-    assert (other.held, other.known) == ("login", False)
+    assert (other.login_held, other.known) == (True, False)
     assert not ask(ledger, domain="unknown.example", login="ann").held
     by_http = ask(ledger, mail_server=False)
     assert (by_http.allowed, by_http.reason) == (False, Reason.HELD)

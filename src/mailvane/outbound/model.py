@@ -372,7 +372,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults
     window: LimitWindow | None = None  # of a limit of the sender, login or domain that refuses
     key_reused: bool = False  # nothing was decided: the key was used for another request
     suppressed_by: str = ""  # why the recipient is on the suppression list
-    held: str = ""  # allowed, to be kept by the mail server until the `domain` or `login` is released
+    held: bool = False  # allowed, to be kept by the mail server until the domain or login is released
+    login_held: bool = False  # it is the login
 
     @property
     def word(self) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from mailvane.outbound.model import Counting, Domain, Reason, SendRequest, Usage, Verdict, percent
@@ -32,3 +33,12 @@ def test_a_mail_counts_once_or_by_its_recipients() -> None:
     assert SendRequest(domain="a.example", units=7).counted_in(messages) == 1
     assert SendRequest(domain="a.example", units=7).counted_in(recipients) == 7
     assert SendRequest(domain="a.example", units=0).counted_in(recipients) == 1
+
+
+def test_a_verdict_that_an_earlier_version_kept_can_be_read() -> None:
+    kept = {
+        "domain": "shop.example", "allowed": True, "reason": None, "soft": False, "sent_today": 3, "sent_month": 4,
+        "known": True, "pending": False, "window": None, "key_reused": False, "suppressed_by": "", "held": False,
+    }  # fmt: skip
+    read = msgspec.msgpack.decode(msgspec.msgpack.encode(kept), type=Verdict)
+    assert read == Verdict(domain="shop.example", allowed=True, sent_today=3, sent_month=4)

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import msgspec
 
 from mailvane.core.names import canonical_name
-from mailvane.outbound.holds import HoldKind
 from mailvane.outbound.model import LimitWindow, Reason, SendRequest, Verdict
 from mailvane.outbound.policy.protocol import END_OF_MESSAGE, Request
 from mailvane.outbound.suppression import listed_form
@@ -116,7 +115,7 @@ def action(verdict: Verdict, stage: str, rules: PolicyRules) -> str:
     if reason is None:
         return DUNNO
     if verdict.held:
-        whose = "this login" if verdict.held == HoldKind.LOGIN else verdict.domain or "this sender"
+        whose = "this login" if verdict.login_held else verdict.domain or "this sender"
         return f"HOLD {_TOLD[Reason.HELD].words.format(whose)} ({Reason.HELD.value})"
     if verdict.allowed:
         summary = f"{verdict.word}; domain={verdict.domain}; today={verdict.sent_today}; month={verdict.sent_month}"

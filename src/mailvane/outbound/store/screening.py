@@ -93,12 +93,15 @@ class Screen:
             verdict = msgspec.structs.replace(
                 verdict, reason=Reason.SUPPRESSED, soft=True, suppressed_by=found[0].reason.value
             )
-        return msgspec.structs.replace(verdict, reason=Reason.HELD, soft=False, held=held) if held else verdict
+        if held is None:
+            return verdict
+        is_login = held is HoldKind.LOGIN
+        return msgspec.structs.replace(verdict, reason=Reason.HELD, soft=False, held=True, login_held=is_login)
 
-    def _held_by(self, request: SendRequest) -> str:
-        """What is on hold of the mail; empty: nothing."""
+    def _held_by(self, request: SendRequest) -> HoldKind | None:
+        """What of the mail is on hold."""
         names = ((HoldKind.DOMAIN, request.domain), (HoldKind.LOGIN, request.login))
-        return next((kind.value for kind, name in names if (kind, name) in self._held), "")
+        return next((kind for kind, name in names if (kind, name) in self._held), None)
 
     def _suppressed(self, domain: Domain, request: SendRequest) -> Iterator[Met]:
         for address in request.recipients:
