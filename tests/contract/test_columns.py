@@ -75,13 +75,16 @@ def test_columns_are_stored_from_where_they_are(maillog: ClickHouseMailLog, work
     session = maillog.scratch()
     stores = session.stores
     session.close()
-    if not stores:
-        pytest.skip("a server has no session in which lines are cut")
     workspace += 4 + 2 * doubtful
     told = events(20)
     batch = held(maillog, workspace, told)
     with pytest.raises(MailvaneError):
         batch.held.insert("no_such_table", {}, {})
+    if not stores:  # lines are cut beside the server, by an engine that has no mail log
+        with pytest.raises(MailvaneError):
+            batch.held.insert("events", {}, {})
+        batch.held.release()
+        return
     for _ in range(2):
         maillog.append(batch, doubtful)
     batch.held.release()
