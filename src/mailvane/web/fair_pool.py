@@ -1,7 +1,8 @@
 """A pool of threads that serves tenants in turn, however much of each waits, and gives no tenant every thread.
 
-Within a tenant, what came first is first. A thread that is done takes the next work itself: under load the event loop
-takes tens of milliseconds for one turn, during which the thread would have nothing to do.
+Within a tenant, what came first is first; what nobody waits for yet is last. A thread that is done takes the next work
+itself: under load the event loop takes tens of milliseconds for one turn, during which the thread would have nothing to
+do.
 """
 
 from __future__ import annotations
@@ -39,6 +40,14 @@ class _Tenant:
     def __init__(self) -> None:
         self.running = 0
         self.waiting: deque[_Job] = deque()
+        self.ahead: deque[_Job] = deque()  # that nobody waits for yet
+
+    @property
+    def waits(self) -> int:
+        return len(self.waiting) + len(self.ahead)
+
+    def next(self) -> _Job:
+        return (self.waiting or self.ahead).popleft()
 
 
 class FairPool:
@@ -75,8 +84,8 @@ class FairPool:
         """Seconds: the longest wait of what was begun lately. That of one alone says little about the next."""
         return self._longest_wait
 
-    def submit(self, tenant: Hashable, work: Callable[[], T]) -> Future[T]:
-        """Do it in the tenant's turn. What has not begun can be cancelled.
+    def submit(self, tenant: Hashable, work: Callable[[], T], *, ahead: bool = False) -> Future[T]:
+        """Do it in the tenant's turn. What has not begun can be cancelled. Ahead: nobody waits for it yet.
 
         Raises StoreUnavailable: too much of this tenant waits already.
         """
@@ -86,9 +95,9 @@ class FairPool:
             if self._is_closed:
                 raise StoreUnavailable("the server is ending")
             known = self._tenants.setdefault(tenant, _Tenant())
-            if len(known.waiting) >= self._most_waiting:
+            if known.waits >= self._most_waiting:
                 raise StoreUnavailable(f"{self._most_waiting} questions of this workspace wait already")
-            known.waiting.append(job)
+            (known.ahead if ahead else known.waiting).append(job)
             begun = self._take() if self._busy < self._threads else None
             if begun is not None:
                 self._busy += 1
@@ -126,8 +135,8 @@ class FairPool:
     def _take(self) -> _Job | None:
         """Work of the tenant whose turn it is, for a thread that is free."""
         for name, tenant in self._tenants.items():
-            while tenant.waiting and tenant.running < self._of_tenant:
-                job = tenant.waiting.popleft()
+            while tenant.waits and tenant.running < self._of_tenant:
+                job = tenant.next()
                 if not job.result.set_running_or_notify_cancel():
                     continue
                 tenant.running += 1
@@ -142,24 +151,34 @@ class FairPool:
         if now - since >= self._longest_wait or now > self._longest_until:
             self._longest_wait, self._longest_until = now - since, now + _LATELY
 
+    def hurry(self, tenant: Hashable, result: Future[Any]) -> None:
+        """Somebody waits for it now."""
+        with self._lock:
+            known = self._tenants.get(tenant)
+            job = next((each for each in known.ahead if each.result is result), None) if known is not None else None
+            if known is not None and job is not None:
+                known.ahead.remove(job)
+                known.waiting.append(job)
+
     def _withdraw(self, job: _Job, result: Future[Any]) -> None:
         if result.cancelled():
             with self._lock:
                 known = self._tenants.get(job.tenant)
-                if known is not None and job in known.waiting:
-                    known.waiting.remove(job)
+                for jobs in () if known is None else (known.waiting, known.ahead):
+                    if job in jobs:
+                        jobs.remove(job)
                 self._forget(job.tenant)
 
     def _forget(self, name: Hashable) -> None:
         tenant = self._tenants.get(name)
-        if tenant is not None and not tenant.waiting and not tenant.running:
+        if tenant is not None and not tenant.waits and not tenant.running:
             del self._tenants[name]
 
     def close(self) -> None:
         """Let what was begun end; the rest is cancelled."""
         with self._lock:
             self._is_closed = True
-            waiting = [job for tenant in self._tenants.values() for job in tenant.waiting]
+            waiting = [job for tenant in self._tenants.values() for job in (*tenant.waiting, *tenant.ahead)]
         for job in waiting:
             job.result.cancel()
         self._executor.shutdown(wait=True)

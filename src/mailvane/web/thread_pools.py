@@ -87,7 +87,11 @@ class ThreadPools:
         recent = self._answered(key, workspace, work) if self._maillog.is_full(workspace) else None
         if recent is not None:
             return recent
-        question = self._under_way.get(key) or self._begun(key, workspace, work)
+        question = self._under_way.get(key)
+        if question is None:
+            question = self._begun(key, workspace, work)
+        elif not question.waiting:
+            self._maillog.hurry(workspace, question.job)
         question.waiting += 1
         try:
             done, _ = await asyncio.wait({question.answer}, timeout=self._patience)
@@ -105,15 +109,17 @@ class ThreadPools:
         recent = self._recent.get(key, now, waited)
         if recent is not None and key not in self._under_way and self._recent.is_ageing(key, now, waited):
             with suppress(StoreUnavailable):  # so many wait that this one is not asked
-                self._begun(key, workspace, work)
+                self._begun(key, workspace, work, ahead=True)
         return recent
 
-    def _begun(self, key: Hashable, workspace: int | None, function: Callable[[], object]) -> _Question:
+    def _begun(
+        self, key: Hashable, workspace: int | None, function: Callable[[], object], *, ahead: bool = False
+    ) -> _Question:
         def timed() -> tuple[float, object]:
             return self._clock(), function()
 
         work = self._tracing.working("maillog", timed)
-        question = self._under_way[key] = _Question(self._maillog.submit(workspace, work))
+        question = self._under_way[key] = _Question(self._maillog.submit(workspace, work, ahead=ahead))
         question.answer.add_done_callback(partial(self._ended, key, workspace, question))
         return question
 

@@ -182,3 +182,18 @@ def test_the_longest_wait_counts_until_a_while_has_passed_without_a_longer_one()
         pool.submit("a", lambda: None).result(PATIENCE)
         assert pool.waited == longest, seconds
     pool.close()
+
+
+def test_what_nobody_waits_for_comes_last_until_somebody_does() -> None:
+    pool, begun, free = FairPool("test", threads=1), list[str](), threading.Event()
+    held = pool.submit("a", lambda: free.wait(PATIENCE))
+    ahead = {name: pool.submit("a", lambda name=name: begun.append(name), ahead=True) for name in ("1", "2", "3")}  # type: ignore[misc]
+    asked = pool.submit("a", lambda: begun.append("asked"))
+    pool.hurry("a", ahead["2"])
+    ahead["1"].cancel()
+    free.set()
+    for each in (held, asked, ahead["2"], ahead["3"]):
+        each.result(PATIENCE)
+    pool.hurry("a", ahead["3"])  # which is done
+    pool.close()
+    assert begun == ["asked", "2", "3"]
