@@ -33,6 +33,9 @@ def free_port() -> int:
     return port
 
 
+_ALERTS, _PATIENCE_MS = 4, 240_000  # of the demo, which come in its first minutes
+
+
 @contextmanager
 def demo() -> Iterator[str]:
     """The link of a demo that runs."""
@@ -70,6 +73,8 @@ def draw(page: Page, link: str) -> None:
     page.wait_for_url("**/ui/workspaces")
     workspace = page.locator("main table a").first.get_attribute("href")
     base = link.partition("/ui/")[0]
+    page.goto(base + PAGES["overview"].format(workspace=workspace))
+    page.locator(".needs a[href*='alerts/fired']").nth(_ALERTS - 1).wait_for(timeout=_PATIENCE_MS)
     for name, path in PAGES.items():
         page.goto(base + path.format(workspace=workspace))
         page.locator("#ticks[data-state=live]").wait_for()
