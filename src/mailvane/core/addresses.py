@@ -22,6 +22,15 @@ _ISATAP = (0x5EFE, 0x0200_5EFE)  # RFC 5214: before the IPv4 address in the inte
 _LOW_32 = 0xFFFF_FFFF
 
 
+def is_address(text: str) -> bool:
+    """Whether it is an IP address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def is_public(address: IPv4Address | IPv6Address) -> bool:
     """Whether an address and all that it stands for belong to the internet."""
     if isinstance(address, IPv4Address):

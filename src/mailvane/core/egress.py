@@ -18,7 +18,7 @@ from ipaddress import ip_address, ip_network
 
 import httpx
 
-from mailvane.core.addresses import is_public
+from mailvane.core.addresses import is_address, is_public
 from mailvane.core.errors import NotAllowed, Transient
 from mailvane.core.names import mail_domain
 
@@ -45,7 +45,7 @@ class EgressGuard:
     """Which addresses may be reached."""
 
     def __init__(self, allowed: Collection[str] = (), resolve: Resolve = resolved) -> None:
-        self._networks = [ip_network(each) for each in allowed if "/" in each or _is_address(each)]
+        self._networks = [ip_network(each) for each in allowed if "/" in each or is_address(each)]
         self._hosts = {mail_domain(each) for each in allowed}
         self._resolve = resolve
 
@@ -54,7 +54,7 @@ class EgressGuard:
         name = mail_domain(host)
         if name in self._hosts:
             return
-        if _is_address(name):
+        if is_address(name):
             self._judge(name)
         elif name.rstrip(".") == "localhost" or name.rstrip(".").endswith(".localhost"):
             raise NotAllowed("localhost is not a public address; `allowed_targets` of the settings may name it")
@@ -73,14 +73,6 @@ class EgressGuard:
         address = ip_address(text.partition("%")[0])
         if not is_public(address) and not any(address in network for network in self._networks):
             raise NotAllowed(f"{address} is not a public address; `allowed_targets` of the settings may name it")
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 @cache

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import ip_address
 from urllib.parse import quote
 
 import msgspec
 
+from mailvane.core.addresses import is_address
 from mailvane.core.errors import InvalidInput, NotFound
 from mailvane.core.mailbox import domain_of
 from mailvane.core.moments import DAY_MS
@@ -87,18 +87,10 @@ def _same_answer(services: DashboardServices, visit: Visit, life: Sequence[MailE
 
 def _names(life: Sequence[MailEvent], sender: str) -> list[tuple[Place, str]]:
     """Addresses that answers name, and the domain that it was sent from."""
-    found = [each for event in life for each in _ADDRESS.findall(event.reply) if _is_address(each)]
+    found = [each for event in life for each in _ADDRESS.findall(event.reply) if is_address(each)]
     theirs = {event.mx_ip for event in life}
     named = [(Place.ADDRESS, each) for each in dict.fromkeys(found) if each not in theirs][: _MOST_NAMES - 1]
     return [*named, (Place.DOMAIN, sender)] if sender else named
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _row(services: DashboardServices, visit: Visit, place: Place, name: str) -> BoardRow | None:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from mailvane.core.addresses import is_address
 from mailvane.core.errors import InvalidInput
 from mailvane.core.mailbox import canonical_address
 from mailvane.maillog.dates import earliest, latest
@@ -128,15 +129,8 @@ def _address(value: str, _: When) -> str:
 
 def _is_mail_domain(domain: str) -> bool:
     if domain.startswith("[") and domain.endswith("]"):
-        return _is_ip(domain[1:-1].removeprefix("IPv6:"))
+        return is_address(domain[1:-1].removeprefix("IPv6:"))
     return _is_host(domain)
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        return bool(ip_address(text))
-    except ValueError:
-        return False
 
 
 def _is_host(text: str) -> bool:
@@ -144,7 +138,7 @@ def _is_host(text: str) -> bool:
 
 
 def _host(value: str, _: When) -> str:
-    if not (_is_host(value) or _is_ip(value)):
+    if not (_is_host(value) or is_address(value)):
         raise InvalidInput("must be a host name")
     return value
 
