@@ -108,9 +108,11 @@ def domain_names(domains: int) -> list[str]:
 
 def questions(domains: int) -> Iterator[bytes]:
     heads = [QUESTION.format(domain=name).encode() for name in domain_names(domains)]
-    run = f"{os.getpid():x}.{time.time_ns():x}"
+    process = os.getpid()
     for number in count():
-        yield heads[number % domains] + f"{run}.{number}\n\n".encode()
+        second, nanosecond = divmod(time.time_ns(), 1_000_000_000)
+        # Postfix names a mail so: by process, second, microsecond and number.
+        yield heads[number % domains] + f"{process:x}.{second:x}.{nanosecond // 1000:x}.{number:x}\n\n".encode()
 
 
 def asked(port: int, connections: int, seconds: float, domains: int) -> Measured:

@@ -69,6 +69,14 @@ def test_a_mail_that_proves_too_large_is_refused_and_gives_back_what_it_held(led
 
 
 @pytest.mark.usefixtures("domain")
+def test_mails_that_were_named_at_one_time_are_told_apart_and_recognised(ledger: Ledger) -> None:
+    named = [msgspec.structs.replace(asked(instance, 1), named_at=NOW * 1000) for instance in "1213"]
+    assert [each.sent_today for each in ledger.domains.decide(named, NOW, JUDGE)] == [1, 2, 1, 3]
+    assert [each.sent_today for each in ledger.domains.decide(named[::-1], NOW, JUDGE)] == [3, 1, 2, 1]
+    assert usage(ledger).sent_today == 3
+
+
+@pytest.mark.usefixtures("domain")
 def test_one_transaction_may_see_both_questions(ledger: Ledger) -> None:
     verdicts = ledger.domains.decide([asked("1", 1), asked("2", 1), asked("1", 4), asked("2", 1)], NOW, JUDGE)
     assert [verdict.sent_today for verdict in verdicts] == [1, 2, 5, 2]

@@ -293,6 +293,7 @@ class SendRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     domain: str  # lower case
     units: int = 1  # recipients, where the domain counts those; messages are always 1
     instance: str = ""  # names one mail across repeated questions: asked again, it is counted once
+    named_at: int = 0  # when, in microseconds, where the instance itself tells: answers of one time are kept together
     workspace: int | None = None  # whose domain it must be, or it is not known; None: anybody's
     mail_server: bool = False  # a mail server asks: only approved domains answer, but also those that were removed
     is_look: bool = False  # asked before the mail is complete, and again then: what may pass is not counted yet

@@ -24,6 +24,7 @@ HEADER = "X-Mailvane-Quota"
 
 _STAGES = frozenset({"MAIL", "RCPT", "DATA", "BDAT", END_OF_MESSAGE})  # at the others there is no mail yet
 _LONGEST_DOMAIN = 253
+_LATEST = 1 << 56  # microseconds since the epoch
 
 
 class DomainSource(StrEnum):
@@ -96,8 +97,8 @@ def send_request_of(
         return None
     instance = f"{asker}/{request.instance}" if request.instance else ""
     return SendRequest(
-        domain=name, units=request.recipient_count or 1, instance=instance, mail_server=True, is_look=is_look,
-        senders=_senders(request), login=request.sasl_username.lower(),
+        domain=name, units=request.recipient_count or 1, instance=instance, named_at=_named_at(request.instance),
+        mail_server=True, is_look=is_look, senders=_senders(request), login=request.sasl_username.lower(),
         recipients=(listed_form(request.recipient),) if request.recipient else (),
     )  # fmt: skip
 
@@ -127,6 +128,16 @@ def action(verdict: Verdict, stage: str, rules: PolicyRules) -> str:
     window = verdict.window or LimitWindow.DAY
     told = _TOLD[reason].words.format(verdict.domain or "this sender", window, verdict.suppressed_by)
     return f"{refusal} {code} {told} ({reason.value})"
+
+
+def _named_at(instance: str) -> int:
+    """What Postfix says: process, second, microsecond and number, in hexadecimal. 0: it is of another form."""
+    parts = instance.split(".")
+    try:
+        moment = int(parts[1], 16) * 1_000_000 + int(parts[2], 16)
+    except (IndexError, ValueError):
+        return 0
+    return moment if 0 < moment < _LATEST else 0
 
 
 def _name(request: Request, rules: PolicyRules) -> str:

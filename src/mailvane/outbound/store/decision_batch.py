@@ -63,9 +63,21 @@ def _only_sent(before: Usage, after: Usage) -> bool:
 
 
 def digest(domain: Domain, identity: str) -> bytes:
-    """Stands for a mail or a message of one domain."""
+    """Stands for a message of one domain, or for what was asked of it."""
     text = f"{domain.id}\x00{identity}".encode("utf-8", "surrogatepass")
     return blake2b(text, digest_size=16).digest()
+
+
+def mail_digest(request: SendRequest, told: str, person: bytes = b"") -> bytes:
+    """Stands for what is told of a mail. It begins with the time of the mail's name, where that is known.
+
+    Digests that only look random change a page of the table for nearly every mail. Led by time, those of mails that
+    come together lie together.
+    """
+    text = told.encode("utf-8", "surrogatepass")
+    if not request.named_at:
+        return blake2b(text, digest_size=16, person=person).digest()
+    return request.named_at.to_bytes(7, "big") + blake2b(text, digest_size=9, person=person).digest()
 
 
 def _key_digest(domain: Domain, key: str) -> bytes:
@@ -198,7 +210,7 @@ class DecisionBatch:
             return self._answer_keyed(domain, request, judge)
         if not request.instance:
             return self._judge(domain, request, judge)
-        identity = self._digest(domain, request.instance)
+        identity = self._digest(domain, request)
         known = self._fresh.get(identity) or self._answers.get(identity)
         units = request.counted_in(domain)
         if known is None:
@@ -217,14 +229,15 @@ class DecisionBatch:
     def _identity(self, request: SendRequest, domain: Domain | None) -> bytes:
         """Of a mail; empty: it is not counted anywhere."""
         if domain is not None:
-            return self._digest(domain, request.instance)
+            return self._digest(domain, request)
         limits = self._senders.of(request, None)
-        return _sender_digest(limits[0], request.instance) if limits else b""
+        return _sender_digest(limits[0], request) if limits else b""
 
-    def _digest(self, domain: Domain, instance: str) -> bytes:
-        known = self._digests.get((domain.id, instance))
+    def _digest(self, domain: Domain, request: SendRequest) -> bytes:
+        known = self._digests.get((domain.id, request.instance))
         if known is None:
-            known = self._digests[domain.id, instance] = digest(domain, instance)
+            known = mail_digest(request, f"{domain.id}\x00{request.instance}")
+            self._digests[domain.id, request.instance] = known
         return known
 
     def _is_over(self, request: SendRequest, domain: Domain | None) -> bool:
@@ -236,7 +249,7 @@ class DecisionBatch:
         limits = self._senders.of(request, None)
         if not limits:
             return passed
-        identity = _sender_digest(limits[0], request.instance) if request.instance else b""
+        identity = _sender_digest(limits[0], request) if request.instance else b""
         known = self._fresh.get(identity) or self._answers.get(identity)
         if known is not None:
             return known.verdict
@@ -298,10 +311,9 @@ def _refused_of(verdict: Verdict, over: Refused, units: int) -> Verdict:
     )
 
 
-def _sender_digest(limit: SenderLimit, instance: str) -> bytes:
+def _sender_digest(limit: SenderLimit, request: SendRequest) -> bytes:
     """Stands for a mail of one sender."""
-    text = f"{limit.workspace}\x00{limit.name}\x00{instance}".encode("utf-8", "surrogatepass")
-    return blake2b(text, digest_size=16, person=b"sender mail").digest()
+    return mail_digest(request, f"{limit.workspace}\x00{limit.name}\x00{request.instance}", b"sender mail")
 
 
 def _answers(domain: Domain, request: SendRequest) -> bool:

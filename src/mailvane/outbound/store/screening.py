@@ -7,7 +7,6 @@ count, and its mail goes on to the other recipients.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import blake2b
 
 import msgspec
 from sqlalchemy import Connection, bindparam, select, update
@@ -17,7 +16,7 @@ from mailvane.core.ledger.memory import Memory
 from mailvane.core.moments import DAY_MS
 from mailvane.outbound.holds import HoldKind
 from mailvane.outbound.model import Domain, Judge, Reason, SendRequest, Verdict
-from mailvane.outbound.store.decision_batch import DecisionBatch
+from mailvane.outbound.store.decision_batch import DecisionBatch, mail_digest
 from mailvane.outbound.store.tables import answers, holds, suppression_days, suppressions
 from mailvane.outbound.suppression import SuppressionMode, SuppressionReason, SuppressionRules
 
@@ -215,5 +214,4 @@ def _digest(domain: Domain, request: SendRequest, address: str) -> bytes:
     """Stands for a mail and one of its recipients; empty when nothing names the mail."""
     if not request.instance:
         return b""
-    text = f"{domain.id}\x00{request.instance}\x00{address}".encode("utf-8", "surrogatepass")
-    return blake2b(text, digest_size=16, person=b"suppressed").digest()
+    return mail_digest(request, f"{domain.id}\x00{request.instance}\x00{address}", b"suppressed")

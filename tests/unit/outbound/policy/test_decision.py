@@ -158,6 +158,23 @@ def test_the_same_instance_of_two_mail_servers_is_two_mails() -> None:
     assert one == send_request_of(told, RULES, "192.0.2.1")
 
 
+@pytest.mark.parametrize(
+    ("instance", "expected"),
+    [
+        ("1a2b.65f0c0de.f423f.0", 0x65F0C0DE * 1_000_000 + 999_999),
+        ("1a2b.65f0c0de", 0),
+        ("1a2b.noon.3.0", 0),
+        ("1a2b.-65f0c0de.3.0", 0),
+        (f"1.{'f' * 200}.3.0", 0),
+        ("9", 0),
+    ],
+)
+def test_the_instance_tells_when_postfix_named_the_mail(instance: str, expected: int) -> None:
+    asked = send_request_of(request(instance=instance), RULES, "192.0.2.1")
+    assert asked is not None
+    assert asked.named_at == expected
+
+
 def test_no_instance_stays_none() -> None:
     asked = send_request_of(request(instance=""), RULES, "192.0.2.1")
     assert asked is not None
