@@ -1,8 +1,8 @@
 """Stores of earlier versions: today's program opens them, answers the same, and goes on with what is pending.
 
 `tests/fixtures/earlier_version/make.py` made them, and says how. The program runs with the clock of that moment, so
-that "today" in an answer is the same day. What the newest of them kept in its data directory is put into PostgreSQL and
-ClickHouse besides, in the tables of that version.
+that "today" in an answer is the same day. What those since dfa6e28 kept in their data directory is put into PostgreSQL
+and ClickHouse besides, in the tables of that version.
 """
 
 from __future__ import annotations
@@ -71,8 +71,14 @@ class Earlier(NamedTuple):
         return found
 
 
-OLDEST, NEWEST = Earlier(FIXTURES, "0009", 1), Earlier(FIXTURES / "dfa6e28", "0018", 3)
-WAYS = {"300fd5b": (OLDEST, False), "dfa6e28": (NEWEST, False), "dfa6e28, PostgreSQL and ClickHouse": (NEWEST, True)}
+VERSIONS = {
+    "300fd5b": Earlier(FIXTURES, "0009", 1),
+    "dfa6e28": Earlier(FIXTURES / "dfa6e28", "0018", 3),
+    "f33ff97": Earlier(FIXTURES / "f33ff97", "0036", 4),
+}
+WAYS = {name: (earlier, False) for name, earlier in VERSIONS.items()} | {
+    f"{name}, PostgreSQL and ClickHouse": (VERSIONS[name], True) for name in ("dfa6e28", "f33ff97")
+}
 
 
 @contextmanager
