@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -9,6 +10,8 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -23,6 +26,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not instal
 REPOSITORY = Path(__file__).resolve().parents[2]
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
 NARROWEST = 320
+AWAY = ZoneInfo("America/New_York")  # from where the server is
 Scheme = Literal["dark", "light"]
 SCHEMES: dict[str, tuple[Scheme, ...]] = {"wide": ("dark", "light"), "phone": ("light",)}
 AXE = REPOSITORY / ".cache" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
@@ -221,15 +225,16 @@ def test_an_alert_is_written_tried_and_kept(browser: Browser, site: Installation
 
 
 def test_every_page_is_a_key_away_and_moments_are_told_in_utc(browser: Browser, site: Installation) -> None:
-    watched = logged_in(browser, site)
+    watched = logged_in(browser, site, timezone_id=AWAY.key)
     page = watched.page
     page.goto(f"{site.url}/ui/1/log?q=since:2025-11-01")
     moment = page.locator("tbody time").first
     written = moment.inner_text()
     page.keyboard.press("u")
-    told = datetime.fromisoformat(moment.get_attribute("datetime") or "").strftime("%d %b %H:%M:%S")
+    at = datetime.fromisoformat(moment.get_attribute("datetime") or "")
+    told = at.strftime("%d %b %H:%M:%S")
     assert (moment.inner_text(), moment.get_attribute("title")) == (told, written)
-    assert told != written, "the server writes another zone"
+    assert written == at.astimezone(AWAY).strftime("%d %b %H:%M:%S"), "where the person is, not the server"
     page.goto(f"{site.url}/ui/1/log?q=since:2025-11-01")
     assert moment.inner_text() == told, "it is kept"
     page.keyboard.press("u")
@@ -263,6 +268,31 @@ def test_every_page_is_a_key_away_and_moments_are_told_in_utc(browser: Browser, 
     assert watched.said == []
 
 
+def test_a_stretch_of_time_that_is_drawn_across_the_chart_is_opened(browser: Browser, site: Installation) -> None:
+    """The mail is of the 26th: in the last half of the month."""
+    watched = logged_in(browser, site)
+    page = watched.page
+    for begins, ends, is_found in ((0.7, 0.98, True), (0.5, 0.1, False)):
+        page.goto(f"{site.url}/ui/1/log?q=to:inbox.example since:2025-11-01 until:2025-12-01")
+        box = page.locator("svg[data-brush]").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + begins * box["width"], box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] + ends * box["width"], box["y"] + box["height"] / 2, steps=4)
+        assert page.locator(".band").count() == 1
+        page.mouse.up()
+        page.wait_for_url("**/log?*Z*")
+        asked = unquote(page.url).partition("?q=")[2]
+        since, until = re.fullmatch(r"to:inbox.example since:(\S+Z) until:(\S+Z)", asked).groups()  # type: ignore[union-attr]
+        assert "2025-11-01" <= since < until < "2025-12-01"
+        assert page.locator("tbody >> text=ann@inbox.example").count() == is_found
+    page.goto(f"{site.url}/ui/1/log?q=to:inbox.example since:2025-11-01 until:2025-12-01")
+    page.locator("svg[data-brush] a").click()  # which stays a click
+    page.locator("tbody >> text=ann@inbox.example").wait_for()
+    assert "to:inbox.example since:2025-11-2" in unquote(page.url)
+    assert watched.said == []
+
+
 def test_everything_works_with_scripts_off(browser: Browser, site: Installation) -> None:
     context = browser.new_context(java_script_enabled=False)
     context.set_default_timeout(PATIENCE * 1000)
@@ -270,6 +300,8 @@ def test_everything_works_with_scripts_off(browser: Browser, site: Installation)
     page.goto(site.run("login-link").stdout.strip().splitlines()[0])
     page.click("text=Open the dashboard")
     page.goto(f"{site.url}/ui/1/log?q=since:2025-11-01")
+    assert page.locator("tbody time").first.inner_text() == "26 Nov 10:00:00", "of the server"
+    assert not page.locator("[data-script]").first.is_visible()
     page.click("text=mailbox full")
     assert "why:mailbox_full" in page.input_value("main input[name=q]")
     page.click("tbody >> text=ann@inbox.example")

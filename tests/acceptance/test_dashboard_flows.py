@@ -134,6 +134,13 @@ def test_an_alert_is_written_fires_and_tells(browser: Browser, flowing: Flowing)
     assert any(json.loads(each.body)["name"] == "Too much waits" for each in receiver.received)
     page.click("text=lines of the mail to ann@slow.example")
     assert WAITING in (page.locator("pre").last.text_content() or "")
+    page.goto(f"{site.url}/ui/1/alerts")
+    seen = page.locator("main >> text=acknowledged by admin")
+    page.keyboard.press("e")  # of no row: none is chosen
+    page.keyboard.press("j")
+    page.keyboard.press("e")
+    seen.wait_for()
+    assert seen.count() == 1
     assert watched.said == []
 
 

@@ -67,6 +67,10 @@ class AlreadyExists(Permanent):
     """Something of that name exists already."""
 
 
+class ChangedMeanwhile(Permanent):
+    """It was changed since whoever decides about it looked."""
+
+
 class NotFound(Permanent):
     """There is no such thing, or it belongs to another workspace."""
 

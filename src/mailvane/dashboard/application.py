@@ -10,10 +10,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import uuid4
+from zoneinfo import ZoneInfo, available_timezones
 
 from litestar import Litestar, Request, Response
 from litestar.datastructures import Cookie
@@ -24,6 +25,7 @@ from litestar.response import Stream
 
 from mailvane.core.errors import MailvaneError, NotAllowed, NotAuthenticated, NotFound, StoreFull, Transient
 from mailvane.core.priority import lower_priority
+from mailvane.dashboard.badges import Badges
 from mailvane.dashboard.live.streams import Streams
 from mailvane.dashboard.oidc.attempt import LONGEST_MS
 from mailvane.dashboard.pages import PAGES
@@ -45,8 +47,10 @@ _THREADS = 4
 _LARGEST_FORM = 64 * 1024
 _MOST_FIELDS = 200
 _COOKIE, _LOOPBACK_COOKIE = "__Host-mailvane", "mailvane"
+_ZONE_COOKIE = "mailvane-zone"  # written by our script, and nothing but the name of a zone
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _COOKIE_SECONDS = 30 * 24 * 3600
+_UNAVAILABLE = 503
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 TICKS = Page("get", "/{workspace:int}/ticks", None, Role.VIEWER)
@@ -70,7 +74,8 @@ class Dashboard:
         self._clock = clock
         self._static = StaticFiles()
         provider = services.oidc.name if services.oidc else ""
-        self._renderer = Renderer(self._static, services.zone, provider, services.followed)
+        self._badges = Badges(services)
+        self._renderer = Renderer(self._static, self._badges.of, provider, services.followed)
         self._threads = ThreadPoolExecutor(_THREADS, "dashboard", initializer=lower_priority)
         self._streams = Streams(services.changes, clock)
 
@@ -104,7 +109,7 @@ class Dashboard:
         """The stream that an open page listens to. Refused in plain words: no person reads them."""
 
         async def ticks(request: AnyRequest) -> Response[Any]:
-            visit = _visit(request, {}, self._clock())
+            visit = _visit(request, {}, self._clock(), self._services.zone)
             visit = await self._run(partial(self._admitted, TICKS, visit, request))
             headers = {**HEADERS, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would collect it
             if is_head(request.scope):
@@ -131,12 +136,21 @@ class Dashboard:
 
     def _reply(self, page: Page, request: AnyRequest, form: Mapping[str, list[str]], now: int) -> Response[bytes]:
         """Blocking. Whatever fails becomes a page."""
-        visit = _visit(request, form, now)
+        visit = _visit(request, form, now, self._services.zone)
         try:
             visit = self._admitted(page, visit, request)
             reply = page.function(self._services, visit)
+            if page.method == "post" and visit.place is not None:
+                self._badges.forget(visit.place.id)
+        except Transient as error:
+            status, words = _worded(error)
+            since = self._services.outages.failed(page.path, now)
+            reply = Html("refused.html", {"status": status, "words": words, "since": since}, status)
         except Exception as error:  # noqa: BLE001 - a person gets a page, whatever it is
             reply = _refused(error, _stood_on(request) if page.method == "post" else visit.address)
+        else:
+            if not (isinstance(reply, Html) and reply.status == _UNAVAILABLE):
+                self._services.outages.answered(page.path)
         if isinstance(reply, Redirect) and _asks_by_itself(request):
             headers = {**HEADERS, "Cache-Control": "no-store", "HX-Redirect": reply.to}
             return Response(b"", status_code=401, headers=headers, media_type="text/plain")
@@ -199,7 +213,7 @@ def dashboard_error(_request: AnyRequest, error: Exception) -> Response[bytes]:
     return Response(f"{status}: {words}\n".encode(), status_code=status, headers=HEADERS, media_type="text/plain")
 
 
-def _visit(request: AnyRequest, form: Mapping[str, list[str]], now: int) -> Visit:
+def _visit(request: AnyRequest, form: Mapping[str, list[str]], now: int, usual: ZoneInfo) -> Visit:
     query = _fields(request.scope["query_string"])
     client = request.client.host if request.client else ""
     search = request.scope["query_string"].decode("latin-1")
@@ -210,15 +224,27 @@ def _visit(request: AnyRequest, form: Mapping[str, list[str]], now: int) -> Visi
         browser=Browser(client, request.headers.get("user-agent", "")),
         now=now,
         address=request.scope["path"] + (f"?{search}" if search else ""),
+        zone=_zone(request, usual),
         attempt=request.cookies.get(_attempt_name(is_loopback=_is_loopback(request)), ""),
         origin=f"{'http' if _is_loopback(request) else 'https'}://{request.headers.get('host', '')}",
     )
 
 
+def _zone(request: AnyRequest, usual: ZoneInfo) -> ZoneInfo:
+    """What the browser said where it is; the server's zone where it said nothing, or none that is known here."""
+    name = unquote(request.cookies.get(_ZONE_COOKIE, ""))
+    return ZoneInfo(name) if name in _zones() else usual
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
 def _with(visit: Visit, known: Visitor | None, place: Any) -> Visit:
     fields = {
         name: getattr(visit, name)
-        for name in ("path", "query", "form", "browser", "now", "address", "origin", "attempt")
+        for name in ("path", "query", "form", "browser", "now", "address", "origin", "zone", "attempt")
     }
     return Visit(**fields, known=known, place=place)
 
@@ -295,7 +321,7 @@ def _refused(error: Exception, back: str) -> Reply:
     if isinstance(error, NotAuthenticated):
         return Redirect(f"{PREFIX}/login")
     status, words = _worded(error)
-    return Html("refused.html", {"status": status, "words": words}, status)
+    return Html("refused.html", {"status": status, "words": words, "since": 0}, status)
 
 
 _STATUS: Iterable[tuple[type[Exception], int]] = (

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
+from mailvane.dashboard.parts.local_time import local
 from mailvane.dashboard.static_files import StaticFiles
 from mailvane.dashboard.visits import Html, Visit
 from mailvane.maillog.followed_logs import FollowedLogs
 
 _MOST_LOGS = 3
+_ZONE: ContextVar[tzinfo] = ContextVar("zone", default=UTC)  # of whoever the page is made for
 _STEPS = ((DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "min"), (1000, "s"))
 
 NAVIGATION = (
@@ -32,10 +36,14 @@ class Renderer:
     """Templates of this room."""
 
     def __init__(
-        self, static: StaticFiles, zone: tzinfo, provider: str = "", followed: FollowedLogs | None = None
+        self,
+        static: StaticFiles,
+        badges: Callable[[Visit], Mapping[str, object]],
+        provider: str = "",
+        followed: FollowedLogs | None = None,
     ) -> None:
         """`provider`: what people call who vouches for them; "": nobody does. `followed`: logs, told at every page."""
-        self._zone = zone
+        self._badges = badges
         self._followed = followed
         self._environment = Environment(
             loader=PackageLoader("mailvane.dashboard"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -43,8 +51,9 @@ class Renderer:
         )  # fmt: skip
         self._environment.globals |= {"static": static.url, "navigation": NAVIGATION, "provider": provider}
         self._environment.filters |= {
-            "moment": self._moment,
-            "clock": self._clock,
+            "moment": moment,
+            "clock": clock,
+            "dotted": dotted,
             "day": day,
             "iso": iso,
             "number": number,
@@ -59,19 +68,25 @@ class Renderer:
             "workspace": visit.place,
             "home": f"/ui/{visit.place.id}" if visit.place else "/ui/workspaces",
             "followed": self._followed.of(visit.place.name)[:_MOST_LOGS] if self._followed and visit.place else [],
+            "badges": self._badges(visit),
             **page.values,
         }
+        _ZONE.set(visit.zone)
         return self._environment.get_template(page.template).render(values).encode("utf-8", "replace")
 
-    def _moment(self, ms: int) -> str:
-        """Such as 26 Nov 20:35:56; with the year when it is not this one is left to the title."""
-        return self._local(ms).strftime("%d %b %H:%M:%S")
 
-    def _clock(self, ms: int) -> str:
-        return self._local(ms).strftime("%H:%M:%S")
+def moment(ms: int) -> str:
+    """Such as 26 Nov 20:35:56; with the year when it is not this one is left to the title."""
+    return local(ms, _ZONE.get()).strftime("%d %b %H:%M:%S")
 
-    def _local(self, ms: int) -> datetime:
-        return datetime.fromtimestamp(ms / 1000, UTC).astimezone(self._zone)
+
+def clock(ms: int) -> str:
+    return local(ms, _ZONE.get()).strftime("%H:%M:%S")
+
+
+def dotted(name: str) -> Markup:
+    """The name of a host, which may be broken after a dot, and elsewhere only where no dot helps."""
+    return Markup(".<wbr>").join(name.split("."))
 
 
 def iso(ms: int) -> str:

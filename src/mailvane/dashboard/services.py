@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from mailvane.core.tenants.model import Workspace
 from mailvane.core.tenants.service import Tenancy
 from mailvane.dashboard.live.changes import Changes
 from mailvane.dashboard.oidc.model import Admission, Provider
+from mailvane.dashboard.outages import Outages
 from mailvane.dashboard.people.service import People
 from mailvane.dashboard.triage.service import Triage
 from mailvane.dashboard.views.store import ViewStore
@@ -52,3 +53,4 @@ class DashboardServices:
     admission: Admission | None = None  # None: who is not known is refused
     followed: FollowedLogs | None = None  # None: this process follows no logs
     tracing: Tracing = UNTRACED
+    outages: Outages = field(default_factory=Outages)

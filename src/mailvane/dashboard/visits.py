@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from mailvane.core.errors import InvalidInput, NotAuthenticated, NotFound
 from mailvane.core.tenants.model import Workspace
@@ -27,6 +28,7 @@ class Visit:
     browser: Browser
     now: int  # milliseconds since the epoch, UTC
     address: str  # path and query, to come back to
+    zone: ZoneInfo  # of the person's browser; the server's where it has not told
     origin: str  # of the server as the browser knows it, such as http://127.0.0.1:8225
     attempt: str = ""  # of a login that is away at the provider, as the browser kept it
     known: Visitor | None = None

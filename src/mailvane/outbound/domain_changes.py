@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from mailvane.core.decoding import prepared
-from mailvane.core.errors import InvalidInput
+from mailvane.core.errors import ChangedMeanwhile, InvalidInput
 from mailvane.outbound.admission.charging import restored
 from mailvane.outbound.admission.counters import today
 from mailvane.outbound.model import (
@@ -25,6 +25,16 @@ from mailvane.outbound.model import (
     Verification,
     WarmupProfile,
 )
+
+
+class Author(NamedTuple):
+    """Who changes a domain, when, of which workspace, and what has to hold of it under the lock."""
+
+    name: str
+    now: int
+    workspace: int | None = None
+    expects: Callable[[Domain], bool] | None = None  # None: whatever it is by now
+
 
 _Limit = Annotated[int, Meta(ge=0, le=10**15)]
 
@@ -69,8 +79,21 @@ def read_changes(changes: Mapping[str, object]) -> dict[str, Any]:
     return {name: getattr(read, name) for name in plain}
 
 
-def changed(domain: Domain, given: Mapping[str, Any]) -> Domain:
+def changed(domain: Domain, given: Mapping[str, Any], expects: Callable[[Domain], bool] | None = None) -> Domain:
+    """Raises ChangedMeanwhile."""
+    if expects is not None and not expects(domain):
+        raise ChangedMeanwhile
     return msgspec.structs.replace(domain, **given)
+
+
+def expecting(
+    held: Sequence[HeldDomain], revise: Revise, workspace: int, expects: Callable[[Domain], bool] | None
+) -> Revision:
+    """A revision of one that is what somebody has seen of it. Raises ChangedMeanwhile."""
+    meant = [each.domain for each in held if each.domain.workspace == workspace and each.domain.removed_at is None]
+    if expects is not None and not all(map(expects, meant)):
+        raise ChangedMeanwhile
+    return revise(held)
 
 
 def counting_anew(held: Sequence[HeldDomain], revise: Revise, now: int) -> Revision:

@@ -20,7 +20,7 @@ from mailvane.outbound.admission.counters import day_reset, month_reset, month_s
 from mailvane.outbound.admission.decision import judge_by
 from mailvane.outbound.admission.replay import Limits, Replay, replay
 from mailvane.outbound.admission.rules import GovernanceRules, crossing
-from mailvane.outbound.domain_changes import action_of, changed, counting_anew, read_changes
+from mailvane.outbound.domain_changes import Author, action_of, changed, counting_anew, expecting, read_changes
 from mailvane.outbound.domain_claims import DISPLACED, Note, altered, approved, made, proven, removed, rewritten
 from mailvane.outbound.model import (
     DEFAULT_WORKSPACE,
@@ -143,24 +143,31 @@ class Governance:
 
         Raises NotFound, InvalidInput; AlreadyExists when it is to be approved and is another workspace's.
         """
+        return self.change_by(name, changes, Author(actor, now, workspace))
+
+    def change_by(self, name: str, changes: Mapping[str, object], by: Author) -> Domain:
+        """As `change`; raises ChangedMeanwhile, too."""
         given = read_changes(changes)
-        old = self.domain(name, workspace)
+        old = self.domain(name, by.workspace)
         if given.get("workspace", old.workspace) != old.workspace:
             given["approved"] = True  # whoever gives it to somebody has said whose it is
-        new = changed(old, given)
+        new = changed(old, given, by.expects)
         if new == old:
             return old
         differing = [field for field in given if getattr(new, field) != getattr(old, field)]
         evidence = {field: [getattr(old, field), getattr(new, field)] for field in differing}
-        entry = _entry(old, now, action_of(differing, new), actor, evidence)
+        entry = _entry(old, by.now, action_of(differing, new), by.name, evidence)
         revise: Revise | None = None
         if "workspace" in differing or "approved" in differing:
-            revise = partial(altered, workspace=old.workspace, given=given, note=_noting(actor, now), entry=entry)
+            revise = partial(altered, workspace=old.workspace, given=given, note=_noting(by.name, by.now), entry=entry)
         elif "status" in given:
             revise = partial(rewritten, workspace=old.workspace, given=given, entry=entry)
         if revise is None:
-            return self._domains.change_domain(old.name, partial(changed, given=given), entry, old.workspace)
-        return self._domains.revise(old.name, partial(counting_anew, revise=revise, now=now))[0]
+            changing = partial(changed, given=given, expects=by.expects)
+            return self._domains.change_domain(old.name, changing, entry, old.workspace)
+        anew = partial(counting_anew, revise=revise, now=by.now)
+        seen = partial(expecting, revise=anew, workspace=old.workspace, expects=by.expects)
+        return self._domains.revise(old.name, seen)[0]
 
     def stopping(self, domain: Domain, changes: Mapping[str, object]) -> dict[str, object]:
         """The changes as the master means them: a claim that is stopped is to be stopped for mail servers, too.

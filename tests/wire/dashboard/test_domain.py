@@ -7,9 +7,11 @@ import re
 import pytest
 from msgspec import structs
 
+from mailvane.core.errors import ChangedMeanwhile
 from mailvane.dashboard.people.model import Role
 from mailvane.maillog.model import EventType
-from mailvane.outbound.model import Feedback, Guillotine, SendRequest
+from mailvane.outbound.domain_changes import Author
+from mailvane.outbound.model import Domain, Feedback, Guillotine, SendRequest
 from tests.wire.dashboard.browsing import Browser, member, reported
 from tests.wire.dashboard.test_alerts import text_of
 from tests.wire.dashboard.test_ties import failed
@@ -75,6 +77,27 @@ def test_nothing_is_done_to_a_domain_that_was_changed_since_it_was_shown(
     assert world.services.outbound.holds.all() == []
     assert operator.post(f"{at}/stop", {"seen": seen(page, "stop")}).status_code == 303
     assert world.services.outbound.governance.domain(NAME).stopped
+
+
+def test_a_change_of_somebody_else_between_the_look_and_the_lock_is_seen(world: World) -> None:
+    governance = world.services.outbound.governance
+    governance.create(NAME, world.ours.workspace.id, NOW)
+    looks: list[int] = []
+
+    def is_as_seen(domain: Domain) -> bool:
+        looks.append(domain.daily_limit)
+        if len(looks) == 1:
+            governance.change(NAME, {"daily_limit": 77}, "somebody else", NOW)
+        return looks[-1] == looks[0]
+
+    for changes in ({"monthly_limit": 9}, {"status": "suspended"}):
+        looks.clear()
+        governance.change(NAME, {"daily_limit": 0}, "x", NOW)
+        with pytest.raises(ChangedMeanwhile):
+            governance.change_by(NAME, changes, Author("x", NOW, expects=is_as_seen))
+        assert looks == [0, 77]
+    found = governance.domain(NAME)
+    assert (found.daily_limit, found.monthly_limit, found.stopped) == (77, 0, False)
 
 
 def test_its_bounces_lead_to_their_mail(world: World, operator: Browser, at: str) -> None:

@@ -150,8 +150,7 @@ def test_what_was_refused_is_counted_beside_its_rows_and_over_time(world: World,
         assert f'aria-current="true">{value}</a>' in chosen, value
     bar = re.search(r'<a href="([^"]+)"><title>[^<]*: 3 refused for good, 1 for now</title>.*?</a>', page)
     assert bar is not None
-    assert "fill-refused" in bar[0]
-    assert "fill-warn" in bar[0]
+    assert set(re.findall(r'<path class="fill-([a-z]+)"', page)) == {"refused", "warn"}
     assert "the newest 4 of 4<" in viewer.get(unescape(bar[1])).text
     assert 'aria-current="true">rate limit</a>' in viewer.get(f"{at}?q=is:refused why:rate-limit").text
     excluded = viewer.get(f"{at}?q=is:refused -why:reputation").text

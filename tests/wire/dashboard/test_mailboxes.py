@@ -72,7 +72,7 @@ def test_a_page_is_that_part_of_all_in_this_order(world: World, sort: str) -> No
 
 def test_the_page_shows_them_with_links_to_the_next_part(world: World) -> None:
     viewer = member(world, Role.VIEWER)
-    shown = viewer.get(f"/ui/{world.ours.workspace.id}/mailboxes?sort=address").text
+    shown = viewer.get(f"/ui/{world.ours.workspace.id}/mailboxes?sort=address").text.replace("<wbr>", "")
     assert re.findall(r'data-href="[^"]*"><td><a href="[^"]*">([^<]*)<', shown) == [*SENDERS, "zoe@z.example"]
     assert "5 mailboxes sent <b>14</b> mails" in shown
 

@@ -13,7 +13,7 @@ from mailvane.maillog.queries import HourlyCounts
 from mailvane.outbound.suppression import SuppressionReason
 from mailvane.outbound.suppression_list import Said
 from mailvane.reputation.model import Zone, ZoneHealth
-from tests.wire.dashboard.browsing import HOSTILE, PASSWORD, SAME, Browser, fill, logged_in, member, paths
+from tests.wire.dashboard.browsing import HOSTILE, PASSWORD, SAME, Browser, entry_of, fill, logged_in, member, paths
 from tests.wire.world import MAIL_ID, NOW, World
 
 
@@ -216,9 +216,26 @@ def test_the_overview_tells_what_is_not_known_apart_and_pins_alerts_to_their_hou
     )
     page = admin.get(f"/ui/{world.ours.workspace.id}").text
     assert "1 thing is not known." in page
-    assert (
-        page.index('id="unknown"') < page.index("gone.example cannot be asked") < page.index("its test point is gone")
-    )
+    told = page[page.index('id="unknown"') :]
+    assert told.index("gone.<wbr>example cannot be asked") < told.index("its test point is gone")
+
+
+def test_the_navigation_counts_what_needs_a_person(admin: Browser, world: World) -> None:
+    def told(path: str = "") -> dict[str, str]:
+        page = admin.get(f"/ui/{world.ours.workspace.id}{path}").text
+        found = re.findall(
+            r'data-go="(\w)".*?</svg>\w+ <span class="badge[^>]*>(\d+)<span class="unseen"> (.*?)</span>', page
+        )
+        return {key: f"{count} {words}" for key, count, words in found}
+
+    assert told() == {}
+    fill(world, world.ours, "hello")
+    assert told("/settings/keys") == {}, "kept for a few seconds, while nobody does anything"
+    at = f"/ui/{world.ours.workspace.id}"
+    assert admin.post(f"{at}/domains/shop{world.ours.workspace.id}.example/stop").status_code == 303
+    assert told("/settings/keys") == {"d": "1 stopped or at a limit", "r": "1 bad", "a": "1 open", "i": "1 held"}
+    assert admin.post(f"{at}/alerts/fired/{entry_of(world, world.ours)}/acknowledge").status_code == 303
+    assert told() == {"d": "1 stopped or at a limit", "r": "1 bad", "i": "1 held"}
 
 
 def test_the_overview_stands_without_the_mail_log(
@@ -235,5 +252,6 @@ def test_the_overview_stands_without_the_mail_log(
     assert answer.status_code == 503
     assert "connection refused" in answer.text
     assert "How mail fares is unknown." in answer.text
+    assert "The mail log has not answered since" in answer.text
     assert "1 held mail waits for a decision" in answer.text
     assert 'class="tiles"' not in answer.text

@@ -13,7 +13,7 @@ from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.dashboard.pages.alert_form import AlertForm, draft_of, form_of, new_form, read_form
 from mailvane.dashboard.parts.bars import Bar, bars
 from mailvane.dashboard.parts.curve import curve
-from mailvane.dashboard.parts.local_time import local
+from mailvane.dashboard.parts.local_time import utc_day
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
@@ -167,7 +167,7 @@ def _looked(services: DashboardServices, visit: Visit, draft: AlertDraft) -> dic
     wants_curve = len(draft.rules) == 1 and compared_field(draft.rules[0]) is not None and bool(query)
     return {
         "found": found, "times": len(found.firings), "said": said[::-1], "failing": found.failing,
-        "chart": _chart(services, found),
+        "chart": _chart(found),
         "lines": f"/ui/{visit.workspace.id}/alerts/lines?{asked}" if wants_curve else "",
         "curve": _lines(services, visit, draft) if wants_curve and visit.asked("curve") else None,
         "with_curve": f"?{asked}&curve=1",
@@ -180,16 +180,16 @@ def _items(matchings: object) -> Sequence[dict[str, object]]:
     return [item for item in items if isinstance(item, dict)][:3]
 
 
-def _chart(services: DashboardServices, found: Backtest) -> object:
+def _chart(found: Backtest) -> object:
     days: dict[int, int] = {}
     for firing in found.firings:
         days[firing.at // DAY_MS] = days.get(firing.at // DAY_MS, 0) + 1
     drawn = [
-        Bar(day * DAY_MS, {"bad": days.get(day, 0)}, f"#on-{day}", f"{local(day * DAY_MS, services.zone):%d %b}: "
+        Bar(day * DAY_MS, {"bad": days.get(day, 0)}, f"#on-{day}", f"{utc_day(day * DAY_MS)}: "
             f"{days.get(day, 0)} times")
         for day in range(found.since // DAY_MS, found.until // DAY_MS + 1)
     ]  # fmt: skip
-    return bars(drawn, lambda at: local(at, services.zone).strftime("%d %b"), "Firings a day")
+    return bars(drawn, utc_day, "Firings a day")
 
 
 def _lines(services: DashboardServices, visit: Visit, draft: AlertDraft) -> dict[str, object]:

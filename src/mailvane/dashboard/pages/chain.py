@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import tzinfo
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +11,7 @@ import msgspec
 from mailvane.core.errors import InvalidInput, NotFound
 from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.pages.own_chain import OWN, own_queries
-from mailvane.dashboard.parts.local_time import local
+from mailvane.dashboard.parts.local_time import term
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Visit
 from mailvane.maillog import query_language
@@ -48,14 +47,14 @@ def chain(services: DashboardServices, visit: Visit, entry: LogEntry) -> Iterato
         known = CATALOGUE.get(rule.type)
         items = [item for item in rule.matchings.get("items") or () if isinstance(item, Mapping)]
         for item in items[:_MOST_ITEMS]:
-            asked = list(_asked(rule, known.READS, item, services.zone)) if known else []
+            asked = list(_asked(rule, known.READS, item)) if known else []
             own = OWN.get(known.READS) if known else None
             asset = _asset(item) if own is None else _governed(services, visit, item.get(own))
             yield _link(services, visit, headline(rule.type, item), asset, asked)
 
 
-def _asked(rule: FiredRule, kind: ObservationKind, item: Mapping[str, Any], zone: tzinfo) -> Iterator[str]:
-    spell = _spell(rule, item, zone)
+def _asked(rule: FiredRule, kind: ObservationKind, item: Mapping[str, Any]) -> Iterator[str]:
+    spell = _spell(rule, item)
     if kind in OWN:
         return own_queries(rule.type, rule.snapshot.get("rule") or {}, item, spell, word)
     return _queries(kind, item, spell)
@@ -75,7 +74,7 @@ def _link(services: DashboardServices, visit: Visit, told: str, asset: str, quer
     link = Link(told, asset, queries[0] if queries else "", 0, ())
     for query in queries:
         try:
-            asked = query_language.question(query, visit.workspace.id, relays, visit.now, services.zone)
+            asked = query_language.question(query, visit.workspace.id, relays, visit.now, visit.zone)
         except InvalidInput:
             continue  # what a source named cannot be a term
         page = services.history.search(msgspec.structs.replace(asked, limit=_MAILS))
@@ -92,7 +91,7 @@ def _asset(item: Mapping[str, Any]) -> str:
     return ""
 
 
-def _spell(rule: FiredRule, item: Mapping[str, Any], zone: tzinfo) -> str:
+def _spell(rule: FiredRule, item: Mapping[str, Any]) -> str:
     """The time that a match tells of, as terms: a day on each side of a state, the days that were counted over."""
     moment = rule.snapshot.get("date_timestamp")
     for record in rule.snapshot.get("data") or ():
@@ -103,8 +102,7 @@ def _spell(rule: FiredRule, item: Mapping[str, Any], zone: tzinfo) -> str:
     if not isinstance(moment, int) or moment <= 0:
         return "since:7d"
     before = _DAYS.get(str(item.get("time_range", "")), 1) * DAY_MS
-    first, last = (local(at, zone).strftime("%Y-%m-%dT%H:%M:%S") for at in (moment - before, moment + DAY_MS))
-    return f"since:{first} until:{last}"
+    return f"since:{term(moment - before)} until:{term(moment + DAY_MS)}"
 
 
 def _queries(kind: ObservationKind, item: Mapping[str, Any], spell: str) -> Iterator[str]:

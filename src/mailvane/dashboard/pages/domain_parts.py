@@ -13,7 +13,7 @@ from mailvane.dashboard.pages.log import MARKS as STATE_MARKS
 from mailvane.dashboard.pages.log_links import link
 from mailvane.dashboard.pages.reputation import MARKS, path_of
 from mailvane.dashboard.parts.bars import Bar, bars
-from mailvane.dashboard.parts.local_time import local
+from mailvane.dashboard.parts.local_time import term, utc_day
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
 from mailvane.maillog import query_language
@@ -97,7 +97,7 @@ def _values(visit: Visit, domain: Domain, tab: str) -> dict[str, object]:
 
 def _question(services: DashboardServices, visit: Visit, query: str) -> LogQuestion:
     relays = [relay.id for relay in services.tenancy.relays(visit.workspace.id)]
-    return query_language.question(query, visit.workspace.id, relays, visit.now, services.zone)
+    return query_language.question(query, visit.workspace.id, relays, visit.now, visit.zone)
 
 
 def _chart(services: DashboardServices, visit: Visit, domain: Domain) -> Markup:
@@ -110,21 +110,16 @@ def _chart(services: DashboardServices, visit: Visit, domain: Domain) -> Markup:
         is_good = each.status is DeliveryStatus.DELIVERED
         counts[each.since] = (good + each.count * is_good, bad + each.count * is_bad)
     first = (visit.now - _DAYS * DAY_MS) // DAY_MS * DAY_MS
-    drawn = [
-        _bar(services, visit, domain, start, *counts.get(start, (0, 0)))
-        for start in range(first, visit.now + 1, DAY_MS)
-    ]
+    drawn = [_bar(visit, domain, start, *counts.get(start, (0, 0))) for start in range(first, visit.now + 1, DAY_MS)]
     title = "Mails a day, and how many bounced"
-    return bars(
-        drawn, lambda at: local(at, services.zone).strftime("%d %b"), title, brush=link(visit, f"from:{domain.name}")
-    )
+    return bars(drawn, utc_day, title, brush=link(visit, f"from:{domain.name}"))
 
 
-def _bar(services: DashboardServices, visit: Visit, domain: Domain, start: int, *counts: int) -> Bar:
+def _bar(visit: Visit, domain: Domain, start: int, *counts: int) -> Bar:
     good, bad = counts
-    since, until = (local(at, services.zone).strftime("%Y-%m-%dT%H:%M:%S") for at in (start, start + DAY_MS - 1000))
+    since, until = term(start), term(start + DAY_MS - 1000)
     rate = f": {100 * bad / (good + bad):.1f} %" if good + bad else ""
-    title = f"{local(start, services.zone):%d %b}: {bad:,} of {good + bad:,} bounced{rate}"
+    title = f"{utc_day(start)}: {bad:,} of {good + bad:,} bounced{rate}"
     return Bar(start, {"ok": good, "bad": bad}, link(visit, f"from:{domain.name} since:{since} until:{until}"), title)
 
 

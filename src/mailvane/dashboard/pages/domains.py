@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import msgspec
 from markupsafe import Markup
 
-from mailvane.core.errors import InvalidInput
+from mailvane.core.errors import ChangedMeanwhile, InvalidInput
 from mailvane.dashboard.pages.domain_story import stop_of, story
+from mailvane.dashboard.pages.log import question_of
+from mailvane.dashboard.pages.log_links import link
 from mailvane.dashboard.pages.needs import Need
 from mailvane.dashboard.parts.gauge import gauge
 from mailvane.dashboard.parts.interval import interval
@@ -16,12 +18,15 @@ from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
 from mailvane.mailboxes.rates import Interval, wilson
+from mailvane.maillog.queries import TallyQuestion
+from mailvane.outbound.domain_changes import Author
 from mailvane.outbound.holds import HoldKind
 from mailvane.outbound.model import Domain, Guillotine, OutboundStatus, Usage
 from mailvane.outbound.postfix_queue import how_to_release
 from mailvane.outbound.suppression import SuppressionReason
 
 _AUDIT = 10
+_SENDERS, _SENDERS_SINCE = 12, "7d"
 _CHANGED = (
     "the domain was changed since this page was shown; nothing was done: look at it as it is now, and decide again"
 )
@@ -54,8 +59,17 @@ class Row(msgspec.Struct, frozen=True):
     picture: Markup  # of it, with the line of the guillotine
 
     @property
-    def is_full(self) -> bool:
-        return any(meter.state == "bad" for meter in self.meters)
+    def full(self) -> str:
+        """Whose limit is used up: of its day, or of its month; empty: neither's."""
+        return next((meter.name for meter in self.meters if meter.state == "bad"), "")
+
+
+class Stranger(msgspec.Struct, frozen=True):
+    """A domain that sends and is not governed."""
+
+    name: str
+    count: int
+    link: str
 
 
 class LineOf(msgspec.Struct, frozen=True):
@@ -74,12 +88,30 @@ def listed(services: DashboardServices, visit: Visit) -> Reply:
         "section": "Domains",
         "rows": rows,
         "stopped": sum(row.domain.stopped for row in rows),
-        "full": sum(row.is_full and not row.domain.stopped for row in rows),
+        "full": sum(bool(row.full) and not row.domain.stopped for row in rows),
         "held": _held(services),
         "suppressed": suppressed,
         "reasons": list(SuppressionReason),
+        "strangers": _ungoverned(services, visit) if visit.asked("senders") else None,
     }
     return Html("domains.html", values)
+
+
+def ungoverned(services: DashboardServices, visit: Visit) -> Reply:
+    """A part of the page that is asked for after it: it reads the mail log, the others the ledger."""
+    return Html("ungoverned.html", {"strangers": _ungoverned(services, visit)})
+
+
+def _ungoverned(services: DashboardServices, visit: Visit) -> list[Stranger]:
+    """Domains of a week's senders that nobody governs here, those with the most mail first."""
+    governed = {domain.name for domain in services.outbound.governance.domains(visit.workspace.id)}
+    asked = question_of(services, visit, f"since:{_SENDERS_SINCE}")
+    found = services.maillog.tally(TallyQuestion(asked, "sender_domain", _SENDERS + len(governed)))
+    return [
+        Stranger(each.value, each.count, link(visit, f"from:{each.value} since:{_SENDERS_SINCE}"))
+        for each in found
+        if each.value and each.value not in governed
+    ][:_SENDERS]
 
 
 def show(services: DashboardServices, visit: Visit, failure: str = "", status: int = 400) -> Reply:
@@ -95,7 +127,7 @@ def show(services: DashboardServices, visit: Visit, failure: str = "", status: i
         "lines": _lines(usage, guillotine),
         "told": told,
         "stop": stop_of(domain, told),
-        "shown": _shown(services, domain),
+        "shown": _shown(domain, name in _held(services)),
         "may_change": visit.visitor.may(workspace, Role.OPERATOR),
         "failure": failure,
         "held": name in _held(services),
@@ -119,22 +151,15 @@ def _lines(usage: Usage, guillotine: Guillotine) -> list[LineOf]:
     return found
 
 
-def _shown(services: DashboardServices, domain: Domain) -> str:
+def _shown(domain: Domain, held: bool) -> str:
     """What a person who decides has seen of it."""
-    parts = (
-        domain.status.value,
-        domain.closed,
-        domain.daily_limit,
-        domain.monthly_limit,
-        domain.name in _held(services),
-    )
-    return " ".join(map(str, parts))
+    return " ".join(map(str, (domain.status.value, domain.closed, domain.daily_limit, domain.monthly_limit, held)))
 
 
 def _is_changed(services: DashboardServices, visit: Visit, domain: Domain) -> bool:
     """Whether it is no longer as the page showed that the form stood on; a program need not say what it has seen."""
     seen = visit.entered("seen")
-    return bool(seen) and seen != _shown(services, domain)
+    return bool(seen) and seen != _shown(domain, domain.name in _held(services))
 
 
 def stop(services: DashboardServices, visit: Visit) -> Reply:
@@ -179,11 +204,16 @@ def limit(services: DashboardServices, visit: Visit) -> Reply:
 
 
 def _changed(services: DashboardServices, visit: Visit, changes: dict[str, object]) -> Reply:
-    name = visit.path["name"]
-    if _is_changed(services, visit, services.outbound.governance.domain(name, visit.workspace.id)):
-        return show(services, visit, _CHANGED, 409)
+    name, seen, held = visit.path["name"], visit.entered("seen"), _held(services)
+
+    def is_as_seen(domain: Domain) -> bool:
+        return not seen or seen == _shown(domain, domain.name in held)
+
+    by = Author(visit.visitor.user.name, visit.now, visit.workspace.id, is_as_seen)
     try:
-        services.outbound.governance.change(name, changes, visit.visitor.user.name, visit.now, visit.workspace.id)
+        services.outbound.governance.change_by(name, changes, by)
+    except ChangedMeanwhile:
+        return show(services, visit, _CHANGED, 409)
     except InvalidInput as error:
         return show(services, visit, error.message)
     return Redirect(f"/ui/{visit.workspace.id}/domains/{name}")
@@ -229,6 +259,7 @@ def _row(domain: Domain, usage: Usage, guillotine: Guillotine) -> Row:
 _ONE = "/{workspace:int}/domains/{name:str}"
 PAGES = (
     Page("get", "/{workspace:int}/domains", listed),
+    Page("get", "/{workspace:int}/domains-ungoverned", ungoverned),
     Page("get", _ONE, show),
     Page("post", f"{_ONE}/stop", stop, role=Role.OPERATOR),
     Page("post", f"{_ONE}/restore", restore, role=Role.OPERATOR),

@@ -167,7 +167,7 @@ def _all(services: DashboardServices, asked: LogQuestion) -> Iterator[Delivery]:
 
 def question_of(services: DashboardServices, visit: Visit, query: str) -> LogQuestion:
     relays = [relay.id for relay in services.tenancy.relays(visit.workspace.id)]
-    asked = query_language.question(query, visit.workspace.id, relays, visit.now, services.zone)
+    asked = query_language.question(query, visit.workspace.id, relays, visit.now, visit.zone)
     return query_language.bounded(asked, query, visit.now)
 
 
@@ -190,7 +190,7 @@ def _chart(services: DashboardServices, visit: Visit, asked: LogQuestion, tokens
     for each in services.maillog.over_time(TimeTallyQuestion(question, span.step)):
         counts.setdefault(each.since, []).append(each)
     parts = {since: _part(found) for since, found in counts.items()}
-    return course(visit, tokens, span, parts, services.zone)
+    return course(visit, tokens, span, parts)
 
 
 def _part(found: Sequence[TimeTally]) -> Part:

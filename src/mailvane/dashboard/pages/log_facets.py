@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
 
 import msgspec
 from markupsafe import Markup
@@ -11,6 +10,7 @@ from markupsafe import Markup
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.dashboard.pages.log_links import link, without
 from mailvane.dashboard.parts.bars import Bar, bars
+from mailvane.dashboard.parts.local_time import local, term
 from mailvane.dashboard.visits import Visit
 from mailvane.maillog.queries import LogQuestion, RefusedQuestion, Tally
 from mailvane.maillog.query_language import Token
@@ -90,18 +90,15 @@ def span_of(asked: LogQuestion | RefusedQuestion, now: int) -> Span:
     return Span(since, until, next((step for step in _STEPS if (until - since) / step <= _BARS), _STEPS[-1]))
 
 
-def course(visit: Visit, tokens: Sequence[Token], span: Span, parts: Mapping[int, Part], zone: tzinfo) -> Markup:
+def course(visit: Visit, tokens: Sequence[Token], span: Span, parts: Mapping[int, Part]) -> Markup:
     """Bars that lead to their stretch of time; `parts` by the beginning of each."""
     rest = without(tokens, *(each for each in tokens if each.field in {"since", "until"}))
     step, drawn = span.step, []
     for start in range(span.since // step * step, span.until + 1, step):
         part = parts.get(start, Part({}, ""))
-        first, last = (_local(at, zone).strftime("%Y-%m-%dT%H:%M:%S") for at in (start, start + step - 1))
-        target = link(visit, f"{rest} since:{first} until:{last}".strip())
-        drawn.append(Bar(start, part.counts, target, f"{_local(start, zone):%a %d %b %H:%M}: {part.told}"))
+        target = link(visit, f"{rest} since:{term(start)} until:{term(start + step - 1)}".strip())
+        drawn.append(Bar(start, part.counts, target, f"{local(start, visit.zone):%a %d %b %H:%M}: {part.told}"))
     form = "%H:%M" if step < 2 * HOUR_MS else "%a %d %b"
-    return bars(drawn, lambda at: _local(at, zone).strftime(form), "Matching mails over time", brush=link(visit, rest))
-
-
-def _local(ms: int, zone: tzinfo) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone)
+    return bars(
+        drawn, lambda at: local(at, visit.zone).strftime(form), "Matching mails over time", brush=link(visit, rest)
+    )

@@ -18,7 +18,7 @@ from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.pages.alerts import told as alert_told
 from mailvane.dashboard.pages.chain import word
 from mailvane.dashboard.pages.reputation import MARKS, path_of
-from mailvane.dashboard.parts.local_time import local
+from mailvane.dashboard.parts.local_time import local, term
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Visit
 from mailvane.maillog import query_language
@@ -66,15 +66,12 @@ def _same_answer(services: DashboardServices, visit: Visit, life: Sequence[MailE
     if not failed or not (domain := domain_of(failed[-1].recipient)):
         return
     last = failed[-1]
-    first, until = (
-        local(at, services.zone).strftime("%Y-%m-%dT%H:%M:%S")
-        for at in (last.accepted_at - _NEAR_MS, last.at + _NEAR_MS)
-    )
+    first, until = term(last.accepted_at - _NEAR_MS), term(last.at + _NEAR_MS)
     answer = f' answer:"{last.enhanced_code}"' if last.enhanced_code else ""
     query = f"to:{word(domain)} why:{last.family.value}{answer} since:{first} until:{until}"
     relays = [relay.id for relay in services.tenancy.relays(visit.workspace.id)]
     try:
-        asked = query_language.question(query, visit.workspace.id, relays, visit.now, services.zone)
+        asked = query_language.question(query, visit.workspace.id, relays, visit.now, visit.zone)
     except InvalidInput:
         return  # what stands behind the @ cannot be a term
     total = services.history.search(msgspec.structs.replace(asked, limit=1)).total
@@ -113,7 +110,7 @@ def _alerts(
     )  # fmt: skip
     found = [each for each in services.reputation.alerting.entries(question).entries if _is_about(each, names)]
     for entry in found[:_MOST_ALERTS]:
-        at = local(entry.at, services.zone).strftime("%d %b %H:%M")
+        at = local(entry.at, visit.zone).strftime("%d %b %H:%M")
         more = f"fired {at}: {alert_told(entry)}"
         yield Tie("bad", entry.name or "an alert fired", more, f"alerts/fired/{entry.id}")
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.parts.bars import Bar, bars
 from mailvane.dashboard.parts.interval import interval
-from mailvane.dashboard.parts.local_time import local
+from mailvane.dashboard.parts.local_time import term, utc_day
 from mailvane.dashboard.parts.spark import spark
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Reply, Visit
@@ -94,7 +94,7 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "allowed": mailbox.allowed_today(visit.now),
         "warming": mailbox.warmup.status(visit.now).value,
         "warmup": mailbox.warmup,
-        "chart": _chart(services, visit, mailbox.address, daily, RANGES[chosen]),
+        "chart": _chart(visit, mailbox.address, daily, RANGES[chosen]),
         "range": chosen,
         "with_days": {each: visit.with_query(days=each) for each in RANGES},
     }
@@ -137,20 +137,18 @@ def _figure(kind: str, one: Rate) -> Figure:
     return Figure(kind, _KINDS[kind], one.numerator, f"{one.rate * 100:.1f} %", picture, told)
 
 
-def _chart(
-    services: DashboardServices, visit: Visit, address: str, daily: Sequence[EngagementCounts], days: int
-) -> Markup:
+def _chart(visit: Visit, address: str, daily: Sequence[EngagementCounts], days: int) -> Markup:
     counts = {each.day: each for each in daily}
     first = visit.now // DAY_MS * DAY_MS - (days - 1) * DAY_MS
     drawn = []
     for start in range(first, visit.now + 1, DAY_MS):
         one = counts.get(start, EngagementCounts())
-        since, until = (local(at, services.zone).strftime("%Y-%m-%dT%H:%M:%S") for at in (start, start + DAY_MS - 1000))
+        since, until = term(start), term(start + DAY_MS - 1000)
         link = f"/ui/{visit.workspace.id}/log?q=from:{address}%20since:{since}%20until:{until}"
         good = max(0, one.sent - one.bounced)
-        title = f"{local(start, services.zone):%d %b}: {one.sent:,} sent, {one.bounced:,} bounced"
+        title = f"{utc_day(start)}: {one.sent:,} sent, {one.bounced:,} bounced"
         drawn.append(Bar(start, {"ok": good, "bad": one.bounced}, link, title))
-    return bars(drawn, lambda at: local(at, services.zone).strftime("%d %b"), "Mails a day")
+    return bars(drawn, utc_day, "Mails a day")
 
 
 PAGES = (

@@ -22,14 +22,14 @@ def listed(services: DashboardServices, visit: Visit, failure: str = "") -> Repl
         "names": {each.id: each.name for each in services.reputation.profiles.profiles(workspace)},
         "may_change": visit.visitor.may(workspace, Role.OPERATOR),
         "failure": failure,
-        "zone": services.zone.key,
+        "zone": visit.zone.key,
     }
     return Html("maintenance.html", values, 400 if failure else 200)
 
 
 def add(services: DashboardServices, visit: Visit) -> Reply:
     try:
-        since, until = (earliest(visit.entered(name).strip(), visit.now, services.zone) for name in ("since", "until"))
+        since, until = (earliest(visit.entered(name).strip(), visit.now, visit.zone) for name in ("since", "until"))
         window = MaintenanceWindow(
             id=new_id(), workspace=visit.workspace.id, since=since, until=until,
             profile_id=visit.entered("profile") or None, reason=visit.entered("reason").strip()[:_LONGEST_REASON],

@@ -14,7 +14,8 @@ from mailvane.dashboard.pages.log_links import link
 from mailvane.dashboard.pages.needs import Need, worst_first
 from mailvane.dashboard.parts.bars import HIGH, Bar, Pin, bars
 from mailvane.dashboard.parts.interval import interval
-from mailvane.dashboard.parts.local_time import local
+from mailvane.dashboard.parts.local_time import local, term
+from mailvane.dashboard.parts.spark import spark
 from mailvane.dashboard.rendering import span
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Reply, Visit
@@ -34,8 +35,10 @@ from mailvane.reputation.questions import EntryQuestion
 
 RANGES = {"24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
 _USUAL = "7d"
+_PATH = "/{workspace:int}"
 _BARS = 168
 _STEPS = (HOUR_MS, 6 * HOUR_MS, DAY_MS)
+_COURSE = 24  # bars beside a figure
 _TOP = 8
 _NOT_KNOWN = 6
 _PINS = 30
@@ -81,7 +84,8 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
     try:
         return Html("overview.html", values | _mail(services, visit, chosen))
     except Transient as error:  # what the ledger tells stands nevertheless, and what needs somebody first of all
-        return Html("overview.html", values | {"failure": error.message}, 503)
+        since = services.outages.failed(_PATH, visit.now)
+        return Html("overview.html", values | {"failure": error.message, "failing_since": since}, 503)
 
 
 def _mail(services: DashboardServices, visit: Visit, chosen: str) -> dict[str, object]:
@@ -101,6 +105,7 @@ def _mail(services: DashboardServices, visit: Visit, chosen: str) -> dict[str, o
         "delivered": delivered,
         "bounced": bounced,
         "refused": sum(hour.rejected for hour in hours),
+        "courses": _courses(hours, since, visit.now),
         "finished": delivered + bounced,
         "share": _share(delivered, delivered + bounced),
         "waiting": waiting.total,
@@ -115,7 +120,7 @@ def _mail(services: DashboardServices, visit: Visit, chosen: str) -> dict[str, o
 
 def _asked(services: DashboardServices, visit: Visit, query: str) -> LogQuestion:
     relays = [relay.id for relay in services.tenancy.relays(visit.workspace.id)]
-    return query_language.question(query, visit.workspace.id, relays, visit.now, services.zone)
+    return query_language.question(query, visit.workspace.id, relays, visit.now, visit.zone)
 
 
 def _share(part: int, whole: int) -> str:
@@ -190,24 +195,36 @@ def _chart(services: DashboardServices, visit: Visit, hours: Sequence[HourlyCoun
             name: sum(getattr(each, name) for each in found.get(start, ()))
             for name in ("delivered", "deferred", "bounced")
         }
-        first, last = (local(at, services.zone).strftime("%Y-%m-%dT%H:%M:%S") for at in (start, start + step - 1))
+        first, last = term(start), term(start + step - 1)
         told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         parts = {"ok": counts["delivered"], "warn": counts["deferred"], "bad": counts["bounced"]}
         target = link(visit, f"since:{first} until:{last}")
-        drawn.append(Bar(start, parts, target, f"{local(start, services.zone):%a %d %b %H:%M}: {told}"))
+        drawn.append(Bar(start, parts, target, f"{local(start, visit.zone):%a %d %b %H:%M}: {told}"))
     return bars(
-        drawn, lambda at: local(at, services.zone).strftime("%a %d %b"), "Deliveries over time", HIGH,
+        drawn, lambda at: local(at, visit.zone).strftime("%a %d %b"), "Deliveries over time", HIGH,
         list(_pins(services, visit, since)), link(visit, ""),
     )  # fmt: skip
+
+
+def _courses(hours: Sequence[HourlyCounts], since: int, now: int) -> dict[str, Markup]:
+    """How each figure came about, in a few bars."""
+    step = -(-(now - since) // _COURSE // HOUR_MS) * HOUR_MS
+    first, drawn = since // HOUR_MS * HOUR_MS, {}
+    for name, kind in (("accepted", "press"), ("delivered", "ok"), ("bounced", "bad"), ("rejected", "refused")):
+        counts = [0] * ((now - first) // step + 1)
+        for hour in hours:
+            counts[min(max(hour.hour - first, 0) // step, len(counts) - 1)] += getattr(hour, name)
+        drawn[name] = spark(counts, f"{name}, from the oldest to the newest", kind)
+    return drawn
 
 
 def _pins(services: DashboardServices, visit: Visit, since: int) -> Iterator[Pin]:
     """Alerts that fired in this time."""
     question = EntryQuestion(workspace=visit.workspace.id, since=since, limit=_PINS)
     for entry in services.reputation.alerting.entries(question).entries:
-        at = local(entry.at, services.zone).strftime("%a %d %b %H:%M")
+        at = local(entry.at, visit.zone).strftime("%a %d %b %H:%M")
         link_ = f"/ui/{visit.workspace.id}/alerts/fired/{entry.id}"
         yield Pin(entry.at, link_, f"{at}: {entry.name or 'an alert'} fired")
 
 
-PAGES = (Page("get", "/{workspace:int}", show),)
+PAGES = (Page("get", _PATH, show),)

@@ -87,7 +87,7 @@ def _chart(services: DashboardServices, visit: Visit, asked: RefusedQuestion, to
         )
         for since, found in counts.items()
     }
-    return course(visit, tokens, span, parts, services.zone)
+    return course(visit, tokens, span, parts)
 
 
 def newer(services: DashboardServices, visit: Visit, query: str, at: str) -> int:
@@ -128,7 +128,7 @@ def _page(
 
 def _question(services: DashboardServices, visit: Visit, query: str) -> RefusedQuestion:
     relays = [relay.id for relay in services.tenancy.relays(visit.workspace.id)]
-    asked = query_language.refused_question(query, visit.workspace.id, relays, visit.now, services.zone)
+    asked = query_language.refused_question(query, visit.workspace.id, relays, visit.now, visit.zone)
     return query_language.bounded(asked, query, visit.now)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import tzinfo
 from urllib.parse import quote
 
 import msgspec
@@ -12,7 +11,7 @@ from markupsafe import Markup
 from mailvane.core.errors import InvalidFields, InvalidInput, NotFound
 from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.pages.needs import Need
-from mailvane.dashboard.parts.local_time import local
+from mailvane.dashboard.parts.local_time import utc_day
 from mailvane.dashboard.parts.strip import Day, strip
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
@@ -250,17 +249,17 @@ def _microsoft(services: DashboardServices, visit: Visit, name: str) -> Mapping[
     days = services.reputation.observed.observation_page(question, 0, 3 * _DAYS).observations
     if not days:
         return None
-    return {"picture": _strip(days, visit.now, services.zone), "days": days}
+    return {"picture": _strip(days, visit.now), "days": days}
 
 
-def _strip(days: Sequence[Observation], now: int, zone: tzinfo) -> Markup:
+def _strip(days: Sequence[Observation], now: int) -> Markup:
     told = {day.at // DAY_MS: str(day.data.get("filter_result", "")) for day in reversed(days)}
     first = now // DAY_MS - _DAYS + 1
     drawn = []
     for number_ in range(first, first + _DAYS):
         colour = told.get(number_, "")
         words = colour.lower() or "Microsoft has not told"
-        drawn.append(Day(_COLOURS.get(colour, "unknown"), f"{local(number_ * DAY_MS, zone):%d %b}: {words}"))
+        drawn.append(Day(_COLOURS.get(colour, "unknown"), f"{utc_day(number_ * DAY_MS)}: {words}"))
     return strip(drawn, f"The last {_DAYS} days at Microsoft")
 
 

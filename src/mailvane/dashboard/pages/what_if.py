@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.parts.bars import Bar, bars
-from mailvane.dashboard.parts.local_time import local
+from mailvane.dashboard.parts.local_time import term
 from mailvane.dashboard.rendering import day
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Reply, Visit
@@ -63,7 +63,7 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
     }
     if not asked.wrong:
         found = _replayed(services, visit, domain, asked)
-        values |= {"found": found, "chart": _chart(services, visit, found, int(asked.days))}
+        values |= {"found": found, "chart": _chart(visit, found, int(asked.days))}
     return Html("what_if.html", values, 400 if asked.wrong else 200)
 
 
@@ -113,14 +113,14 @@ def _replayed(services: DashboardServices, visit: Visit, domain: Domain, asked: 
     return services.outbound.governance.what_if(domain.name, since, visit.now + 1, limits, logged)
 
 
-def _chart(services: DashboardServices, visit: Visit, found: Replay, days: int) -> Markup:
+def _chart(visit: Visit, found: Replay, days: int) -> Markup:
     by_day = {each.day: each for each in found.every_day}
     first = day_start(visit.now) - (days - 1) * DAY_MS
     drawn = []
     for start in range(first, visit.now + 1, DAY_MS):
         one = by_day.get(start)
         asked, stopped = (one.asked, one.stopped) if one else (0, 0)
-        since, until = (local(at, services.zone).strftime("%Y-%m-%dT%H:%M:%S") for at in (start, start + DAY_MS - 1000))
+        since, until = term(start), term(start + DAY_MS - 1000)
         link = f"/ui/{visit.workspace.id}/log?q=from:{found.domain}%20since:{since}%20until:{until}"
         title = f"{day(start)}: {asked:,} asked for, {stopped:,} would have been stopped"
         drawn.append(Bar(start, {"ok": asked - stopped, "bad": stopped}, link, title))

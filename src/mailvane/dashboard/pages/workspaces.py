@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Sequence
 
-from mailvane.core.moments import DAY_MS
+import msgspec
+from markupsafe import Markup
+
+from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.core.tenants.model import Workspace
+from mailvane.dashboard.parts.interval import interval
+from mailvane.dashboard.parts.spark import spark
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
-from mailvane.maillog.queries import HourlyQuestion
+from mailvane.mailboxes.rates import wilson
+from mailvane.maillog.followed_logs import FollowedLogState
+from mailvane.maillog.queries import HourlyCounts, HourlyQuestion
 from mailvane.reputation.alerts.model import EntryState
 
 _ROWS = 25  # each asks the mail log
+_SCALE = 0.1  # ours: a tenth of all mail; pictures of rates below it can be compared
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -19,11 +27,14 @@ class Row(msgspec.Struct, frozen=True):
 
     workspace: Workspace
     accepted: int
+    course: Markup  # of it, by the hour
     delivered: int
     bounced: int
+    rate: Markup | str  # of what bounced, with its interval; empty: nothing has ended
     stopped: int  # domains
     domains: int
     open_alerts: int
+    logs: Sequence[FollowedLogState]
 
 
 def start(services: DashboardServices, visit: Visit) -> Reply:
@@ -49,12 +60,31 @@ def _row(services: DashboardServices, visit: Visit, workspace: Workspace) -> Row
     question = HourlyQuestion(workspace=workspace.id, relays=relays, since=visit.now - DAY_MS, until=visit.now)
     hours = services.maillog.hourly(question) if relays else []
     domains = services.outbound.governance.domains(workspace.id)
+    accepted, delivered, bounced = (
+        sum(getattr(hour, name) for hour in hours) for name in ("accepted", "delivered", "bounced")
+    )
     return Row(
-        workspace=workspace, accepted=sum(hour.accepted for hour in hours),
-        delivered=sum(hour.delivered for hour in hours), bounced=sum(hour.bounced for hour in hours),
+        workspace=workspace, accepted=accepted, course=_course(hours, visit.now), delivered=delivered, bounced=bounced,
+        rate=_rate(bounced, delivered + bounced),
         stopped=sum(domain.stopped for domain in domains), domains=len(domains),
         open_alerts=services.reputation.alerting.entry_states(workspace.id).get(EntryState.OPEN, 0),
+        logs=services.followed.of(workspace.name) if services.followed else (),
     )  # fmt: skip
+
+
+def _course(hours: Sequence[HourlyCounts], now: int) -> Markup:
+    found = {hour.hour // HOUR_MS: hour.accepted for hour in hours}
+    last = now // HOUR_MS
+    counts = [found.get(hour, 0) for hour in range(last - 23, last + 1)]
+    return spark(counts, f"{sum(counts):,} mails accepted in 24 hours", "ok")
+
+
+def _rate(bounced: int, finished: int) -> Markup | str:
+    if not finished:
+        return ""
+    rate, bound = bounced / finished, wilson(bounced, finished)
+    title = f"{rate:.1%} of {finished:,} bounced, with 95 % certainty {bound.low:.1%} to {bound.high:.1%}"
+    return interval(rate, bound.low, bound.high, max(_SCALE, bound.high), title)
 
 
 PAGES = (Page("get", "", start), Page("get", "/workspaces", choose))

@@ -9,7 +9,6 @@ const store = {
 
 if (store.get("theme")) root.dataset.theme = store.get("theme");
 for (const button of document.querySelectorAll("[data-theme-button]")) {
-  button.hidden = false;
   button.addEventListener("click", () => {
     const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = dark ? "light" : "dark";
@@ -18,7 +17,6 @@ for (const button of document.querySelectorAll("[data-theme-button]")) {
 }
 
 for (const button of document.querySelectorAll("[data-copy]")) {
-  button.hidden = false;
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(button.dataset.copy === "" ? location.href : button.dataset.copy);
     button.dataset.done = "";
@@ -90,7 +88,7 @@ document.addEventListener("pointerup", () => {
   location.href = brush + (/q=$/.test(brush) ? "" : "%20") + encodeURIComponent(terms).replaceAll("%3A", ":");
 });
 
-const rows = () => [...document.querySelectorAll("tr[data-href]")];
+const rows = () => [...document.querySelectorAll("tr[data-href], li[data-href]")];
 const move = (step) => {
   const all = rows();
   const at = all.findIndex((row) => row.getAttribute("aria-selected") === "true");
@@ -100,6 +98,9 @@ const move = (step) => {
   next.setAttribute("aria-selected", "true");
   next.scrollIntoView({ block: "nearest" });
 };
+
+// Where the browser is: pages that are asked for from now on tell their moments so.
+document.cookie = `mailvane-zone=${encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone)}; path=/ui; max-age=31536000; samesite=lax`;
 
 // Moments in UTC, or as the server wrote them; the other one is in the title. What comes later is changed as it comes.
 const MOMENT = /^\d\d [A-Z][a-z]{2} (\d\d:\d\d:\d\d)$/;
@@ -125,7 +126,6 @@ const zone = () => {
 };
 for (const button of document.querySelectorAll("[data-zone-button]")) {
   const show = () => { button.setAttribute("aria-pressed", store.get("zone") === "utc"); zone(); };
-  button.hidden = false;
   button.addEventListener("click", () => { store.set("zone", store.get("zone") === "utc" ? "" : "utc"); show(); });
   show();
   new MutationObserver(zone).observe(document.getElementById("main"), { childList: true, characterData: true, subtree: true });
@@ -133,7 +133,6 @@ for (const button of document.querySelectorAll("[data-zone-button]")) {
 
 const help = document.getElementById("keyboard");
 for (const button of document.querySelectorAll("[data-help-button]")) {
-  button.hidden = false;
   button.addEventListener("click", () => help.showModal());
 }
 for (const box of document.querySelectorAll("[data-keys]")) {
@@ -148,13 +147,14 @@ document.addEventListener("keydown", (event) => {
   const page = event.timeStamp - went < 1500 && document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
   went = event.key === "g" && !page ? event.timeStamp : -Infinity;
   if (page) { page.click(); return; }
-  const selected = document.querySelector('tr[aria-selected="true"]');
+  const selected = document.querySelector('[data-href][aria-selected="true"]');
   const box = selected?.querySelector('input[type="checkbox"]');
   if (box && event.key === "x") box.checked = !box.checked;
   if (box && "ad".includes(event.key) && !document.querySelector("tr input:checked")) box.checked = true;
   const chosen = document.querySelector("tr input:checked") && document.querySelector(`[data-chosen-key="${CSS.escape(event.key)}"]`);
   if (event.key === "f") document.querySelector("[data-facets] a")?.focus();
-  const named = chosen || document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+  const key = `[data-key="${CSS.escape(event.key)}"]`; // of the row that is chosen, else of the page
+  const named = chosen || selected?.querySelector(key) || document.querySelector(`${key}:not([data-href] *)`);
   if (event.key === "j" || event.key === "k") move(event.key === "j" ? 1 : -1);
   else if (event.key === "Enter" && selected) location.href = selected.dataset.href;
   else if (named) {

@@ -15,6 +15,7 @@ from mailvane.maillog.postfix.stamps import MONTHS, Stamps
 
 LONGEST_LINE = 32_768  # characters of a line with all that wraps it; what is beyond is cut off
 LONGEST_TEXT = 8_192  # characters of what a daemon wrote, likewise; Postfix itself stops far below
+_KEPT_END = 1024  # of a text that is too long; what stands before its end is left out
 _CACHED_TAGS = 4096
 _CACHED_TIMES = 65_536
 
@@ -88,6 +89,11 @@ _FULL_STAMP = re.compile(
 _YEAR_FIRST = re.compile(r"(\d{4}) ([A-Z][a-z]{2}) +(\d{1,2}) (\d\d:\d\d:\d\d(?:\.\d{1,9})?) ")
 _UNIX_STAMP = re.compile(r"(\d{9,10})\.(\d{3})\d{0,6} ")
 _SHORT_DAY = re.compile(r"([A-Z][a-z]{2}) (\d) (\d\d:\d\d:\d\d) ")
+
+
+def shortened(text: str) -> str:
+    """Without what is too much of its middle: behind a long header, Postfix says at the end from whom it came."""
+    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - _KEPT_END] + text[-_KEPT_END:]
 
 
 class Tag(msgspec.Struct, frozen=True):

@@ -23,7 +23,7 @@ from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.maillog.model import BlockInProgress, EventBatch, JournalEntry, SourceCursor
 from mailvane.maillog.postfix.correlation import Correlation
 from mailvane.maillog.postfix.files import BLOCK, PIECE, STDIN, TAIL, LogStream, fingerprint, open_log, tail_digest
-from mailvane.maillog.postfix.lines import LONGEST_LINE, LONGEST_TEXT, Lines, Tag
+from mailvane.maillog.postfix.lines import LONGEST_LINE, LONGEST_TEXT, Lines, Tag, shortened
 from mailvane.maillog.postfix.plain.block import Block as PlainBlock
 from mailvane.maillog.postfix.plain.block import Told
 from mailvane.maillog.postfix.plain.path import PlainPath, Settled, settle
@@ -424,7 +424,7 @@ class LogReading:
                     if tag.daemon:
                         builder.line = number
                         builder.raw = line[:LONGEST_LINE] if is_long else line
-                        if not feed(time, tag, process, text[:LONGEST_TEXT] if is_long else text):
+                        if not feed(time, tag, process, shortened(text) if is_long else text):
                             missed = tag.daemon
             except Exception:  # whatever a stranger made Postfix write, the lines after it are read
                 log.debug("%s:%d cannot be read", position.name, number, exc_info=True)
@@ -444,7 +444,7 @@ class LogReading:
         _, tag, process, text = last
         builder = self._correlation.builder
         builder.line, builder.raw = number, line
-        say = partial(self._correlation.feed, time, tag, process, text[:LONGEST_TEXT])
+        say = partial(self._correlation.feed, time, tag, process, shortened(text))
         return not tag.daemon or say_again(builder, say, times)
 
 

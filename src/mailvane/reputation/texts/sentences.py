@@ -20,6 +20,21 @@ _STRETCHES = {
     "ONE_YEAR": "a year",
 }
 _HIGH = "a blocklist of high reputation"
+_NUMBERS = {
+    "mails": "at least {} mails",
+    "minutes": "for {} minutes",
+    "hours": "for {} hours",
+    "percent": "at least {} % are used",
+    "deviations": "at least {} standard deviations away",
+    "difference": "and {} mails",
+}
+_CHOICES = {
+    "by": {"TOTAL": "all mail together", "DESTINATION": "by receiving domain"},
+    "domains_are": {"SENDING": "by sending domain", "RECEIVING": "by receiving domain"},
+    "mail": {name: f"{name.lower()} mail" for name in ("DELIVERED", "DEFERRED", "BOUNCED", "REFUSED")},
+    "direction": {"MORE": "more than usual", "LESS": "less than usual", "EITHER": "more or less than usual"},
+}
+_LISTS = {"limits_of": "limit of a {}", "windows": "in a {}", "snds_filter_result": "{}"}
 
 
 def condition(raw: Mapping[str, Any]) -> str:
@@ -35,8 +50,11 @@ def _parts(name: str, value: object, column: Column) -> Iterator[str]:
         yield _compared(value, column)
     elif isinstance(value, list | tuple):
         yield _named(name, [str(each) for each in value])
+    elif name in _NUMBERS:
+        yield _NUMBERS[name].format(f"{value:,}" if isinstance(value, int) else visible(value))
     else:
-        yield f"{visible(name).replace('_', ' ')} {visible(value)}"
+        plain = f"{visible(name).replace('_', ' ')} {visible(value)}"
+        yield _CHOICES.get(name, {}).get(str(value), plain)
 
 
 def _compared(value: Mapping[str, Any], column: Column) -> str:
@@ -52,6 +70,8 @@ def _compared(value: Mapping[str, Any], column: Column) -> str:
 
 def _named(name: str, values: Sequence[str]) -> str:
     what = visible(name).replace("_", " ")
+    if name in _LISTS:
+        return _LISTS[name].format(" or ".join(visible(value).lower() for value in values))
     if ANY in values:
         return f"any of the {what}"
     if any(value in WORDS for value in values):
