@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import httpx
 
+from mailvane.core.ledger.migrations.versions.v0037_inbound_search import BY_DAY, by_score
 from tests.acceptance.gateway_world import DOMAIN, GatewayWorld, now
 from tests.acceptance.installation import Installation
 
@@ -102,6 +103,8 @@ def fill(data: Path, messages: int, contacts: int) -> str:
             ledger.execute(statement, values)
         for statement in TALLIES:
             ledger.execute(f"INSERT INTO inbound_tallies (workspace, what, stretch, count) {statement}")
+        for statement in (BY_DAY, *by_score("sqlite")):
+            ledger.execute(statement)
         ledger.commit()
     known.write_text(world.key)
     return world.key

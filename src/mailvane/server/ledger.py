@@ -31,6 +31,7 @@ from mailvane.inbound.store.contacts import ContactStore
 from mailvane.inbound.store.digests import DigestStore
 from mailvane.inbound.store.domains import InboundDomainStore
 from mailvane.inbound.store.filters import FilterStore
+from mailvane.inbound.store.indexing import SearchIndex
 from mailvane.inbound.store.message_pages import MessagePages
 from mailvane.inbound.store.messages import MessageStore
 from mailvane.inbound.store.queue import QueueStore
@@ -179,6 +180,7 @@ def _inbound_on(database: Database) -> InboundStores:
         contacts=ContactStore(database),
         messages=MessageStore(database),
         pages=MessagePages(database),
+        search_index=SearchIndex(database),
         queue=QueueStore(database),
         spool=SpoolStore(database),
         filters=FilterStore(database),

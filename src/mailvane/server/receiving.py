@@ -14,7 +14,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from mailvane.core.errors import InvalidSetting
-from mailvane.core.leasing import process_name
+from mailvane.core.leasing import Leasing, process_name
 from mailvane.core.periodic import every, in_background
 from mailvane.inbound.content import ContentStore
 from mailvane.inbound.delivery.courier import HOLD_MS, Courier, CourierParts
@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 _TIDY_SECONDS = 3600.0
 _NOTICE_SECONDS = 0.5
 _EXPIRY_SECONDS = 2.0
+_INDEXING_SECONDS = 20.0
 
 
 class Receiving:
@@ -64,6 +65,7 @@ class Receiving:
         replied = judged_replies(self._settings.mailboxes, self._stores.ledger.tracking)
         keeping = Keeping(stores.messages, contents, self._clock, Heard(noticed, replied))
         courier = Courier(parts, holder, self._clock, keeping)
+        leasing = Leasing(self._stores.ledger.leases, self._clock, holder)
         rspamd = rspamd_of(inbound)
         arrivals = Arrivals(keeping, contents, inbound, (holder, HOLD_MS), courier.take)
         intake = Intake(
@@ -81,13 +83,22 @@ class Receiving:
             expiring = partial(
                 every, _EXPIRY_SECONDS, "ending what is kept for a time", partial(asyncio.to_thread, retention.expire)
             )
-            async with in_background([courier.run, tidying, expiring]):
+            indexing = partial(every, _INDEXING_SECONDS, "indexing texts of mail", partial(self._index, leasing))
+            async with in_background([courier.run, tidying, expiring, indexing]):
                 await self._listen(gateway)
                 yield
                 await gateway.stop()
         finally:
             await rspamd.close()
             contents.close()
+
+    async def _index(self, leasing: Leasing) -> bool:
+        """A block of texts, where one is full and no other process is at it; whether there may be more."""
+        index = self._stores.ledger.inbound.search_index
+        if not await asyncio.to_thread(index.is_due):
+            return False
+        async with leasing.held("inbound search") as held:
+            return held is not None and await asyncio.to_thread(index.advance)
 
     async def _listen(self, gateway: GatewayServer) -> None:
         try:

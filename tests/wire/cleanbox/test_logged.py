@@ -109,7 +109,9 @@ def test_a_sender_is_decided_about_by_the_id_that_the_list_gave(logged: World) -
 
 
 def test_the_quarantine_is_empty_and_the_week_is_counted(logged: World) -> None:
-    assert asked(logged, "GET", "/quarantine?per_page=1").json()["total_pages"] == 0
+    empty = asked(logged, "GET", "/quarantine?per_page=1").json()
+    assert (empty["data"], empty["total"], empty["total_pages"]) == ([], 0, 0)
+    assert "nothing in it can be held" in empty["why_nothing_is_held"]
     assert asked(logged, "GET", "/team").json()["usage"]["weekly_used"] == 9
     received, workspace = logged.services.inbound.received, logged.ours.workspace.id
     assert received.source(workspace) is Source.LOG
@@ -127,6 +129,7 @@ def test_once_a_domain_has_the_gateway_the_log_is_not_asked(logged: World) -> No
     addresses(logged.ledger.inbound, logged.ours.workspace.id, "in.example", NOW - DAY)
     assert (total(logged, "/messages"), total(logged, "/contacts")) == (0, 0)
     assert logged.services.inbound.received.source(logged.ours.workspace.id) is Source.GATEWAY
+    assert "why_nothing_is_held" not in asked(logged, "GET", "/quarantine").json()
 
 
 def test_another_team_sees_nothing_of_it(logged: World) -> None:

@@ -54,7 +54,7 @@ def listed(services: InboundServices, asked: Asked) -> shape.Listing:
     return shape.page(rows, wanted.page, wanted.per_page, found.total)
 
 
-def held(services: InboundServices, asked: Asked) -> shape.Listing:
+def held(services: InboundServices, asked: Asked) -> shape.HeldListing:
     """The quarantine, newest first."""
     wanted = part(asked.query, QUARANTINE_ROWS, MESSAGE_ORDERS)
     question = MessageQuestion(
@@ -66,7 +66,8 @@ def held(services: InboundServices, asked: Asked) -> shape.Listing:
     found = services.stores.pages.page(question, wanted.offset, wanted.per_page)
     contacts = _contacts(services, asked.workspace, found.messages)
     rows = [shape.quarantined(one, contacts.get(one.contact)) for one in found.messages]
-    return shape.page(rows, wanted.page, wanted.per_page, found.total)
+    why = "" if found.total else services.received.source(asked.workspace).why_nothing_is_held
+    return shape.held_page(rows, wanted.page, wanted.per_page, found.total, why)
 
 
 def show(services: InboundServices, asked: Asked) -> shape.MessageObject:

@@ -33,7 +33,7 @@ _FILTERS = (
     Parameter("contact", "Only of this contact, by uuid or by address."),
     Parameter("from", "Only from this address, in the envelope or the From field."),
     Parameter("to", "Only to this recipient."),
-    Parameter("q", "Only with this text in subject, sender or recipient."),
+    Parameter("q", "Only with this text in subject, sender or recipient: any part of it, in any case."),
 )
 
 
@@ -56,7 +56,7 @@ def _team() -> Iterator[Endpoint]:
 def _quarantine() -> Iterator[Endpoint]:
     path, one = "/quarantine", f"/quarantine{_ONE}"
     yield Endpoint(
-        "get", path, "cleanbox_quarantine", "Mail that is held for a decision", messages.held, shape.Listing,
+        "get", path, "cleanbox_quarantine", "Mail that is held for a decision", messages.held, shape.HeldListing,
         query=paged(QUARANTINE_ROWS, MESSAGE_ORDERS),
     )  # fmt: skip
     yield Endpoint("get", one, "cleanbox_held_message", "One that is held", messages.show_held, shape.QuarantineObject)
@@ -93,7 +93,7 @@ def _messages() -> Iterator[Endpoint]:
 
 def _contacts() -> Iterator[Endpoint]:
     states = Parameter("state", "Only in this state.", {"type": "string", "enum": list(contacts.STATES)})
-    text = Parameter("q", "Only with this text in address or name.")
+    text = Parameter("q", "Only with this text in address or name: any part of it, in any case.")
     yield Endpoint(
         "get", "/contacts", "cleanbox_contacts", "Who writes", contacts.listed, shape.Listing,
         query=(states, text, *paged(USUAL_ROWS, CONTACT_ORDERS)), pool=Pool.MAIL_LOG,

@@ -59,6 +59,12 @@ class Listing(msgspec.Struct, frozen=True):
     total_pages: int
 
 
+class HeldListing(Listing, frozen=True):
+    """As any list; an empty one says why nothing can be held, where mail does not come in through the gateway."""
+
+    why_nothing_is_held: str | msgspec.UnsetType = msgspec.UNSET
+
+
 class WeeklyUsage(msgspec.Struct, frozen=True):
     """Mails taken in since the week began. A limit of 0 is none."""
 
@@ -309,6 +315,10 @@ def relay(found: InboundDomain, addresses: Sequence[str]) -> RelayObject:
 
 def page(rows: Sequence[Any], number: int, per_page: int, total: int) -> Listing:
     return Listing(rows, number, per_page, total, -(-total // per_page))
+
+
+def held_page(rows: Sequence[Any], number: int, per_page: int, total: int, why_nothing: str) -> HeldListing:
+    return HeldListing(rows, number, per_page, total, -(-total // per_page), why_nothing or msgspec.UNSET)
 
 
 def render(refusal: Refusal) -> Response[bytes]:

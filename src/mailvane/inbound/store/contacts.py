@@ -33,6 +33,7 @@ from mailvane.inbound.store.tables import contacts
 from mailvane.inbound.store.tallies import TallyKey
 
 _AT_ONCE = 500
+_FOUND = 2000  # contacts that have a part of a text are looked up and sorted; of more, an order's index is read
 _NAMELESS: ColumnElement[str] = literal_column("''")
 
 
@@ -98,12 +99,8 @@ class ContactStore:
 
     def page(self, question: ContactQuestion, offset: int = 0, limit: int = 25) -> ContactPage:
         """A part of them, and how many there are in all."""
-        conditions = self._conditions(question)
         with self._database.read() as connection:
-            if question.text:
-                total = connection.execute(select(func.count()).select_from(contacts).where(*conditions)).scalar_one()
-            else:
-                total = tallies.total(connection, question.workspace, [tallies.of_contacts(question.state)])
+            total, conditions = self._chosen(connection, question)
             if offset >= total or limit <= 0:
                 return ContactPage(total, [])
             # What lies behind the middle is nearer to the end.
@@ -114,6 +111,22 @@ class ContactStore:
             wanted = select(contacts).where(*conditions).order_by(*order).offset(skip).limit(count)
             found = [_contact(row) for row in connection.execute(wanted)]
         return ContactPage(total, found[::-1] if backwards else found)
+
+    def _chosen(self, connection: Connection, question: ContactQuestion) -> tuple[int, Sequence[ColumnElement[bool]]]:
+        """How many there are, and which. Who has a text is read from one index; few of them are looked up then, and
+        where all have it, it decides nothing."""
+        own = [contacts.c.workspace == question.workspace]
+        if question.state is not None:
+            own.append(contacts.c.state == question.state.value)
+        total = tallies.total(connection, question.workspace, [tallies.of_contacts(question.state)])
+        if not question.text:
+            return total, own
+        having = [*own, or_(contains(contacts.c.email, question.text), contains(contacts.c.name, question.text))]
+        ids = connection.execute(select(contacts.c.id).where(*having).limit(_FOUND + 1)).scalars().all()
+        if len(ids) <= _FOUND:
+            return len(ids), [self._texts.is_one_of(contacts.c.id, ids)]
+        found = connection.execute(select(func.count()).select_from(contacts).where(*having)).scalar_one()
+        return found, own if found == total else having
 
     def change(
         self, workspace: int, contact_id: str, change: Callable[[Contact], Contact], entry: AuditEntry | None = None
@@ -140,14 +153,6 @@ class ContactStore:
         """Note mail of senders by address, whether they are known or not; their ids, by address."""
         with self._database.write() as connection:
             return meet(connection, self._database, workspace, seen)
-
-    def _conditions(self, question: ContactQuestion) -> list[ColumnElement[bool]]:
-        conditions: list[ColumnElement[bool]] = [contacts.c.workspace == question.workspace]
-        if question.state is not None:
-            conditions.append(contacts.c.state == question.state.value)
-        if question.text:
-            conditions.append(or_(contains(contacts.c.email, question.text), contains(contacts.c.name, question.text)))
-        return conditions
 
     def _order(self, question: ContactQuestion, *, descending: bool) -> list[ColumnElement[Any]]:
         column = contacts.c[question.order]
@@ -190,6 +195,8 @@ def meet(connection: Connection, database: Database, workspace: int, seen: Mappi
     ]
     if known:
         _MORE.many(connection, known)
+    if called := [row for row in known if row["called"]]:
+        _NAME.many(connection, called)
     return ids
 
 
@@ -221,17 +228,26 @@ def _more(one: ColumnElement[bool], given: Callable[[str], ColumnElement[Any]]) 
         .values(
             email_count=contacts.c.email_count + given("n"),
             last_seen_at=case((contacts.c.last_seen_at < at, at), else_=contacts.c.last_seen_at),
-            name=case((contacts.c.name == _NAMELESS, given("called")), else_=contacts.c.name),
         )
     )
 
 
-_GIVEN = rows_given("w", "e", "n", "at", "called")
-_MORE = Prepared(
-    _more((contacts.c.workspace == bindparam("w")) & (contacts.c.email == bindparam("e")), bindparam),
-    None,
-    _more((contacts.c.workspace == _GIVEN.c.w) & (contacts.c.email == _GIVEN.c.e), lambda name: _GIVEN.c[name]),
-)
+def _named(one: ColumnElement[bool], given: Callable[[str], ColumnElement[Any]]) -> Update:
+    """The first name of those who had none. By itself, as nearly none is changed, and indexes have names."""
+    return update(contacts).where(one, contacts.c.name == _NAMELESS).values(name=given("called"))
+
+
+def _for_senders(change: Callable[[ColumnElement[bool], Callable[[str], ColumnElement[Any]]], Update]) -> Prepared:
+    given = rows_given("w", "e", "n", "at", "called")
+    return Prepared(
+        change((contacts.c.workspace == bindparam("w")) & (contacts.c.email == bindparam("e")), bindparam),
+        None,
+        change((contacts.c.workspace == given.c.w) & (contacts.c.email == given.c.e), lambda name: given.c[name]),
+    )
+
+
+_MORE = _for_senders(_more)
+_NAME = _for_senders(_named)
 
 
 def _fresh(workspace: int, email: str, seen: Seen) -> dict[str, object]:

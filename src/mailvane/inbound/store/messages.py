@@ -17,7 +17,7 @@ from mailvane.core.ledger.columns import in_chunks, plain
 from mailvane.core.ledger.database import Database, Prepared, PreparedChoice, rows_given, unchanged
 from mailvane.core.ledger.tables import workspaces
 from mailvane.inbound.model import AuditEntry, Message, MessageStatus
-from mailvane.inbound.store import audit, contacts, spool, tallies, teams
+from mailvane.inbound.store import audit, contacts, searching, spool, tallies, teams
 from mailvane.inbound.store.contacts import Seen
 from mailvane.inbound.store.rows import COLUMNS, Change, NewMail, message_of, row_of
 from mailvane.inbound.store.tables import messages
@@ -120,7 +120,8 @@ class MessageStore:
             counted: Counter[TallyKey] = Counter()
             for message in gone:
                 if message.id in as_before:
-                    tallies.count_message(counted, message.workspace, message.received_at, message.status, -1)
+                    tallies.count_message(counted, message, -1)
+            searching.forget(connection, sorted(as_before))
             for some in in_chunks(sorted(as_before), _AT_ONCE):
                 connection.execute(delete(messages).where(messages.c.id.in_(some)))
                 spool.drop(connection, some)
@@ -224,12 +225,11 @@ def _counted(mails: Sequence[NewMail], steps: Sequence[Change]) -> Counter[Tally
     counted: Counter[TallyKey] = Counter()
     for mail in mails:
         for one in mail.messages:
-            tallies.count_message(counted, mail.workspace, one.received_at, one.status, 1)
+            tallies.count_message(counted, one, 1)
     for step in steps:
-        before, after = step.before, step.after
-        if before.status is not after.status:
-            tallies.count_message(counted, before.workspace, before.received_at, before.status, -1)
-            tallies.count_message(counted, before.workspace, before.received_at, after.status, 1)
+        if (step.before.status, step.before.score) != (step.after.status, step.after.score):
+            tallies.count_message(counted, step.before, -1)
+            tallies.count_message(counted, step.after, 1)
     return counted
 
 

@@ -88,6 +88,7 @@ contacts = Table(
     Index("ix_inbound_contacts_seen", "workspace", "last_seen_at", "id"),
     Index("ix_inbound_contacts_state_count", "workspace", "state", "email_count", "id"),
     Index("ix_inbound_contacts_state_seen", "workspace", "state", "last_seen_at", "id"),
+    Index("ix_inbound_contacts_texts", "workspace", "email", "name", "state", "id"),
 )
 
 messages = Table(
@@ -133,9 +134,9 @@ messages = Table(
     Index("ix_inbound_messages_status", "workspace", "status", "received_at", "serial"),
     Index("ix_inbound_messages_score", "workspace", "score", "serial", "status"),
     Index("ix_inbound_messages_sender", "workspace", "sender", "received_at", "serial"),
-    Index("ix_inbound_messages_recipient", "workspace", "recipient", "received_at", "serial"),
+    Index("ix_inbound_messages_recipient", "workspace", "recipient", "received_at", "serial", "status", "score"),
     Index("ix_inbound_messages_status_score", "workspace", "status", "score", "serial"),
-    Index("ix_inbound_messages_address", "workspace", "address", "received_at", "serial"),
+    Index("ix_inbound_messages_address", "workspace", "address", "received_at", "serial", "status", "score"),
     Index("ix_inbound_messages_contact", "workspace", "contact", "received_at", "serial"),
     Index("ix_inbound_messages_due", "next_at", "received_at"),
     sqlite_autoincrement=True,
@@ -150,8 +151,31 @@ spool = Table(
     Column("packed", LargeBinary, nullable=False),
 )
 
-# How many there are, kept with every change: messages by status and the ten minutes in which they came, so that a page
-# far down a list is found without counting rows up to it; contacts by state, in the stretch 0.
+# What parts of texts are found by (`text_index`): of a block of serial numbers which messages are still there, as bits,
+# when they came, and the words that many of them have, as JSON; and where each gram and word is. `ready`: all is kept.
+search_blocks = Table(
+    "inbound_search_blocks",
+    metadata,
+    Column("workspace", Integer, ForeignKey("workspaces.id"), primary_key=True, autoincrement=False),
+    Column("block", BigInteger, primary_key=True, autoincrement=False, index=True),
+    Column("live", LargeBinary, nullable=False),
+    Column("first_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("ready", Boolean, nullable=False),
+)
+search_postings = Table(
+    "inbound_search_postings",
+    metadata,
+    Column("workspace", Integer, ForeignKey("workspaces.id"), primary_key=True, autoincrement=False),
+    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", BigInteger, primary_key=True, autoincrement=False),
+    Column("places", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# How many there are, kept with every change: messages by status and the ten minutes and the day in which they came, and
+# by score, so that a page far down a list is found without counting rows up to it; contacts by state, in the stretch 0.
 tallies = Table(
     "inbound_tallies",
     metadata,
