@@ -226,11 +226,12 @@ class LogReading:
             if piece and size < (begun + PIECE if begun else self.block_size) and not stream.eager:
                 continue
             whole, rest = _parted(b"".join(texts), begun)
+            texts.clear()  # while the block is read, a copy of it less is in memory
             cutting = self._cut(position, whole, line) if whole else None
             yield Block(whole, dropped, stream.consumed, ended and not rest, damage, cutting)
             if ended and not rest:
                 return
-            texts, size, line = [rest], len(rest), line + whole.count(b"\n")
+            texts, size, line = [rest] if rest else [], len(rest), line + whole.count(b"\n")
             dropped = begun = 0
 
     def _begun_before(self, position: Position) -> int:

@@ -92,6 +92,7 @@ class Scratch(Protocol):
     ) -> None: ...
     @property
     def stores(self) -> bool: ...
+    def give_back_memory(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -181,8 +182,11 @@ class Block:
 
     def clear(self, but: str = "") -> None:
         """Forget all, or all but a table. The tables stay: making them is much of what a small block costs."""
-        for table in self._full - {but}:
+        full = self._full - {but}
+        for table in full:
             self._empty(table)
+        if full:
+            self._scratch.give_back_memory()
 
     def _empty(self, table: str) -> None:
         self._scratch.run(f"TRUNCATE TABLE {table}")
