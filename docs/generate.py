@@ -17,7 +17,7 @@ from mailvane.core.setting_tables import TableKey
 from mailvane.inbound.health.exporting import HealthMetrics
 from mailvane.inbound.settings import declared_inbound
 from mailvane.notify.metrics import NotificationMetrics
-from mailvane.outbound.policy.server import PolicyMetrics
+from mailvane.outbound.policy.metrics import PolicyMetrics
 from mailvane.outbound.settings import declared_outbound
 from mailvane.reputation.alerts.configuration import example_of, parameters_of
 from mailvane.reputation.alerts.rules import CATALOGUE

@@ -16,7 +16,8 @@ from mailvane.outbound.decisions import DecisionQueue
 from mailvane.outbound.holds import Holds
 from mailvane.outbound.model import Reason
 from mailvane.outbound.policy.decision import REFUSALS, DomainSource, PolicyRules, Refusal
-from mailvane.outbound.policy.server import PolicyMetrics, PolicyServer
+from mailvane.outbound.policy.metrics import PolicyMetrics
+from mailvane.outbound.policy.server import PolicyServer
 from mailvane.outbound.send_limits import SendLimits
 from mailvane.outbound.services import OutboundServices
 from mailvane.outbound.settings import OutboundSettings

@@ -61,6 +61,7 @@ class Database:
         self._place = _place(engine.url)
         self.insert = sqlite.insert if self.is_sqlite else postgresql.insert
         self._kept: list[Connection] = []  # that read
+        self._writing: Connection | None = None  # in the turn of whoever writes
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -80,20 +81,12 @@ class Database:
             try:
                 connection = self._kept.pop()
             except IndexError:
-                connection = self._reading()
-            driver: Any = connection.connection.dbapi_connection
-            try:
-                with _sqlite_errors("BEGIN") as statement:
-                    driver.execute(statement)
+                connection = self._endless()
+            with _transaction(connection, "BEGIN", "ROLLBACK"):
                 yield connection
-                with _sqlite_errors("ROLLBACK") as statement:
-                    driver.execute(statement)
-            except BaseException:
-                connection.close()
-                raise
             self._kept.append(connection)
 
-    def _reading(self) -> Connection:
+    def _endless(self) -> Connection:
         """One whose transactions begin and end without SQLAlchemy, which takes it for one that goes on and on."""
         connection = self.engine.connect()
         connection.begin()
@@ -107,6 +100,19 @@ class Database:
         with self._translated(), self._turn, self._writer.begin() as connection:
             yield connection
 
+    @contextmanager
+    def write_often(self) -> Iterator[Connection]:
+        """As `write`, for what is written with every mail: by one connection of SQLite, as in `read_often`."""
+        if not self.is_sqlite:
+            with self.write() as connection:
+                yield connection
+            return
+        with self._translated(), self._turn:
+            connection, self._writing = self._writing or self._endless(), None
+            with _transaction(connection, "BEGIN IMMEDIATE", "COMMIT"):
+                yield connection
+            self._writing = connection
+
     def upsert(self, table: Table, condition: ColumnElement[bool] | None = None) -> Any:
         """The insert that replaces every other column of a row whose primary key exists, if it fits the condition."""
         statement = self.insert(table)
@@ -117,6 +123,9 @@ class Database:
     def close(self) -> None:
         while self._kept:
             self._kept.pop().close()
+        if self._writing is not None:
+            self._writing.close()
+            self._writing = None
         self.engine.dispose()
 
     def unavailable(self, reason: str) -> StoreUnavailable:
@@ -259,21 +268,23 @@ class Prepared:
         if connection.dialect.name != "sqlite":
             connection.exec_driver_sql(text, [placed(row) for row in rows])
             return
-        with _sqlite_cursor(connection, text) as cursor:
+        with _sqlite_errors(text):
+            driver = _sqlite_driver(connection)
             if not (one := _row_of(text)):
-                cursor.executemany(text, [placed(row) for row in rows])
+                driver.executemany(text, [placed(row) for row in rows])
                 return
             for size, part in _sized(rows, self._filler):
                 values = tuple(chain.from_iterable(map(placed, part)))
-                cursor.execute(_with_rows(text, one, size), values)
+                driver.execute(_with_rows(text, one, size), values)
 
     def rows(self, connection: Connection, values: Values) -> Sequence[Any]:
         """What it selects: tuples whose columns have names, too."""
         text, placed = self._for(connection)
         if connection.dialect.name != "sqlite":
             return connection.exec_driver_sql(text, placed(values)).all()
-        with _sqlite_cursor(connection, text) as cursor:
-            found = cursor.execute(text, placed(values)).fetchall()
+        with _sqlite_errors(text):
+            cursor = _sqlite_driver(connection).execute(text, placed(values))
+            found = cursor.fetchall()
             if self._row is None:
                 names = [column[0] for column in cursor.description]
                 self._row = _named_tuple("SelectedRow", names, rename=True)._make
@@ -289,26 +300,43 @@ class Prepared:
         return self._made[engine]
 
 
-def sqlite_standing(connection: Connection) -> tuple[object, int, int] | None:
+Standing = tuple[object, int, int]
+
+
+def sqlite_standing(connection: Connection, earlier: Standing | None = None) -> Standing | None:
     """Within a transaction that writes: the same as in an earlier one when nothing was written in between.
 
-    None: PostgreSQL, which does not tell.
+    `earlier`: of this very transaction, before it wrote. None: PostgreSQL, which does not tell.
     """
     if connection.dialect.name != "sqlite":
         return None
-    with _sqlite_cursor(connection, "PRAGMA data_version") as cursor:
+    with _sqlite_errors("PRAGMA data_version") as statement:
+        driver = _sqlite_driver(connection)
         # Commits of other connections change the first number, those of this one the second.
-        return cursor.connection, cursor.execute("PRAGMA data_version").fetchone()[0], cursor.connection.total_changes
+        version = driver.execute(statement).fetchone()[0] if earlier is None else earlier[1]
+        return driver, version, driver.total_changes
+
+
+def _sqlite_driver(connection: Connection) -> Any:
+    """Of the transaction that the connection is in, which begins here if it has not."""
+    if not connection.in_transaction():
+        connection.begin()
+    return connection.connection.dbapi_connection
 
 
 @contextmanager
-def _sqlite_cursor(connection: Connection, text: str) -> Iterator[sqlite3.Cursor]:
-    """Of the transaction that the connection is in, which begins here if it has not; errors are SQLAlchemy's."""
-    if not connection.in_transaction():
-        connection.begin()
-    with _sqlite_errors(text):
-        driver: Any = connection.connection.dbapi_connection
-        yield driver.cursor()
+def _transaction(connection: Connection, begin: str, end: str) -> Iterator[None]:
+    """Of a connection that is kept for the next one, unless this one fails."""
+    driver: Any = connection.connection.dbapi_connection
+    try:
+        with _sqlite_errors(begin):
+            driver.execute(begin)
+        yield
+        with _sqlite_errors(end):
+            driver.execute(end)
+    except BaseException:
+        connection.close()
+        raise
 
 
 @contextmanager

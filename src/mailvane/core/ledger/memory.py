@@ -60,13 +60,13 @@ class Remembering:
 
     @contextmanager
     def write(self) -> Iterator[tuple[Connection, Memory]]:
-        """As `Database.write`. The memory is empty where anybody else has written since, or where nothing tells."""
-        with self._database.write() as connection:
+        """As `Database.write_often`. The memory is empty where anybody else has written, or where nothing tells."""
+        with self._database.write_often() as connection:
             before, memory = self._kept
             self._kept = (None, Memory())  # what is read and changed from here on may never become durable
             standing = sqlite_standing(connection)
             if standing is None or standing != before:
                 memory = Memory()
             yield connection, memory
-            standing = sqlite_standing(connection)
+            standing = sqlite_standing(connection, standing)
         self._kept = (standing, memory)

@@ -10,33 +10,31 @@ import asyncio
 import logging
 import socket
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from mailvane.core.connections import ConnectionLimits, Connections, peer_of
 from mailvane.core.errors import InvalidInput, InvalidSetting, MailvaneError
 from mailvane.core.listening import Listen, UnixSocket
+from mailvane.outbound.decisions import Answer, Answered
 from mailvane.outbound.model import SendRequest, Verdict
 from mailvane.outbound.policy.decision import DUNNO, PolicyRules, action, ruled, send_request_of
+from mailvane.outbound.policy.metrics import PolicyMetrics
 from mailvane.outbound.policy.protocol import END_OF_MESSAGE, Request, RequestStream, answer
 
 log = logging.getLogger(__name__)
 
-Decide = Callable[[SendRequest], Awaitable[Verdict]]
+Decide = Callable[[SendRequest, Answered], None]
 
 _BACKLOG = 1024
 _PIPELINED = 256  # requests of one connection in hand at once; more wait in the kernel
 _LIMITS = ConnectionLimits(total=4096, per_peer=4096)
 _SOCKET_MODE = 0o666  # who may reach a Unix socket is said by its directory
 _DUNNO = answer(DUNNO)
-_STAGES_TOLD = frozenset({"RCPT", "DATA", END_OF_MESSAGE})
-_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)  # seconds
-
-
+_EXEMPT = Verdict(domain="", allowed=True, known=False)  # of a mail that needs no decision
 _MOST_LEFT = 16  # mails of a mail server, one after the other, that were not asked about at their end
 
 
@@ -60,59 +58,6 @@ class Stages:
 
     def counts_at_end(self, service: str) -> bool:
         return self._left.get(service, _MOST_LEFT + 1) <= _MOST_LEFT
-
-
-class PolicyMetrics:
-    """Requests of mail servers, by answer."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._decisions = Counter(
-            "mailvane_policy_decisions",
-            "Requests of mail servers: allowed, soft, held, refused, unknown (domain), exempt, failed",
-            ["answer", "reason"],
-            registry=registry,
-        )
-        self._seconds = Histogram(
-            "mailvane_policy_seconds",
-            "Time from a mail server's request to its answer",
-            buckets=_BUCKETS,
-            registry=registry,
-        )
-        self._stages = Counter(
-            "mailvane_policy_stages",
-            "Requests of mail servers, by the stage of the mail: RCPT, DATA, END-OF-MESSAGE, other",
-            ["stage"],
-            registry=registry,
-        )
-        self._suppressed = Counter(
-            "mailvane_suppressed_recipients",
-            "Answers about recipients on a suppression list: spared (the mail was refused), warned (it passed, marked)",
-            ["answer", "reason"],
-            registry=registry,
-        )
-        # Those of nearly every request: looking one up by its labels costs more than counting does.
-        self._known = {answer: self._decisions.labels(answer, "") for answer in ("allowed", "unknown", "exempt")}
-        self._at_stages = {stage: self._stages.labels(stage) for stage in (*_STAGES_TOLD, "other")}
-
-    def decided(self, verdict: Verdict, seconds: float) -> None:
-        self._seconds.observe(seconds)
-        if verdict.reason is not None:
-            answer = "held" if verdict.held else "soft" if verdict.allowed else "refused"
-            self._decisions.labels(answer, verdict.reason.value).inc()
-            if verdict.suppressed_by:
-                self._suppressed.labels("warned" if verdict.allowed else "spared", verdict.suppressed_by).inc()
-        else:
-            self._known["allowed" if verdict.known else "unknown"].inc()
-
-    def asked(self, stage: str) -> None:
-        (self._at_stages.get(stage) or self._at_stages["other"]).inc()
-
-    def exempted(self, seconds: float) -> None:
-        self._seconds.observe(seconds)
-        self._known["exempt"].inc()
-
-    def failed(self, requests: int) -> None:
-        self._decisions.labels("failed", "").inc(requests)
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -209,12 +154,20 @@ class PolicyServer:
                 connection.check(now, self._patience)
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class _Asked:
     """A request whose answer has not been sent yet."""
 
-    request: Request
-    began: float
-    verdict: asyncio.Future[Verdict] | None  # None: needs no decision
+    __slots__ = ("answer", "began", "connection", "request")
+
+    def __init__(self, connection: _Connection, request: Request, began: float) -> None:
+        self.connection = connection
+        self.request = request
+        self.began = began
+        self.answer: Answer | None = None  # None: is awaited
+
+    def answered(self, given: Answer) -> None:
+        self.answer = given
+        self.connection.reply()
 
 
 class _Connection(asyncio.Protocol):
@@ -262,13 +215,9 @@ class _Connection(asyncio.Protocol):
         if requests:
             self._server.connections.prove(self)
         for request in requests:
-            asked = send_request_of(request, self._server.rules, self._asker, is_look=self._is_look(request))
-            verdict = None
-            if asked is not None:
-                verdict = asyncio.ensure_future(self._server.decide(asked))
-                verdict.add_done_callback(self._decided)
-            self._waiting.append(_Asked(request, self._heard, verdict))
-        self._reply()
+            self._ask(request)
+            if self._transport.is_closing():  # it could not even be asked
+                return
         self._steer()
 
     def eof_received(self) -> bool:
@@ -338,33 +287,41 @@ class _Connection(asyncio.Protocol):
     def _known_stages(self) -> Stages:
         return self._server.stages if self._service else self._stages
 
-    def _decided(self, verdict: asyncio.Future[Verdict]) -> None:
-        if not verdict.cancelled():
-            verdict.exception()  # looked at, also when the connection is gone; what was decided stays decided
-        self._reply()
-        self._steer()
+    def _ask(self, request: Request) -> None:
+        question = send_request_of(request, self._server.rules, self._asker, is_look=self._is_look(request))
+        asked = _Asked(self, request, self._heard)
+        self._waiting.append(asked)
+        if question is None:
+            asked.answered(_EXEMPT)
+        else:
+            self._server.decide(question, asked.answered)
 
-    def _reply(self) -> None:
+    def reply(self) -> None:
         """Send the answers that are known, as far as no earlier one is missing."""
-        waiting, answers, problem = self._waiting, [], ""
-        while waiting and (waiting[0].verdict is None or waiting[0].verdict.done()):
-            problem = _problem(waiting[0].verdict)
-            if problem:
-                break
-            answers.append(self._answer(waiting.popleft()))
+        waiting = self._waiting
+        answers: list[bytes] = []
+        while waiting and (given := waiting[0].answer) is not None:
+            if isinstance(given, MailvaneError):
+                self._send(answers)
+                self.abort(given.message)
+                return
+            answers.append(self._answer(waiting.popleft(), given))
+        self._send(answers)
+        if self._ending and not waiting:
+            self._transport.close()
+        elif self._deaf:
+            self._steer()
+
+    def _send(self, answers: list[bytes]) -> None:
         if answers:
             self._transport.write(answers[0] if len(answers) == 1 else b"".join(answers))
-        if problem:
-            self.abort(problem)
-        elif self._ending and not waiting:
-            self._transport.close()
 
-    def _answer(self, asked: _Asked) -> bytes:
+    def _answer(self, asked: _Asked, verdict: Verdict) -> bytes:
         seconds = self._loop.time() - asked.began
-        if asked.verdict is None:
+        if verdict is _EXEMPT:
             self._server.metrics.exempted(seconds)
             return _DUNNO
-        verdict = ruled(asked.verdict.result(), self._server.rules)
+        verdict = ruled(verdict, self._server.rules)
         self._server.metrics.decided(verdict, seconds)
         if verdict.reason is None:
             return _DUNNO
@@ -387,19 +344,6 @@ class _Connection(asyncio.Protocol):
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
-
-
-def _problem(verdict: asyncio.Future[Verdict] | None) -> str:
-    """Why there is no answer to a decision that has ended; empty when there is one."""
-    if verdict is None:
-        return ""
-    if verdict.cancelled():
-        return "the decision was given up"
-    error = verdict.exception()
-    if error is None or isinstance(error, MailvaneError):
-        return "" if error is None else error.message
-    log.error("a decision failed", exc_info=error)
-    return "a decision failed"
 
 
 async def _is_answered(path: Path) -> bool:

@@ -5,6 +5,7 @@ A transaction locks the rows of the domains it speaks of, so nodes agree; where 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -15,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from mailvane.core.errors import NotFound
 from mailvane.core.ledger.database import Database, Prepared, PreparedChoice, unchanged
 from mailvane.core.ledger.memory import Memory, Remembering
-from mailvane.core.moments import DAY_MS, HOUR_MS
+from mailvane.core.moments import DAY_MS, HOUR_MS, SECOND_MS
 from mailvane.outbound.model import (
     AuditEntry,
     Domain,
@@ -64,6 +65,14 @@ _ANSWERS_MS = HOUR_MS
 KEYS_MS = DAY_MS  # ours: for so long a request with a key is recognised
 _SENDER_DAYS = 3  # ours: clocks of nodes differ by less
 _MINUTES_MS = 100 * DAY_MS
+# By which column a row is too old, and for how long it is kept: in milliseconds, or in days of those of a day.
+_KEPT: Mapping[Table, tuple[str, int]] = {
+    answers: ("answered_at", _ANSWERS_MS),
+    increment_keys: ("answered_at", KEYS_MS),
+    decision_minutes: ("minute", _MINUTES_MS),
+    sender_days: ("day", _SENDER_DAYS),
+    limit_marks: ("at", _SENDER_DAYS * DAY_MS),
+}
 _NAMES = 0x646F6D61696E73  # seeds the hash of a name, so that its lock is no other program's
 _NAMED = PreparedChoice(lambda named: locked(WHOLE.where(named)), domains.c.name)
 _COUNTED = COUNTED.where(domains.c.id.in_(bindparam("ids", expanding=True)))
@@ -192,13 +201,12 @@ class DomainStore:
             self._recall(connection, batch, requests, now)
             screen = self._screening.held(connection, memory, requests, rules, now)
             verdicts = screen.decide(batch, requests, judge)
-            if spared := self._screening.keep(connection, screen):
-                forget(connection, answers, "answered_at", now - _ANSWERS_MS, 2 * spared)
-            self._keep(connection, batch, now)
+            written = self._keep(connection, batch)
             memory.of(_HELD).update(batch.by_name())
-            changed = self._senders.keep(connection, senders)
-            forget(connection, sender_days, "day", now // DAY_MS - _SENDER_DAYS, 2 * changed)
-            forget(connection, limit_marks, "at", now - _SENDER_DAYS * DAY_MS, 2 * len(senders.marks))
+            written[answers] += self._screening.keep(connection, screen)
+            written[sender_days] = self._senders.keep(connection, senders)
+            written[limit_marks] = len(senders.marks)
+            _forget_old(connection, memory, written, now)
         return verdicts
 
     def audit(self, name: str, limit: int, workspace: int | None = None) -> list[AuditEntry]:
@@ -225,7 +233,8 @@ class DomainStore:
             rows = _KEYED.rows(connection, keys)
             batch.remember({row.digest: row.verdict for row in rows if row.answered_at > now - KEYS_MS})
 
-    def _keep(self, connection: Connection, batch: DecisionBatch, now: int) -> None:
+    def _keep(self, connection: Connection, batch: DecisionBatch) -> Counter[Table]:
+        """How many rows of tables that do not keep them for ever."""
         for old, new, entry in batch.changes():
             put_domain(connection, old, new)
             add_audit(connection, entry)
@@ -236,13 +245,22 @@ class DomainStore:
             _PUT_COUNTERS.many(connection, others)
         if minutes := batch.minutes():
             self._add_minutes.many(connection, minutes)
-            forget(connection, decision_minutes, "minute", now - _MINUTES_MS, 2 * len(minutes))
         if fresh := batch.answers():
             self._put_answers.many(connection, fresh)
-            forget(connection, answers, "answered_at", now - _ANSWERS_MS, 2 * len(fresh))
         if keyed := batch.keyed_answers():
             self._put_keyed.many(connection, keyed)
-            forget(connection, increment_keys, "answered_at", now - KEYS_MS, 2 * len(keyed))
+        return Counter({decision_minutes: len(minutes), answers: len(fresh), increment_keys: len(keyed)})
+
+
+def _forget_old(connection: Connection, memory: Memory, written: Mapping[Table, int], now: int) -> None:
+    """Of each table that was written to. Where nothing is left of what is too old now, nobody looks again at once."""
+    gone = memory.of("forgotten")
+    second = now // SECOND_MS * SECOND_MS
+    for table, rows in written.items():
+        column, kept = _KEPT[table]
+        before = now // DAY_MS - kept if table is sender_days else second - kept
+        if rows and gone.get(table) != before and not forget(connection, table, column, before, 2 * rows):
+            gone[table] = before
 
 
 def _held(connection: Connection, memory: Memory, names: Iterable[str]) -> list[tuple[Domain, Usage]]:
@@ -273,13 +291,17 @@ def put_usage(connection: Connection, domain: Domain, usage: Usage) -> None:
     connection.execute(SET_COUNTERS, [{"row_id": domain.id} | counters_row(usage, "new_")])
 
 
-def forget(connection: Connection, table: Table, column: str, before: int, limit: int) -> None:
-    """A few old rows for each new one, so that nobody ever waits for many. What another node forgets is left to it."""
+def forget(connection: Connection, table: Table, column: str, before: int, limit: int) -> bool:
+    """A few old rows for each new one, so that nobody ever waits for many. What another node forgets is left to it.
+
+    Whether there may be more.
+    """
     old, gone = _forgetting(table, column)
     rows = old.rows(connection, {"before": before, "at_most": limit})
     if rows:
         names = [f"old_{key.name}" for key in table.primary_key]
         gone.many(connection, [dict(zip(names, row, strict=True)) for row in rows])
+    return len(rows) == limit
 
 
 @cache

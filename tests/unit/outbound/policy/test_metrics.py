@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry
 
 from mailvane.outbound.model import Reason, Verdict
-from mailvane.outbound.policy.server import PolicyMetrics
+from mailvane.outbound.policy.metrics import PolicyMetrics
 
 
 def test_every_request_is_counted_once_by_what_was_told() -> None:
