@@ -478,3 +478,12 @@ def test_messages_are_gone_through_in_parts_each_once(ledger: Ledger, workspace:
     ledger.inbound.messages.take_in([mail(one) for one in [*mine, message(other, NOW + HOUR)]], NOW)
     parts = list(ledger.inbound.pages.walk(workspace, NOW + HOUR, 2))
     assert [[one.id for one in part] for part in parts] == [[a.id for a in mine[n : n + 2]] for n in (2, 4, 6)]
+
+
+def test_a_sender_without_a_name_has_the_first_that_comes(ledger: Ledger, workspace: int) -> None:
+    for name in ("", "Ann", "", "Bob"):
+        ledger.inbound.contacts.meet(workspace, {"a@y.example": Seen(1, NOW, name), "b@y.example": Seen(1, NOW, "")})
+    found = ledger.inbound.contacts.known(workspace)
+    assert {each.email: (each.name, each.email_count) for each in found.values()} == {
+        "a@y.example": ("Ann", 4), "b@y.example": ("", 4),
+    }  # fmt: skip

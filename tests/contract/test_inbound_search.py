@@ -1,5 +1,5 @@
-"""Messages by a part of their texts: the same ones whether they are indexed or read through; what is counted for their
-lists; on every ledger."""
+"""Messages and contacts by a part of their texts: the same ones whether they are indexed or read through; what is
+counted for lists of messages; on every ledger."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from sqlalchemy import delete, func, select, text
 
 from mailvane.core.identifiers import ordered_uuid
 from mailvane.core.ledger.migrations.versions.v0037_inbound_search import BY_DAY, by_score
-from mailvane.inbound.model import Message, MessageStatus
-from mailvane.inbound.questions import MessageQuestion
+from mailvane.inbound.model import ContactState, Message, MessageStatus
+from mailvane.inbound.questions import ContactQuestion, MessageQuestion
+from mailvane.inbound.store.contacts import Seen
 from mailvane.inbound.store.rows import Change, NewMail
 from mailvane.inbound.store.tables import search_blocks, search_postings, tallies
 from mailvane.inbound.text_index import SIZE, fold
@@ -187,3 +188,25 @@ def numbers(ledger: Ledger) -> dict[tuple[str, int], int]:
     with ledger.database.read() as connection:
         wanted = select(tallies.c.what, tallies.c.stretch, tallies.c.count).where(tallies.c.count != 0)
         return {(what, stretch): count for what, stretch, count in connection.execute(wanted)}
+
+
+def test_contacts_with_a_text_are_listed_in_every_order(ledger: Ledger, workspace: int) -> None:
+    """Few, many and all of them have it; some are in another state."""
+    names = {f"{'ann' if each % 9 else 'bob'}{each}@y.example": f"Who {each * 7 % 2300}" for each in range(2300)}
+    ledger.inbound.contacts.meet(workspace, {email: Seen(1, NOW, name) for email, name in names.items()})
+    for email in ("ann1@y.example", "bob9@y.example"):
+        ledger.inbound.contacts.change(
+            workspace, email, lambda old: msgspec.structs.replace(old, state=ContactState.BLOCKED)
+        )
+    known = ledger.inbound.contacts.known(workspace)
+    for part in ("ANN22", "who 17", "ann", "y.example", "nobody"):
+        for state in (None, ContactState.BLOCKED, ContactState.UNSET):
+            wanted = [each for each in known.values() if part.lower() in f"{each.email}\n{each.name}".lower()]
+            wanted = [each for each in wanted if state in (None, each.state)]
+            for order in ("email", "name"):
+                wanted.sort(key=lambda each: getattr(each, order))
+                question = ContactQuestion(workspace=workspace, text=part, state=state, order=order, ascending=True)
+                for offset in (0, len(wanted) // 2, max(0, len(wanted) - 3)):
+                    page = ledger.inbound.contacts.page(question, offset, 5)
+                    assert page.total == len(wanted)
+                    assert page.contacts == wanted[offset : offset + 5]
