@@ -13,9 +13,10 @@ from mailvane.dashboard.pages.told import told_of
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
-from mailvane.reputation.alerts.model import EntryState, LogEntry
+from mailvane.reputation.alerts.model import EntryState, FiredRule, LogEntry
 from mailvane.reputation.questions import EntryQuestion
 from mailvane.reputation.texts.evidence import evidence_of, title
+from mailvane.reputation.texts.sentences import condition
 
 _FIRED = 50
 _NEEDED = 5
@@ -61,7 +62,7 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "section": "Alerts",
         "fired": Fired(entry, told(entry)),
         "alert_is_known": entry.alert_id in known,
-        "findings": evidence_of(entry).findings,
+        "findings": list(zip(evidence_of(entry).findings, map(_in_words, entry.rules), strict=True)),
         "links": list(chain(services, visit, entry)),
         "raw": raw,
         "messages": told_of(services, visit, services.notify.outbox.of_entry(workspace, entry.id)),
@@ -88,6 +89,11 @@ def needs(services: DashboardServices, visit: Visit) -> Iterator[Need]:
     question = EntryQuestion(workspace=visit.workspace.id, since=since, state=EntryState.OPEN, limit=_NEEDED)
     for entry in services.reputation.alerting.entries(question).entries:
         yield Need("bad", entry.name or "an alert fired", told(entry), f"alerts/fired/{entry.id}", "Evidence")
+
+
+def _in_words(rule: FiredRule) -> str:
+    """As it was configured when it fired."""
+    return condition({**(rule.snapshot.get("rule") or {}), "type": rule.type})
 
 
 def told(entry: LogEntry) -> str:
