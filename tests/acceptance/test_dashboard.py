@@ -284,7 +284,7 @@ def test_a_stretch_of_time_that_is_drawn_across_the_chart_is_opened(browser: Bro
         page.wait_for_url("**/log?*Z*")
         asked = unquote(page.url).partition("?q=")[2]
         since, until = re.fullmatch(r"to:inbox.example since:(\S+Z) until:(\S+Z)", asked).groups()  # type: ignore[union-attr]
-        assert "2025-11-01" <= since < until < "2025-12-01"
+        assert "2025-11-01" <= since < until < "2025-12-02"
         assert page.locator("tbody >> text=ann@inbox.example").count() == is_found
     page.goto(f"{site.url}/ui/1/log?q=to:inbox.example since:2025-11-01 until:2025-12-01")
     page.locator("svg[data-brush] a").click()  # which stays a click

@@ -89,13 +89,14 @@ document.addEventListener("pointerup", () => {
 });
 
 const rows = () => [...document.querySelectorAll("tr[data-href], li[data-href]")];
+const chosen = (row) => row.matches("li") ? "aria-current" : "aria-selected"; // how it says that it is the chosen one
 const move = (step) => {
   const all = rows();
-  const at = all.findIndex((row) => row.getAttribute("aria-selected") === "true");
+  const at = all.findIndex((row) => row.hasAttribute(chosen(row)));
   const next = all[Math.min(Math.max(at + step, 0), all.length - 1)];
   if (!next) return;
-  all.forEach((row) => row.removeAttribute("aria-selected"));
-  next.setAttribute("aria-selected", "true");
+  all.forEach((row) => row.removeAttribute(chosen(row)));
+  next.setAttribute(chosen(next), "true");
   next.scrollIntoView({ block: "nearest" });
 };
 
@@ -147,14 +148,14 @@ document.addEventListener("keydown", (event) => {
   const page = event.timeStamp - went < 1500 && document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
   went = event.key === "g" && !page ? event.timeStamp : -Infinity;
   if (page) { page.click(); return; }
-  const selected = document.querySelector('[data-href][aria-selected="true"]');
+  const selected = rows().find((row) => row.hasAttribute(chosen(row)));
   const box = selected?.querySelector('input[type="checkbox"]');
   if (box && event.key === "x") box.checked = !box.checked;
   if (box && "ad".includes(event.key) && !document.querySelector("tr input:checked")) box.checked = true;
-  const chosen = document.querySelector("tr input:checked") && document.querySelector(`[data-chosen-key="${CSS.escape(event.key)}"]`);
+  const ticked = document.querySelector("tr input:checked") && document.querySelector(`[data-chosen-key="${CSS.escape(event.key)}"]`);
   if (event.key === "f") document.querySelector("[data-facets] a")?.focus();
   const key = `[data-key="${CSS.escape(event.key)}"]`; // of the row that is chosen, else of the page
-  const named = chosen || selected?.querySelector(key) || document.querySelector(`${key}:not([data-href] *)`);
+  const named = ticked || selected?.querySelector(key) || document.querySelector(`${key}:not([data-href] *)`);
   if (event.key === "j" || event.key === "k") move(event.key === "j" ? 1 : -1);
   else if (event.key === "Enter" && selected) location.href = selected.dataset.href;
   else if (named) {
