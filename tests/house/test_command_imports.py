@@ -64,6 +64,20 @@ def test_a_command_that_asks_the_ledger_loads_no_client_and_no_resolver(words: t
     assert modules & {"chdb", "dns", "httpx", "litestar"} == set()
 
 
+def test_an_import_loads_no_server_and_no_client(tmp_path: Path) -> None:
+    """They take a third as long to load as all the rest of it."""
+    log = tmp_path / "mail.log"
+    log.write_text("Jan  1 00:00:00 mx1 postfix/qmgr[1]: 4A0000A000001: removed\n")
+    at = (sys.executable, "-c", PROGRAM, "--data", str(tmp_path / "data"))
+    for words in (("workspace", "create", "acme"), ("relay", "create", "--workspace", "acme")):
+        subprocess.run((*at, *words), check=True, capture_output=True, timeout=PATIENCE, cwd=tmp_path)
+    words = ("import", "postfix", str(log), "--workspace", "acme")
+    done = subprocess.run((*at, *words), check=True, capture_output=True, text=True, timeout=PATIENCE, cwd=tmp_path)
+    modules = set(done.stdout.split())
+    assert "chdb" in modules
+    assert modules & {"alembic", "dns", "httpx", "litestar", "uvicorn"} == set()
+
+
 def test_every_word_is_in_the_table_of_its_room() -> None:
     for room, words in cli.COMMANDS.items():
         app = typer.Typer()

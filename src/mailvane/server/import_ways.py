@@ -23,8 +23,8 @@ from mailvane.server.bulk import WayIn
 from mailvane.server.import_worker import QUIET_SECONDS, ShipperProcess, shipper_process
 from mailvane.server.ledger import Ledger
 from mailvane.server.settings import Settings
+from mailvane.server.settling import settle
 from mailvane.server.stores import Stores, stores_here
-from mailvane.server.tracking import settle
 
 MOST_PENDING = 32  # batches: what is read ahead of the mail log waits in the ledger, so only its disk limits this
 MOST_UNMERGED = 32  # blocks: every one makes a part of each table, and questions read all of them

@@ -96,8 +96,8 @@ def _ship(settings: Settings, purpose: str, connection: Connection) -> None:
     Thread(target=_listen, args=(connection, words), daemon=True).start()
     try:
         # Imported here: the process that reads the log needs no engine of its own.
+        from mailvane.server.settling import settle  # noqa: PLC0415
         from mailvane.server.stores import stores_here  # noqa: PLC0415
-        from mailvane.server.tracking import settle  # noqa: PLC0415
 
         with stores_here(settings, purpose) as stores:
             connection.send(None)

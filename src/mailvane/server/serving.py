@@ -64,10 +64,11 @@ from mailvane.server.receiving import Receiving
 from mailvane.server.reputation import Reputation, reputation_of
 from mailvane.server.service_manager import ServiceManager, service_manager
 from mailvane.server.settings import SMTP_DEFAULT, Settings, base_url, master_token, shown
+from mailvane.server.settling import settling_of
 from mailvane.server.stores import Stores, stores_here
 from mailvane.server.timeline import Timeline
 from mailvane.server.tracing import tracing_of
-from mailvane.server.tracking import settling_of, tracking_services
+from mailvane.server.tracking import tracking_services
 from mailvane.web.connection import HttpLimits
 from mailvane.web.server import serve as serve_http
 

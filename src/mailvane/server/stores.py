@@ -23,7 +23,6 @@ from mailvane.server.ledger import Ledger
 from mailvane.server.ledgers import ledger_of
 from mailvane.server.noticing import NoticingReplies
 from mailvane.server.settings import CONFIG_FILE, Settings, fingerprints, master_token
-from mailvane.server.tenants.remote import RemoteRemoval
 from mailvane.server.tenants.removal import Removal, WorkspaceRemoval
 
 
@@ -82,6 +81,9 @@ def removal_anywhere(settings: Settings, purpose: str) -> Iterator[Removal]:
     """Removal of workspaces by the server that has the mail log open, or here when there is none."""
     server = serving(settings)
     if server:
+        # The client of a server is loaded by whoever asks one.
+        from mailvane.server.tenants.remote import RemoteRemoval  # noqa: PLC0415
+
         with closing(RemoteRemoval(server, master_token(settings))) as remote:
             yield remote
     else:
