@@ -52,6 +52,10 @@ def test_times_in_json_are_texts_with_a_zone(installation: Installation, tmp_pat
 
 def test_in_80_columns_a_table_keeps_what_tells_most(installation: Installation, tmp_path: Path) -> None:
     installation.run("import", "postfix", str(tmp_path / "mail.log"))
+    installation.run("domain", "create", "a-brand-with-a-long-name.example")
+    installation.run("domain", "set", "a-brand-with-a-long-name.example", "--daily-limit", "1000")
+    installation.run("suppression", "add", "a.name.that.is.long@inbox.example")
+    installation.run("watch", "add", "domain", "a-brand-with-a-long-name.example")
     installation.environment["COLUMNS"] = "80"
     for words, telling in (
         (("log",), ("gone@example", "bounced", "[unknown user]")),
@@ -59,10 +63,35 @@ def test_in_80_columns_a_table_keeps_what_tells_most(installation: Installation,
         (("key", "list"), ("sk_", "acme", "never")),
         (("workspace", "list"), ("acme", "for ever")),
         (("stats", "--window", "all"), ("gone@example.org", "delivered")),
+        (("domain", "list"), ("a-brand-with-a-long-name.example", "active", "1,000")),
+        (("suppression", "list"), ("a.name.that.is.long@inbox.example", "manual", "for ever")),
+        (("watch", "list"), ("a-brand-with-a-long-name.example",)),
     ):
         told = installation.run(*words).stdout
         assert max(map(len, told.splitlines())) <= 80, words
         assert [each for each in telling if each not in told] == [], told
+
+
+def test_a_list_of_nothing_says_so(installation: Installation) -> None:
+    for words, told in (
+        (("hold", "list"), "nothing is on hold"),
+        (("limit", "list"), "mailvane limit set"),
+        (("maintenance", "list"), "mailvane maintenance add"),
+        (("heartbeat", "list"), "mailvane heartbeat create"),
+        (("domain", "list"), "mailvane domain create"),
+        (("suppression", "list"), "no address is suppressed"),
+    ):
+        assert told in installation.run(*words).stdout, words
+
+
+def test_a_finding_of_the_doctor_is_set_beside_its_name(installation: Installation) -> None:
+    installation.environment["COLUMNS"] = "60"
+    told = installation.run("doctor").stdout.splitlines()
+    assert max(map(len, told)) <= 60
+    marks = [line[:1] for line in told]
+    assert set(marks) == {"✓", "!", " "}
+    column = next(line for line in told if line[2:].startswith("versions")).index("mailvane")
+    assert {line[:column].strip() for line, mark in zip(told, marks, strict=True) if mark == " "} == {""}
 
 
 def test_a_shell_completes_commands_and_options(installation: Installation) -> None:

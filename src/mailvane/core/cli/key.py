@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from mailvane.core.cli.program import Program, tenants_program
-from mailvane.core.cli.rendering import console, moment, print_json, print_record
+from mailvane.core.cli.rendering import moment, print_json, print_record, print_table
 from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.cli.times import GIVEN, coming
 from mailvane.core.errors import InvalidInput
@@ -89,7 +89,7 @@ def list_(
     for one in found:
         used, name = moment(one.last_used_at or 0, program.zone), names.get(one.workspace or 0, "every one")
         table.add_row(str(one.id), one.kind.value, f"{one.hint[:8]}…", used, _shown_expiry(one, program), name)
-    console().print(table)
+    print_table(table, "there are no keys yet: `mailvane key create`", "begins")
 
 
 @group.command(name="set")

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from mailvane.core.cli.program import tenants_program
-from mailvane.core.cli.rendering import console, print_json, print_record
+from mailvane.core.cli.rendering import print_json, print_record, print_table
 from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.errors import InvalidInput
 
@@ -60,7 +60,7 @@ def list_(
     for one, relay in found:
         state = "active" if relay.active else "canceled"
         table.add_row(str(relay.id), one.name, state, str(relay.billing_day), _price(relay), relay.comment)
-    console().print(table)
+    print_table(table, "there are no relays yet: `mailvane relay create`")
 
 
 @group.command(name="set")

@@ -25,6 +25,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]
 _TIMES = re.compile("at|since|until|begins|ends|hour|[a-z_]+_(?:at|until)")  # names of fields that hold a moment
 _EARLIEST, _LATEST = 10**11, 253_402_300_800_000  # ms: 1973, and the year 10000; a smaller number is no moment
 _NARROW = 120  # characters
+_TELLING = 40  # characters of a column that is kept whole, where there is little room
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -101,6 +102,22 @@ def print_record(title: str, fields: dict[str, Any]) -> None:
     table = Table(title=title, show_header=False, title_justify="left", box=None, padding=(0, 2, 0, 0))
     for name, value in fields.items():
         table.add_row(Text(name, "bold"), Text("-" if value in ("", None) else str(value)))
+    console().print(table)
+
+
+def print_table(table: Table, empty: str, *telling: str) -> None:
+    """The rows, or in words that there are none.
+
+    Columns of the headings `telling` are kept whole while others wrap: what a row is about is copied from there.
+    """
+    if not table.row_count:
+        typer.echo(empty)
+        return
+    most = _TELLING if is_narrow() else None
+    for column in table.columns:
+        column.overflow = "fold"
+        if column.header in telling:
+            column.no_wrap, column.overflow, column.max_width = True, "ellipsis", most
     console().print(table)
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rich.table import Table
 from rich.text import Text
 
-from mailvane.core.cli.rendering import console, print_json, rate
+from mailvane.core.cli.rendering import console, print_json, print_table, rate
 from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.moments import DAY_MS
 from mailvane.core.names import mail_domain
@@ -206,7 +206,7 @@ def _show(found: ReportSummary, days: int) -> None:
             f"{one.messages:,}",
             ", ".join(one.organisations[:_ORGANISATIONS]) + more,
         )
-    console().print(domains)
+    print_table(domains, "", "domain")
     typer.echo("")
     senders = Table(box=None, padding=(0, 2, 0, 0))
     # An address that is cut cannot be looked up, and a number that is cut is another number.
@@ -217,7 +217,7 @@ def _show(found: ReportSummary, days: int) -> None:
     senders.add_column("done with it")
     for sender in found.senders:
         senders.add_row(*_row(sender))
-    console().print(senders)
+    print_table(senders, "", "sender")
 
 
 def _row(sender: SenderSummary) -> tuple[str | Text, ...]:

@@ -22,7 +22,7 @@ _MOST_RESULTS = 3
 
 def show_senders(found: Sequence[ServiceSummary], zone: ZoneInfo) -> None:
     """By domain, those of the most messages first."""
-    table = _table("domain", "service", "first seen", "last seen", right=("messages", "pass", "addresses"))
+    table = _table("domain", "service", "first seen", "last seen", right=("messages", "pass", "IPs"))
     for one in found:
         passed = f"{one.passed / one.messages:.1%}" if one.messages else ""
         days = (moment(each, zone)[:10] for each in (one.first_seen, one.last_seen))

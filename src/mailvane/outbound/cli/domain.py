@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from mailvane.core.cli.rendering import console, moment, print_json, print_record, rate
+from mailvane.core.cli.rendering import console, is_narrow, moment, print_json, print_record, print_table, rate
 from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.errors import NotFound
 from mailvane.outbound.cli.program import OutboundProgram, outbound_program
@@ -95,12 +95,15 @@ def list_(
     if as_json:
         print_json(reports)
         return
-    table = Table("domain", "workspace", "state", "enforcement", "today", "this month", "bounces", box=None)
+    narrow = is_narrow()
+    headings = ("domain", "workspace", "state", *(() if narrow else ("enforcement",)), "today", "month", "bounces")
+    table = Table(*headings, box=None)
     for domain, usage in ((report.domain, report.usage) for report in reports):
         today, month = _of(usage.sent_today, domain.daily_limit), _of(usage.sent_month, domain.monthly_limit)
         state, bounces = _state(domain), rate(usage.figures.bounces, usage.figures.sent)
-        table.add_row(domain.name, names[domain.workspace], state, domain.enforcement.value, today, month, bounces)
-    console().print(table)
+        enforcement = () if narrow else (domain.enforcement.value,)
+        table.add_row(domain.name, names[domain.workspace], state, *enforcement, today, month, bounces)
+    print_table(table, "there are no sending domains yet: `mailvane domain create`", "domain")
 
 
 @group.command()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import typer
 from rich.table import Table
 
-from mailvane.core.cli.rendering import console, moment, print_json
+from mailvane.core.cli.rendering import moment, print_json, print_table
 from mailvane.core.errors import NotPossible
 from mailvane.outbound.cli.program import OutboundProgram, outbound_program
 from mailvane.outbound.holds import HoldKind
@@ -44,7 +44,7 @@ def list_(context: typer.Context, as_json: bool = _JSON) -> None:
     table = Table("kind", "name", "since", "by", "note", box=None)
     for each in found:
         table.add_row(each.kind, each.name, moment(each.held_at, program.zone), each.actor, each.note)
-    console().print(table)
+    print_table(table, "nothing is on hold", "name")
 
 
 @group.command(name="set")

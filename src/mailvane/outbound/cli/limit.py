@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from rich.table import Table
 
-from mailvane.core.cli.rendering import console, print_json
+from mailvane.core.cli.rendering import console, print_json, print_table
 from mailvane.core.errors import InvalidInput
 from mailvane.outbound.cli.program import outbound_program
 from mailvane.outbound.model import EVERY, LimitKind, LimitWindow, SenderLimit
@@ -31,7 +31,7 @@ def list_(context: typer.Context, as_json: bool = _JSON) -> None:
     table = Table("kind", "name", "an hour", "a day", "a month", box=None)
     for limit in found:
         table.add_row(limit.kind, limit.name, *(_number(getattr(limit, window.value)) for window in LimitWindow))
-    console().print(table)
+    print_table(table, "no limits are set: `mailvane limit set`", "name")
 
 
 @group.command(name="set")

@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 from rich.table import Table
 
-from mailvane.core.cli.rendering import console, moment, print_csv, print_json
+from mailvane.core.cli.rendering import console, is_narrow, moment, print_csv, print_json, print_table
 from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS
@@ -20,6 +20,7 @@ from mailvane.outbound.suppression_list import CSV_COLUMNS, Said, SuppressionSta
 
 _ADDRESS = typer.Argument(help="A mail address.")
 _WORKSPACE = typer.Option(None, help="The workspace; by default the only one.")
+_DAY = 10  # characters of a moment that tell its day
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 _EXPIRED = typer.Option(False, "--expired", help="Also what holds no more.")
 
@@ -161,10 +162,13 @@ def _show(program: OutboundProgram, found: Sequence[SuppressionStanding], as_jso
     if as_json:
         print_json(found)
         return
-    table = Table("address", "reason", "since", "until", "spared", "warned", "from", box=None)
+    narrow = is_narrow()
+    shown = _DAY if narrow else None  # characters of a moment
+    table = Table("address", "reason", "since", "until", *(() if narrow else ("spared", "warned", "from")), box=None)
     for each in found:
-        ends = "for ever" if each.ends_at is None else moment(each.ends_at, program.zone)
+        ends = "for ever" if each.ends_at is None else moment(each.ends_at, program.zone)[:shown]
         until = ends if each.holds else f"ended {ends}"
-        since = moment(each.noticed_at, program.zone)
-        table.add_row(each.address, each.reason, since, until, f"{each.spared:,}", f"{each.warned:,}", each.source)
-    console().print(table)
+        since = moment(each.noticed_at, program.zone)[:shown]
+        more = () if narrow else (f"{each.spared:,}", f"{each.warned:,}", each.source)
+        table.add_row(each.address, each.reason, since, until, *more)
+    print_table(table, "no address is suppressed", "address")

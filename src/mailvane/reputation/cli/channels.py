@@ -10,7 +10,7 @@ import msgspec
 import typer
 from rich.table import Table
 
-from mailvane.core.cli.rendering import console, print_json
+from mailvane.core.cli.rendering import console, print_json, print_table
 from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.errors import InvalidInput, Transient
 from mailvane.notify.api.channels import ChannelChanges, changed, shown
@@ -51,14 +51,11 @@ def list_(context: typer.Context, workspace: str | None = _WORKSPACE, as_json: b
     if as_json:
         print_json([shown(each) for each in found])
         return
-    if not found:
-        typer.echo("there are no channels yet: `mailvane channels add`")
-        return
     table = Table("name", "kind", "target", "from", "quiet hours", "id", box=None)
     for each in found:
         quiet = f"{each.quiet_from}-{each.quiet_until} {each.quiet_zone}".strip() if each.quiet_from else ""
         table.add_row(each.name, each.kind, each.shown_target, each.min_severity, quiet, each.id)
-    console().print(table)
+    print_table(table, "there are no channels yet: `mailvane channels add`", "name", "id")
 
 
 @group.command()

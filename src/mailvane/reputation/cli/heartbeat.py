@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from rich.table import Table
 
-from mailvane.core.cli.rendering import console, moment, print_json
+from mailvane.core.cli.rendering import console, moment, print_json, print_table
 from mailvane.core.cli.selection import chosen_workspace
 from mailvane.reputation.cli.program import ReputationProgram, reputation_program
 from mailvane.reputation.heartbeats import LONGEST_SECONDS, USUAL_GRACE_SECONDS, standing
@@ -34,7 +34,7 @@ def list_(context: typer.Context, workspace: str | None = _WORKSPACE, as_json: b
         called = moment(one.called_at, program.zone) if one.called_at else "never"
         state, due = "late" if one.late else "in time", moment(one.due_at, program.zone)
         table.add_row(one.name, state, called, due, f"{one.period} s", f"{one.grace} s", one.id)
-    console().print(table)
+    print_table(table, "there are no heartbeats yet: `mailvane heartbeat create`", "name", "id")
 
 
 @group.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from rich.table import Table
 
-from mailvane.core.cli.rendering import console, moment, print_json
+from mailvane.core.cli.rendering import moment, print_json, print_table
 from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.cli.times import GIVEN, coming
 from mailvane.core.identifiers import new_id
@@ -35,7 +35,7 @@ def list_(context: typer.Context, workspace: str | None = _WORKSPACE, as_json: b
     for one in found:
         state = "over" if one.until <= now else "now" if one.since <= now else "to come"
         table.add_row(moment(one.since, program.zone), moment(one.until, program.zone), state, one.reason, one.id)
-    console().print(table)
+    print_table(table, "there are no maintenance windows: `mailvane maintenance add`", "id")
 
 
 @group.command()

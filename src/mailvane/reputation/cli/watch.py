@@ -8,7 +8,7 @@ import msgspec
 import typer
 from rich.table import Table
 
-from mailvane.core.cli.rendering import console, moment, print_json
+from mailvane.core.cli.rendering import moment, print_json, print_table
 from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.errors import InvalidInput
 from mailvane.reputation.asset_names import normalized
@@ -92,13 +92,10 @@ def _show(program: ReputationProgram, assets: Sequence[Asset], as_json: bool) ->
             ]
         )
         return
-    if not assets:
-        typer.echo("nothing is watched yet: `mailvane watch add ip 192.0.2.7`")
-        return
     table = Table("kind", "name", "state", "asked", "error", box=None)
     for one in assets:
         table.add_row(one.kind, one.name, one.status, moment(one.updated_at, program.zone), one.error)
-    console().print(table)
+    print_table(table, "nothing is watched yet: `mailvane watch add ip 192.0.2.7`", "name")
 
 
 def _workspace(program: ReputationProgram, name: str | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typer
+from rich.table import Table
 from rich.text import Text
 
 from mailvane.core.cli.rendering import console, print_json
@@ -35,10 +36,14 @@ def doctor(
     if as_json:
         print_json(checks)
     else:
-        out = console()
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, style="bold")
+        table.add_column(overflow="fold")
         for check in checks:
-            out.print(Text.assemble(_MARKS[check.result], " ", (f"{check.name:<16}", "bold"), check.finding))
+            table.add_row(_MARKS[check.result], check.name, check.finding)
             if check.advice:
-                out.print(Text(f"  {'':<16}{check.advice}", "dim"))
+                table.add_row("", "", Text(check.advice, "dim"))
+        console().print(table)
     if any(check.result is CheckResult.BAD for check in checks):
         raise typer.Exit(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from rich.table import Table
 
-from mailvane.core.cli.rendering import console, moment, print_json
+from mailvane.core.cli.rendering import is_narrow, moment, print_json, print_table, short_moment
 from mailvane.server.program import server_program
 
 group = typer.Typer(help="The servers that share a ledger.", no_args_is_help=True)
@@ -32,9 +32,10 @@ def list_(
         print_json(found)
         return
     table = Table("node", "roles", "answers on", "version", "since", "state", box=None)
+    when = short_moment if is_narrow() else moment
     for one in found:
-        state = f"silent since {moment(one.seen_at, program.zone)}" if one.is_silent(now) else "runs"
+        state = f"silent since {when(one.seen_at, program.zone)}" if one.is_silent(now) else "runs"
         table.add_row(
-            one.name, " ".join(one.roles), one.address, one.version, moment(one.started_at, program.zone), state
+            one.name, " ".join(one.roles), one.address, one.version, when(one.started_at, program.zone), state
         )
-    console().print(table)
+    print_table(table, "no server runs on this ledger", "answers on")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from rich.table import Table
 
-from mailvane.core.cli.rendering import console, moment, print_json, print_record
+from mailvane.core.cli.rendering import moment, print_json, print_record, print_table
 from mailvane.maillog.cli.program import maillog_program
 from mailvane.server.program import server_program
 
@@ -42,7 +42,7 @@ def list_(context: typer.Context, as_json: bool = typer.Option(False, "--json", 
     for one in found:
         kept = f"{one.retention_days} days" if one.retention_days else "for ever"
         table.add_row(str(one.id), one.name, moment(one.created_at, maillog_program(context).zone), kept)
-    console().print(table)
+    print_table(table, "there are no workspaces yet: `mailvane workspace create`", "name")
 
 
 @group.command(name="set")
