@@ -82,6 +82,20 @@ def open_directory() -> Iterator[Path]:
         yield Path(name)
 
 
+def test_a_secret_of_the_report_mailbox_that_others_can_read_is_named(open_directory: Path) -> None:
+    installation = Installation(open_directory / "data")
+    installation.tenant("acme")
+    secret = open_directory / "oauth.json"
+    secret.write_text(json.dumps({"tenant": "t", "client_id": "c", "client_secret": "s"}))
+    secret.chmod(0o644)
+    mailbox = f'via = "graph"\nuser = "a@shop.example"\noauth_file = "{secret}"\nworkspace = "acme"\n'
+    settings(installation, f"[reputation.reports_mailbox]\n{mailbox}")
+    found = examined(installation)["report mailbox"]
+    assert (found["result"], found["advice"]) == ("warning", f"chmod o-r {secret}")
+    secret.chmod(0o600)
+    assert examined(installation)["report mailbox"]["result"] == "good"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may ask as another user")
 def test_it_judges_as_the_user_that_the_server_runs_as(open_directory: Path) -> None:
     """Root may read every log; the server, whose the data directory is, may not."""

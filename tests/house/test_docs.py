@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+import typer
+
+from mailvane.server.cli import build
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("commands.md", "settings.md", "http.md", "metrics.md", "rules.md")
@@ -26,6 +32,37 @@ def generator() -> ModuleType:
 @pytest.mark.parametrize("page", PAGES)
 def test_the_reference_says_what_the_program_says(generator: ModuleType, page: str) -> None:
     assert (DOCS / "reference" / page).read_text() == generator.pages()[page], "run `make docs`"
+
+
+def named_commands() -> Iterator[tuple[str, list[str]]]:
+    """What stands as `mailvane …` within a line of the program's texts and of the guides, and where."""
+    root = DOCS.parent
+    texts = [*(root / "src" / "mailvane").rglob("*.py"), *(DOCS / "how-to").glob("*.md"), *root.glob("*/README.md")]
+    for path in texts:
+        for words in re.findall(r"(?<!`)`mailvane ([^`\n]+)`(?!`)", path.read_text()):
+            yield str(path.relative_to(root)), words.split()
+
+
+def unknown_word(command: Any, words: list[str]) -> str:
+    """The first that the program would not take as a command or an option; empty where there is none."""
+    options = {name for each in command.params for name in (*each.opts, *each.secondary_opts)} | {"--help"}
+    for place, word in enumerate(words):
+        children = getattr(command, "commands", {})
+        if word.startswith("--"):
+            if word.partition("=")[0] not in options:
+                return word
+        elif children and word[0].islower():
+            found = [children.get(one) for one in word.split("|")]
+            unknown = [unknown_word(each, words[place + 1 :]) if each else word for each in found]
+            return next(filter(None, unknown), "")
+    return ""
+
+
+def test_every_command_that_a_text_names_is_one() -> None:
+    program = typer.main.get_command(build())
+    found = list(named_commands())
+    assert len(found) > 100
+    assert [(path, *words) for path, words in found if unknown_word(program, words)] == []
 
 
 def test_every_generated_page_is_compared(generator: ModuleType) -> None:

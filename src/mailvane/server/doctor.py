@@ -284,7 +284,8 @@ def _unread(settings: Settings) -> Check:
         found += unread_by(server, settings)
     if not found:
         return Check("unread", CheckResult.GOOD, "every setting that is written is read")
-    return Check("unread", CheckResult.WARNING, "; ".join(each.finding for each in found), found[0].advice)
+    advice = "; ".join(dict.fromkeys(each.advice for each in found))
+    return Check("unread", CheckResult.WARNING, "; ".join(each.finding for each in found), advice)
 
 
 def _said(answer: httpx.Response) -> str:
@@ -321,7 +322,6 @@ def _contents(settings: Settings) -> Check:
     if not found:
         message = "all that is there can be read, and the views have what the events have"
         return Check("contents", CheckResult.GOOD, message)
-    more = f"; {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     events = any("events:" in each for each in found)
     advice = (
         "`mailvane restore` a backup into a new data directory; without one, `mailvane doctor --accept-loss` goes on"
@@ -330,7 +330,7 @@ def _contents(settings: Settings) -> Check:
     return Check(
         "contents",
         CheckResult.BAD,
-        "the mail log is damaged: " + "; ".join(found[:_SHOWN]) + more,
+        "the mail log is damaged: " + "; ".join(found[:_SHOWN]) + _rest(found),
         advice if events else "`mailvane rebuild` makes the views anew from the events",
     )
 
@@ -366,19 +366,32 @@ def _report_mailbox(settings: Settings) -> Check:
             read_oauth_file(chosen.oauth_file)
         except CollectionFailed as error:
             return Check(name, CheckResult.BAD, error.message, "docs/how-to/report-mailbox.md says what stands in it")
+        if (found := _open_to_others(name, Path(chosen.oauth_file), settings)) is not None:
+            return found
     now = time.time_ns() // 1_000_000
     with ledger_of(settings) as ledger:
-        found = ledger.tenants.workspace_named(chosen.workspace)
-        if found is None:
+        workspace = ledger.tenants.workspace_named(chosen.workspace)
+        if workspace is None:
             advice = f"`mailvane workspace create {chosen.workspace}`, or another name in [reputation.reports_mailbox]"
             return Check(name, CheckResult.BAD, f"there is no workspace {visible(chosen.workspace)}", advice)
         health = [
-            each for each in ledger.observations.health(found.id) if each.source is Source.DMARC and each.failures
+            each for each in ledger.observations.health(workspace.id) if each.source is Source.DMARC and each.failures
         ]
     if health:
-        told = f"{finding}: fails since {hours(now - health[0].failed_at)}: {visible(health[0].error)}"
+        told = f"{finding}: has failed for {hours(now - health[0].failed_at)}: {visible(health[0].error)}"
         return Check(name, CheckResult.WARNING, told, "docs/how-to/report-mailbox.md says what an administrator grants")
     return Check(name, CheckResult.GOOD, finding)
+
+
+def _open_to_others(name: str, secret: Path, settings: Settings) -> Check | None:
+    """A file with a secret that the server may not read, or others may."""
+    user = server_user(settings, running_server(settings))
+    if user.may(secret, "r") is False:
+        return Check(name, CheckResult.BAD, f"{secret} cannot be read by {user.name}", f"chown {user.uid} {secret}")
+    closed = not stat.S_IMODE(secret.resolve().parent.stat().st_mode) & stat.S_IXOTH
+    if not closed and stat.S_IMODE(secret.stat().st_mode) & stat.S_IROTH:
+        return Check(name, CheckResult.WARNING, f"{secret} can be read by others", f"chmod o-r {secret}")
+    return None
 
 
 def _alerts(settings: Settings) -> Check:
@@ -390,18 +403,26 @@ def _alerts(settings: Settings) -> Check:
             for one in ledger.tenants.workspaces()
         }
         found = {workspace: warnings.of(workspace, alerts) for workspace, alerts in active.items()}
-    warned = [
-        f"{alert.name} ({alert.id}): {told[0].field}: {told[0].message}"
-        for workspace, alerts in active.items()
-        for alert in alerts
-        if (told := found[workspace].get(alert.id))
-    ]
+    # What is wrong with the server is wrong with many alerts, and said once.
+    warned: dict[str, list[str]] = {}
+    for workspace, alerts in active.items():
+        for alert in alerts:
+            if told := found[workspace].get(alert.id):
+                warned.setdefault(f"{told[0].field}: {told[0].message}", []).append(f"{alert.name} ({alert.id})")
     finding = f"{sum(map(len, active.values()))} active alert(s)"
     if not warned:
         return Check("alerts", CheckResult.GOOD, finding)
-    more = [f"{len(warned) - _SHOWN} more"] if len(warned) > _SHOWN else []
-    finding = "; ".join([finding, *map(visible, warned[:_SHOWN]), *more])
-    return Check("alerts", CheckResult.WARNING, finding, "`mailvane alerts show` tells all of one")
+    each = [f"{_some(names)}: {message}" for message, names in warned.items()]
+    finding = "; ".join([finding, *map(visible, each[:_SHOWN])]) + _rest(each)
+    return Check("alerts", CheckResult.WARNING, finding, "`mailvane alerts show ALERT_ID` tells all of one")
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + _rest(names)
+
+
+def _rest(found: list[str]) -> str:
+    return f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
 
 
 def _source_message(health: list[SourceHealth], now: int) -> str:

@@ -17,6 +17,7 @@ from mailvane.server.running_server import running_server, server_user
 from mailvane.server.settings import Settings
 
 TOLERANCE = 15 * MINUTE_MS  # milliseconds; zones differ by no less
+_FROM_DAYS = 3
 _SILENT_MS = DAY_MS  # ours: a mail server that is up writes something every day
 
 
@@ -51,9 +52,11 @@ def _journal(name: str, log: PostfixLog) -> Check:
     if newest is None:
         finding = f"{message}: no entry matches, or this user may not see them"
         return Check(name, CheckResult.WARNING, finding, "`journalctl -n 1 MATCHES` as the server's user tells")
-    return Check(
-        name, CheckResult.GOOD, f"{message}: newest entry of {hours(time.time_ns() // 1_000_000 - newest)} ago"
-    )
+    age = time.time_ns() // 1_000_000 - newest
+    told = f"{message}: newest entry of {hours(age)} ago"
+    if age > _SILENT_MS:
+        return Check(name, CheckResult.WARNING, told, "does Postfix still log to this journal, and match these terms?")
+    return Check(name, CheckResult.GOOD, told)
 
 
 def _clock(name: str, log: PostfixLog, path: Path, zone: ZoneInfo) -> Check:
@@ -65,9 +68,8 @@ def _clock(name: str, log: PostfixLog, path: Path, zone: ZoneInfo) -> Check:
         if newest.empty:
             return Check(name, CheckResult.GOOD, f"{message}: empty")
         finding = f"{message}: no line near its end is understood"
-        return Check(
-            name, CheckResult.WARNING, finding, "is this the log of a Postfix? `mailvane import --samples` tells"
-        )
+        advice = "is this the log of a Postfix? `mailvane import postfix FILE --show-unparsed` shows such lines"
+        return Check(name, CheckResult.WARNING, finding, advice)
     advice = (
         f"stamps that name no zone are read in {zone.key}: set the timezone of this log, or the clock of its writer"
     )
@@ -85,5 +87,7 @@ def _clock(name: str, log: PostfixLog, path: Path, zone: ZoneInfo) -> Check:
 
 
 def hours(milliseconds: int) -> str:
+    """Or days, where so many hours would have to be divided by the reader."""
     minutes = max(0, milliseconds) // MINUTE_MS
-    return f"{minutes // 60} h {minutes % 60} min"
+    days = minutes * MINUTE_MS // DAY_MS
+    return f"{minutes // 60} h {minutes % 60} min" if days < _FROM_DAYS else f"{days:,} days"

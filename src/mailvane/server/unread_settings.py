@@ -40,12 +40,14 @@ def idle_settings(settings: Settings) -> Iterator[Unread]:
     """What was set and has no effect, as something else is not set."""
     mailbox, directory = settings.dmarc.reports_mailbox, settings.dmarc.reports_directory
     if mailbox != ImapMailbox() and not mailbox.is_set:
-        yield Unread("[reputation.reports_mailbox] has no `host`: no mailbox is read", "set its `host`")
+        yield Unread("[reputation.reports_mailbox] has no `host`: no mailbox is read", "set the `host` of the mailbox")
     if directory != ReportDirectory() and directory.path is None:
-        yield Unread("[reputation.reports_directory] has no `path`: no directory is read", "set its `path`")
+        yield Unread(
+            "[reputation.reports_directory] has no `path`: no directory is read", "set the `path` of the directory"
+        )
     mail = NotifySettings().mail
     if settings.notify.mail != mail and not settings.notify.mail.host:
-        yield Unread("[reputation.mail] has no `host`: no mail is sent", "set its `host`")
+        yield Unread("[reputation.mail] has no `host`: no mail is sent", "set the `host` of mail")
 
 
 def unread_by(server: RunningServer, settings: Settings) -> Iterator[Unread]:

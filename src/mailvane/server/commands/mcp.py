@@ -34,4 +34,6 @@ def mcp(
         where = None if listen is None else read_listen(listen)
     except InvalidSetting as error:
         raise InvalidInput(f"--listen: {error.message}") from None
+    if where is not None:
+        typer.echo(f"answers at http://{where}/mcp", err=True)
     server_program(context).mcp(workspace, where)

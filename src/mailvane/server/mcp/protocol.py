@@ -6,7 +6,6 @@ Imports the `mcp` library, which takes a second: only `mailvane mcp` loads this.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from functools import wraps
 from threading import BoundedSemaphore
@@ -31,8 +30,6 @@ from mailvane.maillog.query_language import FIELDS, STATES
 from mailvane.outbound.admission.replay import Limits
 from mailvane.server.mcp.desk import WINDOWS, CountBy, Desk, DeskServices
 from mailvane.server.mcp.settings import McpSettings, Write
-
-log = logging.getLogger(__name__)
 
 PATH = "/mcp"
 _MOST_AT_ONCE = 4  # questions that wait for a store; others wait for their turn
@@ -255,7 +252,6 @@ def serve_http(services: DeskServices, where: Listen) -> None:
         app, host=where.host, port=where.port, log_config=None, access_log=False, server_header=False,
         limit_concurrency=200, timeout_keep_alive=30,
     )  # fmt: skip
-    log.warning("answering MCP at http://%s%s", where, PATH)
     try:
         uvicorn.Server(config).run()
     except SystemExit:
