@@ -17,6 +17,7 @@ from mailvane.dashboard.application import Dashboard, create_dashboard
 from mailvane.dashboard.services import DashboardServices
 from mailvane.server import http as module
 from mailvane.server.http import HttpServices, create_app
+from mailvane.web.application import Application
 
 _ended: list[Litestar] = []
 _ended_dashboards: list[Litestar] = []
@@ -31,7 +32,7 @@ def application(services: HttpServices) -> Iterator[Litestar]:
         dashboards.append(_dashboard(services, clock))
         return dashboards[-1]
 
-    with patch.object(module, "Litestar", _routed), patch.object(module, "create_dashboard", dashboard):
+    with patch.object(module, "Application", _routed), patch.object(module, "create_dashboard", dashboard):
         made = create_app(services)
     yield made
     _ended.append(made)
@@ -40,7 +41,7 @@ def application(services: HttpServices) -> Iterator[Litestar]:
 
 def _routed(**options: Any) -> Litestar:
     if not _ended:
-        made = Litestar(**options)
+        made = Application(**options)
         _routes[made] = made.asgi_handler
         return made
     again = _ended.pop()

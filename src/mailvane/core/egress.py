@@ -86,15 +86,20 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, guard: EgressGuard, inner: httpx.AsyncBaseTransport | None = None) -> None:
         self._guard = guard
-        self._inner = inner or httpx.AsyncHTTPTransport(verify=certificates(), retries=0)
+        self._inner = inner
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host = request.url.raw_host.decode("ascii")  # in Unicode it would be looked up by IDNA 2003
         port = request.url.port or (443 if request.url.scheme == "https" else 80)
-        return await self._inner.handle_async_request(sent_to(request, await self._guard.address_of(host, port)))
+        address = await self._guard.address_of(host, port)
+        if self._inner is None:
+            authorities = await asyncio.to_thread(certificates)
+            self._inner = self._inner or httpx.AsyncHTTPTransport(verify=authorities, retries=0)
+        return await self._inner.handle_async_request(sent_to(request, address))
 
     async def aclose(self) -> None:
-        await self._inner.aclose()
+        if self._inner is not None:
+            await self._inner.aclose()
 
 
 class PinnedTransport(httpx.BaseTransport):

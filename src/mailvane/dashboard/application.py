@@ -16,11 +16,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import uuid4
 from zoneinfo import ZoneInfo, available_timezones
 
-from litestar import Litestar, Request, Response
+from litestar import Request, Response
 from litestar.datastructures import Cookie
 from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
-from litestar.handlers import HTTPRouteHandler, route
+from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
 from mailvane.core.errors import MailvaneError, NotAllowed, NotAuthenticated, NotFound, StoreFull, Transient
@@ -35,6 +35,7 @@ from mailvane.dashboard.rendering import Renderer
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.static_files import StaticFiles
 from mailvane.dashboard.visits import File, Html, Page, Redirect, Reply, Visit
+from mailvane.web.application import Application, Handler, Routes
 from mailvane.web.connection import ENDING, PROVEN
 from mailvane.web.gateway import is_head
 
@@ -79,8 +80,8 @@ class Dashboard:
         self._threads = ThreadPoolExecutor(_THREADS, "dashboard", initializer=lower_priority)
         self._streams = Streams(services.changes, clock)
 
-    def handlers(self) -> list[HTTPRouteHandler]:
-        return [*(self._handler(page) for page in PAGES), self._ticks_handler(), self._static_handler()]
+    def handlers(self) -> Routes:
+        return Routes([*(self._handler(page) for page in PAGES), self._ticks_handler(), self._static_handler()])
 
     async def close(self) -> None:
         await self._streams.close()
@@ -92,7 +93,7 @@ class Dashboard:
             form = await _form_of(request) if page.method == "post" else {}
             return await self._run(partial(self._reply, page, request, form, self._clock()))
 
-        serve = route(
+        serve = Handler(
             PREFIX + page.path, http_method=HttpMethod(page.method.upper()), request_max_body_size=_LARGEST_FORM,
             name=f"ui {page.method} {page.path}",
         )  # fmt: skip
@@ -120,7 +121,7 @@ class Dashboard:
             )
             return Stream(told, headers=headers, media_type="text/event-stream")
 
-        made: HTTPRouteHandler = route(PREFIX + TICKS.path, http_method=HttpMethod.GET, name="ui ticks")(ticks)
+        made: HTTPRouteHandler = Handler(PREFIX + TICKS.path, http_method=HttpMethod.GET, name="ui ticks")(ticks)
         return made
 
     def _static_handler(self) -> HTTPRouteHandler:
@@ -129,7 +130,7 @@ class Dashboard:
             headers = {**HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
             return Response(found.content, media_type=found.media_type, headers=headers)
 
-        made: HTTPRouteHandler = route(f"{PREFIX}/static/{{name:str}}", http_method=HttpMethod.GET, name="ui static")(
+        made: HTTPRouteHandler = Handler(f"{PREFIX}/static/{{name:str}}", http_method=HttpMethod.GET, name="ui static")(
             static
         )
         return made
@@ -194,11 +195,11 @@ class Dashboard:
         return Response(content, status_code=reply.status, headers=headers, media_type="text/html")
 
 
-def create_dashboard(services: DashboardServices, clock: Callable[[], int]) -> Litestar:
+def create_dashboard(services: DashboardServices, clock: Callable[[], int]) -> Application:
     """The application that answers below /ui."""
     dashboard = Dashboard(services, clock)
-    return Litestar(
-        route_handlers=dashboard.handlers(),
+    return Application(
+        route_handlers=[dashboard.handlers()],
         exception_handlers={Exception: dashboard_error},
         request_max_body_size=_LARGEST_FORM,
         openapi_config=None,

@@ -4,6 +4,7 @@ https://rspamd.com/doc/developers/protocol.html: the whole mail to `/checkv2`, t
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -56,12 +57,19 @@ class Rspamd:
         self._url = url.rstrip("/")
         self._controller = controller.rstrip("/")
         self._password = password
-        self._client = httpx.AsyncClient(
-            verify=certificates(), trust_env=False, timeout=_SECONDS, limits=httpx.Limits(max_connections=64)
+        self._is_tls = any(each.startswith("https:") for each in (url, controller))
+
+    @cached_property
+    def _client(self) -> httpx.AsyncClient:
+        """Made when it is first needed: to read the certificate authorities takes some 50 ms."""
+        limits = httpx.Limits(max_connections=64)
+        return httpx.AsyncClient(
+            verify=self._is_tls and certificates(), trust_env=False, timeout=_SECONDS, limits=limits
         )
 
     async def close(self) -> None:
-        await self._client.aclose()
+        if "_client" in vars(self):
+            await self._client.aclose()
 
     async def score(self, mail: Checked) -> SpamScore:
         """Raises CollectionFailed when it does not answer, or not to the question."""

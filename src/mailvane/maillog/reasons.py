@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 
 import msgspec
@@ -55,11 +55,16 @@ class Reasons:
     """The table, ready for use. The first rule that matches decides."""
 
     def __init__(self, rules: list[Rule]) -> None:
-        self._matchers = [
-            _Matcher(rule, _compiled(rule.text, re.IGNORECASE), _compiled(rule.code), _compiled(rule.enhanced))
-            for rule in rules
-        ]
+        self._rules = rules
         self._cached = lru_cache(_CACHED_REPLIES)(self._decide)
+
+    @cached_property
+    def _matchers(self) -> list[_Matcher]:
+        """Compiled with the first reply: that takes a tenth of a second, which a start should not wait for."""
+        return [
+            _Matcher(rule, _compiled(rule.text, re.IGNORECASE), _compiled(rule.code), _compiled(rule.enhanced))
+            for rule in self._rules
+        ]
 
     def sort(self, reply: str, code: int, enhanced: str) -> tuple[ReasonFamily, bool]:
         """`(family, hard)`: hard when trying again cannot help."""

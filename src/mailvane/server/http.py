@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 
-from litestar import Litestar
 from litestar.datastructures import State
 from prometheus_client import CollectorRegistry
 
@@ -52,6 +51,7 @@ from mailvane.server.tenants import routes as tenant_routes
 from mailvane.server.tenants.removal import WorkspaceRemoval
 from mailvane.server.tenants.services import TenantServices
 from mailvane.web import description
+from mailvane.web.application import Application
 from mailvane.web.dialect import NATIVE
 from mailvane.web.gateway import Authenticator, Gateway, KeyCache, render_error
 from mailvane.web.handlers import handlers
@@ -141,7 +141,7 @@ def document() -> bytes:
     return description.described(_TABLES)
 
 
-def create_app(services: HttpServices, registry: CollectorRegistry | None = None) -> Litestar:
+def create_app(services: HttpServices, registry: CollectorRegistry | None = None) -> Application:
     """The application. A registry that is passed in may carry other parts' metrics; they are shown along."""
     metrics = Metrics(registry or CollectorRegistry())
     threads = ThreadPools(on_abandoned=metrics.abandoned, tracing=services.tracing)
@@ -155,7 +155,7 @@ def create_app(services: HttpServices, registry: CollectorRegistry | None = None
     async def send_last_traces() -> None:
         await to_thread(services.tracing.close)
 
-    app = Litestar(
+    app = Application(
         route_handlers=handlers(_TABLES),
         exception_handlers={Exception: render_error},
         request_max_body_size=_LARGEST_QUESTION,

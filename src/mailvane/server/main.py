@@ -246,9 +246,12 @@ class Mailvane:
         return self._ledger.nodes.nodes()
 
     def serve(self, roles: frozenset[str]) -> None:
-        from mailvane.server.serving import serve  # noqa: PLC0415
+        from mailvane.server.starting import started  # noqa: PLC0415
 
-        serve(self._settings, roles)
+        with started(self._settings, roles) as start:
+            from mailvane.server.serving import serve_from  # noqa: PLC0415
+
+            serve_from(start, self._settings, roles)
 
     def configuration(self) -> Configuration:
         from mailvane.server.configuration.parts import Rooms  # noqa: PLC0415

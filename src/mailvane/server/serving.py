@@ -6,7 +6,6 @@ import asyncio
 import gc
 import logging
 import signal
-import socket
 import sys
 import time
 from asyncio import to_thread
@@ -23,13 +22,10 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 
 from mailvane import __version__
 from mailvane.core.connections import ConnectionLimits
-from mailvane.core.errors import InvalidSetting
 from mailvane.core.leasing import process_name
-from mailvane.core.listening import Listen
 from mailvane.core.memory import give_back
 from mailvane.core.nodes import Node, present
 from mailvane.core.periodic import Background, every, in_background
-from mailvane.core.priority import at_low_priority
 from mailvane.core.tenants.service import Tenancy
 from mailvane.dashboard.live.changes import Changes
 from mailvane.dashboard.people.service import People
@@ -44,7 +40,6 @@ from mailvane.outbound.policy.server import PolicyServer
 from mailvane.outbound.services import OutboundServices
 from mailvane.server.alerting import monitoring_settings
 from mailvane.server.asking import is_embedded
-from mailvane.server.descriptors import connections_of_a_door, raised
 from mailvane.server.digesting import digesting
 from mailvane.server.disk_space import room_finder
 from mailvane.server.following import Follower, FollowingMetrics
@@ -57,15 +52,15 @@ from mailvane.server.inbound import inbound_services
 from mailvane.server.judging import classifying
 from mailvane.server.ledgers import end_what_dead_processes_hold
 from mailvane.server.login_provider import admission, login_provider
-from mailvane.server.mail_metrics import MailMetrics
 from mailvane.server.mailboxes import WarmupWatch, mailbox_services
 from mailvane.server.outbound import outbound_services, policy_server
 from mailvane.server.receiving import Receiving
 from mailvane.server.reputation import Reputation, reputation_of
 from mailvane.server.service_manager import ServiceManager, service_manager
-from mailvane.server.settings import SMTP_DEFAULT, Settings, base_url, master_token, shown
+from mailvane.server.settings import Settings, base_url, master_token
 from mailvane.server.settling import settling_of
-from mailvane.server.stores import Stores, stores_here
+from mailvane.server.starting import Start, started
+from mailvane.server.stores import Stores
 from mailvane.server.timeline import Timeline
 from mailvane.server.tracing import tracing_of
 from mailvane.server.tracking import tracking_services
@@ -85,18 +80,20 @@ _USUALLY = (700, 10, 10)  # objects made before garbage is looked for, as the in
 
 def serve(settings: Settings, roles: frozenset[str], ready: Callable[[Stores], None] | None = None) -> None:
     """Run the roles until SIGINT or SIGTERM; `ready` is called once, when questions are answered."""
-    timeline = Timeline("modules")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    log.info("settings: %s", "; ".join(f"{name}={value}" for name, value in shown(settings).items()))
-    limits = connections_of_a_door(raised())
-    _refuse_busy_doors(settings, roles)
-    registry = CollectorRegistry()
-    metrics, mail = FollowingMetrics(registry), MailMetrics(registry)
+    with started(settings, roles) as start:
+        serve_from(start, settings, roles, ready)
+
+
+def serve_from(
+    start: Start, settings: Settings, roles: frozenset[str], ready: Callable[[Stores], None] | None = None
+) -> None:
+    """Likewise, where the stores are being opened already."""
+    timeline, limits, registry, mail = start.timeline, start.limits, start.registry, start.mail
+    timeline.reached("other modules")
+    metrics = FollowingMetrics(registry)
     ProcessCollector(registry=registry)
     with ExitStack() as running:
-        url = base_url(settings) if "http" in roles else ""
-        opening = partial(stores_here, settings, "mailvane serve", url, mail.recorded)
-        stores = at_low_priority(lambda: running.enter_context(opening()))
+        stores = start.stores()
         timeline.reached("stores")
         end_what_dead_processes_hold(settings, stores.ledger, _clock())
         node = _node(settings, roles)
@@ -166,26 +163,6 @@ def heartbeat_of(settings: Settings, stores: Stores, followed: FollowedLogs) -> 
         return []
     look = partial(all_is_well, stores, followed, room_finder(settings), _clock)
     return [Heartbeat(settings.notify.heartbeat_url, settings.notify.heartbeat_seconds, look).run]
-
-
-def _refuse_busy_doors(settings: Settings, roles: frozenset[str]) -> None:
-    if "http" in roles:
-        _refuse_busy(settings.http)
-    if "policy" in roles and isinstance(settings.policy, Listen):
-        _refuse_busy(settings.policy)
-    if "smtp" in roles and str(settings.smtp) != SMTP_DEFAULT:
-        _refuse_busy(settings.smtp)
-
-
-def _refuse_busy(listen: Listen) -> None:
-    """Said before the stores are opened: a second server on the port should hear it at once."""
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(tuple(listen))
-        except OSError as error:
-            raise InvalidSetting(f"cannot listen on {listen}: {error.strerror}") from None
 
 
 @contextmanager
@@ -303,15 +280,14 @@ async def _run(
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
     # What was made until here lives as long as the process. A collector that went through it again and again would stop
-    # every answer for a tenth of a second each time.
-    gc.collect()
+    # every answer for a tenth of a second each time. It does not go through it once before: that takes a fifth of a
+    # second, and finds two hundred objects.
     gc.freeze()
     gc.set_threshold(*_USUALLY)
-    give_back()
     sys.setswitchinterval(_SWITCH_SECONDS)
     await outbound.decision_queue.start()
     try:
-        async with in_background([manager.watch]), _policing(settings, policy):
+        async with in_background([manager.watch, partial(to_thread, give_back)]), _policing(settings, policy):
             if answering is None:
                 manager.ready("without HTTP")
             await (stop.wait() if answering is None else answering(stop))

@@ -10,11 +10,12 @@ import msgspec
 from litestar import Request
 from litestar.enums import HttpMethod
 from litestar.exceptions import InternalServerException
-from litestar.handlers import HTTPRouteHandler, route
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from mailvane.core.errors import NotAllowed, NotPossible
 from mailvane.core.tenants.model import KeyKind, Principal
+from mailvane.web.application import Handler, Routes
 from mailvane.web.dialect import JSON
 from mailvane.web.endpoints import (
     NO_CONTENT,
@@ -67,9 +68,9 @@ class _Served:
     headers: tuple[str, ...]
 
 
-def handlers(tables: Iterable[RouteTable]) -> list[HTTPRouteHandler]:
+def handlers(tables: Iterable[RouteTable]) -> list[Routes]:
     """What the framework serves."""
-    return [_handler(row, table) for table in tables for row in table.rows]
+    return [Routes(_handler(row, table) for row in table.rows) for table in tables]
 
 
 def _handler(row: Endpoint, table: RouteTable) -> HTTPRouteHandler:
@@ -84,7 +85,7 @@ def _handler(row: Endpoint, table: RouteTable) -> HTTPRouteHandler:
     async def on_thread(request: AnyRequest) -> ASGIApp:
         return Reply(await _answered(served, request), status, content_type)
 
-    serve = route(
+    serve = Handler(
         table.path(row), http_method=HttpMethod(row.method.upper()), name=row.name, request_max_body_size=row.largest,
         status_code=200,  # the reply tells its own
     )  # fmt: skip
