@@ -71,8 +71,8 @@ def test_an_import_loads_no_server_and_no_client(tmp_path: Path) -> None:
     at = (sys.executable, "-c", PROGRAM, "--data", str(tmp_path / "data"))
     for words in (("workspace", "create", "acme"), ("relay", "create", "--workspace", "acme")):
         subprocess.run((*at, *words), check=True, capture_output=True, timeout=PATIENCE, cwd=tmp_path)
-    words = ("import", "postfix", str(log), "--workspace", "acme")
-    done = subprocess.run((*at, *words), check=True, capture_output=True, text=True, timeout=PATIENCE, cwd=tmp_path)
+    command = (*at, "import", "postfix", str(log), "--workspace", "acme")
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE, cwd=tmp_path)
     modules = set(done.stdout.split())
     assert "chdb" in modules
     assert modules & {"alembic", "dns", "httpx", "litestar", "uvicorn"} == set()
