@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, update
@@ -97,6 +98,32 @@ def _blocks(connection: Connection, block: int) -> list[dict[str, object]]:
         }
         for workspace, those in sorted(found.items())
     ]  # fmt: skip
+
+
+def forget(connection: Connection, removed: Iterable[tuple[int, int]]) -> None:
+    """Within a transaction, after messages of these workspaces and serials were removed: no block tells of them.
+
+    Not before: a block that is begun meanwhile waits for the removal, or the removal for it.
+    """
+    gone: defaultdict[tuple[int, int], int] = defaultdict(int)
+    for workspace, serial in removed:
+        gone[workspace, serial // SIZE] |= 1 << serial % SIZE
+    for (workspace, block), bits in sorted(gone.items()):
+        _clear(connection, workspace, block, bits)
+
+
+def _clear(connection: Connection, workspace: int, block: int, gone: int) -> None:
+    one = search_blocks.c.workspace == workspace, search_blocks.c.block == block
+    kept = connection.execute(select(search_blocks.c.live).where(*one).with_for_update()).scalar()
+    if kept is None:
+        return
+    if left := text_index.bits_of(kept) & ~gone:
+        connection.execute(update(search_blocks).where(*one).values(live=text_index.bits_packed(left)))
+        return
+    connection.execute(delete(search_blocks).where(*one))
+    connection.execute(
+        delete(search_postings).where(search_postings.c.workspace == workspace, search_postings.c.block == block)
+    )
 
 
 _KEEP = Prepared(insert(search_postings).values({each.name: bindparam(each.name) for each in search_postings.c}))

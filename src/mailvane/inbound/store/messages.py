@@ -17,7 +17,7 @@ from mailvane.core.ledger.columns import in_chunks, plain
 from mailvane.core.ledger.database import Database, Prepared, PreparedChoice, rows_given, unchanged
 from mailvane.core.ledger.tables import workspaces
 from mailvane.inbound.model import AuditEntry, Message, MessageStatus
-from mailvane.inbound.store import audit, contacts, searching, spool, tallies, teams
+from mailvane.inbound.store import audit, contacts, indexing, spool, tallies, teams
 from mailvane.inbound.store.contacts import Seen
 from mailvane.inbound.store.rows import COLUMNS, Change, NewMail, message_of, row_of
 from mailvane.inbound.store.tables import messages
@@ -121,10 +121,13 @@ class MessageStore:
             for message in gone:
                 if message.id in as_before:
                     tallies.count_message(counted, message, -1)
-            searching.forget(connection, sorted(as_before))
+            removed: list[tuple[int, int]] = []
             for some in in_chunks(sorted(as_before), _AT_ONCE):
-                connection.execute(delete(messages).where(messages.c.id.in_(some)))
+                removing = delete(messages).where(messages.c.id.in_(some))
+                rows = connection.execute(removing.returning(messages.c.workspace, messages.c.serial))
+                removed += [(row.workspace, row.serial) for row in rows]
                 spool.drop(connection, some)
+            indexing.forget(connection, removed)
             tallies.add(connection, self._database, counted)
             for workspace, written in (entries or {}).items():
                 audit.write(connection, workspace, [one for one in written if one.subject in as_before])

@@ -24,12 +24,10 @@ from sqlalchemy import (
     any_,
     case,
     cast,
-    delete,
     func,
     literal,
     or_,
     select,
-    update,
 )
 
 from mailvane.core.ledger.columns import contains, in_chunks
@@ -250,28 +248,3 @@ def one_of(database: Database, serials: Sequence[int]) -> ColumnElement[bool]:
         return messages.c.serial == any_(literal(list(serials), ARRAY(BigInteger)))
     listed = literal(msgspec.json.encode(serials).decode(), Text)
     return messages.c.serial.in_(select(func.json_each(listed).table_valued("value").c.value))
-
-
-def forget(connection: Connection, ids: Sequence[str]) -> None:
-    """Within a transaction, before these messages are removed: no block tells of them any more."""
-    gone: defaultdict[tuple[int, int], int] = defaultdict(int)
-    for some in in_chunks(ids, _AT_ONCE):
-        wanted = select(messages.c.workspace, messages.c.serial).where(messages.c.id.in_(some))
-        for row in connection.execute(wanted):
-            gone[row.workspace, row.serial // SIZE] |= 1 << row.serial % SIZE
-    for (workspace, block), bits in sorted(gone.items()):
-        _clear(connection, workspace, block, bits)
-
-
-def _clear(connection: Connection, workspace: int, block: int, gone: int) -> None:
-    one = search_blocks.c.workspace == workspace, search_blocks.c.block == block
-    kept = connection.execute(select(search_blocks.c.live).where(*one).with_for_update()).scalar()
-    if kept is None:
-        return
-    if left := text_index.bits_of(kept) & ~gone:
-        connection.execute(update(search_blocks).where(*one).values(live=text_index.bits_packed(left)))
-        return
-    connection.execute(delete(search_blocks).where(*one))
-    connection.execute(
-        delete(search_postings).where(search_postings.c.workspace == workspace, search_postings.c.block == block)
-    )
