@@ -12,7 +12,8 @@ from msgspec import structs
 
 from mailvane.maillog.clickhouse import ClickHouseMailLog
 from mailvane.maillog.clickhouse.engagement import engagement_of
-from mailvane.maillog.clickhouse.engagement_days import EngagementDays, forget
+from mailvane.maillog.clickhouse.engagement_days import EngagementDays
+from mailvane.maillog.clickhouse.merged_partitions import SettledWeeks
 from mailvane.maillog.ever import Ever
 from mailvane.maillog.model import EventBatch, EventType, MailEvent, MailKind
 from mailvane.maillog.queries import EngagementCounts, EngagementQuestion
@@ -23,6 +24,10 @@ __all__ = ["maillog", "maillog_dsn"]
 DAY = 86_400_000
 MONDAY = 1_789_948_800_000
 SENDERS = ("ann@shop.example", "bob@sub.shop.example", "cy@other.example", "")
+EVER = (
+    "delivered", "bounced", "opened", "opened_raw", "clicked", "clicked_raw", "replied", "auto_replied", "tagged",
+    "unsubscribed", "complained",
+)  # fmt: skip
 LATER = (*(kind for kind in EventType if kind not in {EventType.ACCEPTED, EventType.REJECTED}),)
 QUESTIONS: tuple[dict[str, Any], ...] = (
     {},
@@ -45,6 +50,12 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
     {"by": ("campaign",)},
     {"by": ("sequence", "step")},
     {"most": 1},
+    {"beside_whole": True},
+    {"beside_whole": True, "counts": ("opened",), "since": MONDAY + 9 * DAY, "until": MONDAY + 16 * DAY},
+    {"beside_whole": True, "counts": (), "since": MONDAY + 7},
+    {"beside_whole": True, "domains": ("*.shop.example",), "since": MONDAY},
+    {"by": ("sender", "day"), "since": MONDAY + 2 * DAY, "senders": ("ann@shop.example", "cy@other.example")},
+    {"by": (), "since": MONDAY + 7 * DAY, "until": MONDAY + 13 * DAY},
     {"relays": (2,)},
     {"recent": MONDAY + 16 * DAY},
     {"recent": MONDAY + 10 * DAY, "since": MONDAY, "until": MONDAY + 7 * DAY - 1},
@@ -58,10 +69,12 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
 @pytest.fixture
 def eager(maillog: ClickHouseMailLog) -> Iterator[ClickHouseMailLog]:
     """Sums even weeks of one mail."""
-    before = maillog.engagement_days
-    maillog.engagement_days = EngagementDays(maillog._engine, maillog.kept.settles, least_rows=1)
+    before, kept = maillog.engagement_days, maillog.kept
+    weeks = kept.weeks_of_engagement
+    kept.weeks_of_engagement = SettledWeeks(maillog._engine, kept.settles, "engagement", least=1)
+    maillog.engagement_days = EngagementDays(maillog._engine, kept.settles, kept.weeks_of_engagement)
     yield maillog
-    maillog.engagement_days = before
+    maillog.engagement_days, kept.weeks_of_engagement = before, weeks
 
 
 def happened(luck: random.Random, number: int) -> MailEvent:
@@ -84,6 +97,7 @@ def happened(luck: random.Random, number: int) -> MailEvent:
 def settle(maillog: ClickHouseMailLog) -> None:
     for engine in maillog._engines:
         engine.command("OPTIMIZE TABLE engagement FINAL")
+    maillog.kept.weeks_of_engagement.look_anew()
 
 
 def assert_as_recomputed(
@@ -96,7 +110,12 @@ def assert_as_recomputed(
 
 
 def _recomputed(maillog: ClickHouseMailLog, question: EngagementQuestion) -> list[EngagementCounts]:
-    """Of all mails; what a window and all time are told together by two questions, and by a third what is recent."""
+    """Of all mails; what is told together by several questions: the whole, a window and all time, what is recent."""
+    if question.beside_whole:
+        everything = EngagementQuestion(workspace=question.workspace, relays=question.relays, by=(), brief=True)
+        whole = next(iter(_recomputed(maillog, everything)), EngagementCounts())
+        told: dict[str, Any] = {name: int(getattr(whole, name) > 0) for name in ("sent", *EVER)}
+        return [EngagementCounts(**told), *_recomputed(maillog, structs.replace(question, beside_whole=False))]
     if question.recent is None:
         return [EngagementCounts(**row) for row in _rows(maillog, question)]
     asked = structs.replace(question, recent=None)
@@ -142,7 +161,7 @@ def test_settled_weeks_are_summed_once_and_those_that_are_gone_are_forgotten(eag
     luck, workspace = random.Random(7), new_workspace()
     eager.append(EventBatch("all", workspace, 0, [happened(luck, number) for number in range(300)]))
     settle(eager)
-    forget(eager._engine)
+    eager.engagement_days.forget()
     for _ in range(2):
         assert_as_recomputed(eager, workspace)
         first = summed(eager)
@@ -152,7 +171,7 @@ def test_settled_weeks_are_summed_once_and_those_that_are_gone_are_forgotten(eag
     assert_as_recomputed(eager, workspace)
     assert len(summed(eager)) == len(first)
     assert summed(eager) != first, "the week of the late one was summed anew, and its former sums dropped"
-    forget(eager._engine)
+    eager.engagement_days.forget()
     assert summed(eager) == set()
     assert_as_recomputed(eager, workspace)
     assert len(summed(eager)) == len(first), "forgotten sums are made anew"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import pytest
 
 from mailvane.maillog.clickhouse import ClickHouseMailLog
+from mailvane.maillog.clickhouse.hours import by_hour
 from mailvane.maillog.clickhouse.merged_partitions import Remembered, SettledWeeks, settled_weeks, touched_by
 from mailvane.maillog.model import EventBatch, EventType, MailEvent
-from mailvane.maillog.queries import LogQuestion, StatisticsQuestion
+from mailvane.maillog.queries import HourlyCounts, HourlyQuestion, LogQuestion, StatisticsQuestion
 from tests.contract.maillogs import maillog, maillog_dsn, workspace
 
 __all__ = ["maillog", "maillog_dsn", "workspace"]
@@ -169,3 +172,31 @@ def test_pages_of_a_filter_run_on_whatever_their_length(
     assert rows(0, 0) == [], "who asks for no row asks for the total"
     whole = rows(0, 2000)
     assert [row for skip in range(0, 42, 3) for row in rows(skip, 3)] == whole
+
+
+def test_hours_of_settled_weeks_are_those_that_all_mails_tell(maillog: ClickHouseMailLog, workspace: int) -> None:
+    luck, windows = random.Random(3), [(-2 * WEEK, WEEK), (-5, DAY), (-WEEK - 90_000, 3 * DAY + 7)]
+    asked = [
+        HourlyQuestion(workspace=workspace, relays=(1,), since=MONDAY + since, until=MONDAY + until)
+        for since, until in windows
+    ]
+
+    def assert_as_counted_anew() -> None:
+        for question in (*asked, *asked):
+            plain = maillog._lines(by_hour(question)).splitlines()
+            assert maillog.hourly(question) == [msgspec.json.decode(line, type=HourlyCounts) for line in plain]
+
+    for place in range(5):
+        numbers = range(20 * place, 20 * place + 20)
+        times = {number: MONDAY + luck.randrange(-2 * WEEK, WEEK) for number in numbers}
+        mails = [event(number, EventType.ACCEPTED, accepted_at=times[number], at=times[number]) for number in numbers]
+        maillog.append(batch(workspace, f"batch {place}", *mails, mails[0]))
+        if place % 2 == 0:
+            settle(maillog)
+        assert_as_counted_anew()
+    assert sum(hour.accepted for hour in maillog.hourly(asked[0])) == 100
+    maillog.rebuild()
+    settle(maillog)
+    assert_as_counted_anew()
+    maillog.drop(workspace)
+    assert [maillog.hourly(question) for question in asked] == [[], [], []]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from msgspec import structs
+
 from mailvane.maillog.clickhouse import ClickHouseMailLog
 from mailvane.maillog.model import EventType, MailEvent, MailKey, ReasonFamily
 from mailvane.maillog.outcomes import OutcomeQuestion, asked_apart
@@ -50,6 +52,9 @@ def assert_as_asked_apart(maillog: ClickHouseMailLog, workspace: int) -> None:
         assert maillog.outcomes(question) == asked_apart(question, maillog.tally, maillog.delays), window
         questions = [TallyQuestion(log, by, top) for by in KINDS[place % 2 :: 2]]
         assert maillog.tallies(questions) == [maillog.tally(each) for each in questions], window
+        first = maillog.search(structs.replace(log, limit=1, ascending=True))
+        at = first.deliveries[0].accepted_at if first.deliveries else None
+        assert maillog.total_and_first(log) == (first.total, at), window
 
 
 def test_one_pass_counts_as_several_do(maillog: ClickHouseMailLog, workspace: int) -> None:

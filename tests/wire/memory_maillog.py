@@ -154,6 +154,10 @@ class MemoryMailLog:
             for value, times in ranked
         ]
 
+    def total_and_first(self, question: LogQuestion) -> tuple[int, int | None]:
+        page = self.search(structs.replace(question, skip=0, limit=1, ascending=True))
+        return page.total, page.deliveries[0].accepted_at if page.deliveries else None
+
     def outcomes(self, question: OutcomeQuestion) -> Outcomes:
         return asked_apart(question, self.tally, self.delays)
 
@@ -167,6 +171,11 @@ class MemoryMailLog:
         return []
 
     def engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
+        if question.beside_whole:
+            whole = EngagementQuestion(workspace=question.workspace, relays=question.relays, by=(), brief=True)
+            row = next(iter(self._engagement(whole)), EngagementCounts())
+            told = structs.replace(row, sent=int(row.sent > 0), bounced=int(row.bounced > 0), first_at=0)
+            return [told, *self.engagement(structs.replace(question, beside_whole=False))]
         return self._engagement(question) if question.recent is None else self._and_ever(question)
 
     def _engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:

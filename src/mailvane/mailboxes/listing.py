@@ -58,8 +58,9 @@ class Listings:
         """Of those that there are: `Mailboxes.notice` lets new senders become mailboxes before. Raises InvalidInput."""
         question.window.check()
         kind = question.sort if question.sort not in {"address", "sent"} else None
-        known, tracked = self._figures.known(scope), self._tracked(scope.workspace, kind)
-        counts = self._figures.by_sender(scope, question.window, counts=() if kind is None else (kind,))
+        tracked = self._tracked(scope.workspace, kind)
+        told = () if kind is None else (kind,)
+        known, counts = self._figures.known_and_by_sender(scope, question.window, counts=told)
 
         def key(address: str) -> tuple[float, str]:
             one = counts.get(address, NOTHING)

@@ -183,6 +183,13 @@ class Figures:
         """`brief`, `counts`: as in the question."""
         return _by_sender(self._ask(scope.question(window, **more)))
 
+    def known_and_by_sender(
+        self, scope: Scope, window: Window, **more: Any
+    ) -> tuple[Known, Mapping[str, EngagementCounts]]:
+        """What is known of all mail of the workspace, whoever sent it, and `by_sender`."""
+        whole, *rows = self._ask(scope.question(window, beside_whole=True, **more)) or [NOTHING]
+        return known_of(whole), _by_sender(rows)
+
     def of_senders(self, scope: Scope, addresses: Sequence[str], window: Window) -> Mapping[str, EngagementCounts]:
         return _by_sender(self._ask(scope.of_senders(addresses, window)))
 

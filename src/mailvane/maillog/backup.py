@@ -93,6 +93,7 @@ class LockedMailLog:
         self._integrity = integrity or _Unwatched()
         self.append = maillog.append
         self.search = maillog.search
+        self.total_and_first = maillog.total_and_first
         self.statistics = maillog.statistics
         self.statistics_of = maillog.statistics_of
         self.hourly = maillog.hourly

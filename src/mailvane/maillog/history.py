@@ -69,6 +69,12 @@ class History:
             return LogPage(total=0, deliveries=[])
         return self._maillog.search(msgspec.structs.replace(question, relays=relays))
 
+    def total_and_first(self, question: LogQuestion) -> tuple[int, int | None]:
+        """Likewise, how many deliveries there are, and when the first of their mails was accepted."""
+        own = {relay.id for relay in self._tenants.relays(question.workspace)}
+        relays = tuple(relay for relay in question.relays if relay in own)
+        return self._maillog.total_and_first(msgspec.structs.replace(question, relays=relays)) if relays else (0, None)
+
     def statistics(self, workspace: int, window: str, now: int, zone: tzinfo = UTC, top: int = 500) -> Statistics:
         """Counts and ranked tables of a window over all active relays. Raises InvalidInput for an unknown window."""
         questions = _of_window(workspace, self._active(workspace), (window, top), now, zone)

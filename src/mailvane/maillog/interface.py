@@ -72,6 +72,9 @@ class MailLog(EventStore, EngagementLog, Protocol):
     def search(self, question: LogQuestion) -> LogPage:
         """One page of deliveries and the exact total."""
 
+    def total_and_first(self, question: LogQuestion) -> tuple[int, int | None]:
+        """How many deliveries pass, and when the first of their mails was accepted: a page is not asked for."""
+
     def statistics(self, question: StatisticsQuestion) -> Statistics:
         """Counts and ranked tables of a window."""
 

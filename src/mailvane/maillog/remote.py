@@ -111,6 +111,10 @@ class RemoteMailLog:
     def search(self, question: LogQuestion) -> LogPage:
         return self._ask("search", question, LogPage)
 
+    def total_and_first(self, question: LogQuestion) -> tuple[int, int | None]:
+        page = self.search(msgspec.structs.replace(question, skip=0, limit=1, ascending=True))
+        return page.total, page.deliveries[0].accepted_at if page.deliveries else None
+
     def statistics(self, question: StatisticsQuestion) -> Statistics:
         return self._ask("statistics", question, Statistics)
 

@@ -95,9 +95,7 @@ def _mail(services: DashboardServices, visit: Visit, chosen: str) -> dict[str, o
     hours = services.maillog.hourly(
         HourlyQuestion(workspace=visit.workspace.id, relays=relays, since=since, until=visit.now)
     )
-    waiting = services.history.search(
-        msgspec.structs.replace(_asked(services, visit, _WAITING), limit=1, ascending=True)
-    )
+    waiting, oldest = services.history.total_and_first(_asked(services, visit, _WAITING))
     outcomes = services.maillog.outcomes(OutcomeQuestion(_asked(services, visit, f"since:{chosen}"), _TOP))
     delivered, bounced = (sum(getattr(hour, name) for hour in hours) for name in ("delivered", "bounced"))
     return {
@@ -108,9 +106,9 @@ def _mail(services: DashboardServices, visit: Visit, chosen: str) -> dict[str, o
         "courses": _courses(hours, since, visit.now),
         "finished": delivered + bounced,
         "share": _share(delivered, delivered + bounced),
-        "waiting": waiting.total,
+        "waiting": waiting,
         "waiting_query": _WAITING,
-        "oldest": visit.now - waiting.deliveries[0].accepted_at if waiting.deliveries else 0,
+        "oldest": 0 if oldest is None else visit.now - oldest,
         "chart": _chart(services, visit, hours, since),
         "where": list(_where(visit, outcomes, chosen)),
         "why": list(_why(visit, outcomes, chosen, delivered + bounced)),

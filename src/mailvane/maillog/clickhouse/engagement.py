@@ -88,7 +88,6 @@ def blocks_of(weeks: Sequence[Week]) -> dict[str, frozenset[str]]:
 
 def engagement_of(question: EngagementQuestion, known: Known = NOTHING_KNOWN) -> Statement:
     """A row for each of what the question asks by, as EngagementCounts has it; sums are used where they help."""
-    keys = tuple(question.by)
     parts, values = [_from_mails(question, between(question.since, question.until))], values_of(question)
     if known.weeks and (whole := whole_days(question)):
         weeks = [week.content for week in known.weeks if is_whole(question, week)]
@@ -96,15 +95,57 @@ def engagement_of(question: EngagementQuestion, known: Known = NOTHING_KNOWN) ->
         values |= {"whole_since": whole[0], "whole_until": whole[1], "weeks": known.fewest(weeks), "cut": cut}
         values |= {"settled": [week.partition for week in known.weeks]}
         parts = list(_from_days_and_mails(question, whole, known.weeks))
-    named = ", ".join(keys)
-    inner = (
-        f"SELECT {', '.join([*keys, 'sum(sent) AS sent_', *_totals(question)])}"
-        f" FROM ({' UNION ALL '.join(parts)}) AS part"
-        f"{f' GROUP BY {named}' if keys else ''} HAVING sent_ > 0"
-        f" ORDER BY {', '.join(['sent_ DESC', *keys])} LIMIT {{most:UInt64}}"
-    )
+    order = f" ORDER BY {', '.join(['sent_ DESC', *question.by])} LIMIT {{most:UInt64}}"
+    return Statement(f"SELECT {_told(question)} FROM ({_summed(question, parts)}{order})", values)
+
+
+def _told(question: EngagementQuestion) -> str:
+    """The columns of an answer, of sums whose names end in `_`."""
     told = ["tagged" if name == "tags" else name for name in _columns(question)]
-    return Statement(f"SELECT {', '.join([*keys, *(f'{name}_ AS {name}' for name in told)])} FROM ({inner})", values)
+    return ", ".join([*question.by, *(f"{name}_ AS {name}" for name in told)])
+
+
+def _summed(question: EngagementQuestion, parts: Iterable[str]) -> str:
+    """The sums of these parts."""
+    keys = ", ".join(question.by)
+    return (
+        f"SELECT {', '.join([*question.by, 'sum(sent) AS sent_', *_totals(question)])}"
+        f" FROM ({' UNION ALL '.join(parts)}) AS part{f' GROUP BY {keys}' if keys else ''} HAVING sent_ > 0"
+    )
+
+
+def sums_of_weeks(question: EngagementQuestion, weeks: Sequence[Week], known: Known) -> Statement:
+    """What these settled weeks have for a question whose window has whole days of them: rows as of engagement_of."""
+    whole = whole_days(question) or (LATEST, LATEST)
+    within = [week.content for week in weeks if is_whole(question, week)]
+    cut = [week.content for week in weeks if week.content not in within and _meets(whole, week)]
+    values = values_of(question) | {"whole_since": whole[0], "whole_until": whole[1]}
+    values |= {"weeks": known.fewest(within), "cut": cut}
+    days = list(_from_days(question))
+    branches = [sums for sums, contents in zip(days, (within, cut), strict=True) if contents] or days[:1]
+    return Statement(f"SELECT {_told(question)} FROM ({_summed(question, branches)})", values)
+
+
+def mails_apart(question: EngagementQuestion, weeks: Sequence[Week]) -> Statement:
+    """What the mails of all but these weeks have for a question that is not brief: likewise."""
+    conditions = between(question.since, question.until)
+    mails = _from_mails(question, conditions, "_partition_id NOT IN {settled:Array(String)}")
+    return Statement(mails, values_of(question) | {"settled": [week.partition for week in weeks]})
+
+
+def senders_apart(question: EngagementQuestion, weeks: Sequence[Week]) -> Statement:
+    """Likewise, by sender, with the bits of all their mails and whether any is tagged, whenever they were accepted."""
+    window = " AND ".join(between(question.since, question.until)) or "1"
+    counted = ", ".join(_counted(_columns(question), "held"))
+    told = ", ".join(f"{name}_ AS {name}" for name in _columns(question))
+    passing = " AND ".join(["bitTest(done, 0)", *filters(question), "_partition_id NOT IN {settled:Array(String)}"])
+    found = (
+        f"WITH if({window}, done, 0) AS held SELECT {KEYS['sender']} AS sender_, {counted},"
+        " groupBitOr(done) AS all_done, max(tagged) != 0 AS any_tagged"
+        f" FROM {{engagement}} FINAL PREWHERE {WHOSE} WHERE {passing} GROUP BY sender_"
+    )
+    values = values_of(question) | {"settled": [week.partition for week in weeks]}
+    return Statement(f"SELECT sender_ AS sender, {told}, all_done, any_tagged FROM ({found})", values)
 
 
 def _columns(question: EngagementQuestion) -> list[str]:
@@ -171,15 +212,9 @@ def _from_mails(question: EngagementQuestion, conditions: Iterable[str], where: 
 
 def _from_days_and_mails(question: EngagementQuestion, whole: tuple[int, int], known: Sequence[Week]) -> Iterator[str]:
     """Whole days of settled weeks by their sums, all else mail by mail; `whole` as whole_days has it."""
-    named = [f"{KEYS['sender'] if name == 'sender' else name} AS {name}" for name in question.by]
-    columns = ", ".join([*named, *_columns(question)])
     before = (EARLIEST if question.since is None else question.since, whole[0])
     after = (whole[1], LATEST if question.until is None else question.until + 1)
-    weeks = ["content IN {weeks:Array(String)}", "days = 7"]
-    days = ["content IN {cut:Array(String)}", "days = 1", "day >= {whole_since:Int64}", "day < {whole_until:Int64}"]
-    for conditions in (weeks, days):
-        passing = " AND ".join([*conditions, WHOSE, "sent > 0", *filters(question)])
-        yield f"SELECT {columns} FROM {DAYS} WHERE {passing}"
+    yield from _from_days(question)
     apart = "_partition_id NOT IN {settled:Array(String)}"
     yield _from_mails(question, between(question.since, question.until), apart)
     within = "_partition_id IN {settled:Array(String)}"
@@ -187,6 +222,17 @@ def _from_days_and_mails(question: EngagementQuestion, whole: tuple[int, int], k
         yield _from_mails(question, ["accepted_at >= {since:Int64}", "accepted_at < {whole_since:Int64}"], within)
     if question.until is not None and after[0] < after[1] and any(_meets(after, week) for week in known):
         yield _from_mails(question, ["accepted_at >= {whole_until:Int64}", "accepted_at <= {until:Int64}"], within)
+
+
+def _from_days(question: EngagementQuestion) -> Iterator[str]:
+    """Sums of weeks that lie in the window, and those of the days of others that do."""
+    named = [f"{KEYS['sender'] if name == 'sender' else name} AS {name}" for name in question.by]
+    columns = ", ".join([*named, *_columns(question)])
+    weeks = ["content IN {weeks:Array(String)}", "days = 7"]
+    days = ["content IN {cut:Array(String)}", "days = 1", "day >= {whole_since:Int64}", "day < {whole_until:Int64}"]
+    for conditions in (weeks, days):
+        passing = " AND ".join([*conditions, WHOSE, "sent > 0", *filters(question)])
+        yield f"SELECT {columns} FROM {DAYS} WHERE {passing}"
 
 
 def is_summed(question: EngagementQuestion) -> bool:
@@ -274,15 +320,19 @@ def between(since: int | None, until: int | None) -> Iterator[str]:
         yield "accepted_at <= {until:Int64}"
 
 
-def _counted(columns: Sequence[str]) -> Iterator[str]:
+def _counted(columns: Sequence[str], done: str = "done") -> Iterator[str]:
+    """`done`: the bits of those that count, and 0 of others."""
+    accepted = has(_ACCEPTED, done)
     sums = {
-        "sent": "count()",
-        **{name: f"countIf({has(bit)})" for name, bit in BITS.items()},
-        "tagged": f"countIf({has(REPLIED)} AND tagged != 0)",
-        "positive": f"countIf({has(REPLIED)} AND bitTest(tagged, 0))",
-        "first_at": "min(accepted_at)",
-        "last_at": "max(accepted_at)",
+        "sent": f"countIf({accepted})",
+        **{name: f"countIf({has(bit, done)})" for name, bit in BITS.items()},
+        "tagged": f"countIf({has(REPLIED, done)} AND tagged != 0)",
+        "positive": f"countIf({has(REPLIED, done)} AND bitTest(tagged, 0))",
+        "first_at": f"minIf(accepted_at, {accepted})",
+        "last_at": f"maxIf(accepted_at, {accepted})",
     }
+    if done == "done":  # of mails that were accepted alone
+        sums |= {"sent": "count()", "first_at": "min(accepted_at)", "last_at": "max(accepted_at)"}
     return (f"{sums[name]} AS {name}_" for name in columns)
 
 

@@ -26,8 +26,18 @@ from mailvane.maillog.clickhouse.engagement import (
     whole_by_week,
 )
 from mailvane.maillog.clickhouse.engagement_ever import engagement_and_ever
+from mailvane.maillog.clickhouse.engagement_joined import (
+    SenderBits,
+    SettledRows,
+    by_name,
+    ever,
+    ever_of,
+    is_joined,
+    joined,
+    parts_of,
+)
 from mailvane.maillog.clickhouse.engine import Engine, Statement
-from mailvane.maillog.clickhouse.merged_partitions import Week, settled_of
+from mailvane.maillog.clickhouse.merged_partitions import SettledWeeks, Week, settled_of
 from mailvane.maillog.queries import EngagementCounts, EngagementQuestion
 
 log = logging.getLogger(__name__)
@@ -39,7 +49,9 @@ class _WeekCounts(EngagementCounts, frozen=True, kw_only=True, gc=False):
     content: str
 
 
+Lines = Callable[[Statement], bytes]
 _decoder = msgspec.json.Decoder(EngagementCounts)
+_senders = msgspec.json.Decoder(SenderBits)
 _weeks = msgspec.json.Decoder(_WeekCounts)
 _NOTHING = EngagementCounts()
 _EVER = (
@@ -58,70 +70,129 @@ _ROUNDS = 3  # a week that changed while it was asked about is asked about again
 class EngagementDays:
     """The sums of one server. Any number of threads may use one."""
 
-    def __init__(self, engine: Engine, settles: bool, least_rows: int = 10_000) -> None:
-        """Not settled: every mail is read for every question. Weeks of fewer rows are always read."""
+    def __init__(self, engine: Engine, settles: bool, weeks: SettledWeeks) -> None:
+        """Not settled: every mail is read for every question. `weeks` are those of `engagement`."""
         self._engine = engine
         self._settles = settles
-        self._least_rows = least_rows
+        self._weeks = weeks
         self._learning = threading.Lock()
+        self._lock = threading.Lock()
+        self._contents: frozenset[str] | None = None  # that are summed up, as far as it is known
+        self._dropped = 0  # how often sums were
+        self._settled_rows = SettledRows()
         self._wholes: dict[tuple[int, tuple[int, ...], str], EngagementCounts] = {}  # never changed in place
 
-    def ask(self, question: EngagementQuestion, lines: Callable[[Statement], bytes]) -> list[EngagementCounts]:
+    def ask(self, question: EngagementQuestion, lines: Lines) -> list[EngagementCounts]:
         """The answer; `lines` asks the mail log, and gives a JSON document a line."""
         if self._settles and question == _of_everything(question) and (whole := self._whole(question, lines)):
             return whole
+        if self._settles and is_joined(question) and (rows := self._joined(question, lines)) is not None:
+            return rows
+        if question.beside_whole:
+            alone = msgspec.structs.replace(question, beside_whole=False)
+            return [ever(self.ask(_of_everything(question), lines)), *self.ask(alone, lines)]
         return _decoder.decode_lines(self._asked(question, lines))
 
-    def _asked(self, question: EngagementQuestion, lines: Callable[[Statement], bytes]) -> bytes:
+    def _joined(self, question: EngagementQuestion, lines: Lines) -> list[EngagementCounts] | None:
+        """Of settled weeks as it is remembered, of others as it is asked now. None: ask as ever."""
+        dropped, known = self._dropped, self._known()
+        parts = parts_of(question, known)
+        if not parts.weeks:
+            return None
+        rows = self._settled_rows.known(parts.name)
+        try:
+            settled = by_name(question, _decoder.decode_lines(lines(parts.settled()))) if rows is None else rows
+            if not question.beside_whole:
+                found = joined(question, settled, _decoder.decode_lines(lines(parts.others())))
+            else:
+                whole = self._of_weeks(question, parts.weeks, lines)
+                senders = _senders.decode_lines(lines(parts.others()))
+                told = ever([*whole.values(), ever_of(senders)])
+                found = [told, *joined(question, settled, (row for row in senders if row.sent))]
+        except StoreDamaged:
+            return None
+        if not self._still(known, dropped):
+            return None
+        if rows is None:
+            self._settled_rows.learn(parts.name, settled)
+        if question.beside_whole:
+            self._remember(question, whole)
+        return found
+
+    def _asked(self, question: EngagementQuestion, lines: Lines) -> bytes:
         for _ in range(_ROUNDS if self._settles else 0):
-            known = self._known()
+            dropped, known = self._dropped, self._known()
             if not known.weeks:
                 break
             try:
                 answer = lines(_statement(question, known))
             except StoreDamaged:
                 log.warning("the sums by day of the mail log cannot be read: they are made anew")
-                forget(self._engine)
+                self.forget()
                 break
-            if self._look().have(known):
+            if self._still(known, dropped):
                 return answer
         return lines(_statement(question))
 
     def _look(self) -> _Parts:
-        """Both tables in one statement, as it comes before and after every question."""
+        """What is settled, and what is summed up of it. Where nobody else writes, both are known without asking."""
+        if not self._engine.embedded:
+            return self._parts()
+        with self._lock:
+            contents, dropped = self._contents, self._dropped
+        if contents is None:
+            contents = self._parts().contents
+            with self._lock:
+                if self._dropped == dropped:
+                    self._contents = contents
+        return _Parts(self._weeks.now(), contents)
+
+    def _parts(self) -> _Parts:
+        """Both tables in one statement, as it comes before and after every question to a server."""
         parts: dict[str, list[tuple[object, ...]]] = {_SOURCE: [], DAYS: []}
         for table, *part in self._engine.rows(
             "SELECT table, partition, partition_id, name, if(rows < {least:UInt64}, 0, level), hash_of_all_files"
             " FROM system.parts WHERE active AND database = currentDatabase()"
             " AND (table = {source:String} OR table = {days:String} AND rows > 0)",
-            {"least": self._least_rows, "source": _SOURCE, "days": DAYS},
+            {"least": self._weeks.least, "source": _SOURCE, "days": DAYS},
         ):
             parts[str(table)].append(tuple(part))
         contents = frozenset(str(partition).strip("'") for partition, *_ in parts[DAYS])
         return _Parts(settled_of(part[1:] for part in parts[_SOURCE]), contents)
 
-    def _whole(
-        self, question: EngagementQuestion, lines: Callable[[Statement], bytes]
-    ) -> list[EngagementCounts] | None:
+    def _still(self, known: Known, dropped: int) -> bool:
+        """Whether weeks and their sums are as they were when so many had been dropped."""
+        return self._look().have(known) and self._dropped == dropped
+
+    def _whole(self, question: EngagementQuestion, lines: Lines) -> list[EngagementCounts] | None:
         """Of all mails there are, by what each settled week sums up to, which is remembered. None: ask as ever."""
-        known = self._known()
-        keys = {week.content: (question.workspace, question.relays, week.content) for week in known.weeks}
-        kept = {content: self._wholes[key] for content, key in keys.items() if key in self._wholes}
-        unknown = [week for week in known.weeks if week.content not in kept]
+        dropped, known = self._dropped, self._known()
         try:
-            rows = _weeks.decode_lines(lines(whole_by_week(question, unknown))) if unknown else []
+            weeks = self._of_weeks(question, known.weeks, lines)
             besides = _decoder.decode_lines(lines(whole_besides(question, known.weeks)))
         except StoreDamaged:
             return None
-        if not known.weeks or not self._look().have(known):
+        if not known.weeks or not self._still(known, dropped):
             return None
-        learnt = {week.content: _NOTHING for week in unknown} | {row.content: row for row in rows}
+        self._remember(question, weeks)
+        return _summed([*weeks.values(), *besides])
+
+    def _of_weeks(
+        self, question: EngagementQuestion, weeks: Sequence[Week], lines: Lines
+    ) -> dict[str, EngagementCounts]:
+        """What each of these weeks sums up to, by its content, as it is remembered or asked now."""
+        keys = {week.content: (question.workspace, question.relays, week.content) for week in weeks}
+        kept = {content: self._wholes[key] for content, key in keys.items() if key in self._wholes}
+        unknown = [week for week in weeks if week.content not in kept]
+        rows = _weeks.decode_lines(lines(whole_by_week(question, unknown))) if unknown else []
+        return kept | {week.content: _NOTHING for week in unknown} | {row.content: row for row in rows}
+
+    def _remember(self, question: EngagementQuestion, weeks: dict[str, EngagementCounts]) -> None:
+        learnt = {(question.workspace, question.relays, content): row for content, row in weeks.items()}
         with self._learning:
-            if len(self._wholes) + len(learnt) > _REMEMBERED:
-                self._wholes = {}
-            if learnt:
-                self._wholes = self._wholes | {keys[content]: row for content, row in learnt.items()}
-        return _summed([*kept.values(), *learnt.values(), *besides])
+            if not learnt.keys() <= self._wholes.keys():
+                kept = {} if len(self._wholes) + len(learnt) > _REMEMBERED else self._wholes
+                self._wholes = kept | learnt
 
     def _known(self) -> Known:
         """The settled weeks with their sums, which are made now where they are lacking."""
@@ -133,6 +204,7 @@ class EngagementDays:
         return found.known
 
     def _learn(self, found: _Parts) -> None:
+        self._look_anew()
         try:
             contents = self._look().contents
             for week in found.settled:
@@ -145,6 +217,8 @@ class EngagementDays:
             self._forget_gone(contents - blocks.keys())
         except MailvaneError as error:  # the mails themselves are there to be read
             log.warning("sums by day of the mail log were not made: %s", error)
+        finally:
+            self._look_anew()
 
     def _sum(self, content: str, insert: Statement) -> None:
         self._engine.command(insert.sql + _ONE_BLOCK.format(content), insert.values)
@@ -157,7 +231,23 @@ class EngagementDays:
             {"table": _SOURCE},
         )
         for content in contents - {str(content) for (content,) in there}:
+            self._look_anew(dropped=1)
             self._engine.command(f"ALTER TABLE {DAYS} DROP PARTITION '{content}'")
+
+    def forget(self) -> None:
+        """Drop all sums: they are made anew when they are asked for."""
+        forget(self._engine)
+        self.look_anew()
+
+    def look_anew(self) -> None:
+        """At what is summed up: sums were perhaps dropped."""
+        with self._learning:
+            self._look_anew(dropped=1)
+
+    def _look_anew(self, dropped: int = 0) -> None:
+        with self._lock:
+            self._contents = None
+            self._dropped += dropped
 
 
 class _Parts(NamedTuple):
@@ -204,5 +294,5 @@ def _summed(rows: Sequence[EngagementCounts]) -> list[EngagementCounts]:
 
 
 def forget(engine: Engine) -> None:
-    """Drop all sums: they are made anew when they are asked for."""
+    """Drop all sums. Who may ask meanwhile has to be told by `EngagementDays.look_anew`."""
     engine.command(f"TRUNCATE TABLE {DAYS} SYNC")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from mailvane.maillog.clickhouse.engine import Engine
 from mailvane.maillog.clickhouse.rows import FOR_EVER
 from mailvane.maillog.clickhouse.schema import feeds, month_of
 from mailvane.maillog.inventory import EVENTS, Part, TableParts
+from mailvane.maillog.queries import MailLogHealth
 
 _PARTS = """
 SELECT table, partition_id, min_block_number, max_block_number, rows, bytes_on_disk,
@@ -123,3 +125,23 @@ def _counts(engine: Engine, measure: _Measure, rows: str) -> dict[tuple[int, str
         found[int(str(month)), "rows"] = int(str(count))
         found[int(str(month)), "attempts or events"] = int(str(sums))
     return found
+
+
+def health(engines: Sequence[Engine], named: Callable[[str], str], measured: bool) -> MailLogHealth:
+    """What it is and, when measured, how large; `named` gives tables their names."""
+    engine = engines[0]
+    version = f"ClickHouse {engine.rows('SELECT version()')[0][0]}"
+    name = f"chDB ({version})" if engine.embedded else version
+    if not measured:
+        return MailLogHealth(name, 0, 0, 0)
+    size = "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase()"
+    return MailLogHealth(
+        engine=name,
+        events=_number(engine.rows(named("SELECT count() FROM {events}"))),
+        deliveries=_number(engine.rows(named("SELECT count() FROM {deliveries} FINAL"))),
+        bytes_on_disk=sum(_number(each.rows(size)) for each in engines),
+    )
+
+
+def _number(rows: Sequence[tuple[object, ...]]) -> int:
+    return int(str(rows[0][0]))

@@ -7,13 +7,15 @@ from contextlib import ExitStack, contextmanager
 
 from mailvane.maillog.clickhouse.buckets import Bucket
 from mailvane.maillog.clickhouse.engine import Engine
-from mailvane.maillog.clickhouse.merged_partitions import Remembered, SettledWeeks, may_settle, touched_by
+from mailvane.maillog.clickhouse.merged_partitions import TELLING, Remembered, SettledWeeks, may_settle, touched_by
 from mailvane.maillog.clickhouse.rows import REACTIVE
 from mailvane.maillog.clickhouse.since_written import Bounds, SinceWritten
 from mailvane.maillog.model import ColumnBatch, EventBatch, rows_of
 
 # Rows whose time to be kept is over are counted for so many seconds more.
 _MANY = 1 << 60
+_LEAST_MAILS = 10_000  # of a week, to sum them up by sender: fewer are read for every question
+_HOURS_OF_WEEKS = 500  # are remembered, of 168 counts each
 _BUCKETS = Bounds(of_workspace=8, workspaces=50, seconds=60.0)
 
 
@@ -44,7 +46,9 @@ class KeptAnswers:
         self.settles = may_settle(engine)
         self.weeks = SettledWeeks(engine, self.settles)
         self.weeks_of_mails = SettledWeeks(engine, self.settles, "mails")
+        self.weeks_of_engagement = SettledWeeks(engine, self.settles, "engagement", least=_LEAST_MAILS)
         self.in_weeks = Remembered()
+        self.accepted = Remembered(_HOURS_OF_WEEKS)
         # Of a server it is not known what others write.
         self.sizes = Sizes(engine.embedded)
         self.waiting = SinceWritten[int](engine.embedded)
@@ -59,6 +63,7 @@ class KeptAnswers:
         with ExitStack() as writing:
             writing.enter_context(self.weeks.writing(touched))
             writing.enter_context(self.weeks_of_mails.writing(touched))
+            writing.enter_context(self.weeks_of_engagement.writing(touched_by(batch, doubtful, TELLING)))
             writing.enter_context(self.buckets.writing(batch.workspace))
             if isinstance(batch, ColumnBatch) or any(event.waiting for event in batch.events):
                 writing.enter_context(self.waiting.writing(batch.workspace))
@@ -70,7 +75,7 @@ class KeptAnswers:
     def rewriting(self) -> Generator[None]:
         """Anything may be made anew."""
         with ExitStack() as writing:
-            for weeks in (self.weeks, self.weeks_of_mails):
+            for weeks in (self.weeks, self.weeks_of_mails, self.weeks_of_engagement):
                 writing.enter_context(weeks.writing(None))
             for answers in (self.waiting, self.reacted, self.buckets):
                 writing.enter_context(answers.writing(None))

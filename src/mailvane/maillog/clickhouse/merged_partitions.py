@@ -31,6 +31,8 @@ _FEEDING = frozenset(EventType) - {
     EventType.REJECTED, EventType.REINJECTED, EventType.COMPLAINED, EventType.OPENED, EventType.CLICKED,
     EventType.REPLIED, EventType.UNSUBSCRIBED, EventType.TAGGED,
 }  # fmt: skip
+TELLING = frozenset(EventType) - {EventType.REJECTED, EventType.REINJECTED}
+"""Likewise, of `engagement`."""
 
 Counts = tuple[tuple[int, int], ...]
 """Stretches of time with the number of rows in each."""
@@ -42,6 +44,14 @@ class Week(NamedTuple):
     part: str
     partition: str
     content: str
+
+    def meets(self, since: int, until: int) -> bool:
+        """Whether mails of it may have been accepted in this time; the first and the last have others, too."""
+        week = (
+            date(int(self.partition[:4]), int(self.partition[4:6]), int(self.partition[6:])).toordinal() - _MONDAY
+        ) // 7
+        begins = week * _WEEK_MS + _MONDAY_MS
+        return (week <= _FIRST or begins + _WEEK_MS > since) and (week >= _LAST or begins <= until)
 
 
 def may_settle(engine: Engine) -> bool:
@@ -77,13 +87,16 @@ def settled_of(parts: Iterable[Sequence[object]]) -> list[Week]:
     ]
 
 
-def touched_by(batch: EventBatch, doubtful: bool = False) -> frozenset[str]:
-    """The partitions, by week, to which a batch adds rows; a doubtful one adds what is missing of all its mails."""
+def touched_by(batch: EventBatch, doubtful: bool = False, feeding: frozenset[EventType] = _FEEDING) -> frozenset[str]:
+    """The partitions, by week, to which a batch adds rows; a doubtful one adds what is missing of all its mails.
+
+    `feeding`: what the table takes, which is `deliveries` or `mails` where nothing else is said.
+    """
     if isinstance(batch, ColumnBatch):
         weeks = set(range(_week(batch.first), _week(batch.last) + 1))
     else:
         told = {
-            (event.accepted_at - _MONDAY_MS) // _WEEK_MS for event in batch.events if doubtful or event.type in _FEEDING
+            (event.accepted_at - _MONDAY_MS) // _WEEK_MS for event in batch.events if doubtful or event.type in feeding
         }
         weeks = {max(_FIRST, min(_LAST, week)) for week in told}
     return frozenset(date.fromordinal(_MONDAY + 7 * week).strftime("%Y%m%d") for week in weeks)
@@ -101,13 +114,18 @@ class SettledWeeks:
     """
 
     def __init__(
-        self, engine: Engine, settles: bool, table: str = "deliveries", clock: Callable[[], float] = monotonic
-    ) -> None:
-        """Where weeks do not settle (`may_settle`), there are none. The clock tells seconds."""
+        self, engine: Engine, settles: bool, table: str = "deliveries", clock: Callable[[], float] = monotonic,
+        least: int = 0,
+    ) -> None:  # fmt: skip
+        """Where weeks do not settle (`may_settle`), there are none; nor are those of fewer rows than the least.
+
+        The clock tells seconds.
+        """
         self._engine = engine
         self._settles = settles
         self._table = table
         self._clock = clock
+        self.least = least
         self._looking = threading.Lock()
         self._lock = threading.Lock()
         self._known: dict[str, Week] = {}
@@ -121,7 +139,7 @@ class SettledWeeks:
         if not self._settles:
             return []
         if not self._engine.embedded:
-            return settled_weeks(self._engine, self._table)
+            return settled_weeks(self._engine, self._table, self.least)
         if self._clock() - self._looked_at >= _LOOK_EVERY and self._looking.acquire(self._looked_at == float("-inf")):
             try:
                 self._look()
@@ -135,7 +153,7 @@ class SettledWeeks:
             return
         with self._lock:
             before = self._writes
-        found = settled_weeks(self._engine, self._table)
+        found = settled_weeks(self._engine, self._table, self.least)
         with self._lock:
             self._known = {week.partition: week for week in found if not self._was_written(week.partition, before)}
             self._looked_at = self._clock()
@@ -150,7 +168,7 @@ class SettledWeeks:
         if not weeks:
             return True
         if not self._engine.embedded:
-            return set(weeks) <= set(settled_weeks(self._engine, self._table))
+            return set(weeks) <= set(settled_weeks(self._engine, self._table, self.least))
         with self._lock:
             return all(self._known.get(week.partition) == week for week in weeks)
 
@@ -185,7 +203,8 @@ class SettledWeeks:
 class Remembered:
     """Counts of settled weeks by question and content, those asked last. Any number of threads may use one."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _REMEMBERED) -> None:
+        self._most = most  # weeks, of all questions together
         self._counts: OrderedDict[tuple[Hashable, str], Counts] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -210,6 +229,6 @@ class Remembered:
         learnt = {week: tuple(counted[week.partition]) for week in weeks}
         with self._lock:
             self._counts.update({(question, week.content): counts for week, counts in learnt.items()})
-            while len(self._counts) > _REMEMBERED:
+            while len(self._counts) > self._most:
                 self._counts.popitem(last=False)
         return learnt

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Callable, Iterable
+from typing import cast
 
 from mailvane.maillog.clickhouse import terms
 from mailvane.maillog.clickhouse.rows import STATUSES
@@ -13,6 +13,7 @@ from mailvane.maillog.queries import Delays, Tally
 
 Row = tuple[object, ...]
 Counted = Callable[..., list[Row]]  # as `Tallies.counted`
+_Told = tuple[list[tuple[int, str, int]], list[tuple[int, str, tuple[int, int, int]]], tuple[list[str], list[int]]]
 
 _DOMAIN = terms.GROUPS["recipient_domain"][1]
 _FAMILY = terms.GROUPS["family"][1]
@@ -22,63 +23,33 @@ def _among(states: Iterable[DeliveryStatus]) -> str:
     return f"{terms.RANK} IN ({', '.join(str(STATUSES.index(each)) for each in states)})"
 
 
-# Of each domain and family at first, in one pass; then of domains and of families, with their places in both orders.
-# What did not fail is of no family here, so the times of a domain are those of one group.
-_COUNTED = terms.How(
-    "recipient, state, outcome",
-    "SELECT * FROM (SELECT *,"
-    " row_number() OVER (PARTITION BY beside ORDER BY failed DESC, domain, family) AS by_failed,"
-    " row_number() OVER (PARTITION BY beside ORDER BY delivered DESC, domain, family) AS by_delivered FROM ("
-    "SELECT domain, family, grouping(domain) AS beside, sum(failed_) AS failed, sum(finished_) AS finished,"
-    " sum(delivered_) AS delivered, maxIf(times_, family_ = '') AS times FROM ("
-    f"SELECT {_DOMAIN} AS domain, if({_among(FAILED)}, {_FAMILY}, '') AS family, family AS family_,"
-    f" countIf({_among(FAILED)}) AS failed_, countIf({_among(FINISHED)}) AS finished_,"
-    f" countIf({_among((DeliveryStatus.DELIVERED,))}) AS delivered_,"
-    f" quantilesExactIf(0.5, 0.9, 0.99)({terms.DELAY}, {_among((DeliveryStatus.DELIVERED,))}) AS times_",
-    "GROUP BY domain, family) GROUP BY GROUPING SETS ((domain), (family)) HAVING finished > 0))"
-    " WHERE by_failed <= {top:UInt32} OR by_delivered <= {top:UInt32}",
+_DELIVERED = _among((DeliveryStatus.DELIVERED,))
+# What there is of each domain, of which what is told is taken in one pass: neither sorted nor grouped once more.
+_BY_DOMAIN = (
+    f"SELECT {_DOMAIN} AS domain, countIf({_among(FAILED)}) AS failed, countIf({_among(FINISHED)}) AS finished,"
+    f" countIf({_DELIVERED}) AS delivered, groupArrayIf({_FAMILY}, {_among(FAILED)}) AS families,"
+    f" quantilesExactIf(0.5, 0.9, 0.99)({terms.DELAY}, {_DELIVERED}) AS times"
 )
 
 
-class _Group(NamedTuple):
-    """Deliveries to a domain, or those that failed for reasons of a family. Its places are from 1."""
-
-    domain: str
-    family: str
-    is_family: bool
-    failed: int
-    finished: int
-    delivered: int
-    times: tuple[int, ...]  # that half, 90 % and 99 % of those that were delivered took at most
-    by_failed: int
-    by_delivered: int
+def _counted(top: int) -> terms.How:
+    """One row: the domains of which most failed, those to which most was delivered, and the families of what failed."""
+    first = f"groupArraySortedIf({max(1, top)})"  # the least
+    told = (
+        f"{first}((-toInt64(failed), domain, finished), failed > 0)",
+        f"{first}((-toInt64(delivered), domain, times), delivered > 0)",
+        "sumMap(families, arrayMap(each -> toUInt64(1), families))",
+    )
+    return terms.How("recipient, state, outcome", f"SELECT {', '.join(told)} FROM ({_BY_DOMAIN}", "GROUP BY domain)")
 
 
 def outcomes(question: OutcomeQuestion, counted: Counted) -> Outcomes:
     """`counted` asks of what passes a question, grouped."""
-    top = question.top
-    groups = [_group(row) for row in counted(question.log, _COUNTED, top=top)]
-    failing = sorted((each for each in groups if each.failed and each.by_failed <= top), key=lambda one: one.by_failed)
-    busy = [each for each in groups if not each.is_family and each.delivered and each.by_delivered <= top]
-    busy.sort(key=lambda each: each.by_delivered)
+    (row,) = counted(question.log, _counted(question.top))
+    failing, busy, (families, counts) = cast("_Told", row)
+    failed = sorted(zip(families, counts, strict=True), key=lambda each: (-each[1], each[0]))
     return Outcomes(
-        [Failing(each.domain, each.failed, each.finished) for each in failing if not each.is_family],
-        [Tally(each.family, each.failed) for each in failing if each.is_family],
-        [Delays(each.domain, each.delivered, *each.times) for each in busy],
-    )
-
-
-def _group(row: Row) -> _Group:
-    domain, family, is_family, *counts, times, by_failed, by_delivered = row
-    failed, finished, delivered = (int(str(each)) for each in counts)
-    return _Group(
-        str(domain),
-        str(family),
-        str(is_family) == "1",
-        failed,
-        finished,
-        delivered,
-        tuple(int(str(each)) for each in cast("Sequence[object]", times)),
-        int(str(by_failed)),
-        int(str(by_delivered)),
+        [Failing(domain, -less, finished) for less, domain, finished in failing],
+        [Tally(family, count) for family, count in failed[: question.top]],
+        [Delays(domain, -less, *times) for less, domain, times in busy],
     )

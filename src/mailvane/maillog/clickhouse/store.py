@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Self
 import msgspec
 
 from mailvane.core.errors import InvalidInput
-from mailvane.maillog.clickhouse import inventory, one_moment, owners, queue_ids, schema, senders, terms, upkeep
+from mailvane.maillog.clickhouse import hours, inventory, one_moment, owners, queue_ids, schema, senders, terms, upkeep
 from mailvane.maillog.clickhouse import refused as refusals
 from mailvane.maillog.clickhouse import repair as doubt
 from mailvane.maillog.clickhouse.buckets import Bucket, Span, joined, locate, moments_of_page
@@ -20,7 +21,6 @@ from mailvane.maillog.clickhouse.engagement import received
 from mailvane.maillog.clickhouse.engagement_days import EngagementDays
 from mailvane.maillog.clickhouse.engine import Engine, Statement, parse_address
 from mailvane.maillog.clickhouse.figures import figure_statement, figures_of
-from mailvane.maillog.clickhouse.hours import by_hour
 from mailvane.maillog.clickhouse.inserting import insert_batch
 from mailvane.maillog.clickhouse.kept_answers import KeptAnswers
 from mailvane.maillog.clickhouse.lives import events_of
@@ -82,7 +82,6 @@ _ROUNDS = 10  # at most does one question look for a page that holds what its to
 _SPARE = 100
 _FEW = 50_000
 _COMPACT = "JSONCompactEachRow"
-_hours = msgspec.json.Decoder(HourlyCounts)
 
 
 def open_maillog(dsn: str, filling: upkeep.Filling = upkeep.unannounced) -> ClickHouseMailLog:
@@ -115,7 +114,7 @@ class ClickHouseMailLog:
         self._merged = upkeep.MergedParts(self._engine)
         self.kept = KeptAnswers(self._engine)
         self._tallies = Tallies(self._rows, self.kept.weeks, self._is_waiting)
-        self.engagement_days = EngagementDays(self._engine, self.kept.settles)
+        self.engagement_days = EngagementDays(self._engine, self.kept.settles, self.kept.weeks_of_engagement)
         self._recall()
 
     def _recall(self) -> None:
@@ -285,6 +284,10 @@ class ClickHouseMailLog:
     def _has_reactions(self, search: Search) -> bool:
         return self.kept.reacted.ask(search.workspace, None, lambda: self._number(search.any_reaction())) > 0
 
+    def total_and_first(self, question: LogQuestion) -> tuple[int, int | None]:
+        """How many deliveries pass, and when the first of their mails was accepted."""
+        return self._tallies.total_and_first(question)
+
     def statistics(self, question: StatisticsQuestion) -> Statistics:
         """Counts and ranked tables of a window."""
         return self.statistics_of([question])[0]
@@ -325,7 +328,7 @@ class ClickHouseMailLog:
 
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
         """Counts hour by hour, oldest first; hours without events are left out."""
-        return _hours.decode_lines(self._lines(by_hour(question)))
+        return hours.hourly(question, self._lines, self._rows, self.kept)
 
     def figures(self, question: FigureQuestion) -> list[Figure]:
         """Shares and waiting mail at moments, by domain or of all. Raises InvalidInput."""
@@ -394,10 +397,19 @@ class ClickHouseMailLog:
         self._on_every_server(lambda engine, _number: inventory.set_aside_broken(engine))
 
     def _on_every_server(self, keep_up: Callable[[Engine, int], None]) -> None:
-        with self._writing, self.kept.rewriting():
+        with self._rewriting():
             for number, engine in enumerate(self._engines):
                 keep_up(engine, number)
         self._recall()
+
+    @contextmanager
+    def _rewriting(self) -> Generator[None]:
+        """Nothing that is kept of answers outlives the block."""
+        with self._writing, self.kept.rewriting():
+            try:
+                yield
+            finally:
+                self.engagement_days.look_anew()
 
     def _share(self, directory: Path, number: int) -> Path:
         """Servers of a cluster each keep their share in a directory of their own."""
@@ -441,7 +453,7 @@ class ClickHouseMailLog:
 
     def drop(self, workspace: int) -> None:
         """Delete all mail of a workspace, in the events and in every view."""
-        with self._writing, self.kept.rewriting():
+        with self._rewriting():
             for engine in self._engines:
                 owners.drop(engine, workspace)
 
@@ -455,20 +467,7 @@ class ClickHouseMailLog:
 
     def health(self, measured: bool = True) -> MailLogHealth:
         """What it is and, when measured, how large, which takes a while. Raises StoreUnavailable."""
-        version = f"ClickHouse {self._engine.rows('SELECT version()')[0][0]}"
-        name = f"chDB ({version})" if self._engine.embedded else version
-        if not measured:
-            return MailLogHealth(name, 0, 0, 0)
-        sizes = [
-            engine.rows("SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase()")
-            for engine in self._engines
-        ]
-        return MailLogHealth(
-            engine=name,
-            events=self._number(Statement("SELECT count() FROM {events}", {})),
-            deliveries=self._number(Statement("SELECT count() FROM {deliveries} FINAL", {})),
-            bytes_on_disk=sum(int(str(size[0][0])) for size in sizes),
-        )
+        return inventory.health(self._engines, self._named, measured)
 
     def close(self) -> None:
         """Give the engine back. The mail log must not be used afterwards."""
@@ -482,14 +481,14 @@ class ClickHouseMailLog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _named(self, statement: Statement) -> str:
-        return _TABLE.sub(lambda found: self._scope + found[1], statement.sql)
+    def _named(self, sql: str) -> str:
+        return _TABLE.sub(lambda found: self._scope + found[1], sql)
 
     def _lines(self, statement: Statement, form: str = "JSONEachRow") -> bytes:
-        return self._engine.lines(self._named(statement), statement.values, form)
+        return self._engine.lines(self._named(statement.sql), statement.values, form)
 
     def _rows(self, statement: Statement) -> list[tuple[object, ...]]:
-        return self._engine.rows(self._named(statement), statement.values)
+        return self._engine.rows(self._named(statement.sql), statement.values)
 
     def _number(self, statement: Statement) -> int:
         return int(str(self._rows(statement)[0][0]))

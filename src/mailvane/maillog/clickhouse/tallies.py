@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from threading import Lock
+from typing import cast
 
 import msgspec
 
+from mailvane.core.errors import InvalidInput
 from mailvane.maillog.clickhouse import terms
 from mailvane.maillog.clickhouse.engine import Statement
 from mailvane.maillog.clickhouse.merged_partitions import SettledWeeks, Week
@@ -42,6 +44,15 @@ class Tallies:
         if not self._weeks.still(weeks):
             rows = self._rows(_statement(question, waiting, [], how, values))
         return rows
+
+    def total_and_first(self, question: LogQuestion) -> tuple[int, int | None]:
+        """How many deliveries pass, and when the first of their mails was accepted."""
+        try:
+            search = Search(msgspec.structs.replace(question, skip=0, limit=1, ascending=True))
+        except InvalidInput:  # of a mail whose id cannot be
+            return 0, None
+        ((total, moments),) = self._rows(search.total(self._is_waiting(question)))
+        return int(str(total)), next(iter(cast("Sequence[int]", moments)), None)
 
     def tally(self, question: TallyQuestion) -> Sequence[Row]:
         """How many deliveries have which value, the most first."""
