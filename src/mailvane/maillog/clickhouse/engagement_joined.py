@@ -87,9 +87,16 @@ def joined(question: EngagementQuestion, settled: Rows, others: Iterable[Engagem
     """As one answer: those that sent most first."""
     found, name = dict(settled), named(question)
     counts = ("sent", *(_COUNTS if question.counts is None else question.counts))
+    by_sender_alone = question.by == ("sender",) and len(counts) == 1  # of ten thousand and more
     for row in others:
-        before = found.get(name(row))
-        found[name(row)] = row if before is None else _added(question, counts, before, row)
+        key = name(row)
+        before = found.get(key)
+        if before is None:
+            found[key] = row
+        elif by_sender_alone:
+            found[key] = EngagementCounts(sender=row.sender, sent=before.sent + row.sent)
+        else:
+            found[key] = _added(question, counts, before, row)
     rows = sorted(found.values(), key=name) if question.by else list(found.values())
     rows.sort(key=attrgetter("sent"), reverse=True)
     return rows[: question.most]
@@ -151,5 +158,6 @@ class SettledRows:
 
 
 def by_name(question: EngagementQuestion, rows: Iterable[EngagementCounts]) -> Rows:
+    """In their order, in which an answer that has them is sorted sooner."""
     name = named(question)
-    return {cast("Hashable", name(row)): row for row in rows}
+    return {cast("Hashable", name(row)): row for row in sorted(rows, key=name)}
