@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import mmap
 import os
+import re
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -58,6 +60,11 @@ _NOT_OPENED = "Unable to open the chdb engine"
 _EXTENSION = "chdb._chdb"
 _LIBRARY = "_chdb.abi3.so"
 _DEEP_BINDING = 8  # RTLD_DEEPBIND of dlopen(3): its own memory allocation, as the package has it
+# Of a range in /proc/self/smaps: where, its permissions, the file, and the KiB that are not as in the file.
+_MAPPING = re.compile(
+    r"^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \d+ +(/.*)\n(?:(?!Anonymous:)[A-Z]\w*:.*\n)*Anonymous: +(\d+) kB$",
+    re.MULTILINE,
+)
 _loading = Lock()
 
 
@@ -118,6 +125,7 @@ def _loaded(path: str) -> Generator[None]:
     finally:
         if opened is not None:
             opened.close()
+            _unmap_what_loading_read()
 
 
 def _address(path: str) -> str:
@@ -139,6 +147,27 @@ def _library() -> ModuleType | None:
     found.loader.exec_module(library)
     sys.modules[_EXTENSION] = library  # where the package finds it
     return library
+
+
+def _unmap_what_loading_read() -> None:
+    """Loading reads some 200 MiB of the library, most of it for once. As long as that is mapped it counts as memory of
+    this process; unmapped it is in the page cache still, from where it comes back when it is used, and the system may
+    have it back. Only of ranges that were never written, which are in the file as they are here."""
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    for start, end in _unwritten(Path("/proc/self/smaps").read_text("utf-8", "surrogateescape"), _LIBRARY):
+        libc.madvise(start, end - start, mmap.MADV_DONTNEED)  # an advice: if it is refused, nothing is lost
+
+
+def _unwritten(smaps: str, name: str) -> list[tuple[int, int]]:
+    """Where a file is mapped that cannot be written, and was not."""
+    found: list[tuple[int, int]] = []
+    for start, end, permissions, path, written in _MAPPING.findall(smaps):
+        if Path(path).name == name and "w" not in permissions and not int(written):
+            found.append((int(start, 16), int(end, 16)))
+    return found
 
 
 @contextmanager
