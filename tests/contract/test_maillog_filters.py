@@ -9,9 +9,9 @@ import pytest
 from mailvane.maillog.clickhouse import ClickHouseMailLog
 from mailvane.maillog.model import EventBatch, EventType, MailEvent
 from mailvane.maillog.queries import LogQuestion, Match, Pattern, Term
-from tests.contract.maillogs import maillog, maillog_dsn, workspace
+from tests.contract.maillogs import maillog, maillog_dsn, new_workspace
 
-__all__ = ["maillog", "maillog_dsn", "workspace"]
+__all__ = ["maillog", "maillog_dsn"]
 
 V6 = "2001:db8::7"
 NOON = 1_790_000_000_000
@@ -23,6 +23,18 @@ MAILS: list[dict[str, Any]] = [
     {"recipient": "jörg@dest.example", "subject": "'; DROP TABLE mails; --", "message_id": "<C_D@a.example>"},
     {"recipient": "cd@dest.example", "subject": "{subject:String}", "message_id": "<c|d@a.example>"},
 ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def workspace(maillog: ClickHouseMailLog) -> int:
+    """One with these mails."""
+    own = new_workspace()
+    events = [
+        MailEvent(relay=1, accepted_at=NOON + place, number=0, type=EventType.DELIVERED, at=NOON + place + 5, **mail)
+        for place, mail in enumerate(MAILS)
+    ]
+    maillog.append(EventBatch("all", own, 0, events))
+    return own
 
 
 def part(field: Any, text: str) -> dict[str, Any]:
@@ -56,11 +68,6 @@ def part(field: Any, text: str) -> dict[str, Any]:
 def test_a_letter_that_a_pattern_would_read_is_a_letter(
     maillog: ClickHouseMailLog, workspace: int, asked: dict[str, Any], found: list[int]
 ) -> None:
-    events = [
-        MailEvent(relay=1, accepted_at=NOON + place, number=0, type=EventType.DELIVERED, at=NOON + place + 5, **mail)
-        for place, mail in enumerate(MAILS)
-    ]
-    maillog.append(EventBatch("all", workspace, 0, events))
     page = maillog.search(LogQuestion(workspace=workspace, relays=(1,), limit=10, ascending=True, **asked))
     assert [row.accepted_at - NOON for row in page.deliveries] == found
     assert page.total == len(found)
