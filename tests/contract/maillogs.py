@@ -16,23 +16,11 @@ import pytest
 from mailvane.maillog.clickhouse import ClickHouseMailLog, open_maillog
 from tests.contract import clickhouse_server
 from tests.contract.ledgers import new_address
-from tests.depth import DEEP
 
 NAMED = os.environ.get("TEST_MAILVANE_MAILLOG")
 ENGINES = ("named",) if NAMED else ("chdb", "server", "cluster")
 
 _workspaces = itertools.count(int.from_bytes(os.urandom(3), "big") * 64)
-
-
-def is_asked_here(item: pytest.Item) -> bool:
-    """Whether this case of a table meets this engine. Where a test says that all are sent the same statements
-    (`same_statements`), the embedded one is asked every case, and each of the others a third of them.
-    """
-    if DEEP or not isinstance(item, pytest.Function) or item.get_closest_marker("same_statements") is None:
-        return True
-    engine = item.callspec.params["maillog_dsn"]
-    case = sum(index for name, index in item.callspec.indices.items() if name != "maillog_dsn")
-    return engine == ENGINES[0] or case % len(ENGINES) == ENGINES.index(engine)
 
 
 @pytest.fixture(scope="module", params=ENGINES)

@@ -84,7 +84,6 @@ def filtered(maillog: ClickHouseMailLog, request: pytest.FixtureRequest) -> Rows
         {"relays": (1,), "sender": "s@example.com", "delivered": True, "by_message": True},
     ],
 )
-@pytest.mark.same_statements
 def test_a_filter_finds_what_it_names_and_nothing_else(filtered: Rows, question: dict[str, object]) -> None:
     assert [row.number for row in filtered(**question)] == [1]
 
@@ -100,7 +99,6 @@ def test_a_filter_finds_what_it_names_and_nothing_else(filtered: Rows, question:
         {"sender": "S@example.com"},
     ],
 )
-@pytest.mark.same_statements
 def test_the_other_side_of_a_filter(filtered: Rows, question: dict[str, object]) -> None:
     assert [row.number for row in filtered(**question)] == [2]
 
@@ -122,7 +120,6 @@ def test_the_other_side_of_a_filter(filtered: Rows, question: dict[str, object])
     ],
 )
 @pytest.mark.parametrize("filtered", [PLAIN], ids=["plain"], indirect=True)
-@pytest.mark.same_statements
 def test_what_nothing_matches_finds_nothing(filtered: Rows, question: dict[str, object]) -> None:
     assert filtered(**question) == []
 
@@ -192,7 +189,6 @@ def asking(maillog: ClickHouseMailLog) -> int:
         ("from:'; drop", []),
     ],
 )
-@pytest.mark.same_statements
 def test_a_query_finds(maillog: ClickHouseMailLog, asking: int, query: str, numbers: list[int]) -> None:
     page = maillog.search(question(query, asking, (1,), NOON, ZoneInfo("UTC")))
     assert [row.number for row in page.deliveries] == numbers
@@ -295,7 +291,6 @@ def turned_away(maillog: ClickHouseMailLog) -> Callable[..., RefusedPage]:
         ("nothing", ()),
     ],
 )
-@pytest.mark.same_statements
 def test_a_query_finds_what_was_refused(
     turned_away: Callable[..., RefusedPage], query: str, numbers: Sequence[int]
 ) -> None:
@@ -366,7 +361,6 @@ def counted(maillog: ClickHouseMailLog) -> Callable[[str], RefusedQuestion]:
         ("host", "nothing", []),
     ],
 )
-@pytest.mark.same_statements
 def test_values_of_what_was_refused_are_counted(
     maillog: ClickHouseMailLog, counted: Callable[[str], RefusedQuestion], by: Any, query: str, counts: list[object]
 ) -> None:
