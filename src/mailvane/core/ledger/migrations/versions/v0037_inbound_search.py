@@ -46,6 +46,12 @@ def upgrade() -> None:
         name = f"ix_inbound_messages_{chosen}"
         op.drop_index(name, "inbound_messages")
         op.create_index(name, "inbound_messages", ["workspace", chosen, "received_at", "serial", "status", "score"])
+    for name, columns in (
+        ("ix_inbound_contacts_first", ["first_seen_at", "id", "state", "email", "name"]),
+        ("ix_inbound_contacts_name", ["name", "id", "state", "email"]),
+    ):
+        op.drop_index(name, "inbound_contacts")
+        op.create_index(name, "inbound_contacts", ["workspace", *columns])
     op.create_index("ix_inbound_contacts_texts", "inbound_contacts", ["workspace", "email", "name", "state", "id"])
     _count()
     _search()
