@@ -6,10 +6,11 @@ DIR is filled as by `maillog_queries.py`, with mail up to the coming midnight, u
 the last day left: the largest workspace has 24 % of the deliveries. A server is started on it as a user would, and a
 person logs in.
 
-Printed are the 95th percentile of whole requests of each page with its budget, its bytes as they are and packed with
-gzip, and its elements; what 50 open tabs cost of a core while nothing happens; and, by Chromium at a quarter of the
-speed of this processor, when the largest part of a page is drawn, how much of that the server took, and how much the
-page shifts. What is over is marked.
+Printed are the 95th percentile of whole requests of each page with its budget, the processor time of the server for one
+(a mean, which other work on the machine disturbs less), its bytes as they are and packed with gzip, and its elements;
+what 50 open tabs cost of a core while nothing happens; and, by Chromium at a quarter of the speed of this processor,
+when the largest part of a page is drawn, how much of that the server took, and how much the page shifts. What is over is
+marked.
 """
 
 from __future__ import annotations
@@ -144,20 +145,23 @@ def mark(value: float, budget: float) -> str:
     return " OVER" if value > budget else ""
 
 
-def ask(client: httpx.Client, workspace: int, rounds: int) -> None:
+def ask(client: httpx.Client, workspace: int, process: int, rounds: int) -> None:
     """Every page, again and again."""
     pages = dict(PAGES)
     newest = client.get(f"/ui/{workspace}/log?q=is:delivered&part=rows").text
     if found := re.search(r'data-href="/ui/\d+(/mail/[0-9a-f]+)"', newest):
         pages["mail"] = Budget(found[1], LIFE)
-    print(f"{'page':<28}{'p95':>9}{'budget':>9}{'bytes':>10}{'packed':>9}{'elements':>10}")
+    print(f"{'page':<28}{'p95':>9}{'budget':>9}{'processor':>12}{'bytes':>10}{'packed':>9}{'elements':>10}")
     for name, page in pages.items():
-        times = []
-        for _ in range(rounds + 1):
+        times, used = [], 0.0
+        for number in range(rounds + 1):
+            if number == 1:  # the first is not counted
+                used = cpu_seconds(process)
             began = time.perf_counter()
             answer = client.get(f"/ui/{workspace}{page.path}")
             answer.raise_for_status()
             times.append(1000 * (time.perf_counter() - began))
+        spent = 1000 * (cpu_seconds(process) - used) / rounds
         taken = sorted(times[1:])[max(0, -(-95 * rounds // 100) - 1)]
         packed, counted = len(gzip.compress(answer.content, 6)), Elements()
         counted.feed(answer.text)
@@ -165,7 +169,7 @@ def ask(client: httpx.Client, workspace: int, rounds: int) -> None:
         over += mark(packed, HTML_PACKED).replace("OVER", "PACKED")
         over += mark(counted.count, ELEMENTS).replace("OVER", "ELEMENTS")
         print(
-            f"{name:<28}{taken:>6.0f} ms{page.milliseconds:>6} ms{len(answer.content):>10,}{packed:>9,}"
+            f"{name:<28}{taken:>6.0f} ms{page.milliseconds:>6} ms{spent:>9.0f} ms{len(answer.content):>10,}{packed:>9,}"
             f"{counted.count:>10,}{over}"
         )
     files(client, workspace)
@@ -263,7 +267,7 @@ def main() -> None:
     workspace, token = prepared(chosen.data, chosen.deliveries)
     with serving(chosen.data) as process:
         client = logged_in(token)
-        ask(client, workspace, chosen.rounds)
+        ask(client, workspace, process, chosen.rounds)
         asyncio.run(tabs(client, workspace, process, chosen.seconds))
         if not chosen.without_chromium:
             draw(client, workspace, max(1, chosen.rounds // 4))
