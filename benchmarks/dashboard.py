@@ -9,8 +9,8 @@ person logs in.
 Printed are the 95th percentile of whole requests of each page with its budget, the processor time of the server for one
 (a mean, which other work on the machine disturbs less), its bytes as they are and packed with gzip, and its elements;
 what 50 open tabs cost of a core while nothing happens; and, by Chromium at a quarter of the speed of this processor,
-when the largest part of a page is drawn, how much of that the server took, and how much the page shifts. What is over is
-marked.
+when the largest part of a page is drawn, how much of that the server took, and how much the page shifts. What is over
+is marked.
 """
 
 from __future__ import annotations
