@@ -220,7 +220,7 @@ class Mailvane:
         return Tagging(self.tenancy(), self._ledger.journal.commit)
 
     def removal(self) -> AbstractContextManager[Removal]:
-        from mailvane.server.stores import removal_anywhere  # noqa: PLC0415
+        from mailvane.server.tenants.remote import removal_anywhere  # noqa: PLC0415
 
         return removal_anywhere(self._settings, "a mailvane command")
 

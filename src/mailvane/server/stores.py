@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 
 import msgspec
@@ -17,13 +17,13 @@ from mailvane.maillog.interface import OpenMailLog
 from mailvane.maillog.model import EventBatch
 from mailvane.maillog.ownership import Ownership
 from mailvane.maillog.recording import Recorder, Shipper
-from mailvane.server.asking import is_embedded, serving
+from mailvane.server.asking import is_embedded
 from mailvane.server.data_directory import owned
 from mailvane.server.ledger import Ledger
 from mailvane.server.ledgers import ledger_of
 from mailvane.server.noticing import NoticingReplies
-from mailvane.server.settings import CONFIG_FILE, Settings, fingerprints, master_token
-from mailvane.server.tenants.removal import Removal, WorkspaceRemoval
+from mailvane.server.settings import CONFIG_FILE, Settings, fingerprints
+from mailvane.server.tenants.removal import WorkspaceRemoval
 
 
 class Stores(msgspec.Struct, frozen=True):
@@ -74,22 +74,6 @@ def workspaces_in(settings: Settings) -> list[tuple[str, str]]:
     named = [(each.workspace, f"[[postfix]] {number}") for number, each in enumerate(settings.postfix, 1)]
     named += reports_arrive_for(settings.dmarc)
     return named
-
-
-@contextmanager
-def removal_anywhere(settings: Settings, purpose: str) -> Iterator[Removal]:
-    """Removal of workspaces by the server that has the mail log open, or here when there is none."""
-    server = serving(settings)
-    if server:
-        # The client of a server is loaded by whoever asks one.
-        from mailvane.server.tenants.remote import RemoteRemoval  # noqa: PLC0415
-
-        with closing(RemoteRemoval(server, master_token(settings))) as remote:
-            yield remote
-    else:
-        with stores_here(settings, purpose) as stores:
-            stores.recorder.drain()
-            yield stores.removal
 
 
 @contextmanager

@@ -1,7 +1,9 @@
-"""Removal of workspaces by the server that has the mail log open, for the command line."""
+"""Removal of workspaces, by the server that has the mail log open or by the command itself."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import httpx
@@ -9,7 +11,10 @@ import msgspec
 
 from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput, MailvaneError, ServerUnreachable
-from mailvane.server.tenants.removal import Holdings
+from mailvane.server.asking import serving
+from mailvane.server.settings import Settings, master_token
+from mailvane.server.stores import stores_here
+from mailvane.server.tenants.removal import Holdings, Removal
 from mailvane.server.tenants.workspaces import WorkspaceObject
 from mailvane.web.dialect import NATIVE_PREFIX, Problem
 
@@ -53,3 +58,16 @@ class RemoteRemoval:
             return msgspec.json.decode(answer.content, type=prepared(kind))
         except msgspec.MsgspecError as error:
             raise MailvaneError(f"the server speaks another version: {error}") from None
+
+
+@contextmanager
+def removal_anywhere(settings: Settings, purpose: str) -> Iterator[Removal]:
+    """Removal of workspaces by the server that has the mail log open, or here when there is none."""
+    server = serving(settings)
+    if server:
+        with closing(RemoteRemoval(server, master_token(settings))) as remote:
+            yield remote
+    else:
+        with stores_here(settings, purpose) as stores:
+            stores.recorder.drain()
+            yield stores.removal
