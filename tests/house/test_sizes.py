@@ -34,7 +34,6 @@ LATE = {
     "mailvane/server/mailboxes.py",  # the resolver, which only the health of a domain needs
     "mailvane/server/main.py",
     "mailvane/server/ses.py",
-    "mailvane/server/stores.py",  # the client of a server, which an import does not need
     "mailvane/server/tracing.py",  # an extra
     "mailvane_demo/command.py",
 }
