@@ -15,6 +15,7 @@ from mailvane.inbound.model import ContactState, Message, MessageStatus
 from mailvane.inbound.questions import ContactQuestion, MessageQuestion
 from mailvane.inbound.store.contacts import Seen
 from mailvane.inbound.store.rows import Change, NewMail
+from mailvane.inbound.store.searching import Matches, TextSearch
 from mailvane.inbound.store.tables import search_blocks, search_postings, tallies
 from mailvane.inbound.text_index import SIZE, fold
 from mailvane.server.ledger import Ledger
@@ -157,6 +158,14 @@ def test_what_is_removed_while_a_block_is_read_is_not_found(ledger: Ledger, work
         ledger.inbound.search_index.read(own, block)
     assert indexed(ledger) == 1
     assert_found(ledger, workspace, left, ("invoice", "x"))
+
+
+def test_a_message_before_the_first_block_that_is_meant_is_none_of_it(ledger: Ledger, workspace: int) -> None:
+    take_in(ledger, workspace, 0, 10)
+    second = Matches({1: (1 << SIZE) - 1}, {})
+    with ledger.database.read() as connection:
+        counted = select(func.count()).where(TextSearch(ledger.database).among(second))
+        assert connection.execute(counted).scalar_one() == 0
 
 
 def test_numbers_that_are_kept_are_those_that_an_upgrade_counts(ledger: Ledger, workspace: int) -> None:

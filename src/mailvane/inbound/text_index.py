@@ -21,7 +21,6 @@ _BYTES = SIZE // 8
 _FEW = SIZE // 64  # places that are kept as a list
 _COMMON = SIZE // 256  # messages that have a word which is kept
 _LONGEST = 80  # word
-_END = "\n\n"  # of a text: so that each of its characters begins a gram
 _CHARACTER_BITS = 21
 _RESTING = 256  # texts that are read in one go
 _BETWEEN_DIGITS = re.compile(r"\d+")
@@ -84,8 +83,8 @@ def indexed(messages: Iterable[tuple[int, Sequence[str]]], rest: Callable[[], ob
     words: defaultdict[str, list[int]] = defaultdict(list)
     for number, (text, places) in enumerate(texts.items(), 1):
         folded = fold(text)
-        whole = folded + _END
-        for gram in {whole[at : at + GRAM] for at in range(len(folded))}.union(folded):  # each character, too
+        # Each character, too; and the last ones begin a gram that is shorter.
+        for gram in {folded[at : at + GRAM] for at in range(len(folded))}.union(folded):
             grams[gram] += places
         for word in {folded, *folded.split(), *_BETWEEN_DIGITS.split(folded), *_PARTS.findall(folded)}:
             words[word] += places

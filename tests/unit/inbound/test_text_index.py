@@ -55,6 +55,16 @@ def test_a_part_is_where_its_grams_are_and_common_words_prove_it() -> None:
     assert rests == [], "few texts are read in one go"
 
 
+def test_a_text_ends_with_its_last_character() -> None:
+    """What is looked for may hold any character; each key comes once."""
+    keys = [key for key, _ in text_index.indexed([(3, ("abcc", "cc"))], list).places]
+    assert len(keys) == len(set(keys))
+    for part, is_there in (("c", True), ("cc", True), ("bc", True), ("c\n", False), ("\n", False)):
+        first, last = text_index.gram_range(part)
+        assert any(first <= key <= last for key in keys) is is_there, part
+    assert not set(text_index.grams_of("c\n\n")) & set(keys)
+
+
 def union(sets: list[int]) -> int:
     found = 0
     for each in sets:

@@ -10,9 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, text, update
 
 from mailvane.core.ledger.database import Database, Prepared
+from mailvane.core.ledger.tables import workspaces
 from mailvane.inbound import text_index
 from mailvane.inbound.store.tables import messages, search_blocks, search_postings
 from mailvane.inbound.text_index import SIZE
@@ -45,8 +46,10 @@ class SearchIndex:
         """The workspaces and blocks that are to be read. From now on, what is removed of them is noted."""
         with self._database.write() as connection:
             if not self._database.is_sqlite:
-                # Mails that are being taken in may still get a number of the block; wait for them.
-                connection.execute(text("LOCK TABLE inbound_messages IN SHARE MODE"))
+                _keep_workspaces(connection)
+                # Mails that are being taken in may still get a number of the block; wait for them, and for whoever
+                # begins the same.
+                connection.execute(text("LOCK TABLE inbound_messages IN SHARE ROW EXCLUSIVE MODE"))
             if (block := _next_full(connection)) is not None:
                 connection.execute(insert(search_blocks), _blocks(connection, block))
             begun = select(search_blocks.c.workspace, search_blocks.c.block).where(search_blocks.c.ready.is_(False))
@@ -62,15 +65,23 @@ class SearchIndex:
             ]
         read = text_index.indexed(found, lambda: time.sleep(_REST_SECONDS))
         one = search_blocks.c.workspace == workspace, search_blocks.c.block == block
-        done = update(search_blocks).where(*one).values(ready=True, words=msgspec.json.encode(read.words).decode())
+        words = msgspec.json.encode(read.words).decode()
+        done = update(search_blocks).where(*one, search_blocks.c.ready.is_(False)).values(ready=True, words=words)
         rows = [{"workspace": workspace, "block": block, "key": key, "places": places} for key, places in read.places]
         with self._database.write() as connection:
+            _keep_workspaces(connection, workspaces.c.id == workspace)
             if not connection.execute(done).rowcount:
-                return  # all of it was removed meanwhile
+                return  # all of it was removed meanwhile, or another process was faster
             those = search_postings.c.workspace == workspace, search_postings.c.block == block
             connection.execute(delete(search_postings).where(*those))
             if rows:
                 _KEEP.many(connection, rows)
+
+
+def _keep_workspaces(connection: Connection, *which: ColumnElement[bool]) -> None:
+    """Within a transaction: nobody removes these until its end. Whoever does so locks them before all that is theirs;
+    to wait for him only later, with locks of our own, could be to wait for each other."""
+    connection.execute(select(workspaces.c.id).where(*which).with_for_update(read=True, key_share=True)).all()
 
 
 def _next_full(connection: Connection) -> int | None:

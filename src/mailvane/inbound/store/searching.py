@@ -30,7 +30,7 @@ from sqlalchemy import (
     select,
 )
 
-from mailvane.core.ledger.columns import contains, in_chunks
+from mailvane.core.ledger.columns import contains, in_chunks, plain
 from mailvane.core.ledger.database import Database
 from mailvane.inbound import text_index
 from mailvane.inbound.store.tables import messages, search_blocks, search_postings
@@ -94,7 +94,7 @@ class TextSearch:
         end = _end(connection)  # before the blocks are read: one that is begun meanwhile is read through
         rows = connection.execute(select(*_BLOCK).where(search_blocks.c.workspace == workspace)).all()
         live = {row.block: text_index.bits_of(row.live) for row in rows if row.ready}
-        answers = self._answered(connection, _Part(workspace, text, text_index.fold(text)), live)
+        answers = self._answered(connection, _Part(workspace, text, text_index.fold(plain(text))), live)
         found = {block: answers[block] & bits for block, bits in live.items()}
         times = {row.block: Times(row.first_at, row.last_at) for row in rows if row.ready}
         others = [messages.c.serial >= end * SIZE, *(_inside(row.block) for row in rows if not row.ready)]
@@ -115,10 +115,12 @@ class TextSearch:
         flags = "".join(text_index.flags_of(found.blocks.get(block, 0)) for block in range(first, last + 1)).encode()
         place = messages.c.serial - first * SIZE
         if self._database.is_sqlite:
-            return func.substr(literal(flags, LargeBinary), place + 1, 1) == literal(b"1", LargeBinary)
+            # A place before the first would be counted from the end.
+            flag = func.substr(literal(flags, LargeBinary), place + 1, 1)
+            return and_(place >= 0, flag == literal(b"1", LargeBinary))
         inside = and_(place >= 0, place < len(flags))
-        flag = func.get_byte(literal(flags, LargeBinary), cast(place, Integer))
-        return case((inside, flag), else_=0) == ord("1")
+        byte = func.get_byte(literal(flags, LargeBinary), cast(place, Integer))
+        return case((inside, byte), else_=0) == ord("1")
 
     def _answered(self, connection: Connection, part: _Part, live: Mapping[int, int]) -> Mapping[int, int]:
         """The places in each block; of messages that were removed meanwhile, too."""
