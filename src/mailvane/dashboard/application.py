@@ -10,11 +10,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import uuid4
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from litestar import Request, Response
 from litestar.datastructures import Cookie
@@ -29,6 +29,7 @@ from mailvane.dashboard.badges import Badges
 from mailvane.dashboard.live.streams import Streams
 from mailvane.dashboard.oidc.attempt import LONGEST_MS
 from mailvane.dashboard.pages import PAGES
+from mailvane.dashboard.parts.local_time import zone_named
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.people.service import Browser, ProofNeeded, Visitor
 from mailvane.dashboard.rendering import Renderer
@@ -233,13 +234,7 @@ def _visit(request: AnyRequest, form: Mapping[str, list[str]], now: int, usual: 
 
 def _zone(request: AnyRequest, usual: ZoneInfo) -> ZoneInfo:
     """What the browser said where it is; the server's zone where it said nothing, or none that is known here."""
-    name = unquote(request.cookies.get(_ZONE_COOKIE, ""))
-    return ZoneInfo(name) if name in _zones() else usual
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return zone_named(unquote(request.cookies.get(_ZONE_COOKIE, "")), usual)
 
 
 def _with(visit: Visit, known: Visitor | None, place: Any) -> Visit:

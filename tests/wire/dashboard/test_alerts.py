@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from html import unescape
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.people.model import Role
@@ -146,12 +148,13 @@ def test_a_message_is_sent_again_and_a_window_is_planned(world: World) -> None:
     assert [each.id for each in outbox.of_entry(world.ours.workspace.id, entry_of(world, world.ours))] == [message]
     assert outbox.of_entry(world.theirs.workspace.id, entry_of(world, world.ours)) == []
     assert operator.post(f"{at}/told/{message}/resend").status_code == 303
-    window = {"since": "2024-01-18T08:00", "until": "2024-01-18T10:00", "reason": "moving"}
+    window = {"since": "2024-01-18T08:00", "until": "2024-01-18T10:00", "reason": "moving", "zone": "Asia/Tokyo"}
     assert operator.post(f"{at}/maintenance", {**window, "until": "2024-01-17"}).status_code == 400
     assert operator.post(f"{at}/maintenance", window).status_code == 303
     assert "moving" in operator.get(f"{at}/maintenance").text
     (kept,) = world.services.reputation.alerting.windows(world.ours.workspace.id)
-    assert kept.until - kept.since == 2 * 3_600_000
+    begins = datetime(2024, 1, 18, 8, tzinfo=ZoneInfo("Asia/Tokyo"))
+    assert (kept.since, kept.until - kept.since) == (begins.timestamp() * 1000, 2 * 3_600_000)
     assert operator.post(f"{at}/maintenance/remove", {"window": kept.id}).status_code == 303
     assert world.services.reputation.alerting.windows(world.ours.workspace.id) == []
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -14,7 +16,7 @@ from mailvane.outbound.suppression import SuppressionReason
 from mailvane.outbound.suppression_list import Said
 from mailvane.reputation.model import Zone, ZoneHealth
 from tests.wire.dashboard.browsing import HOSTILE, PASSWORD, SAME, Browser, entry_of, fill, logged_in, member, paths
-from tests.wire.world import MAIL_ID, NOW, World
+from tests.wire.world import MAIL_ID, NOW, ZONE, World
 
 
 @pytest.fixture
@@ -236,6 +238,20 @@ def test_the_navigation_counts_what_needs_a_person(admin: Browser, world: World)
     assert told("/settings/keys") == {"d": "1 stopped or at a limit", "r": "1 bad", "a": "1 open", "i": "1 held"}
     assert admin.post(f"{at}/alerts/fired/{entry_of(world, world.ours)}/acknowledge").status_code == 303
     assert told() == {"d": "1 stopped or at a limit", "r": "1 bad", "i": "1 held"}
+
+
+def test_moments_are_of_the_zone_that_the_browser_says_if_there_is_one(admin: Browser, world: World) -> None:
+    fill(world, world.ours, "hello")
+    cookie = admin.cookie
+    for said in ("Asia%2FTokyo", "", "..%2F..%2Fetc%2Fpasswd", "%00", "Nowhere", "<script>", "x" * 4000):
+        admin.cookie = f"{cookie}; mailvane-zone={said}"
+        answer = admin.get(f"/ui/{world.ours.workspace.id}/alerts")
+        assert answer.status_code == 200, said
+        found = re.findall(r'<time datetime="([^"]+)"[^>]*>([^<]+)</time>', answer.text)
+        assert found
+        zone = ZoneInfo("Asia/Tokyo") if said == "Asia%2FTokyo" else ZONE
+        for at, told in found:
+            assert told == datetime.fromisoformat(at).astimezone(zone).strftime("%d %b %H:%M:%S"), said
 
 
 def test_the_overview_stands_without_the_mail_log(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mailvane.core.errors import InvalidFields, InvalidInput
 from mailvane.core.identifiers import new_id
+from mailvane.dashboard.parts.local_time import zone_named
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
@@ -28,8 +29,9 @@ def listed(services: DashboardServices, visit: Visit, failure: str = "") -> Repl
 
 
 def add(services: DashboardServices, visit: Visit) -> Reply:
+    zone = zone_named(visit.entered("zone"), visit.zone)  # as the form said it: the browser may have moved since
     try:
-        since, until = (earliest(visit.entered(name).strip(), visit.now, visit.zone) for name in ("since", "until"))
+        since, until = (earliest(visit.entered(name).strip(), visit.now, zone) for name in ("since", "until"))
         window = MaintenanceWindow(
             id=new_id(), workspace=visit.workspace.id, since=since, until=until,
             profile_id=visit.entered("profile") or None, reason=visit.entered("reason").strip()[:_LONGEST_REASON],

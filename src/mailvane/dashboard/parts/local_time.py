@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+
+def zone_named(name: str, usual: ZoneInfo) -> ZoneInfo:
+    """That of this name, whoever wrote it; the usual one where none that is known has it."""
+    return ZoneInfo(name) if name in _known() else usual
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def local(ms: int, zone: tzinfo) -> datetime:

@@ -157,7 +157,7 @@ document.addEventListener("keydown", (event) => {
   const key = `[data-key="${CSS.escape(event.key)}"]`; // of the row that is chosen, else of the page
   const named = ticked || selected?.querySelector(key) || document.querySelector(`${key}:not([data-href] *)`);
   if (event.key === "j" || event.key === "k") move(event.key === "j" ? 1 : -1);
-  else if (event.key === "Enter" && selected) location.href = selected.dataset.href;
+  else if (event.key === "Enter" && selected && !event.target.closest("a, button, summary")) location.href = selected.dataset.href;
   else if (named) {
     event.preventDefault();
     if (named.matches("input")) named.focus();
