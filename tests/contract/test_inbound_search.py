@@ -199,6 +199,18 @@ def numbers(ledger: Ledger) -> dict[tuple[str, int], int]:
         return {(what, stretch): count for what, stretch, count in connection.execute(wanted)}
 
 
+def test_a_sender_with_the_longest_of_names_is_met(ledger: Ledger, workspace: int) -> None:
+    """Of characters that cannot be packed into the row of an index."""
+    name = "".join(chr(0x4E00 + each * 7919 % 20_000) for each in range(998))
+    contacts, email = ledger.inbound.contacts, f"{name[:300]}@y.example"
+    contacts.meet(workspace, {email: Seen(1, NOW, name)})
+    contacts.meet(workspace, {"b@y.example": Seen(1, NOW, "")})
+    contacts.meet(workspace, {"b@y.example": Seen(1, NOW, name)})
+    assert {each.name for each in contacts.known(workspace).values()} == {name[:255]}
+    changed = contacts.change(workspace, email, lambda old: msgspec.structs.replace(old, name=name[::-1]))
+    assert changed.name == name[::-1][:255]
+
+
 def test_contacts_with_a_text_are_listed_in_every_order(ledger: Ledger, workspace: int) -> None:
     """Few, many and all of them have it; some are in another state."""
     names = {f"{'ann' if each % 9 else 'bob'}{each}@y.example": f"Who {each * 7 % 2300}" for each in range(2300)}

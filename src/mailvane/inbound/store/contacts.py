@@ -34,6 +34,7 @@ from mailvane.inbound.store.tallies import TallyKey
 
 _AT_ONCE = 500
 _FOUND = 2000  # contacts that have a part of a text are looked up and sorted; of more, an order's index is read
+_LONGEST_NAME = 255  # characters: with an address, what a row of an index of PostgreSQL has room for
 _NAMELESS: ColumnElement[str] = literal_column("''")
 
 
@@ -144,7 +145,8 @@ class ContactStore:
                 raise NotFound(f"there is no contact {contact_id}")
             before = _contact(row)
             after = change(before)
-            values = {"name": plain(after.name), "state": after.state.value, "category": plain(after.category)}
+            after = msgspec.structs.replace(after, name=_kept_name(after.name))
+            values = {"name": after.name, "state": after.state.value, "category": plain(after.category)}
             connection.execute(update(contacts).where(contacts.c.id == before.id).values(values))
             moved = Counter({TallyKey(workspace, tallies.of_contacts(after.state)): 1})
             moved[TallyKey(workspace, tallies.of_contacts(before.state))] -= 1
@@ -195,7 +197,7 @@ def meet(connection: Connection, database: Database, workspace: int, seen: Mappi
         new[TallyKey(workspace, tallies.of_contacts(ContactState.UNSET))] = len(made)
         tallies.add(connection, database, new)
     known = [
-        {"w": workspace, "e": email, "n": one.mails, "at": one.at, "called": plain(one.name)}
+        {"w": workspace, "e": email, "n": one.mails, "at": one.at, "called": _kept_name(one.name)}
         for email, one in sorted(given.items())
         if email not in made
     ]
@@ -261,13 +263,17 @@ def _fresh(workspace: int, email: str, seen: Seen) -> dict[str, object]:
         "id": ordered_uuid(seen.at),
         "workspace": workspace,
         "email": email,
-        "name": plain(seen.name),
+        "name": _kept_name(seen.name),
         "state": ContactState.UNSET.value,
         "category": "",
         "email_count": seen.mails,
         "first_seen_at": seen.at,
         "last_seen_at": seen.at,
     }
+
+
+def _kept_name(name: str) -> str:
+    return plain(name)[:_LONGEST_NAME]
 
 
 def _contact(row: Row[Any]) -> Contact:

@@ -46,6 +46,8 @@ def upgrade() -> None:
         name = f"ix_inbound_messages_{chosen}"
         op.drop_index(name, "inbound_messages")
         op.create_index(name, "inbound_messages", ["workspace", chosen, "received_at", "serial", "status", "score"])
+    # What a row of an index of PostgreSQL has room for, with an address.
+    op.execute("UPDATE inbound_contacts SET name = substr(name, 1, 255) WHERE length(name) > 255")
     for name, columns in (
         ("ix_inbound_contacts_first", ["first_seen_at", "id", "state", "email", "name"]),
         ("ix_inbound_contacts_name", ["name", "id", "state", "email"]),
