@@ -23,7 +23,6 @@ _STAMP = re.compile(
     rb"(?:<\d{1,3}>)?(?:[\w.-]{1,80} {1,20}\| )?"
     rb"(?:((?:" + "|".join(MONTHS).encode() + rb") [ \d]\d) \d\d:|(\d{4}-\d\d-\d\d[T ][\d:.,+-]{8,30}Z?) )"
 )
-_DAY_WIDTH = 7  # characters of `Oct  1 `
 _LONGEST_REST = 1024  # bytes of a line that are looked at
 _HALF_A_YEAR = 183
 _HALF_A_DAY = DAY_MS // 2
@@ -46,13 +45,13 @@ def survey(pieces: Iterable[bytes], stamps: Stamps) -> Survey:
     days: list[tuple[int, int]] = []
     today = b""
     for line in _changes(pieces):
-        if line[:_DAY_WIDTH] == today:
+        if today and line.startswith(today):
             continue
         found = _STAMP.match(line)
         if found is None:
             continue
         if found[1] is not None:
-            today = line[:_DAY_WIDTH]
+            today = line[: found.end(1)]
             text = found[1]
             day = MONTHS[text[:3].decode()], int(text[4:])
             if days[-1:] != [day] and day_of(_LEAP_YEAR, *day) is not None:
@@ -64,7 +63,8 @@ def survey(pieces: Iterable[bytes], stamps: Stamps) -> Survey:
 
 def _changes(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Complete lines, and what is left at the end; of a long line its start. Of a piece whose lines all begin with the
-    same day only the first: nearly all of them do, and that is far cheaper than to take them apart."""
+    same day, and with the same before it, only the first: nearly all pieces are such, and that is far cheaper than to
+    take them apart."""
     rest = b""
     for piece in pieces:
         text = rest + piece
@@ -72,7 +72,9 @@ def _changes(pieces: Iterable[bytes]) -> Iterator[bytes]:
         rest = text[end + 1 :][:_LONGEST_REST]
         if end < 0:
             continue
-        if re.compile(rb"\n(?!" + re.escape(text[:_DAY_WIDTH]) + b")").search(text, 0, end) is None:
+        first = _STAMP.match(text)
+        day = text[: first.end(1)] if first is not None and first[1] is not None else b""
+        if day and re.compile(rb"\n(?!" + re.escape(day) + b")").search(text, 0, end) is None:
             yield text[: text.find(b"\n")]
         else:
             yield from text[:end].split(b"\n")

@@ -53,6 +53,14 @@ def test_a_survey_bears_what_is_no_line_and_what_stands_before_a_stamp() -> None
     assert surveyed(b"") == Survey((), None)
 
 
+@given(st.integers(1, 400))
+def test_a_survey_sees_each_day_behind_what_stands_before_every_stamp(step: int) -> None:
+    text = log(*days("Nov 28", "Nov 28", "Dec 31", "Jan  1"))
+    for before in (b"postfix-1  | ", b"<22>"):
+        lines = b"".join(before + line for line in (b"it starts\n", *text.splitlines(keepends=True)))
+        assert surveyed(lines, step).days == ((11, 28), (12, 31), (1, 1))
+
+
 @pytest.mark.parametrize(
     ("stamps", "expected"),
     [
