@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import msgspec
@@ -79,6 +80,7 @@ class EngagementDays:
         self._lock = threading.Lock()
         self._contents: frozenset[str] | None = None  # that are summed up, as far as it is known
         self._dropped = 0  # how often sums were
+        self._dropping = False  # whether they are now
         self._settled_rows = SettledRows()
         self._wholes: dict[tuple[int, tuple[int, ...], str], EngagementCounts] = {}  # never changed in place
 
@@ -143,7 +145,7 @@ class EngagementDays:
         if contents is None:
             contents = self._parts().contents
             with self._lock:
-                if self._dropped == dropped:
+                if self._dropped == dropped and not self._dropping:
                     self._contents = contents
         return _Parts(self._weeks.now(), contents)
 
@@ -162,7 +164,9 @@ class EngagementDays:
 
     def _still(self, known: Known, dropped: int) -> bool:
         """Whether weeks and their sums are as they were when so many had been dropped."""
-        return self._look().have(known) and self._dropped == dropped
+        have = self._look().have(known)
+        with self._lock:
+            return have and self._dropped == dropped and not self._dropping
 
     def _whole(self, question: EngagementQuestion, lines: Lines) -> list[EngagementCounts] | None:
         """Of all mails there are, by what each settled week sums up to, which is remembered. None: ask as ever."""
@@ -230,19 +234,32 @@ class EngagementDays:
             " AND table = {table:String}",
             {"table": _SOURCE},
         )
-        for content in contents - {str(content) for (content,) in there}:
-            self._look_anew(dropped=1)
-            self._engine.command(f"ALTER TABLE {DAYS} DROP PARTITION '{content}'")
+        if gone := contents - {str(content) for (content,) in there}:
+            with self._sums_dropped():
+                for content in gone:
+                    self._engine.command(f"ALTER TABLE {DAYS} DROP PARTITION '{content}'")
 
     def forget(self) -> None:
         """Drop all sums: they are made anew when they are asked for."""
-        forget(self._engine)
-        self.look_anew()
+        with self._learning, self._sums_dropped():
+            forget(self._engine)
 
     def look_anew(self) -> None:
         """At what is summed up: sums were perhaps dropped."""
         with self._learning:
             self._look_anew(dropped=1)
+
+    @contextmanager
+    def _sums_dropped(self) -> Generator[None]:
+        """No answer counts that is found in the block, or was being looked for when it began."""
+        with self._lock:
+            self._dropping = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._dropping, self._contents = False, None
+                self._dropped += 1
 
     def _look_anew(self, dropped: int = 0) -> None:
         with self._lock:

@@ -150,10 +150,12 @@ class SettledRows:
             return rows
 
     def learn(self, name: Hashable, rows: Rows) -> None:
+        if len(rows) > _MOST_ROWS:
+            return
         with self._lock:
             self._rows[name] = rows
             self._rows.move_to_end(name)
-            while len(self._rows) > 1 and sum(max(1, len(each)) for each in self._rows.values()) > _MOST_ROWS:
+            while sum(max(1, len(each)) for each in self._rows.values()) > _MOST_ROWS:
                 self._rows.popitem(last=False)
 
 
