@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,19 +23,29 @@ class Mapping(NamedTuple):
 
 
 def give_back() -> None:
-    """Free memory that was allocated goes back to the system, and so do pages of large libraries as they lie on disk.
-
-    The code that sets up a library of half a gigabyte is never run again, but would be counted as this process's for
-    good. Nothing is lost: only pages that this process cannot have changed, which are read from the file again.
-    """
+    """Free memory that was allocated goes back to the system, and so do pages of large libraries."""
     if sys.platform != "linux":
         return
     system = ctypes.CDLL(None)
     if hasattr(system, "malloc_trim"):  # of the GNU C library
         system.malloc_trim(0)
-    for mapping in unchanged(_MAPPINGS.read_text(errors="replace")):
-        begins, length = ctypes.c_void_p(mapping.begins), ctypes.c_size_t(mapping.ends - mapping.begins)
-        system.madvise(begins, length, _DONT_NEED)
+    give_back_libraries()
+
+
+def give_back_libraries() -> None:
+    """Pages of large libraries go back to the system as they lie on disk.
+
+    The code that sets up a library of half a gigabyte is never run again, but would be counted as this process's for
+    good. Nothing is lost: only pages that this process cannot have changed, which are read from the file again. Where
+    the system does not tell them, all stay.
+    """
+    if sys.platform != "linux":
+        return
+    system = ctypes.CDLL(None)
+    with suppress(OSError):
+        for mapping in unchanged(_MAPPINGS.read_text(errors="replace")):
+            begins, length = ctypes.c_void_p(mapping.begins), ctypes.c_size_t(mapping.ends - mapping.begins)
+            system.madvise(begins, length, _DONT_NEED)
 
 
 def unchanged(mappings: str) -> Iterator[Mapping]:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
-import mmap
 import os
-import re
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -25,6 +23,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error
 
 from mailvane.core.errors import StoreDamaged
+from mailvane.core.memory import give_back_libraries
 
 # The engine is a guest in a small process: caches stay small (the operating system's page cache serves the same bytes)
 # and merges are left to two threads.
@@ -60,11 +59,6 @@ _NOT_OPENED = "Unable to open the chdb engine"
 _EXTENSION = "chdb._chdb"
 _LIBRARY = "_chdb.abi3.so"
 _DEEP_BINDING = 8  # RTLD_DEEPBIND of dlopen(3): its own memory allocation, as the package has it
-# Of a range in /proc/self/smaps: where, its permissions, the file, and the KiB that are not as in the file.
-_MAPPING = re.compile(
-    r"^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \d+ +(/.*)\n(?:(?!Anonymous:)[A-Z]\w*:.*\n)*Anonymous: +(\d+) kB$",
-    re.MULTILINE,
-)
 _loading = Lock()
 
 
@@ -125,7 +119,7 @@ def _loaded(path: str) -> Generator[None]:
     finally:
         if opened is not None:
             opened.close()
-            _unmap_what_loading_read()
+            give_back_libraries()  # loading reads some 200 MiB of it, most of that for once
 
 
 def _address(path: str) -> str:
@@ -147,27 +141,6 @@ def _library() -> ModuleType | None:
     found.loader.exec_module(library)
     sys.modules[_EXTENSION] = library  # where the package finds it
     return library
-
-
-def _unmap_what_loading_read() -> None:
-    """Loading reads some 200 MiB of the library, most of it for once. As long as that is mapped it counts as memory of
-    this process; unmapped it is in the page cache still, from where it comes back when it is used, and the system may
-    have it back. Only of ranges that were never written, which are in the file as they are here."""
-    if sys.platform != "linux":
-        return
-    libc = ctypes.CDLL(None)
-    libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    for start, end in _unwritten(Path("/proc/self/smaps").read_text("utf-8", "surrogateescape"), _LIBRARY):
-        libc.madvise(start, end - start, mmap.MADV_DONTNEED)  # an advice: if it is refused, nothing is lost
-
-
-def _unwritten(smaps: str, name: str) -> list[tuple[int, int]]:
-    """Where a file is mapped that cannot be written, and was not."""
-    found: list[tuple[int, int]] = []
-    for start, end, permissions, path, written in _MAPPING.findall(smaps):
-        if Path(path).name == name and "w" not in permissions and not int(written):
-            found.append((int(start, 16), int(end, 16)))
-    return found
 
 
 @contextmanager
