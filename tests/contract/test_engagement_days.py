@@ -177,5 +177,18 @@ def test_settled_weeks_are_summed_once_and_those_that_are_gone_are_forgotten(eag
     assert len(summed(eager)) == len(first), "forgotten sums are made anew"
 
 
+def test_a_week_that_is_not_settled_is_told_beside_those_that_are(eager: ClickHouseMailLog) -> None:
+    luck, workspace = random.Random(8), new_workspace()
+    eager.append(EventBatch("all", workspace, 0, [happened(luck, number) for number in range(300)]))
+    settle(eager)
+    at = MONDAY + 22 * DAY
+    new = MailEvent(
+        relay=1, accepted_at=at, number=1, type=EventType.ACCEPTED, at=at, recipient="client@isp.example",
+        sender="new@shop.example", header_from="new@shop.example", kind=MailKind.MAIL,
+    )  # fmt: skip
+    eager.append(EventBatch("new", workspace, 0, [new]))
+    assert_as_recomputed(eager, workspace, QUESTIONS)
+
+
 def summed(maillog: ClickHouseMailLog) -> set[str]:
     return {str(content) for (content,) in maillog._engine.rows("SELECT DISTINCT content FROM engagement_days")}

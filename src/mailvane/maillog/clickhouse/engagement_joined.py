@@ -41,6 +41,10 @@ class SenderBits(EngagementCounts, frozen=True, kw_only=True, gc=False):
     all_done: int
     any_tagged: int
 
+    def counts(self) -> EngagementCounts:
+        """What was counted in the window alone."""
+        return EngagementCounts(**{name: getattr(self, name) for name in EngagementCounts.__struct_fields__})
+
 
 Rows = Mapping[Hashable, EngagementCounts]
 """By what is asked by."""
@@ -92,7 +96,7 @@ def joined(question: EngagementQuestion, settled: Rows, others: Iterable[Engagem
         key = name(row)
         before = found.get(key)
         if before is None:
-            found[key] = row
+            found[key] = row.counts() if isinstance(row, SenderBits) else row
         elif by_sender_alone:
             found[key] = EngagementCounts(sender=row.sender, sent=before.sent + row.sent)
         else:
