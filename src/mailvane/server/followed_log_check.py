@@ -87,7 +87,7 @@ def _clock(name: str, log: PostfixLog, path: Path, zone: ZoneInfo) -> Check:
 
 
 def hours(milliseconds: int) -> str:
-    """Or days, where so many hours would have to be divided by the reader."""
+    """A length of time: in hours and minutes, from three days on in days."""
     minutes = max(0, milliseconds) // MINUTE_MS
     days = minutes * MINUTE_MS // DAY_MS
     return f"{minutes // 60} h {minutes % 60} min" if days < _FROM_DAYS else f"{days:,} days"

@@ -108,7 +108,8 @@ def print_record(title: str, fields: dict[str, Any]) -> None:
 def print_table(table: Table, empty: str, *telling: str) -> None:
     """The rows, or in words that there are none.
 
-    Columns of the headings `telling` are kept whole while others wrap: what a row is about is copied from there.
+    Columns of the headings `telling` are kept whole while others wrap: what a row is about is copied from there. On a
+    narrow terminal they end after forty characters.
     """
     if not table.row_count:
         typer.echo(empty)

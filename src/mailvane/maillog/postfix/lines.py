@@ -14,7 +14,7 @@ import msgspec
 from mailvane.maillog.postfix.stamps import MONTHS, Stamps
 
 LONGEST_LINE = 32_768  # characters of a line with all that wraps it; what is beyond is cut off
-LONGEST_TEXT = 8_192  # characters of what a daemon wrote, likewise; Postfix itself stops far below
+LONGEST_TEXT = 8_192  # characters of what a daemon wrote; of more, the middle is left out. Postfix stops far below
 _KEPT_END = 1024  # of a text that is too long; what stands before its end is left out
 _CACHED_TAGS = 4096
 _CACHED_TIMES = 65_536
