@@ -287,12 +287,15 @@ def summed_by_day(content: str, part: str) -> Statement:
 
 
 def summed_block(content: str, weeks: Iterable[str]) -> Statement:
-    """The sums of these weeks, added up."""
+    """The sums of these weeks, added up; nothing where those of a week were dropped meanwhile."""
     sums = ", ".join(f"sum({name})" for name in ("sent", *SUMS))
+    passing = "content IN {weeks:Array(String)} AND days = 7"
     return Statement(
         f"INSERT INTO {DAYS} ({_COLUMNS})"
         f" SELECT {{content:String}}, 7, workspace, relay, mailbox, 0, {sums}, minIf(first_at, sent > 0), max(last_at)"
-        f" FROM {DAYS} WHERE content IN {{weeks:Array(String)}} AND days = 7 GROUP BY workspace, relay, mailbox",
+        f" FROM {DAYS} WHERE {passing}"
+        f" AND (SELECT uniqExact(content) FROM {DAYS} WHERE {passing}) = length({{weeks:Array(String)}})"
+        " GROUP BY workspace, relay, mailbox",
         {"content": content, "weeks": sorted(weeks)},
     )
 
