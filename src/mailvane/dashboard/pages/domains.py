@@ -8,6 +8,7 @@ import msgspec
 from markupsafe import Markup
 
 from mailvane.core.errors import ChangedMeanwhile, InvalidInput
+from mailvane.dashboard.pages.chain import word
 from mailvane.dashboard.pages.domain_story import stop_of, story
 from mailvane.dashboard.pages.log import question_of
 from mailvane.dashboard.pages.log_links import link
@@ -108,7 +109,7 @@ def _ungoverned(services: DashboardServices, visit: Visit) -> list[Stranger]:
     asked = question_of(services, visit, f"since:{_SENDERS_SINCE}")
     found = services.maillog.tally(TallyQuestion(asked, "sender_domain", _SENDERS + len(governed)))
     return [
-        Stranger(each.value, each.count, link(visit, f"from:{each.value} since:{_SENDERS_SINCE}"))
+        Stranger(each.value, each.count, link(visit, f"from:{word(each.value)} since:{_SENDERS_SINCE}"))
         for each in found
         if each.value and each.value not in governed
     ][:_SENDERS]

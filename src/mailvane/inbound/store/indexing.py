@@ -19,6 +19,7 @@ from mailvane.inbound.store.tables import messages, search_blocks, search_postin
 from mailvane.inbound.text_index import SIZE
 
 _TEXTS = (messages.c.subject, messages.c.from_address, messages.c.from_name, messages.c.recipient)
+_LOCK_MS = 1_000
 _REST_SECONDS = 0.002  # others have their turn while a block is read
 
 
@@ -48,7 +49,8 @@ class SearchIndex:
             if not self._database.is_sqlite:
                 _keep_workspaces(connection)
                 # Mails that are being taken in may still get a number of the block; wait for them, and for whoever
-                # begins the same.
+                # begins the same. Not for long: mails that come meanwhile wait, too.
+                connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_MS}ms'"))
                 connection.execute(text("LOCK TABLE inbound_messages IN SHARE ROW EXCLUSIVE MODE"))
             if (block := _next_full(connection)) is not None:
                 connection.execute(insert(search_blocks), _blocks(connection, block))

@@ -35,5 +35,5 @@ def mcp(
     except InvalidSetting as error:
         raise InvalidInput(f"--listen: {error.message}") from None
     if where is not None:
-        typer.echo(f"answers at http://{where}/mcp", err=True)
+        typer.echo(f"will answer at http://{where}/mcp", err=True)
     server_program(context).mcp(workspace, where)
