@@ -7,7 +7,6 @@ import importlib
 import subprocess
 import warnings
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, cast
@@ -21,6 +20,9 @@ from tests.ledgers import place_empty
 from tests.waiting import wait_for
 
 ENGINES = ("sqlite", "postgresql")
+
+
+_administrations: dict[str, psycopg.Connection[Any]] = {}  # of each server that runs
 
 
 class PostgresServer(Protocol):
@@ -47,17 +49,17 @@ def postgres() -> Iterator[PostgresServer]:
             server.psql(f"ALTER SYSTEM SET {setting} = off")
         server.psql("SELECT pg_reload_conf()")
         yield server
-        if _administration.cache_info().currsize:
-            _administration(server.get_uri()).close()
-            _administration.cache_clear()
+        if (connection := _administrations.pop(server.get_uri(), None)) is not None:
+            connection.close()
         server.cleanup()
         atexit.unregister(server._cleanup)  # it would say at the end that nothing is left, to a stream that is closed
 
 
-@cache
 def _administration(uri: str) -> psycopg.Connection[Any]:
     """Kept open: the program `psql` takes as long to start as a database to be copied."""
-    return psycopg.connect(uri, autocommit=True)
+    if uri not in _administrations:
+        _administrations[uri] = psycopg.connect(uri, autocommit=True)
+    return _administrations[uri]
 
 
 def _started(data: Path) -> PostgresServer:
