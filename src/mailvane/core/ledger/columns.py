@@ -12,13 +12,16 @@ from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import (
+    ARRAY,
     JSON,
     BigInteger,
     Boolean,
     ColumnElement,
     Float,
+    Select,
     TableValuedAlias,
     Text,
+    any_,
     case,
     cast,
     collate,
@@ -120,11 +123,23 @@ class Texts:
 
     def is_one_of(self, column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
         """Of any number of values: one parameter carries them all."""
-        listed = msgspec.json.encode(sorted(plain(value) for value in values)).decode()
+        listed = sorted(plain(value) for value in values)
         if self._is_sqlite:
-            return column.in_(select(func.json_each(listed).table_valued("value").c.value))
-        array = cast(literal(listed, Text), JSON)
+            return column.in_(_values_of(listed))
+        array = cast(literal(msgspec.json.encode(listed).decode(), Text), JSON)
         return column.in_(select(func.json_array_elements_text(array).column_valued()))
+
+
+def is_one_of_numbers(database: Database, column: ColumnElement[int], values: Sequence[int]) -> ColumnElement[bool]:
+    """Likewise, of numbers."""
+    if database.is_sqlite:
+        return column.in_(_values_of(values))
+    return column == any_(literal(list(values), ARRAY(BigInteger)))
+
+
+def _values_of(values: Sequence[object]) -> Select[tuple[Any]]:
+    """As SQLite reads them from one parameter."""
+    return select(func.json_each(msgspec.json.encode(values).decode()).table_valued("value").c.value)
 
 
 class JsonFields:

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, func, select, tuple_, union, union_all
 
-from mailvane.core.ledger.columns import plain
+from mailvane.core.ledger.columns import is_one_of_numbers, plain
 from mailvane.core.ledger.database import Database
 from mailvane.inbound.model import Message, MessageStatus
 from mailvane.inbound.questions import MessagePage, MessageQuestion
 from mailvane.inbound.store import tallies
 from mailvane.inbound.store.rows import COLUMNS, message_of
-from mailvane.inbound.store.searching import Matches, TextSearch, one_of
+from mailvane.inbound.store.searching import Matches, TextSearch
 from mailvane.inbound.store.tables import contacts, messages
 from mailvane.inbound.store.tallies import STRETCH_MS
 
@@ -63,7 +63,7 @@ class MessagePages:
         found = self._search.matches(connection, question.workspace, question.text)
         count = found.count
         if count <= _FOUND:
-            return _Wanted(question, (one_of(self._database, found.serials()),), count)
+            return _Wanted(question, (is_one_of_numbers(self._database, messages.c.serial, found.serials()),), count)
         others = msgspec.structs.replace(question, text=None)
         if count == tallies.total(connection, question.workspace, [tallies.of_messages(None)]):
             return _Wanted(others)

@@ -13,15 +13,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     ColumnElement,
     Connection,
     Integer,
     LargeBinary,
-    Text,
     and_,
-    any_,
     case,
     cast,
     func,
@@ -30,7 +26,7 @@ from sqlalchemy import (
     select,
 )
 
-from mailvane.core.ledger.columns import contains, in_chunks, plain
+from mailvane.core.ledger.columns import contains, in_chunks, is_one_of_numbers, plain
 from mailvane.core.ledger.database import Database
 from mailvane.inbound import text_index
 from mailvane.inbound.store.tables import messages, search_blocks, search_postings
@@ -111,7 +107,7 @@ class TextSearch:
         """Whether a message is one of many."""
         first, last = min(found.blocks), max(found.blocks)
         if (last - first) * SIZE > _LONGEST_FLAGS:
-            return one_of(self._database, found.serials())
+            return is_one_of_numbers(self._database, messages.c.serial, found.serials())
         flags = "".join(text_index.flags_of(found.blocks.get(block, 0)) for block in range(first, last + 1)).encode()
         place = messages.c.serial - first * SIZE
         if self._database.is_sqlite:
@@ -156,7 +152,9 @@ def _places(connection: Connection, database: Database, part: _Part, live: Mappi
     doubtful = {block: bits & ~sure.get(block, 0) for block, bits in possible.items()}
     found = {block: bits & sure.get(block, 0) for block, bits in possible.items()}
     for some in in_chunks(_serials(doubtful), SIZE):
-        for serial, _ in _read_through(connection, part.workspace, part.text, one_of(database, some)):
+        for serial, _ in _read_through(
+            connection, part.workspace, part.text, is_one_of_numbers(database, messages.c.serial, some)
+        ):
             found[serial // SIZE] |= 1 << serial % SIZE
     return found
 
@@ -242,11 +240,3 @@ def _read_through(
     wanted = select(messages.c.serial, messages.c.received_at).where(those, own, has)
     for row in connection.execute(wanted):
         yield row.serial, row.received_at
-
-
-def one_of(database: Database, serials: Sequence[int]) -> ColumnElement[bool]:
-    """Of any number of messages: one parameter carries them all."""
-    if not database.is_sqlite:
-        return messages.c.serial == any_(literal(list(serials), ARRAY(BigInteger)))
-    listed = literal(msgspec.json.encode(serials).decode(), Text)
-    return messages.c.serial.in_(select(func.json_each(listed).table_valued("value").c.value))
