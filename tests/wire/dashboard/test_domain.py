@@ -118,3 +118,17 @@ def test_what_nobody_asked_of_its_proofs_is_unknown(world: World, operator: Brow
     world.services.outbound.governance.create(name, mine, NOW)
     assert "v=spf1 -all" in operator.get(f"/ui/{mine}/domains/{name}/auth").text
     assert operator.get(f"/ui/{mine}/domains/{name}/reputation").headers["location"].endswith(f"/domain/{name}")
+
+
+def test_the_list_says_what_dns_says_as_the_page_does(world: World, operator: Browser, at: str) -> None:
+    mine = world.ours.workspace.id
+    reported(world, world.ours, "v=spf1 +all")
+    name = f"shop{mine}.example"
+    world.services.outbound.governance.create(name, mine, NOW)
+    page = operator.get(f"/ui/{mine}/domains").text
+    told = re.findall(rf'aria-label="(\w+) of {name}: ([^"]+)"><use href="#(\w+)"', page)
+    assert [(each[0], each[2]) for each in told] == [("SPF", "bad"), ("DKIM", "unknown"), ("DMARC", "warn")]
+    assert told[0][1] == "every server in the world may send in its name"
+    assert told[0][1] in text_of(operator.get(f"/ui/{mine}/domains/{name}/auth").text)
+    unwatched = re.findall(rf'aria-label="\w+ of {NAME}: [^"]+"><use href="#(\w+)"', page)
+    assert unwatched == ["unknown"] * 3

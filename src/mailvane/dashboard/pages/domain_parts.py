@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from markupsafe import Markup
@@ -11,6 +11,7 @@ from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.pages.domain_story import story
 from mailvane.dashboard.pages.log import MARKS as STATE_MARKS
 from mailvane.dashboard.pages.log_links import link
+from mailvane.dashboard.pages.proofs import all_proofs
 from mailvane.dashboard.pages.reputation import MARKS, path_of
 from mailvane.dashboard.parts.bars import Bar, bars
 from mailvane.dashboard.parts.local_time import term, utc_day
@@ -20,23 +21,14 @@ from mailvane.maillog import query_language
 from mailvane.maillog.model import DeliveryStatus
 from mailvane.maillog.queries import LogQuestion, TallyQuestion, TimeTallyQuestion
 from mailvane.outbound.model import Domain
-from mailvane.reputation.board import BoardRow, Place
-from mailvane.reputation.model import SOURCES, AssetKind
+from mailvane.reputation.board import Place
+from mailvane.reputation.model import SOURCES
 
 _DAYS = 30
 _ROWS = 25
 _REASONS = 8
 _AUDIT = 200
 _FAILED = frozenset({DeliveryStatus.BOUNCED, DeliveryStatus.EXPIRED})
-
-
-class Said(msgspec.Struct, frozen=True):
-    """What is known of one kind of proof."""
-
-    name: str
-    mark: str
-    record: str  # as it is published; empty: nothing is
-    told: str
 
 
 def bounces(services: DashboardServices, visit: Visit) -> Reply:
@@ -64,7 +56,7 @@ def authentication(services: DashboardServices, visit: Visit) -> Reply:
     row = services.reputation.board.row(visit.workspace.id, Place.DOMAIN, domain.name, visit.now)
     values = {
         **_values(visit, domain, "Authentication"),
-        "said": list(_proofs(domain, row)),
+        "said": list(all_proofs(domain, row.assets if row else ())),
         "sources": [] if row is None else [
             (SOURCES[source].title, MARKS[cell.state], cell.reason)
             for source, cell in row.sources.items() if MARKS[cell.state] != "none"
@@ -121,31 +113,6 @@ def _bar(visit: Visit, domain: Domain, start: int, *counts: int) -> Bar:
     rate = f": {100 * bad / (good + bad):.1f} %" if good + bad else ""
     title = f"{utc_day(start)}: {bad:,} of {good + bad:,} bounced{rate}"
     return Bar(start, {"ok": good, "bad": bad}, link(visit, f"from:{domain.name} since:{since} until:{until}"), title)
-
-
-def _proofs(domain: Domain, row: BoardRow | None) -> Iterator[Said]:
-    assets = row.assets if row else ()
-    details = {name: asset.details[name] for asset in assets for name in ("spf", "dmarc") if asset.details.get(name)}
-    is_asked = any(asset.kind is AssetKind.DOMAIN and asset.updated_at for asset in assets)
-    for name, absent in (("spf", "no server may send in its name by SPF"), ("dmarc", "receivers are told no policy")):
-        if name in details:
-            yield Said(name.upper(), "ok", str(details[name]), "as it is published in DNS")
-        elif is_asked:
-            yield Said(name.upper(), "warn", "", f"nothing is published: {absent}")
-        else:
-            yield Said(name.upper(), "unknown", "", "not asked: the domain is not watched under Reputation")
-    keys = (
-        f"{len(domain.dkim_tokens)} keys were given out"
-        if domain.dkim_tokens
-        else "no key was given out by this server"
-    )
-    yield Said("DKIM", "ok" if domain.verification.value == "verified" else "unknown", "", keys)
-    state = {"verified": "ok", "pending": "warn"}.get(domain.verification.value, "none")
-    told = {
-        "verified": "it was proved that mail may be sent from it",
-        "pending": "the proof was begun; what it asks for is not published yet",
-    }.get(domain.verification.value, "nobody asked to verify it")
-    yield Said("Verification", state, "", told)
 
 
 _ONE = "/{workspace:int}/domains/{name:str}"

@@ -13,6 +13,7 @@ from mailvane.dashboard.pages.domain_story import stop_of, story
 from mailvane.dashboard.pages.log import question_of
 from mailvane.dashboard.pages.log_links import link
 from mailvane.dashboard.pages.needs import Need
+from mailvane.dashboard.pages.proofs import assets_of, proofs
 from mailvane.dashboard.parts.gauge import gauge
 from mailvane.dashboard.parts.interval import interval
 from mailvane.dashboard.people.model import Role
@@ -85,9 +86,11 @@ class LineOf(msgspec.Struct, frozen=True):
 def listed(services: DashboardServices, visit: Visit) -> Reply:
     suppressed = services.outbound.suppressions.summary(visit.workspace.id, visit.now)
     rows = _rows(services, visit)
+    watched = assets_of(services, visit.workspace.id, [row.domain.name for row in rows])
     values = {
         "section": "Domains",
         "rows": rows,
+        "proofs": {row.domain.name: proofs(row.domain, watched.get(row.domain.name, ())) for row in rows},
         "stopped": sum(row.domain.stopped for row in rows),
         "full": sum(bool(row.full) and not row.domain.stopped for row in rows),
         "held": _held(services),
