@@ -255,6 +255,10 @@ class Governance:
         canonical = looked_up_name(name)
         return self._domains.audit(canonical, limit, workspace) if canonical else []
 
+    def decided(self, domain: Domain, since: int, until: int) -> list[MinuteOfDecisions]:
+        """What was decided of its mail from `since` to before `until`, minute by minute, the oldest first."""
+        return self._periods.decisions(domain.id, since, until)
+
     def what_if(
         self,
         name: str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from mailvane.core.moments import HOUR_MS, MINUTE_MS
+from mailvane.dashboard.parts.approach import Stage, approach
 from mailvane.dashboard.parts.axis import Point, axis
 from mailvane.dashboard.parts.bars import Bar, Pin, bars
 from mailvane.dashboard.parts.gauge import gauge
@@ -59,3 +60,26 @@ def test_a_gauge_is_never_longer_than_its_limit() -> None:
 def test_an_interval_shows_the_line_that_is_not_to_be_passed() -> None:
     assert 'class="limit" x1="48.0"' in interval(0.01, 0, 0.02, 0.06, "x", 0.03)
     assert "limit" not in interval(0.01, 0, 0.02, 0.06, "x")
+
+
+def test_how_a_share_came_to_its_line_is_cut_off_where_little_was_sent_and_ends_at_the_stop() -> None:
+    stages = [
+        Stage(1, 1.0, 0.2, 1.0),
+        Stage(50, 0.1, 0.04, 0.2),
+        Stage(100, 0.05, 0.02, 0.1, "<five> of 100", "/mail/a"),
+    ]
+    drawn = approach(stages, 0.03, 50, "Share of <bounces>")
+    assert "Share of &lt;bounces&gt;" in drawn
+    assert '<a href="/mail/a"><title>&lt;five&gt; of 100</title><circle' in drawn
+    assert drawn.count("<circle") == 1, "what something came back at"
+    assert "line 3 %" in drawn
+    assert "from 50 mails on" in drawn
+    assert ">100 mails<" in drawn
+    heights = [float(each) for each in re.findall(r"[ML][\d.]+ ([\d.]+)", drawn)]
+    assert min(heights) == 14, "the first, of which all came back, is cut off at the top"
+    assert "from " not in approach(stages, 0.03, 0, "x")
+    assert "from " not in approach(stages, 0.03, 500, "x"), "which were never sent"
+
+
+def test_one_mail_is_a_picture_too() -> None:
+    assert ">1 mails<" in approach([Stage(1, 1.0, 0.2, 1.0, "it", "")], 0.03, 0, "x")

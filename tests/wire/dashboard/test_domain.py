@@ -8,6 +8,7 @@ import pytest
 from msgspec import structs
 
 from mailvane.core.errors import ChangedMeanwhile
+from mailvane.core.moments import HOUR_MS
 from mailvane.dashboard.people.model import Role
 from mailvane.maillog.model import EventType
 from mailvane.outbound.domain_changes import Author
@@ -132,3 +133,52 @@ def test_the_list_says_what_dns_says_as_the_page_does(world: World, operator: Br
     assert told[0][1] in text_of(operator.get(f"/ui/{mine}/domains/{name}/auth").text)
     unwatched = re.findall(rf'aria-label="\w+ of {NAME}: [^"]+"><use href="#(\w+)"', page)
     assert unwatched == ["unknown"] * 3
+
+
+def stopped(world: World, at: int, *, least: int = 20) -> None:
+    """By one bounce of twenty mails, a second each, the last of which was sent at that moment."""
+    governance, mine = world.services.outbound.governance, world.ours.workspace.id
+    governance.create(NAME, mine, at - HOUR_MS)
+    governance.approve(NAME, "x", at, mine)
+    governance.change(NAME, {"guillotine": Guillotine(minimum_volume=least)}, "x", at, mine)
+    for number in range(20):
+        governance.decide([SendRequest(domain=NAME, instance=str(number))], at - (19 - number) * 1000)
+    evidence = {"source": "postfix log", "mail": "1"}
+    assert governance.feedback(NAME, Feedback(bounces=1, message_id="1", evidence=evidence), at)
+
+
+def test_a_stopped_domain_tells_how_it_came_to_its_line(world: World) -> None:
+    stopped(world, NOW)
+    bounced = failed(world, 9)
+    for number in range(20):
+        sent = NOW - (19 - number) * 1000
+        event = structs.replace(failed(world, number), accepted_at=sent, at=sent + 100, type=EventType.DELIVERED)
+        if number in {9, 19}:  # the other one came after the stop, as its notice did not count
+            event = structs.replace(event, type=EventType.BOUNCED)
+        bounced = event if number == 9 else bounced
+        world.record(world.ours, event)
+    viewer, at = member(world, Role.VIEWER), f"/ui/{world.ours.workspace.id}/domains/{NAME}"
+    page = viewer.get(at).text
+    assert "How it came to the line" in page
+    assert f'data-load="{at}/approach"' in page
+    part = viewer.get(f"{at}/approach").text
+    assert "5 % of 20 mails at the stop, where the line is 3 %" in part
+    assert f'<a href="/ui/{world.ours.workspace.id}/mail/{bounced.mail_id}"><title>' in part
+    assert "1 of 10 = 10.0%, with 95 % certainty 1.8% to 40.4%" in part
+    assert part.count("<circle") == 1
+    assert "If certainty were asked for it would not have been stopped by then." in part
+    assert "mail log" not in text_of(part)
+    assert text_of(part).strip() in text_of(viewer.get(f"{at}?approach=1").text), "without a script"
+
+
+def test_what_the_mail_log_does_not_know_of_the_way_to_the_line_is_said(world: World) -> None:
+    stopped(world, NOW)
+    viewer, at = member(world, Role.VIEWER), f"/ui/{world.ours.workspace.id}/domains/{NAME}"
+    part = text_of(viewer.get(f"{at}/approach").text)
+    assert "The mail log tells of 0 of the 1 bounces one by one." in part
+    assert "When mail was sent is known to the minute" in part
+    world.services.outbound.governance.change(NAME, {"status": "active"}, "x", NOW)
+    assert viewer.get(f"{at}/approach").status_code == 404
+    world.services.outbound.governance.change(NAME, {"status": "suspended"}, "x", NOW)
+    assert viewer.get(f"{at}/approach").status_code == 404, "a person stopped it"
+    assert "How it came to the line" not in viewer.get(at).text

@@ -8,10 +8,25 @@ from typing import Any
 import msgspec
 
 from mailvane.core.decoding import prepared
-from mailvane.outbound.model import AuditEntry, Domain
+from mailvane.outbound.admission.rules import Crossing, Line
+from mailvane.outbound.model import AuditEntry, Domain, Guillotine
 
 _STOPS = frozenset({"suspended", "closed"})
+STORED = 10  # entries of the audit among which the stop is looked for
 _FIGURES = ("count", "sent", "rate", "lower_bound", "limit")
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """The line that stopped a domain, with the figures that said so."""
+
+    at: int
+    line: Line
+    count: int
+    sent: int
+    rate: float  # percent, likewise the limit
+    limit: float
+    rule: Guillotine
+    is_earlier: bool  # it was crossed in the count of an earlier month
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -34,6 +49,20 @@ def story(entries: Sequence[AuditEntry]) -> list[Done]:
 def stop_of(domain: Domain, told: Sequence[Done]) -> Done | None:
     """What stopped it; None where it may send, or where that is too long ago."""
     return next((each for each in told if each.entry.action in _STOPS), None) if domain.stopped else None
+
+
+def stopped_by(done: Done) -> Stop | None:
+    """None: a person stopped it, or what was kept of it cannot be read."""
+    evidence = _read(done.entry.evidence)
+    try:
+        crossed = msgspec.convert(evidence.get("crossed"), prepared(Crossing))
+        rule = msgspec.convert(evidence.get("rule"), prepared(Guillotine))
+    except msgspec.ValidationError:
+        return None
+    return Stop(
+        at=done.entry.at, line=crossed.line, count=crossed.count, sent=crossed.sent, rate=crossed.rate,
+        limit=crossed.limit, rule=rule, is_earlier="month" in evidence,
+    )  # fmt: skip
 
 
 def _done(entry: AuditEntry) -> Done:

@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from mailvane.core.errors import ChangedMeanwhile, InvalidInput
 from mailvane.dashboard.pages.chain import word
-from mailvane.dashboard.pages.domain_story import stop_of, story
+from mailvane.dashboard.pages.domain_approach import approach_of
+from mailvane.dashboard.pages.domain_story import STORED, stop_of, stopped_by, story
 from mailvane.dashboard.pages.log import question_of
 from mailvane.dashboard.pages.log_links import link
 from mailvane.dashboard.pages.needs import Need
@@ -27,7 +28,6 @@ from mailvane.outbound.model import Domain, Guillotine, OutboundStatus, Usage
 from mailvane.outbound.postfix_queue import how_to_release
 from mailvane.outbound.suppression import SuppressionReason
 
-_AUDIT = 10
 _SENDERS, _SENDERS_SINCE = 12, "7d"
 _CHANGED = (
     "the domain was changed since this page was shown; nothing was done: look at it as it is now, and decide again"
@@ -123,14 +123,17 @@ def show(services: DashboardServices, visit: Visit, failure: str = "", status: i
     domain = services.outbound.governance.domain(name, workspace)
     usage = services.outbound.governance.usage_today(name, visit.now, workspace)
     guillotine = services.outbound.governance.rules.guillotine_of(domain)
-    told = story(services.outbound.governance.audit(name, _AUDIT, workspace))
+    told = story(services.outbound.governance.audit(name, STORED, workspace))
+    stop = stop_of(domain, told)
     values = {
         "section": "Domains",
         "row": _row(domain, usage, guillotine),
         "guillotine": guillotine,
         "lines": _lines(usage, guillotine),
         "told": told,
-        "stop": stop_of(domain, told),
+        "stop": stop,
+        "crossed": stopped_by(stop) if stop else None,
+        "approach": approach_of(services, visit, domain) if visit.asked("approach") else None,
         "shown": _shown(domain, name in _held(services)),
         "may_change": visit.visitor.may(workspace, Role.OPERATOR),
         "failure": failure,
