@@ -182,8 +182,8 @@ def _stage(sent: int, count: int, notice: Notice | None = None, visit: Visit | N
 
 def _picture(stop: Stop, stages: Sequence[Stage]) -> Markup:
     title = (
-        f"Share of {stop.line.value} after each mail, with its 95 % interval: {stop.rate:g} % of {stop.sent:,} mails at "
-        f"the stop, where the line is {stop.limit:g} %"
+        f"Share of {stop.line.value} after each mail, with its 95 % interval: {stop.rate:g} % of {stop.sent:,} mails "
+        f"at the stop, where the line is {stop.limit:g} %"
     )
     return approach(stages, stop.limit / 100, stop.rule.minimum_volume, title)
 
