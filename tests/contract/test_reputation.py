@@ -430,6 +430,8 @@ def test_a_settled_message_has_its_attempts_and_is_not_taken_again(ledger: Ledge
     assert [attempt.outcome for attempt in ledger.outbox.attempts(one, taken.id)] == ["transient", "delivered"]
     assert ledger.outbox.notifications(one, NotificationState.PENDING) == []
     assert ledger.outbox.notifications(two) == []
+    assert ledger.outbox.states(one, taken.created_at) == {NotificationState.DELIVERED: 1}
+    assert ledger.outbox.states(one, taken.created_at + 1) == ledger.outbox.states(two, 0) == {}
     with pytest.raises(NotFound):
         ledger.outbox.attempts(two, taken.id)
 

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.people.model import Role
+from mailvane.reputation.alerts.model import MaintenanceWindow
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Refresh, Source
-from tests.wire.dashboard.browsing import alert_of, entry_of, fill, member
+from tests.wire.dashboard.browsing import alert_of, alerted, entry_of, fill, member
 from tests.wire.world import MAIL_ID, NOW, World
 
 SPAM = "rule.gp_user_reported_spam_ratio"
@@ -167,3 +168,42 @@ def test_entries_are_listed_by_state(world: World) -> None:
     assert "192.0.2." not in operator.get(f"{at}?state=open").text
     assert "192.0.2." in operator.get(f"{at}?state=resolved").text
     assert world.services.reputation.alerting.entry_states(world.ours.workspace.id) == {"resolved": 1}
+
+
+def test_each_entry_of_the_list_leads_down_to_its_lines(world: World) -> None:
+    fill(world, world.ours, "listed by bl.example")
+    mine, viewer = world.ours.workspace.id, member(world, Role.VIEWER)
+    entry, at = entry_of(world, world.ours), f"/ui/{mine}/alerts"
+    page = unescape(viewer.get(at).text)
+    told = re.findall(r'<a href="([^"]+)">([^<]+)<span class="unseen"> of ', page)
+    assert told == [
+        (f"{at}/rules/{alert_of(world, world.ours)}", "rule"),
+        (f"/ui/{mine}/reputation/ip/192.0.2.{mine}", "answer of the blocklist"),
+        (f"{at}/fired/{entry}/mails", "its mails"),
+        (f"{at}/fired/{entry}/lines", "the newest one's lines"),
+    ]
+    assert all(viewer.get(path).status_code in {200, 303} for path, _ in told)
+    mails = viewer.get(told[2][0]).headers["location"]
+    assert MAIL_ID in viewer.get(mails).text
+    assert viewer.get(told[3][0]).headers["location"] == f"/ui/{mine}/mail/{MAIL_ID}"
+    world.services.reputation.alerting.remove(mine, alert_of(world, world.ours))
+    assert f"{at}/rules/" not in viewer.get(at).text.replace(f'href="{at}/rules"', ""), "of an alert that is gone"
+
+
+def test_an_entry_whose_mail_is_unknown_leads_to_what_is_known(world: World) -> None:
+    alerted(world, world.ours, "hello")
+    mine, viewer = world.ours.workspace.id, member(world, Role.VIEWER)
+    at = f"/ui/{mine}/alerts/fired/{entry_of(world, world.ours)}"
+    assert "/log?q=answer" in viewer.get(f"{at}/mails").headers["location"]
+    assert viewer.get(f"{at}/lines").headers["location"] == at
+    assert viewer.get(f"/ui/{mine}/alerts/fired/unknown/lines").status_code == 404
+
+
+def test_tabs_say_how_many_there_are(world: World) -> None:
+    fill(world, world.ours, "hello")
+    viewer, mine = member(world, Role.VIEWER), world.ours.workspace.id
+    world.services.reputation.alerting.add_window(MaintenanceWindow(id="w", workspace=mine, since=NOW, until=NOW + 1))
+    for path in ("", "/rules", "/told", "/maintenance"):
+        tabs = re.search(r'<nav class="tabs".*?</nav>', viewer.get(f"/ui/{mine}/alerts{path}").text)
+        assert tabs is not None
+        assert text_of(tabs[0]) == "Fired 1 openAlerts 1Told 0 in 30 days, 0 failedMaintenance 1 planned"

@@ -8,6 +8,7 @@ import msgspec
 from markupsafe import Markup
 
 from mailvane.core.moments import DAY_MS
+from mailvane.dashboard.pages.alert_tabs import counts_of
 from mailvane.dashboard.parts.spark import spark
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
@@ -45,7 +46,16 @@ def listed(services: DashboardServices, visit: Visit) -> Reply:
         picture = spark(counts, f"{sum(counts):,} firings in {_DAYS} days")
         rows.append(Row(alert, [condition(rule) for rule in alert.rules], mark, state, why, sum(counts), picture))
     may_change = visit.visitor.may(workspace, Role.OPERATOR)
-    return Html("alert_rules.html", {"section": "Alerts", "rows": rows, "days": _DAYS, "may_change": may_change})
+    return Html(
+        "alert_rules.html",
+        {
+            "section": "Alerts",
+            "tab_counts": counts_of(services, visit),
+            "rows": rows,
+            "days": _DAYS,
+            "may_change": may_change,
+        },
+    )
 
 
 def _standing(alert: Alert, failures: Mapping[str, str], warned: Sequence[Warned], now: int) -> tuple[str, str, str]:

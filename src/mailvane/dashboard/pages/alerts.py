@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from mailvane.core.moments import DAY_MS
-from mailvane.dashboard.pages.chain import chain
+from mailvane.dashboard.pages.alert_tabs import counts_of
+from mailvane.dashboard.pages.chain import Step, chain, steps
 from mailvane.dashboard.pages.needs import Need
 from mailvane.dashboard.pages.told import told_of
 from mailvane.dashboard.people.model import Role
@@ -28,6 +29,7 @@ class Fired(msgspec.Struct, frozen=True):
 
     entry: LogEntry
     told: str
+    steps: Sequence[Step] = ()  # down to its proof
 
 
 def listed(services: DashboardServices, visit: Visit) -> Reply:
@@ -40,9 +42,12 @@ def listed(services: DashboardServices, visit: Visit) -> Reply:
     )  # fmt: skip
     page = alerting.entries(question)
     more = number * _FIRED < page.total
+    alerts = {alert.id for alert in alerting.alerts(workspace)}
+    governed = {domain.name for domain in services.outbound.governance.domains(workspace)}
     values = {
         "section": "Alerts",
-        "fired": [Fired(entry, told(entry)) for entry in page.entries],
+        "tab_counts": counts_of(services, visit),
+        "fired": [Fired(entry, told(entry), steps(entry, alerts, governed)) for entry in page.entries],
         "total": page.total,
         "chosen": state.value if state else "",
         "counts": {each.value: count for each, count in alerting.entry_states(workspace).items()},
@@ -69,6 +74,21 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "may_change": visit.visitor.may(workspace, Role.OPERATOR),
     }
     return Html("fired.html", values)
+
+
+def mails(services: DashboardServices, visit: Visit) -> Reply:
+    """To the mail log, at the first question that finds mail that this is about."""
+    entry = services.reputation.alerting.entry(visit.workspace.id, visit.path["entry"])
+    links = [each for each in chain(services, visit, entry) if each.query]
+    found = next((each for each in links if each.total), links[0] if links else None)
+    return Redirect(f"/ui/{visit.workspace.id}/{found.log if found else f'alerts/fired/{entry.id}'}")
+
+
+def lines(services: DashboardServices, visit: Visit) -> Reply:
+    """To the newest mail that this is about, where its lines are."""
+    entry = services.reputation.alerting.entry(visit.workspace.id, visit.path["entry"])
+    found = next((mail for each in chain(services, visit, entry) for mail in each.mails), None)
+    return Redirect(f"/ui/{visit.workspace.id}/{f'mail/{found.mail_id}' if found else f'alerts/fired/{entry.id}'}")
 
 
 def acknowledge(services: DashboardServices, visit: Visit) -> Reply:
@@ -106,6 +126,8 @@ _ONE = "/{workspace:int}/alerts/fired/{entry:str}"
 PAGES = (
     Page("get", "/{workspace:int}/alerts", listed),
     Page("get", _ONE, show),
+    Page("get", f"{_ONE}/mails", mails),
+    Page("get", f"{_ONE}/lines", lines),
     Page("post", f"{_ONE}/acknowledge", acknowledge, role=Role.OPERATOR),
     Page("post", f"{_ONE}/resolve", resolve, role=Role.OPERATOR),
 )

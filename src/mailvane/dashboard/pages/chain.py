@@ -1,8 +1,11 @@
-"""From an alert to its proof: what a source said, the mails that it is about, and the lines of the newest of them."""
+"""From an alert to its proof: what a source said, the mails that it is about, and the lines of the newest of them.
+
+In a list the chain asks nothing: its last steps are looked for when somebody goes there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -25,6 +28,26 @@ _MOST_ITEMS = 3  # of a rule
 _MAILS = 3
 _WORD = 80  # characters of a name that are put into a query
 _GMAIL = "gmail.com,googlemail.com"
+_SAID = {
+    ObservationKind.IP_LISTING: "answer of the blocklist",
+    ObservationKind.DOMAIN_LISTING: "answer of the blocklist",
+    ObservationKind.TRAFFIC: "day at Postmaster Tools",
+    ObservationKind.SNDS_DATA: "row of SNDS",
+    ObservationKind.SNDS_STATUS: "status at SNDS",
+    ObservationKind.LOOKALIKE: "answer of the registry",
+    ObservationKind.DMARC: "DMARC reports",
+    ObservationKind.TLS: "TLS reports",
+    ObservationKind.SENDER: "DMARC reports",
+    ObservationKind.FAILURE: "failure report",
+    ObservationKind.TRAP_HIT: "mail that the trap got",
+    ObservationKind.HONEYTOKEN_HIT: "mail that the token got",
+    ObservationKind.QUOTA: "count against the limit",
+    ObservationKind.STOPPED: "audit of the domain",
+    ObservationKind.LOG_SILENCE: "state of the log",
+    ObservationKind.SOURCE_STATE: "state of the source",
+    ObservationKind.HEARTBEAT: "last call",
+    ObservationKind.MAIL: "figures of the mail log",
+}  # what a rule that reads it saw
 _DAYS = {"ONE_DAY": 1, "ONE_WEEK": 7, "ONE_MONTH": 30}
 
 
@@ -40,6 +63,31 @@ class Link(msgspec.Struct, frozen=True):
     @property
     def log(self) -> str:
         return f"log?q={quote(self.query)}"
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step of a chain in a list."""
+
+    words: str
+    path: str  # below the workspace; empty: it leads nowhere
+
+
+def steps(entry: LogEntry, alerts: Collection[str], governed: Collection[str]) -> list[Step]:
+    """Rule, observation, mails, lines, of its first match. `alerts`: ids; `governed`: domains. Asks nothing."""
+    at = f"alerts/fired/{entry.id}"
+    found = [Step("rule", f"alerts/rules/{entry.alert_id}" if entry.alert_id in alerts else "")]
+    rule = entry.rules[0] if entry.rules else None
+    known = CATALOGUE.get(rule.type) if rule else None
+    if rule is None or known is None:
+        return [*found, Step("what is kept of it", at)]
+    items = [item for item in rule.matchings.get("items") or () if isinstance(item, Mapping)]
+    item: Mapping[str, Any] = items[0] if items else {}
+    name = str(item.get(OWN.get(known.READS, "")) or "").lower()
+    path = f"domains/{name}" if name in governed else "" if known.READS in OWN else _asset(item)
+    found.append(Step(_SAID[known.READS], path or at))
+    if next(_asked(rule, known.READS, item), ""):
+        found += [Step("its mails", f"{at}/mails"), Step("the newest one's lines", f"{at}/lines")]
+    return found
 
 
 def chain(services: DashboardServices, visit: Visit, entry: LogEntry) -> Iterator[Link]:

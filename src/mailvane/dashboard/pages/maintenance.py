@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mailvane.core.errors import InvalidFields, InvalidInput
 from mailvane.core.identifiers import new_id
+from mailvane.dashboard.pages.alert_tabs import counts_of
 from mailvane.dashboard.parts.local_time import zone_named
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
@@ -18,6 +19,7 @@ def listed(services: DashboardServices, visit: Visit, failure: str = "") -> Repl
     workspace = visit.workspace.id
     values = {
         "section": "Alerts",
+        "tab_counts": counts_of(services, visit),
         "windows": services.reputation.alerting.windows(workspace),
         "profiles": services.reputation.profiles.profiles(workspace),
         "names": {each.id: each.name for each in services.reputation.profiles.profiles(workspace)},

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from mailvane.dashboard.pages.alert_tabs import counts_of
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
@@ -46,6 +47,7 @@ def listed(services: DashboardServices, visit: Visit) -> Reply:
     failing = [each for each in services.notify.outbox.targets(workspace) if each.failing_since]
     values = {
         "section": "Alerts",
+        "tab_counts": counts_of(services, visit),
         "messages": told_of(services, visit, found),
         "failing": [Place(each, place(each.channel, each.target, names)) for each in failing],
         "chosen": state.value if state else "",

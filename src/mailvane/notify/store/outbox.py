@@ -111,6 +111,14 @@ class OutboxStore:
             rows = connection.execute(wanted.order_by(table.created_at.desc(), table.id).limit(limit))
             return [_notification(row) for row in rows]
 
+    def states(self, workspace: int, since: int) -> dict[NotificationState, int]:
+        """How many of those that were made from a time on are in each state."""
+        table = notifications.c
+        wanted = select(table.state, func.count()).where(table.workspace == workspace, table.created_at >= since)
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.group_by(table.state)).all()
+        return {NotificationState(state): count for state, count in rows}
+
     def of_entry(self, workspace: int, entry_id: str) -> list[Notification]:
         """Those that tell of a log entry, by channel."""
         ids = [notification_id(plain(entry_id), channel) for channel in Channel]
