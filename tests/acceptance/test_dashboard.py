@@ -33,7 +33,7 @@ AXE = REPOSITORY / ".cache" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 VIOLATIONS = "axe.run().then(found => found.violations.map(one => [one.id, one.nodes.map(node => node.target)]))"
 KEYS = "keys"  # the window that tells them, over the last page of a walk
 PATHS = (
-    "1", "1/log?q=since:2025-11-01", "1/log?q=is:refused since:2025-11-01", "1/log?q=since:2025-11-01&live=1",
+    "1", "1?range=1h", "1?since=2025-11-20&until=2025-11-30", "1/log?q=since:2025-11-01", "1/log?q=is:refused since:2025-11-01", "1/log?q=since:2025-11-01&live=1",
     "1/domains", "1/domains/shop.example", "1/domains/shop.example/what-if?daily=1", "1/domains/shop.example/bounces",
     "1/domains/shop.example/auth", "1/domains/shop.example/history", "1/reputation",
     "1/reputation/dmarc", "1/reputation/lookalikes", "1/alerts", "1/alerts/rules", "1/alerts/new",
@@ -303,6 +303,14 @@ def test_everything_works_with_scripts_off(browser: Browser, site: Installation)
     row = page.locator("tbody tr", has_text="ann@inbox.example").first
     assert row.locator("time").inner_text() == "26 Nov 10:00:00", "of the server"
     assert not page.locator("[data-script]").first.is_visible()
+    page.goto(f"{site.url}/ui/1")
+    page.click("text=Pick…")
+    page.fill("input[name=since]", "2025-11-26")
+    page.fill("input[name=until]", "2025-11-26")
+    page.click("text=Show these days")
+    page.locator("text=finished deliveries arrived on 26 Nov 2025").wait_for()
+    page.click(".tile >> text=Bounced")
+    assert page.input_value("main input[name=q]") == "is:bounced,expired since:2025-11-26 until:2025-11-26"
     page.click("text=mailbox full")
     assert "why:mailbox_full" in page.input_value("main input[name=q]")
     page.click("tbody >> text=ann@inbox.example")

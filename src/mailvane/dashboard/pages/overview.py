@@ -8,10 +8,12 @@ import msgspec
 from markupsafe import Markup
 
 from mailvane.core.errors import Transient
-from mailvane.core.moments import DAY_MS, HOUR_MS
+from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.pages import alerts, domains, reputation
 from mailvane.dashboard.pages.log_links import link
 from mailvane.dashboard.pages.needs import Need, worst_first
+from mailvane.dashboard.pages.overview_counts import counts_of, step_of
+from mailvane.dashboard.pages.overview_range import RANGES, Range, range_of
 from mailvane.dashboard.parts.bars import HIGH, Bar, Pin, bars
 from mailvane.dashboard.parts.interval import interval
 from mailvane.dashboard.parts.local_time import local, term
@@ -27,17 +29,13 @@ from mailvane.maillog.followed_logs import FollowedLogState, Standing
 from mailvane.maillog.outcomes import OutcomeQuestion, Outcomes
 from mailvane.maillog.queries import (
     HourlyCounts,
-    HourlyQuestion,
     LogQuestion,
     Tally,
 )
 from mailvane.reputation.questions import EntryQuestion
 
-RANGES = {"24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
-_USUAL = "7d"
 _PATH = "/{workspace:int}"
 _BARS = 168
-_STEPS = (HOUR_MS, 6 * HOUR_MS, DAY_MS)
 _COURSE = 24  # bars beside a figure
 _TOP = 8
 _NOT_KNOWN = 6
@@ -59,8 +57,7 @@ class Row(msgspec.Struct, frozen=True):
 
 def show(services: DashboardServices, visit: Visit) -> Reply:
     drawn = services.changes.drawn(visit.workspace.id, visit.now)
-    chosen = visit.asked("range", _USUAL)
-    chosen = chosen if chosen in RANGES else _USUAL
+    span = range_of(visit)
     logs = services.followed.of(visit.workspace.name) if services.followed else []
     needs = [
         *domains.needs(services, visit),
@@ -72,7 +69,7 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
     values = {
         "section": "Overview",
         "drawn": drawn,
-        "range": chosen,
+        "span": span,
         "ranges": RANGES,
         "needs": worst_first(needs),
         "unknown": unknown[:_NOT_KNOWN],
@@ -82,36 +79,33 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "failure": "",
     }
     try:
-        return Html("overview.html", values | _mail(services, visit, chosen))
+        return Html("overview.html", values | _mail(services, visit, span))
     except Transient as error:  # what the ledger tells stands nevertheless, and what needs somebody first of all
         since = services.outages.failed(_PATH, visit.now)
         return Html("overview.html", values | {"failure": error.message, "failing_since": since}, 503)
 
 
-def _mail(services: DashboardServices, visit: Visit, chosen: str) -> dict[str, object]:
+def _mail(services: DashboardServices, visit: Visit, span: Range) -> dict[str, object]:
     """What the mail log tells. Raises StoreUnavailable."""
-    since = visit.now - RANGES[chosen]
-    relays = tuple(relay.id for relay in services.tenancy.relays(visit.workspace.id))
-    hours = services.maillog.hourly(
-        HourlyQuestion(workspace=visit.workspace.id, relays=relays, since=since, until=visit.now)
-    )
+    counts = counts_of(services, _asked(services, visit, ""), span)
     waiting, oldest = services.history.total_and_first(_asked(services, visit, _WAITING))
-    outcomes = services.maillog.outcomes(OutcomeQuestion(_asked(services, visit, f"since:{chosen}"), _TOP))
-    delivered, bounced = (sum(getattr(hour, name) for hour in hours) for name in ("delivered", "bounced"))
+    outcomes = services.maillog.outcomes(OutcomeQuestion(_asked(services, visit, span.terms), _TOP))
+    delivered, bounced = counts.sum_of("delivered"), counts.sum_of("bounced")
     return {
-        "accepted": sum(hour.accepted for hour in hours),
+        "accepted": counts.sum_of("accepted"),
+        "accepts": counts.accepts,
         "delivered": delivered,
         "bounced": bounced,
-        "refused": sum(hour.rejected for hour in hours),
-        "courses": _courses(hours, since, visit.now),
+        "refused": counts.sum_of("rejected"),
+        "courses": _courses(counts.slices, span),
         "finished": delivered + bounced,
         "share": _share(delivered, delivered + bounced),
         "waiting": waiting,
         "waiting_query": _WAITING,
         "oldest": 0 if oldest is None else visit.now - oldest,
-        "chart": _chart(services, visit, hours, since),
-        "where": list(_where(visit, outcomes, chosen)),
-        "why": list(_why(visit, outcomes, chosen, delivered + bounced)),
+        "chart": _chart(services, visit, counts.slices, span),
+        "where": list(_where(visit, outcomes, span)),
+        "why": list(_why(visit, outcomes, span, delivered + bounced)),
         "delays": outcomes.delays,
     }
 
@@ -126,17 +120,17 @@ def _share(part: int, whole: int) -> str:
     return f"{part * 1000 // whole / 10:g}" if whole else "0"
 
 
-def _where(visit: Visit, found: Outcomes, chosen: str) -> Iterator[Row]:
+def _where(visit: Visit, found: Outcomes, span: Range) -> Iterator[Row]:
     failed = [Tally(each.value, each.failed) for each in found.domains if each.value]
     wholes = {each.value: each.finished for each in found.domains}
-    return _rows(visit, failed, wholes, lambda value: f"{_FAILED} to:{value} since:{chosen}")
+    return _rows(visit, failed, wholes, lambda value: f"{_FAILED} to:{value} {span.terms}")
 
 
-def _why(visit: Visit, found: Outcomes, chosen: str, finished: int) -> Iterator[Row]:
+def _why(visit: Visit, found: Outcomes, span: Range, finished: int) -> Iterator[Row]:
     """By family, of all deliveries that ended."""
     failed = [each for each in found.families if each.value]
     wholes = {each.value: max(finished, each.count) for each in failed}
-    return _rows(visit, failed, wholes, lambda value: f"{_FAILED} why:{value} since:{chosen}")
+    return _rows(visit, failed, wholes, lambda value: f"{_FAILED} why:{value} {span.terms}")
 
 
 def _rows(
@@ -182,13 +176,13 @@ def _held(services: DashboardServices, visit: Visit) -> Iterator[Need]:
         )
 
 
-def _chart(services: DashboardServices, visit: Visit, hours: Sequence[HourlyCounts], since: int) -> Markup:
-    step = next((step for step in _STEPS if (visit.now - since) / step <= _BARS), _STEPS[-1])
+def _chart(services: DashboardServices, visit: Visit, slices: Sequence[HourlyCounts], span: Range) -> Markup:
+    step = step_of(span, _BARS)
     found: dict[int, list[HourlyCounts]] = {}
-    for hour in hours:
-        found.setdefault(hour.hour // step * step, []).append(hour)
+    for each in slices:
+        found.setdefault(each.hour // step * step, []).append(each)
     drawn = []
-    for start in range(since // step * step, visit.now + 1, step):
+    for start in range(span.since // step * step, span.until + 1, step):
         counts = {
             name: sum(getattr(each, name) for each in found.get(start, ()))
             for name in ("delivered", "deferred", "bounced")
@@ -198,27 +192,28 @@ def _chart(services: DashboardServices, visit: Visit, hours: Sequence[HourlyCoun
         parts = {"ok": counts["delivered"], "warn": counts["deferred"], "bad": counts["bounced"]}
         target = link(visit, f"since:{first} until:{last}")
         drawn.append(Bar(start, parts, target, f"{local(start, visit.zone):%a %d %b %H:%M}: {told}"))
+    form = "%H:%M" if span.until - span.since <= 2 * DAY_MS else "%a %d %b"
     return bars(
-        drawn, lambda at: local(at, visit.zone).strftime("%a %d %b"), "Deliveries over time", HIGH,
-        list(_pins(services, visit, since)), link(visit, ""),
+        drawn, lambda at: local(at, visit.zone).strftime(form), "Deliveries over time", HIGH,
+        list(_pins(services, visit, span)), link(visit, ""),
     )  # fmt: skip
 
 
-def _courses(hours: Sequence[HourlyCounts], since: int, now: int) -> dict[str, Markup]:
+def _courses(slices: Sequence[HourlyCounts], span: Range) -> dict[str, Markup]:
     """How each figure came about, in a few bars."""
-    step = -(-(now - since) // _COURSE // HOUR_MS) * HOUR_MS
-    first, drawn = since // HOUR_MS * HOUR_MS, {}
+    step = -(-(span.until - span.since) // _COURSE // span.grain) * span.grain
+    first, drawn = span.since // span.grain * span.grain, {}
     for name, kind in (("accepted", "press"), ("delivered", "ok"), ("bounced", "bad"), ("rejected", "refused")):
-        counts = [0] * ((now - first) // step + 1)
-        for hour in hours:
-            counts[min(max(hour.hour - first, 0) // step, len(counts) - 1)] += getattr(hour, name)
+        counts = [0] * ((span.until - first) // step + 1)
+        for each in slices:
+            counts[min(max(each.hour - first, 0) // step, len(counts) - 1)] += getattr(each, name)
         drawn[name] = spark(counts, f"{name}, from the oldest to the newest", kind)
     return drawn
 
 
-def _pins(services: DashboardServices, visit: Visit, since: int) -> Iterator[Pin]:
+def _pins(services: DashboardServices, visit: Visit, span: Range) -> Iterator[Pin]:
     """Alerts that fired in this time."""
-    question = EntryQuestion(workspace=visit.workspace.id, since=since, limit=_PINS)
+    question = EntryQuestion(workspace=visit.workspace.id, since=span.since, until=span.until + 1, limit=_PINS)
     for entry in services.reputation.alerting.entries(question).entries:
         at = local(entry.at, visit.zone).strftime("%a %d %b %H:%M")
         link_ = f"/ui/{visit.workspace.id}/alerts/fired/{entry.id}"
