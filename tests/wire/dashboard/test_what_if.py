@@ -71,3 +71,14 @@ def test_a_tile_of_the_overview_leads_to_as_many_rows(world: World) -> None:
     assert (unescape(link), count) == (f"{at}/log?q=is:waiting%20since:14d", "2")
     assert "the newest 2 of 2<" in viewer.get(unescape(link)).text
     assert f'href="{at}/log?q=is:refused%20since:7d"' in page
+
+
+def test_of_a_name_that_two_workspaces_claim_each_tries_its_own_mail(world: World) -> None:
+    governance, ours, theirs = world.services.outbound.governance, world.ours.workspace.id, world.theirs.workspace.id
+    for workspace in (theirs, ours):
+        governance.create("both.example", workspace, NOW, approved=False)
+    for number in range(31):
+        governance.decide([SendRequest(domain="both.example", instance=str(number), workspace=theirs)], NOW)
+    page = member(world, Role.VIEWER).get(f"/ui/{ours}/domains/both.example/what-if?daily=1").text
+    assert "31 asked for" not in page
+    assert "0 of 0 would have been stopped" in text_of(page)

@@ -192,7 +192,8 @@ def _chart(services: DashboardServices, visit: Visit, slices: Sequence[HourlyCou
         parts = {"ok": counts["delivered"], "warn": counts["deferred"], "bad": counts["bounced"]}
         target = link(visit, f"since:{first} until:{last}")
         drawn.append(Bar(start, parts, target, f"{local(start, visit.zone):%a %d %b %H:%M}: {told}"))
-    form = "%H:%M" if span.until - span.since <= 2 * DAY_MS else "%a %d %b"
+    days = (span.until - span.since) / DAY_MS
+    form = "%H:%M" if days <= 2 else "%a %H:%M" if days <= 5 else "%a %d %b"
     return bars(
         drawn, lambda at: local(at, visit.zone).strftime(form), "Deliveries over time", HIGH,
         list(_pins(services, visit, span)), link(visit, ""),

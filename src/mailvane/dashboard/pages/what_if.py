@@ -110,7 +110,7 @@ def _replayed(services: DashboardServices, visit: Visit, domain: Domain, asked: 
         daily=int(asked.daily) if asked.daily else None, monthly=int(asked.monthly) if asked.monthly else None,
         hourly_fraction=float(asked.hourly) if asked.hourly else None,
     )  # fmt: skip
-    return services.outbound.governance.what_if(domain.name, since, visit.now + 1, limits, logged)
+    return services.outbound.governance.what_if(domain.name, since, visit.now + 1, limits, logged, visit.workspace.id)
 
 
 def _chart(visit: Visit, found: Replay, days: int) -> Markup:
