@@ -156,7 +156,14 @@ def _settings() -> Iterator[str]:
 
 
 def _table_key(key: TableKey) -> str:
-    return f"| `{key.name}` | `{key.default}` | {key.help} |\n" if key.default else f"| `{key.name}` | | {key.help} |\n"
+    words = [f"`{one}`" for one in key.choices if one]
+    taken = (
+        ""
+        if all(word in key.help for word in words)
+        else f" {'Some' if key.default.startswith('[') else 'One'} of {', '.join(words)}."
+    )
+    default = f" `{key.default}` " if key.default else " "
+    return f"| `{key.name}` |{default}| {key.help}{taken} |\n"
 
 
 def _routes() -> Iterator[str]:

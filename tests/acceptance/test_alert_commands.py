@@ -48,7 +48,7 @@ def test_alerts_are_listed_with_what_they_watch_for_and_whom_they_tell(installat
 def test_an_alert_is_shown_whole_with_its_last_evidence(installation: Installation) -> None:
     (alert,) = installation.answer("alerts", "list")
     told = installation.run("alerts", "show", alert["id"]).stdout
-    assert "IP_IN_RBL  ip 192.0.2.9, rbl bl.example" in told
+    assert "IP_IN_RBL  192.0.2.9 is on bl.example" in told
     missing = installation.run("alerts", "show", "nothing", succeeds=False)
     assert (missing.returncode, missing.stderr) == (1, "mailvane: there is no alert nothing\n")
 
@@ -73,6 +73,7 @@ def test_one_that_cannot_be_evaluated_says_so_where_it_is_shown(installation: In
 def test_the_log_tells_what_fired_and_that_nobody_has_answered(installation: Installation) -> None:
     told = installation.run("alerts", "log").stdout
     assert "listed  open" in told
+    assert "  IP_IN_RBL  192.0.2.9 is on bl.example" in told
     assert told.endswith("1 of 1\n")
     assert installation.answer("alerts", "log")["entries"][0]["rules"][0]["type"] == "IP_IN_RBL"
 
@@ -94,6 +95,9 @@ def test_a_backtest_says_how_often_a_week(installation: Installation, tmp_path: 
     told = installation.run("alerts", "backtest", str(file), "--days", "7").stdout
     assert "in the last 7 days it would have fired once" in told
     assert installation.answer("alerts", "backtest", str(file))["firings"][0]["rules"][0]["type"] == "IP_IN_RBL"
+    file.write_text(json.dumps({"name": "x", "rules": [LISTED | {"rbls": ["other.example"]}]}))
+    told = installation.run("alerts", "backtest", str(file), "--days", "1").stdout
+    assert told == "in the last day it would have fired not at all\n"
 
 
 def test_people_answer_what_fired_and_ask_for_quiet(installation: Installation) -> None:

@@ -56,6 +56,7 @@ def test_in_80_columns_a_table_keeps_what_tells_most(installation: Installation,
     installation.run("domain", "set", "a-brand-with-a-long-name.example", "--daily-limit", "1000")
     installation.run("suppression", "add", "a.name.that.is.long@inbox.example")
     installation.run("watch", "add", "domain", "a-brand-with-a-long-name.example")
+    installation.run("heartbeat", "create", "nightly backup", "--period", "86400", "--grace", "3600")
     installation.environment["COLUMNS"] = "80"
     for words, telling in (
         (("log",), ("gone@example", "bounced", "[unknown user]")),
@@ -66,10 +67,17 @@ def test_in_80_columns_a_table_keeps_what_tells_most(installation: Installation,
         (("domain", "list"), ("a-brand-with-a-long-name.example", "active", "1,000")),
         (("suppression", "list"), ("a.name.that.is.long@inbox.example", "manual", "for ever")),
         (("watch", "list"), ("a-brand-with-a-long-name.example",)),
+        (("heartbeat", "list"), ("nightly backup", "in time", "never", "1 d + 1 h")),
     ):
         told = installation.run(*words).stdout
         assert max(map(len, told.splitlines())) <= 80, words
         assert [each for each in telling if each not in told] == [], told
+
+
+def test_a_mailbox_that_has_not_sent_is_made_when_that_is_said(installation: Installation) -> None:
+    words = ("mailbox-set", "ann@example.com", "--daily-limit", "7")
+    assert "--create" in installation.run(*words, succeeds=False).stderr
+    assert "7 a day" in installation.run(*words, "--create").stdout
 
 
 def test_a_list_of_nothing_says_so(installation: Installation) -> None:

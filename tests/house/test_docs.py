@@ -6,6 +6,7 @@ import importlib.util
 import re
 import tomllib
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,20 +38,38 @@ def test_the_reference_says_what_the_program_says(generator: ModuleType, page: s
 def named_commands() -> Iterator[tuple[str, list[str]]]:
     """What stands as `mailvane …` within a line of the program's texts and of the guides, and where."""
     root = DOCS.parent
-    texts = [*(root / "src" / "mailvane").rglob("*.py"), *(DOCS / "how-to").glob("*.md"), *root.glob("*/README.md")]
-    for path in texts:
+    source = root / "src" / "mailvane"
+    told = [path for kind in ("py", "toml", "html", "j2") for path in source.rglob(f"*.{kind}")]
+    for path in [*told, *DOCS.glob("[hw]*/*.md"), *root.glob("*.md"), *root.glob("*/README.md")]:
         for words in re.findall(r"(?<!`)`mailvane ([^`\n]+)`(?!`)", path.read_text()):
             yield str(path.relative_to(root)), words.split()
+    for path in (root / "deploy" / "monitoring").glob("alerts*.yml"):
+        for action in re.findall(r'action: "([^"\n]+)"', path.read_text()):
+            for words in re.findall(r"mailvane ([a-z][^,;]*)", action):
+                yield str(path.relative_to(root)), re.sub(r"{{.*?}}", "1", words).split()
+
+
+def said_of(rest: list[str]) -> list[str]:
+    """What stands behind an option, where it is a value and no placeholder."""
+    return [one for one in rest[0].split("|") if one[:1].islower()] if rest else []
+
+
+def choices_of(option: Any, otherwise: str) -> list[str]:
+    """The words that an option takes; any where it takes any."""
+    kind = option.type_descriptor.annotation if option else None
+    return [one.value for one in kind] if isinstance(kind, type) and issubclass(kind, Enum) else [otherwise]
 
 
 def unknown_word(command: Any, words: list[str]) -> str:
-    """The first that the program would not take as a command or an option; empty where there is none."""
-    options = {name for each in command.params for name in (*each.opts, *each.secondary_opts)} | {"--help"}
+    """The first that the program would not take as a command, an option or its choice; empty where there is none."""
+    options = {name: each for each in command.params for name in (*each.opts, *each.secondary_opts)}
     for place, word in enumerate(words):
         children = getattr(command, "commands", {})
         if word.startswith("--"):
-            if word.partition("=")[0] not in options:
+            if word.partition("=")[0] not in {*options, "--help"}:
                 return word
+            if wrong := [one for one in said_of(words[place + 1 :]) if one not in choices_of(options.get(word), one)]:
+                return wrong[0]
         elif children and word[0].islower():
             found = [children.get(one) for one in word.split("|")]
             unknown = [unknown_word(each, words[place + 1 :]) if each else word for each in found]

@@ -6,9 +6,11 @@ No table is known here; each has a module of its own.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -32,6 +34,7 @@ class TableKey(NamedTuple):
     name: str
     default: str
     help: str
+    choices: tuple[str, ...] = ()  # the words that it takes; empty where it takes others, too
 
 
 def check_names(table: Mapping[str, Any], names: Collection[str], where: str) -> None:
@@ -61,10 +64,27 @@ def time_zone(text: str) -> ZoneInfo:
         raise InvalidSetting(f"there is no time zone {text!r}; expected a name such as Europe/Berlin") from None
 
 
-def plain(error: msgspec.ValidationError) -> str:
-    """A message: what is wrong, and where."""
+def plain(error: msgspec.ValidationError, kind: type[msgspec.Struct] | None = None) -> str:
+    """A message: what is wrong, and where; what is expected where a key of `kind` takes certain words."""
     reason, _, field = str(error).partition(" - at ")
-    return f"{field.strip('`').removeprefix('$.')}: {reason}" if field else reason
+    path = field.replace("`", "").removeprefix("key in ").removeprefix("$").removeprefix(".")
+    expected = _expected(kind, path, field.startswith("`key`")) if kind and "enum" in reason else ()
+    told = f"{reason}; expected one of {', '.join(filter(None, expected))}" if expected else reason
+    return f"{path}: {told}" if path else told
+
+
+def _expected(kind: Any, path: str, is_key: bool) -> tuple[str, ...]:
+    """The words that are taken at a place of a table; empty where nothing is known of it."""
+    hint = kind
+    for step in re.sub(r"\[.*?\]", ".*", path).split("."):
+        inner = [each for each in get_args(_bare(hint)) if each is not ...]
+        hint = (inner[-1] if inner else None) if step == "*" else get_type_hints(_bare(hint)).get(step)
+    of_keys = get_args(_bare(hint))
+    return choices_of(of_keys[0] if is_key and of_keys else hint)
+
+
+def _bare(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
 def description_of(hint: Any) -> str:
@@ -95,9 +115,20 @@ def _read_part(table: Mapping[str, Any], where: str, part: Part) -> Any:
     try:
         read = msgspec.convert({name: each for name, each in table.items() if name in hints}, prepared(part.kind))
     except msgspec.ValidationError as error:
-        raise InvalidSetting(f"{where}: {plain(error)}") from None
+        raise InvalidSetting(f"{where}: {plain(error, part.kind)}") from None
     part.check(read, where)
     return read
+
+
+def choices_of(hint: Any) -> tuple[str, ...]:
+    """The words that a type takes; empty where it takes others, too."""
+    hint = _bare(hint)
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return tuple(map(str, inner))
+    if origin in (tuple, list):
+        return choices_of(inner[0])
+    return tuple(str(one.value) for one in hint) if isinstance(hint, type) and issubclass(hint, Enum) else ()
 
 
 def declared_parts(parts: Sequence[Part]) -> list[TableKey]:
@@ -114,6 +145,11 @@ def declared_parts(parts: Sequence[Part]) -> list[TableKey]:
 def _keys(kind: type[msgspec.Struct], prefix: str, inner: Collection[str]) -> list[TableKey]:
     defaults = msgspec.to_builtins(kind())
     return [
-        TableKey(prefix + name, "see below" if name in inner else as_toml(defaults[name]), description_of(hint))
+        TableKey(
+            prefix + name,
+            "see below" if name in inner else as_toml(defaults[name]),
+            description_of(hint),
+            choices_of(hint),
+        )
         for name, hint in get_type_hints(kind, include_extras=True).items()
     ]

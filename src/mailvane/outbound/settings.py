@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidSetting
-from mailvane.core.setting_tables import TableKey, as_toml, check_names, description_of, plain
+from mailvane.core.setting_tables import TableKey, as_toml, check_names, choices_of, description_of, plain
 from mailvane.outbound.model import WARMUPS, Guillotine, Reason, Warmup, WarmupProfile
 from mailvane.outbound.suppression import SUPPRESSION_DAYS, SuppressionMode, SuppressionReason
 
@@ -149,7 +149,12 @@ def declared_outbound() -> list[TableKey]:
     defaults = msgspec.to_builtins(OutboundSettings())
     hints = get_type_hints(OutboundSettings, include_extras=True)
     keys = [
-        TableKey(name, "see below" if name == "guillotine" else as_toml(defaults[name]), description_of(hint))
+        TableKey(
+            name,
+            "see below" if name == "guillotine" else as_toml(defaults[name]),
+            description_of(hint),
+            choices_of(hint),
+        )
         for name, hint in hints.items()
     ]
     rule = defaults["guillotine"]
@@ -173,7 +178,7 @@ def read_outbound(table: object, where: str) -> OutboundSettings:
     try:
         read = msgspec.convert(table, prepared(OutboundSettings))
     except msgspec.ValidationError as error:
-        raise InvalidSetting(f"{where}: {plain(error)}") from None
+        raise InvalidSetting(f"{where}: {plain(error, OutboundSettings)}") from None
     for profile, schedule in read.warmup.items():
         if schedule.first < 1 or not 1 <= schedule.growth <= 10:
             raise InvalidSetting(f"{where}: warmup: {profile}: begins with one mail at least, and grows 1 to 10 fold")

@@ -37,7 +37,7 @@ def test_an_alert_arrives_as_text_and_html_with_the_evidence() -> None:
         assert "queued as 4X" in deliver(office.port, notification(entry())).detail
     (mail,) = office.taken
     assert office.envelopes == [("alerts@mail.example", ["ops@example.org"])]
-    assert mail["Subject"] == "[Mailvane] Addresses of the shop: 203.0.113.7 is on zen.spamhaus.org and 2 more"
+    assert mail["Subject"] == "[Mailvane] Addresses of the shop: 203.0.113.7 is on zen.spamhaus.org, and 2 more like it"
     assert (mail["To"], mail["Auto-Submitted"]) == ("ops@example.org", "auto-generated")
     assert mail["Date"] == "Mon, 21 Sep 2026 14:13:20 +0000"
     for kind in ("plain", "html"):

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from mailvane.core.cli.rendering import console, moment, print_json, print_record, sparkline
 from mailvane.core.cli.selection import chosen_workspace
-from mailvane.core.errors import InvalidInput
+from mailvane.core.errors import InvalidInput, NotFound
 from mailvane.core.moments import DAY_MS
 from mailvane.mailboxes.cli.mailboxes import PLOT_DAYS, sent_today
 from mailvane.mailboxes.cli.program import MailboxProgram, mailbox_program, window
@@ -108,7 +108,10 @@ def set_(  # noqa: PLR0913  each option is a field of the mailbox
     with place.mailboxes() as services:
         if create:
             services.mailboxes.create(chosen, name, fields, now)
-        changed = services.mailboxes.change(chosen, name, {} if create else fields, now)
+        try:
+            changed = services.mailboxes.change(chosen, name, {} if create else fields, now)
+        except NotFound as error:
+            raise NotFound(f"{error.message} yet: --create makes one before it sends") from None
         if terms or warm_up is not None:
             changed = services.mailboxes.warm(chosen, name, warmed, now)
     if as_json:

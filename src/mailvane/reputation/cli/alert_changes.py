@@ -26,7 +26,9 @@ _JSON = typer.Option(False, "--json", help="Print JSON.")
 _FILE = typer.Argument(None, metavar="[FILE]", help="A JSON file with fields of an alert; `-` is standard input.")
 _NAME = typer.Option(None, help="What it is called.")
 _RULES = typer.Option(
-    None, "--rule", help='A rule as JSON, such as \'{"type": "RBL_IP_LISTED"}\', or its type alone; may be repeated.'
+    None,
+    "--rule",
+    help='A rule as JSON, such as \'{"type": "MV_SENDING_STOPPED", "domains": ["ALL_DOMAINS"]}\'; may be repeated.',
 )
 _FORMULA = typer.Option(None, help="How several rules belong together, over their keys, such as 'a and b'.")
 _MAIL = typer.Option(None, help="Tell this address by mail; empty: no mail.")

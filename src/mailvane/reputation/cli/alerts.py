@@ -6,7 +6,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
@@ -23,11 +22,11 @@ from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, Fire
 from mailvane.reputation.cli import alert_answers, alert_changes
 from mailvane.reputation.cli.program import ReputationProgram, reputation_program
 from mailvane.reputation.questions import EntryQuestion
+from mailvane.reputation.texts.evidence import headline
 
 if TYPE_CHECKING:
     from mailvane.reputation.alerts.warnings import Warned
 
-_UTC = ZoneInfo("UTC")
 _ITEMS = 5  # of a log entry, on a terminal
 _LAST_ENTRIES = 5
 _ID = 24
@@ -164,8 +163,9 @@ def backtest(
         print_json({**msgspec.to_builtins(found), "per_week": found.per_week})
     else:
         number = len(found.firings)
-        times = f"{number} times, {found.per_week:.1f} a week" if number > 1 else "once" if number else "never"
-        typer.echo(f"in the last {days} days it would have fired {times}")
+        often = f", {found.per_week:.1f} a week" if days > 7 else ""
+        times = f"{number} times{often}" if number > 1 else "once" if number else "not at all"
+        typer.echo(f"in the last {f'{days} days' if days > 1 else 'day'} it would have fired {times}")
         for firing in found.firings:
             console().print(Text(f"\n{moment(firing.at, program.zone)}", "bold"))
             _show_fired(firing.rules)
@@ -263,17 +263,10 @@ def _show_fired(rules: Sequence[FiredRule]) -> None:
     for rule in rules:
         items = rule.matchings.get("items", ())
         for item in items[:_ITEMS]:
-            said = ", ".join(f"{name} {_shown(rule.type, name, value)}" for name, value in item.items())
-            console().print(Text.assemble("  ", (rule.type, "red"), f"  {said}"))
+            console().print(Text.assemble("  ", (rule.type, "red"), f"  {headline(rule.type, item)}"))
         more = int(rule.matchings.get("count") or len(items)) - _ITEMS
         if more > 0:
             console().print(Text(f"  and {more:,} more", "dim"))
-
-
-def _shown(rule_type: str, name: str, value: object) -> object:
-    """What a lookalike is compared by is a date."""
-    is_date = name == "value" and rule_type.startswith("LOOKALIKE_")
-    return moment(value, _UTC) if is_date and isinstance(value, int) else value
 
 
 def _show_failing(failing: Mapping[str, str]) -> None:

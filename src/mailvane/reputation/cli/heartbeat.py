@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from rich.table import Table
 
-from mailvane.core.cli.rendering import console, moment, print_json, print_table
+from mailvane.core.cli.rendering import console, is_narrow, moment, print_json, print_table, short_moment
 from mailvane.core.cli.selection import chosen_workspace
 from mailvane.reputation.cli.program import ReputationProgram, reputation_program
 from mailvane.reputation.heartbeats import LONGEST_SECONDS, USUAL_GRACE_SECONDS, standing
@@ -22,19 +22,20 @@ def register(app: typer.Typer) -> None:
 
 @group.command(name="list")
 def list_(context: typer.Context, workspace: str | None = _WORKSPACE, as_json: bool = _JSON) -> None:
-    """List heartbeats with when they were called last. Addresses are not shown again."""
+    """List heartbeats with when they were called last, period and grace. Addresses are not shown again."""
     program = reputation_program(context)
     now = program.now()
     found = [standing(one, now) for one in program.heartbeats().all(_workspace(program, workspace))]
     if as_json:
         print_json(found)
         return
-    table = Table("name", "state", "called", "late from", "period", "grace", "id", box=None)
+    table = Table("name", "state", "called", "late from", "every", "id", box=None)
+    when = short_moment if is_narrow() else moment
     for one in found:
-        called = moment(one.called_at, program.zone) if one.called_at else "never"
-        state, due = "late" if one.late else "in time", moment(one.due_at, program.zone)
-        table.add_row(one.name, state, called, due, f"{one.period} s", f"{one.grace} s", one.id)
-    print_table(table, "there are no heartbeats yet: `mailvane heartbeat create`", "name", "id")
+        called = when(one.called_at, program.zone) if one.called_at else "never"
+        state, due = "late" if one.late else "in time", when(one.due_at, program.zone)
+        table.add_row(one.name, state, called, due, f"{_length(one.period)} + {_length(one.grace)}", one.id)
+    print_table(table, "there are no heartbeats yet: `mailvane heartbeat create`", "name", "every", "id")
 
 
 @group.command()
@@ -68,6 +69,12 @@ def delete(
     known = program.heartbeats().named(owner, heartbeat)
     program.heartbeats().remove(owner, known.id)
     console().print(f"deleted heartbeat {known.id} ({known.name})", markup=False)
+
+
+def _length(seconds: int) -> str:
+    """In the largest unit of which it is a whole number."""
+    unit, of = next((one, of) for one, of in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)) if seconds % of == 0)
+    return f"{seconds // of} {unit}" if seconds else "0"
 
 
 def _workspace(program: ReputationProgram, name: str | None) -> int:

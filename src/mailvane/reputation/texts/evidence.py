@@ -28,6 +28,7 @@ Form = Literal["text", "share", "percent", "count", "date", "moment", "defanged"
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label: str
     form: Form = "text"
+    names: Mapping[str, str] = {}  # of values that stand for something
 
 
 class Meaning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,7 +106,7 @@ def evidence_of(entry: LogEntry) -> Evidence:
     more = sum(max(_count(rule), len(_items(rule))) for rule in entry.rules) - 1
     return Evidence(
         name=visible(entry.name),
-        summary=(said[0] if said else "") + (f" and {more:,} more" if said and more > 0 else ""),
+        summary=(said[0] if said else "") + (f", and {more:,} more like it" if said and more > 0 else ""),
         at=written(entry.at),
         findings=findings,
         entry_id=entry.id,
@@ -227,7 +228,8 @@ def _column(name: str, meaning: Meaning) -> Column:
 
 def _cell(name: str, item: Mapping[str, Any], record: Mapping[str, Any], meaning: Meaning) -> str:
     value = item.get(name, record.get(name))
-    text = formed(value, _column(name, meaning).form)
+    column = _column(name, meaning)
+    text = column.names.get(str(value)) or formed(value, column.form)
     return f"< {text}" if name == "value" and meaning.bound and record.get(meaning.bound) else text
 
 

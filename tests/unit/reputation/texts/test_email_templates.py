@@ -44,6 +44,16 @@ def test_html_is_whole_and_fetches_nothing(told: LogEntry | DailyReport) -> None
     assert "prefers-color-scheme: dark" in html
 
 
+def test_a_cell_is_broken_within_a_word_only_where_the_word_is_long() -> None:
+    long = "a-very-long-name-of-some-team.shop.example"
+    items = [{"domain": name, "time_range": "ONE_HOUR", "value": 0.636364} for name in ("shop.example", long, " ")]
+    html = render_email(notification(entry(fired("MV_BOUNCE_RATE", items)))).html
+    cells = dict(reversed(found) for found in re.findall(r'<td class="rule" style="([^"]*)">([^<]*)</td>', html))
+    assert "word-break" in cells[long]
+    assert "word-break" not in cells["shop.example"]
+    assert "63.636\u00a0%" in cells
+
+
 def test_what_others_said_stays_text() -> None:
     alert = render_email(notification(entry(fired("IP_IN_RBL", [{"ip": EVIL, "rbl": EVIL}], ips=[EVIL]), name=EVIL)))
     line = AlertLine(

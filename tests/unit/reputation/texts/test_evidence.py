@@ -43,6 +43,13 @@ def test_evidence_tells_what_since_when_and_of_how_many() -> None:
         ("GP_DMARC_SUCCESS_RATIO", {"domain": "d.example", "value": 1}, "100 % of"),
         ("NEVER_HEARD_OF", {"thing": 7}, "thing 7"),
         ("IP_IN_RBL", {"ip": "192.0.2.1"}, "192.0.2.1 is on ?"),
+        (
+            "MV_QUOTA",
+            {"limit_of": "LOGIN", "name": "all", "window": "HOUR", "value": 90.0},
+            "The login all has used up 90 % of its limit for an hour",
+        ),
+        ("MV_WAITING_MAIL", {"destination": "all", "value": 6}, "6 deliveries to any destination wait"),
+        ("MV_WAITING_MAIL", {"destination": "all.example", "value": 6}, "6 deliveries to all.example wait"),
     ],
 )
 def test_a_match_is_half_a_sentence(kind: str, item: dict[str, Any], said: str) -> None:
@@ -71,7 +78,7 @@ def test_what_is_too_much_is_counted() -> None:
     rule = fired("IP_IN_RBL", [{"ip": f"192.0.2.{n}", "rbl": "z.example"} for n in range(60)])
     told = evidence_of(entry(rule))
     assert (len(told.findings[0].rows), told.findings[0].left_out) == (25, 35)
-    assert told.summary == "192.0.2.0 is on z.example and 59 more"
+    assert told.summary == "192.0.2.0 is on z.example, and 59 more like it"
     assert evidence_of(entry(LISTED)).findings[0].left_out == 0
 
 
