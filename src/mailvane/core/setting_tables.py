@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -64,27 +65,33 @@ def time_zone(text: str) -> ZoneInfo:
         raise InvalidSetting(f"there is no time zone {text!r}; expected a name such as Europe/Berlin") from None
 
 
-def plain(error: msgspec.ValidationError, kind: type[msgspec.Struct] | None = None) -> str:
-    """A message: what is wrong, and where; what is expected where a key of `kind` takes certain words."""
+def plain(error: object, kind: type[msgspec.Struct] | None = None) -> str:
+    """A message of msgspec's: where, and what is wrong; what is expected where a key of `kind` takes certain words."""
     reason, _, field = str(error).partition(" - at ")
     path = field.replace("`", "").removeprefix("key in ").removeprefix("$").removeprefix(".")
-    expected = _expected(kind, path, field.startswith("`key`")) if kind and "enum" in reason else ()
-    told = f"{reason}; expected one of {', '.join(filter(None, expected))}" if expected else reason
-    return f"{path}: {told}" if path else told
+    hint = _at(kind, path) if kind else None
+    if "enum" in reason:
+        of_keys = get_args(hint) if field.startswith("`key`") else ()
+        expected = choices_of(of_keys[0] if of_keys else hint)
+        reason += f"; expected one of {', '.join(filter(None, expected))}" if expected else ""
+    if "unknown field" in reason and isinstance(hint, type):
+        reason = f"there is no {reason.split('`')[1]}; there are {', '.join(get_type_hints(hint))}"
+    return f"{path}: {reason}" if path else reason
 
 
-def _expected(kind: Any, path: str, is_key: bool) -> tuple[str, ...]:
-    """The words that are taken at a place of a table; empty where nothing is known of it."""
-    hint = kind
-    for step in re.sub(r"\[.*?\]", ".*", path).split("."):
-        inner = [each for each in get_args(_bare(hint)) if each is not ...]
-        hint = (inner[-1] if inner else None) if step == "*" else get_type_hints(_bare(hint)).get(step)
-    of_keys = get_args(_bare(hint))
-    return choices_of(of_keys[0] if is_key and of_keys else hint)
+def _at(kind: Any, path: str) -> Any:
+    """The type at a place of a table; None where nothing is known of it."""
+    hint = _bare(kind)
+    for step in filter(None, re.sub(r"\[.*?\]", ".*", path).split(".")):
+        inner = [each for each in get_args(hint) if each is not ...]
+        known = get_type_hints(hint) if isinstance(hint, type) and get_origin(hint) is None else {}
+        hint = _bare((inner[-1] if inner else None) if step == "*" else known.get(step))
+    return hint
 
 
 def _bare(hint: Any) -> Any:
-    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    """Without what is said beside it, or may stand in place of it."""
+    return _bare(get_args(hint)[0]) if get_origin(hint) in (Annotated, Union, UnionType) else hint
 
 
 def description_of(hint: Any) -> str:

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from mailvane.core.decoding import prepared
 from mailvane.core.errors import ChangedMeanwhile, InvalidInput
+from mailvane.core.setting_tables import plain
 from mailvane.outbound.admission.charging import restored
 from mailvane.outbound.admission.counters import today
 from mailvane.outbound.model import (
@@ -70,13 +71,13 @@ _ACTIONS = {
 def read_changes(changes: Mapping[str, object]) -> dict[str, Any]:
     """The changes with their values checked. Raises InvalidInput."""
     try:
-        plain = {name: msgspec.to_builtins(value) for name, value in changes.items()}
-        read = msgspec.convert(plain, prepared(_Changes))
+        given = {name: msgspec.to_builtins(value) for name, value in changes.items()}
+        read = msgspec.convert(given, prepared(_Changes))
     except (msgspec.ValidationError, TypeError) as error:
-        raise InvalidInput(str(error).replace(" - at `$.", " - at `")) from None
+        raise InvalidInput(plain(error, _Changes)) from None
     if read.verification is Verification.PENDING:
         raise InvalidInput("a proof is begun, not set: `verification` is none or verified")
-    return {name: getattr(read, name) for name in plain}
+    return {name: getattr(read, name) for name in given}
 
 
 def changed(domain: Domain, given: Mapping[str, Any], expects: Callable[[Domain], bool] | None = None) -> Domain:

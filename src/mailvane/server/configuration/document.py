@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput
+from mailvane.core.setting_tables import plain
 from mailvane.notify.model import Severity
 from mailvane.outbound.model import LimitKind
 from mailvane.reputation.alerts.drafts import AlertDraft
@@ -109,7 +110,7 @@ def read(text: str | bytes) -> Document:
         content = tomllib.loads(text.decode() if isinstance(text, bytes) else text)
         return msgspec.convert(content, prepared(Document))
     except msgspec.ValidationError as error:
-        raise InvalidInput(str(error).replace(" - at `$.", " - at `")) from None
+        raise InvalidInput(plain(error, Document)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"this is no TOML: {error}") from None
     except RecursionError:
