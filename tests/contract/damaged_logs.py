@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -45,6 +45,54 @@ _SAYINGS = (
         " proto=ESMTP helo=<x>"
     ),
 )
+_PEERS = ("x[192.0.2.1]", "unknown[192.0.2.77]", "x.example[2001:db8::9]", "[198.51.100.4]:40112", "y[192.0.2.5]:25")
+_REPLIES = (
+    "554 5.7.1 <{to}>: Relay access denied", "450 4.1.8 <{sender}>: Sender address rejected: Domain not found",
+    "554 5.7.1 Service unavailable; Client host [192.0.2.77] blocked using zen.example; https://q.example/?ip=192.0.2.77",
+    "550 5.7.1 Service unavailable; client [192.0.2.5] blocked using bl.example", "550 5.1.1 <{to}>: unknown  <a<b@c>",
+    "554 no code", "45 4.7.1 short", "450 4.2.0 <{to}>: Greylisted, see 10.1.2.3; to=<x@y.example>", "", "5.7.1 x",
+    "451 4.3.5 see [10.1.2.3.4] and [10.1.2]; : Server configuration error", "554 5.7.10000 far", "554 5.7.1x: y",
+    "552 5.3.4 Message size exceeds fixed limit; helo=<x>; sasl_username=<y>",
+)  # fmt: skip
+_SENDERS = ("s@X.Example", "", "MiXed@ex-1.example", "bad sender@x.example", '"q>u"@x.example', "a; to=<b>", "no-at")
+_ENVELOPES = (
+    "; from=<{sender}> to=<{to}> proto=ESMTP helo=<{helo}>", "; from=<{sender}>, to=<{to}>, proto=SMTP, helo=<{helo}>",
+    "; from=<{sender}> to=<{to}> proto=ESMTP helo=<{helo}> sasl_username=<me@x.example>", "; proto=SMTP helo=<{helo}>",
+    "; from=<{sender}> proto=ESMTP helo=<{helo}>", "; from=<{sender}> to=<{to}> proto=ESMTP helo=<{helo}>: by a rule",
+    "; from=<{sender}> to=<{to}> proto=LOCAL", "; from=<{sender}> to=<{to}", "",
+)  # fmt: skip
+_STAGES = ("RCPT", "RCPT", "RCPT", "MAIL", "CONNECT", "END-OF-MESSAGE", "BDAT content", "rcpt")
+_HELOS = ("x.example", "[192.0.2.1]", "proxy-1", "a b; from=x", "")
+
+
+def refused_lines(choose: random.Random) -> list[str]:
+    """Clients that are refused, by some processes, before there is a queue id."""
+    found = []
+    pause, odd = choose.choice((1, 1, 120)), choose.choice((0, 0, 0.02))
+    for turn in range(choose.randrange(20, 300)):
+        daemon = choose.choice(("smtpd", "smtpd", "submission/smtpd", "postscreen", "qmqpd"))
+        daemon = "smtp" if choose.random() < odd else daemon
+        moment = datetime.fromtimestamp(START // 1000 + turn * pause, UTC)
+        head = f"{moment:%b} {moment.day:2d} {moment:%H:%M:%S} mx1 postfix/{daemon}[{choose.randrange(1, 9)}]: "
+        usual = choose.random() < 0.5
+        pick = _first if usual else choose.choice
+        given = {"sender": pick(_SENDERS), "to": pick(_SENDERS), "helo": choose.choice(_HELOS)}
+        said = (choose.choice(_REPLIES[:4] if usual else _REPLIES) + pick(_ENVELOPES)).format(**given)
+        verdict = choose.choice(("milter-reject", "discard", "hold")) if choose.random() < odd else "reject"
+        stage, peer = pick(_STAGES), choose.choice(_PEERS)
+        texts = (
+            *(f"NOQUEUE: {verdict}: {stage} from {peer}: {said}",) * 8,
+            f"connect from {peer}",
+            f"disconnect from {peer}",
+            f"Anonymous TLS connection established from {peer}: TLSv1.3 with",
+            f"lost connection after RCPT from {peer}",
+        )
+        found.append(head + choose.choice(texts))
+    return found
+
+
+def _first(among: Sequence[str]) -> str:
+    return among[0]
 
 
 @lru_cache(maxsize=4)
@@ -59,6 +107,8 @@ def log_of(choose: random.Random) -> list[str]:
         return filtered_lines(choose)
     if choose.random() < 0.3:
         return filter_world(choose).run().splitlines()
+    if choose.random() < 0.2:
+        return refused_lines(choose)
     lines = demo_lines(choose.randrange(1, 3), 2)
     first = choose.randrange(len(lines) - 1500)
     found = list(lines[first : first + choose.randrange(100, 1500)])

@@ -17,7 +17,7 @@ class InFlight(msgspec.Struct, frozen=True):
     named: dict[str, int]  # open entries that have a Message-ID, by key, with the time of their newest line
     nameless: dict[str, int]  # the others, with their pending recipients
     connections: tuple[tuple[str, str, str, int], ...]  # host and process, peer, TLS version, time
-    judged: frozenset[str]  # of these, those whose next mail has its verdict already
+    judged: frozenset[str]  # of these, those whose next mail has its verdict or its login already
     proxied: bool  # a before-queue filter has mail
 
 
@@ -31,6 +31,6 @@ def in_flight(entries: QueueEntries, connections: Connections) -> InFlight:
         named={entry.key: entry.seen for entry in register if entry.message_id and not entry.closed},
         nameless={entry.key: entry.pending for entry in register if not entry.message_id and not entry.closed},
         connections=tuple((key, each.peer, each.tls, each.seen) for key, each in processes.items()),
-        judged=frozenset(key for key, each in processes.items() if each.pending_verdict),
+        judged=frozenset(key for key, each in processes.items() if each.pending_verdict or each.login),
         proxied=bool(connections.in_filter),
     )

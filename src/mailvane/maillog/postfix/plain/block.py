@@ -59,6 +59,8 @@ _PATTERNS = {
     r"(?:, sasl_(?:username=([^,]*)|method=[^,]*(?:, sasl_username=([^,]*))?))?$",
     "passed_on": r"^client=[^\[\s]*\[[^\]]*\](?::\w+)?, orig_queue_id=(\w+)"
     r"(?:, orig_client=[^\[\s]*\[[^\]]*\](?::\w+)?)?$",
+    "refused": r"^reject: [A-Z][A-Za-z-]*(?: content)? from ([^\[\s]*)\[([^\]]*)\]:(?:\d+:)? (.*)$",
+    "envelope": r'^; from=<([^<>"]*)>,? to=<([^<>"]*)>,? proto=(\w+),? helo=<[^<>]*>(?:,? sasl_username=<([^<>]*)>)?$',
     "active": r'^from=<([^<>"]*)>, size=(\d{1,18}), nrcpt=(\d{1,9}) \(queue active\)$',
     "encrypted": r"^\w+ TLS connection (?:established|reused) (?:from|to) (\S+): ([\w.]+)",
     "harmless": f"^(?:{'|'.join(map(re.escape, HARMLESS))})",
@@ -229,7 +231,7 @@ class Block:
         self._run("pairs", {"doubt": LONGEST_DOUBT - 2 * DISORDER})
         self._run("mails")
         self._run("headers", {"marks": tuple(judged_names() | {CAMPAIGN})})
-        for name in ("attempts", "begun", "evidence", "before"):
+        for name in ("attempts", "refused", "begun", "evidence", "before"):
             self._run(name, {"digits": LONG_DIGITS})
         asked = [(str(odd), str(value)) for odd, value in self._rows("unknown_headers")]
         self._scratch.fill(
@@ -253,14 +255,16 @@ class Block:
         scratch.fill("nameless", list(self._nameless(in_flight)))
         self._run("doubts", {"idle": IDLE - 2 * DISORDER})
         self._run("doubt")
+        self._run("refusals", {"idle": IDLE - 2 * DISORDER})
         self._run("rest")
         self._run("said_last")
         numbers = scratch.ask(_STATEMENTS["left" if self._is_sorted else "left_out_of_order"], "TabSeparated").split()
         return list(zip(map(int, numbers[::2]), map(int, numbers[1::2]), strict=True))
 
     def tell(self, told: Told) -> dict[EventType, int]:
-        """Make the events of the plain mails that were settled; how many there are of each type."""
+        """Make the events of the plain mails and refusals that were settled; how many there are of each type."""
         self._run("events", msgspec.structs.asdict(told))
+        self._scratch.run(_filled("rejections", msgspec.structs.asdict(told)))
         self.clear(but="told")
         return {EventType(str(kind)): int(count) for kind, count in self._rows("counts")}
 

@@ -31,7 +31,8 @@ SELECT toString(prefix), min(n) AS first FROM cut WHERE canonical GROUP BY prefi
 -- name: untimed
 SELECT n, substring(line, 1, 32768) FROM cut WHERE NOT timed ORDER BY n LIMIT {most}
 
--- Kinds of lines: 0 begun, 1 a header, 2 named, 3 active, 4 an outcome, 5 the end; 7 of a connection, 8 of no effect, 9 any other.
+-- Kinds of lines: 0 begun, 1 a header, 2 named, 3 active, 4 an outcome, 5 the end; 6 a refusal before there was a queue
+-- id; 7 of a connection, 8 of no effect, 9 any other.
 -- name: lines
 CREATE TEMPORARY TABLE l ENGINE = Memory AS
 SELECT
@@ -41,6 +42,7 @@ SELECT
         role = 'cleanup', multiIf(q = '', 9, startsWith(behind, 'info: header '), 1, startsWith(behind, 'message-id='), 2, 9),
         role = 'agent' AND startsWith(behind, 'to=<') AND q != '', 4,
         role = 'smtpd' AND startsWith(behind, 'client=') AND q != '', 0,
+        role = 'smtpd' AND q = 'NOQUEUE' AND startsWith(behind, 'reject: '), 6,
         role = 'qmgr', multiIf(q = '', 9, behind = 'removed', 5, startsWith(behind, 'from=<') AND endsWith(behind, ' (queue active)'), 3, 9),
         role = 'foreign', 8,
         role NOT IN ('smtpd', 'agent', 'other') OR startsWith(behind, 'client=') OR startsWith(behind, 'to='), 9,
@@ -48,7 +50,7 @@ SELECT
         position(whole, ' TLS connection ') > 0, if(match(whole, {encrypted}), 7, 9),
         match(whole, {harmless}) AND position(whole, 'proxy-') = 0, 8,
         9)::UInt8 AS kind,
-    if(q = '' OR kind IN (7, 8), 0, sipHash64(toString(host), q)) AS k
+    if(q = '' OR kind IN (6, 7, 8), 0, sipHash64(toString(host), q)) AS k
 FROM (
     SELECT
         n, line, if(timed, transform(hour, {hours}, {times}, toInt64(-1)) + past, -1)::Int64 AS at,
@@ -213,6 +215,25 @@ FROM (
     )
 )
 
+-- What was refused before it had a queue id, each a mail of its own. `gist`: the reply without the addresses in it, which
+-- decide nothing about the reason.
+-- name: refused
+CREATE TEMPORARY TABLE refused ENGINE = Memory AS
+SELECT
+    n, at, host, instance, interface, pid, concat(host, '/', pid) AS p, line, if(about[1] = 'unknown', '', about[1]) AS client_name, about[2] AS origin,
+    about[3] AS reply, replaceRegexpAll(replaceRegexpAll(reply, '<[^<>@]*@[^<>]*>', '<a@b>'), '\\[\\d+\\.\\d+\\.\\d+\\.\\d+\\]', '[1.2.3.4]') AS gist,
+    toUInt16OrZero(substring(reply, 1, 3)) AS code, extract(substring(reply, 5, 12), '^[245]\\.\\d{1,3}\\.\\d{1,3}') AS dsn,
+    {canonical:sent_by} AS sender, {canonical:sent_to} AS recipient, envelope[3] AS protocol, envelope[4] AS login,
+    tail > 0 AND envelope != [] AND about != [] AND length(reply) < 2000 AND match(reply, '^[2-5]\\d\\d [245]\\.\\d{1,3}\\.\\d{1,3} ')
+        AND NOT match(body, ';(?:,? (?:from|to|proto|helo|sasl_username)=|: )') AS fine
+FROM (
+    SELECT
+        n, at, toString(host) AS host, toString(instance) AS instance, toString(service) AS interface, pid, line, position(rest, '; from=<') AS tail,
+        substring(rest, 1, tail - 1) AS body, extractGroups(body, {refused}) AS about, extractGroups(substring(rest, tail), {envelope}) AS envelope,
+        envelope[1] AS sent_by, envelope[2] AS sent_to
+    FROM l WHERE kind = 6
+)
+
 -- What was begun: one row a mail. In steps: an expression that stands in another is worked out, and planned, once for each time that it does.
 -- name: begun
 CREATE TEMPORARY TABLE begun ENGINE = Memory AS
@@ -277,6 +298,7 @@ SELECT DISTINCT odd, value FROM headers WHERE odd != '' AND fine
 
 -- name: failures
 SELECT DISTINCT reply, code, dsn FROM attempts WHERE status != 'sent' AND fine
+UNION DISTINCT SELECT gist, code, dsn FROM refused WHERE fine
 
 -- Who took a mail and is of this machine or its networks may be a content filter.
 -- name: taken_nearby
@@ -313,6 +335,14 @@ SELECT k FROM doubts
 UNION ALL SELECT first FROM pairs WHERE second IN (SELECT k FROM doubts)
 UNION ALL SELECT second FROM pairs WHERE first IN (SELECT k FROM doubts)
 
+-- Whether what was refused was said to a client that talked encrypted, and is plain.
+-- name: refusals
+CREATE TEMPORARY TABLE refusals ENGINE = Memory AS
+SELECT
+    refused.*, talk.version != '' AS secured,
+    fine AND refused.p NOT IN (SELECT p FROM odd_processes) AND NOT (secured AND talk.at < refused.at - {idle}) AS plain
+FROM refused ASOF LEFT JOIN talk ON refused.p = talk.p AND refused.n > talk.n
+
 -- What other mails went through, by which one of them may be in progress while its Message-ID is not known: 0 begun,
 -- 2 named, 3 active with so many recipients, 4 an outcome, 5 the end, 6 what begins and ends nothing, 9 anything else.
 -- `odd`: other lines name it, too.
@@ -329,7 +359,8 @@ ORDER BY n
 -- name: rest
 CREATE TEMPORARY TABLE rest ENGINE = Memory AS
 SELECT n, at, if(role IN ('smtpd', 'agent', 'other') AND kind IN (0, 4, 9), concat(toString(host), '/', pid), '') AS p
-FROM l WHERE kind NOT IN (7, 8) AND (k NOT IN (SELECT k FROM mails) OR k IN (SELECT k FROM doubt))
+FROM l WHERE kind NOT IN (6, 7, 8) AND (k NOT IN (SELECT k FROM mails) OR k IN (SELECT k FROM doubt))
+UNION ALL SELECT n, at, p FROM refusals WHERE NOT plain
 
 -- Of these, what was said last to those that are left, and in the block.
 -- name: said_last
@@ -421,3 +452,16 @@ INNER JOIN (
     ANY LEFT JOIN known_failures ON a.reply = known_failures.reply AND a.code = known_failures.code AND a.dsn = known_failures.dsn
     ANY LEFT JOIN before ON a.k = before.k AND a.n = before.outcome
 ) AS x USING k
+
+-- name: rejections
+INSERT INTO told (
+    relay, accepted_at, number, type, at, kind, recipient, recipient_number, sender, origin, client_name, login, protocol, interface, host,
+    code, enhanced_code, reply, family, hard, source, line, raw)
+SELECT
+    {relay}, refusals.at, bitShiftRight(reinterpretAsUInt32(reverse(substring(MD5(concat(host, '\0', instance, '\0', pid, '\0', toString(n), '\0', line)), 1, 4))), 4),
+    'rejected', refusals.at, 'mail', recipient, recipient != '', sender, origin, client_name, login,
+    if(protocol IN ('SMTP', 'LOCAL'), protocol, concat(protocol, if(secured, 'S', ''), if(login != '', 'A', ''))), interface, host,
+    refusals.code, refusals.dsn, refusals.reply, known_failures.family, known_failures.hard, {source}, n, concat(toString(n), '\t', line)
+FROM refusals
+ANY LEFT JOIN known_failures ON refusals.gist = known_failures.reply AND refusals.code = known_failures.code AND refusals.dsn = known_failures.dsn
+WHERE plain
