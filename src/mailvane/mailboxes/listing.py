@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from heapq import nsmallest
+from itertools import islice
 from typing import cast
 
 import msgspec
@@ -62,20 +63,35 @@ class Listings:
         told = () if kind is None else (kind,)
         known, counts = self._figures.known_and_by_sender(scope, question.window, counts=told)
 
-        def key(address: str) -> tuple[float, str]:
-            one = counts.get(address, NOTHING)
-            if kind is None:
-                return (0.0 if question.sort == "address" else -one.sent), address
-            is_known = one.sent and is_counted(kind, known, tracked[address])
-            return (-getattr(one, kind) / one.sent if is_known else 1.0), address
-
-        first = nsmallest(question.skip + question.limit, tracked, key=key)[question.skip :]
+        first = self._in_order(question, kind, known, counts, tracked)
         return Listing(
             total=len(tracked),
-            sent=sum(one.sent for address, one in counts.items() if address in tracked),
+            sent=sum(counts[address].sent for address in counts.keys() & tracked.keys()),
             known=known,
             listed=self._listed(scope, question, first),
         )
+
+    @staticmethod
+    def _in_order(
+        question: ListingQuestion, kind: str | None, known: Known, counts: Mapping[str, EngagementCounts],
+        tracked: Mapping[str, bool | None],
+    ) -> list[str]:  # fmt: skip
+        """The addresses of a page; `counts` are in the order of `sent`, and of the address where that is the same."""
+
+        def key(address: str) -> tuple[float, str]:
+            one = counts.get(address, NOTHING)
+            if kind is None:
+                return 0.0, address
+            is_known = one.sent and is_counted(kind, known, tracked[address])
+            return (-getattr(one, kind) / one.sent if is_known else 1.0), address
+
+        until = question.skip + question.limit
+        if question.sort == "sent":
+            busy = list(islice((address for address in counts if address in tracked), until))
+            if len(busy) < until:
+                busy += nsmallest(until - len(busy), tracked.keys() - counts.keys())
+            return busy[question.skip :]
+        return nsmallest(until, tracked, key=key)[question.skip :]
 
     def _tracked(self, workspace: int, kind: str | None) -> Mapping[str, bool | None]:
         """Every mailbox, by address; and, where the order depends on it, whether somebody said that opens are known."""

@@ -104,8 +104,9 @@ class MailboxStore:
             return tuple(connection.execute(wanted).scalars())
 
     def addresses(self, workspace: int) -> set[str]:
+        wanted = select(_OWN.address).where(_OWN.workspace == workspace)
         with self._database.read() as connection:
-            return set(connection.execute(select(_OWN.address).where(_OWN.workspace == workspace)).scalars())
+            return set(connection.execute(wanted).scalars().all())  # fetched at once, and not row by row
 
     def count(self, workspace: int, noticed: bool) -> int:
         """How many there are, of those that appeared by themselves or of the others."""

@@ -39,6 +39,7 @@ mailboxes = Table(
 
 
 Index("ix_mailboxes_address", mailboxes.c.address)
+Index("ix_mailboxes_noticed", mailboxes.c.workspace, mailboxes.c.noticed, mailboxes.c.address)
 Index("uq_mailboxes_address", mailboxes.c.workspace, mailboxes.c.address, unique=True)
 
 

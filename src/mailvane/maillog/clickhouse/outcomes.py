@@ -40,7 +40,7 @@ def _counted(top: int) -> terms.How:
         f"{first}((-toInt64(delivered), domain, times), delivered > 0)",
         "sumMap(families, arrayMap(each -> toUInt64(1), families))",
     )
-    return terms.How("recipient, state, outcome", f"SELECT {', '.join(told)} FROM ({_BY_DOMAIN}", "GROUP BY domain)")
+    return terms.How("recipient, state, why, took", f"SELECT {', '.join(told)} FROM ({_BY_DOMAIN}", "GROUP BY domain)")
 
 
 def outcomes(question: OutcomeQuestion, counted: Counted) -> Outcomes:

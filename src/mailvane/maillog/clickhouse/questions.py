@@ -34,6 +34,8 @@ _UNTRIED = {
     "state": f"max(if(e.type = 'held', toUInt64(e.at - e.accepted_at + {AT_BIAS}) * 16 + 1, toUInt64(0)))",
     "via": "''",
     "outcome": "''",
+    "why": "''",
+    "took": "toUInt128(0)",
     "attempts": "toUInt64(0)",
 }
 _STORED = (*_FACTS, *_UNTRIED)
@@ -75,10 +77,7 @@ def _exact(question: LogQuestion) -> dict[str, _Filter]:
     if question.mx_host is not None:
         found["mx_host"] = _Filter("substring(via, 17) = {mx_host:String}", {"mx_host": question.mx_host})
     if question.family is not None:
-        condition = (
-            "(startsWith(substring(outcome, 17), {family:String}) OR (outcome = '' AND {family:String} = '\\x1f'))"
-        )
-        found["family"] = _Filter(condition, {"family": f"{question.family.value}\x1f"})
+        found["family"] = _Filter(f"{terms.FAMILY} = {{family:String}}", {"family": question.family.value})
     if question.domains is not None:
         found["domains"] = _Filter(terms.TO_DOMAINS, {"domains": list(question.domains)})
     return found

@@ -11,7 +11,7 @@ from __future__ import annotations
 from mailvane.maillog.clickhouse.engine import Engine
 from mailvane.maillog.clickhouse.inserting import acceptances, insert_batch
 from mailvane.maillog.clickhouse.rows import batch_mark
-from mailvane.maillog.clickhouse.schema import feeds
+from mailvane.maillog.clickhouse.schema import feeds, filled
 from mailvane.maillog.clickhouse.upkeep import fresh_table, partitions
 from mailvane.maillog.model import EventBatch
 
@@ -63,7 +63,7 @@ def _complete(engine: Engine, table: str, feed: str, values: dict[str, object]) 
     less = ", ".join(f"CAST(0 - {column}, '{kind}') AS {column}" for column in SUMS.get(table, ()))
     once = " SETTINGS insert_deduplicate = 0, max_partitions_per_insert_block = 0"
     with fresh_table(engine, table) as fresh:
-        engine.command(f"INSERT INTO {fresh} {feed} AND {touched}{once}", values)
+        engine.command(f"INSERT INTO {filled(table, fresh)} {feed} AND {touched}{once}", values)
         if less:
             engine.command(f"INSERT INTO {fresh} SELECT * REPLACE ({less}) FROM {table} WHERE {touched}{once}", values)
         engine.command(f"INSERT INTO {table} SELECT * FROM {fresh} FINAL{once}")

@@ -12,7 +12,7 @@ from importlib.resources import files
 from mailvane.core.errors import StoreTooNew
 from mailvane.maillog.clickhouse.engine import Engine
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 TABLES = (
     "events",
     "deliveries",
@@ -32,6 +32,8 @@ KEPT = (
 # Views that came with a schema: one that was written before lacks their rows.
 ADDED = {2: ("engagement", "received"), 3: ("queue_ids",), 4: ("message_ids",)}
 CHANGED = {4: ("engagement",)}  # likewise, views that ask the events something else since
+# Columns that came with a schema and are made of others: where they are not stored, each question makes them.
+DERIVED = {5: ("deliveries", ("why", "took"))}
 
 # 2000 to 2099: what claims to be older or younger shares the first or last partition and never expires too early.
 _DATE = "toDateTime(greatest({floor}, least(4102444799, intDiv({0}, 1000))), 'UTC')"
@@ -40,14 +42,22 @@ _TIMES = {
     "week": f"toMonday({_DATE.replace('{floor}', '946684800')})",
     "expiry": _DATE.replace("{floor}", "0"),
 }
+# Of an outcome, behind its prefix.
+_FAMILY = "substringIndex(substring(outcome, 17), '\\x1f', 1)"
+_DELAY = "toUInt64OrZero(substringIndex(substringIndex(outcome, '\\x1f', 7), '\\x1f', -1))"
 # The engine would leave large merges and mutations undone when few of its threads are free; ours are few to begin with.
 _WORDS = {
     "{durable}": "non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,"
     " number_of_free_entries_in_pool_to_lower_max_size_of_merge = 1,"
     " number_of_free_entries_in_pool_to_execute_mutation = 1,"
     " number_of_free_entries_in_pool_to_execute_optimize_entire_partition = 1",
+    "{why}": f"why SimpleAggregateFunction(max, String) DEFAULT if({_FAMILY} = '', '',"
+    f" concat(substring(outcome, 1, 16), {_FAMILY}))",
+    "{took}": "took SimpleAggregateFunction(max, UInt128)"
+    f" DEFAULT bitOr(bitShiftLeft(toUInt128(state), 64), toUInt128({_DELAY}))",
     "{settled}": "min_age_to_force_merge_seconds = 300, min_age_to_force_merge_on_partition_only = 1",
 }
+_LATER = " SETTINGS mutations_sync = 0, alter_sync = 0"
 _ANY_NUMBER = 1_000_000
 _MADE = re.compile(r"CREATE (?:TABLE|MATERIALIZED VIEW) IF NOT EXISTS (\w+)")
 _EXTENDED = re.compile(r"ALTER TABLE (\w+)\n")
@@ -68,6 +78,12 @@ def statements() -> list[str]:
 def feeds() -> dict[str, str]:
     """What each view's table is filled with: its name, and the question to the events."""
     return {found[1]: found[2] for statement in statements() if (found := _FEED.match(statement))}
+
+
+def filled(view: str, table: str) -> str:
+    """A table that is like this view's, with the columns that `feeds` gives: what is derived of them is left out."""
+    left_out = [name for derived, columns in DERIVED.values() for name in columns if derived == view]
+    return f"{table} (* EXCEPT ({', '.join(left_out)}))" if left_out else table
 
 
 def month_of(column: str) -> str:
@@ -118,6 +134,9 @@ def create(engine: Engine) -> tuple[str, ...]:
     changed = [view for since, views in CHANGED.items() if schema < since for view in views]
     for view in changed:
         engine.command(f"ALTER TABLE {view}_feed MODIFY QUERY {feeds()[view]}")
+    for since, (table, columns) in DERIVED.items():
+        if schema < since:  # in the background: meanwhile questions take longer
+            engine.command(f"ALTER TABLE {table} {', '.join(f'MATERIALIZE COLUMN {name}' for name in columns)}{_LATER}")
     if engine.address.cluster is not None:
         _spread(engine, engine.address.cluster, anew=schema < SCHEMA_VERSION)
     if engine.embedded:

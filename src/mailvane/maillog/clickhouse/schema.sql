@@ -73,7 +73,9 @@ ALTER TABLE events
 -- arrive nor the way they fall into batches matters. `state` orders the events of a delivery: time since acceptance,
 -- then how final. `via` and `outcome` carry it as a prefix of 16 hexadecimal digits, with a hash that tells equals
 -- apart, so that the greatest of each belongs to the newest event. state = 0: accepted, not tried. `stretch` is the
--- time of acceptance in steps of 18.6 hours, far cheaper to count by than the time itself.
+-- time of acceptance in steps of 18.6 hours, far cheaper to count by than the time itself. `why` and `took` are what
+-- most questions read of `outcome`, which is long: the family of reasons behind the same prefix, '' where there is none
+-- (it is that of the newest event if the prefix begins with `state`); and the delay in the lower 64 bits, below `state`.
 -- Weeks are partitions, and one that is left alone becomes one part: reading it with FINAL then costs nothing.
 CREATE TABLE IF NOT EXISTS deliveries
 (
@@ -103,6 +105,8 @@ CREATE TABLE IF NOT EXISTS deliveries
     state SimpleAggregateFunction(max, UInt64) CODEC(ZSTD(1)),
     via SimpleAggregateFunction(max, String) CODEC(ZSTD(1)),
     outcome SimpleAggregateFunction(max, String) CODEC(ZSTD(1)),
+    {why} CODEC(ZSTD(1)),
+    {took} CODEC(ZSTD(1)),
     attempts SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
     keep_days SimpleAggregateFunction(max, UInt16) CODEC(ZSTD(1)),
     INDEX by_recipient recipient TYPE bloom_filter(0.01) GRANULARITY 1,
@@ -118,6 +122,11 @@ PARTITION BY {week:accepted_at}
 ORDER BY (workspace, relay, accepted_at, number, recipient)
 TTL {expiry:accepted_at} + toIntervalDay(keep_days) DELETE WHERE keep_days < 65535
 SETTINGS {durable}, {settled}, index_granularity = 1024, min_compress_block_size = 8192, max_compress_block_size = 65536;
+
+-- Columns that schemas 1 to 4 did not have. No view fills them: they are made of `outcome` as rows are inserted, or read.
+ALTER TABLE deliveries
+    ADD COLUMN IF NOT EXISTS {why} CODEC(ZSTD(1)) AFTER outcome,
+    ADD COLUMN IF NOT EXISTS {took} CODEC(ZSTD(1)) AFTER why;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS deliveries_feed TO deliveries AS
 WITH

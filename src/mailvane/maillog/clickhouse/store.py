@@ -306,7 +306,8 @@ class ClickHouseMailLog:
 
     def delays(self, question: DelayQuestion) -> list[Delays]:
         """How long deliveries took, by value, those of the most deliveries first."""
-        return terms.delays_of(self._tallies.counted(question.log, terms.delays(question.by), top=question.top))
+        rows = self._tallies.counted(question.log, terms.delays(question.by), top=question.top)
+        return terms.delays_of(question.by, rows)
 
     def outcomes(self, question: OutcomeQuestion) -> Outcomes:
         """Where and why deliveries fail, and how long those took that were made."""

@@ -14,10 +14,11 @@ _Rows = Sequence[tuple[object, ...]]  # as an engine gives them
 
 _MX = "substring(via, 17)"
 _OUTCOME = "splitByChar('\\x1f', substring(outcome, 17))"
-_FAMILY = "substringIndex(substring(outcome, 17), '\\x1f', 1)"  # as [1] of the above, without splitting the reply
+# As [1] of the above, without reading the reply; what an earlier event gave as its reason is not meant.
+FAMILY = "if(why = '' OR NOT startsWith(why, lpad(hex(state), 14, '0')), '', substring(why, 17))"
 _REPLY = f"{_OUTCOME}[9]"
 _TRANSPORT = "substringIndex(substringIndex(outcome, '\\x1f', 5), '\\x1f', -1)"  # likewise, as [5]
-DELAY = "toInt64OrZero(substringIndex(substringIndex(outcome, '\\x1f', 7), '\\x1f', -1))"  # as [7]
+DELAY = "toUInt64(took)"  # milliseconds: as [7]; its lower 64 bits
 RANK = "bitAnd(state, 15)"
 AUTHOR = "lower(if(header_from != '', header_from, sender))"
 
@@ -33,7 +34,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "to": ("recipient", "original_recipient"),
     "subject": ("subject",),
     "answer": (_REPLY,),
-    "why": (_FAMILY,),
+    "why": (FAMILY,),
     "mx": (_MX,),
     "host": ("host",),
     "login": ("login",),
@@ -55,10 +56,10 @@ _EVENT_COLUMNS: Mapping[str, tuple[str, ...]] = {
 _NEVER = frozenset({"is", "mx", "transport"})
 _ADDRESSES = frozenset({AUTHOR, "sender", "recipient", "original_recipient", "login"})
 
-# What deliveries can be counted by: a column, and the value that is made of it.
+# What deliveries can be counted by: the columns, and the value that is made of them.
 GROUPS: Mapping[str, tuple[str, str]] = {
     "status": ("state", f"toString({RANK})"),
-    "family": ("outcome", _FAMILY),
+    "family": ("why, state", FAMILY),
     "sender_domain": ("sender", "substring(sender, position(sender, '@') + 1)"),
     "recipient_domain": ("recipient", "substring(recipient, position(recipient, '@') + 1)"),
     "mx": ("via", _MX),
@@ -96,7 +97,8 @@ def several_tallies(bys: Sequence[str]) -> How:
     named, besides = (", ".join(f"{name}{place}" for place in places) for name in ("value", "beside"))
     order = f"GROUP BY GROUPING SETS ({sets}) ORDER BY rows DESC, {named} LIMIT {{top:UInt32}} BY {besides}"
     order += " SETTINGS optimize_injective_functions_in_group_by = 0"  # or `grouping` would not find `toString`
-    return How(", ".join(dict.fromkeys(columns)), f"SELECT {', '.join(told)}, count() AS rows", order)
+    read = dict.fromkeys(name for each in columns for name in each.split(", "))
+    return How(", ".join(read), f"SELECT {', '.join(told)}, count() AS rows", order)
 
 
 def apart(rows: _Rows, tops: Sequence[int]) -> list[_Rows]:
@@ -113,7 +115,7 @@ def apart(rows: _Rows, tops: Sequence[int]) -> list[_Rows]:
 def delays(by: str) -> How:
     """Likewise, for the times that half, 90 % and 99 % of the rows of each value took at most."""
     column, value = GROUPS[by]
-    columns = "outcome" if column == "outcome" else f"outcome, {column}"
+    columns = f"took, {column}"
     quantiles = f"quantilesExact(0.5, 0.9, 0.99)({DELAY}) AS times, times[1], times[2], times[3]"  # sorted only once
     order = "GROUP BY value ORDER BY rows DESC, value LIMIT {top:UInt32}"
     return How(columns, f"SELECT {value} AS value, count() AS rows, {quantiles}", order)
@@ -128,12 +130,17 @@ OVER_TIME = How(
 
 
 def tallies(by: str, rows: _Rows) -> list[Tally]:
-    found = [(str(value), int(str(count))) for value, count in rows]
-    return [Tally(STATUSES[int(value)].value if by == "status" else value, count) for value, count in found]
+    return [Tally(_named(by, value), int(str(count))) for value, count in rows]
 
 
-def delays_of(rows: _Rows) -> list[Delays]:
-    return [Delays(str(value), *(int(str(each)) for each in (count, *times))) for value, count, _, *times in rows]
+def delays_of(by: str, rows: _Rows) -> list[Delays]:
+    return [
+        Delays(_named(by, value), *(int(str(each)) for each in (count, *times))) for value, count, _, *times in rows
+    ]
+
+
+def _named(by: str, value: object) -> str:
+    return STATUSES[int(str(value))].value if by == "status" else str(value)
 
 
 def time_tallies(step: int, rows: _Rows) -> list[TimeTally]:

@@ -14,7 +14,7 @@ from threading import Thread
 from mailvane.core.errors import AlreadyExists, MailvaneError, NotFound
 from mailvane.maillog.clickhouse.engagement_days import forget
 from mailvane.maillog.clickhouse.engine import DATABASE, Engine
-from mailvane.maillog.clickhouse.schema import KEPT, create, feeds, is_current, stamp
+from mailvane.maillog.clickhouse.schema import KEPT, create, feeds, filled, is_current, stamp
 
 # Told which views are about to be filled anew.
 Filling = Callable[[Collection[str]], None]
@@ -136,7 +136,7 @@ def _fill(engine: Engine, views: Iterable[str]) -> None:
     for table in views:
         select = feeds()[table]
         with fresh_table(engine, table) as fresh:
-            engine.command(f"INSERT INTO {fresh} {select} SETTINGS max_partitions_per_insert_block = 0")
+            engine.command(f"INSERT INTO {filled(table, fresh)} {select} SETTINGS max_partitions_per_insert_block = 0")
             for part in sorted({*partitions(engine, table), *partitions(engine, fresh)}):
                 engine.command(f"ALTER TABLE {table} REPLACE PARTITION ID '{part}' FROM {fresh}{_emptying(engine)}")
 
