@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import msgspec
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, text
 
 from mailvane.core.errors import InvalidFields, NotAllowed, NotAuthenticated, NotFound
+from mailvane.core.ledger.migration import MIGRATIONS
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.dashboard.oidc.model import Proven
-from mailvane.dashboard.people.model import Role
+from mailvane.dashboard.people.model import Binding, Membership, Reach, Role
 from mailvane.dashboard.people.service import Browser, Login, People, ProofNeeded, TooManyFailures
-from mailvane.server.ledger import Ledger
+from mailvane.server.ledger import Ledger, open_ledger
 
 NOW = 1_790_000_000_000
 HERE = Browser("192.0.2.1", "a browser")
@@ -141,11 +147,51 @@ def test_members_see_their_workspaces_and_no_others(people: People, ledger: Ledg
         visitor.require(ours, Role.OWNER)
     with pytest.raises(NotFound):
         visitor.require(theirs, Role.VIEWER)
-    assert [(user.name, role) for user, role in people.members(ours)] == [("ann@x.example", Role.OPERATOR)]
+    assert [(user.name, member.role) for user, member in people.members(ours)] == [("ann@x.example", Role.OPERATOR)]
     people.set_role(ours, "ann@x.example", Role.VIEWER, NOW)
     assert people.visitor(ann.token, NOW).role_in(ours) is Role.VIEWER
     people.remove_member(ours, visitor.user.id)
     assert people.workspaces(people.visitor(ann.token, NOW)) == []
+
+
+def test_a_member_is_bound_to_domains_until_somebody_says_otherwise(people: People, ledger: Ledger) -> None:
+    ours, theirs = (ledger.tenants.add_workspace(name, NOW).id for name in ("ours", "theirs"))
+    people.set_role(ours, "ann@x.example", Role.OPERATOR, NOW, Binding(("Shop.example", "a.example", "shop.example")))
+    people.set_role(theirs, "ann@x.example", Role.OWNER, NOW)
+    ann = people.enter_by_link(people.login_link("ann@x.example", NOW), HERE, NOW)
+    assert people.visitor(ann.token, NOW).reach_in(ours) == Reach(ours, frozenset({"shop.example", "a.example"}))
+    assert people.visitor(ann.token, NOW).reach_in(theirs) is None
+    assert people.visitor(ann.token, NOW).reach_in(99) == Reach(99, frozenset()), "nothing, where it is no member"
+    people.set_role(ours, "ann@x.example", Role.VIEWER, NOW)
+    assert people.members(ours)[0][1].domains == ("a.example", "shop.example"), "a role says nothing of it"
+    for wrong in (Binding(("no domain",)), Binding(tuple(f"d{number}.example" for number in range(51)))):
+        with pytest.raises(InvalidFields):
+            people.set_role(ours, "ann@x.example", Role.VIEWER, NOW, wrong)
+    with pytest.raises(InvalidFields):
+        people.set_role(ours, "ann@x.example", Role.OWNER, NOW)
+    with pytest.raises(InvalidFields):
+        people.set_role(ours, "bob@x.example", Role.OWNER, NOW, Binding(("a.example",)))
+    assert ledger.people.user_named("bob@x.example") is None
+    people.set_role(ours, "ann@x.example", Role.VIEWER, NOW, Binding(()))
+    assert people.visitor(ann.token, NOW).reach_in(ours) == Reach(ours, frozenset())
+    people.set_role(ours, "ann@x.example", Role.OWNER, NOW, Binding(None))
+    assert people.visitor(ann.token, NOW).reach_in(ours) is None
+
+
+def test_members_of_an_older_ledger_are_bound_to_nothing(ledger_url: str) -> None:
+    engine = create_engine(ledger_url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0037")
+        named = "(id, name, created_at, retention_days) VALUES (1, 'acme', 1, 0)"
+        connection.execute(text(f"INSERT INTO workspaces {named}"))
+        connection.execute(text("INSERT INTO users (id, name, is_server, created_at) VALUES (1, 'ann', false, 1)"))
+        connection.execute(text("INSERT INTO memberships (user_id, workspace, role) VALUES (1, 1, 'owner')"))
+    engine.dispose()
+    with closing(open_ledger(ledger_url)) as ledger:
+        assert ledger.people.members(1) == [Membership(1, 1, Role.OWNER, None)]
 
 
 def test_sessions_are_listed_and_ended(people: People, admin: Login) -> None:

@@ -26,6 +26,7 @@ from litestar.response import Stream
 from mailvane.core.errors import MailvaneError, NotAllowed, NotAuthenticated, NotFound, StoreFull, Transient
 from mailvane.core.priority import lower_priority
 from mailvane.dashboard.badges import Badges
+from mailvane.dashboard.bound_services import bound_services
 from mailvane.dashboard.live.streams import Streams
 from mailvane.dashboard.oidc.attempt import LONGEST_MS
 from mailvane.dashboard.pages import PAGES
@@ -141,7 +142,7 @@ class Dashboard:
         visit = _visit(request, form, now, self._services.zone)
         try:
             visit = self._admitted(page, visit, request)
-            reply = page.function(self._services, visit)
+            reply = page.function(self._services_of(visit), visit)
             if page.method == "post" and visit.place is not None:
                 self._badges.forget(visit.place.id)
         except Transient as error:
@@ -169,7 +170,14 @@ class Dashboard:
         if number is None:
             return _with(visit, known, None)
         known.require(int(number), page.role)
-        return _with(visit, known, self._services.tenancy.workspace_of(int(number)))
+        visit = _with(visit, known, self._services.tenancy.workspace_of(int(number)))
+        if visit.reach is not None and not page.of_domains:
+            visit.reach.refuse()
+        return visit
+
+    def _services_of(self, visit: Visit) -> DashboardServices:
+        """All of them; those that know some domains only for who is bound to these."""
+        return self._services if visit.reach is None else bound_services(self._services, visit.reach)
 
     def _known(self, request: AnyRequest, now: int) -> Visitor | None:
         token = request.cookies.get(_LOOPBACK_COOKIE if _is_loopback(request) else _COOKIE, "")

@@ -36,7 +36,7 @@ class Badges:
 
     def of(self, visit: Visit) -> Mapping[str, Badge]:
         """By the name of the page; only where there is something. Blocking."""
-        if visit.place is None:
+        if visit.place is None or visit.reach is not None:  # they count things of the whole workspace
             return {}
         at, found = self._kept.get(visit.place.id, (0, {}))
         if at <= visit.now < at + _KEPT_MS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -14,7 +14,7 @@ from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.dashboard.parts.local_time import local
 from mailvane.dashboard.static_files import StaticFiles
 from mailvane.dashboard.visits import Html, Visit
-from mailvane.maillog.followed_logs import FollowedLogs
+from mailvane.maillog.followed_logs import FollowedLogs, FollowedLogState
 
 _MOST_LOGS = 3
 _ZONE: ContextVar[tzinfo] = ContextVar("zone", default=UTC)  # of whoever the page is made for
@@ -30,6 +30,7 @@ NAVIGATION = (
     ("/mailboxes", "Mailboxes", "mailbox", "m"),
     ("/settings/relays", "Settings", "sliders", "s"),
 )  # path below the workspace, name, icon, key after g
+_OF_DOMAINS = tuple(each for each in NAVIGATION if each[1] in {"Overview", "Mail log", "Domains"})
 
 
 class Renderer:
@@ -49,7 +50,7 @@ class Renderer:
             loader=PackageLoader("mailvane.dashboard"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True,
         )  # fmt: skip
-        self._environment.globals |= {"static": static.url, "navigation": NAVIGATION, "provider": provider}
+        self._environment.globals |= {"static": static.url, "provider": provider}
         self._environment.filters |= {
             "moment": moment,
             "clock": clock,
@@ -67,12 +68,20 @@ class Renderer:
             "visitor": visit.known,
             "workspace": visit.place,
             "home": f"/ui/{visit.place.id}" if visit.place else "/ui/workspaces",
-            "followed": self._followed.of(visit.place.name)[:_MOST_LOGS] if self._followed and visit.place else [],
+            "reach": visit.reach,
+            "navigation": NAVIGATION if visit.reach is None else _OF_DOMAINS,
+            "followed": self._logs(visit),
             "badges": self._badges(visit),
             **page.values,
         }
         _ZONE.set(visit.zone)
         return self._environment.get_template(page.template).render(values).encode("utf-8", "replace")
+
+    def _logs(self, visit: Visit) -> Sequence[FollowedLogState]:
+        """Of the workspace: who is bound to domains is told of none."""
+        if self._followed is None or visit.place is None or visit.reach is not None:
+            return []
+        return self._followed.of(visit.place.name)[:_MOST_LOGS]
 
 
 def moment(ms: int) -> str:

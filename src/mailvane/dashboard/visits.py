@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from mailvane.core.errors import InvalidInput, NotAuthenticated, NotFound
 from mailvane.core.tenants.model import Workspace
-from mailvane.dashboard.people.model import Role
+from mailvane.dashboard.people.model import Reach, Role
 from mailvane.dashboard.people.service import Browser, Visitor
 
 MOST_PAGES = 2000
@@ -47,6 +47,11 @@ class Visit:
         if self.place is None:
             raise NotFound("there is no such page")
         return self.place
+
+    @property
+    def reach(self) -> Reach | None:
+        """What alone the person may see of this workspace, who is bound to domains; None: all of it."""
+        return None if self.known is None or self.place is None else self.known.reach_in(self.place.id)
 
     def asked(self, name: str, usual: str = "") -> str:
         """The last value of the query's parameter."""
@@ -107,3 +112,4 @@ class Page:
     path: str
     function: Any  # of the dashboard's services and a Visit, blocking; gives a Reply
     role: Role | None = Role.VIEWER
+    of_domains: bool = False  # whether who is bound to domains gets it, cut to these; else it is refused to them

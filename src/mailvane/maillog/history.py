@@ -61,6 +61,10 @@ class History:
         self._maillog = maillog
         self._tenants = tenants
 
+    def over(self, maillog: MailLog) -> History:
+        """The same of another mail log, such as one that tells of some domains only."""
+        return History(maillog, self._tenants)
+
     def search(self, question: LogQuestion) -> LogPage:
         """One page of deliveries and the exact total; relays of other workspaces find nothing."""
         own = {relay.id for relay in self._tenants.relays(question.workspace)}

@@ -247,7 +247,7 @@ def test_a_first_login_makes_a_member_only_where_the_settings_say_so(
         assert admitting.logged_in().status_code == 403
         provider.claims = {"sub": "new-1", "email": "New@X.Example", "email_verified": "true"}
         assert admitting.logged_in().status_code == 303
-        roles = {user.name: role for user, role in admitting.people.members(known_world.ours.workspace.id)}
+        roles = {user.name: member.role for user, member in admitting.people.members(known_world.ours.workspace.id)}
         assert roles == {ANN: Role.VIEWER, "new@x.example": Role.OPERATOR}
         assert admitting.get(f"/ui/{known_world.theirs.workspace.id}").status_code == 404
     with Site(known_world, provider, secret, msgspec.structs.replace(MEMBERS, workspace="gone")) as wrong:

@@ -38,7 +38,7 @@ def test_members_are_changed_by_an_owner_who_proved_it_of_late(world: World) -> 
     assert owner.post(at, {**form, "role": "king"}).status_code == 400
     assert owner.post(at, {**form, "name": "<b>"}).status_code == 400
     assert owner.post(at, form).status_code == 303
-    found = {user.name: (user.id, role) for user, role in people.members(world.ours.workspace.id)}
+    found = {user.name: (user.id, member.role) for user, member in people.members(world.ours.workspace.id)}
     assert found["new@x.example"][1] is Role.OPERATOR
     stranger = people.set_role(world.theirs.workspace.id, "them@x.example", Role.OWNER, NOW)
     assert owner.post(f"{at}/remove", {"user": str(stranger.id)}).status_code == 404

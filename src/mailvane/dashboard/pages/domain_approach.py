@@ -217,4 +217,4 @@ def _unknown(stop: Stop, known: int, *, is_exact: bool) -> str:
     return " ".join(told)
 
 
-PAGES = (Page("get", "/{workspace:int}/domains/{name:str}/approach", show),)
+PAGES = (Page("get", "/{workspace:int}/domains/{name:str}/approach", show, of_domains=True),)

@@ -117,8 +117,8 @@ def _bar(visit: Visit, domain: Domain, start: int, *counts: int) -> Bar:
 
 _ONE = "/{workspace:int}/domains/{name:str}"
 PAGES: Sequence[Page] = (
-    Page("get", f"{_ONE}/bounces", bounces),
-    Page("get", f"{_ONE}/auth", authentication),
-    Page("get", f"{_ONE}/reputation", reputation),
-    Page("get", f"{_ONE}/history", history),
+    Page("get", f"{_ONE}/bounces", bounces, of_domains=True),
+    Page("get", f"{_ONE}/auth", authentication, of_domains=True),
+    Page("get", f"{_ONE}/reputation", reputation, of_domains=True),
+    Page("get", f"{_ONE}/history", history, of_domains=True),
 )

@@ -84,7 +84,7 @@ class LineOf(msgspec.Struct, frozen=True):
 
 
 def listed(services: DashboardServices, visit: Visit) -> Reply:
-    suppressed = services.outbound.suppressions.summary(visit.workspace.id, visit.now)
+    whole = visit.reach is None  # what is not of a domain is told of the whole workspace
     rows = _rows(services, visit)
     watched = assets_of(services, visit.workspace.id, [row.domain.name for row in rows])
     values = {
@@ -94,9 +94,9 @@ def listed(services: DashboardServices, visit: Visit) -> Reply:
         "stopped": sum(row.domain.stopped for row in rows),
         "full": sum(bool(row.full) and not row.domain.stopped for row in rows),
         "held": _held(services),
-        "suppressed": suppressed,
+        "suppressed": services.outbound.suppressions.summary(visit.workspace.id, visit.now) if whole else None,
         "reasons": list(SuppressionReason),
-        "strangers": _ungoverned(services, visit) if visit.asked("senders") else None,
+        "strangers": _ungoverned(services, visit) if whole and visit.asked("senders") else None,
     }
     return Html("domains.html", values)
 
@@ -265,12 +265,12 @@ def _row(domain: Domain, usage: Usage, guillotine: Guillotine) -> Row:
 
 _ONE = "/{workspace:int}/domains/{name:str}"
 PAGES = (
-    Page("get", "/{workspace:int}/domains", listed),
+    Page("get", "/{workspace:int}/domains", listed, of_domains=True),
     Page("get", "/{workspace:int}/domains-ungoverned", ungoverned),
-    Page("get", _ONE, show),
-    Page("post", f"{_ONE}/stop", stop, role=Role.OPERATOR),
-    Page("post", f"{_ONE}/restore", restore, role=Role.OPERATOR),
-    Page("post", f"{_ONE}/limits", limit, role=Role.OPERATOR),
-    Page("post", f"{_ONE}/hold", hold, role=Role.OPERATOR),
-    Page("post", f"{_ONE}/release", release, role=Role.OPERATOR),
+    Page("get", _ONE, show, of_domains=True),
+    Page("post", f"{_ONE}/stop", stop, role=Role.OPERATOR, of_domains=True),
+    Page("post", f"{_ONE}/restore", restore, role=Role.OPERATOR, of_domains=True),
+    Page("post", f"{_ONE}/limits", limit, role=Role.OPERATOR, of_domains=True),
+    Page("post", f"{_ONE}/hold", hold, role=Role.OPERATOR, of_domains=True),
+    Page("post", f"{_ONE}/release", release, role=Role.OPERATOR, of_domains=True),
 )

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from mailvane.core.errors import InvalidInput
 from mailvane.dashboard.pages import log_links, refused_log
 from mailvane.dashboard.pages.csv_files import CSV_PART, CSV_ROWS, csv_file
+from mailvane.dashboard.pages.live_pages import drawn
 from mailvane.dashboard.pages.log_facets import TOP, Facet, Part, course, facet, span_of
 from mailvane.dashboard.pages.log_links import link, newer_link, paging, removable, views
 from mailvane.dashboard.pages.log_places import place_of, place_text
@@ -64,10 +65,11 @@ class _Found(msgspec.Struct, frozen=True):
 
 def show(services: DashboardServices, visit: Visit) -> Reply:
     query = visit.asked("q").strip()
-    drawn = services.changes.drawn(visit.workspace.id, visit.now)
+    version = drawn(services, visit)
     values: dict[str, object] = {
         "section": "Mail log", "query": query, "failure": "", "marks": MARKS, "usual": "",
-        "views": views(services, visit, query), "may_share": visit.visitor.may(visit.workspace.id, Role.OPERATOR),
+        "views": views(services, visit, query),
+        "may_share": visit.reach is None and visit.visitor.may(visit.workspace.id, Role.OPERATOR),
     }  # fmt: skip
     try:
         if query_language.asks_refused(query):
@@ -93,7 +95,7 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "chart": _chart(services, visit, asked, tokens) if facets else "",
         "usual": usual_of(tokens),
     }
-    return Html("log.html", values if found.has_newer else {**values, "drawn": drawn})
+    return Html("log.html", values if found.has_newer else {**values, **version})
 
 
 def _named_by_id(services: DashboardServices, visit: Visit, tokens: Sequence[Token]) -> str:
@@ -201,8 +203,8 @@ def _part(found: Sequence[TimeTally]) -> Part:
 
 
 PAGES = (
-    Page("get", "/{workspace:int}/log", show),
-    Page("get", "/{workspace:int}/log/newer", newer),
-    Page("get", "/{workspace:int}/log.csv", as_csv),
+    Page("get", "/{workspace:int}/log", show, of_domains=True),
+    Page("get", "/{workspace:int}/log/newer", newer, of_domains=True),
+    Page("get", "/{workspace:int}/log.csv", as_csv, of_domains=True),
     *log_links.PAGES,
 )

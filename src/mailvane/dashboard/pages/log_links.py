@@ -117,6 +117,6 @@ def _owner(visit: Visit) -> int | None:
 
 
 PAGES = (
-    Page("post", "/{workspace:int}/log/views", save_view),
-    Page("post", "/{workspace:int}/log/views/remove", remove_view),
+    Page("post", "/{workspace:int}/log/views", save_view, of_domains=True),
+    Page("post", "/{workspace:int}/log/views/remove", remove_view, of_domains=True),
 )

@@ -179,8 +179,8 @@ def _times(count: int) -> str:
 
 
 PAGES = (
-    Page("get", "/{workspace:int}/mail/{mail:str}", show),
-    Page("get", "/{workspace:int}/mail/{mail:str}/ties", tied),
-    Page("get", "/{workspace:int}/mail/{mail:str}/lines.txt", as_text),
-    Page("get", "/{workspace:int}/mail/{mail:str}/events.json", as_json),
+    Page("get", "/{workspace:int}/mail/{mail:str}", show, of_domains=True),
+    Page("get", "/{workspace:int}/mail/{mail:str}/ties", tied, of_domains=True),
+    Page("get", "/{workspace:int}/mail/{mail:str}/lines.txt", as_text, of_domains=True),
+    Page("get", "/{workspace:int}/mail/{mail:str}/events.json", as_json, of_domains=True),
 )

@@ -55,7 +55,7 @@ def ties(services: DashboardServices, visit: Visit, life: Sequence[MailEvent]) -
     return [
         *_same_answer(services, visit, life),
         *(_listed(row) for row in rows),
-        *_alerts(services, visit, life, [name for _, name in names]),
+        *([] if visit.reach else _alerts(services, visit, life, [name for _, name in names])),
         *_policy(services, visit, life, sender),
     ]
 

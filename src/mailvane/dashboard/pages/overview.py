@@ -10,6 +10,7 @@ from markupsafe import Markup
 from mailvane.core.errors import Transient
 from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.pages import alerts, domains, reputation
+from mailvane.dashboard.pages.live_pages import drawn
 from mailvane.dashboard.pages.log_links import link
 from mailvane.dashboard.pages.needs import Need, worst_first
 from mailvane.dashboard.pages.overview_counts import counts_of, step_of
@@ -56,19 +57,16 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def show(services: DashboardServices, visit: Visit) -> Reply:
-    drawn = services.changes.drawn(visit.workspace.id, visit.now)
+    version = drawn(services, visit)
     span = range_of(visit)
     logs = services.followed.of(visit.workspace.name) if services.followed else []
-    needs = [
-        *domains.needs(services, visit),
-        *alerts.needs(services, visit),
-        *_silent(logs),
-        *_held(services, visit),
-    ]
-    unknown = [*reputation.not_known(services, visit), *_missing(logs)]
+    needs, unknown = [*domains.needs(services, visit)], list[Need]()
+    if visit.reach is None:  # the rest is of the whole workspace
+        needs += [*alerts.needs(services, visit), *_silent(logs), *_held(services, visit)]
+        unknown += [*reputation.not_known(services, visit), *_missing(logs)]
     values = {
         "section": "Overview",
-        "drawn": drawn,
+        **version,
         "span": span,
         "ranges": RANGES,
         "needs": worst_first(needs),
@@ -87,7 +85,7 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
 
 def _mail(services: DashboardServices, visit: Visit, span: Range) -> dict[str, object]:
     """What the mail log tells. Raises StoreUnavailable."""
-    counts = counts_of(services, _asked(services, visit, ""), span)
+    counts = counts_of(services, visit, _asked(services, visit, ""), span)
     waiting, oldest = services.history.total_and_first(_asked(services, visit, _WAITING))
     outcomes = services.maillog.outcomes(OutcomeQuestion(_asked(services, visit, span.terms), _TOP))
     delivered, bounced = counts.sum_of("delivered"), counts.sum_of("bounced")
@@ -181,7 +179,7 @@ def _chart(services: DashboardServices, visit: Visit, slices: Sequence[HourlyCou
     found: dict[int, list[HourlyCounts]] = {}
     for each in slices:
         found.setdefault(each.hour // step * step, []).append(each)
-    drawn = []
+    made = []
     for start in range(span.since // step * step, span.until + 1, step):
         counts = {
             name: sum(getattr(each, name) for each in found.get(start, ()))
@@ -191,11 +189,11 @@ def _chart(services: DashboardServices, visit: Visit, slices: Sequence[HourlyCou
         told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         parts = {"ok": counts["delivered"], "warn": counts["deferred"], "bad": counts["bounced"]}
         target = link(visit, f"since:{first} until:{last}")
-        drawn.append(Bar(start, parts, target, f"{local(start, visit.zone):%a %d %b %H:%M}: {told}"))
+        made.append(Bar(start, parts, target, f"{local(start, visit.zone):%a %d %b %H:%M}: {told}"))
     days = (span.until - span.since) / DAY_MS
     form = "%H:%M" if days <= 2 else "%a %H:%M" if days <= 5 else "%a %d %b"
     return bars(
-        drawn, lambda at: local(at, visit.zone).strftime(form), "Deliveries over time", HIGH,
+        made, lambda at: local(at, visit.zone).strftime(form), "Deliveries over time", HIGH,
         list(_pins(services, visit, span)), link(visit, ""),
     )  # fmt: skip
 
@@ -203,17 +201,19 @@ def _chart(services: DashboardServices, visit: Visit, slices: Sequence[HourlyCou
 def _courses(slices: Sequence[HourlyCounts], span: Range) -> dict[str, Markup]:
     """How each figure came about, in a few bars."""
     step = -(-(span.until - span.since) // _COURSE // span.grain) * span.grain
-    first, drawn = span.since // span.grain * span.grain, {}
+    first, made = span.since // span.grain * span.grain, {}
     for name, kind in (("accepted", "press"), ("delivered", "ok"), ("bounced", "bad"), ("rejected", "refused")):
         counts = [0] * ((span.until - first) // step + 1)
         for each in slices:
             counts[min(max(each.hour - first, 0) // step, len(counts) - 1)] += getattr(each, name)
-        drawn[name] = spark(counts, f"{name}, from the oldest to the newest", kind)
-    return drawn
+        made[name] = spark(counts, f"{name}, from the oldest to the newest", kind)
+    return made
 
 
 def _pins(services: DashboardServices, visit: Visit, span: Range) -> Iterator[Pin]:
-    """Alerts that fired in this time."""
+    """Alerts that fired in this time; none for who is bound to domains."""
+    if visit.reach is not None:
+        return
     question = EntryQuestion(workspace=visit.workspace.id, since=span.since, until=span.until + 1, limit=_PINS)
     for entry in services.reputation.alerting.entries(question).entries:
         at = local(entry.at, visit.zone).strftime("%a %d %b %H:%M")
@@ -221,4 +221,4 @@ def _pins(services: DashboardServices, visit: Visit, span: Range) -> Iterator[Pi
         yield Pin(entry.at, link_, f"{at}: {entry.name or 'an alert'} fired")
 
 
-PAGES = (Page("get", _PATH, show),)
+PAGES = (Page("get", _PATH, show, of_domains=True),)

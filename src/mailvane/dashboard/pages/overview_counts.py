@@ -1,7 +1,7 @@
 """What happened in a time, slice by slice: by the hours that the mail log keeps, or by its deliveries.
 
-Hours are of all mail, by when things happened. Deliveries are counted where that is too coarse: by when their mail was
-accepted, and by what has become of it.
+Hours are of all mail, by when things happened. Deliveries are counted where that is too coarse, or not all mail is to
+be seen: by when their mail was accepted, and by what has become of it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 from mailvane.core.moments import HOUR_MS, MINUTE_MS
 from mailvane.dashboard.pages.overview_range import Range
 from mailvane.dashboard.services import DashboardServices
+from mailvane.dashboard.visits import Visit
 from mailvane.maillog.model import DeliveryStatus
 from mailvane.maillog.queries import HourlyCounts, HourlyQuestion, LogQuestion, RefusedQuestion, TimeTallyQuestion
 from mailvane.maillog.refused_questions import RefusedTimeQuestion
@@ -35,9 +36,9 @@ class Counts(msgspec.Struct, frozen=True):
         return sum(getattr(each, name) for each in self.slices)
 
 
-def counts_of(services: DashboardServices, asked: LogQuestion, span: Range) -> Counts:
+def counts_of(services: DashboardServices, visit: Visit, asked: LogQuestion, span: Range) -> Counts:
     """`asked`: whose mail. Raises StoreUnavailable."""
-    if span.grain >= HOUR_MS:
+    if span.grain >= HOUR_MS and visit.reach is None:
         hours = HourlyQuestion(workspace=asked.workspace, relays=asked.relays, since=span.since, until=span.until)
         return Counts(services.maillog.hourly(hours) if asked.relays else [], "mails")
     return Counts(by_deliveries(services, asked, span), "deliveries")

@@ -10,6 +10,7 @@ import msgspec
 from markupsafe import Markup
 
 from mailvane.dashboard.pages.csv_files import CSV_PART, CSV_ROWS, csv_file
+from mailvane.dashboard.pages.live_pages import drawn
 from mailvane.dashboard.pages.log_facets import TOP, Facet, Part, course, facet, span_of
 from mailvane.dashboard.pages.log_links import paging, removable
 from mailvane.dashboard.pages.log_places import refused_of, refused_text
@@ -41,7 +42,7 @@ class RefusedRow(msgspec.Struct, frozen=True):
 def show(services: DashboardServices, visit: Visit, values: dict[str, Any]) -> Reply:
     """Raises InvalidInput."""
     query = visit.asked("q").strip()
-    drawn = services.changes.drawn(visit.workspace.id, visit.now)
+    version = drawn(services, visit)
     asked = _question(services, visit, query)
     place = refused_of(visit.asked("at"))
     page, is_newest = _page(services, asked, place, is_later=visit.asked("way") == "later")
@@ -61,7 +62,7 @@ def show(services: DashboardServices, visit: Visit, values: dict[str, Any]) -> R
         "facets": facets,
         "chart": _chart(services, visit, asked, tokens) if facets else "",
     }
-    return Html("log.html", {**values, "drawn": drawn} if is_newest else values)
+    return Html("log.html", {**values, **version} if is_newest else values)
 
 
 def _facets(

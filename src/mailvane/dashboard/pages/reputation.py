@@ -138,7 +138,7 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "facts": list(_facts(row)),
         "kinds": {kind.value: name for kind, name in WATCHABLE.items()},
         "asked_now": visit.asked("asked"),
-        "may_change": visit.visitor.may(workspace, Role.OPERATOR),
+        "may_change": visit.reach is None and visit.visitor.may(workspace, Role.OPERATOR),
         "here": f"/ui/{workspace}/{path_of(row)}",
     }
     return Html("asset.html", values)
@@ -279,7 +279,7 @@ _ONE = "/{workspace:int}/reputation/{kind:str}/{name:str}"
 PAGES = (
     Page("get", "/{workspace:int}/reputation", listed),
     Page("post", "/{workspace:int}/reputation/watch", watch, role=Role.OPERATOR),
-    Page("get", _ONE, show),
+    Page("get", _ONE, show, of_domains=True),
     Page("post", f"{_ONE}/ask", ask, role=Role.OPERATOR),
     Page("post", f"{_ONE}/forget", forget, role=Role.OPERATOR),
 )

@@ -7,7 +7,7 @@ import msgspec
 from mailvane.core.errors import InvalidFields, InvalidInput, NotFound
 from mailvane.core.tenants.model import Relay
 from mailvane.dashboard.pages.told import channel_names, place
-from mailvane.dashboard.people.model import Role
+from mailvane.dashboard.people.model import Binding, Role
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
 from mailvane.notify.api.channels import shown
@@ -69,8 +69,12 @@ def set_member(services: DashboardServices, visit: Visit) -> Reply:
     role = visit.entered("role")
     if role not in set(Role):
         return members(services, visit, "choose a role")
+    names = tuple(visit.entered("domains").replace(",", " ").split())
+    binding = Binding(names if visit.entered("bound") else None) if "domains" in visit.form else None
+    if names and not visit.entered("bound"):
+        return members(services, visit, "domains are named, and nobody would be bound to them: say that they are all")
     try:
-        services.people.set_role(visit.workspace.id, visit.entered("name"), Role(role), visit.now)
+        services.people.set_role(visit.workspace.id, visit.entered("name"), Role(role), visit.now, binding)
     except InvalidFields as error:
         return members(services, visit, error.message)
     return Redirect(f"/ui/{visit.workspace.id}/settings/members")

@@ -143,4 +143,4 @@ def _rule(rule: Guillotine, percent: float, asked: Asked) -> Guillotine:
     )
 
 
-PAGES = (Page("get", "/{workspace:int}/domains/{name:str}/what-if", show),)
+PAGES = (Page("get", "/{workspace:int}/domains/{name:str}/what-if", show, of_domains=True),)

@@ -9,13 +9,16 @@ from markupsafe import Markup
 
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.core.tenants.model import Workspace
+from mailvane.dashboard.bound_services import bound_services
+from mailvane.dashboard.pages.overview_counts import by_deliveries
+from mailvane.dashboard.pages.overview_range import Range
 from mailvane.dashboard.parts.interval import interval
 from mailvane.dashboard.parts.spark import spark
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
 from mailvane.mailboxes.rates import wilson
 from mailvane.maillog.followed_logs import FollowedLogState
-from mailvane.maillog.queries import HourlyCounts, HourlyQuestion
+from mailvane.maillog.queries import HourlyCounts, HourlyQuestion, LogQuestion
 from mailvane.reputation.alerts.model import EntryState
 
 _ROWS = 25  # each asks the mail log
@@ -33,8 +36,9 @@ class Row(msgspec.Struct, frozen=True):
     rate: Markup | str  # of what bounced, with its interval; empty: nothing has ended
     stopped: int  # domains
     domains: int
-    open_alerts: int
+    open_alerts: int | None  # None: the person may not know, likewise of logs
     logs: Sequence[FollowedLogState]
+    is_whole: bool  # else it is of the domains alone that the person is bound to
 
 
 def start(services: DashboardServices, visit: Visit) -> Reply:
@@ -55,11 +59,11 @@ def choose(services: DashboardServices, visit: Visit) -> Reply:
 
 
 def _row(services: DashboardServices, visit: Visit, workspace: Workspace) -> Row:
-    """From questions about this workspace only."""
-    relays = tuple(relay.id for relay in services.tenancy.relays(workspace.id))
-    question = HourlyQuestion(workspace=workspace.id, relays=relays, since=visit.now - DAY_MS, until=visit.now)
-    hours = services.maillog.hourly(question) if relays else []
-    domains = services.outbound.governance.domains(workspace.id)
+    """From questions about this workspace only, and of it what the person may see."""
+    reach = visit.visitor.reach_in(workspace.id)
+    seen = services if reach is None else bound_services(services, reach)
+    hours = _hours(seen, visit.now, workspace.id) if reach is None else _deliveries(seen, visit.now, workspace.id)
+    domains = seen.outbound.governance.domains(workspace.id)
     accepted, delivered, bounced = (
         sum(getattr(hour, name) for hour in hours) for name in ("accepted", "delivered", "bounced")
     )
@@ -67,9 +71,27 @@ def _row(services: DashboardServices, visit: Visit, workspace: Workspace) -> Row
         workspace=workspace, accepted=accepted, course=_course(hours, visit.now), delivered=delivered, bounced=bounced,
         rate=_rate(bounced, delivered + bounced),
         stopped=sum(domain.stopped for domain in domains), domains=len(domains),
-        open_alerts=services.reputation.alerting.entry_states(workspace.id).get(EntryState.OPEN, 0),
-        logs=services.followed.of(workspace.name) if services.followed else (),
+        open_alerts=_open_alerts(services, workspace.id) if reach is None else None,
+        logs=services.followed.of(workspace.name) if services.followed and reach is None else (),
+        is_whole=reach is None,
     )  # fmt: skip
+
+
+def _hours(services: DashboardServices, now: int, workspace: int) -> list[HourlyCounts]:
+    relays = tuple(relay.id for relay in services.tenancy.relays(workspace))
+    question = HourlyQuestion(workspace=workspace, relays=relays, since=now - DAY_MS, until=now)
+    return services.maillog.hourly(question) if relays else []
+
+
+def _deliveries(services: DashboardServices, now: int, workspace: int) -> list[HourlyCounts]:
+    """Of the domains that the person is bound to."""
+    relays = tuple(relay.id for relay in services.tenancy.relays(workspace))
+    asked = LogQuestion(workspace=workspace, relays=relays)
+    return by_deliveries(services, asked, Range("24h", now - DAY_MS, now, "", ""))
+
+
+def _open_alerts(services: DashboardServices, workspace: int) -> int:
+    return services.reputation.alerting.entry_states(workspace).get(EntryState.OPEN, 0)
 
 
 def _course(hours: Sequence[HourlyCounts], now: int) -> Markup:

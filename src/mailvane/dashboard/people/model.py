@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NoReturn
 
 import msgspec
+
+from mailvane.core.errors import NotAllowed
+from mailvane.core.names import looked_up_name
 
 
 class Role(StrEnum):
@@ -36,6 +40,38 @@ class Membership(msgspec.Struct, frozen=True):
     user: int
     workspace: int
     role: Role
+    domains: tuple[str, ...] | None = None  # the mail of these alone; None: all of the workspace
+
+
+class Binding(msgspec.Struct, frozen=True):
+    """What a member is to see of a workspace."""
+
+    domains: tuple[str, ...] | None  # None: all of it
+
+
+class Reach(msgspec.Struct, frozen=True):
+    """What a person who is bound may see."""
+
+    workspace: int
+    domains: frozenset[str]
+
+    @property
+    def told(self) -> str:
+        names = sorted(self.domains)
+        whose = ", ".join(names[:-1]) + " and " * (len(names) > 1) + "".join(names[-1:])
+        return f"you may see only the mail of {whose}" if names else "you may see the mail of no domain"
+
+    def refuse(self) -> NoReturn:
+        """Raises NotAllowed."""
+        raise NotAllowed(f"this tells of the whole workspace, and {self.told}")
+
+    def check(self, workspace: int | None) -> None:
+        """Raises NotAllowed."""
+        if workspace != self.workspace:
+            self.refuse()
+
+    def has(self, name: str) -> bool:
+        return looked_up_name(name) in self.domains
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,15 +12,16 @@ from hashlib import sha256
 
 import msgspec
 
-from mailvane.core.errors import InvalidFields, NotAllowed, NotAuthenticated, NotFound
+from mailvane.core.errors import InvalidFields, InvalidInput, NotAllowed, NotAuthenticated, NotFound
 from mailvane.core.identifiers import new_id
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
+from mailvane.core.names import checked_name
 from mailvane.core.tenants.model import Workspace
 from mailvane.core.tenants.store import TenantStore
 from mailvane.dashboard.oidc.model import Admission, Proven
 from mailvane.dashboard.people import passwords
 from mailvane.dashboard.people.failures import LoginFailures
-from mailvane.dashboard.people.model import Membership, Role, Session, User
+from mailvane.dashboard.people.model import Binding, Membership, Reach, Role, Session, User
 from mailvane.dashboard.people.store import PeopleStore, SessionLife
 
 LINK_MS = 15 * MINUTE_MS
@@ -32,6 +33,7 @@ _SECRET_BYTES = 32
 _NAME = re.compile(r"[a-z0-9][a-z0-9._+@-]{0,99}")
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _AGENT_CHARACTERS = 200
+_MOST_DOMAINS = 50  # that a member is bound to: each is a condition of every question
 
 
 class Browser(msgspec.Struct, frozen=True):
@@ -60,6 +62,15 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
         if self.user.is_server:
             return Role.OWNER
         return next((each.role for each in self.memberships if each.workspace == workspace), None)
+
+    def reach_in(self, workspace: int) -> Reach | None:
+        """What alone the person may see of a workspace, of which it is a bound member; None: all of it."""
+        if self.user.is_server:
+            return None
+        found = next((each for each in self.memberships if each.workspace == workspace), None)
+        if found is None:
+            return Reach(workspace, frozenset())
+        return None if found.domains is None else Reach(workspace, frozenset(found.domains))
 
     def may(self, workspace: int, role: Role) -> bool:
         held = self.role_in(workspace)
@@ -208,15 +219,24 @@ class People:
         found = [each for each in self._tenants.workspaces() if visitor.role_in(each.id) is not None]
         return sorted(found, key=lambda each: (each.name.casefold(), each.id))
 
-    def members(self, workspace: int) -> list[tuple[User, Role]]:
+    def members(self, workspace: int) -> list[tuple[User, Membership]]:
         """By name."""
-        roles = {each.user: each.role for each in self._store.members(workspace)}
-        return [(user, roles[user.id]) for user in self._store.users() if user.id in roles]
+        found = {each.user: each for each in self._store.members(workspace)}
+        return [(user, found[user.id]) for user in self._store.users() if user.id in found]
 
-    def set_role(self, workspace: int, name: str, role: Role, now: int) -> User:
-        """Makes a person of this name where there is none. Raises InvalidFields, NotFound."""
-        user = self._store.user_named(name.strip().lower()) or self.add_user(name, is_server=False, now=now)
-        self._store.save_membership(Membership(user.id, workspace, role))
+    def set_role(self, workspace: int, name: str, role: Role, now: int, binding: Binding | None = None) -> User:
+        """Makes a person of this name where there is none. Without a binding, a member stays bound as before.
+
+        Raises InvalidFields, NotFound.
+        """
+        known = self._store.user_named(name.strip().lower())
+        held = self._store.memberships(known.id) if known else []
+        before = next((each.domains for each in held if each.workspace == workspace), None)
+        domains = before if binding is None else _names(binding.domains)
+        if role is Role.OWNER and domains is not None:
+            raise InvalidFields(("domains", "an owner has all of the workspace: nobody who is bound can be one"))
+        user = known or self.add_user(name, is_server=False, now=now)
+        self._store.save_membership(Membership(user.id, workspace, role, domains))
         return user
 
     def remove_member(self, workspace: int, user: int) -> None:
@@ -237,6 +257,18 @@ class People:
         )  # fmt: skip
         self._store.add_session(session, _hash(token), _LIFE)
         return Login(session, token)
+
+
+def _names(domains: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """As domains are stored. Raises InvalidFields."""
+    if domains is None:
+        return None
+    if len(domains) > _MOST_DOMAINS:
+        raise InvalidFields(("domains", f"at most {_MOST_DOMAINS} domains"))
+    try:
+        return tuple(sorted({checked_name(each) for each in domains}))
+    except InvalidInput as error:
+        raise InvalidFields(("domains", error.message)) from None
 
 
 def _hash(token: str) -> bytes:

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from mailvane.core.decoding import prepared
 from mailvane.core.errors import AlreadyExists, NotFound
 from mailvane.core.ledger.columns import plain
 from mailvane.core.ledger.database import Database
@@ -102,11 +103,15 @@ class PeopleStore:
         order = memberships.c.workspace, memberships.c.user_id
         with self._database.read() as connection:
             rows = connection.execute(select(memberships).where(condition).order_by(*order))
-            return [Membership(row.user_id, row.workspace, Role(row.role)) for row in rows]
+            return [Membership(row.user_id, row.workspace, Role(row.role), _domains(row.domains)) for row in rows]
 
     def save_membership(self, membership: Membership) -> None:
         """Raises NotFound when the person or the workspace is gone."""
-        values = {"user_id": membership.user, "workspace": membership.workspace, "role": membership.role.value}
+        bound = None if membership.domains is None else msgspec.json.encode(membership.domains).decode()
+        values = {
+            "user_id": membership.user, "workspace": membership.workspace, "role": membership.role.value,
+            "domains": bound,
+        }  # fmt: skip
         try:
             with self._database.write() as connection:
                 connection.execute(self._database.upsert(memberships).values(values))
@@ -203,6 +208,10 @@ class PeopleStore:
         """Whether there is anybody who may do everything."""
         with self._database.read() as connection:
             return connection.execute(select(users.c.id).where(users.c.is_server).limit(1)).first() is not None
+
+
+def _domains(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else msgspec.json.decode(text, type=prepared(tuple[str, ...]))
 
 
 def _user(row: Any) -> User:

@@ -25,6 +25,7 @@ memberships = Table(
     Column("user_id", Integer, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("workspace", Integer, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("role", String(16), nullable=False),
+    Column("domains", Text, nullable=True),  # JSON; null: all of the workspace
 )
 
 sessions = Table(
