@@ -294,6 +294,38 @@ def test_a_stretch_of_time_that_is_drawn_across_the_chart_is_opened(browser: Bro
     assert watched.said == []
 
 
+def test_who_is_bound_to_a_domain_sees_its_mail_alone(browser: Browser, site: Installation) -> None:
+    owner = logged_in(browser, site)
+    watched = Watched(browser.new_context(color_scheme="dark").new_page())
+    page = watched.page
+    for domain, is_seen in (("other.example", False), ("shop.example", True)):
+        owner.open(f"{site.url}/ui/1/settings/members")
+        form = owner.page.locator("form", has=owner.page.locator("input[name=name][required]"))
+        form.locator("input[name=name]").fill("customer@x.example")
+        form.locator("select[name=bound]").select_option("1")
+        form.locator("input[name=domains]").fill(domain)
+        form.get_by_role("button", name="Add").click()
+        owner.page.locator(f"input[name=domains][value='{domain}']").wait_for()
+        if not is_seen:  # the first time
+            page.goto(site.run("login-link", "customer@x.example").stdout.strip().splitlines()[0])
+            page.click("text=Open the dashboard")
+            page.wait_for_url("**/ui/workspaces")
+        watched.open(f"{site.url}/ui/1/log?q=since:2025-11-01")
+        assert page.locator("tbody >> text=ann@inbox.example").count() == is_seen
+        watched.open(f"{site.url}/ui/1?since=2025-11-20&until=2025-11-30")
+        assert f"you may see only the mail of {domain}" in page.inner_text("main")
+        assert ("of 1 finished deliveries" in page.inner_text("main")) is is_seen
+        assert page.locator("nav[aria-label=Pages] a").all_inner_texts() == ["Overview", "Mail log", "Domains"]
+        watched.open(f"{site.url}/ui/1/domains")
+        assert page.locator("tbody >> text=shop.example").count() == is_seen
+        assert watched.said == []
+    answer = watched.page.goto(f"{site.url}/ui/1/alerts")
+    assert answer is not None
+    assert answer.status == 403
+    assert "you may see only the mail of shop.example" in watched.page.inner_text("main")
+    assert owner.said == []
+
+
 def test_everything_works_with_scripts_off(browser: Browser, site: Installation) -> None:
     context = browser.new_context(java_script_enabled=False)
     context.set_default_timeout(PATIENCE * 1000)
