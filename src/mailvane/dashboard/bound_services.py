@@ -57,7 +57,7 @@ from mailvane.reputation.services import ReputationServices
 from mailvane.reputation.store.observations import ObservationStore
 
 _Q = TypeVar("_Q", LogQuestion, RefusedQuestion)
-_CHANGEABLE = frozenset({"status", "closed", "approved", "daily_limit", "monthly_limit"})
+_CHANGEABLE = frozenset({"status", "closed", "approved", "daily_limit", "monthly_limit", "hourly_fraction"})
 
 
 def bound_services(services: DashboardServices, reach: Reach) -> DashboardServices:

@@ -13,7 +13,7 @@ from mailvane.dashboard.people.model import Role
 from mailvane.maillog.model import EventType
 from mailvane.outbound.domain_changes import Author
 from mailvane.outbound.model import Domain, Feedback, Guillotine, SendRequest
-from tests.wire.dashboard.browsing import Browser, member, reported
+from tests.wire.dashboard.browsing import Browser, logged_in, member, reported
 from tests.wire.dashboard.test_alerts import text_of
 from tests.wire.dashboard.test_ties import failed
 from tests.wire.world import NOW, World
@@ -182,3 +182,26 @@ def test_what_the_mail_log_does_not_know_of_the_way_to_the_line_is_said(world: W
     world.services.outbound.governance.change(NAME, {"status": "suspended"}, "x", NOW)
     assert viewer.get(f"{at}/approach").status_code == 404, "a person stopped it"
     assert "How it came to the line" not in viewer.get(at).text
+
+
+def test_a_domain_that_sends_is_governed_as_a_claim_unless_the_server_says_so(world: World) -> None:
+    mine, governance = world.ours.workspace.id, world.services.outbound.governance
+    at, operator, viewer = f"/ui/{mine}/domains", member(world, Role.OPERATOR), member(world, Role.VIEWER)
+    world.record(world.ours, failed(world, 1))
+    assert f'{at}?govern=shop.example#govern">govern' in operator.get(f"{at}-ungoverned").text
+    assert "govern" not in text_of(viewer.get(f"{at}-ungoverned").text)
+    assert 'value="shop.example"' in operator.get(f"{at}?govern=shop.example").text
+    assert "Govern a domain" not in viewer.get(at).text
+    assert viewer.post(at, {"name": NAME}).status_code == 403
+    assert operator.post(at, {"name": "no domain"}).status_code == 400
+    assert operator.post(at, {"name": " Shop.example "}).headers["location"] == f"{at}/{NAME}"
+    assert (governance.domain(NAME).workspace, governance.domain(NAME).approved) == (mine, False)
+    assert "claimed, and not approved yet" in operator.get(f"{at}/{NAME}").text
+    again = operator.post(at, {"name": NAME})
+    assert (again.status_code, "there is a domain shop.example already" in again.text) == (400, True)
+    world.services.dashboard.people.first_link(NOW)
+    admin = logged_in(world, "admin")
+    assert admin.post(at, {"name": "sure.example"}).status_code == 303
+    assert governance.domain("sure.example").approved
+    assert governance.audit("sure.example", 1, mine)[0].actor == "admin"
+    assert "claimed" not in admin.get(f"{at}/sure.example").text

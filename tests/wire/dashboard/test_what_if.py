@@ -82,3 +82,25 @@ def test_of_a_name_that_two_workspaces_claim_each_tries_its_own_mail(world: Worl
     page = member(world, Role.VIEWER).get(f"/ui/{ours}/domains/both.example/what-if?daily=1").text
     assert "31 asked for" not in page
     assert "0 of 0 would have been stopped" in text_of(page)
+
+
+def test_limits_that_were_tried_are_used(world: World) -> None:
+    governance, mine = world.services.outbound.governance, world.ours.workspace.id
+    governance.create("shop.example", mine, NOW)
+    at, operator = f"/ui/{mine}/domains/shop.example", member(world, Role.OPERATOR)
+    assert "Use these limits" not in operator.get(f"{at}/what-if").text
+    assert "Use these limits" not in operator.get(f"{at}/what-if?daily=0&monthly=0").text, "they are its own"
+    page = operator.get(f"{at}/what-if?daily=300&hourly=0.25")
+    assert "Use these limits" not in member(world, Role.VIEWER).get(f"{at}/what-if?daily=300").text
+    form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text))
+    assert form.keys() == {"seen", "daily_limit", "monthly_limit", "hourly_fraction"}
+    governance.change("shop.example", {"hourly_fraction": 0.5}, "somebody else", NOW)
+    assert operator.post(f"{at}/limits", form).status_code == 409
+    form = dict(re.findall(r'name="(\w+)" value="([^"]*)"', operator.get(f"{at}/what-if?daily=300&hourly=0.25").text))
+    assert operator.post(f"{at}/limits", form).status_code == 303
+    found = governance.domain("shop.example")
+    assert (found.daily_limit, found.monthly_limit, found.hourly_fraction) == (300, 0, 0.25)
+    assert operator.post(f"{at}/limits", {"daily_limit": "1", "hourly_fraction": "2"}).status_code == 400
+    assert operator.post(f"{at}/limits", {"daily_limit": "1", "hourly_fraction": "nan"}).status_code == 400
+    assert operator.post(f"{at}/limits", {"daily_limit": "7"}).status_code == 303
+    assert governance.domain("shop.example").hourly_fraction == 0.25, "of which the form of limits says nothing"

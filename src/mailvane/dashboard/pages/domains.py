@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 from markupsafe import Markup
 
-from mailvane.core.errors import ChangedMeanwhile, InvalidInput
+from mailvane.core.errors import AlreadyExists, ChangedMeanwhile, InvalidInput
 from mailvane.dashboard.pages.chain import word
 from mailvane.dashboard.pages.domain_approach import approach_of
 from mailvane.dashboard.pages.domain_story import STORED, stop_of, stopped_by, story
@@ -83,7 +83,7 @@ class LineOf(msgspec.Struct, frozen=True):
     picture: Markup
 
 
-def listed(services: DashboardServices, visit: Visit) -> Reply:
+def listed(services: DashboardServices, visit: Visit, failure: str = "") -> Reply:
     whole = visit.reach is None  # what is not of a domain is told of the whole workspace
     rows = _rows(services, visit)
     watched = assets_of(services, visit.workspace.id, [row.domain.name for row in rows])
@@ -97,13 +97,17 @@ def listed(services: DashboardServices, visit: Visit) -> Reply:
         "suppressed": services.outbound.suppressions.summary(visit.workspace.id, visit.now) if whole else None,
         "reasons": list(SuppressionReason),
         "strangers": _ungoverned(services, visit) if whole and visit.asked("senders") else None,
+        "may_govern": whole and visit.visitor.may(visit.workspace.id, Role.OPERATOR),
+        "failure": failure,
+        "asked_name": visit.entered("name") or visit.asked("govern"),
     }
-    return Html("domains.html", values)
+    return Html("domains.html", values, 400 if failure else 200)
 
 
 def ungoverned(services: DashboardServices, visit: Visit) -> Reply:
     """A part of the page that is asked for after it: it reads the mail log, the others the ledger."""
-    return Html("ungoverned.html", {"strangers": _ungoverned(services, visit)})
+    may_govern = visit.visitor.may(visit.workspace.id, Role.OPERATOR)
+    return Html("ungoverned.html", {"strangers": _ungoverned(services, visit), "may_govern": may_govern})
 
 
 def _ungoverned(services: DashboardServices, visit: Visit) -> list[Stranger]:
@@ -131,10 +135,11 @@ def show(services: DashboardServices, visit: Visit, failure: str = "", status: i
         "guillotine": guillotine,
         "lines": _lines(usage, guillotine),
         "told": told,
+        "is_claim": not domain.approved,
         "stop": stop,
         "crossed": stopped_by(stop) if stop else None,
         "approach": approach_of(services, visit, domain) if visit.asked("approach") else None,
-        "shown": _shown(domain, name in _held(services)),
+        "shown": seen_of(domain, name in _held(services)),
         "may_change": visit.visitor.may(workspace, Role.OPERATOR),
         "failure": failure,
         "held": name in _held(services),
@@ -158,15 +163,16 @@ def _lines(usage: Usage, guillotine: Guillotine) -> list[LineOf]:
     return found
 
 
-def _shown(domain: Domain, held: bool) -> str:
+def seen_of(domain: Domain, held: bool) -> str:
     """What a person who decides has seen of it."""
-    return " ".join(map(str, (domain.status.value, domain.closed, domain.daily_limit, domain.monthly_limit, held)))
+    limits = domain.daily_limit, domain.monthly_limit, domain.hourly_fraction
+    return " ".join(map(str, (domain.status.value, domain.closed, *limits, held)))
 
 
 def _is_changed(services: DashboardServices, visit: Visit, domain: Domain) -> bool:
     """Whether it is no longer as the page showed that the form stood on; a program need not say what it has seen."""
     seen = visit.entered("seen")
-    return bool(seen) and seen != _shown(domain, domain.name in _held(services))
+    return bool(seen) and seen != seen_of(domain, domain.name in _held(services))
 
 
 def stop(services: DashboardServices, visit: Visit) -> Reply:
@@ -204,17 +210,34 @@ def release(services: DashboardServices, visit: Visit) -> Reply:
 
 def limit(services: DashboardServices, visit: Visit) -> Reply:
     try:
-        changes = {field: int(visit.entered(field) or 0) for field in ("daily_limit", "monthly_limit")}
+        changes: dict[str, object] = {
+            field: int(visit.entered(field) or 0) for field in ("daily_limit", "monthly_limit")
+        }
+        if "hourly_fraction" in visit.form:
+            changes["hourly_fraction"] = float(visit.entered("hourly_fraction") or 0)
     except ValueError:
         return show(services, visit, "a limit is a whole number, 0 for none")
-    return _changed(services, visit, dict(changes))
+    return _changed(services, visit, changes)
+
+
+def govern(services: DashboardServices, visit: Visit) -> Reply:
+    """A new domain of the workspace; a claim, unless whoever makes it speaks for the server."""
+    name = visit.entered("name").strip()
+    approved = visit.visitor.user.is_server or services.outbound.trust_new_domains
+    try:
+        domain = services.outbound.governance.create(
+            name, visit.workspace.id, visit.now, actor=visit.visitor.user.name, approved=approved
+        )
+    except (InvalidInput, AlreadyExists) as error:
+        return listed(services, visit, error.message)
+    return Redirect(f"/ui/{visit.workspace.id}/domains/{domain.name}")
 
 
 def _changed(services: DashboardServices, visit: Visit, changes: dict[str, object]) -> Reply:
     name, seen, held = visit.path["name"], visit.entered("seen"), _held(services)
 
     def is_as_seen(domain: Domain) -> bool:
-        return not seen or seen == _shown(domain, domain.name in held)
+        return not seen or seen == seen_of(domain, domain.name in held)
 
     by = Author(visit.visitor.user.name, visit.now, visit.workspace.id, is_as_seen)
     try:
@@ -238,6 +261,11 @@ def needs(services: DashboardServices, visit: Visit) -> Iterator[Need]:
             if meter.state == "bad" and not domain.stopped:
                 text = f"{domain.name} has used its {meter.name}: {meter.used:,} of {meter.limit:,}"
                 yield Need("warn", text, "", path, "Limits")
+
+
+def is_held(services: DashboardServices, name: str) -> bool:
+    """Whether mail servers take its mail in and keep it."""
+    return name in _held(services)
 
 
 def _held(services: DashboardServices) -> frozenset[str]:
@@ -266,6 +294,7 @@ def _row(domain: Domain, usage: Usage, guillotine: Guillotine) -> Row:
 _ONE = "/{workspace:int}/domains/{name:str}"
 PAGES = (
     Page("get", "/{workspace:int}/domains", listed, of_domains=True),
+    Page("post", "/{workspace:int}/domains", govern, role=Role.OPERATOR),
     Page("get", "/{workspace:int}/domains-ungoverned", ungoverned),
     Page("get", _ONE, show, of_domains=True),
     Page("post", f"{_ONE}/stop", stop, role=Role.OPERATOR, of_domains=True),

@@ -8,8 +8,10 @@ import msgspec
 from markupsafe import Markup
 
 from mailvane.core.moments import DAY_MS
+from mailvane.dashboard.pages.domains import is_held, seen_of
 from mailvane.dashboard.parts.bars import Bar, bars
 from mailvane.dashboard.parts.local_time import term
+from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.rendering import day
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Reply, Visit
@@ -59,6 +61,8 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "found": None,
         "chart": "",
         "usage": usage,
+        "may_change": visit.visitor.may(workspace, Role.OPERATOR),
+        "shown": seen_of(domain, is_held(services, domain.name)),
         "lines": list(_lines(usage.tally, rule, asked)),
     }
     if not asked.wrong:
