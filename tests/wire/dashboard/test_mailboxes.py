@@ -90,3 +90,33 @@ def test_senders_become_mailboxes_while_there_is_room(world: World) -> None:
         mailboxes._settings = before
     mailboxes.notice(workspace, NOW)
     assert "new@n.example" in {one.address for one in mailboxes.every(workspace)}
+
+
+def test_days_are_picked_in_the_address(world: World) -> None:
+    viewer, at = member(world, Role.VIEWER), f"/ui/{world.ours.workspace.id}/mailboxes"
+    page = viewer.get(f"{at}?from=2024-01-16&to=2024-01-17&sort=address").text
+    assert "mails from 16 Jan 2024 to 17 Jan 2024." in page
+    assert 'name="from" required value="2024-01-16"' in page
+    assert '<input type="hidden" name="sort" value="address">' in page
+    assert 'href="?sort=address&amp;days=7"' in page
+    sent = {
+        query: viewer.get(f"{at}?{query}").text
+        for query in ("from=2024-01-17", "from=2024-01-16", "from=2023-12-20&to=2024-02-01")
+    }
+    found = {query: re.findall(r"sent <b>(\d+)</b> mails", page) for query, page in sent.items()}
+    everything = re.findall(r"sent <b>(\d+)</b> mails", viewer.get(at).text)
+    assert found == {
+        "from=2024-01-17": everything,
+        "from=2024-01-16": ["0"],
+        "from=2023-12-20&to=2024-02-01": everything,
+    }
+    one = re.search(r'data-href="([^"]+)"', page)
+    assert one is not None
+    assert "from 16 Jan 2024 to 17 Jan 2024" in viewer.get(f"{one[1]}?from=2024-01-16&to=2024-01-17").text
+    for wrong in (
+        "from=yesterday",
+        "from=2024-01-17&to=2024-01-16",
+        "from=2024-02-01",
+        "from=2023-01-01&to=2024-01-01",
+    ):
+        assert viewer.get(f"{at}?{wrong}").status_code == 400, wrong

@@ -8,6 +8,7 @@ import msgspec
 from markupsafe import Markup
 
 from mailvane.core.moments import DAY_MS
+from mailvane.dashboard.pages.mailbox_days import Days, days_of, links
 from mailvane.dashboard.parts.bars import Bar, bars
 from mailvane.dashboard.parts.interval import interval
 from mailvane.dashboard.parts.local_time import term, utc_day
@@ -16,13 +17,11 @@ from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Reply, Visit
 from mailvane.mailboxes.listing import Listed, ListingQuestion
 from mailvane.mailboxes.model import Mailbox
-from mailvane.mailboxes.performance import KINDS, Known, Window, counted
+from mailvane.mailboxes.performance import KINDS, Known, counted
 from mailvane.mailboxes.rates import Rate, rate
 from mailvane.maillog.model import EngagementCount
 from mailvane.maillog.queries import EngagementCounts
 
-RANGES = {"7": 7, "30": 30, "90": 90}
-_USUAL = "30"
 _SHOWN: tuple[EngagementCount, ...] = ("delivered", "bounced", "opened", "clicked", "replied", "positive")
 SORTS = ("address", "sent", *_SHOWN)
 _ROWS = 20  # of some 66 elements each
@@ -56,23 +55,23 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def listed(services: DashboardServices, visit: Visit) -> Reply:
-    chosen, window = _window(visit)
+    days = days_of(visit)
     sort, number = visit.asked("sort", "sent"), visit.page_number()
     question = ListingQuestion(
-        workspace=visit.workspace.id, window=window, counts=(*_SHOWN, "opened_raw"),
+        workspace=visit.workspace.id, window=days.window, counts=(*_SHOWN, "opened_raw"),
         sort=sort if sort in SORTS else "sent", skip=(number - 1) * _ROWS, limit=_ROWS,
     )  # fmt: skip
     found = services.mailboxes.mailboxes.listing(question, visit.now)
     values = {
         "section": "Mailboxes",
-        "rows": [_row(one, found.known, RANGES[chosen], visit.now) for one in found.listed],
+        "rows": [_row(one, found.known, days, visit.now) for one in found.listed],
         "total": found.total,
         "sent": found.sent,
         "heads": [(kind, _KINDS[kind]) for kind in _SHOWN],
         "sort": question.sort,
         "with_sort": {each: visit.with_query(sort=each) for each in SORTS},
-        "range": chosen,
-        "with_days": {each: visit.with_query(days=each) for each in RANGES},
+        "days": days,
+        "with_days": links(visit),
         "newer": visit.with_query(page=str(number - 1)) if number > 1 else "",
         "older": visit.with_query(page=str(number + 1)) if number * _ROWS < found.total else "",
     }
@@ -81,10 +80,10 @@ def listed(services: DashboardServices, visit: Visit) -> Reply:
 
 def show(services: DashboardServices, visit: Visit) -> Reply:
     workspace, mailboxes = visit.workspace.id, services.mailboxes.mailboxes
-    chosen, window = _window(visit)
+    days = days_of(visit)
     mailbox = mailboxes.mailbox(workspace, visit.path["mailbox"], visit.now)
-    one = mailboxes.performance_of(mailbox, window, visit.now)
-    daily = mailboxes.figures.daily(mailboxes.scope(workspace), window, mailbox.address)
+    one = mailboxes.performance_of(mailbox, days.window, visit.now)
+    daily = mailboxes.figures.daily(mailboxes.scope(workspace), days.window, mailbox.address)
     values = {
         "section": "Mailboxes",
         "mailbox": mailbox,
@@ -94,28 +93,21 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "allowed": mailbox.allowed_today(visit.now),
         "warming": mailbox.warmup.status(visit.now).value,
         "warmup": mailbox.warmup,
-        "chart": _chart(visit, mailbox.address, daily, RANGES[chosen]),
-        "range": chosen,
-        "with_days": {each: visit.with_query(days=each) for each in RANGES},
+        "chart": _chart(visit, mailbox.address, daily, days),
+        "days": days,
+        "with_days": links(visit),
     }
     return Html("mailbox.html", values)
 
 
-def _window(visit: Visit) -> tuple[str, Window]:
-    """Whole days of UTC, today among them."""
-    chosen = visit.asked("days", _USUAL)
-    chosen = chosen if chosen in RANGES else _USUAL
-    return chosen, Window(visit.now // DAY_MS * DAY_MS - (RANGES[chosen] - 1) * DAY_MS, visit.now)
-
-
-def _row(one: Listed, known: Known, count: int, now: int) -> Row:
+def _row(one: Listed, known: Known, days: Days, now: int) -> Row:
     today = now // DAY_MS * DAY_MS
-    sent = [one.days.get(today - (count - 1 - place) * DAY_MS, 0) for place in range(count)]
+    sent = [one.days.get(start, 0) for start in days.starts]
     return Row(
         mailbox=one.mailbox, sent=one.counts.sent, today=one.days.get(today, 0),
-        allowed=one.mailbox.allowed_today(now), figures=_figures(one.mailbox, known, one.counts, _SHOWN),
+        allowed=one.mailbox.allowed_today(now) if days.last == today else None, figures=_figures(one.mailbox, known, one.counts, _SHOWN),
         machines=max(0, one.counts.opened_raw - one.counts.opened),
-        picture=spark(sent, f"{sum(sent):,} mails in {count} days", "ok"),
+        picture=spark(sent, f"{sum(sent):,} mails {days.told}", "ok"),
     )  # fmt: skip
 
 
@@ -137,11 +129,10 @@ def _figure(kind: str, one: Rate) -> Figure:
     return Figure(kind, _KINDS[kind], one.numerator, f"{one.rate * 100:.1f} %", picture, told)
 
 
-def _chart(visit: Visit, address: str, daily: Sequence[EngagementCounts], days: int) -> Markup:
+def _chart(visit: Visit, address: str, daily: Sequence[EngagementCounts], days: Days) -> Markup:
     counts = {each.day: each for each in daily}
-    first = visit.now // DAY_MS * DAY_MS - (days - 1) * DAY_MS
     drawn = []
-    for start in range(first, visit.now + 1, DAY_MS):
+    for start in days.starts:
         one = counts.get(start, EngagementCounts())
         since, until = term(start), term(start + DAY_MS - 1000)
         link = f"/ui/{visit.workspace.id}/log?q=from:{address}%20since:{since}%20until:{until}"
