@@ -105,7 +105,8 @@ def _row(one: Listed, known: Known, days: Days, now: int) -> Row:
     sent = [one.days.get(start, 0) for start in days.starts]
     return Row(
         mailbox=one.mailbox, sent=one.counts.sent, today=one.days.get(today, 0),
-        allowed=one.mailbox.allowed_today(now) if days.last == today else None, figures=_figures(one.mailbox, known, one.counts, _SHOWN),
+        allowed=one.mailbox.allowed_today(now) if days.last == today else None,
+        figures=_figures(one.mailbox, known, one.counts, _SHOWN),
         machines=max(0, one.counts.opened_raw - one.counts.opened),
         picture=spark(sent, f"{sum(sent):,} mails {days.told}", "ok"),
     )  # fmt: skip
