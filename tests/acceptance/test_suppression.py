@@ -108,3 +108,6 @@ def test_without_the_commands_it_is_told_how(asking: Place) -> None:
     told = asking.installation.run("hold", "release", "login", "deploy", "--no-queue").stdout
     assert "postsuper -H" in told
     assert "not on hold" in asking.installation.run("hold", "release", "login", "deploy", succeeds=False).stderr
+    assert "mailvane hold release login deploy --queue" in told
+    followed = asking.installation.run("hold", "release", "login", "deploy", "--queue").stdout
+    assert followed.splitlines() == ["the login deploy is not on hold", "let go 0 held mails"]

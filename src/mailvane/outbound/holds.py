@@ -61,7 +61,7 @@ class Holds:
         """From the next mail on. Raises InvalidInput."""
         if len(note) > _LONGEST_NOTE or not note.isprintable():
             raise InvalidInput(f"a note has up to {_LONGEST_NOTE} characters that can be shown")
-        found = Hold(kind=kind, name=_read(kind, name), held_at=now, actor=actor, note=note)
+        found = Hold(kind=kind, name=held_name(kind, name), held_at=now, actor=actor, note=note)
         self._store.put(found)
         return found
 
@@ -70,14 +70,14 @@ class Holds:
 
         Raises NotFound, InvalidInput.
         """
-        read = _read(kind, name)
+        read = held_name(kind, name)
         if not self._store.remove(kind, read):
             raise NotFound(f"the {kind} {name[:80]} is not on hold")
         return read
 
 
-def _read(kind: HoldKind, name: str) -> str:
-    """Raises InvalidInput."""
+def held_name(kind: HoldKind, name: str) -> str:
+    """The name that mail is compared with. Raises InvalidInput."""
     found = read_name(LimitKind(kind.value), name)
     if found == EVERY:
         raise InvalidInput(f"name one {kind}: to stop all mail, stop the mail server")

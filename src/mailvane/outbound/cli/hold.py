@@ -8,9 +8,9 @@ import typer
 from rich.table import Table
 
 from mailvane.core.cli.rendering import moment, print_json, print_table
-from mailvane.core.errors import NotPossible
+from mailvane.core.errors import NotFound, NotPossible
 from mailvane.outbound.cli.program import OutboundProgram, outbound_program
-from mailvane.outbound.holds import HoldKind
+from mailvane.outbound.holds import HoldKind, held_name
 from mailvane.outbound.postfix_queue import (
     QueuedMail,
     Whose,
@@ -71,8 +71,14 @@ def release(
 ) -> None:
     """Let new mail pass again, and what Postfix holds go; or say how."""
     program = outbound_program(context)
-    found = program.holds().release(kind, name)
-    typer.echo(f"{kind} {found}: released; new mail passes")
+    try:
+        found = program.holds().release(kind, name)
+        typer.echo(f"{kind} {found}: released; new mail passes")
+    except NotFound as error:
+        if not queue:
+            raise
+        found = held_name(kind, name)
+        typer.echo(error.message)  # as it is where it was released before: what is kept still can be let go
     waiting = None if queue is False else _waiting(required=queue is True)
     if waiting is None:
         typer.echo(f"what Postfix holds is let go on its machine by:\n  {how_to_release(kind, found)}")
