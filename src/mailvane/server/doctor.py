@@ -50,6 +50,7 @@ _FREE_WARNING = 5 * _GIB
 _BACKLOG_WARNING = 1000
 _LATE_MS = 5 * MINUTE_MS  # a batch is on its way for less than a second where all is well
 _SHOWN = 5  # findings
+_LONGEST_ERROR = 600  # characters: what a server said stands behind what it is about
 _MOST_WORKSPACES = 50  # that are asked for their newest mail
 _ADVICE: tuple[tuple[type[MailvaneError], str], ...] = (
     (StoreInUse, "wait for it to end, or stop it; then try again"),
@@ -378,7 +379,7 @@ def _report_mailbox(settings: Settings) -> Check:
             each for each in ledger.observations.health(workspace.id) if each.source is Source.DMARC and each.failures
         ]
     if health:
-        told = f"{finding}: has failed for {hours(now - health[0].failed_at)}: {visible(health[0].error)}"
+        told = f"{finding}: has failed for {hours(now - health[0].failed_at)}: {visible(health[0].error, _LONGEST_ERROR)}"
         return Check(name, CheckResult.WARNING, told, "docs/how-to/report-mailbox.md says what an administrator grants")
     return Check(name, CheckResult.GOOD, finding)
 

@@ -74,9 +74,9 @@ def form_of(beginning: bytes) -> Form:
     return Form.MAIL if _HEADER.match(bare) else Form.OTHER
 
 
-def visible(name: str) -> str:
-    """A name from outside, fit for one line of text."""
-    return "".join(each if each.isprintable() else "?" for each in name[:200])
+def visible(name: str, longest: int = 200) -> str:
+    """A name from outside, fit for one line of text of so many characters."""
+    return "".join(each if each.isprintable() else "?" for each in name[:longest])
 
 
 class Budget:
