@@ -132,7 +132,8 @@ class _Api:
             return body
         try:
             said = msgspec.json.decode(body).get("error", {})
-            told = " ".join(str(said.get(name, "")) for name in ("code", "status", "message"))
+            words = [str(said.get(name, "")) for name in ("code", "status", "message")]
+            told = " ".join(word for word in words if word != str(status))  # Google says it once more
         except (msgspec.MsgspecError, UnicodeDecodeError, AttributeError):
             told = ""
         raise _ApiFailed(f"status {status} {self._tokens.masked(' '.join(told.split()))[:_LONGEST]}".strip())

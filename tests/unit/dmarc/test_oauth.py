@@ -238,6 +238,12 @@ def test_trouble_of_the_api_is_said_without_the_token(world: World, via: Way) ->
         world.box(via).read(Desk())
 
 
+def test_a_status_that_google_says_in_its_answer_again_is_said_once(world: World) -> None:
+    world.service.trouble = (403, {"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "no delegation"}})
+    with pytest.raises(CollectionFailed, match="status 403 PERMISSION_DENIED no delegation"):
+        world.box("gmail").read(Desk())
+
+
 def test_a_page_elsewhere_is_not_asked(world: World) -> None:
     with MailService().running() as elsewhere:
         world.service.next_page_elsewhere = elsewhere.url
