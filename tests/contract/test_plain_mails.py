@@ -86,7 +86,7 @@ def maillog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseMail
 
 @pytest.fixture(scope="module")
 def plain(maillog: ClickHouseMailLog) -> Iterator[PlainPath]:
-    with PlainPath(maillog.scratch, load_reasons(), least=1, little=0) as path:
+    with PlainPath(maillog.scratch, load_reasons(), least=1, little=0, cutting=2) as path:
         yield path
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from threading import Event, Thread
 
 from mailvane.core.errors import MailvaneError, StoreUnavailable
@@ -24,24 +25,28 @@ from mailvane.server.import_worker import QUIET_SECONDS, ShipperProcess, shipper
 from mailvane.server.ledger import Ledger
 from mailvane.server.settings import Settings
 from mailvane.server.settling import settle
-from mailvane.server.stores import Stores, stores_here
+from mailvane.server.stores import Stores, opening_stores, stores_here
 
 MOST_PENDING = 32  # batches: what is read ahead of the mail log waits in the ledger, so only its disk limits this
 MOST_UNMERGED = 32  # blocks: every one makes a part of each table, and questions read all of them
 _POLL_SECONDS = 0.02
+_CUTTING = 2  # threads
 _PATIENCE_SECONDS = 60.0
 _PURPOSE = "mailvane import"
 
 
 @contextmanager
 def way_in(settings: Settings, ledger: Ledger) -> Iterator[WayIn]:
-    """Raises StoreInUse, StoreTooNew, StoreUnavailable."""
+    """What is in the way of it is raised here or when it is first needed: StoreInUse, StoreTooNew, StoreUnavailable."""
     if serving(settings):
         yield ThroughJournal(ledger, ShipperProcess(lambda: serving(settings) is not None, lambda: None))
     elif is_embedded(settings):
         # Arithmetic that nobody asks for keeps a thread for each processor, and they spin.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        with stores_here(settings, _PURPOSE) as stores, AtOnce(settings, stores).settling() as way:
+        with (
+            opening_stores(partial(stores_here, settings, _PURPOSE)) as stores,
+            AtOnce(settings, stores).settling() as way,
+        ):
             yield way
     else:
         with shipper_process(settings, _PURPOSE) as shipper:
@@ -51,20 +56,21 @@ def way_in(settings: Settings, ledger: Ledger) -> Iterator[WayIn]:
 class AtOnce:
     """Into the mail log that this process has open. In quiet moments and at the end, replies find their mails."""
 
-    def __init__(self, settings: Settings, stores: Stores) -> None:
+    def __init__(self, settings: Settings, stores: Callable[[], Stores]) -> None:
+        """`stores` waits until they are open."""
         self._settings = settings
         self._stores = stores
         self._taken_at = time.monotonic()
         self._ending = Event()
         self._thread: Thread | None = None
         self._unmerged = ExitStack()
+        self._merges_at_once = False
         self._blocks = 0
 
     @contextmanager
     def settling(self) -> Iterator[AtOnce]:
         try:
             with self._unmerged:
-                self._unmerged.enter_context(self._stores.merging_later())
                 yield self
         finally:
             self._ending.set()
@@ -73,7 +79,7 @@ class AtOnce:
 
     def expect_pauses(self) -> None:
         """Start to settle in them, and merge what was stored."""
-        self._unmerged.close()
+        self._merges_at_once = True
         self._thread = Thread(target=self._settle_in_quiet, name="settling", daemon=True)
         self._thread.start()
 
@@ -86,18 +92,21 @@ class AtOnce:
                     self._settle()
 
     def _settle(self) -> None:
-        settle(self._settings, self._stores, time.time_ns() // 1_000_000)
+        settle(self._settings, self._stores(), time.time_ns() // 1_000_000)
 
     @contextmanager
     def plain_path(self) -> Iterator[PlainPath]:
-        with PlainPath(self._stores.scratch, load_reasons()) as plain:
+        with PlainPath(lambda: self._stores().scratch(), load_reasons(), cutting=_CUTTING) as plain:
             yield plain
 
     def make_room(self) -> None:
         """One block at a time is stored, and the next waits for it."""
 
     def take(self, entry: JournalEntry, now: int) -> None:
-        recorder = self._stores.recorder
+        stores = self._stores()
+        if not self._blocks and not self._merges_at_once:
+            self._unmerged.enter_context(stores.merging_later())
+        recorder = stores.recorder
         if entry.repeatable:
             recorder.store(entry, now)
         else:

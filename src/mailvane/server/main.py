@@ -231,11 +231,12 @@ class Mailvane:
 
     def import_postfix(self, request: ImportRequest, report: Callable[[ImportProgress], None]) -> ImportSummary:
         from mailvane.server.import_ways import way_in  # noqa: PLC0415
-        from mailvane.server.importing import Importer  # noqa: PLC0415
 
-        importer = Importer(self._settings, self._ledger, self.tenancy(), self.now)
         with way_in(self._settings, self._ledger) as way:
-            return importer.run(request, report, way)
+            # Loaded while the way in is opened.
+            from mailvane.server.importing import Importer  # noqa: PLC0415
+
+            return Importer(self._settings, self._ledger, self.tenancy(), self.now).run(request, report, way)
 
     def ask(self, request: ApiRequest) -> ApiAnswer:
         from mailvane.server.api_requests import ask  # noqa: PLC0415

@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
@@ -23,7 +22,7 @@ from mailvane.core.priority import at_low_priority
 from mailvane.server.descriptors import connections_of_a_door, raised
 from mailvane.server.mail_metrics import MailMetrics
 from mailvane.server.settings import SMTP_DEFAULT, Settings, base_url, shown
-from mailvane.server.stores import Stores, stores_here
+from mailvane.server.stores import Stores, opening_stores, stores_here
 from mailvane.server.timeline import Timeline
 
 log = logging.getLogger(__name__)
@@ -50,14 +49,9 @@ def started(settings: Settings, roles: frozenset[str]) -> Iterator[Start]:
     registry = CollectorRegistry()
     mail = MailMetrics(registry)
     url = base_url(settings) if "http" in roles else ""
-    with ExitStack() as open_things:
-        opening = partial(stores_here, settings, "mailvane serve", url, mail.recorded)
-        thread = ThreadPoolExecutor(1, "opening")
-        stores = thread.submit(at_low_priority, lambda: open_things.enter_context(opening()))
-        try:
-            yield Start(timeline, limits, registry, mail, stores.result)
-        finally:
-            thread.shutdown()  # what it is still opening is closed, too
+    opening = partial(stores_here, settings, "mailvane serve", url, mail.recorded)
+    with opening_stores(opening, at_low_priority) as stores:
+        yield Start(timeline, limits, registry, mail, stores)
 
 
 def _refuse_busy_doors(settings: Settings, roles: frozenset[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 
@@ -67,6 +68,24 @@ def stores_here(
         attended = LockedMailLog(maillog, recorder, ledger.copies, ownership.check, integrity, settings_file)
         removal = WorkspaceRemoval(ledger.tenants, ownership, recorder, integrity, workspaces_in(settings))
         yield Stores(ledger, attended, recorder, shipper, integrity, maillog.scratch, maillog.merging_later, removal)
+
+
+@contextmanager
+def opening_stores(
+    opening: Callable[[], AbstractContextManager[Stores]],
+    called: Callable[[Callable[[], Stores]], Stores] = lambda function: function(),
+) -> Iterator[Callable[[], Stores]]:
+    """Both stores, opened on a thread of their own while the block runs, and closed at its end.
+
+    What is given waits until they are open, and raises what keeps them from being opened.
+    """
+    with ExitStack() as open_things:
+        thread = ThreadPoolExecutor(1, "opening")
+        stores = thread.submit(called, lambda: open_things.enter_context(opening()))
+        try:
+            yield stores.result
+        finally:
+            thread.shutdown()  # what it is still opening is closed, too
 
 
 def workspaces_in(settings: Settings) -> list[tuple[str, str]]:

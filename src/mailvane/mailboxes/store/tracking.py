@@ -26,6 +26,8 @@ class TrackingStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._add = Prepared(database.insert(reactions).on_conflict_do_nothing())
+        later = {"due_at": bindparam("due"), "tries": _OWN.tries + 1, "document": bindparam("told")}
+        self._put_off = Prepared(update(reactions).where(_OWN.digest == bindparam("own")).values(later))
 
     def secret(self, workspace: int, now: int) -> bytes:
         """Of a workspace, made when it is asked for the first time."""
@@ -86,11 +88,8 @@ class TrackingStore:
         if not later:
             return
         rows = [{"own": reaction.digest, "due": due_at, "told": text_of(reaction)} for reaction, due_at in later]
-        changed = update(reactions).where(_OWN.digest == bindparam("own"))
         with self._database.write() as connection:
-            connection.execute(
-                changed.values(due_at=bindparam("due"), tries=_OWN.tries + 1, document=bindparam("told")), rows
-            )
+            self._put_off.many(connection, rows)
 
 
 def _row(reaction: Reaction, due_at: int) -> dict[str, object]:

@@ -58,7 +58,7 @@ _WORDS = {
     "{settled}": "min_age_to_force_merge_seconds = 300, min_age_to_force_merge_on_partition_only = 1",
 }
 _LATER = " SETTINGS mutations_sync = 0, alter_sync = 0"
-_ANY_NUMBER = 1_000_000
+_ALONE = "concurrent_part_removal_threshold = 1000000"  # any number
 _MADE = re.compile(r"CREATE (?:TABLE|MATERIALIZED VIEW) IF NOT EXISTS (\w+)")
 _EXTENDED = re.compile(r"ALTER TABLE (\w+)\n")
 _COLUMN = re.compile(r"ADD COLUMN IF NOT EXISTS (\w+)")
@@ -66,12 +66,12 @@ _FEED = re.compile(r"CREATE MATERIALIZED VIEW IF NOT EXISTS \w+ TO (\w+) AS\n(.*
 _PLACE = re.compile(r"\{(month|week|expiry):(\w+)\}")
 
 
-def statements() -> list[str]:
-    """Every statement of schema.sql, its placeholders filled in."""
+def statements(*, alone: bool = False) -> list[str]:
+    """Every statement of schema.sql, its placeholders filled in; with what `_remove_parts_alone` sets, if it is so."""
     text = files(__package__ or "").joinpath("schema.sql").read_text("utf-8")
     text = _PLACE.sub(lambda found: _TIMES[found[1]].format(found[2]), re.sub(r"^--.*\n", "", text, flags=re.MULTILINE))
     for word, meaning in _WORDS.items():
-        text = text.replace(word, meaning)
+        text = text.replace(word, f"{meaning}, {_ALONE}" if alone and word == "{durable}" else meaning)
     return [statement.strip() for statement in text.split(";\n") if statement.strip()]
 
 
@@ -129,7 +129,7 @@ def create(engine: Engine) -> tuple[str, ...]:
     for each in written:
         _refuse_newer(each, here)
     schema = max((int(str(each[0])) for each in written), default=SCHEMA_VERSION)
-    for statement in statements():
+    for statement in statements(alone=engine.embedded):
         engine.command(statement)
     changed = [view for since, views in CHANGED.items() if schema < since for view in views]
     for view in changed:
@@ -169,7 +169,7 @@ def _remove_parts_alone(engine: Engine) -> None:
         " AND position(engine_full, 'concurrent_part_removal_threshold') = 0"
     )
     for (table,) in tables:
-        engine.command(f"ALTER TABLE `{table}` MODIFY SETTING concurrent_part_removal_threshold = {_ANY_NUMBER}")
+        engine.command(f"ALTER TABLE `{table}` MODIFY SETTING {_ALONE}")
 
 
 def _version(engine: Engine) -> tuple[int, int, str]:

@@ -86,7 +86,8 @@ class ScratchSession:
         """Store columns of a temporary table in one of the mail log, as one block, each row with these constants."""
         names = ", ".join(f"`{name}`" for name in (*constants, *columns))
         taken = ", ".join((*map(str, constants.values()), *(f"`{name}`" for name in columns)))
-        chosen = ", ".join(f"{name} = {quoted(value)}" for name, value in settings.items())
+        # Nobody else may have anything to do; views are filled side by side.
+        chosen = ", ".join(f"{name} = {quoted(value)}" for name, value in {**settings, "max_threads": "2"}.items())
         self.run(f"INSERT INTO {table} ({names}) SELECT {taken} FROM {source} SETTINGS {chosen}")
 
     def give_back_memory(self) -> None:

@@ -259,6 +259,8 @@ class Block:
         self._run("rest")
         self._run("said_last")
         numbers = scratch.ask(_STATEMENTS["left" if self._is_sorted else "left_out_of_order"], "TabSeparated").split()
+        self._empty("l")  # the largest; what the events are made of is in others
+        scratch.give_back_memory()
         return list(zip(map(int, numbers[::2]), map(int, numbers[1::2]), strict=True))
 
     def tell(self, told: Told) -> dict[EventType, int]:

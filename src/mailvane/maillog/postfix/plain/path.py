@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
@@ -31,15 +32,23 @@ class PlainPath:
     """Sessions of an engine, and the threads that cut. To be closed."""
 
     def __init__(
-        self, session: Callable[[], Scratch], reasons: Reasons, least: int = LEAST, little: float = LITTLE
+        self,
+        session: Callable[[], Scratch],
+        reasons: Reasons,
+        least: int = LEAST,
+        little: float = LITTLE,
+        cutting: int = 1,
     ) -> None:
+        """`cutting`: threads that cut. Two where nobody else needs the processors: at the start nothing else is to do."""
+        self._cutting = cutting
         self.least = least
         self._little = little
         self.block_size = BLOCK_SIZE
         self._passing = 0  # so many blocks are not worth it
         self._session = session
         self._reasons = reasons
-        self._pool = ThreadPoolExecutor(1, "cut")
+        self._pool = ThreadPoolExecutor(self._cutting, "cut")
+        self._taking = Lock()
         self._blocks: list[Block] = []  # opened when there is something to cut
         self._free: SimpleQueue[Block] = SimpleQueue()
 
@@ -55,20 +64,16 @@ class PlainPath:
 
     def rest(self) -> None:
         """What comes now is too little for it: give back what is not in use."""
-        if self._blocks:
-            self._pool.submit(self._close_free).result()
-
-    def _close_free(self) -> None:
-        while not self._free.empty():
-            block = self._free.get()
-            self._blocks.remove(block)
-            block.close()
+        with self._taking:
+            while not self._free.empty():
+                block = self._free.get()
+                self._blocks.remove(block)
+                block.close()
 
     def restart(self) -> None:
         """Another reading begins: what the one before has begun is forgotten."""
-        self._pool.submit(self._all_free).result()
-
-    def _all_free(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        self._pool = ThreadPoolExecutor(self._cutting, "cut")
         while not self._free.empty():
             self._free.get()
         for block in self._blocks:
@@ -97,11 +102,12 @@ class PlainPath:
         return None
 
     def _take(self) -> Block:
-        """One that is free, or will be; only the thread that cuts takes any."""
-        if self._free.empty() and len(self._blocks) < _AT_ONCE:
-            self._blocks.append(Block(self._session(), self._reasons))
-            return self._blocks[-1]
-        return self._free.get()
+        """One that is free: of three, one at most is stored and another settled."""
+        with self._taking:
+            if self._free.empty() and len(self._blocks) < _AT_ONCE:
+                self._blocks.append(Block(self._session(), self._reasons))
+                return self._blocks[-1]
+            return self._free.get()
 
     def note(self, left: int, lines: int) -> None:
         """So many lines of a block were left for the state machine."""

@@ -272,7 +272,7 @@ FROM (
 CREATE TEMPORARY TABLE evidence ENGINE = Memory AS
 SELECT
     k, max(n) AS last, argMax(at, n) AS active_at,
-    groupConcat('\n')(concat(toString(n), '\t', line)) AS raw
+    arrayStringConcat(groupArray(concat(toString(n), '\t', line)), '\n') AS raw
 FROM (
     SELECT k, n, at, line FROM l
     WHERE kind < 4 AND k IN (SELECT k FROM mails) AND k NOT IN (SELECT second FROM pairs) AND (kind < 3 OR n IN (SELECT active FROM mails))
