@@ -205,7 +205,8 @@ class EventBatch(msgspec.Struct, frozen=True, gc=False):
 class ColumnBatch(EventBatch, frozen=True, gc=False, kw_only=True):
     """A batch in columns, in ClickHouse's Native format and named as the fields of `MailEvent`.
 
-    `events` are only those of its events that are of use to others than the mail log: answers, and hard bounces.
+    `events` are only those of its events that are of use to others than the mail log: answers, once at least for each
+    mail, and hard bounces.
     """
 
     rows: int  # events

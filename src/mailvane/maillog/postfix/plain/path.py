@@ -9,7 +9,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from mailvane.maillog.model import ColumnBatch, EventBatch, EventType, HeldBatch
+from mailvane.maillog.model import ColumnBatch, EventBatch, EventType, HeldBatch, MailEvent
 from mailvane.maillog.postfix.correlation import Correlation
 from mailvane.maillog.postfix.lines import LONGEST_LINE, Lines, read_tag
 from mailvane.maillog.postfix.plain.block import DISORDER, Block, Scratch, Told
@@ -25,6 +25,7 @@ BLOCK_SIZE = 24 << 20
 # Where so few lines of a block are told or passed over, as in a log of content filters, so many blocks are not cut.
 LITTLE = 0.3
 _NEXT = 7
+_PASSING = frozenset({EventType.ACCEPTED, EventType.DELIVERED})
 _AT_ONCE = 3  # blocks: one is cut while another is settled and the one before is stored
 
 
@@ -123,11 +124,12 @@ class PlainPath:
         """
         block = settled.block
         counts = block.tell(told)
+        noted = block.noted() + [event for event in batch.events if _is_noted(event)]
         rows, first, last = block.add(batch.events)
         if not rows:
             self.give_back(block)
             return batch, counts
-        token, workspace, days, noted = batch.token, batch.workspace, batch.retention_days, block.noted()
+        token, workspace, days = batch.token, batch.workspace, batch.retention_days
         if at_once and block.stores:
             return HeldBatch(
                 token=token, workspace=workspace, retention_days=days, events=noted, rows=rows, columns=b"",
@@ -144,6 +146,13 @@ class PlainPath:
         """It is done with."""
         block.clear()
         self._free.put(block)
+
+
+def _is_noted(event: MailEvent) -> bool:
+    """Whether it is of use to others than the mail log."""
+    if event.type is EventType.BOUNCED:
+        return event.hard
+    return event.type in _PASSING and bool(event.in_reply_to or event.references)
 
 
 def _no_block() -> Block | None:

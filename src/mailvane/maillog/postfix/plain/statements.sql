@@ -388,10 +388,9 @@ WHERE n IN (SELECT n FROM rest UNION ALL SELECT n FROM said_last WHERE n > 0) OR
 -- name: counts
 SELECT type, count() FROM told GROUP BY type
 
--- Those that somebody else hears of: answers to mails, and bounces that count against a domain.
+-- Those that somebody else hears of: answers to mails, each once, and bounces that count against a domain.
 -- name: noted
-SELECT * FROM told
-WHERE (type IN ('accepted', 'delivered') AND (in_reply_to != '' OR references != '')) OR (type = 'bounced' AND hard)
+SELECT * FROM told WHERE (type = 'accepted' AND (in_reply_to != '' OR references != '')) OR (type = 'bounced' AND hard)
 
 -- name: extent
 SELECT count(), min(accepted_at), max(accepted_at) FROM told
