@@ -38,7 +38,15 @@ main()
 
 @pytest.mark.parametrize(
     "words",
-    [("log",), ("log", "--since", "2026-01-31"), ("stats",), ("explain", "0" * 18), ("rebuild",), ("backup", "x")],
+    [
+        ("log",),
+        ("log", "--since", "2026-01-31"),
+        ("stats",),
+        ("explain", "0" * 18),
+        ("rebuild",),
+        ("backup", "x"),
+        ("workspace", "list"),
+    ],
     ids=" ".join,
 )
 def test_a_command_that_asks_a_server_loads_no_other(words: tuple[str, ...], tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ import typer
 from mailvane.core.cli.rendering import print_json
 from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.errors import InvalidInput
-from mailvane.server.configuration.changes import Plan
-from mailvane.server.configuration.document import LARGEST
+from mailvane.server.configuration.changes import LARGEST, Plan
 from mailvane.server.program import server_program
 
 ACTOR = "command line"

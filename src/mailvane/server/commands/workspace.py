@@ -34,7 +34,7 @@ def create(
 @group.command(name="list")
 def list_(context: typer.Context, as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
     """List every workspace."""
-    found = maillog_program(context).tenancy().workspaces()
+    found = maillog_program(context).tenants().workspaces()
     if as_json:
         print_json(found)
         return

@@ -10,8 +10,7 @@ from msgspec import Meta
 
 from mailvane.core.errors import NotAllowed
 from mailvane.core.tenants.model import KeyKind
-from mailvane.server.configuration.changes import Plan
-from mailvane.server.configuration.document import LARGEST
+from mailvane.server.configuration.changes import LARGEST, Plan
 from mailvane.server.configuration.service import Configuration
 from mailvane.web.dialect import NATIVE, NATIVE_PREFIX
 from mailvane.web.endpoints import Asked, Endpoint, Pool, RouteTable

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+LARGEST = 1 << 20  # bytes of a file
+
 
 class Action(StrEnum):
     ADD = "add"

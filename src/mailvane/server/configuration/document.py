@@ -21,7 +21,6 @@ from mailvane.outbound.model import LimitKind
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.heartbeats import USUAL_GRACE_SECONDS
 
-LARGEST = 1 << 20  # bytes
 # Those that need no secret and no approval: an SNDS key has one, a trap wants the other.
 Watchable = Literal["ip", "domain", "gp_domain", "lookalike", "dmarc", "honeytoken"]
 WATCHABLE: tuple[Watchable, ...] = ("ip", "domain", "gp_domain", "lookalike", "dmarc", "honeytoken")

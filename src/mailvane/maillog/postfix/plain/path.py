@@ -40,7 +40,7 @@ class PlainPath:
         little: float = LITTLE,
         cutting: int = 1,
     ) -> None:
-        """`cutting`: threads that cut. Two where nobody else needs the processors: at the start nothing else is to do."""
+        """`cutting`: threads that cut; two where the processors are for this alone, as it begins with nothing else."""
         self._cutting = cutting
         self.least = least
         self._little = little
