@@ -23,6 +23,8 @@ DOMAINS = ("a.example", "b.example", "c.example", "")
 WINDOWS: tuple[dict[str, Any], ...] = (
     {},
     {"since": NOON - WEEK - 3 * HOUR},
+    {"since": NOON - 3 * WEEK},  # whole weeks are in it, which are remembered
+    {"since": NOON - 3 * WEEK, "until": NOON + WEEK, "terms": (Term("to", (Pattern("a.example", Match.DOMAIN),)),)},
     {"since": NOON - WEEK, "until": NOON},
     {"since": NOON, "terms": (Term("from", (Pattern("y.example", Match.DOMAIN),), excludes=True),)},
 )

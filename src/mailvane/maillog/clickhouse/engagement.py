@@ -7,7 +7,6 @@ weeks sum up to by sender and day is in `engagement_days`, so that their mails a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import NamedTuple
@@ -78,7 +77,7 @@ def blocks_of(weeks: Sequence[Week]) -> dict[str, frozenset[str]]:
     together: dict[int, list[str]] = {}
     for week in weeks:
         if _FIRST_WEEK < week.partition < _LAST_WEEK:
-            together.setdefault(_begins(week) // (7 * DAY_MS * _WEEKS_OF_A_BLOCK), []).append(week.content)
+            together.setdefault(week.begins // (7 * DAY_MS * _WEEKS_OF_A_BLOCK), []).append(week.content)
     return {
         blake2b("".join(sorted(contents)).encode(), digest_size=16).hexdigest(): frozenset(contents)
         for contents in together.values()
@@ -253,25 +252,14 @@ def is_whole(question: EngagementQuestion, week: Week) -> bool:
     """Whether it lies in the window as one, and its days are not asked for."""
     if "day" in question.by or not _FIRST_WEEK < week.partition < _LAST_WEEK:
         return False
-    since = EARLIEST if question.since is None else question.since
-    until = LATEST if question.until is None else question.until
-    return since <= _begins(week) and ends(week) <= until + 1
+    return week.within(question.since, question.until)
 
 
 def _meets(whole: tuple[int, int], week: Week) -> bool:
     """Whether some of its mails may have been accepted in these days."""
     if not _FIRST_WEEK < week.partition < _LAST_WEEK:
         return True
-    return whole[0] < ends(week) and _begins(week) < whole[1]
-
-
-def ends(week: Week) -> int:
-    """The moment before which the mails of a week were accepted."""
-    return _begins(week) + 7 * DAY_MS if week.partition < _LAST_WEEK else LATEST
-
-
-def _begins(week: Week) -> int:
-    return int(datetime.strptime(week.partition, "%Y%m%d").replace(tzinfo=UTC).timestamp()) * 1000
+    return whole[0] < week.ends and week.begins < whole[1]
 
 
 def summed_by_day(content: str, part: str) -> Statement:

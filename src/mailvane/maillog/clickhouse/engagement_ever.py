@@ -19,7 +19,6 @@ from mailvane.maillog.clickhouse.engagement import (
     WHOSE,
     Known,
     between,
-    ends,
     filters,
     has,
     is_summed,
@@ -153,7 +152,7 @@ def _from_settled_mails(question: EngagementQuestion, conditions: Iterable[str])
 def _of_recent(question: EngagementQuestion, settled: Sequence[Week], values: dict[str, object]) -> Iterator[str]:
     """How many mails of settled weeks are recent."""
     recent = question.recent or 0
-    fresh = [week for week in settled if ends(week) > recent]
+    fresh = [week for week in settled if week.ends > recent]
     if not fresh:
         return
     begins = -(-recent // DAY_MS) * DAY_MS

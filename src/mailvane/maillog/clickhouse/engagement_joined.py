@@ -18,7 +18,6 @@ from mailvane.core.moments import DAY_MS
 from mailvane.maillog.clickhouse.engagement import (
     BITS,
     Known,
-    ends,
     mails_apart,
     senders_apart,
     sums_of_weeks,
@@ -83,7 +82,7 @@ def is_joined(question: EngagementQuestion) -> bool:
 
 def parts_of(question: EngagementQuestion, known: Known) -> Parts:
     """Weeks that the window has to their end are asked for by their sums. There may be none."""
-    weeks = [week for week in known.weeks if question.until is None or ends(week) <= question.until + 1]
+    weeks = [week for week in known.weeks if question.until is None or week.ends <= question.until + 1]
     return Parts(question, weeks, known)
 
 

@@ -26,6 +26,7 @@ _MONDAY_MS = 4 * 86_400_000  # the first one, 1970-01-05
 _MONDAY = date(1970, 1, 5).toordinal()
 # What `schema` takes for the first and the last moment of a partition, in weeks since that Monday.
 _FIRST, _LAST = (946_684_800_000 - _MONDAY_MS) // _WEEK_MS, (4_102_444_799_000 - _MONDAY_MS) // _WEEK_MS
+_EVER = 2**62
 # What the views on `events` take: only these touch the weeks of `deliveries` and `mails`.
 _FEEDING = frozenset(EventType) - {
     EventType.REJECTED, EventType.REINJECTED, EventType.COMPLAINED, EventType.OPENED, EventType.CLICKED,
@@ -45,13 +46,30 @@ class Week(NamedTuple):
     partition: str
     content: str
 
+    @property
+    def begins(self) -> int:
+        """Its mails were accepted from this moment on; the first week has all before it, too."""
+        number = self._number
+        return -_EVER if number <= _FIRST else number * _WEEK_MS + _MONDAY_MS
+
+    @property
+    def ends(self) -> int:
+        """Its mails were accepted before this moment; the last week has all behind it, too."""
+        number = self._number
+        return _EVER if number >= _LAST else (number + 1) * _WEEK_MS + _MONDAY_MS
+
+    @property
+    def _number(self) -> int:
+        monday = date(int(self.partition[:4]), int(self.partition[4:6]), int(self.partition[6:]))
+        return (monday.toordinal() - _MONDAY) // 7
+
     def meets(self, since: int, until: int) -> bool:
-        """Whether mails of it may have been accepted in this time; the first and the last have others, too."""
-        week = (
-            date(int(self.partition[:4]), int(self.partition[4:6]), int(self.partition[6:])).toordinal() - _MONDAY
-        ) // 7
-        begins = week * _WEEK_MS + _MONDAY_MS
-        return (week <= _FIRST or begins + _WEEK_MS > since) and (week >= _LAST or begins <= until)
+        """Whether mails of it may have been accepted in this time."""
+        return self.ends > since and self.begins <= until
+
+    def within(self, since: int | None, until: int | None) -> bool:
+        """Whether all mails of it were."""
+        return (since is None or since <= self.begins) and (until is None or self.ends <= until + 1)
 
 
 def may_settle(engine: Engine) -> bool:

@@ -252,11 +252,17 @@ class Search:
 
     def counts(self, waiting: bool, known: Sequence[Week] = ()) -> Statement:
         """How many rows each bucket has, or each stretch if they are not fine, without the weeks that are known."""
-        others = " AND _partition_id NOT IN {known:Array(String)}" if known else ""
-        values = self._values | ({"known": [week.partition for week in known]} if known else {})
+        others, values = self._others(known)
         bucket = f"bitShiftRight(accepted_at, {BUCKET_BITS})" if self.is_fine else "stretch"
         columns = _MAIL if self.is_fine else f"{_MAIL}, stretch"
         return Statement(self._counted(self._passing(waiting, columns, others=others), "", bucket), values)
+
+    def _others(self, known: Sequence[Week]) -> tuple[str, dict[str, object]]:
+        """Of weeks that are joined: those that are not known; and the values of a question about them."""
+        if not known:
+            return "", self._values
+        names = {"known": [week.partition for week in known]}
+        return " AND _partition_id NOT IN {known:Array(String)}", self._values | names
 
     def counts_apart(self, weeks: Sequence[Week]) -> Statement:
         """How many rows each stretch of settled weeks has, by week."""
@@ -284,9 +290,13 @@ class Search:
         moments = f"{first}(accepted_at)" if self._question.ascending else f"arrayMap(at -> -at, {first}(-accepted_at))"
         return Statement(f"SELECT count(), {moments} {rows}", self._values)
 
-    def passing(self, waiting: bool, columns: str) -> Statement:
-        """FROM and WHERE of everything that passes, for a statement that counts by these columns."""
-        return Statement(self._passing(waiting, columns), self._values)
+    def passing(self, waiting: bool, columns: str, known: Sequence[Week] = ()) -> Statement:
+        """FROM and WHERE of everything that passes, for a statement that counts by these columns.
+
+        Weeks that are known are left out: settled ones that are not read apart.
+        """
+        others, values = self._others(known)
+        return Statement(self._passing(waiting, columns, others=others), values)
 
     def passing_by_week(self, waiting: bool, column: str, weeks: Sequence[Week]) -> Statement:
         """Likewise, with the partition as `week`: of these settled weeks, and under '' of what is not read apart."""

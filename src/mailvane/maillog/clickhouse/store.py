@@ -26,7 +26,7 @@ from mailvane.maillog.clickhouse.kept_answers import KeptAnswers
 from mailvane.maillog.clickhouse.lives import events_of
 from mailvane.maillog.clickhouse.merged_partitions import Counts, Week
 from mailvane.maillog.clickhouse.message_ids import named_mails
-from mailvane.maillog.clickhouse.outcomes import outcomes
+from mailvane.maillog.clickhouse.outcomes import OutcomesOfWeeks
 from mailvane.maillog.clickhouse.questions import AT_ONCE, FOUND, MOMENTS, NAMED, Search, whole_days
 from mailvane.maillog.clickhouse.replies import replies_of
 from mailvane.maillog.clickhouse.rows import (
@@ -114,6 +114,7 @@ class ClickHouseMailLog:
         self._merged = upkeep.MergedParts(self._engine)
         self.kept = KeptAnswers(self._engine)
         self._tallies = Tallies(self._rows, self.kept.weeks, self._is_waiting)
+        self._outcomes = OutcomesOfWeeks(self._tallies, self.kept.weeks)
         self.engagement_days = EngagementDays(self._engine, self.kept.settles, self.kept.weeks_of_engagement)
         self._recall()
 
@@ -311,7 +312,7 @@ class ClickHouseMailLog:
 
     def outcomes(self, question: OutcomeQuestion) -> Outcomes:
         """Where and why deliveries fail, and how long those took that were made."""
-        return outcomes(question, self._tallies.counted)
+        return self._outcomes.ask(question)
 
     def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
         """How many deliveries of each state in each stretch of time, the oldest first."""

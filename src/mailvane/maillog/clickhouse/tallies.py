@@ -39,11 +39,29 @@ class Tallies:
     def counted(self, question: LogQuestion, how: terms.How, **values: object) -> list[Row]:
         """Rows of settled weeks are not joined: of those, columns are read only where the filters are passed."""
         weeks = self._weeks.now()
-        waiting = self._is_waiting(question)
-        rows = self._rows(_statement(question, waiting, weeks, how, values))
+        rows = self._counted_with(question, weeks, how, values)
         if not self._weeks.still(weeks):
-            rows = self._rows(_statement(question, waiting, [], how, values))
+            rows = self._counted_with(question, [], how, values)
         return rows
+
+    def counted_besides(self, question: LogQuestion, known: Sequence[Week], how: terms.How) -> list[Row]:
+        """Likewise without these settled weeks. Right if all of them are still settled when it is there."""
+        weeks = [week for week in self._weeks.now() if week not in known]
+        rows = self._counted_with(question, weeks, how, {}, known)
+        if not self._weeks.still(weeks):
+            rows = self._counted_with(question, [], how, {}, known)
+        return rows
+
+    def _counted_with(
+        self, question: LogQuestion, weeks: Sequence[Week], how: terms.How, values: dict[str, object],
+        known: Sequence[Week] = (),
+    ) -> list[Row]:  # fmt: skip
+        """`weeks` are settled: their rows are read apart. Weeks that are known are left out."""
+        search = Search(question)
+        if weeks:
+            search.read_apart(weeks)
+        passing = search.passing(self._is_waiting(question), how.columns, known)
+        return self._rows(Statement(f"{how.select} {passing.sql} {how.order}", passing.values | values))
 
     def total_and_first(self, question: LogQuestion) -> tuple[int, int | None]:
         """How many deliveries pass, and when the first of their mails was accepted."""
@@ -136,13 +154,3 @@ def _asked(question: TallyQuestion) -> Hashable:
 def _is_of_all_time(log: LogQuestion) -> bool:
     """Nor by queue ids: those of a mail may become known when its week is long settled."""
     return log.since is None and log.until is None and log.after is None and log.queue_ids is None
-
-
-def _statement(
-    question: LogQuestion, waiting: bool, weeks: Sequence[Week], how: terms.How, values: dict[str, object]
-) -> Statement:
-    search = Search(question)
-    if weeks:
-        search.read_apart(weeks)
-    passing = search.passing(waiting, how.columns)
-    return Statement(f"{how.select} {passing.sql} {how.order}", passing.values | values)
