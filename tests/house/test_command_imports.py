@@ -59,6 +59,15 @@ def test_a_command_that_asks_a_server_loads_no_other(words: tuple[str, ...], tmp
     assert [each for each in modules if any(f"{each}.".startswith(f"{name}.") for name in FORBIDDEN)] == []
 
 
+def test_a_login_link_leads_to_the_server_that_runs(tmp_path: Path) -> None:
+    """Whatever address that was told when it was started."""
+    data = tmp_path / "data"
+    with owned(data, "mailvane serve", UNREACHABLE):
+        command = (sys.executable, "-c", PROGRAM, "--data", str(data), "login-link")
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE, cwd=tmp_path)
+    assert done.stdout.startswith(f"{UNREACHABLE}/ui/login/")
+
+
 @pytest.mark.parametrize("words", [("domain", "list"), ("quarantine", "list"), ("contact", "list")], ids=" ".join)
 def test_a_command_that_asks_the_ledger_loads_no_client_and_no_resolver(words: tuple[str, ...], tmp_path: Path) -> None:
     """Those of HTTP and of DNS take half as long to load as all the rest of such a command."""

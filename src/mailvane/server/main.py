@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from mailvane.server import cli
 from mailvane.server.asking import maillog_anywhere, server_of
+from mailvane.server.data_directory import owner
 from mailvane.server.settings import TOKEN_FILE, Settings, base_url, load, master_token
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ class Mailvane:
         return People(self._ledger.people, self._ledger.tenants)
 
     def address(self) -> str:
-        return base_url(self._settings)
+        held = owner(self._settings.data)  # whose server may have been told another address
+        return (held.http if held else "") or base_url(self._settings)
 
     def governance(self) -> Governance:
         from mailvane.server.governance import governance_of  # noqa: PLC0415

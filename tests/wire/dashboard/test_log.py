@@ -75,6 +75,19 @@ def test_pages_follow_each_other_whatever_comes_meanwhile(world: World, viewer: 
     assert linked(newest, "later") == ""
 
 
+@pytest.mark.parametrize("queue_id", ["4WAIT0B3C4D5E", "1aBcDe-0001Fg-2H", "000001a22354e60b-000004460001-000000"])
+def test_the_id_that_a_server_gave_a_mail_finds_it_alone(world: World, viewer: Browser, at: str, queue_id: str) -> None:
+    """Postfix's, Exim's, and that of Amazon SES; a word of the same form is looked for in the text."""
+    mails(world, 3)
+    named = structs.replace(accepted(world.ours, "r7@isp.example", 7), accepted_at=NOW - 1000, queue_id=queue_id,
+                           subject="greeting-of-autumn")  # fmt: skip
+    world.record(world.ours, named, ended(named))
+    found = viewer.get(f"{at}?q={queue_id}")
+    assert (found.status_code, shown(viewer.get(found.headers["location"]).text)) == (303, ["r7"])
+    assert shown(viewer.get(f"{at}?q=greeting-of-autumn").text) == ["r7"]
+    assert shown(viewer.get(f"{at}?q={queue_id}x").text) == []
+
+
 def test_what_has_come_is_counted_and_shown_on_demand(world: World, viewer: Browser, at: str) -> None:
     mails(world, 2)
     page = viewer.get(f"{at}?q=to:isp.example").text

@@ -25,7 +25,8 @@ from mailvane.maillog.queries import Delivery, LogQuestion, Place, TallyBy, Tall
 from mailvane.maillog.query_language import Token
 
 ROWS = 50
-_ID = re.compile(r"[0-9A-Za-z]{5,20}")  # of Postfix's queue ids, short and long, and our own
+# Of Postfix's queue ids, short and long, and our own; and those in several parts of Amazon SES and Exim.
+_ID = re.compile(r"[0-9A-Za-z]{5,20}|[0-9A-Za-z]{6,20}(?:-[0-9A-Za-z]{1,20}){1,5}")
 _MAIL_ID = re.compile(r"[0-9a-f]{18}")
 _USUAL = "since:7d"
 
