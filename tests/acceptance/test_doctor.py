@@ -130,6 +130,23 @@ def test_a_log_that_nobody_writes_to_any_more_is_named(installation: Installatio
     assert (found["result"], "rotation" in found["advice"]) == ("warning", True)
 
 
+def test_a_ledger_that_is_none_is_told_once_and_where_to_get_another(installation: Installation) -> None:
+    (installation.data / "ledger.sqlite").write_bytes(b"no database at all" * 1000)
+    found = examined(installation)
+    assert "file is not a database" in found["ledger"]["finding"]
+    assert "recover.md" in found["ledger"]["advice"]
+    assert {found[name]["advice"] for name in ("nodes", "alerts")} == {"see ledger"}
+
+
+def test_a_server_that_was_started_with_another_token_is_named(installation: Installation) -> None:
+    with installation.serving():
+        (installation.data / "master-token").write_text("another-token-of-so-many-characters-that-it-is-taken")
+        found = examined(installation)["maillog"]
+        assert (found["result"], "another master token" in found["finding"]) == ("bad", True)
+        assert "restart it" in found["advice"]
+        assert "another master token" in installation.run("log", succeeds=False).stderr
+
+
 def test_mail_from_the_future_is_named(installation: Installation) -> None:
     with installation.serving():
         token = (installation.data / "master-token").read_text().strip()

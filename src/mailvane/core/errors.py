@@ -140,6 +140,10 @@ class StoreUnavailable(Transient):
     """A store does not answer."""
 
 
+class LedgerDamaged(StoreUnavailable):
+    """The ledger's file is none, or is broken. Whoever waits for a ledger goes on waiting: it may be brought back."""
+
+
 class StoreFull(StoreUnavailable):
     """The disk that a store lies on is full."""
 

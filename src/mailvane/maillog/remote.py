@@ -60,7 +60,6 @@ _PATH = "/mailvane/v1/maillog/"
 _ANSWER_SECONDS = 90.0
 _ERRORS: Mapping[int, type[MailvaneError]] = {
     400: InvalidInput,
-    401: NotAuthenticated,
     403: NotAllowed,
     404: NotFound,
     409: AlreadyExists,
@@ -211,6 +210,8 @@ class RemoteMailLog:
 
 
 def _error(answer: Answer) -> MailvaneError:
+    if answer.status == 401:  # it is asked with the master token, always
+        return NotAuthenticated("the running server knows another master token than these settings name")
     try:
         detail = msgspec.json.decode(answer.content, type=prepared(_Problem)).detail
     except msgspec.MsgspecError:

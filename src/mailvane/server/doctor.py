@@ -19,8 +19,10 @@ from mailvane.core.decoding import prepared
 from mailvane.core.errors import (
     CollectionFailed,
     InvalidSetting,
+    LedgerDamaged,
     LedgerMismatch,
     MailvaneError,
+    NotAuthenticated,
     StoreDamaged,
     StoreInUse,
     StoreTooNew,
@@ -55,9 +57,11 @@ _MOST_WORKSPACES = 50  # that are asked for their newest mail
 _ADVICE: tuple[tuple[type[MailvaneError], str], ...] = (
     (StoreInUse, "wait for it to end, or stop it; then try again"),
     (LedgerMismatch, "see docs/how-to/recover.md"),
+    (LedgerDamaged, "bring back the one of the last backup: docs/how-to/recover.md"),
     (StoreDamaged, "see docs/how-to/recover.md"),
     (StoreTooNew, "run the version of Mailvane that wrote it, or a later one"),
     (InvalidSetting, "correct the setting that is named"),
+    (NotAuthenticated, "the token was changed after the server began: restart it, or put back the one that it knows"),
     (Transient, "is what is named running, reachable from here, and not full? Then try again"),
     (MailvaneError, "correct what is named; docs/how-to/recover.md helps with stores"),
 )
@@ -74,6 +78,7 @@ class _Ready(msgspec.Struct):
 def checks(settings: Settings, deep: bool = False) -> Iterator[Check]:
     """Every check, in the order in which one depends on the other; deep: what is stored is read, too."""
     stored = (_maillog, _contents) if deep else (_maillog,)
+    told: dict[str, str] = {}  # in which line, by what kept a check from being made
     for check in (
         _versions,
         _settings,
@@ -96,7 +101,9 @@ def checks(settings: Settings, deep: bool = False) -> Iterator[Check]:
         try:
             yield check(settings)
         except MailvaneError as error:
-            yield Check(name, CheckResult.BAD, error.message, _advice(error))
+            before = told.setdefault(error.message, name)
+            found = (error.message, _advice(error)) if before == name else ("cannot be looked at", f"see {before}")
+            yield Check(name, CheckResult.BAD, *found)
     for number in range(len(settings.postfix)):
         try:
             yield followed_log(settings, number)
@@ -183,7 +190,7 @@ def _disk(settings: Settings) -> Check:
         return Check("disk", CheckResult.GOOD, "both stores are elsewhere, and so are their disks")
     path = settings.data if settings.data.exists() else settings.data.parent
     free = shutil.disk_usage(path).free
-    message = f"{free / _GIB:.1f} GiB free"
+    message = f"{free / _GIB:.1f} GiB free" if free >= _GIB else f"{free / 2**20:.0f} MiB free"
     if free < _FREE_WARNING:
         return Check("disk", CheckResult.WARNING, message, "make room: merges of the mail log need some")
     return Check("disk", CheckResult.GOOD, message)
@@ -379,7 +386,9 @@ def _report_mailbox(settings: Settings) -> Check:
             each for each in ledger.observations.health(workspace.id) if each.source is Source.DMARC and each.failures
         ]
     if health:
-        told = f"{finding}: has failed for {hours(now - health[0].failed_at)}: {visible(health[0].error, _LONGEST_ERROR)}"
+        told = (
+            f"{finding}: has failed for {hours(now - health[0].failed_at)}: {visible(health[0].error, _LONGEST_ERROR)}"
+        )
         return Check(name, CheckResult.WARNING, told, "docs/how-to/report-mailbox.md says what an administrator grants")
     return Check(name, CheckResult.GOOD, finding)
 

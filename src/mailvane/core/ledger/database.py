@@ -38,7 +38,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.schema import Table
 
-from mailvane.core.errors import InvalidInput, InvalidSetting, StoreUnavailable
+from mailvane.core.errors import InvalidInput, InvalidSetting, LedgerDamaged, StoreUnavailable
 
 BUSY_SECONDS = 20
 _LOG_BYTES = 64 * 1024 * 1024  # what SQLite's write-ahead log shrinks to after a large import
@@ -129,6 +129,8 @@ class Database:
         self.engine.dispose()
 
     def unavailable(self, reason: str) -> StoreUnavailable:
+        if reason in _DAMAGED:
+            return LedgerDamaged(f"the ledger {self._place} is damaged: {reason}")
         return StoreUnavailable(f"the ledger {self._place} does not answer: {reason}")
 
     @contextmanager
@@ -213,6 +215,9 @@ def _begin_sqlite(connection: Connection) -> None:
     with _sqlite_errors("BEGIN IMMEDIATE" if writes else "BEGIN") as statement:
         driver: Any = connection.connection.dbapi_connection
         driver.execute(statement)  # without SQLAlchemy between: every transaction begins so
+
+
+_DAMAGED = ("file is not a database", "database disk image is malformed")  # SQLITE_NOTADB, SQLITE_CORRUPT
 
 
 def _plain(error: DBAPIError) -> str:

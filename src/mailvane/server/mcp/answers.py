@@ -9,6 +9,7 @@ import msgspec
 
 # How a row is shortened until it fits: characters of a text, items of a list within the row.
 _STEPS = ((600, 20), (160, 8), (60, 3))
+_INDENT = 4
 _ENVELOPE = 400  # characters for what stands beside the rows that no caller named
 
 
@@ -31,7 +32,9 @@ def fitting(beside: Mapping[str, Any], rows: Iterable[Mapping[str, Any]], most_c
 
 
 def _size(value: object) -> int:
-    return len(msgspec.json.encode(value)) + 1
+    """Of a row in the text that a model reads: indented by two characters a level, within a list within an object."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2)
+    return len(text.decode()) + _INDENT * (text.count(b"\n") + 1) + len(",\n")
 
 
 def _shortened(value: object, characters: int, items: int) -> Any:

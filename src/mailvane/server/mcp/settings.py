@@ -35,7 +35,10 @@ class McpSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 100
     most_characters: Annotated[
         Annotated[int, Meta(ge=2000, le=1_000_000)],
-        Meta(description="Size of one answer in characters of JSON; rows that do not fit are left out and counted."),
+        Meta(
+            description="Size of one answer in characters of indented JSON; rows that do not fit are left out and"
+            " counted."
+        ),
     ] = 30_000
     hosts: Annotated[
         tuple[str, ...],
