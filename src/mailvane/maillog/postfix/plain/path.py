@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from queue import SimpleQueue
 from threading import Lock
 from types import TracebackType
@@ -40,8 +41,10 @@ class PlainPath:
         little: float = LITTLE,
         cutting: int = 1,
     ) -> None:
-        """`cutting`: threads that cut; two where the processors are for this alone, as it begins with nothing else."""
+        """`cutting`: how many blocks are cut at once while there is nothing else to do, until the first is told."""
         self._cutting = cutting
+        self._has_told = False
+        self._one = Lock()
         self.least = least
         self._little = little
         self.block_size = BLOCK_SIZE
@@ -94,8 +97,9 @@ class PlainPath:
             return None
         block = self._take()
         try:
-            if block.cut(text, first, form):
-                return block
+            with self._one if self._has_told else nullcontext():
+                if block.cut(text, first, form):
+                    return block
         except BaseException:
             self._free.put(block)
             raise
@@ -122,7 +126,7 @@ class PlainPath:
 
         At once: it goes into the mail log, not into the journal.
         """
-        block = settled.block
+        block, self._has_told = settled.block, True
         counts = block.tell(told)
         noted = block.noted() + [event for event in batch.events if _is_noted(event)]
         rows, first, last = block.add(batch.events)
