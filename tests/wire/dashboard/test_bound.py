@@ -48,6 +48,7 @@ OF_DOMAINS = {
     ("get", "/{workspace:int}/mail/{mail:str}/lines.txt"),
     ("get", "/{workspace:int}/mail/{mail:str}/events.json"),
     ("get", "/{workspace:int}/domains"),
+    ("get", "/{workspace:int}/domains.csv"),
     ("get", "/{workspace:int}/domains/{name:str}"),
     ("post", "/{workspace:int}/domains/{name:str}/stop"),
     ("post", "/{workspace:int}/domains/{name:str}/restore"),
@@ -187,6 +188,7 @@ def test_own_mail_is_seen_and_counted_alone(world: World, mine: MailEvent) -> No
     domains = browser.get(f"{at}/domains").text
     assert "1 domain is governed" in text_of(domains)
     assert "Suppression list" not in domains
+    assert [each.partition(",")[0] for each in browser.get(f"{at}/domains.csv").text.split()] == ["domain", MINE]
     for part in ("", "/bounces", "/auth", "/history", "/what-if"):
         assert browser.get(f"{at}/domains/{MINE}{part}").status_code == 200, part
     assert "1 of 1 bounced" in browser.get(f"{at}/domains/{MINE}/bounces").text

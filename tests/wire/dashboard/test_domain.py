@@ -205,3 +205,22 @@ def test_a_domain_that_sends_is_governed_as_a_claim_unless_the_server_says_so(wo
     assert governance.domain("sure.example").approved
     assert governance.audit("sure.example", 1, mine)[0].actor == "admin"
     assert "claimed" not in admin.get(f"{at}/sure.example").text
+
+
+def test_the_list_is_kept_as_a_file_with_its_figures(world: World, operator: Browser) -> None:
+    governance, mine = world.services.outbound.governance, world.ours.workspace.id
+    governance.change(NAME, {"daily_limit": 2, "approved": True}, "x", NOW)
+    for number in range(3):
+        governance.decide([SendRequest(domain=NAME, instance=str(number))], NOW)
+    answer = operator.get(f"/ui/{mine}/domains.csv")
+    head, row = (line.split(",") for line in answer.text.splitlines())
+    told = dict(zip(head, row, strict=True))
+    assert told["domain"] == NAME
+    assert (told["state"], told["sent_today"], told["daily_limit"], told["monthly_limit"]) == (
+        "day used up",
+        "2",
+        "2",
+        "",
+    )
+    assert (told["sent"], told["bounces"], told["bounce_rate"], told["spf"]) == ("2", "0", "0.0", "unknown")
+    assert answer.headers["content-disposition"] == 'attachment; filename="domains.csv"'

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from mailvane.core.errors import AlreadyExists, ChangedMeanwhile, InvalidInput
 from mailvane.dashboard.pages.chain import word
+from mailvane.dashboard.pages.csv_files import csv_file
 from mailvane.dashboard.pages.domain_approach import approach_of
 from mailvane.dashboard.pages.domain_story import STORED, stop_of, stopped_by, story
 from mailvane.dashboard.pages.log import question_of
@@ -29,6 +30,10 @@ from mailvane.outbound.postfix_queue import how_to_release
 from mailvane.outbound.suppression import SuppressionReason
 
 _SENDERS, _SENDERS_SINCE = 12, "7d"
+_COLUMNS = (
+    *("domain", "state", "enforcement", "sent_today", "daily_limit", "sent_month", "monthly_limit", "sent", "bounces"),
+    *("complaints", "bounce_rate", "bounce_rate_low", "bounce_rate_high", "spf", "dkim", "dmarc"),
+)
 _CHANGED = (
     "the domain was changed since this page was shown; nothing was done: look at it as it is now, and decide again"
 )
@@ -102,6 +107,24 @@ def listed(services: DashboardServices, visit: Visit, failure: str = "") -> Repl
         "asked_name": visit.entered("name") or visit.asked("govern"),
     }
     return Html("domains.html", values, 400 if failure else 200)
+
+
+def as_csv(services: DashboardServices, visit: Visit) -> Reply:
+    """The list, with the figures behind its pictures; rates in percent."""
+    rows = _rows(services, visit)
+    watched = assets_of(services, visit.workspace.id, [row.domain.name for row in rows])
+    told = (
+        (
+            row.domain.name, "stopped" if row.domain.stopped else f"{row.full} used up" if row.full else "active",
+            row.domain.enforcement.value,
+            *(value for meter in row.meters for value in (meter.used, meter.limit or "")),
+            row.usage.figures.sent, row.usage.figures.bounces, row.usage.figures.complaints,
+            row.usage.figures.bounce_rate, round(row.low, 2), round(row.high, 2),
+            *(proof.mark for proof in proofs(row.domain, watched.get(row.domain.name, ()))),
+        )
+        for row in rows
+    )  # fmt: skip
+    return csv_file("domains.csv", _COLUMNS, told)
 
 
 def ungoverned(services: DashboardServices, visit: Visit) -> Reply:
@@ -294,6 +317,7 @@ def _row(domain: Domain, usage: Usage, guillotine: Guillotine) -> Row:
 _ONE = "/{workspace:int}/domains/{name:str}"
 PAGES = (
     Page("get", "/{workspace:int}/domains", listed, of_domains=True),
+    Page("get", "/{workspace:int}/domains.csv", as_csv, of_domains=True),
     Page("post", "/{workspace:int}/domains", govern, role=Role.OPERATOR),
     Page("get", "/{workspace:int}/domains-ungoverned", ungoverned),
     Page("get", _ONE, show, of_domains=True),
