@@ -154,6 +154,58 @@ def test_both_ways_tell_the_same(
     log.unlink()
 
 
+_SPLIT = (
+    (0, "smtpd[5]: 4A0000A001: client=out.example[198.51.100.9]"),
+    (0, "cleanup[7]: 4A0000A001: message-id=<1@example>"),
+    (0, "qmgr[4]: 4A0000A001: from=<s@example>, size=20, nrcpt=2 (queue active)"),
+    *(
+        (0, text.replace("{id}", queue_id))
+        for queue_id in ("4B0000A002", "4C0000A003")
+        for text in (
+            "smtpd[6]: {id}: client=localhost[127.0.0.1]",
+            "cleanup[7]: {id}: message-id=<1@example>",
+            "qmgr[4]: {id}: from=<s@example>, size=22, nrcpt=1 (queue active)",
+        )
+    ),
+    *(
+        (
+            1,
+            (
+                f"smtp[8]: 4A0000A001: to=<{name}@example>, relay=127.0.0.1[127.0.0.1]:10024, delay=1, delays=0/0/0/1,"
+                f" dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as {queue_id})"
+            ),
+        )
+        for name, queue_id in (("a", "4B0000A002"), ("b", "4C0000A003"))
+    ),
+    (1, "qmgr[4]: 4A0000A001: removed"),
+    *(
+        (at, f"{writer}: {queue_id}: {text}")
+        for at, name, queue_id in ((2, "a", "4B0000A002"), (3, "b", "4C0000A003"))
+        for writer, text in (
+            (
+                "smtp[9]",
+                (
+                    f"to=<{name}@example>, relay=mx.example[203.0.113.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0,"
+                    " status=sent (250 2.0.0 Ok)"
+                ),
+            ),
+            ("qmgr[4]", "removed"),
+        )
+    ),
+    (300, "qmgr[4]: 4D0000A004: removed"),
+)
+
+
+def test_a_mail_that_a_filter_gives_back_in_two_waits_once(
+    plain: PlainPath, session: ScratchSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "mail.log"
+    log.write_text("".join(f"Oct  3 04:{at // 60:02}:{at % 60:02} mx1 postfix/{text}\n" for at, text in _SPLIT))
+    monkeypatch.setattr(reading, "BLOCK", log.stat().st_size + 1)
+    found = [differences(log, plain, session, random.Random(seed)) for seed in range(4)]  # the plain path is on in some
+    assert found == [[]] * 4
+
+
 class Counting(PlainPath):
     """Counts what it leaves for the state machine."""
 

@@ -32,7 +32,7 @@ SELECT toString(prefix), min(n) AS first FROM cut WHERE canonical GROUP BY prefi
 SELECT n, substring(line, 1, 32768) FROM cut WHERE NOT timed ORDER BY n LIMIT {most}
 
 -- Kinds of lines: 0 begun, 1 a header, 2 named, 3 active, 4 an outcome, 5 the end; 6 a refusal before there was a queue
--- id; 7 of a connection, 8 of no effect, 9 any other.
+-- id; 7 of a connection, 8 of no effect, 9 any other. Nothing here is dear enough that lines be set apart for it, each time.
 -- name: lines
 CREATE TEMPORARY TABLE l ENGINE = Memory AS
 SELECT
@@ -62,6 +62,7 @@ FROM (
         if(position(token, ' ') = 0, token, '') AS q, if(c = 0, '', substring({kept_as}, c + 2)) AS behind
     FROM cut
 )
+SETTINGS short_circuit_function_evaluation = 'disable'
 
 -- What keeps the whole block from this path: lines of a before-queue filter, and connections told of in odd ways.
 -- name: barred
@@ -142,11 +143,12 @@ HAVING count() < 60 AND max(kind) = 5
 CREATE TEMPORARY TABLE pairs ENGINE = Memory AS
 SELECT former.k AS first, latter.k AS second, former.queue_id AS first_id, latter.queue_id AS second_id
 FROM (
-    SELECT DISTINCT k AS former_k, sipHash64(toString(host), name) AS latter_k
+    SELECT k AS former_k, any(sipHash64(toString(host), name)) AS latter_k
     FROM (
         SELECT k, host, arrayJoin(extractAll(substring(rest, position(rest, 'queued as ')), 'queued as ([0-9A-Za-z]{6,})')) AS name
         FROM l WHERE kind = 4 AND position(rest, 'queued as ') > 0
     ) WHERE name IN (SELECT name FROM near)
+    GROUP BY k HAVING min(name) = max(name)
 ) AS said
 INNER JOIN whole AS former ON said.former_k = former.k
 INNER JOIN whole AS latter ON said.latter_k = latter.k
