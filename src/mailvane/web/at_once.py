@@ -21,7 +21,12 @@ def begun(work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         waits_for = context.run(work.send, None)
     except StopIteration:
         return None
-    return asyncio.get_running_loop().create_task(_rest(work, waits_for), context=context)
+    return asyncio.get_running_loop().create_task(_go_on(work, waits_for), context=context)
+
+
+async def _go_on(work: Coroutine[Any, Any, None], waits_for: object) -> None:
+    """A coroutine: from Python 3.12 on a task takes no generator."""
+    await _rest(work, waits_for)
 
 
 @coroutine

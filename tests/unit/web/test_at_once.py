@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from contextvars import ContextVar
 
 import pytest
@@ -86,3 +87,13 @@ def test_the_rest_can_be_cancelled_and_may_finish_what_it_must() -> None:
 
     asyncio.run(turns())
     assert tidied == ["tidied"]
+
+
+def test_the_task_is_given_a_coroutine_as_python_3_12_and_later_want_it() -> None:
+    async def turns() -> None:
+        task = begun(asyncio.sleep(0.0))
+        assert task is not None
+        assert inspect.iscoroutine(task.get_coro())
+        await task
+
+    asyncio.run(turns())
