@@ -48,7 +48,7 @@ def test_teams_have_keys_of_their_own(tmp_path: Path) -> None:
         (f'{TEAM}url = "https://x/v1?key=a"\nkey = "a"\n', "scheme, host, port and path only"),
         (f'{TEAM}url = "https://x:port/v1"\nkey = "a"\n', "cannot be understood"),
         (f'{REMOTE}key = "a"\n{REMOTE}key = "b"\n', "acme is there twice"),
-        (f'{REMOTE}key = "a"\ntoken = "b"\n', "unknown field `token`"),
+        (f'{REMOTE}key = "a"\ntoken = "b"\n', "there is no token; there are name, workspace"),
         ('[health]\ntimezone = "Mars/Base"\n', "no time zone 'Mars/Base'"),
         ('[health]\nmail_to = ["nobody"]\n', "mail_to"),
         ("[health]\nhour = 24\n", "hour"),
