@@ -62,7 +62,6 @@ class Listings:
         tracked = self._tracked(scope.workspace, kind)
         told = () if kind is None else (kind,)
         known, counts = self._figures.known_and_by_sender(scope, question.window, counts=told)
-
         first = self._in_order(question, kind, known, counts, tracked)
         return Listing(
             total=len(tracked),
@@ -78,6 +77,13 @@ class Listings:
     ) -> list[str]:  # fmt: skip
         """The addresses of a page; `counts` are in the order of `sent`, and of the address where that is the same."""
 
+        until = question.skip + question.limit
+        if question.sort == "sent":
+            busy = list(islice((address for address in counts if address in tracked), until))
+            if len(busy) < until:
+                busy += nsmallest(until - len(busy), tracked.keys() - counts.keys())
+            return busy[question.skip :]
+
         def key(address: str) -> tuple[float, str]:
             one = counts.get(address, NOTHING)
             if kind is None:
@@ -85,12 +91,6 @@ class Listings:
             is_known = one.sent and is_counted(kind, known, tracked[address])
             return (-getattr(one, kind) / one.sent if is_known else 1.0), address
 
-        until = question.skip + question.limit
-        if question.sort == "sent":
-            busy = list(islice((address for address in counts if address in tracked), until))
-            if len(busy) < until:
-                busy += nsmallest(until - len(busy), tracked.keys() - counts.keys())
-            return busy[question.skip :]
         return nsmallest(until, tracked, key=key)[question.skip :]
 
     def _tracked(self, workspace: int, kind: str | None) -> Mapping[str, bool | None]:
