@@ -15,8 +15,9 @@ from mailvane.maillog.clickhouse.engagement import engagement_of
 from mailvane.maillog.clickhouse.engagement_days import EngagementDays
 from mailvane.maillog.clickhouse.merged_partitions import SettledWeeks
 from mailvane.maillog.ever import Ever
-from mailvane.maillog.model import EventBatch, EventType, MailEvent, MailKind
+from mailvane.maillog.model import EngagementCount, EventBatch, EventType, MailEvent, MailKind
 from mailvane.maillog.queries import EngagementCounts, EngagementQuestion
+from mailvane.maillog.ranking import RankingQuestion, ranked_apart
 from tests.contract.maillogs import maillog, maillog_dsn, new_workspace
 
 __all__ = ["maillog", "maillog_dsn"]
@@ -24,10 +25,6 @@ __all__ = ["maillog", "maillog_dsn"]
 DAY = 86_400_000
 MONDAY = 1_789_948_800_000
 SENDERS = ("ann@shop.example", "bob@sub.shop.example", "cy@other.example", "")
-EVER = (
-    "delivered", "bounced", "opened", "opened_raw", "clicked", "clicked_raw", "replied", "auto_replied", "tagged",
-    "unsubscribed", "complained",
-)  # fmt: skip
 LATER = (*(kind for kind in EventType if kind not in {EventType.ACCEPTED, EventType.REJECTED}),)
 QUESTIONS: tuple[dict[str, Any], ...] = (
     {},
@@ -50,10 +47,6 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
     {"by": ("campaign",)},
     {"by": ("sequence", "step")},
     {"most": 1},
-    {"beside_whole": True},
-    {"beside_whole": True, "counts": ("opened",), "since": MONDAY + 9 * DAY, "until": MONDAY + 16 * DAY},
-    {"beside_whole": True, "counts": (), "since": MONDAY + 7},
-    {"beside_whole": True, "domains": ("*.shop.example",), "since": MONDAY},
     {"by": ("sender", "day"), "since": MONDAY + 2 * DAY, "senders": ("ann@shop.example", "cy@other.example")},
     {"by": (), "since": MONDAY + 7 * DAY, "until": MONDAY + 13 * DAY},
     {"relays": (2,)},
@@ -63,6 +56,15 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
     {"recent": MONDAY + 40 * DAY, "since": MONDAY + 8 * DAY + 5, "until": MONDAY + 8 * DAY + 80_000_000},
     {"recent": 0, "domains": ("*.shop.example",), "besides": ("cy@other.example",), "since": MONDAY + 40 * DAY},
     {"recent": MONDAY + 9 * DAY, "campaign": "spring", "until": MONDAY + 12 * DAY},
+)
+
+RANKINGS: tuple[tuple[EngagementCount | None, dict[str, Any]], ...] = (
+    (None, {}),
+    ("opened", {"since": MONDAY + 9 * DAY, "until": MONDAY + 16 * DAY}),
+    ("positive", {"until": MONDAY + 12 * DAY - 1}),
+    (None, {"since": MONDAY + 7}),
+    ("bounced", {"domains": ("*.shop.example",), "since": MONDAY}),
+    ("delivered", {"most": 1}),
 )
 
 
@@ -107,15 +109,18 @@ def assert_as_recomputed(
         asked: dict[str, Any] = {"workspace": workspace, "relays": (1, 2)} | more
         question = EngagementQuestion(**asked)
         assert maillog.engagement(question) == _recomputed(maillog, question), more
+    for kind, more in RANKINGS[: len(questions)]:
+        log: dict[str, Any] = {"workspace": workspace, "relays": (1, 2)} | more
+        ranking = RankingQuestion(EngagementQuestion(**log), kind)
+        found, expected = maillog.ranking(ranking), ranked_apart(ranking, lambda each: _recomputed(maillog, each))
+        assert list(found.sent.items()) == list(expected.sent.items()), more
+        counted = [found.counted.get(sender, 0) for sender in found.sent]
+        assert counted == [expected.counted.get(sender, 0) for sender in found.sent], more
+        assert found.ever == expected.ever, more
 
 
 def _recomputed(maillog: ClickHouseMailLog, question: EngagementQuestion) -> list[EngagementCounts]:
-    """Of all mails; what is told together by several questions: the whole, a window and all time, what is recent."""
-    if question.beside_whole:
-        everything = EngagementQuestion(workspace=question.workspace, relays=question.relays, by=(), brief=True)
-        whole = next(iter(_recomputed(maillog, everything)), EngagementCounts())
-        told: dict[str, Any] = {name: int(getattr(whole, name) > 0) for name in ("sent", *EVER)}
-        return [EngagementCounts(**told), *_recomputed(maillog, structs.replace(question, beside_whole=False))]
+    """Of all mails; what is told together by several questions: a window and all time, what is recent."""
     if question.recent is None:
         return [EngagementCounts(**row) for row in _rows(maillog, question)]
     asked = structs.replace(question, recent=None)

@@ -50,6 +50,7 @@ from mailvane.maillog.queries import (
     TimeTallyQuestion,
     least_kept,
 )
+from mailvane.maillog.ranking import RankingQuestion, SenderRanking, ranked_apart
 from mailvane.maillog.refused_questions import RefusedTallyQuestion, RefusedTime, RefusedTimeQuestion
 
 _EXACT = {
@@ -171,12 +172,10 @@ class MemoryMailLog:
         return []
 
     def engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
-        if question.beside_whole:
-            whole = EngagementQuestion(workspace=question.workspace, relays=question.relays, by=(), brief=True)
-            row = next(iter(self._engagement(whole)), EngagementCounts())
-            told = structs.replace(row, sent=int(row.sent > 0), bounced=int(row.bounced > 0), first_at=0)
-            return [told, *self.engagement(structs.replace(question, beside_whole=False))]
         return self._engagement(question) if question.recent is None else self._and_ever(question)
+
+    def ranking(self, question: RankingQuestion) -> SenderRanking:
+        return ranked_apart(question, self.engagement)
 
     def _engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
         mails: dict[MailKey, list[MailEvent]] = {}

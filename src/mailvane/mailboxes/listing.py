@@ -14,10 +14,11 @@ from typing import cast
 import msgspec
 
 from mailvane.mailboxes.model import Mailbox, MailboxQuestion
-from mailvane.mailboxes.performance import NOTHING, Figures, Known, Scope, Window, is_counted, is_of_opens, total
+from mailvane.mailboxes.performance import Figures, Known, Scope, Window, is_counted, is_of_opens, known_of, total
 from mailvane.mailboxes.store.mailboxes import MailboxStore
 from mailvane.maillog.model import EngagementCount
 from mailvane.maillog.queries import EngagementCounts
+from mailvane.maillog.ranking import SenderRanking
 
 
 class ListingQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,38 +59,36 @@ class Listings:
     def page(self, scope: Scope, question: ListingQuestion) -> Listing:
         """Of those that there are: `Mailboxes.notice` lets new senders become mailboxes before. Raises InvalidInput."""
         question.window.check()
-        kind = question.sort if question.sort not in {"address", "sent"} else None
+        kind = cast("EngagementCount", question.sort) if question.sort not in {"address", "sent"} else None
         tracked = self._tracked(scope.workspace, kind)
-        told = () if kind is None else (kind,)
-        known, counts = self._figures.known_and_by_sender(scope, question.window, counts=told)
-        first = self._in_order(question, kind, known, counts, tracked)
+        ranking = self._figures.ranking(scope, question.window, kind)
+        known = known_of(ranking.ever)
+        first = self._in_order(question, kind, known, ranking, tracked)
         return Listing(
             total=len(tracked),
-            sent=sum(counts[address].sent for address in counts.keys() & tracked.keys()),
+            sent=sum(map(ranking.sent.__getitem__, ranking.sent.keys() & tracked.keys())),
             known=known,
             listed=self._listed(scope, question, first),
         )
 
     @staticmethod
     def _in_order(
-        question: ListingQuestion, kind: str | None, known: Known, counts: Mapping[str, EngagementCounts],
+        question: ListingQuestion, kind: EngagementCount | None, known: Known, ranking: SenderRanking,
         tracked: Mapping[str, bool | None],
     ) -> list[str]:  # fmt: skip
-        """The addresses of a page; `counts` are in the order of `sent`, and of the address where that is the same."""
-
-        until = question.skip + question.limit
+        """The addresses of a page."""
+        until, sent, counted = question.skip + question.limit, ranking.sent, ranking.counted
         if question.sort == "sent":
-            busy = list(islice((address for address in counts if address in tracked), until))
+            busy = list(islice((address for address in sent if address in tracked), until))
             if len(busy) < until:
-                busy += nsmallest(until - len(busy), tracked.keys() - counts.keys())
+                busy += nsmallest(until - len(busy), tracked.keys() - sent.keys())
             return busy[question.skip :]
 
         def key(address: str) -> tuple[float, str]:
-            one = counts.get(address, NOTHING)
             if kind is None:
                 return 0.0, address
-            is_known = one.sent and is_counted(kind, known, tracked[address])
-            return (-getattr(one, kind) / one.sent if is_known else 1.0), address
+            is_known = address in sent and is_counted(kind, known, tracked[address])
+            return (-counted.get(address, 0) / sent[address] if is_known else 1.0), address
 
         return nsmallest(until, tracked, key=key)[question.skip :]
 

@@ -16,7 +16,9 @@ from mailvane.core.moments import DAY_MS
 from mailvane.mailboxes.model import Mailbox, MailboxRule, campaign_id
 from mailvane.maillog.ever import Ever
 from mailvane.maillog.interface import EngagementLog
+from mailvane.maillog.model import EngagementCount
 from mailvane.maillog.queries import EngagementCounts, EngagementQuestion, ReceivedQuestion
+from mailvane.maillog.ranking import RankingQuestion, SenderRanking
 
 KINDS = (
     "delivered", "bounced", "opened", "opened_raw", "clicked", "clicked_raw", "replied", "auto_replied", "positive",
@@ -183,12 +185,11 @@ class Figures:
         """`brief`, `counts`: as in the question."""
         return _by_sender(self._ask(scope.question(window, **more)))
 
-    def known_and_by_sender(
-        self, scope: Scope, window: Window, **more: Any
-    ) -> tuple[Known, Mapping[str, EngagementCounts]]:
-        """What is known of all mail of the workspace, whoever sent it, and `by_sender`."""
-        whole, *rows = self._ask(scope.question(window, beside_whole=True, **more)) or [NOTHING]
-        return known_of(whole), _by_sender(rows)
+    def ranking(self, scope: Scope, window: Window, kind: EngagementCount | None = None) -> SenderRanking:
+        """All senders by what they sent, with how many of it are of a kind."""
+        if not scope.relays:
+            return SenderRanking({}, {}, NOTHING)
+        return self._maillog().ranking(RankingQuestion(scope.question(window), kind))
 
     def of_senders(self, scope: Scope, addresses: Sequence[str], window: Window) -> Mapping[str, EngagementCounts]:
         return _by_sender(self._ask(scope.of_senders(addresses, window)))

@@ -112,6 +112,7 @@ class LockedMailLog:
         self.over_time = maillog.over_time
         self.figures = maillog.figures
         self.engagement = maillog.engagement
+        self.ranking = maillog.ranking
         self.received = maillog.received
         self.verify = maillog.verify
 

@@ -39,6 +39,7 @@ from mailvane.maillog.queries import (
     TimeTally,
     TimeTallyQuestion,
 )
+from mailvane.maillog.ranking import RankingQuestion, SenderRanking
 from mailvane.maillog.refused_questions import RefusedTallyQuestion, RefusedTime, RefusedTimeQuestion
 
 
@@ -58,6 +59,9 @@ class EngagementLog(Protocol):
 
     def engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
         """What became of mails, by sender, day or campaign; those that sent most first. Raises StoreUnavailable."""
+
+    def ranking(self, question: RankingQuestion) -> SenderRanking:
+        """All senders by what they sent. Raises StoreUnavailable."""
 
     def replies(self, question: ReplyQuestion) -> ReplyPage:
         """Replies by people, with what was said of each, and the total. Raises StoreUnavailable."""

@@ -378,11 +378,10 @@ class EngagementQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_default
     recent: int | None = None  # with it, a row a sender, which tells also what is of all time: see Ever
     most: int = 100_000  # rows: those that sent most
     counts: tuple[EngagementCount, ...] | None = None  # which are told beside `sent`; None: all, and the times
-    beside_whole: bool = False  # a row more, the first, without sender: by 0 or 1, what ever happened to any mail
 
     def __post_init__(self) -> None:
-        if (self.recent is not None or self.beside_whole) and (self.by != ("sender",) or self.brief):
-            raise ValueError("`recent` and `beside_whole` are asked by sender alone, and not briefly")
+        if self.recent is not None and (self.by != ("sender",) or self.brief):
+            raise ValueError("`recent` is asked by sender alone, and not briefly")
 
 
 class EngagementCounts(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -54,6 +54,7 @@ from mailvane.maillog.queries import (
     TimeTally,
     TimeTallyQuestion,
 )
+from mailvane.maillog.ranking import RankingQuestion, SenderRanking, ranked_apart
 from mailvane.maillog.refused_questions import RefusedTallyQuestion, RefusedTime, RefusedTimeQuestion
 
 _PATH = "/mailvane/v1/maillog/"
@@ -140,6 +141,9 @@ class RemoteMailLog:
 
     def engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
         return self._ask("engagement", question, list[EngagementCounts])
+
+    def ranking(self, question: RankingQuestion) -> SenderRanking:
+        return ranked_apart(question, self.engagement)
 
     def replies(self, question: ReplyQuestion) -> ReplyPage:
         return self._ask("replies", question, ReplyPage)

@@ -121,6 +121,12 @@ class Texts:
         """Compared by code points."""
         return collate(column, "BINARY" if self._is_sqlite else "C")
 
+    def listed(self, column: ColumnElement[str]) -> ColumnElement[str]:
+        """All values of the rows, in no order, as a JSON array."""
+        if self._is_sqlite:
+            return func.json_group_array(column)
+        return func.coalesce(cast(func.json_agg(column), Text), "[]")
+
     def is_one_of(self, column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
         """Of any number of values: one parameter carries them all."""
         listed = sorted(plain(value) for value in values)

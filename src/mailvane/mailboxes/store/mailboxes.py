@@ -104,9 +104,10 @@ class MailboxStore:
             return tuple(connection.execute(wanted).scalars())
 
     def addresses(self, workspace: int) -> set[str]:
-        wanted = select(_OWN.address).where(_OWN.workspace == workspace)
+        """Of all of them: ten thousand are one text sooner than as many rows."""
+        wanted = select(self._texts.listed(_OWN.address)).where(_OWN.workspace == workspace)
         with self._database.read() as connection:
-            return set(connection.execute(wanted).scalars().all())  # fetched at once, and not row by row
+            return set(value_of(connection.execute(wanted).scalar_one(), list[str]))
 
     def count(self, workspace: int, noticed: bool) -> int:
         """How many there are, of those that appeared by themselves or of the others."""

@@ -74,3 +74,8 @@ def moments_of_page(found: list[int], question: LogQuestion) -> tuple[list[int],
     found = sorted(found, reverse=not question.ascending)
     page = found[question.skip : question.skip + question.limit]
     return page, question.skip - found.index(page[0]) if page else 0
+
+
+def rows_of_page(total: int, question: LogQuestion) -> int:
+    """How many there are on it."""
+    return min(question.limit, max(0, total - question.skip))

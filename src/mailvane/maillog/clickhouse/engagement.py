@@ -132,19 +132,33 @@ def mails_apart(question: EngagementQuestion, weeks: Sequence[Week]) -> Statemen
     return Statement(mails, values_of(question) | {"settled": [week.partition for week in weeks]})
 
 
+def senders_of_weeks(question: EngagementQuestion, weeks: Sequence[Week], known: Known) -> Statement:
+    """What `sums_of_weeks` has by sender, with one count at most, as one row of columns."""
+    sums = sums_of_weeks(question, weeks, known)
+    return Statement(f"SELECT {', '.join(_arrays(question))} FROM ({sums.sql}) AS part", sums.values)
+
+
 def senders_apart(question: EngagementQuestion, weeks: Sequence[Week]) -> Statement:
-    """Likewise, by sender, with the bits of all their mails and whether any is tagged, whenever they were accepted."""
+    """Likewise what the mails of all but these weeks have; and the bits of all those mails, in the window or not."""
     window = " AND ".join(between(question.since, question.until)) or "1"
     counted = ", ".join(_counted(_columns(question), "held"))
-    told = ", ".join(f"{name}_ AS {name}" for name in _columns(question))
     passing = " AND ".join(["bitTest(done, 0)", *filters(question), "_partition_id NOT IN {settled:Array(String)}"])
     found = (
-        f"WITH if({window}, done, 0) AS held SELECT {KEYS['sender']} AS sender_, {counted},"
-        " groupBitOr(done) AS all_done, max(tagged) != 0 AS any_tagged"
-        f" FROM {{engagement}} FINAL PREWHERE {WHOSE} WHERE {passing} GROUP BY sender_"
+        f"WITH if({window}, done, 0) AS held SELECT {KEYS['sender']} AS sender, {counted},"
+        " groupBitOr(done) AS sender_done, max(tagged) != 0 AS sender_tagged"
+        f" FROM {{engagement}} FINAL PREWHERE {WHOSE} WHERE {passing} GROUP BY sender"
     )
+    bits = ("groupBitOr(sender_done) AS all_done", "max(sender_tagged) AS any_tagged")
+    told = ", ".join([*_arrays(question, "_"), *bits])
     values = values_of(question) | {"settled": [week.partition for week in weeks]}
-    return Statement(f"SELECT sender_ AS sender, {told}, all_done, any_tagged FROM ({found})", values)
+    return Statement(f"SELECT {told} FROM ({found}) AS part", values)
+
+
+def _arrays(question: EngagementQuestion, end: str = "") -> Iterator[str]:
+    """Of rows by sender; their counts' names end so."""
+    yield f"groupArrayIf(part.sender, part.sent{end} > 0) AS senders"
+    for name, column in zip(_columns(question), ("sent", "counted"), strict=False):
+        yield f"groupArrayIf(part.{name}{end}, part.sent{end} > 0) AS {column}"
 
 
 def _columns(question: EngagementQuestion) -> list[str]:

@@ -28,18 +28,22 @@ from mailvane.maillog.clickhouse.engagement import (
 )
 from mailvane.maillog.clickhouse.engagement_ever import engagement_and_ever
 from mailvane.maillog.clickhouse.engagement_joined import (
-    SenderBits,
+    Rows,
+    SenderColumns,
+    SenderSums,
     SettledRows,
     by_name,
-    ever,
-    ever_of,
+    by_sender,
     is_joined,
+    is_ranked,
     joined,
     parts_of,
+    ranked,
 )
 from mailvane.maillog.clickhouse.engine import Engine, Statement
 from mailvane.maillog.clickhouse.merged_partitions import SettledWeeks, Week, settled_of
 from mailvane.maillog.queries import EngagementCounts, EngagementQuestion
+from mailvane.maillog.ranking import HAPPENED, RankingQuestion, SenderRanking, of_everything, ranked_apart
 
 log = logging.getLogger(__name__)
 
@@ -52,13 +56,9 @@ class _WeekCounts(EngagementCounts, frozen=True, kw_only=True, gc=False):
 
 Lines = Callable[[Statement], bytes]
 _decoder = msgspec.json.Decoder(EngagementCounts)
-_senders = msgspec.json.Decoder(SenderBits)
+_senders = msgspec.json.Decoder(SenderColumns)
 _weeks = msgspec.json.Decoder(_WeekCounts)
 _NOTHING = EngagementCounts()
-_EVER = (
-    "delivered", "opened", "opened_raw", "clicked", "clicked_raw", "replied", "auto_replied", "tagged", "unsubscribed",
-    "complained",
-)  # fmt: skip
 _REMEMBERED = 20_000  # weeks of workspaces
 _SOURCE = "engagement"
 _ONE_BLOCK = (
@@ -81,18 +81,16 @@ class EngagementDays:
         self._contents: frozenset[str] | None = None  # that are summed up, as far as it is known
         self._dropped = 0  # how often sums were
         self._dropping = False  # whether they are now
-        self._settled_rows = SettledRows()
+        self._settled_rows = SettledRows[Rows]()
+        self._settled_senders = SettledRows[SenderSums]()
         self._wholes: dict[tuple[int, tuple[int, ...], str], EngagementCounts] = {}  # never changed in place
 
     def ask(self, question: EngagementQuestion, lines: Lines) -> list[EngagementCounts]:
         """The answer; `lines` asks the mail log, and gives a JSON document a line."""
-        if self._settles and question == _of_everything(question) and (whole := self._whole(question, lines)):
+        if self._settles and question == of_everything(question) and (whole := self._whole(question, lines)):
             return whole
         if self._settles and is_joined(question) and (rows := self._joined(question, lines)) is not None:
             return rows
-        if question.beside_whole:
-            alone = msgspec.structs.replace(question, beside_whole=False)
-            return [ever(self.ask(_of_everything(question), lines)), *self.ask(alone, lines)]
         return _decoder.decode_lines(self._asked(question, lines))
 
     def _joined(self, question: EngagementQuestion, lines: Lines) -> list[EngagementCounts] | None:
@@ -104,22 +102,40 @@ class EngagementDays:
         rows = self._settled_rows.known(parts.name)
         try:
             settled = by_name(question, _decoder.decode_lines(lines(parts.settled()))) if rows is None else rows
-            if not question.beside_whole:
-                found = joined(question, settled, _decoder.decode_lines(lines(parts.others())))
-            else:
-                whole = self._of_weeks(question, parts.weeks, lines)
-                senders = _senders.decode_lines(lines(parts.others()))
-                told = ever([*whole.values(), ever_of(senders)])
-                found = [told, *joined(question, settled, (row for row in senders if row.sent))]
+            found = joined(question, settled, _decoder.decode_lines(lines(parts.others())))
         except StoreDamaged:
             return None
         if not self._still(known, dropped):
             return None
         if rows is None:
             self._settled_rows.learn(parts.name, settled)
-        if question.beside_whole:
-            self._remember(question, whole)
         return found
+
+    def ranked(self, question: RankingQuestion, lines: Lines) -> SenderRanking:
+        """All senders in their order; `lines` as above."""
+        if self._settles and is_ranked(question) and (found := self._ranked(question, lines)) is not None:
+            return found
+        return ranked_apart(question, lambda each: self.ask(each, lines))
+
+    def _ranked(self, question: RankingQuestion, lines: Lines) -> SenderRanking | None:
+        """Likewise joined. None: ask as ever."""
+        dropped, known = self._dropped, self._known()
+        parts = parts_of(question.by_sender, known)
+        if not parts.weeks:
+            return None
+        sums = self._settled_senders.known(parts.name)
+        try:
+            settled = by_sender(_senders.decode(lines(parts.settled_senders()))) if sums is None else sums
+            whole = self._of_weeks(question.log, parts.weeks, lines)
+            others = _senders.decode(lines(parts.other_senders()))
+        except StoreDamaged:
+            return None
+        if not self._still(known, dropped):
+            return None
+        if sums is None:
+            self._settled_senders.learn(parts.name, settled)
+        self._remember(question.log, whole)
+        return ranked(question, settled, others, whole.values())
 
     def _asked(self, question: EngagementQuestion, lines: Lines) -> bytes:
         for _ in range(_ROUNDS if self._settles else 0):
@@ -294,17 +310,12 @@ def _statement(question: EngagementQuestion, known: Known = NOTHING_KNOWN) -> St
     return engagement_of(question, known) if question.recent is None else engagement_and_ever(question, known)
 
 
-def _of_everything(question: EngagementQuestion) -> EngagementQuestion:
-    """What is asked of all mails of a workspace, whoever sent them: what ever happened to any of them."""
-    return EngagementQuestion(workspace=question.workspace, relays=question.relays, by=(), brief=True)
-
-
 def _summed(rows: Sequence[EngagementCounts]) -> list[EngagementCounts]:
     """As a brief answer has it, of rows whose `tagged` is of any mail."""
     rows = [row for row in rows if row.sent]
     if not rows:
         return []
-    told: dict[str, Any] = {name: int(any(getattr(row, name) for row in rows)) for name in _EVER}
+    told: dict[str, Any] = {name: int(any(getattr(row, name) for row in rows)) for name in HAPPENED}
     told |= {"tagged": int(told["tagged"] and told["replied"]), "first_at": min(row.first_at for row in rows)}
     told |= {name: sum(getattr(row, name) for row in rows) for name in ("sent", "bounced")}
     return [EngagementCounts(**told)]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Sized
 from operator import attrgetter
-from typing import Any, NamedTuple, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
+import msgspec
 from msgspec import structs
 
 from mailvane.core.moments import DAY_MS
@@ -20,13 +21,16 @@ from mailvane.maillog.clickhouse.engagement import (
     Known,
     mails_apart,
     senders_apart,
+    senders_of_weeks,
     sums_of_weeks,
     whole_days,
 )
 from mailvane.maillog.clickhouse.engine import Statement
 from mailvane.maillog.clickhouse.merged_partitions import Week
 from mailvane.maillog.queries import EngagementCounts, EngagementQuestion
+from mailvane.maillog.ranking import RankingQuestion, SenderRanking, ever
 
+T = TypeVar("T", bound=Sized)
 _MOST_ROWS = 60_000  # are remembered, of all questions together: some 300 bytes each
 _COUNTS = (
     "delivered", "bounced", "opened", "opened_raw", "clicked", "clicked_raw", "replied", "auto_replied", "tagged",
@@ -34,15 +38,24 @@ _COUNTS = (
 )  # fmt: skip
 
 
-class SenderBits(EngagementCounts, frozen=True, kw_only=True, gc=False):
-    """Of a sender, beside what was counted in the window: the bits of all mails, and whether any is tagged."""
+class SenderColumns(msgspec.Struct, frozen=True):
+    """Senders, as many as there are numbers; and the bits of all mails, in the window or not, where they are told."""
 
-    all_done: int
-    any_tagged: int
+    senders: list[str]
+    sent: list[int]
+    counted: list[int] = []  # of a kind, if one is asked for
+    all_done: int = 0
+    any_tagged: int = 0
 
-    def counts(self) -> EngagementCounts:
-        """What was counted in the window alone."""
-        return EngagementCounts(**{name: getattr(self, name) for name in EngagementCounts.__struct_fields__})
+
+class SenderSums(msgspec.Struct, frozen=True):
+    """What settled weeks have for a ranking, by sender, in the order of their addresses."""
+
+    sent: Mapping[str, int]
+    counted: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return len(self.sent) + len(self.counted)
 
 
 Rows = Mapping[Hashable, EngagementCounts]
@@ -59,23 +72,28 @@ class Parts(NamedTuple):
     @property
     def name(self) -> Hashable:
         """What the rows of the weeks are remembered by."""
-        asked = structs.replace(self.question, until=None, most=0, beside_whole=False)
+        asked = structs.replace(self.question, until=None, most=0)
         return asked, tuple(sorted(week.content for week in self.weeks))
 
     def settled(self) -> Statement:
         return sums_of_weeks(structs.replace(self.question, until=None), self.weeks, self.known)
 
     def others(self) -> Statement:
-        """What the mails of all other weeks have; beside the whole, also those before and after the window."""
-        apart = senders_apart if self.question.beside_whole else mails_apart
-        return apart(self.question, self.weeks)
+        """What the mails of all other weeks have."""
+        return mails_apart(self.question, self.weeks)
+
+    def settled_senders(self) -> Statement:
+        """What `settled` has, by sender, as columns."""
+        return senders_of_weeks(structs.replace(self.question, until=None), self.weeks, self.known)
+
+    def other_senders(self) -> Statement:
+        """Likewise what the mails of all other weeks have, also of those before and after the window."""
+        return senders_apart(self.question, self.weeks)
 
 
 def is_joined(question: EngagementQuestion) -> bool:
-    """Whether sums have what is asked, and of whole days; and all mail is asked for where all of it is."""
+    """Whether sums have what is asked, and of whole days."""
     if question.brief or question.recent is not None or whole_days(question) is None:
-        return False
-    if question.beside_whole and (question.senders is not None or question.domains is not None):
         return False
     return question.since is None or question.since % DAY_MS == 0
 
@@ -90,14 +108,11 @@ def joined(question: EngagementQuestion, settled: Rows, others: Iterable[Engagem
     """As one answer: those that sent most first."""
     found, name = dict(settled), named(question)
     counts = ("sent", *(_COUNTS if question.counts is None else question.counts))
-    by_sender_alone = question.by == ("sender",) and len(counts) == 1  # of ten thousand and more
     for row in others:
         key = name(row)
         before = found.get(key)
         if before is None:
-            found[key] = row.counts() if isinstance(row, SenderBits) else row
-        elif by_sender_alone:
-            found[key] = EngagementCounts(sender=row.sender, sent=before.sent + row.sent)
+            found[key] = row
         else:
             found[key] = _added(question, counts, before, row)
     rows = sorted(found.values(), key=name) if question.by else list(found.values())
@@ -121,38 +136,56 @@ def named(question: EngagementQuestion) -> Callable[[EngagementCounts], Any]:
     return attrgetter(*question.by) if question.by else lambda _row: ()
 
 
-def ever(rows: Iterable[EngagementCounts]) -> EngagementCounts:
-    """Whether anything ever happened to any of these, by 0 or 1; `tagged` is of any mail, replied or not."""
-    rows = list(rows)
-    told: dict[str, Any] = {name: int(any(getattr(row, name) for row in rows)) for name in ("sent", "tagged", *BITS)}
-    return EngagementCounts(**told | {"tagged": int(told["tagged"] and told["replied"])})
+def is_ranked(question: RankingQuestion) -> bool:
+    """Whether a ranking can be joined: all mail is asked for where all of it is."""
+    return is_joined(question.by_sender) and question.log.senders is None and question.log.domains is None
 
 
-def ever_of(senders: Iterable[SenderBits]) -> EngagementCounts:
-    """Likewise, by their bits."""
-    done = tagged = 0
-    for row in senders:
-        done |= row.all_done
-        tagged |= row.any_tagged
-    told: dict[str, Any] = {name: int(done & bit != 0) for name, bit in BITS.items()}
-    return EngagementCounts(sent=done & 1, tagged=tagged, **told)
+def ranked(
+    question: RankingQuestion, settled: SenderSums, others: SenderColumns, whole: Iterable[EngagementCounts]
+) -> SenderRanking:
+    """As one answer; `whole`: what the settled weeks sum up to."""
+    sent = _sum(settled.sent, others.senders, others.sent)
+    order = sorted(sorted(sent), key=sent.__getitem__, reverse=True)[: question.log.most]
+    counted = _sum(settled.counted, others.senders, others.counted)
+    return SenderRanking({sender: sent[sender] for sender in order}, counted, ever([*whole, ever_of(others)]))
 
 
-class SettledRows:
+def _sum(settled: Mapping[str, int], senders: Sequence[str], more: Sequence[int]) -> dict[str, int]:
+    found = dict(settled)
+    for sender, count in zip(senders, more, strict=False):
+        if count:
+            found[sender] = found.get(sender, 0) + count
+    return found
+
+
+def by_sender(columns: SenderColumns) -> SenderSums:
+    """In the order of addresses, in which a ranking that begins with them is sorted sooner."""
+    sent = sorted(zip(columns.senders, columns.sent, strict=True))
+    return SenderSums(dict(sent), dict(zip(columns.senders, columns.counted, strict=False)))
+
+
+def ever_of(senders: SenderColumns) -> EngagementCounts:
+    """What ever happened to any mail, by their bits."""
+    told: dict[str, Any] = {name: int(senders.all_done & bit != 0) for name, bit in BITS.items()}
+    return EngagementCounts(sent=senders.all_done & 1, tagged=senders.any_tagged, **told)
+
+
+class SettledRows(Generic[T]):
     """What settled weeks had for questions, those asked last. Any number of threads may use one."""
 
     def __init__(self) -> None:
-        self._rows: OrderedDict[Hashable, Rows] = OrderedDict()
+        self._rows: OrderedDict[Hashable, T] = OrderedDict()
         self._lock = threading.Lock()
 
-    def known(self, name: Hashable) -> Rows | None:
+    def known(self, name: Hashable) -> T | None:
         with self._lock:
             rows = self._rows.get(name)
             if rows is not None:
                 self._rows.move_to_end(name)
             return rows
 
-    def learn(self, name: Hashable, rows: Rows) -> None:
+    def learn(self, name: Hashable, rows: T) -> None:
         if len(rows) > _MOST_ROWS:
             return
         with self._lock:

@@ -16,7 +16,7 @@ from mailvane.core.errors import InvalidInput
 from mailvane.maillog.clickhouse import hours, inventory, one_moment, owners, queue_ids, schema, senders, terms, upkeep
 from mailvane.maillog.clickhouse import refused as refusals
 from mailvane.maillog.clickhouse import repair as doubt
-from mailvane.maillog.clickhouse.buckets import Bucket, Span, joined, locate, moments_of_page
+from mailvane.maillog.clickhouse.buckets import Bucket, Span, joined, locate, moments_of_page, rows_of_page
 from mailvane.maillog.clickhouse.engagement import received
 from mailvane.maillog.clickhouse.engagement_days import EngagementDays
 from mailvane.maillog.clickhouse.engine import Engine, Statement, parse_address
@@ -75,11 +75,11 @@ from mailvane.maillog.queries import (
     TimeTally,
     TimeTallyQuestion,
 )
+from mailvane.maillog.ranking import RankingQuestion, SenderRanking
 from mailvane.maillog.refused_questions import RefusedTallyQuestion, RefusedTime, RefusedTimeQuestion
 
 _TABLE = re.compile(r"\{(" + "|".join(schema.TABLES) + r")\}")
 _ROUNDS = 10  # at most does one question look for a page that holds what its total says
-_SPARE = 100
 _FEW = 50_000
 _COMPACT = "JSONCompactEachRow"
 
@@ -157,7 +157,7 @@ class ClickHouseMailLog:
         """
         for turn in range(_ROUNDS):
             page = self._search(question, by_moments=turn < _ROUNDS // 2)
-            missing = _expected(page.total, question) - len(page.deliveries)
+            missing = rows_of_page(page.total, question) - len(page.deliveries)
             if not missing:
                 return page
         # Rows leave the answer faster than they are counted: those that are gone are no longer of the total.
@@ -213,10 +213,10 @@ class ClickHouseMailLog:
         if span is None:
             return LogPage(total, [])
         rows = self._rows_of(search, question, waiting, span)
-        if len(rows) != _expected(total, question):
+        if len(rows) != rows_of_page(total, question):
             self.kept.buckets.forget(search.workspace, search.summary)
             # With rows to spare, so that a few may leave the answer before they are read.
-            span = locate(counts, question, 2 * question.limit + _SPARE) or span
+            span = locate(counts, question, 2 * question.limit + 100) or span
             rows = decode_rows(self._lines(search.at_once(waiting, span), _COMPACT))
             if span.ends and (rows or not question.skip):
                 total = max(question.skip + len(rows), total if len(rows) == question.limit else 0)
@@ -339,6 +339,10 @@ class ClickHouseMailLog:
     def engagement(self, question: EngagementQuestion) -> list[EngagementCounts]:
         """What became of mails and what recipients did, by sender, day or campaign; those that sent most first."""
         return self.engagement_days.ask(question, self._lines)
+
+    def ranking(self, question: RankingQuestion) -> SenderRanking:
+        """All senders by what they sent."""
+        return self.engagement_days.ranked(question, self._lines)
 
     def received(self, question: ReceivedQuestion) -> dict[str, int]:
         """How many mails these addresses got; those that got none are left out."""
@@ -494,7 +498,3 @@ class ClickHouseMailLog:
 
     def _number(self, statement: Statement) -> int:
         return int(str(self._rows(statement)[0][0]))
-
-
-def _expected(total: int, question: LogQuestion) -> int:  # rows of a page
-    return min(question.limit, max(0, total - question.skip))
