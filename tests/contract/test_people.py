@@ -154,6 +154,48 @@ def test_members_see_their_workspaces_and_no_others(people: People, ledger: Ledg
     assert people.workspaces(people.visitor(ann.token, NOW)) == []
 
 
+def test_a_member_is_invited_and_logged_out_by_those_in_charge(people: People, ledger: Ledger) -> None:
+    ours, theirs = (ledger.tenants.add_workspace(name, NOW).id for name in ("ours", "theirs"))
+    admin = people.visitor(people.enter_by_link(people.first_link(NOW) or "", HERE, NOW).token, NOW)
+    ann, bob = (people.set_role(ours, f"{name}@x.example", Role.VIEWER, NOW).id for name in ("ann", "bob"))
+    former = people.invite(admin, ours, ann, NOW)
+    link = people.invite(admin, ours, ann, NOW + 1)
+    with pytest.raises(NotAuthenticated):
+        people.link_user(former, NOW + 2)
+    week = NOW + 7 * DAY_MS
+    assert [each.invited_until for each in people.standings(admin, ours, NOW + 2)] == [week + 1, None]
+    assert people.standings(admin, ours, week + 1)[0].invited_until is None
+    token = people.enter_by_link(link, HERE, week).token
+    with pytest.raises(NotAuthenticated):
+        people.enter_by_link(link, HERE, week)
+    people.set_role(ours, "ann@x.example", Role.OWNER, NOW)
+    owner = people.visitor(token, week)
+    with pytest.raises(NotAllowed, match="run the server"):
+        people.invite(owner, ours, bob, week)
+    with pytest.raises(ProofNeeded):
+        people.invite(admin, ours, bob, week)
+    people.set_password(owner, PASSWORD, week)
+    again = people.visitor(people.enter_by_link(people.login_link("admin", week), HERE, week).token, week)
+    with pytest.raises(InvalidFields, match="has a way in"):
+        people.invite(again, ours, ann, week)
+    with pytest.raises(NotFound):
+        people.invite(again, theirs, ann, week)
+    entered = people.enter_by_link(people.login_link("bob@x.example", week), HERE, week).token
+    seen = {each.user.name: (len(each.sessions), each.is_in_hand) for each in people.standings(owner, ours, week)}
+    assert seen == {"ann@x.example": (1, True), "bob@x.example": (1, True)}
+    people.set_role(theirs, "bob@x.example", Role.VIEWER, NOW)
+    with pytest.raises(NotAllowed, match="not yours"):
+        people.end_all(owner, ours, bob, week)
+    people.visitor(entered, week)
+    people.remove_member(theirs, bob)
+    people.end_all(owner, ours, bob, week)
+    with pytest.raises(NotAuthenticated):
+        people.visitor(entered, week)
+    people.set_role(ours, "admin", Role.VIEWER, NOW)
+    with pytest.raises(NotAllowed):
+        people.end_all(owner, ours, admin.user.id, week)
+
+
 def test_a_member_is_bound_to_domains_until_somebody_says_otherwise(people: People, ledger: Ledger) -> None:
     ours, theirs = (ledger.tenants.add_workspace(name, NOW).id for name in ("ours", "theirs"))
     people.set_role(ours, "ann@x.example", Role.OPERATOR, NOW, Binding(("Shop.example", "a.example", "shop.example")))

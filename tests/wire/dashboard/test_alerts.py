@@ -135,6 +135,12 @@ def test_an_alert_is_silenced_changed_and_removed(world: World) -> None:
     assert operator.post(f"{at}/{one}/snooze", {"for": "1d"}).status_code == 303
     assert alerting.alert(world.ours.workspace.id, one).snoozed_until == NOW + DAY_MS
     assert "Tell again" in operator.get(f"{at}/{one}").text
+    fired = f"/ui/{world.ours.workspace.id}/alerts"
+    assert "tells nobody until" in text_of(operator.get(fired).text)
+    again = operator.post(f"{at}/{one}/snooze", {"for": "", "back": "fired"})
+    assert (again.status_code, again.headers["location"]) == (303, fired)
+    assert "Snooze" in operator.get(fired).text
+    assert alerting.alert(world.ours.workspace.id, one).snoozed_until == 0
     changed = {"type": "IP_IN_RBL", "name": "renamed", "rule.ips": "ALL_IPS", "rule.rbls": "bl.example, b2.example"}
     assert operator.post(f"{at}/{one}", changed).status_code == 303
     assert alerting.alert(world.ours.workspace.id, one).rules[0]["rbls"] == ["bl.example", "b2.example"]

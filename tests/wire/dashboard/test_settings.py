@@ -50,6 +50,32 @@ def test_members_are_changed_by_an_owner_who_proved_it_of_late(world: World) -> 
     assert "Is it still you?" in late.post(at, form).text
 
 
+def test_a_member_is_invited_by_a_link_that_is_shown_once_and_logged_out_everywhere(world: World) -> None:
+    at, people = f"/ui/{world.ours.workspace.id}/settings/members", world.services.dashboard.people
+    people.first_link(NOW)
+    admin, owner = logged_in(world, "admin"), member(world, Role.OWNER)
+    new = {"user": str(people.set_role(world.ours.workspace.id, "new@x.example", Role.VIEWER, NOW).id)}
+    assert "Invite new@x.example" in admin.get(at).text
+    assert "Invite new@x.example" not in owner.get(at).text
+    assert owner.post(f"{at}/access", new).status_code == 403
+    made = admin.post(f"{at}/access", new)
+    found = re.search(r'<code class="secret">http://localhost(/ui/login/[^<]+)</code>', made.text)
+    assert found is not None
+    assert made.headers["cache-control"] == "no-store"
+    assert found[1] not in admin.get(at).text
+    assert "invited, the link opens until" in owner.get(at).text
+    person = Browser(world)
+    assert person.post(found[1]).status_code == 303
+    assert person.get(at).status_code == 200
+    assert "Log out new@x.example everywhere" in owner.get(at).text
+    assert "1 session" in owner.get(at).text
+    assert "1 session" not in person.get(at).text, "a viewer"
+    stranger = people.set_role(world.theirs.workspace.id, "them@x.example", Role.VIEWER, NOW)
+    assert owner.post(f"{at}/access", {"user": str(stranger.id), "act": "end"}).status_code == 404
+    assert owner.post(f"{at}/access", {**new, "act": "end"}).status_code == 303
+    assert person.get(at).headers["location"] == "/ui/login"
+
+
 def logged_in_long_ago(world: World) -> Browser:
     """An owner whose proof is sixteen minutes old."""
     people = world.services.dashboard.people

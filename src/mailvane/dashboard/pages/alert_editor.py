@@ -97,10 +97,11 @@ def remove(services: DashboardServices, visit: Visit) -> Reply:
 
 
 def snooze(services: DashboardServices, visit: Visit) -> Reply:
-    """For a while, or no more."""
+    """For a while, or no more; then back to the list of what fired, where it was asked there."""
     until = visit.now + _SNOOZES[visit.entered("for")] if visit.entered("for") in _SNOOZES else 0
     services.reputation.alerting.snooze(visit.workspace.id, visit.path["alert"], until)
-    return Redirect(f"/ui/{visit.workspace.id}/alerts/rules/{visit.path['alert']}")
+    shown = "" if visit.entered("back") else f"/rules/{visit.path['alert']}"
+    return Redirect(f"/ui/{visit.workspace.id}/alerts{shown}")
 
 
 def _form(services: DashboardServices, visit: Visit, alert: Alert | None, wrong: InvalidFields | None = None) -> Reply:

@@ -30,6 +30,7 @@ class Fired(msgspec.Struct, frozen=True):
     entry: LogEntry
     told: str
     steps: Sequence[Step] = ()  # down to its proof
+    snoozed_until: int | None = None  # its alert; None: that is gone
 
 
 def listed(services: DashboardServices, visit: Visit) -> Reply:
@@ -42,12 +43,15 @@ def listed(services: DashboardServices, visit: Visit) -> Reply:
     )  # fmt: skip
     page = alerting.entries(question)
     more = number * _FIRED < page.total
-    alerts = {alert.id for alert in alerting.alerts(workspace)}
+    alerts = {alert.id: alert.snoozed_until for alert in alerting.alerts(workspace)}
     governed = {domain.name for domain in services.outbound.governance.domains(workspace)}
     values = {
         "section": "Alerts",
         "tab_counts": counts_of(services, visit),
-        "fired": [Fired(entry, told(entry), steps(entry, alerts, governed)) for entry in page.entries],
+        "fired": [
+            Fired(entry, told(entry), steps(entry, alerts.keys(), governed), alerts.get(entry.alert_id))
+            for entry in page.entries
+        ],
         "total": page.total,
         "chosen": state.value if state else "",
         "counts": {each.value: count for each, count in alerting.entry_states(workspace).items()},

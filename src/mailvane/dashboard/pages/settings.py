@@ -53,12 +53,14 @@ def _relay(services: DashboardServices, visit: Visit) -> Relay:
     return found
 
 
-def members(services: DashboardServices, visit: Visit, failure: str = "") -> Reply:
+def members(services: DashboardServices, visit: Visit, failure: str = "", invitation: str = "") -> Reply:
+    """`invitation`: a link that was made just now; nothing shows it again."""
     values = {
         **_of(visit, "Members"),
-        "members": services.people.members(visit.workspace.id),
+        "members": services.people.standings(visit.visitor, visit.workspace.id, visit.now),
         "roles": [each.value for each in Role],
         "failure": failure,
+        "invitation": invitation,
     }
     return Html("members.html", values, 400 if failure else 200)
 
@@ -80,12 +82,31 @@ def set_member(services: DashboardServices, visit: Visit) -> Reply:
     return Redirect(f"/ui/{visit.workspace.id}/settings/members")
 
 
-def remove_member(services: DashboardServices, visit: Visit) -> Reply:
-    visit.visitor.require_proof(visit.now)
+def access(services: DashboardServices, visit: Visit) -> Reply:
+    """Invites a member by a link, or logs them out."""
+    user = _member(services, visit)
+    if visit.entered("act") == "end":
+        services.people.end_all(visit.visitor, visit.workspace.id, user, visit.now)
+        return Redirect(f"/ui/{visit.workspace.id}/settings/members")
+    try:
+        token = services.people.invite(visit.visitor, visit.workspace.id, user, visit.now)
+    except InvalidFields as error:
+        return members(services, visit, error.message)
+    return members(services, visit, invitation=f"{visit.origin}/ui/login/{token}")
+
+
+def _member(services: DashboardServices, visit: Visit) -> int:
+    """The person that the form names. Raises NotFound."""
     known = {str(user.id): user.id for user, _ in services.people.members(visit.workspace.id)}
     user = known.get(visit.entered("user"))
     if user is None:
         raise NotFound("there is no such member")
+    return user
+
+
+def remove_member(services: DashboardServices, visit: Visit) -> Reply:
+    visit.visitor.require_proof(visit.now)
+    user = _member(services, visit)
     services.people.remove_member(visit.workspace.id, user)
     if user == visit.visitor.user.id and not visit.visitor.user.is_server:
         return Redirect("/ui/workspaces")
@@ -146,6 +167,7 @@ PAGES = (
     Page("post", f"{_AT}/relays/change", change_relay, role=Role.OWNER),
     Page("get", f"{_AT}/members", members),
     Page("post", f"{_AT}/members", set_member, role=Role.OWNER),
+    Page("post", f"{_AT}/members/access", access, role=Role.OWNER),
     Page("post", f"{_AT}/members/remove", remove_member, role=Role.OWNER),
     Page("get", f"{_AT}/telling", telling),
     Page("post", f"{_AT}/telling/rotate", rotate, role=Role.OWNER),

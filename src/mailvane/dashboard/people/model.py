@@ -84,3 +84,17 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     proven_at: int  # when the person last proved who it is: by password or link
     address: str  # of the browser
     agent: str  # what it calls itself
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A member, with what whoever is in charge of them may know."""
+
+    user: User
+    member: Membership
+    sessions: tuple[Session, ...]  # that live, the one used last first
+    invited_until: int | None  # when their newest login link ends; None: there is none that opens
+    is_in_hand: bool  # whether the visitor may end their sessions
+
+    @property
+    def has_way_in(self) -> bool:
+        return self.user.password is not None or self.user.identity is not None

@@ -21,10 +21,11 @@ from mailvane.core.tenants.store import TenantStore
 from mailvane.dashboard.oidc.model import Admission, Proven
 from mailvane.dashboard.people import passwords
 from mailvane.dashboard.people.failures import LoginFailures
-from mailvane.dashboard.people.model import Binding, Membership, Reach, Role, Session, User
+from mailvane.dashboard.people.model import Binding, Membership, Reach, Role, Session, Standing, User
 from mailvane.dashboard.people.store import PeopleStore, SessionLife
 
 LINK_MS = 15 * MINUTE_MS
+INVITATION_MS = 7 * DAY_MS
 PROOF_MS = 15 * MINUTE_MS  # for so long a proof covers keys, members and removal
 FIRST_USER = "admin"
 _LIFE = SessionLife(idle=12 * HOUR_MS, longest=30 * DAY_MS)
@@ -241,6 +242,56 @@ class People:
 
     def remove_member(self, workspace: int, user: int) -> None:
         self._store.remove_membership(user, workspace)
+
+    def standings(self, visitor: Visitor, workspace: int, now: int) -> list[Standing]:
+        """The members as an owner sees them, by name."""
+        sessions: dict[int, list[Session]] = {}
+        for each in self._store.sessions_of_members(workspace, now, _LIFE):
+            sessions.setdefault(each.user, []).append(each)
+        links = self._store.links_until(now)
+        return [
+            Standing(
+                user, member, tuple(sessions.get(user.id, ())), links.get(user.id), self._is_in_charge(visitor, user)
+            )
+            for user, member in self.members(workspace)
+        ]
+
+    def invite(self, visitor: Visitor, workspace: int, user: int, now: int) -> str:
+        """The token of a link that lets a member in who has no way in yet, once, within a week; the only one of theirs.
+
+        For those who run the server: an owner who opened it would be whom other owners take for that person later.
+        Raises InvalidFields, NotAllowed, NotFound, ProofNeeded.
+        """
+        if not visitor.user.is_server:
+            raise NotAllowed("only those who run the server invite people")
+        found = self._in_charge_of(visitor, workspace, user, now)
+        if found.password is not None or found.identity is not None:
+            raise InvalidFields(("user", f"{found.name} has a way in already"))
+        token = secrets.token_urlsafe(_SECRET_BYTES)
+        self._store.add_link(found.id, _hash(token), now + INVITATION_MS, alone=True)
+        return token
+
+    def end_all(self, visitor: Visitor, workspace: int, user: int, now: int) -> None:
+        """Every session of a member. Raises NotAllowed, NotFound, ProofNeeded."""
+        self._store.remove_sessions(self._in_charge_of(visitor, workspace, user, now).id)
+
+    def _in_charge_of(self, visitor: Visitor, workspace: int, user: int, now: int) -> User:
+        """A member. Raises NotAllowed, NotFound, ProofNeeded."""
+        visitor.require_proof(now)
+        found = next((each for each, _ in self.members(workspace) if each.id == user), None)
+        if found is None:
+            raise NotFound("there is no such member")
+        if not self._is_in_charge(visitor, found):
+            raise NotAllowed(f"{found.name} is a member of workspaces that are not yours, too: ask who runs the server")
+        return found
+
+    def _is_in_charge(self, visitor: Visitor, user: User) -> bool:
+        """Whether nothing opens to the person that the visitor does not own: it would be shut to them there, too."""
+        if visitor.user.is_server:
+            return True
+        return not user.is_server and all(
+            visitor.may(each.workspace, Role.OWNER) for each in self._store.memberships(user.id)
+        )
 
     def _check(self, user: User | None, password: str, browser: Browser, now: int) -> None:
         if self._failures.are_too_many(browser.address, now):

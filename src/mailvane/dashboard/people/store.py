@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mailvane.core.decoding import prepared
@@ -123,11 +124,19 @@ class PeopleStore:
         with self._database.write() as connection:
             connection.execute(delete(memberships).where(table.user_id == user, table.workspace == workspace))
 
-    def add_link(self, user: int, secret: bytes, expires_at: int) -> None:
-        """A link that opens once."""
+    def add_link(self, user: int, secret: bytes, expires_at: int, *, alone: bool = False) -> None:
+        """A link that opens once. Alone: every other one of the person opens no more."""
         values = {"secret": secret, "user_id": user, "expires_at": expires_at}
         with self._database.write() as connection:
+            if alone:
+                connection.execute(delete(login_links).where(login_links.c.user_id == user))
             connection.execute(insert(login_links).values(values))
+
+    def links_until(self, now: int) -> Mapping[int, int]:
+        """By person, until when the last of their links opens."""
+        wanted = select(login_links.c.user_id, func.max(login_links.c.expires_at)).group_by(login_links.c.user_id)
+        with self._database.read() as connection:
+            return {user: until for user, until in connection.execute(wanted) if until > now}
 
     def link_user(self, secret: bytes, now: int) -> User | None:
         """Whose link it is, while it may be used; it stays."""
@@ -188,6 +197,18 @@ class PeopleStore:
         wanted = select(sessions).where(sessions.c.user_id == user, life.lives(now))
         with self._database.read() as connection:
             return [_session(row) for row in connection.execute(wanted.order_by(sessions.c.seen_at.desc()))]
+
+    def sessions_of_members(self, workspace: int, now: int, life: SessionLife) -> list[Session]:
+        """Those of all members that live, the one used last first."""
+        members = select(memberships.c.user_id).where(memberships.c.workspace == workspace)
+        wanted = select(sessions).where(sessions.c.user_id.in_(members), life.lives(now))
+        with self._database.read() as connection:
+            return [_session(row) for row in connection.execute(wanted.order_by(sessions.c.seen_at.desc()))]
+
+    def remove_sessions(self, user: int) -> None:
+        """All of a person."""
+        with self._database.write() as connection:
+            connection.execute(delete(sessions).where(sessions.c.user_id == user))
 
     def touch(self, session: str, now: int) -> None:
         """It is in use."""
