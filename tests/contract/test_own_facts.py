@@ -152,6 +152,36 @@ def test_limits_of_the_operator_and_of_governed_domains(server: Server) -> None:
     assert server.tried(draft, NOW + 25 * HOUR_MS) == [1, 2, 1442]
 
 
+def test_a_limit_that_is_raised_or_taken_away_is_told_of_no_more(server: Server) -> None:
+    governance = governance_of(OutboundSettings(), server.ledger)
+    added(server.ledger, Domain(id=0, workspace=server.workspace, name="ours.example", created_at=NOW,
+                                monthly_limit=10, daily_limit=20))  # fmt: skip
+    server.ledger.send_limits.put(SenderLimit(kind=LimitKind.LOGIN, name="*", daily=10))
+    draft = server.alert(QUOTA)
+    server.send(9, 0.1, login="bob")
+    server.tick(1)
+    assert sorted(named(server.told())) == [
+        (1, "DOMAIN", "ours.example", 90.0, "MONTH"), (1, "LOGIN", "bob", 90.0, "DAY")
+    ]  # fmt: skip
+
+    def firing(minute: int) -> list[tuple[str, float]]:
+        trial = server.alerting.trial(server.workspace, draft, NOW + minute * MINUTE_MS)
+        return [(item["name"], item["value"]) for rule in trial.fired for item in rule.matchings["items"]]
+
+    again = SharedFacts(server.ledger, server.alerting.evaluate)  # as after a restart: it knows what was told
+    governance.change("ours.example", {"monthly_limit": 12}, "us", NOW + MINUTE_MS)
+    server.ledger.send_limits.remove(LimitKind.LOGIN, "*")
+    again.look(NOW + 2 * MINUTE_MS)
+    assert firing(2) == [], "75 % of one, and the other is gone"
+    governance.change("ours.example", {"monthly_limit": 11}, "us", NOW + 2 * MINUTE_MS)
+    server.ledger.send_limits.put(SenderLimit(kind=LimitKind.LOGIN, name="bob", daily=10))
+    again.look(NOW + 3 * MINUTE_MS)
+    assert firing(3) == [("ours.example", 81.8)], "of a limit that was gone nothing is told before its next step"
+    again.look(NOW + 4 * MINUTE_MS)
+    kept = server.ledger.observations.latest(server.workspace, [ObservationKind.QUOTA], ["ours.example"])
+    assert max(one.at for one in kept) == NOW + 3 * MINUTE_MS, "told once"
+
+
 def test_a_domain_that_the_guillotine_stops_and_somebody_restores(server: Server) -> None:
     added(server.ledger, Domain(id=0, workspace=server.workspace, name="ours.example", created_at=NOW))
     draft = server.alert({"type": "MV_SENDING_STOPPED", "domains": ["ALL_DOMAINS"]})

@@ -54,6 +54,7 @@ from mailvane.outbound.store.domains import DomainStore
 from mailvane.outbound.store.holds import HoldTable
 from mailvane.outbound.store.limits import LimitStore
 from mailvane.outbound.store.marks import LimitMarks
+from mailvane.outbound.store.present_limits import PresentLimits
 from mailvane.outbound.store.suppressions import SuppressionStore
 from mailvane.reputation.alerts.stores import AlertingStores
 from mailvane.reputation.store.alert_log import AlertLogStore
@@ -79,6 +80,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     domains: DomainStore
     send_limits: LimitStore
     limit_marks: LimitMarks
+    present_limits: PresentLimits
     suppressions: SuppressionStore
     holds: HoldTable
     billing: BillingStore
@@ -142,6 +144,7 @@ def ledger_on(database: Database) -> Ledger:
         domains=DomainStore(database, sender_limits),
         send_limits=LimitStore(database),
         limit_marks=LimitMarks(database),
+        present_limits=PresentLimits(database, sender_limits),
         suppressions=suppressions,
         holds=HoldTable(database),
         billing=BillingStore(database),

@@ -13,14 +13,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
+import msgspec
+
 from mailvane.core.errors import InvalidInput, MailvaneError
 from mailvane.core.leasing import Leasing
 from mailvane.core.moments import HOUR_MS, MINUTE_MS
 from mailvane.core.periodic import every
 from mailvane.maillog.postfix.journald import newest_entry
 from mailvane.maillog.settings import PostfixLog
-from mailvane.outbound.model import DEFAULT_WORKSPACE, LimitMark
+from mailvane.outbound.model import DEFAULT_WORKSPACE, LimitKind, LimitMark, LimitWindow
 from mailvane.outbound.store.marks import step_of
+from mailvane.outbound.store.present_limits import LimitName
 from mailvane.reputation.alerts.mail_questions import LATE_MS, STEP_MS
 from mailvane.reputation.heartbeats import Heartbeat
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Source
@@ -36,6 +39,7 @@ _LEASE = "own facts"
 _AGAIN_SECONDS = 15.0
 _SHARED = (ObservationKind.STOPPED, ObservationKind.SOURCE_STATE, ObservationKind.HEARTBEAT)
 _LOCAL = (ObservationKind.LOG_SILENCE,)
+_ToldLimit = tuple[int, str, str]  # workspace, whose, and which
 Evaluate = Callable[[int, Collection[Source], int], object]
 
 
@@ -89,6 +93,8 @@ class SharedFacts:
         self._ledger = ledger
         self._evaluate = evaluate
         self._marked_until = self._step = 0
+        self._limits: dict[_ToldLimit, Observation] = {}  # what was told of those whose window is not over
+        self._recalled: set[int] = set()  # workspaces whose are known
         self._spells = Spells(ledger.observations, lambda kind, _: kind in _SHARED)
 
     def look(self, now: int) -> None:
@@ -110,17 +116,35 @@ class SharedFacts:
                 log.warning("alerts of workspace %d could not be evaluated: %s", workspace, error)
 
     def _tell_limits(self, ids: dict[int, str], now: int) -> None:
-        """The newest step of each limit that was passed since the last look."""
-        newest: dict[int, dict[tuple[str, str], Observation]] = {}
+        """The newest step of each limit that was passed since the last look, and each that is of another number now."""
+        self._recall_limits(ids)
+        told: dict[_ToldLimit, Observation] = {}
         nobody = _nobody(ids)
         for mark in self._ledger.limit_marks.since(self._marked_until or now - HOUR_MS, now):
             workspace = mark.workspace if mark.workspace in ids else nobody
             if workspace is not None:
-                told = _told(mark, now)
-                newest.setdefault(workspace, {})[told.asset, told.key] = told
-        for workspace, found in newest.items():
-            self._ledger.observations.observe(workspace, found.values())
+                one = _told(mark, now)
+                told[workspace, one.asset, one.key] = one
+        known = self._limits | told
+        self._limits = {key: one for key, one in known.items() if one.data["until"] > now and one.data["percent"]}
+        present = self._ledger.present_limits.of({_limit_of(one) for one in self._limits.values()}, now)
+        for key, one in self._limits.items():
+            if one.data["most"] not in (numbers := present[_limit_of(one)]):
+                told[key] = _told_anew(one, max(numbers, default=None), now)
+        found: dict[int, list[Observation]] = {}
+        for (workspace, _, _), one in told.items():
+            found.setdefault(workspace, []).append(one)
+        for workspace, observations in found.items():
+            self._ledger.observations.observe(workspace, observations)
+        self._limits |= told
         self._marked_until = now
+
+    def _recall_limits(self, workspaces: Collection[int]) -> None:
+        """What was told before this process did."""
+        for workspace in set(workspaces) - self._recalled:
+            for one in self._ledger.observations.latest(workspace, [ObservationKind.QUOTA]):
+                self._limits[workspace, one.asset, one.key] = one
+            self._recalled.add(workspace)
 
     def _stopped(self, now: int) -> Iterator[Holding]:
         for one in self._ledger.limit_marks.stopped():
@@ -180,6 +204,17 @@ def _nobody(ids: dict[int, str]) -> int | None:
     """Whose the mail of nobody in particular is: the default workspace's, or that of the only one."""
     default = next((number for number, name in ids.items() if name == DEFAULT_WORKSPACE), None)
     return default if default is not None else next(iter(ids)) if len(ids) == 1 else None
+
+
+def _limit_of(told: Observation) -> LimitName:
+    return LimitName(LimitKind(told.data["kind"]), told.asset, LimitWindow(told.data["window"]))
+
+
+def _told_anew(told: Observation, most: int | None, now: int) -> Observation:
+    """As much was sent, of another limit; None: of none."""
+    share = 0 if most is None else step_of(told.data["sent"], most)
+    data = {**told.data, "percent": share} | ({} if most is None else {"most": most})
+    return msgspec.structs.replace(told, at=now, seen_at=now, data=data)
 
 
 def _told(mark: LimitMark, now: int) -> Observation:
