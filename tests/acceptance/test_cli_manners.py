@@ -127,6 +127,16 @@ def test_an_alert_is_created_edited_and_deleted(installation: Installation, tmp_
     assert (changed["id"], changed["name"], changed["rules"]) == (made["id"], "listed", [rule])
     assert (changed["is_instant_alert"], changed["instant_alert_email"], changed["is_active"]) == (False, None, False)
     assert changed["webhook_url"] == "https://hooks.example.com/x"
+    installation.run("channels", "add", "ops hook", "https://hooks.example.com/y")
+    draft.write_text(json.dumps({**made, "name": "copied", "channels": ["ops hook"]}))
+    copied = installation.answer("alerts", "create", str(draft))
+    assert (copied["name"], len(copied["channel_ids"])) == ("copied", 1)
+    assert "deleted" in installation.run("alerts", "delete", copied["id"]).stdout
+    draft.write_text(json.dumps({"name": "x", "rules": [rule], "chanels": []}))
+    for asked in (("create",), ("test",), ("backtest",), ("edit", made["id"])):
+        told = installation.run("alerts", *asked, str(draft), succeeds=False).stderr
+        assert "an alert has no 'chanels'; did you mean channels?" in told, asked
+    assert "it tells nobody" in installation.run("alerts", "edit", made["id"], "--webhook", "").stdout
     by_options = installation.answer("alerts", "create", "--name", "options", "--rule", json.dumps(rule))
     assert [each["name"] for each in installation.answer("alerts", "list")] == ["listed", "options"]
     impossible: list[tuple[str, ...]] = [

@@ -47,9 +47,13 @@ def check_names(table: Mapping[str, Any], names: Collection[str], where: str) ->
 def check_name(name: str, names: Collection[str], what: str, where: str = "") -> None:
     """Raises InvalidSetting for a name that there is not."""
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise InvalidSetting(f"{where}{name}: there is no such {what}{hint}")
+        raise InvalidSetting(f"{where}{name}: there is no such {what}{nearest(name, names)}")
+
+
+def nearest(name: str, names: Collection[str]) -> str:
+    """To be said after a name that there is not: which one may have been meant."""
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def beside(path: Path, text: str) -> Path:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,14 +11,13 @@ from rich.text import Text
 
 from mailvane.core.cli.rendering import console, print_json
 from mailvane.core.cli.selection import chosen_workspace
-from mailvane.core.decoding import prepared
-from mailvane.core.errors import InvalidFields, InvalidInput
+from mailvane.core.errors import InvalidInput
 from mailvane.notify.model import Severity
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.model import Alert
+from mailvane.reputation.cli.alert_files import CHANNELS, draft_of, fields_of, told_by
 from mailvane.reputation.cli.program import ReputationProgram, reputation_program
 
-_LARGEST_FILE = 1 << 20
 _WORKSPACE = typer.Option(None, help="Whose alert; not needed when there is one workspace.")
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 _FILE = typer.Argument(None, metavar="[FILE]", help="A JSON file with fields of an alert; `-` is standard input.")
@@ -69,7 +66,7 @@ def create(  # noqa: PLR0913  each option is a field of the alert
         name=name, rules=rules, formula=formula, mail=mail, webhook=webhook, slack=slack, daily=daily, active=active,
         severity=severity, channels=_ids(program, owner, channels),
     )  # fmt: skip
-    draft = _draft({"name": "", "rules": [], **_read(file), **said})
+    draft = draft_of({"name": "", "rules": [], **_read(program, owner, file), **said})
     _show(program, program.alerting().create(owner, draft, program.now()), as_json)
 
 
@@ -94,14 +91,14 @@ def edit(  # noqa: PLR0913  each option is a field of the alert
     program = reputation_program(context)
     alerting, owner = program.alerting(), chosen_workspace(program.tenancy(), workspace).id
     known = alerting.alert(owner, alert_id)
-    said = _read(file) | _said(
+    said = _read(program, owner, file) | _said(
         name=name, rules=rules, formula=formula, mail=mail, webhook=webhook, slack=slack, daily=daily, active=active,
         severity=severity, channels=_ids(program, owner, channels),
     )  # fmt: skip
     if not said:
         raise InvalidInput("name what is to be changed: a file, or an option")
     kept = {field: getattr(known, field) for field in AlertDraft.__struct_fields__}
-    _show(program, alerting.update(owner, alert_id, _draft({**kept, **said}), program.now()), as_json)
+    _show(program, alerting.update(owner, alert_id, draft_of({**kept, **said}), program.now()), as_json)
 
 
 def delete(
@@ -159,25 +156,14 @@ def _rule(text: str) -> Mapping[str, Any]:
         raise InvalidInput(f"--rule: {error}") from None
 
 
-def _read(file: str | None) -> dict[str, Any]:
-    """Raises InvalidInput."""
-    if file is None:
-        return {}
-    try:
-        text = sys.stdin.buffer.read(_LARGEST_FILE) if file == "-" else Path(file).read_bytes()
-        found = msgspec.json.decode(text, type=dict[str, Any])
-    except OSError as error:
-        raise InvalidInput(f"{file}: {error.strerror}") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"{file} is no alert: {error}") from None
-    return {name: value for name, value in found.items() if name in AlertDraft.__struct_fields__}
-
-
-def _draft(fields: Mapping[str, Any]) -> AlertDraft:
-    try:
-        return msgspec.convert(dict(fields), prepared(AlertDraft))
-    except msgspec.ValidationError as error:
-        raise InvalidFields(("alert", str(error))) from None
+def _read(program: ReputationProgram, owner: int, file: str | None) -> dict[str, Any]:
+    """Raises InvalidInput, NotFound."""
+    fields = {} if file is None else fields_of(file)
+    if (names := fields.pop(CHANNELS, None)) is not None:
+        if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+            raise InvalidInput(f"{file}: {CHANNELS}: expected a list of names")
+        fields["channel_ids"] = _ids(program, owner, names)
+    return fields
 
 
 def _show(program: ReputationProgram, alert: Alert, as_json: bool) -> None:
@@ -185,5 +171,7 @@ def _show(program: ReputationProgram, alert: Alert, as_json: bool) -> None:
         print_json(alert)
         return
     typer.echo(alert.id)
+    if not told_by(alert):
+        console().print(Text("it tells nobody: what fires stands in the log and on the dashboard", "dim"))
     for each in program.alert_warnings().of(alert.workspace, [alert]).get(alert.id, ()):
         console().print(Text(f"warning: {each.field}: {each.message}", "yellow"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,11 @@ from rich.text import Text
 
 from mailvane.core.cli.rendering import console, moment, print_json, print_record
 from mailvane.core.cli.selection import chosen_workspace
-from mailvane.core.decoding import prepared
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS
-from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.alerts.model import Alert, AlertState, EntryState, FiredRule, LogEntry
 from mailvane.reputation.cli import alert_answers, alert_changes
+from mailvane.reputation.cli.alert_files import draft_of, fields_of, told_by
 from mailvane.reputation.cli.program import ReputationProgram, reputation_program
 from mailvane.reputation.questions import EntryQuestion
 from mailvane.reputation.texts.evidence import headline
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 _ITEMS = 5  # of a log entry, on a terminal
 _LAST_ENTRIES = 5
 _ID = 24
-_LARGEST_FILE = 1 << 20
 _WORKSPACE = typer.Option(None, help="Whose alerts; not needed when there is one workspace.")
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 _STATE_STYLE = {EntryState.OPEN: "red", EntryState.ACKNOWLEDGED: "yellow", EntryState.RESOLVED: "green"}
@@ -74,7 +71,7 @@ def list_(context: typer.Context, workspace: str | None = _WORKSPACE, as_json: b
             alert.id,
             alert.name,
             alert.formula + " of " + ", ".join(types) if alert.formula and len(types) > 1 else ", ".join(types),
-            _channels_of(alert),
+            told_by(alert) or "nobody",
             _state(program, alert),
         )
     console().print(table)
@@ -136,7 +133,7 @@ def trial(
     if alert == "-" or "/" in alert or "." in alert or Path(alert).is_file():
         if notify:
             raise InvalidInput("only an alert that is kept has somebody to tell")
-        found = alerting.trial(owner, _draft(alert), program.now())
+        found = alerting.trial(owner, draft_of(fields_of(alert)), program.now())
     else:
         found = alerting.rehearse(owner, alert, notify, program.now())
     if as_json:
@@ -158,7 +155,9 @@ def backtest(
     """When an alert would have fired by what is stored, with what, and how often a week. Nothing is kept."""
     program = reputation_program(context)
     now = program.now()
-    found = program.alerting().backtest(_workspace(program, workspace), _draft(file), now - days * DAY_MS, now)
+    found = program.alerting().backtest(
+        _workspace(program, workspace), draft_of(fields_of(file)), now - days * DAY_MS, now
+    )
     if as_json:
         print_json({**msgspec.to_builtins(found), "per_week": found.per_week})
     else:
@@ -174,28 +173,6 @@ def backtest(
 
 def _workspace(program: ReputationProgram, name: str | None) -> int:
     return chosen_workspace(program.tenancy(), name).id
-
-
-def _draft(file: str) -> AlertDraft:
-    """Raises InvalidInput."""
-    try:
-        text = sys.stdin.buffer.read(_LARGEST_FILE) if file == "-" else Path(file).read_bytes()
-        return msgspec.json.decode(text, type=prepared(AlertDraft))
-    except OSError as error:
-        raise InvalidInput(f"{file}: {error.strerror}") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"{file} is no alert: {error}") from None
-
-
-def _channels_of(alert: Alert) -> str:
-    channels = (
-        ("webhook", alert.webhook_url),
-        ("mail", alert.instant_alert_email if alert.is_instant_alert else None),
-        ("Slack", alert.slack_integration_id),
-        ("daily report", alert.is_in_daily_report),
-        (f"{len(alert.channel_ids)} by name", alert.channel_ids),
-    )
-    return ", ".join(name for name, target in channels if target) or "nobody"
 
 
 def _names_of(program: ReputationProgram, alert: Alert) -> str:
@@ -219,7 +196,7 @@ def _show_alert(program: ReputationProgram, report: AlertReport) -> None:
             "id": alert.id,
             "state": _state(program, alert).plain,
             "severity": alert.severity,
-            "tells": _channels_of(alert),
+            "tells": told_by(alert) or "nobody",
             "channels": _names_of(program, alert) or None,
             "formula": alert.formula if len(alert.rules) > 1 else None,
             "created": moment(alert.created_at, zone),
