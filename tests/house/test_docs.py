@@ -56,8 +56,8 @@ def said_of(rest: list[str]) -> list[str]:
 
 def choices_of(option: Any, otherwise: str) -> list[str]:
     """The words that an option takes; any where it takes any."""
-    kind = option.type_descriptor.annotation if option else None
-    return [one.value for one in kind] if isinstance(kind, type) and issubclass(kind, Enum) else [otherwise]
+    choices = getattr(option.type, "choices", None) if option else None
+    return [one.value if isinstance(one, Enum) else str(one) for one in choices] if choices else [otherwise]
 
 
 def unknown_word(command: Any, words: list[str]) -> str:
