@@ -71,6 +71,7 @@ PAGES = {
     "refused with facets": Budget("/log?q=is:refused", 520),
     "refused with facets, 30 days": Budget("/log?q=is:refused since:30d", 520),
     "domains": Budget("/domains", 150),
+    "domains, their 30 days": Budget("/domains-courses", 400),
     "reputation": Budget("/reputation", 150),
     "alerts": Budget("/alerts", 150),
     "quarantine": Budget("/inbound/quarantine", 150),

@@ -141,7 +141,9 @@ def test_from_the_link_to_the_raw_line(browser: Browser, site: Installation, tmp
 def test_a_domain_is_stopped_and_let_send_again(browser: Browser, site: Installation) -> None:
     watched = logged_in(browser, site)
     page = watched.page
-    page.goto(f"{site.url}/ui/1/domains/shop.example")
+    page.goto(f"{site.url}/ui/1/domains")
+    page.locator("td a.course svg[aria-label*='shop.example in 30 days']").wait_for()  # loaded after the page
+    page.click("td >> text=shop.example")
     page.click("text=Stop it now")
     page.wait_for_selector("text=stopped")
     page.goto(f"{site.url}/ui/1")

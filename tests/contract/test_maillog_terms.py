@@ -225,6 +225,13 @@ def test_states_are_counted_over_time(maillog: ClickHouseMailLog, asking: int) -
     ]  # fmt: skip
 
 
+def test_days_are_counted_of_named_senders_alone(maillog: ClickHouseMailLog, asking: int) -> None:
+    log = question("", asking, (1,), NOON, ZoneInfo("UTC"))
+    found = maillog.over_time(TimeTallyQuestion(log, DAY, ("a.example", "none.example")))
+    assert {each.domain for each in found} == {"a.example"}
+    assert sum(each.count for each in found) == maillog.tally(TallyQuestion(log, "sender_domain", 1))[0].count == 3
+
+
 def test_a_state_that_does_not_exist_is_refused(maillog: ClickHouseMailLog, asking: int) -> None:
     log = question("", asking, (1,), NOON, ZoneInfo("UTC"))
     lost = (Term("is", (Pattern("lost", Match.WHOLE),)),)

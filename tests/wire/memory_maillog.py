@@ -164,8 +164,14 @@ class MemoryMailLog:
 
     def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
         rows = self.search(structs.replace(question.log, limit=10**6, skip=0)).deliveries
-        counts = Counter((row.accepted_at // question.step * question.step, row.status) for row in rows)
-        return [TimeTally(since, status, count) for (since, status), count in sorted(counts.items())]
+        found = [
+            (row.accepted_at // question.step * question.step, row.status, domain if question.domains else "")
+            for row in rows
+            if not question.domains or (domain := row.sender.rpartition("@")[2]) in question.domains
+        ]
+        return [
+            TimeTally(since, status, count, domain) for (since, status, domain), count in sorted(Counter(found).items())
+        ]
 
     def figures(self, question: FigureQuestion) -> list[Figure]:
         """Nothing: no exchange that is judged here has an alert over them."""

@@ -30,23 +30,10 @@ class Pattern(msgspec.Struct, frozen=True):
 
 
 TermField = Literal[
-    "text",
-    "from",
-    "to",
-    "subject",
-    "answer",
-    "why",
-    "is",
-    "mx",
-    "host",
-    "login",
-    "origin",
-    "queue",
-    "id",
-    "msgid",
-    "author",
-    "transport",
-]  # as `query_language` names it; "text": sender, recipient, subject or Message-ID. Only programs ask for the last two:
+    "text", "from", "to", "subject", "answer", "why", "is", "mx", "host", "login", "origin", "queue", "id", "msgid",
+    "author", "transport",
+]  # fmt: skip
+# As `query_language` names it; "text": sender, recipient, subject or Message-ID. Only programs ask for the last two:
 # "author", the address of From, or of the envelope where that is not known, in lower case; "transport", of the last try
 
 
@@ -188,6 +175,7 @@ class TimeTallyQuestion(msgspec.Struct, frozen=True):
 
     log: LogQuestion
     step: int
+    domains: tuple[str, ...] = ()  # only mail of these senders' domains, told apart; none: all of it together
 
 
 class DelayQuestion(msgspec.Struct, frozen=True):
@@ -221,6 +209,7 @@ class TimeTally(msgspec.Struct, frozen=True):
     since: int
     status: DeliveryStatus
     count: int
+    domain: str = ""  # of the sender; "": they are not told apart
 
 
 class RefusedPlace(msgspec.Struct, frozen=True):

@@ -49,6 +49,7 @@ OF_DOMAINS = {
     ("get", "/{workspace:int}/mail/{mail:str}/events.json"),
     ("get", "/{workspace:int}/domains"),
     ("get", "/{workspace:int}/domains.csv"),
+    ("get", "/{workspace:int}/domains-courses"),
     ("get", "/{workspace:int}/domains/{name:str}"),
     ("post", "/{workspace:int}/domains/{name:str}/stop"),
     ("post", "/{workspace:int}/domains/{name:str}/restore"),

@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from mailvane.core.errors import ChangedMeanwhile
-from mailvane.core.moments import HOUR_MS
+from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.dashboard.people.model import Role
 from mailvane.maillog.model import EventType
 from mailvane.outbound.domain_changes import Author
@@ -133,6 +133,26 @@ def test_the_list_says_what_dns_says_as_the_page_does(world: World, operator: Br
     assert told[0][1] in text_of(operator.get(f"/ui/{mine}/domains/{name}/auth").text)
     unwatched = re.findall(rf'aria-label="\w+ of {NAME}: [^"]+"><use href="#(\w+)"', page)
     assert unwatched == ["unknown"] * 3
+
+
+def test_the_list_draws_the_deliveries_of_thirty_days_of_each_domain(world: World, operator: Browser) -> None:
+    mine, other = world.ours.workspace.id, structs.replace(failed(world, 4), sender="a@other.example")
+    ago = [structs.replace(failed(world, number), accepted_at=NOW - days * DAY_MS, at=NOW - days * DAY_MS)
+           for number, days in ((1, 2), (2, 2), (3, 29), (5, 30), (6, 0))]  # fmt: skip
+    world.record(world.ours, other, *ago)
+    part = operator.get(f"/ui/{mine}/domains-courses").text
+    told = f"4 deliveries of {NAME} in 30 days, at most 2 a day (15 Jan); today 1, yesterday 0"
+    assert re.findall(r'data-into="course-(\d+)"', part) == [str(world.services.outbound.governance.domain(NAME).id)]
+    assert f'aria-label="{told}"' in part
+    linked = re.search(r'class="course" href="([^"]+)"', part)
+    assert linked is not None
+    log = text_of(operator.get(linked[1]).text)
+    assert "r3@isp.example" in log
+    assert "r5@isp.example" not in log
+    page = operator.get(f"/ui/{mine}/domains").text
+    assert f'data-load="/ui/{mine}/domains-courses"' in page
+    assert told not in page, "it is not waited for"
+    assert f'aria-label="{told}"' in operator.get(f"/ui/{mine}/domains?courses=1").text, "without a script"
 
 
 def stopped(world: World, at: int, *, least: int = 20) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from markupsafe import Markup
@@ -11,6 +11,7 @@ from mailvane.core.errors import AlreadyExists, ChangedMeanwhile, InvalidInput
 from mailvane.dashboard.pages.chain import word
 from mailvane.dashboard.pages.csv_files import csv_file
 from mailvane.dashboard.pages.domain_approach import approach_of
+from mailvane.dashboard.pages.domain_courses import DAYS, Course, courses_of
 from mailvane.dashboard.pages.domain_story import STORED, stop_of, stopped_by, story
 from mailvane.dashboard.pages.log import question_of
 from mailvane.dashboard.pages.log_links import link
@@ -98,6 +99,8 @@ def listed(services: DashboardServices, visit: Visit, failure: str = "") -> Repl
         "proofs": {row.domain.name: proofs(row.domain, watched.get(row.domain.name, ())) for row in rows},
         "stopped": sum(row.domain.stopped for row in rows),
         "full": sum(bool(row.full) and not row.domain.stopped for row in rows),
+        "courses": _courses(services, visit, rows) if visit.asked("courses") else {},
+        "log_of": {row.domain.name: link(visit, f"from:{row.domain.name} since:{DAYS}d") for row in rows},
         "held": _held(services),
         "suppressed": services.outbound.suppressions.summary(visit.workspace.id, visit.now) if whole else None,
         "reasons": list(SuppressionReason),
@@ -107,6 +110,10 @@ def listed(services: DashboardServices, visit: Visit, failure: str = "") -> Repl
         "asked_name": visit.entered("name") or visit.asked("govern"),
     }
     return Html("domains.html", values, 400 if failure else 200)
+
+
+def _courses(services: DashboardServices, visit: Visit, rows: Sequence[Row]) -> dict[str, Course]:
+    return {each.domain.name: each for each in courses_of(services, visit, [row.domain for row in rows])}
 
 
 def as_csv(services: DashboardServices, visit: Visit) -> Reply:

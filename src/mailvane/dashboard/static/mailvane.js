@@ -28,7 +28,10 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 for (const place of document.querySelectorAll("[data-load]")) {
   fetch(place.dataset.load, { headers: { Accept: "text/html" } })
     .then((answer) => answer.ok ? answer.text() : Promise.reject(answer.status))
-    .then((text) => { place.innerHTML = text; }, () => { place.dataset.failed = ""; });
+    .then((text) => {
+      place.innerHTML = text;
+      for (const part of place.querySelectorAll("[data-into]")) document.getElementById(part.dataset.into)?.replaceChildren(part);
+    }, () => { place.dataset.failed = ""; });
 }
 
 // Whether the page is told of changes. The stream itself is htmx's.

@@ -316,8 +316,8 @@ class ClickHouseMailLog:
 
     def over_time(self, question: TimeTallyQuestion) -> list[TimeTally]:
         """How many deliveries of each state in each stretch of time, the oldest first."""
-        step = question.step
-        return terms.time_tallies(step, self._tallies.counted(question.log, terms.OVER_TIME, step=step))
+        how, values = terms.over_time(question)
+        return terms.time_tallies(question.step, self._tallies.counted(question.log, how, **values))
 
     def _is_waiting(self, question: LogQuestion) -> bool:
         """Whether there may be mails in the window that wait untried.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from mailvane.core.errors import InvalidInput
 from mailvane.maillog.clickhouse.rows import STATUSES
 from mailvane.maillog.model import DeliveryStatus, parse_mail_id
-from mailvane.maillog.queries import Delays, Match, Pattern, Tally, Term, TimeTally, least_kept
+from mailvane.maillog.queries import Delays, Match, Pattern, Tally, Term, TimeTally, TimeTallyQuestion, least_kept
 
 _Rows = Sequence[tuple[object, ...]]  # as an engine gives them
 
@@ -121,12 +121,16 @@ def delays(by: str) -> How:
     return How(columns, f"SELECT {value} AS value, count() AS rows, {quantiles}", order)
 
 
-OVER_TIME = How(
-    "accepted_at, state",
-    f"SELECT intDiv(accepted_at, {{step:Int64}}) AS place, {RANK} AS rank, count()",
-    "GROUP BY place, rank ORDER BY place, rank LIMIT 20000",
-)
-"""Likewise, to count rows of each state in stretches of `step`."""
+def over_time(question: TimeTallyQuestion) -> tuple[How, dict[str, object]]:
+    """Likewise, to count rows of each state in stretches of time, with values of its own."""
+    select = f"SELECT intDiv(accepted_at, {{step:Int64}}) AS place, {RANK} AS rank, count()"
+    if not question.domains:
+        how = How("accepted_at, state", select, "GROUP BY place, rank ORDER BY place, rank LIMIT 20000")
+        return how, {"step": question.step}
+    column, domain = GROUPS["sender_domain"]
+    order = "GROUP BY place, rank, domain HAVING domain IN {domains:Array(String)} ORDER BY place, rank, domain"
+    how = How(f"accepted_at, state, {column}", f"{select}, {domain} AS domain", f"{order} LIMIT 200000")
+    return how, {"step": question.step, "domains": list(question.domains)}
 
 
 def tallies(by: str, rows: _Rows) -> list[Tally]:
@@ -144,7 +148,10 @@ def _named(by: str, value: object) -> str:
 
 
 def time_tallies(step: int, rows: _Rows) -> list[TimeTally]:
-    return [TimeTally(int(str(place)) * step, STATUSES[int(str(rank))], int(str(count))) for place, rank, count in rows]
+    return [
+        TimeTally(int(str(place)) * step, STATUSES[int(str(rank))], int(str(count)), *map(str, domain))
+        for place, rank, count, *domain in rows
+    ]
 
 
 def condition(place: int, term: Term) -> tuple[str, dict[str, object]]:
