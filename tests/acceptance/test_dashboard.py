@@ -148,6 +148,8 @@ def test_a_domain_is_stopped_and_let_send_again(browser: Browser, site: Installa
     page.wait_for_selector("text=stopped")
     page.goto(f"{site.url}/ui/1")
     page.click("text=Evidence")
+    page.click("text=Let 20 a day pass")
+    page.wait_for_selector("text=20 mails a day pass as a probation")
     page.click("text=Let shop.example send again")
     page.wait_for_selector("text=Stop it now")
     assert "restored" in page.inner_text("main")

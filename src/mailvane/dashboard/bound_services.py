@@ -241,6 +241,10 @@ class _GovernanceOfDomains(_Refusing):
         self._check(name, workspace)
         return self._governance.what_if(name, since, until, limits, logged, workspace)
 
+    def probation(self, name: str, daily: int, by: Author) -> Domain:
+        self._check(name, by.workspace)
+        return self._governance.probation(name, daily, by)
+
     def stopping(self, domain: Domain, changes: Mapping[str, object]) -> dict[str, object]:
         self._check(domain.name, domain.workspace)
         return self._governance.stopping(domain, changes)

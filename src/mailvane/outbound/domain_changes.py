@@ -97,6 +97,12 @@ def expecting(
     return revise(held)
 
 
+def with_probation(domain: Domain, usual: Guillotine, daily: int) -> Guillotine | None:
+    """Its rule, by which so many mails a day pass while it is suspended. None: that is the installation's, `usual`."""
+    rule = msgspec.structs.replace(domain.guillotine or usual, probation_daily=daily)
+    return None if rule == usual else rule
+
+
 def counting_anew(held: Sequence[HeldDomain], revise: Revise, now: int) -> Revision:
     """Where a revision of one domain lets it send again, its rates begin anew: the next bounce is not its end.
 

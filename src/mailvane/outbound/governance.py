@@ -20,7 +20,15 @@ from mailvane.outbound.admission.counters import day_reset, month_reset, month_s
 from mailvane.outbound.admission.decision import judge_by
 from mailvane.outbound.admission.replay import Limits, Replay, replay
 from mailvane.outbound.admission.rules import GovernanceRules, crossing
-from mailvane.outbound.domain_changes import Author, action_of, changed, counting_anew, expecting, read_changes
+from mailvane.outbound.domain_changes import (
+    Author,
+    action_of,
+    changed,
+    counting_anew,
+    expecting,
+    read_changes,
+    with_probation,
+)
 from mailvane.outbound.domain_claims import DISPLACED, Note, altered, approved, made, proven, removed, rewritten
 from mailvane.outbound.model import (
     DEFAULT_WORKSPACE,
@@ -168,6 +176,11 @@ class Governance:
         anew = partial(counting_anew, revise=revise, now=by.now)
         seen = partial(expecting, revise=anew, workspace=old.workspace, expects=by.expects)
         return self._domains.revise(old.name, seen)[0]
+
+    def probation(self, name: str, daily: int, by: Author) -> Domain:
+        """So many mails a day pass while the domain is suspended; 0: none. Raises as `change_by`."""
+        domain = self.domain(name, by.workspace)
+        return self.change_by(name, {"guillotine": with_probation(domain, self._rules.guillotine, daily)}, by)
 
     def stopping(self, domain: Domain, changes: Mapping[str, object]) -> dict[str, object]:
         """The changes as the master means them: a claim that is stopped is to be stopped for mail servers, too.

@@ -104,7 +104,9 @@ def _value(value: object) -> str:
     if value is None:
         return "none"
     if isinstance(value, Mapping) and "bounce_percent" in value:  # a guillotine
-        return f"{value['bounce_percent']:g} % from {value.get('minimum_volume') or 0:,} mails on"
+        told = f"{value['bounce_percent']:g} % from {value.get('minimum_volume') or 0:,} mails on"
+        daily = value.get("probation_daily") or 0
+        return told + (f", {daily:,} a day pass while stopped" if daily else "")
     return str(value) if isinstance(value, str | int | float) else "other"
 
 

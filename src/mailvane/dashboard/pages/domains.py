@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 from markupsafe import Markup
@@ -12,6 +12,7 @@ from mailvane.dashboard.pages.chain import word
 from mailvane.dashboard.pages.csv_files import csv_file
 from mailvane.dashboard.pages.domain_approach import approach_of
 from mailvane.dashboard.pages.domain_courses import DAYS, Course, courses_of
+from mailvane.dashboard.pages.domain_probation import MOST_ON_PROBATION, may_be_on_probation, probation_of
 from mailvane.dashboard.pages.domain_story import STORED, stop_of, stopped_by, story
 from mailvane.dashboard.pages.log import question_of
 from mailvane.dashboard.pages.log_links import link
@@ -168,6 +169,7 @@ def show(services: DashboardServices, visit: Visit, failure: str = "", status: i
         "is_claim": not domain.approved,
         "stop": stop,
         "crossed": stopped_by(stop) if stop else None,
+        "probation": probation_of(domain, usage, guillotine, visit.now),
         "approach": approach_of(services, visit, domain) if visit.asked("approach") else None,
         "shown": seen_of(domain, name in _held(services)),
         "may_change": visit.visitor.may(workspace, Role.OPERATOR),
@@ -196,7 +198,8 @@ def _lines(usage: Usage, guillotine: Guillotine) -> list[LineOf]:
 def seen_of(domain: Domain, held: bool) -> str:
     """What a person who decides has seen of it."""
     limits = domain.daily_limit, domain.monthly_limit, domain.hourly_fraction
-    return " ".join(map(str, (domain.status.value, domain.closed, *limits, held)))
+    rule = () if domain.guillotine is None else msgspec.structs.astuple(domain.guillotine)
+    return " ".join(map(str, (domain.status.value, domain.closed, *limits, held, *rule)))
 
 
 def _is_changed(services: DashboardServices, visit: Visit, domain: Domain) -> bool:
@@ -215,6 +218,17 @@ def stop(services: DashboardServices, visit: Visit) -> Reply:
 def restore(services: DashboardServices, visit: Visit) -> Reply:
     """Bounces and complaints count anew from now on."""
     return _changed(services, visit, {"status": OutboundStatus.ACTIVE, "closed": False})
+
+
+def probation(services: DashboardServices, visit: Visit) -> Reply:
+    """So many mails a day pass while it is stopped; 0: none again."""
+    text, name = visit.entered("daily"), visit.path["name"]
+    if not (text.isascii() and text.isdecimal() and int(text[:5]) <= MOST_ON_PROBATION):
+        return show(services, visit, f"a probation is of 0 to {MOST_ON_PROBATION} mails a day")
+    daily, governance = int(text), services.outbound.governance
+    if daily and not may_be_on_probation(governance.domain(name, visit.workspace.id)):
+        return show(services, visit, "only a domain that is stopped, and not closed, can be on probation", 409)
+    return _done(services, visit, lambda by: governance.probation(name, daily, by))
 
 
 def hold(services: DashboardServices, visit: Visit) -> Reply:
@@ -264,6 +278,11 @@ def govern(services: DashboardServices, visit: Visit) -> Reply:
 
 
 def _changed(services: DashboardServices, visit: Visit, changes: dict[str, object]) -> Reply:
+    name, governance = visit.path["name"], services.outbound.governance
+    return _done(services, visit, lambda by: governance.change_by(name, changes, by))
+
+
+def _done(services: DashboardServices, visit: Visit, change: Callable[[Author], object]) -> Reply:
     name, seen, held = visit.path["name"], visit.entered("seen"), _held(services)
 
     def is_as_seen(domain: Domain) -> bool:
@@ -271,7 +290,7 @@ def _changed(services: DashboardServices, visit: Visit, changes: dict[str, objec
 
     by = Author(visit.visitor.user.name, visit.now, visit.workspace.id, is_as_seen)
     try:
-        services.outbound.governance.change_by(name, changes, by)
+        change(by)
     except ChangedMeanwhile:
         return show(services, visit, _CHANGED, 409)
     except InvalidInput as error:
@@ -330,6 +349,7 @@ PAGES = (
     Page("get", _ONE, show, of_domains=True),
     Page("post", f"{_ONE}/stop", stop, role=Role.OPERATOR, of_domains=True),
     Page("post", f"{_ONE}/restore", restore, role=Role.OPERATOR, of_domains=True),
+    Page("post", f"{_ONE}/probation", probation, role=Role.OPERATOR, of_domains=True),
     Page("post", f"{_ONE}/limits", limit, role=Role.OPERATOR, of_domains=True),
     Page("post", f"{_ONE}/hold", hold, role=Role.OPERATOR, of_domains=True),
     Page("post", f"{_ONE}/release", release, role=Role.OPERATOR, of_domains=True),
