@@ -144,6 +144,8 @@ def test_a_domain_is_stopped_and_let_send_again(browser: Browser, site: Installa
     page.goto(f"{site.url}/ui/1/domains")
     page.locator("td a.course svg[aria-label*='shop.example in 30 days']").wait_for()  # loaded after the page
     page.click("td >> text=shop.example")
+    page.locator("#differing >> text=Why these differ").wait_for()
+    assert "weeks of its mail are known" in page.inner_text("#outlook")
     page.click("text=Stop it now")
     page.wait_for_selector("text=stopped")
     page.goto(f"{site.url}/ui/1")

@@ -348,6 +348,12 @@ def test_decisions_are_recorded_minute_by_minute(ledger: Ledger, workspace: int)
         MinuteOfDecisions(domain="a.example", minute=start, asked=4, allowed=2),
         MinuteOfDecisions(domain="a.example", minute=start + 60_000, asked=1, allowed=1),
     ]
+    ledger.domains.decide([SendRequest(domain="a.example", units=2)], start + DAY_MS, JUDGE)
+    own = next(each for each in ledger.domains.domains(workspace) if each.name == "a.example")
+    day = start // DAY_MS * DAY_MS
+    days = ledger.billing.decided_days(own.id, start, start + 2 * DAY_MS)
+    assert days == {day: 3, day + DAY_MS: 2}
+    assert ledger.billing.decided_days(own.id, start + 60_000, start + DAY_MS) == {day: 1}
 
 
 def test_what_is_old_is_forgotten_a_little_at_a_time(ledger: Ledger, workspace: int) -> None:

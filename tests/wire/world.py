@@ -189,6 +189,7 @@ def outbound(ledger: Ledger, tenancy: Tenancy) -> OutboundServices:
         clients=ClientKeys(ledger.clients, governance),
         domain_verification=DomainVerification(governance, Judges()),
         take_notification=taken,
+        bounce_sources=("notifications of Amazon SES",),
     )
 
 

@@ -72,6 +72,7 @@ def bound_services(services: DashboardServices, reach: Reach) -> DashboardServic
             reach,
             governance=_GovernanceOfDomains(services.outbound.governance, reach),
             holds=_HoldsOfDomains(services.outbound.holds, reach),
+            bounce_sources=services.outbound.bounce_sources,
         ),
         "reputation": _only(
             ReputationServices,
@@ -228,6 +229,10 @@ class _GovernanceOfDomains(_Refusing):
     def decided(self, domain: Domain, since: int, until: int) -> list[MinuteOfDecisions]:
         self._check(domain.name, domain.workspace)
         return self._governance.decided(domain, since, until)
+
+    def decided_days(self, domain: Domain, since: int, until: int) -> dict[int, int]:
+        self._check(domain.name, domain.workspace)
+        return self._governance.decided_days(domain, since, until)
 
     def what_if(
         self,

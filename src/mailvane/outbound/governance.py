@@ -272,6 +272,10 @@ class Governance:
         """What was decided of its mail from `since` to before `until`, minute by minute, the oldest first."""
         return self._periods.decisions(domain.id, since, until)
 
+    def decided_days(self, domain: Domain, since: int, until: int) -> dict[int, int]:
+        """How much of its mail was allowed on each day of UTC, by its start; days without any are left out."""
+        return self._periods.decided_days(domain.id, since, until)
+
     def what_if(
         self,
         name: str,

@@ -28,5 +28,6 @@ class OutboundServices:
     clients: ClientKeys
     domain_verification: DomainVerification
     take_notification: NotificationIntake | None = None  # None: notifications are not taken in
+    bounce_sources: tuple[str, ...] = ()  # in words: whose word of a bounce counts against a domain
     clients_may_change_limits: bool = False
     trust_new_domains: bool = False  # a domain that a customer makes is approved

@@ -69,6 +69,13 @@ def outbound_services(
         clients=ClientKeys(stores.ledger.clients, governance),
         domain_verification=DomainVerification(governance, verification_provider(settings)),
         take_notification=notification_intake(settings, stores, governance),
+        bounce_sources=_bounce_sources(settings),
         clients_may_change_limits=settings.client_may_change_limits,
         trust_new_domains=settings.trust_new_domains,
     )
+
+
+def _bounce_sources(settings: OutboundSettings) -> tuple[str, ...]:
+    found = ["notifications of Amazon SES"] if settings.sns_topics else []
+    found += ["permanent refusals in the Postfix log"] if settings.count_postfix_bounces else []
+    return (*found, "bounces that come back as mail, where reports are read")

@@ -51,6 +51,7 @@ OF_DOMAINS = {
     ("get", "/{workspace:int}/domains.csv"),
     ("get", "/{workspace:int}/domains-courses"),
     ("get", "/{workspace:int}/domains/{name:str}"),
+    ("get", "/{workspace:int}/domains/{name:str}/counts"),
     ("post", "/{workspace:int}/domains/{name:str}/stop"),
     ("post", "/{workspace:int}/domains/{name:str}/probation"),
     ("post", "/{workspace:int}/domains/{name:str}/restore"),
@@ -276,7 +277,7 @@ def test_what_was_not_thought_of_is_refused(cut: DashboardServices) -> None:
     for whole, known in (
         (cut, {"tenancy", "maillog", "history", "outbound", "reputation", "views", "zone", "followed", "oidc",
                "admission", "tracing", "outages"}),
-        (cut.outbound, {"governance", "holds"}),
+        (cut.outbound, {"governance", "holds", "bounce_sources"}),
         (cut.reputation, {"watched_assets", "board", "observed"}),
     ):  # fmt: skip
         for name in {each.name for each in fields(whole)} - known:
@@ -330,6 +331,7 @@ def test_each_question_of_the_door_is_of_the_workspace_and_the_domains(world: Wo
         (NotFound, lambda: governance.usage_today(OTHER, NOW, here)),
         (NotFound, lambda: governance.audit(OTHER, 1, here)),
         (NotFound, lambda: governance.decided(other, 0, NOW)),
+        (NotFound, lambda: governance.decided_days(other, 0, NOW)),
         (NotFound, lambda: governance.stopping(other, {})),
         (NotFound, lambda: governance.probation(OTHER, 20, Author("x", NOW, here))),
         (NotFound, lambda: governance.change_by(OTHER, {"daily_limit": 1}, Author("x", NOW, here))),

@@ -228,6 +228,33 @@ def test_a_stopped_domain_lets_twenty_a_day_pass_and_ends_that_again(world: Worl
     assert operator.post(f"{at}/probation", {"daily": "20"}).status_code == 409, "it is not stopped"
 
 
+def test_a_domain_tells_where_its_month_would_end_and_why_its_counts_of_bounces_differ(
+    world: World, operator: Browser, at: str
+) -> None:
+    governance, mine = world.services.outbound.governance, world.ours.workspace.id
+    assert f'data-load="{at}/counts"' in operator.get(at).text
+    unknown = text_of(operator.get(f"{at}/counts").text)
+    assert "Where January ends is unknown: 0 whole weeks of its mail are known, and 4 are needed." in unknown
+    governance.approve(NAME, "x", NOW, mine)
+    governance.change(NAME, {"monthly_limit": 20, "guillotine": Guillotine(bounce_percent=100)}, "x", NOW, mine)
+    earlier = [structs.replace(failed(world, 100 + ago), accepted_at=NOW - ago * DAY_MS, at=NOW - ago * DAY_MS)
+               for ago in range(20, 41)]  # fmt: skip
+    world.record(world.ours, failed(world, 1), failed(world, 1, recipient="r3@isp.example"), *earlier)
+    for ago in range(19, -1, -1):
+        governance.decide([SendRequest(domain=NAME, instance=str(ago))], NOW - ago * DAY_MS)
+    assert governance.feedback(NAME, Feedback(bounces=1, message_id="1"), NOW)
+    part = operator.get(f"{at}/counts").text
+    assert "By the last 5 weeks, January would end at 31 to 31, beyond its limit of 20." in text_of(part)
+    assert "2 of 2 deliveries bounced; 1 of 17 mails count against it." in text_of(part)
+    assert "Told by: notifications of Amazon SES." in text_of(part)
+    linked = re.search(r'href="([^"]+)">2 of 2', part)
+    assert linked is not None
+    assert "r3@isp.example" in operator.get(linked[1].replace("&amp;", "&")).text
+    whole = text_of(operator.get(f"{at}?counts=1").text)
+    assert "By the last 5 weeks" in whole, "without a script"
+    assert "Why these differ" in whole
+
+
 def test_what_the_mail_log_does_not_know_of_the_way_to_the_line_is_said(world: World) -> None:
     stopped(world, NOW)
     viewer, at = member(world, Role.VIEWER), f"/ui/{world.ours.workspace.id}/domains/{NAME}"

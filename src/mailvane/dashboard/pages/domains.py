@@ -11,6 +11,7 @@ from mailvane.core.errors import AlreadyExists, ChangedMeanwhile, InvalidInput
 from mailvane.dashboard.pages.chain import word
 from mailvane.dashboard.pages.csv_files import csv_file
 from mailvane.dashboard.pages.domain_approach import approach_of
+from mailvane.dashboard.pages.domain_counts import counts_of
 from mailvane.dashboard.pages.domain_courses import DAYS, Course, courses_of
 from mailvane.dashboard.pages.domain_probation import MOST_ON_PROBATION, may_be_on_probation, probation_of
 from mailvane.dashboard.pages.domain_story import STORED, stop_of, stopped_by, story
@@ -171,6 +172,7 @@ def show(services: DashboardServices, visit: Visit, failure: str = "", status: i
         "crossed": stopped_by(stop) if stop else None,
         "probation": probation_of(domain, usage, guillotine, visit.now),
         "approach": approach_of(services, visit, domain) if visit.asked("approach") else None,
+        "counts": counts_of(services, visit, domain, usage) if visit.asked("counts") else None,
         "shown": seen_of(domain, name in _held(services)),
         "may_change": visit.visitor.may(workspace, Role.OPERATOR),
         "failure": failure,

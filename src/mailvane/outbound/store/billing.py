@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from mailvane.core.errors import NotFound
@@ -111,6 +111,18 @@ class BillingStore:
         with self._database.read() as connection:
             rows = connection.execute(wanted).all()
         return [MinuteOfDecisions(domain=row[0], minute=row[1], asked=row[2], allowed=row[3]) for row in rows]
+
+    def decided_days(self, domain: int, since: int, until: int) -> dict[int, int]:
+        """How much of a domain was allowed on each day of UTC, by its start; days without any are left out."""
+        minutes = decision_minutes.c
+        day = (minutes.minute - minutes.minute % DAY_MS).label("day")
+        wanted = (
+            select(day, func.sum(minutes.allowed))
+            .where(minutes.domain == domain, minutes.minute >= since, minutes.minute < until)
+            .group_by(day)
+        )
+        with self._database.read() as connection:
+            return {int(start): int(allowed) for start, allowed in connection.execute(wanted)}
 
     def _is_first(self, connection: Connection, identity: bytes, now: int) -> bool:
         statement = self._database.insert(feedback_ids).values(digest=identity, seen_at=now).on_conflict_do_nothing()
