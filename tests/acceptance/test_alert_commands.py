@@ -128,6 +128,8 @@ def test_what_is_watched_is_listed_added_and_removed(installation: Installation)
     wrong = installation.run("watch", "add", "domain", "ok.example", "not a domain", succeeds=False)
     assert (wrong.returncode, "[1]: " in wrong.stderr) == (1, True)
     assert installation.answer("watch", "list", "--kind", "domain") == []
+    assert installation.answer("watch", "ask") == {"blocklists": 3 + 1}
+    assert "wait a minute" in installation.run("watch", "ask", succeeds=False).stderr
     for words in (("198.51.100.0/31", "2001:db8::1"), ("192.0.2.77",)):
         removed = installation.run("watch", "remove", "ip", *words, succeeds=words != ("192.0.2.77",))
     assert removed.stderr == "mailvane: not watched: 192.0.2.77\n"

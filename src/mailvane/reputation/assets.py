@@ -13,18 +13,21 @@ from typing import Any
 
 import msgspec
 
-from mailvane.core.errors import InvalidFields, InvalidInput, NotFound
+from mailvane.core.errors import InvalidFields, InvalidInput, NotFound, NotPossible
 from mailvane.core.identifiers import new_id
+from mailvane.core.moments import MINUTE_MS
 from mailvane.reputation.asset_names import names_in, normalized
 from mailvane.reputation.model import (
     ASKED_ABOUT,
     LISTED_SINCE,
     LISTINGS,
+    SOURCES,
     TOLD_BY,
     UNFETCHED,
     Asset,
     AssetKind,
     AssetStatus,
+    Comes,
     Observation,
     ObservationKind,
     Refresh,
@@ -35,6 +38,8 @@ from mailvane.reputation.questions import AssetPage, AssetQuestion
 from mailvane.reputation.store.assets import AssetStore
 from mailvane.reputation.store.observations import ObservationStore
 
+ASK_ALL_MS = MINUTE_MS  # between two times that all sources are asked at once
+_CAN_BE_ASKED = tuple(source for source, terms in SOURCES.items() if terms.comes is Comes.ASKED)
 MOST_AT_ONCE = 10_000  # assets that one request may add; of networks that overlap, each counts
 _MOST_COMPLAINTS = 100
 _MOST_REFUSALS = 20  # that are shown of a source
@@ -188,6 +193,22 @@ class WatchedAssets:
         self._observations.save_health(workspace, source, lambda health: msgspec.structs.replace(health, failures=0))
         return len(wanted)
 
+    def askable(self, workspace: int) -> dict[Source, int]:
+        """The sources that can be asked now, each with the number of assets that it is asked about."""
+        counts = self._assets.asset_counts(workspace)
+        found = {source: sum(counts.get(kind, 0) for kind in ASKED_ABOUT[source]) for source in _CAN_BE_ASKED}
+        return {source: count for source, count in found.items() if count}
+
+    def ask_all_now(self, workspace: int, now: int) -> dict[Source, int]:
+        """Let the next rounds of the runner ask every source about everything; about how many assets each.
+
+        Raises NotPossible within a minute of the last time: blocklists count questions.
+        """
+        wanted = self.askable(workspace)
+        for source in wanted:
+            self._observations.save_health(workspace, source, partial(_asked_for, now=now))
+        return {source: self.ask_now(workspace, source) for source in wanted}
+
     def health(self, workspace: int) -> list[SourceHealth]:
         """Of every source that was ever asked for this workspace."""
         return self._observations.health(workspace)
@@ -289,6 +310,14 @@ def _after(first: Callable[[Asset], Asset] | None, then: Callable[[Asset], Asset
 
 def _due(asset: Asset) -> Asset:
     return msgspec.structs.replace(asset, asked_at=0, status=AssetStatus.WAITING)
+
+
+def _asked_for(health: SourceHealth, now: int) -> SourceHealth:
+    """Raises NotPossible."""
+    ago = now - health.all_asked_for_at
+    if 0 <= ago < ASK_ALL_MS:
+        raise NotPossible(f"all sources were asked {ago // 1000} s ago: wait a minute before asking all of them again")
+    return msgspec.structs.replace(health, all_asked_for_at=now)
 
 
 def _asked(refresh: Refresh, asset: Asset) -> Asset:

@@ -242,6 +242,7 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
     failures: int = 0  # in a row
     next_at: int = 0  # when it is asked again, at the earliest; 0: about nothing
     leased_until: int = 0  # a process asks it now, for anybody, and no other does before then; 0: nobody
+    all_asked_for_at: int = 0  # when somebody last had all sources asked at once
     refused: int = 0  # how many reports arrived so far that could not be read
     refused_at: int = 0  # when the last of them did
     refusals: tuple[str, ...] = ()  # which, and why: the last few, the newest first

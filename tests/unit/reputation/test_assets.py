@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mailvane.core.errors import InvalidFields, NotFound
-from mailvane.reputation.assets import WatchedAssets
+from mailvane.core.errors import InvalidFields, NotFound, NotPossible
+from mailvane.reputation.assets import ASK_ALL_MS, WatchedAssets
 from mailvane.reputation.model import (
     AssetKind,
     AssetStatus,
@@ -166,6 +166,21 @@ def test_what_is_asked_for_now_is_due_whatever_happened_before(watched: Watched)
     assert watched.watching.ask_now(watched.workspace, Source.BLOCKLISTS) == 2
     with pytest.raises(NotFound):
         watched.watching.ask_now(watched.workspace, Source.BLOCKLISTS, [second.id, "unknown"])
+
+
+def test_all_sources_are_asked_at_once_and_not_again_within_a_minute(watched: Watched) -> None:
+    watched.watching.add(watched.workspace, AssetKind.IP, [ADDRESS, "192.0.2.2"], NOW)
+    watched.watching.add(watched.workspace, AssetKind.GP_DOMAIN, ["a.example"], NOW)
+    watched.watching.add(watched.workspace, AssetKind.DMARC, ["a.example"], NOW)  # nobody can be asked for reports
+    watched.told(NOW, listed=True)
+    assert watched.watching.ask_all_now(watched.workspace, NOW) == {Source.BLOCKLISTS: 2, Source.POSTMASTER: 1}
+    assert {each.asked_at for each in watched.watching.assets(watched.workspace, AssetKind.IP)} == {0}
+    watched.told(NOW + 1, listed=True)
+    with pytest.raises(NotPossible, match="all sources were asked 59 s ago"):
+        watched.watching.ask_all_now(watched.workspace, NOW + ASK_ALL_MS - 1)
+    asked = watched.watching.named(watched.workspace, AssetKind.IP, [ADDRESS])
+    assert [each.asked_at for each in asked] == [NOW + 1], "what is refused changes nothing"
+    assert watched.watching.ask_all_now(watched.workspace, NOW + ASK_ALL_MS)[Source.BLOCKLISTS] == 2
 
 
 def test_an_asset_of_another_kind_or_id_is_not_found(watched: Watched) -> None:

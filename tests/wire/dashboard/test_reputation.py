@@ -135,3 +135,17 @@ def test_reports_and_lookalikes_have_pages(world: World) -> None:
     row = world.services.reputation.board.row(workspace, Place.DOMAIN, name, NOW)
     assert row is not None
     assert row.sources[Source.LOOKALIKES].state is CellState.GOOD
+
+
+def test_all_sources_are_asked_at_once_by_who_may_and_not_again_within_a_minute(watched: World) -> None:
+    mine, assets = watched.ours.workspace.id, watched.services.reputation.watched_assets
+    at, operator, viewer = f"/ui/{mine}/reputation", member(watched, Role.OPERATOR), member(watched, Role.VIEWER)
+    page = operator.get(at).text
+    assert "<li>Blocklists about 4</li>" in page
+    assert "Ask all now" not in viewer.get(at).text
+    assert viewer.post(f"{at}/ask").status_code == 403
+    assert operator.post(f"{at}/ask").headers["location"] == f"{at}?asked=all"
+    assert {each.asked_at for each in assets.assets(mine, AssetKind.IP)} == {0}
+    again = operator.post(f"{at}/ask")
+    assert again.status_code == 409
+    assert "wait a minute before asking all of them again" in again.text

@@ -50,6 +50,8 @@ def test_what_tells_of_the_future_is_refused(world: World, source: str, line: di
 def test_a_source_is_asked_now(world: World) -> None:
     world.client.post("/api/v1.0/ips", json={"ip": "192.0.2.1"}, headers=world.ours.headers)
     assert asked(world, "POST", "/sources/blocklists/run") == {"count": 1}
+    assert asked(world, "POST", "/sources/run") == {"counts": {"blocklists": 1}}
+    asked(world, "POST", "/sources/run", 400)
     asked(world, "POST", "/sources/blocklists/run", 404, json={"ids": ["nothing"]})
 
 

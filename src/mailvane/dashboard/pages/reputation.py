@@ -8,7 +8,7 @@ from urllib.parse import quote
 import msgspec
 from markupsafe import Markup
 
-from mailvane.core.errors import InvalidFields, InvalidInput, NotFound
+from mailvane.core.errors import InvalidFields, InvalidInput, NotFound, NotPossible
 from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.pages.needs import Need
 from mailvane.dashboard.parts.local_time import utc_day
@@ -72,7 +72,7 @@ class Said(msgspec.Struct, frozen=True):
     asset: str  # the id of what it is asked about; empty: it is not asked
 
 
-def listed(services: DashboardServices, visit: Visit) -> Reply:
+def listed(services: DashboardServices, visit: Visit, failure: str = "") -> Reply:
     board = services.reputation.board.board(visit.workspace.id, visit.now)
     number_, rows = visit.page_number(), board.rows
     first = (number_ - 1) * _ROWS
@@ -89,9 +89,27 @@ def listed(services: DashboardServices, visit: Visit) -> Reply:
         "older": visit.with_query(page=str(number_ + 1)) if first + _ROWS < len(rows) else "",
         "kinds": {kind.value: name for kind, name in WATCHABLE.items()},
         "may_change": visit.visitor.may(visit.workspace.id, Role.OPERATOR),
-        "failure": "",
+        "askable": _askable(services, visit),
+        "asked_now": visit.asked("asked"),
+        "failure": failure,
     }
-    return Html("reputation.html", values)
+    return Html("reputation.html", values, 409 if failure else 200)
+
+
+def _askable(services: DashboardServices, visit: Visit) -> list[tuple[str, int]]:
+    counts = services.reputation.watched_assets.askable(visit.workspace.id)
+    return [(SOURCES[source].title, count) for source, count in counts.items()]
+
+
+def ask_all(services: DashboardServices, visit: Visit) -> Reply:
+    """Ask every source now."""
+    try:
+        counts = services.reputation.watched_assets.ask_all_now(visit.workspace.id, visit.now)
+    except NotPossible as error:
+        return listed(services, visit, error.message)
+    for source in counts:
+        services.reputation.wake(source)
+    return Redirect(f"/ui/{visit.workspace.id}/reputation?asked=all")
 
 
 def _table(board: Board, rows: Sequence[BoardRow], visit: Visit) -> tuple[list[Column], list[Line]]:
@@ -278,6 +296,7 @@ def _facts(row: BoardRow) -> Iterator[tuple[str, str]]:
 _ONE = "/{workspace:int}/reputation/{kind:str}/{name:str}"
 PAGES = (
     Page("get", "/{workspace:int}/reputation", listed),
+    Page("post", "/{workspace:int}/reputation/ask", ask_all, role=Role.OPERATOR),
     Page("post", "/{workspace:int}/reputation/watch", watch, role=Role.OPERATOR),
     Page("get", _ONE, show, of_domains=True),
     Page("post", f"{_ONE}/ask", ask, role=Role.OPERATOR),

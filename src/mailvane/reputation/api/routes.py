@@ -72,6 +72,10 @@ def _sources() -> Iterator[Endpoint]:
     )  # fmt: skip
     one, zone = "/sources/{source:str}", "/blocklists/{host:str}"
     yield Endpoint("get", "/sources", "list_sources", "How sources do", sources.health, list[SourceHealth])
+    yield Endpoint(
+        "post", "/sources/run", "run_sources", "Ask all of them now; not twice in a minute", sources.run_all,
+        sources.RunAllReply,
+    )  # fmt: skip
     yield Endpoint("post", f"{one}/run", "run_source", "Ask it now", sources.run, sources.RunReply, sources.RunBody)
     yield Endpoint(
         "post", f"{one}/import", "import_source", "Take in a file of what it would say", sources.take_in,

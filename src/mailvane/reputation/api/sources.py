@@ -34,6 +34,12 @@ class RunReply(msgspec.Struct, frozen=True):
     count: int
 
 
+class RunAllReply(msgspec.Struct, frozen=True):
+    """About how many assets each source is asked."""
+
+    counts: dict[str, int]
+
+
 class TakenIn(msgspec.Struct, frozen=True):
     """How many statements of the file were kept."""
 
@@ -89,6 +95,13 @@ def run(services: ReputationServices, asked: Asked) -> RunReply:
     count = services.watched_assets.ask_now(asked.workspace, source, given.ids)
     services.wake(source)
     return RunReply(count)
+
+
+def run_all(services: ReputationServices, asked: Asked) -> RunAllReply:
+    counts = services.watched_assets.ask_all_now(asked.workspace, asked.now)
+    for source in counts:
+        services.wake(source)
+    return RunAllReply({source.value: count for source, count in counts.items()})
 
 
 def take_in(services: ReputationServices, asked: Asked) -> TakenIn:

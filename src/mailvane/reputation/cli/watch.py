@@ -13,7 +13,7 @@ from mailvane.core.cli.selection import chosen_workspace
 from mailvane.core.errors import InvalidInput
 from mailvane.reputation.asset_names import normalized
 from mailvane.reputation.cli.program import ReputationProgram, reputation_program
-from mailvane.reputation.model import Asset, AssetKind
+from mailvane.reputation.model import SOURCES, Asset, AssetKind
 
 _WORKSPACE = typer.Option(None, help="Whose; not needed when there is one workspace.")
 _JSON = typer.Option(False, "--json", help="Print JSON.")
@@ -81,6 +81,20 @@ def remove(
     for each in found:
         watched.remove(owner, kind, each.id)
         typer.echo(f"{each.name}: watched no longer")
+
+
+@group.command()
+def ask(context: typer.Context, workspace: str | None = _WORKSPACE, as_json: bool = _JSON) -> None:
+    """Have every source asked now about all that is watched; a running server does it soon. Not twice in a minute."""
+    program = reputation_program(context)
+    counts = program.watched_assets().ask_all_now(_workspace(program, workspace), program.now())
+    if as_json:
+        print_json({source.value: count for source, count in counts.items()})
+        return
+    for source, count in counts.items():
+        typer.echo(f"{SOURCES[source].title}: about {count:,}")
+    if not counts:
+        typer.echo("nothing is watched that a source can be asked about: `mailvane watch add ip 192.0.2.7`")
 
 
 def _show(program: ReputationProgram, assets: Sequence[Asset], as_json: bool) -> None:

@@ -122,6 +122,14 @@ class AssetStore:
         with self._database.read() as connection:
             return connection.execute(counted).scalar_one()
 
+    def asset_counts(self, workspace: int) -> dict[AssetKind, int]:
+        """How many verified ones there are of each kind; kinds without any are left out."""
+        counted = select(assets.c.kind, func.count()).where(
+            assets.c.workspace == workspace, self._data.flag("verified")
+        )
+        with self._database.read() as connection:
+            return {AssetKind(kind): count for kind, count in connection.execute(counted.group_by(assets.c.kind))}
+
     def assets_asked_before(self, kinds: Collection[AssetKind], answered: int, failed: int) -> list[Asset]:
         """Verified ones of all workspaces, by name, that were asked about then at the latest, or never.
 
