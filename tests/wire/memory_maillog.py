@@ -125,7 +125,12 @@ class MemoryMailLog:
 
     def hourly(self, question: HourlyQuestion) -> list[HourlyCounts]:
         hours = Counter(event.at // 3_600_000 * 3_600_000 for event in self._of(question.workspace, question.relays))
-        return [HourlyCounts(hour, count, 0, 0, 0, 0) for hour, count in sorted(hours.items())]
+        first = question.since - question.since % 3_600_000
+        return [
+            HourlyCounts(hour, count, 0, 0, 0, 0)
+            for hour, count in sorted(hours.items())
+            if first <= hour <= question.until
+        ]
 
     def tally(self, question: TallyQuestion) -> list[Tally]:
         rows = self.search(structs.replace(question.log, limit=10**6, skip=0)).deliveries
@@ -143,12 +148,13 @@ class MemoryMailLog:
         return [self.tally(each) for each in questions]
 
     def delays(self, question: DelayQuestion) -> list[Delays]:
-        """For the one value that pages ask by."""
-        assert question.by == "recipient_domain"
+        """For the values that pages ask by."""
+        assert question.by in {"recipient_domain", "status"}
         rows = self.search(structs.replace(question.log, limit=10**6, skip=0)).deliveries
         found: dict[str, list[int]] = {}
         for row in rows:
-            found.setdefault(row.recipient.rpartition("@")[2], []).append(row.delay)
+            value = row.status.value if question.by == "status" else row.recipient.rpartition("@")[2]
+            found.setdefault(value, []).append(row.delay)
         ranked = sorted(found.items(), key=lambda each: (-len(each[1]), each[0]))[: question.top]
         return [
             Delays(value, len(times), *(sorted(times)[int(share * len(times))] for share in (0.5, 0.9, 0.99)))

@@ -59,6 +59,7 @@ class Renderer:
             "iso": iso,
             "number": number,
             "span": span,
+            "took": took,
         }
 
     def page(self, page: Html, visit: Visit) -> bytes:
@@ -124,3 +125,8 @@ def span(ms: int) -> str:
         if len(parts) == 2:
             break
     return " ".join(part for part in parts if part)
+
+
+def took(ms: int) -> str:
+    """Likewise, where tenths of a second tell something: such as 1.9 s."""
+    return f"{ms / 1000:.1f}".removesuffix(".0") + " s" if 1000 <= ms < MINUTE_MS else span(ms)

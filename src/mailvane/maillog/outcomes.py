@@ -47,6 +47,7 @@ class Outcomes(msgspec.Struct, frozen=True):
     domains: list[Failing]
     families: list[Tally]  # of what failed
     delays: list[Delays]  # of receiving domains, those first to which most was delivered
+    whole: Delays | None = None  # of all that was delivered; None: nothing was
 
 
 def asked_apart(
@@ -54,7 +55,7 @@ def asked_apart(
     tally: Callable[[TallyQuestion], list[Tally]],
     delays: Callable[[DelayQuestion], list[Delays]],
 ) -> Outcomes:
-    """By four questions."""
+    """By five questions."""
     failed, finished, delivered = (
         msgspec.structs.replace(question.log, terms=(*question.log.terms, in_states(states)))
         for states in (FAILED, FINISHED, (DeliveryStatus.DELIVERED,))
@@ -65,6 +66,7 @@ def asked_apart(
         [Failing(each.value, each.count, max(each.count, wholes.get(each.value, 0))) for each in domains],
         tally(TallyQuestion(failed, "family", question.top)),
         delays(DelayQuestion(delivered, "recipient_domain", question.top)),
+        next(iter(delays(DelayQuestion(delivered, "status", 1))), None),
     )
 
 

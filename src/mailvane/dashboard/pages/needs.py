@@ -15,6 +15,7 @@ class Need(msgspec.Struct, frozen=True):
     why: str
     path: str  # below the workspace
     act: str
+    source: str = ""  # that would have to answer, where it can be asked now
 
 
 _WORST = ("bad", "warn", "unknown")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 from markupsafe import Markup
 
-from mailvane.core.errors import Transient
+from mailvane.core.errors import InvalidInput, Transient
 from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.pages import alerts, domains, reputation
 from mailvane.dashboard.pages.live_pages import drawn
@@ -19,9 +19,10 @@ from mailvane.dashboard.parts.bars import HIGH, Bar, Pin, bars
 from mailvane.dashboard.parts.interval import interval
 from mailvane.dashboard.parts.local_time import local, term
 from mailvane.dashboard.parts.spark import spark
+from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.rendering import span
 from mailvane.dashboard.services import DashboardServices
-from mailvane.dashboard.visits import Html, Page, Reply, Visit
+from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
 from mailvane.inbound.model import MessageStatus
 from mailvane.mailboxes.rates import wilson
 from mailvane.maillog import query_language
@@ -33,6 +34,7 @@ from mailvane.maillog.queries import (
     LogQuestion,
     Tally,
 )
+from mailvane.reputation.model import SOURCES, Comes, Source
 from mailvane.reputation.questions import EntryQuestion
 
 _PATH = "/{workspace:int}"
@@ -57,6 +59,8 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def show(services: DashboardServices, visit: Visit) -> Reply:
+    if visit.asked("as") == "table":
+        return _table(services, visit)
     version = drawn(services, visit)
     span = range_of(visit)
     logs = services.followed.of(visit.workspace.name) if services.followed else []
@@ -74,6 +78,10 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "unknown_count": len(unknown),
         "logs": logs,
         "link": lambda query: link(visit, query),
+        "as_table": visit.with_query(**{"as": "table"}),
+        "may_ask": visit.reach is None and visit.visitor.may(visit.workspace.id, Role.OPERATOR),
+        "ask_link": f"/ui/{visit.workspace.id}/ask-now{visit.with_query(asked='')}",
+        "asked": visit.asked("asked"),
         "failure": "",
     }
     try:
@@ -92,6 +100,7 @@ def _mail(services: DashboardServices, visit: Visit, span: Range) -> dict[str, o
     return {
         "accepted": counts.sum_of("accepted"),
         "accepts": counts.accepts,
+        "before": counts.before,
         "delivered": delivered,
         "bounced": bounced,
         "refused": counts.sum_of("rejected"),
@@ -105,7 +114,33 @@ def _mail(services: DashboardServices, visit: Visit, span: Range) -> dict[str, o
         "where": list(_where(visit, outcomes, span)),
         "why": list(_why(visit, outcomes, span, delivered + bounced)),
         "delays": outcomes.delays,
+        "whole": outcomes.whole,
     }
+
+
+def _table(services: DashboardServices, visit: Visit) -> Reply:
+    """The bars of the chart as rows. Raises StoreUnavailable."""
+    span = range_of(visit)
+    counts = counts_of(services, visit, _asked(services, visit, ""), span)
+    values = {
+        "section": "Overview",
+        "span": span,
+        "ranges": {name: name.replace("d", " days").replace("h", " h") for name in RANGES},
+        "step": step_of(span, _BARS),
+        "rows": [each for each in reversed(_stretches(visit, counts.slices, span)) if any(each.parts.values())],
+        "as_chart": f"/ui/{visit.workspace.id}{visit.with_query(**{'as': ''})}",
+    }
+    return Html("overview_table.html", values)
+
+
+def ask(services: DashboardServices, visit: Visit) -> Reply:
+    """Ask a source now about all that it is asked about; blocklists are proven first, each of them."""
+    source = next((each for each in Source if each == visit.entered("source")), None)
+    if source is None or SOURCES[source].comes is not Comes.ASKED:
+        raise InvalidInput("there is no such source that can be asked")
+    services.reputation.watched_assets.ask_now(visit.workspace.id, source)
+    services.reputation.wake(source)
+    return Redirect(f"/ui/{visit.workspace.id}{visit.with_query(asked=source)}#unknown")
 
 
 def _asked(services: DashboardServices, visit: Visit, query: str) -> LogQuestion:
@@ -174,7 +209,17 @@ def _held(services: DashboardServices, visit: Visit) -> Iterator[Need]:
         )
 
 
-def _chart(services: DashboardServices, visit: Visit, slices: Sequence[HourlyCounts], span: Range) -> Markup:
+class Stretch(msgspec.Struct, frozen=True):
+    """What happened in a stretch of time that is a bar of the chart."""
+
+    since: int
+    at: str  # the same in the person's zone
+    parts: Mapping[str, int]  # deliveries by colour
+    told: str
+    link: str
+
+
+def _stretches(visit: Visit, slices: Sequence[HourlyCounts], span: Range) -> list[Stretch]:
     step = step_of(span, _BARS)
     found: dict[int, list[HourlyCounts]] = {}
     for each in slices:
@@ -185,11 +230,16 @@ def _chart(services: DashboardServices, visit: Visit, slices: Sequence[HourlyCou
             name: sum(getattr(each, name) for each in found.get(start, ()))
             for name in ("delivered", "deferred", "bounced")
         }
-        first, last = term(start), term(start + step - 1)
+        target = link(visit, f"since:{term(start)} until:{term(start + step - 1)}")
         told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-        parts = {"ok": counts["delivered"], "warn": counts["deferred"], "bad": counts["bounced"]}
-        target = link(visit, f"since:{first} until:{last}")
-        made.append(Bar(start, parts, target, f"{local(start, visit.zone):%a %d %b %H:%M}: {told}"))
+        parts = dict(zip(("ok", "warn", "bad"), counts.values(), strict=True))
+        made.append(Stretch(start, f"{local(start, visit.zone):%a %d %b %H:%M}", parts, told, target))
+    return made
+
+
+def _chart(services: DashboardServices, visit: Visit, slices: Sequence[HourlyCounts], span: Range) -> Markup:
+    made = [Bar(each.since, each.parts, each.link, f"{each.at}: {each.told}")
+            for each in _stretches(visit, slices, span)]  # fmt: skip
     days = (span.until - span.since) / DAY_MS
     form = "%H:%M" if days <= 2 else "%a %H:%M" if days <= 5 else "%a %d %b"
     return bars(
@@ -221,4 +271,7 @@ def _pins(services: DashboardServices, visit: Visit, span: Range) -> Iterator[Pi
         yield Pin(entry.at, link_, f"{at}: {entry.name or 'an alert'} fired")
 
 
-PAGES = (Page("get", _PATH, show, of_domains=True),)
+PAGES = (
+    Page("get", _PATH, show, of_domains=True),
+    Page("post", f"{_PATH}/ask-now", ask, role=Role.OPERATOR),
+)

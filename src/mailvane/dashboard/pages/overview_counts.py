@@ -31,6 +31,7 @@ class Counts(msgspec.Struct, frozen=True):
 
     slices: Sequence[HourlyCounts]
     accepts: str  # what was accepted is counted as: mails or deliveries
+    before: int  # accepted in as long a time before
 
     def sum_of(self, name: str) -> int:
         return sum(getattr(each, name) for each in self.slices)
@@ -38,10 +39,18 @@ class Counts(msgspec.Struct, frozen=True):
 
 def counts_of(services: DashboardServices, visit: Visit, asked: LogQuestion, span: Range) -> Counts:
     """`asked`: whose mail. Raises StoreUnavailable."""
-    if span.grain >= HOUR_MS and visit.reach is None:
-        hours = HourlyQuestion(workspace=asked.workspace, relays=asked.relays, since=span.since, until=span.until)
-        return Counts(services.maillog.hourly(hours) if asked.relays else [], "mails")
-    return Counts(by_deliveries(services, asked, span), "deliveries")
+    earlier = span.since - (span.until - span.since)
+    if span.grain < HOUR_MS or visit.reach is not None:
+        window = msgspec.structs.replace(asked, since=earlier, until=span.since - 1)
+        before, _ = services.history.total_and_first(window)
+        return Counts(by_deliveries(services, asked, span), "deliveries", before)
+    if not asked.relays:
+        return Counts([], "mails", 0)
+    # Both times as one question: what lies behind is of settled weeks for the most part, which are counted already.
+    hours = HourlyQuestion(workspace=asked.workspace, relays=asked.relays, since=earlier, until=span.until)
+    found, first = services.maillog.hourly(hours), span.since - span.since % HOUR_MS
+    before = sum(each.accepted for each in found if each.hour < first)
+    return Counts([each for each in found if each.hour >= first], "mails", before)
 
 
 def by_deliveries(services: DashboardServices, asked: LogQuestion, span: Range) -> list[HourlyCounts]:

@@ -25,6 +25,7 @@ class Range(msgspec.Struct, frozen=True):
     until: int
     terms: str  # of the query language: the same time in the mail log
     told: str  # such as: in the last 7 days
+    before: str = ""  # likewise, as long a time before: the 7 days before
     first: str = ""  # days, for the form: 2026-11-20
     last: str = ""
 
@@ -42,7 +43,10 @@ def range_of(visit: Visit) -> Range:
     chosen = chosen if chosen in RANGES else _USUAL
     since = visit.now - RANGES[chosen]
     first, last = (f"{local(at, visit.zone):%Y-%m-%d}" for at in (since, visit.now))
-    return Range(chosen, since, visit.now, f"since:{chosen}", f"in the last {_WORDS[chosen]}", first, last)
+    word = _WORDS[chosen]
+    return Range(
+        chosen, since, visit.now, f"since:{chosen}", f"in the last {word}", f"the {word} before", first, last
+    )  # fmt: skip
 
 
 def _picked(visit: Visit, first: str, last: str) -> Range:
@@ -58,4 +62,5 @@ def _picked(visit: Visit, first: str, last: str) -> Range:
     words = [f"{local(at, visit.zone):%d %b %Y}" for at in (since, until)]
     told = f"on {words[0]}" if words[0] == words[1] else f"from {words[0]} to {words[1]}"
     days = [f"{local(at, visit.zone):%Y-%m-%d}" for at in (since, until)]
-    return Range("", since, until, f"since:{first}{f' until:{last}' if last else ''}", told, days[0], days[1])
+    terms = f"since:{first}{f' until:{last}' if last else ''}"
+    return Range("", since, until, terms, told, "as long a time before", days[0], days[1])

@@ -18,7 +18,16 @@ from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
 from mailvane.reputation.board import Board, BoardRow, Place
 from mailvane.reputation.cells import Cell, CellState, number
-from mailvane.reputation.model import ASKED_ABOUT, OUTSIDE, SOURCES, AssetKind, Observation, ObservationKind, Source
+from mailvane.reputation.model import (
+    ASKED_ABOUT,
+    OUTSIDE,
+    SOURCES,
+    AssetKind,
+    Comes,
+    Observation,
+    ObservationKind,
+    Source,
+)
 from mailvane.reputation.questions import ObservationQuestion
 
 MARKS = {
@@ -205,15 +214,18 @@ def not_known(services: DashboardServices, visit: Visit) -> Iterator[Need]:
     """Sources that fail and blocklists that cannot be asked: all that they are asked about is unknown, and not good."""
     health = services.reputation.watched_assets.health(visit.workspace.id)
     for each in health:
-        if each.failures and each.succeeded_at < visit.now - services.reputation.alerting.stale_ms:
+        # It failed last: that it is to be asked again at once changes nothing of that.
+        if each.failed_at > each.succeeded_at and each.succeeded_at < visit.now - services.reputation.alerting.stale_ms:
             text = f"{SOURCES[each.source].title}: no answer that counts any more"
-            yield Need("unknown", text, each.error, "reputation", "Board")
+            may_ask = SOURCES[each.source].comes is Comes.ASKED
+            yield Need("unknown", text, each.error, "reputation", "Board", each.source if may_ask else "")
     if all(each.source is not Source.BLOCKLISTS for each in health):
         return
     asked = {zone.host for zone in services.reputation.dictionary() if zone.enabled}
     for zone in services.reputation.zones.zone_health():
         if zone.host in asked and not zone.usable:
-            yield Need("unknown", f"{zone.host} cannot be asked", zone.reason, "reputation", "Board")
+            text = f"{zone.host} cannot be asked"
+            yield Need("unknown", text, zone.reason, "reputation", "Board", Source.BLOCKLISTS)
 
 
 def _row(services: DashboardServices, visit: Visit) -> BoardRow:

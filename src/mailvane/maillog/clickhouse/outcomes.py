@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from array import array
+from bisect import bisect_right
 from collections import Counter, OrderedDict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from heapq import nsmallest
@@ -20,14 +22,19 @@ from mailvane.maillog.outcomes import FAILED, FINISHED, Failing, OutcomeQuestion
 from mailvane.maillog.queries import Delays, LogQuestion, Tally
 
 Row = tuple[object, ...]
-_Told = tuple[list[tuple[int, str, int]], list[tuple[int, str, tuple[int, int, int]]], tuple[list[str], list[int]]]
+_Told = tuple[
+    list[tuple[int, str, int]], list[tuple[int, str, tuple[int, int, int]]], tuple[list[str], list[int]],
+    int, tuple[int, int, int],
+]  # fmt: skip
+_ToldByDomain = tuple[list[tuple[str, int, int, list[str], Any]], Iterable[int]]
 
 _DOMAIN = terms.GROUPS["recipient_domain"][1]
 _FAMILY = terms.GROUPS["family"][1]
 _COLUMNS = "recipient, state, why, took"
 _SHARES = (0.5, 0.9, 0.99)
+_ALL = DeliveryStatus.DELIVERED.value  # by which all that was delivered is one
 _MOST_DOMAINS = 20_000  # of a part of a window; of more, nothing is remembered
-_MOST_TIMES = 4_000_000  # of deliveries, are remembered of all weeks and questions together: some 8 bytes each
+_MOST_TIMES = 4_000_000  # of deliveries, are remembered of all weeks and questions together: some 16 bytes each
 
 
 def _among(states: Iterable[DeliveryStatus]) -> str:
@@ -41,8 +48,9 @@ _COUNTED = (
 )
 _BY_DOMAIN = terms.How(
     _COLUMNS,
-    f"{_COUNTED}, arraySort(groupArrayIf({terms.DELAY}, {_DELIVERED})) AS times",
-    f"GROUP BY domain LIMIT {_MOST_DOMAINS + 1}",
+    "SELECT groupArray((domain, failed, finished, families, times)), arraySort(groupArrayArray(times))"
+    f" FROM ({_COUNTED}, arraySort(groupArrayIf({terms.DELAY}, {_DELIVERED})) AS times",
+    f"GROUP BY domain LIMIT {_MOST_DOMAINS + 1})",
 )
 
 
@@ -52,14 +60,17 @@ def _counted(top: int) -> terms.How:
     What there is of each domain is told in one pass: neither sorted nor grouped once more.
     """
     first = f"groupArraySortedIf({max(1, top)})"  # the least
+    shares = ", ".join(map(str, _SHARES))
     told = (
         f"{first}((-toInt64(failed), domain, finished), failed > 0)",
-        f"{first}((-toInt64(delivered), domain, times), delivered > 0)",
+        f"{first}((-toInt64(delivered), domain, finalizeAggregation(times)), delivered > 0)",
         "sumMap(families, arrayMap(each -> toUInt64(1), families))",
+        "sum(delivered)",
+        f"quantilesExactMerge({shares})(times)",
     )
     by_domain = (
         f"{_COUNTED}, countIf({_DELIVERED}) AS delivered,"
-        f" quantilesExactIf({', '.join(map(str, _SHARES))})({terms.DELAY}, {_DELIVERED}) AS times"
+        f" quantilesExactStateIf({shares})({terms.DELAY}, {_DELIVERED}) AS times"
     )
     return terms.How(_COLUMNS, f"SELECT {', '.join(told)} FROM ({by_domain}", "GROUP BY domain)")
 
@@ -77,6 +88,7 @@ class _Counted(NamedTuple):
 
     domains: Mapping[str, _Domain]
     families: Counter[str]
+    times: Sequence[int]  # of all that was delivered, in order
 
 
 class OutcomesOfWeeks:
@@ -131,13 +143,15 @@ class OutcomesOfWeeks:
 
 def _by_domain(rows: Sequence[Row]) -> _Counted | None:
     """None: there are too many."""
-    if len(rows) > _MOST_DOMAINS:
+    (row,) = rows
+    told, every = cast("_ToldByDomain", row)
+    if len(told) > _MOST_DOMAINS:
         return None
     domains, families = {}, Counter[str]()
-    for domain, failed, finished, of_failed, times in cast("list[tuple[str, int, int, list[str], Any]]", rows):
+    for domain, failed, finished, of_failed, times in told:
         domains[domain] = _Domain(failed, finished, tuple(times))
         families.update(of_failed)
-    return _Counted(domains, families)
+    return _Counted(domains, families, array("Q", every))
 
 
 def _joined(parts: Sequence[_Counted], top: int) -> Outcomes:
@@ -157,7 +171,29 @@ def _joined(parts: Sequence[_Counted], top: int) -> Outcomes:
         [Failing(domain, count, finished[domain]) for domain, count in _first(failed, top)],
         [Tally(family, count) for family, count in _first(families, top)],
         busy,
+        _whole([part.times for part in parts]),
     )
+
+
+def _whole(parts: Sequence[Sequence[int]]) -> Delays | None:
+    """Of all that was delivered in these parts, without putting all of it in order once more."""
+    count = sum(map(len, parts))
+    if not count:
+        return None
+    longest = max(times[-1] for times in parts if times)
+
+    def at(place: int) -> int:
+        """The time that as many others come before."""
+        low, high = 0, longest
+        while low < high:
+            middle = (low + high) // 2
+            if sum(bisect_right(times, middle) for times in parts) > place:
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    return Delays(_ALL, count, *(at(int(share * count)) for share in _SHARES))
 
 
 def _first(counts: Mapping[str, int], top: int) -> list[tuple[str, int]]:
@@ -168,9 +204,10 @@ def _first(counts: Mapping[str, int], top: int) -> list[tuple[str, int]]:
 
 def _of_one(rows: Sequence[Row], top: int) -> Outcomes:
     (row,) = rows
-    failing, busy, (families, counts) = cast("_Told", row)
+    failing, busy, (families, counts), delivered, shares = cast("_Told", row)
     return Outcomes(
         [Failing(domain, -less, finished) for less, domain, finished in failing[:top]],
         [Tally(family, count) for family, count in _first(dict(zip(families, counts, strict=True)), top)],
         [Delays(domain, -less, *times) for less, domain, times in busy[:top]],
+        Delays(_ALL, delivered, *shares) if delivered else None,
     )
