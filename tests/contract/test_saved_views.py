@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from mailvane.core.errors import InvalidInput, NotFound
 from mailvane.dashboard.views.store import MOST, SavedView
@@ -39,10 +40,10 @@ def test_a_person_sees_the_own_and_those_of_all(ledger: Ledger, one: int, ann: i
 def test_the_same_name_is_replaced_for_the_same_owner_only(ledger: Ledger, one: int, ann: int) -> None:
     ledger.views.add(view(1, one, ann))
     ledger.views.add(view(2, one, None))
-    ledger.views.add(view(3, one, ann, "  trouble ", "is:bounced"))
-    assert [(each.id, each.query) for each in ledger.views.views(one, ann)] == [
-        ("v2", "is:failing"),
-        ("v3", "is:bounced"),
+    ledger.views.add(replace(view(3, one, ann, "  trouble ", "is:bounced\nto:x"), columns="at,to"))
+    assert [(each.id, each.query, each.columns) for each in ledger.views.views(one, ann)] == [
+        ("v2", "is:failing", ""),
+        ("v3", "is:bounced to:x", "at,to"),
     ]
 
 

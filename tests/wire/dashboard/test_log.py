@@ -41,7 +41,7 @@ def shown(page: str, pattern: str = r'title="(r\d+)@isp\.example"') -> list[str]
 
 
 def linked(page: str, word: str) -> str:
-    found = re.search(rf'<a href="([^"]+)"[^>]*>{word}</a>', page)
+    found = re.search(rf'<a href="([^"]+)"[^>]*>{word}(?:<small.*?</small>)?</a>', page)
     return "" if found is None else unescape(found[1])
 
 
@@ -170,6 +170,58 @@ def test_what_was_refused_is_counted_beside_its_rows_and_over_time(world: World,
     assert re.search(r'<li class="off"><a href="[^"]+">reputation</a>', excluded)
     assert "data-facets" not in viewer.get(f"{at}?q=is:refused&live=1&part=rows").text
     assert "data-facets" not in viewer.get(f"{at}?q=is:refused from:nobody.example").text
+
+
+def test_views_say_how_much_mail_each_finds_after_the_page(world: World, viewer: Browser, at: str) -> None:
+    mails(world, 3)
+    world.record(world.ours, rejected(world, 1), rejected(world, 2))
+    for name, query in (
+        ("Delivered", "is:delivered"),
+        ("None", "is:bounced"),
+        ("Refused", "is:refused why:reputation"),
+    ):
+        assert viewer.post(f"{at}/views", {"q": query, "name": name}).status_code == 303
+    page = viewer.get(f"{at}?q=is:bounced").text
+    counted = re.compile(r">(\w+)<small class=\"count\">(?:<span title=\"[^\"]*\">([^<]*)</span>)?</small>")
+    assert counted.findall(page) == [("Delivered", ""), ("None", ""), ("Refused", "")], "they are not waited for"
+    place = re.search(r'data-load="([^"]+)"', page)
+    assert place is not None
+    part = viewer.get(unescape(place[1])).text
+    assert counted.findall(part) == [("Delivered", "3"), ("None", "0"), ("Refused", "2")]
+    assert "<html" not in part
+    assert 'aria-current="page">None' in part
+    assert counted.findall(viewer.get(linked(page, "Count each")).text) == counted.findall(part), "without a script"
+
+
+def test_columns_are_chosen_kept_by_links_views_and_files_and_the_usual_ones_otherwise(
+    world: World, viewer: Browser, at: str
+) -> None:
+    mails(world, 60)
+    heads = re.compile(r'<th scope="col" class="[^"]*">([^<]+)</th>')
+    usual = ["Accepted", "State", "To", "Subject", "Answer", "Tries"]
+    assert heads.findall(viewer.get(at).text) == usual
+    for wrong in (
+        "columns=at,colour",
+        "columns=%3Cscript%3E",
+        "columns=state,from,answer,tries,delay,size,mx,host,login",
+    ):
+        assert viewer.get(f"{at}?{wrong}").status_code == 400, wrong
+    assert heads.findall(viewer.get(f"{at}?columns=host").text) == ["Accepted", "Host"], "something leads to the mail"
+    page = viewer.get(f"{at}?q=is:delivered&columns=to&columns=from&columns=queue_id").text  # as the form sends them
+    assert heads.findall(page) == ["To", "From", "Queue id"]
+    assert re.search(r'title="4[A-Z0-9]+"[^>]*>4[A-Z0-9]+</td>', page)
+    assert heads.findall(viewer.get(linked(page, "earlier")).text) == ["To", "From", "Queue id"]
+    csv = viewer.get(f"{at}.csv?q=is:delivered&columns=to,from,queue_id").text
+    assert csv.splitlines()[0] == "mail_id,recipient,sender,queue_id"
+    assert viewer.get(f"{at}.csv").text.splitlines()[0].startswith("mail_id,relay,accepted_at,number,")
+    form = {"q": "is:delivered", "name": "Who", "columns": "to,from,queue_id"}
+    assert viewer.post(f"{at}/views", form | {"columns": "colour"}).status_code == 400
+    saved = viewer.post(f"{at}/views", form).headers["location"]
+    assert saved == f"{at}?q=is:delivered&columns=to,from,queue_id"
+    page = viewer.get(at).text
+    assert linked(page, "Who") == saved
+    assert heads.findall(viewer.get(saved).text) == ["To", "From", "Queue id"]
+    assert heads.findall(viewer.get(linked(viewer.get(saved).text, "The usual ones")).text) == usual
 
 
 def test_a_view_is_saved_for_oneself_or_for_all(world: World, viewer: Browser, at: str) -> None:

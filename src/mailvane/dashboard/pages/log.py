@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from hashlib import blake2b
 
 import msgspec
 from markupsafe import Markup
 
 from mailvane.core.errors import InvalidInput
-from mailvane.dashboard.pages import log_links, refused_log
+from mailvane.dashboard.pages import log_columns, log_links, refused_log
 from mailvane.dashboard.pages.csv_files import CSV_PART, CSV_ROWS, csv_file
 from mailvane.dashboard.pages.live_pages import drawn
 from mailvane.dashboard.pages.log_facets import TOP, Facet, Part, course, facet, span_of
-from mailvane.dashboard.pages.log_links import link, newer_link, paging, removable, views
+from mailvane.dashboard.pages.log_links import ShownView, link, newer_link, paging, removable, views
 from mailvane.dashboard.pages.log_places import place_of, place_text
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
@@ -29,6 +30,7 @@ ROWS = 50
 _ID = re.compile(r"[0-9A-Za-z]{5,20}|[0-9A-Za-z]{6,20}(?:-[0-9A-Za-z]{1,20}){1,5}")
 _MAIL_ID = re.compile(r"[0-9a-f]{18}")
 _USUAL = "since:7d"
+_COUNTED_VIEWS = 12
 
 MARKS = {
     DeliveryStatus.DELIVERED: "ok",
@@ -67,9 +69,12 @@ class _Found(msgspec.Struct, frozen=True):
 def show(services: DashboardServices, visit: Visit) -> Reply:
     query = visit.asked("q").strip()
     version = drawn(services, visit)
+    columns, shown_views = log_columns.chosen(visit), views(services, visit, query)
     values: dict[str, object] = {
-        "section": "Mail log", "query": query, "failure": "", "marks": MARKS, "usual": "",
-        "views": views(services, visit, query),
+        "section": "Mail log", "query": query, "failure": "", "marks": MARKS, "usual": "", "views": shown_views,
+        "counts": _view_counts(services, visit, shown_views) if visit.asked("counts") else None,
+        "columns": columns, "all_columns": log_columns.COLUMNS, "columns_text": ",".join(each.name for each in columns),
+        "link": partial(link, visit),
         "may_share": visit.reach is None and visit.visitor.may(visit.workspace.id, Role.OPERATOR),
     }  # fmt: skip
     try:
@@ -147,13 +152,39 @@ def newer(services: DashboardServices, visit: Visit) -> Reply:
     return Html("newer.html", values)
 
 
+def view_tabs(services: DashboardServices, visit: Visit) -> Reply:
+    """The tabs of saved views, with how much mail each finds: asked for after the page."""
+    query = visit.asked("q").strip()
+    found = views(services, visit, query)
+    values = {"query": query, "views": found, "counts": _view_counts(services, visit, found)}
+    return Html("log_views.html", {**values, "link": partial(link, visit)})
+
+
+def _view_counts(services: DashboardServices, visit: Visit, found: Sequence[ShownView]) -> dict[str, int]:
+    """By id; a view is left out that nobody can read any more, and those behind the first few."""
+    counts = {}
+    for each in found[:_COUNTED_VIEWS]:
+        try:
+            if query_language.asks_refused(each.query):
+                counts[each.id] = refused_log.total(services, visit, each.query)
+            else:
+                asked = msgspec.structs.replace(question_of(services, visit, each.query), limit=1)
+                counts[each.id] = services.history.search(asked).total
+        except InvalidInput:
+            continue
+    return counts
+
+
 def as_csv(services: DashboardServices, visit: Visit) -> Reply:
+    """All that is known of each delivery, or what the columns show that somebody chose."""
     query = visit.asked("q").strip()
     if query_language.asks_refused(query):
         return refused_log.as_csv(services, visit, query)
-    asked = question_of(services, visit, query)
-    rows = ((one.mail_id, *msgspec.structs.astuple(one)) for one in _all(services, asked))
-    return csv_file("mail-log.csv", ("mail_id", *Delivery.__struct_fields__), rows)
+    asked, fields = question_of(services, visit, query), Delivery.__struct_fields__
+    if "columns" in visit.query:
+        fields = tuple(name for column in log_columns.chosen(visit) for name in column.fields)
+    rows = ((one.mail_id, *(getattr(one, name) for name in fields)) for one in _all(services, asked))
+    return csv_file("mail-log.csv", ("mail_id", *fields), rows)
 
 
 def _all(services: DashboardServices, asked: LogQuestion) -> Iterator[Delivery]:
@@ -206,6 +237,7 @@ def _part(found: Sequence[TimeTally]) -> Part:
 PAGES = (
     Page("get", "/{workspace:int}/log", show, of_domains=True),
     Page("get", "/{workspace:int}/log/newer", newer, of_domains=True),
+    Page("get", "/{workspace:int}/log/views", view_tabs, of_domains=True),
     Page("get", "/{workspace:int}/log.csv", as_csv, of_domains=True),
     *log_links.PAGES,
 )

@@ -10,6 +10,7 @@ import msgspec
 from mailvane.core.errors import InvalidInput
 from mailvane.core.identifiers import new_id
 from mailvane.dashboard.pages.csv_files import CSV_ROWS
+from mailvane.dashboard.pages.log_columns import text_of
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.views.store import SavedView
@@ -30,6 +31,7 @@ class ShownView(msgspec.Struct, frozen=True):
 
     id: str
     name: str
+    query: str
     link: str
     is_chosen: bool
     is_of_all: bool
@@ -40,7 +42,9 @@ _PLAIN = ":,@/"  # in a query of an address, by RFC 3986 section 3.4: what peopl
 
 
 def link(visit: Visit, query: str, **more: str) -> str:
-    rest = "".join(f"&{name}={quote(value)}" for name, value in more.items() if value)
+    """With the columns that are shown, unless others are named."""
+    more = {"columns": ",".join(visit.query.get("columns", ())), **more}
+    rest = "".join(f"&{name}={quote(value, safe=_PLAIN)}" for name, value in more.items() if value)
     return f"/ui/{visit.workspace.id}/log?q={quote(query, safe=_PLAIN)}{rest}"
 
 
@@ -79,9 +83,11 @@ def newer_link(visit: Visit, query: str, first: str) -> str:
 def views(services: DashboardServices, visit: Visit, query: str) -> list[ShownView]:
     """Of the person and of all, as tabs."""
     may_share = visit.visitor.may(visit.workspace.id, Role.OPERATOR)
+    columns = text_of(visit.query.get("columns", ()))
     return [
         ShownView(
-            id=each.id, name=each.name, link=link(visit, each.query), is_chosen=each.query == query,
+            id=each.id, name=each.name, query=each.query, link=link(visit, each.query, columns=each.columns),
+            is_chosen=(each.query, each.columns) == (query, columns),
             is_of_all=each.user is None, may_remove=each.user is not None or may_share,
         )
         for each in services.views.views(visit.workspace.id, visit.visitor.user.id)
@@ -94,10 +100,10 @@ def save_view(services: DashboardServices, visit: Visit) -> Reply:
     query_language.tokens(query)  # raises InvalidInput for one that nobody can read
     view = SavedView(
         id=new_id(), workspace=visit.workspace.id, user=_owner(visit), name=visit.entered("name"), query=query,
-        created_at=visit.now,
+        columns=text_of(visit.form.get("columns", ())), created_at=visit.now,
     )  # fmt: skip
     services.views.add(view)
-    return Redirect(link(visit, query))
+    return Redirect(link(visit, query, columns=view.columns))
 
 
 def remove_view(services: DashboardServices, visit: Visit) -> Reply:

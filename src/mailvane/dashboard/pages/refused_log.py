@@ -49,12 +49,12 @@ def show(services: DashboardServices, visit: Visit, values: dict[str, Any]) -> R
     rows, tokens = page.refused, query_language.tokens(query)
     first, last = (refused_text(rows[at].place) if rows else "" for at in (0, -1))
     older = bool(rows) and (page.total > len(rows) or (visit.asked("way") == "later" and not is_newest))
-    total = page.total if is_newest else _total(services, asked)
+    count = page.total if is_newest else _total(services, asked)
     bounded = {"since", "until"} & {each.field for each in tokens}
-    facets = [] if visit.asked("part") == "rows" or not total else list(_facets(services, visit, asked, tokens))
+    facets = [] if visit.asked("part") == "rows" or not count else list(_facets(services, visit, asked, tokens))
     values = values | {
         "is_refused": True,
-        "total": total,
+        "total": count,
         "rows": [RefusedRow(one, _row_id(one)) for one in rows],
         **paging(visit, query, (first, last), is_newest=is_newest, has_older=older),
         "terms": removable(visit, tokens),
@@ -95,6 +95,10 @@ def newer(services: DashboardServices, visit: Visit, query: str, at: str) -> int
     """How many have come in front of this place."""
     asked = msgspec.structs.replace(_question(services, visit, query), after=refused_of(at), ascending=True, limit=0)
     return _total(services, asked)
+
+
+def total(services: DashboardServices, visit: Visit, query: str) -> int:
+    return _total(services, _question(services, visit, query))
 
 
 def as_csv(services: DashboardServices, visit: Visit, query: str) -> Reply:

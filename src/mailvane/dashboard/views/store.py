@@ -13,6 +13,7 @@ from mailvane.dashboard.views.tables import saved_views
 
 MOST = 50  # of a person in a workspace, and as many of all
 _LONGEST_NAME = 60
+_BEHIND = "\n"  # the query, which is one line, stand the columns
 
 
 class SavedView(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +24,7 @@ class SavedView(msgspec.Struct, frozen=True, kw_only=True):
     user: int | None  # whose it is; None: of all who may look at the workspace
     name: str
     query: str
+    columns: str = ""  # of the table that shows its mail, as an address has them; empty: the usual ones
     created_at: int  # milliseconds since the epoch, UTC
 
 
@@ -39,9 +41,10 @@ class ViewStore:
         with self._database.read() as connection:
             rows = connection.execute(wanted.order_by(func.lower(saved_views.c.name), saved_views.c.id)).all()
         return [
-            SavedView(id=row.id, workspace=row.workspace, user=row.user_id, name=row.name, query=row.query,
-                      created_at=row.created_at)
+            SavedView(id=row.id, workspace=row.workspace, user=row.user_id, name=row.name, created_at=row.created_at,
+                      query=query, columns=columns)
             for row in rows
+            for query, _, columns in (row.query.partition(_BEHIND),)
         ]  # fmt: skip
 
     def add(self, view: SavedView) -> None:
@@ -50,7 +53,7 @@ class ViewStore:
         if not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable():
             raise InvalidInput(f"name: expected 1 to {_LONGEST_NAME} letters")
         row = {"id": view.id, "workspace": view.workspace, "user_id": view.user, "name": name,
-               "query": plain(view.query), "created_at": view.created_at}  # fmt: skip
+               "query": plain(_stored(view)), "created_at": view.created_at}  # fmt: skip
         own = saved_views.c.workspace == view.workspace, _is_of(view.user)
         try:
             with self._database.write() as connection:
@@ -71,3 +74,8 @@ class ViewStore:
 
 def _is_of(user: int | None) -> ColumnElement[bool]:
     return saved_views.c.user_id.is_(None) if user is None else saved_views.c.user_id == user
+
+
+def _stored(view: SavedView) -> str:
+    query = " ".join(view.query.split(_BEHIND))
+    return f"{query}{_BEHIND}{view.columns}" if view.columns else query
