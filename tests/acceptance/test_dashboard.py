@@ -34,7 +34,8 @@ VIOLATIONS = "axe.run().then(found => found.violations.map(one => [one.id, one.n
 KEYS = "keys"  # the window that tells them, over the last page of a walk
 PATHS = (
     "1", "1?range=1h", "1?as=table&since=2025-11-20&until=2025-11-30", "1?since=2025-11-20&until=2025-11-30",
-    "1/log?q=since:2025-11-01", "1/log?q=is:refused since:2025-11-01", "1/log?q=since:2025-11-01&columns=to,from,host,queue_id,at,size,delay,mx", "1/log?q=since:2025-11-01&live=1",
+    "1/log?q=since:2025-11-01", "1/log?q=is:refused since:2025-11-01", "1/log?q=since:2025-11-01&live=1",
+    "1/log?q=since:2025-11-01&columns=to,from,host,queue_id,at,size,delay,mx",
     "1/domains", "1/domains/shop.example", "1/domains/shop.example/what-if?daily=1", "1/domains/shop.example/bounces",
     "1/domains/shop.example/auth", "1/domains/shop.example/history", "1/reputation",
     "1/reputation/dmarc", "1/reputation/lookalikes", "1/alerts", "1/alerts/rules", "1/alerts/new",
