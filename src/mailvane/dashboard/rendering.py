@@ -17,6 +17,7 @@ from mailvane.dashboard.visits import Html, Visit
 from mailvane.maillog.followed_logs import FollowedLogs, FollowedLogState
 
 _MOST_LOGS = 3
+_SHOWN = 300  # characters of a text in a list
 _ZONE: ContextVar[tzinfo] = ContextVar("zone", default=UTC)  # of whoever the page is made for
 _STEPS = ((DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "min"), (1000, "s"))
 
@@ -60,6 +61,7 @@ class Renderer:
             "number": number,
             "span": span,
             "took": took,
+            "cut": cut,
         }
 
     def page(self, page: Html, visit: Visit) -> bytes:
@@ -97,6 +99,11 @@ def clock(ms: int) -> str:
 def dotted(name: str) -> Markup:
     """The name of a host, which may be broken after a dot, and elsewhere only where no dot helps."""
     return Markup(".<wbr>").join(name.split("."))
+
+
+def cut(text: str) -> str:
+    """As much of a stranger's text as a list shows: a browser needs seconds to break a word of eight thousand letters."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def iso(ms: int) -> str:
