@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import structs
@@ -47,8 +48,10 @@ def tried(luck: random.Random, number: int) -> list[MailEvent]:
     return [accepted, end]
 
 
-def assert_as_asked_apart(maillog: ClickHouseMailLog, workspace: int) -> None:
-    for place, window in enumerate(WINDOWS):
+def assert_as_asked_apart(
+    maillog: ClickHouseMailLog, workspace: int, windows: Sequence[dict[str, Any]] = WINDOWS
+) -> None:
+    for place, window in enumerate(windows):
         log, top = LogQuestion(workspace=workspace, relays=(1, 2), **window), (2, 10)[place % 2]
         question = OutcomeQuestion(log, top)
         assert maillog.outcomes(question) == asked_apart(question, maillog.tally, maillog.delays), window
@@ -61,7 +64,7 @@ def assert_as_asked_apart(maillog: ClickHouseMailLog, workspace: int) -> None:
 
 def test_one_pass_counts_as_several_do(maillog: ClickHouseMailLog, workspace: int) -> None:
     luck = random.Random(1)
-    assert_as_asked_apart(maillog, workspace)
+    assert_as_asked_apart(maillog, workspace, WINDOWS[::5])  # there is nothing
     for batch in range(2):
         mails = [tried(luck, luck.randrange(60)) for _ in range(60)]
         store(maillog, workspace, f"batch {batch}", *(event for mail in mails for event in mail))

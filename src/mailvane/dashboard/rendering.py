@@ -102,7 +102,7 @@ def dotted(name: str) -> Markup:
 
 
 def cut(text: str) -> str:
-    """As much of a stranger's text as a list shows: a browser needs seconds to break a word of eight thousand letters."""
+    """As much of a stranger's text as a list shows: a browser needs seconds to break a word of 8,000 letters."""
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
