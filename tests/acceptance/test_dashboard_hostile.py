@@ -208,7 +208,8 @@ def test_what_strangers_write_is_text_on_every_page(browser: Browser, hostile: H
         shown = page.inner_text("main")
         judge.faults += [f"{path} does not show {text}" for text in (SCRIPT, IMAGE, LINK) if text not in shown]
     page.goto(f"{site.url}/ui/1/inbound/messages")  # a browser needs seconds to break so long a word
-    assert LONG[:300] in (shown := page.inner_text("main"))
+    shown = page.inner_text("main")
+    assert LONG[:300] in shown
     assert LONG[:301] not in shown
     assert (judge.faults, judge.said) == ([], [])
 
