@@ -9,11 +9,13 @@ import pytest
 
 from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.people.model import Role
+from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.blocklists import UNKNOWN
 from mailvane.reputation.board import Place
 from mailvane.reputation.cells import CellState
 from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Refresh, Source, Zone
 from tests.wire.dashboard.browsing import fill, member
+from tests.wire.dashboard.test_alerts import told_by_google
 from tests.wire.world import NOW, World
 
 ADDRESSES = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"]
@@ -149,3 +151,21 @@ def test_all_sources_are_asked_at_once_by_who_may_and_not_again_within_a_minute(
     again = operator.post(f"{at}/ask")
     assert again.status_code == 409
     assert "wait a minute before asking all of them again" in again.text
+
+
+def test_the_days_of_google_are_drawn_beside_the_line_of_the_alert_that_watches_them(world: World) -> None:
+    told_by_google(world)
+    mine, viewer = world.ours.workspace.id, member(world, Role.VIEWER)
+    at = f"/ui/{mine}/reputation/domain/shop.example"
+    before = viewer.get(at).text
+    assert before.count('class="limit"') == 0
+    assert "09 Jan: 0.12 %" in before
+    rule = {"type": "GP_USER_REPORTED_SPAM_RATIO", "gp_user_reported_spam_ratio": {"value": 0.001, "operator": "gt"}}
+    kept = world.services.reputation.alerting.create(mine, AlertDraft(name="too much spam", rules=(rule,)), NOW)
+    page = viewer.get(at).text
+    assert page.count('class="limit"') == 1
+    assert f'/alerts/rules/{kept.id}">too much spam</a>, ' in page
+    assert "above 0.1 %" in page
+    assert page.count('class="fill-bad"') == before.count('class="fill-bad"') + 3, "days beyond the line"
+    assert page.count("Google has not told") == 2 * (24 + 3 * 30), "each has a title, and stands in the picture's name"
+    assert "24 days unknown" in page

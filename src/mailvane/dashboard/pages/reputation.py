@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from mailvane.core.errors import InvalidFields, InvalidInput, NotFound, NotPossible
 from mailvane.core.moments import DAY_MS
+from mailvane.dashboard.pages.google_days import HEADS, google_days
 from mailvane.dashboard.pages.needs import Need
 from mailvane.dashboard.parts.local_time import utc_day
 from mailvane.dashboard.parts.strip import Day, strip
@@ -17,7 +18,7 @@ from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
 from mailvane.reputation.board import Board, BoardRow, Place
-from mailvane.reputation.cells import Cell, CellState, number
+from mailvane.reputation.cells import Cell, CellState
 from mailvane.reputation.model import (
     ASKED_ABOUT,
     OUTSIDE,
@@ -50,12 +51,6 @@ _MOST_ZONES = 8  # columns of single blocklists; more of them are one column
 _DAYS = 30
 _HISTORY = 50
 _MOST_NAMES = 1000
-_SHARES = (
-    ("userReportedSpamRatio", "Spam", 2),
-    ("spfSuccessRatio", "SPF", 1),
-    ("dkimSuccessRatio", "DKIM", 1),
-    ("dmarcSuccessRatio", "DMARC", 1),
-)
 _COLOURS = {"GREEN": "ok", "YELLOW": "warn", "RED": "bad"}
 
 
@@ -146,6 +141,7 @@ def path_of(row: BoardRow) -> str:
 def show(services: DashboardServices, visit: Visit) -> Reply:
     row, workspace = _row(services, visit), visit.workspace.id
     ids = {asset.kind: asset.id for asset in row.assets}
+    google = next((asset for asset in row.assets if asset.kind is AssetKind.GP_DOMAIN), None)
     asked = {source: next((ids[kind] for kind in kinds if kind in ids), "") for source, kinds in ASKED_ABOUT.items()}
     said = [
         Said(SOURCES[source].title, source, cell, asked.get(source, ""))
@@ -160,7 +156,8 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "marks": MARKS,
         "zones": [(host, cell) for host, cell in row.zones.items() if cell.state is not CellState.NONE],
         "listings": _listings(services, visit, row),
-        "google": _google(services, visit, row.name) if AssetKind.GP_DOMAIN in ids else [],
+        "google": google_days(services, visit, google) if google else None,
+        "google_heads": HEADS,
         "microsoft": _microsoft(services, visit, row.name) if row.place is Place.ADDRESS else None,
         "facts": list(_facts(row)),
         "kinds": {kind.value: name for kind, name in WATCHABLE.items()},
@@ -249,27 +246,6 @@ def _listings(services: DashboardServices, visit: Visit, row: BoardRow) -> list[
     kind = ObservationKind.IP_LISTING if row.place is Place.ADDRESS else ObservationKind.DOMAIN_LISTING
     question = ObservationQuestion(workspace=visit.workspace.id, kind=kind, assets=(row.name,))
     return services.reputation.observed.observation_page(question, 0, _HISTORY).observations
-
-
-def _google(services: DashboardServices, visit: Visit, name: str) -> list[tuple[int, str, list[str]]]:
-    """Of each day: when, the reputation, shares as text."""
-    question = ObservationQuestion(
-        workspace=visit.workspace.id, kind=ObservationKind.TRAFFIC, assets=(name,), since=visit.now - _DAYS * DAY_MS
-    )
-    days = services.reputation.observed.observation_page(question, 0, _DAYS).observations
-    return [
-        (day.at, _words(day.data.get("domainReputation")), [_share(day, *each) for each in _SHARES]) for day in days
-    ]
-
-
-def _words(value: object) -> str:
-    text = str(value or "")
-    return "not told" if text in {"", "REPUTATION_CATEGORY_UNSPECIFIED"} else text.lower()
-
-
-def _share(day: Observation, field: str, _name: str, digits: int) -> str:
-    value = number(day.data, field)
-    return "" if value is None else f"{value * 100:.{digits}f} %"
 
 
 def _microsoft(services: DashboardServices, visit: Visit, name: str) -> Mapping[str, object] | None:
