@@ -48,6 +48,7 @@ LINKS = "[...document.querySelectorAll('a[href]')].map(a => new URL(a.getAttribu
 PAGES = (
     "1", "1/log", "1/log?q=is:refused", "1/log?q=is:failing&live=1", "1/domains", f"1/domains/{OWN}",
     f"1/domains/{OWN}/bounces", f"1/domains/{OWN}/history", "1/reputation", "1/reputation/ip/192.0.2.1",
+    "1/reputation/ip/192.0.2.1/evidence",
     f"1/reputation/domain/{OWN}", "1/reputation/dmarc", "1/reputation/lookalikes", "1/alerts", "1/alerts/rules",
     "1/alerts/told", "1/alerts/maintenance", "1/inbound/quarantine", "1/inbound/messages", "1/inbound/contacts",
     "1/inbound/aliases", "1/inbound/filters", "1/inbound/health", "1/mailboxes", "1/mailboxes/replies",

@@ -263,6 +263,7 @@ class Zone(msgspec.Struct, frozen=True, kw_only=True):
     codes: Mapping[str, str] = {}  # answer, network, or "&8" for a bit of its last number -> what it means
     refusals: tuple[str, ...] = ()  # answers that mean "not for you", besides 127.255.255.0/24
     harmless: tuple[str, ...] = ()  # answers that are no listing, such as those of a white list
+    removal: str = ""  # the page where its operator takes requests to be taken off; empty: not known
     note: str = ""
 
 

@@ -6,17 +6,24 @@ import re
 from html import unescape
 
 import pytest
+from msgspec import structs
 
 from mailvane.core.moments import DAY_MS
+from mailvane.dashboard.pages.delisting import Evidence, evidence_of
 from mailvane.dashboard.people.model import Role
+from mailvane.dashboard.people.service import Browser
+from mailvane.dashboard.visits import Visit
+from mailvane.maillog.model import EventType
 from mailvane.reputation.alerts.drafts import AlertDraft
 from mailvane.reputation.blocklists import UNKNOWN
 from mailvane.reputation.board import Place
 from mailvane.reputation.cells import CellState
-from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Refresh, Source, Zone
+from mailvane.reputation.model import AssetKind, Observation, ObservationKind, Refresh, Source, Zone, ZoneHealth
+from mailvane.reputation.questions import EntryQuestion
 from tests.wire.dashboard.browsing import fill, member
 from tests.wire.dashboard.test_alerts import told_by_google
-from tests.wire.world import NOW, World
+from tests.wire.dashboard.test_ties import failed
+from tests.wire.world import NOW, ZONE, World
 
 ADDRESSES = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"]
 
@@ -169,3 +176,53 @@ def test_the_days_of_google_are_drawn_beside_the_line_of_the_alert_that_watches_
     assert page.count('class="fill-bad"') == before.count('class="fill-bad"') + 3, "days beyond the line"
     assert page.count("Google has not told") == 2 * (24 + 3 * 30), "each has a title, and stands in the picture's name"
     assert "24 days unknown" in page
+
+
+def test_evidence_for_a_list_says_since_when_and_what_was_sent_and_done(watched: World) -> None:
+    mine, since = watched.ours.workspace.id, NOW
+    later = NOW + DAY_MS
+    page = f"/ui/{mine}/reputation/ip/{ADDRESSES[0]}"
+    zone = Zone(host="bl.example", high_reputation=True, removal="https://bl.example/remove")
+    watched.ledger.zones.save_zone(zone)
+    watched.ledger.zones.save_zone_health([ZoneHealth(host="bl.example", usable=True, checked_at=NOW, proven=("ips",))])
+    rule = {"type": "IP_IN_RBL", "ips": ["ALL_IPS"], "rbls": ["bl.example"]}
+    alerting = watched.services.reputation.alerting
+    alerting.create(mine, AlertDraft(name="on a list", rules=(rule,)), NOW)
+    alerting.evaluate(mine, [Source.BLOCKLISTS], NOW)
+    entry = alerting.entries(EntryQuestion(workspace=mine)).entries[0]
+    alerting.acknowledge(mine, entry.id, "ann@x.example", NOW + 1000)
+    before = structs.replace(failed(watched, 1), accepted_at=since - 2 * DAY_MS, at=since - 2 * DAY_MS)
+    after = [structs.replace(failed(watched, number), accepted_at=since + number * 1000, at=since + number * 1000 + 10)
+             for number in (2, 3)]  # fmt: skip
+    delivered = structs.replace(after[1], number=4, type=EventType.DELIVERED, reply="250 ok")
+    watched.record(watched.ours, before, *after, delivered)
+    told = evidence(watched, ADDRESSES[0], later)
+    assert [(each.zone, each.since, each.removal) for each in told.listings] == [
+        ("bl.example", NOW, "https://bl.example/remove"), ("other.example", NOW, ""),
+    ]  # fmt: skip
+    assert "it has its test point" in told.listings[0].probe
+    assert told.listings[1].probe == "not tried yet"
+    assert [(each.deliveries, each.bounced) for each in told.sent] == [(1, 1), (3, 2)]
+    assert [text for _, text in told.done] == [
+        "the alert on a list told of it", "that was acknowledged by ann@x.example",
+    ]  # fmt: skip
+    viewer = member(watched, Role.VIEWER)
+    assert f'href="{page}/evidence">Evidence for delisting' in viewer.get(page).text
+    assert 'href="https://bl.example/remove"' in viewer.get(f"{page}/evidence").text
+    answer = viewer.get(f"{page}/evidence.txt")
+    assert answer.headers["content-disposition"] == f'attachment; filename="listed-{ADDRESSES[0]}.txt"'
+    assert "  requests: https://bl.example/remove\n" in answer.text
+    assert "the 7 days before: 1 delivery; bounced 1 (100.0%); given up 0; complaints 0\n" in answer.text
+    free = f"/ui/{mine}/reputation/ip/{ADDRESSES[1]}"
+    assert "Evidence for delisting" not in viewer.get(free).text
+    assert viewer.get(f"{free}/evidence").status_code == 404
+
+
+def evidence(world: World, name: str, now: int) -> Evidence:
+    visit = Visit(
+        path={"kind": "ip", "name": name}, query={}, form={}, browser=Browser("", ""), now=now, address="/", zone=ZONE,
+        origin="", place=world.ours.workspace,
+    )  # fmt: skip
+    row = world.services.reputation.board.row(world.ours.workspace.id, Place.ADDRESS, name, now)
+    assert row is not None
+    return evidence_of(world.services.dashboard, visit, row)

@@ -139,7 +139,7 @@ def path_of(row: BoardRow) -> str:
 
 
 def show(services: DashboardServices, visit: Visit) -> Reply:
-    row, workspace = _row(services, visit), visit.workspace.id
+    row, workspace = row_of(services, visit), visit.workspace.id
     ids = {asset.kind: asset.id for asset in row.assets}
     google = next((asset for asset in row.assets if asset.kind is AssetKind.GP_DOMAIN), None)
     asked = {source: next((ids[kind] for kind in kinds if kind in ids), "") for source, kinds in ASKED_ABOUT.items()}
@@ -148,6 +148,7 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         for source, cell in row.sources.items()
         if cell.state is not CellState.NONE
     ]
+    listings = listings_of(services, visit, row)
     values = {
         "section": "Reputation",
         "row": row,
@@ -155,7 +156,8 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "said": said,
         "marks": MARKS,
         "zones": [(host, cell) for host, cell in row.zones.items() if cell.state is not CellState.NONE],
-        "listings": _listings(services, visit, row),
+        "listings": listings,
+        "is_listed": visit.reach is None and _is_listed(listings),
         "google": google_days(services, visit, google) if google else None,
         "google_heads": HEADS,
         "microsoft": _microsoft(services, visit, row.name) if row.place is Place.ADDRESS else None,
@@ -170,7 +172,7 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
 
 def ask(services: DashboardServices, visit: Visit) -> Reply:
     """Ask a source now."""
-    row = _row(services, visit)
+    row = row_of(services, visit)
     try:
         source = Source(visit.entered("source"))
     except ValueError:
@@ -199,7 +201,7 @@ def watch(services: DashboardServices, visit: Visit) -> Reply:
 
 def forget(services: DashboardServices, visit: Visit) -> Reply:
     """Watch it no more as this kind; what was said of it stays until it is too old."""
-    row, kind = _row(services, visit), _kind(visit)
+    row, kind = row_of(services, visit), _kind(visit)
     asset = next((each for each in row.assets if each.kind is kind), None)
     if asset is None:
         raise NotFound("it is not watched so")
@@ -225,7 +227,7 @@ def not_known(services: DashboardServices, visit: Visit) -> Iterator[Need]:
             yield Need("unknown", text, zone.reason, "reputation", "Board", Source.BLOCKLISTS)
 
 
-def _row(services: DashboardServices, visit: Visit) -> BoardRow:
+def row_of(services: DashboardServices, visit: Visit) -> BoardRow:
     kind = visit.path["kind"]
     place = Place(kind) if kind in set(Place) else None
     row = services.reputation.board.row(visit.workspace.id, place, visit.path["name"], visit.now) if place else None
@@ -241,11 +243,19 @@ def _kind(visit: Visit) -> AssetKind:
     return AssetKind(kind)
 
 
-def _listings(services: DashboardServices, visit: Visit, row: BoardRow) -> list[Observation]:
+def listings_of(services: DashboardServices, visit: Visit, row: BoardRow) -> list[Observation]:
     """Openings and closings of listings, the newest first."""
     kind = ObservationKind.IP_LISTING if row.place is Place.ADDRESS else ObservationKind.DOMAIN_LISTING
     question = ObservationQuestion(workspace=visit.workspace.id, kind=kind, assets=(row.name,))
     return services.reputation.observed.observation_page(question, 0, _HISTORY).observations
+
+
+def _is_listed(listings: Sequence[Observation]) -> bool:
+    """Whether the newest that is known of some list is that it has it."""
+    newest: dict[str, Observation] = {}
+    for one in listings:
+        newest.setdefault(one.key, one)
+    return any(one.data.get("listed") for one in newest.values())
 
 
 def _microsoft(services: DashboardServices, visit: Visit, name: str) -> Mapping[str, object] | None:

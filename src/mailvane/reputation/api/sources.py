@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import IPv4Network
+from typing import Annotated
 
 import msgspec
 
@@ -55,6 +56,7 @@ class ZoneBody(msgspec.Struct, frozen=True, kw_only=True):
     codes: dict[str, str] = {}
     refusals: tuple[str, ...] = ()
     harmless: tuple[str, ...] = ()
+    removal: Annotated[str, msgspec.Meta(max_length=500, pattern=r"^(https?://\S+)?$")] = ""
     note: str = ""
 
 
