@@ -75,6 +75,7 @@ class Renderer:
             "navigation": NAVIGATION if visit.reach is None else _OF_DOMAINS,
             "followed": self._logs(visit),
             "badges": self._badges(visit),
+            "unanswered": {},
             **page.values,
         }
         _ZONE.set(visit.zone)

@@ -268,6 +268,6 @@ def test_the_overview_stands_without_the_mail_log(
     assert answer.status_code == 503
     assert "connection refused" in answer.text
     assert "How mail fares is unknown." in answer.text
-    assert "The mail log has not answered since" in answer.text
+    assert "that question has not been answered since" in answer.text
     assert "1 held mail waits for a decision" in answer.text
     assert 'class="tiles"' not in answer.text

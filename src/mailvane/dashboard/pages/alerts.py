@@ -11,6 +11,7 @@ from mailvane.dashboard.pages.alert_tabs import counts_of
 from mailvane.dashboard.pages.chain import Step, chain, steps
 from mailvane.dashboard.pages.needs import Need
 from mailvane.dashboard.pages.told import told_of
+from mailvane.dashboard.panels import Panels
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
@@ -22,6 +23,7 @@ from mailvane.reputation.texts.sentences import condition
 _FIRED = 50
 _NEEDED = 5
 _LOOKED_BACK_MS = 30 * DAY_MS
+_ONE = "/{workspace:int}/alerts/fired/{entry:str}"
 
 
 class Fired(msgspec.Struct, frozen=True):
@@ -66,18 +68,19 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
     workspace = visit.workspace.id
     entry = services.reputation.alerting.entry(workspace, visit.path["entry"])
     known = {alert.id for alert in services.reputation.alerting.alerts(workspace)}
+    panels = Panels(services, visit, _ONE)
     raw = [(rule.type, msgspec.json.format(msgspec.json.encode(rule), indent=2).decode()) for rule in entry.rules]
     values = {
         "section": "Alerts",
         "fired": Fired(entry, told(entry)),
         "alert_is_known": entry.alert_id in known,
         "findings": list(zip(evidence_of(entry).findings, map(_in_words, entry.rules), strict=True)),
-        "links": list(chain(services, visit, entry)),
+        "links": panels.ask("links", "Which mail it is about", lambda: list(chain(services, visit, entry)), []),
         "raw": raw,
         "messages": told_of(services, visit, services.notify.outbox.of_entry(workspace, entry.id)),
         "may_change": visit.visitor.may(workspace, Role.OPERATOR),
     }
-    return Html("fired.html", values)
+    return panels.html("fired.html", values)
 
 
 def mails(services: DashboardServices, visit: Visit) -> Reply:
@@ -126,7 +129,6 @@ def told(entry: LogEntry) -> str:
     return told.summary or "; ".join(title(rule.type) for rule in entry.rules)
 
 
-_ONE = "/{workspace:int}/alerts/fired/{entry:str}"
 PAGES = (
     Page("get", "/{workspace:int}/alerts", listed),
     Page("get", _ONE, show),

@@ -13,6 +13,7 @@ from mailvane.dashboard.pages.log import MARKS as STATE_MARKS
 from mailvane.dashboard.pages.log_links import link
 from mailvane.dashboard.pages.proofs import all_proofs
 from mailvane.dashboard.pages.reputation import MARKS, path_of
+from mailvane.dashboard.panels import Panels
 from mailvane.dashboard.parts.bars import Bar, bars
 from mailvane.dashboard.parts.local_time import term, utc_day
 from mailvane.dashboard.services import DashboardServices
@@ -29,26 +30,31 @@ _ROWS = 25
 _REASONS = 8
 _AUDIT = 200
 _FAILED = frozenset({DeliveryStatus.BOUNCED, DeliveryStatus.EXPIRED})
+_ONE = "/{workspace:int}/domains/{name:str}"
+_BOUNCES = f"{_ONE}/bounces"
 
 
 def bounces(services: DashboardServices, visit: Visit) -> Reply:
     domain = _domain(services, visit)
     failed = f"from:{domain.name} is:bounced,expired since:{_DAYS}d"
     asked = _question(services, visit, failed)
-    page = services.history.search(msgspec.structs.replace(asked, limit=_ROWS))
-    reasons = [each for each in services.maillog.tally(TallyQuestion(asked, "family", _REASONS)) if each.value]
+    panels = Panels(services, visit, _BOUNCES)
+    newest = msgspec.structs.replace(asked, limit=_ROWS)
+    page = panels.ask("rows", "What bounced", lambda: services.history.search(newest), None)
+    families = TallyQuestion(asked, "family", _REASONS)
+    reasons = panels.ask("reasons", "Why it bounced", lambda: services.maillog.tally(families), [])
     values = {
         **_values(visit, domain, "Bounces"),
         "usage": services.outbound.governance.usage_today(domain.name, visit.now, visit.workspace.id),
-        "rows": page.deliveries,
-        "total": page.total,
+        "rows": page.deliveries if page else (),
+        "total": page.total if page else None,
         "marks": STATE_MARKS,
         "all": link(visit, failed),
-        "reasons": [(each, link(visit, f"{failed} why:{each.value}")) for each in reasons],
-        "chart": _chart(services, visit, domain),
+        "reasons": [(each, link(visit, f"{failed} why:{each.value}")) for each in reasons if each.value],
+        "chart": panels.ask("chart", "Its mail by day", lambda: _chart(services, visit, domain), Markup("")),
         "days": _DAYS,
     }
-    return Html("domain_bounces.html", values)
+    return panels.html("domain_bounces.html", values)
 
 
 def authentication(services: DashboardServices, visit: Visit) -> Reply:
@@ -115,9 +121,8 @@ def _bar(visit: Visit, domain: Domain, start: int, *counts: int) -> Bar:
     return Bar(start, {"ok": good, "bad": bad}, link(visit, f"from:{domain.name} since:{since} until:{until}"), title)
 
 
-_ONE = "/{workspace:int}/domains/{name:str}"
 PAGES: Sequence[Page] = (
-    Page("get", f"{_ONE}/bounces", bounces, of_domains=True),
+    Page("get", _BOUNCES, bounces, of_domains=True),
     Page("get", f"{_ONE}/auth", authentication, of_domains=True),
     Page("get", f"{_ONE}/reputation", reputation, of_domains=True),
     Page("get", f"{_ONE}/history", history, of_domains=True),

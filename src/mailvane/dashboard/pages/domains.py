@@ -19,6 +19,7 @@ from mailvane.dashboard.pages.log import question_of
 from mailvane.dashboard.pages.log_links import link
 from mailvane.dashboard.pages.needs import Need
 from mailvane.dashboard.pages.proofs import assets_of, proofs
+from mailvane.dashboard.panels import Panels
 from mailvane.dashboard.parts.gauge import gauge
 from mailvane.dashboard.parts.interval import interval
 from mailvane.dashboard.people.model import Role
@@ -32,6 +33,7 @@ from mailvane.outbound.model import Domain, Guillotine, OutboundStatus, Usage
 from mailvane.outbound.postfix_queue import how_to_release
 from mailvane.outbound.suppression import SuppressionReason
 
+_ALL, _ONE = "/{workspace:int}/domains", "/{workspace:int}/domains/{name:str}"
 _SENDERS, _SENDERS_SINCE = 12, "7d"
 _COLUMNS = (
     *("domain", "state", "enforcement", "sent_today", "daily_limit", "sent_month", "monthly_limit", "sent", "bounces"),
@@ -93,8 +95,11 @@ class LineOf(msgspec.Struct, frozen=True):
 
 def listed(services: DashboardServices, visit: Visit, failure: str = "") -> Reply:
     whole = visit.reach is None  # what is not of a domain is told of the whole workspace
-    rows = _rows(services, visit)
+    rows, panels = _rows(services, visit), Panels(services, visit, _ALL)
     watched = assets_of(services, visit.workspace.id, [row.domain.name for row in rows])
+    strangers: Sequence[Stranger] | None = None
+    if whole and visit.asked("senders"):
+        strangers = panels.ask("strangers", "Who else sends", lambda: _ungoverned(services, visit), [])
     values = {
         "section": "Domains",
         "rows": rows,
@@ -106,12 +111,12 @@ def listed(services: DashboardServices, visit: Visit, failure: str = "") -> Repl
         "held": _held(services),
         "suppressed": services.outbound.suppressions.summary(visit.workspace.id, visit.now) if whole else None,
         "reasons": list(SuppressionReason),
-        "strangers": _ungoverned(services, visit) if whole and visit.asked("senders") else None,
+        "strangers": strangers,
         "may_govern": whole and visit.visitor.may(visit.workspace.id, Role.OPERATOR),
         "failure": failure,
         "asked_name": visit.entered("name") or visit.asked("govern"),
     }
-    return Html("domains.html", values, 400 if failure else 200)
+    return Html("domains.html", values, 400) if failure else panels.html("domains.html", values)
 
 
 def _courses(services: DashboardServices, visit: Visit, rows: Sequence[Row]) -> dict[str, Course]:
@@ -161,6 +166,13 @@ def show(services: DashboardServices, visit: Visit, failure: str = "", status: i
     guillotine = services.outbound.governance.rules.guillotine_of(domain)
     told = story(services.outbound.governance.audit(name, STORED, workspace))
     stop = stop_of(domain, told)
+    panels = Panels(services, visit, _ONE)
+    approach = visit.asked("approach") and panels.ask(
+        "approach", "How it came to its line", lambda: approach_of(services, visit, domain), None
+    )
+    counts = visit.asked("counts") and panels.ask(
+        "counts", "Where its month would end", lambda: counts_of(services, visit, domain, usage), None
+    )
     values = {
         "section": "Domains",
         "row": _row(domain, usage, guillotine),
@@ -171,15 +183,15 @@ def show(services: DashboardServices, visit: Visit, failure: str = "", status: i
         "stop": stop,
         "crossed": stopped_by(stop) if stop else None,
         "probation": probation_of(domain, usage, guillotine, visit.now),
-        "approach": approach_of(services, visit, domain) if visit.asked("approach") else None,
-        "counts": counts_of(services, visit, domain, usage) if visit.asked("counts") else None,
+        "approach": approach or None,
+        "counts": counts or None,
         "shown": seen_of(domain, name in _held(services)),
         "may_change": visit.visitor.may(workspace, Role.OPERATOR),
         "failure": failure,
         "held": name in _held(services),
         "release": how_to_release(HoldKind.DOMAIN, domain.name),
     }
-    return Html("domain.html", values, status if failure else 200)
+    return Html("domain.html", values, status) if failure else panels.html("domain.html", values)
 
 
 def _lines(usage: Usage, guillotine: Guillotine) -> list[LineOf]:
@@ -342,9 +354,8 @@ def _row(domain: Domain, usage: Usage, guillotine: Guillotine) -> Row:
     return Row(domain, usage, meters, 100 * bound.low, 100 * bound.high, picture)
 
 
-_ONE = "/{workspace:int}/domains/{name:str}"
 PAGES = (
-    Page("get", "/{workspace:int}/domains", listed, of_domains=True),
+    Page("get", _ALL, listed, of_domains=True),
     Page("get", "/{workspace:int}/domains.csv", as_csv, of_domains=True),
     Page("post", "/{workspace:int}/domains", govern, role=Role.OPERATOR),
     Page("get", "/{workspace:int}/domains-ungoverned", ungoverned),

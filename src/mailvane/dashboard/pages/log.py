@@ -17,6 +17,7 @@ from mailvane.dashboard.pages.live_pages import drawn
 from mailvane.dashboard.pages.log_facets import TOP, Facet, Part, course, facet, span_of
 from mailvane.dashboard.pages.log_links import ShownView, link, newer_link, paging, removable, views
 from mailvane.dashboard.pages.log_places import place_of, place_text
+from mailvane.dashboard.panels import Panels
 from mailvane.dashboard.people.model import Role
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
@@ -25,6 +26,7 @@ from mailvane.maillog.model import DeliveryStatus
 from mailvane.maillog.queries import Delivery, LogQuestion, Place, TallyBy, TallyQuestion, TimeTally, TimeTallyQuestion
 from mailvane.maillog.query_language import Token
 
+_PATH = "/{workspace:int}/log"
 ROWS = 50
 # Of Postfix's queue ids, short and long, and our own; and those in several parts of Amazon SES and Exim.
 _ID = re.compile(r"[0-9A-Za-z]{5,20}|[0-9A-Za-z]{6,20}(?:-[0-9A-Za-z]{1,20}){1,5}")
@@ -88,8 +90,13 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         return Html("log.html", {**values, "failure": error.message, "is_refused": False}, 400)
     if not found.total and (meant := _named_by_id(services, visit, tokens)):
         return Redirect(link(visit, meant))
-    is_part = visit.asked("part") == "rows"
-    facets = [] if is_part or not found.total else list(_facets(services, visit, asked, tokens))
+    panels = Panels(services, visit, _PATH)
+    facets, chart = list[Facet](), Markup("")
+    if found.total and visit.asked("part") != "rows":
+        facets = panels.ask(
+            "facets", "How many there are of each", lambda: list(_facets(services, visit, asked, tokens)), facets
+        )
+        chart = panels.ask("chart", "When they were accepted", lambda: _chart(services, visit, asked, tokens), chart)
     first, last = (place_text(found.rows[at].place) if found.rows else "" for at in (0, -1))
     values |= {
         "is_refused": False,
@@ -98,10 +105,10 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         **paging(visit, query, (first, last), is_newest=not found.has_newer, has_older=found.has_older),
         "terms": removable(visit, tokens),
         "facets": facets,
-        "chart": _chart(services, visit, asked, tokens) if facets else "",
+        "chart": chart,
         "usual": usual_of(tokens),
     }
-    return Html("log.html", values if found.has_newer else {**values, **version})
+    return panels.html("log.html", values if found.has_newer else {**values, **version})
 
 
 def _named_by_id(services: DashboardServices, visit: Visit, tokens: Sequence[Token]) -> str:
@@ -235,7 +242,7 @@ def _part(found: Sequence[TimeTally]) -> Part:
 
 
 PAGES = (
-    Page("get", "/{workspace:int}/log", show, of_domains=True),
+    Page("get", _PATH, show, of_domains=True),
     Page("get", "/{workspace:int}/log/newer", newer, of_domains=True),
     Page("get", "/{workspace:int}/log/views", view_tabs, of_domains=True),
     Page("get", "/{workspace:int}/log.csv", as_csv, of_domains=True),

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from mailvane.core.errors import InvalidInput, NotFound
 from mailvane.dashboard.pages.mail_ties import ties
+from mailvane.dashboard.panels import Panels
 from mailvane.dashboard.parts.axis import Point, axis
 from mailvane.dashboard.rendering import span
 from mailvane.dashboard.services import DashboardServices
@@ -27,6 +28,7 @@ _MARKS = {
 }
 _SHORTEST_AXIS_MS = 10_000
 _MOST_POINTS = 100
+_TIES = "/{workspace:int}/mail/{mail:str}/ties"
 _FINAL = frozenset({EventType.DELIVERED, EventType.BOUNCED, EventType.EXPIRED, EventType.DISCARDED})
 
 
@@ -58,7 +60,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 def show(services: DashboardServices, visit: Visit) -> Reply:
-    life = _life(services, visit)
+    life, panels = _life(services, visit), Panels(services, visit, _TIES)
     values = {
         "section": "Mail log",
         "life": life,
@@ -70,14 +72,16 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "subject": _known(life, "subject") or "(no subject seen)",
         "recipients": sorted({event.recipient for event in life if event.recipient}),
         "axis": _axis(life),
-        "ties": ties(services, visit, life) if visit.asked("ties") else None,
+        "ties": ties(services, visit, life, panels) if visit.asked("ties") else None,
     }
-    return Html("mail.html", values)
+    return panels.html("mail.html", values)
 
 
 def tied(services: DashboardServices, visit: Visit) -> Reply:
     """What it has to do with; asked for by itself."""
-    return Html("mail_ties.html", {"ties": ties(services, visit, _life(services, visit))})
+    panels = Panels(services, visit, _TIES)
+    found = ties(services, visit, _life(services, visit), panels)
+    return Html("mail_ties.html", {"ties": found, "unanswered": panels.unanswered})  # it replaces a part of a page
 
 
 def as_text(services: DashboardServices, visit: Visit) -> Reply:
@@ -180,7 +184,7 @@ def _times(count: int) -> str:
 
 PAGES = (
     Page("get", "/{workspace:int}/mail/{mail:str}", show, of_domains=True),
-    Page("get", "/{workspace:int}/mail/{mail:str}/ties", tied, of_domains=True),
+    Page("get", _TIES, tied, of_domains=True),
     Page("get", "/{workspace:int}/mail/{mail:str}/lines.txt", as_text, of_domains=True),
     Page("get", "/{workspace:int}/mail/{mail:str}/events.json", as_json, of_domains=True),
 )

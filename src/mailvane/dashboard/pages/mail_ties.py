@@ -18,6 +18,7 @@ from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.pages.alerts import told as alert_told
 from mailvane.dashboard.pages.chain import word
 from mailvane.dashboard.pages.reputation import MARKS, path_of
+from mailvane.dashboard.panels import Panels
 from mailvane.dashboard.parts.local_time import local, term
 from mailvane.dashboard.services import DashboardServices
 from mailvane.dashboard.visits import Visit
@@ -48,15 +49,23 @@ class Tie(msgspec.Struct, frozen=True):
     path: str  # of its page, below the workspace
 
 
-def ties(services: DashboardServices, visit: Visit, life: Sequence[MailEvent]) -> list[Tie]:
+def ties(services: DashboardServices, visit: Visit, life: Sequence[MailEvent], panels: Panels) -> list[Tie]:
+    """Those of each question that is answered."""
     sender = domain_of(next((event.sender for event in life if event.sender), "")).lower()
     names = _names(life, sender)
-    rows = [row for place, name in names if (row := _row(services, visit, place, name))]
+
+    def listings() -> list[Tie]:
+        return [_listed(row) for place, name in names if (row := _row(services, visit, place, name))]
+
+    def alerts() -> list[Tie]:
+        return [] if visit.reach else list(_alerts(services, visit, life, [name for _, name in names]))
+
+    none: list[Tie] = []
     return [
-        *_same_answer(services, visit, life),
-        *(_listed(row) for row in rows),
-        *([] if visit.reach else _alerts(services, visit, life, [name for _, name in names])),
-        *_policy(services, visit, life, sender),
+        *panels.ask("answer", "Other mail with its answer", lambda: list(_same_answer(services, visit, life)), none),
+        *panels.ask("listings", "What is said of its addresses", listings, none),
+        *panels.ask("alerts", "Which alerts fired about it", alerts, none),
+        *panels.ask("policy", "What governs it", lambda: list(_policy(services, visit, life, sender)), none),
     ]
 
 

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.pages.mailbox_days import Days, days_of, links
+from mailvane.dashboard.panels import Panels
 from mailvane.dashboard.parts.bars import Bar, bars
 from mailvane.dashboard.parts.interval import interval
 from mailvane.dashboard.parts.local_time import term, utc_day
@@ -24,6 +25,7 @@ from mailvane.maillog.queries import EngagementCounts
 
 _SHOWN: tuple[EngagementCount, ...] = ("delivered", "bounced", "opened", "clicked", "replied", "positive")
 SORTS = ("address", "sent", *_SHOWN)
+_ALL, _ONE = "/{workspace:int}/mailboxes", "/{workspace:int}/mailboxes/{mailbox:str}"
 _ROWS = 20  # of some 66 elements each
 _KINDS = {
     "delivered": "Delivered", "bounced": "Bounced", "opened": "Opened by people",
@@ -61,7 +63,12 @@ def listed(services: DashboardServices, visit: Visit) -> Reply:
         workspace=visit.workspace.id, window=days.window, counts=(*_SHOWN, "opened_raw"),
         sort=sort if sort in SORTS else "sent", skip=(number - 1) * _ROWS, limit=_ROWS,
     )  # fmt: skip
-    found = services.mailboxes.mailboxes.listing(question, visit.now)
+    panels = Panels(services, visit, _ALL)
+    found = panels.ask(
+        "listing", "How mailboxes fare", lambda: services.mailboxes.mailboxes.listing(question, visit.now), None
+    )
+    if found is None:
+        return panels.html("mailboxes.html", {"section": "Mailboxes", "days": days, "with_days": links(visit)})
     values = {
         "section": "Mailboxes",
         "rows": [_row(one, found.known, days, visit.now) for one in found.listed],
@@ -82,22 +89,29 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
     workspace, mailboxes = visit.workspace.id, services.mailboxes.mailboxes
     days = days_of(visit)
     mailbox = mailboxes.mailbox(workspace, visit.path["mailbox"], visit.now)
-    one = mailboxes.performance_of(mailbox, days.window, visit.now)
-    daily = mailboxes.figures.daily(mailboxes.scope(workspace), days.window, mailbox.address)
+    panels = Panels(services, visit, _ONE)
+
+    def chart() -> Markup:
+        daily = mailboxes.figures.daily(mailboxes.scope(workspace), days.window, mailbox.address)
+        return _chart(visit, mailbox.address, daily, days)
+
+    one = panels.ask(
+        "figures", "What became of its mail", lambda: mailboxes.performance_of(mailbox, days.window, visit.now), None
+    )
     values = {
         "section": "Mailboxes",
         "mailbox": mailbox,
-        "totals": one.totals,
-        "sent": one.counts.sent,
-        "figures": _figures(mailbox, one.known, one.counts, KINDS),
+        "totals": one.totals if one else None,
+        "sent": one.counts.sent if one else 0,
+        "figures": _figures(mailbox, one.known, one.counts, KINDS) if one else [],
         "allowed": mailbox.allowed_today(visit.now),
         "warming": mailbox.warmup.status(visit.now).value,
         "warmup": mailbox.warmup,
-        "chart": _chart(visit, mailbox.address, daily, days),
+        "chart": panels.ask("chart", "How much it sent by day", chart, Markup("")),
         "days": days,
         "with_days": links(visit),
     }
-    return Html("mailbox.html", values)
+    return panels.html("mailbox.html", values)
 
 
 def _row(one: Listed, known: Known, days: Days, now: int) -> Row:
@@ -144,6 +158,6 @@ def _chart(visit: Visit, address: str, daily: Sequence[EngagementCounts], days: 
 
 
 PAGES = (
-    Page("get", "/{workspace:int}/mailboxes", listed),
-    Page("get", "/{workspace:int}/mailboxes/{mailbox:str}", show),
+    Page("get", _ALL, listed),
+    Page("get", _ONE, show),
 )

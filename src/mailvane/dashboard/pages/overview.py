@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 from markupsafe import Markup
 
-from mailvane.core.errors import InvalidInput, Transient
+from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.pages import alerts, domains, reputation
 from mailvane.dashboard.pages.live_pages import drawn
@@ -15,6 +15,7 @@ from mailvane.dashboard.pages.log_links import link
 from mailvane.dashboard.pages.needs import Need, worst_first
 from mailvane.dashboard.pages.overview_counts import counts_of, step_of
 from mailvane.dashboard.pages.overview_range import RANGES, Range, range_of
+from mailvane.dashboard.panels import Panels
 from mailvane.dashboard.parts.bars import HIGH, Bar, Pin, bars
 from mailvane.dashboard.parts.interval import interval
 from mailvane.dashboard.parts.local_time import local, term
@@ -82,13 +83,11 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "may_ask": visit.reach is None and visit.visitor.may(visit.workspace.id, Role.OPERATOR),
         "ask_link": f"/ui/{visit.workspace.id}/ask-now{visit.with_query(asked='')}",
         "asked": visit.asked("asked"),
-        "failure": "",
     }
-    try:
-        return Html("overview.html", values | _mail(services, visit, span))
-    except Transient as error:  # what the ledger tells stands nevertheless, and what needs somebody first of all
-        since = services.outages.failed(_PATH, visit.now)
-        return Html("overview.html", values | {"failure": error.message, "failing_since": since}, 503)
+    # What the ledger tells stands without the mail log, and what needs somebody first of all.
+    panels = Panels(services, visit, _PATH)
+    mail = panels.ask("mail", "How mail fares", lambda: _mail(services, visit, span), {})
+    return panels.html("overview.html", values | mail)
 
 
 def _mail(services: DashboardServices, visit: Visit, span: Range) -> dict[str, object]:

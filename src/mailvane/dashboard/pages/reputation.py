@@ -12,6 +12,7 @@ from mailvane.core.errors import InvalidFields, InvalidInput, NotFound, NotPossi
 from mailvane.core.moments import DAY_MS
 from mailvane.dashboard.pages.google_days import HEADS, google_days
 from mailvane.dashboard.pages.needs import Need
+from mailvane.dashboard.panels import Panels
 from mailvane.dashboard.parts.local_time import utc_day
 from mailvane.dashboard.parts.strip import Day, strip
 from mailvane.dashboard.people.model import Role
@@ -51,6 +52,7 @@ _MOST_ZONES = 8  # columns of single blocklists; more of them are one column
 _DAYS = 30
 _HISTORY = 50
 _MOST_NAMES = 1000
+_ONE = "/{workspace:int}/reputation/{kind:str}/{name:str}"
 _COLOURS = {"GREEN": "ok", "YELLOW": "warn", "RED": "bad"}
 
 
@@ -148,7 +150,12 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         for source, cell in row.sources.items()
         if cell.state is not CellState.NONE
     ]
-    listings = listings_of(services, visit, row)
+    panels = Panels(services, visit, _ONE)
+    listings = panels.ask("listings", "What was listed and freed", lambda: listings_of(services, visit, row), [])
+
+    def microsoft() -> Mapping[str, object] | None:
+        return _microsoft(services, visit, row.name) if row.place is Place.ADDRESS else None
+
     values = {
         "section": "Reputation",
         "row": row,
@@ -158,16 +165,17 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         "zones": [(host, cell) for host, cell in row.zones.items() if cell.state is not CellState.NONE],
         "listings": listings,
         "is_listed": visit.reach is None and _is_listed(listings),
-        "google": google_days(services, visit, google) if google else None,
+        "google": google
+        and panels.ask("google", "What Google said", lambda: google_days(services, visit, google), None),
         "google_heads": HEADS,
-        "microsoft": _microsoft(services, visit, row.name) if row.place is Place.ADDRESS else None,
+        "microsoft": panels.ask("microsoft", "What Microsoft said", microsoft, None),
         "facts": list(_facts(row)),
         "kinds": {kind.value: name for kind, name in WATCHABLE.items()},
         "asked_now": visit.asked("asked"),
         "may_change": visit.reach is None and visit.visitor.may(workspace, Role.OPERATOR),
         "here": f"/ui/{workspace}/{path_of(row)}",
     }
-    return Html("asset.html", values)
+    return panels.html("asset.html", values)
 
 
 def ask(services: DashboardServices, visit: Visit) -> Reply:
@@ -291,7 +299,6 @@ def _facts(row: BoardRow) -> Iterator[tuple[str, str]]:
             yield "Reverse name", "does not lead back to the address"
 
 
-_ONE = "/{workspace:int}/reputation/{kind:str}/{name:str}"
 PAGES = (
     Page("get", "/{workspace:int}/reputation", listed),
     Page("post", "/{workspace:int}/reputation/ask", ask_all, role=Role.OPERATOR),
