@@ -8,7 +8,10 @@ from hashlib import sha256
 from mailvane.core.moments import DAY_MS, MINUTE_MS
 from mailvane.core.tenants.model import KeyKind
 from mailvane.dashboard.people.model import Role
+from mailvane.maillog.model import EventType
 from tests.wire.dashboard.browsing import Browser, fill, logged_in, member
+from tests.wire.dashboard.test_alerts import text_of
+from tests.wire.dashboard.test_ties import failed
 from tests.wire.world import NOW, World
 
 
@@ -108,6 +111,36 @@ def test_the_page_of_the_server_is_for_those_who_run_it(world: World) -> None:
     assert ">ours<" in mine
     assert ">theirs<" not in mine
     assert "1 open" in mine
+    assert "1 workspace, 1 relay. 1 needs somebody. Each row" in text_of(mine)
+
+
+def test_workspaces_are_told_from_what_each_knows_and_made_by_those_who_run_the_server(world: World) -> None:
+    world.services.dashboard.people.first_link(NOW)
+    admin, owner = logged_in(world, "admin"), member(world, Role.OWNER)
+    fill(world, world.ours, "hello")
+    for number, days in ((1, 0.5), (2, 3), (3, 6)):
+        at = NOW - int(days * DAY_MS)
+        told = failed(world, number, accepted_at=at, at=at, type=EventType.ACCEPTED, waiting=1, recipient="")
+        world.record(world.ours, told)
+
+    def rows(query: str = "") -> dict[str, str]:
+        page = admin.get(f"/ui/workspaces{query}").text
+        found = (text_of(row) for row in re.findall(r"<tr data-href.*?</tr>", page, re.DOTALL))
+        return {row.split()[0]: row for row in found}
+
+    day, week = rows(), rows("?range=7d")
+    assert ["2 mails accepted, from" in day["ours"], "4 mails accepted, from" in week["ours"]] == [True, True]
+    assert "1 bad, " in week["ours"]
+    assert "nothing watched" in week["theirs"]
+    assert "no mail" in week["theirs"]
+    assert owner.post("/ui/workspaces", {"name": "third"}).status_code == 403
+    assert "New workspace" not in owner.get("/ui/workspaces").text
+    for wrong, said in (("", "needs a name"), ("ours", "already")):
+        answer = admin.post("/ui/workspaces", {"name": wrong})
+        assert (answer.status_code, said in answer.text) == (400, True), wrong
+    made = admin.post("/ui/workspaces", {"name": "third"}).headers["location"]
+    assert made == f"/ui/{world.services.tenancy.workspace('third').id}/settings/relays"
+    assert "third" in rows()
 
 
 def test_a_key_is_made_by_an_owner_shown_once_given_a_term_and_taken_back(world: World) -> None:
