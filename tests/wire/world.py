@@ -33,6 +33,7 @@ from mailvane.mailboxes.performance import Figures
 from mailvane.mailboxes.service import Mailboxes
 from mailvane.mailboxes.services import MailboxServices
 from mailvane.mailboxes.settings import MailboxSettings
+from mailvane.maillog.followed_logs import FollowedLogs
 from mailvane.maillog.history import History
 from mailvane.maillog.model import EventBatch, EventType, JournalEntry, MailEvent, ReasonFamily, mail_id
 from mailvane.maillog.recording import Recorder
@@ -158,6 +159,7 @@ def opened(directory: Path, ledger_url: str | None = None) -> Iterator[World]:
             tagging=tracking.tagging,
             triage=Triage(ledger.decisions, inbounds.quarantine, inbounds.stores),
             health=health(inbounds),
+            followed=FollowedLogs(lambda: NOW),
         ),
         mailboxes=mailboxes,
         tracking=tracking,

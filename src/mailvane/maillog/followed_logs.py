@@ -5,17 +5,20 @@ Written by the threads that follow, read by whoever asks; nothing here blocks. T
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from threading import Lock
 
 import msgspec
 
 from mailvane.core.errors import StoreUnavailable
-from mailvane.core.moments import MINUTE_MS
+from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 
 BEHIND_MS = MINUTE_MS  # ours: so long ago the end of the log was reached last
 STALLED_MS = 300_000  # ours: for so long nothing was read although there is something to read
+_SAMPLES = 20  # of lines that were not understood, the newest
 FAILING_MS = 10_000  # ours: it is tried again every few seconds; a try that fails once is no outage
 
 
@@ -43,12 +46,32 @@ class FollowedLogState(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{self.log} is not followed ({self.standing} for {self.behind_ms // 1000} s){why}"
 
 
+class LogReadings(msgspec.Struct, frozen=True):
+    """What was read of one log in the last 24 hours, hour by hour, as far as this process read it."""
+
+    state: FollowedLogState
+    relay: int  # into which its mail goes; 0: it is not known yet
+    since: int  # that lines are counted
+    lines: int
+    not_understood: int
+    samples: Sequence[str]  # of these, the newest last
+    silent_ms: int | None  # for how long nothing was written to it; None: nobody knows
+
+
 class FollowedLog:
     """What the thread that follows a log says of it."""
 
-    def __init__(self, name: str, now: int, workspace: str = "") -> None:
+    def __init__(
+        self, name: str, now: int, workspace: str = "", silent: Callable[[], float] = lambda: math.nan
+    ) -> None:
+        """`silent`: for how many seconds nothing was written to it; NaN where there is nothing."""
         self.name = name
         self.workspace = workspace  # its name
+        self.relay = 0  # its id, once it is known
+        self._silent = silent
+        self._begun = now
+        self._hours: dict[int, tuple[int, int]] = {}  # lines, and those not understood, by hour
+        self._samples: deque[str] = deque(maxlen=_SAMPLES)
         self._lock = Lock()
         self._at_end = self._moved = now
         self._there = True
@@ -70,6 +93,27 @@ class FollowedLog:
             self._moved = now
             self._there = True
             self._well()
+
+    def understood(self, now: int, lines: int, missed: int, samples: Iterable[str] = ()) -> None:
+        """So many lines were read, of which so many were not understood, these among them."""
+        with self._lock:
+            hour = now // HOUR_MS
+            before = self._hours.get(hour, (0, 0))
+            self._hours = {each: found for each, found in self._hours.items() if each > hour - DAY_MS // HOUR_MS}
+            self._hours[hour] = before[0] + lines, before[1] + missed
+            self._samples.extend(samples)
+
+    def readings(self, now: int) -> LogReadings:
+        first = now // HOUR_MS - DAY_MS // HOUR_MS + 1
+        silent = self._silent()
+        state = self.state(now)
+        with self._lock:
+            counts = [found for hour, found in self._hours.items() if hour >= first]
+            return LogReadings(
+                state=state, relay=self.relay, since=max(self._begun, first * HOUR_MS),
+                lines=sum(each[0] for each in counts), not_understood=sum(each[1] for each in counts),
+                samples=tuple(self._samples), silent_ms=None if math.isnan(silent) else int(silent * 1000),
+            )  # fmt: skip
 
     def failed(self, now: int, error: str) -> None:
         with self._lock:
@@ -130,6 +174,11 @@ class FollowedLogs:
         """How those of a workspace stand, by its name."""
         now = self._clock()
         return [each.state(now) for each in self._logs if each.workspace == workspace]
+
+    def readings(self, workspace: str) -> list[LogReadings]:
+        """Likewise, with what was read of each."""
+        now = self._clock()
+        return [each.readings(now) for each in self._logs if each.workspace == workspace]
 
     def states(self) -> list[FollowedLogState]:
         """How each stands. Raises StoreUnavailable, naming the log, where one is not read any more."""

@@ -89,7 +89,7 @@ class Follower:
         stop: Callable[[], bool],
     ) -> None:
         self.name = followed.name
-        self.standing = FollowedLog(self.name, _clock(), followed.workspace)
+        self.standing = FollowedLog(self.name, _clock(), followed.workspace, self._silent)
         self._followed = followed
         self._zone = followed.timezone or settings.timezone
         self._stores = stores
@@ -134,6 +134,7 @@ class Follower:
         if self._followed.relay is None and not self._tenancy.active_relays(workspace.id):
             self._tenancy.create_relay(workspace.id, self.name, now)
         relay = self._tenancy.relay_of(workspace.id, self._followed.relay)
+        self.standing.relay = relay.id
         ledger = self._stores.ledger
         origin = Origin(workspace.id, relay.id, workspace.retention_days, self._zone.key, relay.created_at)
         reading = reading_of(ledger.journal, origin)
@@ -141,7 +142,10 @@ class Follower:
         with PlainPath(self._stores.scratch, load_reasons()) as reading.plain:
             for step in self._steps(reading):
                 self._record(step)
-                self._metrics.missed.labels(self.name).inc(step.summary.not_understood.total())
+                missed = step.summary.not_understood.total()
+                self._metrics.missed.labels(self.name).inc(missed)
+                samples = [each for found in step.summary.samples.values() for each in found]
+                self.standing.understood(_clock(), step.lines, missed, samples)
                 if self._stop():
                     return
 

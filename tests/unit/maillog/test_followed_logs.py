@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailvane.core.errors import StoreUnavailable
+from mailvane.core.moments import HOUR_MS
 from mailvane.maillog.followed_logs import BEHIND_MS, FAILING_MS, STALLED_MS, FollowedLog, FollowedLogs, Standing
 
 START = 1_793_491_200_000
@@ -29,6 +30,21 @@ def test_a_log_that_is_read_but_not_to_its_end_is_behind() -> None:
     assert standing(log, START + BEHIND_MS) is Standing.BEHIND
     log.reached_end(START + BEHIND_MS + 1)
     assert standing(log, START + BEHIND_MS + 1) is Standing.FOLLOWING
+
+
+def test_lines_of_a_day_are_counted_with_examples_of_those_that_were_not_understood() -> None:
+    log = FollowedLog(LOG, START, "acme", lambda: 9.0)
+    logs = FollowedLogs(lambda: START + 25 * HOUR_MS, [log])
+    log.understood(START, 100, 7, ["mail.log:1: long ago"])
+    log.understood(START + 3 * HOUR_MS, 10, 1, ["mail.log:101: what is this"])
+    log.understood(START + 25 * HOUR_MS, 10, 1, [f"mail.log:{number}: and this" for number in range(111, 130)])
+    (found,) = logs.readings("acme")
+    assert (found.lines, found.not_understood, found.silent_ms) == (20, 2, 9000)
+    assert found.since == START + 2 * HOUR_MS
+    assert (found.samples[0], len(found.samples)) == ("mail.log:101: what is this", 20)
+    assert logs.readings("other") == []
+    young = FollowedLog(LOG, START + 1)
+    assert FollowedLogs(lambda: START + 9, [young]).readings("")[0].since == START + 1, "since it began"
 
 
 def test_a_log_of_which_nothing_is_read_is_stalled() -> None:

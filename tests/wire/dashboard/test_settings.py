@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
-from mailvane.core.moments import DAY_MS, MINUTE_MS
+from msgspec import structs
+
+from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.core.tenants.model import KeyKind
 from mailvane.dashboard.people.model import Role
+from mailvane.maillog.followed_logs import FollowedLog
 from mailvane.maillog.model import EventType
 from tests.wire.dashboard.browsing import Browser, fill, logged_in, member
 from tests.wire.dashboard.test_alerts import text_of
@@ -29,6 +32,37 @@ def test_an_owner_changes_relays_of_the_own_workspace_only(world: World) -> None
     theirs = {"relay": str(world.theirs.relay.id), "comment": "stolen"}
     assert owner.post(f"{at}/change", theirs).status_code == 404
     assert tenancy.relay(world.theirs.relay.id).comment != "stolen"
+
+
+def test_relays_tell_of_their_logs_at_once_and_of_their_mail_after_the_page(world: World) -> None:
+    at = f"/ui/{world.ours.workspace.id}/settings/relays"
+    second = world.services.tenancy.create_relay(world.ours.workspace.id, "the intake", NOW)
+    silent = world.services.tenancy.create_relay(world.ours.workspace.id, "the old one", NOW)
+    followed = FollowedLog("/var/log/mail.log", NOW - HOUR_MS, "ours", lambda: 9 * 3600.0)
+    followed.relay = world.ours.relay.id
+    followed.reached_end(NOW)
+    followed.understood(NOW, 2000, 3, ["mail.log:7: what <b>is</b> this"])
+    assert world.services.dashboard.followed is not None
+    world.services.dashboard.followed._logs = (followed,)
+    for relay, days in ((second, 0), (second, 0), (second, 20), (silent, 3)):  # NOW is of the 17th
+        moment = NOW - days * DAY_MS
+        event = failed(world, moment % 977, accepted_at=moment, at=moment, relay=relay.id)
+        world.record(world.ours, structs.replace(event, type=EventType.ACCEPTED, waiting=1))
+    viewer = member(world, Role.VIEWER)
+    page = viewer.get(at).text
+    assert "3 of 2,000" in page
+    assert "mail.log:7: what &lt;b&gt;is&lt;/b&gt; this" in page
+    assert "silent for 9 h" in page
+    assert "Mails in January" in page
+    assert "mail of the last hours" not in page, "it is not waited for"
+    place = re.search(r'data-load="([^"]+)"', page)
+    assert place is not None
+    for path in (place[1], f"{at}?figures=1"):
+        rows = re.findall(r"<tr><td><b>.*?</tr>", viewer.get(path).text, re.DOTALL)
+        first, intake, old = map(text_of, rows)
+        assert "silent for 9 h" in first
+        assert re.search(r"mail of the last hours\s*2$", intake)
+        assert re.search(r"silent for 2 d 2[0-9] h\s*1$", old)
 
 
 def test_members_are_changed_by_an_owner_who_proved_it_of_late(world: World) -> None:

@@ -1,11 +1,8 @@
-"""A workspace's settings: who sends for it, who may look, where alerts tell, how long mail events are kept."""
+"""A workspace's settings: who may look, where alerts tell, how long mail events are kept."""
 
 from __future__ import annotations
 
-import msgspec
-
-from mailvane.core.errors import InvalidFields, InvalidInput, NotFound
-from mailvane.core.tenants.model import Relay
+from mailvane.core.errors import InvalidFields, NotFound
 from mailvane.dashboard.pages.told import channel_names, place
 from mailvane.dashboard.people.model import Binding, Role
 from mailvane.dashboard.services import DashboardServices
@@ -13,44 +10,6 @@ from mailvane.dashboard.visits import Html, Page, Redirect, Reply, Visit
 from mailvane.notify.api.channels import shown
 
 _SHOWN = 4  # characters of a secret
-
-
-def relays(services: DashboardServices, visit: Visit, failure: str = "") -> Reply:
-    values = {
-        **_of(visit, "Relays"),
-        "relays": services.tenancy.relays(visit.workspace.id),
-        "failure": failure,
-    }
-    return Html("relays.html", values, 400 if failure else 200)
-
-
-def add_relay(services: DashboardServices, visit: Visit) -> Reply:
-    try:
-        services.tenancy.create_relay(visit.workspace.id, visit.entered("comment"), visit.now)
-    except InvalidInput as error:
-        return relays(services, visit, error.message)
-    return Redirect(f"/ui/{visit.workspace.id}/settings/relays")
-
-
-def change_relay(services: DashboardServices, visit: Visit) -> Reply:
-    """Its name, and whether it still sends."""
-    one = _relay(services, visit)
-    changed = msgspec.structs.replace(one, comment=visit.entered("comment"), active=bool(visit.entered("active")))
-    try:
-        services.tenancy.change_relay(changed)
-    except InvalidInput as error:
-        return relays(services, visit, error.message)
-    return Redirect(f"/ui/{visit.workspace.id}/settings/relays")
-
-
-def _relay(services: DashboardServices, visit: Visit) -> Relay:
-    """One of this workspace."""
-    found = next(
-        (each for each in services.tenancy.relays(visit.workspace.id) if str(each.id) == visit.entered("relay")), None
-    )
-    if found is None:
-        raise NotFound("there is no such relay")
-    return found
 
 
 def members(services: DashboardServices, visit: Visit, failure: str = "", invitation: str = "") -> Reply:
@@ -162,9 +121,6 @@ def _of(visit: Visit, tab: str) -> dict[str, object]:
 
 _AT = "/{workspace:int}/settings"
 PAGES = (
-    Page("get", f"{_AT}/relays", relays),
-    Page("post", f"{_AT}/relays", add_relay, role=Role.OWNER),
-    Page("post", f"{_AT}/relays/change", change_relay, role=Role.OWNER),
     Page("get", f"{_AT}/members", members),
     Page("post", f"{_AT}/members", set_member, role=Role.OWNER),
     Page("post", f"{_AT}/members/access", access, role=Role.OWNER),
