@@ -111,7 +111,7 @@ def test_a_view_that_one_saves_another_opens(browser: Browser, site: Site) -> No
     page.locator("nav >> text=Five").wait_for(timeout=SOON)
     _, second = opened(browser, site, "1/log")
     second.click("nav >> text=Five")
-    assert second.input_value("main input[name=q]") == "to:five.example"
+    assert second.input_value("main input[name=q][type=search]") == "to:five.example"
 
 
 def test_a_stream_that_is_refused_at_first_is_asked_for_again(browser: Browser, site: Site) -> None:
