@@ -212,7 +212,7 @@ def test_evidence_for_a_list_says_since_when_and_what_was_sent_and_done(watched:
     answer = viewer.get(f"{page}/evidence.txt")
     assert answer.headers["content-disposition"] == f'attachment; filename="listed-{ADDRESSES[0]}.txt"'
     assert "  requests: https://bl.example/remove\n" in answer.text
-    assert "the 7 days before: 1 delivery; bounced 1 (100.0%); given up 0; complaints 0\n" in answer.text
+    assert "the 7 days before: 1 delivery; bounced 1 (100.0%); given up 0; complaints told of 0\n" in answer.text
     free = f"/ui/{mine}/reputation/ip/{ADDRESSES[1]}"
     assert "Evidence for delisting" not in viewer.get(free).text
     assert viewer.get(f"{free}/evidence").status_code == 404

@@ -64,6 +64,8 @@ def test_only_the_operator_changes_the_dictionary(world: World) -> None:
     asked(world, "DELETE", "/blocklists/bl.example", 204, token=MASTER)
     asked(world, "DELETE", "/blocklists/bl.example", 404, token=MASTER)
     asked(world, "PUT", "/blocklists/bl.example", 400, token=MASTER, json={"lists": ["names"]})
+    for page, status in (("https://bl.example/remove", 200), ("javascript:alert(1)", 400), ("https://x y", 400)):
+        asked(world, "PUT", "/blocklists/bl.example", status, token=MASTER, json={"removal": page})
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ class Sent(msgspec.Struct, frozen=True):
         share = f" ({self.bounced / self.deliveries:.1%})" if self.deliveries else ""
         return (
             f"{self.deliveries:,} deliver{'y' if self.deliveries == 1 else 'ies'}; bounced {self.bounced:,}{share}; "
-            f"given up {self.given_up:,}; complaints {self.complaints:,}"
+            f"given up {self.given_up:,}; complaints told of {self.complaints:,}"
         )
 
 

@@ -80,6 +80,7 @@ class Said(msgspec.Struct, frozen=True):
 
 def listed(services: DashboardServices, visit: Visit, failure: str = "") -> Reply:
     board = services.reputation.board.board(visit.workspace.id, visit.now)
+    may_change = visit.visitor.may(visit.workspace.id, Role.OPERATOR)
     number_, rows = visit.page_number(), board.rows
     first = (number_ - 1) * _ROWS
     columns, lines = _table(board, rows[first : first + _ROWS], visit)
@@ -94,8 +95,8 @@ def listed(services: DashboardServices, visit: Visit, failure: str = "") -> Repl
         "newer": visit.with_query(page=str(number_ - 1)) if number_ > 1 else "",
         "older": visit.with_query(page=str(number_ + 1)) if first + _ROWS < len(rows) else "",
         "kinds": {kind.value: name for kind, name in WATCHABLE.items()},
-        "may_change": visit.visitor.may(visit.workspace.id, Role.OPERATOR),
-        "askable": _askable(services, visit),
+        "may_change": may_change,
+        "askable": _askable(services, visit) if may_change else [],
         "asked_now": visit.asked("asked"),
         "failure": failure,
     }
