@@ -61,6 +61,10 @@ def test_names_are_sorted_and_searched_by_their_very_letters(ledger: Ledger, one
     assert ([each.name for each in page.assets], page.total) == (sorted(AWKWARD)[3:7], len(AWKWARD))
     assert ledger.assets.asset_count(one, AssetKind.SNDS) == len(AWKWARD)
     assert ledger.assets.asset_count(one, AssetKind.IP) == 0
+    assert ledger.assets.asset_counts(one) == {AssetKind.SNDS: len(AWKWARD)}
+    first = ledger.assets.assets(one, (AssetKind.SNDS,))[0]
+    ledger.assets.change_asset(one, first.id, lambda each: msgspec.structs.replace(each, verified=False))
+    assert ledger.assets.asset_counts(one) == {AssetKind.SNDS: len(AWKWARD) - 1}
 
 
 def test_a_page_is_of_one_workspace_kind_and_profile(ledger: Ledger, one: int) -> None:

@@ -176,6 +176,7 @@ def test_the_days_of_google_are_drawn_beside_the_line_of_the_alert_that_watches_
     assert page.count('class="fill-bad"') == before.count('class="fill-bad"') + 3, "days beyond the line"
     assert page.count("Google has not told") == 2 * (24 + 3 * 30), "each has a title, and stands in the picture's name"
     assert "24 days unknown" in page
+    assert page.count('class="hatched"') == 4
 
 
 def test_evidence_for_a_list_says_since_when_and_what_was_sent_and_done(watched: World) -> None:
