@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime, tzinfo
+from shlex import quote
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
 from mailvane.dashboard.parts.local_time import local
@@ -19,6 +21,7 @@ from mailvane.maillog.followed_logs import FollowedLogs, FollowedLogState
 _MOST_LOGS = 3
 _SHOWN = 300  # characters of a text in a list
 _ZONE: ContextVar[tzinfo] = ContextVar("zone", default=UTC)  # of whoever the page is made for
+_CODE = re.compile("`([^`\n]+)`")
 _STEPS = ((DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "min"), (1000, "s"))
 
 NAVIGATION = (
@@ -62,6 +65,8 @@ class Renderer:
             "span": span,
             "took": took,
             "cut": cut,
+            "code": code,
+            "shell": quote,
         }
 
     def page(self, page: Html, visit: Visit) -> bytes:
@@ -105,6 +110,14 @@ def dotted(name: str) -> Markup:
 def cut(text: str) -> str:
     """As much of a stranger's text as a list shows: a browser needs seconds to break a word of 8,000 letters."""
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def code(text: str) -> Markup:
+    """What stands between backticks, such as a command in an advice, as code; all of it is text nevertheless."""
+    parts = enumerate(_CODE.split(text))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in parts
+    )
 
 
 def iso(ms: int) -> str:

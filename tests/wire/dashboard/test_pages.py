@@ -11,10 +11,20 @@ import pytest
 from mailvane.core.errors import StoreUnavailable
 from mailvane.dashboard.application import HEADERS
 from mailvane.dashboard.people.model import Role
+from mailvane.dashboard.rendering import code
 from mailvane.maillog.queries import HourlyCounts
 from mailvane.outbound.suppression import SuppressionReason
 from mailvane.outbound.suppression_list import Said
-from mailvane.reputation.model import Zone, ZoneHealth
+from mailvane.reputation.alerts.drafts import AlertDraft
+from mailvane.reputation.model import (
+    AssetKind,
+    Observation,
+    ObservationKind,
+    Refresh,
+    Source,
+    Zone,
+    ZoneHealth,
+)
 from tests.wire.dashboard.browsing import HOSTILE, PASSWORD, SAME, Browser, entry_of, fill, logged_in, member, paths
 from tests.wire.world import MAIL_ID, NOW, ZONE, World
 
@@ -271,3 +281,50 @@ def test_the_overview_stands_without_the_mail_log(
     assert "that question has not been answered since" in answer.text
     assert "1 held mail waits for a decision" in answer.text
     assert 'class="tiles"' not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("/domains", "mailvane domain create shop.example --workspace ours"),
+        ("/mailboxes", "mailvane mailbox create ann@shop.example --workspace ours"),
+        ("/inbound/aliases", "mailvane address add ann@in.example --workspace ours"),
+        ("/reputation", "mailvane watch add ip 192.0.2.1 --workspace ours"),
+    ],
+)
+def test_a_page_without_anything_says_which_command_to_copy(
+    admin: Browser, world: World, path: str, command: str
+) -> None:
+    page = admin.get(f"/ui/{world.ours.workspace.id}{path}").text
+    button = f'<button type="button" data-copy="{command}" aria-label="Copy: {command}" data-script>Copy</button>'
+    assert f"<code>{command}</code> {button}" in page
+
+
+def test_what_stands_between_backticks_is_code_and_stays_text() -> None:
+    assert code("Look with `mailvane log <x>`: <b>now</b>, or `a") == (
+        "Look with <code>mailvane log &lt;x&gt;</code>: &lt;b&gt;now&lt;/b&gt;, or `a"
+    )
+    assert code("") == ""
+
+
+def test_advice_names_commands_as_code(admin: Browser, world: World) -> None:
+    """Of a domain that was stopped, which the server itself tells of."""
+    workspace, reputation = world.ours.workspace.id, world.services.reputation
+    reputation.alerting.create(
+        workspace, AlertDraft(name="stopped", rules=({"type": "MV_SENDING_STOPPED", "domains": ["ALL_DOMAINS"]},)), NOW
+    )
+    stopped = Observation(
+        kind=ObservationKind.STOPPED,
+        asset="shop.example",
+        key="",
+        at=NOW,
+        seen_at=NOW,
+        data={"holds": True, "since": NOW},
+    )
+    refresh = Refresh(
+        source=Source.SERVER, kind=AssetKind.DOMAIN, asset="shop.example", at=NOW, observations=(stopped,)
+    )
+    reputation.watched_assets.record(workspace, [refresh], NOW)
+    reputation.alerting.evaluate(workspace, [Source.SERVER], NOW)
+    page = admin.get(f"/ui/{workspace}/alerts/fired/{entry_of(world, world.ours)}").text
+    assert "<code>mailvane domain audit</code> says who or what stopped it" in page
