@@ -343,12 +343,21 @@ def test_everything_works_with_scripts_off(browser: Browser, site: Installation)
     row = page.locator("tbody tr", has_text="ann@inbox.example").first
     assert row.locator("time").inner_text() == "26 Nov 10:00:00", "of the server"
     assert not page.locator("[data-script]").first.is_visible()
+    page.click("summary:has-text('Columns')")
+    page.check("label:has-text('Queue id') input")
+    page.uncheck("label:has-text('Subject') input")
+    page.click("text=Show these columns")
+    assert row.get_by_text("4AAAAAA1").is_visible()
+    assert "Subject" not in page.locator("main thead").inner_text()
     page.goto(f"{site.url}/ui/1")
     page.click("text=Pick…")
     page.fill("input[name=since]", "2025-11-26")
     page.fill("input[name=until]", "2025-11-26")
     page.click("text=Show these days")
     page.locator("text=finished deliveries arrived on 26 Nov 2025").wait_for()
+    page.click("text=as a table")
+    assert page.locator("tbody tr").all_inner_texts() == ["Wed 26 Nov 09:30\t0\t0\t1"]
+    page.click("main >> text=Overview")
     page.click(".tile >> text=Bounced")
     assert page.input_value("main input[name=q][type=search]") == "is:bounced,expired since:2025-11-26 until:2025-11-26"
     page.click("text=mailbox full")
