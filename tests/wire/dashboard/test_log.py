@@ -209,8 +209,11 @@ def test_columns_are_chosen_kept_by_links_views_and_files_and_the_usual_ones_oth
     assert heads.findall(viewer.get(f"{at}?columns=host").text) == ["Accepted", "Host"], "something leads to the mail"
     page = viewer.get(f"{at}?q=is:delivered&columns=to&columns=from&columns=queue_id").text  # as the form sends them
     assert heads.findall(page) == ["To", "From", "Queue id"]
-    assert re.search(r'title="4[A-Z0-9]+"[^>]*>4[A-Z0-9]+</td>', page)
+    assert re.search(r'class="host"[^>]*>4[A-Z0-9]+</td>', page)
     assert heads.findall(viewer.get(linked(page, "earlier")).text) == ["To", "From", "Queue id"]
+    wide = f"{at}?q=is:delivered&columns=at,state,to,from,subject,answer,tries,host"
+    assert len(shown(viewer.get(wide).text)) == 35, "a page of many columns is not larger"
+    assert len(shown(viewer.get(linked(viewer.get(wide).text, "earlier")).text)) == 25
     csv = viewer.get(f"{at}.csv?q=is:delivered&columns=to,from,queue_id").text
     assert csv.splitlines()[0] == "mail_id,recipient,sender,queue_id"
     assert viewer.get(f"{at}.csv").text.splitlines()[0].startswith("mail_id,relay,accepted_at,number,")

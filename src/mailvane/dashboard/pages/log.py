@@ -33,6 +33,7 @@ _ID = re.compile(r"[0-9A-Za-z]{5,20}|[0-9A-Za-z]{6,20}(?:-[0-9A-Za-z]{1,20}){1,5
 _MAIL_ID = re.compile(r"[0-9a-f]{18}")
 _USUAL = "since:7d"
 _COUNTED_VIEWS = 12
+_FEW_COLUMNS, _FEWER_ROWS = 7, 35  # of more columns, so that a page stays as small
 
 MARKS = {
     DeliveryStatus.DELIVERED: "ok",
@@ -85,7 +86,8 @@ def show(services: DashboardServices, visit: Visit) -> Reply:
         tokens = query_language.tokens(query)
         asked = question_of(services, visit, query)
         place = place_of(visit.asked("at"))
-        found = _rows(services, asked, place, is_later=visit.asked("way") == "later")
+        most = ROWS if len(columns) <= _FEW_COLUMNS else _FEWER_ROWS
+        found = _rows(services, asked, place, most, is_later=visit.asked("way") == "later")
     except InvalidInput as error:
         return Html("log.html", {**values, "failure": error.message, "is_refused": False}, 400)
     if not found.total and (meant := _named_by_id(services, visit, tokens)):
@@ -123,17 +125,17 @@ def _named_by_id(services: DashboardServices, visit: Visit, tokens: Sequence[Tok
     return meant if services.history.search(asked).total else ""
 
 
-def _rows(services: DashboardServices, asked: LogQuestion, place: Place | None, *, is_later: bool) -> _Found:
-    """Behind a place, or in front of it. A page is short only where there are no more rows on either side."""
+def _rows(services: DashboardServices, asked: LogQuestion, place: Place | None, rows: int, *, is_later: bool) -> _Found:
+    """So many behind a place, or in front of it. A page is short only where there are no more rows on either side."""
     if place is not None and is_later:
-        newer = msgspec.structs.replace(asked, after=place, ascending=True, limit=ROWS)
+        newer = msgspec.structs.replace(asked, after=place, ascending=True, limit=rows)
         page = services.history.search(newer)
-        if page.total > ROWS:
+        if page.total > rows:
             return _Found(page.deliveries[::-1], page.total, has_newer=True, has_older=True)
         place = None
-    page = services.history.search(msgspec.structs.replace(asked, after=place, limit=ROWS))
+    page = services.history.search(msgspec.structs.replace(asked, after=place, limit=rows))
     if place is not None and not page.deliveries:  # what was there has left the answer
-        return _rows(services, asked, None, is_later=False)
+        return _rows(services, asked, None, rows, is_later=False)
     more = page.total > len(page.deliveries)
     return _Found(page.deliveries, page.total, has_newer=place is not None, has_older=more)
 
