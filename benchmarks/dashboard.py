@@ -77,6 +77,7 @@ PAGES = {
     "quarantine": Budget("/inbound/quarantine", 150),
     "mailboxes": Budget("/mailboxes", 150),
     "replies": Budget("/mailboxes/replies", 150),
+    "relays, their figures": Budget("/settings/relays/figures", 150),
     "keys": Budget("/settings/keys", 150),
 }
 LIFE = 40  # milliseconds for the page of a mail
