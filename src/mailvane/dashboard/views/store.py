@@ -13,7 +13,6 @@ from mailvane.dashboard.views.tables import saved_views
 
 MOST = 50  # of a person in a workspace, and as many of all
 _LONGEST_NAME = 60
-_BEHIND = "\n"  # the query, which is one line, stand the columns
 
 
 class SavedView(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,10 +40,9 @@ class ViewStore:
         with self._database.read() as connection:
             rows = connection.execute(wanted.order_by(func.lower(saved_views.c.name), saved_views.c.id)).all()
         return [
-            SavedView(id=row.id, workspace=row.workspace, user=row.user_id, name=row.name, created_at=row.created_at,
-                      query=query, columns=columns)
+            SavedView(id=row.id, workspace=row.workspace, user=row.user_id, name=row.name, query=row.query,
+                      columns=row.columns, created_at=row.created_at)
             for row in rows
-            for query, _, columns in (row.query.partition(_BEHIND),)
         ]  # fmt: skip
 
     def add(self, view: SavedView) -> None:
@@ -53,7 +51,7 @@ class ViewStore:
         if not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable():
             raise InvalidInput(f"name: expected 1 to {_LONGEST_NAME} letters")
         row = {"id": view.id, "workspace": view.workspace, "user_id": view.user, "name": name,
-               "query": plain(_stored(view)), "created_at": view.created_at}  # fmt: skip
+               "query": plain(view.query), "columns": plain(view.columns), "created_at": view.created_at}  # fmt: skip
         own = saved_views.c.workspace == view.workspace, _is_of(view.user)
         try:
             with self._database.write() as connection:
@@ -74,8 +72,3 @@ class ViewStore:
 
 def _is_of(user: int | None) -> ColumnElement[bool]:
     return saved_views.c.user_id.is_(None) if user is None else saved_views.c.user_id == user
-
-
-def _stored(view: SavedView) -> str:
-    query = " ".join(view.query.split(_BEHIND))
-    return f"{query}{_BEHIND}{view.columns}" if view.columns else query

@@ -15,5 +15,6 @@ saved_views = Table(
     Column("name", Text, nullable=False),
     Column("query", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("columns", Text, nullable=False, server_default=""),  # of its table; empty: the usual ones
     Index("ix_saved_views_workspace", "workspace", "user_id"),
 )
