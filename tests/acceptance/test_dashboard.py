@@ -356,7 +356,9 @@ def test_everything_works_with_scripts_off(browser: Browser, site: Installation)
     page.click("text=Show these days")
     page.locator("text=finished deliveries arrived on 26 Nov 2025").wait_for()
     page.click("text=as a table")
-    assert page.locator("tbody tr").all_inner_texts() == ["Wed 26 Nov 09:30\t0\t0\t1"]
+    (hour,) = page.locator("tbody tr").all_inner_texts()  # which begins in the zone of the server
+    assert hour.startswith("Wed 26 Nov ")
+    assert hour.endswith("\t0\t0\t1")
     page.click("main >> text=Overview")
     page.click(".tile >> text=Bounced")
     assert page.input_value("main input[name=q][type=search]") == "is:bounced,expired since:2025-11-26 until:2025-11-26"
