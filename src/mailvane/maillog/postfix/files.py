@@ -230,6 +230,13 @@ def tail_digest(tail: bytes) -> bytes:
     return blake2b(tail[-TAIL:], digest_size=16).digest()
 
 
+def is_readable(number: int, seconds: float = 0) -> bool:
+    """Whether a descriptor has something, or its end, within that time. select(2) would take none beyond 1,023."""
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return bool(poll.poll(1000 * seconds))
+
+
 def _available(file: IO[bytes]) -> bytes:
     """What a pipe holds, and what comes without a pause; waits only if it holds nothing."""
     try:
@@ -240,7 +247,7 @@ def _available(file: IO[bytes]) -> bytes:
     while piece := os.read(number, BLOCK):
         pieces.append(piece)
         size += len(piece)
-        if size >= BLOCK or not select.select([number], [], [], _PAUSE_IN_PIPE)[0]:
+        if size >= BLOCK or not is_readable(number, _PAUSE_IN_PIPE):
             break
     return b"".join(pieces)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,7 @@ import msgspec
 
 from mailvane.core.errors import InvalidInput
 from mailvane.maillog.model import SourceCursor
-from mailvane.maillog.postfix.files import PIECE, fingerprint
+from mailvane.maillog.postfix.files import PIECE, fingerprint, is_readable
 from mailvane.maillog.postfix.position import Position
 from mailvane.maillog.postfix.reading import LogReading, Step
 
@@ -62,7 +61,7 @@ class JournalFollowing:
         position.mark = cursor.tail
         with tempfile.TemporaryFile() as said, self._journalctl(position.mark.decode(), said.fileno()) as pipe:
             while True:
-                text = os.read(pipe, PIECE) if select.select([pipe], [], [], 0)[0] else None
+                text = os.read(pipe, PIECE) if is_readable(pipe) else None
                 if text:
                     yield from self._read(position, text, now())
                 elif text is not None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import bz2
+import fcntl
 import gzip
 import io
 import lzma
 import os
+import resource
 import shutil
 import sys
 from collections.abc import Callable
@@ -189,6 +191,24 @@ def test_standard_input_is_a_file_too(
             monkeypatch.setattr(sys, "stdin", stdin)
             assert ledger.import_files("-") == expected
     assert ledger.import_files(source) == 0
+
+
+def test_a_pipe_is_asked_whatever_its_number() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1500), hard))
+    reader, writer = os.pipe()
+    far = fcntl.fcntl(reader, fcntl.F_DUPFD, 1400)
+    try:
+        assert not files.is_readable(far)
+        os.write(writer, b"x")
+        assert files.is_readable(far)
+        os.read(far, 1)
+        os.close(writer)
+        assert files.is_readable(far), "its end"
+    finally:
+        os.close(reader)
+        os.close(far)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize("name", ["missing.log", "."])
