@@ -33,6 +33,11 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int  # milliseconds since the epoch, UTC
     identity: str | None = None  # at the login provider; None: never logged in that way
 
+    @property
+    def has_way_in(self) -> bool:
+        """Beside login links."""
+        return self.password is not None or self.identity is not None
+
 
 class Membership(msgspec.Struct, frozen=True):
     """What a person may do in one workspace."""
@@ -94,7 +99,3 @@ class Standing(msgspec.Struct, frozen=True):
     sessions: tuple[Session, ...]  # that live, the one used last first
     invited_until: int | None  # when their newest login link ends; None: there is none that opens
     is_in_hand: bool  # whether the visitor may end their sessions
-
-    @property
-    def has_way_in(self) -> bool:
-        return self.user.password is not None or self.user.identity is not None

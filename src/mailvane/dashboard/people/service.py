@@ -265,7 +265,7 @@ class People:
         if not visitor.user.is_server:
             raise NotAllowed("only those who run the server invite people")
         found = self._in_charge_of(visitor, workspace, user, now)
-        if found.password is not None or found.identity is not None:
+        if found.has_way_in:
             raise InvalidFields(("user", f"{found.name} has a way in already"))
         token = secrets.token_urlsafe(_SECRET_BYTES)
         self._store.add_link(found.id, _hash(token), now + INVITATION_MS, alone=True)
