@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from mailvane_demo.world.postfix import PostfixWorld
+from tests.contract.bounced_logs import bounced_lines
 from tests.contract.filtered_logs import filtered_lines
 from tests.unit.maillog.postfix.test_continuations import world as filter_world
 
@@ -109,6 +110,8 @@ def log_of(choose: random.Random) -> list[str]:
         return filter_world(choose).run().splitlines()
     if choose.random() < 0.2:
         return refused_lines(choose)
+    if choose.random() < 0.2:
+        return bounced_lines(choose, START)
     lines = demo_lines(choose.randrange(1, 3), 2)
     first = choose.randrange(len(lines) - 1500)
     found = list(lines[first : first + choose.randrange(100, 1500)])

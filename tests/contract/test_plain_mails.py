@@ -19,6 +19,7 @@ from mailvane.maillog.postfix import reading
 from mailvane.maillog.postfix.plain.path import PlainPath
 from mailvane.maillog.postfix.reading import LogReading, Origin, Step
 from mailvane.maillog.reasons import load_reasons
+from tests.contract.bounced_logs import bounced_lines
 from tests.contract.damaged_logs import DAY, START, befallen, demo_lines, internet_stamps, log_of, records
 from tests.contract.filtered_logs import FilteredLog
 from tests.contract.maillogs import embedded
@@ -224,12 +225,17 @@ def of_filters(choose: random.Random) -> list[str]:
     return FilteredLog(choose, often=0).lines(400)
 
 
+def of_bounces(choose: random.Random) -> list[str]:
+    return bounced_lines(choose, START, odd=0)
+
+
 def in_records(choose: random.Random) -> list[str]:
     return records(list(demo_lines(1, 2)), choose, odd=0)
 
 
 @pytest.mark.parametrize(
-    ("made", "seed", "most"), [(usual, 1, 0.2), (of_filters, 1, 0.1), (in_records, 1, 0.2), (in_records, 2, 0.2)]
+    ("made", "seed", "most"),
+    [(usual, 1, 0.1), (of_filters, 1, 0.1), (of_bounces, 1, 0.2), (in_records, 1, 0.2), (in_records, 2, 0.2)],
 )
 def test_most_of_it_is_plain(
     made: Callable[[random.Random], list[str]],

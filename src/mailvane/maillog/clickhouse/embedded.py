@@ -53,6 +53,9 @@ OPTIONS = {
     "max_thread_pool_free_size": "32",
 }
 
+# Memory that is free is given back within half a second: left alone the engine keeps it for five, in case that it is
+# needed again, which while blocks of a log are cut one after the other is for ever.
+_ALLOCATION = "dirty_decay_ms:500"
 _STDERR = 2
 _IN_MEMORY = ":memory:"
 _NOT_OPENED = "Unable to open the chdb engine"
@@ -110,6 +113,7 @@ def _loaded(path: str) -> Generator[None]:
         if "chdb" in sys.modules:
             opened = None
         else:
+            os.environ.setdefault("JE_MALLOC_CONF", _ALLOCATION)  # jemalloc reads it when it is loaded
             library = _library()
             opened = None if library is None else library.connect(_address(path))
             with _without("pyarrow"), _asked_instead(library, path):

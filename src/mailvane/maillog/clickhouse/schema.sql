@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS events
     hard Bool CODEC(ZSTD(1)),
     source LowCardinality(String) CODEC(ZSTD(1)),
     line UInt64 CODEC(Delta, ZSTD(1)),
-    raw String CODEC(ZSTD(3)),
+    raw String CODEC(ZSTD(1)),
     campaign LowCardinality(String) CODEC(ZSTD(1)),
     sequence LowCardinality(String) CODEC(ZSTD(1)),
     step UInt16 CODEC(ZSTD(1)),

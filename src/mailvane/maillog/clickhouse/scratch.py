@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 import msgspec
 from clickhouse_connect.driver.client import Client
 
-from mailvane.core.errors import MailvaneError
 from mailvane.maillog.clickhouse.engine import Engine, client_in_memory, quoted, translated
 from mailvane.maillog.clickhouse.rows import encode_events
 from mailvane.maillog.model import MailEvent
@@ -89,12 +87,6 @@ class ScratchSession:
         # Nobody else may have anything to do; views are filled side by side.
         chosen = ", ".join(f"{name} = {quoted(value)}" for name, value in {**settings, "max_threads": "2"}.items())
         self.run(f"INSERT INTO {table} ({names}) SELECT {taken} FROM {source} SETTINGS {chosen}")
-
-    def give_back_memory(self) -> None:
-        """Let the system have at once what was freed. Left alone, the engine keeps it for five seconds in case that it
-        is needed again, which for one block after the other is for ever, and each stage of a block frees much."""
-        with suppress(MailvaneError):  # an engine with another allocator keeps what it likes
-            self.run("SYSTEM JEMALLOC PURGE")
 
     def close(self) -> None:
         self._client.close()

@@ -1,15 +1,10 @@
-"""How far a file was read, and the block of it that comes next."""
+"""How far a file was read."""
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-from typing import NamedTuple
-
-from mailvane.core.errors import InvalidInput
 from mailvane.maillog.model import SourceCursor
 from mailvane.maillog.postfix.files import TAIL, tail_digest
 from mailvane.maillog.postfix.lines import LONGEST_LINE
-from mailvane.maillog.postfix.plain.block import Block as PlainBlock
 from mailvane.maillog.postfix.plain.path import Settled
 
 _KEPT_OF_A_LONG_LINE = 4 * LONGEST_LINE  # bytes
@@ -67,14 +62,3 @@ class Position:
         self.last = (self.last + rest + end)[-TAIL:]
         self.dropped += len(rest) + len(end)
         self.within_line = not end
-
-
-class Block(NamedTuple):
-    """Complete lines that follow each other in a file."""
-
-    text: bytes
-    dropped: int  # bytes before its end that are not among them
-    consumed: int = 0  # bytes on disk until there
-    is_last: bool = False
-    damage: InvalidInput | None = None  # what keeps from reading on
-    cutting: Future[PlainBlock | None] | None = None

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 
-from mailvane.core.moments import DAY_MS, HOUR_MS, MINUTE_MS
+from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.maillog.model import mail_number
 from mailvane.maillog.postfix.lines import Tag
 from mailvane.maillog.postfix.records import creation_time
 from mailvane.maillog.postfix.state import Doubt, Mail, Marks, QueueEntry, Register, Start
 
-GRACE = MINUTE_MS  # a status line may come this much later than the removal of its queue id
+GRACE = 15_000  # ours: ms that a status line may come later than the removal of its queue id; syslog mixes them up
 _LONG_SWEEP_EVERY = HOUR_MS
 NEVER = 1 << 62
 _EXPECT = HOUR_MS  # the queue id that a mail goes on under may be deferred when the log begins

@@ -21,13 +21,14 @@ import msgspec
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.maillog.model import BlockInProgress, EventBatch, JournalEntry, SourceCursor
+from mailvane.maillog.postfix.blocks import Block, ahead, parted, quiet_end, slices
 from mailvane.maillog.postfix.correlation import Correlation
 from mailvane.maillog.postfix.files import BLOCK, PIECE, STDIN, TAIL, LogStream, fingerprint, open_log, tail_digest
 from mailvane.maillog.postfix.lines import LONGEST_LINE, LONGEST_TEXT, Lines, Tag, shortened
 from mailvane.maillog.postfix.plain.block import Block as PlainBlock
 from mailvane.maillog.postfix.plain.block import Told
 from mailvane.maillog.postfix.plain.path import PlainPath, Settled, settle
-from mailvane.maillog.postfix.position import Block, Position
+from mailvane.maillog.postfix.position import Position
 from mailvane.maillog.postfix.repetitions import said_last, say_again, times_of_the_last
 from mailvane.maillog.postfix.stamps import EARLIEST, Stamps
 from mailvane.maillog.postfix.summary import Summary
@@ -189,7 +190,7 @@ class LogReading:
         position.understood = position.understood or not is_judged
         before = position.line
         blocks = self._blocks(stream, position)
-        for block in blocks if self.plain is None or stream.eager else _ahead(blocks):
+        for block in blocks if self.plain is None or stream.eager else ahead(blocks):
             if block.text:
                 self._feed(position, block)
             if block.damage is None and block.is_last and not position.understood:
@@ -225,13 +226,17 @@ class LogReading:
             size += len(piece)
             if piece and size < (begun + PIECE if begun else self.block_size) and not stream.eager:
                 continue
-            whole, rest = _parted(b"".join(texts), begun)
+            joined = b"".join(texts)
             texts.clear()  # while the block is read, a copy of it less is in memory
+            chosen = quiet_end(joined) if self.plain is not None and piece and not stream.eager else 0
+            whole, rest = parted(joined, begun or chosen)
+            del joined
             cutting = self._cut(position, whole, line) if whole else None
-            yield Block(whole, dropped, stream.consumed, ended and not rest, damage, cutting)
+            lines = whole.count(b"\n")
+            yield Block(whole, lines, dropped, stream.consumed, ended and not rest, damage, cutting)
             if ended and not rest:
                 return
-            texts, size, line = [rest] if rest else [], len(rest), line + whole.count(b"\n")
+            texts, size, line = [rest] if rest else [], len(rest), line + lines
             dropped = begun = 0
 
     def _begun_before(self, position: Position) -> int:
@@ -245,7 +250,7 @@ class LogReading:
         if begun > len(text):
             position.unfinished = text + position.unfinished
             return []
-        return [part for part in _parted(text, begun) if part]
+        return [part for part in parted(text, begun) if part]
 
     @property
     def block_size(self) -> int:
@@ -309,7 +314,7 @@ class LogReading:
     def take(self, position: Position, text: bytes) -> JournalEntry:
         """Take in complete lines that follow a position, and move it behind them."""
         cutting = self._cut(position, text, position.line + 1)
-        self._feed(position, Block(text, position.take_dropped(), cutting=cutting))
+        self._feed(position, Block(text, text.count(b"\n"), position.take_dropped(), cutting=cutting))
         return self._entry(position)
 
     def take_summary(self) -> Summary:
@@ -379,12 +384,12 @@ class LogReading:
             if position.settled is not None:
                 self._take_lines(position, position.settled.numbered(text))
                 self._last = self._lines.read(cut.last[:LONGEST_LINE])
-                count = text.count(b"\n") + (not text.endswith(b"\n"))
+                count = block.lines + (not text.endswith(b"\n"))
                 self.plain.note(position.settled.left, count)
                 position.line, position.understood = position.line + count, True
                 self._summary.lines += count
                 return
-        for start, end in _slices(text):
+        for start, end in slices(text):
             self._take_text(position, text[start:end])
 
     def _take_text(self, position: Position, text: bytes) -> None:
@@ -451,29 +456,6 @@ class LogReading:
 
 def _cleaned(text: bytes) -> bytes:
     return text.replace(b"\r\n", b"\n") if b"\r" in text else text
-
-
-def _ahead(blocks: Iterator[Block]) -> Iterator[Block]:
-    """The next block is cut while this one is read."""
-    block = next(blocks, None)
-    while block is not None:
-        later = next(blocks, None)
-        yield block
-        block = later
-
-
-def _parted(text: bytes, size: int) -> tuple[bytes, bytes]:
-    """The first lines, of so many bytes, and the others; all are the first where no size is wanted or it is not met."""
-    return (text[:size], text[size:]) if size and text[size - 1 : size] == b"\n" else (text, b"")
-
-
-def _slices(text: bytes) -> Iterator[tuple[int, int]]:
-    """Where pieces of a text begin and end that are decoded at a time: at the end of a line."""
-    start = 0
-    while start < len(text):
-        end = text.find(b"\n", start + PIECE) + 1 or len(text)
-        yield start, end
-        start = end
 
 
 _CLOCKS = msgspec.msgpack.Decoder(_Clock)

@@ -25,6 +25,7 @@ from mailvane.maillog.postfix.ignored_lines import HARMLESS
 from mailvane.maillog.postfix.in_flight import InFlight
 from mailvane.maillog.postfix.lines import Tag
 from mailvane.maillog.postfix.plain.forms import EXPRESSIONS, Form
+from mailvane.maillog.postfix.queue_entries import GRACE
 from mailvane.maillog.postfix.records import Attempt, named_queue_id
 from mailvane.maillog.queue_id import FORM, LONG_DIGITS
 from mailvane.maillog.reasons import Reasons
@@ -63,6 +64,7 @@ _PATTERNS = {
     "envelope": r'^; from=<([^<>"]*)>,? to=<([^<>"]*)>,? proto=(\w+),? helo=<[^<>]*>(?:,? sasl_username=<([^<>]*)>)?$',
     "active": r'^from=<([^<>"]*)>, size=(\d{1,18}), nrcpt=(\d{1,9}) \(queue active\)$',
     "encrypted": r"^\w+ TLS connection (?:established|reused) (?:from|to) (\S+): ([\w.]+)",
+    "notified": r"^(?:sender|postmaster) (?:non-delivery|delay|delivery status) notification: \w+$",
     "harmless": f"^(?:{'|'.join(map(re.escape, HARMLESS))})",
     "queue_id": f"^(?:{FORM})$",
     "near_address": f"^(?:{'|'.join(map(re.escape, (*LOOPBACK, *PRIVATE)))})|/",
@@ -94,7 +96,6 @@ class Scratch(Protocol):
     ) -> None: ...
     @property
     def stores(self) -> bool: ...
-    def give_back_memory(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -184,11 +185,8 @@ class Block:
 
     def clear(self, but: str = "") -> None:
         """Forget all, or all but a table. The tables stay: making them is much of what a small block costs."""
-        full = self._full - {but}
-        for table in full:
+        for table in self._full - {but}:
             self._empty(table)
-        if full:
-            self._scratch.give_back_memory()
 
     def _empty(self, table: str) -> None:
         self._scratch.run(f"TRUNCATE TABLE {table}")
@@ -227,7 +225,7 @@ class Block:
         self._run("near")
         self._run("names")
         self._run("talk")
-        self._run("whole", {"latest": self.latest})
+        self._run("whole", {"latest": self.latest, "grace": GRACE})
         self._run("pairs", {"doubt": LONGEST_DOUBT - 2 * DISORDER})
         self._run("mails")
         self._run("headers", {"marks": tuple(judged_names() | {CAMPAIGN})})
@@ -260,7 +258,6 @@ class Block:
         self._run("said_last")
         numbers = scratch.ask(_STATEMENTS["left" if self._is_sorted else "left_out_of_order"], "TabSeparated").split()
         self._empty("l")  # the largest; what the events are made of is in others
-        scratch.give_back_memory()
         return list(zip(map(int, numbers[::2]), map(int, numbers[1::2]), strict=True))
 
     def tell(self, told: Told) -> dict[EventType, int]:

@@ -32,12 +32,12 @@ SELECT toString(prefix), min(n) AS first FROM cut WHERE canonical GROUP BY prefi
 SELECT n, substring(line, 1, 32768) FROM cut WHERE NOT timed ORDER BY n LIMIT {most}
 
 -- Kinds of lines: 0 begun, 1 a header, 2 named, 3 active, 4 an outcome, 5 the end; 6 a refusal before there was a queue
--- id; 7 of a connection, 8 of no effect, 9 any other. Nothing here is dear enough that lines be set apart for it, each time.
+-- id; 7 of a connection, 8 of no effect, 9 any other; 10 that a notification was sent. Nothing here is dear enough that lines be set apart for it, each time.
 -- name: lines
 CREATE TEMPORARY TABLE l ENGINE = Memory AS
 SELECT
     n, if(kind = 8, '', line) AS line, at, host, instance, service, daemon, role, pid, if(kind IN (7, 9), whole, '') AS text, q,
-    if(kind < 7, behind, '') AS rest,
+    if(kind < 7 OR kind = 10, behind, '') AS rest,
     multiIf(
         role = 'cleanup', multiIf(q = '', 9, startsWith(behind, 'info: header '), 1, startsWith(behind, 'message-id='), 2, 9),
         role = 'agent' AND startsWith(behind, 'to=<') AND q != '', 4,
@@ -45,6 +45,7 @@ SELECT
         role = 'smtpd' AND q = 'NOQUEUE' AND startsWith(behind, 'reject: '), 6,
         role = 'qmgr', multiIf(q = '', 9, behind = 'removed', 5, startsWith(behind, 'from=<') AND endsWith(behind, ' (queue active)'), 3, 9),
         role = 'foreign', 8,
+        role = 'inner' AND q != '' AND daemon IN ('bounce', 'defer', 'trace') AND match(behind, {notified}), 10,
         role NOT IN ('smtpd', 'agent', 'other') OR startsWith(behind, 'client=') OR startsWith(behind, 'to='), 9,
         role = 'smtpd' AND behind = '' AND (startsWith(whole, 'connect from ') OR startsWith(whole, 'disconnect from ')), 7,
         position(whole, ' TLS connection ') > 0, if(match(whole, {encrypted}), 7, 9),
@@ -122,19 +123,19 @@ WHERE role = 'smtpd' AND startsWith(text, 'NOQUEUE: ') AND NOT startsWith(text, 
 UNION ALL
 SELECT DISTINCT concat(toString(host), '/', pid) FROM l WHERE startsWith(text, 'message repeated ')
 
--- Queue ids whose lines stand here from the first to the last, in the usual order.
+-- Queue ids whose lines stand here from the first to the last, in the usual order. A notice was written by Postfix itself.
 -- name: whole
 CREATE TEMPORARY TABLE whole ENGINE = Memory AS
 SELECT
-    k, any(q) AS queue_id, any(toString(instance)) AS scope, maxIf(n, kind = 0) AS begun, maxIf(n, kind = 2) AS named,
+    k, any(q) AS queue_id, any(toString(instance)) AS scope, countIf(kind < 2) = 0 AS notice, maxIf(n, kind = 0) AS begun, maxIf(n, kind = 2) AS named,
     minIf(n, kind = 3) AS active, minIf(n, kind = 4) AS tried, maxIf(n, kind = 4) AS done, maxIf(at, kind = 2) AS named_at, maxIf(at, kind = 4) AS done_at
 FROM l WHERE k != 0
 GROUP BY k
-HAVING count() < 60 AND max(kind) = 5
-    AND countIf(kind = 0) = 1 AND countIf(kind = 2) = 1 AND countIf(kind = 3) > 0 AND countIf(kind = 4) > 0 AND countIf(kind = 5) = 1
+HAVING count() < 60 AND maxIf(kind, kind != 10) = 5
+    AND (countIf(kind = 0) = 1 OR (notice AND countIf(kind = 3 AND NOT startsWith(rest, 'from=<>,')) = 0)) AND countIf(kind = 2) = 1 AND countIf(kind = 3) > 0 AND countIf(kind = 4) > 0 AND countIf(kind = 5) = 1
     AND min(at) >= 0 AND begun < minIf(n, kind IN (1, 2)) AND maxIf(n, kind IN (1, 2)) < active
-    AND active < tried AND maxIf(n, kind IN (3, 4)) < maxIf(n, kind = 5)
-    AND max(at) - min(at) <= 18000000 AND maxIf(at, kind = 5) <= {latest} - 60000 AND max(at) <= {latest}
+    AND active < tried AND maxIf(n, kind IN (3, 4, 10)) < maxIf(n, kind = 5) AND (countIf(kind = 10) = 0 OR active < minIf(n, kind = 10))
+    AND max(at) - min(at) <= 18000000 AND maxIf(at, kind = 5) <= {latest} - {grace} AND max(at) <= {latest}
     AND min(instance) = max(instance) AND sum(length(line)) < 60000 AND match(queue_id, {queue_id})
 
 -- Of these, two that are one mail: all answers to the first name the second, which a content filter gave back, and nobody else names either.
@@ -154,14 +155,14 @@ INNER JOIN whole AS former ON said.former_k = former.k
 INNER JOIN whole AS latter ON said.latter_k = latter.k
 INNER JOIN near AS of_latter ON latter.queue_id = of_latter.name
 LEFT JOIN near AS of_former ON former.queue_id = of_former.name
-WHERE former.k != latter.k AND former.scope = latter.scope AND of_latter.least = former.k AND of_latter.greatest = former.k
+WHERE former.k != latter.k AND NOT former.notice AND NOT latter.notice AND former.scope = latter.scope AND of_latter.least = former.k AND of_latter.greatest = former.k
     AND (of_former.name = '' OR (of_former.least = latter.k AND of_former.greatest = latter.k))
     AND former.begun < latter.begun AND former.active < latter.named AND latter.named < former.tried AND former.done < latter.tried
     AND former.done_at <= latter.named_at + {doubt}
 
 -- name: mails
 CREATE TEMPORARY TABLE mails ENGINE = Memory AS
-SELECT k, queue_id, active FROM whole
+SELECT k, queue_id, active, notice FROM whole
 WHERE queue_id NOT IN (SELECT name FROM near) OR k IN (SELECT first FROM pairs) OR k IN (SELECT second FROM pairs)
 
 -- name: headers
@@ -242,11 +243,11 @@ CREATE TEMPORARY TABLE begun ENGINE = Memory AS
 SELECT
     k, q, host, instance, interface, first_line, if(micros < 1000000 AND begun_at % 1000 = 0, begun_at + intDiv(micros, 1000), begun_at) AS accepted_at,
     p, begun_at, if(c[1] = 'unknown', '', c[1]) AS client_name, c[2] AS origin, concat(c[3], c[4]) AS login,
-    {canonical:sent_by} AS sender, size, recipients, message_id, named, passed_on, sound AND (known OR passed_on != '') AS fine
+    {canonical:sent_by} AS sender, size, recipients, message_id, named, passed_on, notice, sound AND (known OR passed_on != '') AS fine
 FROM (
     SELECT
         k, q, host, instance, interface, first_line, p, begun_at, c, a[1] AS sent_by, toUInt64OrZero(a[2]) AS size, toUInt32OrZero(a[3]) AS recipients,
-        message_id, named, length(c) = 4 AS known, if(known, '', extract(rest, {passed_on})) AS passed_on, length(a) = 3 AND match(message_id, '^<[^<>]+>$') AS sound,
+        message_id, named, notice, if(notice, position(message_id, q) > 0, length(c) = 4) AS known, if(known, '', extract(rest, {passed_on})) AS passed_on, length(a) = 3 AND match(message_id, '^<[^<>]+>$') AS sound,
         multiIf(
             digits != '', (at_1 - 1) * 140608 + (at_2 - 1) * 2704 + (at_3 - 1) * 52 + at_4 - 1,
             match(q, '^[0-9A-Fa-f]{5}'), toInt64(reinterpretAsUInt32(reverse(unhex(concat('000', substring(q, 1, 5)))))), 10000000) AS micros
@@ -258,10 +259,13 @@ FROM (
             SELECT *, if(z > 10 AND z < length(q), substring(q, z - 4, 4), '') AS digits
             FROM (
                 SELECT
-                    k, born.q AS q, toString(born.host) AS host, toString(born.instance) AS instance, toString(born.service) AS interface, born.n AS first_line,
-                    concat(host, '/', born.pid) AS p, born.at AS begun_at, born.rest AS rest, extractGroups(rest, {client}) AS c, extractGroups(act.rest, {active}) AS a,
+                    k, born.q AS q, toString(born.host) AS host, toString(born.instance) AS instance, if(notice, '', toString(born.service)) AS interface, born.n AS first_line,
+                    born.kind = 2 AS notice, if(notice, '', concat(host, '/', born.pid)) AS p, born.at AS begun_at, if(notice, '', born.rest) AS rest, extractGroups(rest, {client}) AS c, extractGroups(act.rest, {active}) AS a,
                     substring(mid.rest, 12) AS message_id, mid.n AS named, length(q) - position(reverse(q), 'z') + 1 AS z
-                FROM (SELECT k, n, at, q, host, instance, service, pid, rest FROM l WHERE kind = 0 AND k IN (SELECT k FROM mails)) AS born
+                FROM (
+                    SELECT k, n, at, kind, q, host, instance, service, pid, rest FROM l
+                    WHERE (kind = 0 AND k IN (SELECT k FROM mails)) OR (kind = 2 AND k IN (SELECT k FROM mails WHERE notice))
+                ) AS born
                 ANY INNER JOIN (SELECT k, rest FROM l WHERE kind = 3 AND n IN (SELECT active FROM mails)) AS act USING k
                 ANY INNER JOIN (SELECT k, n, rest FROM l WHERE kind = 2 AND k IN (SELECT k FROM mails)) AS mid USING k
             )
@@ -281,7 +285,8 @@ FROM (
 )
 GROUP BY k
 
--- The lines behind an outcome, besides its own: that it was put back into the queue, and what a filter gave back.
+-- The lines behind an outcome, besides its own: that it was put back into the queue, that its sender was told, and what a
+-- filter gave back.
 -- name: before
 CREATE TEMPORARY TABLE before ENGINE = Memory AS
 SELECT k, outcome, concat(arrayStringConcat(arrayMap(each -> each.2, arraySort(groupArray((n, concat(toString(n), '\t', line))))), '\n'), '\n') AS raw
@@ -289,7 +294,8 @@ FROM (
     SELECT said.k AS k, said.n AS n, said.line AS line, attempts.n AS outcome
     FROM (
         SELECT k, n, line FROM l
-        WHERE kind < 4 AND k IN (SELECT k FROM mails) AND (k IN (SELECT second FROM pairs) OR (kind = 3 AND n NOT IN (SELECT active FROM mails)))
+        WHERE kind IN (0, 1, 2, 3, 10) AND k IN (SELECT k FROM mails)
+            AND (k IN (SELECT second FROM pairs) OR kind = 10 OR (kind = 3 AND n NOT IN (SELECT active FROM mails)))
     ) AS said
     ASOF INNER JOIN (SELECT k, n FROM attempts) AS attempts ON said.k = attempts.k AND said.n < attempts.n
 )
@@ -350,7 +356,7 @@ FROM refused ASOF LEFT JOIN talk ON refused.p = talk.p AND refused.n > talk.n
 -- `odd`: other lines name it, too.
 -- name: courses
 SELECT
-    concat(toString(host), '/', toString(instance), '/', q), toString(host), n, at, if(kind = 9 AND (role = 'agent' OR daemon IN ('bounce', 'defer', 'trace')), 6, kind),
+    concat(toString(host), '/', toString(instance), '/', q), toString(host), n, at, if(kind = 10 OR (kind = 9 AND (role = 'agent' OR daemon IN ('bounce', 'defer', 'trace'))), 6, kind),
     multiIf(kind = 2, toUInt32(rest != 'message-id=<>'), kind = 3, toUInt32OrZero(extract(rest, 'nrcpt=(\\d+) ')), toUInt32(daemon != 'local')),
     q IN (SELECT name FROM near WHERE odd)
 FROM l
@@ -363,6 +369,8 @@ CREATE TEMPORARY TABLE rest ENGINE = Memory AS
 SELECT n, at, if(role IN ('smtpd', 'agent', 'other') AND kind IN (0, 4, 9), concat(toString(host), '/', pid), '') AS p
 FROM l WHERE kind NOT IN (6, 7, 8) AND (k NOT IN (SELECT k FROM mails) OR k IN (SELECT k FROM doubt))
 UNION ALL SELECT n, at, p FROM refusals WHERE NOT plain
+UNION ALL SELECT n, at, '' FROM (SELECT n, at, k, sipHash64(toString(host), extract(rest, ': (\\w+)$')) AS told FROM l WHERE kind = 10)
+WHERE k IN (SELECT k FROM mails) AND k NOT IN (SELECT k FROM doubt) AND (told NOT IN (SELECT k FROM mails) OR told IN (SELECT k FROM doubt))
 
 -- Of these, what was said last to those that are left, and in the block.
 -- name: said_last
@@ -386,9 +394,9 @@ SELECT n, until
 FROM (SELECT n, kind, max(at) OVER (ORDER BY n ROWS UNBOUNDED PRECEDING) AS until FROM l)
 WHERE n IN (SELECT n FROM rest UNION ALL SELECT n FROM said_last WHERE n > 0) ORDER BY n
 
--- How many events of each type there are.
+-- How many events of each type there are, of mail proper.
 -- name: counts
-SELECT type, count() FROM told GROUP BY type
+SELECT type, count() FROM told WHERE kind = 'mail' GROUP BY type
 
 -- Those that somebody else hears of: answers to mails, each once, and bounces that count against a domain.
 -- name: noted
@@ -401,7 +409,7 @@ SELECT count(), min(accepted_at), max(accepted_at) FROM told
 CREATE TEMPORARY TABLE told ENGINE = Memory AS
 SELECT
     toUInt32({relay}) AS relay, accepted_at, toUInt32(bitShiftRight(reinterpretAsUInt32(reverse(substring(MD5(concat(host, '\0', instance, '\0', q)), 1, 4))), 4)) AS number,
-    toLowCardinality(type) AS type, greatest(x.at, accepted_at) AS at, toLowCardinality('mail') AS kind, toInt8(x.waiting) AS waiting, recipient, original AS original_recipient,
+    toLowCardinality(type) AS type, greatest(x.at, accepted_at) AS at, toLowCardinality(if(notice, 'notification', 'mail')) AS kind, toInt8(x.waiting) AS waiting, recipient, original AS original_recipient,
     toUInt32(x.place) AS recipient_number, sender, s.subject AS subject, message_id, s.header_from AS header_from, s.reply_to AS reply_to,
     s.in_reply_to AS in_reply_to, s.references AS references, origin, toLowCardinality(client_name) AS client_name, toLowCardinality(login) AS login,
     toLowCardinality(multiIf(
