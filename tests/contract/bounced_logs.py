@@ -7,13 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 _HEADER = "info: header Subject: x from x[192.0.2.1]; from=<s@x.example> to=<r@y.example> proto=ESMTP helo=<x>"
-_NAMES = (
-    "sender non-delivery",
-    "sender non-delivery",
-    "sender delay",
-    "sender delivery status",
-    "postmaster non-delivery",
-)
+_NAMES = ("sender non-delivery", "sender non-delivery", "sender delay", "postmaster non-delivery")
 _STATUS = {
     "sent": "dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 77AB01)",
     "bounced": "dsn=5.1.1, status=bounced (host mx.y.example[203.0.113.9] said: 550 5.1.1 No such user)",
@@ -41,31 +35,25 @@ def _mail(choose: random.Random, turn: int, odd: float) -> Iterator[tuple[int, s
 
     own, notice = f"4A{turn:07}A", f"4B{turn:07}B"
     head = "postfix-out/" if is_odd() else "postfix/"
+    active = f"{head}qmgr[4]: {own}: {_active(choose, 's@x.example')}"
     mail = [f"{head}smtpd[5]: {own}: client=out.x.example[198.51.100.9]"]
     mail += [f"{head}cleanup[6]: {own}: {_HEADER}"] * choose.randrange(2)
-    mail += [
-        f"{head}cleanup[6]: {own}: message-id=<{turn}@x.example>",
-        f"{head}qmgr[4]: {own}: {_active(choose, 's@x.example')}",
-    ]
+    mail += [f"{head}cleanup[6]: {own}: message-id=<{turn}@x.example>", active]
     turns = choose.choice((1, 1, 2))
     for _ in range(turns):
         mail += [f"{head}smtp[8]: {own}: {_attempt(choose, name)}" for name in ("a", "b")[: choose.choice((1, 1, 2))]]
-        if turns > 1:
-            mail.append(f"{head}qmgr[4]: {own}: {_active(choose, 's@x.example')}")
+        mail += [active] if turns > 1 else []
     if choose.random() < 0.8:
-        named = (
-            choose.choice((notice, own, f"4A{turn + 1:07}A", f"4B{turn - 1:07}B", "4C0000000C")) if is_odd() else notice
-        )
+        others = (notice, own, f"4A{turn + 1:07}A", f"4B{turn - 1:07}B", "4C0000000C")
+        named = choose.choice(others) if is_odd() else notice
         place = choose.randrange(len(mail) + 1) if is_odd() else len(mail)
-        said = f"{head}{choose.choice(('bounce', 'bounce', 'trace', 'defer'))}[7]: {own}: {choose.choice(_NAMES)} notification: {named}"
+        daemon = choose.choice(("bounce", "bounce", "trace", "defer"))
+        said = f"{head}{daemon}[7]: {own}: {choose.choice(_NAMES)} notification: {named}"
         mail[place:place] = [said] * (2 if is_odd() else 1)
     mail.append(f"{head}qmgr[4]: {own}: removed")
-    told = _notice(choose, notice, is_odd)
     begins = choose.randrange(len(mail) + 2) if is_odd() else len(mail) - 2
-    for place, text in enumerate(mail):
-        yield place, text
-    for place, text in enumerate(told):
-        yield begins + place, text
+    yield from enumerate(mail)
+    yield from enumerate(_notice(choose, notice, is_odd), begins)
     if is_odd():
         yield len(mail) + 30, f"{head}smtp[8]: {choose.choice((own, notice))}: {_attempt(choose, 'late')}"
 
@@ -78,8 +66,8 @@ def _notice(choose: random.Random, queue_id: str, is_odd: Callable[[], bool]) ->
     lines.append(f"postfix/cleanup[6]: {queue_id}: message-id=<{'other' if is_odd() else name}@mx1>")
     sender = choose.choice(("double-bounce@mx1", "s@x.example")) if is_odd() else ""
     lines.append(f"postfix/qmgr[4]: {queue_id}: {_active(choose, sender)}")
-    for _ in range(choose.choice((1, 1, 2))):
-        lines.append(f"postfix/smtp[{choose.randrange(8, 10)}]: {queue_id}: {_attempt(choose, 's')}")
+    attempts = range(choose.choice((1, 1, 2)))
+    lines += [f"postfix/smtp[{choose.randrange(8, 10)}]: {queue_id}: {_attempt(choose, 's')}" for _ in attempts]
     return [*lines, *([] if is_odd() else [f"postfix/qmgr[4]: {queue_id}: removed"])]
 
 
@@ -88,4 +76,5 @@ def _active(choose: random.Random, sender: str) -> str:
 
 
 def _attempt(choose: random.Random, name: str) -> str:
-    return f"to=<{name}@y.example>, relay=mx.y.example[203.0.113.9]:25, delay=1, delays=0/0/0/1, {_STATUS[choose.choice(tuple(_STATUS))]}"
+    said = _STATUS[choose.choice(tuple(_STATUS))]
+    return f"to=<{name}@y.example>, relay=mx.y.example[203.0.113.9]:25, delay=1, delays=0/0/0/1, {said}"

@@ -12,7 +12,7 @@ from importlib.resources import files
 from mailvane.core.errors import StoreTooNew
 from mailvane.maillog.clickhouse.engine import Engine
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 TABLES = (
     "events",
     "deliveries",
@@ -34,6 +34,8 @@ ADDED = {2: ("engagement", "received"), 3: ("queue_ids",), 4: ("message_ids",)}
 CHANGED = {4: ("engagement",)}  # likewise, views that ask the events something else since
 # Columns that came with a schema and are made of others: where they are not stored, each question makes them.
 DERIVED = {5: ("deliveries", ("why", "took"))}
+# Columns whose codec came with a schema. What is stored stays as it is packed, until its part is merged.
+PACKED = {6: ("events", "raw String CODEC(ZSTD(1))")}
 
 # 2000 to 2099: what claims to be older or younger shares the first or last partition and never expires too early.
 _DATE = "toDateTime(greatest({floor}, least(4102444799, intDiv({0}, 1000))), 'UTC')"
@@ -137,6 +139,9 @@ def create(engine: Engine) -> tuple[str, ...]:
     for since, (table, columns) in DERIVED.items():
         if schema < since:  # in the background: meanwhile questions take longer
             engine.command(f"ALTER TABLE {table} {', '.join(f'MATERIALIZE COLUMN {name}' for name in columns)}{_LATER}")
+    for since, (table, column) in PACKED.items():
+        if schema < since:
+            engine.command(f"ALTER TABLE {table} MODIFY COLUMN {column}")
     if engine.address.cluster is not None:
         _spread(engine, engine.address.cluster, anew=schema < SCHEMA_VERSION)
     if engine.embedded:

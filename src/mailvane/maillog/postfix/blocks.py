@@ -33,9 +33,8 @@ def ahead(blocks: Iterator[Block]) -> Iterator[Block]:
     """The next blocks are cut while this one is read: nobody waits for the one that is read to be done with."""
     begun = deque(islice(blocks, _BEGUN))
     while begun:
-        block = begun.popleft()
         begun.extend(islice(blocks, 1))
-        yield block
+        yield begun.popleft()  # kept by no name: its text is large
 
 
 def parted(text: bytes, size: int) -> tuple[bytes, bytes]:

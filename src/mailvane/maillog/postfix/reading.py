@@ -193,6 +193,7 @@ class LogReading:
         for block in blocks if self.plain is None or stream.eager else ahead(blocks):
             if block.text:
                 self._feed(position, block)
+                block = block._replace(text=b"")  # noqa: PLW2901  what is large is let go of before its events are told
             if block.damage is None and block.is_last and not position.understood:
                 # The file was read to its end, and nothing of it is kept.
                 samples = self.take_summary().samples.get("line", [])

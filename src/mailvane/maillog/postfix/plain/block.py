@@ -152,6 +152,7 @@ class Block:
         self.start = b""
         self.last = ""  # line with a stamp
         self._is_sorted = True
+        self._courses: list[Sequence[str | int]] = []  # of mails that are not plain
 
     def close(self) -> None:
         self._scratch.close()
@@ -229,8 +230,10 @@ class Block:
         self._run("pairs", {"doubt": LONGEST_DOUBT - 2 * DISORDER})
         self._run("mails")
         self._run("headers", {"marks": tuple(judged_names() | {CAMPAIGN})})
-        for name in ("attempts", "refused", "begun", "evidence", "before"):
+        for name in ("attempts", "refused", "begun", "evidence", "before", "odd_sayings", "unusual", "shapes"):
             self._run(name, {"digits": LONG_DIGITS})
+        self._courses = list(self._rows("courses"))
+        self._empty("l")  # the largest; what the rest is made of is in others
         asked = [(str(odd), str(value)) for odd, value in self._rows("unknown_headers")]
         self._scratch.fill(
             "known_headers", [(odd, value, _READERS[odd](value)) for odd, value in asked if odd in _READERS]
@@ -257,7 +260,6 @@ class Block:
         self._run("rest")
         self._run("said_last")
         numbers = scratch.ask(_STATEMENTS["left" if self._is_sorted else "left_out_of_order"], "TabSeparated").split()
-        self._empty("l")  # the largest; what the events are made of is in others
         return list(zip(map(int, numbers[::2]), map(int, numbers[1::2]), strict=True))
 
     def tell(self, told: Told) -> dict[EventType, int]:
@@ -299,7 +301,7 @@ class Block:
         courses |= {key: Course(named_at=seen) for key, seen in in_flight.named.items()}
         hosts: dict[str, str] = {}
         found: list[tuple[str, int, int]] = []
-        for key, host, n, at, kind, number, odd in self._rows("courses"):
+        for key, host, n, at, kind, number, odd in self._courses:
             course = courses.setdefault(str(key), Course())
             hosts[str(key)] = str(host)
             if (since := course.go(int(n), int(at), int(kind), int(number), odd=bool(odd))) is not None:

@@ -105,23 +105,25 @@ WHERE kind = 9 AND role != 'foreign' AND position(text, 'message-id=') > 0
 -- What each process said of its connection: 1 the peer of a delivery, 2 that of a client, 3 the end of one.
 -- name: talk
 CREATE TEMPORARY TABLE talk ENGINE = Memory AS
-WITH extractGroups(text, {encrypted}) AS tls
-SELECT
-    concat(toString(host), '/', pid) AS p, n, at, multiIf(tls = [], 3, role = 'smtpd', 2, 1) AS what,
-    if(what = 3, '', tls[1]) AS peer, if(what = 3, '', tls[2]) AS version
-FROM l WHERE kind = 7
+SELECT concat(toString(host), '/', pid) AS p, n, at, 3 AS what, '' AS peer, '' AS version FROM l WHERE kind = 7 AND position(text, ' TLS connection ') = 0
+UNION ALL
+SELECT p, n, at, multiIf(tls = [], 3, role = 'smtpd', 2, 1), tls[1], tls[2]
+FROM (
+    SELECT concat(toString(host), '/', pid) AS p, n, at, role, extractGroups(text, {encrypted}) AS tls
+    FROM l WHERE kind = 7 AND position(text, ' TLS connection ') > 0
+)
 
--- Processes of which more has to be known than this path knows.
+-- Processes of which more has to be known than this path knows, by what they said; and all of them.
+-- name: odd_sayings
+CREATE TEMPORARY TABLE odd_sayings ENGINE = Memory AS
+SELECT DISTINCT concat(toString(host), '/', pid) AS p FROM l
+WHERE startsWith(text, 'message repeated ') OR (role = 'smtpd' AND startsWith(text, 'NOQUEUE: ') AND NOT startsWith(text, 'NOQUEUE: reject: '))
+
 -- name: odd_processes
 CREATE TEMPORARY TABLE odd_processes ENGINE = Memory AS
 SELECT name AS p FROM in_flight WHERE what = 'process'
-UNION ALL
-SELECT p FROM talk GROUP BY p HAVING min(what) = 1 AND max(what) > 1
-UNION ALL
-SELECT DISTINCT concat(toString(host), '/', pid) FROM l
-WHERE role = 'smtpd' AND startsWith(text, 'NOQUEUE: ') AND NOT startsWith(text, 'NOQUEUE: reject: ')
-UNION ALL
-SELECT DISTINCT concat(toString(host), '/', pid) FROM l WHERE startsWith(text, 'message repeated ')
+UNION ALL SELECT p FROM odd_sayings
+UNION ALL SELECT p FROM talk GROUP BY p HAVING min(what) = 1 AND max(what) > 1
 
 -- Queue ids whose lines stand here from the first to the last, in the usual order. A notice was written by Postfix itself.
 -- name: whole
@@ -312,12 +314,25 @@ UNION DISTINCT SELECT gist, code, dsn FROM refused WHERE fine
 -- name: taken_nearby
 SELECT DISTINCT reply, mx_host, mx_ip, transport FROM attempts WHERE status = 'sent' AND fine AND match(mx_ip, {near_address})
 
+-- Mails with lines that do not read as others of their kind do.
+-- name: unusual
+CREATE TEMPORARY TABLE unusual ENGINE = Memory AS
+SELECT k FROM l WHERE k IN (SELECT k FROM mails) AND ((kind = 4 AND NOT endsWith(rest, ')')) OR (kind = 3 AND NOT match(rest, {active})))
+
+-- What has to be known of each line when its text is let go of. `told`: the mail that is a notification which it names.
+-- name: shapes
+CREATE TEMPORARY TABLE shapes ENGINE = Memory AS
+SELECT
+    n, at, kind, k, if(role IN ('smtpd', 'agent', 'other') AND kind IN (0, 4, 9), concat(toString(host), '/', pid), '') AS p,
+    if(kind = 10, sipHash64(toString(host), extract(rest, ': (\\w+)$')), 0) AS told
+FROM l
+
 -- Mails that are not plain after all.
 -- name: doubts
 CREATE TEMPORARY TABLE doubts ENGINE = Memory AS
 SELECT k FROM headers
 WHERE NOT fine OR (k IN (SELECT second FROM pairs) AND (k, name, value) NOT IN (SELECT second, name, value FROM pairs INNER JOIN headers ON pairs.first = headers.k))
-UNION ALL SELECT k FROM l WHERE k IN (SELECT k FROM mails) AND ((kind = 4 AND NOT endsWith(rest, ')')) OR (kind = 3 AND NOT match(rest, {active})))
+UNION ALL SELECT k FROM unusual
 UNION ALL SELECT k FROM mails WHERE k NOT IN (SELECT k FROM begun) OR queue_id IN (SELECT name FROM in_flight WHERE what = 'queue id')
 UNION ALL SELECT k FROM begun
 WHERE NOT fine OR p IN (SELECT p FROM odd_processes) OR (passed_on != '' AND (k, passed_on) NOT IN (SELECT second, first_id FROM pairs)) OR message_id IN (
@@ -366,11 +381,11 @@ ORDER BY n
 -- What is left for the state machine, but for the lines of connections.
 -- name: rest
 CREATE TEMPORARY TABLE rest ENGINE = Memory AS
-SELECT n, at, if(role IN ('smtpd', 'agent', 'other') AND kind IN (0, 4, 9), concat(toString(host), '/', pid), '') AS p
-FROM l WHERE kind NOT IN (6, 7, 8) AND (k NOT IN (SELECT k FROM mails) OR k IN (SELECT k FROM doubt))
+SELECT n, at, p FROM shapes
+WHERE kind NOT IN (6, 7, 8) AND (
+    k NOT IN (SELECT k FROM mails) OR k IN (SELECT k FROM doubt)
+    OR (kind = 10 AND (told NOT IN (SELECT k FROM mails) OR told IN (SELECT k FROM doubt))))
 UNION ALL SELECT n, at, p FROM refusals WHERE NOT plain
-UNION ALL SELECT n, at, '' FROM (SELECT n, at, k, sipHash64(toString(host), extract(rest, ': (\\w+)$')) AS told FROM l WHERE kind = 10)
-WHERE k IN (SELECT k FROM mails) AND k NOT IN (SELECT k FROM doubt) AND (told NOT IN (SELECT k FROM mails) OR told IN (SELECT k FROM doubt))
 
 -- Of these, what was said last to those that are left, and in the block.
 -- name: said_last
@@ -386,12 +401,12 @@ FROM (
 ASOF LEFT JOIN (SELECT p, n AS two FROM talk WHERE what = 2) AS twos ON ones.p = twos.p AND ones.n > twos.two
 
 -- name: left
-SELECT n, at FROM (SELECT n, at FROM rest UNION ALL SELECT n, at FROM l WHERE kind = 7 AND n IN (SELECT n FROM said_last)) ORDER BY n
+SELECT n, at FROM (SELECT n, at FROM rest UNION ALL SELECT n, at FROM shapes WHERE kind = 7 AND n IN (SELECT n FROM said_last)) ORDER BY n
 
 -- Likewise, with the latest time of all lines until then.
 -- name: left_out_of_order
 SELECT n, until
-FROM (SELECT n, kind, max(at) OVER (ORDER BY n ROWS UNBOUNDED PRECEDING) AS until FROM l)
+FROM (SELECT n, kind, max(at) OVER (ORDER BY n ROWS UNBOUNDED PRECEDING) AS until FROM shapes)
 WHERE n IN (SELECT n FROM rest UNION ALL SELECT n FROM said_last WHERE n > 0) ORDER BY n
 
 -- How many events of each type there are, of mail proper.
