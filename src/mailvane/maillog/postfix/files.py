@@ -32,7 +32,7 @@ else:
 
 STDIN = "-"
 # Bytes of text whose events make one batch: larger blocks make fewer, larger parts, which cost the mail log less.
-BLOCK = 28 << 20
+BLOCK = 24 << 20
 PIECE = 256 << 10  # bytes in memory at a time
 TAIL = 4096  # bytes before a position that prove that a file is the one that was read
 MOST_RATIO = 200  # unpacked to packed; ours: logs reach some 20 with gzip, and some 100 where one line comes all day

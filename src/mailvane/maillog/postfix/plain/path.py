@@ -22,7 +22,7 @@ from mailvane.maillog.reasons import Reasons
 LEAST = 1 << 20  # bytes of a block that is worth its statements
 _OF_THE_LAST = OF_THE_LAST.encode()  # a line that is of the one before it
 # Bytes of a block: of larger ones more mails are plain and fewer parts are made, but each is in memory several times.
-BLOCK_SIZE = 28 << 20
+BLOCK_SIZE = 24 << 20
 # Where so few lines of a block are told or passed over, as in a log of content filters, so many blocks are not cut.
 LITTLE = 0.3
 _NEXT = 7
