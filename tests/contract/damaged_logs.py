@@ -202,8 +202,13 @@ def _foreign(choose: random.Random, lines: list[str]) -> None:
         )
 
 
+def _lengthen(choose: random.Random, lines: list[str]) -> None:
+    """Beyond what is read of a line, and beyond what is kept of one."""
+    lines[choose.randrange(len(lines))] += "x" * choose.choice((40_000, 300_000))
+
+
 _FATES = (
-    _swap, _scatter, _repeat, _lose, _mutate, _exchange(_QUEUE_ID, 80), _exchange(_MESSAGE_ID, 30),
+    _swap, _scatter, _repeat, _lose, _mutate, _lengthen, _exchange(_QUEUE_ID, 80), _exchange(_MESSAGE_ID, 30),
     _exchange(_PROCESS, 30), _insert, _insert, _move_clock, _foreign,
 )  # fmt: skip
 

@@ -28,7 +28,7 @@ from mailvane.server.settling import settle
 from mailvane.server.stores import Stores, opening_stores, stores_here
 
 MOST_PENDING = 32  # batches: what is read ahead of the mail log waits in the ledger, so only its disk limits this
-MOST_UNMERGED = 32  # blocks: every one makes a part of each table, and questions read all of them
+MOST_UNMERGED = 300  # blocks: every one makes a part of each table; merging takes memory and time, and nobody asks yet
 _POLL_SECONDS = 0.02
 _CUTTING = 2  # blocks at once, at the start
 _PATIENCE_SECONDS = 60.0

@@ -229,7 +229,8 @@ class LogReading:
                 continue
             joined = b"".join(texts)
             texts.clear()  # while the block is read, a copy of it less is in memory
-            chosen = quiet_end(joined) if self.plain is not None and piece and not stream.eager else 0
+            choosing = self.plain is not None and piece and not stream.eager and not dropped
+            chosen = quiet_end(joined) if choosing else 0
             whole, rest = parted(joined, begun or chosen)
             del joined
             cutting = self._cut(position, whole, line) if whole else None

@@ -1,0 +1,66 @@
+"""Where blocks end: with a minute in which few lines were written, and never within a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailvane.maillog.postfix.blocks import Block, ahead, parted, quiet_end
+
+_LINES = 400
+
+
+def log(minutes: list[int], stamp: str = "Oct  3 04:{:02}:00 mx1 postfix/qmgr[4]: 4A0000A001: removed") -> bytes:
+    """So many lines in each minute."""
+    return "".join(f"{stamp.format(minute)}\n" * count for minute, count in enumerate(minutes)).encode()
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    ["Oct  3 04:{:02}:00 mx1 x[1]: y", "2026-10-03T04:{:02}:00.5+00:00 mx1 x[1]: y"],
+)
+def test_a_block_ends_with_the_quietest_minute_of_its_last_eighth(stamp: str) -> None:
+    minutes = [_LINES, 1, _LINES, 20, 3, 20, 9]
+    end = quiet_end(log(minutes, stamp))
+    assert log(minutes, stamp)[:end] == log(minutes[:5], stamp)
+
+
+def test_of_equally_quiet_minutes_the_last_is_chosen() -> None:
+    minutes = [_LINES, 20, 3, 9, 3, 20]
+    assert quiet_end(log(minutes)) == len(log(minutes[:5]))
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"\n", log([_LINES]), log([_LINES, 20]), b'{"log": "x"}\n' * _LINES, b"no stamp: at all\n" * _LINES]
+)
+def test_where_no_minute_ends_near_the_end_all_lines_are_the_block(text: bytes) -> None:
+    assert quiet_end(text) == 0
+
+
+def test_a_line_without_a_time_belongs_to_the_minute_around_it() -> None:
+    minutes = log([_LINES, 20, 5, 20])
+    odd = minutes.replace(b"04:02:00", b"04:02:00 \n-- mark --\nOct  3 04:02:00", 1)
+    assert odd[: quiet_end(odd)] == odd[: odd.index(b"Oct  3 04:03")]
+
+
+@given(st.lists(st.one_of(st.integers(0, 59).map(lambda m: log([0] * m + [1])), st.binary(max_size=40)), max_size=60))
+def test_a_block_ends_with_a_line_whatever_is_in_it(lines: list[bytes]) -> None:
+    text = b"\n".join(lines) + b"\n"
+    first, rest = parted(text, quiet_end(text))
+    assert first + rest == text
+    assert first.endswith(b"\n")
+
+
+def test_blocks_come_in_their_order_and_two_are_begun_before_one_is_read() -> None:
+    begun: list[int] = []
+
+    def blocks() -> Iterator[Block]:
+        for number in range(5):
+            begun.append(number)
+            yield Block(b"", number, 0)
+
+    seen = [(block.lines, len(begun)) for block in ahead(blocks())]
+    assert seen == [(0, 3), (1, 4), (2, 5), (3, 5), (4, 5)]
