@@ -53,9 +53,9 @@ OPTIONS = {
     "max_thread_pool_free_size": "32",
 }
 
-# Memory that is free is given back within a quarter of a second: left alone the engine keeps it for five, in case that
+# Memory that is free is given back within half a second: left alone the engine keeps it for five, in case that
 # it is needed again, which while blocks of a log are cut one after the other is for ever.
-_ALLOCATION = "dirty_decay_ms:250"
+_ALLOCATION = "dirty_decay_ms:500"
 _STDERR = 2
 _IN_MEMORY = ":memory:"
 _NOT_OPENED = "Unable to open the chdb engine"
