@@ -229,9 +229,8 @@ class LogReading:
                 continue
             joined = b"".join(texts)
             texts.clear()  # while the block is read, a copy of it less is in memory
-            choosing = self.plain is not None and piece and not stream.eager and not dropped
-            chosen = quiet_end(joined) if choosing else 0
-            whole, rest = parted(joined, begun or chosen)
+            is_full = bool(piece) and not stream.eager and not dropped
+            whole, rest = parted(joined, begun or (quiet_end(joined) if self.plain is not None and is_full else 0))
             del joined
             cutting = self._cut(position, whole, line) if whole else None
             lines = whole.count(b"\n")

@@ -319,12 +319,12 @@ SELECT DISTINCT reply, mx_host, mx_ip, transport FROM attempts WHERE status = 's
 CREATE TEMPORARY TABLE unusual ENGINE = Memory AS
 SELECT k FROM l WHERE k IN (SELECT k FROM mails) AND ((kind = 4 AND NOT endsWith(rest, ')')) OR (kind = 3 AND NOT match(rest, {active})))
 
--- What has to be known of each line when its text is let go of. `told`: the mail that is a notification which it names.
+-- What has to be known of each line when its text is let go of. `notice_k`: the notification that it names.
 -- name: shapes
 CREATE TEMPORARY TABLE shapes ENGINE = Memory AS
 SELECT
     n, at, kind, k, if(role IN ('smtpd', 'agent', 'other') AND kind IN (0, 4, 9), concat(toString(host), '/', pid), '') AS p,
-    if(kind = 10, sipHash64(toString(host), extract(rest, ': (\\w+)$')), 0) AS told
+    if(kind = 10, sipHash64(toString(host), extract(rest, ': (\\w+)$')), 0) AS notice_k
 FROM l
 
 -- Mails that are not plain after all.
@@ -384,7 +384,7 @@ CREATE TEMPORARY TABLE rest ENGINE = Memory AS
 SELECT n, at, p FROM shapes
 WHERE kind NOT IN (6, 7, 8) AND (
     k NOT IN (SELECT k FROM mails) OR k IN (SELECT k FROM doubt)
-    OR (kind = 10 AND (told NOT IN (SELECT k FROM mails) OR told IN (SELECT k FROM doubt))))
+    OR (kind = 10 AND (notice_k NOT IN (SELECT k FROM mails) OR notice_k IN (SELECT k FROM doubt))))
 UNION ALL SELECT n, at, p FROM refusals WHERE NOT plain
 
 -- Of these, what was said last to those that are left, and in the block.
