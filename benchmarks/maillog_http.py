@@ -29,6 +29,7 @@ ADDRESS = "127.0.0.1:8477"
 RELAY = 10  # of the largest workspace, as the fill numbers them
 REPLY_TO = "reply@sender1.example"  # of a third of its mails
 OTHERS = 9
+WORKSPACES = 20  # that the fill numbers
 NOW = time.time_ns() // 1_000_000
 PATIENCE = 120.0
 
@@ -44,6 +45,8 @@ def prepare(data: Path) -> str:
             tenancy.create_relay(other.id, "", NOW)
         for _ in range(2):
             tenancy.create_relay(largest.id, "", NOW)
+    for number in range(3, WORKSPACES + 1):
+        tenancy.ensure_workspace(f"other {number}", NOW)
     token = tenancy.create_key(KeyKind.WORKSPACE, largest.id, NOW).token
     ledger.close()
     return token
@@ -82,6 +85,17 @@ def median(client: httpx.Client, path: str, query: dict[str, Any], rounds: int) 
     return statistics.median(times[1:])
 
 
+def wait_until_ready(server: subprocess.Popen[bytes]) -> None:
+    while server.poll() is None:
+        try:
+            if httpx.get(f"http://{ADDRESS}/readyz").is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    sys.exit("the server ended: start `mailvane serve` on this data to see why")
+
+
 def ask(client: httpx.Client, rounds: int) -> None:
     sample = client.get("/mail/log", params={"id": RELAY, "limit": 1, "skip": 1000, "delivered": 1}).json()["emails"][0]
     print(f"{'GET /mail/log':<34}{'median':>9}{'goal':>8}")
@@ -103,11 +117,8 @@ def main() -> None:
     environment = {**kept, "MAILVANE_DATA": str(chosen.data), "MAILVANE_HTTP": ADDRESS}
     with subprocess.Popen([MAILVANE, "serve", "--roles", "http"], env=environment, stderr=subprocess.DEVNULL) as server:
         try:
-            with httpx.Client(
-                base_url=f"http://{ADDRESS}", headers={"X-API-KEY": token}, timeout=PATIENCE,
-                transport=httpx.HTTPTransport(retries=20),
-            ) as client:  # fmt: skip
-                client.get("/ping").raise_for_status()
+            wait_until_ready(server)
+            with httpx.Client(base_url=f"http://{ADDRESS}", headers={"X-API-KEY": token}, timeout=PATIENCE) as client:
                 ask(client, chosen.rounds)
         finally:
             server.terminate()
