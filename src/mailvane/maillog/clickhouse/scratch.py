@@ -41,8 +41,7 @@ class ScratchSession:
         self.stores = stores
         """Whether it is one of the mail log's own engine."""
         with translated():
-            for name, value in _SETTINGS.items():
-                client.command(f"SET {name} = {value}")
+            client.command("SET " + ", ".join(f"{name} = {value}" for name, value in _SETTINGS.items()))
 
     def run(self, statement: str) -> None:
         """Raises StoreUnavailable, MailvaneError."""

@@ -275,7 +275,7 @@ FROM (
     )
 )
 
--- The lines behind an acceptance.
+-- The lines behind an acceptance. They are put together for a few mails at a time: each exists several times meanwhile.
 -- name: evidence
 CREATE TEMPORARY TABLE evidence ENGINE = Memory AS
 SELECT
@@ -286,6 +286,7 @@ FROM (
     WHERE kind < 4 AND k IN (SELECT k FROM mails) AND k NOT IN (SELECT second FROM pairs) AND (kind < 3 OR n IN (SELECT active FROM mails))
 )
 GROUP BY k
+SETTINGS max_block_size = 2048
 
 -- The lines behind an outcome, besides its own: that it was put back into the queue, that its sender was told, and what a
 -- filter gave back.
