@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import count
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 import pytest
@@ -41,14 +41,16 @@ def interrupted(
     """Something is written after the first statement, or after every one, by threads that may have to wait."""
     rows = maillog._rows
     writers: list[Thread] = []
+    one_by_one = Lock()  # statements are asked side by side
 
     def asked(statement: Any) -> Any:
         answer = rows(statement)
-        if at_every or not writers:
-            writers.append(Thread(target=write))
-            writers[-1].start()
-            # Whoever writes is through at once, or waits until the answer is complete.
-            writers[-1].join(0.3)
+        with one_by_one:
+            if at_every or not writers:
+                writers.append(Thread(target=write))
+                writers[-1].start()
+                # Whoever writes is through at once, or waits until the answer is complete.
+                writers[-1].join(0.3)
         return answer
 
     monkeypatch.setattr(maillog, "_rows", asked)
