@@ -10,22 +10,18 @@ the API is asked in turn, over one kept connection, about the largest workspace;
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import httpx
+from increment import serving
 
 from mailvane.core.tenants.model import KeyKind
 from mailvane.core.tenants.service import Tenancy
 from mailvane.server.ledger import open_ledger
 
-MAILVANE = Path(sys.executable).with_name("mailvane")
-ADDRESS = "127.0.0.1:8477"
 RELAY = 10  # of the largest workspace, as the fill numbers them
 REPLY_TO = "reply@sender1.example"  # of a third of its mails
 OTHERS = 9
@@ -85,17 +81,6 @@ def median(client: httpx.Client, path: str, query: dict[str, Any], rounds: int) 
     return statistics.median(times[1:])
 
 
-def wait_until_ready(server: subprocess.Popen[bytes]) -> None:
-    while server.poll() is None:
-        try:
-            if httpx.get(f"http://{ADDRESS}/readyz").is_success:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    sys.exit("the server ended: start `mailvane serve` on this data to see why")
-
-
 def ask(client: httpx.Client, rounds: int) -> None:
     sample = client.get("/mail/log", params={"id": RELAY, "limit": 1, "skip": 1000, "delivered": 1}).json()["emails"][0]
     print(f"{'GET /mail/log':<34}{'median':>9}{'goal':>8}")
@@ -113,15 +98,13 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=7)
     chosen = arguments.parse_args()
     token = prepare(chosen.data)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MAILVANE_")}
-    environment = {**kept, "MAILVANE_DATA": str(chosen.data), "MAILVANE_HTTP": ADDRESS}
-    with subprocess.Popen([MAILVANE, "serve", "--roles", "http"], env=environment, stderr=subprocess.DEVNULL) as server:
-        try:
-            wait_until_ready(server)
-            with httpx.Client(base_url=f"http://{ADDRESS}", headers={"X-API-KEY": token}, timeout=PATIENCE) as client:
-                ask(client, chosen.rounds)
-        finally:
-            server.terminate()
+    with (
+        serving(chosen.data, None) as server,
+        httpx.Client(
+            base_url=f"http://127.0.0.1:{server.port}", headers={"X-API-KEY": token}, timeout=PATIENCE
+        ) as client,
+    ):
+        ask(client, chosen.rounds)
 
 
 if __name__ == "__main__":

@@ -107,8 +107,6 @@ class Writing:
 
 def statistics_of(questions: Sequence[StatisticsQuestion], rows: Rows, kept: KeptAnswers) -> list[Statistics]:
     """Counts and ranked tables of windows, two of which are asked for at once."""
-    if len(questions) == 1:
-        return [_statistics(questions[0], rows, kept)]
     with ThreadPoolExecutor(2, "statistics") as asking:
         return list(asking.map(lambda each: _statistics(each, rows, kept), questions))
 
@@ -120,7 +118,7 @@ def _statistics(question: StatisticsQuestion, rows: Rows, kept: KeptAnswers) -> 
             return Statistics(_received(question, rows, kept), 0, {}, {}, {})
         sent = int(str(rows(count.sent())[0][0]))
         return Statistics(int(str(rows(count.received())[0][0])), sent, {}, {}, {})
-    # Side by side: of a day, each is planned for as long as it is answered.
+    # Side by side: of a short window, planning each takes as long as answering it.
     with ThreadPoolExecutor(1, "statistics") as asking:
         deliveries = asking.submit(_ranked, count, "deliveries", ("recipient",), rows)
         received, _, (senders, origins) = _ranked(count, "mails", ("sender", "origin"), rows)
