@@ -117,12 +117,14 @@ def differences(log: Path, plain: PlainPath, session: ScratchSession, choose: ra
         made = cut.reading()
         made.plain = plain if choose.random() < 0.8 else None
         done = True
-        for step in made.read_all([str(log)], NOW):
-            cut.take(step, session)
-            if choose.random() < restart:
-                done = False
-                break
-        plain.restart()
+        try:
+            for step in made.read_all([str(log)], NOW):
+                cut.take(step, session)
+                if choose.random() < restart:
+                    done = False
+                    break
+        finally:
+            plain.restart()  # after a failure, too: who shrinks its example asks on, and would wait for a block for ever
     found = [f"machine: {each}" for each in (Counter(whole.events) - Counter(cut.events))]
     found += [f"plain: {each}" for each in (Counter(cut.events) - Counter(whole.events))]
     if whole.counts != cut.counts:
