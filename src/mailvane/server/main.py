@@ -328,4 +328,9 @@ def main() -> None:
     # Modules make hundreds of thousands of objects that stay: looking through them for garbage took an eighth of the
     # time that they take to load. A server looks as usual once it has started (`serving`).
     gc.set_threshold(_RARELY)
-    cli.run(lambda given: Mailvane(load(given, os.environ)))
+    try:
+        cli.run(lambda given: Mailvane(load(given, os.environ)))
+    finally:
+        # Stores are closed. Left to itself the interpreter would look through all of them for garbage, several times,
+        # before it lets go of everything.
+        gc.freeze()
