@@ -124,7 +124,7 @@ def differences(log: Path, plain: PlainPath, session: ScratchSession, choose: ra
                     done = False
                     break
         finally:
-            plain.restart()  # after a failure, too: who shrinks its example asks on, and would wait for a block for ever
+            plain.restart()  # after a failure, too: who shrinks its example would wait for a block for ever
     found = [f"machine: {each}" for each in (Counter(whole.events) - Counter(cut.events))]
     found += [f"plain: {each}" for each in (Counter(cut.events) - Counter(whole.events))]
     if whole.counts != cut.counts:
