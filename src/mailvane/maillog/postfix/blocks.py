@@ -12,7 +12,8 @@ from mailvane.core.errors import InvalidInput
 from mailvane.maillog.postfix.files import PIECE
 from mailvane.maillog.postfix.plain.block import Block as PlainBlock
 
-_BEGUN = 2  # blocks that are cut, or wait for it, while one is read
+_BEGUN = 3  # blocks at first: two are cut side by side, and who has cut one goes on with the third
+_WAITING = 1  # block that is cut while one is read; the text of one more would only lie in memory
 _SEARCHED = 8  # such a part of a block, at its end, has the minutes of which one is chosen
 _MINUTES = {"syslog": 12, "internet": 16}  # characters of a time until its minute: `Oct 20 06:07`, `2026-10-20T06:07`
 
@@ -33,8 +34,9 @@ def ahead(blocks: Iterator[Block]) -> Iterator[Block]:
     """The next blocks are cut while this one is read: nobody waits for the one that is read to be done with."""
     begun = deque(islice(blocks, _BEGUN))
     while begun:
-        begun.extend(islice(blocks, 1))
         yield begun.popleft()  # kept by no name: its text is large
+        if len(begun) <= _WAITING:
+            begun.extend(islice(blocks, 1))
 
 
 def parted(text: bytes, size: int) -> tuple[bytes, bytes]:
