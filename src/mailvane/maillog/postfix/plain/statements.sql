@@ -340,9 +340,11 @@ WHERE NOT fine OR p IN (SELECT p FROM odd_processes) OR (passed_on != '' AND (k,
     SELECT message_id FROM names WHERE k NOT IN (SELECT second FROM pairs) GROUP BY message_id HAVING count() > 1 UNION ALL SELECT name FROM in_flight WHERE what = 'message id')
 UNION ALL SELECT k FROM attempts
 WHERE NOT fine OR p IN (SELECT p FROM odd_processes) OR (reply, mx_host, mx_ip, transport) IN (SELECT reply, mx_host, mx_ip, transport FROM filters)
-    OR if(k IN (SELECT first FROM pairs), status != 'sent' OR (k, extract(reply, 'queued as ([0-9A-Za-z]{6,})$')) NOT IN (SELECT first, second_id FROM pairs),
-        position(reply, 'ed as ') > 0 AND hasAny(extractAll(reply, '(?:queued|forwarded) as ([0-9A-Za-z]{6,})'),
-            (SELECT groupArray(name) FROM (SELECT name FROM near UNION ALL SELECT name FROM in_flight WHERE what = 'queue id'))))
+    OR (k IN (SELECT first FROM pairs) AND (status != 'sent' OR (k, extract(reply, 'queued as ([0-9A-Za-z]{6,})$')) NOT IN (SELECT first, second_id FROM pairs)))
+UNION ALL SELECT k FROM (
+    SELECT k, arrayJoin(extractAll(reply, '(?:queued|forwarded) as ([0-9A-Za-z]{6,})')) AS name
+    FROM attempts WHERE position(reply, 'ed as ') > 0 AND k NOT IN (SELECT first FROM pairs)
+) WHERE name IN (SELECT name FROM near UNION ALL SELECT name FROM in_flight WHERE what = 'queue id')
 UNION ALL SELECT begun.k FROM begun ASOF INNER JOIN nameless ON begun.host = nameless.host AND begun.named >= nameless.first WHERE begun.named <= nameless.last
 UNION ALL SELECT spoken.k
 FROM (SELECT k, p, first_line AS n, begun_at AS at FROM begun UNION ALL SELECT k, p, n, at FROM attempts) AS spoken
