@@ -331,6 +331,5 @@ def main() -> None:
     try:
         cli.run(lambda given: Mailvane(load(given, os.environ)))
     finally:
-        # Stores are closed. Left to itself the interpreter would look through all of them for garbage, several times,
-        # before it lets go of everything.
+        # At its end the interpreter looks through all objects for garbage, several times, and lets go of them anyway.
         gc.freeze()
