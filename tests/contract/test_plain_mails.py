@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -157,6 +157,11 @@ def test_both_ways_tell_the_same(
     log.unlink()
 
 
+def as_logged(lines: Iterable[tuple[int, str]]) -> str:
+    """Texts with the seconds after 04:00 at which they were written."""
+    return "".join(f"Oct  3 04:{at // 60:02}:{at % 60:02} mx1 postfix/{text}\n" for at, text in lines)
+
+
 _SPLIT = (
     (0, "smtpd[5]: 4A0000A001: client=out.example[198.51.100.9]"),
     (0, "cleanup[7]: 4A0000A001: message-id=<1@example>"),
@@ -203,9 +208,34 @@ def test_a_mail_that_a_filter_gives_back_in_two_waits_once(
     plain: PlainPath, session: ScratchSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = tmp_path / "mail.log"
-    log.write_text("".join(f"Oct  3 04:{at // 60:02}:{at % 60:02} mx1 postfix/{text}\n" for at, text in _SPLIT))
+    log.write_text(as_logged(_SPLIT))
     monkeypatch.setattr(reading, "BLOCK", log.stat().st_size + 1)
     found = [differences(log, plain, session, random.Random(seed)) for seed in range(4)]  # the plain path is on in some
+    assert found == [[]] * 4
+
+
+_LATE = (
+    (8, "smtpd[5]: 4A0000A001: client=out.example[198.51.100.9]"),
+    (33, "smtpd[6]: 4B0000A002: client=out.example[198.51.100.9]"),
+    (9, "qmgr[4]: 4A0000A001: removed"),
+    (
+        9,
+        (
+            "smtp[8]: 4A0000A001: to=<a@example>, relay=mx.example[203.0.113.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0,"
+            " status=sent (250 2.0.0 Ok)"
+        ),
+    ),
+)
+
+
+def test_time_that_has_passed_does_not_pass_again(
+    plain: PlainPath, session: ScratchSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The removal comes when it is long over by the clock: what is said next, of the same second, is still of its mail.
+    log = tmp_path / "mail.log"
+    log.write_text(as_logged(_LATE))
+    monkeypatch.setattr(reading, "BLOCK", log.stat().st_size + 1)
+    found = [differences(log, plain, session, random.Random(seed)) for seed in range(4)]
     assert found == [[]] * 4
 
 

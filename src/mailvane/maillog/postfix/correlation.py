@@ -92,7 +92,7 @@ class Correlation:
     def pass_time(self, at: int) -> None:
         """A line was written then: what ends by itself has ended. Lines may stand a little out of order."""
         marks = self._entries.marks
-        if marks.clock - DAY_MS <= at < marks.clock:
+        if marks.clock - DAY_MS <= at <= marks.clock:
             return
         marks.clock = at
         if at >= self._entries.due or at >= self._connections.due or self._entries.is_new_hour(at):
