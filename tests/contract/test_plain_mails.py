@@ -204,16 +204,7 @@ _SPLIT = (
 )
 
 
-def test_a_mail_that_a_filter_gives_back_in_two_waits_once(
-    plain: PlainPath, session: ScratchSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    log = tmp_path / "mail.log"
-    log.write_text(as_logged(_SPLIT))
-    monkeypatch.setattr(reading, "BLOCK", log.stat().st_size + 1)
-    found = [differences(log, plain, session, random.Random(seed)) for seed in range(4)]  # the plain path is on in some
-    assert found == [[]] * 4
-
-
+# By the clock it is long over when the removal comes: what is said next, of the same second, is still of its mail.
 _LATE = (
     (8, "smtpd[5]: 4A0000A001: client=out.example[198.51.100.9]"),
     (33, "smtpd[6]: 4B0000A002: client=out.example[198.51.100.9]"),
@@ -228,14 +219,18 @@ _LATE = (
 )
 
 
-def test_time_that_has_passed_does_not_pass_again(
-    plain: PlainPath, session: ScratchSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("lines", [_SPLIT, _LATE], ids=["a filter gives one back in two", "late behind a removal"])
+def test_of_few_lines_both_ways_tell_the_same(
+    lines: tuple[tuple[int, str], ...],
+    plain: PlainPath,
+    session: ScratchSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # The removal comes when it is long over by the clock: what is said next, of the same second, is still of its mail.
     log = tmp_path / "mail.log"
-    log.write_text(as_logged(_LATE))
+    log.write_text(as_logged(lines))
     monkeypatch.setattr(reading, "BLOCK", log.stat().st_size + 1)
-    found = [differences(log, plain, session, random.Random(seed)) for seed in range(4)]
+    found = [differences(log, plain, session, random.Random(seed)) for seed in range(4)]  # the plain path is on in some
     assert found == [[]] * 4
 
 
