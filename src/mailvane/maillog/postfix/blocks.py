@@ -12,6 +12,7 @@ from mailvane.core.errors import InvalidInput
 from mailvane.maillog.postfix.files import PIECE
 from mailvane.maillog.postfix.plain.block import Block as PlainBlock
 
+MOST_LINES = 160_000  # of a block: where lines are short, what is known of each takes more memory than its text
 _BEGUN = 3  # blocks at first: two are cut side by side, and who has cut one goes on with the third
 _WAITING = 1  # block that is cut while one is read; the text of one more would only lie in memory
 _SEARCHED = 8  # such a part of a block, at its end, has the minutes of which one is chosen

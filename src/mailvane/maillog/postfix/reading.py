@@ -21,7 +21,7 @@ import msgspec
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.maillog.model import BlockInProgress, EventBatch, JournalEntry, SourceCursor
-from mailvane.maillog.postfix.blocks import Block, ahead, parted, quiet_end, slices
+from mailvane.maillog.postfix.blocks import MOST_LINES, Block, ahead, parted, quiet_end, slices
 from mailvane.maillog.postfix.correlation import Correlation
 from mailvane.maillog.postfix.files import BLOCK, PIECE, STDIN, TAIL, LogStream, fingerprint, open_log, tail_digest
 from mailvane.maillog.postfix.lines import LONGEST_LINE, LONGEST_TEXT, Lines, Tag, shortened
@@ -209,7 +209,7 @@ class LogReading:
     def _blocks(self, stream: LogStream, position: Position) -> Iterator[Block]:
         """What is new in a file: complete lines, a block at a time; the first as it was cut, if it was begun before."""
         texts: list[bytes] = []
-        size, line, dropped, ended = 0, position.line + 1, 0, False
+        size, lines, line, dropped, ended = 0, 0, position.line + 1, 0, False
         begun = self._begun_before(position)
         while True:
             damage: InvalidInput | None = None
@@ -223,9 +223,11 @@ class LogReading:
             ended = not piece
             if text:
                 texts.append(text)
+                lines += text.count(b"\n")
                 dropped += position.take_dropped()
             size += len(piece)
-            if piece and size < (begun + PIECE if begun else self.block_size) and not stream.eager:
+            wanted = size < begun + PIECE if begun else size < self.block_size and lines < MOST_LINES
+            if piece and wanted and not stream.eager:
                 continue
             joined = b"".join(texts)
             texts.clear()  # while the block is read, a copy of it less is in memory
@@ -233,11 +235,11 @@ class LogReading:
             whole, rest = parted(joined, begun or (quiet_end(joined) if self.plain is not None and is_full else 0))
             del joined
             cutting = self._cut(position, whole, line) if whole else None
-            lines = whole.count(b"\n")
-            yield Block(whole, lines, dropped, stream.consumed, ended and not rest, damage, cutting)
+            left = rest.count(b"\n")
+            yield Block(whole, lines - left, dropped, stream.consumed, ended and not rest, damage, cutting)
             if ended and not rest:
                 return
-            texts, size, line = [rest] if rest else [], len(rest), line + lines
+            texts, size, line, lines = [rest] if rest else [], len(rest), line + lines - left, left
             dropped = begun = 0
 
     def _begun_before(self, position: Position) -> int:
