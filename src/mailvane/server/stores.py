@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -80,12 +81,17 @@ def opening_stores(
     What is given waits until they are open, and raises what keeps them from being opened.
     """
     with ExitStack() as open_things:
-        thread = ThreadPoolExecutor(1, "opening")
+        thread = ThreadPoolExecutor(1, "opening", _leave_interrupts)
         stores = thread.submit(called, lambda: open_things.enter_context(opening()))
         try:
             yield stores.result
         finally:
             thread.shutdown()  # what it is still opening is closed, too
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C is for the main thread: one of the engine's, which take after this one, would only keep it to itself."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
 
 
 def workspaces_in(settings: Settings) -> list[tuple[str, str]]:

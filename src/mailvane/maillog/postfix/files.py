@@ -41,6 +41,7 @@ _MOST_UNPACKED = 1 << 40  # bytes of one archive
 _ARCHIVE_BLOCK = 16 << 10  # small, as what is left of it is copied for each archive of several in one file
 _LONGEST_FIRST_LINE = 64 << 10
 _PAUSE_IN_PIPE = 0.02  # seconds
+_PATIENCE = 0.5  # seconds of a wait for what comes through a pipe
 _DAMAGE = (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError, EOFError)
 _ROTATED = re.compile(r"[.-]\d+(?:[.-].*)?$|\.old$")
 
@@ -244,6 +245,8 @@ def _available(file: IO[bytes]) -> bytes:
     except (OSError, AttributeError):
         return file.read(BLOCK)
     pieces, size = [], 0
+    while not is_readable(number, _PATIENCE):
+        pass  # between two waits Ctrl-C is heard, even one that came just before them
     while piece := os.read(number, BLOCK):
         pieces.append(piece)
         size += len(piece)
