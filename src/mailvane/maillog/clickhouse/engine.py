@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import sys
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error, OperationalError
 
 from mailvane.core.errors import InvalidSetting, MailvaneError, StoreDamaged, StoreInUse, StoreUnavailable
+from mailvane.core.memory_files import memory_file
 from mailvane.maillog.clickhouse import embedded
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,6 @@ _TRANSIENT = frozenset(
 _DAMAGED = frozenset({32, 33, 40, 60, 79, 107, 117, 226, 227, 228, 231, 246, 271, 272, 432})
 
 # A question or merge that outgrows this goes on in files.
-_BUFFER = 1 << 20
 _SPILL = "268435456"
 _SESSION_SETTINGS = {
     "max_bytes_before_external_group_by": _SPILL,
@@ -208,18 +207,16 @@ class Engine:
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[bytes], settings: Mapping[str, str]) -> None:
         """Store rows, a JSON array a line, as one block."""
         with self.client() as client:
-            if not self.embedded or sys.platform != "linux":
+            if not self.embedded:
                 block = (piece for piece in rows)
                 client.raw_insert(table, columns, block, dict(settings), "JSONCompactEachRow")
                 return
             # The client would hand them over in a file below /tmp: written twice, and left there by a kill.
-            with os.fdopen(os.memfd_create("rows"), "wb", _BUFFER) as memory:
-                memory.writelines(rows)
-                memory.flush()
+            with memory_file(rows) as path:
                 chosen = ", ".join(f"{name} = {quoted(value)}" for name, value in settings.items())
                 client.command(
                     f"INSERT INTO {table} ({', '.join(f'`{column}`' for column in columns)})"
-                    f" FROM INFILE '/proc/self/fd/{memory.fileno()}' SETTINGS {chosen} FORMAT JSONCompactEachRow"
+                    f" FROM INFILE {quoted(path)} SETTINGS {chosen} FORMAT JSONCompactEachRow"
                 )
 
     def insert_columns(
@@ -235,14 +232,13 @@ class Engine:
         taken = ", ".join((*map(str, constants.values()), *(f"`{name}`" for name in structure)))
         insert = f"INSERT INTO {table} ({names}) SELECT {taken} FROM"
         with self.client() as client:
-            if not self.embedded or sys.platform != "linux":
+            if not self.embedded:
                 types = ", ".join(f"`{name}` {kind}" for name, kind in structure.items())
                 client.command(f"{insert} input({quoted(types)}) FORMAT Native", data=columns, settings=dict(settings))
                 return
-            with os.fdopen(os.memfd_create("columns"), "wb", 0) as memory:
-                memory.write(columns)
+            with memory_file((columns,)) as path:
                 chosen = ", ".join(f"{name} = {quoted(value)}" for name, value in settings.items())
-                client.command(f"{insert} file('/proc/self/fd/{memory.fileno()}', 'Native') SETTINGS {chosen}")
+                client.command(f"{insert} file({quoted(path)}, 'Native') SETTINGS {chosen}")
 
     def session(self) -> Client:
         """A client that nobody else gets, to be closed: what it makes for itself ends with it."""

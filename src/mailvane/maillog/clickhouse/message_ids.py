@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import product
 
 import msgspec
 from msgspec import structs
 
-from mailvane.maillog.clickhouse.engine import Statement
+from mailvane.core.memory_files import memory_file
+from mailvane.maillog.clickhouse.engine import Statement, quoted
 from mailvane.maillog.named_mails import NamedMail, NamedQuestion
 from mailvane.maillog.queries import LogQuestion, Match
 
+_encoder = msgspec.json.Encoder()
 _mails = msgspec.json.Decoder(NamedMail).decode_lines
 # Characters of the texts that one statement carries. A server takes 128 KiB as the value of a form's field, in which
-# each of them may be escaped; the embedded engine takes them as they are.
-_MOST_TEXT, _MOST_TEXT_EMBEDDED = 40_000, 2_000_000
+# each of them may be escaped; the embedded engine reads them from files.
+_MOST_TEXT = 40_000
 _WINDOW = (
     "workspace = {workspace:UInt32} AND relay IN {relays:Array(UInt32)}"
     " AND accepted_at >= {since:Int64} AND accepted_at <= {until:Int64}"
@@ -28,7 +31,7 @@ SELECT
     relay, accepted_at, number, max(message_id) AS message_id,
     if(max(header_from) = '', max(sender), max(header_from)) AS author,
     minIf(recipient, recipient != '') AS first_recipient,
-    arraySort(groupUniqArrayIf(recipient, recipient != '' AND address IN {{addresses:Array(String)}})) AS recipients
+    arraySort(groupUniqArrayIf(recipient, recipient != '' AND address IN {{addresses}})) AS recipients
 FROM (
     SELECT relay, accepted_at, number, kind, message_id, header_from, sender, recipient
     FROM {{deliveries}}
@@ -48,8 +51,12 @@ ORDER BY accepted_at, number, relay
 """
 _NAMED = (
     f"SELECT relay, accepted_at, number FROM {{message_ids}} WHERE {_WINDOW}"
-    " AND name GLOBAL IN (SELECT cityHash64(arrayJoin({message_names:Array(String)})))"
+    " AND name GLOBAL IN (SELECT cityHash64(text) FROM {texts})"
 )
+_GIVEN = {
+    "addresses": "{addresses:Array(String)}",
+    "texts": "(SELECT arrayJoin({message_names:Array(String)}) AS text)",
+}
 
 
 def named(question: LogQuestion) -> tuple[str, ...]:
@@ -71,19 +78,22 @@ def moments(window: str, names: Sequence[str], most: int) -> Statement:
 
 
 def named_mails(question: NamedQuestion, lines: Callable[[Statement], bytes], embedded: bool) -> list[NamedMail]:
-    """The mails of these Message-IDs, and perhaps a few with ids of the same hash, asked in as many parts as need be.
+    """The mails of these Message-IDs, and perhaps a few with ids of the same hash.
 
-    `lines` answers a statement, a JSON document a row.
+    `lines` answers a statement, a JSON document a row. A server is asked in as many parts as need be.
     """
-    sql = _MAILS.replace("{named}", _NAMED)
     values: dict[str, object] = {
         "workspace": question.workspace, "relays": list(question.relays), "since": question.since,
         "until": question.until,
     }  # fmt: skip
-    most = _MOST_TEXT_EMBEDDED if embedded else _MOST_TEXT
+    if embedded:
+        # A list of thousands in a statement takes longer to write and to parse than their mails to find.
+        with _as_table(question.message_ids) as texts, _as_table(question.addresses) as addresses:
+            asked = Statement(_filled({"texts": texts, "addresses": f"(SELECT text FROM {addresses})"}), values)
+            return list(_mails(lines(asked)))
     found: dict[tuple[int, int, int], NamedMail] = {}
-    for names, addresses in product(_portions(question.message_ids, most), _portions(question.addresses, most)):
-        asked = Statement(sql, values | {"message_names": names, "addresses": addresses})
+    for names, addressed in product(_portions(question.message_ids), _portions(question.addresses)):
+        asked = Statement(_filled(_GIVEN), values | {"message_names": names, "addresses": addressed})
         for mail in _mails(lines(asked)):
             key = mail.accepted_at, mail.number, mail.relay
             known = found.get(key)
@@ -93,11 +103,25 @@ def named_mails(question: NamedQuestion, lines: Callable[[Statement], bytes], em
     return [mail for _, mail in sorted(found.items(), key=lambda item: item[0])]
 
 
-def _portions(texts: Sequence[str], most: int) -> Iterator[list[str]]:
+def _filled(places: Mapping[str, str]) -> str:
+    sql = _MAILS.replace("{named}", _NAMED)
+    for place, what in places.items():
+        sql = sql.replace(f"{{{place}}}", what)
+    return sql
+
+
+@contextmanager
+def _as_table(texts: Sequence[str]) -> Generator[str]:
+    """What the embedded engine selects them from, as `text`."""
+    with memory_file((_encoder.encode_lines([(text,) for text in texts]),)) as path:
+        yield f"file({quoted(path)}, 'JSONCompactEachRow', 'text String')"
+
+
+def _portions(texts: Sequence[str]) -> Iterator[list[str]]:
     portion: list[str] = []
     size = 0
     for text in texts:
-        if portion and size + len(text) > most:
+        if portion and size + len(text) > _MOST_TEXT:
             yield portion
             portion, size = [], 0
         portion.append(text)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from clickhouse_connect.driver.client import Client
 
+from mailvane.core.memory_files import memory_file
 from mailvane.maillog.clickhouse.engine import Engine, client_in_memory, quoted, translated
 from mailvane.maillog.clickhouse.rows import encode_events
 from mailvane.maillog.model import MailEvent
@@ -57,25 +57,17 @@ class ScratchSession:
         """Put rows into a temporary table, in the order of its columns."""
         if not rows:
             return
-        descriptor = os.memfd_create("rows")
-        try:
-            with os.fdopen(os.dup(descriptor), "wb") as file:
-                file.write(msgspec.json.Encoder().encode_lines(rows))
-            self.run(f"INSERT INTO {table} FROM INFILE '/proc/self/fd/{descriptor}' FORMAT JSONCompactEachRow")
-        finally:
-            os.close(descriptor)
+        self._fill_from(table, (msgspec.json.Encoder().encode_lines(rows),))
 
     def fill_events(self, table: str, events: list[MailEvent]) -> None:
         """Put events into a temporary table that has the fields of `MailEvent` for columns."""
         if not events:
             return
-        descriptor = os.memfd_create("events")
-        try:
-            with os.fdopen(os.dup(descriptor), "wb") as file:
-                file.write(encode_events(events))
-            self.run(f"INSERT INTO {table} FROM INFILE '/proc/self/fd/{descriptor}' FORMAT JSONCompactEachRow")
-        finally:
-            os.close(descriptor)
+        self._fill_from(table, (encode_events(events),))
+
+    def _fill_from(self, table: str, rows: Iterable[bytes]) -> None:
+        with memory_file(rows) as path:
+            self.run(f"INSERT INTO {table} FROM INFILE {quoted(path)} FORMAT JSONCompactEachRow")
 
     def insert(
         self, source: str, table: str, constants: Mapping[str, int], columns: Sequence[str], settings: Mapping[str, str]

@@ -6,7 +6,6 @@ which of its lines are left for the state machine; `events` tells of the others.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
@@ -14,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 
+from mailvane.core.memory_files import memory_file
 from mailvane.core.moments import HOUR_MS
 from mailvane.maillog.automatic import judged_names
 from mailvane.maillog.model import EventType, MailEvent
@@ -171,12 +171,8 @@ class Block:
         values: dict[str, object] = {
             **form.expressions, "first": first, "printable": "1" if printable else "NOT match(whole, '[^ -~]')",
         }  # fmt: skip
-        descriptor = os.memfd_create("block")
-        try:
-            os.write(descriptor, text)
-            self._run("cut", values | {"descriptor": descriptor})
-        finally:
-            os.close(descriptor)
+        with memory_file((text,)) as path:
+            self._run("cut", values | {"path": path})
         self.untimed = [(int(n), str(line)) for n, line in self._rows("untimed", {"most": MOST_UNTIMED + 1})]
         if form.is_wrapped and list(self._rows("undecoded")) != [[0]]:
             return False

@@ -14,7 +14,7 @@ FROM (
         position(body, '[', h) AS b, position(body, ']: ', b) AS e, position(body, ': ', e + 3) AS c
     FROM (
         SELECT n, line, {record} AS record, {stamp} AS stamp, {body} AS body, {decoded} AS decoded
-        FROM (SELECT {first} + rowNumberInAllBlocks() AS n, line FROM file('/proc/self/fd/{descriptor}', 'LineAsString', 'line String'))
+        FROM (SELECT {first} + rowNumberInAllBlocks() AS n, line FROM file({path}, 'LineAsString', 'line String'))
     )
 )
 
