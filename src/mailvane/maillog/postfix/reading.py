@@ -21,7 +21,7 @@ import msgspec
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.maillog.model import BlockInProgress, EventBatch, JournalEntry, SourceCursor
-from mailvane.maillog.postfix.blocks import MOST_LINES, Block, ahead, parted, quiet_end, slices
+from mailvane.maillog.postfix.blocks import MOST_LINES, Block, ahead, divided, parted, slices
 from mailvane.maillog.postfix.correlation import Correlation
 from mailvane.maillog.postfix.files import BLOCK, PIECE, STDIN, TAIL, LogStream, fingerprint, open_log, tail_digest
 from mailvane.maillog.postfix.lines import LONGEST_LINE, LONGEST_TEXT, Lines, Tag, shortened
@@ -193,7 +193,7 @@ class LogReading:
         for block in blocks if self.plain is None or stream.eager else ahead(blocks):
             if block.text:
                 self._feed(position, block)
-                block = block._replace(text=b"")  # noqa: PLW2901  what is large is let go of before its events are told
+                block = block._replace(text=b"", cleaned=b"")  # noqa: PLW2901  what is large is let go of before its events are told
             if block.damage is None and block.is_last and not position.understood:
                 # The file was read to its end, and nothing of it is kept.
                 samples = self.take_summary().samples.get("line", [])
@@ -210,7 +210,7 @@ class LogReading:
         """What is new in a file: complete lines, a block at a time; the first as it was cut, if it was begun before."""
         texts: list[bytes] = []
         size, lines, line, dropped, ended = 0, 0, position.line + 1, 0, False
-        begun = self._begun_before(position)
+        begun, has_returns = self._begun_before(position), False
         while True:
             damage: InvalidInput | None = None
             try:
@@ -224,19 +224,19 @@ class LogReading:
             if text:
                 texts.append(text)
                 lines += text.count(b"\n")
+                has_returns = has_returns or b"\r" in text
                 dropped += position.take_dropped()
             size += len(piece)
             wanted = size < begun + PIECE if begun else size < self.block_size and lines < MOST_LINES
             if piece and wanted and not stream.eager:
                 continue
-            joined = b"".join(texts)
-            texts.clear()  # while the block is read, a copy of it less is in memory
             is_full = bool(piece) and not stream.eager and not dropped
-            whole, rest = parted(joined, begun or (quiet_end(joined) if self.plain is not None and is_full else 0))
-            del joined
-            cutting = self._cut(position, whole, line) if whole else None
+            whole, rest = divided(texts, begun, quietly=self.plain is not None and is_full)
+            texts.clear()  # while the block is read, a copy of it less is in memory
+            cleaned = _cleaned(whole) if has_returns else whole
+            cutting = self._cut(position, cleaned, line) if whole else None
             left = rest.count(b"\n")
-            yield Block(whole, lines - left, dropped, stream.consumed, ended and not rest, damage, cutting)
+            yield Block(whole, cleaned, lines - left, dropped, stream.consumed, ended and not rest, damage, cutting)
             if ended and not rest:
                 return
             texts, size, line, lines = [rest] if rest else [], len(rest), line + lines - left, left
@@ -266,7 +266,7 @@ class LogReading:
                 self.plain.rest()
             return None
         stamps = self._stamps(position.reference, self._lines.stamps.near or position.near)
-        return self.plain.begin(_cleaned(text), line, stamps)
+        return self.plain.begin(text, line, stamps)
 
     def _last_line(self, stream: LogStream, position: Position) -> bytes:
         """What stands behind the last line break, if it is a line."""
@@ -316,8 +316,9 @@ class LogReading:
 
     def take(self, position: Position, text: bytes) -> JournalEntry:
         """Take in complete lines that follow a position, and move it behind them."""
-        cutting = self._cut(position, text, position.line + 1)
-        self._feed(position, Block(text, text.count(b"\n"), position.take_dropped(), cutting=cutting))
+        cleaned = _cleaned(text)
+        cutting = self._cut(position, cleaned, position.line + 1)
+        self._feed(position, Block(text, cleaned, text.count(b"\n"), position.take_dropped(), cutting=cutting))
         return self._entry(position)
 
     def take_summary(self) -> Summary:
@@ -379,7 +380,7 @@ class LogReading:
         position.offset += len(text) + block.dropped
         position.repeatable = text.endswith(b"\n") and not block.dropped
         self._before, position.last = position.last, (position.last + text[-TAIL:])[-TAIL:]
-        text = _cleaned(text)
+        text = block.cleaned
         self._correlation.builder.source = position.name
         cut = block.cutting.result() if block.cutting is not None else None
         if cut is not None and self.plain is not None:

@@ -285,8 +285,8 @@ class Block:
         self._scratch.insert("told", table, constants, MailEvent.__struct_fields__, settings)
 
     def noted(self) -> list[MailEvent]:
-        """Those of the plain mails, before others are added, that are of use to others than the mail log: each of such
-        mails was accepted here, so that of an answer no delivery need be told."""
+        """Those of the plain mails, before others are added, that are of use to others than the mail log, without the
+        lines behind them: each of such mails was accepted here, so that of an answer no delivery need be told."""
         return _EVENTS.decode_lines(self._scratch.ask(_filled("noted", {})))
 
     def _nameless(self, in_flight: InFlight) -> Iterator[tuple[str, int, int]]:

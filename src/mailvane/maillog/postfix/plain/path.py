@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from mailvane.maillog.model import ColumnBatch, EventBatch, EventType, HeldBatch, MailEvent
+from mailvane.maillog.postfix.blocks import lines_at
 from mailvane.maillog.postfix.correlation import Correlation
 from mailvane.maillog.postfix.lines import LONGEST_LINE, Lines, read_tag
 from mailvane.maillog.postfix.plain.block import DISORDER, Block, Scratch, Told
@@ -177,19 +178,16 @@ class Settled:
     def numbered(self, text: bytes) -> Iterator[tuple[int, str]]:
         """The lines that are left of the text. Between them, what the others would have left behind happens."""
         block, learn = self.block, self._lines.learn
-        here, start = block.first, 0
+        lines = lines_at(text, (number - block.first for number, _ in self._rest))
         prefixes = iter(block.writers)
         name, tag, place = next(prefixes, _NONE)
-        for number, clock in self._rest:
+        for (number, clock), line in zip(self._rest, lines, strict=True):
             while place < number:
                 learn(name, tag)
                 name, tag, place = next(prefixes, _NONE)
             if clock > 0:
                 self._correlation.pass_time(clock)
-            while here < number:
-                start, here = text.find(b"\n", start) + 1, here + 1
-            end = text.find(b"\n", start)
-            yield number, text[start : end if end >= 0 else None].decode("utf-8", "replace")
+            yield number, line.decode("utf-8", "replace")
         while place < _NONE[2]:
             learn(name, tag)
             name, tag, place = next(prefixes, _NONE)

@@ -418,7 +418,7 @@ SELECT type, count() FROM told WHERE kind = 'mail' GROUP BY type
 
 -- Those that somebody else hears of: answers to mails, each once, and bounces that count against a domain.
 -- name: noted
-SELECT * FROM told WHERE (type = 'accepted' AND (in_reply_to != '' OR references != '')) OR (type = 'bounced' AND hard)
+SELECT * REPLACE ('' AS raw) FROM told WHERE (type = 'accepted' AND (in_reply_to != '' OR references != '')) OR (type = 'bounced' AND hard)
 
 -- name: extent
 SELECT count(), min(accepted_at), max(accepted_at) FROM told
