@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, ip_address
 
 from mailvane.reputation.model import AssetKind
@@ -14,6 +15,7 @@ def query_name(kind: AssetKind, name: str) -> str:
     return reverse_labels(name) if kind is AssetKind.IP else name
 
 
+@lru_cache(1024)
 def reverse_labels(address: str) -> str:
     """Of an IPv4 address its numbers from the last to the first, of an IPv6 address its 32 nibbles likewise."""
     parsed = ip_address(address)
@@ -24,7 +26,7 @@ def reverse_labels(address: str) -> str:
 
 def reverse_name(address: str) -> str:
     """Where its PTR record stands."""
-    suffix = "in-addr.arpa" if ip_address(address).version == 4 else "ip6.arpa"
+    suffix = "ip6.arpa" if ":" in address else "in-addr.arpa"
     return f"{reverse_labels(address)}.{suffix}"
 
 
@@ -32,4 +34,4 @@ def family(kind: AssetKind, name: str) -> str:
     """Which of a zone's `lists` must be there before it is asked about this."""
     if kind is not AssetKind.IP:
         return "domains"
-    return "ips" if ip_address(name).version == 4 else "ipv6"
+    return "ipv6" if ":" in name else "ips"
