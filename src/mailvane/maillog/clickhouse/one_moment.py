@@ -120,9 +120,20 @@ def _statistics(question: StatisticsQuestion, rows: Rows, kept: KeptAnswers) -> 
         return Statistics(int(str(rows(count.received())[0][0])), sent, {}, {}, {})
     # Side by side: of a short window, planning each takes as long as answering it.
     with ThreadPoolExecutor(1, "statistics") as asking:
-        deliveries = asking.submit(_ranked, count, "deliveries", ("recipient",), rows)
-        received, _, (senders, origins) = _ranked(count, "mails", ("sender", "origin"), rows)
-        _, sent, (recipients,) = deliveries.result()
+        deliveries = asking.submit(rows, count.recipients())
+        received = 0
+        senders: dict[str, int] = {}
+        origins: dict[str, int] = {}
+        for sender, origin, any_sender, any_origin, counted in rows(count.senders_and_origins()):
+            if not any_sender:
+                senders[str(sender)] = int(str(counted))
+            elif not any_origin:
+                origins[str(origin)] = int(str(counted))
+            else:
+                received = int(str(counted))
+        found = deliveries.result()
+    recipients = {str(recipient): int(str(counted)) for recipient, counted, _ in found}
+    sent = int(str(found[0][2])) if found else 0
     return Statistics(received, sent, senders, recipients, origins)
 
 
@@ -137,17 +148,3 @@ def _received(question: StatisticsQuestion, rows: Rows, kept: KeptAnswers) -> in
         there = (week.partition for week in unknown if week.partition in counted)
         kept.in_weeks.learn(question, unknown, [(partition, 0, counted[partition]) for partition in there])
     return sum(counted.values()) + sum(count for counts in known.values() for _, count in counts)
-
-
-def _ranked(count: Count, table: str, columns: Sequence[str], rows: Rows) -> tuple[int, int, list[dict[str, int]]]:
-    """How many rows there are, how many of them delivered, and each column's names that count most."""
-    tables: list[dict[str, int]] = [{} for _ in columns]
-    total = delivered = 0
-    for *row, counted, made in rows(count.ranked(table, columns)):
-        names, besides = row[: len(columns)], row[len(columns) :]
-        if all(besides):
-            total, delivered = int(str(counted)), int(str(made))
-        for name, beside, ranked in zip(names, besides, tables, strict=True):
-            if not beside:
-                ranked[str(name)] = int(str(counted))
-    return total, delivered, tables

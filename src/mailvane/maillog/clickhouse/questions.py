@@ -475,19 +475,21 @@ class Count:
         """Deliveries made."""
         return Statement(f"SELECT count() FROM {{deliveries}} FINAL WHERE {self._where} AND {_DELIVERED}", self._values)
 
-    def ranked(self, table: str, columns: Sequence[str]) -> Statement:
-        """How many rows there are, how many of them delivered, and the names in these columns that count most.
-
-        Rows are the columns; for each column 0 when this is one of its names, else 1; the number; how many delivered.
-        """
-        names = ", ".join(columns)
-        of = ", ".join(f"grouping({column}) AS beside_{column}" for column in columns)
-        nameless = " OR ".join(f"(grouping({column}) = 0 AND {column} = '')" for column in columns)
-        sets = ", ".join(f"({column})" for column in columns)
-        delivered = f"countIf({_DELIVERED})" if table == "deliveries" else "0"
+    def recipients(self) -> Statement:
+        """Those with most deliveries, and how many; beside them, how many were made to all."""
         return Statement(
-            f"SELECT {names}, {of}, count() AS counted, {delivered} FROM {{{table}}} FINAL WHERE {self._where}"
-            f" GROUP BY GROUPING SETS ({sets}, ()) HAVING NOT ({nameless}) ORDER BY counted DESC, {names}"
-            f" LIMIT {{top:UInt64}} BY {', '.join(f'beside_{column}' for column in columns)}",
+            f"SELECT recipient, count() AS counted, sum(countIf({_DELIVERED})) OVER ()"
+            f" FROM {{deliveries}} FINAL WHERE {self._where} GROUP BY recipient"
+            " ORDER BY counted DESC, recipient LIMIT {top:UInt64}",
+            self._values,
+        )
+
+    def senders_and_origins(self) -> Statement:
+        """Those with most mails, whichever it is, the other being 1, and how many; both being 1, how many in all."""
+        return Statement(
+            "SELECT sender, origin, grouping(sender) AS any_sender, grouping(origin) AS any_origin, count() AS counted"
+            f" FROM {{mails}} FINAL WHERE {self._where} GROUP BY GROUPING SETS ((sender), (origin), ())"
+            " HAVING NOT (any_sender = 0 AND sender = '' OR any_origin = 0 AND origin = '')"
+            " ORDER BY counted DESC, sender, origin LIMIT {top:UInt64} BY any_sender, any_origin",
             self._values,
         )
