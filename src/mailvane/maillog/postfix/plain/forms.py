@@ -40,8 +40,8 @@ def _decoded(fields: tuple[str, ...], others: tuple[str, ...], time: str) -> str
     Without a time it may be one that the engine cannot read at all.
     """
     once = (
-        f"""countSubstrings(line, '"{name}"') <= 1"""
-        f""" AND (position(line, '"{name}"') = 0 OR match(line, '"{name}": ?"'))"""
+        f"""countSubstrings(line, '"{name}"') <= 1 AND (position(line, '"{name}"') = 0"""
+        f""" OR position(line, '"{name}":"') > 0 OR position(line, '"{name}": "') > 0)"""
         for name in fields
     )
     none = (f"""position(line, '"{name}"') = 0""" for name in others)
@@ -57,7 +57,7 @@ def _record(fields: tuple[str, ...]) -> str:
 _DOCKER = _INTERNET | {
     "record": _record(_OF_DOCKER),
     "stamp": "concat(record.2, ' ')",
-    "body": r"if(startsWith(line, '{'), replaceRegexpOne(record.1, '[\\r\\n]+$', ''), line)",
+    "body": r"if(startsWith(line, '{'), trimRight(record.1, '\r\n'), line)",
     "decoded": _decoded(_OF_DOCKER, _OF_JOURNALD, "record.2"),
     "sound": "1",
     "kept": "whole",
