@@ -50,8 +50,7 @@ _ROLES = {
 }  # fmt: skip
 _ATOM = r"[\w!#$%&'*+/=^{|}~.-]+"
 _PATTERNS = {
-    "address": rf"^(?:[\w !#$%&'*+/=?^{{|}}~.-]*<({_ATOM}@[\w.-]+)>|\"[^\"\\?]*\" *<({_ATOM}@[\w.-]+)>"
-    rf"|({_ATOM}@[\w.-]+))$",
+    "address": rf"^(?:(?:[\w !#$%&'*+/=?^{{|}}~.-]*|\"[^\"\\?]*\" *)<{_ATOM}@[\w.-]+>|{_ATOM}@[\w.-]+)$",
     "whom": r'^to=<([^<>"]*)>, (?:orig_to=<([^<>"]*)>, )?relay=([^,]*), (?:conn_use=\d+, )?delay=',
     "how": r"^(\d{1,9}(?:\.\d{1,5})?), delays=[^,]*, (?:tls=([^,]*), )?dsn=([\d.]+), status=(sent|deferred|bounced) \(",
     "said": r"^(?:delivery temporarily suspended: )?host ([^\s\[]*)\[([^\]\s]*)\](?::\d+)? "
@@ -63,7 +62,7 @@ _PATTERNS = {
     "refused": r"^reject: [A-Z][A-Za-z-]*(?: content)? from ([^\[\s]*)\[([^\]]*)\]:(?:\d+:)? (.*)$",
     "envelope": r'^; from=<([^<>"]*)>,? to=<([^<>"]*)>,? proto=(\w+),? helo=<[^<>]*>(?:,? sasl_username=<([^<>]*)>)?$',
     "active": r'^from=<([^<>"]*)>, size=(\d{1,18}), nrcpt=(\d{1,9}) \(queue active\)$',
-    "encrypted": r"^\w+ TLS connection (?:established|reused) (?:from|to) (\S+): ([\w.]+)",
+    "encrypted": r"^\w+ TLS connection (?:established|reused) (?:from|to) \S+: [\w.]+",
     "notified": r"^(?:sender|postmaster) (?:non-delivery|delay|delivery status) notification: \w+$",
     "harmless": f"^(?:{'|'.join(map(re.escape, HARMLESS))})",
     "queue_id": f"^(?:{FORM})$",

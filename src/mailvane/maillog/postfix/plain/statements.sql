@@ -102,15 +102,19 @@ UNION ALL
 SELECT 0, n, trimRight(substring(text, position(text, 'message-id=') + 11), ']') FROM l
 WHERE kind = 9 AND role != 'foreign' AND position(text, 'message-id=') > 0
 
--- What each process said of its connection: 1 the peer of a delivery, 2 that of a client, 3 the end of one.
+-- What each process said of its connection: 1 the peer of a delivery, 2 that of a client, 3 the end of one. The peer, and
+-- the version of TLS: `Trusted TLS connection established to mx.isp.example[203.0.113.9]:25: TLSv1.3 with cipher …`.
 -- name: talk
 CREATE TEMPORARY TABLE talk ENGINE = Memory AS
-SELECT concat(toString(host), '/', pid) AS p, n, at, 3 AS what, '' AS peer, '' AS version FROM l WHERE kind = 7 AND position(text, ' TLS connection ') = 0
+SELECT concat(toString(host), '/', pid) AS p, n, at, 3 AS what, '' AS peer, '' AS version FROM l
+WHERE kind = 7 AND (startsWith(text, 'connect from ') OR startsWith(text, 'disconnect from '))
 UNION ALL
-SELECT p, n, at, multiIf(tls = [], 3, role = 'smtpd', 2, 1), tls[1], tls[2]
+SELECT p, n, at, if(role = 'smtpd', 2, 1), substring(text, peer, colon - peer), extract(substring(text, colon + 2), '^[\\w.]+')
 FROM (
-    SELECT concat(toString(host), '/', pid) AS p, n, at, role, extractGroups(text, {encrypted}) AS tls
-    FROM l WHERE kind = 7 AND position(text, ' TLS connection ') > 0
+    SELECT
+        concat(toString(host), '/', pid) AS p, n, at, role, text, position(text, ' ', position(text, ' connection ') + 12) AS established,
+        position(text, ' ', established + 1) + 1 AS peer, position(text, ': ', peer) AS colon
+    FROM l WHERE kind = 7 AND NOT startsWith(text, 'connect from ') AND NOT startsWith(text, 'disconnect from ')
 )
 
 -- Processes of which more has to be known than this path knows, by what they said; and all of them.
@@ -177,16 +181,17 @@ SELECT
         name IN ('in-reply-to', 'references'), if(match(value, '[?\\s]'), name, ''), '') AS odd
 FROM (
     SELECT
-        k, n, lower(substring(x, 1, colon - 1)) AS name, substring(x, colon + 2, tail - back - 6 - colon - 1) AS value, envelope[1] AS protocol,
-        envelope != [] AND colon > 0 AND tail - back - 6 >= colon AND endsWith(head, ']') AND substring(head, length(head) - back - 4, 5) = ' from'
-            AND position(substring(head, length(head) - back + 1), '"') = 0 AND name NOT IN {marks} AS fine,
-        if(name IN ('from', 'reply-to'), arrayFirst(each -> each != '', extractGroups(value, {address})), '') AS address,
+        k, n, lower(substring(x, 1, colon - 1)) AS name, substring(x, colon + 2, tail - back - 6 - colon - 1) AS value,
+        substring(envelope, proto + 8, position(envelope, ' helo=<', proto) - proto - 8) AS protocol,
+        match(envelope, '^; from=<[^<>"]*> to=<[^<>"]*> proto=\\w+ helo=<[^<>"]*>$') AND colon > 0 AND tail - back - 6 >= colon AND endsWith(head, ']')
+            AND substring(head, length(head) - back - 4, 5) = ' from' AND position(substring(head, length(head) - back + 1), '"') = 0 AND name NOT IN {marks} AS fine,
+        position(reverse(value), '<') AS inside, if(name IN ('from', 'reply-to') AND match(value, {address}),
+            if(endsWith(value, '>'), substring(value, length(value) - inside + 2, inside - 2), value), '') AS address,
         if(address = '', value, {canonical:address}) AS meaning
     FROM (
         SELECT
             k, n, substring(rest, 14) AS x, position(x, ': ') AS colon, position(x, '; from=<') AS tail, substring(x, 1, tail - 1) AS head,
-            position(reverse(head), ' ') AS back,
-            extractGroups(substring(x, tail), '^; from=<[^<>"]*> to=<[^<>"]*> proto=(\\w+) helo=<[^<>"]*>$') AS envelope
+            position(reverse(head), ' ') AS back, substring(x, tail) AS envelope, position(envelope, '> proto=') AS proto
         FROM l WHERE kind = 1 AND k IN (SELECT k FROM mails)
     )
 )
