@@ -63,6 +63,16 @@ def parted(text: bytes, size: int) -> tuple[bytes, bytes]:
     return (text[:size], text[size:]) if size and text[size - 1 : size] == b"\n" else (text, b"")
 
 
+def shares(text: bytes) -> Iterator[bytes]:
+    """Lines as blocks of much the same size, of about so many lines as a block may have."""
+    size = len(text) // max(1, -(-text.count(b"\n") // MOST_LINES))
+    start = 0
+    while start < len(text):
+        end = text.find(b"\n", start + size - 1) + 1 or len(text)
+        yield text[start:end]
+        start = end
+
+
 def quiet_end(text: bytes) -> int:
     """Where these lines, the last of a block, are best divided: at the end of a minute in which fewest were written.
 

@@ -21,7 +21,7 @@ import msgspec
 from mailvane.core.errors import InvalidInput
 from mailvane.core.moments import DAY_MS, HOUR_MS
 from mailvane.maillog.model import BlockInProgress, EventBatch, JournalEntry, SourceCursor
-from mailvane.maillog.postfix.blocks import MOST_LINES, Block, ahead, divided, parted, slices
+from mailvane.maillog.postfix.blocks import MOST_LINES, Block, ahead, divided, parted, shares, slices
 from mailvane.maillog.postfix.correlation import Correlation
 from mailvane.maillog.postfix.files import BLOCK, PIECE, STDIN, TAIL, LogStream, fingerprint, open_log, tail_digest
 from mailvane.maillog.postfix.lines import LONGEST_LINE, LONGEST_TEXT, Lines, Tag, shortened
@@ -253,7 +253,8 @@ class LogReading:
         if begun > len(text):
             position.unfinished = text + position.unfinished
             return []
-        return [part for part in parted(text, begun) if part]
+        first, rest = parted(text, begun)
+        return [first, *shares(rest)] if begun else list(shares(first))
 
     @property
     def block_size(self) -> int:

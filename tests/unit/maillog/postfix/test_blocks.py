@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailvane.maillog.postfix import blocks
-from mailvane.maillog.postfix.blocks import Block, ahead, divided, lines_at, quiet_end
+from mailvane.maillog.postfix.blocks import Block, ahead, divided, lines_at, quiet_end, shares
 
 _LINES = 400
 
@@ -60,6 +60,16 @@ def test_a_block_ends_with_a_line_whatever_is_in_it(lines: list[bytes]) -> None:
     first, rest = divided([line.rstrip(b"\n") + b"\n" for line in lines] + [b"\n"], 0, quietly=True)
     assert first + rest == b"".join(line.rstrip(b"\n") + b"\n" for line in lines) + b"\n"
     assert first.endswith(b"\n")
+
+
+@given(st.lists(st.binary(max_size=9).map(lambda line: line.replace(b"\n", b"") + b"\n")), st.integers(1, 9))
+def test_many_lines_are_several_blocks(lines: list[bytes], most: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "MOST_LINES", most)
+        found = list(shares(b"".join(lines)))
+    assert b"".join(found) == b"".join(lines)
+    assert all(block.endswith(b"\n") for block in found)
+    assert len(found) <= -(-len(lines) // most)
 
 
 @given(st.lists(st.binary(max_size=9).map(lambda line: line.replace(b"\n", b"")), min_size=1), st.data(), st.booleans())
