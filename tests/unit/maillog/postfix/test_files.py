@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import _thread
 import bz2
 import gzip
 import hashlib
 import lzma
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
 from mailvane.core.errors import InvalidInput
-from mailvane.maillog.postfix.files import PIECE, LogStream, fingerprint, open_log
+from mailvane.maillog.postfix.files import PIECE, STDIN, LogStream, fingerprint, open_log
+from tests.waiting import PATIENCE
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -120,3 +124,15 @@ def test_an_archive_that_unpacks_out_of_proportion_ends_with_a_clear_error(
     with open_log(str(path)) as stream, pytest.raises(InvalidInput, match=told):
         read.extend(len(piece) for piece in iter(stream.read, b""))
     assert 60 << 20 < sum(read) <= 64 << 20
+
+
+def test_an_interrupt_that_came_just_before_a_wait_for_a_pipe_is_heard() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as pipe, os.fdopen(writing, "wb") as writer:
+        Timer(0.05, _thread.interrupt_main).start()  # the signal is noted, and no system call ends by it
+        end = Timer(PATIENCE, writer.close)
+        end.start()
+        with pytest.raises(KeyboardInterrupt):
+            LogStream(STDIN, pipe, 0).read()
+        end.cancel()
+        assert not writer.closed
