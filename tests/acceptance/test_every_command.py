@@ -13,6 +13,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,8 @@ def test_an_interrupted_command_says_so_in_one_line(tmp_path: Path) -> None:
     installation.tenant("acme")
     words = ("import", "postfix", "-", "--workspace", "acme")
     pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with installation.running(*words, **pipes, start_new_session=True) as process:
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell in the background starts all to ignore it
+    with installation.running(*words, **pipes, start_new_session=True, preexec_fn=heard) as process:
         assert process.stdin is not None
         process.stdin.write("Oct 10 09:00:00 mx1 postfix/qmgr[1]: 4TF: removed\n")
         process.stdin.flush()

@@ -8,8 +8,9 @@ import gzip
 import hashlib
 import lzma
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Timer
 
@@ -126,6 +127,15 @@ def test_an_archive_that_unpacks_out_of_proportion_ends_with_a_clear_error(
     assert 60 << 20 < sum(read) <= 64 << 20
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """As it usually is; a shell starts what it runs in the background to ignore Ctrl-C."""
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, usual)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_that_came_just_before_a_wait_for_a_pipe_is_heard() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as pipe, os.fdopen(writing, "wb") as writer:
