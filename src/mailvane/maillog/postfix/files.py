@@ -244,13 +244,17 @@ def _available(file: IO[bytes]) -> bytes:
         number = file.fileno()
     except (OSError, AttributeError):
         return file.read(BLOCK)
-    pieces, size = [], 0
-    while not is_readable(number, _PATIENCE):
-        pass  # between two waits Ctrl-C is heard, even one that came just before them
-    while piece := os.read(number, BLOCK):
-        pieces.append(piece)
-        size += len(piece)
-        if size >= BLOCK or not is_readable(number, _PAUSE_IN_PIPE):
+    pieces: list[bytes] = []
+    size = 0
+    while size < BLOCK:
+        # A wait has an end, as Ctrl-C that came just before it is heard behind it only.
+        if is_readable(number, _PAUSE_IN_PIPE if pieces else _PATIENCE):
+            piece = os.read(number, BLOCK)
+            if not piece:
+                break
+            pieces.append(piece)
+            size += len(piece)
+        elif pieces:
             break
     return b"".join(pieces)
 

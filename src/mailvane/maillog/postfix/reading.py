@@ -223,6 +223,7 @@ class LogReading:
             ended = not piece
             if text:
                 texts.append(text)
+                # Asked of each piece, while it is in the processor's cache.
                 lines += text.count(b"\n")
                 has_returns = has_returns or b"\r" in text
                 dropped += position.take_dropped()

@@ -141,6 +141,7 @@ def test_an_interrupt_that_came_just_before_a_wait_for_a_pipe_is_heard() -> None
     with os.fdopen(reading, "rb") as pipe, os.fdopen(writing, "wb") as writer:
         Timer(0.05, _thread.interrupt_main).start()  # the signal is noted, and no system call ends by it
         end = Timer(PATIENCE, writer.close)
+        end.daemon = True
         end.start()
         with pytest.raises(KeyboardInterrupt):
             LogStream(STDIN, pipe, 0).read()
